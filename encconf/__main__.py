@@ -1,0 +1,6 @@
+"""``python -m encconf``: the command line."""
+
+from encconf.cli import run
+
+if __name__ == "__main__":
+    run()

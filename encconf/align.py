@@ -1,0 +1,93 @@
+"""Which old ciphertext a value may keep: an alignment of two sequences, as diff aligns lines.
+
+Tokens say where a value stands, its type and its bytes; equal tokens under one data key have
+interchangeable ciphertexts.  Each old one is given out once: twice would show that two values are
+equal.  The alignment is a patience diff (unique tokens in longest increasing order, grown to both
+sides), so that an item put in front of a list leaves the ciphertexts of the others with them; what
+is left over is matched in order.  Time is O(n log n).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import pairwise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+
+def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
+    """For each new token the index of the old one it takes over, or None."""
+    taken: list[int | None] = [None] * len(new)
+    used = bytearray(len(old))
+
+    def take(i: int, j: int) -> None:
+        taken[j] = i
+        used[i] = 1
+
+    pending = [(0, len(old), 0, len(new))]
+    while pending:
+        i, i_end, j, j_end = pending.pop()
+        while i < i_end and j < j_end and old[i] == new[j]:
+            take(i, j)
+            i, j = i + 1, j + 1
+        while i < i_end and j < j_end and old[i_end - 1] == new[j_end - 1]:
+            i_end, j_end = i_end - 1, j_end - 1
+            take(i_end, j_end)
+        if i == i_end or j == j_end:
+            continue
+        anchors = _anchors(old, new, i, i_end, j, j_end)
+        if not anchors:
+            continue
+        # Between two anchors both ends are tried again; an anchor itself is its gap's first token.
+        starts = [*anchors, (i_end, j_end)]
+        pending.append((i, starts[0][0], j, starts[0][1]))
+        for (i_from, j_from), (i_to, j_to) in pairwise(starts):
+            pending.append((i_from, i_to, j_from, j_to))
+
+    rest: dict[Hashable, list[int]] = {}
+    for i in range(len(old) - 1, -1, -1):
+        if not used[i]:
+            rest.setdefault(old[i], []).append(i)
+    if rest:
+        for j, token in enumerate(new):
+            if taken[j] is None:
+                left = rest.get(token)
+                if left:
+                    taken[j] = left.pop()
+    return taken
+
+
+def _anchors(
+    old: Sequence[Hashable], new: Sequence[Hashable], i: int, i_end: int, j: int, j_end: int
+) -> list[tuple[int, int]]:
+    """Pairs of tokens that are unique in both ranges, in the longest order that both share."""
+    place: dict[Hashable, int] = {}
+    for at in range(i, i_end):
+        token = old[at]
+        place[token] = at if token not in place else -1
+    seen: dict[Hashable, int] = {}
+    for at in range(j, j_end):
+        token = new[at]
+        if place.get(token, -1) >= 0:
+            seen[token] = at if token not in seen else -1
+    pairs = sorted((at, place[token]) for token, at in seen.items() if at >= 0)
+    tails: list[int] = []
+    ends: list[int] = []
+    before: list[int] = []
+    for index, (_, at) in enumerate(pairs):
+        slot = bisect_left(tails, at)
+        before.append(ends[slot - 1] if slot else -1)
+        if slot == len(tails):
+            tails.append(at)
+            ends.append(index)
+        else:
+            tails[slot] = at
+            ends[slot] = index
+    chain: list[tuple[int, int]] = []
+    index = ends[-1] if ends else -1
+    while index >= 0:
+        chain.append((pairs[index][1], pairs[index][0]))
+        index = before[index]
+    return chain[::-1]

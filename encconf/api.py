@@ -1,0 +1,737 @@
+"""Text in, text out, and `load_config`: the only place that sees both documents and keys.
+
+Each function works on one file's text; reading and writing files is the callers' (but for
+`load_config`).  Formats are named as sops names them: ``yaml``, ``json``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from encconf import formats, seal
+from encconf.cipher import KEY_SIZE, PREFIX, split
+from encconf.credentials import Credentials
+from encconf.document import Comment, Document, Edit, Leaf, splice
+from encconf.envelope import WrappedKey, open_data_key, wrap_for
+from encconf.errors import (
+    AlreadyEncryptedError,
+    ConfigError,
+    DecryptError,
+    EmitError,
+    EncconfError,
+    InputError,
+    MacMismatchError,
+    UsageError,
+)
+from encconf.formats import goyaml
+from encconf.metadata import LAYOUT, LAYOUT_AAD, Metadata
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from encconf.config import Rule
+    from encconf.formats import Format
+    from encconf.keys import MasterKey
+    from encconf.selection import Chosen
+
+    Notify = Callable[[str], None]
+
+
+class _Opened:
+    """An encrypted document with its leaves unsealed, and what it took to do so."""
+
+    __slots__ = ("chosen", "data_key", "document", "metadata")
+
+    def __init__(self, document: Document, metadata: Metadata, chosen: Chosen, data_key: bytes) -> None:
+        self.document = document
+        self.metadata = metadata
+        self.chosen = chosen
+        self.data_key = data_key
+
+    def check_mac(self) -> None:
+        """Raises MacMissingError or MacMismatchError."""
+        seal.check_mac(
+            self.document,
+            self.chosen.leaves,
+            self.metadata.selection.mac_only_encrypted,
+            self.data_key,
+            self.metadata.lastmodified,
+            self.metadata.mac,
+        )
+
+
+def _open(
+    text: str, format: Format, credentials: Credentials | None, *, comments: bool, ignore_mac: bool = False
+) -> _Opened:
+    document = format.scan(text, comments=comments)
+    metadata = Metadata.of(document)
+    if metadata.selection.needs_comments and not comments:
+        document = format.scan(text, comments=True)
+    chosen = metadata.selection.choose(document)
+    data_key = open_data_key(metadata.groups, metadata.threshold, credentials or Credentials.from_env())
+    seal.unseal(document, chosen.leaves, data_key)
+    opened = _Opened(document, metadata, chosen, data_key)
+    if not ignore_mac:
+        try:
+            opened.check_mac()
+        except MacMismatchError:
+            if not _as_older_sops(format, opened):
+                raise
+            opened.check_mac()
+    return opened
+
+
+def _as_older_sops(format: Format, opened: _Opened) -> bool:
+    """Read plain numbers as sops before 3.13.2 did, as floats; whether there are any that differ."""
+    found = False
+    for leaf, is_chosen in zip(opened.document.leaves, opened.chosen.leaves, strict=True):
+        if not is_chosen and format.fragile(leaf):
+            assert leaf.data is not None
+            number = float(leaf.data) or -0.0  # a zero is fragile when it is spelled -0
+            leaf.type, leaf.data = "float", goyaml.format_float(number)
+            found = True
+    return found
+
+
+# --- loading -------------------------------------------------------------------------------------
+
+
+def load_config(
+    path: str | os.PathLike[str], *, format: str | None = None, credentials: Credentials | None = None
+) -> dict[str, object]:
+    """Open an encrypted file and return what it holds, as an ordinary dict.
+
+    The file is decrypted in this process and its MAC verified; nothing is written and no program
+    is run unless a key needs one (gpg).  Keys come from where sops looks for them, or from
+    ``credentials``.  Dates become `datetime.datetime` with a time zone, ``!!binary`` values that
+    are not UTF-8 `bytes`; YAML merge keys are applied.
+
+    Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError and
+    so on, each with the file's name.
+
+    >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
+    """
+    from encconf import fileio
+
+    name = os.fspath(path)
+    try:
+        return loads(fileio.read_text(name), format=format or formats.of_path(name), credentials=credentials)
+    except EncconfError as error:
+        raise error.about(name) from error.__cause__
+
+
+def loads(text: str, *, format: str = "yaml", credentials: Credentials | None = None) -> dict[str, object]:
+    """What an encrypted text holds, as an ordinary dict; see `load_config`.
+
+    Raises InputError for a stream of several YAML documents; `loads_all` reads those.
+    """
+    trees = loads_all(text, format=format, credentials=credentials)
+    if len(trees) != 1:
+        raise InputError(
+            f"the file holds {len(trees)} documents, not one", hint="read them all with loads_all"
+        )
+    return trees[0]
+
+
+def loads_all(
+    text: str, *, format: str = "yaml", credentials: Credentials | None = None
+) -> list[dict[str, object]]:
+    """What each document of an encrypted YAML stream holds; see `load_config`."""
+    module = formats.module(format)
+    document = _open(text, module, credentials, comments=False).document
+    return _values(document)
+
+
+def _values(document: Document) -> list[dict[str, object]]:
+    """Fill the trees of an unsealed document with Python values."""
+    parse = goyaml.parse
+    integral = document.format == "json"  # sops before 3.13.2 stores every JSON number as a float
+    comments: list[Leaf] = []
+    for leaf in document.leaves:
+        kind = leaf.type
+        data = leaf.data
+        value: object
+        if data is None:
+            value = None
+        elif kind == "str":
+            try:
+                value = data.decode()
+            except UnicodeDecodeError:
+                value = data
+        elif kind == "comment":
+            comments.append(leaf)
+            continue
+        else:
+            if integral and kind == "float" and data.lstrip(b"-").isdigit():
+                kind = "int"
+            try:
+                value = parse(kind, data)
+            except ValueError:
+                raise DecryptError(
+                    f"the value at {seal.path_text(leaf.path)} is not of the type it says it is ({kind})"
+                ) from None
+        leaf.scope.node[leaf.step] = value
+    for leaf in reversed(comments):
+        del leaf.scope.node[leaf.step]
+    if document.merges:
+        from encconf.formats.yaml import merge
+
+        merge(document)
+    return document.trees
+
+
+# --- decrypting ----------------------------------------------------------------------------------
+
+
+def decrypt(
+    text: str,
+    *,
+    format: str = "yaml",
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    notify: Notify | None = None,
+) -> str:
+    """The plain text of an encrypted one, to the byte what `encrypt` was given.
+
+    A text that sops wrote keeps its own layout.  ``ignore_mac`` is for recovery: it shows what a
+    file says without saying that it is what someone wrote.  ``notify`` is told of what could not
+    be done fully, a comment that does not decrypt, say.
+    """
+    module = formats.module(format)
+    opened = _open(text, module, credentials, comments=True, ignore_mac=ignore_mac)
+    document = opened.document
+    literals = _literals(module, document)
+    comments = _open_comments(module, opened, notify)
+    detach = module.detach(document)
+    canonical = splice(text, _around(literals, comments, text) + detach)
+    packed = _open_layout(opened)
+    if packed is None:
+        return canonical
+    from encconf import layout as layouts
+
+    layout = layouts.Layout.unpack(packed)
+    if layout is None:
+        return canonical
+    if layout.whole is not None:
+        return layouts.restore_whole(layout, canonical) or canonical
+    edits = layouts.apply(layout, module, document, literals)
+    if edits is None:
+        return canonical
+    result = splice(text, _around(edits, comments, text) + detach)
+    # The record may be older than the file: then the text would say something else.
+    return layouts.trim(layout, result) if _says(module, result, document) else canonical
+
+
+def _literals(module: Format, document: Document) -> list[Edit | None]:
+    literal = module.literal
+    return [
+        literal(document, leaf, leaf.type, leaf.data)
+        if leaf.sealed is not None and leaf.data is not None and leaf.type != "comment"
+        else None
+        for leaf in document.leaves
+    ]
+
+
+def _around(literals: Sequence[Edit | None], comments: list[Edit], text: str) -> list[Edit]:
+    """Edits of values and comments together: the header of a block scalar may hold a comment."""
+    edits = sorted(edit for edit in literals if edit is not None)
+    apart: list[Edit] = []
+    at = 0
+    for start, end, plain in sorted(comments):
+        while at < len(edits) and edits[at][1] <= start:
+            at += 1
+        if at < len(edits) and edits[at][0] <= start:
+            value = edits[at]
+            edits[at] = (value[0], value[1], value[2].replace(text[start:end], plain, 1))
+        else:
+            apart.append((start, end, plain))
+    return edits + apart
+
+
+def _open_layout(opened: _Opened) -> bytes | None:
+    from cryptography.exceptions import InvalidTag
+
+    from encconf.cipher import AESGCM
+
+    parts = split((opened.metadata.layout or "").encode())
+    if parts is None:
+        return None
+    try:
+        return bytes(AESGCM(opened.data_key).decrypt(parts[1], parts[0], LAYOUT_AAD))
+    except (InvalidTag, ValueError):
+        return None  # put there by someone without the key: the file's own layout is used
+
+
+def _says(module: Format, text: str, document: Document) -> bool:
+    """Whether a plain text holds the values of an unsealed document, and no others."""
+    try:
+        found = module.scan(text)
+    except EncconfError:
+        return False
+    wanted = [leaf for leaf in document.leaves if leaf.type != "comment"]
+    if len(found.leaves) != len(wanted) or found.shape != document.shape:
+        return False
+    pairs = zip(found.leaves, wanted, strict=True)
+    return all(one.type == other.type and one.data == other.data for one, other in pairs)
+
+
+def _open_comments(module: Format, opened: _Opened, notify: Notify | None) -> list[Edit]:
+    """The edits that decrypt a document's comments; each comment learns its plaintext."""
+    from cryptography.exceptions import InvalidTag
+
+    from encconf.cipher import AESGCM
+
+    decrypt = AESGCM(opened.data_key).decrypt
+    edits: list[Edit] = []
+    places: list[bytes] | None = None
+    lost = 0
+    for comment in opened.document.comments:
+        if not comment.text.startswith(PREFIX):
+            continue
+        parts = split(comment.text.encode())
+        if parts is None or parts[2] != "comment":
+            continue
+        ciphertext, nonce, _ = parts
+        data: bytes | None
+        try:
+            data = decrypt(nonce, ciphertext, _comment_aad(comment.scope.aad))
+        except (InvalidTag, ValueError):
+            # go-yaml puts a few comments where nobody would look; the tag says when a guess is right.
+            if places is None:
+                places = _all_places(opened.document)
+            data = None
+            comment.misplaced = True
+            for place in places:
+                try:
+                    data = decrypt(nonce, ciphertext, place)
+                    break
+                except (InvalidTag, ValueError):
+                    continue
+        if data is None:
+            lost += 1
+            continue
+        plain = data.decode("utf-8", "replace")
+        if isinstance(comment.scope.node, list) and plain.strip(" ") == "":
+            plain = plain[1:]
+        comment.sealed = comment.text
+        comment.text = plain
+        edits.append((comment.start, comment.end, plain))
+    items = [leaf for leaf in opened.document.leaves if leaf.type == "comment" and leaf.data is not None]
+    counts: dict[int, int] = {}
+    for leaf in items:
+        counts[id(leaf.scope)] = counts.get(id(leaf.scope), 0) + 1
+    for leaf in items:  # comments as sops stores them in a list
+        alone = counts[id(leaf.scope)] == len(leaf.scope.node)
+        edits.append(module.comment(opened.document, leaf, alone=alone))
+    if lost and notify:
+        notify(f"{lost} encrypted comments could not be decrypted and stay as they are")
+    return edits
+
+
+def _stored(comment: Comment) -> bytes:
+    """What is encrypted for a comment.
+
+    sops would turn a bare ``#`` inside a list into an item, so it is stored as a blank, a blank as
+    two, and so on.
+    """
+    data = comment.text.encode()
+    return data + b" " if isinstance(comment.scope.node, list) and not data.strip(b" ") else data
+
+
+def _comment_aad(aad: str) -> bytes:
+    return aad.encode() or b":"  # sops joins no keys and adds its colon
+
+
+def _all_places(document: Document) -> list[bytes]:
+    """Every place where sops may have put a comment, as additional data."""
+    places = {b":"}
+    pending: list[tuple[object, str]] = [(tree, "") for tree in document.trees]
+    while pending:
+        node, aad = pending.pop()
+        if isinstance(node, dict):
+            pending.extend((item, f"{aad}{key}:") for key, item in node.items())
+        elif isinstance(node, list):
+            pending.extend((item, aad) for item in node)
+        else:
+            continue
+        places.add(_comment_aad(aad))
+    return sorted(places)
+
+
+# --- encrypting ----------------------------------------------------------------------------------
+
+
+def encrypt(
+    text: str,
+    rule: Rule | None = None,
+    *,
+    format: str = "yaml",
+    twin: str | None = None,
+    credentials: Credentials | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """Encrypt a plain text for the keys of a rule.
+
+    ``twin`` is the encrypted text that the result replaces: its data key and the ciphertext of
+    every unchanged value and comment are kept, so that only changed lines differ.  A twin that
+    cannot be opened is not used, and ``notify`` is told so.  Without a ``rule`` the keys and the
+    selection are the twin's, which then must open.  If nothing changed, the twin is returned.
+
+    Raises AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that its
+    format or sops cannot hold, KeyAccessError or MasterKeyError when a key cannot be used.
+    """
+    module = formats.module(format)
+    credentials = credentials or Credentials.from_env()
+    old: _Opened | None = None
+    if twin is not None:
+        try:
+            old = _open(twin, module, credentials, comments=True)
+            _open_comments(module, old, None)
+        except EncconfError as error:
+            if rule is None:
+                raise
+            if notify:
+                notify(f"the existing encrypted file is not reused, every value is encrypted afresh: {error}")
+    if rule is None and old is None:
+        raise UsageError("nothing says which keys to encrypt for", hint="give a rule or an encrypted twin")
+    selection = rule.selection if rule is not None else old.metadata.selection  # type: ignore[union-attr]
+    if old is not None and rule is not None and _removed(old.metadata.groups, rule.groups):
+        old = None  # somebody who may not read the file any more knows its data key
+        if notify:
+            notify("a key that could open the file is gone from the rule: every value gets a new data key")
+    data_key = old.data_key if old is not None else os.urandom(KEY_SIZE)
+    groups, threshold = _wrapped(rule, old, data_key, credentials)
+    metadata = Metadata(groups, threshold, selection, _lastmodified())
+    if old is not None:
+        metadata.unknown = old.metadata.unknown
+    return _Sealer(module, text, metadata, data_key, old, notify).run()
+
+
+def _lastmodified() -> str:
+    """A second ago, RFC 3339 in UTC.
+
+    sops keeps the nonce of a MAC that it writes again for the same values in the same second; a
+    file that it rewrites must not keep ours, which says that encconf wrote it.
+    """
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))
+
+
+def _removed(old: list[list[WrappedKey]], new: list[list[MasterKey]]) -> bool:
+    """Whether a key is gone, or stands in another group."""
+    if len(old) != len(new):
+        return True
+    pairs = zip(old, new, strict=True)
+    return any({wrapped.key for wrapped in before} - set(after) for before, after in pairs)
+
+
+def _wrapped(
+    rule: Rule | None, old: _Opened | None, data_key: bytes, credentials: Credentials
+) -> tuple[list[list[WrappedKey]], int]:
+    if old is not None:
+        groups = old.metadata.groups
+        if rule is None or [[wrapped.key for wrapped in group] for group in groups] == rule.groups:
+            threshold = old.metadata.threshold
+            if rule is None or len(groups) < 2 or (rule.threshold or len(groups)) == threshold:
+                return groups, threshold
+        if len(groups) == 1 and len(rule.groups) == 1:
+            kept = {wrapped.key: wrapped for wrapped in groups[0]}
+            added = [key for key in rule.groups[0] if key not in kept]
+            new = wrap_for(data_key, [added], None, credentials, _lastmodified())[0] if added else []
+            fresh = {wrapped.key: wrapped for wrapped in new}
+            return [[kept.get(key) or fresh[key] for key in rule.groups[0]]], 0
+    assert rule is not None
+    threshold = (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else 0
+    return wrap_for(data_key, rule.groups, threshold or None, credentials, _lastmodified()), threshold
+
+
+class _Sealer:
+    """One run of `encrypt`: from a plain text to the finished encrypted one."""
+
+    def __init__(
+        self,
+        module: Format,
+        text: str,
+        metadata: Metadata,
+        data_key: bytes,
+        old: _Opened | None,
+        notify: Notify | None,
+    ) -> None:
+        self.module = module
+        self.notify = notify
+        self.original = text
+        self.metadata = metadata
+        self.data_key = data_key
+        self.old = old
+        self.selection = metadata.selection
+        self.encrypt = seal.Encryptor(data_key)
+
+    def run(self) -> str:
+        module = self.module
+        needs_comments = self.selection.needs_comments
+        plain = module.scan(self.original, comments=needs_comments)
+        for part in plain.parts:
+            if part.block is not None:
+                raise AlreadyEncryptedError(
+                    'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
+                    hint="to change an encrypted file, use: encconf edit FILE",
+                )
+        chosen = self.selection.choose(plain).leaves
+        if self.notify is not None:
+            for leaf, is_chosen in zip(plain.leaves, chosen, strict=True):
+                if not is_chosen and module.fragile(leaf):
+                    path = seal.path_text(leaf.path)
+                    self.notify(f"sops before 3.13.2 reads the plain number at {path} as another one")
+        prepared = module.prepare(plain, chosen)
+        if prepared is not None:
+            plain = module.scan(prepared.text, comments=needs_comments)
+            meant, chosen = chosen, self.selection.choose(plain).leaves
+            if chosen != meant:
+                # sops copies the comments of an anchored collection for each alias; a flow copy has none.
+                raise EmitError(
+                    "an alias stands for values that are encrypted because of a comment",
+                    hint="write the collection out in the alias's place, with its comments",
+                )
+        sealed = self._seal_leaves(plain, chosen)
+        edits = [
+            module.sealed(plain, leaf, enc, was_plain=was_plain)
+            for leaf, (enc, was_plain) in zip(plain.leaves, sealed, strict=True)
+            if enc is not None
+        ]
+        metadata = self.metadata
+        metadata.mac = seal.seal_mac(
+            plain, chosen, self.selection.mac_only_encrypted, self.data_key, metadata.lastmodified
+        )
+        block = self._block()
+        # Where comments belong depends on what follows them: the block is there before they are read.
+        final = module.scan(splice(plain.text, edits + module.attach(plain, block)), comments=True)
+        now_chosen = self.selection.choose(final)
+        self._check(plain, final, chosen, now_chosen.leaves, [enc for enc, _ in sealed])
+        comment_edits = self._seal_comments(plain, final, now_chosen)
+        result = self._with_layout(plain, final, sealed, prepared, comment_edits, block)
+        return self._unless_unchanged(result, len(final.parts))
+
+    def _unless_unchanged(self, result: str, parts: int) -> str:
+        """The twin itself when nothing differs but the MAC and its date."""
+        old = self.old
+        if old is None or old.metadata.mac is None or self.metadata.mac is None:
+            return result
+        before, now = old.metadata.lastmodified, self.metadata.lastmodified
+        again = result.replace(self.metadata.mac, old.metadata.mac)
+        if before != now and again.count(now) == parts:
+            again = again.replace(now, before)
+        return again if again == old.document.text else result
+
+    def _seal_leaves(self, plain: Document, chosen: bytearray) -> list[tuple[str | None, bool]]:
+        reused = self._reusable(plain)
+        encrypt = self.encrypt
+        out: list[tuple[str | None, bool]] = []
+        for index, leaf in enumerate(plain.leaves):
+            if not chosen[index] or not leaf.data:
+                out.append((None, False))
+                continue
+            was = reused[index] if reused is not None else None
+            if was is not None and was.sealed is not None:
+                leaf.type = was.type  # see _tokens: a JSON integer may have been stored as a float
+                out.append((was.sealed, was.style == ""))
+            else:
+                out.append((encrypt(leaf.type, leaf.data, leaf.aad), False))
+        return out
+
+    def _reusable(self, plain: Document) -> list[Leaf | None] | None:
+        if self.old is None:
+            return None
+        from encconf.align import align
+
+        old = self.old.document.leaves
+        taken = align(_tokens(old, plain.format), _tokens(plain.leaves, plain.format))
+        return [old[index] if index is not None else None for index in taken]
+
+    def _block(self) -> str:
+        """The block's text: the twin's own with a new MAC where nothing else changed."""
+        metadata, old = self.metadata, self.old
+        if (
+            old is not None
+            and old.document.block_text is not None
+            and old.metadata.groups is metadata.groups
+            and old.metadata.selection == metadata.selection
+        ):
+            return self.module.amend(
+                old.document.block_text,
+                {"mac": metadata.mac, "lastmodified": metadata.lastmodified, LAYOUT: None},
+            )
+        return self.module.render_block(metadata.to_block())
+
+    def _check(
+        self,
+        plain: Document,
+        final: Document,
+        chosen: bytearray,
+        now_chosen: bytearray,
+        sealed: list[str | None],
+    ) -> None:
+        """The finished text must hold exactly what was meant; a spelling mistake ends here."""
+        fits = len(final.leaves) == len(plain.leaves) and final.shape == plain.shape and chosen == now_chosen
+        if fits:
+            for leaf, found, enc in zip(plain.leaves, final.leaves, sealed, strict=True):
+                if enc is None:
+                    if found.type != leaf.type or found.data != leaf.data:
+                        fits = False
+                elif found.type != "str" or found.data is None or found.data.rstrip(b"\n") != enc.encode():
+                    fits = False
+                if not fits:
+                    raise EmitError(
+                        f"the value at {seal.path_text(leaf.path)} cannot be encrypted where it stands",
+                        hint="spell the value in another way, in double quotes on one line for example",
+                    )
+        if not fits:
+            raise EmitError(
+                "the text cannot be encrypted without changing its structure",
+                hint="please report the layout that causes this; nothing was written",
+            )
+
+    def _seal_comments(self, plain: Document, final: Document, chosen: Chosen) -> list[Edit]:
+        if not final.comments:
+            return []
+        reused = self._reusable_comments(plain, final)
+        edits: list[Edit] = []
+        for index, comment in enumerate(final.comments):
+            if not chosen.comments[index]:
+                continue
+            data = _stored(comment)
+            if not data or (data.startswith(PREFIX.encode()) and split(data)):
+                # (One that could not be decrypted must not be encrypted over again.)
+                continue
+            enc = reused.get(index) or self.encrypt("comment", data, _comment_aad(comment.scope.aad))
+            if self.selection.kind == "unencrypted_comment_regex" and self.selection.matches(enc):
+                raise ConfigError(
+                    "unencrypted_comment_regex matches an encrypted comment: the file could not be read back",
+                    hint="make the pattern more exact, for example by anchoring it with ^ and $",
+                )
+            edits.append((comment.start, comment.end, enc))
+        return edits
+
+    def _reusable_comments(self, plain: Document, final: Document) -> dict[int, str]:
+        """The ciphertexts that comments keep, by the comment's number."""
+        reused: dict[int, str] = {}
+        old = self.old
+        if old is None:
+            return reused
+        from encconf.align import align
+
+        before = _with_comments(old.document.leaves, old.document)
+        now = _with_comments(plain.leaves, final)
+        taken = align([token for token, _, _ in before], [token for token, _, _ in now])
+        for (_, index, _), source in zip(now, taken, strict=True):
+            enc = before[source][2] if source is not None else None
+            if index is not None and enc is not None:
+                reused[index] = enc
+        # What sops encrypted for another place than the one it reads it from stays as it is, too.
+        astray: dict[bytes, list[str]] = {}
+        for comment in reversed(old.document.comments):
+            if comment.misplaced and comment.sealed:
+                astray.setdefault(_stored(comment), []).append(comment.sealed)
+        if astray:
+            for index, comment in enumerate(final.comments):
+                left = astray.get(_stored(comment))
+                if index not in reused and left:
+                    reused[index] = left.pop()
+        return reused
+
+    def _with_layout(
+        self,
+        plain: Document,
+        final: Document,
+        sealed: list[tuple[str | None, bool]],
+        prepared: formats.Prepared | None,
+        comment_edits: list[Edit],
+        block: str,
+    ) -> str:
+        """Add the layout record if decrypting would not give the original back, and the comments."""
+        module = self.module
+        literals: list[Edit | None] = []
+        for leaf, found, (enc, _) in zip(plain.leaves, final.leaves, sealed, strict=True):
+            if enc is None or leaf.data is None:
+                literals.append(None)
+            else:
+                literals.append(module.literal(final, found, leaf.type, leaf.data))
+        detach = module.detach(final)
+        canonical = splice(final.text, [edit for edit in literals if edit is not None] + detach)
+        if canonical == self.original:
+            return splice(final.text, comment_edits)
+        from encconf import layout as layouts
+
+        layout = layouts.record(module, self.original, plain, final, literals, canonical, prepared)
+        packed = layout.pack()
+        old = self.old
+        if old is not None and old.metadata.layout is not None and _open_layout(old) == packed:
+            enc_layout = old.metadata.layout
+        else:
+            enc_layout = self.encrypt("bytes", packed, LAYOUT_AAD)
+        block = module.amend(block, {LAYOUT: enc_layout})
+        return splice(final.text, comment_edits + module.attach(final, block))
+
+
+def _tokens(leaves: list[Leaf], format: str) -> list[tuple[bytes, str, bytes | None]]:
+    """What must be the same for a ciphertext to be kept: place, type and bytes.
+
+    sops before 3.13.2 stores integers of JSON as floats; there the number is what counts.
+    """
+    if format == "json":
+        kinds = {"int": "number", "float": "number"}
+        return [(leaf.aad, kinds.get(leaf.type, leaf.type), leaf.data) for leaf in leaves]
+    return [(leaf.aad, leaf.type, leaf.data) for leaf in leaves]
+
+
+_Token = tuple[bytes, str, "bytes | None"]
+
+
+def _with_comments(leaves: list[Leaf], document: Document) -> list[tuple[_Token, int | None, str | None]]:
+    """Tokens of leaves and comments in the order of the text, with each comment's number and ciphertext.
+
+    ``leaves`` have the plaintexts, ``document`` (with as many leaves) the places and comments.
+    """
+    items: list[tuple[int, tuple[_Token, int | None, str | None]]] = [
+        (place.start, (token, None, leaf.sealed if leaf.type == "comment" else None))
+        for leaf, place, token in zip(leaves, document.leaves, _tokens(leaves, document.format), strict=True)
+    ]
+    for index, comment in enumerate(document.comments):
+        token = (_comment_aad(comment.scope.aad), "comment", _stored(comment))
+        items.append((comment.start, (token, index, comment.sealed)))
+    items.sort(key=lambda item: item[0])
+    return [item for _, item in items]
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+class Inspection:
+    """What an encrypted text says of itself without a key; nothing of it is authenticated."""
+
+    __slots__ = (
+        "encrypted", "format", "groups", "lastmodified", "plain", "selection", "threshold", "version",
+    )  # fmt: skip
+
+    def __init__(self, document: Document, metadata: Metadata, chosen: bytearray) -> None:
+        self.format = document.format
+        self.version = metadata.version
+        self.lastmodified = metadata.lastmodified
+        self.threshold = metadata.threshold
+        self.selection = metadata.selection
+        self.groups = [
+            [(wrapped.key.TYPE, wrapped.key.name) for wrapped in group] for group in metadata.groups
+        ]
+        pairs = zip(document.leaves, chosen, strict=True)
+        self.encrypted = sum(1 for leaf, is_chosen in pairs if is_chosen and leaf.data)
+        self.plain = len(document.leaves) - self.encrypted
+
+
+def inspect(text: str, *, format: str = "yaml") -> Inspection:
+    """Read an encrypted text's ``sops`` block, without a key.
+
+    Raises NotEncryptedError, MetadataError or ParseError.
+    """
+    document = formats.module(format).scan(text, comments=True)
+    metadata = Metadata.of(document)
+    return Inspection(document, metadata, metadata.selection.choose(document).leaves)

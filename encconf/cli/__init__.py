@@ -1,0 +1,132 @@
+"""The command line: `main` reads it, calls one command, and turns errors into messages and codes.
+
+The way to a command that succeeds imports no click: see `encconf.cli.quick`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from encconf.errors import EncconfError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from encconf.cli.console import Console
+    from encconf.cli.table import Command, Values
+
+
+def run() -> NoReturn:
+    """The program ``encconf``: `main`, and out at once.
+
+    Taking the interpreter apart would cost more than many a command, and so would looking for
+    garbage in a process that ends in a moment.
+    """
+    import gc
+
+    gc.disable()
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # closed from the start
+                stream.flush()
+        except BrokenPipeError:
+            code = code or 141
+        except (OSError, ValueError):
+            code = code or 3  # and nobody can be told
+    os._exit(code)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line (by default the process's own) and return the exit code.
+
+    Codes are those of sops 3.13.2; 130 after Ctrl-C, 141 when the reader of stdout has gone.
+    Nothing is raised but SystemExit, for a signal, and for completion.
+    """
+    from encconf.cli.console import Console
+    from encconf.fileio import open_standard_streams
+
+    open_standard_streams()
+    if argv is None:
+        argv = sys.argv[1:]
+    console = Console()
+    try:
+        if len(argv) == 1 and argv[0] in ("--version", "-v"):
+            from encconf.cli.about import show_version
+
+            show_version(console)
+            return 0
+        called = _parse(argv)
+        if called is None:
+            return 0
+        command, values = called
+        _from_environment(command, values)
+        color = values.pop("color", None)
+        if color is not None:
+            console = Console(str(color))
+        _function(command)(console, **values)
+    except EncconfError as error:
+        console.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
+    except Exception as error:
+        return _unexpected(error, console)
+    return 0
+
+
+def _parse(argv: list[str]) -> tuple[Command, Values] | None:
+    from encconf.cli import quick
+
+    called = quick.parse(argv) if "_ENCCONF_COMPLETE" not in os.environ else None
+    if called is None:
+        from encconf.cli import full
+
+        called = full.parse(argv)
+    return called
+
+
+def _from_environment(command: Command, values: Values) -> None:
+    """Fill in the variables that stand for options which were not given."""
+    for option in command.options:
+        if option.env and values[option.dest] == option.default():
+            value = os.environ.get(option.env)
+            if not value:
+                continue
+            if option.choices and value not in option.choices:
+                raise UsageError(f"{option.env} must be one of: {', '.join(option.choices)}")
+            values[option.dest] = [value] if option.kind == "list" else value
+
+
+def _function(command: Command) -> Callable[..., None]:
+    module, _, name = command.target.partition(":")
+    __import__(module)
+    function: Callable[..., None] = getattr(sys.modules[module], name)
+    return function
+
+
+def _unexpected(error: Exception, console: Console) -> int:
+    """A bug: its type and place, and no message, which could hold a plaintext."""
+    if os.environ.get("ENCCONF_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exc()
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = ""
+    if place is not None:
+        code = place.tb_frame.f_code
+        where = f" in {os.path.basename(code.co_filename)}:{place.tb_lineno} ({code.co_name})"
+    bug = EncconfError(
+        f"unexpected {type(error).__name__}{where}; this is a bug in encconf",
+        hint="ENCCONF_DEBUG=1 shows more, perhaps values of the file too; please report it without those",
+    )
+    bug.slug = "internal"
+    console.error(bug)
+    return 1

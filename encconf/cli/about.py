@@ -1,0 +1,85 @@
+"""``encconf version`` and ``encconf help``, with the topics that belong to no one command."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
+
+_ENVIRONMENT = """\
+Variables that encconf reads. An option beats its variable.
+
+Keys to decrypt with
+  SOPS_AGE_KEY                    age identities, one a line
+  SOPS_AGE_KEY_FILE               a file with age identities
+  SOPS_AGE_KEY_CMD                a command that prints age identities
+  SOPS_AGE_SSH_PRIVATE_KEY_FILE   an SSH private key
+  SOPS_AGE_SSH_PRIVATE_KEY_CMD    a command that prints an SSH private key
+  XDG_CONFIG_HOME                 where sops/age/keys.txt is looked for (by default ~/.config)
+  SOPS_GPG_EXEC, GNUPGHOME        gpg, and where it keeps its keys
+  SOPS_DECRYPTION_ORDER           key types to try first (age,pgp)
+
+Keys to encrypt for, instead of those of .sops.yaml
+  SOPS_AGE_RECIPIENTS             age recipients, comma list
+  SOPS_PGP_FP                     PGP fingerprints, comma list
+
+Everything else
+  SOPS_CONFIG                     the configuration file, instead of looking for .sops.yaml
+  SOPS_EDITOR, EDITOR             the editor, with its arguments
+  TMPDIR, XDG_RUNTIME_DIR         where edit puts its private folder: the first that is in memory
+  ENCCONF_COLOR                   auto, always or never
+  NO_COLOR, FORCE_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM=dumb
+                                  as everywhere
+  ENCCONF_DEBUG                   1: show the traceback of a bug
+"""
+
+_EXIT_CODES = """\
+Exit codes are those of sops 3.13.2.
+
+    0  done
+    1  anything not below: a wrong option, no rule for the file, a file that is not encrypted
+    2  the input could not be read or parsed
+    3  the output could not be written
+    4  a value cannot be written in the wanted format
+    8  options that exclude each other
+   25  a value could not be decrypted
+   51  the MAC is missing or does not fit
+   91  a malformed path into a document
+   92  there is no document in the file
+  100  no file was named, or it does not exist
+  112  SOPS_DECRYPTION_ORDER names a key type twice
+  128  no key could open the file
+  130  Ctrl-C
+  200  edit: nothing was changed
+  201  edit: no editor was found, or it failed
+  203  the file is encrypted already, or has an entry called sops
+"""
+
+_TOPICS = {"environment": _ENVIRONMENT, "exit-codes": _EXIT_CODES}
+
+
+def version_line() -> str:
+    """``encconf X (sops Y)``: this version, and the sops whose format it writes."""
+    from encconf import __version__
+
+    return f"encconf {__version__} (sops {SOPS_VERSION})"
+
+
+def show_version(console: Console) -> None:
+    """Print the version."""
+    console.data(version_line() + "\n")
+
+
+def show_help(console: Console, *, words: list[str]) -> None:
+    """Print the help of a command, or a topic."""
+    topic = _TOPICS.get(" ".join(words))
+    if topic is not None:
+        console.data(topic)
+        return
+    from encconf.cli.full import parse
+
+    parse([*words, "--help"])
+
+
+SOPS_VERSION = "3.13.2"
+"""As in `encconf.metadata`, which costs an import."""

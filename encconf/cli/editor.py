@@ -1,0 +1,202 @@
+"""Running the user's editor on one plain file, so that the text leaks nowhere.
+
+Which editor, and that it inherits stdin, stdout and stderr, is as in sops 3.13.2 (cmd/sops/edit.go).
+Beyond it, editors of vim's family keep no swap, backup, undo and history files, secrets that would
+open the file are not in the editor's environment, and no core is dumped.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf.errors import EditorError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULTS = ("vim", "nano", "vi")
+"""The editors to look for when no variable names one."""
+
+SECRETS = frozenset(
+    {
+        "SOPS_AGE_KEY",
+        "SOPS_AGE_KEY_CMD",
+        "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+        "VAULT_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+        "AZURE_PASSWORD",
+        "GOOGLE_CREDENTIALS",
+        "GOOGLE_OAUTH_ACCESS_TOKEN",
+        "HUAWEICLOUD_SDK_SK",
+        "HUAWEICLOUD_SDK_SECURITY_TOKEN",
+    }
+)
+"""Variables that children do not get: they open master keys, or say how."""
+
+_VIM = ("vim", "nvim", "gvim", "mvim", "rvim")
+# After the user's own settings (-c, not --cmd), and silent where a small vim lacks an option.
+_VIM_SETTINGS = "silent! set noswapfile noundofile nobackup nowritebackup viminfo="
+
+
+def editor_command(environ: Mapping[str, str]) -> list[str]:
+    """The editor's argument list, without the file.  Raises EditorError."""
+    for variable in ("SOPS_EDITOR", "EDITOR"):
+        setting = environ.get(variable)
+        if not setting:
+            continue
+        words = _split(setting, variable)
+        if not words:
+            continue
+        program = _which(words[0], environ)
+        if program is None:
+            raise EditorError(f"the editor of ${variable} was not found: {words[0]}")
+        return [*_private(words[0], program), *words[1:]]
+    for name in DEFAULTS:
+        program = _which(name, environ)
+        if program is not None:
+            return _private(name, program)
+    raise EditorError(
+        f"no editor was found; looked for {', '.join(DEFAULTS)}", hint="name one in EDITOR or SOPS_EDITOR"
+    )
+
+
+def run_editor(command: list[str], path: str, environ: Mapping[str, str]) -> None:
+    """Run an editor on a file and wait for it; ended by a signal, end it too.
+
+    Raises EditorError when it cannot be started, fails or is killed; KeyboardInterrupt when
+    Ctrl-C ended it.
+    """
+    kept = {name: value for name, value in environ.items() if name not in SECRETS}
+    _forbid_core_dumps()
+    run = _run if hasattr(os, "posix_spawnp") else _run_portably
+    try:
+        code = run([*command, path], kept)
+    except OSError as error:
+        raise EditorError(f"the editor {command[0]} cannot be run: {error.strerror}") from None
+    if code == -2:
+        raise KeyboardInterrupt
+    if code < 0:
+        raise EditorError(f"the editor was killed by signal {-code}; nothing was changed")
+    if code > 0:
+        raise EditorError(f"the editor failed with exit code {code}; nothing was changed")
+
+
+def _run(command: list[str], environ: Mapping[str, str]) -> int:
+    """Run a program to its end: its exit code, or the negative number of the signal that ended it.
+
+    On every other way out it is ended too: its folder goes away, so that it would write into nothing.
+    """
+    import signal
+
+    process = 0
+    try:
+        # Signals wait until the process is known: it could not be ended otherwise.
+        before = signal.pthread_sigmask(
+            signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+        )
+        try:
+            process = os.posix_spawnp(
+                command[0],
+                command,
+                environ,
+                setsigmask=before,
+                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these, a program should not
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return _wait(process)
+    except BaseException:
+        if process:
+            _end(process)
+        raise
+
+
+def _wait(process: int) -> int:
+    """Wait for a process, and notice signals also when they come just before the waiting."""
+    import select
+    import time
+
+    try:
+        ending = os.pidfd_open(process)
+    except (AttributeError, OSError):  # no Linux, or an old one
+        while True:
+            found, status = os.waitpid(process, os.WNOHANG)
+            if found:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.01)
+    try:
+        poll = select.poll()
+        poll.register(ending, select.POLLIN)
+        while not poll.poll(250):
+            pass
+    finally:
+        os.close(ending)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def _split(setting: str, variable: str) -> list[str]:
+    if not any(sign in setting for sign in "'\"\\"):
+        return setting.split()  # the same, and nothing to import
+    import shlex
+
+    try:
+        return shlex.split(setting)
+    except ValueError:
+        raise EditorError(f"${variable} is not a command line: a quote is not closed") from None
+
+
+def _end(process: int) -> None:
+    import signal
+    import time
+
+    try:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            os.kill(process, number)
+            for _ in range(100):
+                if os.waitpid(process, os.WNOHANG)[0]:
+                    return
+                time.sleep(0.01)
+    except OSError:
+        return  # it has ended already
+
+
+def _private(name: str, program: str) -> list[str]:
+    """The program with the switches that keep the text out of other files, if it is known to have them."""
+    real = os.path.basename(os.path.realpath(program)).partition(".")[0]
+    if real in _VIM:
+        return [name, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]
+    return [name]
+
+
+def _which(name: str, environ: Mapping[str, str]) -> str | None:
+    """Where a program is, as execvp finds it."""
+    if os.path.dirname(name):
+        return name if os.access(name, os.X_OK) and not os.path.isdir(name) else None
+    if os.name == "nt":
+        import shutil
+
+        return shutil.which(name)
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder or ".", name)
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+    return None
+
+
+def _forbid_core_dumps() -> None:
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, ValueError, OSError):
+        return  # not on this system
+
+
+def _run_portably(command: list[str], environ: Mapping[str, str]) -> int:
+    import subprocess
+
+    return subprocess.run(command, env=dict(environ), check=False).returncode

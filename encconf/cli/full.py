@@ -1,0 +1,171 @@
+"""The argument line in full: help, mistakes, completion.  Built with click from the same table.
+
+`parse` gives what `encconf.cli.quick` gives for what both understand.  Mistakes become UsageError:
+exit code 1 as in sops, where click would say 2.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import click
+
+from encconf.cli.table import COMMANDS, GROUPS, ROOT, VERSION_FLAGS
+from encconf.errors import EncconfError, MissingFileError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from encconf.cli.table import Argument, Command, Option, Values
+
+_PROGRAM = "encconf"
+_SUMMARY = "Encrypted configuration files, compatible with SOPS."
+
+
+def parse(argv: list[str]) -> tuple[Command, Values] | None:
+    """The command that an argument line calls and its values; None when all is done (help).
+
+    Raises UsageError, MissingFileError where a file must be named; SystemExit after completion.
+    """
+    try:
+        result = _root().main(argv, prog_name=_PROGRAM, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        raise SystemExit(1) from None
+    except click.ClickException as error:
+        raise _explained(error) from None
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return result if isinstance(result, tuple) else None
+
+
+def _settings() -> dict[str, object]:
+    return {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _root() -> click.Group:
+    root = _Group(
+        _PROGRAM,
+        params=[
+            *map(_option, ROOT),
+            click.Option(VERSION_FLAGS, is_flag=True, is_eager=True, expose_value=False, callback=_version,
+                         help="Print the version."),
+        ],
+        help=_SUMMARY,
+        epilog="Exit codes, variables: encconf help exit-codes, encconf help environment",
+        context_settings=_settings(),
+        no_args_is_help=True,
+        callback=lambda **given: None,
+    )  # fmt: skip
+    groups: dict[str, click.Group] = {"": root}
+    for command in COMMANDS:
+        group, _, name = command.name.rpartition(" ")
+        if group not in groups:
+            groups[group] = _Group(
+                group, help=GROUPS[group], context_settings=_settings(), no_args_is_help=True
+            )
+            root.add_command(groups[group])
+        groups[group].add_command(_command(name, command))
+    return root
+
+
+class _Group(click.Group):
+    """A group that keeps the table's order and guesses what was meant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
+            close = get_close_matches(name, self.commands, 1)
+            hint = f"did you mean: {close[0]}" if close else f"see: {ctx.command_path} --help"
+            raise _WrongCommand(UsageError(f"there is no command {name!r}", hint=hint))
+        return super().resolve_command(ctx, args)
+
+
+class _WrongCommand(click.ClickException):
+    def __init__(self, error: UsageError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def _command(name: str, row: Command) -> click.Command:
+    examples = "\n\n\b\nExamples:\n" + "\n".join(f"  {line}" for line in row.examples)
+    return click.Command(
+        name,
+        params=[*map(_argument, row.arguments), *map(_option, row.options)],
+        help=f"{row.help}\n\n{row.details}",
+        short_help=row.help,
+        epilog=examples if row.examples else None,
+        context_settings=_settings(),
+        callback=_returning(row),
+    )
+
+
+def _returning(row: Command) -> Callable[..., tuple[Command, Values]]:
+    """A callback that calls nothing: it only says what is to be called."""
+
+    def callback(**values: object) -> tuple[Command, Values]:
+        context = click.get_current_context()
+        while context.parent is not None:
+            context = context.parent
+        given = {dest: value for dest, value in context.params.items() if value is not None}
+        result: Values = {}
+        for dest, value in values.items():
+            if value is None:
+                value = given.get(dest)
+            result[dest] = list(value) if isinstance(value, tuple) else value  # type: ignore[assignment]
+        return row, result
+
+    return callback
+
+
+def _option(option: Option) -> click.Option:
+    help = option.help + (f" [env: {option.env}]" if option.env else "")
+    if option.kind == "flag":
+        return click.Option([*option.names, option.dest], is_flag=True, help=help)
+    return click.Option(
+        [*option.names, option.dest],
+        metavar=option.metavar,
+        help=help,
+        multiple=option.kind == "list",
+        type=_type(option),
+    )
+
+
+def _type(option: Option) -> click.ParamType[object]:
+    if option.choices:
+        return click.Choice(option.choices)
+    return click.Path(allow_dash=True) if option.metavar == "FILE" else click.STRING
+
+
+def _argument(argument: Argument) -> click.Argument:
+    return click.Argument(
+        [argument.dest],
+        required=argument.required,
+        nargs=-1 if argument.many else 1,
+        type=click.Path(allow_dash=True) if argument.dest == "file" else click.STRING,
+    )
+
+
+def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from encconf.cli.about import version_line
+
+        click.echo(version_line())
+        context.exit()
+
+
+def _explained(error: click.ClickException) -> EncconfError:
+    if isinstance(error, _WrongCommand):
+        return error.error
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"see: {context.command_path if context else _PROGRAM} --help"
+    if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "file":
+        return MissingFileError("no file was named", hint=hint)
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return UsageError(message[:1].lower() + message[1:], hint=hint)

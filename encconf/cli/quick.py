@@ -1,0 +1,79 @@
+"""The argument line, when it is plain and right: no library needed, hence no time.
+
+`parse` understands what `encconf.cli.full` understands, or returns None.  It leaves to it help,
+mistakes, completion and every spelling that needs thought (``-io FILE``, ``--output=``, values that
+begin with a dash), so that the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+from encconf.cli.table import COMMANDS, GROUPS, ROOT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from encconf.cli.table import Command, Option, Values
+
+
+def parse(argv: list[str]) -> tuple[Command, Values] | None:
+    """The command that an argument line calls and its values, or None: ask the full parser."""
+    given: Values = {}
+    words = iter(argv)
+    name = [_options(words, ROOT, given, None)]
+    if name[0] in GROUPS:
+        name.append(next(words, ""))
+    command = next((each for each in COMMANDS if each.name.split() == name), None)
+    if command is None:
+        return None
+    values = command.defaults()
+    values.update((dest, value) for dest, value in given.items() if dest in values)
+    positional: list[str] = []
+    if _options(words, command.options, values, positional) is None:
+        return None
+    for argument in command.arguments:
+        if argument.many:
+            values[argument.dest] = positional
+            positional = []
+        elif positional:
+            values[argument.dest] = positional.pop(0)
+        elif argument.required:
+            return None
+    return None if positional else (command, values)
+
+
+def _options(
+    words: Iterable[str], options: Iterable[Option], values: Values, positional: list[str] | None
+) -> str | None:
+    """Read options into ``values`` and other words into ``positional``.
+
+    Without ``positional``, returns the first other word; with it, "" at the end.  None: not plain.
+    """
+    words = iter(words)
+    for word in words:
+        if word[:1] != "-" or word == "-":
+            if positional is None:
+                return word
+            positional.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        option = next((each for each in options if name in each.names), None)
+        if option is None or (equals and not value) or (equals and name[:2] != "--"):
+            return None
+        if option.kind == "flag":
+            if equals:
+                return None
+            values[option.dest] = True
+            continue
+        if not equals:
+            value = next(words, "")
+            if not value or (value[0] == "-" and value != "-"):
+                return None
+        if option.choices and value not in option.choices:
+            return None
+        if option.kind == "list":
+            held = values.get(option.dest)
+            values[option.dest] = [*(held if isinstance(held, list) else ()), value]
+        else:
+            values[option.dest] = value
+    return None if positional is None else ""

@@ -1,0 +1,193 @@
+"""Leaves with exact spans: what every format turns a text into, and the splice that turns it back.
+
+A `Document` is the text of one file and its leaves in document order.  A format module makes it
+(`scan`); nothing here knows a syntax.  Spans are code-point offsets into ``text``.  The ``sops``
+block is not among the leaves: it stands in ``block``, as plain values.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+
+class Scope:
+    """One mapping or sequence.
+
+    ``node`` is the plain dict or list that mirrors it, in which its leaves are placeholders
+    until a value is put there; ``keys`` are the mapping keys that lead to it (sequences add
+    none, as in sops); ``aad`` is those keys as sops authenticates them: UTF-8, each followed
+    by ``:``.
+    """
+
+    __slots__ = ("aad", "keys", "node", "parent", "step")
+
+    def __init__(
+        self,
+        parent: Scope | None,
+        step: str | int | None,
+        keys: tuple[str, ...],
+        aad: str,
+        node: dict[str, object] | list[object],
+    ) -> None:
+        self.parent = parent
+        self.step = step
+        self.keys = keys
+        self.aad = aad
+        # Any: a leaf's step fits its scope's node by construction, which types cannot say.
+        self.node: Any = node
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """Keys and indexes from the root of the (YAML) document."""
+        steps: list[str | int] = []
+        scope: Scope | None = self
+        while scope is not None and scope.step is not None:
+            steps.append(scope.step)
+            scope = scope.parent
+        return tuple(reversed(steps))
+
+
+class Leaf:
+    """One value: where it stands in the text and what sops stores for it.
+
+    ``type`` is sops's: str, int, float, bool, time, null, or comment (a sequence item by which
+    sops stores a comment).  ``data`` are the bytes that sops hashes and encrypts, None for null.
+    In an encrypted text, ``type`` and ``data`` are those of the ciphertext until the document is
+    unsealed; then ``sealed`` keeps the ``ENC[…]`` text they came from.  ``style`` is the
+    format's own word for the spelling and ``note`` whatever else the format needs to respell it.
+    """
+
+    __slots__ = ("data", "end", "note", "scope", "sealed", "start", "step", "style", "type")
+
+    def __init__(
+        self,
+        scope: Scope,
+        step: str | int,
+        start: int,
+        end: int,
+        style: str,
+        type: str,
+        data: bytes | None,
+        note: object = None,
+    ) -> None:
+        self.scope = scope
+        self.step = step
+        self.start = start
+        self.end = end
+        self.style = style
+        self.type = type
+        self.data = data
+        self.note = note
+        self.sealed: str | None = None
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """Keys and indexes from the root of the (YAML) document."""
+        return (*self.scope.path, self.step)
+
+    @property
+    def aad(self) -> bytes:
+        """What sops authenticates with the value: every key followed by ``:``, no indexes."""
+        return (self.scope.aad if type(self.step) is int else f"{self.scope.aad}{self.step}:").encode()
+
+
+class Comment:
+    """One comment line: ``text[start:end]`` is what follows the comment sign.
+
+    ``scope`` is where sops (go-yaml) stores it; ``before`` the step in that scope of the item
+    that it precedes there, None when it trails.  Once decrypted, ``text`` is the plaintext, ``sealed``
+    the ``ENC[…]`` text, and ``misplaced`` says that it was encrypted for another scope.
+    """
+
+    __slots__ = ("before", "end", "misplaced", "scope", "sealed", "start", "text")
+
+    def __init__(self, scope: Scope, text: str, start: int, end: int, before: str | int | None) -> None:
+        self.scope = scope
+        self.text = text
+        self.start = start
+        self.end = end
+        self.before = before
+        self.sealed: str | None = None
+        self.misplaced = False
+
+
+class Flow:
+    """A flow collection (``[…]`` or ``{…}``) of a YAML text, with the leaves it holds."""
+
+    __slots__ = ("end", "first", "last", "start")
+
+    def __init__(self, start: int, first: int) -> None:
+        self.start = start
+        self.end = start
+        self.first = first  # index of its first leaf; leaves[first:last] are inside
+        self.last = first
+
+
+class Part:
+    """One document of the stream: where its root stands and where its ``sops`` block is.
+
+    ``indent`` is the column of the root mapping's keys; ``end`` the place where a block can be
+    added (before ``...``, or at the end of the document); ``close`` the offset of a flow root's
+    closing brace, None for a block root; ``block`` the span of the block, None if it has none.
+    """
+
+    __slots__ = ("block", "close", "end", "indent", "root", "start")
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.end = start
+        self.indent = 0
+        self.root = "null"  # or "map"
+        self.close: int | None = None
+        self.block: tuple[int, int] | None = None
+
+
+class Document:
+    """One file's text, its leaves, and the plain trees they belong to.
+
+    ``trees`` has one dict per (YAML) document, with None where a leaf's value goes: fill them
+    through ``leaf.scope.node[leaf.step]``.  ``shape`` are tokens that say everything about the
+    trees but the leaves' values: ``%`` starts a document, ``.key`` is a leaf in a mapping,
+    ``-`` one in a sequence, ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and
+    in a sequence, ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as
+    plain values, ``block_text`` its raw text; the leaves, trees and shape leave it out.
+    ``merges`` are the scopes that have a YAML merge key (``<<``).
+    """
+
+    __slots__ = (
+        "block", "block_text", "comments", "flows", "format", "leaves", "merges", "parts", "shape",
+        "text", "trees",
+    )  # fmt: skip
+
+    def __init__(self, text: str, format: str) -> None:
+        self.text = text
+        self.format = format
+        self.leaves: list[Leaf] = []
+        self.comments: list[Comment] = []
+        self.trees: list[dict[str, object]] = []
+        self.shape: list[str] = []
+        self.block: dict[str, object] | None = None
+        self.block_text: str | None = None
+        self.parts: list[Part] = []
+        self.flows: list[Flow] = []
+        self.merges: list[Scope] = []
+
+
+Edit = tuple[int, int, str]
+
+
+def splice(text: str, edits: Iterable[Edit]) -> str:
+    """Replace spans of a text.  Edits must not overlap; they may come in any order."""
+    out: list[str] = []
+    at = 0
+    for start, end, new in sorted(edits):
+        if start < at:
+            raise AssertionError("overlapping edits")
+        out.append(text[at:start])
+        out.append(new)
+        at = end
+    out.append(text[at:])
+    return "".join(out)

@@ -1,0 +1,277 @@
+"""Every error encconf raises on purpose, with its exit code, slug and hint.
+
+Exit codes are those of sops 3.13.2 (cmd/sops/codes/codes.go); the slug is a stable word to
+search for; the hint says what to do next.  A message never holds a plaintext, a private key,
+a token or the MAC: it names files, paths inside files, and public identifiers only.
+"""
+
+from __future__ import annotations
+
+
+class EncconfError(Exception):
+    """Base of all errors: one sentence saying what and which, and a hint saying what to do.
+
+    ``exit_code`` is what the command line ends with; ``file`` is put in front of the message
+    by whoever knows the file's name (see `about`).
+    """
+
+    exit_code = 1
+    slug = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.file = file
+
+    def about(self, file: str) -> EncconfError:
+        """Name the file this error is about, unless one is named already; returns self."""
+        if self.file is None:
+            self.file = file
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.message}" if self.file else self.message
+
+
+class UsageError(EncconfError):
+    """The command line, or a call's arguments, cannot be understood."""
+
+    slug = "usage"
+
+
+class ConflictError(UsageError):
+    """Two options exclude each other."""
+
+    exit_code = 8
+    slug = "conflicting-options"
+
+
+class DuplicateKeyTypeError(UsageError):
+    """The decryption order names a type of master key twice."""
+
+    exit_code = 112
+    slug = "duplicate-key-type"
+
+
+class PathSyntaxError(UsageError):
+    """A path into a document, ``["a"]["b"][0]``, is malformed."""
+
+    exit_code = 91
+    slug = "bad-path"
+
+
+class PathNotFoundError(EncconfError):
+    """A well-formed path names nothing in the document."""
+
+    slug = "path-not-found"
+
+
+# --- reading -------------------------------------------------------------------------------
+
+
+class InputError(EncconfError):
+    """The input could not be read."""
+
+    exit_code = 2
+    slug = "unreadable"
+
+
+class MissingFileError(InputError):
+    """No file was named, or the named one does not exist."""
+
+    exit_code = 100
+    slug = "no-such-file"
+
+
+class ParseError(InputError):
+    """The text is not in its format, or uses a part of it that sops cannot store.
+
+    ``line`` and ``column`` count from 1 and are None where no place is known.
+    """
+
+    slug = "parse"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        place = f"line {line}, column {column}: " if line and column else f"line {line}: " if line else ""
+        super().__init__(place + message, hint=hint)
+        self.line = line
+        self.column = column
+
+
+class LimitError(InputError):
+    """The input is larger, deeper or more repetitive than any real file (a bomb, say)."""
+
+    slug = "limit"
+
+
+class EmptyDocumentError(InputError):
+    """There is no document in the text."""
+
+    exit_code = 92
+    slug = "empty"
+
+
+class NotEncryptedError(EncconfError):
+    """The file has no sops metadata.  The words are those that sops's clients look for."""
+
+    slug = "not-encrypted"
+
+    def __init__(
+        self,
+        message: str = "sops metadata not found: the file is not encrypted",
+        *,
+        hint: str | None = "encrypt it first: encconf encrypt FILE",
+    ) -> None:
+        super().__init__(message, hint=hint)
+
+
+class AlreadyEncryptedError(EncconfError):
+    """The plain text holds a top-level ``sops`` entry."""
+
+    exit_code = 203
+    slug = "already-encrypted"
+
+
+class MetadataError(InputError):
+    """The ``sops`` block is there but malformed."""
+
+    slug = "bad-metadata"
+
+
+# --- opening -------------------------------------------------------------------------------
+
+
+class DecryptError(EncconfError):
+    """A value could not be decrypted with the file's data key: it was changed, moved or damaged."""
+
+    exit_code = 25
+    slug = "decrypt"
+
+
+class MacError(EncconfError):
+    """The file's MAC is missing, or does not fit what the file says."""
+
+    exit_code = 51
+    slug = "mac"
+
+
+class MacMissingError(MacError):
+    """There is no MAC to check."""
+
+    slug = "mac-missing"
+
+
+class MacMismatchError(MacError):
+    """Something in the file was changed without its data key."""
+
+    slug = "mac-mismatch"
+
+
+class KeyAccessError(EncconfError):
+    """The data key could not be had: the report names each master key and why it failed."""
+
+    exit_code = 128
+    slug = "no-key"
+
+
+class MasterKeyError(EncconfError):
+    """One master key should have worked and did not."""
+
+    exit_code = 128
+    slug = "master-key"
+
+
+class NotMyKeyError(MasterKeyError):
+    """Nothing here can use this master key; the next one is tried."""
+
+    slug = "not-my-key"
+
+
+class MissingExtraError(MasterKeyError):
+    """A package that this kind of key or source needs is not installed."""
+
+    slug = "missing-extra"
+
+
+class WrapError(EncconfError):
+    """The data key could not be encrypted for every master key: the report names each that failed."""
+
+    slug = "wrap"
+
+
+class BadKeyError(EncconfError):
+    """A recipient, fingerprint or key identifier is malformed."""
+
+    slug = "bad-key"
+
+
+# --- configuration -------------------------------------------------------------------------
+
+
+class ConfigError(EncconfError):
+    """``.sops.yaml`` is malformed."""
+
+    slug = "config"
+
+
+class PatternError(ConfigError):
+    """A regular expression is not one that RE2 takes."""
+
+    slug = "bad-regex"
+
+
+class NoConfigError(ConfigError):
+    """There is no ``.sops.yaml`` and no key was named."""
+
+    slug = "no-config"
+
+
+class NoMatchingRuleError(ConfigError):
+    """No creation rule covers the file."""
+
+    slug = "no-rule"
+
+
+# --- writing -------------------------------------------------------------------------------
+
+
+class OutputError(EncconfError):
+    """The output could not be written; what was there before is untouched."""
+
+    exit_code = 3
+    slug = "unwritable"
+
+
+class ChangedError(OutputError):
+    """The file that was to be replaced is no longer the one that was read."""
+
+    slug = "changed"
+
+
+class EmitError(EncconfError):
+    """A value cannot be written in the wanted format."""
+
+    exit_code = 4
+    slug = "emit"
+
+
+class EditorError(EncconfError):
+    """No editor was found, or it failed; nothing was changed."""
+
+    exit_code = 201
+    slug = "editor"
+
+
+class NotModifiedError(EncconfError):
+    """An edit that changed nothing."""
+
+    exit_code = 200
+    slug = "not-modified"

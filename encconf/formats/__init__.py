@@ -1,0 +1,102 @@
+"""The file formats: one module each, the same few functions (see `Format`).
+
+``of_path`` tells the format of a file by its name, as sops does.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Protocol
+
+    from encconf.document import Document, Edit, Leaf
+
+    class Format(Protocol):
+        """What a format module must have."""
+
+        def scan(self, text: str, *, comments: bool = False) -> Document:
+            """Parse a text into leaves with spans; with ``comments``, place the comments too."""
+
+        def prepare(self, document: Document, chosen: bytearray) -> Prepared | None:
+            """Respell what sops could not read back, if there is anything; see `Prepared`."""
+
+        def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+            """Put an ``ENC[…]`` text in a leaf's place, keeping its style."""
+
+        def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+            """Put a plaintext in the place of a sealed leaf."""
+
+        def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+            """Put a comment where sops stored it as a list's item; ``alone`` if the list has no others."""
+
+        def fragile(self, leaf: Leaf) -> bool:
+            """Whether releases of sops differ in what an unencrypted leaf says."""
+
+        def region(self, document: Document, leaf: Leaf) -> tuple[int, int]:
+            """The span of all that spells a leaf: tag, anchor, block scalar header included."""
+
+        def render_block(self, block: Mapping[str, object]) -> str:
+            """Spell the ``sops`` mapping."""
+
+        def amend(self, block_text: str, changes: Mapping[str, str | None]) -> str:
+            """Set, replace or remove members that are strings; every other byte stays."""
+
+        def attach(self, document: Document, block_text: str) -> list[Edit]:
+            """The edits that add the block to every document of the text."""
+
+        def detach(self, document: Document) -> list[Edit]:
+            """The edits that remove it again."""
+
+        def load_plain(self, text: str) -> list[dict[str, object]]:
+            """A plain text's values, without any ``sops`` handling."""
+
+
+_BY_SUFFIX = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+NAMES = ("yaml", "json")
+
+
+class Prepared:
+    """A plain text respelled for sops: the new text, and what it was before.
+
+    ``originals`` maps the start offset of a leaf or flow collection in ``text`` to the spelling
+    that it replaced.
+    """
+
+    __slots__ = ("originals", "text")
+
+    def __init__(self, text: str, originals: dict[int, str]) -> None:
+        self.text = text
+        self.originals = originals
+
+
+def of_path(path: str) -> str:
+    """The format of a file by the end of its name.
+
+    Raises UsageError for a name that says none of ``NAMES``.
+    """
+    for suffix, name in _BY_SUFFIX.items():
+        if path.endswith(suffix):
+            return name
+    raise UsageError(
+        f"cannot tell the format of {path!r} from its name",
+        hint=f"say which it is: --input-type {' or '.join(NAMES)}",
+    )
+
+
+def module(name: str) -> Format:
+    """The module of a format.
+
+    Raises UsageError for an unknown name.
+    """
+    if name == "yaml":
+        from encconf.formats import yaml
+
+        return yaml
+    if name == "json":
+        from encconf.formats import json
+
+        return json
+    raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(NAMES)}")

@@ -1,0 +1,678 @@
+"""Where sops stores each comment of a YAML text.
+
+sops authenticates a comment with the keys of the mapping or list that holds it, and go-yaml
+decides which one that is: its scanner makes every run of comment lines a head, line or foot
+comment of a token (go.yaml.in/yaml/v3 3.0.4 scannerc.go), its parser hands them on to nodes
+(parserc.go, decode.go), and sops lays them out between the items of a container (sops 3.13.2
+stores/yaml/store.go).  `place` works the same out from the events of ruamel.yaml.
+
+Almost all of a file has no comment nearby, and there nothing of this matters: the pass over the
+events looks closer only from a ``#`` on, until the last comment of that gap has found its node.
+
+Not here: comments inside an anchored collection are in sops's tree once more wherever an alias
+stands for it; they are placed where they are written.  Collections as mapping keys, which sops
+refuses, get some place.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Event = Any  # ruamel.yaml types only what all its events have
+
+_BREAKS = "\r\n\x85\u2028\u2029"
+_COMMENT = re.compile(rf"#([^{_BREAKS}]*)([ \t\r\n]*)")
+_LINE_COMMENT = re.compile(rf"[ \t]{{0,511}}#([^{_BREAKS}]*)")
+_SPACE = re.compile(rf"[ \t{_BREAKS}]*")
+_SPACE_AND_COMMENTS = re.compile(rf"(?:[ \t{_BREAKS}]+|#[^{_BREAKS}]*)*")
+_BREAK = re.compile(rf"\r\n|[{_BREAKS}]")
+_BREAK_CHAR = re.compile(rf"[{_BREAKS}]")
+_WIDE = frozenset("\x85\u2028\u2029")  # several bytes long: go-yaml, looking ahead, trips over the second
+_BLANK = frozenset(" \t" + _BREAKS)
+_CLOSING = frozenset("]}")
+_PROPERTY = re.compile(r"!<[^>]*>|[!&]\S*")
+_HEADER_COMMENT = re.compile(rf"[|>][-+0-9]*[ \t]*#([^{_BREAKS}]*)")
+_DIRECTIVE = re.compile(rf"%[^{_BREAKS}]*?(?:[ \t]#([^{_BREAKS}]*))?(?:\r\n|[{_BREAKS}])")
+
+_LOOKAHEAD = 512  # characters: as far as go-yaml's scanner looks beyond a comment line
+_NOWHERE = -1
+_NEVER = 1 << 62
+
+# What a token is to the comments after it.
+_TEXT = "text"  # a plain or block scalar: the blanks and line breaks after it are part of it
+_NODE = "node"  # any other scalar, an alias, a bracket, an anchor or a tag
+_MARK = "mark"  # a document marker, a directive or the start of the stream: has no line comment
+# ... and "-", "?", ":", "," for themselves.
+
+
+class Placed:
+    """One comment line: ``text[start:end]`` is what follows the ``#``.
+
+    ``container`` is the index of the event that starts the mapping or list which holds it in
+    sops's tree, -1 when go-yaml drops it or its document has no collection.  ``before`` is the
+    index of the event that starts the next item there (in a mapping, its key), -1 when the
+    comment trails.  ``document`` counts from 0.
+    """
+
+    __slots__ = ("before", "container", "document", "end", "start")
+
+    def __init__(self, start: int, end: int, document: int) -> None:
+        self.start = start
+        self.end = end
+        self.container = _NOWHERE
+        self.before = _NOWHERE
+        self.document = document
+
+    def __repr__(self) -> str:
+        return f"Placed({self.start}, {self.end}, container={self.container}, before={self.before})"
+
+
+def place(text: str, events: list[Event]) -> list[Placed]:
+    """The comments of a text, in its order.
+
+    ``events`` are all events of the text as ruamel.yaml's safe parser gives them, the C one or
+    the pure one.  Offsets are code points of ``text``.
+    """
+    return _Walk(text, events).run() if "#" in text else []
+
+
+class _Piece:
+    """Comment lines that go to one node, as its head, line or foot.
+
+    They may be handed over from the token at ``mark`` on.  ``start``, ``column`` (from 1) and
+    ``end`` say where they stand and ``scan`` where the scanner was when it began to look for
+    them: a block that closes here ends before or after them.
+    """
+
+    __slots__ = ("column", "comments", "end", "mark", "role", "scan", "start")
+
+    def __init__(
+        self,
+        role: int,
+        mark: int,
+        comments: list[Placed],
+        start: int = 0,
+        column: int = 0,
+        scan: int = 0,
+        end: int = -1,
+    ) -> None:
+        self.role = role
+        self.mark = mark
+        self.comments = comments
+        self.start = start
+        self.column = column
+        self.scan = scan
+        self.end = end
+
+
+_HEAD, _LINE, _FOOT = 0, 1, 2
+
+
+class _Scanner:
+    """Cuts the comments between tokens into pieces, as go-yaml's scanner does.
+
+    It is told where the tokens of events are and sees the indicators between them by itself.
+    """
+
+    def __init__(self, text: str, at: int) -> None:
+        self.text = text
+        # Where it is, its line and that line's start, line breaks since the last token or
+        # comment, and where it was right after the last token.
+        self.at = self.bol = self.scan = at
+        self.line = self.breaks = 0
+        # The last two tokens: what they are, and a position inside them.
+        self.kind = self.kind_before = _MARK
+        self.token = self.token_before = 0
+        # What the tree is like here.
+        self.in_flow = False
+        self.indent = -1  # column of the innermost block collection
+        self.document = 0
+
+        self.placed: list[Placed] = []
+        self.pieces: list[_Piece] = []
+
+    def resume(self, kind: str, end: int, line: int, column: int) -> None:
+        """Continue right after a token."""
+        self.kind, self.token = kind, end - 1
+        self.at, self.line, self.bol, self.breaks = end, line, end - column, 0
+
+    def run(self, stop: int) -> None:
+        """Go on to ``stop``, where a token begins, over indicators and comments."""
+        text = self.text
+        if text[self.at : stop] == ": ":  # most often; the loop would do the same
+            self.kind_before, self.token_before = self.kind, self.token
+            self.kind, self.token = ":", self.at
+            self.at, self.scan, self.breaks = stop, stop - 1, 0
+            return
+        while True:
+            at = self.at
+            if self.kind is _TEXT:
+                at = self.skip_space(at, stop)
+            if not self.breaks and self.kind not in ("-", _MARK):
+                found = _LINE_COMMENT.match(text, at, stop)
+                if found:
+                    # After "key:" it is the key's, after "item," the item's.
+                    before = self.kind == "," or (self.kind == ":" and not self.in_flow)
+                    self.add_line(self.token_before if before else self.token, *found.span(1))
+                    at = found.end()
+            self.scan = at
+            scan_line = self.line
+            while True:
+                at = self.skip_space(at, stop)
+                if at >= stop or text[at] != "#":
+                    break
+                at = self.cut(at, scan_line)
+                self.breaks = 0
+            self.at = at
+            if at >= stop:
+                return
+            self.kind_before, self.token_before = self.kind, self.token
+            self.kind, self.token = text[at], at
+            self.at += 1
+            self.breaks = 0
+            if self.kind == "%":
+                self.skip_directive(at)
+            elif self.kind == ".":  # one more "..."
+                self.kind = _MARK
+                self.at += 2
+
+    def run_properties(self, stop: int) -> None:
+        """Go on over anchors and tags, and the comments after them."""
+        while self.at < stop:
+            found = _PROPERTY.match(self.text, self.at, stop)
+            if not found:
+                return
+            self.kind, self.token, self.breaks = _NODE, self.at, 0
+            self.at = found.end()
+            after = _SPACE_AND_COMMENTS.match(self.text, self.at, stop)
+            self.run(after.end() if after else stop)
+
+    def skip_directive(self, at: int) -> None:
+        found = _DIRECTIVE.match(self.text, at)
+        if found is None:
+            return
+        if found.end(1) >= 0:
+            self.add(*found.span(1))  # go-yaml drops it
+        self.kind = _MARK
+        self.at = self.bol = found.end()  # its line break is part of it
+        self.line += 1
+        self.breaks = 1
+
+    def skip_space(self, at: int, stop: int) -> int:
+        if at >= stop or self.text[at] not in _BLANK:
+            return at
+        found = _SPACE.match(self.text, at, stop)
+        end = found.end() if found else at
+        for found in _BREAK.finditer(self.text, at, end):
+            self.breaks += 1
+            self.line += 1
+            self.bol = found.end()
+        return end
+
+    def add(self, start: int, end: int) -> Placed:
+        placed = Placed(start, end, self.document)
+        self.placed.append(placed)
+        return placed
+
+    def add_line(self, mark: int, start: int, end: int) -> None:
+        self.pieces.append(_Piece(_LINE, mark, [self.add(start, end)]))
+
+    def cut(self, at: int, scan_line: int) -> int:
+        """Cut the comment lines from the one at ``at`` on into pieces; returns the last one's end."""
+        text = self.text
+        indent = max(self.indent, 0)
+        mark, kind = self.token, self.kind
+        if kind == ",":
+            mark, kind = self.token_before, self.kind_before
+        column = at - self.bol + 1
+        line = self.line
+        adjacent = self.breaks <= 1  # no empty line so far
+        foot_line = -1  # the line below the token: a comment there is its foot
+        if scan_line > 0:
+            foot_line = line - self.breaks + 1 + (not self.breaks and column > 2)
+        scan = self.scan
+        comments: list[Placed] = []
+        start = start_line = start_column = 0
+
+        def foot(mark: int, end: int) -> None:
+            self.pieces.append(_Piece(_FOOT, mark, comments, start, start_column, scan, end))
+
+        while True:
+            if not comments:
+                start, start_line, start_column = at, line, column
+            found = _COMMENT.match(text, at)
+            assert found is not None
+            end = found.end(1)
+            comments.append(self.add(at + 1, end))
+
+            # What comes after its line break.  The second half of a CRLF counts as a line break
+            # of its own here, that is, as an empty line.
+            limit = end + _LOOKAHEAD
+            after = max(min(found.end(), limit), end + 1)
+            char = text[after : after + 1] if after < limit else " "
+            if text[end : end + 1] in _WIDE:
+                after, char = end + 1, "?"
+            elif char in _WIDE:
+                after, char = after + 1, "?"
+            space = text[end + 1 : after]
+            breaks = _BREAK_CHAR.findall(space) if space.strip(" \t") else ()
+            dedented = start_column - 1 < indent
+            if breaks or not char:
+                stop = end + 1 + space.index(breaks[0]) if breaks else after
+                if adjacent and (dedented or (start_line == foot_line and kind != ":")):
+                    foot(start if dedented else mark, stop)
+                    scan, mark, comments = stop, stop, []
+                adjacent = False
+            if self.in_flow and char in _CLOSING:
+                if comments:
+                    foot(start if dedented else mark, after)
+                    comments = []
+                break
+            if not char or char == " ":
+                break
+            last_break = end + 1 + space.rindex(breaks[-1]) if breaks else end
+            column = after - last_break
+            if comments and column - 1 < indent and column != start_column:
+                foot(mark, after)
+                scan, mark, comments = after, after, []
+            if char != "#":
+                break
+            line = self.line + len(breaks)
+            self.line += _count_breaks(text[end:after])
+            self.bol = last_break + 1
+            at = after
+        if comments:
+            self.pieces.append(_Piece(_HEAD, start, comments, start, start_column, scan, after - 1))
+        return end
+
+
+class _Walk:
+    """One pass over the events, which hands the pieces on as go-yaml's parser does.
+
+    What belongs to an event's token is known only when the text after that token has been
+    scanned, so each `step` scans up to its event and then lets the event before it `take` its
+    comments.
+    """
+
+    def __init__(self, text: str, events: list[Event]) -> None:
+        from ruamel.yaml import events as kinds
+
+        self.text = text
+        self.events = events
+        self.scalar = kinds.ScalarEvent
+        self.alias = kinds.AliasEvent
+        self.sequence = kinds.SequenceStartEvent
+        self.starts = (kinds.MappingStartEvent, kinds.SequenceStartEvent)
+        self.mapping_end = kinds.MappingEndEvent
+        self.ends = (kinds.MappingEndEvent, kinds.SequenceEndEvent)
+        self.document_start = kinds.DocumentStartEvent
+        self.document_end = kinds.DocumentEndEvent
+        marked = text[0] == "\ufeff"
+        # The C parser does not count the byte order mark, the pure one does.
+        self.shift = len(text) - events[-1].end_mark.index if marked else 0
+
+        # The tree around the next event: where the innermost collection starts, and the parity
+        # of its keys (in a mapping, an event of it is a key when its index - base is odd).
+        self.top = self.base = _NOWHERE
+        self.above: list[int] = []
+        self.columns: dict[int, int] = {}  # see `indent`
+        self.closed = _NOWHERE  # where the collection starts that ended last
+        self.root = self.last_root = _NOWHERE
+        self.document = _NOWHERE
+        self.open_ended = False  # the last document has no "..."
+
+        # How many of the scanner's pieces were released, and what was and is not taken yet.
+        self.scanner = _Scanner(text, int(marked))
+        self.released = 0
+        self.heads: list[Placed] = []
+        self.lines: list[Placed] = []
+        self.feet: list[Placed] = []
+        # For the event that is to take next: the token before it, and where its block ends.
+        self.fence = self.block_end = 0
+        self.document_over = False
+        self.gap: dict[int, int] = {}  # by column, where comments before it start
+        # Foot comments of a mapping's item, by the event after the item: that one (the next key
+        # or the end of the mapping) may bring others, which replace them.
+        self.item_feet: dict[int, list[Placed]] = {}
+
+    def run(self) -> list[Placed]:
+        scalar, mapping_end = self.scalar, self.mapping_end
+        mapping, sequence = self.starts
+        sequence_end = self.ends[1]
+        look = self.text.find("#") - self.shift
+        for i, event in enumerate(self.events):
+            if event.end_mark.index > look:
+                look = self.step(i, event)
+            kind = event.__class__
+            if kind is scalar:
+                continue
+            if kind is mapping or kind is sequence:
+                self.above.append(self.top)
+                if self.top < 0:
+                    self.root = i
+                self.top = self.base = i
+            elif kind is mapping_end or kind is sequence_end:
+                if kind is mapping_end and self.is_pair_end(event):
+                    look = self.step(i, event)
+                self.closed = self.top
+                self.top = self.above.pop()
+                self.base = i
+            elif kind is self.document_start:
+                self.document += 1
+                self.last_root, self.root = self.root, _NOWHERE
+            elif kind is self.document_end:
+                self.open_ended = not event.explicit
+        if self.open_ended:
+            self.release(len(self.text))
+            self.end_document(self.root, self.document)
+        return self.scanner.placed
+
+    def step(self, i: int, event: Event) -> int:
+        """Look closely at an event; returns the index (as marks count) from which on to look again."""
+        if self.is_empty(event):  # no token; and the two parsers put it in different places
+            return -1
+        j = i - 1
+        while j > 0 and self.is_empty(self.events[j]):
+            j -= 1
+        before = self.events[j]
+        kind = event.__class__
+        begin = event.start_mark.index + self.shift
+        end = event.end_mark.index + self.shift
+        if kind is self.document_start and event.explicit:
+            begin = end - 3  # after the directives
+        elif kind is self.mapping_end and self.is_pair_end(event):
+            # Nothing is written for it, and the comments after the comma are still the pair's.
+            k = i + 1
+            while self.is_empty(self.events[k]):
+                k += 1
+            begin = self.events[k].start_mark.index + self.shift
+
+        scanner = self.scanner
+        scanner.in_flow = self.top >= 0 and bool(self.events[self.top].flow_style)
+        scanner.indent = self.indent()
+        scanner.document = max(self.document, 0)
+        if before.end_mark.index + self.shift > scanner.at:
+            self.resume(before)
+        scanner.run(begin)
+        if self.is_busy():
+            self.take(j, before)
+        self.fence = scanner.token
+        if kind in self.ends:
+            self.close(i, begin)
+        elif self.text.find("#", begin, end) >= 0:
+            self.scan_inside(event, end)
+        if self.is_busy():
+            return -1
+        scanner.pieces.clear()
+        self.released = 0
+        look = self.text.find("#", max(scanner.at, end))
+        return look - self.shift if look >= 0 else _NEVER
+
+    def resume(self, event: Event) -> None:
+        """Put the scanner behind an event's token."""
+        scanner = self.scanner
+        start, mark = event.start_mark, event.end_mark
+        end = mark.index + self.shift
+        kind = event.__class__
+        if start.index == mark.index:  # a token begins here
+            scanner.resume(_MARK, end, mark.line, mark.column)
+        elif kind is self.document_start or kind is self.document_end:
+            scanner.resume(_MARK, end, mark.line, mark.column)
+            scanner.token = end - 3
+        elif kind is self.scalar and event.style and event.style in "|>":
+            span = self.text[start.index + self.shift : end]
+            space = span[len(span.rstrip(" \t" + _BREAKS)) :]
+            scanner.resume(_TEXT, end - len(space), mark.line - _count_breaks(space), mark.column)
+        elif kind is self.scalar and event.value and not event.style:
+            scanner.resume(_TEXT, end, mark.line, mark.column)
+        elif kind is not self.scalar and self.text[end - 1] in "-?":
+            # What begins a list or a pair is part of its event.
+            scanner.resume(self.text[end - 1], end, mark.line, mark.column)
+        else:
+            scanner.resume(_NODE, end, mark.line, mark.column)
+
+    def scan_inside(self, event: Event, end: int) -> None:
+        """The comments inside an event's own span: after an anchor, a tag or ``|``."""
+        kind = event.__class__
+        scanner = self.scanner
+        if kind in self.starts or kind is self.scalar:
+            if event.anchor is not None or event.tag is not None:
+                scanner.run_properties(end)
+            if kind is self.scalar and event.style and event.style in "|>":
+                found = _HEADER_COMMENT.match(self.text, scanner.at, end)
+                if found:
+                    scanner.add_line(scanner.at, *found.span(1))
+
+    def close(self, i: int, begin: int) -> None:
+        """Find where the block that this event ends has its end among the comments before it."""
+        pieces = self.scanner.pieces
+        before = self.events[i - 1]
+        if before.__class__ not in self.ends or before.start_mark.index + self.shift != begin:
+            self.block_end = self.scanner.scan - 1
+            self.document_over = False
+            self.gap = {}
+            reached = self.block_end
+            for piece in reversed(pieces):
+                if piece.end < reached:
+                    break
+                self.gap[piece.column] = piece.start
+                reached = piece.scan
+        event = self.events[self.top]
+        if not self.is_block(event):
+            return
+        column = event.end_mark.column
+        if column <= begin - self.scanner.bol and not self.document_over:
+            # It ends not by a dedent but with the document.
+            self.block_end = begin - 1
+            self.document_over = True
+        if pieces and pieces[-1].end >= self.block_end:
+            self.block_end = self.gap.get(column + 1, self.block_end)
+
+    # --- what an event is ------------------------------------------------------------------
+
+    def is_empty(self, event: Event) -> bool:
+        """Whether the event is a value that is not written at all."""
+        return (
+            event.__class__ is self.scalar
+            and not event.value
+            and not event.style
+            and event.start_mark.index == event.end_mark.index
+        )
+
+    def is_pair_end(self, event: Event) -> bool:
+        """Whether a ``key: value`` without braces ends, in a list in brackets."""
+        return event.start_mark.index == event.end_mark.index and bool(self.events[self.top].flow_style)
+
+    def is_list(self, start: int) -> bool:
+        return start >= 0 and self.events[start].__class__ is self.sequence
+
+    def is_block(self, event: Event) -> bool:
+        """Whether a collection has an indentation of its own.
+
+        One in brackets has none, nor has a list that stands at the column of its key: the event
+        of that one reaches over its first ``-``.
+        """
+        end = event.end_mark.index
+        return not event.flow_style and not (
+            event.__class__ is self.sequence
+            and event.start_mark.index < end
+            and self.text[end + self.shift - 1] == "-"
+        )
+
+    def indent(self) -> int:
+        """The column of the innermost block, -1 at the top."""
+        above = len(self.above)
+        start = self.top
+        inside = []
+        while start >= 0 and start not in self.columns:
+            event = self.events[start]
+            if self.is_block(event):
+                self.columns[start] = event.end_mark.column
+                break
+            inside.append(start)
+            above -= 1
+            start = self.above[above]
+        column = self.columns.get(start, -1)
+        for start in inside:
+            self.columns[start] = column
+        return column
+
+    def after_value(self, i: int) -> int:
+        """The event after the node that starts with event ``i``."""
+        depth = 0
+        while True:
+            kind = self.events[i].__class__
+            if kind in self.starts:
+                depth += 1
+            elif kind in self.ends:
+                depth -= 1
+            i += 1
+            if not depth:
+                return i
+
+    # --- handing over ----------------------------------------------------------------------
+
+    def is_busy(self) -> bool:
+        """Whether any comment waits for its node."""
+        return bool(self.released < len(self.scanner.pieces) or self.heads or self.lines or self.feet)
+
+    def release(self, mark: int, *, heads: bool = True) -> None:
+        """Make due what may be handed over from the token at ``mark`` on."""
+        pieces = self.scanner.pieces
+        while self.released < len(pieces):
+            piece = pieces[self.released]
+            if piece.mark > mark or (piece.role == _HEAD and not heads):
+                break
+            due = self.heads if piece.role == _HEAD else self.lines if piece.role == _LINE else self.feet
+            due.extend(piece.comments)
+            self.released += 1
+
+    def taken(self) -> tuple[list[Placed], list[Placed], list[Placed]]:
+        """Head, line and foot comments that are due, and no longer are."""
+        due = self.heads, self.lines, self.feet
+        self.heads, self.lines, self.feet = [], [], []
+        return due
+
+    def put(self, comments: list[Placed], container: int, before: int) -> None:
+        """Store comments in a container before the item that an event starts; its end is no item."""
+        if before >= 0 and self.events[before].__class__ in self.ends:
+            before = _NOWHERE
+        for comment in comments:
+            comment.container = container
+            comment.before = before
+            comment.document = self.document
+
+    def take(self, i: int, event: Event) -> None:
+        """Give an event what is due at it.  The walk is past it, and not past the next one."""
+        kind = event.__class__
+        end = event.end_mark.index + self.shift
+        written = event.start_mark.index < event.end_mark.index
+        if kind is self.scalar or kind is self.alias:
+            if kind is self.alias or event.value or event.style:
+                self.release(end - 1)
+                self.take_scalar(i)
+        elif kind in self.starts:
+            if event.flow_style:
+                if self.text[end - 1] in "[{":
+                    self.release(end - 1)
+                    self.start_flow(i)
+            elif not written and self.is_list(self.above[-1]):
+                # What stands before the "-" belongs to the item, not to the item's first item.
+                self.release(self.fence)
+                self.put(self.heads, self.above[-1], i)
+                self.heads = []
+        elif kind in self.ends:
+            start = self.events[self.closed]
+            if start.flow_style:
+                if written:
+                    self.release(end - 1)
+                    self.end_flow(i)
+            elif self.is_block(start):
+                self.release(self.fence)
+                self.release(self.block_end, heads=False)
+                if kind is self.mapping_end:
+                    self.end_block(i)
+        elif kind is self.document_start:
+            if event.explicit and self.open_ended:
+                # Up to the first directive: that is where the last document's end is marked.
+                self.release(self.events[i - 1].start_mark.index + self.shift)
+                self.end_document(self.last_root, self.document - 1)
+        elif kind is self.document_end and event.explicit:
+            self.release(end - 3)
+            self.end_document(self.root, self.document)
+
+    def take_scalar(self, i: int) -> None:
+        heads, lines, feet = self.taken()
+        top = self.top
+        if top < 0:
+            self.put(heads + lines, _NOWHERE, _NOWHERE)
+        elif self.is_list(top):
+            self.put(heads + lines, top, i)
+            self.put(feet, top, i + 1)
+        elif not (i - self.base) & 1:  # a value
+            self.put(heads + lines, top, i - 1)
+            self.put(feet, top, i + 1)
+            if feet:
+                self.item_feet.setdefault(i + 1, feet)
+        else:
+            self.put(heads + lines, top, i)
+            if not feet:
+                return
+            if i == top + 1 or self.events[top].flow_style:
+                after = self.after_value(i + 1)
+                self.put(feet, top, after)
+                self.item_feet[after] = feet
+            else:  # the foot of the item before
+                self.drop_feet(i)
+                self.put(feet, top, i)
+
+    def start_flow(self, i: int) -> None:
+        heads, _, _ = self.taken()  # the others are lost: the end's take their place
+        if self.is_list(self.above[-1]):
+            self.put(heads, self.above[-1], i)
+        else:
+            self.put(heads, i, i + 1)
+
+    def end_flow(self, i: int) -> None:
+        _, lines, feet = self.taken()
+        start, parent = self.closed, self.top
+        if self.is_list(parent):
+            self.put(lines, parent, start)
+            self.put(feet, parent, i + 1)
+            return
+        self.put(lines, start, start + 1)
+        if parent < 0 or i + 1 in self.item_feet:
+            self.put(feet, start, _NOWHERE)
+        elif feet:
+            self.put(feet, parent, i + 1)
+            self.item_feet[i + 1] = feet
+
+    def end_block(self, i: int) -> None:
+        _, lines, feet = self.taken()
+        start = self.closed
+        if self.is_list(self.top):
+            self.put(lines, self.top, start)
+        else:
+            self.put(lines, start, start + 1)
+        if feet:
+            self.drop_feet(i)
+            self.put(feet, start, _NOWHERE)
+
+    def drop_feet(self, i: int) -> None:
+        for comment in self.item_feet.pop(i, ()):
+            comment.container = comment.before = _NOWHERE
+
+    def end_document(self, root: int, document: int) -> None:
+        heads, _, feet = self.taken()
+        self.document, current = document, self.document
+        self.put(feet or heads, root, _NOWHERE)
+        self.document = current
+
+
+def _count_breaks(space: str) -> int:
+    """Line breaks in a text; CRLF is one."""
+    return len(_BREAK.findall(space))

@@ -1,0 +1,255 @@
+"""What a YAML scalar means to sops: its type, and the bytes that are hashed and encrypted.
+
+The rules are those of go.yaml.in/yaml/v3 3.0.4 (resolve.go, decode.go), neither YAML 1.1 nor
+1.2: ``yes`` is a string, ``010`` is 8, ``08`` is a float.  The bytes are those of sops 3.13.2
+(sops.go ToBytes): a value's spelling is not kept, ``0x1F`` becomes ``31`` and ``1.0`` becomes
+``1``.  Nothing else may be encrypted: sops recognises an unchanged value by what it parses to,
+and reuses its nonce then.
+
+Not here: mapping keys, and anything about where a scalar stands in a text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from binascii import a2b_base64
+
+from encconf.errors import ParseError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_WORDS: dict[str, tuple[str, bytes | None]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), ("null", None)),
+    # Capitalised because the first sops was written in Python.
+    **dict.fromkeys(("true", "True", "TRUE"), ("bool", b"True")),
+    **dict.fromkeys(("false", "False", "FALSE"), ("bool", b"False")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), ("float", b"NaN")),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), ("float", b"+Inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), ("float", b"-Inf")),
+}
+_FIRST = frozenset([*"+-0123456789", *(word[:1] for word in _WORDS)])  # anything else begins a string
+
+_INTEGER = re.compile(r"([-+]?)(?:([1-9][0-9]*)|0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]([0-7]+)|0([0-7]*))")
+_SIGN_INSIDE = re.compile(r"0(?:b([-+])([01]+)|o([-+])([0-7]+))")
+_DECIMAL = re.compile(r"([-+]?)0*([0-9]{1,19})")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_POINT_FLOAT = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?")
+_TIME = re.compile(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    r"(?:([Tt]| +)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?(Z|[-+][0-9]{2}:[0-9]{2})?)?"
+)
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+_TAGS = "tag:yaml.org,2002:"
+_KINDS = {"null": "null", "bool": "bool", "int": "int", "float": "float", "timestamp": "time"}
+_SILENT = "sops refuses it, or reads it as null without a word"
+
+
+def resolve(value: str, tag: str | None, plain: bool) -> tuple[str, bytes | None]:
+    """The type and bytes of a scalar: str, int, float, bool, time or null, and None for a null.
+
+    ``tag`` is the tag as the parser resolved it (``tag:yaml.org,2002:int`` for ``!!int``), None
+    or ``!`` when there is none; ``plain`` says whether the scalar has neither quotes nor a
+    block header.  Strings are UTF-8, times RFC 3339, and a ``!!binary`` is a str of any bytes.
+    Raises ParseError, without a place, for what sops cannot store.
+    """
+    if tag is None or tag == "!":
+        if plain and value[:1] in _FIRST:
+            return _implicit(value)
+        return "str", _encode(value)
+    name = tag.removeprefix(_TAGS) if tag.startswith(_TAGS) else tag[2:] if tag.startswith("!!") else ""
+    if name == "binary":
+        return "str", _decode_base64(value)
+    if name not in _KINDS:
+        return "str", _encode(value)
+    type, data = _implicit(value, is_time=name == "timestamp") if value[:1] in _FIRST else ("str", None)
+    if type == _KINDS[name]:
+        return type, data
+    if name == "float" and type == "int" and data is not None:
+        return "float", format_float(float(int(data)))
+    raise ParseError(
+        f"the tag !!{name} does not fit its value", hint=f"remove the tag or correct the value; {_SILENT}"
+    )
+
+
+def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | datetime | None:
+    """The Python value of what `resolve` gives, and of what sops's ciphertexts hold.
+
+    A str that is not UTF-8 comes as bytes; a time is aware and loses what is below a
+    microsecond.  Raises ValueError, which does not tell the bytes, when they are none of the type.
+    """
+    if type == "str" and data is not None:
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return data
+    if type == "null" or data is None:
+        return None
+    text = data.decode("latin-1")
+    if type == "int":
+        found = _DECIMAL.fullmatch(text)
+        if found and -(1 << 63) <= (number := int(found[1] + found[2])) < 1 << 63:
+            return number
+    elif type == "float":
+        if text in ("NaN", "+Inf", "-Inf"):
+            return float(text)
+        if _FLOAT.fullmatch(text) and math.isfinite(real := float(text)):
+            return real
+    elif type == "bool":
+        if text in ("True", "true", "TRUE", "t", "T", "1"):
+            return True
+        if text in ("False", "false", "FALSE", "f", "F", "0"):
+            return False
+    elif type == "time":
+        try:
+            return _datetime(text)
+        except ValueError:  # a year 0, say: Go has one
+            pass
+    raise ValueError(f"not what the type {type} says")
+
+
+def format_float(f: float) -> bytes:
+    """A float in decimal, without exponent, in the fewest digits that mean the same float.
+
+    What Go's ``strconv.FormatFloat(f, 'f', -1, 64)`` gives: ``1`` for 1.0, ``+Inf``, ``NaN``.
+    """
+    if not math.isfinite(f):
+        return b"NaN" if math.isnan(f) else b"+Inf" if f > 0 else b"-Inf"
+    text = repr(f)
+    if "e" not in text:
+        return text.removesuffix(".0").encode()
+    mantissa, _, exponent = text.partition("e")
+    sign = "-" if mantissa[0] == "-" else ""
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = whole + fraction
+    point = len(whole) + int(exponent)
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}".encode()
+    return f"{sign}{digits.ljust(point, '0')}".encode()
+
+
+def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
+    """What a scalar without quotes says by its spelling.  ``is_time``: whether it may be a time."""
+    word = _WORDS.get(value)
+    if word is not None:
+        return word
+    first = value[0]
+    if first == ".":
+        if _POINT_FLOAT.fullmatch(value) and math.isfinite(number := float(value)):
+            return "float", format_float(number)
+    elif first in "+-0123456789":
+        if first in "123456789" and len(value) < 19 and value.isdecimal() and value.isascii():
+            return "int", value.encode()
+        if is_time and value[4:5] == "-":
+            time = _time(value)
+            if time is not None:
+                return "time", time
+        digits = value.replace("_", "")
+        integer = _integer(digits)
+        if integer is not None:
+            if integer >= 1 << 63:
+                raise ParseError(
+                    "an integer above 9223372036854775807 cannot be stored by sops",
+                    hint="put it in quotes to keep its digits",
+                )
+            return "int", b"%d" % integer
+        if _FLOAT.fullmatch(digits) and math.isfinite(number := float(digits)):
+            return "float", format_float(number)
+    return "str", _encode(value)
+
+
+def _integer(digits: str) -> int | None:
+    """What Go's ParseInt or ParseUint with base 0 make of a text: -2^63 to 2^64-1."""
+    found = _INTEGER.fullmatch(digits)
+    if found:
+        sign, decimal, hexadecimal, binary, octal, old_octal = found.groups()
+        if decimal:
+            text, base = decimal, 10
+        elif hexadecimal:
+            text, base = hexadecimal, 16
+        elif binary:
+            text, base = binary, 2
+        else:
+            text, base = octal or old_octal, 8
+    else:
+        found = _SIGN_INSIDE.fullmatch(digits)  # 0b-1 is -1
+        if not found:
+            return None
+        binary_sign, binary, octal_sign, octal = found.groups()
+        sign, text, base = (binary_sign, binary, 2) if binary else (octal_sign, octal, 8)
+    text = text.lstrip("0") or "0"
+    if len(text) > 64:  # too large in any base; int() of very many digits is slow, or refuses
+        return None
+    number = int(text, base)
+    if sign == "-":
+        return -number if number <= 1 << 63 else None
+    return number if number < 1 << (63 if sign else 64) else None
+
+
+def _time(value: str) -> bytes | None:
+    """RFC 3339, with up to nine decimals, for a date, or a date and time, that exists."""
+    found = _TIME.fullmatch(value)
+    if not found:
+        return None
+    separator, fraction, zone = found[4], found[8], found[9]
+    if (zone is not None) != (separator in ("T", "t")):
+        return None
+    year, month, day, hour, minute, second = (int(found[i] or 0) for i in (1, 2, 3, 5, 6, 7))
+    if not 1 <= month <= 12 or hour > 23 or minute > 59 or second > 59:
+        return None
+    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if not 1 <= day <= _DAYS[month - 1] + leap:
+        return None
+    decimals = (fraction or "")[:9].rstrip("0")
+    offset = "Z"
+    if zone and zone != "Z":
+        hours, minutes = int(zone[1:3]), int(zone[4:6])
+        if hours > 24 or minutes > 60:
+            return None
+        hours, minutes = divmod(hours * 60 + minutes, 60)  # Go reads 24 hours and 60 minutes ...
+        if hours > 23:  # ... and then cannot write them
+            raise ParseError(
+                "a time zone of 24 hours or more cannot be stored by sops",
+                hint="put the time in quotes to keep it as a string",
+            )
+        if hours or minutes:
+            offset = f"{zone[0]}{hours:02}:{minutes:02}"
+    clock = f"{hour:02}:{minute:02}:{second:02}{'.' if decimals else ''}{decimals}"
+    return f"{year:04}-{month:02}-{day:02}T{clock}{offset}".encode()
+
+
+def _datetime(text: str) -> datetime:
+    import datetime
+
+    found = _TIME.fullmatch(text)
+    if not found or not found[9]:
+        raise ValueError("not RFC 3339")
+    year, month, day, hour, minute, second = (int(found[i]) for i in (1, 2, 3, 5, 6, 7))
+    zone = datetime.UTC
+    if found[9] != "Z":
+        offset = datetime.timedelta(hours=int(found[9][1:3]), minutes=int(found[9][4:6]))
+        zone = datetime.timezone(-offset if found[9][0] == "-" else offset)
+    microsecond = int((found[8] or "")[:6].ljust(6, "0"))
+    return datetime.datetime(year, month, day, hour, minute, second, microsecond, zone)
+
+
+def _encode(value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise ParseError("a string holds half of a surrogate pair, which UTF-8 cannot store") from None
+
+
+def _decode_base64(value: str) -> bytes:
+    text = value.replace("\r", "").replace("\n", "")  # strict mode refuses line breaks; Go skips them
+    try:
+        if len(text) % 4 == 0:  # strict mode does not mind a "=" too many
+            return a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError:
+        pass
+    raise ParseError(
+        "a !!binary value is not base64", hint=f"correct it, and leave no blanks in it; {_SILENT}"
+    )

@@ -1,0 +1,577 @@
+"""JSON texts, by an own tokenizer that keeps spans: one regular expression, one match per value.
+
+JSON is RFC 8259 as Go's encoding/json reads it; what a value is to sops is said by 3.13.2
+(stores/json/store.go): an integer that int64 holds is an int, every other number a float.
+Refused beyond that: duplicate keys, data after the object, a byte order mark, all of which sops
+loses or fails on.  Values are never dumped: the text stays as it is but for the spans that
+`sealed`, `literal`, `attach` and `detach` replace.
+
+JSON has no styles that could carry a value's spelling (``1.0``, ``\\u00e9``) through encryption:
+`literal` writes one canonical spelling.  JSON has no comments either.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.document import Document, Leaf, Part, Scope
+from encconf.errors import EmitError, LimitError, ParseError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from encconf.document import Edit
+    from encconf.formats import Prepared
+
+MAX_DEPTH = 200
+"""How deep collections may nest, as in YAML."""
+MAX_VALUES = 2_000_000
+"""How many values and collections a file may hold."""
+MAX_DIGITS = 1_000
+"""How many characters a number may have; the longest that sops writes has about 330."""
+MAX_PATHS = 1 << 25
+"""How many characters the key paths of all collections may have together: each holds its own."""
+
+QUOTED, BARE = '"', ""
+
+_SPACE = " \t\r\n"
+_WS = r"[ \t\r\n]*+"
+# Possessive, so that a string that does not end is given up at once and not in every other way.
+_STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
+_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?[0-9]++)?+"
+# A key with its colon if there is one; a value; and what ends it, or closes it if it is empty.
+_VALUE = re.compile(
+    rf"{_WS}(?:({_STRING}){_WS}:{_WS})?+"
+    rf"(?:({_STRING})|({_NUMBER})|(true|false|null)|([{{\[])){_WS}([,}}\]])?+"
+)
+_END = re.compile(rf"{_WS}([,}}\]])")
+_WORDS = {"true": ("bool", b"True"), "false": ("bool", b"False"), "null": ("null", None)}
+_COMMENT = ',type:comment]"'
+
+
+def scan(text: str, *, comments: bool = False) -> Document:
+    """Parse a JSON object into leaves with spans; ``comments`` changes nothing.
+
+    Raises ParseError for what is not JSON or what sops would not store faithfully, LimitError for
+    what is larger or deeper than any real file.
+    """
+    document = Document(text, "json")
+    at = _open(text)
+    part = Part(at - 1)
+    part.root = "map"
+    document.parts.append(part)
+    leaves, shape = document.leaves, document.shape
+    shape.append("%")
+
+    members: dict[str, object] = {}
+    document.trees.append(members)
+    root = scope = Scope(None, None, (), "", members)
+    node: Any = members
+    in_map = True
+    depth = 1
+    paths = 0
+    block: tuple[int, int, int] | None = None  # inside the sops member: its start, leaves and shape before
+    match = _VALUE.match
+    step: Any  # the key, or the number of the item
+    data: bytes | None
+
+    closed = _END.match(text, at)
+    if closed is not None and closed[1] == "}":
+        return _close(document, closed.end())
+    while True:
+        found = match(text, at)
+        if found is None:
+            raise _fault(text, at, in_map)
+        key, string, number, word, opener, mark = found.groups()
+        if in_map:
+            if key is None:
+                raise _fault(text, at, in_map)
+            step = key[1:-1]
+            if "\\" in step or not step.isascii():
+                step = _string(text, found.start(1), key)
+            if step in node or (step == "sops" and scope is root and part.block is not None):
+                raise _error(text, found.start(1), "the same key stands twice in one object",
+                             hint="remove or rename one of the two")  # fmt: skip
+            node[step] = None
+            if step == "sops" and scope is root:
+                block = (found.start(1), len(leaves), len(shape))
+        else:
+            if key is not None:
+                raise _fault(text, found.end(1), in_map, ended=True)
+            step = len(node)
+            node.append(None)
+        at = found.end()
+
+        if opener is not None:
+            if depth >= MAX_DEPTH:
+                raise LimitError(f"the document nests deeper than {MAX_DEPTH} levels")
+            depth += 1
+            inner: Any = {} if opener == "{" else []
+            node[step] = inner
+            if in_map:
+                scope = Scope(scope, step, (*scope.keys, step), f"{scope.aad}{step}:", inner)
+                shape.append(opener + step)
+                paths += len(scope.aad)
+                if paths > MAX_PATHS:
+                    raise LimitError(f"the paths of all objects have more than {MAX_PATHS} characters")
+            else:
+                scope = Scope(scope, step, scope.keys, scope.aad, inner)
+                shape.append(opener)
+            node = inner
+            in_map = opener == "{"
+            if mark is None:
+                continue
+            if mark == ",":
+                raise _fault(text, found.end(5), in_map)
+        else:
+            note = None
+            if string is not None:
+                start, end = found.span(2)
+                value = string[1:-1]
+                if "\\" in value or not value.isascii():
+                    value = _string(text, start, string)
+                if not in_map and string.endswith(_COMMENT):
+                    # See `_without`: whether all items before this one are comments, too.
+                    note = step == 0 or (
+                        len(leaves) > 0
+                        and leaves[-1].scope is scope
+                        and leaves[-1].step == step - 1
+                        and leaves[-1].note is True
+                    )
+                leaf = Leaf(scope, step, start, end, QUOTED, "str", value.encode(), note)
+            elif number is not None:
+                start, end = found.span(3)
+                type, data = _number(text, start, number)
+                leaf = Leaf(scope, step, start, end, BARE, type, data)
+            else:
+                start, end = found.span(4)
+                type, data = _WORDS[word]
+                leaf = Leaf(scope, step, start, end, BARE, type, data)
+            leaves.append(leaf)
+            shape.append("." + step if in_map else "-")
+            if block is not None and scope is root:  # a sops member that is no block
+                _take_block(document, end, *block)
+                block = None
+            if mark is None:
+                raise _fault(text, end, in_map, ended=True)
+        if len(shape) > MAX_VALUES:
+            raise LimitError(f"the document holds more than {MAX_VALUES} values")
+
+        while mark != ",":
+            if mark != ("}" if in_map else "]"):
+                raise _fault(text, at - 1, in_map, ended=True)
+            if scope.parent is None:
+                return _close(document, at)
+            shape.append("}")
+            scope = scope.parent
+            depth -= 1
+            node = scope.node
+            in_map = isinstance(node, dict)
+            if block is not None and scope is root:
+                _take_block(document, at, *block)
+                block = None
+            closed = _END.match(text, at)
+            if closed is None:
+                raise _fault(text, at, in_map, ended=True)
+            mark = closed[1]
+            at = closed.end()
+
+
+def _open(text: str) -> int:
+    """The offset behind the top-level object's brace."""
+    if text.startswith("\ufeff"):
+        raise _error(text, 0, "a byte order mark is not JSON", hint="save the file as UTF-8 without one")
+    at = _skip(text, 0)
+    if at == len(text):
+        raise _error(text, at, "there is no JSON object in the text")
+    if text[at] != "{":
+        raise _error(text, at, "the top level must be an object", hint='put it under a key: {"data": ...}')
+    return at + 1
+
+
+def _take_block(document: Document, end: int, start: int, leaves: int, shape: int) -> None:
+    """Move the ``sops`` member, which ends here, from the leaves and the tree to the block."""
+    part = document.parts[0]
+    part.block = (start, end)
+    document.block_text = document.text[start:end]
+    _fill(document.leaves[leaves:])
+    block = document.trees[0].pop("sops")
+    document.block = block if isinstance(block, dict) else None
+    del document.leaves[leaves:], document.shape[shape:]
+
+
+def _close(document: Document, at: int) -> Document:
+    """Note where the top-level object ends: just before an offset."""
+    text, part = document.text, document.parts[0]
+    part.close = part.end = at - 1
+    more = _skip(text, at)
+    if more < len(text):
+        raise _error(text, more, "there is more after the object")
+    return document
+
+
+def _skip(text: str, at: int) -> int:
+    space = re.compile(_WS).match(text, at)
+    return space.end() if space else at
+
+
+def _back(text: str, at: int) -> int:
+    """The end of the last token before an offset."""
+    while at:
+        chunk = text[max(0, at - 1000) : at]
+        kept = len(chunk.rstrip(_SPACE))
+        at -= len(chunk) - kept
+        if kept:
+            break
+    return at
+
+
+def _string(text: str, offset: int, raw: str) -> str:
+    """The value of a string token that has escapes or goes beyond ASCII."""
+    try:
+        raw.encode()
+    except UnicodeEncodeError:
+        raise _error(text, offset, "a string holds a lone surrogate, which is not a character") from None
+    if "\\" not in raw:
+        return raw[1:-1]
+    from json import loads
+
+    value: str = loads(raw)
+    # Half of a surrogate pair, written as an escape, is U+FFFD to Go.
+    return value if value.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", value)
+
+
+def _number(text: str, offset: int, raw: str) -> tuple[str, bytes]:
+    if len(raw) > MAX_DIGITS:
+        line, column = _place(text, offset)
+        raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
+    if len(raw) <= 20 and raw.lstrip("-").isdigit():
+        integer = int(raw)
+        if -(1 << 63) <= integer < 1 << 63:
+            return "int", b"%d" % integer
+    from encconf.formats.goyaml import format_float
+
+    number = float(raw)
+    if number - number != 0:
+        raise _error(text, offset, "a number is too large for a float", hint="put it in quotes")
+    return "float", format_float(number)
+
+
+_READ: dict[str, Callable[[bytes], object]] = {
+    "str": bytes.decode, "int": int, "float": float, "bool": b"True".__eq__,
+}  # fmt: skip
+
+
+def _fill(leaves: list[Leaf]) -> None:
+    """Put the leaves' values into their tree."""
+    for leaf in leaves:
+        value = None if leaf.data is None else _READ[leaf.type](leaf.data)
+        leaf.scope.node[leaf.step] = value
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    """Line and column of an offset, from 1."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
+    line, column = _place(text, offset)
+    return ParseError(message, line=line, column=column, hint=hint)
+
+
+def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseError:
+    """Say which token is missing or broken at an offset; ``ended`` when a value ends there."""
+    at = _skip(text, at)
+    wanted = "a value"
+    if ended:
+        wanted = f"a comma or the closing {'brace' if in_map else 'bracket'}"
+    elif in_map:
+        wanted = "a key in double quotes"
+        key = re.compile(_STRING).match(text, at)
+        if key is not None:
+            at = _skip(text, key.end())
+            wanted = "a colon"
+            if text.startswith(":", at):
+                at = _skip(text, at + 1)
+                wanted = "a value"
+    found = text[at : at + 1]
+    if not found:
+        return _error(text, at, f"the text ends where {wanted} should stand")
+    if found == '"' and not ended and wanted != "a colon":
+        begun = re.compile(_STRING[:-1]).match(text, at)
+        bad = begun.end() if begun else at
+        if bad == len(text):
+            return _error(text, at, "a string does not end")
+        if text[bad] == "\\":
+            return _error(text, bad, "JSON has no such escape", hint="a backslash is written twice")
+        return _error(text, bad, "a string holds a line break or control character",
+                      hint="write it as an escape, like \\n; or the closing quote is missing")  # fmt: skip
+    hint = None
+    if found in "#/":
+        hint = "JSON has no comments"
+    elif found == "'":
+        hint = "JSON takes double quotes only"
+    elif found in "}]" and not ended and text[_back(text, at) - 1] == ",":
+        hint = "remove the comma before it"
+    return _error(text, at, f"expected {wanted}", hint=hint)
+
+
+def load_plain(text: str) -> list[dict[str, object]]:
+    """The values of a plain JSON text, as a list of the one object."""
+    document = scan(text)
+    _fill(document.leaves)
+    if document.block is not None:
+        document.trees[0]["sops"] = document.block
+    return document.trees
+
+
+def fragile(leaf: Leaf) -> bool:
+    """Whether releases of sops read a number differently, so that it fails their MAC unencrypted.
+
+    Before 3.13.2 every JSON number was a float: ``-0`` was ``-0``, now 0, and most integers above
+    2^53 lost digits.  It does not matter for a leaf that is encrypted.
+    """
+    if leaf.type != "int" or leaf.data is None:
+        return False
+    if leaf.data == b"0":
+        return leaf.end - leaf.start == 2
+    from encconf.formats.goyaml import format_float
+
+    return format_float(float(leaf.data)) != leaf.data
+
+
+# --- spelling ------------------------------------------------------------------------------
+
+
+def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+    """There is nothing in JSON that sops could not read back."""
+    return None
+
+
+def region(document: Document, leaf: Leaf) -> tuple[int, int]:
+    """The span of all that spells a leaf."""
+    return leaf.start, leaf.end
+
+
+def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+    """Put an ``ENC[…]`` text in a leaf's place: always a string, whatever it was."""
+    return leaf.start, leaf.end, f'"{enc}"'
+
+
+def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+    """Put a plaintext where an ``ENC[…]`` text stands.
+
+    Numbers are spelled as sops spells them (``1.0`` comes back as ``1``), strings with as few
+    escapes as can be, times as strings.  Raises EmitError for what JSON cannot hold.
+    """
+    return leaf.start, leaf.end, _spell(type, data)
+
+
+def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    """Take out a list item by which sops stores a comment, with its comma: JSON has none."""
+    return _without(document.text, leaf.start, leaf.end, first=leaf.note is True)
+
+
+def _spell(type: str, data: bytes) -> str:
+    try:
+        word = data.decode()
+    except UnicodeDecodeError:
+        raise EmitError("a value is not UTF-8 text: JSON cannot hold it") from None
+    if type == "bool":
+        return "true" if word[:1] in ("T", "t", "1") else "false"
+    if type in ("int", "float"):
+        return _digits(type, word)
+    return _quote(word)
+
+
+def _digits(type: str, word: str) -> str:
+    if re.fullmatch(_NUMBER, word) is None:  # sops reads more than it writes (`+5`, `.5`)
+        from encconf.formats.goyaml import format_float, parse
+
+        try:
+            number = parse(type, word.encode())
+            word = format_float(number).decode() if isinstance(number, float) else str(number)
+        except ValueError:
+            word = ""
+        if re.fullmatch(_NUMBER, word) is None:
+            raise EmitError("a number is infinite, NaN or none at all: JSON cannot hold it")
+    if type != "float":
+        return word
+    if word == "-0":
+        return "-0.0"  # `-0` is an integer
+    value = float(word)
+    if value - value != 0:
+        raise EmitError("a number is too large for JSON")
+    if value and not 1e-6 <= abs(value) < 1e21:
+        return repr(value).replace("e-0", "e-")  # as Go spells it
+    return word
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_UNSAFE = '["\\\\\\x00-\\x1f\u2028\u2029]'
+
+
+def _quote(value: str) -> str:
+    """A string token.  U+2028 and U+2029 are escaped, as by Go: some take them for line breaks."""
+    escaped = re.sub(_UNSAFE, lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", value)
+    return f'"{escaped}"'
+
+
+# --- the sops block ------------------------------------------------------------------------
+
+# A block's text is its member, `"sops": {…}`, without the commas and blanks around it.
+
+_TOKEN = rf'{_STRING}|[{{}}\[\],:]|[^ \t\r\n"{{}}\[\],:]+'
+
+
+def render_block(block: Mapping[str, object]) -> str:
+    """Spell the ``sops`` member as sops does: indented by tabs, members sorted by name."""
+    return _lay(f'"sops":{_dump(block)}', "\n", "\t", "")
+
+
+def _dump(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_quote(name)}:{_dump(value[name])}" for name in sorted(value)) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_dump, value)) + "]"
+    if isinstance(value, str):
+        return _quote(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)) and value - value == 0:
+        return repr(value)
+    raise EmitError("JSON cannot hold a value of the sops block")
+
+
+def _lay(member: str, newline: str, unit: str, gap: str) -> str:
+    """Lay a member out anew: one value a line, or all on one line if ``newline`` is empty.
+
+    ``newline`` ends with the member's own indentation, ``unit`` is one more level; ``gap`` follows
+    a comma on one line.  A colon is always followed by one blank: other tools look for that.
+    """
+    out: list[str] = []
+    depth = 0
+    fresh = False  # directly behind an opening bracket
+    for token in re.findall(_TOKEN, member):
+        closing = token in ("}", "]")
+        depth -= closing
+        if newline and fresh != closing:
+            out.append(newline + unit * depth)
+        fresh = token in ("{", "[")
+        depth += fresh
+        out.append(token)
+        if token == ":":
+            out.append(" ")
+        elif token == ",":
+            out.append(newline + unit * depth if newline else gap)
+    return "".join(out)
+
+
+def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
+    """Set, replace or remove members of the block that are strings; every other byte stays.
+
+    A new member stands before the first one whose name is greater.
+    """
+    for name, new in changes.items():
+        block_text = _amend(block_text, name, new)
+    return block_text
+
+
+def _amend(block_text: str, name: str, new: str | None) -> str:
+    members = _members(block_text)
+    for known, start, value, end in members:
+        if known == name:
+            if new is not None:
+                return f"{block_text[:value]}{_quote(new)}{block_text[end:]}"
+            start, end, _ = _without(block_text, start, end)
+            return block_text[:start] + block_text[end:]
+    if new is None:
+        return block_text
+    member = f"{_quote(name)}: {_quote(new)}"
+    if not members:
+        at = block_text.index("{") + 1
+        return block_text[:at] + member + block_text[at:]
+    start = members[min(1, len(members) - 1)][1]
+    blank = block_text[_back(block_text, start) : start]
+    for known, start, _, _ in members:
+        if known > name:
+            return f"{block_text[:start]}{member},{blank}{block_text[start:]}"
+    end = members[-1][3]
+    return f"{block_text[:end]},{blank}{member}{block_text[end:]}"
+
+
+def _members(block_text: str) -> list[tuple[str, int, int, int]]:
+    """Name, start, start of the value, and end, of each member of a block."""
+    from json import loads
+
+    members: list[tuple[str, int, int, int]] = []
+    depth = 1
+    name: str | None = None
+    start = value = end = 0
+    for found in re.compile(_TOKEN).finditer(block_text, block_text.index("{") + 1):
+        token = found[0]
+        if depth == 1:
+            if name is None:
+                name, start, value = loads(token) if token != "}" else None, found.start(), 0
+            elif token in (",", "}"):
+                members.append((name, start, value, end))
+                name = None
+            elif token != ":" and not value:
+                value = found.start()
+        depth += (token in ("{", "[")) - (token in ("}", "]"))
+        end = found.end()
+    return members
+
+
+def attach(document: Document, block_text: str) -> list[Edit]:
+    """The edits that add the block, laid out like the first member, as the last one.
+
+    A block that is there is replaced.  A document that starts on the line of its brace,
+    ``{"a": 1}`` or ``{}``, gets a block on one line.
+    """
+    text = document.text
+    part = document.parts[0]
+    assert part.close is not None
+    start = part.start + 1
+    empty = not document.trees[0] and part.block is None
+    end = _back(text, part.close)
+    lead = text[start : _skip(text, start)]
+    if "\n" in lead:
+        tail = text[end : part.close]
+        outer = tail.rpartition("\n")[2] if "\n" in tail else ""
+        indent = outer + "\t" if empty else lead.rpartition("\n")[2]
+        before = ("\r\n" if "\r\n" in lead else "\n") + indent
+        member = _lay(block_text, before, indent.removeprefix(outer), "")
+    else:
+        colon = re.compile(rf"{_STRING}{_WS}:(.)").match(text, start + len(lead))
+        gap = " " if colon is None or colon[1] in _SPACE else ""
+        before = "" if empty else gap
+        member = _lay(block_text, "", "", gap)
+    if part.block is not None:
+        return [(*part.block, member)]
+    return [(end, end, before + member if empty else f",{before}{member}")]
+
+
+def detach(document: Document) -> list[Edit]:
+    """The edit that removes the block: what `attach` was given comes back to the byte."""
+    block = document.parts[0].block
+    return [] if block is None else [_without(document.text, *block)]
+
+
+def _without(text: str, start: int, end: int, *, first: bool | None = None) -> Edit:
+    """Remove a member or list item with one comma: that before it, or that after the first one.
+
+    ``first`` says of an item whether all before it are removed, too.
+    """
+    before = _back(text, start)
+    comma = text[before - 1] == ","
+    if comma and not first:
+        return _back(text, before - 1), end, ""
+    after = _skip(text, end)
+    if text[after] == ",":
+        return start, _skip(text, after + 1), ""
+    return start if comma else before, end, ""

@@ -1,0 +1,46 @@
+"""``encconf git textconv``: an encrypted file as plain text, for ``git diff`` to compare.
+
+git stops a whole diff when this fails, so that it never does: what cannot be decrypted is shown as
+it is.  Nobody is asked for a passphrase, since git runs this beside its pager.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf.errors import EncconfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.credentials import Credentials
+
+
+def textconv(data: bytes, path: str, credentials: Credentials | None = None) -> tuple[bytes, str | None]:
+    """The plain text of a file's content, and why it is not plain if it isn't.
+
+    ``path`` may be one of git's temporary files; its last part is the file's own name.  A file
+    that is not encrypted is given back as it is, without a reason.
+    """
+    if b"sops" not in data:
+        return data, None
+    try:
+        return _decrypted(data, path, credentials).encode(), None
+    except EncconfError as error:
+        from encconf.errors import NotEncryptedError
+
+        if isinstance(error, NotEncryptedError):
+            return data, None
+        reason = error.message.partition("\n")[0]
+    except Exception as error:  # a bug, but not one that may stop git diff
+        reason = f"unexpected {type(error).__name__}"
+    return data, f"{os.path.basename(path)}: shown encrypted: {reason}"
+
+
+def _decrypted(data: bytes, path: str, credentials: Credentials | None) -> str:
+    from encconf import api, fileio, formats
+    from encconf.credentials import Credentials
+
+    if credentials is None:
+        credentials = Credentials.from_env()
+        credentials.prompt = None
+    return api.decrypt(fileio.decode(data), format=formats.of_path(path), credentials=credentials)

@@ -1,0 +1,533 @@
+"""age recipients: X25519, SSH (ed25519, RSA) and plugins, by pyrage (the Rust age).
+
+Behaviour of sops 3.13.2 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these
+differences: the places where identities may be are read one after the other, and only until one
+opens; SSH keys only when the file is encrypted for one; whatever needs a passphrase comes last.
+One unusable identity does not hide the others of its file.
+
+Not here yet: hybrid post-quantum keys (``age1pq1…``), and gpg-agent's cache for passphrases.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+
+from encconf.credentials import printable
+from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.keys import member, shorten
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from encconf.credentials import AgeSource, Credentials
+
+    Stanza = tuple[str, str]  # type, first argument
+
+_SSH = ("ssh-ed25519", "ssh-rsa")
+_POST_QUANTUM = "mlkem768x25519"
+_BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
+
+
+class AgeKey:
+    """One recipient, as text: ``age1…``, ``age1NAME1…`` (plugin), ``ssh-ed25519 …``, ``ssh-rsa …``."""
+
+    TYPE = "age"
+    DATED = False
+    __slots__ = ("recipient",)
+
+    def __init__(self, recipient: str) -> None:
+        self.recipient = recipient
+
+    @property
+    def name(self) -> str:
+        """The whole recipient."""
+        return self.recipient
+
+    @property
+    def label(self) -> str:
+        """The recipient, shortened; an SSH key by its end, since all begin alike."""
+        return _label(self.recipient)
+
+    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
+        """The armored age file, line feed at its end, as sops writes it.
+
+        Raises BadKeyError for a malformed recipient, MasterKeyError when its plugin is missing
+        or fails.
+        """
+        import pyrage
+
+        try:
+            enc: bytes = pyrage.encrypt(data_key, [_recipient(self.recipient, credentials)], armored=True)
+        except pyrage.EncryptError as error:
+            raise MasterKeyError(f"age: {_said(error)}") from None
+        return enc.decode()
+
+    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
+        """Open an armored age file with whatever `Credentials.age_sources` gives.
+
+        Raises NotMyKeyError, or MasterKeyError when an identity for it, or a place where one
+        should be, was there and failed.  The message's second line lists the places.
+        """
+        stanzas = _stanzas(enc)
+        if {kind for kind, _ in stanzas if not kind.endswith("-grease")} == {_POST_QUANTUM}:
+            raise MasterKeyError("post-quantum age keys cannot be used by this version of encconf")
+        file = enc.encode()
+        looked: list[AgeSource] = []
+        locked: list[_Locked] = []
+        trouble: list[MasterKeyError] = []
+
+        over_ssh = any(kind in _SSH for kind, _ in stanzas)
+        for source in credentials.age_sources():
+            if source.ssh and not over_ssh:
+                continue
+            looked.append(source)
+            for identity in _identities(source, self.recipient, credentials):
+                if isinstance(identity, _Locked):
+                    locked.append(identity)
+                elif (data_key := self._open(file, identity, credentials, trouble)) is not None:
+                    return data_key
+        for lock in locked:
+            try:
+                opened = lock.unlock(stanzas, credentials)
+            except MasterKeyError as error:
+                trouble.append(error)
+                continue
+            for identity in opened:
+                if (data_key := self._open(file, identity, credentials, trouble)) is not None:
+                    return data_key
+
+        notes = [_place(source, self.recipient, credentials) for source in looked]
+        if not over_ssh:
+            for source in credentials.age_sources():
+                if source.ssh and source.variable and source.where:
+                    notes.append(f"{source.place(credentials.home)} (not read: no SSH key can open it)")
+        places = ", ".join(notes)
+        if trouble:
+            raise MasterKeyError(f"{trouble[0].message}\nlooked in: {places}", hint=trouble[0].hint)
+        broken = [source.variable or source.place(credentials.home) for source in looked if source.broken]
+        if broken:
+            unfit = ", ".join(broken)
+            raise MasterKeyError(f"no identity for it; not in order: {unfit}\nlooked in: {places}")
+        raise NotMyKeyError(f"no identity for it\nlooked in: {places}")
+
+    def _open(
+        self, file: bytes, identity: _Identity, credentials: Credentials, trouble: list[MasterKeyError]
+    ) -> bytes | None:
+        import pyrage
+
+        try:
+            data_key: bytes = pyrage.decrypt(file, [identity.opener(credentials)])
+        except pyrage.DecryptError as error:
+            if str(error) != "No matching keys found":
+                trouble.append(MasterKeyError(f"age: {_said(error)}"))
+            elif identity.public() == " ".join(self.recipient.split()[:2]):
+                changed = "its identity is here and does not open it: the entry was changed"
+                trouble.append(MasterKeyError(changed))
+            return None
+        return data_key
+
+    def to_entry(self) -> dict[str, object]:
+        """``recipient``."""
+        return {"recipient": self.recipient}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, object]) -> AgeKey:
+        """Read an entry; the recipient is not checked before it is used."""
+        return cls(member(entry, "recipient"))
+
+    @classmethod
+    def from_config(cls, value: object) -> AgeKey:
+        """A recipient's text, checked; raises BadKeyError."""
+        if not isinstance(value, str):
+            raise BadKeyError("an age recipient is a text", hint="age1…, or the line of an SSH public key")
+        recipient = value.strip()
+        if not recipient.startswith("age1pq1"):
+            _recipient(recipient, None)
+        return cls(recipient)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AgeKey) and self.recipient == other.recipient
+
+    def __hash__(self) -> int:
+        return hash((self.TYPE, self.recipient))
+
+    def __repr__(self) -> str:
+        return f"AgeKey({self.recipient!r})"
+
+
+# --- identities ----------------------------------------------------------------------------
+
+
+class _Identity:
+    """Something that opens: an object of pyrage, and the recipient it answers to where that is known."""
+
+    __slots__ = ("_opener", "_public")
+
+    def __init__(self, opener: Any, public: str = "") -> None:
+        self._opener = opener
+        self._public = public
+
+    def opener(self, credentials: Credentials) -> Any:
+        return self._opener
+
+    def public(self) -> str:
+        if not self._public and hasattr(self._opener, "to_public"):
+            self._public = str(self._opener.to_public())
+        return self._public
+
+
+class _PluginIdentity(_Identity):
+    """An ``AGE-PLUGIN-NAME-1…``: the program age-plugin-NAME is found when it is needed."""
+
+    __slots__ = ()
+
+    def opener(self, credentials: Credentials) -> Any:
+        from pyrage import plugin
+
+        return plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], _Conversation(credentials))
+
+    def public(self) -> str:
+        return f"age-plugin-{self._opener.plugin()}"
+
+
+class _Locked:
+    """An identity file or an SSH private key that needs a passphrase; asked for once."""
+
+    __slots__ = ("data", "place", "public", "result")
+
+    def __init__(self, data: bytes, place: str, public: str = "") -> None:
+        self.data = data
+        self.place = place
+        self.public = public
+        self.result: list[_Identity] | MasterKeyError | None = None
+
+    def unlock(self, stanzas: list[Stanza], credentials: Credentials) -> list[_Identity]:
+        """The identities inside; none when an SSH key is not the one that the file is for.
+
+        Raises MasterKeyError when there is no terminal, or the passphrase is wrong.
+        """
+        if not self.may_open(stanzas):
+            return []
+        if self.result is None:
+            try:
+                self.result = self.open(self._ask(credentials))
+            except MasterKeyError as error:
+                self.result = error
+        if isinstance(self.result, MasterKeyError):
+            raise self.result
+        return self.result
+
+    def may_open(self, stanzas: list[Stanza]) -> bool:
+        return True
+
+    def open(self, passphrase: str) -> list[_Identity]:
+        """Decrypt an age file that is encrypted with a passphrase, armored or not."""
+        import pyrage
+
+        try:
+            content: bytes = pyrage.passphrase.decrypt(self.data, passphrase)
+        except pyrage.DecryptError as error:
+            reason = {
+                "Decryption failed": f"the passphrase is not that of {self.place}",
+                "No matching keys found": f"{self.place} is not encrypted with a passphrase",
+            }.get(str(error), f"{self.place}: {_said(error)}")
+            raise MasterKeyError(reason) from None
+        identities, problems = _parse(content, several=False)
+        if problems and not identities:
+            raise MasterKeyError(f"{self.place}: {problems[0]}")
+        return identities
+
+    def _ask(self, credentials: Credentials) -> str:
+        passphrase = ""
+        if credentials.prompt is not None:
+            try:
+                passphrase = credentials.prompt(f"Enter passphrase for {self.place}: ")
+            except EOFError:
+                passphrase = ""
+            if passphrase:
+                return passphrase
+        why = "none was given" if credentials.prompt else "there is no terminal to ask on"
+        raise MasterKeyError(
+            f"{self.place} needs a passphrase, and {why}",
+            hint="run it in a terminal, or give the unlocked identity in SOPS_AGE_KEY or by SOPS_AGE_KEY_CMD",
+        )
+
+
+class _LockedSsh(_Locked):
+    """A passphrase-protected SSH private key, in OpenSSH's or a PEM format."""
+
+    __slots__ = ()
+
+    def may_open(self, stanzas: list[Stanza]) -> bool:
+        if not self.public:  # an old PEM file: RSA at most
+            return any(kind == "ssh-rsa" for kind, _ in stanzas)
+        from hashlib import sha256
+
+        kind, _, blob = self.public.partition(" ")
+        tag = b2a_base64(sha256(a2b_base64(blob)).digest()[:4], newline=False).decode().rstrip("=")
+        return (kind, tag) in stanzas
+
+    def open(self, passphrase: str) -> list[_Identity]:
+        import pyrage
+
+        try:
+            plain = _reserialised(self.data, passphrase.encode())
+            return [_Identity(pyrage.ssh.Identity.from_buffer(plain), self.public)]
+        except (ValueError, TypeError, pyrage.IdentityError):
+            raise MasterKeyError(f"the passphrase is not that of {self.place}") from None
+
+
+class _Conversation:
+    """What an age plugin may ask of a person."""
+
+    def __init__(self, credentials: Credentials | None) -> None:
+        self._prompt = credentials.prompt if credentials else None
+
+    def display_message(self, message: str) -> None:
+        import sys
+
+        if self._prompt is not None:
+            print(printable(message), file=sys.stderr)
+
+    def confirm(self, message: str, yes: str, no: str | None) -> bool | None:
+        if self._prompt is None:
+            return None
+        answer = self._prompt(f"{printable(message)} ({printable(yes)}/{printable(no or 'no')}) ")
+        return answer.strip().lower() in ("y", "yes", yes.lower())
+
+    def request_public_string(self, description: str) -> str | None:
+        return self._prompt(f"{printable(description)}: ") if self._prompt else None
+
+    def request_passphrase(self, description: str) -> str | None:
+        return self._prompt(f"{printable(description)}: ") if self._prompt else None
+
+
+def _identities(source: AgeSource, recipient: str, credentials: Credentials) -> Iterable[_Identity | _Locked]:
+    """What a place holds, read at most once (a command: once per recipient)."""
+    asked_for = recipient if source.how == "command" else ""
+    found: list[_Identity | _Locked] | None = source.parsed.get(asked_for)
+    if found is None:
+        data = source.read(recipient, credentials)
+        if data is None:
+            found = []
+        elif source.ssh:
+            found = _parse_ssh(source, data, credentials)
+        elif data.lstrip().startswith((b"age-encryption", b"-----BEGIN AGE")):
+            found = [_Locked(data, source.place(credentials.home))]
+        else:
+            plain, problems = _parse(data, several=source.how == "text")
+            found = [*plain]
+            if problems:
+                source.fail("; ".join(problems[:3]))
+        source.parsed[asked_for] = found
+    return found
+
+
+def _parse(data: bytes, *, several: bool) -> tuple[list[_Identity], list[str]]:
+    """The identities of a file, one a line or with ``several`` in any number, and what is wrong with it."""
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError:
+        return [], ["not a text"]
+    identities: list[_Identity] = []
+    problems: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("-----BEGIN"):
+            return identities, ["an SSH private key: SOPS_AGE_SSH_PRIVATE_KEY_FILE is for those"]
+        for word in line.split() if several else (line,):
+            try:
+                identities.append(_identity(word))
+            except ValueError as error:
+                problems.append(str(error) if several else f"line {number}: {error}")
+    return identities, problems
+
+
+def _identity(text: str) -> _Identity:
+    """One identity; raises ValueError, whose text holds nothing of it."""
+    import pyrage
+
+    try:
+        if text.startswith("AGE-SECRET-KEY-1"):
+            return _Identity(pyrage.x25519.Identity.from_str(text))
+        if text.startswith("AGE-PLUGIN-"):
+            return _PluginIdentity(pyrage.plugin.Identity.from_str(text))
+    except pyrage.IdentityError:
+        raise ValueError("a damaged age identity") from None
+    if text.startswith("AGE-SECRET-KEY-PQ-1"):
+        raise ValueError("a post-quantum identity, which this version cannot use")
+    if text.startswith("age1"):
+        raise ValueError("a recipient, not an identity")
+    if "/" in text or "\\" in text:
+        raise ValueError("a path? SOPS_AGE_KEY_FILE is for those")
+    raise ValueError("not an age identity")
+
+
+def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list[_Identity | _Locked]:
+    import pyrage
+
+    place = source.place(credentials.home)
+    public, locked = _openssh(data)
+    if not locked and b"ENCRYPTED" in data:
+        public, locked = _public_beside(source.where or ""), True
+    if locked and public.partition(" ")[0] in (*_SSH, ""):
+        return [_LockedSsh(data, place, public)]
+    try:
+        return [_Identity(pyrage.ssh.Identity.from_buffer(data), public)]
+    except pyrage.IdentityError:
+        pass
+    try:  # PKCS #8, which sops takes and pyrage does not
+        return [_Identity(pyrage.ssh.Identity.from_buffer(_reserialised(data, None)), public)]
+    except (ValueError, TypeError, MissingExtraError, pyrage.IdentityError):
+        kind = "an SSH key that age cannot use (ed25519 and RSA only)"
+        source.fail(kind if b"PRIVATE KEY-----" in data else "not an SSH private key")
+        return []
+
+
+def _openssh(data: bytes) -> tuple[str, bool]:
+    """The public key of an OpenSSH private key file, "" when it is none, and whether it is locked."""
+    try:
+        _, _, rest = data.partition(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+        body = a2b_base64(rest.partition(b"-----END")[0])
+    except ValueError:
+        return "", False
+    at = len(b"openssh-key-v1\0")
+    if body[:at] != b"openssh-key-v1\0":
+        return "", False
+    cipher, at = _field(body, at)
+    _, at = _field(body, at)  # the key derivation and
+    _, at = _field(body, at)  # its options
+    blob, _ = _field(body, at + 4)  # after the number of keys
+    if not blob:
+        return "", False
+    kind, _ = _field(blob, 0)
+    return f"{kind.decode('latin-1')} {b2a_base64(blob, newline=False).decode()}", cipher != b"none"
+
+
+def _field(data: bytes, at: int) -> tuple[bytes, int]:
+    """A length and that many bytes; what comes after.  Fewer where the data ends."""
+    start = at + 4
+    end = start + int.from_bytes(data[at:start], "big")
+    return data[start:end], end
+
+
+def _public_beside(path: str) -> str:
+    """The key in ``PATH.pub``, or ""."""
+    try:
+        with open(f"{path}.pub", encoding="utf-8") as file:
+            return " ".join(file.read(1 << 16).split()[:2])
+    except (OSError, ValueError):
+        return ""
+
+
+def _reserialised(data: bytes, passphrase: bytes | None) -> bytes:
+    """An SSH private key as OpenSSH writes it without a passphrase; only ever in memory.
+
+    Raises ValueError or TypeError for a wrong passphrase or a key of another kind.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        if b"BEGIN OPENSSH" in data:
+            key: Any = serialization.load_ssh_private_key(data, passphrase)
+        else:
+            key = serialization.load_pem_private_key(data, passphrase)
+    except UnsupportedAlgorithm as error:
+        if "bcrypt" not in str(error):
+            raise ValueError("unsupported") from None
+        raise MissingExtraError(
+            "a passphrase-protected SSH key needs the package bcrypt", hint="pip install bcrypt"
+        ) from None
+    plain: bytes = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    return plain
+
+
+# --- recipients and files ------------------------------------------------------------------
+
+
+def _recipient(text: str, credentials: Credentials | None) -> Any:
+    """The pyrage object to encrypt for; raises BadKeyError.
+
+    Without ``credentials`` the text is only checked, and a plugin need not be there.
+    """
+    import pyrage
+
+    upper = text.upper()
+    if "AGE-SECRET-KEY-" in upper or "AGE-PLUGIN-" in upper or "PRIVATE KEY" in upper:
+        raise BadKeyError(
+            "a private key stands where an age recipient belongs",
+            hint="age-keygen -y prints the recipient of an identity; keep the private key to yourself",
+        )
+    try:
+        if text.startswith("age1pq1"):
+            raise BadKeyError(
+                f"{_label(text)}: post-quantum age keys cannot be used by this version of encconf"
+            )
+        if text.startswith("age1") and text.count("1") > 1:
+            recipient = pyrage.plugin.Recipient.from_str(text)
+            if credentials is None:
+                return recipient
+            talk = _Conversation(credentials)
+            return pyrage.plugin.RecipientPluginV1(recipient.plugin(), [recipient], [], talk)
+        if text.startswith("age1"):
+            return pyrage.x25519.Recipient.from_str(text)
+        if text.startswith("ssh-"):
+            return pyrage.ssh.Recipient.from_str(text)
+    except pyrage.RecipientError as error:
+        raise BadKeyError(f"{_label(text)} is not an age recipient: {_said(error)}") from None
+    raise BadKeyError(
+        f"{_label(text) or 'an empty text'} is not an age recipient",
+        hint="age takes age1…, age1PLUGIN1…, ssh-ed25519 … and ssh-rsa …",
+    )
+
+
+def _stanzas(enc: str) -> list[Stanza]:
+    """Type and first argument of each recipient stanza; raises MasterKeyError when it is no age file."""
+    begin, _, rest = enc.strip().partition(_BEGIN)
+    body, end, _ = rest.partition(_END)
+    if begin or not end:
+        raise MasterKeyError("its enc is not an armored age file")
+    try:
+        header = a2b_base64(body).partition(b"\n--- ")[0].decode("latin-1")
+    except ValueError:
+        raise MasterKeyError("its enc is not an armored age file") from None
+    lines = (line.split(" ") for line in header.split("\n") if line.startswith("-> "))
+    return [(words[1], words[2] if len(words) > 2 else "") for words in lines]
+
+
+def _place(source: AgeSource, recipient: str, credentials: Credentials) -> str:
+    """``SOPS_AGE_KEY_FILE=~/k.txt (2 keys: age1…, age1…)``, for the report."""
+    notes = []
+    keys: list[str] = []
+    for identity in source.parsed.get(recipient if source.how == "command" else "") or ():
+        if isinstance(identity, _Identity):
+            keys.append(_label(identity.public()) or "an SSH key")
+        elif isinstance(identity.result, list):
+            keys += [_label(unlocked.public()) for unlocked in identity.result]
+        else:
+            notes.append(f"locked by a passphrase{identity.public and ': '}{_label(identity.public)}")
+    if keys:
+        some = ", ".join(keys[:4]) + (f", and {len(keys) - 4} more" if len(keys) > 4 else "")
+        notes.append(f"{len(keys)} key{'s' if len(keys) > 1 else ''}: {some}")
+    if source.found or not notes:
+        notes.append(source.found or "no key")
+    return f"{source.place(credentials.home)} ({'; '.join(notes)})"
+
+
+def _label(recipient: str) -> str:
+    if not recipient.startswith("ssh-"):
+        return recipient if recipient.startswith("age-plugin-") else shorten(recipient)
+    kind, _, rest = printable(recipient).partition(" ")
+    return f"{kind} …{rest.split(' ')[0][-8:]}"
+
+
+def _said(error: Exception) -> str:
+    """What pyrage said, on one line, without the marks that its translations wrap names in."""
+    return " ".join("".join(c if c.isprintable() or c.isspace() else "" for c in str(error)).split())

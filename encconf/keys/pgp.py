@@ -1,0 +1,272 @@
+"""PGP keys, by the user's own gpg and its agent (python-gnupg).
+
+Behaviour of sops 3.13.2 (pgp/keysource.go) where it runs the program.  sops first tries a library
+of its own on ``pubring.gpg`` and ``secring.gpg``; gpg reads those files itself.  The data key goes
+through pipes, never into an argument or a file.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf.credentials import printable
+from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.keys import member
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+_OUTPUT_LIMIT = 4096  # bytes; a data key has 32, and a compressed message can have any number
+
+# Of the 16 low bits of a gpg-error code.
+_NO_SECRET_KEY = 17
+_NO_AGENT = 77
+_FAILURES = {
+    11: "the passphrase was wrong",
+    62: "nobody answered gpg's question in time",
+    99: "the question for the passphrase was cancelled",
+    198: "the question for the passphrase was cancelled",
+}
+_NO_TERMINAL = (85, 86, 0x8000 | 102)  # no pinentry; "Inappropriate ioctl for device"
+
+
+class PgpKey:
+    """One key, by its fingerprint (40 hexadecimal digits) or long id; a subkey's with ``!`` after it."""
+
+    TYPE = "pgp"
+    DATED = True
+    __slots__ = ("fingerprint",)
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+
+    @property
+    def name(self) -> str:
+        """The fingerprint."""
+        return self.fingerprint
+
+    @property
+    def label(self) -> str:
+        """The whole fingerprint, ready to be given to gpg."""
+        return printable(self.fingerprint)
+
+    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
+        """The armored PGP message, without a line feed at its end, as sops writes it.
+
+        Raises BadKeyError when the fingerprint is none, MasterKeyError when gpg is missing or
+        refuses.
+        """
+        _check(self.fingerprint)
+        bare = self.fingerprint.removesuffix("!")
+        result = _run(
+            credentials,
+            "encrypt",
+            data_key,
+            [self.fingerprint],
+            extra_args=[
+                "--no-default-recipient",
+                "--yes",
+                "--trusted-key",
+                bare[-16:] + self.fingerprint[len(bare) :],
+                "--no-encrypt-to",
+            ],
+        )
+        if result.returncode:
+            raise self._not_encrypted(result, credentials)
+        enc: str = result.data.decode("ascii").strip()
+        return enc
+
+    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
+        """Let gpg decrypt the message; its agent asks for a passphrase where it can.
+
+        Raises NotMyKeyError when there is no secret key for it, or no gpg at all, and
+        MasterKeyError for every other failure.
+        """
+        result = _run(credentials, "decrypt", enc.encode())
+        if result.returncode:
+            raise self._not_decrypted(result, credentials)
+        if result.size > _OUTPUT_LIMIT:
+            raise MasterKeyError("gpg found something larger than a data key in its enc")
+        if not result.data:
+            raise MasterKeyError("gpg gave nothing back: it may be too old for the way the key was encrypted")
+        data_key: bytes = result.data
+        return data_key
+
+    def _not_encrypted(self, result: Any, credentials: Credentials) -> MasterKeyError:
+        invalid = [words[1] for words in _statuses(result) if words[0] == "INV_RECP" and len(words) > 1]
+        if "1" in invalid:
+            return MasterKeyError(
+                f"there is no public key for it in {_home(credentials)}",
+                hint="import it: gpg --import FILE",
+            )
+        reason = {"4": "it was revoked", "5": "it has expired"}.get(invalid[0] if invalid else "")
+        return MasterKeyError(reason or f"gpg: {_last_words(result)}")
+
+    def _not_decrypted(self, result: Any, credentials: Credentials) -> MasterKeyError:
+        statuses = _statuses(result)
+        codes = {
+            int(words[2]) & 0xFFFF
+            for words in statuses
+            if words[:2] == ["ERROR", "pkdecrypt_failed"] and words[2:3] and words[2].isdecimal()
+        }
+        if codes.intersection(_NO_TERMINAL):
+            return MasterKeyError(
+                "gpg could not ask for the passphrase: there is no terminal",
+                hint="unlock it in a terminal first (GPG_TTY=$(tty) gpg -d …); see gpg-preset-passphrase(1)",
+            )
+        if _NO_AGENT in codes or any("gpg-agent" in line for line in _said(result)):
+            return MasterKeyError(
+                "no gpg-agent is running, and gpg could not start one", hint="install gpg-agent"
+            )
+        for code in sorted(codes):
+            if code in _FAILURES:
+                return MasterKeyError(_FAILURES[code])
+        if codes == {_NO_SECRET_KEY} or (not codes and any(words[0] == "NO_SECKEY" for words in statuses)):
+            return NotMyKeyError(f"no secret key for it in {_home(credentials)}")
+        if any(words[0] == "NODATA" for words in statuses):
+            return MasterKeyError("its enc is not a PGP message")
+        return MasterKeyError(f"gpg: {_last_words(result)}")
+
+    def to_entry(self) -> dict[str, object]:
+        """``fp``."""
+        return {"fp": self.fingerprint}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, object]) -> PgpKey:
+        """Read an entry; the fingerprint is not checked before it is used."""
+        return cls(member(entry, "fp"))
+
+    @classmethod
+    def from_config(cls, value: object) -> PgpKey:
+        """A fingerprint, with or without spaces; raises BadKeyError."""
+        if not isinstance(value, str):
+            raise BadKeyError("a PGP fingerprint is a text", hint="put it in quotes")
+        fingerprint = "".join(value.split())
+        _check(fingerprint)
+        return cls(fingerprint)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PgpKey) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash((self.TYPE, self.fingerprint))
+
+    def __repr__(self) -> str:
+        return f"PgpKey({self.fingerprint!r})"
+
+
+def _check(fingerprint: str) -> None:
+    digits = fingerprint.removesuffix("!").removeprefix("0x")
+    if len(digits) not in (16, 32, 40, 64) or not all(c in "0123456789abcdefABCDEF" for c in digits):
+        raise BadKeyError(
+            f"{printable(fingerprint)[:80] or 'an empty text'} is not a PGP fingerprint",
+            hint="gpg --list-keys prints it: 40 hexadecimal digits",
+        )
+
+
+def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any:
+    """The answer of gpg: ``data``, ``returncode``, ``stderr``, and the ``size`` of all that it wrote."""
+    try:
+        import gnupg
+    except ImportError:
+        missing = "PGP keys need the package python-gnupg"
+        raise MissingExtraError(missing, hint="pip install python-gnupg") from None
+    from threading import Timer
+
+    late = False
+
+    class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg has no types, and no time limit
+        def _open_subprocess(self, args: Any, passphrase: Any = False) -> Any:
+            process = super()._open_subprocess(args, passphrase)
+
+            def stop() -> None:
+                nonlocal late
+                late = True
+                process.kill()
+
+            timer = Timer(credentials.timeout, stop)
+            timer.daemon = True
+            timer.start()
+            timers.append(timer)
+            return process
+
+    size = 0
+
+    def take(chunk: bytes) -> bool:
+        nonlocal size
+        size += len(chunk)
+        return size <= _OUTPUT_LIMIT
+
+    timers: list[Timer] = []
+    chosen = credentials.environ.get("SOPS_GPG_EXEC")
+    try:
+        gpg = Gpg(gpgbinary=credentials.gpg, env=_environ(credentials))
+    except OSError:
+        reason = f"SOPS_GPG_EXEC={printable(chosen)} cannot be run" if chosen else "gpg was not found"
+        if verb == "decrypt" and not chosen:
+            raise NotMyKeyError(reason) from None
+        raise MasterKeyError(reason, hint="install GnuPG, or name its program in SOPS_GPG_EXEC") from None
+    except ValueError as error:
+        reason = f"gpg does not start: {printable(str(error).strip())[:200]}"
+        raise MasterKeyError(_too_long(credentials) if late else reason) from None
+    finally:
+        for timer in timers:
+            timer.cancel()
+    gpg.on_data = take
+    try:
+        result = getattr(gpg, verb)(*args, **options)
+    except OSError:  # it ended without reading all
+        raise MasterKeyError(_too_long(credentials) if late else "gpg ended before its time") from None
+    finally:
+        for timer in timers:
+            timer.cancel()
+    if late:
+        raise MasterKeyError(_too_long(credentials))
+    result.size = size
+    return result
+
+
+def _too_long(credentials: Credentials) -> str:
+    return f"gpg took longer than {credentials.timeout:g} s"
+
+
+def _environ(credentials: Credentials) -> dict[str, str]:
+    """The child's environment, with the terminal's name, without which pinentry finds none."""
+    environ = dict(credentials.environ)
+    if "GPG_TTY" not in environ and hasattr(os, "ttyname"):
+        for descriptor in (0, 2, 1):
+            try:
+                environ["GPG_TTY"] = os.ttyname(descriptor)
+                break
+            except OSError:
+                continue
+    return environ
+
+
+def _home(credentials: Credentials) -> str:
+    return printable(credentials.environ.get("GNUPGHOME") or "~/.gnupg")
+
+
+def _statuses(result: Any) -> list[list[str]]:
+    """The status lines of gpg (doc/DETAILS of GnuPG), as words."""
+    prefix = "[GNUPG:] "
+    lines = (line for line in result.stderr.splitlines() if line.startswith(prefix))
+    return [line[len(prefix) :].split() or [""] for line in lines]
+
+
+def _last_words(result: Any) -> str:
+    lines = _said(result)
+    if not lines:
+        return f"exit code {result.returncode}"
+    # python-gnupg decodes as Latin-1, whatever the terminal's language
+    return printable(lines[-1].encode("latin-1", "replace").decode("utf-8", "replace").strip())
+
+
+def _said(result: Any) -> list[str]:
+    """What gpg wrote for people."""
+    prefix = "gpg: "
+    return [line[len(prefix) :] for line in result.stderr.splitlines() if line.startswith(prefix)]

@@ -1,0 +1,171 @@
+"""The layout record: what a plain text looked like where its ciphertext cannot show it.
+
+Quotes, block headers, comments and blank lines stay in the encrypted file.  The spelling of a
+number, the folds of a ``>`` block, a plain scalar inside ``[…]``, an alias to a collection and a
+missing last line break cannot.  They go, encrypted, into a member of the ``sops`` block that sops
+ignores (and drops when it rewrites the file).  The record names values by their number in the file
+and holds no hash of the whole, so it stays the same while other values change; whether it still
+fits is found by reading the result (see `encconf.api`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+
+from encconf.document import splice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.document import Document, Edit
+    from encconf.formats import Format, Prepared
+
+_MAX_SIZE = 64 << 20
+
+
+class Layout:
+    """Original spellings: of leaves and flow collections by number, or of the whole text.
+
+    ``trim`` is how many characters of line break encryption added at the end.  ``whole`` is a
+    last resort: (SHA-256 of the canonical text, common prefix, common suffix, what lies between).
+    """
+
+    __slots__ = ("flows", "leaves", "trim", "whole")
+
+    def __init__(self) -> None:
+        self.leaves: dict[int, str] = {}
+        self.flows: dict[int, str] = {}
+        self.trim = 0
+        self.whole: tuple[str, int, int, str] | None = None
+
+    def pack(self) -> bytes:
+        """The record's plaintext: compressed JSON, the same bytes for the same content."""
+        record: dict[str, object] = {}
+        if self.leaves:
+            record["leaves"] = {str(index): text for index, text in sorted(self.leaves.items())}
+        if self.flows:
+            record["flows"] = {str(index): text for index, text in sorted(self.flows.items())}
+        if self.trim:
+            record["trim"] = self.trim
+        if self.whole:
+            record["whole"] = self.whole
+        return zlib.compress(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(), 9)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Layout | None:
+        """Read a record; None for one that this version does not understand."""
+        try:
+            decompress = zlib.decompressobj()
+            plain = decompress.decompress(packed, _MAX_SIZE)
+            record = json.loads(plain)
+            layout = cls()
+            layout.leaves = {int(index): str(text) for index, text in record.get("leaves", {}).items()}
+            layout.flows = {int(index): str(text) for index, text in record.get("flows", {}).items()}
+            layout.trim = int(record.get("trim", 0))
+            whole = record.get("whole")
+            if whole is not None:
+                layout.whole = (str(whole[0]), int(whole[1]), int(whole[2]), str(whole[3]))
+        except (zlib.error, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError):
+            return None
+        return layout
+
+
+def record(
+    format: Format,
+    original: str,
+    plain: Document,
+    encrypted: Document,
+    literals: list[Edit | None],
+    canonical: str,
+    prepared: Prepared | None,
+) -> Layout:
+    """What must be remembered for ``canonical`` to become ``original`` again.
+
+    ``plain`` is the respelled plain text, ``encrypted`` the finished one with the same leaves in
+    the same order, ``literals`` the edits that decrypt its sealed leaves.
+    """
+    layout = Layout()
+    originals = prepared.originals if prepared else {}
+    inside = bytearray(len(plain.leaves))
+    for index, flow in enumerate(plain.flows):
+        if flow.start in originals:
+            layout.flows[index] = originals[flow.start]
+            inside[flow.first : flow.last] = b"\1" * (flow.last - flow.first)
+    for index, leaf in enumerate(plain.leaves):
+        if inside[index]:
+            continue
+        start, end = format.region(plain, leaf)
+        before = originals.get(start, plain.text[start:end])
+        start, end = format.region(encrypted, encrypted.leaves[index])
+        edit = literals[index]
+        now = encrypted.text[start:end]
+        if edit is not None:
+            now = encrypted.text[start : edit[0]] + edit[2] + encrypted.text[edit[1] : end]
+        if now != before:
+            layout.leaves[index] = before
+    if canonical.endswith(("\r\n", "\n", "\r")) and not original.endswith(("\n", "\r")):
+        layout.trim = 2 if canonical.endswith("\r\n") else 1
+    edits = apply(layout, format, encrypted, literals)
+    if edits is not None:
+        restored = splice(encrypted.text, edits + format.detach(encrypted))
+        if trim(layout, restored) == original:
+            return layout
+    layout = Layout()
+    prefix = _common(canonical, original)
+    suffix = _common(canonical[prefix:][::-1], original[prefix:][::-1])
+    layout.whole = (_hash(canonical), prefix, suffix, original[prefix : len(original) - suffix])
+    return layout
+
+
+def apply(
+    layout: Layout, format: Format, encrypted: Document, literals: list[Edit | None]
+) -> list[Edit] | None:
+    """The literals' edits with the original spellings in place; None if the record does not fit."""
+    leaves = list(literals)
+    edits: list[Edit] = []
+    for index, text in layout.leaves.items():
+        if not 0 <= index < len(leaves):
+            return None
+        start, end = format.region(encrypted, encrypted.leaves[index])
+        leaves[index] = (start, end, text)
+    for index, text in layout.flows.items():
+        if not 0 <= index < len(encrypted.flows):
+            return None
+        flow = encrypted.flows[index]
+        if edits and flow.start < edits[-1][1]:
+            return None
+        edits.append((flow.start, flow.end, text))
+        for at in range(flow.first, flow.last):
+            leaves[at] = None
+    edits.extend(edit for edit in leaves if edit is not None)
+    return edits
+
+
+def trim(layout: Layout, text: str) -> str:
+    """Take off the line break that encryption added."""
+    return text[: -layout.trim] if layout.trim and text[-layout.trim :].strip("\r\n") == "" else text
+
+
+def restore_whole(layout: Layout, canonical: str) -> str | None:
+    """The original from a whole-text record; None if the canonical text is another one now."""
+    if layout.whole is None or layout.whole[0] != _hash(canonical):
+        return None
+    _, prefix, suffix, middle = layout.whole
+    return canonical[:prefix] + middle + canonical[len(canonical) - suffix :]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _common(one: str, other: str) -> int:
+    """Length of the common prefix."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[:middle] == other[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

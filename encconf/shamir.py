@@ -1,0 +1,83 @@
+"""Shamir's secret sharing over GF(2⁸): a secret in n parts, any t of which give it back.
+
+Byte-compatible both ways with sops 3.13.2 (shamir/shamir.go, from HashiCorp Vault): the field is
+that of AES, a part is one y byte per byte of the secret followed by its x, and x counts from 1.
+Nothing in a part tells whether it is the right one; the caller finds out when the secret it made
+opens nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+OVERHEAD = 1
+"""Bytes by which a part is longer than the secret."""
+
+
+def split(
+    secret: bytes, parts: int, threshold: int, *, random: Callable[[int], bytes] = os.urandom
+) -> list[bytes]:
+    """Make ``parts`` parts (2 to 255) of which any ``threshold`` (at least 2) give ``secret`` back.
+
+    ``random`` gives that many bytes fit for keys.  Raises ValueError for numbers out of range
+    and for an empty secret.
+    """
+    if not 2 <= threshold <= parts <= 255:
+        raise ValueError("a threshold is at least 2 and at most the number of parts, at most 255")
+    if not secret:
+        raise ValueError("there is nothing to split")
+    # One polynomial per byte of the secret, which is its constant term.
+    terms = [secret, *(random(len(secret)) for _ in range(threshold - 1))]
+    return [_at(terms, x) + bytes((x,)) for x in range(1, parts + 1)]
+
+
+def combine(parts: Sequence[bytes]) -> bytes:
+    """The secret that ``parts`` were made of; any bytes at all when they are too few or foreign.
+
+    Raises ValueError for fewer than two parts, parts of different or no length, and for the same
+    part twice.
+    """
+    if len(parts) < 2:
+        raise ValueError("it takes at least two parts")
+    size = len(parts[0])
+    if size < 2 or any(len(part) != size for part in parts):
+        raise ValueError("the parts differ in length")
+    xs = [part[-1] for part in parts]
+    if len(set(xs)) != len(xs):
+        raise ValueError("the same part is there twice")
+    secret = bytes(size - 1)
+    for part, x in zip(parts, xs, strict=True):
+        weight = 1  # of this part in Lagrange's formula, at 0
+        for other in xs:
+            if other != x:
+                weight = _times(weight, _times(other, _inverse(other ^ x)))
+        secret = bytes(sum_ ^ _times(y, weight) for sum_, y in zip(secret, part[:-1], strict=True))
+    return secret
+
+
+def _at(terms: list[bytes], x: int) -> bytes:
+    """The polynomials' values at x, by Horner's rule."""
+    values = terms[-1]
+    for term in reversed(terms[:-1]):
+        values = bytes(_times(value, x) ^ c for value, c in zip(values, term, strict=True))
+    return values
+
+
+def _times(a: int, b: int) -> int:
+    """The product in GF(2⁸) modulo x⁸+x⁴+x³+x+1: no table and no branch depends on a or b."""
+    product = 0
+    for bit in (7, 6, 5, 4, 3, 2, 1, 0):
+        product = (product << 1) ^ (-(product >> 7) & 0x11B) ^ (-(b >> bit & 1) & a)
+    return product
+
+
+def _inverse(a: int) -> int:
+    """a²⁵⁴, which is 1/a (and 0 for 0)."""
+    power = a
+    for _ in range(6):  # a³, a⁷, … a¹²⁷
+        power = _times(_times(power, power), a)
+    return _times(power, power)

@@ -1,0 +1,139 @@
+"""``encconf decrypt`` as a program."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+
+import pytest
+from oracle import AgeKey, Sops
+from project import PLAIN, Project
+
+
+def test_the_very_bytes_that_went_in(project: Project) -> None:
+    project.rules()
+    for text in (PLAIN, "\ufeffa: x\r\nb: é\r\n", "a: no end"):
+        project.write("x.yaml", text)
+        project.run("encrypt", "-i", "x.yaml")
+        done = project.run("decrypt", "x.yaml", environ={"LC_ALL": "C", "PYTHONUTF8": "0"})
+        assert done.out == text
+        assert done.err == ""
+
+
+def test_what_sops_wrote(project: Project, sops: Sops, age_key: AgeKey) -> None:
+    project.write("x.json", sops.encrypt('{"a": "hunter2"}', "json", age=age_key.recipient))
+    assert project.run("decrypt", "x.json", environ=age_key.environ()).out == '{\n\t"a": "hunter2"\n}\n'
+
+
+def test_to_a_file_that_only_the_owner_can_read(sealed: Project) -> None:
+    sealed.run("decrypt", "secrets.enc.yaml", "-o", "plain.yaml")
+    path = sealed.path("plain.yaml")
+    assert path.read_text() == PLAIN
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    sealed.run("decrypt", "secrets.enc.yaml", "-o", "plain.yaml")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_in_place(sealed: Project) -> None:
+    sealed.path("secrets.enc.yaml").chmod(0o644)
+    done = sealed.run("decrypt", "-i", "secrets.enc.yaml")
+    assert done.out == ""
+    assert sealed.read("secrets.enc.yaml") == PLAIN
+    assert stat.S_IMODE(sealed.path("secrets.enc.yaml").stat().st_mode) == 0o644
+
+
+def test_a_plain_output_that_git_would_take(sealed: Project) -> None:
+    sealed.git("init", "-q")
+    assert "git does not ignore it" in sealed.run("decrypt", "secrets.enc.yaml", "-o", "x.yaml").err
+
+
+@pytest.mark.parametrize("file", [[], ["-"], ["/dev/stdin"]])
+def test_from_stdin(sealed: Project, file: list[str]) -> None:
+    enc = sealed.read("secrets.enc.yaml")
+    assert sealed.run("decrypt", *file, "--input-type", "yaml", input=enc).out == PLAIN
+    assert sealed.run("decrypt", *file, "--filename-override", "a.yml", input=enc).out == PLAIN
+    assert "--input-type" in sealed.run("decrypt", *file, input=enc, code=1).err
+
+
+def test_no_key(sealed: Project) -> None:
+    done = sealed.run("decrypt", "secrets.enc.yaml", environ=AgeKey.generate().environ(), code=128)
+    assert done.out == ""
+    assert done.err.startswith("encconf: error[no-key]: secrets.enc.yaml: ")
+    assert "data key" in done.err
+    assert "SOPS_AGE_KEY" in done.err
+    assert "encconf: hint: " in done.err
+    assert "AGE-SECRET-KEY" not in done.err
+
+
+def test_a_changed_file(sealed: Project) -> None:
+    enc = sealed.read("secrets.enc.yaml")
+    sealed.write("moved.yaml", enc.replace("free to read", "free to change"))
+    done = sealed.run("decrypt", "moved.yaml", code=51)
+    assert done.out == ""
+    moved = PLAIN.replace("free to read", "free to change")
+    assert sealed.run("decrypt", "--ignore-mac", "moved.yaml").out == moved
+    data = re.search(r"password: \"?ENC\[AES256_GCM,data:(.)", enc)
+    assert data is not None
+    at = data.start(1)
+    sealed.write("bad.yaml", enc[:at] + ("A" if enc[at] != "A" else "B") + enc[at + 1 :])
+    assert sealed.run("decrypt", "bad.yaml", code=25).out == ""
+    sealed.write("nomac.yaml", re.sub(r"    mac: .*\n", "", enc))
+    sealed.run("decrypt", "nomac.yaml", code=51)
+
+
+def test_a_file_that_is_not_encrypted(project: Project) -> None:
+    project.write("x.yaml", "password: hunter2\n")
+    done = project.run("decrypt", "x.yaml", code=1)
+    assert "sops metadata not found" in done.err
+    assert "hunter2" not in done.err
+    project.write("x.yaml", "sops: hunter2\n")
+    assert "hunter2" not in project.run("decrypt", "x.yaml", code=2).err
+
+
+def test_a_file_that_would_never_end(project: Project) -> None:
+    project.path("x.yaml").symlink_to("/dev/zero")
+    assert "neither a regular file nor a pipe" in project.run("decrypt", "x.yaml", code=2).err
+
+
+def test_control_characters_of_a_name_are_shown_not_sent(project: Project) -> None:
+    done = project.run("decrypt", "\x1b[31mx.yaml", code=100)
+    assert "\x1b" not in done.err
+    assert "\\x1b[31mx.yaml" in done.err
+
+
+class TestStdout:
+    def test_full(self, sealed: Project) -> None:
+        with open("/dev/full", "wb") as full:
+            process = sealed.popen("decrypt", "secrets.enc.yaml", stdout=full, stderr=subprocess.PIPE)
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 3
+        assert err.startswith(b"encconf: error[unwritable]: stdout: ")
+
+    def test_closed(self, sealed: Project) -> None:
+        process = sealed.popen(
+            "decrypt", "secrets.enc.yaml", stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1)
+        )
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 3
+        assert b"hunter2" not in err
+
+    def test_everything_closed(self, sealed: Project) -> None:
+        def close() -> None:
+            for descriptor in (0, 1, 2):
+                os.close(descriptor)
+
+        process = sealed.popen("decrypt", "secrets.enc.yaml", "-o", "plain.yaml", preexec_fn=close)
+        assert process.wait(60) == 0
+        assert sealed.read("plain.yaml") == PLAIN
+
+    def test_a_reader_that_has_gone(self, sealed: Project) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = sealed.popen("decrypt", "secrets.enc.yaml", stdout=writing, stderr=subprocess.PIPE)
+        os.close(writing)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 141
+        assert err == b""

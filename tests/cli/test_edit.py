@@ -1,0 +1,367 @@
+"""``encconf edit`` as a program, with scripts and a real vim as editors, with and without a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey, Sops
+from project import PLAIN, Project
+
+
+@pytest.fixture(autouse=True)
+def runtime(project: Project) -> Iterator[Path]:
+    """A place in memory for this test's private folders alone; empty again afterwards."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if os.path.ismount(shared) else None) as name:
+        project.environ["XDG_RUNTIME_DIR"] = project.environ["TMPDIR"] = name
+        yield Path(name)
+        assert os.listdir(name) == []
+
+
+def changed_lines(old: str, new: str) -> list[str]:
+    pairs = list(zip(old.split("\n"), new.split("\n"), strict=True))
+    return [after.split(":")[0].strip() for before, after in pairs if before != after]
+
+
+class TestEditing:
+    def test_only_the_changed_line_differs(self, sealed: Project) -> None:
+        old = sealed.read("secrets.enc.yaml")
+        done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('sed -i s/hunter2/hunter3/ "$1"'))
+        assert done.out == ""
+        assert done.err == "encconf: wrote secrets.enc.yaml\n"
+        new = sealed.read("secrets.enc.yaml")
+        assert "password" in changed_lines(old, new)
+        assert set(changed_lines(old, new)) <= {"password", "mac", "lastmodified"}
+        assert sealed.run("decrypt", "secrets.enc.yaml").out == PLAIN.replace("hunter2", "hunter3")
+        assert Sops(sealed.key.environ()).decrypt(new, "yaml")
+
+    def test_nothing_changed(self, sealed: Project) -> None:
+        old = sealed.path("secrets.enc.yaml").stat()
+        done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": "true"}, code=200)
+        assert "nothing was changed" in done.err
+        new = sealed.path("secrets.enc.yaml").stat()
+        assert (new.st_ino, new.st_mtime_ns) == (old.st_ino, old.st_mtime_ns)
+
+    def test_the_mode_is_kept(self, sealed: Project) -> None:
+        sealed.path("secrets.enc.yaml").chmod(0o640)
+        sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor("echo 'more: 1' >> \"$1\""))
+        assert sealed.path("secrets.enc.yaml").stat().st_mode & 0o777 == 0o640
+
+    def test_what_the_editor_gets(self, sealed: Project, runtime: Path) -> None:
+        secrets = {"VAULT_TOKEN": "t", "AWS_SECRET_ACCESS_KEY": "s", "HARMLESS": "yes"}
+        script = (
+            'stat -c "%a %n" "$1" "$(dirname "$1")" > "$OUT"; env >> "$OUT"; ulimit -c >> "$OUT"\n'
+            'read line; echo "editor: $line"; echo "more: 1" >> "$1"'
+        )
+        out = sealed.path("seen")
+        environ = {**sealed.editor(script), **secrets, "OUT": str(out)}
+        done = sealed.run("edit", "secrets.enc.yaml", input="over stdin\n", environ=environ)
+        assert done.out == "editor: over stdin\n"
+        lines = out.read_text().splitlines()
+        mode, path = lines[0].split(" ", 1)
+        assert (mode, os.path.basename(path)) == ("600", "secrets.enc.yaml")
+        assert lines[1] == f"700 {os.path.dirname(path)}"
+        assert not os.path.exists(os.path.dirname(path))
+        assert Path(path).parent.parent == runtime
+        assert "HARMLESS=yes" in lines
+        for name in ("SOPS_AGE_KEY", "VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+            assert not any(line.startswith(f"{name}=") for line in lines)
+        assert lines[-1] == "0"
+
+    def test_which_editor(self, sealed: Project) -> None:
+        good = sealed.editor("echo 'more: 1' >> \"$1\"")["EDITOR"]
+        sealed.run("edit", "secrets.enc.yaml", environ={"SOPS_EDITOR": good, "EDITOR": "false"})
+        spaced = sealed.write("with space/ed", '#!/bin/sh\n[ "$1" = "a b" ] && echo "again: 1" >> "$2"\n')
+        spaced.chmod(0o755)
+        sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": f"'{spaced}' \"a b\""})
+        assert "again: 1" in sealed.run("decrypt", "secrets.enc.yaml").out
+
+    @pytest.mark.parametrize("name", ["vim", "nano", "vi"])
+    def test_an_editor_is_found_when_none_is_named(self, sealed: Project, name: str) -> None:
+        folder = sealed.path("bin")
+        folder.mkdir()
+        for program in ("sh", "echo"):
+            found = shutil.which(program)
+            assert found is not None
+            (folder / program).symlink_to(found)
+        editor = folder / name
+        editor.write_text('#!/bin/sh\nfor last; do :; done; echo "more: 1" >> "$last"\n')
+        editor.chmod(0o755)
+        sealed.run("edit", "secrets.enc.yaml", environ={"PATH": str(folder)})
+
+    @pytest.mark.parametrize("editor", ["false", "/nowhere/ed", "'", "sh -c 'kill -9 $$'"])
+    def test_an_editor_that_fails(self, sealed: Project, editor: str) -> None:
+        old = sealed.read("secrets.enc.yaml")
+        done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": editor}, code=201)
+        assert done.err.startswith("encconf: error[editor]: ")
+        assert sealed.read("secrets.enc.yaml") == old
+
+    def test_no_editor(self, sealed: Project) -> None:
+        done = sealed.run("edit", "secrets.enc.yaml", environ={"PATH": "/nowhere"}, code=201)
+        assert "EDITOR" in done.err
+
+    def test_an_editor_that_changes_and_then_fails(self, sealed: Project) -> None:
+        old = sealed.read("secrets.enc.yaml")
+        sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('echo x: 1 >> "$1"; exit 1'), code=201)
+        sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('rm "$1"'), code=201)
+        assert sealed.read("secrets.enc.yaml") == old
+
+    def test_an_editor_that_leaves_files_and_replaces_its_own(self, sealed: Project) -> None:
+        script = (
+            'cp "$1" "$1~"; mkdir "$(dirname "$1")/.d"\n'
+            'sed s/hunter2/hunter3/ "$1~" > "$1.new"; mv "$1.new" "$1"'
+        )
+        sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script))
+        assert "hunter3" in sealed.run("decrypt", "secrets.enc.yaml").out
+        assert sealed.names() == [".sops.yaml", "secrets.enc.yaml", "secrets.yaml"]
+
+    @pytest.mark.parametrize(
+        ("script", "code"),
+        [
+            ("echo 'hunter9: [' >> \"$1\"", 2),
+            ("printf '\\377' >> \"$1\"", 2),
+            (': > "$1"', 92),
+            ("echo 'sops: 1' >> \"$1\"", 203),
+        ],
+    )
+    def test_nonsense(self, sealed: Project, script: str, code: int) -> None:
+        old = sealed.read("secrets.enc.yaml")
+        done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=code)
+        assert "secrets.enc.yaml is as it was" in done.err
+        assert "hunter" not in done.err
+        assert sealed.read("secrets.enc.yaml") == old
+
+    def test_the_file_changed_meanwhile(self, sealed: Project) -> None:
+        script = f"echo 'more: 1' >> \"$1\"; echo '# theirs' >> {sealed.path('secrets.enc.yaml')}"
+        done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=3)
+        assert "changed" in done.err
+        assert sealed.read("secrets.enc.yaml").endswith("# theirs\n")
+        assert "more" not in sealed.read("secrets.enc.yaml")
+
+    def test_a_folder_that_cannot_be_written_is_told_before(self, sealed: Project) -> None:
+        ran = sealed.path("ran")
+        environ = {**sealed.editor(f"touch {ran}"), "EDITOR": f"touch {ran}"}
+        sealed.run("edit", "none/x.yaml", environ=environ, code=3)
+        assert not ran.exists()
+
+    def test_no_key(self, sealed: Project) -> None:
+        environ = {**AgeKey.generate().environ(), **sealed.editor("exit 3")}
+        sealed.run("edit", "secrets.enc.yaml", environ=environ, code=128)
+
+    def test_a_plain_file(self, sealed: Project) -> None:
+        done = sealed.run("edit", "secrets.yaml", environ=sealed.editor("exit 3"), code=1)
+        assert "sops metadata not found" in done.err
+        assert sealed.read("secrets.yaml") == PLAIN
+
+    def test_through_a_link(self, sealed: Project) -> None:
+        sealed.path("link.yaml").symlink_to("secrets.enc.yaml")
+        sealed.run("edit", "link.yaml", environ=sealed.editor("echo 'more: 1' >> \"$1\""))
+        assert sealed.path("link.yaml").is_symlink()
+        assert "more: 1" in sealed.run("decrypt", "secrets.enc.yaml").out
+
+    def test_a_file_with_a_wrong_mac(self, sealed: Project) -> None:
+        enc = sealed.read("secrets.enc.yaml").replace("free to read", "changed")
+        sealed.write("secrets.enc.yaml", enc)
+        editor = sealed.editor('sed -i s/changed/mended/ "$1"')
+        sealed.run("edit", "secrets.enc.yaml", environ=editor, code=51)
+        sealed.run("edit", "--ignore-mac", "secrets.enc.yaml", environ=editor)
+        done = sealed.run("decrypt", "secrets.enc.yaml")
+        assert done.out == PLAIN.replace("free to read", "mended")
+        sealed.run("edit", "--ignore-mac", "secrets.enc.yaml", environ={"EDITOR": "true"}, code=200)
+
+    def test_a_json_file(self, project: Project) -> None:
+        project.rules()
+        project.write("a.json", '{"a": "hunter2", "b": [1, 2]}\n')
+        project.run("encrypt", "-i", "a.json")
+        project.run("edit", "a.json", environ=project.editor("sed -i s/hunter2/hunter3/ \"$1\""))
+        assert project.run("decrypt", "a.json").out == '{"a": "hunter3", "b": [1, 2]}\n'
+
+
+class TestNewFile:
+    @pytest.mark.parametrize("name", ["new.enc.yaml", "new.enc.json"])
+    def test_it_starts_from_an_example(self, project: Project, name: str) -> None:
+        project.rules()
+        done = project.run("edit", name, environ=project.editor("sed -i 's/change me/hunter2/' \"$1\""))
+        assert done.err == f"encconf: wrote {name}\n"
+        assert "hunter2" in project.run("decrypt", name).out
+        assert "hunter2" not in project.read(name)
+        assert Sops(project.key.environ()).decrypt(project.read(name), name.rpartition(".")[2])
+
+    def test_an_unchanged_example_is_not_written(self, project: Project) -> None:
+        project.rules()
+        project.run("edit", "new.yaml", environ={"EDITOR": "true"}, code=200)
+        assert project.names() == [".sops.yaml"]
+
+    def test_keys_of_the_command_line(self, project: Project) -> None:
+        editor = project.editor("echo 'a: 1' > \"$1\"")
+        project.run("edit", "--age", project.key.recipient, "new.yaml", environ=editor)
+        assert project.run("decrypt", "new.yaml").out == "a: 1\n"
+
+    def test_no_rule(self, project: Project) -> None:
+        done = project.run("edit", "new.yaml", environ={"EDITOR": "false"}, code=1)
+        assert "config file not found" in done.err
+
+    def test_it_appeared_meanwhile(self, project: Project) -> None:
+        project.rules()
+        script = f"echo 'a: 1' > \"$1\"; echo theirs > {project.path('new.yaml')}"
+        project.run("edit", "new.yaml", environ=project.editor(script), code=3)
+        assert project.read("new.yaml") == "theirs\n"
+
+
+class TestSignals:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_text_and_editor_go_with_encconf(self, sealed: Project, number: signal.Signals) -> None:
+        old = sealed.read("secrets.enc.yaml")
+        script = 'echo "more: 1" >> "$1"; echo "$1"; echo $$; exec sleep 60'
+        process = sealed.popen(
+            *("edit", "secrets.enc.yaml"),
+            environ=sealed.editor(script),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        path = process.stdout.readline().decode().strip()
+        editor = int(process.stdout.readline())
+        assert os.path.exists(path)
+        process.send_signal(number)
+        process.communicate(timeout=20)
+        assert process.returncode == (130 if number == signal.SIGINT else 128 + number)
+        assert not os.path.exists(os.path.dirname(path))
+        assert sealed.read("secrets.enc.yaml") == old
+        with pytest.raises(ProcessLookupError):
+            os.kill(editor, 0)
+
+    def test_an_editor_that_does_not_want_to_end(self, sealed: Project) -> None:
+        script = 'trap "" TERM; echo "$1"; sleep 60 & wait; wait; while :; do sleep 1; done'
+        process = sealed.popen(
+            "edit", "secrets.enc.yaml", environ=sealed.editor(script), stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        with process.stdout:
+            path = process.stdout.readline().decode().strip()
+            process.terminate()
+            assert process.wait(20) == 143
+        assert not os.path.exists(os.path.dirname(path))
+
+
+class TestVim:
+    """The real one, with settings of a user that would spread the text."""
+
+    def test_it_leaves_no_trace(self, sealed: Project) -> None:
+        vim = shutil.which("vim")
+        if vim is None:
+            return  # then there is nothing that could leak
+        traces = sealed.path("traces")
+        traces.mkdir()
+        (sealed.home / ".vimrc").write_text(
+            f"set undofile undodir={traces} backup backupdir={traces} swapfile directory={traces}\n"
+            f"set viminfo='100,<50,n{traces}/viminfo\n"
+        )
+        before = set(os.listdir(sealed.home))
+        command = "vim -c 's/^/# /' -c 'normal ohunter: 9' -c wq"
+        done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": command, "TERM": "dumb"})
+        assert "hunter: 9" in sealed.run("decrypt", "secrets.enc.yaml").out, done
+        assert os.listdir(traces) == []
+        assert set(os.listdir(sealed.home)) == before
+
+
+_ON_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execv(sys.executable, [sys.executable, '-m', 'encconf', *sys.argv[1:]])"
+)
+
+
+class Terminal:
+    """encconf with a terminal as its stdin, stdout and stderr, which sends signals for its keys."""
+
+    def __init__(self, project: Project, *args: str, environ: dict[str, str]) -> None:
+        self.master, slave = pty.openpty()
+        self.seen = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _ON_TERMINAL, *args],
+            cwd=project.folder,
+            env={**project.environ, **environ},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+
+    def wait_for(self, text: str) -> None:
+        end = time.monotonic() + 20
+        while text not in self.seen:
+            ready, _, _ = select.select([self.master], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"not seen: {text}; but: {self.seen}"
+            self.seen += os.read(self.master, 4096).decode()
+        self.seen = self.seen.partition(text)[2]
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def end(self) -> int:
+        code = self.process.wait(20)
+        try:
+            while True:
+                self.seen += os.read(self.master, 4096).decode()
+        except OSError:
+            os.close(self.master)
+        return code
+
+
+# Counts its calls in $1.count; the first leaves nonsense, the second sees it and mends it.
+_TWICE = (
+    'if [ -e "$1.count" ]; then grep -q "hunter9: \\[" "$1" && sed -i "s/hunter9: \\[/hunter9: 1/" "$1"; '
+    'else touch "$1.count"; echo "hunter9: [" >> "$1"; fi'
+)
+
+
+class TestOnATerminal:
+    def test_back_into_the_editor(self, sealed: Project) -> None:
+        terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(_TWICE))
+        terminal.wait_for("error[parse]")
+        terminal.wait_for("Enter opens the editor again")
+        terminal.type("\n")
+        assert terminal.end() == 0
+        assert "hunter9: 1" in sealed.run("decrypt", "secrets.enc.yaml").out
+
+    @pytest.mark.parametrize(("typed", "code"), [("q\n", 2), ("\x04", 2), ("\x03", 130)])
+    def test_giving_up(self, sealed: Project, typed: str, code: int) -> None:
+        old = sealed.read("secrets.enc.yaml")
+        terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(_TWICE))
+        terminal.wait_for("Enter opens the editor again")
+        terminal.type(typed)
+        assert terminal.end() == code
+        assert sealed.read("secrets.enc.yaml") == old
+
+    @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("\n", 3)])
+    def test_the_file_changed_meanwhile(self, sealed: Project, typed: str, code: int) -> None:
+        path = sealed.path("secrets.enc.yaml")
+        theirs = sealed.home / "theirs"
+        theirs.write_text(path.read_text() + "# theirs\n")
+        script = f"grep -q more: \"$1\" || (echo 'more: 1' >> \"$1\"; cp {theirs} {path})"
+        terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(script))
+        terminal.wait_for("error[changed]")
+        terminal.wait_for("write your text over what is there now?")
+        terminal.type(typed)
+        if code:
+            terminal.wait_for("Enter opens the editor again")
+            terminal.type("q\n")
+        assert terminal.end() == code
+        assert ("more" in sealed.read("secrets.enc.yaml")) == (code == 0)
+
+    def test_messages_are_coloured(self, sealed: Project) -> None:
+        terminal = Terminal(sealed, "edit", "none", environ={"TERM": "xterm"})
+        assert terminal.end() == 1
+        assert "\x1b[1;31merror[usage]\x1b[0m" in terminal.seen

@@ -1,0 +1,251 @@
+"""What all commands share: messages, colours, codes, and how little is loaded at the start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import PLAIN, Project
+
+import encconf
+from encconf.cli import console
+from encconf.cli.table import COMMANDS
+from encconf.errors import ChangedError, EncconfError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HEAVY = {
+    *("argparse", "click", "dataclasses", "inspect", "logging"),
+    *("pathlib", "rich", "subprocess", "tempfile"),
+}
+
+
+class TestStart:
+    def loaded(self, project: Project, *args: str, code: int = 0) -> set[str]:
+        """The modules that a command line loads."""
+        script = (
+            "import sys; before = set(sys.modules); from encconf.cli import main; code = main(sys.argv[1:])\n"
+            "print(*sorted(set(sys.modules) - before), sep='\\n', file=open('modules', 'w')); sys.exit(code)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, *args],
+            cwd=project.folder,
+            env=project.environ,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == code, done
+        return set(project.read("modules").split())
+
+    def test_ordinary_commands_load_nothing_heavy(self, sealed: Project) -> None:
+        sealed.git("init", "-q")
+        editor = sealed.editor('sed -i s/hunter2/hunter3/ "$1"')
+        sealed.environ.update(editor)
+        for args in (
+            ["decrypt", "secrets.enc.yaml"],
+            ["decrypt", "-o", "plain.yaml", "secrets.enc.yaml"],
+            ["encrypt", "secrets.yaml"],
+            ["encrypt", "-i", "secrets.yaml"],
+            ["edit", "secrets.enc.yaml"],
+            ["git", "textconv", "secrets.enc.yaml"],
+        ):
+            modules = self.loaded(sealed, *args)
+            assert not modules.intersection(HEAVY), args
+        sealed.environ["EDITOR"] = "true"
+        assert not self.loaded(sealed, "edit", "secrets.enc.yaml", code=200).intersection(HEAVY)
+
+    @pytest.mark.parametrize("args", [["--version"], ["-v"], ["version"], ["help", "environment"]])
+    def test_the_version_loads_next_to_nothing(self, project: Project, args: list[str]) -> None:
+        modules = self.loaded(project, *args)
+        assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
+        own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "fileio"}
+        found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
+        assert found <= own
+
+
+class TestVersionAndHelp:
+    @pytest.mark.parametrize("args", [["--version"], ["-v"], ["version"], ["--color", "never", "--version"]])
+    def test_the_version(self, project: Project, args: list[str]) -> None:
+        done = project.run(*args)
+        assert done.out == f"encconf {encconf.__version__} (sops 3.13.2)\n"
+        assert done.err == ""
+
+    def test_the_sops_version_is_the_one_that_is_written(self) -> None:
+        from encconf.cli.about import SOPS_VERSION
+        from encconf.metadata import SOPS_VERSION as WRITTEN
+
+        assert SOPS_VERSION == WRITTEN
+
+    @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+    def test_every_command_explains_itself(self, project: Project, command: object) -> None:
+        name = command.name.split()  # type: ignore[attr-defined]
+        done = project.run(*name, "--help")
+        assert done.err == ""
+        assert done.out.startswith(f"Usage: encconf {' '.join(name)}")
+        assert project.run("help", *name).out == done.out
+        for example in command.examples:  # type: ignore[attr-defined]
+            assert example in done.out
+        for option in command.options:  # type: ignore[attr-defined]
+            assert option.names[0] in done.out
+
+    def test_the_commands_are_listed(self, project: Project) -> None:
+        done = project.run("--help")
+        for command in COMMANDS:
+            assert command.name.split()[0] in done.out
+        assert project.run("help").out == done.out
+        assert project.run("-h").out == done.out
+
+    def test_topics(self, project: Project) -> None:
+        variables = project.run("help", "environment").out
+        for command in COMMANDS:
+            for option in command.options:
+                assert (option.env or "") in variables
+        codes = project.run("help", "exit-codes").out
+        kinds: list[type[EncconfError]] = [EncconfError]
+        for kind in kinds:
+            kinds += kind.__subclasses__()
+            assert f"{kind.exit_code:5}  " in codes, kind
+
+    def test_no_command(self, project: Project) -> None:
+        done = project.run(code=1)
+        assert done.out == ""
+        assert "Commands:" in done.err
+
+    @pytest.mark.parametrize(
+        ("args", "said"),
+        [
+            (["decrpyt", "x"], "did you mean: decrypt"),
+            (["decrypt", "--outptu", "x", "y"], "--output"),
+            (["decrypt", "--color", "sometimes", "x"], "always"),
+            (["decrypt", "a", "b"], "extra argument"),
+            (["git", "nothing"], "encconf git --help"),
+            (["help", "nothing"], "no command"),
+        ],
+    )
+    def test_mistakes(self, project: Project, args: list[str], said: str) -> None:
+        done = project.run(*args, code=1)
+        assert done.out == ""
+        assert done.err.startswith("encconf: error[usage]: ")
+        assert said in done.err
+
+    def test_completion(self, project: Project) -> None:
+        environ = {"_ENCCONF_COMPLETE": "bash_complete", "COMP_WORDS": "encconf dec", "COMP_CWORD": "1"}
+        assert project.run(environ=environ).out == "plain,decrypt\n"
+
+
+class TestColour:
+    @pytest.mark.parametrize(
+        ("mode", "environ", "wanted"),
+        [
+            (None, {}, False),  # no terminal here
+            ("auto", {}, False),
+            ("always", {"NO_COLOR": "1"}, True),
+            ("never", {"FORCE_COLOR": "1"}, False),
+            (None, {"FORCE_COLOR": "1"}, True),
+            (None, {"CLICOLOR_FORCE": "1"}, True),
+            (None, {"CLICOLOR_FORCE": "0"}, False),
+            (None, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+            (None, {"NO_COLOR": "", "FORCE_COLOR": "1"}, True),
+        ],
+    )
+    def test_without_a_terminal(self, mode: str | None, environ: dict[str, str], wanted: bool) -> None:
+        reading, writing = os.pipe()
+        try:
+            assert console.wants_color(mode, writing, environ) is wanted
+        finally:
+            os.close(reading)
+            os.close(writing)
+
+    @pytest.mark.parametrize(
+        ("environ", "wanted"),
+        [({}, True), ({"TERM": "dumb"}, False), ({"CLICOLOR": "0"}, False), ({"NO_COLOR": "1"}, False)],
+    )
+    def test_on_a_terminal(self, environ: dict[str, str], wanted: bool) -> None:
+        master, slave = os.openpty()
+        try:
+            assert console.wants_color(None, slave, environ) is wanted
+        finally:
+            os.close(master)
+            os.close(slave)
+
+    def test_messages_only(self, sealed: Project) -> None:
+        done = sealed.run("decrypt", "secrets.enc.yaml", "--color", "always")
+        assert done.out == PLAIN
+        for args in (["--color", "always", "decrypt", "x"], ["decrypt", "--color=always", "x"]):
+            assert "\x1b[1;31merror[" in sealed.run(*args, code=100).err
+        done = sealed.run("decrypt", "x", environ={"ENCCONF_COLOR": "always"}, code=100)
+        assert "\x1b" in done.err
+        done = sealed.run("decrypt", "x", environ={"ENCCONF_COLOR": "purple"}, code=1)
+        assert "ENCCONF_COLOR must be one of: auto, always, never" in done.err
+
+
+_BUG = """
+import sys
+from encconf import api, cli
+def decrypt(*args, **options):
+    secret = "hunter2"
+    raise KIND(f"cannot handle {secret}")
+api.decrypt = decrypt
+sys.exit(cli.main(["decrypt", "secrets.enc.yaml"]))
+"""
+
+
+class TestWaysOut:
+    def test_a_bug_shows_its_place_and_no_value(self, sealed: Project) -> None:
+        for debug in ("", "1"):
+            done = subprocess.run(
+                [sys.executable, "-c", _BUG.replace("KIND", "ValueError")],
+                cwd=sealed.folder,
+                env={**sealed.environ, "ENCCONF_DEBUG": debug},
+                capture_output=True,
+                check=False,
+                timeout=60,
+            )
+            assert done.returncode == 1
+            assert b"encconf: error[internal]: unexpected ValueError in <string>:6 (decrypt)" in done.stderr
+            assert (b"hunter2" in done.stderr) == (b"Traceback" in done.stderr) == (debug == "1")
+
+    @pytest.mark.parametrize(("kind", "code"), [("KeyboardInterrupt", 130), ("BrokenPipeError", 141)])
+    def test_quiet_ends(self, sealed: Project, kind: str, code: int) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", _BUG.replace("KIND", kind)],
+            cwd=sealed.folder,
+            env=sealed.environ,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+    def test_ctrl_c_while_waiting_for_input(self, project: Project) -> None:
+        pipe = project.path("x.yaml")
+        os.mkfifo(pipe)
+        process = project.popen("decrypt", "x.yaml", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        writing = os.open(pipe, os.O_WRONLY)  # returns when encconf has opened it
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        os.close(writing)
+        assert (process.returncode, out, err) == (130, b"", b"")
+
+    def test_no_file_on_a_terminal(self, project: Project) -> None:
+        master, slave = os.openpty()
+        process = project.popen("decrypt", stdin=slave, stderr=subprocess.PIPE)
+        os.close(slave)
+        _, err = process.communicate(timeout=20)
+        os.close(master)
+        assert process.returncode == 100
+        assert b"no file was named" in err
+
+    def test_a_message_has_its_parts(self, capsys: pytest.CaptureFixture[str]) -> None:
+        said = console.Console("never")
+        said.error(ChangedError("it is odd\nin two lines", hint="do this").about("a\x07\u202eb"))
+        said.warn("careful", hint="that")
+        assert capsys.readouterr().err == (
+            "encconf: error[changed]: a\\x07\\u202eb: it is odd\nin two lines\nencconf: hint: do this\n"
+            "encconf: warning: careful\nencconf: hint: that\n"
+        )

@@ -1,0 +1,58 @@
+"""What every test starts from: an empty home, and no setting of the person who runs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey, Sops, gpg_home, scratch
+
+_FOREIGN = ("SOPS_", "ENCCONF_", "AWS_", "AZURE_", "GOOGLE_", "VAULT_", "HUAWEICLOUD_", "GIT_", "XDG_")
+_FOREIGN_NAMES = ("GNUPGHOME", "GPG_AGENT_INFO", "EDITOR", "VISUAL", "NO_COLOR", "FORCE_COLOR")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_session() -> Iterator[None]:
+    """Take the caller's settings away before any fixture of a wider scope can see them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES:
+                patch.delenv(name)
+        _live_in(scratch(), patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This test's own HOME, empty; returns its path."""
+    folder = tmp_path_factory.mktemp("home")
+    _live_in(folder, monkeypatch)
+    return folder
+
+
+def _live_in(home: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("HOME", str(home))
+    patch.setenv("USERPROFILE", str(home))
+    patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    patch.setenv("GNUPGHOME", str(home / ".gnupg"))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture(scope="session")
+def age_key() -> AgeKey:
+    """A fresh age key."""
+    return AgeKey.generate()
+
+
+@pytest.fixture(scope="session")
+def sops(age_key: AgeKey) -> Sops:
+    """The real sops, which can open what is encrypted for ``age_key``."""
+    return Sops(age_key.environ())
+
+
+@pytest.fixture(scope="session")
+def pgp_home() -> Path:
+    """A gpg home with the test key of fixtures/keys; set GNUPGHOME to it."""
+    return gpg_home()

@@ -1,0 +1,63 @@
+"""What tests of the engine share: a rule for a key, the credentials that open it, and comparisons."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from oracle import AgeKey
+
+from encconf.api import _open
+from encconf.config import Rule
+from encconf.credentials import Credentials
+from encconf.document import Document, Leaf
+from encconf.formats import module
+from encconf.keys import master_key
+from encconf.selection import DEFAULT, Selection
+
+
+def rule(*keys: AgeKey, selection: Selection | None = None) -> Rule:
+    """A creation rule with one group of age keys."""
+    return Rule([[master_key("age", key.recipient) for key in keys]], None, selection or DEFAULT)
+
+
+def credentials(*keys: AgeKey) -> Credentials:
+    """Only these keys, and nothing of the machine's."""
+    secrets = " ".join(key.identity for key in keys)
+    return Credentials.from_env({"SOPS_AGE_KEY": secrets, "HOME": "/nonexistent", "PATH": os.environ["PATH"]})
+
+
+def opened(text: str, format: str, key: AgeKey) -> tuple[Document, bytes, bytearray]:
+    """An encrypted text unsealed: the document, its data key, which leaves were encrypted."""
+    found = _open(text, module(format), credentials(key), comments=True)
+    return found.document, found.data_key, found.chosen.leaves
+
+
+def sealed_leaves(text: str, format: str) -> list[Leaf]:
+    """The encrypted leaves of a text, still sealed."""
+    leaves = module(format).scan(text).leaves
+    return [leaf for leaf in leaves if leaf.type == "str" and leaf.data and leaf.data.startswith(b"ENC[")]
+
+
+def values(value: object) -> object:
+    """Values in a form that compares as sops's output can: 3.0 is 3 and -0.0 is 0 there."""
+    if isinstance(value, Mapping):
+        return {key: values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [values(item) for item in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return repr(float(value) or 0.0)
+    return value
+
+
+def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
+    """The lines that a diff would show as removed and as added."""
+    import difflib
+
+    removed, added = [], []
+    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
+        if line.startswith("- "):
+            removed.append(line[2:])
+        elif line.startswith("+ "):
+            added.append(line[2:])
+    return removed, added

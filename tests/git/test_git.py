@@ -1,0 +1,179 @@
+"""``encconf git …`` with a real git."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey
+from project import PLAIN, Project
+
+from encconf.git import exposure, install
+
+
+@pytest.fixture
+def repository(sealed: Project) -> Project:
+    """A repository with an encrypted file in it, and the driver set up."""
+    sealed.git("init", "-q")
+    # The package is not installed for this interpreter's git, so PATH gets an encconf.
+    program = sealed.home / "bin" / "encconf"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m encconf "$@"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    sealed.environ["PATH"] = f"{program.parent}:{sealed.environ['PATH']}"
+    sealed.path("secrets.yaml").unlink()
+    sealed.git("add", ".")
+    sealed.git("commit", "-qm", "one")
+    sealed.run("git", "install")
+    return sealed
+
+
+class TestTextconv:
+    def test_plain(self, sealed: Project) -> None:
+        done = sealed.run("git", "textconv", "secrets.enc.yaml")
+        assert done.out == PLAIN
+        assert done.err == ""
+
+    def test_without_a_key(self, sealed: Project) -> None:
+        done = sealed.run("git", "textconv", "secrets.enc.yaml", environ=AgeKey.generate().environ())
+        assert done.out == sealed.read("secrets.enc.yaml")
+        assert done.err.count("\n") == 1
+        assert "shown encrypted" in done.err
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"a: 1\n", b"", b"\xff\xfe", b"sops: 1\n", b"sops: [\n", b"<<<<<<<\nsops:\n", b"sops:\n mac: x\n"],
+    )
+    @pytest.mark.parametrize("name", ["x.yaml", "x.json", "x"])
+    def test_whatever_it_is_it_is_shown(self, project: Project, content: bytes, name: str) -> None:
+        project.path(name).write_bytes(content)
+        process = project.popen("git", "textconv", name, stdout=-1, stderr=-1)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert out == content
+        assert err.count(b"\n") <= 1
+
+    def test_a_changed_file_is_shown_encrypted(self, sealed: Project) -> None:
+        enc = sealed.read("secrets.enc.yaml").replace("free to read", "changed")
+        sealed.write("x.yaml", enc)
+        done = sealed.run("git", "textconv", "x.yaml")
+        assert done.out == enc
+        assert done.err.count("\n") == 1
+
+    def test_a_missing_file(self, project: Project) -> None:
+        project.run("git", "textconv", "none.yaml", code=100)
+
+
+class TestDiff:
+    def test_git_diff_is_plain(self, repository: Project) -> None:
+        editor = repository.editor('sed -i s/hunter2/hunter3/ "$1"')
+        repository.run("edit", "secrets.enc.yaml", environ=editor)
+        lines = repository.git("diff", "secrets.enc.yaml").splitlines()
+        changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+        assert changes == [
+            '-    password: "hunter2"   # not this one',
+            '+    password: "hunter3"   # not this one',
+        ]
+        repository.git("add", ".")
+        repository.git("commit", "-qm", "two")
+        assert '+    password: "hunter3"' in repository.git("log", "-p", "-1", "--format=")
+        assert "ENC[" in repository.git("diff", "--no-textconv", "HEAD~1")
+
+    def test_without_a_key_git_diff_shows_the_encrypted_text(self, repository: Project) -> None:
+        editor = repository.editor('sed -i s/hunter2/hunter3/ "$1"')
+        repository.run("edit", "secrets.enc.yaml", environ=editor)
+        repository.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
+        assert "+    password: \"ENC[" in repository.git("diff", "secrets.enc.yaml")
+
+    def test_a_file_that_was_plain_before(self, repository: Project) -> None:
+        repository.write("x.enc.yaml", PLAIN)
+        repository.git("add", ".")
+        repository.git("commit", "-qm", "a slip")
+        repository.run("encrypt", "-i", "x.enc.yaml")
+        assert repository.git("diff", "x.enc.yaml") == ""
+
+    def test_nothing_is_cached_in_the_repository(self, repository: Project) -> None:
+        repository.git("log", "-p")
+        assert repository.git("config", "--get", "diff.encconf.cachetextconv", code=1) == ""
+        assert "notes" not in repository.git("for-each-ref")
+
+    def test_from_another_folder_of_the_repository(self, repository: Project) -> None:
+        repository.path("deep").mkdir()
+        editor = repository.editor('sed -i s/hunter2/hunter3/ "$1"')
+        repository.run("edit", "secrets.enc.yaml", environ=editor)
+        repository.folder = repository.path("deep")
+        assert "hunter3" in repository.git("diff")
+
+
+class TestInstall:
+    def test_it_does_its_work_once(self, repository: Project) -> None:
+        attributes = repository.read(".gitattributes")
+        assert attributes == "*.enc.yaml diff=encconf\n*.enc.yml diff=encconf\n*.enc.json diff=encconf\n"
+        assert repository.git("config", "--get", "diff.encconf.textconv") == "encconf git textconv\n"
+        config = repository.read(".git/config")
+        assert repository.run("git", "install").err == "encconf: git is set up already\n"
+        assert repository.read(".gitattributes") == attributes
+        assert repository.read(".git/config") == config
+
+    def test_attributes_that_are_there_stay(self, repository: Project) -> None:
+        repository.write(".gitattributes", "*.png binary\n*.enc.yaml text diff=encconf merge=mine\n# no end")
+        repository.run("git", "install")
+        assert repository.read(".gitattributes") == (
+            "*.png binary\n*.enc.yaml text diff=encconf merge=mine\n# no end\n"
+            "*.enc.yml diff=encconf\n*.enc.json diff=encconf\n"
+        )
+
+    def test_for_all_repositories(self, project: Project) -> None:
+        done = project.run("git", "install", "--global")
+        attributes = project.home / ".config" / "git" / "attributes"
+        assert "*.enc.yaml diff=encconf" in attributes.read_text()
+        assert str(attributes) in done.err
+        assert "git textconv" in project.git("config", "--global", "--get", "diff.encconf.textconv")
+        project.git("init", "-q")
+        assert "encconf" in project.git("check-attr", "diff", "x.enc.yaml")
+
+    def test_for_all_repositories_where_git_is_told_another_file(self, project: Project) -> None:
+        project.git("config", "--global", "core.attributesFile", "~/my attributes")
+        project.run("git", "install", "--global")
+        assert "encconf" in (project.home / "my attributes").read_text()
+
+    def test_outside_a_repository(self, project: Project) -> None:
+        assert "--global" in project.run("git", "install", code=1).err
+
+    def test_without_git(self, project: Project) -> None:
+        project.git("init", "-q")
+        assert "git was not found" in project.run("git", "install", environ={"PATH": "/nowhere"}, code=1).err
+
+    def test_in_a_linked_working_tree(self, repository: Project, tmp_path: Path) -> None:
+        repository.git("worktree", "add", "-q", str(tmp_path / "linked"))
+        repository.folder = tmp_path / "linked"
+        repository.run("git", "install")
+        assert (tmp_path / "linked" / ".gitattributes").exists()
+
+    def test_the_command_works_without_the_virtual_environment(self, tmp_path: Path) -> None:
+        """By name where encconf is for everybody, else by its path."""
+        everybody = tmp_path / "bin"
+        everybody.mkdir()
+        (everybody / "encconf").write_text("#!/bin/sh\n")
+        (everybody / "encconf").chmod(0o755)
+        assert install.command({"PATH": str(everybody)}) == "encconf git textconv"
+        alone = shlex.split(install.command({"PATH": str(tmp_path)}))
+        assert alone[-2:] == ["git", "textconv"]
+        assert Path(alone[0]).is_absolute()
+
+
+class TestExposure:
+    def test_of_a_file(self, project: Project) -> None:
+        path = str(project.write("a b/[x]*.yaml", "a: 1\n"))
+        assert exposure(path) is None
+        project.git("init", "-q")
+        assert exposure(path) == "untracked"
+        project.write(".gitignore", "a b/\n")
+        assert exposure(path) is None
+        project.git("add", "-f", "a b")
+        assert exposure(path) == "tracked"
+        project.write("a b/x.yaml", "")
+        assert exposure(str(project.path("a b/x.yaml"))) is None

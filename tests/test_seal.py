@@ -1,0 +1,188 @@
+"""What the MAC sees, what the strict check adds, and that no nonce serves two values."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from engine import credentials, opened, rule
+from generate import yaml_text
+from oracle import AgeKey, Sops, SopsError
+
+from encconf import api
+from encconf.cipher import AESGCM, split
+from encconf.errors import EncconfError, MacError, MacMissingError
+from encconf.seal import Encryptor
+from encconf.selection import Selection
+
+TEXT = """\
+a: secret
+b: other
+n:
+e: ""
+l:
+  - one
+  - two
+open_unencrypted: ab
+next_unencrypted: cd
+nested_unencrypted:
+  x: 1
+  y: "1"
+"""
+
+
+@pytest.fixture(scope="module")
+def encrypted(age_key: AgeKey) -> str:
+    return api.encrypt(TEXT, rule(age_key), credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize(
+    ("change", "by"),
+    [
+        (r"(?m)^(a: .*\n)(b: .*\n)", r"\2\1"),  # order
+        (r"(?m)^b: .*\n", ""),  # a value gone
+        (r"(?m)^n:\n", ""),  # a null gone
+        (r"(?m)^n:\n", "n:\nm:\n"),  # a null more
+        (r'(?m)^e: ""\n', ""),  # an empty value gone
+        (r'(?m)^e: ""\n', 'e: ""\nf: ""\n'),  # an empty value more
+        (r"(?m)^l:\n", "l:\n  -\n"),  # a null in a list
+        (r"(?m)^l:\n", 'l:\n  - ""\n'),
+        (r"(?m)^l:\n", "l2: {}\nl:\n"),  # an empty collection more
+        (r"(?m)^l:\n", "---\nl:\n"),  # another document
+        (
+            "open_unencrypted: ab\nnext_unencrypted: cd",
+            "open_unencrypted: a\nnext_unencrypted: bcd",
+        ),  # a boundary
+        ("open_unencrypted: ab", "closed_unencrypted: ab"),  # a key
+        ("  x: 1", '  x: "1"'),  # a type
+        ('  y: "1"', "  y: 1"),
+        ("nested_unencrypted:\n  x", "nested_unencrypted:\n  z"),
+        ("next_unencrypted: cd\n", "next_unencrypted: [cd]\n"),  # a shape
+        ("next_unencrypted: cd\n", "next_unencrypted: {k: cd}\n"),
+        ("next_unencrypted: cd\n", "next_unencrypted: ce\n"),
+        ("open_unencrypted: ab\n", "open_unencrypted: ab\nnull_unencrypted: ~\n"),
+        ("type:str", "type:bytes"),
+        (r"(?m)^a: ENC\[(.*),type:str\]", r"a: ENC[\1,type:comment]"),
+    ],
+)
+def test_no_change_goes_unnoticed(encrypted: str, age_key: AgeKey, change: str, by: str) -> None:
+    changed = re.sub(change, by, encrypted, count=1)
+    assert changed != encrypted
+    with pytest.raises(EncconfError) as caught:
+        api.loads_all(changed, credentials=credentials(age_key))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_flipped_bit_anywhere_in_a_ciphertext(encrypted: str, age_key: AgeKey) -> None:
+    for match in re.finditer(r"(data|iv|tag):([A-Za-z0-9+/=]+)", encrypted):
+        at = match.start(2) + 1
+        flipped = encrypted[:at] + ("A" if encrypted[at] != "A" else "B") + encrypted[at + 1 :]
+        with pytest.raises(EncconfError):
+            api.loads(flipped, credentials=credentials(age_key))
+
+
+def test_the_strict_check_cannot_be_taken_off(encrypted: str, age_key: AgeKey) -> None:
+    """Another nonce does not decrypt; only who has the data key can put one there."""
+    mac = re.search(r"mac: (ENC\[\S+\])", encrypted)
+    assert mac is not None
+    other = re.sub(r"iv:[^,]+", "iv:" + "A" * 43 + "=", mac.group(1))
+    with pytest.raises(MacError):
+        api.loads(encrypted.replace(mac.group(1), other), credentials=credentials(age_key))
+
+
+def test_lastmodified_is_part_of_it(encrypted: str, age_key: AgeKey) -> None:
+    changed = re.sub(r'lastmodified: "20', 'lastmodified: "21', encrypted)
+    with pytest.raises(MacError):
+        api.loads(changed, credentials=credentials(age_key))
+
+
+def test_no_mac(encrypted: str, age_key: AgeKey) -> None:
+    without = re.sub(r"    mac: .*\n", "", encrypted)
+    with pytest.raises(MacMissingError) as caught:
+        api.loads(without, credentials=credentials(age_key))
+    assert caught.value.exit_code == 51
+    assert api.decrypt(without, credentials=credentials(age_key), ignore_mac=True) == TEXT
+
+
+def test_errors_do_not_show_the_mac(encrypted: str, age_key: AgeKey) -> None:
+    changed = encrypted.replace("open_unencrypted: ab", "open_unencrypted: xy")
+    with pytest.raises(MacError) as caught:
+        api.loads(changed, credentials=credentials(age_key))
+    assert not re.search("[0-9A-Fa-f]{32}", f"{caught.value} {caught.value.hint}")
+
+
+def test_sops_reads_and_rewrites_it(encrypted: str, age_key: AgeKey, sops: Sops) -> None:
+    rewritten = sops.edit(encrypted, "yaml", "sed -i 's/other/another/' \"$1\"")
+    values = api.loads(rewritten, credentials=credentials(age_key))
+    assert values["b"] == "another"
+    mac = re.search(r"mac: (ENC\[\S+\])", rewritten)
+    assert mac is not None
+    parts = split(mac.group(1).encode())
+    assert parts is not None
+    assert not parts[1].startswith(b"ENCCONF1")
+
+
+def test_what_sops_rewrites_at_once_is_read(age_key: AgeKey, sops: Sops, tmp_path: Path) -> None:
+    """sops keeps a MAC's nonce for the same values in the same second: ours must not be kept."""
+    for _ in range(5):
+        text = api.encrypt(TEXT, rule(age_key), credentials=credentials(age_key))
+        file = tmp_path / "f.yaml"
+        file.write_text(text)
+        sops.run("rotate", "-i", str(file))
+        assert api.loads(file.read_text(), credentials=credentials(age_key))["a"] == "secret"
+
+
+def test_only_encrypted_values_count(age_key: AgeKey, sops: Sops) -> None:
+    selection = Selection("unencrypted_suffix", "_unencrypted", True)
+    text = api.encrypt(TEXT, rule(age_key, selection=selection), credentials=credentials(age_key))
+    open_changed = text.replace("open_unencrypted: ab", "open_unencrypted: xy\nnew_unencrypted: 1")
+    assert api.loads(open_changed, credentials=credentials(age_key))["open_unencrypted"] == "xy"
+    sops.decrypt(open_changed, "yaml")
+    with pytest.raises(EncconfError):
+        api.loads(re.sub(r"(?m)^b: .*\n", "", text), credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize("name", ["sops"])
+def test_byte_parity(name: str, age_key: AgeKey, sops: Sops) -> None:
+    """Under sops's own nonces our ciphertexts are sops's, to the byte."""
+    compared = 0
+    for seed in range(60):
+        for format in ("yaml", "json"):
+            from generate import json_text
+
+            text = yaml_text(seed) if format == "yaml" else json_text(seed)
+            try:
+                theirs = sops.encrypt(text, format, age=age_key.recipient)
+                document, data_key, _ = opened(theirs, format, age_key)
+            except (SopsError, EncconfError):
+                continue
+            encrypt = Encryptor(data_key)
+            for leaf in document.leaves:
+                if leaf.sealed is None or leaf.data is None:
+                    continue
+                parts = split(leaf.sealed.encode())
+                assert parts is not None
+                assert encrypt(leaf.type, leaf.data, leaf.aad, parts[1]) == leaf.sealed
+                compared += 1
+    assert compared > 500
+
+
+def test_nonces_never_repeat(age_key: AgeKey) -> None:
+    seen: dict[tuple[bytes, bytes], bytes] = {}
+    text = "l:\n" + "- x\n" * 50 + "a: 1\n"
+    twin: str | None = None
+    for round in range(6):
+        twin = api.encrypt(
+            text + f"b{round}: {round}\n", rule(age_key), twin=twin, credentials=credentials(age_key)
+        )
+        _, data_key, _ = opened(twin, "yaml", age_key)
+        for match in re.finditer(r"ENC\[AES256_GCM,data:([^,]+),iv:([^,]+),", twin):
+            key = (data_key, match.group(2).encode())
+            assert seen.setdefault(key, match.group(1).encode()) == match.group(1).encode()
+
+
+def test_the_class_is_the_public_one() -> None:
+    from cryptography.hazmat.primitives.ciphers import aead
+
+    assert AESGCM is aead.AESGCM

@@ -1,0 +1,86 @@
+"""The public API as a type checker sees it; checked by mypy, never run.
+
+A line here that has to change is a change for every caller: say it in CHANGELOG.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import assert_type
+
+import encconf
+from encconf import (
+    Credentials,
+    EncconfError,
+    Inspection,
+    Rule,
+    decrypt,
+    encrypt,
+    find_rule,
+    inspect,
+    load_config,
+    loads,
+    loads_all,
+)
+from encconf.errors import KeyAccessError, MacError, NotEncryptedError
+
+assert_type(encconf.__version__, str)
+
+# --- reading ---------------------------------------------------------------------------------
+
+assert_type(load_config("secrets.enc.yaml"), dict[str, object])
+assert_type(load_config(Path("secrets.enc.yaml"), format="yaml"), dict[str, object])
+
+credentials = Credentials.from_env()
+assert_type(credentials, Credentials)
+assert_type(Credentials.from_env(os.environ), Credentials)
+assert_type(load_config("x.json", credentials=credentials), dict[str, object])
+
+assert_type(loads("…"), dict[str, object])
+assert_type(loads("…", format="json", credentials=credentials), dict[str, object])
+assert_type(loads_all("…", format="yaml"), list[dict[str, object]])
+
+# --- text to text ----------------------------------------------------------------------------
+
+notify: Callable[[str], None] = print
+assert_type(decrypt("…", format="yaml", credentials=credentials, ignore_mac=True, notify=notify), str)
+
+rule = find_rule("secrets.enc.yaml")
+assert_type(rule, Rule)
+assert_type(encrypt("a: 1", rule), str)
+assert_type(encrypt("a: 2", None, format="yaml", twin="…", credentials=credentials, notify=notify), str)
+
+# --- looking ---------------------------------------------------------------------------------
+
+inspection = inspect("…", format="json")
+assert_type(inspection, Inspection)
+assert_type(inspection.format, str)
+assert_type(inspection.version, str)
+assert_type(inspection.lastmodified, str)
+assert_type(inspection.threshold, int)
+assert_type(inspection.groups, list[list[tuple[str, str]]])
+assert_type(inspection.encrypted, int)
+assert_type(inspection.plain, int)
+
+# --- errors ----------------------------------------------------------------------------------
+
+try:
+    load_config("secrets.enc.yaml")
+except (KeyAccessError, MacError, NotEncryptedError) as known:
+    known_error: EncconfError = known
+except EncconfError as error:
+    assert_type(error.message, str)
+    assert_type(error.hint, str | None)
+    assert_type(error.file, str | None)
+    assert_type(error.exit_code, int)
+    assert_type(error.slug, str)
+
+# --- what must not pass ----------------------------------------------------------------------
+
+load_config("x.yaml", ignore_mac=True)  # type: ignore[call-arg]  # the library has no such switch
+loads(b"bytes")  # type: ignore[arg-type]
+encrypt("a: 1", "age1…")  # type: ignore[arg-type]
+rule.selection = None  # type: ignore[assignment]
+found: Mapping[str, str] = load_config("x.yaml")  # type: ignore[assignment]
