@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from oracle import PGP_FINGERPRINT, AgeKey, Sops, SopsError, gpg_home, scratch
+from oracle import FIXTURES, PGP_FINGERPRINT, AgeKey, Sops, SopsError, gpg_home, scratch
 
 from encconf import config
 from encconf.errors import (
@@ -25,7 +25,9 @@ from encconf.errors import (
 from encconf.formats.yaml import scan
 from encconf.selection import DEFAULT, Selection
 
-A, B, C, D = (AgeKey.generate().recipient for _ in range(4))
+# The same in every process: they stand in the names of the tests.
+A, B, C = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt").recipient for name in ("alice", "bob", "carol"))
+D = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"  # an example of the age specification
 FP = PGP_FINGERPRINT
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/12345678-1234-1234-1234-123456789012"
 

@@ -28,15 +28,16 @@ _BREAKS = "\r\n\x85\u2028\u2029"
 _COMMENT = re.compile(rf"#([^{_BREAKS}]*)([ \t\r\n]*)")
 _LINE_COMMENT = re.compile(rf"[ \t]{{0,511}}#([^{_BREAKS}]*)")
 _SPACE = re.compile(rf"[ \t{_BREAKS}]*")
-_SPACE_AND_COMMENTS = re.compile(rf"(?:[ \t{_BREAKS}]+|#[^{_BREAKS}]*)*")
 _BREAK = re.compile(rf"\r\n|[{_BREAKS}]")
 _BREAK_CHAR = re.compile(rf"[{_BREAKS}]")
 _WIDE = frozenset("\x85\u2028\u2029")  # several bytes long: go-yaml, looking ahead, trips over the second
 _BLANK = frozenset(" \t" + _BREAKS)
 _CLOSING = frozenset("]}")
-_PROPERTY = re.compile(r"!<[^>]*>|[!&]\S*")
-_HEADER_COMMENT = re.compile(rf"[|>][-+0-9]*[ \t]*#([^{_BREAKS}]*)")
-_DIRECTIVE = re.compile(rf"%[^{_BREAKS}]*?(?:[ \t]#([^{_BREAKS}]*))?(?:\r\n|[{_BREAKS}])")
+# Rarely needed, and compiled then.
+_PROPERTY = r"!<[^>]*>|[!&]\S*"
+_SPACE_AND_COMMENTS = rf"(?:[ \t{_BREAKS}]+|#[^{_BREAKS}]*)*"
+_HEADER_COMMENT = rf"[|>][-+0-9]*[ \t]*#([^{_BREAKS}]*)"
+_DIRECTIVE = rf"%[^{_BREAKS}]*?(?:[ \t]#([^{_BREAKS}]*))?(?:\r\n|[{_BREAKS}])"
 
 _LOOKAHEAD = 512  # characters: as far as go-yaml's scanner looks beyond a comment line
 _NOWHERE = -1
@@ -183,16 +184,16 @@ class _Scanner:
     def run_properties(self, stop: int) -> None:
         """Go on over anchors and tags, and the comments after them."""
         while self.at < stop:
-            found = _PROPERTY.match(self.text, self.at, stop)
+            found = re.compile(_PROPERTY).match(self.text, self.at, stop)
             if not found:
                 return
             self.kind, self.token, self.breaks = _NODE, self.at, 0
             self.at = found.end()
-            after = _SPACE_AND_COMMENTS.match(self.text, self.at, stop)
+            after = re.compile(_SPACE_AND_COMMENTS).match(self.text, self.at, stop)
             self.run(after.end() if after else stop)
 
     def skip_directive(self, at: int) -> None:
-        found = _DIRECTIVE.match(self.text, at)
+        found = re.compile(_DIRECTIVE).match(self.text, at)
         if found is None:
             return
         if found.end(1) >= 0:
@@ -443,7 +444,7 @@ class _Walk:
             if event.anchor is not None or event.tag is not None:
                 scanner.run_properties(end)
             if kind is self.scalar and event.style and event.style in "|>":
-                found = _HEADER_COMMENT.match(self.text, scanner.at, end)
+                found = re.compile(_HEADER_COMMENT).match(self.text, scanner.at, end)
                 if found:
                     scanner.add_line(scanner.at, *found.span(1))
 

@@ -32,12 +32,13 @@ _WORDS: dict[str, tuple[str, bytes | None]] = {
 }
 _FIRST = frozenset([*"+-0123456789", *(word[:1] for word in _WORDS)])  # anything else begins a string
 
-_INTEGER = re.compile(r"([-+]?)(?:([1-9][0-9]*)|0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]([0-7]+)|0([0-7]*))")
-_SIGN_INSIDE = re.compile(r"0(?:b([-+])([01]+)|o([-+])([0-7]+))")
-_DECIMAL = re.compile(r"([-+]?)0*([0-9]{1,19})")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_POINT_FLOAT = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?")
-_TIME = re.compile(
+# Compiled when first used: most files have no odd numbers, and compiling takes a millisecond.
+_INTEGER = r"([-+]?)(?:([1-9][0-9]*)|0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]([0-7]+)|0([0-7]*))"
+_SIGN_INSIDE = r"0(?:b([-+])([01]+)|o([-+])([0-7]+))"
+_DECIMAL = r"[-+]?[0-9]{1,400}"  # more than a float has; int() is slow on very many
+_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+_POINT_FLOAT = r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?"
+_TIME = (
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:([Tt]| +)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?(Z|[-+][0-9]{2}:[0-9]{2})?)?"
 )
@@ -78,8 +79,9 @@ def resolve(value: str, tag: str | None, plain: bool) -> tuple[str, bytes | None
 def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | datetime | None:
     """The Python value of what `resolve` gives, and of what sops's ciphertexts hold.
 
-    A str that is not UTF-8 comes as bytes; a time is aware and loses what is below a
-    microsecond.  Raises ValueError, which does not tell the bytes, when they are none of the type.
+    A str that is not UTF-8 comes as bytes; an int may have up to 400 digits, more than sops has
+    room for; a time is aware and loses what is below a microsecond.  Raises ValueError, which
+    does not tell the bytes, when they are none of the type.
     """
     if type == "str" and data is not None:
         try:
@@ -90,13 +92,12 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
         return None
     text = data.decode("latin-1")
     if type == "int":
-        found = _DECIMAL.fullmatch(text)
-        if found and -(1 << 63) <= (number := int(found[1] + found[2])) < 1 << 63:
-            return number
+        if re.fullmatch(_DECIMAL, text):
+            return int(text)
     elif type == "float":
         if text in ("NaN", "+Inf", "-Inf"):
             return float(text)
-        if _FLOAT.fullmatch(text) and math.isfinite(real := float(text)):
+        if re.fullmatch(_FLOAT, text) and math.isfinite(real := float(text)):
             return real
     elif type == "bool":
         if text in ("True", "true", "TRUE", "t", "T", "1"):
@@ -138,7 +139,7 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
         return word
     first = value[0]
     if first == ".":
-        if _POINT_FLOAT.fullmatch(value) and math.isfinite(number := float(value)):
+        if re.fullmatch(_POINT_FLOAT, value) and math.isfinite(number := float(value)):
             return "float", format_float(number)
     elif first in "+-0123456789":
         if first in "123456789" and len(value) < 19 and value.isdecimal() and value.isascii():
@@ -156,14 +157,14 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
                     hint="put it in quotes to keep its digits",
                 )
             return "int", b"%d" % integer
-        if _FLOAT.fullmatch(digits) and math.isfinite(number := float(digits)):
+        if re.fullmatch(_FLOAT, digits) and math.isfinite(number := float(digits)):
             return "float", format_float(number)
     return "str", _encode(value)
 
 
 def _integer(digits: str) -> int | None:
     """What Go's ParseInt or ParseUint with base 0 make of a text: -2^63 to 2^64-1."""
-    found = _INTEGER.fullmatch(digits)
+    found = re.fullmatch(_INTEGER, digits)
     if found:
         sign, decimal, hexadecimal, binary, octal, old_octal = found.groups()
         if decimal:
@@ -175,7 +176,7 @@ def _integer(digits: str) -> int | None:
         else:
             text, base = octal or old_octal, 8
     else:
-        found = _SIGN_INSIDE.fullmatch(digits)  # 0b-1 is -1
+        found = re.fullmatch(_SIGN_INSIDE, digits)  # 0b-1 is -1
         if not found:
             return None
         binary_sign, binary, octal_sign, octal = found.groups()
@@ -191,7 +192,7 @@ def _integer(digits: str) -> int | None:
 
 def _time(value: str) -> bytes | None:
     """RFC 3339, with up to nine decimals, for a date, or a date and time, that exists."""
-    found = _TIME.fullmatch(value)
+    found = re.fullmatch(_TIME, value)
     if not found:
         return None
     separator, fraction, zone = found[4], found[8], found[9]
@@ -224,7 +225,7 @@ def _time(value: str) -> bytes | None:
 def _datetime(text: str) -> datetime:
     import datetime
 
-    found = _TIME.fullmatch(text)
+    found = re.fullmatch(_TIME, text)
     if not found or not found[9]:
         raise ValueError("not RFC 3339")
     year, month, day, hour, minute, second = (int(found[i]) for i in (1, 2, 3, 5, 6, 7))

@@ -187,7 +187,7 @@ def test_surrogate():
 )
 def test_huge(value):
     assert resolve(value, None, True) == ("str", value.encode())
-    with pytest.raises(ValueError, match="^not what the type int says$"):
+    with pytest.raises(ValueError, match="not what the type int says"):
         parse("int", value.encode())
 
 
@@ -200,6 +200,7 @@ def test_huge(value):
         ("str", b"", ""),
         ("int", b"-9223372036854775808", -(2**63)),
         ("int", b"+007", 7),
+        ("int", b"1" + b"0" * 300, 10**300),
         ("float", b"1", 1.0),
         ("float", b"+Inf", math.inf),
         ("float", b"-Inf", -math.inf),
@@ -235,7 +236,7 @@ def test_parse_nan():
         ("int", b""),
         ("int", b"1.0"),
         ("int", b"0x1"),
-        ("int", b"9223372036854775808"),
+        ("int", b"1" * 401),
         ("int", "١".encode()),
         ("int", b"1\n"),
         ("float", b"x"),
