@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Credentials": "credentials",
+    "DataKeyCache": "envelope",
     "EncconfError": "errors",
     "Inspection": "api",
     "decrypt": "api",
@@ -17,6 +18,7 @@ _HOMES = {
     "find_rule": "config",
     "inspect": "api",
     "load_config": "api",
+    "load_configs": "api",
     "loads": "api",
     "loads_all": "api",
     "Rule": "config",
@@ -24,6 +26,7 @@ _HOMES = {
 
 __all__ = [
     "Credentials",
+    "DataKeyCache",
     "EncconfError",
     "Inspection",
     "Rule",
@@ -33,15 +36,17 @@ __all__ = [
     "find_rule",
     "inspect",
     "load_config",
+    "load_configs",
     "loads",
     "loads_all",
 ]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.api import Inspection, decrypt, encrypt, inspect, load_config, loads, loads_all
+    from encconf.api import Inspection, decrypt, encrypt, inspect, load_config, load_configs, loads, loads_all
     from encconf.config import Rule, find_rule
     from encconf.credentials import Credentials
+    from encconf.envelope import DataKeyCache
     from encconf.errors import EncconfError
 
 

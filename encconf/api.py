@@ -7,13 +7,14 @@ Each function works on one file's text; reading and writing files is the callers
 from __future__ import annotations
 
 import os
+import re
 import time
 
 from encconf import formats, seal
-from encconf.cipher import KEY_SIZE, PREFIX, split
+from encconf.cipher import KEY_SIZE, PREFIX, split, unlock
 from encconf.credentials import Credentials
 from encconf.document import Comment, Document, Edit, Leaf, splice
-from encconf.envelope import WrappedKey, open_data_key, wrap_for
+from encconf.envelope import DataKeyCache, WrappedKey, open_data_key, wrap_for
 from encconf.errors import (
     AlreadyEncryptedError,
     ConfigError,
@@ -26,6 +27,7 @@ from encconf.errors import (
 )
 from encconf.formats import goyaml
 from encconf.metadata import LAYOUT, LAYOUT_AAD, Metadata
+from encconf.selection import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,16 +41,20 @@ if TYPE_CHECKING:
     Notify = Callable[[str], None]
 
 
-class _Opened:
-    """An encrypted document with its leaves unsealed, and what it took to do so."""
+class Opened:
+    """An encrypted document with its leaves unsealed, and what it took to do so.
 
-    __slots__ = ("chosen", "data_key", "document", "metadata")
+    ``comments`` are the edits that decrypt its comments, None where nobody has asked for them.
+    """
+
+    __slots__ = ("chosen", "comments", "data_key", "document", "metadata")
 
     def __init__(self, document: Document, metadata: Metadata, chosen: Chosen, data_key: bytes) -> None:
         self.document = document
         self.metadata = metadata
         self.chosen = chosen
         self.data_key = data_key
+        self.comments: list[Edit] | None = None
 
     def check_mac(self) -> None:
         """Raises MacMissingError or MacMismatchError."""
@@ -63,16 +69,23 @@ class _Opened:
 
 
 def _open(
-    text: str, format: Format, credentials: Credentials | None, *, comments: bool, ignore_mac: bool = False
-) -> _Opened:
+    text: str,
+    format: Format,
+    credentials: Credentials | None,
+    *,
+    comments: bool,
+    ignore_mac: bool = False,
+    cache: DataKeyCache | None = None,
+) -> Opened:
     document = format.scan(text, comments=comments)
     metadata = Metadata.of(document)
     if metadata.selection.needs_comments and not comments:
         document = format.scan(text, comments=True)
     chosen = metadata.selection.choose(document)
-    data_key = open_data_key(metadata.groups, metadata.threshold, credentials or Credentials.from_env())
+    credentials = credentials or Credentials.from_env()
+    data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
     seal.unseal(document, chosen.leaves, data_key)
-    opened = _Opened(document, metadata, chosen, data_key)
+    opened = Opened(document, metadata, chosen, data_key)
     if not ignore_mac:
         try:
             opened.check_mac()
@@ -83,7 +96,7 @@ def _open(
     return opened
 
 
-def _as_older_sops(format: Format, opened: _Opened) -> bool:
+def _as_older_sops(format: Format, opened: Opened) -> bool:
     """Read plain numbers as sops before 3.13.2 did, as floats; whether there are any that differ."""
     found = False
     for leaf, is_chosen in zip(opened.document.leaves, opened.chosen.leaves, strict=True):
@@ -99,14 +112,19 @@ def _as_older_sops(format: Format, opened: _Opened) -> bool:
 
 
 def load_config(
-    path: str | os.PathLike[str], *, format: str | None = None, credentials: Credentials | None = None
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
 ) -> dict[str, object]:
     """Open an encrypted file and return what it holds, as an ordinary dict.
 
     The file is decrypted in this process and its MAC verified; nothing is written and no program
     is run unless a key needs one (gpg).  Keys come from where sops looks for them, or from
-    ``credentials``.  Dates become `datetime.datetime` with a time zone, ``!!binary`` values that
-    are not UTF-8 `bytes`; YAML merge keys are applied.
+    ``credentials``; what a ``cache`` holds is not asked of a key service again.  Dates become
+    `datetime.datetime` with a time zone, ``!!binary`` values that are not UTF-8 `bytes`; YAML merge
+    keys are applied.
 
     Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError and
     so on, each with the file's name.
@@ -117,17 +135,60 @@ def load_config(
 
     name = os.fspath(path)
     try:
-        return loads(fileio.read_text(name), format=format or formats.of_path(name), credentials=credentials)
+        return loads(
+            fileio.read_text(name),
+            format=format or formats.of_path(name),
+            credentials=credentials,
+            cache=cache,
+        )
     except EncconfError as error:
         raise error.about(name) from error.__cause__
 
 
-def loads(text: str, *, format: str = "yaml", credentials: Credentials | None = None) -> dict[str, object]:
+_AT_ONCE = 32
+
+
+def load_configs(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    format: str | None = None,
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
+) -> list[dict[str, object]]:
+    """Open many files at once, in order; each as by `load_config`.
+
+    Key services are asked for up to 32 files at a time, and once for files with the same wrapped
+    key.  Raises the error of the first file, in the order given, that cannot be opened.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    credentials = credentials or Credentials.from_env()
+    cache = cache if cache is not None else DataKeyCache()
+
+    def load(path: str | os.PathLike[str]) -> dict[str, object]:
+        return load_config(path, format=format, credentials=credentials, cache=cache)
+
+    with ThreadPoolExecutor(min(len(paths), _AT_ONCE) or 1, "encconf") as pool:
+        pending = [pool.submit(load, path) for path in paths]
+        try:
+            return [future.result() for future in pending]
+        finally:
+            for future in pending:  # after an error nobody waits for the rest
+                future.cancel()
+
+
+def loads(
+    text: str,
+    *,
+    format: str = "yaml",
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
+) -> dict[str, object]:
     """What an encrypted text holds, as an ordinary dict; see `load_config`.
 
     Raises InputError for a stream of several YAML documents; `loads_all` reads those.
     """
-    trees = loads_all(text, format=format, credentials=credentials)
+    trees = loads_all(text, format=format, credentials=credentials, cache=cache)
     if len(trees) != 1:
         raise InputError(
             f"the file holds {len(trees)} documents, not one", hint="read them all with loads_all"
@@ -136,12 +197,23 @@ def loads(text: str, *, format: str = "yaml", credentials: Credentials | None = 
 
 
 def loads_all(
-    text: str, *, format: str = "yaml", credentials: Credentials | None = None
+    text: str,
+    *,
+    format: str = "yaml",
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
 ) -> list[dict[str, object]]:
     """What each document of an encrypted YAML stream holds; see `load_config`."""
+    if format == "binary":
+        raise UsageError(
+            "a binary file has no values to load, only bytes",
+            hint="get them with decrypt; if it is something else, say what: format='yaml'",
+        )
     module = formats.module(format)
-    document = _open(text, module, credentials, comments=False).document
-    return _values(document)
+    opened = _open(text, module, credentials, comments=False, cache=cache)
+    if format == "toml":  # which strings are dates stands in the layout record
+        return module.load_plain(plain_text(opened))
+    return _values(opened.document)
 
 
 def _values(document: Document) -> list[dict[str, object]]:
@@ -164,7 +236,7 @@ def _values(document: Document) -> list[dict[str, object]]:
             comments.append(leaf)
             continue
         else:
-            if integral and kind == "float" and data.lstrip(b"-").isdigit():
+            if integral and kind == "float" and len(data) < 16 and data.lstrip(b"-").isdigit():
                 kind = "int"
             try:
                 value = parse(kind, data)
@@ -175,10 +247,7 @@ def _values(document: Document) -> list[dict[str, object]]:
         leaf.scope.node[leaf.step] = value
     for leaf in reversed(comments):
         del leaf.scope.node[leaf.step]
-    if document.merges:
-        from encconf.formats.yaml import merge
-
-        merge(document)
+    formats.module(document.format).settle(document)
     return document.trees
 
 
@@ -199,29 +268,55 @@ def decrypt(
     file says without saying that it is what someone wrote.  ``notify`` is told of what could not
     be done fully, a comment that does not decrypt, say.
     """
+    opened = open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
+    return plain_text(opened)
+
+
+def open_text(
+    text: str,
+    *,
+    format: str,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    notify: Notify | None = None,
+) -> Opened:
+    """Open an encrypted text, comments included, for `plain_text` and as the twin of `encrypt`.
+
+    Whoever needs the plain text of a file and then writes it again asks its master keys but once.
+    Raises what `decrypt` raises.
+    """
     module = formats.module(format)
     opened = _open(text, module, credentials, comments=True, ignore_mac=ignore_mac)
+    opened.comments = _open_comments(module, opened, notify)
+    return opened
+
+
+def plain_text(opened: Opened, *, layout: bool = True) -> str:
+    """The plain text of an opened one, without ``layout`` in sops's spelling: the record is not used."""
     document = opened.document
+    text = document.text
+    module = formats.module(document.format)
+    comments = opened.comments or []
     literals = _literals(module, document)
-    comments = _open_comments(module, opened, notify)
     detach = module.detach(document)
     canonical = splice(text, _around(literals, comments, text) + detach)
-    packed = _open_layout(opened)
+    packed = _open_layout(opened) if layout else None
     if packed is None:
         return canonical
     from encconf import layout as layouts
 
-    layout = layouts.Layout.unpack(packed)
-    if layout is None:
+    record = layouts.Layout.unpack(packed)
+    if record is None:
         return canonical
-    if layout.whole is not None:
-        return layouts.restore_whole(layout, canonical) or canonical
-    edits = layouts.apply(layout, module, document, literals)
+    if record.whole is not None:
+        return layouts.restore_whole(record, canonical) or canonical
+    edits = layouts.apply(record, module, document, literals)
     if edits is None:
         return canonical
     result = splice(text, _around(edits, comments, text) + detach)
+    result = layouts.finish(record, module, result)
     # The record may be older than the file: then the text would say something else.
-    return layouts.trim(layout, result) if _says(module, result, document) else canonical
+    return result if _says(module, result, document) else canonical
 
 
 def _literals(module: Format, document: Document) -> list[Edit | None]:
@@ -250,18 +345,12 @@ def _around(literals: Sequence[Edit | None], comments: list[Edit], text: str) ->
     return edits + apart
 
 
-def _open_layout(opened: _Opened) -> bytes | None:
-    from cryptography.exceptions import InvalidTag
-
-    from encconf.cipher import AESGCM
-
+def _open_layout(opened: Opened) -> bytes | None:
     parts = split((opened.metadata.layout or "").encode())
     if parts is None:
         return None
-    try:
-        return bytes(AESGCM(opened.data_key).decrypt(parts[1], parts[0], LAYOUT_AAD))
-    except (InvalidTag, ValueError):
-        return None  # put there by someone without the key: the file's own layout is used
+    # None for one that somebody without the key put there: the file's own layout is used.
+    return unlock(opened.data_key, parts[0], parts[1], LAYOUT_AAD)
 
 
 def _says(module: Format, text: str, document: Document) -> bool:
@@ -273,17 +362,11 @@ def _says(module: Format, text: str, document: Document) -> bool:
     wanted = [leaf for leaf in document.leaves if leaf.type != "comment"]
     if len(found.leaves) != len(wanted) or found.shape != document.shape:
         return False
-    pairs = zip(found.leaves, wanted, strict=True)
-    return all(one.type == other.type and one.data == other.data for one, other in pairs)
+    return _tokens(found.leaves, document.format) == _tokens(wanted, document.format)
 
 
-def _open_comments(module: Format, opened: _Opened, notify: Notify | None) -> list[Edit]:
+def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> list[Edit]:
     """The edits that decrypt a document's comments; each comment learns its plaintext."""
-    from cryptography.exceptions import InvalidTag
-
-    from encconf.cipher import AESGCM
-
-    decrypt = AESGCM(opened.data_key).decrypt
     edits: list[Edit] = []
     places: list[bytes] | None = None
     lost = 0
@@ -294,25 +377,22 @@ def _open_comments(module: Format, opened: _Opened, notify: Notify | None) -> li
         if parts is None or parts[2] != "comment":
             continue
         ciphertext, nonce, _ = parts
-        data: bytes | None
-        try:
-            data = decrypt(nonce, ciphertext, _comment_aad(comment.scope.aad))
-        except (InvalidTag, ValueError):
+        data = unlock(opened.data_key, ciphertext, nonce, _comment_aad(comment.scope.aad))
+        if data is None:
             # go-yaml puts a few comments where nobody would look; the tag says when a guess is right.
             if places is None:
                 places = _all_places(opened.document)
-            data = None
             comment.misplaced = True
             for place in places:
-                try:
-                    data = decrypt(nonce, ciphertext, place)
+                data = unlock(opened.data_key, ciphertext, nonce, place)
+                if data is not None:
                     break
-                except (InvalidTag, ValueError):
-                    continue
         if data is None:
             lost += 1
             continue
         plain = data.decode("utf-8", "replace")
+        if "\n" in plain:  # every line of it must stay a comment
+            plain = _NO_COMMENT[opened.document.format == "ini"].sub("\n# ", plain)
         if isinstance(comment.scope.node, list) and plain.strip(" ") == "":
             plain = plain[1:]
         comment.sealed = comment.text
@@ -328,6 +408,9 @@ def _open_comments(module: Format, opened: _Opened, notify: Notify | None) -> li
     if lost and notify:
         notify(f"{lost} encrypted comments could not be decrypted and stay as they are")
     return edits
+
+
+_NO_COMMENT = (re.compile(r"\n(?!#)"), re.compile(r"\n(?!\s*[#;])"))
 
 
 def _stored(comment: Comment) -> bytes:
@@ -368,7 +451,8 @@ def encrypt(
     rule: Rule | None = None,
     *,
     format: str = "yaml",
-    twin: str | None = None,
+    twin: str | Opened | None = None,
+    new_data_key: bool = False,
     credentials: Credentials | None = None,
     notify: Notify | None = None,
 ) -> str:
@@ -378,17 +462,17 @@ def encrypt(
     every unchanged value and comment are kept, so that only changed lines differ.  A twin that
     cannot be opened is not used, and ``notify`` is told so.  Without a ``rule`` the keys and the
     selection are the twin's, which then must open.  If nothing changed, the twin is returned.
+    With ``new_data_key`` nothing of the twin is kept but metadata that encconf does not know.
 
     Raises AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that its
     format or sops cannot hold, KeyAccessError or MasterKeyError when a key cannot be used.
     """
     module = formats.module(format)
     credentials = credentials or Credentials.from_env()
-    old: _Opened | None = None
-    if twin is not None:
+    old: Opened | None = twin if isinstance(twin, Opened) else None
+    if isinstance(twin, str):
         try:
-            old = _open(twin, module, credentials, comments=True)
-            _open_comments(module, old, None)
+            old = open_text(twin, format=format, credentials=credentials)
         except EncconfError as error:
             if rule is None:
                 raise
@@ -397,15 +481,22 @@ def encrypt(
     if rule is None and old is None:
         raise UsageError("nothing says which keys to encrypt for", hint="give a rule or an encrypted twin")
     selection = rule.selection if rule is not None else old.metadata.selection  # type: ignore[union-attr]
+    if format == "binary" and selection != DEFAULT:
+        if notify and rule is not None:
+            notify(f"a binary file is one value, which is always encrypted: {selection.kind} is not used")
+        selection = DEFAULT
+    unknown = old.metadata.unknown if old is not None else {}
+    if new_data_key:
+        if rule is None:
+            raise UsageError("a new data key needs a rule that says whom it is for")
+        old = None
     if old is not None and rule is not None and _removed(old.metadata.groups, rule.groups):
         old = None  # somebody who may not read the file any more knows its data key
         if notify:
             notify("a key that could open the file is gone from the rule: every value gets a new data key")
     data_key = old.data_key if old is not None else os.urandom(KEY_SIZE)
     groups, threshold = _wrapped(rule, old, data_key, credentials)
-    metadata = Metadata(groups, threshold, selection, _lastmodified())
-    if old is not None:
-        metadata.unknown = old.metadata.unknown
+    metadata = Metadata(groups, threshold, selection, _lastmodified(), unknown=unknown)
     return _Sealer(module, text, metadata, data_key, old, notify).run()
 
 
@@ -427,7 +518,7 @@ def _removed(old: list[list[WrappedKey]], new: list[list[MasterKey]]) -> bool:
 
 
 def _wrapped(
-    rule: Rule | None, old: _Opened | None, data_key: bytes, credentials: Credentials
+    rule: Rule | None, old: Opened | None, data_key: bytes, credentials: Credentials
 ) -> tuple[list[list[WrappedKey]], int]:
     if old is not None:
         groups = old.metadata.groups
@@ -455,7 +546,7 @@ class _Sealer:
         text: str,
         metadata: Metadata,
         data_key: bytes,
-        old: _Opened | None,
+        old: Opened | None,
         notify: Notify | None,
     ) -> None:
         self.module = module
@@ -484,8 +575,14 @@ class _Sealer:
                     path = seal.path_text(leaf.path)
                     self.notify(f"sops before 3.13.2 reads the plain number at {path} as another one")
         prepared = module.prepare(plain, chosen)
+        given = plain
         if prepared is not None:
             plain = module.scan(prepared.text, comments=needs_comments)
+            if [leaf.data for leaf in given.leaves] != [leaf.data for leaf in plain.leaves]:
+                raise EmitError(
+                    "the text cannot be put into the form that sops reads without changing a value",
+                    hint="please report the layout that causes this; nothing was written",
+                )
             meant, chosen = chosen, self.selection.choose(plain).leaves
             if chosen != meant:
                 # sops copies the comments of an anchored collection for each alias; a flow copy has none.
@@ -493,7 +590,9 @@ class _Sealer:
                     "an alias stands for values that are encrypted because of a comment",
                     hint="write the collection out in the alias's place, with its comments",
                 )
-        sealed = self._seal_leaves(plain, chosen)
+        reused = self._reusable(plain)
+        self._warn(given, reused)
+        sealed = self._seal_leaves(plain, chosen, reused)
         edits = [
             module.sealed(plain, leaf, enc, was_plain=was_plain)
             for leaf, (enc, was_plain) in zip(plain.leaves, sealed, strict=True)
@@ -523,21 +622,38 @@ class _Sealer:
             again = again.replace(now, before)
         return again if again == old.document.text else result
 
-    def _seal_leaves(self, plain: Document, chosen: bytearray) -> list[tuple[str | None, bool]]:
-        reused = self._reusable(plain)
+    def _seal_leaves(
+        self, plain: Document, chosen: bytearray, reused: list[Leaf | None] | None
+    ) -> list[tuple[str | None, bool]]:
         encrypt = self.encrypt
         out: list[tuple[str | None, bool]] = []
         for index, leaf in enumerate(plain.leaves):
-            if not chosen[index] or not leaf.data:
+            # An empty string stays as it is, but for TOML: no release of rops could read it.
+            if not chosen[index] or leaf.data is None or (not leaf.data and plain.format != "toml"):
                 out.append((None, False))
                 continue
             was = reused[index] if reused is not None else None
             if was is not None and was.sealed is not None:
-                leaf.type = was.type  # see _tokens: a JSON integer may have been stored as a float
+                # See _tokens: a JSON integer may have been stored as a float.
+                leaf.type, leaf.data = was.type, was.data
                 out.append((was.sealed, was.style == ""))
             else:
                 out.append((encrypt(leaf.type, leaf.data, leaf.aad), False))
         return out
+
+    def _warn(self, plain: Document, reused: list[Leaf | None] | None) -> None:
+        """Tell of new values that others read differently: one line for each reason."""
+        if self.notify is None:
+            return
+        places: dict[str, list[str]] = {}
+        for index, leaf in enumerate(plain.leaves):
+            if reused is None or reused[index] is None:
+                reason = self.module.caveat(leaf)
+                if reason is not None:
+                    places.setdefault(reason, []).append(seal.path_text(leaf.path))
+        for reason, paths in places.items():
+            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+            self.notify(f"{', '.join(paths[:3])}{more}: {reason}")
 
     def _reusable(self, plain: Document) -> list[Leaf | None] | None:
         if self.old is None:
@@ -676,8 +792,13 @@ class _Sealer:
 def _tokens(leaves: list[Leaf], format: str) -> list[tuple[bytes, str, bytes | None]]:
     """What must be the same for a ciphertext to be kept: place, type and bytes.
 
-    sops before 3.13.2 stores integers of JSON as floats; there the number is what counts.
+    sops before 3.13.2 stores integers of JSON as floats; there the number is what counts.  In formats
+    without types it is what the text says.
     """
+    if format in ("dotenv", "ini"):
+        from encconf.formats.flat import spelled
+
+        return [(leaf.aad, "str", spelled(leaf, format)) for leaf in leaves]
     if format == "json":
         kinds = {"int": "number", "float": "number"}
         return [(leaf.aad, kinds.get(leaf.type, leaf.type), leaf.data) for leaf in leaves]

@@ -10,16 +10,25 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import RLock
 
-from encconf.errors import DuplicateKeyTypeError
+from encconf.errors import DuplicateKeyTypeError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 IDENTITY_LIMIT = 1 << 24
 """The largest identity file that is read, in bytes (16 MiB, as in sops)."""
+
+
+CALL_LIMIT = 20
+"""Seconds that one call to a key service may take, connecting included."""
+KEY_LIMIT = 75
+"""Seconds that one key of a key service may take in all, with every retry."""
 
 
 class Credentials:
@@ -28,10 +37,20 @@ class Credentials:
     ``environ`` is what children get; ``home`` and ``config_home`` are folders or None where
     there is none; ``platform`` is spelled as in `sys.platform`; ``prompt`` asks a person for a
     secret (it gets the question, and may raise EOFError) and is None where nobody can be asked;
-    ``timeout`` is how long gpg or a command may take, in seconds, the person's typing included.
+    ``timeout`` is how long gpg or a command may take, in seconds, the person's typing included; less
+    than `CALL_LIMIT` or `KEY_LIMIT`, it takes their place.  ``notify`` hears of what was done in another
+    way than asked for, once each, possibly in another thread.
+
+    ``local_key_service`` is whether this process may use master keys itself, and ``key_services`` are
+    the addresses of others that may be asked (see `encconf.keys.service`), those on other machines only
+    with ``insecure_remote``: the protocol neither encrypts nor says who is there.
     """
 
-    __slots__ = ("_age_sources", "config_home", "environ", "home", "platform", "prompt", "timeout")
+    __slots__ = (
+        *("_age_sources", "_clients", "_lock", "_notified"),
+        *("config_home", "environ", "home", "notify", "platform", "prompt", "timeout"),
+        *("insecure_remote", "key_services", "local_key_service"),
+    )
 
     def __init__(
         self,
@@ -42,6 +61,10 @@ class Credentials:
         platform: str = sys.platform,
         prompt: Callable[[str], str] | None = None,
         timeout: float = 300,
+        notify: Callable[[str], None] | None = None,
+        key_services: Sequence[str] = (),
+        local_key_service: bool = True,
+        insecure_remote: bool = False,
     ) -> None:
         self.environ = environ
         self.home = home
@@ -49,21 +72,71 @@ class Credentials:
         self.platform = platform
         self.prompt = prompt
         self.timeout = timeout
+        self.notify = notify
+        self.key_services = list(key_services)
+        self.local_key_service = local_key_service
+        self.insecure_remote = insecure_remote
         self._age_sources: list[AgeSource] | None = None
+        self._clients: dict[Hashable, Any] = {}
+        self._lock = RLock()
+        self._notified: set[str] = set()
 
     @classmethod
     def from_env(
-        cls, environ: Mapping[str, str] = os.environ, *, platform: str = sys.platform
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        platform: str = sys.platform,
+        notify: Callable[[str], None] | None = None,
     ) -> Credentials:
-        """The credentials of a process with this environment; asks on the terminal if stdin is one."""
+        """The credentials of a process with this environment; asks on the terminal if stdin is one.
+
+        Raises UsageError for SOPS_ENABLE_LOCAL_KEYSERVICE or ENCCONF_INSECURE_REMOTE with a value that
+        is neither true nor false.
+        """
         home = environ.get("USERPROFILE" if platform == "win32" else "HOME") or None
+        uris = environ.get("SOPS_KEYSERVICE", "").split(",")
         return cls(
             environ,
             home=home,
             config_home=_config_home(environ, home, platform),
             platform=platform,
             prompt=_ask if _is_terminal(0) else None,
+            notify=notify,
+            key_services=[uri.strip() for uri in uris if uri.strip()],
+            local_key_service=_flag(environ, "SOPS_ENABLE_LOCAL_KEYSERVICE", True),
+            insecure_remote=_flag(environ, "ENCCONF_INSECURE_REMOTE", False),
         )
+
+    @property
+    def call_limit(self) -> float:
+        """Seconds that one call to a key service may take."""
+        return min(self.timeout, CALL_LIMIT)
+
+    @property
+    def key_limit(self) -> float:
+        """Seconds that one key of a key service may take in all."""
+        return min(self.timeout, KEY_LIMIT)
+
+    def client(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` made when the first asked for this name: a client of a key service.
+
+        It lives as long as these credentials.  All others wait while it is made, so that ``make`` may
+        read files and find credentials, and the calls come later.
+        """
+        with self._lock:
+            if name not in self._clients:
+                self._clients[name] = make()
+            made: T = self._clients[name]
+            return made
+
+    def say(self, notice: str) -> None:
+        """Give ``notify`` a sentence that it has not heard yet."""
+        with self._lock:
+            new = self.notify is not None and notice not in self._notified
+            self._notified.add(notice)
+        if new and self.notify is not None:
+            self.notify(notice)
 
     @property
     def gpg(self) -> str:
@@ -245,6 +318,16 @@ def _config_home(environ: Mapping[str, str], home: str | None, platform: str) ->
     if home is None:
         return None
     return os.path.join(home, *(("Library", "Application Support") if platform == "darwin" else (".config",)))
+
+
+def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    """A variable as Go's ParseBool reads it; an empty one counts as unset."""
+    value = environ.get(name) or str(default)
+    if value in ("1", "t", "T", "TRUE", "true", "True"):
+        return True
+    if value in ("0", "f", "F", "FALSE", "false", "False"):
+        return False
+    raise UsageError(f"{name} must be true or false")
 
 
 def _is_terminal(descriptor: int) -> bool:

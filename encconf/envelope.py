@@ -2,10 +2,16 @@
 
 With one group every key wraps the whole data key (32 bytes); with several, Shamir's scheme makes
 one part (33 bytes) per group and a quorum of groups gives the key back.  As sops 3.13.2 (sops.go:
-UpdateMasterKeys, GetDataKey), but that no further group is opened once the quorum is reached.
+UpdateMasterKeys, GetDataKey), but that no further group is opened once the quorum is reached, that
+key services are asked in parallel where more than one answer is needed or one is slow, and that
+each gets a time limit.  A key that cannot be used here may be used by another process
+(`encconf.keys.service`).
 """
 
 from __future__ import annotations
+
+import time
+from _thread import allocate_lock
 
 from encconf import keys, shamir
 from encconf.errors import (
@@ -20,16 +26,24 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from typing import NoReturn, TypeVar
 
     from encconf.credentials import Credentials
     from encconf.keys import MasterKey
 
-    Failure = tuple[MasterKey, BadKeyError | MasterKeyError]
-    Outcome = tuple[MasterKey, bytes] | list[Failure]  # of a group: who opened it, or why nobody did
+    S = TypeVar("S")
+    T = TypeVar("T")
+    Refusal = BadKeyError | MasterKeyError
+    Failure = tuple[MasterKey, Refusal]
 
 DATA_KEY_SIZE = 32
 """Bytes of a data key: AES-256."""
+
+# Types that may ask a person, and so come one after the other; all others are asked of a service.
+_LOCAL = ("age", "pgp")
+_WIDTH = 32  # calls to services at a time
+_PATIENCE = 3  # seconds after which a slow service no longer holds up the others of its group
 
 _ASK = (
     "ask someone who can open the file to add your recipient to .sops.yaml and run: encconf updatekeys FILE"
@@ -103,46 +117,70 @@ def wrap_for(
             )
         parts = shamir.split(data_key, len(groups), quorum)
 
+    members = [(key, part) for group, part in zip(groups, parts, strict=True) for key in group]
+
+    def wrap(at: int) -> str:
+        key, part = members[at]
+        if _elsewhere(credentials):
+            from encconf.keys import service
+
+            return service.wrap(key, part, credentials)
+        return key.wrap(part, credentials)
+
+    remote = [at for at, (key, _) in enumerate(members) if _is_remote(key, credentials)]
+    encs: dict[int, str | Refusal | None] = {
+        at: _answer(wrap, at) for at in range(len(members)) if at not in remote
+    }
+    if remote:
+        answers = _race(wrap, [[at] for at in remote], credentials.key_limit)
+        encs.update(zip(remote, (answer for (answer,) in answers), strict=True))
+    wrapped: list[WrappedKey] = []
     failures: list[Failure] = []
-    wrapped: list[list[WrappedKey]] = []
-    for group, part in zip(groups, parts, strict=True):
-        wrapped.append([])
-        for key in group:
-            try:
-                enc = key.wrap(part, credentials)
-            except (BadKeyError, MasterKeyError) as error:
-                failures.append((key, error))
-            else:
-                wrapped[-1].append(WrappedKey(key, enc, now if key.DATED else None))
+    for at, (key, _) in enumerate(members):
+        enc = encs[at]
+        if isinstance(enc, str):
+            wrapped.append(WrappedKey(key, enc, now if key.DATED else None))
+        elif enc is not None:
+            failures.append((key, enc))
     if failures:
-        total = sum(len(group) for group in groups)
+        total = len(members)
         which = "its only master key" if total == 1 else f"{len(failures)} of its {total} master keys"
         raise WrapError("\n".join([f"cannot encrypt the data key for {which}", *_lines(failures, "  ")]))
-    return wrapped
+    rest = iter(wrapped)
+    return [[next(rest) for _ in group] for group in groups]
 
 
-def open_data_key(groups: Sequence[Sequence[WrappedKey]], threshold: int, credentials: Credentials) -> bytes:
+def open_data_key(
+    groups: Sequence[Sequence[WrappedKey]],
+    threshold: int,
+    credentials: Credentials,
+    cache: DataKeyCache | None = None,
+) -> bytes:
     """The data key (32 bytes), by the first master key that opens, or a quorum of groups.
 
-    Types named in SOPS_DECRYPTION_ORDER (else age, pgp) come first, then the order of the file.
-    ``threshold`` is as for `wrap_for`.  Raises KeyAccessError, whose message is the report of what
-    was tried, DuplicateKeyTypeError, and MetadataError when the parts make no key.
+    Types named in SOPS_DECRYPTION_ORDER (else age, pgp) come first, then the order of the file; when
+    a key service fails or is slow, those that follow it are asked all at once.  ``threshold`` is as
+    for `wrap_for`; what the ``cache`` holds is not unwrapped again.  Raises KeyAccessError, whose
+    message is the report of what was tried, DuplicateKeyTypeError, and MetadataError when the parts
+    make no key.
     """
     order = credentials.key_order()
     shared = len(groups) > 1
     quorum = max(threshold or len(groups), 2) if shared else 1
     size = DATA_KEY_SIZE + shamir.OVERHEAD if shared else DATA_KEY_SIZE
-    outcomes: list[Outcome] = []
-    parts: list[bytes] = []
-    for group in groups:
-        outcome = _open_group(group, order, size, credentials)
-        outcomes.append(outcome)
-        if isinstance(outcome, tuple):
-            parts.append(outcome[1])
-            if len(parts) == quorum:
-                break
-    else:
-        raise _no_access(outcomes, quorum)
+
+    def rank(wrapped: WrappedKey) -> int:
+        return order.index(wrapped.key.TYPE) if wrapped.key.TYPE in order else len(order)
+
+    openings = [_Opening(sorted(group, key=rank), size, credentials, cache) for group in groups]
+    while (opened := sum(opening.part is not None for opening in openings)) < quorum:
+        # No more groups at a time than are needed: each may ask a person, or cost a call.
+        wave = [opening for opening in openings if opening.part is None and opening.rest]
+        del wave[quorum - opened :]
+        if not wave:
+            raise _no_access(openings, quorum)
+        _open(wave, credentials)
+    parts = [opening.part for opening in openings if opening.part is not None][:quorum]
     if not shared:
         return parts[0]
     try:
@@ -151,32 +189,266 @@ def open_data_key(groups: Sequence[Sequence[WrappedKey]], threshold: int, creden
         raise MetadataError(f"the parts of the data key do not fit together: {error}") from None
 
 
-def _open_group(
-    group: Sequence[WrappedKey], order: list[str], size: int, credentials: Credentials
-) -> Outcome:
-    def rank(wrapped: WrappedKey) -> int:
-        return order.index(wrapped.key.TYPE) if wrapped.key.TYPE in order else len(order)
+class _Opening:
+    """A group on its way to being opened.
 
-    failures: list[Failure] = []
-    for wrapped in sorted(group, key=rank):
-        try:
-            if not wrapped.enc:
-                raise MasterKeyError("its entry holds no wrapped data key")
-            part = wrapped.key.unwrap(wrapped.enc, credentials)
-            if len(part) != size:
-                raise MasterKeyError(f"it opened, but what was inside is not a data key of {size} bytes")
-        except (BadKeyError, MasterKeyError) as error:
-            failures.append((wrapped.key, error))
+    ``rest`` are the keys that have not been tried, in the order of trying; ``part`` is what was
+    inside and ``by`` the key that opened it, or ``failures`` say why none did.
+    """
+
+    __slots__ = ("_cache", "_credentials", "_size", "by", "failures", "part", "rest")
+
+    def __init__(
+        self,
+        group: Sequence[WrappedKey],
+        size: int,
+        credentials: Credentials,
+        cache: DataKeyCache | None,
+    ) -> None:
+        self.rest = list(group)
+        self.failures: list[Failure] = []
+        self.part: bytes | None = None
+        self.by: MasterKey | None = None
+        self._size = size
+        self._credentials = credentials
+        self._cache = cache
+        if cache is not None:
+            for wrapped in group:
+                if (part := cache.get(wrapped, size)) is not None:
+                    self.note(wrapped, part)
+                    break
+
+    def take(self, *, remote: bool) -> WrappedKey | None:
+        """The key whose turn it is, if there is one, and of this kind."""
+        if self.part is not None or not self.rest:
+            return None
+        return self.rest.pop(0) if _is_remote(self.rest[0].key, self._credentials) == remote else None
+
+    def note(self, wrapped: WrappedKey, answer: bytes | Refusal) -> None:
+        """Take what came of a key."""
+        if isinstance(answer, bytes):
+            self.part, self.by = answer, wrapped.key
         else:
-            return wrapped.key, part
-    return failures
+            self.failures.append((wrapped.key, answer))
+
+    def unwrap(self, wrapped: WrappedKey) -> bytes:
+        """What is inside; raises BadKeyError or MasterKeyError."""
+        if not wrapped.enc:
+            raise MasterKeyError("its entry holds no wrapped data key")
+
+        def opened() -> bytes:
+            if _elsewhere(self._credentials):
+                from encconf.keys import service
+
+                part = service.unwrap(wrapped.key, wrapped.enc, self._credentials)
+            else:
+                part = wrapped.key.unwrap(wrapped.enc, self._credentials)
+            if len(part) != self._size:
+                what = f"a data key of {self._size} bytes"
+                raise MasterKeyError(f"it opened, but what was inside is not {what}")
+            return part
+
+        return opened() if self._cache is None else self._cache.fetch(wrapped, self._size, opened)
+
+
+def _open(wave: Sequence[_Opening], credentials: Credentials) -> None:
+    """Open these groups, or find that they cannot be: each key in its turn, services in parallel."""
+
+    def unwrap(turn: tuple[_Opening, WrappedKey]) -> bytes:
+        opening, wrapped = turn
+        return opening.unwrap(wrapped)
+
+    while wave:
+        races: list[list[tuple[_Opening, WrappedKey]]] = []
+        for opening in wave:
+            while (wrapped := opening.take(remote=False)) is not None:
+                opening.note(wrapped, _answer(unwrap, (opening, wrapped)))
+            race: list[tuple[_Opening, WrappedKey]] = []
+            while (wrapped := opening.take(remote=True)) is not None:
+                race.append((opening, wrapped))
+            if race:
+                races.append(race)
+        if races:
+            for race, answers in zip(races, _race(unwrap, races, credentials.key_limit), strict=True):
+                for (opening, wrapped), answer in zip(race, answers, strict=True):
+                    if answer is not None:
+                        opening.note(wrapped, answer)
+        wave = [opening for opening in wave if opening.part is None and opening.rest]
+
+
+# --- calls ---------------------------------------------------------------------------------
+
+
+def _elsewhere(credentials: Credentials) -> bool:
+    """Whether other processes may use the keys, or only they."""
+    return bool(credentials.key_services) or not credentials.local_key_service
+
+
+def _is_remote(key: MasterKey, credentials: Credentials) -> bool:
+    return key.TYPE in keys.TABLE and (key.TYPE not in _LOCAL or not credentials.local_key_service)
+
+
+def _answer(call: Callable[[S], T], item: S) -> T | Refusal:
+    try:
+        return call(item)
+    except (BadKeyError, MasterKeyError) as error:
+        return error
+
+
+def _race(
+    call: Callable[[S], T], races: Sequence[Sequence[S]], limit: float
+) -> list[list[T | Refusal | None]]:
+    """Call services until one item of each race succeeded, or all of it failed; the answers so far.
+
+    Of a race the first is called at once, the others when it failed or was slow.  What takes longer
+    than ``limit`` seconds has failed: its thread is left to itself, and keeps nobody waiting.  None
+    stands for what was not waited for.
+    """
+    from queue import Empty, SimpleQueue
+    from threading import Thread
+
+    answers: list[list[T | Refusal | None]] = [[None] * len(race) for race in races]
+    done: SimpleQueue[tuple[int, int, T | BaseException]] = SimpleQueue()
+    running: dict[tuple[int, int], float] = {}  # race and place in it, and until when
+    called = [0] * len(races)  # how many of each race
+    patience = [0.0] * len(races)  # until when the first of a race runs alone
+    going = set(range(len(races)))
+
+    def run(race: int, at: int) -> None:
+        try:
+            done.put((race, at, call(races[race][at])))
+        except BaseException as error:  # the thread that waits has to know
+            done.put((race, at, error))
+
+    while going:
+        now = time.monotonic()
+        for race, at in [which for which, until in running.items() if until <= now]:
+            del running[race, at]
+            answers[race][at] = MasterKeyError(f"no answer within {limit:g} s")
+        wake: list[float] = []
+        for race in sorted(going):
+            size = len(races[race])
+            alone = now < patience[race] and not any(answer is not None for answer in answers[race])
+            while called[race] < size and not alone and len(running) < _WIDTH:
+                at = called[race]
+                called[race] += 1
+                running[race, at] = now + limit
+                Thread(target=run, args=(race, at), daemon=True).start()
+                if at == 0 and size > 1:
+                    alone = True
+                    patience[race] = now + _PATIENCE
+            if alone and called[race] < size:
+                wake.append(patience[race])
+        going &= {race for race, _ in running} | {race for race in going if called[race] < len(races[race])}
+        if not going:
+            break
+        try:
+            race, at, answer = done.get(timeout=max(min(*running.values(), *wake, now + limit) - now, 0))
+        except Empty:
+            continue
+        if running.pop((race, at), None) is None:
+            continue  # given up, or beaten
+        if isinstance(answer, (BadKeyError, MasterKeyError)):
+            answers[race][at] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            answers[race][at] = answer
+            going.discard(race)
+            running = {which: until for which, until in running.items() if which[0] != race}
+    return answers
+
+
+class DataKeyCache:
+    """What master keys have given, for a while, so that each is asked once: in memory and nowhere else.
+
+    Its owner passes it to all who may see the same data keys, that is, who use the same credentials; it
+    may be used by several threads.  A data key is kept for ``lifetime`` seconds, under the type and
+    name of the master key, the ciphertext, and whether it is a whole key or the part of a group.
+    ``clock`` gives seconds and never goes back.
+    """
+
+    __slots__ = ("_clock", "_known", "_lock", "_turns", "lifetime")
+
+    def __init__(self, lifetime: float = 300, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.lifetime = lifetime
+        self._clock = clock
+        self._known: dict[Hashable, tuple[float, bytes]] = {}
+        self._turns: dict[Hashable, _Turn] = {}
+        self._lock = allocate_lock()
+
+    def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
+        """The ``size`` bytes that are inside, if that is known."""
+        with self._lock:
+            return self._find(_name(wrapped, size))
+
+    def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
+        """The same, else what ``unwrap`` gives, which several who want it at once call once.
+
+        What it raises as BadKeyError or MasterKeyError they all get, and is not kept.
+        """
+        name = _name(wrapped, size)
+        with self._lock:
+            if (part := self._find(name)) is not None:
+                return part
+            turn = self._turns.setdefault(name, _Turn())
+        with turn.lock:
+            if turn.answer is None:
+                try:
+                    turn.answer = _answer(lambda _: unwrap(), None)
+                finally:
+                    with self._lock:
+                        self._turns.pop(name, None)
+                        if isinstance(turn.answer, bytes):
+                            self._known[name] = (self._clock() + self.lifetime, turn.answer)
+            if isinstance(turn.answer, bytes):
+                return turn.answer
+            raise turn.answer
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._known.clear()
+
+    def _find(self, name: Hashable) -> bytes | None:
+        now = self._clock()
+        while self._known:  # the oldest first
+            oldest = next(iter(self._known))
+            if self._known[oldest][0] > now:
+                break
+            del self._known[oldest]
+        known = self._known.get(name)
+        return None if known is None else known[1]
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __repr__(self) -> str:
+        return f"DataKeyCache({self.lifetime!r}, keys={len(self)})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("data keys are not written anywhere")
+
+
+class _Turn:
+    """Who unwraps a key first, and what the others get."""
+
+    __slots__ = ("answer", "lock")
+
+    def __init__(self) -> None:
+        self.lock = allocate_lock()
+        self.answer: bytes | Refusal | None = None
+
+
+def _name(wrapped: WrappedKey, size: int) -> Hashable:
+    return wrapped.key.TYPE, wrapped.key.name, wrapped.enc, size
 
 
 # --- the report ----------------------------------------------------------------------------
 
 
-def _no_access(outcomes: list[Outcome], quorum: int) -> KeyAccessError:
-    failed = [failure for outcome in outcomes if isinstance(outcome, list) for failure in outcome]
+def _no_access(openings: Sequence[_Opening], quorum: int) -> KeyAccessError:
+    failed = [failure for opening in openings for failure in opening.failures]
     if not failed:
         why, lines = "the file names no master key", []
     elif quorum == 1:
@@ -185,14 +457,14 @@ def _no_access(outcomes: list[Outcome], quorum: int) -> KeyAccessError:
             why = "its only master key could not be used"
         lines = _lines(failed, "  ")
     else:
-        opened = sum(isinstance(outcome, tuple) for outcome in outcomes)
-        why = f"it takes {quorum} of its {len(outcomes)} key groups, and {opened} could be opened"
+        opened = sum(opening.by is not None for opening in openings)
+        why = f"it takes {quorum} of its {len(openings)} key groups, and {opened} could be opened"
         lines = []
-        for number, outcome in enumerate(outcomes, 1):
-            if isinstance(outcome, list):
-                lines += [f"  group {number}: not opened", *_lines(outcome, "    ")]
+        for number, opening in enumerate(openings, 1):
+            if opening.by is None:
+                lines += [f"  group {number}: not opened", *_lines(opening.failures, "    ")]
             else:
-                lines.append(f"  group {number}: opened by {outcome[0].TYPE} {outcome[0].label}")
+                lines.append(f"  group {number}: opened by {opening.by.TYPE} {opening.by.label}")
     hint = _ASK
     if any(not isinstance(error, NotMyKeyError) for _, error in failed):
         hint = f"see to what failed above; or {_ASK}"

@@ -275,3 +275,9 @@ class NotModifiedError(EncconfError):
 
     exit_code = 200
     slug = "not-modified"
+
+
+class ClearTextError(EncconfError):
+    """A value would be saved in clear although the file's creation rule wants it encrypted."""
+
+    slug = "in-clear"

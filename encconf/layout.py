@@ -1,11 +1,11 @@
 """The layout record: what a plain text looked like where its ciphertext cannot show it.
 
 Quotes, block headers, comments and blank lines stay in the encrypted file.  The spelling of a
-number, the folds of a ``>`` block, a plain scalar inside ``[…]``, an alias to a collection and a
-missing last line break cannot.  They go, encrypted, into a member of the ``sops`` block that sops
-ignores (and drops when it rewrites the file).  The record names values by their number in the file
-and holds no hash of the whole, so it stays the same while other values change; whether it still
-fits is found by reading the result (see `encconf.api`).
+number, the folds of a ``>`` block, a plain scalar inside ``[…]``, an alias to a collection, a
+missing last line break, and what sops cannot read between values cannot.  They go, encrypted, into
+a member of the ``sops`` block that sops ignores (and drops when it rewrites the file).  The record
+names values by their number in the file and holds no hash of the whole, so it stays the same while
+other values change; whether it still fits is found by reading the result (see `encconf.api`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import zlib
 
 from encconf.document import splice
+from encconf.errors import EncconfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,15 +28,20 @@ _MAX_SIZE = 64 << 20
 class Layout:
     """Original spellings: of leaves and flow collections by number, or of the whole text.
 
-    ``trim`` is how many characters of line break encryption added at the end.  ``whole`` is a
-    last resort: (SHA-256 of the canonical text, common prefix, common suffix, what lies between).
+    ``gaps`` are the texts before leaves, by number, and behind the last one: (a hash of the text
+    that it replaces, the original).  ``newline`` is the line break of the whole text, "" for that
+    of the encrypted one; ``trim`` how many characters of line break encryption added at the end.
+    ``whole`` is a last resort: (SHA-256 of the canonical text, common prefix, common suffix, what
+    lies between).
     """
 
-    __slots__ = ("flows", "leaves", "trim", "whole")
+    __slots__ = ("flows", "gaps", "leaves", "newline", "trim", "whole")
 
     def __init__(self) -> None:
         self.leaves: dict[int, str] = {}
         self.flows: dict[int, str] = {}
+        self.gaps: dict[int, tuple[str, str]] = {}
+        self.newline = ""
         self.trim = 0
         self.whole: tuple[str, int, int, str] | None = None
 
@@ -46,6 +52,10 @@ class Layout:
             record["leaves"] = {str(index): text for index, text in sorted(self.leaves.items())}
         if self.flows:
             record["flows"] = {str(index): text for index, text in sorted(self.flows.items())}
+        if self.gaps:
+            record["gaps"] = {str(index): gap for index, gap in sorted(self.gaps.items())}
+        if self.newline:
+            record["newline"] = self.newline
         if self.trim:
             record["trim"] = self.trim
         if self.whole:
@@ -62,6 +72,9 @@ class Layout:
             layout = cls()
             layout.leaves = {int(index): str(text) for index, text in record.get("leaves", {}).items()}
             layout.flows = {int(index): str(text) for index, text in record.get("flows", {}).items()}
+            gaps = record.get("gaps", {}).items()
+            layout.gaps = {int(index): (str(hash), str(text)) for index, (hash, text) in gaps}
+            layout.newline = str(record.get("newline", ""))
             layout.trim = int(record.get("trim", 0))
             whole = record.get("whole")
             if whole is not None:
@@ -109,7 +122,10 @@ def record(
     edits = apply(layout, format, encrypted, literals)
     if edits is not None:
         restored = splice(encrypted.text, edits + format.detach(encrypted))
-        if trim(layout, restored) == original:
+        if finish(layout, format, restored) == original:
+            return layout
+        _compare(layout, format, trim(layout, restored), original)
+        if finish(layout, format, restored) == original:
             return layout
     layout = Layout()
     prefix = _common(canonical, original)
@@ -140,6 +156,48 @@ def apply(
             leaves[at] = None
     edits.extend(edit for edit in leaves if edit is not None)
     return edits
+
+
+def _compare(layout: Layout, format: Format, restored: str, original: str) -> None:
+    """Find out what differs between the values, and in line breaks throughout."""
+    if "\r\n" in original and "\r" not in restored and original.count("\r\n") == original.count("\n"):
+        layout.newline = "\r\n"
+        original = original.replace("\r\n", "\n")
+    old, new = _gaps(format, restored), _gaps(format, original)
+    if len(old) != len(new):
+        return
+    for index, ((start, end), (new_start, new_end)) in enumerate(zip(old, new, strict=True)):
+        is_now, was = restored[start:end], original[new_start:new_end]
+        if is_now != was:
+            layout.gaps[index] = (_hash(is_now)[:16], was)
+
+
+def _gaps(format: Format, text: str) -> list[tuple[int, int]]:
+    """The spans between the values of a plain text; none if it cannot be read."""
+    try:
+        document = format.scan(text)
+    except EncconfError:
+        return []
+    regions = sorted(format.region(document, leaf) for leaf in document.leaves)
+    ends = [0, *(end for _, end in regions)]
+    return list(zip(ends, [*(start for start, _ in regions), len(text)], strict=True))
+
+
+def finish(layout: Layout, format: Format, text: str) -> str:
+    """The text, whose values have their original spellings, with all else as it was, too.
+
+    What has become another text since then stays as it is.
+    """
+    text = trim(layout, text)
+    if layout.gaps:
+        unbroken = text.replace("\r\n", "\n") if layout.newline else text
+        edits: list[Edit] = []
+        for index, (start, end) in enumerate(_gaps(format, unbroken)):
+            gap = layout.gaps.get(index)
+            if gap is not None and gap[0] == _hash(unbroken[start:end])[:16]:
+                edits.append((start, end, gap[1]))
+        text = splice(unbroken, edits)
+    return text.replace("\r\n", "\n").replace("\n", "\r\n") if layout.newline == "\r\n" else text
 
 
 def trim(layout: Layout, text: str) -> str:

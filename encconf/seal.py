@@ -71,8 +71,6 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
 
     Raises DecryptError naming the path of a value that isn't encrypted or doesn't fit its place.
     """
-    from cryptography.exceptions import InvalidTag
-
     # This loop is most of the time that opening a large file takes, hence no calls of ours in it.
     decrypt = cipher.AESGCM(data_key).decrypt
     match = cipher.ENC.match
@@ -90,7 +88,9 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
         ciphertext, nonce, tag, kind = parts.groups()
         try:
             leaf.data = decrypt(decode(nonce), decode(ciphertext) + decode(tag), leaf.aad)
-        except (InvalidTag, ValueError):  # binascii.Error is a ValueError
+        except Exception as error:
+            if not cipher.is_refusal(error):
+                raise
             raise DecryptError(
                 f"the value at {path_text(leaf.path)} cannot be decrypted: it was changed or moved",
                 hint="take the value from an older version of the file that can be opened",
@@ -167,8 +167,6 @@ def check_mac(
     Raises MacMissingError or MacMismatchError; neither says what the MAC is or should be, since it
     is a hash of the plaintexts.
     """
-    from cryptography.exceptions import InvalidTag
-
     hint = (
         "someone changed the file without its key; compare it with an older version, "
         "or open it with --ignore-mac"
@@ -176,10 +174,7 @@ def check_mac(
     if not mac:
         raise MacMissingError("the file has no MAC, so nothing shows that it is as it was written", hint=hint)
     parts = cipher.split(mac.encode())
-    try:
-        stored = cipher.AESGCM(data_key).decrypt(parts[1], parts[0], lastmodified.encode()) if parts else None
-    except (InvalidTag, ValueError):
-        stored = None
+    stored = cipher.unlock(data_key, parts[0], parts[1], lastmodified.encode()) if parts else None
     if stored is None or parts is None:
         what = "the file's MAC cannot be decrypted: it or lastmodified was changed"
         raise MacMismatchError(what, hint=hint)

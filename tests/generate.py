@@ -336,3 +336,319 @@ def json_text(seed: int) -> str:
     if source.random() < 0.2 and indent is not None:
         text = text.replace("\n", "\r\n")
     return text + source.choice(["", "\n", "\n", "\n\n"])
+
+
+_TOML_TEXTS = [text for text in _TEXTS if "\x07" not in text]
+_TOML_BARE = [
+    *("0", "1", "-7", "+5", "-0", "1_000", "0x1F", "0xdead_beef", "0o755", "0b1101", "9223372036854775807"),
+    *("-9223372036854775808", "3.14", "1.0", "-0.0", "1e3", "6.626e-34", "1_0.0_1e+2", "5e-324", "1e22"),
+    *("inf", "-inf", "+inf", "nan", "-nan", "true", "false", "1979-05-27", "07:32:00", "00:32:00.999999"),
+    *("1979-05-27T07:32:00Z", "1979-05-27 07:32:00z", "1979-05-27t00:32:00-07:00", "0001-01-01"),
+    *("1979-05-27T00:32:00.5", "1979-05-27T00:32:00.000", "9999-12-31T23:59:59.123456789+23:59"),
+    *("12:00:00.100", "1979-05-27T00:32:00.1234567890-00:00"),
+]  # fmt: skip
+
+
+class TomlMaker:
+    """Makes one TOML text with every kind of string, key, table and comment."""
+
+    def __init__(self, seed: int, *, comments: bool = True) -> None:
+        self.random = random.Random(seed)
+        self.comments = comments
+        self.newline = "\r\n" if self.random.random() < 0.15 else "\n"
+        self.blank = self.random.choice(["", " ", " ", "  ", "\t"])
+        self.names: set[str] = set()  # those of the last table
+        self.headers: set[tuple[str, ...]] = set()
+        self.closed: set[tuple[str, ...]] = set()  # what no header may name any more
+
+    def text(self) -> str:
+        """The whole text."""
+        chance = self.random.random
+        lines = self.pairs(set(), "")
+        self.closed.update((name,) for name in self.names)
+        for _ in range(self.random.randint(0, 6)):
+            lines += self.table()
+        lines += self.extra("")
+        text = self.newline.join(lines)
+        if text and chance() < 0.9:
+            text += self.newline
+        if chance() < 0.1:
+            text += self.random.choice([" ", "\t", self.newline, self.newline * 2])
+        return text
+
+    def key(self) -> str:
+        word = self.random.choice(_WORDS)
+        if self.random.random() < 0.6:
+            word += self.random.choice(["", "-", "_"]) + str(self.random.randint(0, 30))
+        if self.random.random() < 0.12:
+            word += "_unencrypted"
+        return word
+
+    def spell(self, key: str) -> str:
+        kind = self.random.random()
+        if key.isascii() and kind < 0.85:
+            return key
+        if kind < 0.9:
+            return f"'{key}'"
+        return json.dumps(key, ensure_ascii=kind < 0.93)
+
+    def dots(self, keys: list[str]) -> str:
+        dot = self.random.choice([".", ".", " . ", ". "])
+        return dot.join(self.spell(key) for key in keys)
+
+    def comment(self) -> str:
+        return "#" + self.random.choice(
+            ["", " note", " a = b", "# banner ##", " ünï", " x  ", "!", " ", "\t", "[x]"]
+        )
+
+    def inline(self) -> str:
+        if self.comments and self.random.random() < 0.12:
+            return self.random.choice(["", " ", "  "]) + self.comment()
+        return self.random.choice(["", "", "", "", " "])
+
+    def extra(self, indent: str) -> list[str]:
+        lines: list[str] = []
+        while self.random.random() < 0.15:
+            lines.append(self.random.choice(["", "", "  "]))
+        while self.comments and self.random.random() < 0.15:
+            lines.append(indent + self.comment())
+        return lines
+
+    def pairs(self, taken: set[str], indent: str) -> list[str]:
+        """Lines of a table: ``taken`` are keys that it has already."""
+        lines: list[str] = []
+        tables: dict[str, set[str]] = {}
+        for _ in range(self.random.randint(0, 5)):
+            lines += self.extra(indent)
+            key = self.key()
+            keys = [key]
+            if self.random.random() < 0.15:
+                keys = [key, self.key()]
+                if key in taken or keys[1] in tables.setdefault(key, set()):
+                    continue
+                tables[key].add(keys[1])
+            elif key in taken or key in tables:
+                continue
+            else:
+                taken.add(key)
+            lines.append(f"{indent}{self.dots(keys)}{self.blank}={self.blank}{self.value(0)}{self.inline()}")
+        self.names = taken | set(tables)
+        return lines
+
+    def table(self) -> list[str]:
+        """A table, or an array of tables."""
+        if self.random.random() < 0.3:
+            return self.deep()
+        path: tuple[str, ...] = ()
+        for _ in range(self.random.choice([1, 1, 2])):
+            path = (*path, self.key())
+        if any(path[:end] in self.closed for end in range(1, len(path) + 1)) or path in self.headers:
+            return []
+        self.headers.add(path)
+        array = self.random.random() < 0.3
+        indent = self.random.choice(["", "", "  "])
+        lines = self.extra("")
+        for _ in range(self.random.randint(1, 3) if array else 1):
+            head = self.dots(list(path))
+            opening, closing = ("[[", "]]") if array else ("[", "]")
+            gap = self.random.choice(["", "", " "])
+            lines.append(f"{indent}{opening}{gap}{head}{closing}{self.inline()}")
+            inner = {other[len(path)] for other in self.headers if other[: len(path)] == path != other}
+            lines += self.pairs(inner, indent)
+        self.closed.update((*path, name) for name in self.names)
+        if array:
+            self.closed.add(path)
+        return lines
+
+    def deep(self) -> list[str]:
+        """Tables whose outer one has its header later, with others between: their order is a trap."""
+        name = f"t{self.random.randint(0, 10**6)}"
+        other = f"o{self.random.randint(0, 10**6)}"
+        return [
+            f"[{name}.inner]", f"a = {self.value(1)}", f"[{other}]", f"b = {self.value(1)}",
+            f"[{name}]", f"c = {self.value(1)}", f"[{name}.last]", f"d = {self.value(1)}",
+        ]  # fmt: skip
+
+    def value(self, depth: int, *, flat: bool = False) -> str:
+        kind = self.random.random()
+        if depth < 3 and kind < 0.1:
+            return self.array(depth + 1, flat=flat)
+        if depth < 3 and kind < 0.17:
+            keys = dict.fromkeys(self.key() for _ in range(self.random.randint(0, 3)))
+            equals = f"{self.blank}={self.blank}"
+            members = [f"{self.spell(key)}{equals}{self.value(depth + 1, flat=True)}" for key in keys]
+            blank = self.random.choice(["", " "])
+            return f"{{{blank}{', '.join(members)}{blank}}}"
+        if kind < 0.5:
+            return self.random.choice(_TOML_BARE)
+        if flat and kind < 0.9:
+            return self.double(self.random.choice(_TOML_TEXTS))
+        return self.string(self.random.choice(_TOML_TEXTS))
+
+    def array(self, depth: int, *, flat: bool) -> str:
+        items = [self.value(depth, flat=flat) for _ in range(self.random.randint(0, 3))]
+        if flat or self.random.random() < 0.5:
+            return f"[{', '.join(items)}{',' if items and self.random.random() < 0.2 else ''}]"
+        lines = ["["]
+        if self.random.random() < 0.2:
+            lines[0] += self.inline()
+        for number, item in enumerate(items):
+            lines += self.extra("  ")
+            comma = "," if number + 1 < len(items) or self.random.random() < 0.6 else ""
+            lines.append(f"  {item}{self.random.choice(['', ' ']) if comma else ''}{comma}{self.inline()}")
+        return self.newline.join([*lines, *self.extra("  "), "]"])
+
+    def string(self, text: str) -> str:
+        kind = self.random.random()
+        if kind < 0.25 and text.isprintable() and "'" not in text:
+            return f"'{text}'"
+        if kind < 0.4 and "'''" not in text:
+            lead = self.random.choice(["", self.newline]) if not text.startswith("\n") else self.newline
+            return f"'''{lead}{text.replace(chr(10), self.newline)}'''"
+        if kind < 0.6:
+            return self.long(text)
+        return self.double(text)
+
+    def double(self, text: str) -> str:
+        if any(ord(char) > 0xFFFF for char in text):
+            return json.dumps(text, ensure_ascii=False)
+        return json.dumps(text, ensure_ascii=self.random.random() < 0.4).replace("\x7f", "\\u007f")
+
+    def long(self, text: str) -> str:
+        body = text.replace("\\", "\\\\").replace('"""', '""\\"').replace("\n", self.newline)
+        body = body.replace(" ", self.random.choice([" ", " ", " \\" + self.newline + "   "]))
+        if text.startswith("\n") or self.random.random() < 0.5:
+            body = self.newline + body
+        return f'"""{body}{self.random.choice(["", "", "", chr(34), chr(34) * 2])}"""'
+
+
+def toml_text(seed: int, *, comments: bool = True) -> str:
+    """A TOML text; tomllib takes nearly every one."""
+    return TomlMaker(seed, comments=comments).text()
+
+
+_LINE_WORDS = [
+    *("value", "two words", "http://host:80/p?q=1", "a#b", "a # b", "a;b", "a ; b", "#fff", "C:\\new"),
+    *("it's", 'say "x"', "50%", "$HOME", "${X}", "`tick`", "back\\slash", "trail\\", "x = y", "a: b"),
+    *("true", "1", "3.0", "-", "[x]", "\\", "\\n", "l1\\nl2\\nl3", "tab\there", "a\\\\nb", "%(x)s", "'", '"'),
+    *('""', "''", '"""', "ENC[x]", "nbsp\u00a0", "=", ":", "key=val==", "{'a': 1}", "\x1f", "\u2028", "ü😀"),
+]  # fmt: skip
+_COMMENT_WORDS = ["", " note", "x", " a = b", " ünï", "# banner ##", "-----", " it's `q`", ";", " 'x\""]
+
+
+def dotenv_text(seed: int, *, like_sops: bool = False) -> str:
+    """Lines as in a ``.env`` file; with ``like_sops``, only what sops can read."""
+    source = random.Random(seed)
+    chance = source.random
+    lines: list[str] = []
+    for _ in range(source.randint(0, 9)):
+        kind = chance()
+        if kind < 0.1:
+            lines.append("" if like_sops else source.choice(["", "", " ", "\t"]))
+            continue
+        if kind < 0.25:
+            indent = "" if like_sops or chance() < 0.8 else source.choice([" ", "\t"])
+            lines.append(f"{indent}#{source.choice(_COMMENT_WORDS)}")
+            continue
+        name = source.choice(["A", "DB_URL", "TOKEN", "x.y", "né", "P-1"]) + source.choice(
+            ["", "2", "_unencrypted"]
+        )
+        head = source.choice(["", "", "", "", "export ", " "]) + name
+        equals = source.choice(["=", "=", "=", "=", " = ", "= "])
+        word = source.choice(_LINE_WORDS)
+        kind = chance()
+        if kind < 0.25:
+            word = '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        elif kind < 0.4:
+            word = "'" + word.replace("'", "\\'") + "'"
+        elif kind < 0.5 and not like_sops:
+            quote = source.choice(['"', "'"])
+            word = (
+                quote
+                + "\n".join(
+                    source.choice(["-----BEGIN", "abc==", "", "# x", "\\", "$a", "\\n"]) for _ in range(3)
+                )
+                + quote
+            )
+        elif kind < 0.55:
+            word = ""
+        lines.append(head + equals + word + source.choice(["", "", "", " ", " # c", " #c"]))
+    text = "\n".join(lines) + source.choice(["\n", "\n", "\n", "", "\n\n"])
+    if not like_sops:
+        if chance() < 0.15:
+            text = text.replace("\n", "\r\n")
+        if chance() < 0.05:
+            text = "\ufeff" + text
+    return text
+
+
+def ini_text(seed: int, *, indented: bool = False) -> str:
+    """Sections, keys and comments; with ``indented``, values over several lines as configparser has them."""
+    source = random.Random(seed)
+    chance = source.random
+    lines: list[str] = []
+    used: set[str] = set()
+
+    def comments() -> None:
+        while chance() < 0.25:
+            if chance() < 0.3:
+                lines.append(source.choice(["", "", "  "]))
+            sign = source.choice("#;")
+            lines.append(source.choice(["", "", "  "]) + sign + source.choice(_COMMENT_WORDS))
+
+    for number in range(source.randint(1, 4)):
+        comments()
+        if number or chance() < 0.7:
+            name = source.choice(["a", "a.b", "DEFAULT", "section one", "né", "x:y", "[q]", "s_unencrypted"])
+            lines.append(f"[{name}]" + source.choice(["", "", "", " ; c", "# c", " x"]))
+            used.clear()
+        for _ in range(source.randint(0, 4)):
+            comments()
+            name = source.choice(
+                ["k", "user", "pass word", "a.b", "né", "u_unencrypted", "K"]
+            ) + source.choice(["", "1"])
+            if name in used:
+                continue
+            used.add(name)
+            if chance() < 0.08 and not indented:
+                name = f"`{name}`" if chance() < 0.5 else f'"{name}"'
+            indent = source.choice(["", "", "", "  "]) if not indented else ""
+            head = indent + name + source.choice([" = ", " = ", "=", ": ", " : ", "   =   "])
+            word = source.choice(_LINE_WORDS)
+            kind = chance()
+            if indented and kind < 0.4:
+                more = [
+                    source.choice(["  x", "    y = z", "  a # b", "", "  # c", "\tq", "  'q'"])
+                    for _ in range(3)
+                ]
+                lines += [head + source.choice(["", word]), *more]
+                continue
+            if kind < 0.2:
+                word = f'"{word}"'
+            elif kind < 0.3:
+                word = f"'{word}'"
+            elif kind < 0.4:
+                word = f"`{word}`"
+            elif kind < 0.5:
+                word = f'"""{word}"""'
+            elif kind < 0.6 and not indented:
+                quote = source.choice(["`", '"""'])
+                word = (
+                    quote
+                    + "\n".join(source.choice(["x", "", "y = z", "[no]", "# x", " '"]) for _ in range(3))
+                    + quote
+                )
+            elif kind < 0.67 and not indented:
+                word = source.choice(
+                    ["a \\\n  b", "a\\\nb\\\nc", "a \\\n  b = c \\\n  d", "a\\\n\nz = 1"[:4]]
+                )
+            elif kind < 0.72:
+                word = ""
+            lines.append(head + word + source.choice(["", "", "", " ", " # c", "#c", " ;c", " ; x `y`"]))
+    comments()
+    text = "\n".join(lines) + source.choice(["\n", "\n", "\n", "", "\n\n", "\n   "])
+    if chance() < 0.12:
+        text = text.replace("\n", "\r\n")
+    if chance() < 0.05:
+        text = "\ufeff" + text
+    return text

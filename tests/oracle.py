@@ -203,7 +203,7 @@ def gpg(home: Path, *args: str, input: bytes = b"") -> subprocess.CompletedProce
 def gpg_home() -> Path:
     """A gpg home that holds the test key, secret part included; its agent ends with this process."""
     home = scratch() / "gnupg"
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)
     atexit.register(
         subprocess.run,
         ["gpgconf", "--homedir", str(home), "--kill", "all"],

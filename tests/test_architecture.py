@@ -14,8 +14,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "encconf"
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "document": {"errors"},
+    "path": {"errors"},
     "align": set(),
-    "formats": {"document", "errors"},
+    "formats": {"document", "errors", "path"},
+    "emit": {"document", "errors", "formats", "path"},
     "pattern": {"errors"},
     "selection": {"document", "errors", "pattern"},
     "cipher": {"errors"},
@@ -31,7 +33,9 @@ ROOMS: dict[str, set[str]] = {
 }
 # The upper floors see everything below them, and not each other.
 ROOMS["api"] = set(ROOMS)
-ROOMS["git"] = {*ROOMS}
+ROOMS["changes"] = {*ROOMS}
+ROOMS["git"] = {*ROOMS} - {"changes"}
+ROOMS["keyservice"] = {"credentials", "errors", "keys"}
 ROOMS["cli"] = {*ROOMS}
 
 NO_MODULES = {"utils", "util", "helpers", "common", "base", "types", "misc"}

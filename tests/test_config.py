@@ -560,17 +560,23 @@ def test_an_error_names_the_place(text: str, words: str) -> None:
         ("azure_keyvault: https://v.vault.azure.net/keys/k/1", "azure_kv"),
         ("hc_vault_transit_uri: https://v:8200/v1/transit/keys/k", "hc_vault"),
         (f"key_groups: [{{kms: [{{arn: {ARN}, role: r, context: {{a: 1, b: ~}}}}]}}]", "kms"),
-        ("key_groups: [{gcp_kms: [{resource_id: r}]}]", "gcp_kms"),
+        ("key_groups: [{gcp_kms: [{resource_id: projects/p/locations/l/keyRings/r/cryptoKeys/k}]}]", "gcp_kms"),  # noqa: E501
         ("key_groups: [{hckms: [{key_id: 'r:u'}]}]", "hckms"),
-        ("key_groups: [{azure_keyvault: [{vaultUrl: u, key: k, version: 1}]}]", "azure_kv"),
-        ("key_groups: [{hc_vault: [u]}]", "hc_vault"),
+        ("key_groups: [{azure_keyvault: [{vaultUrl: 'https://v.vault.azure.net', key: k}]}]", "azure_kv"),
+        ("key_groups: [{hc_vault: ['https://v:8200/v1/transit/keys/k']}]", "hc_vault"),
     ],
 )
-def test_keys_that_are_not_there_yet_harm_only_their_own_rule(member: str, type: str) -> None:
-    text = rules(f"- {member}\n- age: $A") if member[0] == "{" else rules(f"- {{{member}}}\n- age: $A")
+def test_every_kind_of_key(member: str, type: str) -> None:
+    text = rules(f"- {member}") if member[0] == "{" else rules(f"- {{{member}}}")
+    found = config.load("/repo/.sops.yaml", text).rule_for("/repo/a.yaml")
+    assert [[key.TYPE for key in group] for group in found.groups] == [[type]]
+
+
+@pytest.mark.parametrize("member", ["kms: nonsense", "hc_vault_transit_uri: nonsense", "age: age1nonsense"])
+def test_a_malformed_key_harms_only_its_own_rule(member: str) -> None:
+    text = rules(f"- {{{member}}}\n- age: $A")
     error = failure(text)
     assert isinstance(error, BadKeyError)
-    assert f"{type} keys cannot be used" in error.message
     assert "creation_rules[0]." in error.message
     assert chosen(text.replace("- {", "- {path_regex: x, ", 1), "/repo/a.yaml") == "creation_rules[1]"
 

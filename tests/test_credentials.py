@@ -163,3 +163,40 @@ def test_a_terminal_is_asked() -> None:
 def test_text_from_a_foreign_file_cannot_move_the_cursor() -> None:
     assert printable("plain é") == "plain é"
     assert printable("a\x1b[2J\r\n\u202eb") == "a?[2J???b"
+
+
+def test_a_client_is_made_once_and_lives_with_the_credentials() -> None:
+    made = Credentials({})
+    calls: list[int] = []
+
+    def make() -> object:
+        calls.append(1)
+        return made.client("inner", object)  # one may need another
+
+    first = made.client(("kms", "eu"), make)
+    assert made.client(("kms", "eu"), make) is first
+    assert len(calls) == 1
+    assert made.client(("kms", "us"), object) is not first
+    assert Credentials({}).client(("kms", "eu"), object) is not first
+
+
+def test_what_cannot_be_made_is_tried_again() -> None:
+    made = Credentials({})
+    with pytest.raises(ZeroDivisionError):
+        made.client("x", lambda: 1 / 0)
+    assert made.client("x", lambda: 5) == 5
+
+
+def test_a_notice_is_heard_once() -> None:
+    heard: list[str] = []
+    made = Credentials.from_env({}, notify=heard.append)
+    for text in ("a", "b", "a"):
+        made.say(text)
+    assert heard == ["a", "b"]
+    Credentials({}).say("nobody listens")
+
+
+@pytest.mark.parametrize(("timeout", "call", "key"), [(300, 20, 75), (30, 20, 30), (0.5, 0.5, 0.5)])
+def test_the_limits_of_key_services(timeout: float, call: float, key: float) -> None:
+    made = Credentials({}, timeout=timeout)
+    assert (made.call_limit, made.key_limit) == (call, key)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from engine import credentials, rule, values
-from generate import json_text, yaml_text
+from generate import dotenv_text, ini_text, json_text, yaml_text
 from oracle import AgeKey, Sops, SopsError
 
 from encconf import api
 from encconf.errors import EncconfError
 from encconf.formats import module
+from encconf.selection import Selection
 
 # Texts that encconf refuses though sops takes them: sops reads only the first document's keys strictly.
 _STRICTER = ("the same key stands twice",)
@@ -84,3 +85,94 @@ def test_comments_reach_sops(age_key: AgeKey, sops: Sops, tmp_path: Path) -> Non
         warnings += sops.run("decrypt", str(file)).stderr.count(b"possibly unencrypted comment")
     assert comments > 200
     assert warnings <= comments // 200
+
+
+def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
+    """Check one dotenv or INI text in both directions; returns what happened, for the count."""
+    creds = credentials(age_key)
+    load = module(format).load_plain
+    told: list[str] = []
+    try:
+        ours = api.encrypt(text, rule(age_key), format=format, credentials=creds, notify=told.append)
+    except EncconfError as error:
+        if not any(words in str(error) for words in (*_STRICTER, "no closing quote")):
+            with pytest.raises(SopsError):
+                sops.encrypt(text, format, age=age_key.recipient)
+        return "refused"
+
+    assert api.decrypt(ours, format=format, credentials=creds) == text
+    plain = load(text)
+    assert api.loads_all(ours, format=format, credentials=creds) == plain
+    by_sops = sops.decrypt(ours, format)
+    if not any("sops -d prints" in line for line in told):
+        assert with_values(load(by_sops)) == with_values(plain)
+
+    try:
+        theirs = sops.encrypt(text, format, age=age_key.recipient)
+        by_sops = sops.decrypt(theirs, format)
+    except SopsError:
+        return "sops cannot"  # what people write, and banners as comments
+    decrypted = api.decrypt(theirs, format=format, credentials=creds)
+    again = api.encrypt(decrypted, format=format, twin=theirs, credentials=creds)
+    assert api.decrypt(again, format=format, credentials=creds) == decrypted
+    sops.decrypt(again, format)
+    loaded = api.loads_all(theirs, format=format, credentials=creds)
+    try:
+        if not with_values(load(by_sops)) == with_values(loaded) == with_values(plain):
+            return "sops changes the data"
+    except EncconfError:
+        return "sops changes the data"  # so that not even it can read it
+    return "ok"
+
+
+def with_values(trees: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The trees without empty sections, which go-ini makes and drops."""
+    return [{name: value for name, value in tree.items() if value != {}} for tree in trees]
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_dotenv(block: int, age_key: AgeKey, sops: Sops) -> None:
+    seeds = range(block * 15, block * 15 + 15)
+    outcomes = [lines_both_ways(dotenv_text(seed), "dotenv", age_key, sops) for seed in seeds]
+    outcomes += [
+        lines_both_ways(dotenv_text(seed, like_sops=True), "dotenv", age_key, sops) for seed in seeds
+    ]
+    assert outcomes.count("ok") >= 15
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_ini(block: int, age_key: AgeKey, sops: Sops) -> None:
+    seeds = range(block * 15, block * 15 + 15)
+    texts = [ini_text(seed, indented=indented) for seed in seeds for indented in (False, True)]
+    outcomes = [lines_both_ways(text, "ini", age_key, sops) for text in texts]
+    assert outcomes.count("ok") >= 5
+    assert outcomes.count("refused") <= 10
+
+
+@pytest.mark.parametrize("format", ["dotenv", "ini"])
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection("unencrypted_suffix", "_unencrypted", True),
+        Selection("encrypted_suffix", "_unencrypted"),
+        Selection("encrypted_regex", "^(k|A|TOKEN)"),
+        Selection("unencrypted_regex", "^(k|A|TOKEN)"),
+        Selection("encrypted_comment_regex", "note|x"),
+        Selection("unencrypted_comment_regex", "^ ?note"),
+    ],
+    ids=repr,
+)
+def test_selections_of_lines(format: str, selection: Selection, age_key: AgeKey, sops: Sops) -> None:
+    """sops reads what is left in clear, too, and its MAC is ours."""
+    creds = credentials(age_key)
+    read = 0
+    for seed in range(2000, 2025):
+        text = dotenv_text(seed) if format == "dotenv" else ini_text(seed)
+        try:
+            ours = api.encrypt(text, rule(age_key, selection=selection), format=format, credentials=creds)
+        except EncconfError:
+            continue
+        assert api.decrypt(ours, format=format, credentials=creds) == text
+        sops.decrypt(ours, format)
+        read += 1
+    assert read > 8

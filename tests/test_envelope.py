@@ -1,20 +1,30 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from doubles.recording_keyservice import RecordingKeyservice
 from oracle import PGP_FINGERPRINT, Sops, clean_environ
 from oracle import AgeKey as Pair
 
-from encconf import keys
+from encconf import envelope, keys, shamir
 from encconf.credentials import Credentials
-from encconf.envelope import WrappedKey, open_data_key, wrap_for
+from encconf.envelope import DataKeyCache, WrappedKey, open_data_key, wrap_for
 from encconf.errors import (
     ConfigError,
     DuplicateKeyTypeError,
     KeyAccessError,
+    MasterKeyError,
     MetadataError,
+    NotMyKeyError,
     WrapError,
 )
 from encconf.keys.age import AgeKey
@@ -159,7 +169,7 @@ def test_what_is_unknown_in_an_entry_is_kept(pairs: list[Pair], recipients: list
 
 def test_an_entry_of_an_unknown_type_is_kept() -> None:
     entry = {"arn": ARN, "created_at": NOW, "enc": "AQICAH", "context": {"a": "b"}}
-    wrapped = WrappedKey.from_entry("kms", entry)
+    wrapped = WrappedKey.from_entry("from_the_future", entry)
     assert (wrapped.enc, wrapped.created_at) == ("AQICAH", NOW)
     assert wrapped.to_entry() == entry
 
@@ -199,16 +209,16 @@ def test_a_data_key_of_another_size(size: int, recipients: list[AgeKey]) -> None
 
 
 def test_every_key_that_cannot_be_wrapped_for_is_named(recipients: list[AgeKey], tmp_path: Path) -> None:
-    group = [recipients[0], AgeKey("age1broken"), keys.from_entry("kms", {"arn": ARN})]
+    group = [recipients[0], AgeKey("age1broken"), keys.from_entry("kms2", {"arn": ARN})]
     with pytest.raises(WrapError) as caught:
         wrap_for(DATA_KEY, [group], None, holds(), NOW)
     assert caught.value.exit_code == 1
     assert caught.value.message == (
         "cannot encrypt the data key for 2 of its 3 master keys\n"
-        f"  age  age1broken{' ' * (len(ARN) - 10)}  failed: age1broken is not an age recipient: "
+        f"  age   age1broken{' ' * (len(ARN) - 10)}  failed: age1broken is not an age recipient: "
         "invalid Bech32 encoding\n"
-        f"  kms  {ARN}  failed: kms keys cannot be used by this version of encconf\n"
-        "       hint: a newer version may know them, and sops does where it wrote the file"
+        f"  kms2  {ARN}  failed: kms2 keys cannot be used by this version of encconf\n"
+        "        hint: a newer version may know them, and sops does where it wrote the file"
     )
 
 
@@ -233,12 +243,12 @@ def test_the_report_for_one_group(pairs: list[Pair], recipients: list[AgeKey]) -
 
 def test_the_report_tells_not_mine_from_failed(pairs: list[Pair], recipients: list[AgeKey]) -> None:
     wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
-    wrapped[0].append(WrappedKey(keys.from_entry("kms", {"arn": ARN}), "AQICAH", NOW))
+    wrapped[0].append(WrappedKey(keys.from_entry("kms2", {"arn": ARN}), "AQICAH", NOW))
     with pytest.raises(KeyAccessError) as caught:
         open_data_key(wrapped, 0, holds(pairs[1]))
     lines = caught.value.message.splitlines()
-    assert lines[1] == f"  age  {short(pairs[0])}{' ' * (len(ARN) - 13)}  no identity for it"
-    assert lines[3] == f"  kms  {ARN}  failed: kms keys cannot be used by this version of encconf"
+    assert lines[1] == f"  age   {short(pairs[0])}{' ' * (len(ARN) - 13)}  no identity for it"
+    assert lines[3] == f"  kms2  {ARN}  failed: kms2 keys cannot be used by this version of encconf"
     assert caught.value.hint == f"see to what failed above; or {HINT}"
 
 
@@ -303,3 +313,310 @@ def test_the_report_cannot_be_bent_by_the_file(pairs: list[Pair]) -> None:
         open_data_key([[hostile]], 0, holds(pairs[0]))
     assert all(line.isprintable() for line in caught.value.message.splitlines())
     assert len(caught.value.message.splitlines()) == 2
+
+
+# --- services ------------------------------------------------------------------------------
+
+
+class Remote:
+    """A key of a service that answers after ``delay`` seconds, with ``error`` if there is one."""
+
+    DATED = True
+
+    def __init__(
+        self, name: str, delay: float = 0, error: Exception | None = None, type: str = "kms"
+    ) -> None:
+        self.TYPE = type
+        self.name = self.label = name
+        self.delay = delay
+        self.error = error
+        self.calls = 0
+
+    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
+        self.work()
+        return f"{self.name}:{data_key.hex()}"
+
+    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
+        self.work()
+        return bytes.fromhex(enc.split(":")[1])
+
+    def work(self) -> None:
+        with Remote.lock:
+            self.calls += 1
+            Remote.busy_now += 1
+            Remote.busiest_ever = max(Remote.busiest_ever, Remote.busy_now)
+        time.sleep(self.delay)
+        with Remote.lock:
+            Remote.busy_now -= 1
+        if self.error is not None:
+            raise self.error
+
+    lock = threading.Lock()
+    busy_now = 0
+    busiest_ever = 0
+
+    def wrapped(self, part: bytes = DATA_KEY) -> WrappedKey:
+        return WrappedKey(self, f"{self.name}:{part.hex()}", NOW)  # type: ignore[arg-type]
+
+    def to_entry(self) -> dict[str, object]:
+        return {"arn": self.name}
+
+
+def test_services_are_asked_in_parallel_and_answer_in_order() -> None:
+    keys = [Remote(f"k{at}", 0.2) for at in range(20)]
+    began = time.monotonic()
+    ((*wrapped,),) = wrap_for(DATA_KEY, [keys], None, holds(), NOW)  # type: ignore[list-item]
+    assert time.monotonic() - began < 1.5  # one after the other it would be 4 s
+    assert [key.enc for key in wrapped] == [f"k{at}:{DATA_KEY.hex()}" for at in range(20)]
+    assert [key.created_at for key in wrapped] == [NOW] * 20
+
+
+def test_no_more_than_so_many_at_a_time() -> None:
+    Remote.busiest_ever = 0
+    keys = [Remote(f"k{at}", 0.02) for at in range(100)]
+    wrap_for(DATA_KEY, [keys], None, holds(), NOW)  # type: ignore[list-item]
+    assert 2 < Remote.busiest_ever <= envelope._WIDTH
+
+
+def test_groups_of_services_and_others_keep_their_places(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    groups = [[Remote("a"), recipients[0], Remote("b")], [recipients[1]], [Remote("c")]]
+    wrapped = wrap_for(DATA_KEY, groups, 2, holds(), NOW)  # type: ignore[arg-type]
+    assert [[key.key for key in group] for group in wrapped] == groups
+    assert open_data_key(wrapped, 2, holds()) == DATA_KEY
+    assert open_data_key(wrapped[1:], 2, holds(pairs[1])) == DATA_KEY
+
+
+def test_a_service_that_hangs_is_given_up() -> None:
+    hangs, works = Remote("hangs", 30), Remote("works")
+    credentials = Credentials(clean_environ(), timeout=0.3)
+    began = time.monotonic()
+    with pytest.raises(WrapError) as caught:
+        wrap_for(DATA_KEY, [[hangs, works]], None, credentials, NOW)  # type: ignore[list-item]
+    assert caught.value.message.splitlines()[1:] == ["  kms  hangs  failed: no answer within 0.3 s"]
+    with pytest.raises(KeyAccessError, match=r"no answer within 0\.3 s"):
+        open_data_key([[hangs.wrapped()]], 0, credentials)
+    assert time.monotonic() - began < 5
+
+
+def test_the_second_service_is_not_asked_when_the_first_answers() -> None:
+    first, second = Remote("first", 0.1), Remote("second")
+    assert open_data_key([[first.wrapped(), second.wrapped()]], 0, holds()) == DATA_KEY
+    assert (first.calls, second.calls) == (1, 0)
+
+
+def test_the_others_are_asked_at_once_when_the_first_fails() -> None:
+    first = Remote("first", 0, MasterKeyError("denied"))
+    slow = [Remote(f"slow{at}", 5) for at in range(3)]
+    fast = Remote("fast", 0.1)
+    began = time.monotonic()
+    group = [key.wrapped() for key in (first, *slow, fast)]
+    assert open_data_key([group], 0, holds()) == DATA_KEY
+    assert time.monotonic() - began < 3
+    assert [key.calls for key in (*slow, fast)] == [1] * 4
+
+
+def test_a_slow_service_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(envelope, "_PATIENCE", 0.1)
+    slow, other = Remote("slow", 5), Remote("other")
+    began = time.monotonic()
+    assert open_data_key([[slow.wrapped(), other.wrapped()]], 0, holds()) == DATA_KEY
+    assert 0.1 <= time.monotonic() - began < 3
+
+
+def test_the_report_keeps_the_order_of_the_keys() -> None:
+    group = [Remote(f"k{at}", 0.2 - at / 20, MasterKeyError(f"reason {at}")).wrapped() for at in range(4)]
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key([group], 0, holds())
+    lines = caught.value.message.splitlines()
+    assert lines[1:] == [f"  kms  k{at}  failed: reason {at}" for at in range(4)]
+
+
+def test_as_many_groups_as_are_needed_are_asked_in_parallel() -> None:
+    keys = [Remote(f"k{at}", 0.5) for at in range(4)]
+    parts = shamir.split(DATA_KEY, 4, 3)
+    groups = [[key.wrapped(part)] for key, part in zip(keys, parts, strict=True)]
+    began = time.monotonic()
+    assert open_data_key(groups, 3, holds()) == DATA_KEY
+    assert time.monotonic() - began < 1.3  # one after the other it would be 1.5 s
+    assert [key.calls for key in keys] == [1, 1, 1, 0]
+    keys[1].error = NotMyKeyError("no")
+    assert open_data_key(groups, 3, holds()) == DATA_KEY
+    assert [key.calls for key in keys] == [2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("order", ["kms,age", None])
+def test_the_order_of_types_holds_for_services(
+    order: str | None, pairs: list[Pair], recipients: list[AgeKey]
+) -> None:
+    remote = Remote("kms", 0, MasterKeyError("denied"))
+    group = [remote.wrapped(), *wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)[0]]
+    setting = {} if order is None else {"SOPS_DECRYPTION_ORDER": order}
+    assert open_data_key([group], 0, holds(pairs[0], **setting)) == DATA_KEY
+    assert remote.calls == (order is not None)
+
+
+def test_a_mistake_of_ours_is_not_swallowed_by_a_thread() -> None:
+    with pytest.raises(ZeroDivisionError):
+        open_data_key([[Remote("k", 0, ZeroDivisionError()).wrapped()]], 0, holds())
+
+
+LIGHT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from encconf.credentials import Credentials
+from encconf.envelope import WrappedKey, open_data_key
+class Key:
+    TYPE, DATED, name, label = "age", False, "k", "k"
+    def unwrap(self, enc, credentials): return bytes(32)
+open_data_key([[WrappedKey(Key(), "x")]], 0, Credentials({}))
+print({"threading", "queue", "concurrent"} & set(sys.modules))
+"""
+
+
+def test_threads_are_not_even_imported_where_no_service_is_asked() -> None:
+    root = str(Path(__file__).resolve().parent.parent)
+    command = [sys.executable, "-S", "-c", LIGHT, root]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"
+
+
+# --- other processes -----------------------------------------------------------------------
+
+
+def test_a_key_service_opens_what_cannot_be_opened_here(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    ((wrapped, other),) = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
+
+    def answer(operation: str, request: Any) -> bytes:
+        if operation == "Encrypt":
+            return f"wrapped for {request.key.age_key.recipient}".encode()
+        return recipients[0].unwrap(request.ciphertext.decode(), holds(pairs[0]))
+
+    with RecordingKeyservice(answer) as service:
+        here = holds(SOPS_KEYSERVICE=service.uri)
+        here.key_services = [service.uri]
+        assert open_data_key([[wrapped]], 0, here) == DATA_KEY
+        here.local_key_service = False
+        cache = DataKeyCache()
+        for _ in range(3):
+            assert open_data_key([[wrapped]], 0, here, cache) == DATA_KEY
+        assert len(service.requests) == 2
+        made = wrap_for(DATA_KEY, [[key.key for key in (wrapped, other)]], None, here, NOW)
+        assert [key.enc for key in made[0]] == [f"wrapped for {key.recipient}" for key in recipients[:2]]
+        here.key_services = []
+        with pytest.raises(KeyAccessError, match="this process may not use it"):
+            open_data_key([[wrapped]], 0, here)
+
+
+# --- the cache -----------------------------------------------------------------------------
+
+
+def test_a_cached_key_is_unwrapped_once() -> None:
+    cache = DataKeyCache()
+    key, other = Remote("key"), Remote("other", 0, MasterKeyError("denied"))
+    for _ in range(200):
+        # A new object each time, as when the file is read again.
+        assert open_data_key([[other.wrapped(), key.wrapped()]], 0, holds(), cache) == DATA_KEY
+    assert (key.calls, other.calls) == (1, 1)
+    assert len(cache) == 1
+
+
+def test_a_cached_key_is_only_for_its_own_ciphertext_and_layout() -> None:
+    cache = DataKeyCache()
+    key = Remote("key")
+    open_data_key([[key.wrapped()]], 0, holds(), cache)
+    assert open_data_key([[key.wrapped(bytes(32))]], 0, holds(), cache) == bytes(32)
+    assert open_data_key([[Remote("else").wrapped()]], 0, holds(), cache) == DATA_KEY
+    assert open_data_key([[Remote("key", type="gcp_kms").wrapped()]], 0, holds(), cache) == DATA_KEY
+    assert (key.calls, len(cache)) == (2, 4)
+    with pytest.raises(KeyAccessError):  # a whole key is no part of one
+        open_data_key([[key.wrapped()], [key.wrapped()]], 2, holds(), cache)
+
+
+def test_parts_are_cached_too() -> None:
+    cache = DataKeyCache()
+    keys = [Remote("a", 0, MasterKeyError("denied")), Remote("b"), Remote("c")]
+    groups = [[k.wrapped(part)] for k, part in zip(keys, shamir.split(DATA_KEY, 3, 2), strict=True)]
+    for _ in range(5):
+        assert open_data_key(groups, 2, holds(), cache) == DATA_KEY
+    assert [key.calls for key in keys] == [1, 1, 1]
+
+
+def test_age_keys_are_cached_too(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    cache = DataKeyCache()
+    wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
+    open_data_key(wrapped, 0, holds(pairs[0]), cache)
+    assert open_data_key(wrapped, 0, holds(), cache) == DATA_KEY
+    with pytest.raises(KeyAccessError):
+        open_data_key(wrapped, 0, holds())
+
+
+def test_the_cache_forgets() -> None:
+    now = 100.0
+    cache = DataKeyCache(60, clock=lambda: now)
+    keys = [Remote("a"), Remote("b")]
+    open_data_key([[keys[0].wrapped()]], 0, holds(), cache)
+    now = 130.0
+    open_data_key([[keys[1].wrapped()]], 0, holds(), cache)
+    now = 159.0
+    open_data_key([[keys[0].wrapped()]], 0, holds(), cache)
+    assert [key.calls for key in keys] == [1, 1]
+    now = 160.0
+    for key in keys:
+        open_data_key([[key.wrapped()]], 0, holds(), cache)
+    assert [key.calls for key in keys] == [2, 1]
+    cache.clear()
+    assert len(cache) == 0
+    open_data_key([[keys[1].wrapped()]], 0, holds(), cache)
+    assert keys[1].calls == 2
+
+
+def test_several_threads_share_one_call() -> None:
+    cache = DataKeyCache()
+    key = Remote("key", 0.2)
+    found: list[bytes] = []
+
+    def work() -> None:
+        found.append(open_data_key([[key.wrapped()]], 0, holds(), cache))
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [DATA_KEY] * 20
+    assert key.calls == 1
+
+
+def test_several_threads_share_one_failure_which_is_not_kept() -> None:
+    cache = DataKeyCache()
+    key = Remote("key", 0.5, MasterKeyError("denied"))
+    together = threading.Barrier(20)
+    failed: list[str] = []
+
+    def work() -> None:
+        together.wait()
+        try:
+            open_data_key([[key.wrapped()]], 0, holds(), cache)
+        except KeyAccessError as error:
+            failed.append(error.message)
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(failed) == 20
+    assert all("failed: denied" in message for message in failed)
+    assert key.calls == 1
+    key.error = None
+    assert open_data_key([[key.wrapped()]], 0, holds(), cache) == DATA_KEY
+
+
+def test_the_cache_shows_and_writes_nothing() -> None:
+    cache = DataKeyCache()
+    open_data_key([[Remote("key").wrapped()]], 0, holds(), cache)
+    assert repr(cache) == "DataKeyCache(300, keys=1)"
+    with pytest.raises(TypeError):
+        pickle.dumps(cache)
+    with pytest.raises(TypeError):
+        copy.deepcopy(cache)

@@ -50,18 +50,25 @@ def main(argv: list[str] | None = None) -> int:
     from encconf.fileio import open_standard_streams
 
     open_standard_streams()
+    program = ""
     if argv is None:
         argv = sys.argv[1:]
+        program = os.path.basename(sys.argv[0])
     console = Console()
     try:
+        if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
+            from encconf.cli import sops
+
+            console = sops.SopsConsole()
+            return sops.main(argv, console)
         if len(argv) == 1 and argv[0] in ("--version", "-v"):
             from encconf.cli.about import show_version
 
             show_version(console)
             return 0
         called = _parse(argv)
-        if called is None:
-            return 0
+        if isinstance(called, int):
+            return called
         command, values = called
         _from_environment(command, values)
         color = values.pop("color", None)
@@ -80,15 +87,21 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _parse(argv: list[str]) -> tuple[Command, Values] | None:
+def _parse(argv: list[str]) -> tuple[Command, Values] | int:
+    """The command to call, or the exit code when all is done: help, a line that sops takes."""
     from encconf.cli import quick
 
-    called = quick.parse(argv) if "_ENCCONF_COMPLETE" not in os.environ else None
-    if called is None:
-        from encconf.cli import full
+    if "_ENCCONF_COMPLETE" not in os.environ:
+        called = quick.parse(argv)
+        if called is not None:
+            return called
+        from encconf.cli import sops
 
-        called = full.parse(argv)
-    return called
+        if sops.takes(argv, os.environ):
+            return sops.main(argv)
+    from encconf.cli import full
+
+    return full.parse(argv) or 0
 
 
 def _from_environment(command: Command, values: Values) -> None:

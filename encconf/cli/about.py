@@ -22,6 +22,11 @@ Keys to decrypt with
 Keys to encrypt for, instead of those of .sops.yaml
   SOPS_AGE_RECIPIENTS             age recipients, comma list
   SOPS_PGP_FP                     PGP fingerprints, comma list
+  SOPS_KMS_ARN                    AWS KMS keys, comma list
+  SOPS_GCP_KMS_IDS                Google Cloud KMS keys, comma list
+  SOPS_HUAWEICLOUD_KMS_IDS        Huawei Cloud KMS keys, comma list
+  SOPS_AZURE_KEYVAULT_URLS        Azure Key Vault keys, comma list
+  SOPS_VAULT_URIS                 Vault or OpenBao transit keys, comma list
 
 Everything else
   SOPS_CONFIG                     the configuration file, instead of looking for .sops.yaml
@@ -38,7 +43,7 @@ Exit codes are those of sops 3.13.2.
 
     0  done
     1  anything not below: a wrong option, no rule for the file, a file that is not encrypted
-    2  the input could not be read or parsed
+    2  the input could not be read or parsed, or a value is not JSON
     3  the output could not be written
     4  a value cannot be written in the wanted format
     8  options that exclude each other
@@ -48,6 +53,8 @@ Exit codes are those of sops 3.13.2.
    92  there is no document in the file
   100  no file was named, or it does not exist
   112  SOPS_DECRYPTION_ORDER names a key type twice
+  126  exec: the program may not be run
+  127  exec: the program was not found
   128  no key could open the file
   130  Ctrl-C
   200  edit: nothing was changed

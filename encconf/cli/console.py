@@ -15,7 +15,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from encconf.errors import EncconfError
 
@@ -26,6 +26,7 @@ class Console:
     """The two streams of the command line.  ``color`` is ``auto``, ``always`` or ``never``."""
 
     __slots__ = ("_colored", "environ")
+    PROGRAM = "encconf"
 
     def __init__(self, color: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
         self.environ = environ
@@ -63,17 +64,21 @@ class Console:
 
     def ask(self, question: str) -> str:
         """A line that somebody types.  Raises EOFError at the end of the input."""
-        self._write(f"encconf: {question} ")
+        self._write(f"{self.PROGRAM}: {question} ")
         line = sys.stdin.readline()
         if not line:
             raise EOFError
         return line.strip()
 
+    def progress(self, total: int, doing: str) -> Progress:
+        """A bar on stderr while a command works through many files, where somebody looks."""
+        return Progress(total, doing, shown=total > _MANY and is_terminal(2))
+
     def _paint(self, color: str, text: str) -> str:
         return f"\033[{color}m{text}\033[0m" if self._colored else text
 
     def _say(self, kind: str, text: str) -> None:
-        self._write(f"encconf: {kind}{visible(text)}\n")
+        self._write(f"{self.PROGRAM}: {kind}{visible(text)}\n")
 
     @staticmethod
     def _write(text: str) -> None:
@@ -82,6 +87,40 @@ class Console:
             sys.stderr.flush()
         except (OSError, ValueError, AttributeError):
             return  # nobody can be told that nobody can be told
+
+
+_MANY = 4
+
+
+class Progress:
+    """``with Progress(…) as step:``, and ``step()`` after each file.  Nothing is drawn unless ``shown``."""
+
+    __slots__ = ("_bar", "_doing", "_total")
+
+    def __init__(self, total: int, doing: str, *, shown: bool) -> None:
+        self._total = total
+        self._doing = doing
+        self._bar: object = None
+        if shown:
+            from rich.console import Console as Terminal
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Terminal(stderr=True), transient=True, redirect_stdout=False)
+
+    def __enter__(self) -> Callable[[], None]:
+        bar = self._bar
+        if bar is None:
+            return lambda: None
+        from rich.progress import Progress as Bar
+
+        assert isinstance(bar, Bar)
+        bar.start()
+        task = bar.add_task(self._doing, total=self._total)
+        return lambda: bar.advance(task)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()  # type: ignore[attr-defined]
 
 
 def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from encconf import api, fileio
+from encconf import api
 from encconf.cli import files
 from encconf.errors import EncconfError
+from encconf.path import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,23 +18,34 @@ def decrypt(
     file: str | None,
     output: str | None,
     in_place: bool,
+    extract: str | None,
     ignore_mac: bool,
     input_type: str | None,
+    output_type: str | None,
     filename_override: str | None,
     config: str | None,
 ) -> None:
     """Decrypt a file to stdout, to another file (0600 when it is new), or over itself."""
     source = files.read(file, in_place=in_place, output=output, override=filename_override)
     format = files.format_of(source.name, input_type)
+    target = files.format_of(source.name, output_type) if output_type else format
+    path = parse(extract or "")
     try:
-        plain = api.decrypt(source.text, format=format, ignore_mac=ignore_mac, notify=console.warn)
+        opened = api.open_text(
+            source.text,
+            format=format,
+            credentials=files.credentials(console),
+            ignore_mac=ignore_mac,
+            notify=console.warn,
+        )
+        if path or target != format:
+            from encconf.cli.convert import converted
+
+            plain = converted(opened, target, path=path)
+        else:
+            plain = api.plain_text(opened)
     except EncconfError as error:
         raise error.about(source.label) from None
-    if in_place and file is not None and source.path is not None:
-        fileio.write_atomic(source.path, plain, replacing=source.text)
-        files.warn_if_exposed(console, file)
-    elif output is None or output in files.STDOUT:
-        console.data(plain)
-    else:
-        fileio.write_atomic(fileio.resolve(output), plain, mode=0o600)
-        files.warn_if_exposed(console, output)
+    written = files.write(console, plain, source, in_place=in_place, output=output, mode=0o600)
+    if written is not None:
+        files.warn_if_exposed(console, written)

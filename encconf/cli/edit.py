@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import time
 
-from encconf import api, fileio
+from encconf import api, fileio, formats
 from encconf.cli import files
 from encconf.cli.editor import editor_command, run_editor
+from encconf.document import splice
 from encconf.errors import ChangedError, EditorError, EncconfError, MissingFileError, NotModifiedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.changes import Check
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.config import Rule
@@ -44,7 +46,33 @@ _JSON_EXAMPLE = """\
 }
 """
 _WAIT = "if the editor is still open, give it its option to wait, as in EDITOR='code --wait'"
-_EXAMPLES = {"yaml": _YAML_EXAMPLE, "json": _JSON_EXAMPLE}
+_DOTENV_EXAMPLE = """\
+# This file is encrypted when you leave the editor. Names stay readable.
+DATABASE_HOST=db.example.com
+DATABASE_PASSWORD=change me
+"""
+_INI_EXAMPLE = """\
+[database]
+host = db.example.com
+password = change me
+"""
+_TOML_EXAMPLE = """\
+# This file is encrypted when you leave the editor. Keys stay readable.
+debug = false
+
+[database]
+host = "db.example.com"
+port = 5432
+password = "change me"
+"""
+_EXAMPLES = {
+    "yaml": _YAML_EXAMPLE,
+    "json": _JSON_EXAMPLE,
+    "dotenv": _DOTENV_EXAMPLE,
+    "ini": _INI_EXAMPLE,
+    "toml": _TOML_EXAMPLE,
+    "binary": "Write here what is to be encrypted.\n",
+}
 
 
 def edit(
@@ -52,6 +80,7 @@ def edit(
     *,
     file: str,
     ignore_mac: bool,
+    in_clear: bool,
     input_type: str | None,
     config: str | None,
     **keys_and_selection: Value,
@@ -59,37 +88,53 @@ def edit(
     """Edit one encrypted file; make it from an example where there is none."""
     path = fileio.resolve(file)
     format = files.format_of(file, input_type)
-    rule: Rule | None = None
-    enc: str | None = None
     try:
         enc = fileio.read_text(path)
     except MissingFileError:
         from encconf.cli.rule import find_rule
 
         rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
-        plain = _EXAMPLES[format]
+        session = Session(console, file, path, format, example(format), rule=rule)
     else:
         try:
-            plain = api.decrypt(enc, format=format, ignore_mac=ignore_mac, notify=console.warn)
+            old = api.open_text(
+                enc,
+                format=format,
+                credentials=files.credentials(console),
+                ignore_mac=ignore_mac,
+                notify=console.warn,
+            )
         except EncconfError as error:
             raise error.about(file) from None
+        session = Session.of(console, file, path, old)
         if ignore_mac:  # then it cannot be trusted with its own data key either
-            from encconf.cli.rule import rule_of
+            from encconf.changes import rule_of
 
-            rule = rule_of(enc, format)
+            session.rule = rule_of(old.metadata)
+        selection = old.metadata.selection
+        session.check = files.refuse_clear(console, file, format, selection, config, allowed=in_clear)
     fileio.check_writable(path)
-    _Session(console, file, path, format, rule, enc, plain).run()
+    session.run()
     console.note(f"wrote {file}")
 
 
-class _Session:
+def example(format: str) -> str:
+    """What a new file starts from."""
+    return _EXAMPLES.get(format, "")
+
+
+class Session:
     """One text in the editor, from opening to the encrypted file.
 
-    ``enc`` is the existing encrypted text, None for a new file; ``rule`` None where the existing
-    text's own keys and selection are kept.
+    ``enc`` is the existing encrypted text and ``old`` what it held, None for a new file; ``rule`` None
+    where the existing text's own keys and selection are kept.  ``check`` is given the plain text before
+    and after.  `written` is the format of the result, which may be another than the text's.
     """
 
-    __slots__ = ("console", "enc", "file", "format", "path", "plain", "rule")
+    __slots__ = (
+        "check", "console", "enc", "file", "format", "old", "path", "plain", "rule", "shows_block",
+        "written",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -97,10 +142,16 @@ class _Session:
         file: str,
         path: str,
         format: str,
-        rule: Rule | None,
-        enc: str | None,
         plain: str,
+        *,
+        enc: str | None = None,
+        old: api.Opened | None = None,
+        rule: Rule | None = None,
     ) -> None:
+        self.check: Check | None = None
+        self.shows_block = False
+        self.written = format
+        self.old = old
         self.console = console
         self.file = file
         self.path = path
@@ -108,6 +159,31 @@ class _Session:
         self.rule = rule
         self.enc = enc
         self.plain = plain
+
+    @classmethod
+    def of(cls, console: Console, file: str, path: str, old: api.Opened, *, layout: bool = True) -> Session:
+        """A session with the plain text of an opened file."""
+        document = old.document
+        plain = api.plain_text(old, layout=layout)
+        return cls(console, file, path, document.format, plain, enc=document.text, old=old)
+
+    def show_block(self) -> None:
+        """Show the sops block below the values, so that keys can be taken out there too."""
+        assert self.old is not None
+        module = formats.module(self.format)
+        block = module.render_block(self.old.metadata.to_block())
+        self.plain = splice(self.plain, module.attach(module.scan(self.plain), block))
+        self.shows_block = True
+
+    def _without_block(self, edited: str) -> str:
+        """The text without the block; the keys that it names are those to encrypt for."""
+        from encconf.changes import rule_of
+        from encconf.metadata import Metadata
+
+        module = formats.module(self.format)
+        document = module.scan(edited)
+        self.rule = rule_of(Metadata.of(document))
+        return splice(edited, module.detach(document))
 
     def run(self) -> None:
         """Edit until it is written.  Raises NotModifiedError, EditorError, or why it cannot be written."""
@@ -135,9 +211,7 @@ class _Session:
 
     def _write(self, edited: str) -> None:
         while True:
-            enc = api.encrypt(
-                edited, self.rule, format=self.format, twin=self.enc, notify=self.console.warn
-            )
+            enc = self.encrypted(edited)
             try:
                 fileio.write_atomic(self.path, enc, replacing=self.enc)
                 return
@@ -148,7 +222,43 @@ class _Session:
                 self.console.error(error.about(self.file))
                 if not self._ask("write your text over what is there now? [y/N]").lower().startswith("y"):
                     raise ChangedError("your text was not written over it", hint=None) from None
-                self.enc = fileio.read_text(self.path)
+                self._open_again()
+
+    def _open_again(self) -> None:
+        """Take what somebody else has written meanwhile as the file to write over."""
+        self.enc = fileio.read_text(self.path)
+        try:
+            self.old = api.open_text(
+                self.enc, format=self.format, credentials=files.credentials(self.console)
+            )
+        except EncconfError:
+            if self.rule is None:
+                raise
+            self.old = None
+
+    def encrypted(self, edited: str) -> str:
+        """The encrypted text for what the editor left."""
+        if self.shows_block:
+            edited = self._without_block(edited)
+        elif self.check is not None:
+            self.check(self.plain, edited)
+        rule = self.rule
+        if self.written != self.format:
+            from encconf.changes import rule_of
+            from encconf.cli.convert import plain_as
+
+            edited = plain_as(edited, self.format, self.written)
+            rule = rule or (rule_of(self.old.metadata) if self.old is not None else None)
+        kept = self.old if self.written == self.format else None
+        return api.encrypt(
+            edited,
+            rule,
+            format=self.written,
+            twin=kept,
+            new_data_key=kept is not None and self.rule is not None and not self.shows_block,
+            credentials=files.credentials(self.console),
+            notify=self.console.warn,
+        )
 
     def _offer_again(self, error: EncconfError) -> None:
         """Ask whether to go on editing; raises the error if not, or if nobody can be asked."""

@@ -21,6 +21,7 @@ def encrypt(
     in_place: bool,
     force: bool,
     input_type: str | None,
+    output_type: str | None,
     filename_override: str | None,
     config: str | None,
     **keys_and_selection: Value,
@@ -41,11 +42,24 @@ def encrypt(
     if target is not None and not in_place:
         twin, replacing = _existing(target, force)
     notes: list[str] = []
+    plain, written = source.text, format
     try:
-        enc = api.encrypt(source.text, rule, format=format, twin=twin, notify=notes.append)
+        if output_type is not None:
+            from encconf.cli.convert import plain_as
+
+            written = files.format_of(source.name, output_type)
+            plain = plain_as(plain, format, written)
+        enc = api.encrypt(
+            plain,
+            rule,
+            format=written,
+            twin=twin,
+            credentials=files.credentials(console),
+            notify=notes.append,
+        )
     except EncconfError as error:
         raise error.about(source.label) from None
-    if twin is not None and notes and not _is_encrypted(twin, format):
+    if twin is not None and notes and not _is_encrypted(twin, written):
         if not force:
             raise _not_encrypted(target)
         notes.clear()

@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 
 from encconf import fileio
-from encconf.errors import ConflictError, InputError, MissingFileError
+from encconf.errors import ClearTextError, ConflictError, InputError, MissingFileError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from encconf.changes import Check
     from encconf.cli.console import Console
+    from encconf.config import Rule
+    from encconf.credentials import Credentials
+    from encconf.metadata import Metadata
+    from encconf.selection import Selection
 
 STDIN = ("-", "/dev/stdin")
+STDIN_NAME = "stdin"
 STDOUT = ("-", "/dev/stdout")
 
 
@@ -46,7 +54,7 @@ def read(file: str | None, *, in_place: bool, output: str | None, override: str 
 
             if is_terminal(0):
                 raise MissingFileError("no file was named", hint="name one, or - for stdin")
-        return Source("stdin", override or "stdin", None, fileio.read_stdin())
+        return Source("stdin", override or STDIN_NAME, None, fileio.read_stdin())
     path = fileio.resolve(file)
     try:
         text = fileio.read_text(path)
@@ -57,13 +65,109 @@ def read(file: str | None, *, in_place: bool, output: str | None, override: str 
 
 
 def format_of(name: str, input_type: str | None) -> str:
-    """The format: ``input_type``, else what the name says.  Raises UsageError."""
+    """The format: ``input_type``, else what the name says.
+
+    Raises UsageError, also for stdin without a name: nothing says that it is not binary.
+    """
     from encconf import formats
 
     if input_type is None:
+        if name == STDIN_NAME:
+            raise UsageError(
+                "nothing says which format stdin has",
+                hint=f"say it: --input-type {'|'.join(formats.NAMES)}, or --filename-override NAME",
+            )
         return formats.of_path(name)
     formats.module(input_type)
     return input_type
+
+
+def metadata(text: str, format: str) -> Metadata:
+    """What an encrypted text says of itself.  Raises NotEncryptedError, ParseError, MetadataError."""
+    from encconf import formats
+    from encconf.metadata import Metadata
+
+    return Metadata.of(formats.module(format).scan(text))
+
+
+def credentials(console: Console, environ: Mapping[str, str] | None = None) -> Credentials:
+    """What may be used to unlock; what is done in another way than asked for becomes a warning."""
+    from encconf.credentials import Credentials
+
+    return Credentials.from_env(console.environ if environ is None else environ, notify=console.warn)
+
+
+def write(
+    console: Console,
+    text: str | bytes,
+    source: Source,
+    *,
+    in_place: bool,
+    output: str | None,
+    mode: int | None = None,
+) -> str | None:
+    """Write a result over its source, to a file or to stdout; returns the name of the file, if any.
+
+    ``mode`` is for a new file: 0o600 for a plain text.
+    """
+    if in_place and source.path is not None:
+        fileio.write_atomic(source.path, text, replacing=source.text)
+        return source.label
+    if output is None or output in STDOUT:
+        console.data(text)
+        return None
+    fileio.write_atomic(fileio.resolve(output), text, mode=mode)
+    return output
+
+
+def known_rule(console: Console, file: str, config: str | None) -> Rule | None:
+    """The creation rule that .sops.yaml has for a file, None if it has none that can be used."""
+    from encconf.config import find_rule
+    from encconf.errors import EncconfError
+
+    try:
+        return find_rule(file, config=config)
+    except EncconfError:
+        return None
+
+
+def refuse_clear(
+    console: Console,
+    file: str,
+    format: str,
+    selection: Selection,
+    config: str | None,
+    *,
+    allowed: bool = False,
+) -> Check:
+    """A check for `encconf.changes`: no value is saved in clear that the rule wants encrypted.
+
+    An encrypted file goes on by the selection that it was made with, also when .sops.yaml says
+    something else by now.  Where that is ``allowed``, it is only said.
+    """
+
+    def check(before: str, after: str) -> None:
+        from encconf.changes import left_in_clear
+        from encconf.path import spell
+
+        rule = known_rule(console, file, config)
+        if rule is None:
+            return
+        paths = left_in_clear(before, after, format=format, file=selection, rule=rule.selection)
+        if not paths:
+            return
+        named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
+        message = (
+            f"{named} would be saved in clear: {rule.name} of .sops.yaml wants it encrypted, "
+            "but the file was made by another selection"
+        )
+        hint = f"encconf updatekeys --selection {_quoted(file)} makes the file follow the rule"
+        if allowed:
+            console.warn(message, hint=hint)
+        else:
+            raise ClearTextError(message, hint=f"{hint}; --in-clear saves it all the same").about(file)
+
+    return check
 
 
 def encrypted_name(path: str) -> str:

@@ -28,6 +28,10 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
 
     Raises UsageError, MissingFileError where a file must be named; SystemExit after completion.
     """
+    rest: list[str] | None = None
+    if "--" in argv and any(row.rest and row.name == _first(argv) for row in COMMANDS):
+        at = argv.index("--")
+        argv, rest = argv[:at], argv[at + 1 :]
     try:
         result = _root().main(argv, prog_name=_PROGRAM, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -37,7 +41,34 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
         raise _explained(error) from None
     except click.Abort:
         raise KeyboardInterrupt from None
-    return result if isinstance(result, tuple) else None
+    if not isinstance(result, tuple):
+        return None
+    row: Command = result[0]
+    values: Values = result[1]
+    if row.rest:
+        values[row.rest] = rest or []
+    return row, values
+
+
+def _first(argv: list[str]) -> str | None:
+    """The first word that is no option of the root, nor the value of one."""
+    words = iter(argv)
+    for word in words:
+        if not word.startswith("-"):
+            return word
+        if any(word in option.names for option in ROOT):
+            next(words, None)
+    return None
+
+
+def completion_script(shell: str) -> str | None:
+    """What makes a shell complete encconf's words; None for a shell that is not known."""
+    from click.shell_completion import ShellComplete, get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        return None
+    return ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
 
 
 def _settings() -> dict[str, object]:
@@ -149,7 +180,34 @@ def _argument(argument: Argument) -> click.Argument:
         required=argument.required,
         nargs=-1 if argument.many else 1,
         type=click.Path(allow_dash=True) if argument.dest == "file" else click.STRING,
+        shell_complete=_COMPLETE.get(argument.dest),
     )
+
+
+def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The paths in the file that was named: its keys are readable without a key."""
+    from encconf import fileio, formats
+    from encconf.path import spell
+
+    try:
+        file = str(context.params["file"])
+        text = fileio.read_text(file)
+        document = formats.module(context.params.get("input_type") or formats.of_path(file)).scan(text)
+    except (EncconfError, KeyError, OSError):
+        return []
+    paths: dict[str, None] = {}
+    for leaf in document.leaves:
+        if leaf.type != "comment":
+            for end in range(1, len(leaf.path) + 1):
+                paths[spell(leaf.path[:end])] = None
+    return [path for path in paths if path.startswith(incomplete)]
+
+
+def _shells(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in ("bash", "zsh", "fish", "powershell") if name.startswith(incomplete)]
+
+
+_COMPLETE = {"path": _paths_inside, "shell": _shells}
 
 
 def _version(context: click.Context, _: click.Parameter, value: bool) -> None:

@@ -28,11 +28,17 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
         return None
     values = command.defaults()
     values.update((dest, value) for dest, value in given.items() if dest in values)
+    if command.rest:
+        words = iter(_cut(words, command, values))
+        if not values[command.rest]:
+            return None
     positional: list[str] = []
     if _options(words, command.options, values, positional) is None:
         return None
     for argument in command.arguments:
         if argument.many:
+            if argument.required and not positional:
+                return None
             values[argument.dest] = positional
             positional = []
         elif positional:
@@ -40,6 +46,16 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
         elif argument.required:
             return None
     return None if positional else (command, values)
+
+
+def _cut(words: Iterable[str], command: Command, values: Values) -> list[str]:
+    """The words before ``--``; those behind it are put where the command wants them."""
+    before = list(words)
+    if "--" in before:
+        at = before.index("--")
+        values[command.rest] = before[at + 1 :]
+        del before[at:]
+    return before
 
 
 def _options(

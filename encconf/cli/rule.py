@@ -10,18 +10,15 @@ from encconf.errors import (
     NoConfigError,
     NoMatchingRuleError,
 )
-from encconf.keys import master_key, parse_list
 from encconf.selection import DEFAULT, KINDS, Selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from encconf.cli.console import Console
     from encconf.cli.table import Value
-
-_KEY_OPTIONS = ("pgp", "age")
-"""Key types that have an option, in the order in which sops puts them into a group."""
+    from encconf.keys import MasterKey
 
 
 def find_rule(
@@ -35,13 +32,8 @@ def find_rule(
     Raises ConflictError for two selections; NoConfigError, NoMatchingRuleError and whatever else
     keeps .sops.yaml from saying something that is needed.
     """
-    keys = [
-        master_key(type, value)
-        for type in _KEY_OPTIONS
-        for given in _texts(options[type])
-        for value in parse_list(given)
-    ]
-    kinds = [kind for kind in KINDS if options[kind]]
+    keys = named_keys(options)
+    kinds = [kind for kind in KINDS if options.get(kind)]
     if len(kinds) > 1:
         said = " and ".join("--" + kind.replace("_", "-") for kind in kinds)
         raise ConflictError(f"{said} exclude each other")
@@ -51,13 +43,13 @@ def find_rule(
     except (NoConfigError, NoMatchingRuleError) as error:
         if not keys:
             if error.hint:
-                error.hint += "; --age and --pgp name keys here"
+                error.hint += "; --age, --pgp and the like name keys here"
             raise
     except (ConfigError, BadKeyError):
         if not (keys and kinds):
             raise
     selection = rule.selection if rule is not None else DEFAULT
-    mac_only = bool(options["mac_only_encrypted"]) or selection.mac_only_encrypted
+    mac_only = bool(options.get("mac_only_encrypted")) or selection.mac_only_encrypted
     kind, pattern = (kinds[0], str(options[kinds[0]])) if kinds else (selection.kind, selection.pattern)
     selection = Selection(kind, pattern, mac_only)
     if rule is None or keys:
@@ -65,15 +57,30 @@ def find_rule(
     return configs.Rule(rule.groups, rule.threshold, selection, rule.name, rule.indents)
 
 
-def rule_of(text: str, format: str) -> configs.Rule:
-    """The rule that an encrypted text was made by, as it says itself."""
-    from encconf import formats
-    from encconf.metadata import Metadata
+KEY_OPTIONS = {
+    "kms": "kms",
+    "gcp_kms": "gcp_kms",
+    "hckms": "hckms",
+    "azure_kv": "azure_kv",
+    "pgp": "pgp",
+    "hc_vault_transit": "hc_vault",
+    "age": "age",
+}
+"""Options that name keys, without ``add_`` and ``rm_``, and their types; in sops's order."""
 
-    metadata = Metadata.of(formats.module(format).scan(text))
-    groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
-    return configs.Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
 
+def named_keys(options: Mapping[str, Value], prefix: str = "", **about: object) -> list[MasterKey]:
+    """The master keys that options name, each a comma list or several; ``about`` goes to AWS keys.
 
-def _texts(value: Value) -> list[str]:
-    return value if isinstance(value, list) else []
+    Raises BadKeyError.
+    """
+    from encconf.keys import master_key, parse_list
+
+    found: list[MasterKey] = []
+    about = {name: said for name, said in about.items() if said}
+    for option, type in KEY_OPTIONS.items():
+        given = options.get(prefix + option)
+        for text in given if isinstance(given, list) else [given] if isinstance(given, str) else []:
+            for value in parse_list(text):
+                found.append(master_key(type, {"arn": value, **about} if type == "kms" and about else value))
+    return found

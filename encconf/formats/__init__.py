@@ -35,6 +35,9 @@ if TYPE_CHECKING:
         def fragile(self, leaf: Leaf) -> bool:
             """Whether releases of sops differ in what an unencrypted leaf says."""
 
+        def caveat(self, leaf: Leaf) -> str | None:
+            """Why sops, or others that read the format, make something else of a value, if they do."""
+
         def region(self, document: Document, leaf: Leaf) -> tuple[int, int]:
             """The span of all that spells a leaf: tag, anchor, block scalar header included."""
 
@@ -53,9 +56,19 @@ if TYPE_CHECKING:
         def load_plain(self, text: str) -> list[dict[str, object]]:
             """A plain text's values, without any ``sops`` handling."""
 
+        def settle(self, document: Document) -> None:
+            """Make of an opened document's trees, filled with sops's values, what is meant by them."""
 
-_BY_SUFFIX = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
-NAMES = ("yaml", "json")
+
+_BY_SUFFIX = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".env": "dotenv",
+    ".ini": "ini",
+    ".toml": "toml",
+}
+NAMES = ("yaml", "json", "dotenv", "ini", "toml", "binary")
 
 
 class Prepared:
@@ -73,17 +86,14 @@ class Prepared:
 
 
 def of_path(path: str) -> str:
-    """The format of a file by the end of its name.
+    """The format of a file by the end of its name; binary, as in sops, where that says nothing.
 
-    Raises UsageError for a name that says none of ``NAMES``.
+    So ``prod.env`` is dotenv, and ``.env.prod`` is binary: sops could not read it as anything else.
     """
     for suffix, name in _BY_SUFFIX.items():
         if path.endswith(suffix):
             return name
-    raise UsageError(
-        f"cannot tell the format of {path!r} from its name",
-        hint=f"say which it is: --input-type {' or '.join(NAMES)}",
-    )
+    return "binary"
 
 
 def module(name: str) -> Format:
@@ -99,4 +109,20 @@ def module(name: str) -> Format:
         from encconf.formats import json
 
         return json
+    if name == "dotenv":
+        from encconf.formats import dotenv
+
+        return dotenv
+    if name == "ini":
+        from encconf.formats import ini
+
+        return ini
+    if name == "binary":
+        from encconf.formats import binary
+
+        return binary
+    if name == "toml":
+        from encconf.formats import toml
+
+        return toml
     raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(NAMES)}")

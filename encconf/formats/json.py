@@ -327,6 +327,15 @@ def load_plain(text: str) -> list[dict[str, object]]:
     return document.trees
 
 
+def settle(document: Document) -> None:
+    """There is nothing to do: values are what they are."""
+
+
+def caveat(leaf: Leaf) -> str | None:
+    """All readers of JSON agree on its values."""
+    return None
+
+
 def fragile(leaf: Leaf) -> bool:
     """Whether releases of sops read a number differently, so that it fails their MAC unencrypted.
 

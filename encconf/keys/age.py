@@ -1,11 +1,12 @@
-"""age recipients: X25519, SSH (ed25519, RSA) and plugins, by pyrage (the Rust age).
+"""age recipients: X25519, SSH (ed25519, RSA) and plugins by pyrage (the Rust age), post-quantum ones.
 
 Behaviour of sops 3.13.2 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these
 differences: the places where identities may be are read one after the other, and only until one
 opens; SSH keys only when the file is encrypted for one; whatever needs a passphrase comes last.
 One unusable identity does not hide the others of its file.
 
-Not here yet: hybrid post-quantum keys (``age1pq1…``), and gpg-agent's cache for passphrases.
+Hybrid post-quantum keys are in `encconf.keys.agepq`, since pyrage has none.  Not here yet:
+gpg-agent's cache for passphrases.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
     Stanza = tuple[str, str]  # type, first argument
 
 _SSH = ("ssh-ed25519", "ssh-rsa")
-_POST_QUANTUM = "mlkem768x25519"
+_POST_QUANTUM = "age1pq1"
 _BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
 
 
 class AgeKey:
-    """One recipient, as text: ``age1…``, ``age1NAME1…`` (plugin), ``ssh-ed25519 …``, ``ssh-rsa …``."""
+    """One recipient, as text.
+
+    ``age1…``, ``age1pq1…`` (post-quantum), ``age1NAME1…`` (plugin), ``ssh-ed25519 …``, ``ssh-rsa …``.
+    """
 
     TYPE = "age"
     DATED = False
@@ -59,7 +63,12 @@ class AgeKey:
         import pyrage
 
         try:
-            enc: bytes = pyrage.encrypt(data_key, [_recipient(self.recipient, credentials)], armored=True)
+            recipient = _recipient(self.recipient, credentials)
+            if recipient is None:
+                from encconf.keys import agepq
+
+                return agepq.seal(data_key, [self.recipient])
+            enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
         except pyrage.EncryptError as error:
             raise MasterKeyError(f"age: {_said(error)}") from None
         return enc.decode()
@@ -71,8 +80,6 @@ class AgeKey:
         should be, was there and failed.  The message's second line lists the places.
         """
         stanzas = _stanzas(enc)
-        if {kind for kind, _ in stanzas if not kind.endswith("-grease")} == {_POST_QUANTUM}:
-            raise MasterKeyError("post-quantum age keys cannot be used by this version of encconf")
         file = enc.encode()
         looked: list[AgeSource] = []
         locked: list[_Locked] = []
@@ -115,16 +122,12 @@ class AgeKey:
     def _open(
         self, file: bytes, identity: _Identity, credentials: Credentials, trouble: list[MasterKeyError]
     ) -> bytes | None:
-        import pyrage
-
         try:
-            data_key: bytes = pyrage.decrypt(file, [identity.opener(credentials)])
-        except pyrage.DecryptError as error:
-            if str(error) != "No matching keys found":
-                trouble.append(MasterKeyError(f"age: {_said(error)}"))
-            elif identity.public() == " ".join(self.recipient.split()[:2]):
-                changed = "its identity is here and does not open it: the entry was changed"
-                trouble.append(MasterKeyError(changed))
+            data_key = identity.open(file, credentials)
+            if data_key is None and identity.is_for(self.recipient):
+                raise MasterKeyError("its identity is here and does not open it: the entry was changed")
+        except MasterKeyError as error:
+            trouble.append(error)
             return None
         return data_key
 
@@ -143,8 +146,7 @@ class AgeKey:
         if not isinstance(value, str):
             raise BadKeyError("an age recipient is a text", hint="age1…, or the line of an SSH public key")
         recipient = value.strip()
-        if not recipient.startswith("age1pq1"):
-            _recipient(recipient, None)
+        _recipient(recipient, None)
         return cls(recipient)
 
     def __eq__(self, other: object) -> bool:
@@ -161,13 +163,28 @@ class AgeKey:
 
 
 class _Identity:
-    """Something that opens: an object of pyrage, and the recipient it answers to where that is known."""
+    """Something that opens: an object of pyrage or `encconf.keys.agepq`, and its recipient if known."""
 
     __slots__ = ("_opener", "_public")
 
     def __init__(self, opener: Any, public: str = "") -> None:
         self._opener = opener
         self._public = public
+
+    def open(self, file: bytes, credentials: Credentials) -> bytes | None:
+        """What is in an age file; None when it is for somebody else.  Raises MasterKeyError."""
+        import pyrage
+
+        try:
+            content: bytes = pyrage.decrypt(file, [self.opener(credentials)])
+        except pyrage.DecryptError as error:
+            if str(error) != "No matching keys found":
+                raise MasterKeyError(f"age: {_said(error)}") from None
+            return None
+        return content
+
+    def is_for(self, recipient: str) -> bool:
+        return self.public() == " ".join(recipient.split()[:2])
 
     def opener(self, credentials: Credentials) -> Any:
         return self._opener
@@ -176,6 +193,25 @@ class _Identity:
         if not self._public and hasattr(self._opener, "to_public"):
             self._public = str(self._opener.to_public())
         return self._public
+
+
+class _PostQuantumIdentity(_Identity):
+    """An ``AGE-SECRET-KEY-PQ-1…``."""
+
+    __slots__ = ()
+
+    def open(self, file: bytes, credentials: Credentials) -> bytes | None:
+        content: bytes | None = self._opener.open(file)
+        return content
+
+    def is_for(self, recipient: str) -> bool:
+        return recipient.startswith(_POST_QUANTUM) and super().is_for(recipient)  # public() takes long
+
+    def public(self) -> str:
+        try:
+            return super().public()
+        except MasterKeyError:  # not with this build of `cryptography`
+            return _POST_QUANTUM
 
 
 class _PluginIdentity(_Identity):
@@ -359,7 +395,12 @@ def _identity(text: str) -> _Identity:
     except pyrage.IdentityError:
         raise ValueError("a damaged age identity") from None
     if text.startswith("AGE-SECRET-KEY-PQ-1"):
-        raise ValueError("a post-quantum identity, which this version cannot use")
+        from encconf.keys import agepq
+
+        try:
+            return _PostQuantumIdentity(agepq.Identity(text))
+        except ValueError:
+            raise ValueError("a damaged age identity") from None
     if text.startswith("age1"):
         raise ValueError("a recipient, not an identity")
     if "/" in text or "\\" in text:
@@ -453,7 +494,7 @@ def _reserialised(data: bytes, passphrase: bytes | None) -> bytes:
 
 
 def _recipient(text: str, credentials: Credentials | None) -> Any:
-    """The pyrage object to encrypt for; raises BadKeyError.
+    """The pyrage object to encrypt for, None for a post-quantum recipient; raises BadKeyError.
 
     Without ``credentials`` the text is only checked, and a plugin need not be there.
     """
@@ -466,10 +507,11 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
             hint="age-keygen -y prints the recipient of an identity; keep the private key to yourself",
         )
     try:
-        if text.startswith("age1pq1"):
-            raise BadKeyError(
-                f"{_label(text)}: post-quantum age keys cannot be used by this version of encconf"
-            )
+        if text.startswith(_POST_QUANTUM):
+            from encconf.keys import agepq
+
+            agepq.check(text)
+            return None
         if text.startswith("age1") and text.count("1") > 1:
             recipient = pyrage.plugin.Recipient.from_str(text)
             if credentials is None:
@@ -480,11 +522,11 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
             return pyrage.x25519.Recipient.from_str(text)
         if text.startswith("ssh-"):
             return pyrage.ssh.Recipient.from_str(text)
-    except pyrage.RecipientError as error:
+    except (ValueError, pyrage.RecipientError) as error:
         raise BadKeyError(f"{_label(text)} is not an age recipient: {_said(error)}") from None
     raise BadKeyError(
         f"{_label(text) or 'an empty text'} is not an age recipient",
-        hint="age takes age1…, age1PLUGIN1…, ssh-ed25519 … and ssh-rsa …",
+        hint="age takes age1…, age1pq1…, age1PLUGIN1…, ssh-ed25519 … and ssh-rsa …",
     )
 
 

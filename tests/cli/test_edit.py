@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import pty
-import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from oracle import AgeKey, Sops
 from project import PLAIN, Project
+
+from .terminal import Terminal
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +182,7 @@ class TestEditing:
         project.rules()
         project.write("a.json", '{"a": "hunter2", "b": [1, 2]}\n')
         project.run("encrypt", "-i", "a.json")
-        project.run("edit", "a.json", environ=project.editor("sed -i s/hunter2/hunter3/ \"$1\""))
+        project.run("edit", "a.json", environ=project.editor('sed -i s/hunter2/hunter3/ "$1"'))
         assert project.run("decrypt", "a.json").out == '{"a": "hunter3", "b": [1, 2]}\n'
 
 
@@ -276,50 +274,6 @@ class TestVim:
         assert set(os.listdir(sealed.home)) == before
 
 
-_ON_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
-    "os.execv(sys.executable, [sys.executable, '-m', 'encconf', *sys.argv[1:]])"
-)
-
-
-class Terminal:
-    """encconf with a terminal as its stdin, stdout and stderr, which sends signals for its keys."""
-
-    def __init__(self, project: Project, *args: str, environ: dict[str, str]) -> None:
-        self.master, slave = pty.openpty()
-        self.seen = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _ON_TERMINAL, *args],
-            cwd=project.folder,
-            env={**project.environ, **environ},
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        os.close(slave)
-
-    def wait_for(self, text: str) -> None:
-        end = time.monotonic() + 20
-        while text not in self.seen:
-            ready, _, _ = select.select([self.master], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"not seen: {text}; but: {self.seen}"
-            self.seen += os.read(self.master, 4096).decode()
-        self.seen = self.seen.partition(text)[2]
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def end(self) -> int:
-        code = self.process.wait(20)
-        try:
-            while True:
-                self.seen += os.read(self.master, 4096).decode()
-        except OSError:
-            os.close(self.master)
-        return code
-
-
 # Counts its calls in $1.count; the first leaves nonsense, the second sees it and mends it.
 _TWICE = (
     'if [ -e "$1.count" ]; then grep -q "hunter9: \\[" "$1" && sed -i "s/hunter9: \\[/hunter9: 1/" "$1"; '
@@ -350,7 +304,7 @@ class TestOnATerminal:
         path = sealed.path("secrets.enc.yaml")
         theirs = sealed.home / "theirs"
         theirs.write_text(path.read_text() + "# theirs\n")
-        script = f"grep -q more: \"$1\" || (echo 'more: 1' >> \"$1\"; cp {theirs} {path})"
+        script = f'grep -q more: "$1" || (echo \'more: 1\' >> "$1"; cp {theirs} {path})'
         terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(script))
         terminal.wait_for("error[changed]")
         terminal.wait_for("write your text over what is there now?")
@@ -362,6 +316,6 @@ class TestOnATerminal:
         assert ("more" in sealed.read("secrets.enc.yaml")) == (code == 0)
 
     def test_messages_are_coloured(self, sealed: Project) -> None:
-        terminal = Terminal(sealed, "edit", "none", environ={"TERM": "xterm"})
+        terminal = Terminal(sealed, "edit", "--input-type", "none", "none", environ={"TERM": "xterm"})
         assert terminal.end() == 1
         assert "\x1b[1;31merror[usage]\x1b[0m" in terminal.seen

@@ -187,10 +187,10 @@ class TestColour:
 _BUG = """
 import sys
 from encconf import api, cli
-def decrypt(*args, **options):
+def open_text(*args, **options):
     secret = "hunter2"
     raise KIND(f"cannot handle {secret}")
-api.decrypt = decrypt
+api.open_text = open_text
 sys.exit(cli.main(["decrypt", "secrets.enc.yaml"]))
 """
 
@@ -207,7 +207,7 @@ class TestWaysOut:
                 timeout=60,
             )
             assert done.returncode == 1
-            assert b"encconf: error[internal]: unexpected ValueError in <string>:6 (decrypt)" in done.stderr
+            assert b"encconf: error[internal]: unexpected ValueError in <string>:6 (open_text)" in done.stderr
             assert (b"hunter2" in done.stderr) == (b"Traceback" in done.stderr) == (debug == "1")
 
     @pytest.mark.parametrize(("kind", "code"), [("KeyboardInterrupt", 130), ("BrokenPipeError", 141)])

@@ -59,6 +59,9 @@ ARGV = st.one_of(
 @example(["--config", "x", "keygen"])
 @example(["--color", "always", "--color", "never", "version"])
 @example(["decrypt", "f", "-o", "-"])
+@example(["exec", "f", "g", "--prefix", "P", "--", "a", "--", "-b"])
+@example(["--color", "never", "exec", "f", "--", "a"])
+@example(["exec", "f", "--"])
 @example(["help"])
 @example(["help", "git", "install"])
 def test_what_the_quick_parser_takes_the_full_one_takes_alike(argv: list[str]) -> None:
@@ -91,12 +94,16 @@ def test_plain_calls_need_no_click(command: Command) -> None:
         argv.append(option.names[-1])
         if option.kind != "flag":
             argv.append(option.choices[0] if option.choices else "value")
+    if command.rest:
+        argv += ["--", "program", "--", "-x", "--help"]
     called = quick.parse(argv)
     assert called is not None
     row, values = called
     assert row is command
     for option in command.options:
         assert values[option.dest] != option.default()
+    if command.rest:
+        assert values[command.rest] == ["program", "--", "-x", "--help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -110,7 +117,7 @@ def test_a_target_takes_what_the_table_gives(command: Command) -> None:
     explicit = {
         parameter.name
         for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty
     }
     assert explicit <= set(values)
 

@@ -656,21 +656,6 @@ def test_a_private_key_given_as_a_recipient_is_not_repeated(
         assert caught.value.message == "a private key stands where an age recipient belongs"
 
 
-def test_post_quantum_keys_are_refused_clearly_for_now() -> None:
-    with pytest.raises(MasterKeyError, match="post-quantum age keys cannot be used by this version"):
-        AgeKey("age1pq1x").unwrap(POST_QUANTUM, credentials())
-    with pytest.raises(BadKeyError, match="post-quantum age keys cannot be used by this version"):
-        keys.master_key("age", "age1pq1x").wrap(DATA_KEY, credentials())
-
-
-# The header is all that is looked at.
-POST_QUANTUM = """-----BEGIN AGE ENCRYPTED FILE-----
-YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IG1sa2VtNzY4eDI1NTE5IEFBQUEKQUFB
-QQotLS0gQUFBQQo=
------END AGE ENCRYPTED FILE-----
-"""
-
-
 OURS = ("__future__", "binascii", "encconf", "pyrage")
 
 

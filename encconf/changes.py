@@ -1,0 +1,493 @@
+"""One change to an encrypted text: set or unset a value, replace all of it, other keys, other groups.
+
+Text in, text out, on top of `encconf.api`; what each verb means is as in sops 3.13.2 (sops.go: Set,
+Unset; rotate.go, updatekeys.go, groups) unless it says otherwise.  A change keeps every byte it is
+not about, and every ciphertext; the result of `set_value` and `unset` is read again and compared with
+what was meant.
+"""
+
+from __future__ import annotations
+
+from encconf import api, formats
+from encconf.config import Rule
+from encconf.credentials import Credentials
+from encconf.document import Leaf, splice
+from encconf.envelope import open_data_key
+from encconf.errors import (
+    AlreadyEncryptedError,
+    ConfigError,
+    EmitError,
+    EmptyDocumentError,
+    EncconfError,
+    PathNotFoundError,
+)
+from encconf.formats import goyaml
+from encconf.formats.nodes import drop_plain, missing, put_plain, text_of, typed
+from encconf.metadata import Metadata
+from encconf.path import spell
+from encconf.selection import Chosen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from encconf.api import Opened
+    from encconf.document import Document
+    from encconf.formats.nodes import Plain
+    from encconf.keys import MasterKey
+    from encconf.path import Path
+    from encconf.selection import Selection
+
+    Notify = Callable[[str], None]
+    Check = Callable[[str, str], None]  # is given the plain text before and after, and raises
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def tree(document: Document) -> Any:
+    """The first document's values as dicts and lists, with a `Leaf` for each single value."""
+    from encconf.emit import trees_of
+
+    return trees_of(document)[0][0]
+
+
+def find(node: Any, path: Path) -> Any:
+    """What stands at a path of a `tree`.
+
+    Raises PathNotFoundError, which names the keys that are there: they are not secret.
+    """
+    for at, step in enumerate(path):
+        here = spell(path[: at + 1])
+        if isinstance(node, dict):
+            if step not in node:
+                raise _no_key(node, step, here)
+            node = node[step]
+        elif isinstance(node, list) and isinstance(step, int):
+            if not -len(node) <= step < len(node):
+                raise PathNotFoundError(f"there is nothing at {here}: the list has {len(node)} items")
+            node = node[step]
+        else:
+            what = "a list" if isinstance(node, list) else "a single value"
+            raise PathNotFoundError(f"there is nothing at {here}: {spell(path[:at])} is {what}")
+    return node
+
+
+def _no_key(node: dict[str, object], step: str | int, here: str) -> PathNotFoundError:
+    from difflib import get_close_matches
+
+    if isinstance(step, int):
+        return PathNotFoundError(f"there is nothing at {here}: a mapping has keys, no indexes")
+    close = get_close_matches(step, node, 1)
+    keys = ", ".join(spell([key]) for key in list(node)[:8]) + (", …" if len(node) > 8 else "")
+    hint = f"did you mean: {spell([close[0]])}" if close else f"the keys there are: {keys}" if keys else None
+    return PathNotFoundError(f"there is nothing at {here}", hint=hint)
+
+
+def set_value(
+    text: str,
+    path: Path,
+    value: Plain,
+    *,
+    format: str,
+    keep_type: bool = False,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    check: Check | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """An encrypted text with a value at a path, in the place of what is there or as a new last entry.
+
+    With ``keep_type`` a string that spells a number or a boolean becomes one where one stands.
+    ``check`` is given the plain text before and after, and may raise.  The same text comes back
+    when the value is there already.  With ``ignore_mac`` the file gets a new data key.
+
+    Raises PathNotFoundError for a path that cannot be, EmitError for a value that the format cannot
+    hold there, and whatever opening and encrypting raise.
+    """
+    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
+    before = api.plain_text(opened)
+    if keep_type and isinstance(value, str):
+        value = _as_before(opened, path, value)
+    after = put(before, path, value, format=format)
+    return _again(opened, before, after, credentials, ignore_mac, check, notify)
+
+
+def unset(
+    text: str,
+    path: Path,
+    *,
+    format: str,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    notify: Notify | None = None,
+) -> str:
+    """An encrypted text without what stands at a path; raises PathNotFoundError, and as `set_value`."""
+    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
+    before = api.plain_text(opened)
+    after = drop(before, path, format=format)
+    return _again(opened, before, after, credentials, ignore_mac, None, notify)
+
+
+def update(
+    text: str,
+    plain: str,
+    *,
+    format: str,
+    credentials: Credentials | None = None,
+    check: Check | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """An encrypted text with another plain text in it; what did not change keeps its ciphertext."""
+    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
+    return _again(opened, api.plain_text(opened), plain, credentials, False, check, notify)
+
+
+def put(text: str, path: Path, value: Plain, *, format: str) -> str:
+    """A plain text with a value at a path; raises as `set_value`."""
+    if path[:1] == ("sops",):
+        raise AlreadyEncryptedError(
+            'the name "sops" is taken: the keys of the file stand under it', hint="choose another name"
+        )
+    before = _typed(text, format)
+    meant = put_plain(before, path, _typed_value(value, format))
+    return _checked(_editor(format).put(text, path, value), meant, format)
+
+
+def drop(text: str, path: Path, *, format: str) -> str:
+    """A plain text without the value at a path; raises as `unset`."""
+    document = formats.module(format).scan(text)
+    if not path:
+        raise missing(())
+    find(tree(document), path)
+    meant = drop_plain(_typed(text, format), path)
+    return _checked(_editor(format).drop(text, path), meant, format)
+
+
+def _editor(format: str) -> Any:
+    if format == "yaml":
+        from encconf.formats import yaml_edit
+
+        return yaml_edit
+    if format == "json":
+        from encconf.formats import json_edit
+
+        return json_edit
+    if format == "toml":
+        from encconf.formats import toml_edit
+
+        return toml_edit
+    from encconf.formats.line_edit import LineEditor
+
+    return LineEditor(format)
+
+
+def _checked(after: str, meant: object, format: str) -> str:
+    """The text if it says what was meant, and nothing else."""
+    try:
+        said = _typed(after, format)
+    except EncconfError:
+        said = None
+    if said != meant:
+        raise EmitError(
+            "the change cannot be made without changing something else",
+            hint="an anchor and its aliases are in the way, perhaps; change it with: encconf edit FILE",
+        )
+    return after
+
+
+def _typed(text: str, format: str) -> Any:
+    """The first document with (type, data) for each value; {} for no text at all."""
+    if not text.strip() and format != "binary":
+        return {}
+    try:
+        document = formats.module(format).scan(text)
+    except EmptyDocumentError:
+        return {}
+    for leaf in document.leaves:
+        leaf.scope.node[leaf.step] = (leaf.type, leaf.data)
+    return document.trees[0] if document.trees else {}
+
+
+def _typed_value(value: Plain, format: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _typed_value(item, format) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_typed_value(item, format) for item in value]
+    if format == "toml" and value == "null":
+        value = None  # as rops has it
+    type, data = typed(value)
+    return (type, data) if format in ("yaml", "json", "toml") else ("str", text_of(type, data).encode())
+
+
+def _as_before(opened: Opened, path: Path, value: str) -> Plain:
+    """The value as a number or boolean if one stands there and it spells one."""
+    try:
+        old = find(tree(opened.document), path)
+    except PathNotFoundError:
+        return value
+    if not isinstance(old, Leaf) or old.type not in ("int", "float", "bool"):
+        return value
+    try:
+        type, data = goyaml.resolve(value, None, True)
+        new = goyaml.parse(type, data) if data is not None else None
+    except EncconfError:
+        return value
+    if type == old.type or (type == "int" and old.type == "float"):
+        return new if isinstance(new, (bool, int, float)) and new - new == 0 else value
+    return value
+
+
+def _again(
+    opened: Opened,
+    before: str,
+    after: str,
+    credentials: Credentials | None,
+    ignore_mac: bool,
+    check: Check | None,
+    notify: Notify | None,
+) -> str:
+    document = opened.document
+    if after == before and not ignore_mac:
+        return document.text
+    if check is not None:
+        check(before, after)
+    rule = rule_of(opened.metadata) if ignore_mac else None
+    return api.encrypt(
+        after,
+        rule,
+        format=document.format,
+        twin=opened,
+        new_data_key=ignore_mac,
+        credentials=credentials,
+        notify=notify,
+    )
+
+
+def rule_of(metadata: Metadata) -> Rule:
+    """The rule that a text was encrypted by, as it says itself."""
+    groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
+    return Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
+
+
+def left_in_clear(
+    before: str, after: str, *, format: str, file: Selection, rule: Selection
+) -> list[tuple[str | int, ...]]:
+    """The paths of new or changed values that a file leaves in clear, and its rule wants encrypted.
+
+    ``file`` is the selection that the encrypted file was made with, ``rule`` what .sops.yaml says now.
+    """
+    if file.kind == rule.kind and file.pattern == rule.pattern:
+        return []
+    module = formats.module(format)
+    document = module.scan(after, comments=file.needs_comments or rule.needs_comments)
+    known = {(leaf.path, leaf.data) for leaf in module.scan(before).leaves} if before.strip() else set()
+    chosen = zip(document.leaves, file.choose(document).leaves, rule.choose(document).leaves, strict=True)
+    return [
+        leaf.path
+        for leaf, by_file, by_rule in chosen
+        if by_rule and not by_file and leaf.data and (leaf.path, leaf.data) not in known
+    ]
+
+
+# --- keys ----------------------------------------------------------------------------------------
+
+
+class Plan:
+    """Other master keys for a file: who was there, who will be.  Made without a key, by `plan`."""
+
+    __slots__ = ("document", "metadata", "rule", "selects")
+
+    def __init__(self, document: Document, metadata: Metadata, rule: Rule, selects: bool) -> None:
+        self.document = document
+        self.metadata = metadata
+        self.rule = rule
+        self.selects = selects
+
+    @property
+    def old(self) -> list[list[MasterKey]]:
+        """The groups of the file."""
+        return [[wrapped.key for wrapped in group] for group in self.metadata.groups]
+
+    @property
+    def new(self) -> list[list[MasterKey]]:
+        """The groups to come."""
+        return self.rule.groups
+
+    @property
+    def thresholds(self) -> tuple[int, int]:
+        """How many groups it took, and will take; 0 where there is only one."""
+        return self.metadata.threshold, _threshold(self.rule)
+
+    @property
+    def removes(self) -> bool:
+        """Whether somebody will be gone, or stand in another group."""
+        return api._removed(self.metadata.groups, self.rule.groups)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything will be different.  The order of keys does not count."""
+        same = [set(group) for group in self.old] == [set(group) for group in self.new]
+        return not same or self.thresholds[0] != self.thresholds[1] or self.reselects
+
+    @property
+    def reselects(self) -> bool:
+        """Whether other values will be encrypted."""
+        return self.selects and self.metadata.selection != self.rule.selection
+
+
+def plan(
+    text: str,
+    groups: list[list[MasterKey]],
+    threshold: int | None,
+    *,
+    format: str,
+    selection: Selection | None = None,
+) -> Plan:
+    """What it means to give a file other groups of keys; with ``selection``, other values to encrypt.
+
+    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group.
+    """
+    document = formats.module(format).scan(text)
+    metadata = Metadata.of(document)
+    for group in groups:
+        if not group:
+            raise ConfigError("empty key group provided", hint="name at least one key for it")
+    rule = Rule(groups, threshold or None, selection or metadata.selection, "")
+    return Plan(document, metadata, rule, selection is not None)
+
+
+def carry_out(
+    wanted: Plan,
+    *,
+    rotate: bool = True,
+    credentials: Credentials | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """The encrypted text with the planned keys.
+
+    Where a key goes, or other values are to be encrypted, all is encrypted anew under a new data key:
+    whoever is gone knows the old one.  Without ``rotate``, as in sops, and where keys only come, the data
+    key stays, the values are not even decrypted, and the MAC is what it was.
+    """
+    credentials = credentials or Credentials.from_env()
+    document, metadata = wanted.document, wanted.metadata
+    if (wanted.removes and rotate) or wanted.reselects:
+        opened = api.open_text(document.text, format=document.format, credentials=credentials, notify=notify)
+        return api.encrypt(
+            api.plain_text(opened),
+            wanted.rule,
+            format=document.format,
+            twin=opened,
+            new_data_key=wanted.removes and rotate,
+            credentials=credentials,
+            notify=notify,
+        )
+    data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
+    opened = api.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
+    module = formats.module(document.format)
+    groups, threshold = api._wrapped(wanted.rule, opened, data_key, credentials)
+    renewed = Metadata(
+        groups,
+        threshold,
+        metadata.selection,
+        metadata.lastmodified,
+        metadata.mac,
+        metadata.layout,
+        metadata.version,
+        metadata.unknown,
+    )
+    result = splice(document.text, module.attach(document, module.render_block(renewed.to_block())))
+    again = module.scan(result)
+    if splice(result, module.detach(again)) != splice(document.text, module.detach(document)):
+        raise EmitError("the keys cannot be changed without changing the text; nothing was written")
+    return result
+
+
+def rotate(
+    text: str,
+    *,
+    format: str,
+    add: Sequence[MasterKey] = (),
+    remove: Sequence[MasterKey] = (),
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    notify: Notify | None = None,
+) -> str:
+    """An encrypted text with a new data key, for its keys with some added to the first group, or gone.
+
+    Raises ConfigError when a group's last key would go, WrapError, and whatever opening raises.
+    """
+    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
+    rule = with_keys(rule_of(opened.metadata), add, remove, notify=notify)
+    return api.encrypt(
+        api.plain_text(opened),
+        rule,
+        format=format,
+        twin=opened,
+        new_data_key=True,
+        credentials=credentials,
+        notify=notify,
+    )
+
+
+def with_keys(
+    rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey], *, notify: Notify | None = None
+) -> Rule:
+    """A rule with keys added to its first group and others taken out of all groups.
+
+    Raises ConfigError when a group's last key would go; ``notify`` hears of keys that are not there.
+    """
+    groups = [list(group) for group in rule.groups] or [[]]
+    groups[0] += [key for key in dict.fromkeys(add) if key not in groups[0]]
+    gone = {(key.TYPE, key.name) for key in remove}
+    left = [[key for key in group if (key.TYPE, key.name) not in gone] for group in groups]
+    there = {(key.TYPE, key.name) for group in groups for key in group}
+    for key in remove:
+        if notify and (key.TYPE, key.name) not in there:
+            notify(f"the file has no {key.TYPE} key {key.label} that could be removed")
+    if not all(left):
+        raise ConfigError(
+            "empty key group provided", hint="the last key of a group cannot go; delete the group"
+        )
+    return Rule(left, rule.threshold, rule.selection, rule.name)
+
+
+def plan_group(text: str, group: list[MasterKey], threshold: int | None, *, format: str) -> Plan:
+    """One more key group for a file; ``threshold`` None keeps the file's own, or needs all groups."""
+    metadata = Metadata.of(formats.module(format).scan(text))
+    groups = [*([wrapped.key for wrapped in each] for each in metadata.groups), list(dict.fromkeys(group))]
+    return plan(text, groups, threshold or metadata.threshold or None, format=format)
+
+
+def plan_without_group(text: str, index: int, threshold: int | None, *, format: str) -> Plan:
+    """A file without one of its key groups, numbered from 0.
+
+    Raises ConfigError where it would have none left, or fewer than the threshold says.
+    """
+    metadata = Metadata.of(formats.module(format).scan(text))
+    groups = [[wrapped.key for wrapped in each] for each in metadata.groups]
+    if not 0 <= index < len(groups):
+        raise ConfigError(f"there is no key group {index}: the file has {len(groups)}, numbered from 0")
+    del groups[index]
+    if not groups:
+        raise ConfigError("the only key group of a file cannot go", hint="add another one first")
+    threshold = threshold or metadata.threshold
+    if len(groups) < threshold:
+        raise ConfigError(
+            "removing this key group will make the Shamir threshold impossible to satisfy: "
+            f"it is {threshold}, and {len(groups)} key groups are left",
+            hint="set another: --shamir-secret-sharing-threshold NUMBER",
+        )
+    return plan(text, groups, threshold if len(groups) > 1 else None, format=format)
+
+
+def _threshold(rule: Rule) -> int:
+    return (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else 0
+
+
+def strangers(metadata: Metadata, rule: Rule) -> list[MasterKey]:
+    """The keys of a file that its rule does not name: anyone can write a name into a file."""
+    wanted = {key for group in rule.groups for key in group}
+    return [wrapped.key for group in metadata.groups for wrapped in group if wrapped.key not in wanted]

@@ -1,0 +1,19 @@
+"""``encconf completion``: a shell's script, which asks encconf itself for every word."""
+
+from __future__ import annotations
+
+from encconf.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
+
+
+def completion(console: Console, *, shell: str) -> None:
+    """Print the script for a shell."""
+    from encconf.cli.full import completion_script
+
+    script = completion_script(shell)
+    if script is None:
+        raise UsageError(f"there is no completion for {shell}", hint="for bash, zsh, fish and powershell")
+    console.data(script.strip("\n") + "\n")

@@ -1,0 +1,303 @@
+"""``encconf exec``, and sops's ``exec-env`` and ``exec-file``: programs with the values of files.
+
+`exec` becomes the program (execve): signals and the exit code are the program's own.  The other two
+run ``/bin/sh -c`` as sops 3.13.2 does (cmd/sops/subcommand/exec); exec-env becomes the shell, too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from encconf import api, changes, emit, fileio
+from encconf.cli import files, flat
+from encconf.errors import EncconfError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+    from encconf.cli.console import Console
+
+KEYS = ("SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_SSH_PRIVATE_KEY_CMD", "VAULT_TOKEN")
+"""Variables that `exec` takes away: they open files, and the program has the values."""
+
+
+class CommandError(EncconfError):
+    """A program could not be started."""
+
+    exit_code = 127
+    slug = "no-program"
+
+
+def execute(
+    console: Console,
+    *,
+    file: list[str],
+    argv: list[str],
+    prefix: str | None,
+    nested_separator: str | None,
+    section: str | None,
+    keep_case: bool,
+    override: bool,
+    pristine: bool,
+    keep_keys: bool,
+    print_sources: bool,
+    input_type: str | None,
+    config: str | None,
+) -> None:
+    """Become a program that has the values of files in its environment."""
+    if not argv:
+        raise UsageError("no program was named", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
+    if not file:
+        raise UsageError("no file was named", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
+    found = flat.values(
+        console,
+        file,
+        prefix=prefix or "",
+        separator=nested_separator or "_",
+        section=section,
+        keep_case=keep_case,
+        input_type=input_type,
+    )
+    before = {name: value for name, value in console.environ.items() if keep_keys or name not in KEYS}
+    environ = {} if pristine else dict(before)
+    for name, (text, source) in found.items():
+        there = name in environ and not override
+        if print_sources:
+            console.note(f"{name}: {'the environment' if there else source}")
+        if not there:
+            environ[name] = text
+    _become(argv, environ, console.environ.get("PATH", os.defpath))
+
+
+def exec_env(
+    console: Console,
+    *,
+    file: str,
+    command: str,
+    pristine: bool,
+    user: str | None,
+    input_type: str | None,
+) -> None:
+    """Become a shell that runs a command with the top-level values of a file; they win."""
+    source = files.read(file, in_place=False, output=None, override=None)
+    format = files.format_of(source.name, input_type)
+    try:
+        opened = api.open_text(
+            source.text, format=format, credentials=files.credentials(console), notify=console.warn
+        )
+        shell_with(console, opened, command, pristine=pristine, user=user)
+    except EncconfError as error:
+        raise error.about(source.label) from None
+
+
+def shell_with(
+    console: Console,
+    opened: api.Opened,
+    command: str,
+    *,
+    pristine: bool,
+    user: str | None,
+    background: bool = False,
+) -> None:
+    """Become a shell that runs a command with the top-level values of an opened file."""
+    given: dict[str, str] = {}
+    for key, node in changes.tree(opened.document).items():
+        if isinstance(node, (dict, list)):
+            raise EncconfError(
+                f"cannot use complex value in environment; offending key {key}",
+                hint="encconf exec FILE -- COMMAND flattens nested values",
+            )
+        if "=" in key:
+            raise EncconfError(f"cannot use keys with '=' in environment: {key}")
+        given[key] = emit.text(node)
+    environ = {} if pristine else dict(console.environ)
+    if user is not None:
+        environ.update(_switch(user))
+    environ.update(given)
+    if background:
+        _spawn(command, environ, detached=True)
+        return
+    _become(["/bin/sh", "-c", command], environ, os.defpath)
+
+
+def exec_file(
+    console: Console,
+    *,
+    file: str,
+    command: str,
+    no_fifo: bool,
+    filename: str | None,
+    user: str | None,
+    input_type: str | None,
+    output_type: str | None,
+) -> None:
+    """Run a shell command on the decrypted file, whose path stands for ``{}``; ends as the command does.
+
+    The text stands in a private folder, by default in a pipe that can be read once.
+    """
+    plain = _decrypted(console, file, input_type, output_type)
+    run_on(console, plain, command, fifo=not no_fifo, filename=filename, user=user)
+
+
+def run_on(
+    console: Console,
+    plain: str,
+    command: str,
+    *,
+    fifo: bool,
+    filename: str | None,
+    user: str | None,
+    background: bool = False,
+) -> None:
+    """Run a shell command on a plain text; raises SystemExit with its exit code if that is not 0."""
+    name = filename or "tmp-file"
+    if os.path.isabs(name) or ".." in name.split(os.sep) or not name.strip("./"):
+        raise EncconfError("the provided filename is not a local path")
+    environ = dict(console.environ)
+    if user is not None:
+        environ.update(_switch(user))
+    with fileio.PrivateFolder(console.environ) as folder:
+        path = os.path.join(folder, name)
+        if not fifo or not hasattr(os, "mkfifo"):
+            fileio.write_private(path, plain)
+        else:
+            _feed(path, plain)
+        placed = command.replace("{}", path)
+        code = _spawn(placed, environ, detached=background)
+    if code:
+        raise SystemExit(code)
+
+
+def _decrypted(console: Console, file: str, input_type: str | None, output_type: str | None) -> str:
+    from encconf.cli.convert import converted
+
+    source = files.read(file, in_place=False, output=None, override=None)
+    format = files.format_of(source.name, input_type)
+    try:
+        opened = api.open_text(
+            source.text, format=format, credentials=files.credentials(console), notify=console.warn
+        )
+        return converted(opened, files.format_of(source.name, output_type or input_type))
+    except EncconfError as error:
+        raise error.about(source.label) from None
+
+
+def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
+    """Replace this process by a program that is looked for in a PATH."""
+    import signal
+
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)  # Python ignores these
+    program = argv[0]
+    if os.path.dirname(program):
+        candidates = [program]
+    else:
+        candidates = [os.path.join(folder or ".", program) for folder in path.split(os.pathsep)]
+    if os.name != "posix":
+        _run_portably(argv, environ)
+    failed: OSError | None = None
+    for candidate in candidates:
+        try:
+            os.execve(candidate, argv, environ)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            failed = failed or error
+        except OSError as error:
+            failed = error
+        except ValueError:
+            raise CommandError("a name or value holds a NUL, which no environment can") from None
+    reason = failed.strerror if failed is not None and failed.strerror else "not found"
+    unable = CommandError(f"{program} cannot be run: {reason[:1].lower()}{reason[1:]}")
+    if isinstance(failed, PermissionError):
+        unable.exit_code = 126
+    raise unable
+
+
+def _run_portably(argv: list[str], environ: Mapping[str, str]) -> NoReturn:
+    import subprocess
+
+    try:
+        raise SystemExit(subprocess.run(argv, env=dict(environ), check=False).returncode)
+    except OSError as error:
+        raise CommandError(f"{argv[0]} cannot be run: {error.strerror}") from None
+
+
+def _feed(path: str, text: str) -> None:
+    """Make a pipe, and write the text into it once somebody opens it."""
+    import threading
+
+    os.mkfifo(path, 0o600)
+
+    def write() -> None:
+        try:
+            descriptor = os.open(path, os.O_WRONLY)
+            try:
+                fileio.write_all(descriptor, text.encode("utf-8", "surrogateescape"))
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return  # nobody read it, or not to its end
+
+    threading.Thread(target=write, daemon=True).start()
+
+
+def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) -> int:
+    """Run a shell command to its end and return its exit code, passing signals on to it."""
+    import signal
+    import subprocess
+
+    shell = ["cmd.exe", "/C", command] if os.name == "nt" else ["/bin/sh", "-c", command]
+    if detached:
+        nothing = subprocess.DEVNULL
+        subprocess.Popen(shell, env=dict(environ), stdin=nothing, stdout=nothing, stderr=nothing)
+        return 0
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        if not started:
+            early.append(number)
+        elif started[0].poll() is None:
+            started[0].send_signal(number)
+
+    def leave_alone(number: int, _: object) -> None:
+        """What a terminal's keys send goes to the command, too, which is in the same group."""
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"):
+        kind = getattr(signal, name, None)
+        if kind is not None:  # (an ignored signal would stay ignored in the command)
+            keys = name in ("SIGINT", "SIGQUIT") and os.isatty(0)
+            before[kind] = signal.signal(kind, leave_alone if keys else pass_on)
+    try:
+        started.append(subprocess.Popen(shell, env=dict(environ)))
+        for number in early:
+            started[0].send_signal(number)
+        code = started[0].wait()
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+    return code if code >= 0 else 128 - code
+
+
+def _switch(user: str) -> dict[str, str]:
+    """Become another user, for good; returns the variables that say who that is."""
+    try:
+        import pwd
+
+        known = pwd.getpwnam(user)
+    except (ImportError, KeyError):
+        raise EncconfError(f"user: unknown user {user}") from None
+    try:
+        os.setgroups(os.getgrouplist(user, known.pw_gid))
+        os.setregid(known.pw_gid, known.pw_gid)
+        os.setreuid(known.pw_uid, known.pw_uid)
+    except OSError as error:
+        raise EncconfError(f"cannot become {user}: {error.strerror}") from None
+    return {"HOME": known.pw_dir, "USER": known.pw_name, "LOGNAME": known.pw_name}

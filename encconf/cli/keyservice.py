@@ -1,0 +1,78 @@
+"""``encconf keyservice``."""
+
+from __future__ import annotations
+
+import os
+
+from encconf.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from encconf.cli.console import Console
+
+
+def keyservice(
+    console: Console,
+    *,
+    network: str | None,
+    address: str | None,
+    prompt: bool,
+    verbose: bool,
+    insecure_remote: bool,
+) -> None:
+    """Serve until SIGTERM, SIGHUP or Ctrl-C, any of which is a good end."""
+    import signal
+    from threading import Event
+
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong is said here
+    from encconf import keyservice
+
+    network = network or "tcp"
+    if address is None and network == "unix":
+        raise UsageError("which socket?", hint="--network unix --address $XDG_RUNTIME_DIR/encconf.sock")
+    if prompt and not console.can_ask():
+        raise UsageError("--prompt needs a terminal to ask on")
+    ended = Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: ended.set())
+    with keyservice.serving(
+        network,
+        address or keyservice.DEFAULT_ADDRESS,
+        approve=_asking(console) if prompt else None,
+        log=console.note if verbose else None,
+        insecure_remote=insecure_remote,
+    ) as uri:
+        if network == "tcp":
+            who = "whoever can connect to it" if insecure_remote else "every user of this machine"
+            console.warn(f"{who} can use your keys", hint="--network unix --address PATH lets in only you")
+        console.note(f"listening on {uri}")
+        while not ended.wait(3600):
+            pass  # with a limit, since without one Windows would not hear Ctrl-C
+    console.note("stopped")
+
+
+def _asking(console: Console) -> Callable[[str], bool]:
+    def approve(question: str) -> bool:
+        _forget_typed()
+        while True:
+            try:
+                answer = console.ask(f"{question} (y/n)").lower()
+            except EOFError:
+                return False
+            if answer in ("y", "yes", "n", "no"):
+                return answer[0] == "y"
+
+    return approve
+
+
+def _forget_typed() -> None:
+    """Drop what was typed before the question: it answers another one."""
+    try:
+        import termios
+
+        termios.tcflush(0, termios.TCIFLUSH)
+    except (ImportError, OSError):
+        return

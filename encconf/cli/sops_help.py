@@ -1,0 +1,95 @@
+"""Help and shell completion of encconf called ``sops``."""
+
+from __future__ import annotations
+
+from encconf.cli.sops import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.sops import Line
+
+
+def help_text(line: Line) -> str:
+    """What the root or a command takes."""
+    name = line.command.removesuffix(" help").removesuffix("help").strip()
+    if not name and line.args[:1] in (["help"], ["h"]):
+        name = " ".join(line.args[1:2])
+    if name in GROUPED:
+        below = [each for each in FLAGS if each.startswith(f"{name} ")]
+        return f"sops {name} - {ABOUT[name]}\n\n" + "".join(f"   sops {each}\n" for each in below)
+    row = FLAGS.get(name)
+    if row is None:
+        commands = "".join(f"   {each:12} {ABOUT[each]}\n" for each in COMMANDS)
+        return (
+            "sops - editor of encrypted files, by encconf\n\nUSAGE: sops [flags] command [flags] "
+            "[arguments], or "
+            f"sops [flags] file\n\nCOMMANDS:\n{commands}\nFLAGS:\n{_flag_lines(ROOT_FLAGS)}"
+        )
+    return f"sops {name} - {ABOUT.get(name.partition(' ')[0], '')}\n\nFLAGS:\n{_flag_lines(row)}"
+
+
+def _flag_lines(row: str) -> str:
+    lines = []
+    for flag in map(Flag, row.split()):
+        names = ", ".join(f"--{name}" if len(name) > 1 else f"-{name}" for name in flag.names)
+        value = "" if flag.kind in ("?", "!") else " number" if flag.kind == "#" else " value"
+        lines.append(f"   {names}{value}{f' [${flag.env}]' if flag.env else ''}\n")
+    return "".join(lines)
+
+
+def words(before: list[str]) -> str:
+    """What may come next, a word a line: commands, or flags after a dash."""
+    command = next((word for word in before if word in COMMANDS), None)
+    if before and before[-1][:1] == "-":
+        row = FLAGS.get(command, "") if command else ROOT_FLAGS
+        names = [name for flag in map(Flag, row.split()) for name in flag.names]
+        found = [f"--{name}" if len(name) > 1 else f"-{name}" for name in names]
+        return "".join(f"{name}\n" for name in found if name.startswith(before[-1]))
+    if command in GROUPED:
+        return "".join(f"{name.partition(' ')[2]}\n" for name in FLAGS if name.startswith(f"{command} "))
+    return "" if command else "".join(f"{name}\n" for name in (*COMMANDS, "help"))
+
+
+_BASH = """\
+_sops_complete() {
+  local current="${COMP_WORDS[COMP_CWORD]}" words=("${COMP_WORDS[@]:0:COMP_CWORD}")
+  [[ "$current" == -* ]] && words+=("$current")
+  COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$current"))
+}
+complete -o bashdefault -o default -o nospace -F _sops_complete sops
+"""
+_ZSH = """\
+#compdef sops
+_sops_complete() {
+  local -a found words_before
+  words_before=("${(@)words[1,CURRENT-1]}")
+  [[ "${words[CURRENT]}" == -* ]] && words_before+=("${words[CURRENT]}")
+  found=("${(@f)$("${words_before[@]}" --generate-bash-completion 2>/dev/null)}")
+  if [[ -n "${found[1]}" ]]; then compadd -a found; else _files; fi
+}
+compdef _sops_complete sops
+"""
+_FISH = """\
+function __sops_complete
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    string match -q -- '-*' $current; and set -a words $current
+    $words --generate-bash-completion 2>/dev/null
+end
+complete -c sops -a '(__sops_complete)'
+"""
+_POWERSHELL = """\
+Register-ArgumentCompleter -Native -CommandName sops -ScriptBlock {
+    param($word, $ast, $position)
+    $words = @($ast.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
+    if ($word -and -not $word.StartsWith('-')) { $words = @($words | Select-Object -SkipLast 1) }
+    & sops @words --generate-bash-completion 2>$null |
+        Where-Object { $_ -like "$word*" } |
+        ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
+}
+"""
+
+
+def script(shell: str) -> str:
+    """What makes a shell complete sops's words."""
+    return {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWERSHELL}[shell]

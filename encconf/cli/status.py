@@ -1,0 +1,32 @@
+"""``encconf filestatus``: whether a file is encrypted, as sops says it."""
+
+from __future__ import annotations
+
+from encconf.cli import files
+from encconf.errors import EncconfError, NotEncryptedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
+
+
+def filestatus(console: Console, *, file: str, input_type: str | None, config: str | None) -> None:
+    """Print ``{"encrypted":true}`` or ``{"encrypted":false}``."""
+    source = files.read(file, in_place=False, output=None, override=None)
+    format = files.format_of(source.name, input_type)
+    try:
+        encrypted = is_encrypted(source.text, format)
+    except EncconfError as error:
+        raise error.about(source.label) from None
+    console.data(f'{{"encrypted":{str(encrypted).lower()}}}\n')
+
+
+def is_encrypted(text: str, format: str) -> bool:
+    """Whether a text has sops metadata, and a version and a MAC in it.  Raises ParseError."""
+    if not text.strip():
+        return False
+    try:
+        metadata = files.metadata(text, format)
+    except NotEncryptedError:
+        return False
+    return bool(metadata.version and metadata.mac)

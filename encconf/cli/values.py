@@ -1,0 +1,223 @@
+"""``encconf get``, ``set``, ``unset`` and ``update``: values of encrypted files."""
+
+from __future__ import annotations
+
+from encconf import api, changes, fileio
+from encconf.cli import files
+from encconf.document import Leaf
+from encconf.errors import EncconfError, InputError, MissingFileError, UsageError
+from encconf.formats.nodes import text_of
+from encconf.path import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
+    from encconf.cli.table import Value
+    from encconf.formats.nodes import Plain
+
+
+def get(
+    console: Console,
+    *,
+    file: str,
+    path: str | None,
+    json: bool,
+    ignore_mac: bool,
+    input_type: str | None,
+    config: str | None,
+) -> None:
+    """Print one value of a file as it is, or a mapping or list as the file's format has it."""
+    from encconf import emit
+    from encconf.cli.console import is_terminal
+
+    source = files.read(file, in_place=False, output=None, override=None)
+    format = files.format_of(source.name, input_type)
+    where = parse(path or "")
+    try:
+        opened = api.open_text(
+            source.text, format=format, credentials=files.credentials(console), ignore_mac=ignore_mac
+        )
+        trees, notes = emit.trees_of(opened.document)
+        node = changes.find(trees[0], where)
+        if json:
+            said = emit.value(node, "json") if not isinstance(node, Leaf) else emit.json_word(node)
+        elif isinstance(node, Leaf):
+            said = text_of(node.type, node.data)
+        elif not where:
+            said = api.plain_text(opened)
+        else:
+            said = emit.value(node, format if format in ("yaml", "json", "dotenv", "ini") else "json", notes)
+    except EncconfError as error:
+        raise error.about(source.label) from None
+    if json or is_terminal(1):
+        said = said if said.endswith("\n") else said + "\n"
+    console.data(said)
+
+
+def set_value(
+    console: Console,
+    *,
+    file: str,
+    path: str,
+    value: str | None,
+    json: bool,
+    string: bool,
+    in_clear: bool,
+    ignore_mac: bool,
+    input_type: str | None,
+    config: str | None,
+    **keys_and_selection: Value,
+) -> None:
+    """Set one value; a missing file is made by its rule."""
+    format = files.format_of(file, input_type)
+    where = parse(path)
+    if json and string:
+        raise UsageError("--json and --string exclude each other")
+    target = fileio.resolve(file)
+    old: str | None = None
+    try:
+        old = fileio.read_text(target)
+    except MissingFileError:
+        fileio.check_writable(target)
+    given = value if value is not None else _asked(console, path)
+    if value is not None and console.can_ask():
+        console.hint("without a value on the command line, set asks for it, and no history keeps it")
+    new: Plain = _from_json(given) if json else given
+    try:
+        if old is None:
+            from encconf.cli.rule import find_rule
+
+            rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
+            plain = changes.put("{}\n" if format == "json" else "", where, new, format=format)
+            enc = api.encrypt(
+                plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
+            )
+        else:
+            selection = files.metadata(old, format).selection
+            enc = changes.set_value(
+                old,
+                where,
+                new,
+                format=format,
+                keep_type=not json and not string,
+                credentials=files.credentials(console),
+                ignore_mac=ignore_mac,
+                check=files.refuse_clear(console, file, format, selection, config, allowed=in_clear),
+                notify=console.warn,
+            )
+    except EncconfError as error:
+        raise error.about(file) from None
+    _write(console, file, target, old, enc)
+
+
+def unset(
+    console: Console,
+    *,
+    file: str,
+    path: str,
+    idempotent: bool,
+    ignore_mac: bool,
+    input_type: str | None,
+    config: str | None,
+) -> None:
+    """Take one value out."""
+    from encconf.errors import PathNotFoundError
+
+    source = files.read(file, in_place=False, output=None, override=None)
+    if source.path is None:
+        raise UsageError("unset needs a file, not stdin")
+    format = files.format_of(source.name, input_type)
+    where = parse(path)
+    try:
+        enc = changes.unset(
+            source.text,
+            where,
+            format=format,
+            credentials=files.credentials(console),
+            ignore_mac=ignore_mac,
+            notify=console.warn,
+        )
+    except PathNotFoundError as error:
+        if idempotent:
+            console.note(f"{file} has no such value")
+            return
+        raise error.about(file) from None
+    except EncconfError as error:
+        raise error.about(file) from None
+    _write(console, file, source.path, source.text, enc)
+
+
+def update(
+    console: Console,
+    *,
+    file: str,
+    given: str | None,
+    dry_run: bool,
+    in_clear: bool,
+    input_type: str | None,
+    config: str | None,
+) -> None:
+    """Put a new plain text into an encrypted file; what did not change stays as it is."""
+    source = files.read(file, in_place=False, output=None, override=None)
+    if source.path is None:
+        raise UsageError("update needs a file, not stdin")
+    format = files.format_of(source.name, input_type)
+    plain = files.read(given, in_place=False, output=None, override=None).text
+    try:
+        selection = files.metadata(source.text, format).selection
+        enc = changes.update(
+            source.text,
+            plain,
+            format=format,
+            credentials=files.credentials(console),
+            check=files.refuse_clear(console, file, format, selection, config, allowed=in_clear),
+            notify=console.warn,
+        )
+    except EncconfError as error:
+        raise error.about(file) from None
+    if dry_run:
+        before, after = source.text.splitlines(), enc.splitlines()
+        changed = len(set(after) - set(before))
+        console.note(
+            f"{file} is up to date"
+            if enc == source.text
+            else f"{file}: {changed} lines would be written anew"
+        )
+        return
+    _write(console, file, source.path, source.text, enc)
+
+
+def _write(console: Console, file: str, target: str, old: str | None, enc: str) -> None:
+    if enc == old:
+        console.note(f"{file} is up to date")
+        return
+    fileio.write_atomic(target, enc, replacing=old)
+    console.note(f"wrote {file}")
+
+
+def _asked(console: Console, path: str) -> str:
+    """The value that somebody types unseen, or all of stdin less its last line break."""
+    from encconf.cli.console import is_terminal
+
+    if is_terminal(0):
+        import getpass
+
+        try:
+            return getpass.getpass(f"encconf: value of {path} (unseen): ")
+        except EOFError:
+            raise KeyboardInterrupt from None
+    text = fileio.read_stdin()
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _from_json(text: str) -> Plain:
+    from json import loads
+
+    def refuse(word: str) -> Plain:
+        raise ValueError(word)
+
+    try:
+        value: Plain = loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        raise InputError("the value is not JSON", hint="a string in JSON stands in double quotes") from None
+    return value

@@ -1,0 +1,156 @@
+"""Any bytes, as sops 3.13.2 keeps them: one string called ``data`` in a JSON envelope.
+
+(stores/json/store.go: BinaryStore.)  Texts are `str` throughout encconf, so bytes that are not UTF-8
+travel as lone surrogates (``errors="surrogateescape"``): whoever reads such a file must decode, and
+whoever writes it encode, in that way.  An envelope itself is ASCII.
+
+A text that is such an envelope already counts as encrypted; sops would put it into another one.
+There are no names in a binary file, hence nothing to load: `encconf.load_config` says so.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.document import Document, Leaf, Part, Scope, splice
+from encconf.errors import EmitError, ParseError
+from encconf.formats import Prepared, json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from encconf.document import Edit
+
+_KEY = "data"
+_ENVELOPE = '{\n\t"data": ""\n}\n'
+_ENC = b"ENC[AES256_GCM,"
+_BRACE = re.compile(r"[ \t\r\n]*\{")
+
+
+def scan(text: str, *, comments: bool = False) -> Document:
+    """An envelope's document, or one with the whole text as its one value; never raises ParseError."""
+    if '"sops"' in text and _BRACE.match(text):
+        try:
+            document = json.scan(text)
+        except ParseError:
+            pass  # some text that begins with a brace
+        else:
+            if document.block is not None and "lastmodified" in document.block:
+                document.format = "binary"
+                return document
+    document = Document(text, "binary")
+    part = Part(0)
+    part.root = "map"
+    part.end = len(text)
+    document.parts.append(part)
+    tree: dict[str, object] = {_KEY: None}
+    document.trees.append(tree)
+    document.shape += ["%", "." + _KEY]
+    data = text.encode("utf-8", "surrogateescape")
+    document.leaves.append(Leaf(Scope(None, None, (), "", tree), _KEY, 0, len(text), "", "str", data))
+    return document
+
+
+def load_plain(text: str) -> list[dict[str, object]]:
+    """A plain text as the one value it is."""
+    return [{_KEY: text}]
+
+
+def settle(document: Document) -> None:
+    """There is nothing to do: binary files are not loaded."""
+
+
+def fragile(leaf: Leaf) -> bool:
+    """Bytes are bytes to every sops."""
+    return False
+
+
+def caveat(leaf: Leaf) -> str | None:
+    """Bytes are bytes to every sops."""
+    return None
+
+
+def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+    """There are no bytes that sops could not read back."""
+    return None
+
+
+def region(document: Document, leaf: Leaf) -> tuple[int, int]:
+    """The span of all that spells a leaf."""
+    return leaf.start, leaf.end
+
+
+def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+    """Put an ``ENC[…]`` text in the place of the whole text; `attach` puts the envelope around it."""
+    return leaf.start, leaf.end, f'"{enc}"'
+
+
+def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+    """The bytes, where the ``ENC[…]`` text stands; `detach` takes the envelope away.
+
+    Of an envelope that holds other values, too, only ``data`` is left, as by sops.  Raises EmitError
+    if that is not a string.
+    """
+    if leaf.path != (_KEY,):
+        return leaf.start, leaf.end, ""
+    if type != "str":
+        raise _no_data()
+    return leaf.start, leaf.end, data.decode("utf-8", "surrogateescape")
+
+
+def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    """There are no comments: one that stands in a list of the envelope goes with it."""
+    return leaf.start, leaf.end, ""
+
+
+def render_block(block: Mapping[str, object]) -> str:
+    """Spell the ``sops`` member of the envelope."""
+    return json.render_block(block)
+
+
+def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
+    """Set, replace or remove members that are strings; every other byte stays."""
+    return json.amend(block_text, changes)
+
+
+def attach(document: Document, block_text: str) -> list[Edit]:
+    """The edits that put the envelope with its block around the text, or replace the block."""
+    if document.parts[0].block is not None:
+        return json.attach(document, block_text)
+    envelope = splice(_ENVELOPE, json.attach(json.scan(_ENVELOPE), block_text))
+    before, quotes, after = envelope.partition('""')
+    size = len(document.text)
+    if not size:
+        return [(0, 0, before + quotes + after)]
+    return [(0, 0, before), (size, size, after)]
+
+
+def detach(document: Document) -> list[Edit]:
+    """The edits that take the envelope away.  Raises EmitError if there is no data in it."""
+    if document.parts[0].block is None:
+        return []
+    data = next((leaf for leaf in document.leaves if leaf.path == (_KEY,)), None)
+    if data is None or data.type != "str" or data.data is None:
+        raise _no_data()
+    edits: list[Edit] = []
+    at = 0
+    for leaf in document.leaves:
+        if _is_sealed(leaf):  # `literal` replaces these
+            edits.append((at, leaf.start, ""))
+            at = leaf.end
+        elif leaf is data:  # an empty text, or one that an old sops left alone
+            edits.append((at, leaf.end, data.data.decode("utf-8", "surrogateescape")))
+            at = leaf.end
+    return [*edits, (at, len(document.text), "")]
+
+
+def _is_sealed(leaf: Leaf) -> bool:
+    return leaf.sealed is not None or bool(leaf.data and leaf.data.startswith(_ENC))
+
+
+def _no_data() -> EmitError:
+    return EmitError(
+        'error emitting binary store: no binary data found in tree: there is no string called "data"',
+        hint="this is likely not an encrypted binary file: say what it is with --input-type",
+    )

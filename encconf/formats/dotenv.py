@@ -1,0 +1,357 @@
+"""dotenv texts: a name, ``=`` and a value on each line, in sops's dialect with quotes understood.
+
+How sops 3.13.2 (stores/dotenv/store.go) reads a line: ``#`` in the first column makes a comment, the
+first ``=`` ends the name, all that follows is the value, in which ``\\n`` means a line break.  No
+quotes, no escapes, no blanks trimmed, no ``export``.  These are the bytes that are encrypted here,
+too: ``sops -d`` prints the lines that went in, and ``sops exec-env`` gives what sops would give.
+
+What people write is read in addition, and comes back to the byte:
+
+- a value in quotes may go over several lines; sops gets it as one, in double quotes with ``\\n``;
+- comments may be indented, lines may be blank, the line breaks may be ``\\r\\n``.
+
+When values are loaded, **quotes mean what they mean to dotenv readers** (python-dotenv: ``\\n`` and its
+like in double ones, ``\\'`` in single ones, a comment behind them, ``export`` before the name) **and a
+value without quotes means what it means to sops**: ``a # b`` and ``a#b`` are whole, and ``\\n`` is a line
+break.  So a value that `sops set` wrote is never cut, and no setting says what a file means.
+``$NAME`` is never expanded.  `caveat` says of which values sops makes something else.
+
+Not read: ``NAME`` without ``=``, names in quotes, and quotes after which something else follows, which
+are part of the value as in sops.  A name that stands twice is kept twice; the last one counts.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.document import Comment, Document, Leaf, Part, Scope
+from encconf.errors import EmitError, ParseError
+from encconf.formats import Prepared, flat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from encconf.document import Edit
+
+_PREFIX = "sops_"
+_BLOCK = re.compile(r"(?m)^sops_[^\n]*(?:\n|\Z)")
+# A value in quotes, and behind it at most a comment.
+_QUOTED = re.compile(
+    r"""[ \t]*(?:"((?:[^"\\]++|\\.)*+)"|'((?:[^'\\]++|\\.)*+)')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""", re.DOTALL
+)
+# As shells read it: a backslash before the closing quote is one.
+_LITERAL = re.compile(r"[ \t]*'([^'\n]*+)'[ \t]*(?:\#[^\r\n]*)?")
+_QUOTE = re.compile(r"[ \t]*[\"']")
+_NAME = re.compile(r"\s*(?:export[ \t]+)?(.*?)\s*", re.DOTALL)
+_ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
+_ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+_QUOTES = "to sops the quotes are part of the value; to encconf and other dotenv readers they are not"
+_BREAK = "\\n is a line break to sops and encconf; if it is not meant so, put the value in single quotes"
+_HASH = "the # is part of the value to sops and encconf; other dotenv readers see a comment there"
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def scan(text: str, *, comments: bool = False) -> Document:
+    """Parse lines into leaves with spans.
+
+    A text with lines of a ``sops`` block is read exactly as sops reads it, and with ``\\n`` as its line
+    break in any case; one without also in the ways described above.  Raises ParseError for a line
+    without ``=``, MetadataError for a block whose names are at odds.
+    """
+    flat.check(text)
+    exact = _BLOCK.search(text) is not None
+    crlf = _all_crlf(text)
+    if exact and crlf:
+        text, crlf = text.replace("\r\n", "\n"), False  # git has done that; sops could not read it
+    document = Document(text, "dotenv")
+    part = Part(0)
+    part.root = "map"
+    part.end = len(text)
+    document.parts.append(part)
+    tree: dict[str, object] = {}
+    document.trees.append(tree)
+    document.shape.append("%")
+    root = Scope(None, None, (), "", tree)
+    pending: list[Comment] = []
+    block: list[tuple[int, int]] = []
+
+    at = 1 if text.startswith("\ufeff") and not exact else 0
+    while at < len(text):
+        end = text.find("\n", at)
+        following = len(text) if end < 0 else end + 1
+        end = _content_end(text, at, following, crlf)
+        lead = at
+        if not exact or not text[at:end].strip(" \t\r"):
+            while lead < end and text[lead] in " \t\r":
+                lead += 1
+        if lead == end:
+            at = following
+            continue
+        if text[lead] == "#":
+            if comments:
+                comment = Comment(root, text[lead + 1 : end], lead + 1, end, None)
+                document.comments.append(comment)
+                pending.append(comment)
+            at = following
+            continue
+        sign = text.find("=", at, end)
+        if sign < 0:
+            raise ParseError(
+                "a line has no = after a name",
+                line=text.count("\n", 0, at) + 1,
+                hint="write NAME=value; a comment starts with #; a value over several lines needs quotes",
+            )
+        name = text[at:sign]
+        start = sign + 1
+        note = None
+        if name.startswith(_PREFIX):
+            block.append((at, following))
+            at = following
+            continue
+        if not exact and _QUOTE.match(text, start, end):
+            found = _QUOTED.match(text, start)
+            if found is not None and found.end() > end:  # it goes on in the next line
+                end = found.end()
+                following = text.find("\n", end) + 1 or len(text)
+                note = _one_line(text[start:end])
+        line = note if note is not None else text[start:end]
+        data = line.replace("\\n", "\n").encode()
+        leaf = Leaf(root, name, start, end, _style(line), "str", data, note)
+        document.leaves.append(leaf)
+        document.shape.append("." + name)
+        tree[name] = None
+        for comment in pending:
+            comment.before = name
+        pending.clear()
+        at = following
+    if block:
+        part.block = (block[0][0], block[-1][1])
+        _take_block(document, block)
+    return document
+
+
+def _all_crlf(text: str) -> bool:
+    """Whether ``\\r\\n`` is the line break; a ``\\r`` here and there belongs to a value, as in sops."""
+    count = text.count("\r\n")
+    return count > 0 and count == text.count("\n")
+
+
+def _content_end(text: str, at: int, following: int, crlf: bool) -> int:
+    """Where a line's content ends, given where the next line starts."""
+    end = following
+    if end > at and text[end - 1] == "\n":
+        end -= 1
+        if crlf and end > at and text[end - 1] == "\r":
+            end -= 1
+    return end
+
+
+def _take_block(document: Document, lines: list[tuple[int, int]]) -> None:
+    kept = [document.text[at:following].removesuffix("\n") for at, following in lines]
+    document.block_text = "".join(f"{line}\n" for line in kept)
+    entries = []
+    for line in kept:
+        name, _, value = line.partition("=")
+        entries.append((name.removeprefix(_PREFIX), value.replace("\\n", "\n")))
+    document.block = flat.unflatten(entries)
+
+
+def _style(line: str) -> str:
+    """The quotes around a value, "" for none."""
+    quoted = _QUOTE.match(line) is not None and _unquoted(line) is not None
+    return line.lstrip(" \t")[0] if quoted else ""
+
+
+def _one_line(value: str) -> str:
+    """A value in quotes over several lines as sops can hold it: on one, and with the same meaning."""
+    value = value.replace("\r\n", "\n")
+    line = value.replace("\n", "\\n")
+    meant = _unquoted(value)
+    assert meant is not None
+    if _unquoted(line) == meant:
+        return line
+    found = _QUOTED.fullmatch(value)
+    assert found is not None
+    group = 1 if found[1] is not None else 2
+    head, tail = value[: found.start(group) - 1], value[found.end(group) + 1 :]
+    escaped = meant.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{head}"{escaped}"{tail}'
+
+
+def _unquoted(line: str) -> str | None:
+    """What a value in quotes means, None for one that isn't in quotes."""
+    found = _QUOTED.fullmatch(line)
+    if found is None:
+        found = _LITERAL.fullmatch(line)
+        return found[1] if found is not None else None
+    if found[1] is not None:
+        return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), found[1])
+    return re.sub(r"\\([\\'])", r"\1", found[2])
+
+
+def load_plain(text: str) -> list[dict[str, object]]:
+    """The values of a plain text: strings by name."""
+    document = scan(text)
+    settle(document)
+    return document.trees
+
+
+def settle(document: Document) -> None:
+    """Fill the tree with the names and values that are meant; see the module's docstring."""
+    tree = document.trees[0]
+    tree.clear()
+    for leaf in document.leaves:
+        name = _NAME.fullmatch(str(leaf.step))
+        assert name is not None
+        assert leaf.data is not None
+        try:
+            value: str | bytes = leaf.data.decode()
+        except UnicodeDecodeError:
+            value = leaf.data
+        if leaf.type != "str":
+            value = flat.word(leaf.type, leaf.data)
+        elif isinstance(value, str) and _QUOTE.match(value):
+            unquoted = _unquoted(value.replace("\n", "\\n"))
+            value = value if unquoted is None else unquoted
+        elif isinstance(value, str) and str(leaf.step)[-1:] in (" ", "\t"):
+            value = value.lstrip(" \t")  # `NAME = value`
+        tree[name[1]] = value
+
+
+def fragile(leaf: Leaf) -> bool:
+    """Releases of sops agree on what a line says."""
+    return False
+
+
+def caveat(leaf: Leaf) -> str | None:
+    """Why sops or others read a value otherwise than `settle` does, if they do."""
+    line = (leaf.data or b"").decode("utf-8", "replace").replace("\n", "\\n")
+    if leaf.style:
+        return _QUOTES
+    if "\\n" in line and not line.startswith("-----BEGIN "):
+        return _BREAK
+    return _HASH if re.search(r"[ \t]\#", line) else None
+
+
+# --- spelling ------------------------------------------------------------------------------------
+
+
+def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+    """Put what sops cannot read into its dialect: line breaks, blanks, indented comments, many lines."""
+    text = document.text
+    if document.parts[0].block is not None:
+        return None
+    crlf = _all_crlf(text)
+    out: list[str] = []
+    originals: dict[int, str] = {}
+    size = at = 0
+    for leaf in document.leaves:
+        gap = _tidy(text[at : leaf.start], crlf)
+        value = text[leaf.start : leaf.end]
+        size += len(gap)
+        if isinstance(leaf.note, str):
+            originals[size] = value.replace("\r\n", "\n") if crlf else value
+            value = leaf.note
+        size += len(value)
+        out += [gap, value]
+        at = leaf.end
+    out.append(_tidy(text[at:], crlf))
+    new = "".join(out).removeprefix("\ufeff")
+    if new == text:
+        return None
+    if text.startswith("\ufeff"):
+        originals = {start - 1: value for start, value in originals.items()}
+    return Prepared(new, originals)
+
+
+def _tidy(gap: str, crlf: bool) -> str:
+    """What stands between two values, as sops can read it."""
+    if crlf:
+        gap = gap.replace("\r\n", "\n")
+    gap = re.sub(r"(?m)^[ \t\r]+(?=#|$)", "", gap)
+    return re.sub(r"\A\ufeff[ \t\r]+(?=#|\n|\Z)", "\ufeff", gap)
+
+
+def region(document: Document, leaf: Leaf) -> tuple[int, int]:
+    """The span of all that spells a leaf."""
+    return leaf.start, leaf.end
+
+
+def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+    """Put an ``ENC[…]`` text in a leaf's place: sops takes it without quotes only."""
+    return leaf.start, leaf.end, enc
+
+
+def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+    """Put a plaintext where an ``ENC[…]`` text stands, on one line as sops does."""
+    return leaf.start, leaf.end, flat.word(type, data).replace("\n", "\\n")
+
+
+def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    """There are no lists, nor comments in them."""
+    return leaf.start, leaf.end, ""
+
+
+# --- the sops block ------------------------------------------------------------------------------
+
+# A block's text is its lines, each with its line break.
+
+
+def render_block(block: Mapping[str, object]) -> str:
+    """Spell the block as sops does: a line for each of its strings.  Raises EmitError."""
+    lines = []
+    for name, value in flat.flatten(block):
+        if "=" in name:
+            raise EmitError(
+                "the sops block has a name with = in it, which dotenv cannot hold",
+                hint="a YAML or JSON file can hold it",
+            )
+        lines.append(_line(name, value))
+    return "".join(lines)
+
+
+def _line(name: str, value: str) -> str:
+    escaped = value.replace("\n", "\\n")
+    return f"{_PREFIX}{name}={escaped}\n"
+
+
+def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
+    """Set, replace or remove members that are strings; every other line stays.
+
+    A new member stands before the first one whose name is greater.
+    """
+    lines = [f"{line}\n" for line in block_text.removesuffix("\n").split("\n")]
+    names = [line.partition("=")[0].removeprefix(_PREFIX) for line in lines]
+    for name, new in changes.items():
+        at = next((at for at, known in enumerate(names) if known >= name), len(names))
+        end = at
+        if name in names:
+            at = names.index(name)
+            end = at + 1
+        lines[at:end] = [] if new is None else [_line(name, new)]
+        names[at:end] = [] if new is None else [name]
+    return "".join(lines)
+
+
+def attach(document: Document, block_text: str) -> list[Edit]:
+    """The edits that add the block as the last lines; one that is there is replaced."""
+    text = document.text
+    edits = detach(document)
+    end = len(text)
+    for start, stop, _ in reversed(edits):
+        if stop != end:
+            break
+        end = start
+    broken = not end or text[end - 1] == "\n"
+    return [*edits, (len(text), len(text), block_text if broken else "\n" + block_text)]
+
+
+def detach(document: Document) -> list[Edit]:
+    """The edits that remove every line of the block."""
+    if document.parts[0].block is None:
+        return []
+    return [(found.start(), found.end(), "") for found in _BLOCK.finditer(document.text)]

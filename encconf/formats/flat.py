@@ -1,0 +1,183 @@
+"""What dotenv and INI share: no types, and no room for a nested ``sops`` block.
+
+sops 3.13.2 (stores/flatten.go, stores/metadata.go) writes the block there as flat names and strings:
+``{"age": [{"enc": "x"}]}`` is ``age__list_0__map_enc`` with the value ``x``, a line break in a value is
+``\\n``.  A backslash itself is not escaped, so that not every value can be written; what would come back
+as another one is refused.  Values of other types than strings, which sops can put into such a file
+from a YAML one, are spelled as it spells them (stores.ValToString).
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmitError, MetadataError, ParseError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from encconf.document import Document, Leaf
+
+_STEP = re.compile("__(map|list)_")
+_MAX_DEPTH = 12
+"""How deep a block may nest; sops's own has four levels."""
+_WHOLE = re.compile(r"(\d{1,3})\.0*")
+
+
+def flatten(block: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The block's members as flat names and strings, sorted by name at each level as in sops.
+
+    Raises EmitError for what would come back as something else.
+    """
+    entries: list[tuple[str, str]] = []
+    for name in sorted(block):
+        _flatten(name, block[name], entries)
+    for name, value in entries:
+        if "\\n" in value or "\n" in name:
+            raise EmitError(
+                f"the sops block cannot hold {_short(name)} here: it has a \\n, which means a line break",
+                hint="a YAML or JSON file can hold it",
+            )
+    try:
+        again = unflatten(entries)
+    except MetadataError:
+        again = {}
+    if again != (_strings(block) or {}):
+        raise EmitError(
+            "the sops block has a name with __map_ or __list_ in it, which means a level of its own here",
+            hint="a YAML or JSON file can hold it",
+        )
+    return entries
+
+
+def _flatten(name: str, value: object, entries: list[tuple[str, str]]) -> None:
+    if isinstance(value, dict):
+        for key in sorted(value):
+            _flatten(f"{name}__map_{key}", value[key], entries)
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            _flatten(f"{name}__list_{at}", item, entries)
+    elif value is not None:
+        entries.append((name, _string(value)))
+
+
+def _string(value: object) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _strings(value: object) -> Any:
+    """The same with strings only, and without what has no spelling: null, and what is empty."""
+    if isinstance(value, (dict, list)):
+        if isinstance(value, list):
+            return [_strings(item) for item in value] if value else None
+        items = {key: _strings(item) for key, item in value.items()}
+        return {key: item for key, item in items.items() if item is not None} or None
+    return None if value is None else _string(value)
+
+
+def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """The block of flat names and strings.
+
+    Raises MetadataError for a name that stands twice, lists with holes, and names at odds.
+    """
+    root: dict[str | int, Any] = {}
+    for name, value in entries:
+        parts = _STEP.split(name)
+        steps: list[str | int] = [parts[0]]
+        for kind, step in zip(parts[1::2], parts[2::2], strict=True):
+            if kind == "map":
+                steps.append(step)
+            elif step.isascii() and step.isdecimal() and len(step) < 5:
+                steps.append(int(step))
+            else:
+                raise MetadataError(f"{_short(name)} in the sops block has no number for a list item")
+        if len(steps) > _MAX_DEPTH:
+            raise MetadataError(f"{_short(name)} in the sops block nests too deep")
+        node = root
+        for step in steps[:-1]:
+            below = node.setdefault(step, {})
+            if not isinstance(below, dict):
+                raise MetadataError(f"{_short(name)} in the sops block is a value and a collection")
+            node = below
+        if steps[-1] in node:
+            raise MetadataError(f"{_short(name)} stands twice in the sops block")
+        node[steps[-1]] = value
+    block: dict[str, object] = {}
+    for key, value in root.items():
+        block[str(key)] = _nested(value, str(key))
+    threshold = block.get("shamir_threshold")
+    if isinstance(threshold, str) and (whole := _WHOLE.fullmatch(threshold)):
+        block["shamir_threshold"] = whole[1]  # sops before 3.10 wrote 2.000000
+    return block
+
+
+def _nested(node: Any, name: str) -> object:
+    if not isinstance(node, dict):
+        return node
+    numbers = sum(isinstance(step, int) for step in node)
+    if not numbers:
+        return {step: _nested(item, name) for step, item in node.items()}
+    if numbers < len(node) or max(node) != numbers - 1:
+        raise MetadataError(f"{_short(name)} in the sops block is an incomplete list")
+    return [_nested(node[at], name) for at in range(numbers)]
+
+
+def _short(name: str) -> str:
+    word = name if len(name) <= 40 else name[:40] + "…"
+    return "".join(char if char.isprintable() else "?" for char in word)
+
+
+def check(text: str) -> None:
+    """Raises ParseError if there is half a surrogate pair in a text: it is not a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise ParseError("a lone surrogate is not a character", line=line) from None
+
+
+def word(type: str, data: bytes) -> str:
+    """A value of any type as text.  Raises EmitError for bytes that are not UTF-8."""
+    if type == "bool":
+        return "true" if data[:1] in b"Tt1" else "false"
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise EmitError(
+            "a value is not UTF-8 text", hint="decrypt it with sops, which writes any bytes"
+        ) from None
+    if type != "float":
+        return text
+    number = float(text)
+    if number - number != 0:
+        return text
+    for digits in range(17):  # the shortest that says it
+        text = f"{number:.{digits}E}"
+        if float(text) == number:
+            break
+    mantissa, _, exponent = text.partition("E")
+    if number and not -4 <= int(exponent) < 6:
+        return f"{mantissa}E{exponent[0]}{exponent[1:].zfill(2)}"
+    from encconf.formats.goyaml import format_float
+
+    text = format_float(number).decode()
+    return text if "." in text else f"{text}.0"
+
+
+def spelled(leaf: Leaf, format: str) -> bytes | None:
+    """What a text of the format says of a value: dotenv has no way to tell ``\\n`` from a line break."""
+    data = leaf.data
+    if data is None or leaf.type == "comment":
+        return data
+    if leaf.type != "str":
+        data = word(leaf.type, data).encode()
+    return data.replace(b"\n", b"\\n") if format == "dotenv" else data
+
+
+def settle(document: Document) -> None:
+    """Make every value in the filled trees a string: these formats have nothing else."""
+    for leaf in document.leaves:
+        if leaf.type != "str" and leaf.data is not None:
+            leaf.scope.node[leaf.step] = word(leaf.type, leaf.data)

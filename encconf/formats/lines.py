@@ -1,0 +1,452 @@
+"""Plain block YAML read line by line: the part of YAML that most files keep to, without a parser.
+
+`scan` gives the `Document` that `encconf.formats.yaml` makes of libyaml's events, to the last
+span, in a third of the time and without importing a YAML library; or None, and then libyaml
+reads the text.  It never refuses a text: whatever looks odd, wrong YAML included, is None.
+
+What it reads: one document of block mappings and sequences; keys of a few words, or in quotes;
+plain and quoted scalars on one line; block scalars; ``{}``, ``[]`` and lists of words in brackets;
+comments, where it is plain which item they belong to.  Not here: anchors, aliases, tags, merge
+keys, any other flow collection, other scalars of many lines, ``? `` keys, directives, tabs, line
+breaks other than ``\\n``.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import repeat
+
+from encconf.document import Comment, Document, Flow, Leaf, Part, Scope
+from encconf.errors import ParseError
+from encconf.formats import goyaml
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_DEPTH = 100  # collections inside each other; fewer than yaml_events.MAX_DEPTH, which is an error
+_NEVER = "\n"  # the indentation of no line
+
+_ASCII = bytes([10, *range(32, 127)])
+
+# Every line matches: indentation and dashes, key, colon, and the rest.  A block scalar's lines are
+# all in the rest: its first one, those indented as deep, and empty ones.
+_LINE = re.compile(
+    r"""
+    (\ *+(?:-(?:\ ++|(?=\n))){0,20}+)
+    (?:
+        ([^\W\d][^\ :\n]{0,99}+(?:\ [^\ :\#\n][^\ :\n]{0,99}+){0,8}+ | "[^"\\\n]{1,999}+" | '[^'\n]{1,999}+')
+        (:(?:\ ++|(?=\n)))
+    |)
+    ([|>][-+]?\ *+\n(\ ++)[^\ \n].*+(?:\n(?:\5.*+|\ *+(?=\n)))*+ | .*+)
+    \n
+    """,
+    re.VERBOSE,
+)
+_groups = re.Match.groups
+
+# The first characters of plain scalars: those of nothing but strings, and the others.
+_TEXT = frozenset("ABCDEGHIJKLMOPQRSUVWXYZabcdeghijklmopqrsuvwxyz_/$(")
+_PLAIN = _TEXT | frozenset("FNTfnt0123456789.+-~^;<=\\)")
+_WORDS = frozenset(["true", "True", "TRUE", "false", "False", "FALSE", "null", "Null", "NULL"])
+_KEYS = _WORDS | {"sops"}  # those that need a closer look
+
+# A value on one line, and what may come after it: a comment.  Compiled when they are first needed.
+_REST = r"(?=\ *+(?:(?<=\ )\#.*+)?\Z)"
+_PLAIN_SCALAR = r"((?:[^\ :]++|:(?!\ |\Z)|\ ++(?![\ #]|\Z))++)" + _REST
+_SINGLE_SCALAR = r"'((?:[^']|'')*+)'" + _REST
+_DOUBLE_SCALAR = r'"((?:[^"\\]|\\["\\nrt])*+)"' + _REST
+_ESCAPED = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
+_WORD = r"-?[A-Za-z0-9_./][A-Za-z0-9_./+=@$*-]*+(?:\ [A-Za-z0-9_./+=@$*-]++)*+"
+_ITEM = rf""""[^"\\]*+"|'[^']*+'|{_WORD}"""
+_FLOW = rf"(?:\{{\}}|\[\]|\[\ *+(?:{_ITEM})\ *+(?:,\ *+(?:{_ITEM})\ *+)*+\])" + _REST
+
+
+def scan(text: str, comments: bool) -> Document | None:
+    """What `encconf.formats.yaml.scan` gives, or None when the text is not of the plain kind.
+
+    ``comments`` says whether the document's comments are wanted.
+    """
+    if not _is_printable(text):
+        return None
+    wanted = comments and "#" in text
+    document = Document(text, "yaml")
+    resolve, new = goyaml.resolve, object.__new__
+    leaves, shape = document.leaves, document.shape
+    part = Part(-1)
+    document.parts.append(part)
+
+    # The innermost collection: its column, and how a line starts that simply adds to it.  Around
+    # it, the others.
+    scope: Any = None
+    node: Any = None
+    in_map = False
+    column = -1
+    pad = _NEVER
+    stack: list[tuple[Scope, bool, int]] = []
+    step: str | int = ""
+    pending = -1  # where the value at `step` stands, if nothing comes: it is null
+    in_block = False
+    # The comment lines since the last item: where, and at which column; empty lines are at -1.
+    gap: list[tuple[int, int, int]] = []
+
+    at = 0
+    lines = _LINE.finditer(text if text[-1:] == "\n" else text + "\n")
+    for lead, key, colon, rest, deep in map(_groups, lines, repeat("")):
+        start = at + len(lead) + len(key) + len(colon)
+        if lead != pad or (not key) is in_map:
+            place = lead.find("-")
+            dashes = ""
+            if place >= 0:
+                dashes = lead[place:]
+            else:
+                place = len(lead)
+            if not key and not dashes:
+                if rest == "---" and not lead and part.start < 0 and not gap:
+                    part.start = at
+                elif rest and rest[0] != "#":
+                    return None
+                elif wanted:
+                    gap.append((start + 1, start + len(rest), place if rest else -1))
+                    pad = _NEVER
+                at = start + len(rest) + 1
+                continue
+
+            # Which collection the line belongs to.
+            ended = None
+            if scope is None:
+                if dashes:
+                    return None
+                if part.start < 0:
+                    part.start = at + place
+                part.root = "map"
+                part.indent = column = place
+                scope = Scope(None, None, (), "", {})
+                document.trees.append(scope.node)
+                shape.append("%")
+                near = in_map = True
+            elif pending >= 0 and (place > column or (place == column and dashes and in_map)):
+                if in_block and not stack and dashes:
+                    return None
+                stack.append((scope, in_map, column))
+                near = in_map
+                in_map = not dashes
+                column = place
+                scope = _open(scope, step, in_map, shape)
+            else:
+                if pending >= 0:
+                    if in_block and not stack:
+                        return None
+                    leaves.append(_null(scope, step, pending, shape))
+                near = in_map is not bool(dashes)
+                if place < column:
+                    near = not dashes
+                    ended = None if in_block else (scope, column)
+                while column > place or (column == place and not in_map and not dashes):
+                    if not stack:
+                        return None
+                    shape.append("}")
+                    scope, in_map, column = stack.pop()
+                if column != place or in_map is bool(dashes):
+                    return None
+                if in_block and not stack:
+                    if not _close(document, leaves, shape, scope.node):
+                        return None
+                    leaves, shape = document.leaves, document.shape
+                    in_block = False
+            pending = -1
+            if gap:
+                if not in_block:
+                    step = len(scope.node) if dashes else key[1:-1] if key < "A" else key
+                    if not _place(document, gap, scope, step, column, near, ended):
+                        return None
+                gap.clear()
+
+            # What the line opens: `- - key:`.
+            if dashes:
+                inner = dashes.find("-", 1)
+                while inner > 0:
+                    stack.append((scope, False, column))
+                    column = place + inner
+                    scope = _open(scope, len(scope.node), False, shape)
+                    inner = dashes.find("-", inner + 1)
+                in_map = False
+                if key:
+                    stack.append((scope, False, column))
+                    column = place + len(dashes)
+                    scope = _open(scope, len(scope.node), True, shape)
+                    in_map = True
+            if len(stack) > _DEPTH:
+                return None
+            node = scope.node
+            pad = " " * column if in_map else " " * column + "- "
+        at = start + len(rest) + 1
+
+        if key:
+            if key < "A":
+                key = key[1:-1]
+                if key == "sops" and not stack:
+                    return None
+            elif key in _KEYS:
+                if key != "sops":
+                    return None
+                if not stack:
+                    if part.block is not None or rest[:1] not in ("", "#"):
+                        return None
+                    block = start - len(colon) - len(key)
+                    part.block = (block, block)
+                    leaves, shape = [], []
+                    in_block = True
+            if key in node:
+                return None
+            step = key
+        else:
+            step = len(node)
+
+        # The value.
+        first = rest[:1]
+        style = ""
+        type = "str"
+        data: bytes | None
+        if first in _TEXT and " " not in rest and rest[-1] != ":":
+            size = len(rest)
+            data = rest.encode()
+        elif first in _PLAIN or first > "~":
+            value = rest
+            if rest[-1] in " :" or ": " in rest or " #" in rest:
+                found = re.match(_PLAIN_SCALAR, rest)
+                if found is None:
+                    return None
+                value = found.group(1)
+            size = len(value)
+            if first in _TEXT or (first in "FNTfnt" and value not in _WORDS):
+                data = value.encode()
+            elif first == "-" and value[1:2] in ("", " "):
+                return None
+            else:
+                try:
+                    type, data = resolve(value, None, True)
+                except ParseError:
+                    return None
+        elif not first or first == "#":
+            if wanted and not key:
+                return None  # go-yaml moves the comments around a bare dash
+            if wanted and first:
+                if in_block:
+                    return None
+                _inline(document, scope, step, start, rest, 0)
+            pending = start - len(colon) + 1 if key else start - len(lead) + lead.rfind("-") + 1
+            pad = _NEVER
+            continue
+        elif first == "[" or first == "{":
+            found = re.match(_FLOW, rest)
+            if found is None or (in_block and len(rest) > 2):
+                return None
+            size = found.end()
+            flow = Flow(start, len(leaves))
+            inside = _open(scope, step, first == "{", shape)
+            if size > 2 and not _items(inside, start, found.group(), leaves, shape):
+                return None
+            shape.append("}")
+            flow.end = start + size
+            flow.last = len(leaves)
+            if not in_block:
+                document.flows.append(flow)
+            if wanted and rest.find("#", size) >= 0:
+                if key:
+                    _inline(document, inside, 0 if inside.node else None, start, rest, size)
+                else:
+                    _inline(document, scope, step, start, rest, size)
+            continue
+        else:
+            string = _block(rest, len(deep)) if len(deep) > column and at <= len(text) else _quoted(rest)
+            if string is None:
+                return None
+            style = first
+            size, data = string
+        if wanted and rest.find("#", size) >= 0:
+            if in_block:
+                return None
+            _inline(document, scope, step, start, rest, size)
+        if key:
+            node[key] = None
+            shape.append("." + key)
+        else:
+            node.append(None)
+            shape.append("-")
+        leaf = new(Leaf)  # as `Leaf(…)` does, in half the time
+        leaf.scope = scope
+        leaf.step = step
+        leaf.start = start
+        leaf.end = start + size
+        leaf.style = style
+        leaf.type = type
+        leaf.data = data
+        leaf.note = leaf.sealed = None
+        leaves.append(leaf)
+
+    if scope is None:
+        return None
+    if pending >= 0:
+        if in_block and not stack:
+            return None
+        leaves.append(_null(scope, step, pending, shape))
+    if stack and gap and gap[0][2] >= 0:
+        return None
+    while stack:
+        shape.append("}")
+        scope = stack.pop()[0]
+    if in_block and (text[-1:] != "\n" or not _close(document, leaves, shape, scope.node)):
+        return None
+    if not _place(document, gap, scope, None, part.indent, True, None):
+        return None
+    part.end = len(text)
+    return document
+
+
+def _is_printable(text: str) -> bool:
+    """Whether libyaml takes every character.  False for tabs, other line breaks and no-break spaces too."""
+    if text.isascii():
+        return not text.encode().translate(None, _ASCII)
+    return text.replace("\n", "").isprintable()
+
+
+def _open(scope: Scope, step: str | int, mapping: bool, shape: list[str]) -> Scope:
+    """Start a collection inside another."""
+    node: dict[str, object] | list[object] = {} if mapping else []
+    sign = "{" if mapping else "["
+    if isinstance(scope.node, dict):
+        assert isinstance(step, str)
+        scope.node[step] = node
+        shape.append(sign + step)
+        return Scope(scope, step, (*scope.keys, step), f"{scope.aad}{step}:", node)
+    scope.node.append(node)
+    shape.append(sign)
+    return Scope(scope, step, scope.keys, scope.aad, node)
+
+
+def _null(scope: Scope, step: str | int, at: int, shape: list[str]) -> Leaf:
+    """The value of a key or dash after which nothing comes."""
+    if isinstance(scope.node, dict):
+        assert isinstance(step, str)
+        scope.node[step] = None
+        shape.append("." + step)
+    else:
+        scope.node.append(None)
+        shape.append("-")
+    return Leaf(scope, step, at, at, "", "null", None)
+
+
+def _quoted(rest: str) -> tuple[int, bytes] | None:
+    """A scalar in quotes: its length and data."""
+    quote = rest[0]
+    if quote not in "\"'":
+        return None
+    if rest.find(quote, 1) == len(rest) - 1 and "\\" not in rest:
+        return len(rest), rest[1:-1].encode()
+    found = re.match(_SINGLE_SCALAR if quote == "'" else _DOUBLE_SCALAR, rest)
+    if found is None:
+        return None
+    value = found.group(1)
+    if quote == "'":
+        value = value.replace("''", "'")
+    elif "\\" in value:
+        value = re.sub(r"\\(.)", lambda escape: _ESCAPED[escape.group(1)], value)
+    return found.end(), value.encode()
+
+
+def _block(rest: str, indent: int) -> tuple[int, bytes] | None:
+    """A block scalar with lines indented by ``indent``: its length and data."""
+    header, _, body = rest.partition("\n")
+    lines = [line[indent:] for line in body.split("\n")]
+    value = "\n".join(lines)
+    content = value.rstrip("\n")
+    breaks = value[len(content) :] + "\n"
+    if header[0] == ">":
+        if any(line[:1] == " " for line in lines):
+            return None
+        content = re.sub(r"\n+", lambda found: found.group()[1:] or " ", content)
+    chomping = header[1:2]
+    value = content if chomping == "-" else content + (breaks if chomping == "+" else "\n")
+    return len(rest) + 1, value.encode()
+
+
+def _items(scope: Scope, start: int, flow: str, leaves: list[Leaf], shape: list[str]) -> bool:
+    """Add the words of a list in brackets; False when sops refuses one."""
+    node = scope.node
+    assert isinstance(node, list)
+    for found in re.finditer(_ITEM, flow):
+        word = found.group()
+        style, type = word[0], "str"
+        data: bytes | None
+        if style in "\"'":
+            data = word[1:-1].encode()
+        else:
+            style = ","
+            try:
+                type, data = goyaml.resolve(word, None, True)
+            except ParseError:
+                return False
+        at = start + found.start()
+        leaves.append(Leaf(scope, len(node), at, at + len(word), style, type, data))
+        node.append(None)
+        shape.append("-")
+    return True
+
+
+def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[str, object]) -> bool:
+    """Take the ``sops`` entry, which has ended, out of the tree; False for what only libyaml can tell."""
+    from encconf.formats.yaml_block import close_block
+
+    last = next(token for token in reversed(shape) if token != "}")
+    if not leaves or last[0] in "{[":
+        return False
+    close_block(document, document.parts[0], leaves, root)
+    return True
+
+
+def _inline(
+    document: Document, scope: Scope, before: str | int | None, start: int, rest: str, size: int
+) -> None:
+    """Note the comment behind a value, which starts at ``start`` and is ``size`` long."""
+    sign = rest.index("#", size) + 1
+    document.comments.append(Comment(scope, rest[sign:], start + sign, start + len(rest), before))
+
+
+def _place(
+    document: Document,
+    gap: list[tuple[int, int, int]],
+    scope: Scope,
+    before: str | int | None,
+    column: int,
+    near: bool,
+    ended: tuple[Scope, int] | None,
+) -> bool:
+    """Note the comment lines before the item ``before`` at ``column``, or before the end.
+
+    ``ended`` is the innermost collection that ends there, and its column; its last comments may
+    come first.  ``near`` says that the lines may be directly below the item before, with an empty
+    one after them, and still belong here.  False for all that `comments.place` would have to tell.
+    """
+    text = document.text
+    at = 0
+    if ended is not None:
+        inner, inner_column = ended
+        while at < len(gap) and gap[at][2] < 0:
+            at += 1
+        first = at
+        while at < len(gap) and gap[at][2] == inner_column:
+            start, end, _ = gap[at]
+            document.comments.append(Comment(inner, text[start:end], start, end, None))
+            at += 1
+        if at == first:
+            at = 0
+    own = gap[at:]
+    if not near and own and own[0][2] >= 0 and any(place < 0 for _, _, place in own):
+        return False
+    for start, end, place in own:
+        if place >= 0:
+            if place != column:
+                return False
+            document.comments.append(Comment(scope, text[start:end], start, end, before))
+    return True

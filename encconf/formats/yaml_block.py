@@ -1,0 +1,293 @@
+"""The ``sops`` entry of a YAML document: read, spelled, changed, added and removed."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.document import Document, splice
+from encconf.formats import goyaml
+from encconf.formats.yaml_text import (
+    BREAK,
+    DOUBLE,
+    FOLDED,
+    LITERAL,
+    NEWLINE,
+    block_lines,
+    chomping,
+    content_end,
+    double,
+    fits_block,
+    line_start,
+    newline_of,
+    plain,
+    region,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from encconf.document import Edit, Leaf, Part
+
+
+def close_block(
+    document: Document, part: Part, leaves: list[Leaf], root: Any, *, flow_end: int = 0, in_flow: bool = False
+) -> None:
+    """Take the ``sops`` entry, which has ended, out of the tree; note its span; read it if it is the first.
+
+    ``flow_end`` is where the last flow collection in it ends, ``in_flow`` whether it is one itself.
+    """
+    text = document.text
+    assert part.block is not None
+    start = part.block[0]
+    tree = root.pop("sops", None)
+    end = max(start + len("sops:"), flow_end)
+    if leaves and not in_flow:
+        last = leaves[-1]
+        if last.style in (LITERAL, FOLDED):
+            leaf_end = content_end(text, last)
+        elif last.start == last.end:  # where nothing stands, parsers see differently: it is behind its key
+            leaf_end = text.rfind(":", start, last.end) + 1
+        else:
+            leaf_end = last.end
+        end = max(end, leaf_end)
+    pad = start - line_start(text, start)
+    if start < 8 and text[:1] == "\ufeff":
+        pad = max(pad - 1, 0)
+    if not in_flow:
+        # Comments that are indented like its members are the block's.
+        tail = re.compile(
+            rf"[^{BREAK}]*(?:\r\n|[{BREAK}])(?: {{{pad + 1},}}#[^{BREAK}]*(?:\r\n|[{BREAK}]|\Z))+"
+        )
+        comments = tail.match(text, end - 1 if text[end - 1] in BREAK else end)
+        end = comments.end() if comments else end
+    part.block = (start, end)
+    if part is not document.parts[0]:
+        return
+    for leaf in leaves:
+        if leaf.type in ("int", "bool", "null"):
+            value = goyaml.parse(leaf.type, leaf.data)
+        elif leaf.type in ("time", "float"):
+            value = text[leaf.start : leaf.end]
+        else:
+            assert leaf.data is not None
+            value = leaf.data.decode("utf-8", "replace")
+        leaf.scope.node[leaf.step] = value
+    document.block = tree if isinstance(tree, dict) else None
+    if not re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start):
+        return  # `? sops`, or behind an anchor: spelled anew when it is written
+    document.block_text = text[start:end]
+    if "\n" in document.block_text or "\r" in document.block_text:
+        lines = NEWLINE.split(document.block_text)
+        blank = " " * pad
+        document.block_text = "\n".join(line[pad:] if line.startswith(blank) else line for line in lines)
+        if not in_flow and not document.block_text.endswith("\n"):
+            document.block_text += "\n"
+
+
+def render_block(block: Mapping[str, object]) -> str:
+    """Spell the ``sops`` mapping in block style, indented by four as sops does."""
+    lines = ["sops:"]
+    _render(block, 4, lines)
+    return "\n".join(lines) + "\n"
+
+
+def _render(value: object, indent: int, lines: list[str]) -> None:
+    pad = " " * indent
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _render_item(f"{pad}{plain(key)}:", item, indent, lines)
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict) and item:
+                at = len(lines)
+                _render(item, indent + 2, lines)
+                lines[at] = f"{pad}- {lines[at][indent + 2 :]}"
+            else:
+                _render_item(f"{pad}-", item, indent, lines)
+
+
+def _render_item(head: str, item: object, indent: int, lines: list[str]) -> None:
+    if isinstance(item, (dict, list)):
+        if not item:
+            lines.append(f"{head} {'{}' if isinstance(item, dict) else '[]'}")
+            return
+        lines.append(head)
+        _render(item, indent + 4, lines)
+    elif isinstance(item, bool):
+        lines.append(f"{head} {'true' if item else 'false'}")
+    elif item is None:
+        lines.append(f"{head} null")
+    elif isinstance(item, (int, float)):
+        lines.append(f"{head} {item}")
+    else:
+        value = str(item)
+        if "\n" in value and fits_block(value):
+            lines.append(f"{head} |{chomping(value)}")
+            lines.extend(block_lines(value, indent + 4, "\n")[:-1].split("\n"))
+        else:
+            lines.append(f"{head} {_quoted(value)}")
+
+
+def _quoted(value: str) -> str:
+    word = plain(value)
+    return double(value) if word[0] == "'" and "'" not in value else word
+
+
+def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
+    """Set, replace or remove members of the block that are strings; every other byte stays."""
+    wrapped, offset = block_text, 0
+    flow = not re.match(r"""["']?sops["']?[ \t]*:[ \t]*[\r\n]""", block_text)
+    if flow:
+        wrapped, offset = "{" + block_text + "}", 1
+    # Under another name the block is ordinary values, with spans.
+    renamed = wrapped.replace("sops", "spos", 1)
+    from encconf.formats.yaml import scan
+
+    document = scan(renamed)
+    edits: list[Edit] = []
+    missing = dict(changes)
+    members = [leaf for leaf in document.leaves if len(leaf.path) == 2]
+    for leaf in members:
+        name = str(leaf.step)
+        if name not in missing:
+            continue
+        new = missing.pop(name)
+        start, end = region(document, leaf)
+        if new is None:
+            edits.append(_removal(wrapped, name, start, end, flow))
+        else:
+            word = double(new) if flow or leaf.style == DOUBLE else plain(new)
+            edits.append((start, end, word))
+    added = {name: new for name, new in missing.items() if new is not None}
+    out = splice(wrapped, edits)
+    if added:
+        out = _add_members(out, added, flow)
+    return out[offset : len(out) - offset]
+
+
+def _removal(text: str, name: str, start: int, end: int, flow: bool) -> Edit:
+    if flow:
+        key = max(text.rfind(f'"{name}"', 0, start), text.rfind(f"{name}:", 0, start))
+        before = text.rfind(",", 0, key)
+        if text[before + 1 : key].strip() == "":
+            return before, end, ""
+        after = re.compile(r"\s*,\s*").match(text, end)
+        return key, after.end() if after else end, ""
+    line = text.rfind("\n", 0, start) + 1
+    following = text.find("\n", end)
+    return line, len(text) if following < 0 else following + 1, ""
+
+
+def _add_members(text: str, added: Mapping[str, str], flow: bool) -> str:
+    if flow:
+        close = text.rstrip()[:-1].rstrip()  # without the wrapping brace
+        assert close.endswith("}")
+        at = len(close) - 1
+        body = text[:at].rstrip()
+        comma = "" if body.endswith(("{", ",")) else ", "
+        members = ", ".join(f"{double(name)}: {double(new)}" for name, new in added.items())
+        return body + comma + members + text[len(body) :]
+    indent = re.search(r"\n( +)\S", text)
+    pad = indent.group(1) if indent else "    "
+    newline = newline_of(text)
+    for name, new in added.items():
+        line = f"{pad}{name}: {plain(new)}{newline}"
+        # Members are sorted by name, as sops sorts them.
+        at = len(text)
+        for match in re.finditer(rf"(?m)^{pad}([A-Za-z_][\w-]*):", text):
+            if match.group(1) > name:
+                at = match.start()
+                break
+        if at == len(text) and not text.endswith(("\n", "\r")):
+            text += newline
+            at = len(text)
+        text = text[:at] + line + text[at:]
+    return text
+
+
+def attach(document: Document, block_text: str) -> list[Edit]:
+    """The edits that add the block to every document, as its last entry; one that is there is replaced."""
+    text = document.text
+    newline = newline_of(text)
+    edits: list[Edit] = []
+    for part in document.parts:
+        if part.close is not None:
+            if part.block is not None:
+                edits.append((*part.block, _flow_block(block_text)))
+                continue
+            body = text[part.start : part.close].rstrip()
+            at = part.start + len(body)
+            block = _flow_block(block_text)
+            if body.endswith(","):
+                edits.append((at, at, f" {block},"))  # as the others, with a comma behind
+            else:
+                edits.append((at, at, block if body.endswith("{") else f", {block}"))
+            continue
+        if not re.match(r"sops:[ \t]*\r?\n", block_text):
+            block_text = render_block(_block_tree(block_text))
+        pad = " " * part.indent
+        block = newline.join(pad + line if line else "" for line in block_text.split("\n"))
+        if part.block is not None:
+            edits.append((*_block_lines_of(text, *part.block), block))
+            continue
+        before = text[part.end - 1 : part.end] if part.end > part.start else text[:0]
+        broken = not before or before in BREAK or before == "\ufeff"
+        edits.append((part.end, part.end, ("" if broken else newline) + block))
+    return edits
+
+
+def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
+    """The whole lines of a block in block style."""
+    line = line_start(text, start)
+    if line == 0 and text[:1] == "\ufeff":
+        line = 1
+    if text[line:start].strip() in ("", "?"):
+        start = line
+    if text[end - 1 : end] not in BREAK:
+        match = NEWLINE.search(text, end)
+        end = match.end() if match else len(text)
+    return start, end
+
+
+def _block_tree(block_text: str) -> dict[str, object]:
+    flow = not block_text.startswith("sops:\n")
+    from encconf.formats.yaml import scan
+
+    block = scan("{" + block_text + "}" if flow else block_text).block
+    assert block is not None
+    return block
+
+
+def _flow_block(block_text: str) -> str:
+    """The block as a member of a flow mapping."""
+    if not block_text.startswith("sops:\n"):
+        return block_text
+    import json
+
+    return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)
+
+
+def detach(document: Document) -> list[Edit]:
+    """The edits that remove the block from every document."""
+    edits: list[Edit] = []
+    for part in document.parts:
+        if part.block is None:
+            continue
+        if part.close is not None:
+            edits.append(_detach_flow(document.text, part, *part.block))
+        else:
+            edits.append((*_block_lines_of(document.text, *part.block), ""))
+    return edits
+
+
+def _detach_flow(text: str, part: Part, start: int, end: int) -> Edit:
+    assert part.close is not None
+    if text[end : part.close].strip() == ",":
+        return start - (text[start - 1] == " "), text.index(",", end) + 1, ""
+    before = re.search(r",[ \t]*\Z", text[part.start : start])
+    if before is not None:
+        return part.start + before.start(), end, ""
+    after = re.compile(r"\s*,\s*").match(text, end)
+    return start, after.end() if after else end, ""

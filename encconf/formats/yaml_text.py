@@ -1,0 +1,387 @@
+"""How YAML spells: a leaf's exact span, an ``ENC[…]`` text in its place, and a plaintext in its place.
+
+Spans and styles are those that `yaml_events` and `lines` find.  Nothing here parses a document.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import ParseError
+from encconf.formats import goyaml
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.document import Document, Edit, Leaf
+
+
+BREAK = "\r\n\x85\u2028\u2029"
+NEWLINE = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_BLOCK_HEADER = re.compile(rf"([|>])([-+0-9]*)[ \t]*(#[^{BREAK}]*)?")
+_BLANK_REST = re.compile(rf"[ \t]*(?:[{BREAK}]|\Z)")
+# Tags that say a scalar's type.  On an `ENC[…]` text go-yaml would fail to apply them and hand sops
+# a null, so they leave the text and come back with the layout record.
+_TYPE_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null", "timestamp", "binary")
+)
+PLAIN, FLOW_PLAIN, SINGLE, DOUBLE, LITERAL, FOLDED, ALIAS, FLOW_ALIAS = "", ",", "'", '"', "|", ">", "*", ",*"
+
+
+class Properties:
+    """The anchor and tag in front of a scalar: where they start, and the tag's span."""
+
+    __slots__ = ("start", "tag", "tag_end", "tag_start")
+
+    def __init__(self, start: int, tag: str | None, tag_start: int, tag_end: int) -> None:
+        self.start = start
+        self.tag = tag
+        self.tag_start = tag_start
+        self.tag_end = tag_end
+
+
+def line_start(text: str, offset: int) -> int:
+    """Where the line of an offset starts."""
+    line = text.rfind("\n", 0, offset) + 1
+    return max(line, text.rfind("\r", line, offset) + 1)  # not from the start: that would be quadratic
+
+
+def newline_of(text: str) -> str:
+    """The line break that a text uses first."""
+    match = re.search("\r\n|\n|\r", text)
+    return match.group() if match else "\n"
+
+
+def step_of(text: str) -> int:
+    """How many blanks a text indents by: as its first indented line."""
+    match = re.search(r"(?m)^( +)[^\s#]", text)
+    return min(len(match.group(1)), 8) if match else 2
+
+
+def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
+    """A block scalar's header, the offset of its first content line, and its line break."""
+    header = _BLOCK_HEADER.match(text, leaf.start)
+    assert header is not None
+    line_end = NEWLINE.search(text, header.end())
+    if line_end is None or line_end.start() > leaf.end:
+        return header, leaf.end, "\n"
+    return header, line_end.end(), line_end.group()
+
+
+def _content_indent(text: str, leaf: Leaf, content: int) -> int | None:
+    """The indentation of a block scalar's content, None when it has no line with text."""
+    header = _BLOCK_HEADER.match(text, leaf.start)
+    assert header is not None
+    for line in NEWLINE.split(text[content : leaf.end]):
+        stripped = line.lstrip(" ")
+        if stripped.strip(" \t"):
+            indent = len(line) - len(stripped)
+            if any(char.isdigit() for char in header.group(2)):
+                # An indentation indicator: the first value line keeps its own leading blanks.
+                if leaf.sealed is not None or leaf.data is None:
+                    return indent  # the line is an `ENC[…]` text, which has none
+                for value_line in leaf.data.decode("utf-8", "replace").split("\n"):
+                    if value_line.strip(" \t"):
+                        return indent - (len(value_line) - len(value_line.lstrip(" ")))
+            return indent
+    return None
+
+
+def content_end(text: str, leaf: Leaf) -> int:
+    """Where a block scalar's own lines end; blank lines that chomping drops are not its own."""
+    header, content, _ = block_header(text, leaf)
+    end = leaf.end
+    if "+" in header.group(2):
+        return end
+    indent = _content_indent(text, leaf, content)
+    if indent is None:
+        return content if not (leaf.data or b"").strip(b"\n") else end
+    body = text[content:end]
+    line_ends = [match.end() for match in NEWLINE.finditer(body)]
+    starts = [0, *line_ends]
+    if starts[-1] == len(body):
+        starts.pop()
+    while starts:
+        line = body[starts[-1] : len(body)].rstrip(BREAK)
+        if line.strip(" ") or len(line) > indent:
+            break
+        body = body[: starts.pop()]
+    return content + len(body)
+
+
+def region(document: Document, leaf: Leaf) -> tuple[int, int]:
+    """The span of all that spells a leaf, from its anchor or tag to its end."""
+    start = leaf.note.start if isinstance(leaf.note, Properties) else leaf.start
+    if leaf.style in (LITERAL, FOLDED):
+        return start, content_end(document.text, leaf)
+    return start, leaf.end
+
+
+def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+    """Put an ``ENC[…]`` text in a leaf's place: quotes stay quotes, block headers stay.
+
+    ``was_plain`` says that this value's ciphertext was a plain scalar before: it stays one if
+    decrypting a plain one gives the same text, so that only changed values change their lines.
+    """
+    text = document.text
+    start, end, style = leaf.start, leaf.end, leaf.style
+    if was_plain and style in (SINGLE, DOUBLE, LITERAL) and leaf.type == "str" and leaf.note is None:
+        assert leaf.data is not None
+        value = leaf.data.decode()
+        if style == LITERAL and fits_block(value):
+            end = content_end(text, leaf)
+            newline = newline_of(text)
+            if text[start:end] == _as_block(document, leaf, value) + newline:
+                return start, end - len(newline), enc
+            end = leaf.end
+        elif style != LITERAL and text[start:end] == plain(value):
+            return start, end, enc
+    kept = ""
+    note = leaf.note
+    if isinstance(note, Properties) and note.tag is not None and _is_type_tag(note.tag):
+        before, after = text[note.start : note.tag_start], text[note.tag_end : leaf.start]
+        kept = before + after.lstrip(" \t") if before.strip() else after.lstrip(" \t")
+        start = note.start
+    if style in (PLAIN, ALIAS):
+        return start, end, kept + enc
+    if style in (FLOW_PLAIN, DOUBLE, FLOW_ALIAS):
+        return start, end, f'{kept}"{enc}"'
+    if style == SINGLE:
+        return start, end, f"{kept}'{enc}'"
+    _, content, newline = block_header(text, leaf)
+    end = content_end(text, leaf)
+    indent = _content_indent(text, leaf, content)
+    if indent is None:  # only blank lines: nothing shows how far they are indented
+        return start, end, f'{kept}"{enc}"{newline}'
+    head = text[leaf.start : content]
+    if not head.endswith(tuple(BREAK)):
+        head += newline
+    tail = newline if text[end - 1 : end] in BREAK else ""
+    return start, end, f"{kept}{head}{' ' * indent}{enc}{tail}"
+
+
+def _is_type_tag(tag: str) -> bool:
+    if tag.startswith("!<"):
+        return tag[2:-1] in _TYPE_TAGS
+    return tag.startswith("!!") and f"tag:yaml.org,2002:{tag[2:]}" in _TYPE_TAGS
+
+
+def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+    """Put a plaintext where an ``ENC[…]`` text stands, in the style that it left behind."""
+    text = document.text
+    start, end, style = leaf.start, leaf.end, leaf.style
+    tagged = isinstance(leaf.note, Properties) and leaf.note.tag not in (None, "!")
+    if type != "str" or style in (ALIAS, FLOW_ALIAS):
+        word = scalar(type, data)
+        if style in (LITERAL, FOLDED):
+            return start, content_end(text, leaf), word + block_header(text, leaf)[2]
+        return start, end, word
+    try:
+        value = data.decode()
+    except UnicodeDecodeError:
+        import base64
+
+        word = "!!binary " + base64.b64encode(data).decode()
+        if style in (LITERAL, FOLDED):
+            return start, content_end(text, leaf), word + block_header(text, leaf)[2]
+        return start, end, word
+    if style in (LITERAL, FOLDED):
+        return _block_literal(document, leaf, value)
+    if style == SINGLE:
+        return start, end, single(value) if value.isprintable() else double(value)
+    if style == DOUBLE:
+        return start, end, double(value)
+    if "\n" in value and style == PLAIN and _BLANK_REST.match(text, end) and fits_block(value):
+        return start, end, _as_block(document, leaf, value)
+    return start, end, plain(value, flow=style != PLAIN, tagged=tagged)
+
+
+def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    """Put a comment where sops stored it as an item of a list, ``- ENC[…]``."""
+    assert leaf.data is not None
+    dash = document.text.rfind("-", 0, leaf.start)
+    sign = "[] #" if alone and leaf.step == 0 else "#"  # a list that holds nothing else must stay one
+    text = leaf.data.decode("utf-8", "replace")
+    return dash, leaf.end, sign + (text if text.strip(" ") else text[1:])
+
+
+def scalar(type: str, data: bytes | None) -> str:
+    """A plain scalar that resolves to exactly this type and these bytes (strings: see `plain`)."""
+    if data is None:
+        return "null"
+    word = data.decode()
+    if type == "bool":
+        return "true" if word[:1] in ("T", "t", "1") else "false"
+    if type == "float":
+        special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)
+        if special is not None:
+            return special
+        # `3` would come back as an integer (sops writes it so and loses the type).
+        return word if _means(word, "float", data) else word + ".0"
+    if type == "str":
+        return plain(word, flow=True)
+    return word
+
+
+def _means(word: str, type: str, data: bytes) -> bool:
+    """Whether a plain scalar resolves to this type and these bytes."""
+    try:
+        return goyaml.resolve(word, None, True) == (type, data)
+    except ParseError:
+        return False
+
+
+_YAML_1_1 = frozenset(
+    ["=", "<<"]
+    + [
+        spelled
+        for word in ("yes", "no", "on", "off", "y", "n")
+        for spelled in (word, word.title(), word.upper())
+    ]
+)
+_INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`")
+
+
+def _plain_fits(value: str, flow: bool, tagged: bool) -> bool:
+    if not value or value != value.strip() or not value.isprintable():
+        return False
+    first = value[0]
+    if first in _INDICATORS and (first not in "-?:" or flow or len(value) == 1 or value[1] in " \t"):
+        return False
+    if ": " in value or " #" in value or value[-1] == ":" or value.startswith(("---", "...")):
+        return False
+    if flow and any(char in value for char in ",[]{}?"):
+        return False
+    if tagged:
+        return True
+    return value not in _YAML_1_1 and _means(value, "str", value.encode())
+
+
+def plain(value: str, *, flow: bool = False, tagged: bool = False) -> str:
+    """A string as a plain scalar where that means the same, else in quotes."""
+    if _plain_fits(value, flow, tagged):
+        return value
+    # go-yaml puts what would be of another type in double quotes, and what has odd signs in single ones.
+    if not value or not value.isprintable() or value in _YAML_1_1 or not _means(value, "str", value.encode()):
+        return double(value)
+    return single(value)
+
+
+def single(value: str) -> str:
+    """A string in single quotes; printable ones only."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+_ESCAPES = {
+    "\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0",
+    "\x85": "\\N", "\xa0": "\\_",
+    "\u2028": "\\L", "\u2029": "\\P", "\b": "\\b", "\x1b": "\\e", "\a": "\\a", "\v": "\\v", "\f": "\\f",
+}  # fmt: skip
+
+
+def double(value: str) -> str:
+    """A string in double quotes, on one line."""
+    if value.isprintable() and "\\" not in value and '"' not in value:
+        return f'"{value}"'
+    out = []
+    for char in value:
+        escape = _ESCAPES.get(char)
+        if escape is not None:
+            out.append(escape)
+        elif char.isprintable():
+            out.append(char)
+        else:
+            code = ord(char)
+            width, sign = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
+            out.append(f"\\{sign}{code:0{width}X}")
+    return '"' + "".join(out) + '"'
+
+
+def fits_block(value: str) -> bool:
+    """Whether a block scalar can hold the string as it is."""
+    if not value.strip("\n") or "\r" in value:
+        return False
+    if not all(char in "\n\t" or char.isprintable() for char in value):
+        return False
+    first = value.lstrip("\n")[:1]
+    return first not in (" ", "\t")
+
+
+def chomping(value: str) -> str:
+    """The chomping indicator of a block scalar that holds the string."""
+    if not value.endswith("\n"):
+        return "-"
+    return "+" if value.endswith("\n\n") or value == "\n" else ""
+
+
+def block_lines(value: str, indent: int, newline: str) -> str:
+    """The lines of a literal block scalar."""
+    body = value[:-1] if value.endswith("\n") else value
+    pad = " " * indent
+    return newline.join(pad + line if line else "" for line in body.split("\n")) + newline
+
+
+def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
+    """Fill a block scalar whose one content line was an ``ENC[…]`` text."""
+    text = document.text
+    header, content, newline = block_header(text, leaf)
+    end = content_end(text, leaf)
+    indent = _content_indent(text, leaf, content)
+    indicator = header.group(2)
+    first = value.lstrip("\n")[:1]
+    digit = any(char.isdigit() for char in indicator)
+    fits = (
+        indent is not None
+        and bool(value.strip("\n"))
+        and "\r" not in value
+        and all(char in "\n\t" or char.isprintable() for char in value)
+        and (digit or first not in (" ", "\t"))
+    )
+    if not fits:
+        return leaf.start, end, double(value) + newline
+    assert indent is not None
+    natural = chomping(value)
+    kept = "-" if "-" in indicator else "+" if "+" in indicator else ""
+    start = content
+    head = ""
+    # `+` keeps whatever blank lines follow, none included.
+    if kept != natural and not (kept == "+" and value.endswith("\n")):
+        at = leaf.start + 1
+        head = text[leaf.start : at] + indicator.strip("-+") + natural + text[at + len(indicator) : content]
+        start = leaf.start
+    if header.group(1) == FOLDED:
+        lines = _folded_lines(value, indent, newline)
+    else:
+        lines = block_lines(value, indent, newline)
+    return start, end, head + lines
+
+
+def _folded_lines(value: str, indent: int, newline: str) -> str:
+    """One paragraph per line: a break between two text lines needs an empty line after it."""
+    lines = value.removesuffix("\n").split("\n")
+    pad = " " * indent
+    out = []
+    for index, line in enumerate(lines):
+        out.append(pad + line if line else "")
+        if line and line[0] not in " \t" and index + 1 < len(lines):
+            following = next((later for later in lines[index + 1 :] if later), "")
+            if following and following[0] not in " \t":
+                out.append("")
+    return newline.join(out) + newline
+
+
+def _as_block(document: Document, leaf: Leaf, value: str) -> str:
+    """A multi-line string, sealed as a plain scalar by sops, as the block scalar it was."""
+    text = document.text
+    line = line_start(text, leaf.start)
+    before = text[line : leaf.start]
+    indent = len(before) - len(before.lstrip(" "))
+    # `- - key: ENC[…]`: the mapping or sequence that holds the leaf starts after the dashes.
+    rest = before[indent:]
+    while rest.startswith("- ") and rest[2:].strip():
+        inner = rest[2:]
+        skipped = 2 + len(inner) - len(inner.lstrip(" "))
+        indent += skipped
+        rest = rest[skipped:]
+    newline = newline_of(text)
+    body = block_lines(value, indent + step_of(text), newline)
+    return f"|{chomping(value)}{newline}{body[: -len(newline)]}"

@@ -1,0 +1,323 @@
+"""Hybrid post-quantum age keys: ``age1pq1…``, ``AGE-SECRET-KEY-PQ-1…``.  To be removed when pyrage has them.
+
+The age format v1 (C2SP age.md, filippo.io/age 1.3) as far as a wrapped data key needs it: armored
+files of one chunk, the mlkem768x25519 stanza, any other stanza beside it passed over.  The
+cryptography is that of the package `cryptography`: HPKE (RFC 9180) with ML-KEM-768 and X25519,
+HKDF-SHA-256, ChaCha20-Poly1305.  What is not exactly as the specification has it is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from binascii import a2b_base64, b2a_base64
+
+from encconf.errors import MasterKeyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+STANZA = "mlkem768x25519"
+RECIPIENT_PREFIX = "age1pq1"
+IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-1"
+
+LIMIT = 1 << 20
+"""The largest armored file that is looked at, in bytes (1 MiB): some 600 recipients."""
+
+_LABEL = b"age-encryption.org/mlkem768x25519"
+_SEED_SIZE = 32
+_MLKEM_SIZE = 1184  # of the public key; X25519's 32 bytes follow
+_PUBLIC_SIZE = _MLKEM_SIZE + 32
+_ENCAPSULATED_SIZE = 1120
+_FILE_KEY_SIZE = 16
+_NONCE_SIZE = 16
+_TAG_SIZE = 16
+_CHUNK = 1 << 16
+_ONLY_CHUNK = bytes(11) + b"\x01"  # counter 0, and the mark of the last one
+
+_BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
+_INTRO = b"age-encryption.org/v1\n"
+_BASE64 = rb"[A-Za-z0-9+/]"
+_ONE_STANZA = re.compile(
+    rb"-> ([!-~]+(?: [!-~]+)*)\n((?:%b{64}\n)*%b{0,63}\n)".replace(b"%b", _BASE64),
+)
+_FOOTER = re.compile(rb"--- (%b{43})\n".replace(b"%b", _BASE64))
+
+
+class Identity:
+    """The private key, from its text; ValueError, which does not repeat it, when that is malformed."""
+
+    __slots__ = ("_keys", "_seed")
+
+    def __init__(self, text: str) -> None:
+        self._seed = _bech32_decode(text, IDENTITY_PREFIX, _SEED_SIZE)
+        self._keys: tuple[Any, Any] | None = None
+
+    @classmethod
+    def generate(cls, random: Callable[[int], bytes] = os.urandom) -> Identity:
+        """A fresh one; ``random`` gives that many bytes."""
+        return cls(_bech32_encode(random(_SEED_SIZE), IDENTITY_PREFIX))
+
+    def secret(self) -> str:
+        """The text of an identity file: 77 characters.  To be shown to nobody."""
+        return _bech32_encode(self._seed, IDENTITY_PREFIX)
+
+    def to_public(self) -> str:
+        """The recipient: 1959 characters.  Raises MasterKeyError, as `open`."""
+        mlkem, x25519 = self._halves()
+        public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+        return _bech32_encode(public, RECIPIENT_PREFIX)
+
+    def open(self, file: bytes) -> bytes | None:
+        """What is in an armored file; None when no stanza is for this identity.
+
+        Raises MasterKeyError for a file that is malformed, was changed, or holds more than 64 KiB.
+        """
+        try:
+            return _open(file, self._halves)
+        except ValueError as error:
+            raise MasterKeyError(f"age: {error}") from None
+
+    def _halves(self) -> tuple[Any, Any]:
+        if self._keys is None:
+            from hashlib import shake_256
+
+            from cryptography.exceptions import UnsupportedAlgorithm
+            from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+
+            expanded = shake_256(self._seed).digest(96)
+            try:
+                first = mlkem.MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
+            except UnsupportedAlgorithm:
+                raise _unsupported() from None
+            self._keys = first, x25519.X25519PrivateKey.from_private_bytes(expanded[64:])
+        return self._keys
+
+    def __repr__(self) -> str:
+        return "<Identity>"
+
+
+def check(recipient: str) -> None:
+    """Raise ValueError unless the text is a recipient; MasterKeyError as `seal`."""
+    _suite().encrypt(b"", _public_key(recipient))  # X25519 finds out only now about a point of low order
+
+
+def seal(data: bytes, recipients: Sequence[str], random: Callable[[int], bytes] = os.urandom) -> str:
+    """The armored file, line feed at its end, of at most 64 KiB for these recipients.
+
+    Raises ValueError for a malformed recipient, MasterKeyError where `cryptography` was built
+    without ML-KEM.
+    """
+    from hmac import digest
+
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    if len(data) > _CHUNK or not recipients:
+        raise ValueError("more than one chunk, or no recipient")
+    file_key, nonce = random(_FILE_KEY_SIZE), random(_NONCE_SIZE)
+    header = _INTRO
+    for recipient in recipients:
+        sealed = _suite().encrypt(file_key, _public_key(recipient), info=_LABEL)
+        share, body = sealed[:_ENCAPSULATED_SIZE], sealed[_ENCAPSULATED_SIZE:]
+        # 32 bytes of body are one line, and shorter than 64 columns, so that it is the last one too
+        header += b"-> %b %b\n%b\n" % (STANZA.encode(), _base64(share), _base64(body))
+    header += b"---"
+    mac = digest(_derived(file_key, b"", b"header"), header, "sha256")
+    chunk = ChaCha20Poly1305(_derived(file_key, nonce, b"payload")).encrypt(_ONLY_CHUNK, data, None)
+    return _armored(header + b" %b\n" % _base64(mac) + nonce + chunk)
+
+
+# --- the file ------------------------------------------------------------------------------
+
+
+def _open(file: bytes, halves: Callable[[], tuple[Any, Any]]) -> bytes | None:
+    """As `Identity.open`; raises ValueError."""
+    stanzas, header, mac, payload = _parse(_unarmored(file))
+    stanzas = [stanza for stanza in stanzas if stanza[0][0] == STANZA]
+    if not stanzas:
+        return None
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives import hpke
+
+    private: Any = None
+    for arguments, body in stanzas:
+        share = _unbase64(arguments[1].encode()) if len(arguments) == 2 else b""
+        # The sizes come first: nobody shall learn by trying whether a longer one opens.
+        if len(share) != _ENCAPSULATED_SIZE or len(body) != _FILE_KEY_SIZE + _TAG_SIZE:
+            raise ValueError(f"a malformed {STANZA} stanza")
+        if private is None:
+            private = hpke.MLKEM768X25519PrivateKey(*halves())
+        try:
+            file_key = _suite().decrypt(share + body, private, info=_LABEL)
+        except InvalidTag:
+            continue  # somebody else's; ML-KEM itself never says so
+        return _payload(file_key, header, mac, payload)
+    return None
+
+
+def _parse(file: bytes) -> tuple[list[tuple[list[str], bytes]], bytes, bytes, bytes]:
+    """Stanzas (arguments and body), the header that the MAC covers, the MAC, and the payload."""
+    if not file.startswith(_INTRO):
+        raise ValueError("not an age file, or one of another version")
+    at = len(_INTRO)
+    stanzas: list[tuple[list[str], bytes]] = []
+    while match := _ONE_STANZA.match(file, at):
+        stanzas.append((match[1].decode().split(" "), _unbase64(match[2].replace(b"\n", b""))))
+        at = match.end()
+    footer = _FOOTER.match(file, at)
+    if not stanzas or footer is None:
+        raise ValueError("its header is malformed")
+    return stanzas, file[: at + 3], _unbase64(footer[1]), file[footer.end() :]
+
+
+def _payload(file_key: bytes, header: bytes, mac: bytes, payload: bytes) -> bytes:
+    from hmac import compare_digest, digest
+
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    if not compare_digest(mac, digest(_derived(file_key, b"", b"header"), header, "sha256")):
+        raise ValueError("its header was changed")
+    nonce, chunk = payload[:_NONCE_SIZE], payload[_NONCE_SIZE:]
+    if len(chunk) < _TAG_SIZE:
+        raise ValueError("its payload was cut off")
+    if len(chunk) > _CHUNK + _TAG_SIZE:
+        raise ValueError("it holds more than any data key")
+    try:
+        return ChaCha20Poly1305(_derived(file_key, nonce, b"payload")).decrypt(_ONLY_CHUNK, chunk, None)
+    except InvalidTag:
+        raise ValueError("its payload was changed") from None
+
+
+def _derived(key: bytes, salt: bytes, info: bytes) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), 32, salt, info).derive(key)
+
+
+def _armored(file: bytes) -> str:
+    text = b2a_base64(file, newline=False).decode()
+    return "\n".join([_BEGIN, *(text[at : at + 64] for at in range(0, len(text), 64)), _END, ""])
+
+
+def _unarmored(file: bytes) -> bytes:
+    """The bytes of strict PEM (RFC 7468, figure 3); white space around it, and CRLF, are let pass."""
+    if len(file) > LIMIT:
+        raise ValueError("it is larger than any wrapped data key")
+    lines = file.decode("latin-1").strip(" \t\r\n").replace("\r\n", "\n").split("\n")
+    body = lines[1:-1]
+    if lines[0] != _BEGIN or lines[-1] != _END or not body or not body[-1]:
+        raise ValueError("its armor is malformed")
+    if any(len(line) != 64 for line in body[:-1]) or len(body[-1]) > 64:
+        raise ValueError("its armor is malformed")
+    text = "".join(body).encode("latin-1")
+    return _unbase64(text.rstrip(b"="), padded=text)
+
+
+def _base64(data: bytes) -> bytes:
+    """Without padding."""
+    return b2a_base64(data, newline=False).rstrip(b"=")
+
+
+def _unbase64(text: bytes, *, padded: bytes | None = None) -> bytes:
+    """Decode what has no padding (or is also given ``padded``), and is spelled in the one right way."""
+    right = text + b"=" * (-len(text) % 4)
+    try:
+        data = a2b_base64(right)
+    except ValueError:
+        raise ValueError("it is not base64") from None
+    if b2a_base64(data, newline=False) != right or (padded is not None and padded != right):
+        raise ValueError("it is not base64")
+    return data
+
+
+# --- the keys ------------------------------------------------------------------------------
+
+
+def _suite() -> Any:
+    from cryptography.hazmat.primitives import hpke
+
+    return hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
+
+
+def _public_key(recipient: str) -> Any:
+    public = _bech32_decode(recipient, RECIPIENT_PREFIX, _PUBLIC_SIZE)
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hpke
+    from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+
+    try:
+        return hpke.MLKEM768X25519PublicKey(
+            mlkem.MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_SIZE]),
+            x25519.X25519PublicKey.from_public_bytes(public[_MLKEM_SIZE:]),
+        )
+    except ValueError:
+        raise ValueError("it is no public key of ML-KEM-768") from None
+    except UnsupportedAlgorithm:
+        raise _unsupported() from None
+
+
+def _unsupported() -> MasterKeyError:
+    return MasterKeyError(
+        "post-quantum keys need a cryptography package with ML-KEM",
+        hint="its wheels of PyPI have it (48 or newer); one built here needs OpenSSL 3.5",
+    )
+
+
+# Bech32 (BIP 173), without its limit of 90 characters.
+
+_DIGITS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_CHECKSUM = 6  # digits
+
+
+def _bech32_decode(text: str, prefix: str, size: int) -> bytes:
+    """The ``size`` bytes after a prefix, which ends with the separator ``1`` and sets the case.
+
+    Raises ValueError, which says what is wrong and nothing of the text.
+    """
+    upper = prefix.isupper()
+    rest = text.removeprefix(prefix)
+    if rest == text or rest != (rest.upper() if upper else rest.lower()):
+        raise ValueError(f"it is not {prefix}… in one case")
+    digits = [_DIGITS.find(character) for character in rest.lower()]
+    padding = -size * 8 % 5
+    if len(digits) != (size * 8 + padding) // 5 + _CHECKSUM or -1 in digits:
+        raise ValueError("it is damaged: a character was lost, added or changed")
+    if _polymod([*_expanded(prefix), *digits]) != 1:
+        raise ValueError("it is damaged: its checksum does not fit")
+    number = 0
+    for digit in digits[:-_CHECKSUM]:
+        number = number << 5 | digit
+    if number & ((1 << padding) - 1):
+        raise ValueError("it is damaged: its last bits are not zero")
+    return (number >> padding).to_bytes(size, "big")
+
+
+def _bech32_encode(data: bytes, prefix: str) -> str:
+    padding = -len(data) * 8 % 5
+    number = int.from_bytes(data, "big") << padding
+    digits = [number >> at & 31 for at in range(len(data) * 8 + padding - 5, -1, -5)]
+    check = _polymod([*_expanded(prefix), *digits, *[0] * _CHECKSUM]) ^ 1
+    digits += [check >> at & 31 for at in range(5 * (_CHECKSUM - 1), -1, -5)]
+    text = "".join(_DIGITS[digit] for digit in digits)
+    return prefix + (text.upper() if prefix.isupper() else text)
+
+
+def _expanded(prefix: str) -> list[int]:
+    codes = prefix[:-1].lower().encode()
+    return [*(code >> 5 for code in codes), 0, *(code & 31 for code in codes)]
+
+
+def _polymod(values: Sequence[int]) -> int:
+    checksum = 1
+    for value in values:
+        top = checksum >> 25
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
+        for bit, term in enumerate(_GENERATOR):
+            if top >> bit & 1:
+                checksum ^= term
+    return checksum

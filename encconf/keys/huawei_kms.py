@@ -1,0 +1,264 @@
+"""Keys of Huawei Cloud KMS (its Data Encryption Workshop), by huaweicloudsdkkms.
+
+Behaviour of sops 3.13.2 (hckms/keysource.go).  Its data key goes over the wire as base64 inside
+the JSON of the API.  Not here: a project that is looked up by the region (name it), federated identities
+(``idp_id``, OIDC) and the metadata service of a cloud server.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+
+from encconf.credentials import printable
+from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.keys import member
+from encconf.keys.https import cause, missing, one_line, timeouts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+_FORM = "REGION:KEY-UUID, as eu-west-101:0d0466b0-e727-4d9c-b35d-f84bb474a37f"
+_KEY_ID = re.compile(r"([0-9A-Za-z-]{1,64})\s*:\s*([!-~]{1,255})")
+_BASE64 = re.compile(r"[0-9A-Za-z+/]+={0,2}")
+_ALGORITHM = "SYMMETRIC_DEFAULT"
+_RETRIES = 2  # of an answer that says "later"; 20 s each, the first included, stay below 75 s
+_LATER = (429, 500, 502, 503, 504)
+
+
+class HuaweiKey:
+    """A symmetric key, by region and id.
+
+    URI: ``REGION:KEY-UUID``, or the mapping ``key_id``.
+
+    Environment: HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_PROJECT_ID and, for temporary
+    ones, HUAWEICLOUD_SDK_SECURITY_TOKEN; else the section ``basic`` (``ak``, ``sk``, ``project_id``,
+    ``security_token``) of HUAWEICLOUD_SDK_CREDENTIALS_FILE or ``~/.huaweicloud/credentials``.
+    HUAWEICLOUD_SDK_REGION_KMS_REGION (``TR_WEST_1``, say) names other endpoints than Huawei's.
+    SSL_CERT_FILE: authorities of certificates.  Proxies are those of requests (HTTPS_PROXY, NO_PROXY of the
+    process), and ``~/.huaweicloud/regions.yaml`` is read by the SDK.
+
+    Permissions: ``kms:cmk:encryptData`` to encrypt, ``kms:cmk:decryptData`` to decrypt.
+    """
+
+    TYPE = "hckms"
+    DATED = True
+    __slots__ = ("key_id",)
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+
+    @property
+    def name(self) -> str:
+        """``REGION:KEY-UUID``."""
+        return self.key_id
+
+    @property
+    def label(self) -> str:
+        """The same."""
+        return printable(self.key_id)
+
+    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
+        """Base64, as the service gives it.
+
+        Raises BadKeyError, NotMyKeyError when there is no credential, and MasterKeyError.
+        """
+        plain_text = b2a_base64(data_key, newline=False).decode()
+        return self._ask("encrypt", {"plain_text": plain_text}, "cipher_text", credentials)
+
+    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
+        """Let the service decrypt; raises NotMyKeyError when there is no credential, and MasterKeyError."""
+        if not _BASE64.fullmatch(enc):
+            raise MasterKeyError("its enc is not base64")
+        plain_text = self._ask("decrypt", {"cipher_text": enc}, "plain_text", credentials)
+        try:
+            return a2b_base64(plain_text, strict_mode=True)
+        except (Base64Error, ValueError):
+            raise MasterKeyError("the service gave back something that is not base64") from None
+
+    def to_entry(self) -> dict[str, object]:
+        """``key_id``."""
+        return {"key_id": self.key_id}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, object]) -> HuaweiKey:
+        """Read an entry; nothing is checked before it is used."""
+        return cls(member(entry, "key_id"))
+
+    @classmethod
+    def from_config(cls, value: object) -> HuaweiKey:
+        """``REGION:KEY-UUID``, or a mapping with that as ``key_id``; raises BadKeyError."""
+        if isinstance(value, dict):
+            value = value.get("key_id") or ""
+        if not isinstance(value, str):
+            raise BadKeyError("a Huawei Cloud key is a text", hint=_FORM)
+        return cls(":".join(_parts(value)))
+
+    def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:
+        """The member ``wanted`` of the answer to a call of the API."""
+        region, key_id = _parts(self.key_id)
+        found = _Secrets.find(credentials)
+        try:
+            import requests
+            from huaweicloudsdkcore.exceptions import exceptions
+            from huaweicloudsdkkms.v2 import model
+        except ImportError as error:
+            raise missing("Huawei Cloud", error, "huawei") from None
+
+        client = credentials.client(
+            ("hckms", region, found.identity), lambda: _client(region, found, credentials)
+        )
+        verb_data = f"{verb.capitalize()}Data"
+        body = getattr(model, f"{verb_data}RequestBody")(
+            key_id=key_id, encryption_algorithm=_ALGORITHM, **question
+        )
+        request = getattr(model, f"{verb_data}Request")(body=body)
+        call = getattr(client, f"{verb}_data_invoker")(request)
+        try:
+            answer = call.with_retry(_may_be_repeated, _RETRIES, _Backoff()).invoke()
+        except exceptions.ServiceResponseException as error:
+            raise _refused(error) from None
+        except (exceptions.SdkException, requests.RequestException) as error:
+            if isinstance(error, requests.Timeout) or isinstance(error.__context__, requests.Timeout):
+                reason = f"did not answer within {credentials.call_limit:g} s"
+            else:
+                reason = f"cannot be reached: {cause(error) or type(error).__name__}"
+            raise MasterKeyError(f"Huawei Cloud in {region} {reason}") from None
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+            answer = None  # the SDK expects the API's JSON
+        text = getattr(answer, wanted, None)
+        if not isinstance(text, str) or not _BASE64.fullmatch(text):
+            raise MasterKeyError("the answer is not that of Huawei Cloud")
+        return text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HuaweiKey) and self.key_id == other.key_id
+
+    def __hash__(self) -> int:
+        return hash((self.TYPE, self.key_id))
+
+    def __repr__(self) -> str:
+        return f"HuaweiKey({self.key_id!r})"
+
+
+def _parts(key_id: str) -> tuple[str, str]:
+    match = _KEY_ID.fullmatch(key_id.strip())
+    if match is None:
+        raise BadKeyError(
+            f"{printable(key_id.strip())[:80] or 'an empty text'} is not a key of Huawei Cloud",
+            hint=f"it looks like {_FORM}",
+        )
+    return match[1], match[2]
+
+
+class _Secrets:
+    """Who one is: ``identity`` is (access key, secret key, security token, project)."""
+
+    __slots__ = ("identity",)
+
+    def __init__(self, *identity: str) -> None:
+        self.identity = identity
+
+    @classmethod
+    def find(cls, credentials: Credentials) -> _Secrets:
+        """Look in the environment, then in the file; raises NotMyKeyError and MasterKeyError."""
+        names = ("AK", "SK", "SECURITY_TOKEN", "PROJECT_ID")
+        ak, sk, token, project = (
+            credentials.environ.get(f"HUAWEICLOUD_SDK_{name}", "").strip() for name in names
+        )
+        if not (ak and sk):
+            profile = _profile(credentials, f"HUAWEICLOUD_SDK_{'SK' if ak else 'AK'} (unset)")
+            ak, sk, token = (profile.get(name, "") for name in ("ak", "sk", "security_token"))
+            project = profile.get("project_id") or project
+        if not project:
+            raise MasterKeyError(
+                "HUAWEICLOUD_SDK_PROJECT_ID is unset",
+                hint="it is the id of the region's project, in the console under My Credentials",
+            )
+        return cls(ak, sk, token, project)
+
+
+def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
+    """The section ``basic`` of the credentials file, with an access key and a secret key in it."""
+    from configparser import ConfigParser
+    from configparser import Error as SyntaxProblem
+
+    shown = path = credentials.environ.get("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "")
+    if not path:
+        shown = "~/.huaweicloud/credentials"
+        if not credentials.home:
+            raise NotMyKeyError(f"no Huawei Cloud credential\nlooked in: {looked}, {shown} (no home)")
+        path = os.path.join(credentials.home, ".huaweicloud", "credentials")
+    shown = printable(shown)
+    parser = ConfigParser(interpolation=None)  # a secret may hold a %
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotMyKeyError(f"no Huawei Cloud credential\nlooked in: {looked}, {shown} (not there)") from None
+    except OSError as error:
+        raise MasterKeyError(f"{shown} cannot be read: {(error.strerror or '').lower()}") from None
+    except (SyntaxProblem, UnicodeDecodeError, ValueError):  # the parser's own words would quote the line
+        raise MasterKeyError(f"{shown} is not a file of credentials") from None
+    profile = dict(parser["basic"]) if parser.has_section("basic") else {}
+    if not (profile.get("ak") and profile.get("sk")):
+        raise MasterKeyError(f"{shown} has no ak and sk in a section [basic]")
+    return profile
+
+
+def _client(region: str, found: _Secrets, credentials: Credentials) -> Any:
+    """A client for one region; raises MasterKeyError for a region without a known endpoint."""
+    import logging
+
+    from huaweicloudsdkcore.auth.credentials import BasicCredentials
+    from huaweicloudsdkcore.http.http_config import HttpConfig
+    from huaweicloudsdkcore.region.region import Region
+    from huaweicloudsdkkms.v2 import KmsClient
+    from huaweicloudsdkkms.v2.region.kms_region import KmsRegion
+
+    own = credentials.environ.get(f"HUAWEICLOUD_SDK_REGION_KMS_{region.replace('-', '_').upper()}")
+    try:
+        place = Region(region, *own.split(",")) if own else KmsRegion.value_of(region)
+    except (KeyError, ValueError):
+        raise MasterKeyError(
+            f"{region} is not a region of Huawei Cloud that its SDK knows",
+            hint="a newer huaweicloudsdkkms may know it",
+        ) from None
+    ak, sk, token, project = found.identity
+    identity = BasicCredentials(ak, sk, project)
+    if token:
+        identity = identity.with_security_token(token)
+    config = HttpConfig(timeout=timeouts(credentials), ssl_ca_cert=credentials.environ.get("SSL_CERT_FILE"))
+    client = (
+        KmsClient.new_builder().with_http_config(config).with_credentials(identity).with_region(place).build()
+    )
+    logger = logging.getLogger("HuaweiCloud-SDK-KmsClient")
+    if not logger.handlers:  # else it writes to stderr what is in our errors
+        logger.addHandler(logging.NullHandler())
+    return client
+
+
+class _Backoff:
+    """How long the SDK waits before it calls again."""
+
+    def calculate_retry_delay_millis(self, retries: int) -> int:
+        """Half a second, then a whole one."""
+        return 250 << retries
+
+
+def _may_be_repeated(answer: object, error: Any) -> bool:
+    return getattr(error, "status_code", None) in _LATER
+
+
+def _refused(error: Any) -> MasterKeyError:
+    """The service's own reason."""
+    reason = one_line(f"{error.error_code}: {error.error_msg}")
+    if error.status_code == 429:
+        reason = f"the service throttles: {reason}"
+    return MasterKeyError(f"Huawei Cloud: {reason}")

@@ -1,0 +1,377 @@
+"""Key services: other processes that use a master key and hand back what it wrapped or opened.
+
+The gRPC protocol of sops 3.13.2 (keyservice/keyservice.proto, sops.go): a service ``KeyService`` in no
+package, with ``Encrypt`` and ``Decrypt``; neither encrypted nor authenticated.  Each key is tried here
+first, then with each service in turn.  The server is `encconf.keyservice`.  Needs the extra
+``keyservice`` (grpcio) as soon as a service is named; the messages are few and flat, so that they are
+read and written here and neither protobuf nor a generated file is needed.
+
+Addresses are ``tcp://HOST:PORT`` and ``unix:///PATH``.  Since a new data key is *sent* to be wrapped, a
+TCP service beyond this machine, and a socket of another user (root excepted), take
+``credentials.insecure_remote``.  On the loopback device whoever has the port is believed.
+"""
+
+from __future__ import annotations
+
+from encconf.credentials import printable
+from encconf.errors import BadKeyError, MasterKeyError, MetadataError, MissingExtraError, NotMyKeyError
+from encconf.keys import from_entry, member
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, TypeVar
+
+    from encconf.credentials import Credentials
+    from encconf.keys import MasterKey
+
+    T = TypeVar("T")
+
+LIMIT = 1 << 16
+"""The largest message, in bytes.  The largest in use, a post-quantum age file, has 2600."""
+
+DATA_KEY_SIZES = (32, 33)
+"""Bytes of a data key, and of a part of one."""
+
+PATH_LIMIT = 107
+"""The longest path of a unix socket on Linux, in bytes (103 on macOS)."""
+
+# The oneof of the message Key: its number, and the members of its message, numbered from 1.
+_KEYS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "kms": (1, ("arn", "role", "context", "aws_profile")),
+    "pgp": (2, ("fp",)),
+    "gcp_kms": (3, ("resource_id",)),
+    "azure_kv": (4, ("vault_url", "name", "version")),
+    "hc_vault": (5, ("vault_address", "engine_path", "key_name")),
+    "age": (6, ("recipient",)),
+    "hckms": (7, ("key_id",)),
+}
+_TYPES = {number: type for type, (number, _) in _KEYS.items()}
+_MAP = "context"
+
+_LONGEST_REASON = 300  # characters
+_HINT = "is it running? encconf keyservice, or sops keyservice, starts one"
+_TRUST = "if you trust whoever is there: --insecure-remote, or ENCCONF_INSECURE_REMOTE=true; ssh -L tunnels"
+
+
+def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
+    """What ``key.wrap`` gives, here or from the first key service that can.
+
+    Raises MasterKeyError, or BadKeyError where no service is named.
+    """
+
+    def there(uri: str) -> str:
+        answer = _call(uri, "Encrypt", _packed(key, data_key), credentials)
+        try:
+            enc = unpack_response(answer).decode()
+        except ValueError:
+            enc = ""
+        if not enc:
+            raise MasterKeyError("its answer holds no wrapped data key")
+        return enc
+
+    return _in_turn(credentials, lambda: key.wrap(data_key, credentials), there)
+
+
+def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
+    """What ``key.unwrap`` gives, here or from the first key service that can.
+
+    Raises NotMyKeyError when neither this process nor any service has a way to use it, and
+    MasterKeyError (or BadKeyError where no service is named) when one failed.
+    """
+
+    def there(uri: str) -> bytes:
+        answer = _call(uri, "Decrypt", _packed(key, enc.encode()), credentials)
+        try:
+            data_key = unpack_response(answer)
+        except ValueError:
+            data_key = b""
+        if len(data_key) not in DATA_KEY_SIZES:
+            raise MasterKeyError("its answer holds no data key")
+        return data_key
+
+    return _in_turn(credentials, lambda: key.unwrap(enc, credentials), there)
+
+
+def _in_turn(credentials: Credentials, here: Callable[[], T], there: Callable[[str], T]) -> T:
+    failures: list[tuple[str, BadKeyError | MasterKeyError]] = []
+    if credentials.local_key_service:
+        try:
+            return here()
+        except (BadKeyError, MasterKeyError) as error:
+            if not credentials.key_services:
+                raise
+            failures.append(("here", error))
+    for uri in credentials.key_services:
+        try:
+            return there(uri)
+        except MasterKeyError as error:
+            failures.append((f"key service {_name(uri)}", error))
+    if not failures:
+        raise MasterKeyError(
+            "this process may not use it (the local key service is off), and no other service is named",
+            hint="name one in SOPS_KEYSERVICE, or unset SOPS_ENABLE_LOCAL_KEYSERVICE",
+        )
+    raise _of_all(failures)
+
+
+def _of_all(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterKeyError:
+    """One error for several: what should have worked goes first, and has the hint."""
+    failures.sort(key=lambda failure: isinstance(failure[1], NotMyKeyError))
+    lines = [line for where, error in failures for line in f"{where}: {error.message}".split("\n")]
+    serious = failures[0][1]
+    kind = NotMyKeyError if isinstance(serious, NotMyKeyError) else MasterKeyError
+    return kind("\n".join(lines).removeprefix("here: "), hint=serious.hint)
+
+
+# --- the call ------------------------------------------------------------------------------
+
+
+def _call(uri: str, method: str, request: bytes, credentials: Credentials) -> bytes:
+    """One call; raises MasterKeyError, whose message does not name the service."""
+    try:
+        import grpc
+    except ImportError:
+        raise MissingExtraError(
+            "a key service needs the package grpcio", hint="pip install 'encconf[keyservice]'"
+        ) from None
+    if len(request) > LIMIT:
+        raise MasterKeyError(f"it takes no message larger than {LIMIT >> 10} KiB")
+    target = _target(uri, credentials)  # every time: who owns a socket may change
+    channel = credentials.client(("keyservice", target), lambda: _channel(target, credentials))
+    try:
+        # As long as a person may take: there may be one who is asked, here or there.
+        answer: bytes = channel.unary_unary(f"/KeyService/{method}")(request, timeout=credentials.timeout)
+    except grpc.RpcError as error:
+        raise _explained(error.code(), error.details(), credentials) from None
+    return answer
+
+
+def _channel(target: str, credentials: Credentials) -> Any:
+    import grpc
+
+    return grpc.insecure_channel(
+        target,
+        options=[
+            ("grpc.max_receive_message_length", LIMIT),
+            ("grpc.enable_http_proxy", 0),  # a data key is not for a proxy
+            ("grpc.enable_retries", 0),
+            ("grpc.service_config_disable_resolution", 1),
+            # How long connecting may take, and how soon it is tried again.
+            ("grpc.min_reconnect_backoff_ms", int(credentials.call_limit * 1000)),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000),
+        ],
+    )
+
+
+def _explained(code: Any, details: str | None, credentials: Credentials) -> MasterKeyError:
+    import grpc
+
+    said = " ".join(printable(details or code.name).split())[:_LONGEST_REASON]
+    if code is grpc.StatusCode.NOT_FOUND:
+        return NotMyKeyError(said)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        reason = said.rpartition(": ")[2] or said
+        return MasterKeyError(f"cannot be reached: {reason[:1].lower()}{reason[1:]}", hint=_HINT)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return MasterKeyError(f"did not answer within {credentials.timeout:g} s")
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return MasterKeyError("it is no key service, but another gRPC server")
+    return MasterKeyError(said)
+
+
+def _target(uri: str, credentials: Credentials) -> str:
+    """The address as grpc takes it; raises MasterKeyError for one that is malformed, or not to be trusted."""
+    import os
+    from urllib.parse import quote, unquote, urlsplit
+
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise _malformed() from None
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise _malformed()
+    if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
+        path = unquote(parts.path)
+        if len(os.fsencode(path)) > PATH_LIMIT:
+            raise MasterKeyError(f"its path is longer than {PATH_LIMIT} bytes, which no socket's can be")
+        if not credentials.insecure_remote:
+            _check_owner(path)
+        return f"unix:{quote(path)}"
+    if parts.scheme == "tcp" and host and port and parts.path in ("", "/"):
+        address, local = resolve(host, port)
+        if not local and not credentials.insecure_remote:
+            raise MasterKeyError(
+                "it is not on this machine, and the protocol is neither encrypted nor authenticated",
+                hint=_TRUST,
+            )
+        return f"{'ipv6' if address[0] == '[' else 'ipv4'}:{address}"
+    raise _malformed()
+
+
+def _malformed() -> MasterKeyError:
+    return MasterKeyError("not an address of a key service", hint="tcp://HOST:PORT or unix:///PATH")
+
+
+def _name(uri: str) -> str:
+    """The address for people, without what could be a password."""
+    scheme, separator, rest = printable(uri)[:200].partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _check_owner(path: str) -> None:
+    """Refuse a socket that another user has put there to be sent data keys."""
+    import os
+
+    try:
+        owner = os.stat(path).st_uid
+    except (OSError, ValueError):
+        raise MasterKeyError("cannot be reached: there is no such socket", hint=_HINT) from None
+    if hasattr(os, "geteuid") and owner not in (0, os.geteuid()):
+        raise MasterKeyError("the socket belongs to another user", hint=_TRUST)
+
+
+def resolve(host: str, port: int) -> tuple[str, bool]:
+    """``127.0.0.1:5000`` or ``[::1]:5000``, and whether it is on the loopback device; raises MasterKeyError.
+
+    The first one of IPv4 counts, as for Go; "" is every address.  A name is looked up once, so that
+    what was looked at is what is used.
+    """
+    import socket
+    from ipaddress import ip_address
+
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise MasterKeyError(f"there is no host {printable(host)[:100]}", hint=_HINT) from None
+    family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    number = str(address[0])
+    local = ip_address(number.partition("%")[0]).is_loopback
+    return (f"{number}:{port}" if family == socket.AF_INET else f"[{number}]:{port}"), local
+
+
+# --- the messages --------------------------------------------------------------------------
+
+
+def _packed(key: MasterKey, payload: bytes) -> bytes:
+    try:
+        return pack_request(key, payload)
+    except (MetadataError, ValueError) as error:
+        raise MasterKeyError(str(error)) from None
+
+
+def pack_request(key: MasterKey, payload: bytes) -> bytes:
+    """An EncryptRequest or a DecryptRequest: the key, and the data key or its ciphertext.
+
+    Raises ValueError for a type of key that the protocol does not have.
+    """
+    if key.TYPE not in _KEYS:
+        raise ValueError(f"the protocol has no keys of type {printable(key.TYPE)}")
+    number, members = _KEYS[key.TYPE]
+    entry = key.to_entry()
+    body = b""
+    for at, name in enumerate(members, 1):
+        if name == _MAP:
+            body += b"".join(_field(at, _text(1, pair) + _text(2, value)) for pair, value in _pairs(entry))
+        else:
+            body += _text(at, member(entry, name))
+    return _field(1, _field(number, body)) + _bytes(2, payload)
+
+
+def unpack_request(data: bytes) -> tuple[MasterKey, bytes]:
+    """Of either request the key, and the data key or ciphertext; raises ValueError."""
+    # A message that comes in several pieces is merged, which is what joining them does.
+    message = b"".join(content for number, content in _fields(data) if number == 1)
+    payload = _last(data, 2)
+    chosen, body = 0, b""
+    for number, content in _fields(message):
+        if number in _TYPES:  # of a oneof the last one counts
+            chosen, body = number, (body if chosen == number else b"") + content
+    if not chosen:
+        raise ValueError("the request names no key")
+    type = _TYPES[chosen]
+    entry: dict[str, object] = {}
+    for at, name in enumerate(_KEYS[type][1], 1):
+        if name == _MAP:
+            pairs = [content for number, content in _fields(body) if number == at]
+            entry[name] = {_last(pair, 1).decode(): _last(pair, 2).decode() for pair in pairs}
+        else:
+            entry[name] = _last(body, at).decode()
+    return from_entry(type, entry), payload
+
+
+def pack_response(payload: bytes) -> bytes:
+    """An EncryptResponse or a DecryptResponse."""
+    return _bytes(1, payload)
+
+
+def unpack_response(data: bytes) -> bytes:
+    """Of either response the ciphertext or the data key; raises ValueError."""
+    return _last(data, 1)
+
+
+def _pairs(entry: Mapping[str, object]) -> list[tuple[str, str]]:
+    value = entry.get(_MAP)
+    if not value:
+        return []
+    if not isinstance(value, dict):
+        raise ValueError(f"its {_MAP} is not a mapping")
+    return sorted((str(name), member(value, name)) for name in value)
+
+
+# Protocol Buffers' encoding, of which only fields with a length occur in these messages.
+
+
+def _field(number: int, content: bytes) -> bytes:
+    size, length = len(content), b""
+    while size > 0x7F:
+        length += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+def _bytes(number: int, content: bytes) -> bytes:
+    return _field(number, content) if content else b""  # an empty one is not written
+
+
+def _text(number: int, text: str) -> bytes:
+    return _bytes(number, text.encode())
+
+
+def _last(data: bytes, wanted: int) -> bytes:
+    """The last field of that number, which is the one that counts; b"" without any."""
+    found = b""
+    for number, content in _fields(data):
+        if number == wanted:
+            found = content
+    return found
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number and content of each field that has a length; the others are passed over."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        kind, size = tag & 7, 0
+        if kind == 0:
+            _, at = _varint(data, at)
+        elif kind == 2:
+            size, at = _varint(data, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        if kind in (3, 4, 6, 7) or not 0 < tag >> 3 < 1 << 29 or at + size > len(data):
+            raise ValueError("a malformed message")
+        if kind == 2:
+            yield tag >> 3, data[at : at + size]
+        at += size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift, byte in enumerate(data[at : at + 10]):
+        value |= (byte & 0x7F) << 7 * shift
+        if byte < 0x80:
+            return value, at + shift + 1
+    raise ValueError("a malformed message")

@@ -1,0 +1,324 @@
+"""A key service: lets other processes use the master keys that this one can use.
+
+The server of the gRPC protocol of sops 3.13.2 (keyservice/server.go); the client and the messages are
+in `encconf.keys.service`.  Differences to sops: it asks before it uses a key, not afterwards; it wraps
+and gives out nothing but data keys (32 bytes, or 33 of a part), so that it is no oracle for everything
+else that a key may have encrypted; a request without a key is refused and does not crash it; TCP beyond
+the loopback device takes a word; a socket admits its owner only, and is removed in the end.
+
+Whoever can connect can use the keys.  What a request says of its key is what is shown and asked, but
+age and gpg take whatever identity opens the ciphertext.  Nothing is remembered from one request to the
+next: identity files are read, and passphrases asked for, each time.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+
+from encconf.credentials import Credentials, printable
+from encconf.errors import (
+    BadKeyError,
+    EncconfError,
+    MasterKeyError,
+    MissingExtraError,
+    NotMyKeyError,
+    UsageError,
+)
+from encconf.keys import service
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from encconf.keys import MasterKey
+
+NETWORKS = ("tcp", "unix")
+DEFAULT_ADDRESS = "127.0.0.1:5000"
+
+_THREADS = 16
+_WAITING = 64  # requests at a time; further ones are refused
+_GRACE = 2.0  # seconds that requests get to finish in the end
+
+
+@contextmanager
+def serving(
+    network: str,
+    address: str,
+    *,
+    credentials: Callable[[], Credentials] = Credentials.from_env,
+    approve: Callable[[str], bool] | None = None,
+    log: Callable[[str], None] | None = None,
+    insecure_remote: bool = False,
+) -> Iterator[str]:
+    """A key service, until the block is left; gives its address, ``tcp://…`` or ``unix:///…``.
+
+    ``network`` is tcp (``address`` is HOST:PORT, port 0 for any free one) or unix (``address`` is the
+    path of a socket, which must not be there, or be one that a dead server has left).
+    ``credentials`` are made anew for each request, and used for local keys only.  ``approve`` is asked
+    before a key is used, one request at a time, with a sentence; ``log`` hears what was done.  Both are
+    called in other threads, as is the ``prompt`` of the credentials.
+
+    Raises UsageError for an address that cannot be listened on, and for one beyond this machine without
+    ``insecure_remote``; MissingExtraError without grpcio.
+    """
+    try:
+        import grpc
+    except ImportError:
+        raise MissingExtraError(
+            "a key service needs the package grpcio", hint="pip install 'encconf[keyservice]'"
+        ) from None
+    from concurrent.futures import ThreadPoolExecutor
+
+    desk = _Desk(credentials, approve, log)
+    # Not `with`: a request that waits for a person's answer must not keep the process.
+    pool = ThreadPoolExecutor(_THREADS, "keyservice")
+    server = grpc.server(
+        pool,
+        maximum_concurrent_rpcs=_WAITING,
+        options=[
+            ("grpc.max_receive_message_length", service.LIMIT),
+            ("grpc.max_send_message_length", service.LIMIT),
+            ("grpc.so_reuseport", 0),  # or a second server would silently share the port
+        ],
+    )
+    methods = {
+        "Encrypt": grpc.unary_unary_rpc_method_handler(desk.encrypt),
+        "Decrypt": grpc.unary_unary_rpc_method_handler(desk.decrypt),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("KeyService", methods),))
+    socket: tuple[str, int] | None = None  # its path and its inode
+    try:
+        if network == "unix":
+            uri, socket = _open_socket(server, address)
+        elif network == "tcp":
+            uri = _open_port(server, address, insecure_remote)
+        else:
+            raise UsageError(f"a key service listens on {' or '.join(NETWORKS)}, not on {network}")
+        yield uri
+    finally:
+        if socket is not None:
+            _remove(*socket)
+        server.stop(_GRACE).wait(_GRACE + 1)
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+# --- answering -----------------------------------------------------------------------------
+
+
+class _Desk:
+    """Where requests are answered."""
+
+    def __init__(
+        self,
+        credentials: Callable[[], Credentials],
+        approve: Callable[[str], bool] | None,
+        log: Callable[[str], None] | None,
+    ) -> None:
+        from threading import Lock
+
+        self._credentials = credentials
+        self._approve = approve
+        self._log = log
+        self._person = Lock()  # there is one, and one terminal
+
+    def encrypt(self, request: bytes, context: Any) -> bytes:
+        def use(key: MasterKey, data_key: bytes, credentials: Credentials) -> bytes:
+            return key.wrap(data_key, credentials).encode()
+
+        return self._answer("encrypt", use, request, context)
+
+    def decrypt(self, request: bytes, context: Any) -> bytes:
+        def use(key: MasterKey, enc: bytes, credentials: Credentials) -> bytes:
+            data_key = key.unwrap(enc.decode(), credentials)
+            if len(data_key) not in service.DATA_KEY_SIZES:
+                raise MasterKeyError("what was inside is no data key")
+            return data_key
+
+        return self._answer("decrypt", use, request, context)
+
+    def _answer(
+        self,
+        verb: str,
+        use: Callable[[MasterKey, bytes, Credentials], bytes],
+        request: bytes,
+        context: Any,
+    ) -> bytes:
+        import grpc
+
+        what, code, reason = f"{_peer(context)}: {verb}", grpc.StatusCode.OK, "done"
+        answer = b""
+        try:
+            key, payload = service.unpack_request(request)
+            what = f"{what} a data key with {key.TYPE} {_shown(key)}"
+            if verb == "encrypt" and len(payload) not in service.DATA_KEY_SIZES:
+                raise ValueError("a data key has 32 bytes, and a part of one 33")
+            if self._allowed(f"{what}?", context):
+                answer = service.pack_response(use(key, payload, self._prepared()))
+            else:
+                code, reason = grpc.StatusCode.PERMISSION_DENIED, "the request was rejected"
+        except (ValueError, BadKeyError) as error:
+            code, reason = grpc.StatusCode.INVALID_ARGUMENT, str(error)
+        except NotMyKeyError as error:
+            code, reason = grpc.StatusCode.NOT_FOUND, error.message
+        except EncconfError as error:
+            code, reason = grpc.StatusCode.UNKNOWN, error.message
+        except Exception as error:  # its text could hold anything, and grpc would print it
+            code, reason = grpc.StatusCode.INTERNAL, f"unexpected {type(error).__name__}"
+        if self._log is not None:
+            self._log(f"{what}: {reason}")
+        if code is not grpc.StatusCode.OK:
+            # The first line is the reason; the others name places on this machine.
+            context.abort(code, reason.split("\n")[0])
+        return answer
+
+    def _allowed(self, question: str, context: Any) -> bool:
+        if self._approve is None:
+            return True
+        with self._person:
+            # Nobody is bothered, and no key used, for a request that is not waited for any more.
+            return bool(context.is_active() and self._approve(question) and context.is_active())
+
+    def _prepared(self) -> Credentials:
+        credentials = self._credentials()
+        prompt = credentials.prompt
+        if prompt is not None:
+
+            def alone(question: str) -> str:
+                with self._person:
+                    return prompt(question)
+
+            credentials.prompt = alone
+        return credentials
+
+
+def _peer(context: Any) -> str:
+    """``ipv4:127.0.0.1:4711``, or ``unix``, whose clients have no name."""
+    return printable(str(context.peer())).rstrip(":")
+
+
+def _shown(key: MasterKey) -> str:
+    """All of its name that fits on a line or two: a short form would be easy to imitate."""
+    name = printable(key.name)
+    return name if len(name) <= 200 else f"{name[:120]}…{name[-60:]}"
+
+
+# --- listening -----------------------------------------------------------------------------
+
+
+def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
+    import socket
+
+    host, _, digits = address.rpartition(":")
+    port = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 6 else -1
+    bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
+    if not 0 <= port <= 65535 or (":" in host and bare == host):
+        raise UsageError(f"{printable(address)} is not HOST:PORT")
+    try:
+        endpoint, local = service.resolve(bare, port)
+    except MasterKeyError as error:
+        raise UsageError(error.message) from None
+    if not local and not insecure_remote:
+        raise UsageError(
+            f"{address} can be reached from other machines, and the protocol neither encrypts nor asks who"
+            " is there",
+            hint="listen on 127.0.0.1 and let others in through ssh -L; if you mean it: --insecure-remote",
+        )
+    number = endpoint.rpartition(":")[0].strip("[]")
+    try:  # grpc would print why it cannot, and tell nobody
+        with socket.socket(socket.AF_INET6 if ":" in number else socket.AF_INET) as probe:
+            if os.name == "posix":  # elsewhere it would share the port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((number, port))
+    except OSError as error:
+        raise UsageError(f"cannot listen on {endpoint}: {_reason(error)}") from None
+    bound = _add(server, endpoint)
+    server.start()
+    return f"tcp://{endpoint.rpartition(':')[0]}:{bound}"
+
+
+def _open_socket(server: Any, path: str) -> tuple[str, tuple[str, int]]:
+    """Listen on a socket that is its owner's alone from the first moment.
+
+    It is made under another name and then renamed, so that a client finds it ready, and so that
+    grpc, which removes a socket by its name, can never remove another server's.
+    """
+    import socket
+    from urllib.parse import quote
+
+    if not hasattr(socket, "AF_UNIX"):
+        raise UsageError("there are no unix sockets on this system", hint="--network tcp")
+    path = os.path.abspath(path)
+    folder, name = os.path.split(path)
+    if not name:
+        raise UsageError("the path of the socket is missing")
+    temporary = os.path.join(folder, f".{os.urandom(4).hex()}")
+    if max(len(os.fsencode(path)), len(os.fsencode(temporary))) > service.PATH_LIMIT:
+        raise UsageError(f"the path of a socket has at most {service.PATH_LIMIT} bytes")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        what = "permission denied for its folder" if os.path.isdir(folder) else "its folder does not exist"
+        raise UsageError(f"cannot listen on {path}: {what}")
+    _refuse_unless_dead(path)
+    before = os.umask(0o177)
+    try:
+        _add(server, f"unix:{quote(temporary)}")
+    finally:
+        os.umask(before)
+    try:
+        server.start()
+        _refuse_unless_dead(path)
+        inode = os.lstat(temporary).st_ino
+        os.rename(temporary, path)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {path}: {_reason(error)}") from None
+    finally:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+    return f"unix://{quote(path)}", (path, inode)
+
+
+def _refuse_unless_dead(path: str) -> None:
+    """Raise UsageError unless nothing is there, or a socket that no process listens on."""
+    import socket
+
+    try:
+        kind = os.lstat(path).st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise UsageError(f"{path} is there already, and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return
+        except OSError as error:
+            raise UsageError(f"cannot listen on {path}: {_reason(error)}") from None
+    raise UsageError(f"cannot listen on {path}: another process does")
+
+
+def _add(server: Any, endpoint: str) -> int:
+    try:
+        bound: int = server.add_insecure_port(endpoint)
+    except RuntimeError:
+        bound = 0  # as old versions of grpcio say it
+    if not bound:
+        raise UsageError(f"cannot listen on {endpoint}")
+    return bound
+
+
+def _remove(path: str, inode: int) -> None:
+    """Remove the socket, unless another server has put its own there meanwhile."""
+    try:
+        if os.lstat(path).st_ino == inode:
+            os.unlink(path)
+    except OSError:
+        return  # it is gone
+
+
+def _reason(error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    return reason[:1].lower() + reason[1:]

@@ -1,0 +1,90 @@
+"""Paths into a document: sops's ``["a"]["b"][0]``, and the shorter ``a.b[0]``.
+
+`parse_sops` reads what sops 3.13.2 reads (cmd/sops/main.go: parseTreePath); `parse` takes both
+spellings.  A path is a tuple of keys (str) and indexes (int); `END` is the place behind a list's
+last item.  Looking a path up is not done here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import PathSyntaxError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    Path = tuple[str | int, ...]
+
+END: Final = 1 << 62
+"""``[]`` in a path: behind the last item of a list."""
+
+_HINT = 'a path looks like a.b[0], or in sops\'s spelling like ["a"]["b"][0]'
+_STEP = re.compile(
+    r"""
+    \[ (?: (-?[0-9]{1,18}) | "(.*?)" | '(.*?)' | ) \] (?=[.\[]|\Z)   # [0]  ["a key"]  ['a key']  []
+    | \.? ([^.\[\]]+)                                               # a  .b
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_WORD = re.compile(r"[^.\[\]\s\"']+")
+
+
+def parse(text: str) -> Path:
+    """A path in either spelling; "" and "." are the whole document.
+
+    A key that has a dot or a bracket in it stands in brackets and quotes; there are no escapes.
+    Raises PathSyntaxError.
+    """
+    if text in ("", "."):
+        return ()
+    path: list[str | int] = []
+    at = 0
+    while at < len(text):
+        match = _STEP.match(text, at)
+        if match is None or (at and match[4] is not None and text[at] != "."):
+            raise PathSyntaxError(f"the path cannot be read from character {at + 1} on", hint=_HINT)
+        if match[4] is not None:
+            path.append(match[4])
+        elif match[1] is not None:
+            path.append(int(match[1]))
+        else:
+            path.append(END if match[2] is None and match[3] is None else match[2] or match[3] or "")
+        at = match.end()
+    return tuple(path)
+
+
+def parse_sops(text: str) -> Path:
+    """A path as sops reads it: split at every ``[``, so that no key can have one.
+
+    Raises PathSyntaxError, also where sops panics.
+    """
+    path: list[str | int] = []
+    for part in text.split("["):
+        if not part:
+            continue
+        if not part.endswith("]"):
+            raise PathSyntaxError(f"component {part} doesn't end with ]", hint=_HINT)
+        step = part[:-1]
+        if step[:1] in ("'", '"') and len(step) > 1:
+            path.append(step[1:-1])
+        elif re.fullmatch(r"[-+]?[0-9]{1,18}", step):
+            path.append(int(step))
+        else:
+            raise PathSyntaxError(f"component {part} is neither a quoted key nor a number", hint=_HINT)
+    return tuple(path)
+
+
+def spell(path: Sequence[str | int]) -> str:
+    """The shorter spelling, which `parse` reads back."""
+    out = ""
+    for step in path:
+        if isinstance(step, int):
+            out += "[]" if step == END else f"[{step}]"
+        elif _WORD.fullmatch(step):
+            out += f".{step}" if out else step
+        else:
+            out += f'["{step}"]' if '"' not in step else f"['{step}']"
+    return out or "."

@@ -1,0 +1,55 @@
+"""encconf run on a terminal of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+
+from project import Project
+
+_ON_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execv(sys.executable, [sys.executable, '-m', 'encconf', *sys.argv[1:]])"
+)
+
+
+class Terminal:
+    """encconf with a terminal as its stdin, stdout and stderr, which sends signals for its keys."""
+
+    def __init__(self, project: Project, *args: str, environ: dict[str, str]) -> None:
+        self.master, slave = pty.openpty()
+        self.seen = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _ON_TERMINAL, *args],
+            cwd=project.folder,
+            env={**project.environ, **environ},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+
+    def wait_for(self, text: str) -> None:
+        end = time.monotonic() + 20
+        while text not in self.seen:
+            ready, _, _ = select.select([self.master], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"not seen: {text}; but: {self.seen}"
+            self.seen += os.read(self.master, 4096).decode()
+        self.seen = self.seen.partition(text)[2]
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def end(self) -> int:
+        code = self.process.wait(20)
+        try:
+            while True:
+                self.seen += os.read(self.master, 4096).decode()
+        except OSError:
+            os.close(self.master)
+        return code

@@ -1,0 +1,303 @@
+"""exec, exec-env, exec-file, export: values for other programs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey
+from project import Project
+from ruamel.yaml import YAML
+
+from .terminal import Terminal
+
+TREE = """\
+db:
+    host: db.example.com
+    port: 5432
+    password: "it's $HOME \\\\ # \\"x\\""
+users: [alice, bob]
+debug: false
+nothing: null
+multi: |
+    one
+    two
+"""
+FILE = "app.enc.yaml"
+# Values that are hard to spell: everything that some shell or parser takes for a sign of its own.
+AWKWARD = [
+    "plain", "two words", "a#b", "a #b", '"quoted"', "it's", "$HOME ${HOME} $(id)", "back\\slash", "C:\\new",
+    "`id`",
+    "one\ntwo\n", "ünï☃", "a;b&c|d", " spaces ", "tab\there", "!bang", "", "=", "-n", "%41",
+]  # fmt: skip
+
+
+@pytest.fixture
+def app(project: Project) -> Project:
+    project.rules()
+    project.write("app.yaml", TREE)
+    project.run("encrypt", "app.yaml")
+    return project
+
+
+class TestExec:
+    def test_the_environment(self, app: Project) -> None:
+        done = app.run("exec", FILE, "--", "env", "-0")
+        given = dict(line.split("=", 1) for line in done.out.split("\0") if line)
+        assert given["DB_HOST"] == "db.example.com"
+        assert given["DB_PASSWORD"] == 'it\'s $HOME \\ # "x"'
+        assert given["DB_PORT"] == "5432"
+        assert given["USERS_1"] == "bob"
+        assert given["DEBUG"] == "false"
+        assert given["MULTI"] == "one\ntwo\n"
+        assert "NOTHING" not in given
+        assert given["HOME"] == str(app.home)
+        assert "SOPS_AGE_KEY" not in given
+        assert done.err == ""
+
+    @pytest.mark.parametrize(
+        ("args", "name", "value"),
+        [
+            (["--prefix", "APP_"], "APP_DB_HOST", "db.example.com"),
+            (["--nested-separator", "__"], "DB__HOST", "db.example.com"),
+            (["--section", "db"], "HOST", "db.example.com"),
+            (["--keep-case"], "db_host", "db.example.com"),
+            (["--pristine"], "HOME", None),
+            (["--keep-keys"], "SOPS_AGE_KEY", "AGE-SECRET-KEY"),
+            ([], "DB_PORT", "5432"),
+        ],
+    )
+    def test_names(self, app: Project, args: list[str], name: str, value: str | None) -> None:
+        done = app.run("exec", FILE, *args, "--", "/usr/bin/env")
+        given = dict(line.split("=", 1) for line in done.out.splitlines() if "=" in line)
+        assert (given.get(name) or "").startswith(value or "") if value else name not in given
+
+    def test_who_wins(self, app: Project) -> None:
+        app.write("late.enc.env", "DB_HOST=late\nDB_NEW=1\n")
+        app.run("encrypt", "-i", "late.enc.env")
+        shell = ["--", "sh", "-c", "echo $DB_HOST $DB_NEW"]
+        assert app.run("exec", FILE, "late.enc.env", *shell).out == "late 1\n"
+        assert app.run("exec", "late.enc.env", FILE, *shell).out == "db.example.com 1\n"
+        mine = {"DB_HOST": "mine"}
+        done = app.run("exec", FILE, "--print-sources", *shell, environ=mine)
+        assert done.out == "mine\n"
+        assert "encconf: DB_HOST: the environment\n" in done.err
+        assert f"encconf: DB_PORT: {FILE}\n" in done.err
+        assert app.run("exec", "--override", FILE, *shell, environ=mine).out == "db.example.com\n"
+
+    def test_no_shell_no_surprises(self, app: Project) -> None:
+        done = app.run("exec", FILE, "--", "printf", "%s|", "$DB_HOST", "--", "a b", "-x", "{}")
+        assert done.out == "$DB_HOST|--|a b|-x|{}|"
+
+    def test_how_it_ends(self, app: Project) -> None:
+        app.run("exec", FILE, "--", "sh", "-c", "exit 7", code=7)
+        app.run("exec", FILE, "--", "sh", "-c", "kill -9 $$", code=-9)
+        assert "error[no-program]" in app.run("exec", FILE, "--", "nosuchprogram", code=127).err
+        app.write("notes.txt", "x")
+        app.run("exec", FILE, "--", "./notes.txt", code=126)
+        assert "no program was named" in app.run("exec", FILE, code=1).err
+        app.run("exec", FILE, "--", code=1)
+        app.run("exec", "--", "true", code=100)
+        app.run("exec", "none.yaml", "--", "true", code=100)
+
+    def test_names_that_clash(self, app: Project) -> None:
+        app.write("clash.yaml", "a:\n    b: 1\na_b: 2\n")
+        app.run("encrypt", "-i", "clash.yaml")
+        done = app.run("exec", "clash.yaml", "--", "true", code=4)
+        assert "a.b and a_b would both be called A_B" in done.err
+        app.run("exec", "clash.yaml", "--nested-separator", "__", "--", "true")
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+    def test_signals_are_the_program_s(self, app: Project, number: signal.Signals) -> None:
+        script = f"trap 'echo got; exit 3' {number.value}; echo ready; while :; do sleep 0.05; done"
+        process = app.popen("exec", FILE, "--", "sh", "-c", script, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=20)
+        assert (process.returncode, out) == (3, b"got\n")
+
+    def test_it_is_the_same_process(self, app: Project) -> None:
+        process = app.popen("exec", FILE, "--", "sh", "-c", "echo $$", stdout=subprocess.PIPE)
+        out, _ = process.communicate(timeout=20)
+        assert int(out) == process.pid
+
+
+class TestAsSops:
+    def test_exec_env(self, app: Project) -> None:
+        app.write("flat.enc.yaml", "word: two words\nDB_HOST: file\n")
+        app.run("encrypt", "-i", "flat.enc.yaml")
+        done = app.run(
+            "exec-env", "flat.enc.yaml", 'echo "$word" $DB_HOST; exit 4', environ={"DB_HOST": "x"}, code=4
+        )
+        assert done.out == "two words file\n"
+        assert "offending key db" in app.run("exec-env", FILE, "true", code=1).err
+
+    def test_exec_file(self, app: Project) -> None:
+        assert app.run("exec-file", FILE, "cat {}").out == TREE
+        assert app.run("exec-file", "--no-fifo", FILE, "cat {} {}").out == TREE + TREE
+        done = app.run("exec-file", "--no-fifo", "--filename", "x.yaml", FILE, "stat -c %a {}; echo {}")
+        mode, path = done.out.split()
+        assert mode == "600"
+        assert path.endswith("/x.yaml")
+        assert not os.path.exists(os.path.dirname(path))
+        app.run("exec-file", FILE, "exit 9", code=9)
+        app.run("exec-file", "--filename", "../x", FILE, "true", code=1)
+
+    @pytest.mark.parametrize("kind", [[], ["--no-fifo"]])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    def test_nothing_stays_after_a_signal(
+        self, app: Project, kind: list[str], number: signal.Signals
+    ) -> None:
+        script = f"trap 'exit 5' {number.value}; echo {{}}; while :; do sleep 0.05; done"
+        process = app.popen(
+            "exec-file", *kind, FILE, script, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        path = Path(process.stdout.readline().decode().strip())
+        assert path.exists()
+        process.send_signal(number)
+        process.communicate(timeout=20)
+        assert process.returncode == 5
+        assert not path.parent.exists()
+
+    def test_a_fifo_that_nobody_reads(self, app: Project) -> None:
+        start = time.monotonic()
+        app.run("exec-file", FILE, "true")
+        assert time.monotonic() - start < 10
+
+
+@pytest.fixture
+def awkward(project: Project) -> Project:
+    project.rules()
+    project.write("v.json", json.dumps({f"v{number:02}": value for number, value in enumerate(AWKWARD)}))
+    project.run("encrypt", "-i", "v.json")
+    return project
+
+
+def shown(shell: list[str], script: str, folder: Path) -> list[str]:
+    """What the variables V00, V01 … are to a shell after a script."""
+    names = [f"V{number:02}" for number in range(len(AWKWARD))]
+    show = "".join(f'printf "%s\\0" "${name}"\n' for name in names)
+    done = subprocess.run(
+        [*shell, "-c", script + "\n" + show],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert done.stderr == b""
+    return done.stdout.decode().split("\0")[:-1]
+
+
+class TestExport:
+    @pytest.mark.parametrize("shell", ["bash", "dash"])
+    @pytest.mark.parametrize("dialect", ["dotenv", "shell"])
+    def test_shells_read_it_back(self, awkward: Project, shell: str, dialect: str) -> None:
+        program = shutil.which(shell)
+        assert program, f"{shell} is missing"
+        awkward.write("out", awkward.run("export", "--format", dialect, "v.json").out)
+        assert shown([program], "set -a; . ./out", awkward.folder) == AWKWARD
+
+    def test_node_reads_dotenv(self, awkward: Project) -> None:
+        """Node has no escapes in double quotes but for line breaks: `it's` is all that needs them."""
+        text = awkward.run("export", "--format", "dotenv", "v.json").out
+        awkward.write("out.env", text)
+        script = "console.log(JSON.stringify(process.env))"
+        done = subprocess.run(
+            ["node", f"--env-file={awkward.path('out.env')}", "-e", script],
+            capture_output=True, check=True, env={"PATH": os.environ["PATH"]},
+        )  # fmt: skip
+        given = json.loads(done.stdout)
+        wrong = [value for number, value in enumerate(AWKWARD) if given.get(f"V{number:02}", "") != value]
+        assert wrong == []
+
+    def test_fish(self, awkward: Project) -> None:
+        lines = awkward.run("export", "--format", "fish", "v.json").out
+        assert "set -gx V05 'it\\'s'\n" in lines
+        assert "set -gx V07 'back\\\\slash'\n" in lines
+
+    def test_json(self, awkward: Project, app: Project) -> None:
+        assert list(json.loads(awkward.run("export", "--format", "json", "v.json").out).values()) == AWKWARD
+        flat = json.loads(app.run("export", "--format", "json", FILE).out)
+        assert flat["DB_PORT"] == "5432"
+        assert all(isinstance(value, str) for value in flat.values())
+
+    def test_kubernetes(self, awkward: Project) -> None:
+        done = awkward.run("export", "--format", "k8s", "--name", "app", "v.json")
+        secret = YAML(typ="safe", pure=True).load(done.out)
+        assert (secret["kind"], secret["metadata"]["name"]) == ("Secret", "app")
+        assert list(secret["stringData"].values()) == AWKWARD
+        awkward.write("cert.bin", "text\n")
+        awkward.run("encrypt", "-i", "cert.bin")
+        secret = YAML(typ="safe", pure=True).load(awkward.run("export", "--format", "k8s", "cert.bin").out)
+        assert base64.b64decode(secret["data"]["cert.bin"]) == b"text\n"
+        awkward.run("export", "--format", "k8s", "--name", "Not Valid", "v.json", code=4)
+
+    def test_github(self, awkward: Project) -> None:
+        assert "GITHUB_ENV is not set" in awkward.run("export", "--format", "github", "v.json", code=1).err
+        target = awkward.home / "github_env"
+        target.write_text("BEFORE=1\n")
+        done = awkward.run("export", "--format", "github", "v.json", environ={"GITHUB_ENV": str(target)})
+        masks = [line.removeprefix("::add-mask::") for line in done.out.splitlines()]
+        assert all(line.startswith("::add-mask::") for line in done.out.splitlines())
+        assert {"plain", "one", "two", "%2541", "one%0Atwo%0A"} <= set(masks)
+        text = target.read_text()
+        assert text.startswith("BEFORE=1\n")
+        given = {}
+        rest = text.removeprefix("BEFORE=1\n")
+        while rest:  # as the runner reads it
+            head, _, rest = rest.partition("\n")
+            name, _, end = head.partition("<<")
+            value, _, rest = rest.partition(f"\n{end}\n")
+            given[name] = value
+        assert list(given.values()) == AWKWARD
+
+    def test_not_to_a_terminal(self, app: Project) -> None:
+        terminal = Terminal(app, "export", "--format", "dotenv", FILE, environ={})
+        assert terminal.end() == 1
+        assert "stdout is a terminal" in terminal.seen
+        assert "db.example.com" not in terminal.seen
+        terminal = Terminal(app, "export", "--format", "dotenv", "--plaintext", FILE, environ={})
+        assert terminal.end() == 0
+        assert "DB_HOST='db.example.com'" in terminal.seen
+
+    def test_mistakes(self, app: Project) -> None:
+        assert "--format" in app.run("export", FILE, code=1).err
+        app.run("export", "--format", "xml", FILE, code=1)
+        app.run("export", "--format", "json", "--section", "db.host", FILE, code=4)
+        app.run("export", "--format", "json", FILE, environ=AgeKey.generate().environ(), code=128)
+
+
+class TestCompletion:
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+    def test_scripts(self, app: Project, shell: str) -> None:
+        assert "_ENCCONF_COMPLETE" in app.run("completion", shell).out
+
+    def test_another_shell(self, app: Project) -> None:
+        assert "bash, zsh, fish and powershell" in app.run("completion", "tcsh", code=1).err
+
+    def complete(self, app: Project, words: str) -> list[str]:
+        environ = {
+            "_ENCCONF_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        found = (line.partition(",")[2] for line in app.run(environ=environ).out.splitlines())
+        return [word for word in found if word]
+
+    def test_paths_inside_a_file(self, app: Project) -> None:
+        """Names are readable: no key is needed, and none is asked."""
+        app.environ.pop("SOPS_AGE_KEY")
+        assert self.complete(app, f"encconf get {FILE} db.p") == ["db.port", "db.password"]
+        assert self.complete(app, f"encconf set {FILE} us") == ["users", "users[0]", "users[1]"]
+        assert self.complete(app, "encconf get none.yaml d") == []
+        assert self.complete(app, "encconf completion f") == ["fish"]
+        assert "--format" in self.complete(app, "encconf export --f")

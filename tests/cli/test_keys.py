@@ -1,0 +1,175 @@
+"""rotate, updatekeys, groups: who can open files."""
+
+from __future__ import annotations
+
+import pytest
+from oracle import AgeKey
+from project import PLAIN, Project
+
+from .terminal import Terminal
+
+FILE = "secrets.enc.yaml"
+
+
+def opens(project: Project, *keys: AgeKey, file: str = FILE) -> bool:
+    environ = {"SOPS_AGE_KEY": "\n".join(key.identity for key in keys)}
+    code = 0 if any(True for _ in keys) else 128
+    try:
+        project.run("decrypt", file, environ=environ, code=code)
+    except AssertionError:
+        project.run("decrypt", file, environ=environ, code=128)
+        return False
+    return True
+
+
+def rules(project: Project, *keys: AgeKey, more: str = "") -> None:
+    project.write(
+        ".sops.yaml", f"creation_rules:\n  - age: {','.join(key.recipient for key in keys)}\n{more}"
+    )
+
+
+def ciphertexts(project: Project) -> set[str]:
+    return {line for line in project.read(FILE).splitlines() if "ENC[" in line and "mac:" not in line}
+
+
+class TestUpdatekeys:
+    def test_somebody_comes(self, sealed: Project) -> None:
+        other = AgeKey.generate()
+        rules(sealed, sealed.key, other)
+        before = sealed.read(FILE)
+        done = sealed.run("updatekeys", "--dry-run", FILE)
+        assert f"+++ {other.recipient}" in done.err
+        assert f"    {sealed.key.recipient}" in done.err
+        assert sealed.read(FILE) == before
+        sealed.run("updatekeys", "-y", FILE)
+        assert opens(sealed, other)
+        assert set(before.splitlines()) <= set(sealed.read(FILE).splitlines())
+        assert "up to date" in sealed.run("updatekeys", FILE).err
+
+    def test_somebody_goes(self, sealed: Project) -> None:
+        other = AgeKey.generate()
+        rules(sealed, sealed.key, other)
+        sealed.run("updatekeys", "-y", FILE)
+        before = ciphertexts(sealed)
+        rules(sealed, sealed.key)
+        done = sealed.run("updatekeys", "-y", FILE)
+        assert f"--- {other.recipient}" in done.err
+        assert "new data key" in done.err
+        assert "change the secrets themselves" in done.err
+        assert not ciphertexts(sealed) & before
+        assert not opens(sealed, other)
+        assert sealed.run("decrypt", FILE).out == PLAIN
+
+    def test_the_data_key_can_stay(self, sealed: Project) -> None:
+        other = AgeKey.generate()
+        rules(sealed, sealed.key, other)
+        sealed.run("updatekeys", "-y", FILE)
+        before = ciphertexts(sealed)
+        rules(sealed, sealed.key)
+        sealed.run("updatekeys", "-y", "--keep-data-key", FILE)
+        assert ciphertexts(sealed) == before
+        assert not opens(sealed, other)
+
+    def test_nobody_to_ask(self, sealed: Project) -> None:
+        rules(sealed, AgeKey.generate(), sealed.key)
+        done = sealed.run("updatekeys", FILE, code=1)
+        assert "--yes agrees to all" in done.err
+
+    @pytest.mark.parametrize(("answer", "done"), [("y", True), ("n", False), ("", False)])
+    def test_asked(self, sealed: Project, answer: str, done: bool) -> None:
+        other = AgeKey.generate()
+        rules(sealed, sealed.key, other)
+        terminal = Terminal(sealed, "updatekeys", FILE, environ={})
+        terminal.wait_for("go on? [y/N]")
+        terminal.type(f"{answer}\n")
+        assert terminal.end() == 0
+        assert opens(sealed, other) is done
+
+    def test_many_files(self, sealed: Project) -> None:
+        other = AgeKey.generate()
+        names = [f"f{number}.yaml" for number in range(6)]
+        for name in names:
+            sealed.write(name, "a: 1\n")
+            sealed.run("encrypt", "-i", name)
+        rules(sealed, sealed.key, other)
+        done = sealed.run("updatekeys", "-y", *names, "none.yaml", "secrets.yaml", code=1)
+        assert "2 of 8 files failed" in done.err
+        assert "none.yaml: no such file" in done.err
+        assert all(opens(sealed, other, file=name) for name in names)
+
+    def test_a_bar_on_a_terminal(self, sealed: Project) -> None:
+        names = []
+        for number in range(6):
+            names.append(f"f{number}.yaml")
+            sealed.write(names[-1], "a: 1\n")
+            sealed.run("encrypt", "-i", names[-1])
+        terminal = Terminal(sealed, "rotate", *names, environ={"TERM": "xterm"})
+        assert terminal.end() == 0
+        assert "rotating" in terminal.seen
+        assert terminal.seen.count("under a new data key") == 6
+
+    def test_another_selection_is_told(self, sealed: Project) -> None:
+        rules(sealed, sealed.key, more="    encrypted_regex: ^password$\n")
+        assert "updatekeys --selection" in sealed.run("updatekeys", FILE).err
+        sealed.run("updatekeys", "-y", "--selection", FILE)
+        assert "localhost" in sealed.read(FILE)
+        assert sealed.run("decrypt", FILE).out == PLAIN
+
+
+class TestRotate:
+    def test_a_new_data_key(self, sealed: Project) -> None:
+        before = ciphertexts(sealed)
+        assert "would get a new data key" in sealed.run("rotate", "-n", FILE).err
+        assert ciphertexts(sealed) == before
+        sealed.run("rotate", FILE)
+        assert not ciphertexts(sealed) & before
+        assert sealed.run("decrypt", FILE).out == PLAIN
+
+    def test_to_stdout(self, sealed: Project) -> None:
+        before = sealed.read(FILE)
+        done = sealed.run("rotate", "-o", "-", FILE)
+        assert sealed.read(FILE) == before
+        assert sealed.run("decrypt", "--input-type", "yaml", input=done.out).out == PLAIN
+        sealed.run("rotate", "-o", "-", FILE, FILE, code=1)
+
+    def test_keys_come_and_go(self, sealed: Project) -> None:
+        other = AgeKey.generate()
+        done = sealed.run("rotate", "--add-age", other.recipient, "--rm-age", sealed.key.recipient, FILE)
+        assert "change the secrets themselves" in done.err
+        assert opens(sealed, other)
+        assert not opens(sealed, sealed.key)
+        done = sealed.run("rotate", "--rm-age", other.recipient, FILE, environ=other.environ(), code=1)
+        assert "empty key group" in done.err
+
+    def test_a_stranger_is_told(self, sealed: Project) -> None:
+        """Anyone can write a recipient into a file; rotating would let him in."""
+        other = AgeKey.generate()
+        sealed.run("rotate", "--add-age", other.recipient, FILE)
+        assert "which .sops.yaml does not name" in sealed.run("rotate", FILE).err
+
+
+class TestGroups:
+    def test_add_and_delete(self, sealed: Project) -> None:
+        other = AgeKey.generate()
+        before = ciphertexts(sealed)
+        done = sealed.run("groups", "add", "-f", FILE, "--age", other.recipient)
+        assert "shamir_threshold: 2" in done.out
+        assert ciphertexts(sealed) == before
+        done = sealed.run("groups", "add", "-i", "-f", FILE, "--age", other.recipient)
+        assert "it takes 2 of its 2 groups" in done.err
+        assert not opens(sealed, sealed.key)
+        assert opens(sealed, sealed.key, other)
+        both = {"SOPS_AGE_KEY": f"{sealed.key.identity}\n{other.identity}"}
+        sealed.run("groups", "delete", "-i", "-f", FILE, "0", environ=both, code=1)
+        sealed.run("groups", "delete", "-i", "-f", FILE, "--threshold", "1", "0", environ=both)
+        assert opens(sealed, other)
+        assert not opens(sealed, sealed.key)
+        assert not ciphertexts(sealed) & before
+
+    def test_mistakes(self, sealed: Project) -> None:
+        sealed.run("groups", "add", "--age", sealed.key.recipient, code=100)
+        sealed.run("groups", "add", "-f", FILE, code=1)
+        sealed.run("groups", "delete", "-f", FILE, "x", code=1)
+        sealed.run("groups", "delete", "-f", FILE, "7", code=1)
+        sealed.run("groups", "delete", "-f", FILE, "0", code=1)
+        sealed.run("groups", "add", "-f", FILE, "--threshold", "x", "--age", sealed.key.recipient, code=1)

@@ -1,0 +1,240 @@
+"""get, set, unset, update: one value of a file, or all of them."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+from project import PLAIN, Project
+
+from .terminal import Terminal
+
+FILE = "secrets.enc.yaml"
+
+
+def said(project: Project) -> str:
+    return project.run("decrypt", FILE).out
+
+
+class TestGet:
+    @pytest.mark.parametrize(
+        ("path", "out"),
+        [
+            ("db.password", "hunter2"),
+            ('["db"]["password"]', "hunter2"),
+            ("db.port", "5432"),
+            ("users[1]", "bob"),
+            ("users[-1]", "bob"),
+            ("users", "- alice\n- bob\n"),
+            (".", PLAIN),
+        ],
+    )
+    def test_values(self, sealed: Project, path: str, out: str) -> None:
+        assert sealed.run("get", FILE, path).out == out
+
+    def test_all(self, sealed: Project) -> None:
+        assert sealed.run("get", FILE).out == PLAIN
+
+    @pytest.mark.parametrize(
+        ("path", "value"), [("db.port", 5432), ("users", ["alice", "bob"]), ("db.host", "localhost")]
+    )
+    def test_json(self, sealed: Project, path: str, value: object) -> None:
+        assert json.loads(sealed.run("get", "--json", FILE, path).out) == value
+
+    def test_what_is_not_there(self, sealed: Project) -> None:
+        done = sealed.run("get", FILE, "db.pasword", code=1)
+        assert done.out == ""
+        assert "error[path-not-found]" in done.err
+        assert "did you mean: password" in done.err
+        sealed.run("get", FILE, "db[x", code=91)
+        sealed.run("get", FILE, "users.x", code=1)
+        sealed.run("get", "none.yaml", "x", code=100)
+
+    def test_a_terminal_gets_a_line_break(self, sealed: Project) -> None:
+        terminal = Terminal(sealed, "get", FILE, "db.password", environ={})
+        assert terminal.end() == 0
+        assert terminal.seen == "hunter2\r\n"
+
+
+class TestSet:
+    def test_a_value(self, sealed: Project) -> None:
+        done = sealed.run("set", FILE, "db.password", "hunter3")
+        assert done.err == f"encconf: wrote {FILE}\n"
+        assert said(sealed) == PLAIN.replace("hunter2", "hunter3")
+        assert sealed.run("set", FILE, "db.password", "hunter3").err == f"encconf: {FILE} is up to date\n"
+
+    @pytest.mark.parametrize(
+        ("args", "line"),
+        [
+            (["db.port", "5433"], "    port: 5433"),
+            (["--string", "db.port", "5433"], '    port: "5433"'),
+            (["--json", "db.host", "[1, null]"], "    host:\n        - 1\n        - null"),
+            (["db.new", "true"], '    new: "true"'),
+            (["--json", "users[]", '"carol"'], "users: [alice, bob, carol]"),
+        ],
+    )
+    def test_types(self, sealed: Project, args: list[str], line: str) -> None:
+        sealed.run("set", FILE, *args)
+        assert f"{line}\n" in said(sealed)
+
+    @pytest.mark.parametrize(
+        ("given", "stored"), [("new\n", "new"), ("new", "new"), ("a b\r\n", "a b"), ("", "")]
+    )
+    def test_from_stdin(self, sealed: Project, given: str, stored: str) -> None:
+        sealed.run("set", FILE, "db.password", input=given)
+        assert sealed.run("get", FILE, "db.password").out == stored
+
+    def test_asked_for_unseen(self, sealed: Project) -> None:
+        terminal = Terminal(sealed, "set", FILE, "db.password", environ={})
+        terminal.wait_for("value of db.password (unseen): ")
+        terminal.type("hunter3\n")
+        assert terminal.end() == 0
+        assert "hunter3" not in terminal.seen
+        assert sealed.run("get", FILE, "db.password").out == "hunter3"
+
+    def test_a_value_in_the_history(self, sealed: Project) -> None:
+        terminal = Terminal(sealed, "set", FILE, "db.password", "hunter3", environ={})
+        terminal.wait_for("no history keeps it")
+        assert terminal.end() == 0
+
+    def test_a_new_file(self, sealed: Project) -> None:
+        sealed.run("set", "new.enc.yaml", "db.password", "x")
+        assert sealed.run("decrypt", "new.enc.yaml").out == "db:\n  password: x\n"
+        sealed.run("set", "new.enc.json", "db.password", "x")
+        assert json.loads(sealed.run("decrypt", "new.enc.json").out) == {"db": {"password": "x"}}
+        sealed.run("set", "new.env", "PASSWORD", "x y")
+        assert sealed.run("decrypt", "new.env").out == "PASSWORD=x y\n"
+        sealed.path(".sops.yaml").unlink()
+        done = sealed.run("set", "other.enc.yaml", "a", "x", code=1)
+        assert "no-config" in done.err
+        sealed.run("set", "--age", sealed.key.recipient, "other.enc.yaml", "a", "x")
+
+    def test_mistakes_write_nothing(self, sealed: Project) -> None:
+        before = sealed.read(FILE)
+        for args, code in (
+            (["set", FILE, "users.x", "1"], 1),
+            (["set", FILE, "sops.mac", "1"], 203),
+            (["set", "--json", FILE, "db.port", "{"], 2),
+            (["set", "--json", "--string", FILE, "db.port", "1"], 1),
+            (["set", "none/x.yaml", "a", "1"], 3),
+            (["set", "secrets.yaml", "a", "1"], 1),
+        ):
+            done = sealed.run(*args, code=code)
+            assert done.out == ""
+            assert "hunter2" not in done.err
+        assert sealed.read(FILE) == before
+        assert sealed.read("secrets.yaml") == PLAIN
+
+    def test_the_mode_stays(self, sealed: Project) -> None:
+        sealed.path(FILE).chmod(0o640)
+        sealed.run("set", FILE, "db.password", "x")
+        assert stat.S_IMODE(sealed.path(FILE).stat().st_mode) == 0o640
+        assert [name for name in sealed.names() if name.startswith(".encconf")] == []
+
+
+class TestInClear:
+    """.sops.yaml wants more encrypted than it did when the file was made (getsops/sops 770)."""
+
+    @pytest.fixture
+    def grown(self, project: Project) -> Project:
+        project.rules("    encrypted_regex: ^password$\n")
+        project.write("secrets.yaml", PLAIN)
+        project.run("encrypt", "secrets.yaml")
+        project.rules("    encrypted_regex: ^(password|token|host)$\n")
+        return project
+
+    def test_set(self, grown: Project) -> None:
+        before = grown.read(FILE)
+        done = grown.run("set", FILE, "db.token", "secret", code=1)
+        assert "error[in-clear]" in done.err
+        assert "db.token would be saved in clear" in done.err
+        assert f"encconf updatekeys --selection {FILE}" in done.err
+        assert grown.read(FILE) == before
+        # Values that are not new, and those that the rule leaves alone, are nobody's concern.
+        grown.run("set", FILE, "db.password", "new")
+        grown.run("set", FILE, "db.port", "1")
+        done = grown.run("set", "--in-clear", FILE, "db.token", "secret")
+        assert "warning" in done.err
+        assert "token: secret" in grown.read(FILE)
+
+    def test_edit_and_update(self, grown: Project) -> None:
+        editor = grown.editor('echo "token: secret" >> "$1"')
+        assert "error[in-clear]" in grown.run("edit", FILE, environ=editor, code=1).err
+        plain = PLAIN + "token: secret\n"
+        assert "error[in-clear]" in grown.run("update", FILE, input=plain, code=1).err
+        assert "secret" not in grown.read(FILE).partition("sops:")[0]
+        grown.run("edit", "--in-clear", FILE, environ=editor)
+        assert "token: secret" in grown.read(FILE)
+
+    def test_the_way_out(self, grown: Project) -> None:
+        grown.run("updatekeys", "-y", "--selection", FILE)
+        assert "localhost" not in grown.read(FILE)
+        grown.run("set", FILE, "db.token", "secret")
+        assert "secret" not in grown.read(FILE).partition("sops:")[0]
+        assert "token: secret" in said(grown)
+
+
+class TestUnset:
+    def test_a_value(self, sealed: Project) -> None:
+        sealed.run("unset", FILE, "db.port")
+        assert said(sealed) == PLAIN.replace("    port: 5432\n", "")
+        sealed.run("unset", FILE, "users[0]")
+        assert "users: [bob]\n" in said(sealed)
+
+    def test_what_is_not_there(self, sealed: Project) -> None:
+        before = sealed.read(FILE)
+        sealed.run("unset", FILE, "db.none", code=1)
+        sealed.run("unset", "--idempotent", FILE, "db.none")
+        sealed.run("unset", "-", "db.none", code=1)
+        assert sealed.read(FILE) == before
+
+
+class TestUpdate:
+    def test_only_what_changed(self, sealed: Project) -> None:
+        before = sealed.read(FILE)
+        plain = PLAIN.replace("hunter2", "hunter3") + "more: 1\n"
+        done = sealed.run("update", "-n", FILE, input=plain)
+        assert "lines would be written anew" in done.err
+        assert sealed.read(FILE) == before
+        sealed.run("update", FILE, input=plain)
+        assert said(sealed) == plain
+        assert len(set(sealed.read(FILE).splitlines()) - set(before.splitlines())) in (3, 4)
+        sealed.write("new.yaml", PLAIN)
+        sealed.run("update", FILE, "--from", "new.yaml")
+        assert said(sealed) == PLAIN
+        assert sealed.run("update", FILE, "--from", "new.yaml").err == f"encconf: {FILE} is up to date\n"
+
+    def test_what_cannot_be(self, sealed: Project) -> None:
+        before = sealed.read(FILE)
+        sealed.run("update", FILE, input="a: [", code=2)
+        sealed.run("update", FILE, input=before, code=203)
+        sealed.run("update", "secrets.yaml", input="a: 1\n", code=1)
+        sealed.run("update", "none.yaml", input="a: 1\n", code=100)
+        assert sealed.read(FILE) == before
+
+
+class TestDecryptInParts:
+    def test_extract(self, sealed: Project) -> None:
+        assert sealed.run("decrypt", "--extract", '["db"]["password"]', FILE).out == "hunter2"
+        assert sealed.run("decrypt", "--extract", "db.port", FILE).out == "5432\n"
+        assert (
+            sealed.run("decrypt", "--extract", "users", "--output-type", "json", FILE).out
+            == '[\n\t"alice",\n\t"bob"\n]'
+        )
+
+    def test_output_type(self, sealed: Project) -> None:
+        assert json.loads(sealed.run("decrypt", "--output-type", "json", FILE).out)["db"]["port"] == 5432
+        sealed.run("decrypt", "--output-type", "dotenv", FILE, code=4)
+        sealed.run("encrypt", "--output-type", "json", "-o", "x.json", "secrets.yaml")
+        assert json.loads(sealed.run("decrypt", "x.json").out)["users"] == ["alice", "bob"]
+
+
+class TestFilestatus:
+    def test_both(self, sealed: Project) -> None:
+        assert sealed.run("filestatus", FILE).out == '{"encrypted":true}\n'
+        assert sealed.run("filestatus", "secrets.yaml").out == '{"encrypted":false}\n'
+        sealed.write("empty.yaml", "")
+        assert sealed.run("filestatus", "empty.yaml").out == '{"encrypted":false}\n'
+        sealed.write("bad.yaml", "a: [")
+        sealed.run("filestatus", "bad.yaml", code=2)

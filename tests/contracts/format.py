@@ -1,0 +1,250 @@
+"""What every format must do.  Subclass it, name the format, give texts, add what is special.
+
+Each of ``texts`` holds the value ``SECRET`` at ``path``, and can be encrypted as it is.  ``broken``
+texts hold it, too, and must be refused without quoting it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from engine import changed_lines, credentials, rule
+from oracle import AgeKey, Sops
+
+from encconf import api, formats
+from encconf.document import Document, splice
+from encconf.errors import AlreadyEncryptedError, EncconfError, NotEncryptedError, ParseError
+
+if TYPE_CHECKING:
+    from encconf.formats import Format
+
+SECRET = "s3cr3t-v4lue"
+ENC = "ENC[AES256_GCM,data:YQ==,iv:aXY=,tag:dGFn,type:str]"
+BLOCK: dict[str, object] = {
+    "age": [
+        {
+            "enc": "-----BEGIN AGE ENCRYPTED FILE-----\nYQ==\n-----END AGE ENCRYPTED FILE-----\n",
+            "recipient": "age1x",
+        },
+        {"enc": "x # y ; z", "recipient": "age1y"},
+    ],
+    "encrypted_regex": "^(a|b: #c)$",
+    "lastmodified": "2026-01-02T03:04:05Z",
+    "mac": "ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]",
+    "version": "3.13.2",
+}
+
+
+class FormatContract:
+    name: ClassVar[str]
+    texts: ClassVar[tuple[str, ...]]
+    path: ClassVar[tuple[str | int, ...]]
+    broken: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]]
+    loads = True
+    takes_anything = False
+
+    @pytest.fixture
+    def format(self) -> Format:
+        return formats.module(self.name)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "text" in metafunc.fixturenames:
+            metafunc.parametrize("text", self.texts, ids=map(str, range(len(self.texts))))
+
+    def comparable(self, trees: list[dict[str, Any]]) -> Any:
+        """Values in a form that compares as what the format can carry."""
+        return repr(trees)
+
+    def attached(self, format: Format, document: Document, block_text: str) -> str:
+        """The text with a block."""
+        return splice(document.text, format.attach(document, block_text))
+
+    # --- spans ---------------------------------------------------------------------------------
+
+    def test_names(self, format: Format) -> None:
+        assert self.name in formats.NAMES
+        assert {formats.of_path(f"dir.x/file{suffix}") for suffix in self.suffixes} == {self.name}
+
+    def test_spans(self, format: Format, text: str) -> None:
+        document = format.scan(text, comments=True)
+        assert document.format == self.name
+        assert document.text == text
+        assert document.block is None
+        assert document.shape[0] == "%"
+        spans = [format.region(document, leaf) for leaf in document.leaves]
+        spans += [(comment.start, comment.end) for comment in document.comments]
+        spans.sort()
+        at = 0
+        for start, end in spans:
+            assert at <= start <= end <= len(text)
+            at = end
+        assert any(leaf.path == self.path and leaf.data == SECRET.encode() for leaf in document.leaves)
+        for leaf in document.leaves:
+            assert leaf.aad == "".join(f"{step}:" for step in leaf.path if isinstance(step, str)).encode()
+            assert leaf.step in leaf.scope.node or isinstance(leaf.step, int)
+
+    def test_comments_change_nothing_else(self, format: Format, text: str) -> None:
+        one, other = format.scan(text), format.scan(text, comments=True)
+        assert one.comments == []
+        assert one.shape == other.shape
+        assert [leaf.data for leaf in one.leaves] == [leaf.data for leaf in other.leaves]
+
+    def test_a_value_can_be_sealed_and_put_back(self, format: Format, text: str) -> None:
+        document = self.prepared(format, text)
+        for index, leaf in enumerate(document.leaves):
+            if leaf.type != "str" or not leaf.data:
+                continue
+            block_text = format.render_block(BLOCK)
+            edits = [format.sealed(document, leaf, ENC), *format.attach(document, block_text)]
+            sealed = format.scan(splice(document.text, edits))
+            assert sealed.shape == document.shape
+            found = sealed.leaves[index]
+            assert found.data is not None
+            assert found.data.strip() == ENC.encode()
+            found.sealed = ENC
+            back = [format.literal(sealed, found, "str", leaf.data), *format.detach(sealed)]
+            again = format.scan(splice(sealed.text, back))
+            assert again.leaves[index].data == leaf.data
+            assert again.shape == document.shape
+
+    def prepared(self, format: Format, text: str) -> Document:
+        """A text as sops can read it, of which no value is to be encrypted."""
+        document = format.scan(text)
+        prepared = format.prepare(document, bytearray(len(document.leaves)))
+        return document if prepared is None else format.scan(prepared.text)
+
+    # --- the block -----------------------------------------------------------------------------
+
+    def test_attach_and_detach(self, format: Format, text: str) -> None:
+        document = self.prepared(format, text)
+        with_block = format.scan(self.attached(format, document, format.render_block(BLOCK)))
+        assert with_block.block == BLOCK
+        assert with_block.shape == document.shape
+        without = splice(with_block.text, format.detach(with_block))
+        assert without.removesuffix("" if text.endswith("\n") else "\n") == self.left(document)
+
+    def left(self, document: Document) -> str:
+        """What is left of a document when the block has come and gone."""
+        return document.text
+
+    def test_a_block_changes_no_value(self, format: Format, text: str) -> None:
+        document = self.prepared(format, text)
+        with_block = format.scan(self.attached(format, document, format.render_block(BLOCK)))
+        pairs = zip(with_block.leaves, document.leaves, strict=True)
+        assert all(one.data in (other.data, ENC.encode()) for one, other in pairs)
+
+    def test_attach_replaces(self, format: Format, text: str) -> None:
+        document = self.prepared(format, text)
+        block = {**BLOCK, "mac": "other", "pgp": [{"fp": "x"}]}
+        one = format.scan(self.attached(format, document, format.render_block(block)))
+        other = splice(one.text, format.attach(one, format.render_block(BLOCK)))
+        assert format.scan(other).block == BLOCK
+        assert other == self.attached(format, document, format.render_block(BLOCK))
+
+    def test_amend(self, format: Format) -> None:
+        document = self.prepared(format, self.texts[0])
+
+        def read(block_text: str) -> dict[str, object] | None:
+            return format.scan(self.attached(format, document, block_text)).block
+
+        block_text = format.scan(self.attached(format, document, format.render_block(BLOCK))).block_text
+        assert block_text is not None
+        assert format.amend(block_text, {}) == block_text
+        assert format.amend(block_text, {"nothing": None}) == block_text
+        added = format.amend(block_text, {"encconf_layout": ENC})
+        assert read(added) == {**BLOCK, "encconf_layout": ENC}
+        assert format.amend(added, {"encconf_layout": None}) == block_text
+        for name in ("aaa", "zzz"):
+            assert format.amend(format.amend(block_text, {name: "x"}), {name: None}) == block_text
+        changed = format.amend(block_text, {"mac": "other", "version": None})
+        assert read(changed) == {**{k: v for k, v in BLOCK.items() if k != "version"}, "mac": "other"}
+
+    # --- there and back ------------------------------------------------------------------------
+
+    def test_byte_for_byte(self, text: str, age_key: AgeKey, format: Format) -> None:
+        creds = credentials(age_key)
+        encrypted = api.encrypt(text, rule(age_key), format=self.name, credentials=creds)
+        assert SECRET not in encrypted
+        assert api.decrypt(encrypted, format=self.name, credentials=creds) == text
+        if self.loads:
+            loaded = api.loads_all(encrypted, format=self.name, credentials=creds)
+            assert self.comparable(loaded) == self.comparable(format.load_plain(text))
+        assert api.encrypt(text, twin=encrypted, format=self.name, credentials=creds) == encrypted
+        with pytest.raises(AlreadyEncryptedError):
+            api.encrypt(encrypted, rule(age_key), format=self.name, credentials=creds)
+        with pytest.raises(NotEncryptedError):
+            api.decrypt(text, format=self.name, credentials=creds)
+
+    @pytest.mark.parametrize("tail", ["", "\n", "\r\n"])
+    def test_line_breaks(self, text: str, tail: str, age_key: AgeKey) -> None:
+        creds = credentials(age_key)
+        body = text.rstrip("\n")
+        text = (body.replace("\n", "\r\n") if tail == "\r\n" else body) + tail
+        encrypted = api.encrypt(text, rule(age_key), format=self.name, credentials=creds)
+        assert api.decrypt(encrypted, format=self.name, credentials=creds) == text
+
+    def test_one_value_changes_its_line(self, text: str, age_key: AgeKey) -> None:
+        creds = credentials(age_key)
+        old = api.encrypt(text, rule(age_key), format=self.name, credentials=creds)
+        changed = text.replace(SECRET, "another")
+        new = api.encrypt(changed, twin=old, format=self.name, credentials=creds)
+        removed, added = changed_lines(old, new)
+        assert len(removed) <= 4  # the value's, the MAC, its date, the layout record
+        assert len(added) <= 4
+        assert api.decrypt(new, format=self.name, credentials=creds) == changed
+
+    def test_tampering_is_seen(self, age_key: AgeKey) -> None:
+        creds = credentials(age_key)
+        encrypted = api.encrypt(self.texts[0], rule(age_key), format=self.name, credentials=creds)
+        for found in re.finditer(r"ENC\[AES256_GCM,data:(.)[^]]*type:str", encrypted):
+            other = "A" if found[1] != "A" else "B"
+            changed = encrypted[: found.start(1)] + other + encrypted[found.end(1) :]
+            with pytest.raises(EncconfError) as caught:
+                api.decrypt(changed, format=self.name, credentials=creds)
+            assert caught.value.exit_code in (25, 51)
+            assert SECRET not in str(caught.value)
+
+    def test_every_prefix_is_taken_or_refused(self, format: Format, text: str) -> None:
+        for size in range(len(text)):
+            said = ""
+            try:
+                document = format.scan(text[:size], comments=True)
+            except EncconfError as error:
+                said = f"{error} {error.hint}"
+            else:
+                assert document.text == text[:size]
+            assert SECRET not in said
+
+    def test_the_broken_is_refused_and_not_shown(self, format: Format) -> None:
+        for text in self.broken:
+            with pytest.raises(ParseError) as caught:
+                format.scan(text)
+            assert SECRET not in f"{caught.value} {caught.value.hint}"
+            assert caught.value.line
+
+    def test_half_a_character_is_refused(self, format: Format) -> None:
+        if not self.takes_anything:
+            with pytest.raises(ParseError):
+                format.scan(self.texts[0].replace(SECRET, "\udcff"))
+
+
+class SopsFormatContract(FormatContract):
+    """What formats that sops has must do besides."""
+
+    def test_sops_reads_ours(self, text: str, age_key: AgeKey, sops: Sops, format: Format) -> None:
+        encrypted = api.encrypt(text, rule(age_key), format=self.name, credentials=credentials(age_key))
+        by_sops = sops.decrypt(encrypted, self.name)
+        assert SECRET in by_sops
+        assert self.comparable(format.load_plain(by_sops)) == self.comparable(format.load_plain(text))
+
+    def test_we_read_what_sops_makes_of_ours(self, text: str, age_key: AgeKey, sops: Sops) -> None:
+        creds = credentials(age_key)
+        encrypted = api.encrypt(text, rule(age_key), format=self.name, credentials=creds)
+        again = sops.edit(encrypted, self.suffixes[0][1:], f'sed -i s/{SECRET}/changed/ "$1"')
+        assert "encconf" not in again
+        plain = api.decrypt(again, format=self.name, credentials=creds)
+        assert "changed" in plain
+        assert SECRET not in plain

@@ -1,0 +1,301 @@
+"""dotenv: sops's dialect and quotes, what is kept and what is told, and both ways with the real sops."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from engine import changed_lines, credentials, rule, sealed_leaves
+from generate import dotenv_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import AgeKey, Sops
+
+from encconf import api
+from encconf.errors import AlreadyEncryptedError, EncconfError, ParseError
+from encconf.formats import dotenv as format
+from encconf.selection import Selection
+
+KEY = AgeKey.generate()
+CREDENTIALS = credentials(KEY)
+
+# A line, what sops stores for it, and what is loaded.
+LINES = [
+    ("A=x", "x", "x"),
+    ("A=", "", ""),
+    ("A=two words", "two words", "two words"),
+    ("A= x ", " x ", " x "),
+    ("A = x ", " x ", "x "),
+    ("A=x=y==", "x=y==", "x=y=="),
+    ("A=a#b", "a#b", "a#b"),
+    ("A=a # b", "a # b", "a # b"),
+    ("A=#fff", "#fff", "#fff"),
+    ("A=l1\\nl2", "l1\nl2", "l1\nl2"),
+    ("A=C:\\new", "C:\new", "C:\new"),
+    ("A='C:\\new'", "'C:\new'", "C:\\new"),
+    ("A='C:\\dir\\'", "'C:\\dir\\'", "C:\\dir\\"),
+    ('A="C:\\\\new"', '"C:\\\new"', "C:\\new"),
+    ('A="l1\\nl2"', '"l1\nl2"', "l1\nl2"),
+    ('A="x y" # c', '"x y" # c', "x y"),
+    ('A="x"#c', '"x"#c', "x"),
+    ("A='x' ", "'x' ", "x"),
+    ("A='it\\'s'", "'it\\'s'", "it's"),
+    ('A="say \\"x\\""', '"say \\"x\\""', 'say "x"'),
+    ('A=""', '""', ""),
+    ("A=''", "''", ""),
+    ('A="a"b', '"a"b', '"a"b'),
+    ('A="a', '"a', '"a'),
+    ("A=it's", "it's", "it's"),
+    ("A='a'b'", "'a'b'", "'a'b'"),
+    ("A=$HOME/${X}", "$HOME/${X}", "$HOME/${X}"),
+    ('A="$HOME"', '"$HOME"', "$HOME"),
+    ("A=`x`", "`x`", "`x`"),
+    ("A=ü日😀", "ü日😀", "ü日😀"),
+    ("A=a\rb", "a\rb", "a\rb"),
+]
+
+
+@pytest.mark.parametrize(("line", "stored", "loaded"), LINES, ids=[line for line, _, _ in LINES])
+def test_lines(line: str, stored: str, loaded: str, sops: Sops, age_key: AgeKey) -> None:
+    (leaf,) = format.scan(line).leaves
+    assert leaf.data == stored.encode()
+    assert format.load_plain(line) == [{"A": loaded}]
+    # What is stored is what sops would store, and what it prints is the line.
+    theirs = sops.encrypt(line, "dotenv", age=age_key.recipient)
+    assert list(json.loads(sops.decrypt(theirs, "dotenv", "--output-type", "json")).values()) == [stored]
+    ours = api.encrypt(line, rule(age_key), format="dotenv", credentials=credentials(age_key))
+    assert sops.decrypt(ours, "dotenv") == f"{line}\n"
+    assert list(json.loads(sops.decrypt(ours, "dotenv", "--output-type", "json")).values()) == [stored]
+    assert list(api.loads(theirs, format="dotenv", credentials=credentials(age_key)).values()) == [loaded]
+
+
+@pytest.mark.parametrize("name", ["export A", " A", "A ", "export \t A ", "  export A\t"])
+def test_names(name: str) -> None:
+    (leaf,) = format.scan(f"{name}=x").leaves
+    assert leaf.step == name
+    assert format.load_plain(f"{name}=x") == [{"A": "x"}]
+
+
+@pytest.mark.parametrize("name", ["exported", "export", "A B", "a.b-c", "é", "", "ä=b"[:1]])
+def test_odd_names(name: str) -> None:
+    assert format.load_plain(f"{name}=x") == [{name: "x"}]
+
+
+def test_the_last_of_a_name_counts() -> None:
+    assert format.load_plain("A=1\nexport A=2\nB=0\nA=3\n") == [{"A": "3", "B": "0"}]
+
+
+MANY_LINES = [
+    ('A="l1\nl2"', '"l1\nl2"', "l1\nl2"),
+    ('A="l1\r\nl2"\r\n', '"l1\nl2"', "l1\nl2"),
+    ('A="l1\\nl2\nl3"', '"l1\nl2\nl3"', "l1\nl2\nl3"),
+    ("A='l1\nl2' # c", '"l1\nl2" # c', "l1\nl2"),
+    ("A='a\\nb\nc'", '"a\\\nb\nc"', "a\\nb\nc"),
+    ("A='\"\n\\\\'", '"\\"\n\\\\"', '"\n\\'),
+    ('A="x\\\ny"', '"x\\\\\ny"', "x\\\ny"),
+    ('A="\n\n# no comment\nB=no name\n"', '"\n\n# no comment\nB=no name\n"', "\n\n# no comment\nB=no name\n"),
+]
+
+
+@pytest.mark.parametrize(("text", "stored", "loaded"), MANY_LINES)
+def test_many_lines(text: str, stored: str, loaded: str, sops: Sops) -> None:
+    (leaf,) = format.scan(text).leaves
+    if "\\\n" not in stored:
+        assert leaf.data == stored.encode()
+    assert format.load_plain(text) == [{"A": loaded}]
+    for suffix in ("", "_unencrypted"):
+        named = text.replace("A=", f"A{suffix}=")
+        ours = api.encrypt(named, rule(KEY), format="dotenv", credentials=CREDENTIALS)
+        assert api.decrypt(ours, format="dotenv", credentials=CREDENTIALS) == named
+        assert api.loads(ours, format="dotenv", credentials=CREDENTIALS) == {f"A{suffix}": loaded}
+        by_sops = sops.with_environ(KEY.environ()).decrypt(ours, "dotenv")
+        assert by_sops.count("\n") == 1
+        assert format.load_plain(by_sops) == [{f"A{suffix}": loaded}]
+
+
+KEPT = {
+    "blank lines": "\n\nA=1\n\n\nB=2\n\n",
+    "blank lines that are not empty": "A=1\n \n\t\nB=2\n  ",
+    "indented comments": "A=1\n  # c\n\t#d\n#\n  #\nB=2\n   # end",
+    "comment that sops takes for a name": "A=1\n  # B=2\n",
+    "no last line break": "A=1",
+    "comment without line break": "A=1\n# c",
+    "crlf": "A=1\r\n\r\n# c\r\n  # d\r\nB=2\r\n",
+    "crlf without the last": "A=1\r\nB=2",
+    "crlf in places": "A=1\r\nB=2\n\r\nC=3\n",
+    "byte order mark": "\ufeffA=1\nB=2\n",
+    "byte order mark and comment": "\ufeff# c\nA=1\n",
+    "byte order mark and blanks": "\ufeff  # c\r\n \r\nA='x\r\ny'\r\n",
+    "only comments": "# a\n#b\n",
+    "only blanks": "\n \n",
+    "nothing": "",
+    "a name twice": "A=1\nA=2\nA=1\n",
+    "quotes of all kinds": 'A=\'1\' # c\nB="2"\nexport C=`3`\nD = "4\n5"\n',
+    "quote that never ends": "A=\"1\nB='2\nC=3\n",
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("kind", ["unencrypted_suffix", "encrypted_suffix"])
+def test_kept(name: str, kind: str, sops: Sops) -> None:
+    text = KEPT[name]
+    selection = Selection(kind, "B")
+    ours = api.encrypt(text, rule(KEY, selection=selection), format="dotenv", credentials=CREDENTIALS)
+    assert api.decrypt(ours, format="dotenv", credentials=CREDENTIALS) == text
+    plain = format.load_plain(text)
+    assert api.loads_all(ours, format="dotenv", credentials=CREDENTIALS) == plain
+    by_sops = sops.with_environ(KEY.environ()).decrypt(ours, "dotenv")
+    loaded = [{key: str(value).rstrip("\r") for key, value in tree.items()} for tree in plain]
+    again = [
+        {key: str(value).rstrip("\r") for key, value in tree.items()} for tree in format.load_plain(by_sops)
+    ]
+    assert again == loaded
+
+
+def test_clients_find_the_block() -> None:
+    ours = api.encrypt("A=1\n", rule(KEY), format="dotenv", credentials=CREDENTIALS)
+    assert re.search(r"(?m)^sops_version=\d+\.\d+\.\d+$", ours)
+    assert re.search(r"(?m)^sops_mac=ENC\[.*,type:str\]$", ours)
+    assert "encconf" not in ours
+
+
+@pytest.mark.parametrize("text", ["A", "export A", "A=1\nB\n", "A: 1", " x", '"A', "A='\nB\n"])
+def test_no_name(text: str) -> None:
+    with pytest.raises(ParseError, match="no ="):
+        format.scan(text)
+
+
+@pytest.mark.parametrize("text", ["sops_x=1\n", "A=1\nsops_version=x\n"])
+def test_the_prefix_is_taken(text: str) -> None:
+    with pytest.raises(AlreadyEncryptedError):
+        api.encrypt(text, rule(KEY), format="dotenv", credentials=CREDENTIALS)
+    assert format.scan("sops=1\nxsops_=2\n# sops_\n").block is None
+
+
+def test_a_block_in_between(sops: Sops) -> None:
+    """sops takes the block's lines from wherever they stand; so do we, and put them at the end."""
+    ours = api.encrypt("A=1\n# c\nB=2\n", rule(KEY), format="dotenv", credentials=CREDENTIALS)
+    lines = ours.splitlines(keepends=True)
+    mixed = "".join([lines[5], lines[0], lines[3], *lines[1:3], lines[4], *lines[6:]])
+    assert mixed.startswith("sops_")
+    assert sops.with_environ(KEY.environ()).decrypt(mixed, "dotenv") == "A=1\n# c\nB=2\n"
+    assert api.decrypt(mixed, format="dotenv", credentials=CREDENTIALS) == "A=1\n# c\nB=2\n"
+    new = api.encrypt("A=1\n# c\nB=3\n", twin=mixed, format="dotenv", credentials=CREDENTIALS)
+    assert new.index("sops_") > new.index("B=")
+
+
+def test_git_may_change_the_line_breaks() -> None:
+    """core.autocrlf: sops cannot read such a file."""
+    text = "A=1\n\n# c\nB_unencrypted=2\nC='x\ny'\n"
+    ours = api.encrypt(text, rule(KEY), format="dotenv", credentials=CREDENTIALS).replace("\n", "\r\n")
+    assert api.loads(ours, format="dotenv", credentials=CREDENTIALS) == {
+        "A": "1",
+        "B_unencrypted": "2",
+        "C": "x\ny",
+    }
+    assert api.decrypt(ours, format="dotenv", credentials=CREDENTIALS) == text
+    again = api.encrypt(text.replace("1", "7"), twin=ours, format="dotenv", credentials=CREDENTIALS)
+    assert api.decrypt(again, format="dotenv", credentials=CREDENTIALS) == text.replace("1", "7")
+
+
+CAVEATS = [
+    ("A=x\nB=a#b\nC=-----BEGIN X-----\\nabc\\n", []),
+    ("A='x'\nB=\"y\"\nC='z'\nD=\"u\nv\"\nE=plain", ['["A"], ["B"], ["C"] and 1 more: to sops the quotes']),
+    ("A=C:\\new", ['["A"]: \\n is a line break to sops']),
+    ("A=x # y", ['["A"]: the # is part of the value']),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), CAVEATS)
+def test_what_is_told(text: str, words: list[str]) -> None:
+    told: list[str] = []
+    ours = api.encrypt(text, rule(KEY), format="dotenv", credentials=CREDENTIALS, notify=told.append)
+    assert len(told) == len(words)
+    assert all(line.startswith(start) for line, start in zip(told, words, strict=True))
+    told.clear()
+    api.encrypt(text + "\nNEW=1", twin=ours, format="dotenv", credentials=CREDENTIALS, notify=told.append)
+    assert told == []
+
+
+def test_what_sops_set_is_never_bent(sops: Sops) -> None:
+    """A ``\\n`` of two characters, which no text can say, stays as long as its line does."""
+    mine = sops.with_environ(KEY.environ())
+    theirs = mine.encrypt("A=1\nB=2\n", "dotenv", age=KEY.recipient)
+    theirs = _set(mine, theirs, "A", "C:\\new")
+    assert api.loads(theirs, format="dotenv", credentials=CREDENTIALS) == {"A": "C:\\new", "B": "2"}
+    plain = api.decrypt(theirs, format="dotenv", credentials=CREDENTIALS)
+    assert plain == "A=C:\\new\nB=2\n"
+    again = api.encrypt(plain.replace("2", "3"), twin=theirs, format="dotenv", credentials=CREDENTIALS)
+    assert json.loads(mine.decrypt(again, "dotenv", "--output-type", "json")) == {"A": "C:\\new", "B": "3"}
+    assert [line[:2] for line in changed_lines(theirs, again)[1]][:1] == ["B="]
+
+
+def _set(sops: Sops, text: str, name: str, value: str) -> str:
+    from oracle import scratch
+
+    file = scratch() / "set.env"
+    file.write_text(text)
+    sops.run("set", str(file), f'["{name}"]', json.dumps(value))
+    return file.read_text()
+
+
+def test_values_of_other_types(sops: Sops) -> None:
+    """sops makes a dotenv file of a YAML one, types included."""
+    mine = sops.with_environ(KEY.environ())
+    values = 'i: 5\nf: 3.5\ng: 1e21\nb: true\ns: "x\\ny"\ne: ""\n'
+    theirs = mine.encrypt(values, "yaml", "--output-type", "dotenv", age=KEY.recipient)
+    assert "type:bool" in theirs
+    plain = api.decrypt(theirs, format="dotenv", credentials=CREDENTIALS)
+    assert plain == mine.decrypt(theirs, "dotenv")
+    loaded = api.loads(theirs, format="dotenv", credentials=CREDENTIALS)
+    assert loaded == {"i": "5", "f": "3.5", "g": "1E+21", "b": "true", "s": "x\ny", "e": ""}
+    assert api.encrypt(plain, twin=theirs, format="dotenv", credentials=CREDENTIALS) == theirs
+    changed = api.encrypt(plain.replace("i=5", "i=6"), twin=theirs, format="dotenv", credentials=CREDENTIALS)
+    assert "type:bool" in changed
+    assert mine.decrypt(changed, "dotenv") == plain.replace("i=5", "i=6")
+
+
+def test_comments(sops: Sops) -> None:
+    text = "#\n# one\nA=1\n#two\n"
+    ours = api.encrypt(text, rule(KEY), format="dotenv", credentials=CREDENTIALS)
+    assert "one" not in ours
+    assert "two" not in ours
+    assert ours.startswith("#\n#ENC[")
+    assert sops.with_environ(KEY.environ()).decrypt(ours, "dotenv") == text
+    selection = Selection("encrypted_comment_regex", "secret")
+    text = "# secret\nA=1\nB=2\n# secret\n# why\nC=3\n"
+    ours = api.encrypt(text, rule(KEY, selection=selection), format="dotenv", credentials=CREDENTIALS)
+    assert [leaf.step for leaf in sealed_leaves(ours, "dotenv")] == ["A", "C"]
+    assert sops.with_environ(KEY.environ()).decrypt(ours, "dotenv") == text
+
+
+def test_a_key_with_dots_and_a_path() -> None:
+    (leaf,) = format.scan("a.b[0]=x").leaves
+    assert leaf.path == ("a.b[0]",)
+    assert leaf.aad == b"a.b[0]:"
+
+
+@given(st.integers(0, 2**40), st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_any_file(seed: int, like_sops: bool) -> None:
+    _there_and_back(dotenv_text(seed, like_sops=like_sops))
+
+
+@given(
+    st.lists(
+        st.sampled_from([*"A= \t\n\r#'\"\\nx", "\r\n", "export ", "A=", "\ufeff", "='", '"\n']), max_size=25
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_any_text(parts: list[str]) -> None:
+    _there_and_back("".join(parts))
+
+
+def _there_and_back(text: str) -> None:
+    try:
+        ours = api.encrypt(text, rule(KEY), format="dotenv", credentials=CREDENTIALS)
+    except EncconfError:
+        return
+    assert api.decrypt(ours, format="dotenv", credentials=CREDENTIALS) == text
+    assert api.loads_all(ours, format="dotenv", credentials=CREDENTIALS) == format.load_plain(text)

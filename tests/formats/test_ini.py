@@ -1,0 +1,415 @@
+"""INI: what go-ini and configparser make of it, what is kept and told, and both ways with the real sops."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+from typing import Any
+
+import pytest
+from engine import changed_lines, credentials, rule, sealed_leaves
+from generate import ini_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import AgeKey, Sops
+
+from encconf import api
+from encconf.document import splice
+from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
+from encconf.formats import ini as format
+from encconf.selection import Selection
+
+KEY = AgeKey.generate()
+CREDENTIALS = credentials(KEY)
+NONE = Selection("encrypted_suffix", "___")
+
+
+def told_by_sops(text: str, sops: Sops) -> dict[str, Any]:
+    """What go-ini reads, sections of one name put together."""
+
+    def merged(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key, value in pairs:
+            out[key] = {**out.get(key, {}), **value} if isinstance(value, dict) else value
+        return out
+
+    args = ["--encrypted-suffix", "___", "--output-type", "json"]
+    tree = json.loads(sops.encrypt(text, "ini", *args, age=KEY.recipient), object_pairs_hook=merged)
+    return {name: section for name, section in tree.items() if section and name != "sops"}
+
+
+def loaded(text: str) -> dict[str, Any]:
+    return {name: section for name, section in format.load_plain(text)[0].items() if section}
+
+
+# What go-ini reads, and so do we.
+AGREED = {
+    "a = x": "x", "a=x": "x", "a : x": "x", "a\t=\tx\t": "x", "  a = x": "x", "a = ": "", "a =": "",
+    "a = x y": "x y", "a = b = c": "b = c", "a: b = c": "b = c", "a = b: c": "b: c", 'a = "x"': "x",
+    "a = 'x'": "x", "a = `x`": "x", 'a = """x"""': "x", 'a = " x "': " x ", 'a = ""': "", "a = ''": "",
+    'a = "it\'s"': "it's", "a = 'say \"x\"'": 'say "x"', 'a = "a"b"': '"a"b"', "a = it's": "it's",
+    'a = "x': '"x', "a = x ; c": "x", "a = x # c": "x", "a = # c": "", "a = 'x' ; c": "x",
+    'a = "x"# c': "x", "a = `x` ; c": "x", "a = `x`y`": "x`y", "a = `a;b`": "a;b",
+    'a = """a"b#c"""': 'a"b#c', 'a = """"': None, "a = `x\ny`": "x\ny",
+    'a = """x\n\n [y]\nb = c"""': "x\n\n [y]\nb = c", "a = `x\r\ny`": "x\r\ny", "a = `\n`": "\n",
+    "a = x \\\n  y": "x y", "a = x\\\n  y\\\n  z": "xyz", "a = x\\\n  y # z": "xy # z", "a = \\\n  x": "x",
+    "a = C:\\new": "C:\\new", "a = \\n": "\\n", "a = %(b)s": "%(b)s", "a = $x ${y}": "$x ${y}",
+    "a = é日😀": "é日😀", "a = \u00a0x\u3000": "x", "a = \x1fx": "\x1fx", "a = `": None,
+    "a = `x\n": None, '"a" = x': "x", "`a` = x": "x", '"""a""" = x': "x", "a = [x]": "[x]", "a = {": "{",
+}  # fmt: skip
+
+# What go-ini cuts, or takes from the next line.
+MEANT = {
+    "a = b#c": "b#c", "a = b;c": "b;c", "a = #fff": "#fff", "a = ;x": ";x", "a = b#c # d": "b#c",
+    "a = a;b ;c": "a;b", 'a = "b;c"': "b;c", "a = 'b # c' # d": "b # c",
+    "a = C:\\dir\\\nb = 1": "C:\\dir\\", "a = C:\\dir\\": "C:\\dir\\",
+    "a = C:\\dir\\\n\nb = 1": "C:\\dir\\", "a = x\\\n[b]": "x\\", "a = x\\\n; b": "x\\",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", AGREED)
+def test_read_as_go_ini_does(text: str, sops: Sops) -> None:
+    value = AGREED[text]
+    text = f"[s]\n{text}"
+    if value is None:
+        with pytest.raises(ParseError):
+            format.scan(text)
+        with pytest.raises(Exception, match="quote"):
+            told_by_sops(text, sops)
+        return
+    assert loaded(text) == {"s": {"a": value}} == told_by_sops(text, sops)
+    _both_ways(text, sops)
+
+
+@pytest.mark.parametrize("text", MEANT)
+def test_not_cut(text: str, sops: Sops) -> None:
+    value = MEANT[text]
+    text = f"[s]\n{text}"
+    assert loaded(text)["s"]["a"] == value
+    assert told_by_sops(text, sops)["s"]["a"] != value
+    _both_ways(text, sops)
+
+
+def _both_ways(text: str, sops: Sops) -> None:
+    mine = sops.with_environ(KEY.environ())
+    for selection in (None, NONE):
+        ours = api.encrypt(text, rule(KEY, selection=selection), format="ini", credentials=CREDENTIALS)
+        assert api.decrypt(ours, format="ini", credentials=CREDENTIALS) == text
+        assert api.loads_all(ours, format="ini", credentials=CREDENTIALS) == format.load_plain(text)
+        as_json = json.loads(mine.decrypt(ours, "ini", "--output-type", "json"))
+        assert {name: section for name, section in as_json.items() if section} == loaded(text)
+
+
+SECTIONS = {
+    "": {}, "[a]": {}, "x=1": {"DEFAULT": {"x": "1"}}, "[DEFAULT]\nx=1": {"DEFAULT": {"x": "1"}},
+    "x=1\n[DEFAULT]\ny=2\n[a]\nz=3": {"DEFAULT": {"x": "1", "y": "2"}, "a": {"z": "3"}},
+    "[a]\nx=1\n[b]\n[a]\ny=2\nx=3": {"a": {"x": "3", "y": "2"}}, "[a.b]\nx=1": {"a.b": {"x": "1"}},
+    "[ a b ]\nx=1": {" a b ": {"x": "1"}}, "[[a]]\nx=1": {"[a]": {"x": "1"}},
+    "[a] x\ny=1": {"a": {"y": "1"}}, "[a]b]\nx=1": {"a]b": {"x": "1"}},
+    "[A]\nX=1\nx=2": {"A": {"X": "1", "x": "2"}}, '["a"]\nx=1': {'"a"': {"x": "1"}},
+    "[a] ; c\nx=1": {"a": {"x": "1"}}, "  [a]\n  x=1": {"a": {"x": "1"}},
+    "\ufeff[a]\nx=1": {"a": {"x": "1"}}, "[default]\nx=1": {"default": {"x": "1"}},
+    "[é:=]\nx=1": {"é:=": {"x": "1"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SECTIONS)
+def test_sections(text: str, sops: Sops) -> None:
+    assert loaded(text) == SECTIONS[text] == told_by_sops(text, sops)
+
+
+# --- configparser ----------------------------------------------------------------------------------
+
+INDENTED = [
+    "[s]\nhosts =\n    a\n    b\n    c\nk = v\n",
+    "[s]\nk = one\n  two\n\n  three\n\nl = 1\n",
+    "[s]\nk = one\n  two # no comment\n  # comment\n  ; comment\n  three\n# after\nl = 1\n",
+    "[pytest]\naddopts =\n  --cov=x\n  --verbose\n  -k 'a b'\nxfail_strict = true\n",
+    "[s]\n  k = one\n    two\n  l = 'quoted' ; no comment\n[t] ; c\nm : a#b\n",
+]
+
+
+@pytest.mark.parametrize("text", INDENTED)
+def test_read_as_configparser_does(text: str, sops: Sops) -> None:
+    with pytest.raises(Exception, match="delimiter"):
+        told_by_sops(text, sops)
+    parser = configparser.RawConfigParser()
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    sections = {name: dict(parser.items(name)) for name in parser.sections()}
+    mine = loaded(text)
+    defaults = mine.pop("DEFAULT", {})
+    assert {name: {**defaults, **section} for name, section in mine.items()} == sections
+    _both_ways(text, sops)
+
+
+PLAIN = [
+    "[s]\na = x\nB : y z\nempty =\n# c\n\n[t.u]\nu = %(a)s\n; d\nlong = a b c\n",
+    "[DEFAULT]\nhost = h\n[a]\nport = 1\n[b]\nhost = i\n",
+]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_a_parser_reads_what_was_loaded(text: str) -> None:
+    ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
+    one, other, third = (configparser.ConfigParser(interpolation=None) for _ in range(3))
+    one.read_string(text)
+    other.read_dict(api.loads(ours, format="ini", credentials=CREDENTIALS))  # type: ignore[arg-type]
+    third.read_string(api.decrypt(ours, format="ini", credentials=CREDENTIALS))
+    assert one == other == third
+
+
+# --- what is kept ----------------------------------------------------------------------------------
+
+KEPT = {
+    "blank lines": "\n\n[a]\n\nx = 1\n\n\n[b]\n\n",
+    "blanks everywhere": " \n\t[a]  \n  x\t=  1  \n\n  ; c  \n",
+    "no last line break": "[a]\nx=1",
+    "last line with blanks": "[a]\nx=1\n  ",
+    "comment without line break": "[a]\nx=1\n; c",
+    "crlf": "; a\r\n; b\r\n[a]\r\nx = 1 ; c\r\n\r\ny = `l\r\nm`\r\n",
+    "crlf in places": "[a]\r\nx=1\ny=2\r\n",
+    "byte order mark": "\ufeff; c\n[a]\nx=1\n",
+    "quotes": '[a]\nw="1"\nx=\'2\'\ny=`3`\nz="""4"""\nl="""\n5\n""" ; c\n`k`=6\n',
+    "continued": "[a]\nx = a \\\n    b \\\n  c\ny=\\\n  z\n",
+    "banner": ";;;;;;;;\n;; title\n;;;;;;;;\n\n#\n# text\n#\n[a]\n####\n# key\nx=1 ; c\n;\n",
+    "comments apart": "; one\n\n; two\n\n\n; three\n[a]\n# four\n\n# five\nx=1\n",
+    "comments behind sections": "[a] ; one\nx=1\n; two\n[b]# three\n[c]  x ; four\n",
+    "comments only": "; a\n\n# b\n",
+    "nothing": "",
+    "a line break": "\n",
+    "dropped comment": '[a]\nx = `1` ; c\ny = """2""" # `d` ""\n',
+    "respelled": '[a]\nx_plain = a#b\ny_plain = C:\\\nz_plain = "a;b" ; `c`\nw = a#b\n',
+    "indented": "[a]\nx =\n  1\n  2 # y\nx_plain =\n  'a\n  b' # c\n\n; d\ny = \"q\"\n",
+    "sections twice": "[a]\nx=1\n[b]\nx=2\n[a]\ny=3\n",
+    "colons": "[a]\nx: 1\ny : 2\nz :3\n",
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("kind", ["unencrypted_suffix", "encrypted_suffix"])
+def test_kept(name: str, kind: str, sops: Sops) -> None:
+    text = KEPT[name]
+    selection = Selection(kind, "_plain" if kind == "unencrypted_suffix" else "x")
+    ours = api.encrypt(text, rule(KEY, selection=selection), format="ini", credentials=CREDENTIALS)
+    assert api.decrypt(ours, format="ini", credentials=CREDENTIALS) == text
+    assert api.loads_all(ours, format="ini", credentials=CREDENTIALS) == format.load_plain(text)
+    by_sops = sops.with_environ(KEY.environ()).decrypt(ours, "ini", "--output-type", "json")
+    if by_sops.count('"a": {') == 1:
+        as_json = json.loads(by_sops)
+        assert {name: section for name, section in as_json.items() if section} == loaded(text)
+
+
+def test_no_record_where_none_is_needed() -> None:
+    text = "; c\n[a]\nx = 1 ; d\ny = 'z'\n\n[b]\nq = `r`\n# e\n"
+    ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
+    assert "encconf" not in ours
+    assert ours.count("ENC[") == 7
+    assert "\n\n[sops]\n" in ours
+    assert re.search(r"(?m)^version = \d+\.\d+\.\d+$", ours)
+
+
+def test_only_what_changed(sops: Sops) -> None:
+    text = KEPT["banner"] + KEPT["quotes"]
+    ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
+    changed = text.replace("x='2'", "x='3'")
+    new = api.encrypt(changed, twin=ours, format="ini", credentials=CREDENTIALS)
+    removed, added = changed_lines(ours, new)
+    names = {line.split("=")[0].strip() for line in removed} - {"lastmodified"}
+    assert names == {"x", "mac"}
+    assert len(added) == len(removed)
+    assert api.decrypt(new, format="ini", credentials=CREDENTIALS) == changed
+    sops.with_environ(KEY.environ()).decrypt(new, "ini")
+
+
+# --- comments --------------------------------------------------------------------------------------
+
+
+def test_comments_reach_sops(sops: Sops) -> None:
+    text = "; one\n; two\n[a]\nx = 1 ; three\n#four\n#five\ny = 2\n"
+    ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
+    assert not re.search("one|two|three|four|five", ours)
+    by_sops = sops.with_environ(KEY.environ()).decrypt(ours, "ini")
+    assert by_sops == "; one\n; two\n[a]\n; three\nx = 1\n; four\n# five\ny = 2\n"
+
+
+def test_comments_of_sops(sops: Sops) -> None:
+    mine = sops.with_environ(KEY.environ())
+    theirs = mine.encrypt("; a\n#b\n[s]\n; c\n\n# d\nx = 1 ; e\n", "ini", age=KEY.recipient)
+    plain = api.decrypt(theirs, format="ini", credentials=CREDENTIALS)
+    assert plain == "; a\n#b\n[s]\n; c\n# d\n; e\nx = 1\n"
+    assert api.encrypt(plain, twin=theirs, format="ini", credentials=CREDENTIALS) == theirs
+    mine.decrypt(theirs, "ini")
+
+
+@pytest.mark.parametrize("lines", ["#\n# x", ";;;\n; x", "#\n#\n# x", ";\n\n; x", "# \n#x ; y"])
+def test_sops_does_not_crash_on_ours(lines: str, sops: Sops) -> None:
+    """It does on its own (getsops/sops #766)."""
+    for text in (f"[a]\n{lines}\nx = 1\n", f"{lines}\n[a]\nx = 1\n"):
+        for selection in (None, NONE):
+            ours = api.encrypt(text, rule(KEY, selection=selection), format="ini", credentials=CREDENTIALS)
+            assert "x = 1" in sops.with_environ(KEY.environ()).decrypt(ours, "ini")
+            assert api.decrypt(ours, format="ini", credentials=CREDENTIALS) == text
+
+
+@pytest.mark.parametrize("kind", ["encrypted_comment_regex", "unencrypted_comment_regex"])
+def test_comment_rules(kind: str, sops: Sops) -> None:
+    """sops puts a key's comment behind the key, so it is the next one that is meant."""
+    mine = sops.with_environ(KEY.environ())
+    text = "; secret\n[a]\nx = 1\n; secret\ny = 2\nz = 3 ; secret\nw = 4\n[b]\nv = 5\n"
+    selection = Selection(kind, "^secret$")
+    ours = api.encrypt(text, rule(KEY, selection=selection), format="ini", credentials=CREDENTIALS)
+    config = f"creation_rules: [{{age: {KEY.recipient}, {kind}: ^secret$}}]\n"
+    theirs = mine.encrypt(text, "ini", config=config)
+    named = [leaf.path for leaf in sealed_leaves(ours, "ini")]
+    assert named == [leaf.path for leaf in sealed_leaves(theirs, "ini")]
+    assert mine.decrypt(ours, "ini") == mine.decrypt(theirs, "ini")
+    apart = "[a]\n; one\n\n; secret\nx = 1\ny = 2\n"
+    with pytest.raises(EmitError, match="comments"):
+        api.encrypt(apart, rule(KEY, selection=selection), format="ini", credentials=CREDENTIALS)
+
+
+# --- what is told, what is refused -----------------------------------------------------------------
+
+CAVEATS = [
+    ("[a]\nx = 1\ny = a#b\n; c\nz = C:\\new\n", []),
+    ("[a]\nx = '1'\ny = `2`\n", ['["a"]["x"], ["a"]["y"]: to Python\'s configparser the quotes']),
+    ("[a]\nx = 1 ; 2\n", ['["a"]["x"]: to Python\'s configparser what follows']),
+    ("[a]\nx = C:\\\ny = 1\n", ['["a"]["x"]: sops -d prints']),
+    ('[a]\nx = `"q"`\n', ['["a"]["x"]: sops -d prints']),
+    ("[a]\nx =\n  'a'\ny = 'b'\n", ['["a"]["y"]: sops -d prints']),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), CAVEATS)
+def test_what_is_told(text: str, words: list[str]) -> None:
+    told: list[str] = []
+    ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS, notify=told.append)
+    assert len(told) == len(words)
+    assert all(line.startswith(start) for line, start in zip(told, words, strict=True))
+    told.clear()
+    api.encrypt(text + "new = 1\n", twin=ours, format="ini", credentials=CREDENTIALS, notify=told.append)
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[a]\nx\n", "neither = nor :"),
+        ("[a]\n  x\n", "neither = nor :"),
+        ('[a]\nx="""', "closing quote"),
+        ("[a\nx=1", "closing bracket"),
+        ("[]\nx=1", "no name"),
+        ("[a]\n=1", "no key"),
+        ("[a]\n``=1", "no key"),
+        ("[a]\n`x=1", "closing quote"),
+        ("[a]\n-=1", "called -"),
+        ("[a]\nx=1\ny=2\nx=3", "twice"),
+        ("[a]\nx = one\n  two\ny = 1\ny = 2", "twice"),
+    ],
+)  # fmt: skip
+def test_refused(text: str, words: str) -> None:
+    with pytest.raises(ParseError, match=words) as caught:
+        format.scan(text)
+    assert caught.value.line
+
+
+def test_the_section_is_taken() -> None:
+    for text in ("[sops]\nx=1\n", "[a]\nb=1\n  [sops]\n"):
+        with pytest.raises(AlreadyEncryptedError):
+            api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
+    assert format.scan("[SOPS]\nx=1\n[a]\nsops=1\nb=[sops]\n").block is None
+    with pytest.raises(ParseError, match="two sections"):
+        format.scan("[sops]\nx=1\n[sops]\ny=1\n")
+
+
+def test_a_block_in_between(sops: Sops) -> None:
+    text = "[a]\nx = 1\n\n; c\n[b]\ny = 2\n"
+    ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
+    at, block = ours.index("\n; "), ours[ours.index("\n[sops]") :]
+    moved = ours[:at] + block + ours[at : -len(block)]
+    assert format.scan(moved).block == format.scan(ours).block
+    assert api.decrypt(moved, format="ini", credentials=CREDENTIALS) == text
+    mine = sops.with_environ(KEY.environ())
+    assert json.loads(mine.decrypt(moved, "ini", "--output-type", "json"))["b"] == {"y": "2"}
+    new = api.encrypt(text.replace("2", "3"), twin=moved, format="ini", credentials=CREDENTIALS)
+    assert api.decrypt(new, format="ini", credentials=CREDENTIALS) == text.replace("2", "3")
+
+
+def test_line_breaks_in_the_block_are_escaped_or_not() -> None:
+    """sops 3.13.0 and 3.13.1 wrote them as they are, in three quotes."""
+    ours = api.encrypt("[a]\nx = 1\n", rule(KEY), format="ini", credentials=CREDENTIALS)
+    found = re.search(r"(?m)^(age__list_0__map_enc = )(.*)$", ours)
+    assert found is not None
+    raw = found[2].replace("\\n", "\n")
+    newer = ours.replace(found[0], f'{found[1]}"""{raw}"""')
+    assert api.loads(newer, format="ini", credentials=CREDENTIALS) == {"a": {"x": "1"}}
+    again = api.encrypt("[a]\nx = 2\n", twin=newer, format="ini", credentials=CREDENTIALS)
+    assert raw in again
+    assert api.decrypt(again, format="ini", credentials=CREDENTIALS) == "[a]\nx = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "wanted"),
+    [
+        ("[a]\nx = 1\n", "a#b", "[a]\nx = `a#b`\n"),
+        ("[a]\nx = 1 ; c\n", " y ", '[a]\nx = " y " ; c\n'),
+        ("[a]\nx = '1'\n", "it's", "[a]\nx = it's\n"),
+        ("[a]\nx = '1'\n", "z", "[a]\nx = 'z'\n"),
+        ("[a]\nx = `1`\n", "a`b\nc", '[a]\nx = """a`b\nc"""\n'),
+        ("[a]\nx = 1\n", "C:\\", '[a]\nx = "C:\\"\n'),
+        ("[a]\nx = 1\n", '"q"', '[a]\nx = `"q"`\n'),
+        ("[a]\nx = ; c\n", "v", "[a]\nx = v ; c\n"),
+        ("[a]\nx =\n", "v", "[a]\nx =v\n"),
+        ("[a]\nx = 1 \\\n  2\n", "v", "[a]\nx = v\n"),
+        ("[a]\nx = 1\n", "", "[a]\nx = \n"),
+    ],
+)
+def test_literals(text: str, value: str, wanted: str) -> None:
+    document = format.scan(text)
+    (leaf,) = document.leaves
+    new = splice(text, [format.literal(document, leaf, "str", value.encode())])
+    assert new == wanted
+    assert format.load_plain(new) == [{"a": {"x": value}}]
+
+
+def test_what_no_quotes_can_hold() -> None:
+    document = format.scan("[a]\nx = 1\n")
+    with pytest.raises(EmitError):
+        format.literal(document, document.leaves[0], "str", b'`"""`\n')
+
+
+@given(st.integers(0, 2**40), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_any_file(seed: int, indented: bool) -> None:
+    _there_and_back(ini_text(seed, indented=indented))
+
+
+PARTS = [*"ax= \t\n\r#;'\"`\\:[]", "\r\n", "[a]\n", "x = ", "\n; c\n", "\ufeff", '"""', "\\\n", "\n  "]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=25))
+@settings(max_examples=400, deadline=None)
+def test_any_text(parts: list[str]) -> None:
+    _there_and_back("".join(parts))
+
+
+@given(st.text(st.sampled_from("ab \t\n\"'`#;\\=:[]é\r"), max_size=12))
+def test_any_value(value: str) -> None:
+    try:
+        spelled = format._spell(value)
+    except EmitError:
+        assert '"' in value
+        assert "`" in value
+        return
+    assert format.load_plain(f"[a]\nx = {spelled}\ny = 1\n") == [{"a": {"x": value, "y": "1"}}]
+
+
+def _there_and_back(text: str) -> None:
+    try:
+        ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
+    except EncconfError:
+        return
+    assert api.decrypt(ours, format="ini", credentials=CREDENTIALS) == text
+    assert api.loads_all(ours, format="ini", credentials=CREDENTIALS) == format.load_plain(text)

@@ -1,0 +1,935 @@
+"""TOML: spans against tomllib, what is stored, the block, and whether rops (inside mise) agrees."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from engine import changed_lines, credentials, rule, sealed_leaves
+from generate import toml_text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracle import AgeKey, clean_environ
+
+from encconf import api, formats
+from encconf.credentials import Credentials
+from encconf.document import Document, Leaf, splice
+from encconf.errors import EmitError, EncconfError, LimitError, MetadataError, ParseError
+from encconf.formats import toml as format
+from encconf.selection import DEFAULT, Selection
+
+KEY = AgeKey.generate()
+CREDENTIALS = credentials(KEY)
+ENC = "ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]"
+BLOCK: dict[str, object] = {
+    "mac": ENC,
+    "lastmodified": "2026-01-02T03:04:05Z",
+    "age": [{"recipient": "age1x", "enc": "-----BEGIN-----\nYQ==\n"}, {"recipient": "age1y", "enc": "x"}],
+    "version": "3.13.2",
+    "kms": [{"arn": "a", "context": {"Role": "b c", "d.e": "f"}}],
+    "mac_only_encrypted": True,
+    "shamir_threshold": 2,
+    "other": [1, 2.5, "x"],
+    "unencrypted_suffix": "_unencrypted",
+}
+# What encconf refuses though tomllib takes it.
+STRICTER = ("does not fit into 64 bits", "too large for a float")
+
+
+def one(value: str) -> Leaf:
+    """The leaf that a value's text makes."""
+    (leaf,) = format.scan(f"k = {value}\n").leaves
+    return leaf
+
+
+def attach(text: str, block_text: str) -> str:
+    return splice(text, format.attach(format.scan(text), block_text))
+
+
+def detach(text: str) -> str:
+    return splice(text, format.detach(format.scan(text)))
+
+
+def encrypt(text: str, *, selection: Selection | None = None, twin: str | None = None) -> str:
+    return api.encrypt(
+        text, rule(KEY, selection=selection), format="toml", twin=twin, credentials=CREDENTIALS
+    )
+
+
+def decrypt(text: str) -> str:
+    return api.decrypt(text, format="toml", credentials=CREDENTIALS)
+
+
+def round_trip(text: str, selection: Selection | None = None) -> str:
+    """Encrypt, check that the text and its values come back, and return the encrypted text."""
+    encrypted = encrypt(text, selection=selection)
+    assert decrypt(encrypted) == text
+    loaded = api.loads(encrypted, format="toml", credentials=CREDENTIALS)
+    assert repr(loaded) == repr(tomllib.loads(text))
+    return encrypted
+
+
+def comments(text: str) -> list[tuple[str, tuple[str | int, ...], str | int | None]]:
+    found = format.scan(text, comments=True).comments
+    return [(comment.text, comment.scope.path, comment.before) for comment in found]
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "type", "data"),
+    [
+        ('"a b"', "str", b"a b"),
+        ("'a\\b'", "str", b"a\\b"),
+        (r'"\b\t\n\f\r\"\\\u00e9\U0001F600"', "str", '\b\t\n\f\r"\\é😀'.encode()),
+        ('""', "str", b""),
+        ('"""\na\n b"""', "str", b"a\n b"),
+        ('"""a\r\nb"""', "str", b"a\nb"),
+        ('"""a\\\n   b"""', "str", b"ab"),
+        ('"""a \\  \n\n\t b"""', "str", b"a b"),
+        ('"""a"" "\\"""b"""', "str", b'a"" """"b'),
+        ('"""""x"""""', "str", b'""x""'),
+        ('"""""""', "str", b'"'),
+        ("'''\n'a' ''\\\n'''", "str", b"'a' ''\\\n"),
+        ("''''''''", "str", b"''"),
+        ('"null"', "null", None),
+        ("'''\nnull'''", "null", None),
+        ('"Null"', "str", b"Null"),
+        ("true", "bool", b"True"),
+        ("false", "bool", b"False"),
+        ("0", "int", b"0"),
+        ("-0", "int", b"0"),
+        ("+99", "int", b"99"),
+        ("1_000", "int", b"1000"),
+        ("0xDEAD_beef", "int", b"3735928559"),
+        ("0xe1", "int", b"225"),
+        ("0o755", "int", b"493"),
+        ("0b1101", "int", b"13"),
+        ("9223372036854775807", "int", b"9223372036854775807"),
+        ("-9223372036854775808", "int", b"-9223372036854775808"),
+        ("1.0", "float", b"1"),
+        ("-0.0", "float", b"-0"),
+        ("6.626e-34", "float", b"0." + b"0" * 33 + b"6626"),
+        ("1e22", "float", b"1" + b"0" * 22),
+        ("1_0.0_1E+2", "float", b"1001"),
+        ("inf", "float", b"inf"),
+        ("+inf", "float", b"inf"),
+        ("-inf", "float", b"-inf"),
+        ("nan", "float", b"NaN"),
+        ("-nan", "float", b"NaN"),
+        ("1979-05-27", "str", b"1979-05-27"),
+        ("07:32:00", "str", b"07:32:00"),
+        ("00:32:00.999999", "str", b"00:32:00.999999"),
+        ("1979-05-27T07:32:00Z", "str", b"1979-05-27T07:32:00Z"),
+        ("1979-05-27 07:32:00z", "str", b"1979-05-27T07:32:00Z"),
+        ("1979-05-27t00:32:00-07:00", "str", b"1979-05-27T00:32:00-07:00"),
+        ("1979-05-27T00:32:00-00:00", "str", b"1979-05-27T00:32:00+00:00"),
+        ("1979-05-27T00:32:00.120", "str", b"1979-05-27T00:32:00.12"),
+        ("1979-05-27T00:32:00.000", "str", b"1979-05-27T00:32:00"),
+        ("1979-05-27T00:32:00.12345678901", "str", b"1979-05-27T00:32:00.123456789"),
+    ],
+)
+def test_a_value_is_what_rops_stores(text: str, type: str, data: bytes | None) -> None:
+    leaf = one(text)
+    assert (leaf.type, leaf.data) == (type, data)
+    assert (leaf.start, leaf.end) == (4, 4 + len(text))
+    round_trip(f"k = {text}\n")
+
+
+def test_paths_and_what_is_authenticated_with_a_value() -> None:
+    text = (
+        "a.\"b.c\".'d' = 1\nlist = [ 2, { x = 3, y.z = 4 }, [ 5 ] ]\n"
+        "[t.u]\nk = 6\n[[s]]\nk = 7\n[s.v]\nk = 8\n[[s.w]]\nk = 9\n[[s]]\nk = 10\n"
+    )
+    leaves = format.scan(text).leaves
+    assert [(leaf.path, leaf.aad.decode()) for leaf in leaves] == [
+        (("a", "b.c", "d"), "a:b.c:d:"),
+        (("list", 0), "list:"),
+        (("list", 1, "x"), "list:x:"),
+        (("list", 1, "y", "z"), "list:y:z:"),
+        (("list", 2, 0), "list:"),
+        (("t", "u", "k"), "t:u:k:"),
+        (("s", 0, "k"), "s:k:"),
+        (("s", 0, "v", "k"), "s:v:k:"),
+        (("s", 0, "w", 0, "k"), "s:w:k:"),
+        (("s", 1, "k"), "s:k:"),
+    ]
+    assert [leaf.data for leaf in leaves] == [b"%d" % number for number in range(1, 11)]
+    round_trip(text)
+
+
+def test_leaves_stand_in_the_order_of_the_tree() -> None:
+    """The MAC is made in this order; a table whose header comes late moves, as toml-rs moves it."""
+    text = "[a.b]\nx = 1\n[c]\nx = 3\n[a]\nx = 2\n[d]\nx = 4\n[a.e]\nx = 5\n[c.f]\nx = 6\n"
+    paths = [".".join(map(str, leaf.path)) for leaf in format.scan(text).leaves]
+    assert paths == ["c.x", "c.f.x", "a.b.x", "a.x", "a.e.x", "d.x"]
+    round_trip(text)
+
+
+def test_shape_says_all_but_the_values() -> None:
+    text = "a = 1\nb = [ 2, [], { c = 3 } ]\n[d]\n[[e]]\nf = 4\n"
+    shape = ["%", ".a", "[b", "-", "[", "}", "{", ".c", "}", "}", "{d", "}", "[e", "{", ".f", "}", "}"]
+    assert format.scan(text).shape == shape
+
+
+def test_an_encrypted_string_keeps_its_quotes() -> None:
+    text = "a = 'x'\nb = \"x\"\nc = '''\nx'''\nd = \"\"\"x\"\"\"\ne = 1\nf = 1979-05-27\n"
+    lines = re.sub(r"ENC\[.*?\]", "E", encrypt(text)).split("\n")
+    assert lines[:7] == ["a = 'E'", 'b = "E"', "c = '''", "E'''", 'd = """E"""', 'e = "E"', 'f = "E"']
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "it's",
+        "a'''b",
+        "a\nb",
+        "''",
+        "tab\t",
+        "\r",
+        "\x00\x7f",
+        'q"""q""""',
+        '"',
+        "\\",
+        "\n\nx",
+        "é\u2028",
+        "",
+    ],
+)
+@pytest.mark.parametrize("quotes", ['"{}"', "'{}'", '"""{}"""', '"""\n{}"""', "'''{}'''", "'''\n{}'''"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_any_string_can_take_the_place_of_any_other(value: str, quotes: str, newline: str) -> None:
+    text = f"k = {quotes.format(ENC)}\n".replace("\n", newline)
+    document = format.scan(text)
+    edit = format.literal(document, document.leaves[0], "str", value.encode())
+    assert tomllib.loads(splice(text, [edit])) == {"k": value}
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "text"),
+    [
+        ("int", b"+5", "5"),
+        ("float", b"3", "3.0"),
+        ("float", b"1" + b"0" * 22, "1e+22"),
+        ("float", b"-0", "-0.0"),
+        ("float", b"NaN", "nan"),
+        ("float", b"+Inf", "inf"),
+        ("bool", b"True", "true"),
+        ("bool", b"0", "false"),
+        ("time", b"2001-12-14T21:59:43.1Z", "2001-12-14T21:59:43.1Z"),
+        ("time", b"soon", '"soon"'),
+    ],
+)
+def test_a_value_has_one_spelling(type: str, data: bytes, text: str) -> None:
+    document = format.scan(f'k = "{ENC}"')
+    assert format.literal(document, document.leaves[0], type, data)[2] == text
+    tomllib.loads(f"k = {text}")
+
+
+@pytest.mark.parametrize(("type", "data"), [("int", b"x"), ("float", b"1.2.3"), ("str", b"\xff")])
+def test_what_toml_cannot_hold(type: str, data: bytes) -> None:
+    document = format.scan(f'k = "{ENC}"')
+    with pytest.raises(EmitError, match="TOML cannot hold it"):
+        format.literal(document, document.leaves[0], type, data)
+
+
+def test_dates_are_strings_for_rops_and_dates_for_us() -> None:
+    text = "a = 1979-05-27T07:32:00.50Z\nb = [ 1979-05-27, 07:32:00 ]\nc_unencrypted = 1979-05-27 07:32:00\n"
+    encrypted = round_trip(text)
+    assert encrypted.count(",type:str]") == 4  # and the MAC
+    assert "encconf_layout" in encrypted
+    # As rops leaves it, without the record:
+    document = format.scan(encrypted)
+    assert document.block_text is not None
+    bare = splice(
+        encrypted, format.attach(document, format.amend(document.block_text, {"encconf_layout": None}))
+    )
+    assert decrypt(bare) == (
+        'a = "1979-05-27T07:32:00.5Z"\nb = [ "1979-05-27", "07:32:00" ]\n'
+        "c_unencrypted = 1979-05-27 07:32:00\n"
+    )
+
+
+def test_ordinary_texts_need_no_layout_record() -> None:
+    text = (
+        '# c\na = "x"\nb = \'y"\'\nc = 12\nd = 1.5\ne = true\n'
+        'f = """\nx\n"y"\n"""\n[g]\nh = [ 1,\n  "é", # d\n]\n'
+    )
+    assert "encconf_layout" not in round_trip(text)
+    assert "encconf_layout" not in round_trip(text.replace("\n", "\r\n"))
+    assert "encconf_layout" not in round_trip(text.rstrip("\n"))
+
+
+def test_a_string_that_says_null_is_no_value_to_rops() -> None:
+    text = 'a = "null"\nb = [ \'null\', "x" ]\n'
+    encrypted = round_trip(text)
+    assert encrypted.startswith('a = "null"\nb = [ \'null\', "ENC[')
+
+
+def test_an_empty_string_is_encrypted_too() -> None:
+    """sops would leave it, but rops up to 0.1.7 wants every string to be encrypted."""
+    text = 'a = ""\nb = \'\'\nc_unencrypted = ""\n'
+    encrypted = round_trip(text)
+    assert encrypted.count("data:,iv:") == 2
+    assert encrypt(text, twin=encrypted) == encrypted
+    # Newer ones leave it alone, and that is read as well.
+    plain = re.sub(r'"ENC\[AES256_GCM,data:,[^"]*"', '""', encrypted)
+    assert api.decrypt(plain, format="toml", credentials=CREDENTIALS).startswith('a = ""\n')
+    # It cannot be moved.
+    first, second = sealed_leaves(encrypted, "toml")[:2]
+    swapped = splice(
+        encrypted,
+        [
+            (first.start + 1, first.end - 1, encrypted[second.start + 1 : second.end - 1]),
+            (second.start + 1, second.end - 1, encrypted[first.start + 1 : first.end - 1]),
+        ],
+    )
+    with pytest.raises(EncconfError, match="changed or moved"):
+        decrypt(swapped)
+
+
+def test_values_that_releases_of_rops_read_differently_are_respelled() -> None:
+    """toml-rs 1.1 keeps ``\\r\\n`` in a string, and ``.000`` in a time; 0.8 does not."""
+    text = (
+        "[x_unencrypted]\r\na = \"\"\"\r\none\r\ntwo\"\"\"\r\nb = '''\r\none'''\r\n"
+        "c = 07:32:00.000\r\nd = [ 1979-05-27 07:32:00.0 ]\r\ne = '''1\r\n2'''\r\nf = 07:32:00.500\r\n"
+    )
+    encrypted = round_trip(text)
+    assert encrypted.startswith(
+        "[x_unencrypted]\r\na = \"one\\ntwo\"\r\nb = '''\r\none'''\r\n"
+        'c = 07:32:00\r\nd = [ 1979-05-27T07:32:00 ]\r\ne = "1\\n2"\r\nf = 07:32:00.500\r\n'
+    )
+    assert encrypt(text, twin=encrypted) == encrypted
+
+
+def without_rule(text: str) -> str:
+    """A text as rops encrypts it when it is not told which values to leave alone."""
+    encrypted = encrypt(text, selection=Selection("unencrypted_suffix", "\n"))
+    document = format.scan(encrypted)
+    assert document.block_text is not None
+    bare = format.amend(document.block_text, {"unencrypted_suffix": None})
+    return splice(encrypted, format.attach(document, bare))
+
+
+def test_a_file_without_a_rule_is_encrypted_as_a_whole() -> None:
+    text = 'a_unencrypted = "x"\n'
+    encrypted = without_rule(text)
+    assert "_suffix" not in encrypted
+    assert decrypt(encrypted) == text
+    changed = api.encrypt(
+        text + "b_unencrypted = 2\n", format="toml", twin=encrypted, credentials=CREDENTIALS
+    )
+    assert changed.count("ENC[") == 3
+    assert "_suffix" not in changed
+
+
+# --- what is TOML --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a", "line 1, column 2: the text ends where an equals sign should stand"),
+        ("a = 1\nb: 2", "line 2, column 2: expected an equals sign"),
+        ("a =", "line 1, column 4: the text ends where a value should stand"),
+        ("a = \nb = 1", "line 1, column 5: the line ends where a value should stand"),
+        ("a = secret", "line 1, column 5: this is no value of TOML"),
+        ("a = True", "line 1, column 5: this is no value of TOML"),
+        ("a = 01", "line 1, column 5: this is no value of TOML"),
+        ("a = 'secret", "line 1, column 5: a string does not end"),
+        ("a = 'sec\x01ret'", "line 1, column 5: a string does not end"),
+        ('a = """secret', "line 1, column 5: a string does not end"),
+        (r'a = "sec\xret"', "line 1, column 5: TOML has no such escape"),
+        (r'a = "sec\ud800ret"', "line 1, column 5: a string has an escape that is no character"),
+        ('a = "secret" "secret"', "line 1, column 14: expected the end of the line"),
+        ("a = [1 2]", "line 1, column 8: expected a comma or the closing bracket"),
+        ("a = [1", "line 1, column 7: the text ends where a comma or the closing bracket should stand"),
+        ("a = {b = 1", "the text ends where a comma or the closing brace should stand"),
+        ("a = {\nb = 1}", "line 1, column 6: the line ends where a key should stand"),
+        ("[a", "line 1, column 3: the text ends where the closing bracket should stand"),
+        ("[[a]", "line 1, column 5: the text ends where the closing bracket should stand"),
+        ("[]", "line 1, column 2: expected a key"),
+        ("= 1", "line 1, column 1: expected a key"),
+        ("a = 1\na = 2", "line 2, column 1: the same key stands twice"),
+        ("a = 1\n[a]", "line 2, column 1: the same key stands twice"),
+        ("a = 1\na.b = 2", "line 2, column 1: the same key stands twice"),
+        ("a = {b = 1, b = 2}", "the same key stands twice"),
+        ("[[a]]\n[a]", "line 2, column 1: the same key stands twice"),
+        ("a = [1]\n[a.b]", "line 2, column 1: the same key stands twice"),
+        ("a = 9223372036854775808", "line 1, column 5: an integer does not fit into 64 bits"),
+        ("a = 1e400", "line 1, column 5: a number is too large for a float"),
+        ("a = [-1e999]", "line 1, column 6: a number is too large for a float"),
+        ("\ufeffa = 1", "line 1, column 1: a byte order mark"),
+        ("a = '\ud800'", "line 1, column 6: a lone surrogate"),
+        # What tomllib says:
+        ("[a]\n[a]", "line 2, column 3: cannot declare"),
+        ("a = {b = 1,}", "line 1, column"),
+        ("a = {}\na.b = 1", "cannot mutate immutable namespace"),
+        ("a = 0_0", "line 1, column 6: "),
+        ("a = 1979-13-27", "line 1, column 9: "),
+        ("a = 1\rb = 2", "line 1, column 6: expected the end of the line"),
+    ],
+)
+def test_refused_texts(text: str, message: str) -> None:
+    with pytest.raises(ParseError, match=re.escape(message)) as caught:
+        format.scan(text)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 100_000,
+        "a = " + "{a = " * 100_000,
+        "a" + ".a" * 100_000 + " = 1",
+        "[a" + ".a" * 100_000 + "]",
+        "[a" + ".a" * 70 + "]\nb = " + "[" * 20,
+        "a = " + "9" * 1_000_000,
+        "".join(f'[["{"x" * 100_000}".a{number}]]\n' for number in range(1_000)),
+    ],
+    ids=["arrays", "inline tables", "dotted key", "header", "both", "number", "paths"],
+)
+def test_limits(text: str) -> None:
+    before = time.monotonic()
+    with pytest.raises(LimitError):
+        format.scan(text)
+    assert time.monotonic() - before < 10
+
+
+def test_nesting_within_the_limit() -> None:
+    depth = format.MAX_DEPTH
+    round_trip("a = " + "[" * depth + "1" + "]" * depth + "\n")
+    round_trip(".".join("a" * (depth + 1)) + " = 1\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a = """' + '""x' * 300_000,
+        "a = '''" + "''x" * 300_000,
+        'a = "' + '\\"' * 500_000,
+        "a = [" + "," * 500_000,
+        " " * 1_000_000,
+        "# x\n" * 100_000,
+        "a = 1\n" * 100_000,
+    ],
+)
+def test_reading_takes_linear_time(text: str) -> None:
+    before = time.monotonic()
+    with contextlib.suppress(ParseError):
+        format.scan(text, comments=True)
+    assert time.monotonic() - before < 10
+
+
+def same_as_tomllib(text: str) -> Document | None:
+    """What encconf takes is what tomllib takes, and every span spells its value."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        with pytest.raises(EncconfError):
+            format.scan(text)
+        return None
+    try:
+        document = format.scan(text, comments=True)
+    except ParseError as error:
+        if any(words in str(error) for words in STRICTER):
+            return None
+        raise
+    for leaf in document.leaves:
+        value: object = values
+        for step in leaf.path:
+            value = value[step]  # type: ignore[index]
+        again = tomllib.loads(f"k = {text[leaf.start : leaf.end]}")
+        assert repr(again) == repr({"k": value})
+    for comment in document.comments:
+        assert text[comment.start - 1 : comment.end] == f"#{comment.text}"
+    (plain,) = format.load_plain(text)
+    assert repr(plain) == repr(values)
+    return document
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_generated_texts(block: int) -> None:
+    taken = 0
+    for seed in range(block * 40, block * 40 + 40):
+        text = toml_text(seed)
+        if same_as_tomllib(text) is not None:
+            taken += 1
+            encrypted = round_trip(text)
+            assert encrypt(text, twin=encrypted) == encrypted
+    assert taken >= 38
+
+
+TOKENS = [
+    *('"', "'", '"""', "'''", "\\", "\n", "\r\n", "\r", "[", "]", "[[", "]]", "{", "}", ",", "=", ".", "#"),
+    *(" ", "\t", "a", "b", "1", "_", "0x", "-", "+", "e", "inf", "true", "1979-05-27", "07:32:00", "T", "Z"),
+    *("\\u00e9", "\\n", "\x7f", "\x00", "é", '"null"', "[a]\n", "[[a]]\n", "[a.b]\n", "a = 1\n", "a.b = 1\n"),
+    *("a = [\n# c\n]\n", "\\ \n", "b = {c = 1, d.e = 2}\n", "sops", "[sops]\n", "[[sops.age]]\n"),
+]
+
+
+def broken(seed: int) -> str:
+    """A text with a few tokens put in, taken out, or copied elsewhere."""
+    source = random.Random(seed)
+    text = toml_text(seed)
+    for _ in range(source.randint(1, 4)):
+        at, other = source.randint(0, len(text)), source.randint(0, len(text))
+        kind = source.random()
+        if kind < 0.4:
+            text = text[:at] + source.choice(TOKENS) + text[at:]
+        elif kind < 0.7:
+            text = text[:at] + text[at + source.choice([1, 1, 2, 5, 20]) :]
+        else:
+            text = text[:at] + text[other : other + source.randint(1, 30)] + text[at:]
+    return text
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_broken_texts(block: int) -> None:
+    for seed in range(block * 250, block * 250 + 250):
+        same_as_tomllib(broken(seed))
+
+
+@given(st.lists(st.sampled_from(TOKENS), max_size=14).map("".join))
+@settings(max_examples=1000, deadline=None)
+def test_any_tokens(text: str) -> None:
+    document = same_as_tomllib(text)
+    if document is not None and not document.parts[0].block:
+        round_trip(text)
+
+
+@given(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=4))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_strings(values: dict[str, str]) -> None:
+    lines = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in values.items() if key != "sops"]
+    text = "\n".join(lines).replace("\x7f", "\\u007f")
+    if re.search(r"\\ud[89a-f]", text) is None:
+        round_trip(text)
+
+
+def test_a_reading_that_differs_from_tomllibs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The net under the tokenizer: it is not believed if it reads something else."""
+    real = tomllib.loads
+    for change in (
+        lambda text: real(text) | {"more": 1},
+        lambda text: {**real(text), "a": 2},
+        lambda text: {**real(text), "a": "1"},
+        lambda text: {**real(text), "a": True},
+        lambda text: {**real(text), "b": [1.5, {}]},
+        lambda text: {**real(text), "b": {"0": 1}},
+        lambda text: {**real(text), "c": "1979-05-27"},
+    ):
+        monkeypatch.setattr(tomllib, "loads", change)
+        with pytest.raises(ParseError, match="one thing to encconf and another"):
+            format.scan("a = 1\nb = [1.5]\nc = 1979-05-27\n")
+
+
+# --- comments ------------------------------------------------------------------------------------
+
+
+def test_comments_belong_to_the_next_item_or_to_that_of_their_line() -> None:
+    text = (
+        "# 1\n\n# 2\na.b = 1 # 3\n# 4\nlist = [ # 5\n  1, # 6\n  # 7\n  { x = [ 2 # 8\n] }, # 9\n  # 10\n"
+        "] # 11\n"
+        "# 12\n[t.u] # 13\nk = 1\n# 14\n[[s]] # 15\n# 16\n[s.v] # 17\n# 18\n"
+    )
+    places = [
+        ((), "a"), ((), "a"), ((), "a"), ((), "list"), (("list",), 0), (("list",), 0), (("list",), 1),
+        (("list", 1, "x"), 0), (("list",), 1), (("list",), None), ((), "list"), (("t",), "u"), (("t",), "u"),
+        (("s",), 0), (("s",), 0), (("s", 0), "v"), (("s", 0), "v"), (("s", 0, "v"), None),
+    ]  # fmt: skip
+    # A dotted key's comment belongs to its last part alone.
+    places[0] = places[1] = places[2] = (("a",), "b")
+    expected = [(f" {number}", path, before) for number, (path, before) in enumerate(places, 1)]
+    assert comments(text) == expected
+    # The block changes nothing, and has none.
+    block = format.render_block(BLOCK).replace("[sops]", "[sops] # x\n# y")
+    assert comments(attach(text, block)) == expected
+    round_trip(text)
+
+
+def test_comments_are_encrypted() -> None:
+    text = "# secret one\na = 1 # secret two\nb = [\n#\n# secret three\n]\n#secret four"
+    encrypted = round_trip(text)
+    assert "secret" not in encrypted
+    assert encrypted.count("type:comment]") == 5  # even the bare one, in an array
+    changed = text.replace("one", "1")
+    removed, added = changed_lines(encrypted, encrypt(changed, twin=encrypted))
+    names = [line.partition(" =")[0].partition("[")[0] for line in removed + added]
+    assert set(names) <= {"#ENC", "mac", "lastmodified"}
+    assert names.count("#ENC") == 2
+
+
+def test_comment_rules_choose_by_table_and_item() -> None:
+    text = (
+        "a = 1\nb = 2 # seal\n# seal\nc.d = 3\nc.e = 4\nf = [\n  5,\n  6, # seal\n]\n"
+        "# seal\n[g]\nh = 7\n[[i]]\nj = 8\n[[i]] # seal\nj = 9\n"
+    )
+    encrypted = round_trip(text, Selection("encrypted_comment_regex", "seal"))
+    sealed = [leaf.path for leaf in sealed_leaves(encrypted, "toml")]
+    assert sealed == [("b",), ("c", "d"), ("f", 1), ("g", "h"), ("i", 1, "j")]
+    plain = round_trip(text, Selection("unencrypted_comment_regex", "seal"))
+    others = [("a",), ("c", "e"), ("f", 0), ("i", 0, "j")]
+    assert [leaf.path for leaf in sealed_leaves(plain, "toml")] == others
+
+
+def test_an_array_item_that_is_a_comment_to_sops_is_taken_out() -> None:
+    document = format.scan(f'a = [ "{ENC}", 1 , "{ENC}" ]\n')
+    edits = [format.comment(document, document.leaves[at], alone=False) for at in (0, 2)]
+    assert tomllib.loads(splice(document.text, edits)) == {"a": [1]}
+
+
+# --- the block -----------------------------------------------------------------------------------
+
+
+def test_the_block_is_spelled_as_rops_spells_it() -> None:
+    assert format.render_block(BLOCK) == (
+        f'[sops]\nlastmodified = "2026-01-02T03:04:05Z"\nmac = "{ENC}"\nmac_only_encrypted = true\n'
+        'other = [1, 2.5, "x"]\nshamir_threshold = 2\n'
+        'unencrypted_suffix = "_unencrypted"\nversion = "3.13.2"\n\n'
+        '[[sops.age]]\nenc = """\n-----BEGIN-----\nYQ==\n"""\nrecipient = "age1x"\n\n'
+        '[[sops.age]]\nenc = "x"\nrecipient = "age1y"\n\n'
+        '[[sops.kms]]\narn = "a"\n\n[sops.kms.context]\nRole = "b c"\n"d.e" = "f"\n'
+    )
+    groups: dict[str, object] = {
+        "key_groups": [{"age": [{"enc": "a"}], "pgp": [{"enc": "b"}]}, {"age": [{"enc": "c"}]}],
+        "x": None,
+        "list": [{"a": 1}, 2],
+        "none": [],
+    }
+    read = tomllib.loads(format.render_block(groups))["sops"]
+    assert read == {name: value for name, value in groups.items() if value is not None}
+    with pytest.raises(EmitError):
+        format.render_block({"x": [None]})
+
+
+ENDS = [
+    "",
+    "\n",
+    "\n\n",
+    " ",
+    "  \n",
+    "# c",
+    "a = 1",
+    "a = 1\n",
+    "a = 1\n\n\n",
+    "[t]\n",
+    "a = 1 # c\n  ",
+    "\t",
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("start", ["", "b = 2\n", "\n", "\r\n", "b = 2\r\n", "# x\n\n"])
+def test_detach_gives_back_what_attach_was_given(start: str, end: str) -> None:
+    text = start + end
+    block = format.render_block(BLOCK)
+    attached = attach(text, block)
+    document = format.scan(attached)
+    assert document.block == BLOCK
+    assert detach(attached) == text
+    assert [leaf.path for leaf in document.leaves] == [leaf.path for leaf in format.scan(text).leaves]
+    # Again and again, the same; with another block, replaced where it stands.
+    assert document.block_text is not None
+    assert attach(attached, document.block_text) == attached
+    other = attach(attached, format.render_block({"encrypted_regex": "x"}))
+    assert format.scan(other).block == {"encrypted_regex": "x"}
+    assert detach(other) == text
+    if "\r\n" in text and text.count("\n") == text.count("\r\n"):
+        assert attached.count("\n") == attached.count("\r\n")
+
+
+def test_a_block_that_stands_elsewhere_is_found_and_replaced() -> None:
+    text = 'a = 1\n\n[sops]\nmac = "x"\n[[sops.age]]\nenc = "e"\n\n# c\n[t]\nb = 2\n'
+    assert detach(text) == "a = 1\n\n# c\n[t]\nb = 2\n"
+    new = attach(text, format.amend(str(format.scan(text).block_text), {"mac": "y"}))
+    assert new == text.replace('"x"', '"y"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a = 1\nsops = { encrypted_regex = "x", age = [ { enc = "e", recipient = "r" } ] }\n[t]\nb = 2',
+        'sops.encrypted_regex = "x"\na = 1\nsops.age = [ { enc = "e", recipient = "r" } ]\n[t]\nb = 2\n',
+        '[sops]\nencrypted_regex = "x"\n[t]\nb = 2\n[[sops.age]]\nenc = "e"\nrecipient = "r"\n',
+        '[[sops.age]]\nenc = "e"\nrecipient = "r"\n[t]\nb = 2\n[sops]\nencrypted_regex = "x"',
+    ],
+)
+def test_a_block_in_any_other_form_becomes_tables_at_the_end(text: str) -> None:
+    document = format.scan(text)
+    block: dict[str, object] = {"encrypted_regex": "x", "age": [{"enc": "e", "recipient": "r"}]}
+    assert document.block == block
+    assert "sops" not in detach(text)
+    assert document.block_text is not None
+    new = attach(text, format.amend(document.block_text, {"encrypted_regex": "y"}))
+    found = format.scan(new)
+    assert found.block == {**block, "encrypted_regex": "y"}
+    assert [leaf.path for leaf in found.leaves] == [leaf.path for leaf in document.leaves]
+    assert new.rstrip().endswith(('recipient = "r"', 'encrypted_regex = "y"'))
+
+
+@pytest.mark.parametrize("text", ["sops = 1\n", "[[sops]]\nmac = 'x'\n", "sops = [ 1 ]\n"])
+def test_a_sops_entry_that_is_no_table(text: str) -> None:
+    assert format.scan(text).block is None
+    with pytest.raises(MetadataError):
+        decrypt(text)
+    with pytest.raises(EncconfError, match='top-level "sops" entry'):
+        encrypt(text)
+
+
+def test_amend_touches_nothing_else() -> None:
+    block = '[sops] # c\n\nlastmodified = "l" # d\n# e\n"mac" = \'m\'\nx = [\n1 ]\n\n# f\n'
+    block += '[[sops.age]]\nmac = "no"\n'
+    assert format.amend(block, {"mac": 'n"\n'}) == block.replace("'m'", '"n\\"\\n"')
+    assert format.amend(block, {"mac": None}) == block.replace("\"mac\" = 'm'\n", "")
+    assert format.amend(block, {"gone": None}) == block
+    assert format.amend(block, {"encconf_layout": "z"}) == block.replace(
+        "lastmodified", 'encconf_layout = "z"\nlastmodified', 1
+    )
+    assert format.amend(block, {"y": "z"}) == block.replace("\n1 ]\n", '\n1 ]\ny = "z"\n')
+    assert format.amend(block.replace("\n", "\r\n"), {"y": "z"}) == block.replace(
+        "\n1 ]\n", '\n1 ]\ny = "z"\n'
+    ).replace("\n", "\r\n")
+    for name in ("a", "mb", "z"):
+        for text in (block, "[sops]\n", "[sops]", '[[sops.age]]\nenc = "e"\n', '[sops]\nmac = "m"'):
+            added = format.amend(text, {name: "new"})
+            wanted = {**tomllib.loads(text)["sops"], name: "new"}
+            assert tomllib.loads(added)["sops"] == wanted
+            assert tomllib.loads(format.amend(added, {name: None}))["sops"] == tomllib.loads(text)["sops"]
+
+
+def test_edits_change_only_their_lines() -> None:
+    text = "a = \"one\"\nb = [ 1, 0x2, 3 ] # c\n[t]\nd = 1979-05-27\ne = 'x'\n"
+    encrypted = encrypt(text)
+    changed = text.replace('"one"', '"two"')
+    again = api.encrypt(changed, format="toml", twin=encrypted, credentials=CREDENTIALS)
+    removed, added = changed_lines(encrypted, again)
+    names = {line.partition(" ")[0] for line in removed + added}
+    assert {"a", "mac"} <= names <= {"a", "mac", "lastmodified"}
+    assert decrypt(again) == changed
+
+
+def test_a_changed_file_is_noticed() -> None:
+    encrypted = encrypt("[a]\nx = 1\ny_unencrypted = 2\n[b]\nz_unencrypted = 1979-05-27\n")
+    for old, new in (("= 2", "= 3"), ("[b]", "[c]"), ("05-27", "05-28"), ("= 2", '= "2"'), ("[b]", "[[b]]")):
+        assert encrypted.count(old) == 1
+        with pytest.raises(EncconfError, match="MAC mismatch"):
+            decrypt(encrypted.replace(old, new))
+
+
+def test_the_format_is_told_by_the_name(tmp_path: Path) -> None:
+    assert formats.of_path("a/b.toml") == "toml"
+    assert formats.module("toml") is format
+    file = tmp_path / "secrets.toml"
+    file.write_bytes(encrypt("[a]\r\nb = 07:32:00\r\n").encode())
+    loaded = api.load_config(file, credentials=CREDENTIALS)
+    assert loaded == tomllib.loads("[a]\nb = 07:32:00\n")
+
+
+def test_importing_the_module_does_not_import_tomllib() -> None:
+    code = (
+        "import sys, re; before = set(sys.modules); import encconf.formats.toml; "
+        "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('encconf')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert {name.partition(".")[0] for name in done.stdout.split()} <= {"__future__", "_virtualenv"}
+
+
+# --- rops ----------------------------------------------------------------------------------------
+
+# The ciphertexts, the MAC and the key of rops's own tests (its "mock" values, which are public),
+# in the order in which its MAC has them.
+ROPS_KEY = "AGE-SECRET-KEY-1EQUCGFZH8UZKSZ0Z5N5T234YRNDT4U9H7QNYXWRRNJYDDVXE6FWSCPGNJ7"
+ROPS_FILE = """\
+hello = "ENC[AES256_GCM,data:3S1E9am/,iv:WUQoQTrRXw/tUgwpmSG69xWtd5dVMfe8qUly1VB8ucM=,tag:nQUDkuh0OR1cjR5hGC5jOw==,type:str]"
+nested_map = { null_key = "null", array = [
+    "ENC[AES256_GCM,data:ANbeNrGp,iv:PRWGCPdOttPr5dlzT9te7WWCZ90J7+CvfY1vp60aADM=,tag:PvSLx4pLT5zRKOU0df8Xlg==,type:str]",
+    { nested_map_in_array = { integer = "ENC[AES256_GCM,data:qTW5qw==,iv:ugMxvR8YPwDgn2MbBpDX0lpCqzJY3GerhbA5jEKUbwE=,tag:d8utfA76C4XPzJyDfgE4Pw==,type:int]" } },
+    { float = "ENC[AES256_GCM,data:/MTg0fCennyN8g==,iv:+/8+Ljm+cls7BbDYZnlg6NVFkrkw4GkEfWU2aGW57qE=,tag:26uMp2JmVAckySIaL2BLCg==,type:float]" },
+] }
+booleans = [
+    "ENC[AES256_GCM,data:bCdz2A==,iv:8kD+h1jClyVHBj9o2WZuAkjk+uD6A2lgNpcGljpQEhk=,tag:u3/fktl5HfFrVLERVvLRGw==,type:bool]",
+    "ENC[AES256_GCM,data:SgBh7wY=,iv:0s9Q9pQWbsZm2yHsmFalCzX0IqNb6ZqeY6QQYCWc+qU=,tag:OZb76BWCKbDLbcil4c8fYA==,type:bool]",
+]
+escape_unencrypted = "plaintext"
+
+[sops]
+lastmodified = "2023-12-27T20:37:05Z"
+mac = "ENC[AES256_GCM,data:tPxLRxcw3/FFDqza8H5Cie3MTFVI8qBXte8qB0lAO/OQMRjVPPj5UJLC1jMUAlHW1KInxqSRhGkSLL8sJjg4wKeY8/yxaDbYqLKkw7bxk7yoFUktNn+D9Tv44AoroB/2715GhtDSwM80mDb4pnD4aj1k3/mC7E/XH7aArCVsl2s=,iv:1FrAknhJizYRQ588m6Mgn5lRlMxgWBOY3Ka6RvS2vCI=,tag:GiQkczeDmBKIjswzwfeKvA==,type:str]"
+unencrypted_suffix = "_unencrypted"
+
+[[sops.age]]
+recipient = "age1se5ghfycr4n8kcwc3qwf234ymvmr2lex2a99wh8gpfx97glwt9hqch4569"
+enc = \"\"\"
+-----BEGIN AGE ENCRYPTED FILE-----
+YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBKeE9VRHJpNmc4Z1NFeDd6
+L3cybjRHblYvaFUxbk9JZDZ4RFdENGpiNmhZCnZCRXRNSlRZeno0SDlJWXdhT0xl
+Y1BlMzcyYUdVWFJ6WEVMTlRRaDRGbFUKLS0tIGc0V3gzU043MzBUd01BVTVKTEwr
+azRyUldHUXo0cTV2YlZWa2pwcWFweGcKQdFW597WOM0bYfycoA2A0JxjKlrka+lc
+MLuTri7QMM+g8yXcjneEGxjobGIqnvARlzDwcnFMxBoZ5/KRjMipXA==
+-----END AGE ENCRYPTED FILE-----
+\"\"\"
+"""  # noqa: E501
+ROPS_PLAIN = """\
+hello = "world!"
+nested_map = { null_key = "null", array = [
+    "string",
+    { nested_map_in_array = { integer = 1234 } },
+    { float = 1234.56789 },
+] }
+booleans = [
+    true,
+    false,
+]
+escape_unencrypted = "plaintext"
+"""
+
+
+def rops_credentials() -> Credentials:
+    environ = {"SOPS_AGE_KEY": ROPS_KEY, "HOME": "/nonexistent", "PATH": os.environ["PATH"]}
+    return Credentials.from_env(environ)
+
+
+def test_what_rops_encrypted_is_read_and_kept() -> None:
+    opener = rops_credentials()
+    plain = api.decrypt(ROPS_FILE, format="toml", credentials=opener)
+    assert plain == ROPS_PLAIN
+    assert api.loads(ROPS_FILE, format="toml", credentials=opener) == tomllib.loads(ROPS_PLAIN)
+    assert api.encrypt(plain, format="toml", twin=ROPS_FILE, credentials=opener) == ROPS_FILE
+    changed = api.encrypt(plain.replace("1234 ", "5 "), format="toml", twin=ROPS_FILE, credentials=opener)
+    removed, added = changed_lines(ROPS_FILE, changed)
+    assert len(removed) == len(added) == 3  # the value, the MAC and its date
+
+
+MISE = "2026.9.15"
+
+
+@pytest.fixture(scope="module")
+def mise() -> str:
+    """The program, which has rops 0.1.7 inside; npm brings it, once for this virtual environment."""
+    system = "macos" if sys.platform == "darwin" else "linux"
+    machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x64"
+    package = f"@jdxcode/mise-{system}-{machine}"
+    folder = Path(sys.prefix) / "share" / f"mise-{MISE}"
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as fresh:
+            command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", fresh, f"{package}@{MISE}"]
+            subprocess.run(command, check=True, capture_output=True, timeout=300)
+            with contextlib.suppress(OSError):  # another process was faster
+                Path(fresh).rename(folder)
+    return str(folder / "node_modules" / package / "bin" / "mise")
+
+
+class Mise:
+    """mise in an empty home with one encrypted file of environment variables."""
+
+    def __init__(self, program: str, home: Path) -> None:
+        self.program = program
+        self.home = home
+
+    def __call__(self, encrypted: str, identity: str) -> dict[str, str] | None:
+        """The variables it finds; None if rops opened the file, but holds what is no variable.
+
+        Raises AssertionError if rops cannot open the file.
+        """
+        project = self.home / "project"
+        project.mkdir(exist_ok=True)
+        (project / "secrets.toml").write_bytes(encrypted.encode())
+        (project / "mise.toml").write_text('[env]\n_.file = { path = "secrets.toml" }\n')
+        environ = {
+            **clean_environ(),
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / ".config"),
+            "MISE_SOPS_AGE_KEY": identity,
+            "MISE_SOPS_ROPS": "1",
+            "MISE_SOPS_STRICT": "1",
+            "MISE_TRUSTED_CONFIG_PATHS": str(project),
+            "MISE_OFFLINE": "1",
+        }
+        done = subprocess.run(
+            [self.program, "env", "--json"],
+            cwd=project,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            assert "unsupported toml value" in done.stderr, done.stderr
+            return None
+        found: dict[str, str] = json.loads(done.stdout)
+        return {name: value for name, value in found.items() if name != "PATH"}
+
+
+@pytest.fixture
+def opened_by_mise(mise: str, tmp_path: Path) -> Mise:
+    return Mise(mise, tmp_path)
+
+
+@pytest.mark.services
+def test_mise_reads_what_we_write(opened_by_mise: Mise) -> None:
+    text = (
+        '# c\nA = "x" # d\nB = 0x1F\nC = true\nD = """\n\n  two\\\n   lines\n"""\nE = 1979-05-27\n'
+        'F_unencrypted = 1979-05-27 07:32:00.500z\nG = \'C:\\new\'\nH = "null"\nI = ""\nJ_unencrypted = ""\n'
+        'K_unencrypted = "null"\n'
+    )
+    wanted = {
+        "A": "x", "B": "31", "C": "true", "D": "\n  twolines\n", "E": "1979-05-27",
+        "F_unencrypted": "1979-05-27T07:32:00.5Z", "G": "C:\\new", "H": "null", "I": "", "J_unencrypted": "",
+        "K_unencrypted": "null",
+    }  # fmt: skip
+    for plain in (text, text.replace("\n", "\r\n"), text.rstrip("\n")):
+        assert opened_by_mise(round_trip(plain), KEY.identity) == wanted
+    assert opened_by_mise(without_rule('A_unencrypted = "x"\n'), KEY.identity) == {"A_unencrypted": "x"}
+    assert opened_by_mise(ROPS_FILE, ROPS_KEY) is None
+    changed = ROPS_PLAIN.replace("world!", "")
+    ours = api.encrypt(changed, format="toml", twin=ROPS_FILE, credentials=rops_credentials())
+    assert opened_by_mise(ours, ROPS_KEY) is None
+    with pytest.raises(AssertionError, match="invalid MAC"):
+        opened_by_mise(ours.replace('"plaintext"', '"plain text"'), ROPS_KEY)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(
+    "selection",
+    [
+        DEFAULT,
+        Selection("unencrypted_suffix", "_unencrypted", mac_only_encrypted=True),
+        Selection("encrypted_suffix", "1"),
+        Selection("encrypted_regex", "^(db|user|t[0-9])"),
+        Selection("unencrypted_regex", "^(db|user|t[0-9])", mac_only_encrypted=True),
+    ],
+    ids=lambda selection: f"{selection.kind}{'-only' * selection.mac_only_encrypted}",
+)
+def test_mise_reads_generated_texts(opened_by_mise: Mise, selection: Selection) -> None:
+    """rops checks the place of every value and the MAC over all of them, in its order."""
+    for seed in range(5000, 5030):
+        text = toml_text(seed)
+        if same_as_tomllib(text) is not None:
+            opened_by_mise(round_trip(text, selection), KEY.identity)
+
+
+@pytest.mark.services
+def test_mise_minds_the_order_that_we_mind(opened_by_mise: Mise) -> None:
+    """With the leaves in the order of the text, rops would not open these."""
+    text = "[a.b]\nx = 1\n[c]\nx = 3\n[a]\nx = 2\n[d]\nx = 4\n[a.e]\nx = 5\n[c.f]\nx = 6\n"
+    opened_by_mise(round_trip(text), KEY.identity)
+    opened_by_mise(round_trip("x.y = 1\nz = 2\nx.w = 3\n[[s.t]]\na = 1\n[u]\n[[s.t]]\na = 2\n"), KEY.identity)
+    depth = format.MAX_DEPTH
+    opened_by_mise(round_trip(f"a = {'[' * depth}1{']' * depth}\n"), KEY.identity)
+    opened_by_mise(round_trip(".".join("a" * (depth + 1)) + " = 1\n"), KEY.identity)

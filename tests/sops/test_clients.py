@@ -1,0 +1,299 @@
+"""What the programs that call sops rely on: their argument lines, and the contract beyond them.
+
+``CLIENTS`` has the calls of each client as it makes them; encconf answers under the name sops, and
+where a client only lets its user set a path, under its own.
+"""
+
+# ruff: noqa: E501 - one call a line
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey
+
+from .conftest import ROOT, Box, drop_in
+
+YAML = "a:\n    - x\nb: secret\n"
+
+
+@pytest.fixture(params=["sops", "encconf"])
+def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
+    """encconf under a name, with an encrypted file and a rule for new ones."""
+    key = AgeKey.generate()
+    program = drop_in(tmp_path / "bin")
+    if request.param == "encconf":
+        os.rename(program, program := str(tmp_path / "bin" / "encconf"))
+    box = Box(tmp_path / "box", program, key, {"PYTHONPATH": str(ROOT)})
+    box.write(".sops.yaml", f"creation_rules:\n  - age: {key.recipient}\n")
+    box.write(
+        "rules.json", json.dumps({"creation_rules": [{"key_groups": [{"age": [key.recipient], "pgp": []}]}]})
+    )
+    box.write("braces", "{}")
+    box.write("e.yaml", YAML)
+    box.run("-e", "-i", "e.yaml", code=0)
+    box.write("p.yaml", YAML)
+    box.write("p.json", '{"a": "x"}\n')
+    return box
+
+
+BY_PATH = {"community.sops", "helm-secrets", "sopsy", "vscode-sops", "nvim-sops"}
+"""Clients whose users can set the path of the program, so that its name may be encconf."""
+
+
+# The client, its arguments, what comes in, and a text that comes out ("!" in front: is in FILE after).
+CLIENTS: list[tuple[str, list[str], str, str]] = [
+    ("community.sops", ["--version", "--disable-version-check"], "", "sops 3."),
+    ("community.sops", ["decrypt", "--config", "/dev/null"], "", "usage"),
+    ("community.sops", ["--config", "/dev/null", "decrypt", "--enable-local-keyservice=true", "e.yaml"], "", YAML),
+    ("community.sops", ["decrypt", "--input-type", "yaml", "--output-type", "yaml", "e.yaml"], "", YAML),
+    ("community.sops", ["decrypt", "--output-type", "json", "--extract", '["a"][0]', "e.yaml"], "", "x"),
+    ("community.sops", ["decrypt", "--input-type", "yaml", "--output-type", "json", "/dev/stdin"], "@e.yaml", '"b": "secret"'),
+    ("community.sops", ["filestatus", "e.yaml"], "", '{"encrypted":true}\n'),
+    ("community.sops", ["filestatus", "p.yaml"], "", '{"encrypted":false}\n'),
+    ("community.sops", ["encrypt", "--age", "{R}", "--input-type", "json", "--output-type", "yaml", "/dev/stdin"], '{"a": 1}', "sops:\n"),
+    ("community.sops", ["encrypt", "--input-type", "yaml", "--filename-override", "x.yaml", "/dev/stdin"], YAML, "mac: ENC["),
+    ("helm-secrets", ["--decrypt", "--input-type", "yaml", "--output-type", "yaml", "e.yaml"], "", YAML),
+    ("helm-secrets", ["--decrypt", "--input-type", "yaml", "--output-type", "yaml", "--output", "out.yaml", "e.yaml"], "", ""),
+    ("helm-secrets", ["--encrypt", "--input-type", "yaml", "--output-type", "yaml", "--in-place", "p.yaml"], "", "!p.yaml"),
+    ("helm-secrets", ["--decrypt", "--input-type", "json", "--output-type", "json", "/dev/stdin"], "@json", '"a": "x"'),
+    ("helm-secrets", ["--verbose", "--decrypt", "--input-type", "yaml", "--output-type", "yaml", "e.yaml"], "", YAML),
+    ("sopsy", ["--config", "braces", "decrypt", "e.yaml"], "", YAML),
+    ("sopsy", ["--config", "braces", "decrypt", "--extract", '["b"]', "e.yaml"], "", "secret"),
+    ("sopsy", ["--config", "rules.json", "encrypt", "--in-place", "p.yaml"], "", "!p.yaml"),
+    ("sopsy", ["--config", "braces", "decrypt", "--filename-override", "dummy.yaml"], "@e.yaml", YAML),
+    ("sopsy", ["--config", "braces", "decrypt", "--output-type", "json", "e.yaml"], "", '{\n\t"a": [\n'),
+    ("envdrift", ["--encrypt", "--age", "{R}", "--in-place", "--input-type", "dotenv", "--output-type", "dotenv", "d"], "", "!d"),
+    ("mise", ["decrypt", "--input-type", "yaml", "--output-type", "yaml"], "@e.yaml", YAML),
+    ("SecretSpec", ["decrypt", "--input-type", "yaml", "--output-type", "json", "e.yaml"], "", '"b": "secret"'),
+    ("SecretSpec", ["encrypt", "--input-type", "yaml", "--output-type", "yaml", "--filename-override", "s.yaml", "--in-place", "p.yaml"], "", "!p.yaml"),
+    ("SecretSpec", ["set", "--input-type", "yaml", "--output-type", "yaml", "--value-stdin", "e.yaml", '["c"]["d"]'], '"v"', "!e.yaml"),
+    ("vscode-sops", ["--ignore-mac", "--config", "/dev/null", "--output-type", "yaml", "--input-type", "yaml", "--decrypt", "e.yaml"], "", YAML),
+    ("vscode-sops", ["--config", "/dev/null", "--config", "rules.json", "--output-type", "yaml", "--encrypt", "p.yaml"], "", "sops:\n"),
+    ("sops.nvim", ["--decrypt", "--input-type", "yaml", "--output-type", "yaml", "e.yaml"], "", YAML),
+    ("nvim-sops", ["--encrypt", "--in-place", "p.yaml"], "", "!p.yaml"),
+    ("nvim-sops", ["--decrypt", "--in-place", "e.yaml"], "", "!e.yaml"),
+    ("inmanta", ["-v"], "", "sops 3."),
+    ("inmanta", ["decrypt", "--filename-override", "file.yaml", "--output-type", "json"], "@e.yaml", '"b": "secret"'),
+    ("inmanta", ["--age={R}", "-e", "-i", "p.yaml"], "", "!p.yaml"),
+    ("clan", ["--config", "rules.json", "encrypt", "--in-place", "p.yaml"], "", "!p.yaml"),
+    ("clan", ["--config", "rules.json", "updatekeys", "--yes", "e.yaml"], "", ""),
+    ("direnv", ["-d", "--output-type", "dotenv", "flat.yaml"], "", "b=secret\n"),
+    ("textconv", ["decrypt", "e.yaml"], "", YAML),
+    ("hubploy", ["--output", "out.yaml", "--decrypt", "e.yaml"], "", ""),
+    ("github-to-sops", ["updatekeys", "-y", "e.yaml"], "", ""),
+    ("ploigos", ["--decrypt", '--extract=["a"][0]', "--input-type=yaml", "e.yaml"], "", "x"),
+    ("sops-checker", ["--encrypt", "--in-place", "p.yaml"], "", "!p.yaml"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("client", "args", "input", "wanted"), CLIENTS, ids=[f"{row[0]}: {' '.join(row[1])}" for row in CLIENTS]
+)
+def test_calls(tool: Box, client: str, args: list[str], input: str, wanted: str) -> None:
+    if tool.program.endswith("encconf") and client not in BY_PATH:  # it looks for a program called sops
+        tool = Box(tool.folder, drop_in(tool.folder.parent / "other"), tool.key, {"PYTHONPATH": str(ROOT)})
+    if input.startswith("@"):
+        tool.write("d.json", tool.read("p.json"))
+        tool.run("-e", "-i", "d.json", code=0)
+        input = tool.read("d.json" if input == "@json" else "e.yaml")
+    tool.write("d", "A=1\n")
+    tool.write("flat.yaml", "b: secret\n")
+    if "flat.yaml" in args:
+        tool.run("-e", "-i", "flat.yaml", code=0)
+    done = tool.run(*args, input=input, code=1 if wanted == "usage" else 0)
+    if wanted.startswith("!"):
+        assert done.out == ""
+        text = tool.read(wanted[1:])
+        decrypted = "--decrypt" in args
+        assert ("ENC[" in text) != decrypted
+    elif wanted != "usage":
+        assert wanted in done.out
+        if wanted in (YAML, "x", "secret"):
+            assert done.out == wanted
+
+
+class TestContract:
+    def test_c1_and_c2_the_version(self, ours: Box) -> None:
+        done = ours.run("--version", code=0)
+        assert re.match(r"^sops (\d+)\.(\d+)\.(\d+)\n", done.out)
+        assert done.out.split()[1] == "3.13.2"
+        assert done.err == ""
+
+    def test_c2_it_loads_next_to_nothing(self) -> None:
+        code = (
+            "import sys; before = set(sys.modules); sys.argv = ['/usr/bin/sops', '--version']\n"
+            "from encconf.cli import main; main(); print(*sorted(set(sys.modules) - before), file=sys.stderr)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        found = {name.removeprefix("encconf.") for name in done.stderr.split() if name.startswith("encconf.")}
+        assert found == {"cli", "cli.console", "cli.sops", "errors", "fileio"}
+        assert not {"click", "re", "cryptography", "ruamel", "signal", "json"} & set(done.stderr.split())
+
+    def test_ordinary_calls_need_no_click(self, tool: Box) -> None:
+        code = (
+            "import sys; before = set(sys.modules); sys.argv = ['sops', '-d', 'e.yaml']\n"
+            "from encconf.cli import main; main(); print(*sorted(set(sys.modules) - before), file=sys.stderr)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tool.folder,
+            env=tool.environ,
+        )
+        heavy = {
+            "click",
+            "rich",
+            "argparse",
+            "subprocess",
+            "tempfile",
+            "logging",
+            "dataclasses",
+            "inspect",
+            "pathlib",
+        }
+        assert not heavy & set(done.stderr.split())
+
+    def test_c3_words_on_stderr(self, tool: Box) -> None:
+        if tool.program.endswith("encconf"):
+            return
+        assert "sops metadata not found" in tool.run("decrypt", "p.yaml", code=1).err
+        tool.write(".sops.yaml", f"creation_rules:\n  - path_regex: nothing\n    age: {tool.key.recipient}\n")
+        assert "no matching creation rules found" in tool.run("encrypt", "p.yaml", code=1).err
+        (tool.folder / ".sops.yaml").unlink()
+        words = "config file not found, or has no creation rules, and no keys provided through command line options"
+        assert words in tool.run("encrypt", "p.yaml", code=1).err
+        assert "Data key recovered successfully" in tool.run("--verbose", "-d", "e.yaml", code=0).err
+        assert "data key" in tool.run("-d", "e.yaml", environ={"SOPS_AGE_KEY": "-"}, code=128).err
+
+    @pytest.mark.parametrize(
+        "rule", ["path_regex: p", "path_regex: p\n    key_groups: []", "key_groups: [{}]"]
+    )
+    def test_no_keys(self, ours: Box, rule: str) -> None:
+        ours.write(".sops.yaml", f"creation_rules:\n  - {rule}\n")
+        ours.write("p.yaml", "a: 1\n")
+        done = ours.run("encrypt", "-i", "p.yaml", code=1)
+        assert done.err == "Could not generate data key: [empty key group provided]\n"
+
+    def test_c5_the_shape_of_files(self, tool: Box) -> None:
+        enc = tool.run("-e", "p.yaml", code=0).out
+        assert re.search(r"(?m)^sops:$", enc)
+        assert re.search(r"(?m)^    mac: ENC\[.*,type:str\]$", enc)
+        assert re.search(r"(?m)^    version: \d+\.\d+\.\d+$", enc)
+        enc = tool.run("-e", "p.json", code=0).out
+        assert '"mac": "ENC[' in enc
+        assert json.loads(enc)["sops"]["age"][0]["recipient"] == tool.key.recipient
+        enc = tool.run("--input-type", "binary", "--output-type", "binary", "-e", "p.json", code=0).out
+        assert '"data": "ENC[' in enc
+        tool.write("d.env", "A=1\n")
+        enc = tool.run("-e", "d.env", code=0).out
+        assert re.search(r"(?m)^sops_version=", enc)
+        assert re.search(r"(?m)^sops_mac=", enc)
+
+    def test_c8_the_editor_talks_on_our_streams(self, tool: Box) -> None:
+        """An editor that is a JSON service on stdin and stdout, with no terminal anywhere."""
+        editor = tool.editor('read line; echo "got $line"; echo "b: $line" >> "$1"')
+        done = tool.run("e.yaml", input="hello\n", environ=editor)
+        if "b: secret" in YAML:  # a key twice is no YAML: nobody can be asked, and nothing is lost
+            assert done.out.startswith("got hello")
+            assert done.code != 0
+        editor = tool.editor('read line; echo "got $line"; echo "c: $line" >> "$1"')
+        done = tool.run("e.yaml", input="hello\n", environ=editor, code=0)
+        assert done.out == "got hello\n"
+        assert tool.run("-d", "--extract", '["c"]', "e.yaml").out == "hello"
+
+    def test_c9_binary_of_a_tree(self, tool: Box) -> None:
+        tool.write("d.yaml", "data: |\n    text\n")
+        tool.run("-e", "-i", "d.yaml", code=0)
+        assert tool.run("-d", "--output-type", "binary", "d.yaml", code=0).out == "text\n"
+        assert tool.run("-d", "--output-type", "binary", "e.yaml", code=4).out == ""
+
+    def test_c12_data_only(self, tool: Box) -> None:
+        done = subprocess.run(
+            [tool.program, "-d", "e.yaml"], cwd=tool.folder, env=tool.environ, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, check=True,
+        )  # fmt: skip
+        assert done.stdout.decode() == YAML
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ["--help"],
+            ["-h"],
+            ["help"],
+            ["decrypt", "--help"],
+            ["help", "set"],
+            ["groups"],
+            ["groups", "add", "-h"],
+        ],
+    )
+    def test_help(self, ours: Box, args: list[str]) -> None:
+        done = ours.run(*args, code=0)
+        assert "sops" in done.out
+        assert done.err == ""
+
+    def test_completion(self, ours: Box) -> None:
+        words = ours.run("--generate-bash-completion", code=0).out.split()
+        assert {"decrypt", "exec-env", "groups"} <= set(words)
+        assert ours.run("groups", "--generate-bash-completion", code=0).out.split() == ["add", "delete"]
+        assert "--extract" in ours.run("decrypt", "-", "--generate-bash-completion").out.split()
+        for shell in ("bash", "zsh", "fish", "powershell"):
+            assert "sops" in ours.run("completion", shell, code=0).out
+        script = ours.run("completion", "bash", code=0).out
+        done = subprocess.run(["bash", "-n"], input=script, text=True, check=True, capture_output=True)
+        assert done.stderr == ""
+
+    def test_completion_in_bash(self, ours: Box) -> None:
+        script = ours.run("completion", "bash", code=0).out + (
+            f"\nPATH={Path(ours.program).parent}:$PATH\n"
+            'COMP_WORDS=(sops dec); COMP_CWORD=1; _sops_complete; echo "${COMPREPLY[@]}"\n'
+            'COMP_WORDS=(sops decrypt --ext); COMP_CWORD=2; _sops_complete; echo "${COMPREPLY[@]}"\n'
+        )
+        done = subprocess.run(
+            ["bash"],
+            input=script,
+            text=True,
+            check=True,
+            capture_output=True,
+            env={**ours.environ, "HOME": "/"},
+        )
+        assert done.stdout == "decrypt\n--extract\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "taken"),
+    [
+        (["-d", "f"], True),
+        (["--decrypt", "f"], True),
+        (["--output-type", "json", "-d", "f"], True),
+        (["--config", "x", "-d", "f"], True),
+        (["--config=x", "--age", "r", "-e", "f"], True),
+        (["decrypt", "--enable-local-keyservice=false", "f"], True),
+        (["decrypt", "--keyservice", "tcp://x:1", "f"], True),
+        (["set", "--value-stdin", "f", '["a"]'], True),
+        (["decrypt", "f"], False),
+        (["decrypt", "--output-type", "json", "f"], False),
+        (["decrypt", "--extrat", "a", "f"], False),
+        (["decrypt", "--keyservice", "x", "--help"], False),
+        (["--color", "never", "decrypt", "f"], False),
+        (["--help"], False),
+        (["keygen", "--nosuch"], False),
+        (["decrpyt", "f"], False),
+        ([], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_which_lines_are_sops_s(argv: list[str], taken: bool) -> None:
+    from encconf.cli.sops import takes
+
+    assert takes(argv, {}) is taken

@@ -1,0 +1,420 @@
+"""docs/sops-differences.md: every row has a test here, and every test a row.
+
+A test is called after its row.  It shows what the real sops does where that can be shown, and what
+encconf does under both names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey
+
+from .conftest import ROOT, Box, Ended, boxes
+
+PAGE = ROOT / "docs" / "sops-differences.md"
+YAML = "a:\n    b: hello\nl:\n    - 1\n"
+
+
+class Sides:
+    """The real sops, encconf called sops, and encconf, each with a rule for the same key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.key = AgeKey.generate()
+        rules = f"creation_rules:\n  - age: {self.key.recipient}\n"
+        self.real, self.ours = boxes(folder, self.key, {".sops.yaml": rules, "e.yaml": YAML})
+        own = folder / "bin" / "encconf"
+        own.write_text(f"#!{sys.executable}\nfrom encconf.cli import run\n\nrun()\n")
+        own.chmod(0o755)
+        self.own = Box(folder / "own" / "box", str(own), self.key, {"PYTHONPATH": str(ROOT)})
+        self.all = (self.real, self.ours, self.own)
+        self.write(".sops.yaml", rules)
+        self.encrypt("e.yaml", YAML)
+
+    def write(self, name: str, text: str) -> None:
+        for box in self.all:
+            box.write(name, text)
+
+    def encrypt(self, name: str, text: str, *flags: str) -> None:
+        """The same file for all, as the real sops makes it."""
+        self.real.write(name, text)
+        self.real.run("encrypt", "-i", *flags, name, code=0)
+        self.write(name, self.real.read(name))
+
+    def mine(self, name: str, text: str, *flags: str) -> None:
+        """The same file for all, as encconf makes it."""
+        self.ours.write(name, text)
+        self.ours.run("encrypt", "-i", *flags, name, code=0)
+        self.write(name, self.ours.read(name))
+
+    def run(self, *args: str, input: str = "") -> tuple[Ended, Ended, Ended]:
+        real, ours, own = (box.run(*args, input=input) for box in self.all)
+        return real, ours, own
+
+    def rules(self, more: str, *keys: AgeKey) -> None:
+        named = ",".join(key.recipient for key in keys or (self.key,))
+        self.write(".sops.yaml", f"creation_rules:\n  - age: {named}\n{more}")
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> Sides:
+    return Sides(tmp_path)
+
+
+def rows() -> list[str]:
+    return re.findall(r"(?m)^\| `([a-z-]+)` \|", PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_page_and_the_tests_are_one() -> None:
+    tested = {name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")}
+    assert tested - {"the-page-and-the-tests-are-one"} == set(rows())
+    assert len(rows()) == len(set(rows()))
+
+
+def test_layout(sides: Sides) -> None:
+    text = "a:\n  b: 1\n\nl: [1, 2]\n"
+    sides.mine("x.yaml", text)
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.out == "a:\n    b: 1\nl:\n    - 1\n    - 2\n"
+    assert ours.out == own.out == text
+
+
+def test_spelling(sides: Sides) -> None:
+    sides.mine("x.yaml", "a: 0x1F\nb: 2024-01-02\n")
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.out == ours.out == "a: 31\nb: 2024-01-02T00:00:00Z\n"
+    assert own.out == "a: 0x1F\nb: 2024-01-02\n"
+
+
+def test_quotes(sides: Sides) -> None:
+    sides.mine("x.yaml", "a: \"x\"\nb: 'y'\n")
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.out == 'a: x\nb: "y"\n'.replace('"y"', '"y"')
+    assert ours.out == own.out == "a: \"x\"\nb: 'y'\n"
+
+
+def test_float(sides: Sides) -> None:
+    sides.mine("x.yaml", "a: 1234567.0\n")
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.out == "a: 1.234567e+06\n"
+    assert ours.out == own.out == "a: 1234567.0\n"
+
+
+def test_json_signs(sides: Sides) -> None:
+    sides.mine("x.json", '{"a": "<&>"}')
+    real, ours, own = sides.run("decrypt", "x.json")
+    assert "\\u003c\\u0026\\u003e" in real.out
+    assert ours.out == own.out == '{"a": "<&>"}'
+    sides.mine("x.yaml", 'a: "<&>"\n')
+    real, ours, own = sides.run("decrypt", "--output-type", "json", "x.yaml")
+    assert real.out == ours.out == own.out
+
+
+def test_encrypt_target(sides: Sides) -> None:
+    sides.write("p.yaml", "a: 1\n")
+    real, ours, own = sides.run("encrypt", "p.yaml")
+    assert "sops:" in real.out
+    assert "sops:" in ours.out
+    assert own.out == ""
+    assert "sops:" in sides.own.read("p.enc.yaml")
+
+
+def test_encrypt_again(sides: Sides) -> None:
+    sides.write("p.yaml", "a: 1\nb: 2\n")
+    for box in (sides.real, sides.ours):
+        first, second = (box.run("encrypt", "p.yaml", code=0).out for _ in range(2))
+        assert first.splitlines()[0] != second.splitlines()[0]
+    sides.own.run("encrypt", "p.yaml", code=0)
+    before = sides.own.read("p.enc.yaml")
+    sides.own.write("p.yaml", "a: 1\nb: 3\n")
+    sides.own.run("encrypt", "p.yaml", code=0)
+    assert before.splitlines()[0] == sides.own.read("p.enc.yaml").splitlines()[0]
+
+
+def test_usage(sides: Sides) -> None:
+    real, ours, own = sides.run("decrypt", "--inptu-type", "x", "e.yaml")
+    assert real.code == ours.code == own.code == 1
+    assert "USAGE" in real.out
+    assert ours.out == own.out == ""
+    assert "-inptu-type" in ours.err
+    assert "--input-type" in own.err
+
+
+def test_hints(sides: Sides) -> None:
+    real, ours, own = (box.run("decrypt", "e.yaml", environ={"SOPS_AGE_KEY": "-"}) for box in sides.all)
+    assert real.code == ours.code == own.code == 128
+    assert "\nsops: hint: " in ours.err
+    assert "\nencconf: hint: " in own.err
+
+
+def test_version(sides: Sides) -> None:
+    """The real one is run with its check switched off: nothing here may ask a network."""
+    assert sides.ours.run("--version", environ={"SOPS_DISABLE_VERSION_CHECK": "-"}).out == "sops 3.13.2\n"
+    assert "sops 3.13.2" in sides.own.run("--version", environ={"SOPS_DISABLE_VERSION_CHECK": "-"}).out
+
+
+def test_mac_secret(sides: Sides) -> None:
+    sides.encrypt("x.yaml", "a: 1\nb_unencrypted: free\n")
+    sides.write("x.yaml", sides.real.read("x.yaml").replace("free", "bent"))
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.code == ours.code == own.code == 51
+    assert re.search("[0-9A-F]{128}", real.err)
+    for done in (ours, own):
+        assert "MAC mismatch" in done.err
+        assert not re.search("[0-9A-Fa-f]{32}", done.err)
+
+
+def test_value_secret(sides: Sides) -> None:
+    sides.write("e.yaml", re.sub(r"b: ENC\[.*\]", "b: hunter2", sides.real.read("e.yaml")))
+    real, ours, own = sides.run("decrypt", "e.yaml")
+    assert real.code == ours.code == own.code == 25
+    assert "hunter2" in real.err
+    for done in (ours, own):
+        assert "hunter2" not in done.err
+        assert '["a"]["b"]' in done.err
+
+
+def test_strict_mac(sides: Sides) -> None:
+    sides.mine("x.yaml", "a: 1\nb_unencrypted: ab\nc_unencrypted: c\n")
+    text = sides.ours.read("x.yaml")
+    for bent in (
+        text.replace("b_unenc", "z_unenc"),
+        text.replace(": ab\n", ": a\n").replace(": c\n", ": bc\n"),
+    ):
+        sides.write("x.yaml", bent)
+        real, ours, own = sides.run("decrypt", "x.yaml")
+        assert real.code == 0
+        assert ours.code == own.code == 51
+
+
+def test_atomic(sides: Sides) -> None:
+    for box, same in ((sides.real, True), (sides.ours, False), (sides.own, False)):
+        path = box.folder / "e.yaml"
+        path.chmod(0o640)
+        before = path.stat()
+        value = '"x"' if box is not sides.own else "x"
+        box.run("set", "e.yaml", '["a"]["b"]', value, code=0)
+        assert (path.stat().st_ino == before.st_ino) is same
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_config_place(sides: Sides) -> None:
+    for box in sides.all:
+        box.write("sub/.sops.yaml", box.read(".sops.yaml"))
+        box.write("sub/p.yaml", "a: 1\n")
+        os.unlink(box.folder / ".sops.yaml")
+    real, ours, own = sides.run("encrypt", "sub/p.yaml")
+    assert (real.code, ours.code, own.code) == (1, 0, 0)
+
+
+def test_config_broken(sides: Sides) -> None:
+    sides.write(".sops.yaml", "creation_rules: [")
+    real, ours, own = sides.run("decrypt", "e.yaml")
+    assert (real.code, ours.code, own.code) == (1, 0, 0)
+    assert sides.ours.run("--config", ".sops.yaml", "decrypt", "e.yaml").code == 1
+
+
+def test_config_typo(sides: Sides) -> None:
+    sides.rules("    encrypted_regx: ^x$\n")
+    sides.write("p.yaml", "a: 1\n")
+    real, ours, own = sides.run("encrypt", "p.yaml")
+    assert real.err == ""
+    for done in (ours, own):
+        assert "did you mean encrypted_regex?" in done.err
+
+
+def test_rule_needed(sides: Sides) -> None:
+    sides.rules("    path_regex: nothing\n")
+    sides.write("p.yaml", "a: 1\n")
+    real, ours, own = sides.run("encrypt", "--age", "{R}", "p.yaml")
+    assert (real.code, ours.code, own.code) == (1, 1, 0)
+
+
+def test_in_clear(sides: Sides) -> None:
+    sides.rules("    encrypted_regex: ^b$\n")
+    sides.encrypt("x.yaml", YAML)
+    sides.rules("    encrypted_regex: ^(b|token)$\n")
+    real, ours, own = sides.run("set", "x.yaml", '["token"]', '"secret"')
+    assert (real.code, ours.code, own.code) == (0, 0, 1)
+    assert real.err == ""
+    assert "would be saved in clear" in ours.err
+    assert "would be saved in clear" in own.err
+    assert "token: secret" in sides.real.read("x.yaml")
+    assert "token" not in sides.own.read("x.yaml").partition("sops:")[0]
+
+
+def test_set_int(sides: Sides) -> None:
+    for box, type in ((sides.real, "float"), (sides.ours, "int")):
+        box.run("set", "e.yaml", '["n"]', "5", code=0)
+        assert re.search(rf"(?m)^\"?n\"?: ENC\[.*type:{type}\]", box.read("e.yaml"))
+    sides.own.run("set", "--json", "e.yaml", "n", "5", code=0)
+    assert "type:int]" in sides.own.read("e.yaml").partition("sops:")[0].splitlines()[-1]
+
+
+def test_set_value(sides: Sides) -> None:
+    real, ours, own = sides.run("set", "e.yaml", '["a"]["b"]', "plain")
+    assert (real.code, ours.code, own.code) == (7, 7, 0)
+    assert sides.own.run("set", "e.yaml", "a.b", input="from stdin\n").code == 0
+    assert sides.own.run("get", "e.yaml", "a.b").out == "from stdin"
+
+
+def test_set_missing(sides: Sides) -> None:
+    real, ours, own = sides.run("set", "new.yaml", '["a"]', '"x"')
+    assert (real.code, ours.code, own.code) == (2, 2, 0)
+    assert "sops:" in sides.own.read("new.yaml")
+
+
+def test_set_panic(sides: Sides) -> None:
+    real, ours, own = sides.run("set", "e.yaml", '["l"]["x"]', "1")
+    assert (real.code, ours.code, own.code) == (2, 1, 1)
+    assert "panic" in real.err
+
+
+def test_set_sops(sides: Sides) -> None:
+    real, ours, own = sides.run("set", "e.yaml", '["sops"]', '"x"')
+    assert (real.code, ours.code, own.code) == (0, 203, 203)
+    assert sides.real.run("decrypt", "e.yaml").code != 0
+    assert sides.ours.run("decrypt", "e.yaml").code == 0
+
+
+def test_extract_panic(sides: Sides) -> None:
+    real, ours, own = sides.run("decrypt", "--extract", '["l"]["x"]', "e.yaml")
+    assert (real.code, ours.code, own.code) == (2, 1, 1)
+    real, ours, own = sides.run("decrypt", "--extract", '["a"][0]', "e.yaml")
+    assert real.out == "key: b\nvalue: hello\n"
+    assert (ours.code, own.code) == (1, 1)
+
+
+def test_updatekeys(sides: Sides) -> None:
+    other = AgeKey.generate()
+    sides.encrypt("x.yaml", YAML, "--age", f"{sides.key.recipient},{other.recipient}")
+    before = sides.real.read("x.yaml").partition("sops:")[0]
+    real, ours, own = sides.run("updatekeys", "-y", "x.yaml")
+    assert real.code == ours.code == own.code == 0
+    assert sides.real.read("x.yaml").startswith(before)
+    assert sides.ours.read("x.yaml").startswith(before)
+    assert "data key is still the one" in ours.err
+    assert not sides.own.read("x.yaml").startswith(before.splitlines()[1])
+    assert sides.own.read("x.yaml").partition("sops:")[0] != before
+    assert "new data key" in own.err
+
+
+def test_updatekeys_answer(sides: Sides) -> None:
+    other = AgeKey.generate()
+    sides.rules("", sides.key, other)
+    real, ours, own = sides.run("updatekeys", "e.yaml", input="y\n")
+    assert (real.code, ours.code, own.code) == (0, 0, 1)
+    assert real.out == ours.out
+    assert "--yes" in own.err
+
+
+def test_threshold(sides: Sides) -> None:
+    keys = [AgeKey.generate() for _ in range(2)]
+    recipients = [sides.key.recipient, *(key.recipient for key in keys)]
+    groups = "".join(f"      - age: [{recipient}]\n" for recipient in recipients)
+    rule = f"creation_rules:\n  - shamir_threshold: {{}}\n    key_groups:\n{groups}"
+    sides.write(".sops.yaml", rule.format(3))
+    sides.encrypt("x.yaml", YAML)
+    sides.write(".sops.yaml", rule.format(2))
+    everyone = {"SOPS_AGE_KEY": "\n".join([sides.key.identity, *(key.identity for key in keys)])}
+    for box, threshold in ((sides.real, 3), (sides.ours, 3), (sides.own, 2)):
+        box.run("updatekeys", "-y", "x.yaml", environ=everyone, code=0)
+        assert f"shamir_threshold: {threshold}" in box.read("x.yaml")
+
+
+def test_stranger(sides: Sides) -> None:
+    other = AgeKey.generate()
+    sides.encrypt("x.yaml", YAML, "--age", f"{sides.key.recipient},{other.recipient}")
+    for box, flags in ((sides.real, ["-i"]), (sides.ours, ["-i"]), (sides.own, [])):
+        done = box.run("rotate", *flags, "x.yaml", code=0)
+        assert other.recipient in box.read("x.yaml")
+        assert ("does not name" in done.err) is (box is sides.own)
+
+
+def test_group_number(sides: Sides) -> None:
+    real, ours, own = sides.run("groups", "delete", "-f", "e.yaml", "5")
+    assert (real.code, ours.code, own.code) == (2, 1, 1)
+
+
+def test_last_group(sides: Sides) -> None:
+    real, ours, own = sides.run("groups", "delete", "-f", "e.yaml", "0")
+    assert (real.code, ours.code, own.code) == (0, 1, 1)
+
+
+def test_empty_group(sides: Sides) -> None:
+    real, ours, own = sides.run("groups", "add", "-f", "e.yaml")
+    assert (real.code, ours.code, own.code) == (0, 1, 1)
+
+
+def test_exec_signal(sides: Sides) -> None:
+    sides.encrypt("flat.yaml", "a: x\n")
+    real, ours, own = sides.run("exec-env", "flat.yaml", "kill -9 $$")
+    assert (real.code, ours.code, own.code) == (255, -9, -9)
+
+
+def test_exec_nested(sides: Sides) -> None:
+    real, ours, own = sides.run("exec-env", "e.yaml", "true")
+    assert (real.code, ours.code, own.code) == (1, 1, 1)
+    assert sides.own.run("exec", "e.yaml", "--", "printenv", "A_B", code=0).out == "hello\n"
+
+
+def test_exec_priority(sides: Sides) -> None:
+    sides.encrypt("flat.yaml", "NAME: file\n")
+    for box in sides.all:
+        done = box.run("exec-env", "flat.yaml", "echo $NAME", environ={"NAME": "mine"}, code=0)
+        assert done.out == "file\n"
+    done = sides.own.run("exec", "flat.yaml", "--", "printenv", "NAME", environ={"NAME": "mine"}, code=0)
+    assert done.out == "mine\n"
+
+
+def test_editor_keys(sides: Sides) -> None:
+    for box, given in ((sides.real, True), (sides.ours, False), (sides.own, False)):
+        done = box.run("edit", "e.yaml", environ=box.editor("printenv SOPS_AGE_KEY"))
+        assert bool(done.out) is given
+
+
+def test_edit_syntax(sides: Sides) -> None:
+    """The real one gets Enters, opens the editor again each time, and is left alone by the fourth."""
+    real = sides.real
+    script = 'echo x >> "$0.n"; [ $(wc -l < "$0.n") -ge 4 ] && exit 1; echo "a: [" > "$1"'
+    assert real.run("edit", "e.yaml", input="\n\n\n\n", environ=real.editor(script)).code == 201
+    for box in (sides.ours, sides.own):
+        done = box.run("edit", "e.yaml", environ=box.editor('echo "a: [" > "$1"'))
+        assert done.code == 2
+        assert "e.yaml is as it was" in done.err
+
+
+def test_stdin_type(sides: Sides) -> None:
+    real, ours, own = sides.run("decrypt", input=sides.real.read("e.yaml"))
+    assert real.code == ours.code == own.code == 1
+    assert "--input-type" in own.err
+
+
+def test_fish(sides: Sides) -> None:
+    assert sides.real.run("completion", "fish").code == 3
+    for box in (sides.ours, sides.own):
+        assert box.run("completion", "fish", code=0).out
+        assert box.run("completion", "powershell", code=0).out
+
+
+def test_toml(sides: Sides) -> None:
+    sides.write("x.toml", 'a = "secret"\n')
+    for box in sides.all:
+        box.run("encrypt", "-i", "x.toml", code=0)
+    assert sides.real.read("x.toml").startswith("{")
+    assert sides.ours.read("x.toml").startswith("{")
+    assert sides.own.read("x.toml").startswith('a = "ENC[')
+
+
+def test_background(sides: Sides) -> None:
+    real, ours, own = sides.run("exec-file", "--background", "--no-fifo", "e.yaml", "true")
+    assert real.code == ours.code == 0
+    assert real.out == ours.out == ""
+    # encconf has no such option of its own, so that the line is read as sops's.
+    assert own.code == 0
+    assert "deprecated" in own.err

@@ -1,0 +1,320 @@
+"""The drop-in and the real sops side by side: one row per command and shape of its argument line.
+
+Both run each row on the same files; exit code and stdout must be the same, and stderr must hold the
+same words where programs look for them.  A row's last member says what may differ, and why.
+"""
+
+from __future__ import annotations
+
+import pytest
+from oracle import AgeKey
+
+from .conftest import Box, boxes
+
+PLAIN = """\
+a:
+    b: hello
+    "n": 5
+l:
+    - 1
+    - two
+f: 1.5
+t: 2024-01-02T00:00:00Z
+nul: null
+boo: true
+multi: |-
+    one
+    two
+"""
+FLAT = 'a: x\nf: 1.5\nt: 2024-01-02T00:00:00Z\nboo: true\nbig: 1e+30\ni: 7\nquoted: "12"\n'
+FILES = {
+    "e.yaml!": PLAIN,
+    "e.yml!": FLAT.replace("big: 1e+30\n", ""),
+    "q.yaml!": FLAT,
+    "e.json!": '{\n\t"a": {\n\t\t"b": "hello",\n\t\t"n": 5\n\t},\n\t"l": [\n\t\t1,\n\t\t"two"\n\t]\n}\n',
+    "e.env!": "A=x y\n#note\nB=1\nC=two\\nlines\n",
+    "e.ini!": "[s]\na = 1\nlong = two words\n\n[t]\nb = x\n",
+    "e.bin!": "some text\nof many lines\n",
+    "p.yaml": "a: 1\nb: two\n",
+    "p.json": '{"a": 1}',
+    "bad.yaml": "a: [",
+    "bad.json": "{",
+    "empty.yaml": "",
+    "list.yaml": "- a\n",
+}
+
+# arguments; then what is compared: out (stdout, byte for byte), code, and words of stderr
+ROWS: list[tuple[list[str], str]] = [
+    (["--version"], "version"),
+    (["-v"], "version"),
+    (["--version", "--disable-version-check"], "version"),
+    ([], ""),
+    (["nosuch"], ""),
+    (["-d"], ""),
+    (["-d", "nope.yaml"], "non-existent file"),
+    (["-d", "e.yaml"], ""),
+    (["-d", "e.json"], ""),
+    (["--decrypt", "e.yml"], ""),
+    (["--input-type", "yaml", "--output-type", "yaml", "-d", "e.yaml"], ""),
+    (["-d", "--extract", '["a"]["b"]', "e.yaml"], ""),
+    (["-d", "e.yaml", "--extract", '["a"]["b"]'], "looks like a flag"),
+    (["-d", "--in-place=false", "e.yaml"], ""),
+    (["-d", "-i", "--output", "x", "e.yaml"], "both --output and --in-place"),
+    (["-e", "e.yaml"], "config file not found, or has no creation rules"),
+    (["-e", "--age", "{R}", "e.yaml"], "sops"),
+    (["-e", "p.yaml"], "config file not found, or has no creation rules, and no keys provided"),
+    (["-d", "p.yaml"], "sops metadata not found"),
+    (["--set", '["a"]["b"]"x"', "e.yaml"], "Invalid --set format"),
+    (["--set", 'bad "x"', "e.yaml"], "Invalid --set format"),
+    (["--set", '["a"] x', "e.yaml"], "Value for --set is not valid JSON"),
+    (["--rotate", "--add-age", "{R}", "nope.yaml"], "cannot add or remove keys on non-existent file"),
+    (["--nosuch", "e.yaml"], "usage"),
+    (["--indent", "x", "-d", "e.yaml"], "usage"),
+    # decrypt
+    (["decrypt", "e.yaml"], ""),
+    (["decrypt", "e.yml"], ""),
+    (["decrypt", "e.json"], ""),
+    (["decrypt", "e.env"], ""),
+    (["decrypt", "e.ini"], ""),
+    (["decrypt", "e.bin"], ""),
+    (["decrypt", "./e.yaml"], ""),
+    (["decrypt", "--", "e.yaml"], ""),
+    (["decrypt", "-input-type", "yaml", "e.yaml"], ""),
+    (["decrypt", "--input-type=yaml", "--output-type=json", "e.yaml"], ""),
+    (["decrypt", "--output-type", '"yaml"', "e.yaml"], ""),
+    (["decrypt", "--input-type", "json", "--input-type", "yaml", "e.yaml"], ""),
+    (["decrypt", "--input-type", "json", "e.yaml"], ""),
+    (["decrypt", "e.yaml", "--extract", '["a"]["b"]'], ""),
+    (["decrypt", "e.yaml", "--foo"], "looks like a flag"),
+    (["decrypt", "p.yaml", "--extract", '["a"]', "e.yaml"], ""),
+    (["decrypt", "e.yaml", "p.yaml"], "More than one positional argument"),
+    (["decrypt", "--foo", "e.yaml"], "usage"),
+    (["decrypt", "--extract"], "usage"),
+    (["decrypt", "--in-place=maybe", "e.yaml"], "usage"),
+    (["decrypt", "---x", "e.yaml"], "usage"),
+    (["decrypt", "--verbose", "e.yaml"], "usage"),
+    (["decrypt", "--extract", '["x"]', "e.yaml"], "error truncating tree"),
+    (["decrypt", "--extract", '["l"]', "e.yaml"], ""),
+    (["decrypt", "--extract", "['l'][1]", "e.yaml"], ""),
+    (["decrypt", "--extract", '["l"][0]', "e.yaml"], ""),
+    (["decrypt", "--extract", '["l"][9]', "e.yaml"], "error truncating tree"),
+    (["decrypt", "--extract", '["a"]', "e.yaml"], ""),
+    (["decrypt", "--extract", '["f"]', "e.yaml"], ""),
+    (["decrypt", "--extract", '["t"]', "e.yaml"], ""),
+    (["decrypt", "--extract", '["nul"]', "e.yaml"], ""),
+    (["decrypt", "--extract", '["boo"]', "e.yaml"], ""),
+    (["decrypt", "--extract", '["multi"]', "e.yaml"], ""),
+    (["decrypt", "--extract", '["a"]["n"]', "--output-type", "json", "e.yaml"], ""),
+    (["decrypt", "--extract", '["a"]', "--output-type", "json", "e.yaml"], ""),
+    (["decrypt", "--extract", '["l"]', "--output-type", "json", "e.yaml"], ""),
+    (["decrypt", "--extract", '["a"]["b"]', "--output-type", "dotenv", "e.yaml"], ""),
+    (["decrypt", "--extract", '["a"]', "--output-type", "dotenv", "e.yaml"], ""),
+    (["decrypt", "--extract", '["f"]', "--output-type", "dotenv", "e.yaml"], "Error dumping"),
+    (["decrypt", "--extract", '["a"]', "--output-type", "binary", "e.yaml"], "Error dumping"),
+    (["decrypt", "--extract", '["a"]["b"]', "--output-type", "binary", "e.yaml"], ""),
+    (["decrypt", "--extract", "bad", "e.yaml"], "error parsing --extract path"),
+    (["decrypt", "--extract", '["a"]["b"]', "e.json"], ""),
+    (["decrypt", "--extract", '["a"]', "e.json"], ""),
+    (["decrypt", "--extract", '["l"]', "e.json"], ""),
+    (["decrypt", "--extract", '["A"]', "e.env"], ""),
+    (["decrypt", "--extract", '["s"]["a"]', "e.ini"], ""),
+    (["decrypt", "--output-type", "json", "e.yaml"], ""),
+    (["decrypt", "--output-type", "yaml", "e.json"], ""),
+    (["decrypt", "--output-type", "dotenv", "q.yaml"], ""),
+    (["decrypt", "--output-type", "dotenv", "e.yaml"], "cannot use complex value in dotenv file"),
+    (["decrypt", "--output-type", "ini", "q.yaml"], "Error dumping"),
+    (["decrypt", "--output-type", "binary", "e.yaml"], "Error dumping"),
+    (["decrypt", "--output-type", "yaml", "e.env"], ""),
+    (["decrypt", "--output-type", "json", "e.env"], ""),
+    (["decrypt", "--output-type", "json", "e.bin"], ""),
+    (["decrypt", "--input-type", "json", "--output-type", "json", "e.bin"], ""),
+    (["decrypt", "p.yaml"], "sops metadata not found"),
+    (["decrypt", "p.json"], "sops metadata not found"),
+    (["decrypt", "empty.yaml"], "sops metadata not found"),
+    (["decrypt", "bad.yaml"], ""),
+    (["decrypt", "bad.json"], ""),
+    (["decrypt", "nope.yaml"], "cannot operate on non-existent file"),
+    (["decrypt", "."], ""),
+    (["decrypt", "-i"], "cannot use --in-place when reading from stdin"),
+    (["decrypt", "-i", "--output", "x", "e.yaml"], "both --output and --in-place"),
+    (["decrypt", "--output", "/nonexistent/x", "e.yaml"], ""),
+    (["decrypt", "--decryption-order", "age,age", "e.yaml"], "Duplicate decryption key type: age"),
+    (["decrypt", "--decryption-order", "pgp,age", "e.yaml"], ""),
+    (["--config", "/dev/null", "decrypt", "e.yaml"], ""),
+    (["--config", "nope", "decrypt", "e.yaml"], ""),
+    # encrypt
+    (["encrypt"], "must specify --filename-override"),
+    (["encrypt", "--filename-override", "x.yaml"], "config file not found, or has no creation rules"),
+    (["encrypt", "-i"], "cannot use --in-place when reading from stdin"),
+    (["encrypt", "-i", "--output", "x", "p.yaml"], "both --output and --in-place"),
+    (["encrypt", "p.yaml"], "config file not found, or has no creation rules"),
+    (["encrypt", "nope.yaml"], "cannot operate on non-existent file"),
+    (["encrypt", "--age", "{R}", "e.yaml"], "sops"),
+    (["encrypt", "--age", "{R}", "e.json"], "sops"),
+    (["encrypt", "--age", "{R}", "bad.yaml"], ""),
+    (["encrypt", "--age", "{R}", "bad.json"], ""),
+    (["encrypt", "--age", "{R}", "empty.yaml"], ""),
+    (["encrypt", "--age", "{R}", "list.yaml"], ""),
+    (["encrypt", "--age", "bogus", "p.yaml"], ""),
+    (
+        ["encrypt", "--age", "{R}", "--encrypted-regex", "a", "--encrypted-suffix", "b", "p.yaml"],
+        "cannot use more than one",
+    ),
+    (["encrypt", "--encrypted-comment-regex", "a", "p.yaml"], "usage"),
+    (["encrypt", "--shamir-secret-sharing-threshold", "x", "p.yaml"], "usage"),
+    (
+        ["encrypt", "--age", "{R}", "--encryption-context", "bad", "p.yaml"],
+        "Invalid KMS encryption context format",
+    ),
+    # set, unset
+    (["set", "e.yaml", '["a"]["b"]'], "no file specified, or index and value are missing"),
+    (["set", "e.yaml"], "no file specified"),
+    (["set", "nope.yaml", '["a"]', '"x"'], "no such file"),
+    (["set", "e.yaml", '["a"]', "notjson"], "Value for --set is not valid JSON"),
+    (["set", "e.yaml", "bad", '"x"'], "Invalid set index format"),
+    (["set", "e.yaml", '["a"]', "[1]"], "Invalid --set value format"),
+    (["set", "p.yaml", '["a"]', "1"], "sops metadata not found"),
+    (["set", "bad.yaml", '["a"]', "1"], ""),
+    (["set", "--value-file", "--value-stdin", "e.yaml", '["a"]'], "cannot use both"),
+    (["set", "--value-file", "e.yaml", '["a"]', "nope"], ""),
+    (["set", "--value-stdin", "e.yaml", '["a"]', "1"], "precisely 2"),
+    (["unset", "e.yaml"], "no file specified, or index is missing"),
+    (["unset", "e.yaml", "bad"], "Invalid unset index format"),
+    (["unset", "e.yaml", '["zz"]'], ""),
+    (["unset", "e.yaml", '["l"][7]'], ""),
+    (["unset", "--idempotent", "e.yaml", '["l"][7]'], ""),
+    (["unset", "e.yaml", '["a"]["b"]["c"]'], ""),
+    (["unset", "nope.yaml", '["a"]'], "no such file"),
+    # the others
+    (["filestatus", "e.yaml"], ""),
+    (["filestatus", "e.json"], ""),
+    (["filestatus", "e.env"], ""),
+    (["filestatus", "e.ini"], ""),
+    (["filestatus", "e.bin"], ""),
+    (["filestatus", "p.yaml"], ""),
+    (["filestatus", "p.json"], ""),
+    (["filestatus", "empty.yaml"], ""),
+    (["filestatus", "bad.yaml"], "cannot check file status"),
+    (["filestatus", "nope.yaml"], "cannot check file status"),
+    (["filestatus"], "no file specified"),
+    (["filestatus", "--input-type", "json", "e.yaml"], ""),
+    (["rotate"], "no file specified"),
+    (["rotate", "nope.yaml"], "no such file"),
+    (["rotate", "--add-age", "{R}", "nope.yaml"], "cannot add or remove keys on non-existent file"),
+    (["rotate", "--rm-age", "{R}", "e.yaml"], "Could not generate data key: [empty key group provided]"),
+    (["rotate", "-i", "--output", "x", "e.yaml"], "both --output and --in-place"),
+    (["rotate", "--ignore-mac", "e.yaml"], "usage"),
+    (["rotate", "p.yaml"], "sops metadata not found"),
+    (["updatekeys"], "config file not found"),
+    (["updatekeys", "e.yaml"], "config file not found"),
+    (["--config", "/dev/null", "updatekeys"], "no file specified"),
+    (["updatekeys", "--shamir-secret-sharing-threshold", "1", "e.yaml"], "usage"),
+    (["groups", "add", "x"], "no positional arguments allowed"),
+    (["groups", "add", "-f", "nope.yaml"], ""),
+    (["groups", "add"], ""),
+    (["groups", "delete", "-f", "e.yaml"], "exactly one positional argument (index) required"),
+    (["groups", "delete", "-f", "e.yaml", "x"], "failed to parse [index] argument"),
+    (["exec-env"], "missing file to decrypt"),
+    (["exec-env", "q.yaml"], "missing file to decrypt"),
+    (["exec-env", "q.yaml", "exit 7"], ""),
+    (["exec-env", "e.yaml", "true"], "cannot use complex value in environment; offending key a"),
+    (["exec-env", "q.yaml", "echo $a $f $t $boo $big $i $quoted"], ""),
+    (["exec-env", "--pristine", "q.yaml", "echo $a-$HOME"], ""),
+    (["exec-env", "--same-process", "q.yaml", "exit 3"], ""),
+    (["exec-env", "--same-process", "--background", "q.yaml", "exit 3"], "cannot be used with --background"),
+    (["exec-env", "--user", "nosuch", "q.yaml", "exit 3"], "unknown user nosuch"),
+    (["exec-env", "nope.yaml", "true"], "no such file"),
+    (["exec-env", "e.env", 'echo "$A|$B|$C"'], ""),
+    (["exec-env", "--input-type", "yaml", "q.yaml", "true"], "usage"),
+    (["exec-file", "e.yaml"], "missing file to decrypt"),
+    (["exec-file", "e.yaml", "exit 7"], ""),
+    (["exec-file", "e.yaml", "cat {}"], ""),
+    (["exec-file", "--no-fifo", "e.yaml", "cat {}; cat {}"], ""),
+    (["exec-file", "--output-type", "json", "e.yaml", "cat {}"], ""),
+    (["exec-file", "--filename", "x.yaml", "e.yaml", "basename {}"], ""),
+    (["exec-file", "--filename", "/x", "e.yaml", "true"], "slash"),
+    (["edit"], "no file specified"),
+    (["edit", "p.yaml"], "sops metadata not found"),
+    (["edit", "new.yaml"], "config file not found, or has no creation rules"),
+    (["completion", "nosuch"], "No help topic for 'nosuch'"),
+]
+
+# What is not the same, by what a row is marked with.
+OTHER_STDOUT = {
+    "usage": "sops prints its help on stdout, where a client expects data",
+    "version": "the binary calls itself 3.11.0",
+}
+OTHER_CODE = {
+    "slash": "the binary takes any path; 3.13.2 refuses it, and so does encconf",
+}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Box, Box]:
+    return boxes(tmp_path_factory.mktemp("same"), AgeKey.generate(), FILES)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"), ROWS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_exit_code_and_stdout(both: tuple[Box, Box], args: list[str], said: str) -> None:
+    real, ours = both
+    theirs, mine = real.run(*args), ours.run(*args)
+    if said not in OTHER_CODE:
+        assert mine.code == theirs.code, (mine, theirs)
+    if said == "version":
+        assert mine.out == "sops 3.13.2\n"
+    elif said in OTHER_STDOUT or said in OTHER_CODE:
+        assert mine.out == ""
+        assert mine.err
+    else:
+        assert mine.out == theirs.out, (mine, theirs)
+        assert said in mine.err, mine
+        if "no such file" not in said:
+            assert said in theirs.err, theirs
+
+
+def test_nothing_was_written(both: tuple[Box, Box]) -> None:
+    """No row changes a file: what changes one has tests of its own."""
+    real, ours = both
+    for name in FILES:
+        assert ours.read(name.rstrip("!")) == real.read(name.rstrip("!"))
+
+
+@pytest.mark.parametrize("name", ["e.yaml", "e.json", "e.env", "e.ini", "e.bin"])
+def test_without_the_key(both: tuple[Box, Box], name: str) -> None:
+    real, ours = both
+    for args in (
+        ["decrypt", name],
+        ["-d", name],
+        ["rotate", name],
+        ["exec-file", name, "true"],
+        ["edit", name],
+    ):
+        theirs = real.run(*args, environ={"SOPS_AGE_KEY": "-"})
+        mine = ours.run(*args, environ={"SOPS_AGE_KEY": "-"})
+        assert mine.code == theirs.code == 128
+        assert mine.out == theirs.out == ""
+        assert "data key" in mine.err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["decrypt", "--input-type", "yaml", "--output-type", "yaml"],
+        ["decrypt", "--input-type", "yaml", "--output-type", "json"],
+        ["decrypt", "--filename-override", "x.yaml"],
+        ["decrypt", "--filename-override", "x.yaml", "--output-type", "json"],
+        ["decrypt", "--input-type", "yaml", "--output-type", "yaml", "/dev/stdin"],
+        ["--input-type", "yaml", "--output-type", "yaml", "-d", "/dev/stdin"],
+        ["decrypt", "--extract", '["a"]["b"]', "--input-type", "yaml", "/dev/stdin"],
+        ["decrypt"],
+        ["decrypt", "--input-type", "json"],
+    ],
+    ids=" ".join,
+)
+def test_stdin(both: tuple[Box, Box], args: list[str]) -> None:
+    real, ours = both
+    text = real.read("e.yaml")
+    theirs, mine = real.run(*args, input=text), ours.run(*args, input=text)
+    assert (mine.code, mine.out) == (theirs.code, theirs.out), (mine, theirs)

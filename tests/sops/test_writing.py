@@ -1,0 +1,285 @@
+"""Commands that write: the drop-in and the real sops, then what each file says to the real one.
+
+Compared are exit code, stdout, and the values of the written file as the real sops decrypts them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey
+
+from .conftest import Box, boxes
+from .test_same import FILES
+
+RULES = "creation_rules:\n  - age: {R}\n"
+
+# arguments; the file that is written
+ROWS: list[tuple[list[str], str]] = [
+    (["set", "e.yaml", '["a"]["b"]', '"new"'], "e.yaml"),
+    (["set", "e.yaml", '["a"]["new"]', "5"], "e.yaml"),
+    (["set", "e.yaml", '["a"]', '{"x": [1, 2.5, null, true, "s"], "e": {}}'], "e.yaml"),
+    (["set", "e.yaml", '["new"][0]["c"]', '"deep"'], "e.yaml"),
+    (["set", "e.yaml", '["l"][0]', '"first"'], "e.yaml"),
+    (["set", "e.yaml", '["l"][9]', "true"], "e.yaml"),
+    (["set", "e.yaml", '["a"]["b"]["c"]', "null"], "e.yaml"),
+    (["set", "e.yaml", '["nul"]["x"]', '"below null"'], "e.yaml"),
+    (["set", "e.yaml", "['multi']", '"x\\ny\\n"'], "e.yaml"),
+    (["set", "e.yaml", '["key with: sign"]', '"- a"'], "e.yaml"),
+    (["set", "e.yaml", '["a"]["b"]', '"hello"'], "e.yaml"),
+    (["set", "--idempotent", "e.yaml", '["a"]["b"]', '"hello"'], "e.yaml"),
+    (["set", "--value-stdin", "e.yaml", '["a"]["b"]'], "e.yaml"),
+    (["set", "--value-file", "e.yaml", '["a"]["b"]', "value.json"], "e.yaml"),
+    (["set", "--output-type", "json", "e.yaml", '["a"]["b"]', '"x"'], "e.yaml:json"),
+    (["set", "e.yaml", '["a"]["b"]', '"x"', "--ignore-mac"], "e.yaml"),
+    (["set", "e.json", '["a"]["b"]', '"new"'], "e.json"),
+    (["set", "e.json", '["l"][5]', '{"k": "v"}'], "e.json"),
+    (["set", "e.env", '["A"]', '"new value"'], "e.env"),
+    (["set", "e.env", '["NEW"]', '"x"'], "e.env"),
+    (["set", "e.ini", '["s"]["a"]', '"2"'], "e.ini"),
+    (["set", "e.ini", '["s"]["new"]', '"x y"'], "e.ini"),
+    (["--set", '["a"]["b"] "new"', "e.yaml"], "e.yaml"),
+    (["-i", "--set", '["l"][1] {"x": 1}', "e.yaml"], "e.yaml"),
+    (["unset", "e.yaml", '["a"]["b"]'], "e.yaml"),
+    (["unset", "e.yaml", '["a"]'], "e.yaml"),
+    (["unset", "e.yaml", '["l"][0]'], "e.yaml"),
+    (["unset", "e.json", '["l"][1]'], "e.json"),
+    (["unset", "e.json", '["a"]["n"]'], "e.json"),
+    (["unset", "e.env", '["B"]'], "e.env"),
+    (["unset", "e.ini", '["s"]["a"]'], "e.ini"),
+    (["rotate", "-i", "e.yaml"], "e.yaml"),
+    (["-r", "-i", "e.yaml"], "e.yaml"),
+    (["rotate", "--output", "out.yaml", "e.yaml"], "out.yaml"),
+    (["rotate", "-i", "--output-type", "json", "e.yaml"], "e.yaml:json"),
+    (["encrypt", "--age", "{R}", "-i", "p.yaml"], "p.yaml"),
+    (["encrypt", "--age", "{R}", "p.yaml", "--output", "out.yaml"], "out.yaml"),
+    (["--age", "{R}", "-e", "-i", "p.yaml"], "p.yaml"),
+    (["encrypt", "--age={R}", "--output", "out.json", "--output-type", "json", "p.yaml"], "out.json"),
+    (["encrypt", "--age", "{R}", "--output", "out", "--input-type", "binary", "p.yaml"], "out:yaml"),
+    (["encrypt", "--age", "{R}", "--encrypted-regex", "^b$", "-i", "p.yaml"], "p.yaml"),
+    (["decrypt", "-i", "e.env"], ""),
+    (["decrypt", "--output", "out.yaml", "e.yaml"], ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "file"), ROWS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_what_is_written(tmp_path: Path, args: list[str], file: str) -> None:
+    used = [name for name in FILES if name.rstrip("!") in args]
+    real, ours = boxes(
+        tmp_path, AgeKey.generate(), {**{name: FILES[name] for name in used}, "value.json": '"v"'}
+    )
+    theirs, mine = real.run(*args, input='"from stdin"'), ours.run(*args, input='"from stdin"')
+    assert (mine.code, mine.out) == (theirs.code, theirs.out), (mine, theirs)
+    assert theirs.code == 0, theirs
+    assert sorted(path.name for path in ours.folder.iterdir()) == sorted(
+        path.name for path in real.folder.iterdir()
+    )
+    if not file:
+        for path in real.folder.iterdir():
+            assert ours.read(path.name) == path.read_text()
+        return
+    name, _, type = file.partition(":")
+    real.write("mine", ours.read(name))
+    form = type or {"yaml": "yaml", "json": "json", "env": "dotenv", "ini": "ini"}[name.rpartition(".")[2]]
+    out = "json" if form != "binary" else "binary"
+    flags = ["--input-type", form, "--output-type", out]
+    assert real.run("decrypt", *flags, "mine", code=0).out == real.run("decrypt", *flags, name, code=0).out
+
+
+def test_nothing_to_do_writes_nothing(tmp_path: Path) -> None:
+    _, ours = boxes(tmp_path, AgeKey.generate(), {"e.yaml!": FILES["e.yaml!"]})
+    before = ours.read("e.yaml")
+    ours.run("set", "--idempotent", "e.yaml", '["a"]["b"]', '"hello"', code=0)
+    ours.run("unset", "--idempotent", "e.yaml", '["zz"]', code=0)
+    assert ours.read("e.yaml") == before
+
+
+def test_sops_is_no_name_for_a_value(tmp_path: Path) -> None:
+    """3.13.2 refuses it (203), the binary spoils the file."""
+    _, ours = boxes(tmp_path, AgeKey.generate(), {"e.yaml!": FILES["e.yaml!"]})
+    before = ours.read("e.yaml")
+    ours.run("set", "e.yaml", '["sops"]', '"x"', code=203)
+    assert ours.read("e.yaml") == before
+
+
+class TestKeys:
+    """Who can open a file, by both programs."""
+
+    def start(self, folder: Path) -> tuple[Box, Box, AgeKey]:
+        other = AgeKey.generate()
+        key = AgeKey.generate()
+        real, ours = boxes(
+            folder,
+            key,
+            {
+                "e.yaml!": FILES["e.yaml!"],
+                ".sops.yaml": RULES.replace("{R}", f"{key.recipient},{other.recipient}"),
+            },
+        )
+        return real, ours, other
+
+    def opens(self, box: Box, key: AgeKey, name: str = "e.yaml") -> bool:
+        return box.run("decrypt", name, environ={"SOPS_AGE_KEY": key.identity}).code == 0
+
+    def test_updatekeys(self, tmp_path: Path) -> None:
+        real, ours, other = self.start(tmp_path)
+        before = ours.read("e.yaml")
+        theirs, mine = (
+            real.run("updatekeys", "-y", "e.yaml", code=0),
+            ours.run("updatekeys", "-y", "e.yaml", code=0),
+        )
+        assert mine.out == theirs.out
+        assert "synced with new keys" in mine.err
+        real.write("mine.yaml", ours.read("e.yaml"))
+        assert self.opens(real, other, "mine.yaml")
+        assert self.opens(real, real.key, "mine.yaml")
+        # The values and the MAC are as they were.
+        assert before.split("sops:")[0] == ours.read("e.yaml").split("sops:")[0]
+        again = ours.run("updatekeys", "e.yaml", code=0)
+        assert again.out == ""
+        assert "already up to date" in again.err
+
+    @pytest.mark.parametrize(
+        ("answer", "changes"), [("y\n", True), ("n\n", False), ("", None), ("what\ny\n", True)]
+    )
+    def test_updatekeys_asks(self, tmp_path: Path, answer: str, changes: bool | None) -> None:
+        real, ours, other = self.start(tmp_path)
+        theirs, mine = (
+            real.run("updatekeys", "e.yaml", input=answer),
+            ours.run("updatekeys", "e.yaml", input=answer),
+        )
+        assert (mine.code, mine.out) == (theirs.code, theirs.out)
+        assert mine.code == (1 if changes is None else 0)
+        assert self.opens(ours, other) == self.opens(real, other) == bool(changes)
+
+    def test_updatekeys_of_many(self, tmp_path: Path) -> None:
+        real, ours, other = self.start(tmp_path)
+        args = ["updatekeys", "-y", "nope.yaml", "e.yaml"]
+        theirs, mine = real.run(*args, code=1), ours.run(*args, code=1)
+        assert mine.out == theirs.out
+        assert "failed updating 1 key(s)" in mine.err
+        assert self.opens(ours, other)
+
+    def test_a_key_that_goes(self, tmp_path: Path) -> None:
+        """As in sops, updatekeys keeps the data key; encconf says so."""
+        real, ours, other = self.start(tmp_path)
+        for box in (real, ours):
+            box.write(".sops.yaml", RULES.replace("{R}", other.recipient))
+        theirs, mine = (
+            real.run("updatekeys", "-y", "e.yaml", code=0),
+            ours.run("updatekeys", "-y", "e.yaml", code=0),
+        )
+        assert mine.out == theirs.out
+        assert "data key is still the one" in mine.err
+        assert self.opens(ours, other)
+        assert not self.opens(ours, ours.key)
+
+    def test_rotate_with_keys(self, tmp_path: Path) -> None:
+        real, ours, other = self.start(tmp_path)
+        for box in (real, ours):
+            box.run("rotate", "-i", "--add-age", other.recipient, "--rm-age", "{R}", "e.yaml", code=0)
+        real.write("mine.yaml", ours.read("e.yaml"))
+        for name in ("e.yaml", "mine.yaml"):
+            assert self.opens(real, other, name)
+            assert not self.opens(real, real.key, name)
+
+    def test_groups(self, tmp_path: Path) -> None:
+        real, ours, other = self.start(tmp_path)
+        both = {"SOPS_AGE_KEY": f"{real.key.identity}\n{other.identity}"}
+        add = ["groups", "add", "-i", "-f", "e.yaml", "--age", other.recipient]
+        for box in (real, ours):
+            box.run(*add, code=0)
+            assert "shamir_threshold: 2" in box.read("e.yaml")
+        real.write("mine.yaml", ours.read("e.yaml"))
+        for name in ("e.yaml", "mine.yaml"):
+            assert not self.opens(real, other, name)
+            assert real.run("decrypt", name, environ=both).code == 0
+        for box in (real, ours):
+            box.run("groups", "delete", "-i", "-f", "e.yaml", "0", environ=both, code=1)
+            box.run(
+                "groups", "delete", "-i", "--shamir-secret-sharing-threshold", "1", "-f", "e.yaml", "0",
+                environ=both, code=0,
+            )  # fmt: skip
+        real.write("mine.yaml", ours.read("e.yaml"))
+        for name in ("e.yaml", "mine.yaml"):
+            assert self.opens(real, other, name)
+            assert not self.opens(real, real.key, name)
+
+
+class TestEditing:
+    def test_edit(self, tmp_path: Path) -> None:
+        real, ours = boxes(tmp_path, AgeKey.generate(), {"e.yaml!": FILES["e.yaml!"]})
+        for box in (real, ours):
+            editor = box.editor('sed -i s/hello/bye/ "$1"; basename "$1"')
+            for args in (["edit", "e.yaml"], ["e.yaml"]):
+                done = box.run(*args, environ=editor)
+                assert done.code == (0 if args[0] == "edit" else 200)
+                assert done.out == "e.yaml\n"  # the editor's own
+        real.write("mine.yaml", ours.read("e.yaml"))
+        out = ["--output-type", "json"]
+        assert real.run("decrypt", *out, "mine.yaml").out == real.run("decrypt", *out, "e.yaml").out
+
+    @pytest.mark.parametrize(("editor", "code"), [("true", 200), ("false", 201), ("/nonexistent", 201)])
+    def test_editors(self, tmp_path: Path, editor: str, code: int) -> None:
+        real, ours = boxes(tmp_path, AgeKey.generate(), {"e.yaml!": FILES["e.yaml!"]})
+        for box in (real, ours):
+            done = box.run("edit", "e.yaml", environ={"EDITOR": editor})
+            assert (done.code, done.out) == (code, "")
+            done = box.run(
+                "--input-type", "yaml", "--output-type", "yaml", "e.yaml", environ={"EDITOR": editor}
+            )
+            assert done.code == code
+
+    def test_a_new_file(self, tmp_path: Path) -> None:
+        real, ours = boxes(tmp_path, AgeKey.generate(), {})
+        for box in (real, ours):
+            editor = box.editor('echo "a: new" > "$1"')
+            box.run("edit", "--age", "{R}", "new.yaml", environ=editor, code=0)
+        real.write("mine.yaml", ours.read("new.yaml"))
+        assert real.run("decrypt", "mine.yaml").out == "a: new\n"
+
+    def test_the_master_keys(self, tmp_path: Path) -> None:
+        key, other = AgeKey.generate(), AgeKey.generate()
+        real, ours = boxes(tmp_path, key, {"e.yaml": FILES["e.yaml!"]})
+        ours.run("encrypt", "-i", "--age", f"{key.recipient},{other.recipient}", "e.yaml", code=0)
+        shown = ours.folder.parent / "shown"
+        done = ours.run("edit", "-s", "e.yaml", environ=ours.editor(f'cp "$1" {shown}'))
+        assert done.code == 200
+        assert f"recipient: {other.recipient}" in shown.read_text()
+        assert "b: hello" in shown.read_text()
+        # Taking a key out of the block takes it out of the file, with the data key that it knew.
+        script = f"import sys,re\np=sys.argv[1]\ns=open(p).read()\ni=s.index('{other.recipient}')\n"
+        script += "j=s.rindex('- enc',0,i) if '- enc' in s else s.rindex('        - ',0,i)\n"
+        script += "k=s.index('lastmodified',i)\nopen(p,'w').write(s[:j].rstrip(' ')+'    '+s[k:])\n"
+        (ours.folder.parent / "script.py").write_text(script)
+        editor = ours.editor(f'python3 {ours.folder.parent / "script.py"} "$1"')
+        ours.run("edit", "-s", "e.yaml", environ=editor, code=0)
+        assert other.recipient not in ours.read("e.yaml")
+        real.write("e.yaml", ours.read("e.yaml"))
+        assert real.run("decrypt", "e.yaml", code=0).out == FILES["e.yaml!"]
+
+
+def test_json_on_stdin_stays_json(tmp_path: Path) -> None:
+    """What community.sops does: data on stdin, a name for the rule, cwd set."""
+    key = AgeKey.generate()
+    real, ours = boxes(tmp_path, key, {".sops.yaml": RULES.replace("{R}", key.recipient)})
+    args = [
+        "encrypt",
+        "--input-type",
+        "json",
+        "--output-type",
+        "yaml",
+        "--filename-override",
+        "x.yaml",
+        "/dev/stdin",
+    ]
+    for box in (real, ours):
+        enc = box.run(*args, input='{"a": {"b": [1, "x"]}}', code=0).out
+        real.write("enc.yaml", enc)
+        assert json.loads(real.run("decrypt", "--output-type", "json", "enc.yaml").out) == {
+            "a": {"b": [1, "x"]}
+        }

@@ -1,0 +1,484 @@
+"""Text to text: set, unset, update, rotate, other keys, groups; and paths into documents."""
+
+from __future__ import annotations
+
+import difflib
+import json
+
+import pytest
+from engine import credentials, rule
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import AgeKey, Sops
+
+from encconf import api, changes
+from encconf.errors import (
+    AlreadyEncryptedError,
+    ConfigError,
+    EmitError,
+    EncconfError,
+    MacMismatchError,
+    PathNotFoundError,
+    PathSyntaxError,
+)
+from encconf.formats import module
+from encconf.keys import master_key
+from encconf.path import END, parse, parse_sops, spell
+from encconf.selection import Selection
+
+YAML = """\
+# top
+a:
+  b: "x"   # note
+  n: 5
+
+l:
+- 1
+- two  # c
+- k: v
+  m: |
+    text
+    more
+
+  z: 1
+f: [1, 2]
+g: {x: 1, y: "s"}
+e: {}
+nul:
+odd: 0x1F
+last: |-
+  block
+"""
+JSON = '{\n\t"a": {\n\t\t"b": "x"\n\t},\n\t"l": [1, 2],\n\t"e": {}\n}\n'
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        ("text", "path"),
+        [
+            ("", ()),
+            (".", ()),
+            ("a", ("a",)),
+            ("a.b[0]", ("a", "b", 0)),
+            (".a.b", ("a", "b")),
+            ('["a"]["b"][0]', ("a", "b", 0)),
+            ("['a'].b", ("a", "b")),
+            ('a["x.y"][0].c', ("a", "x.y", 0, "c")),
+            ('["with[0]"]', ("with[0]",)),
+            ("a[-1]", ("a", -1)),
+            ("a[]", ("a", END)),
+            ("two words.ü", ("two words", "ü")),
+            ('[""]', ("",)),
+        ],
+    )
+    def test_both_spellings(self, text: str, path: tuple[str | int, ...]) -> None:
+        assert parse(text) == path
+        assert parse(spell(path)) == path
+
+    @pytest.mark.parametrize("text", ["a[b]", "a..b", "a[0]b", "a.", "[", "]", 'a["b"', "a[0", "[x]y"])
+    def test_what_is_no_path(self, text: str) -> None:
+        with pytest.raises(PathSyntaxError) as caught:
+            parse(text)
+        assert caught.value.exit_code == 91
+        assert caught.value.hint
+
+    @pytest.mark.parametrize(
+        ("text", "path"),
+        [
+            ("", ()),
+            ('["a"]["b"][0]', ("a", "b", 0)),
+            ("['a'][0]", ("a", 0)),
+            ('["it\'s"]', ("it's",)),
+            ('["a]', ("",)),  # as sops reads it
+            ("[-1]", (-1,)),
+        ],
+    )
+    def test_the_spelling_of_sops(self, text: str, path: tuple[str | int, ...]) -> None:
+        assert parse_sops(text) == path
+
+    @pytest.mark.parametrize("text", ["a", "a.b", '["a"', "[]", "[x]", 'x["a"]', "[1.5]"])
+    def test_what_is_no_path_to_sops(self, text: str) -> None:
+        with pytest.raises(PathSyntaxError):
+            parse_sops(text)
+
+
+def changed(before: str, after: str) -> list[str]:
+    """The lines that differ, with ``-`` and ``+``."""
+    diff = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    return [line for line in list(diff)[2:] if not line.startswith("@@")]
+
+
+class TestPut:
+    @pytest.mark.parametrize(
+        ("path", "value", "lines"),
+        [
+            ("a.b", "y", ['-  b: "x"   # note', '+  b: "y"   # note']),
+            ("a.n", 6, ["-  n: 5", "+  n: 6"]),
+            ("a.c", {"q": [1, {"z": None}]}, ["+  c:", "+    q:", "+    - 1", "+    - z: null"]),
+            ("l[]", 5, ["+- 5"]),
+            ("l[9]", "x", ["+- x"]),
+            ("l[0]", [True], ["-- 1", "+- - true"]),
+            ("l[-2]", {"a": 1, "b": 2}, ["-- two  # c", "+- a: 1", "+  b: 2  # c"]),
+            ("l[2].m", "s", ["-  m: |", "-    text", "-    more", "+  m: s"]),
+            ("l[2].new", "multi\nline\n", ["+  new: |", "+    multi", "+    line"]),
+            ("e.x.y", 1.5, ["-e: {}", "+e:", "+  x:", '+    "y": 1.5']),
+            ("new[0].k", "v", ["+new:", "+- k: v"]),
+            ("a", {}, ["-a:", '-  b: "x"   # note', "-  n: 5", "+a: {}"]),
+            ("a.b.c", "d", ['-  b: "x"   # note', "+  b:", "+    c: d   # note"]),
+            ("f[1]", "a, b", ["-f: [1, 2]", "+f: [1, 'a, b']"]),
+            ("f[]", "[x]", ["-f: [1, 2]", "+f: [1, 2, '[x]']"]),
+            ("g.z", {"d": []}, ['-g: {x: 1, y: "s"}', '+g: {x: 1, y: "s", z: {d: []}}']),
+            ("g.y", "t", ['-g: {x: 1, y: "s"}', '+g: {x: 1, y: "t"}']),
+            ("nul", "on", ["-nul:", '+nul: "on"']),
+            ("nul", {"q": 1}, ["+  q: 1"]),
+            ("odd", 7, ["-odd: 0x1F", "+odd: 7"]),
+            ("last", "one", ["-last: |-", "-  block", "+last: one"]),
+            ("last", "two\nlines", ["-  block", "+  two", "+  lines"]),
+            ("after", None, ["+after: null"]),
+            ("a.b", "x", []),
+        ],
+    )  # fmt: skip
+    def test_yaml(self, path: str, value: object, lines: list[str]) -> None:
+        after = changes.put(YAML, parse(path), value, format="yaml")  # type: ignore[arg-type]
+        assert changed(YAML, after) == lines
+
+    @pytest.mark.parametrize(
+        ("path", "value", "lines"),
+        [
+            ("a.b", "y", ['-\t\t"b": "x"', '+\t\t"b": "y"']),
+            ("a.c", {"q": 1}, ['-\t\t"b": "x"', '+\t\t"b": "x",', '+\t\t"c": {', '+\t\t\t"q": 1', "+\t\t}"]),
+            ("l[]", "z", ['-\t"l": [1, 2],', '+\t"l": [1, 2, "z"],']),
+            ("e.x", 'q": 1', ['-\t"e": {}', '+\t"e": {', '+\t\t"x": "q\\": 1"', "+\t}"]),
+            ("new", 1.5, ['-\t"e": {}', '+\t"e": {},', '+\t"new": 1.5']),
+        ],
+    )  # fmt: skip
+    def test_json(self, path: str, value: object, lines: list[str]) -> None:
+        after = changes.put(JSON, parse(path), value, format="json")  # type: ignore[arg-type]
+        assert changed(JSON, after) == lines
+
+    @pytest.mark.parametrize(
+        ("text", "format", "after"),
+        [
+            ("", "yaml", "k:\n  q: v\n"),
+            ("# c\n", "yaml", "# c\nk:\n  q: v\n"),
+            ("---\n", "yaml", "---\nk:\n  q: v\n"),
+            ("{}", "yaml", "{k: {q: v}}"),
+            ("a: 1", "yaml", "a: 1\nk:\n  q: v"),
+            ("---\na: 1\n---\nb: 2\n", "yaml", "---\na: 1\nk:\n  q: v\n---\nb: 2\n"),
+            ("a:\r\n    b: 1\r\n", "yaml", "a:\r\n    b: 1\r\nk:\r\n    q: v\r\n"),
+            ("\ufeffa: 1\n", "yaml", "\ufeffa: 1\nk:\n  q: v\n"),
+            ("{}\n", "json", '{\n\t"k": {\n\t\t"q": "v"\n\t}\n}\n'),
+            ('{"a":1}', "json", '{"a":1,"k":{"q":"v"}}'),
+            ('{"a": 1}', "json", '{"a": 1, "k": {"q": "v"}}'),
+            ("", "ini", "[k]\nq = v\n"),
+            ("[k]\na=1\n[z]\nb = 2\n", "ini", "[k]\na=1\nq=v\n[z]\nb = 2\n"),
+        ],
+    )
+    def test_layouts(self, text: str, format: str, after: str) -> None:
+        assert changes.put(text, ("k", "q"), "v", format=format) == after
+
+    def test_dotenv(self) -> None:
+        assert changes.put("A=1\n# c\n", ("B",), "x y", format="dotenv") == "A=1\n# c\nB=x y\n"
+        assert changes.put("A=1\nB=2", ("A",), 5, format="dotenv") == "A=5\nB=2"
+        assert changes.drop("A=1\n# c\nB=2\n", ("A",), format="dotenv") == "# c\nB=2\n"
+
+    @pytest.mark.parametrize(
+        ("text", "path", "error"),
+        [
+            ("a: &x {k: v}\nb: *x\n", "b.k", EmitError),
+            ("a: &x {k: v}\nb: *x\n", "a.k", EmitError),  # which would change b as well
+            ("a: [1]\n", "a.k", PathNotFoundError),
+            ("a: {k: 1}\n", "a[0]", PathNotFoundError),
+            ("a: [1]\n", "a[-2]", PathNotFoundError),
+            ("a: 1\n", "sops.x", AlreadyEncryptedError),
+            ("a: 1\n", "", EmitError),
+            ("? a\n: 1\n", "b", EmitError),
+        ],
+    )
+    def test_what_cannot_be(self, text: str, path: str, error: type[EncconfError]) -> None:
+        with pytest.raises(error):
+            changes.put(text, parse(path), "new", format="yaml")
+
+    def test_an_alias_itself_can_be_replaced(self) -> None:
+        assert changes.put("a: &x v\nb: *x\n", ("b",), "w", format="yaml") == "a: &x v\nb: w\n"
+
+
+class TestDrop:
+    @pytest.mark.parametrize(
+        ("path", "lines"),
+        [
+            ("a.b", ['-  b: "x"   # note']),
+            ("a", ["-a:", '-  b: "x"   # note', "-  n: 5"]),
+            ("l[0]", ["-- 1"]),
+            ("l[-1]", ["-- k: v", "-  m: |", "-    text", "-    more", "-", "-  z: 1"]),
+            ("l[2].k", ["-- k: v", "-  m: |", "+- m: |"]),
+            ("l[2].m", ["-  m: |", "-    text", "-    more"]),
+            ("f[0]", ["-f: [1, 2]", "+f: [2]"]),
+            ("g.y", ['-g: {x: 1, y: "s"}', "+g: {x: 1}"]),
+            ("nul", ["-nul:"]),
+            ("last", ["-last: |-", "-  block"]),
+        ],
+    )
+    def test_yaml(self, path: str, lines: list[str]) -> None:
+        assert changed(YAML, changes.drop(YAML, parse(path), format="yaml")) == lines
+
+    @pytest.mark.parametrize(
+        ("text", "path", "format", "after"),
+        [
+            ("a: 1", "a", "yaml", "{}\n"),
+            ("a:\n  b: 1\nc: 2\n", "a.b", "yaml", "a: {}\nc: 2\n"),
+            ("a:\n- b\n", "a[0]", "yaml", "a: []\n"),
+            ("a: {b: 1}", "a.b", "yaml", "a: {}"),
+            ('{"a": 1}', "a", "json", "{}"),
+            ('{"a": 1, "b": 2}', "a", "json", '{"b": 2}'),
+            ('{\n  "a": 1,\n  "b": 2\n}', "b", "json", '{\n  "a": 1\n}'),
+        ],
+    )
+    def test_layouts(self, text: str, path: str, format: str, after: str) -> None:
+        assert changes.drop(text, parse(path), format=format) == after
+
+    def test_what_is_not_there(self) -> None:
+        for path, said in (("a.q", "did you mean"), ("zz", "the keys there are: a, l"), ("l[9]", "3 items")):
+            with pytest.raises(PathNotFoundError) as caught:
+                changes.drop(YAML.replace("q", "Q").replace("  n", "  qq"), parse(path), format="yaml")
+            assert said in f"{caught.value} {caught.value.hint}"
+
+
+KEYS = st.sampled_from(["a", "b", "key", "on", "x y", "1", "-"])
+PLAINS = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-99, 99), st.text("ab \n:#'\"-é", max_size=6), st.just(1.5)
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=6,
+)
+PATHS = st.lists(st.one_of(KEYS, st.integers(0, 2)), min_size=1, max_size=3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(KEYS, PLAINS, max_size=3), PATHS, PLAINS, st.sampled_from(["yaml", "json"]))
+def test_whatever_is_put_is_there(
+    tree: dict[str, object], path: list[str | int], value: object, format: str
+) -> None:
+    """`put` says what it was told to, or nothing."""
+    text = ""
+    for key, item in tree.items():
+        text = changes.put(text or ("{}" if format == "json" else ""), (key,), item, format=format)  # type: ignore[arg-type]
+    if not text:
+        text = "{}"
+    assert module(format).load_plain(text) == [json.loads(json.dumps(tree))]
+    try:
+        after = changes.put(text, tuple(path), value, format=format)  # type: ignore[arg-type]
+    except PathNotFoundError:
+        return
+    found = changes.find(
+        changes.tree(module(format).scan(after)), _existing(module(format).load_plain(after)[0], path)
+    )
+    assert _plain(found) == json.loads(json.dumps(value))
+    if tuple(path) and isinstance(path[0], str) and len(path) == 1:
+        assert changes.drop(after, tuple(path), format=format) == changes.drop(
+            after, tuple(path), format=format
+        )
+
+
+def _existing(tree: object, path: list[str | int]) -> tuple[str | int, ...]:
+    """The path with the index that an item behind the end really got."""
+    out: list[str | int] = []
+    for step in path:
+        if isinstance(tree, list) and isinstance(step, int):
+            step = min(step, len(tree) - 1)
+        out.append(step)
+        tree = tree[step]  # type: ignore[index]
+    return tuple(out)
+
+
+def _plain(node: object) -> object:
+    from encconf.document import Leaf
+    from encconf.formats.goyaml import parse as value
+
+    if isinstance(node, dict):
+        return {key: _plain(item) for key, item in node.items()}
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    assert isinstance(node, Leaf)
+    return None if node.data is None else value(node.type, node.data)
+
+
+class TestValues:
+    def test_only_what_changed(self, age_key: AgeKey, sops: Sops) -> None:
+        open_with = credentials(age_key)
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        after = changes.set_value(enc, parse("a.b"), "new", format="yaml", credentials=open_with)
+        assert api.decrypt(after, format="yaml", credentials=open_with) == YAML.replace('"x"', '"new"')
+        differ = [
+            line for line in changed(enc, after) if not line.startswith(("-", "+    lastm", "+    mac"))
+        ]
+        assert len(differ) == 1
+        assert differ[0].startswith('+  b: "ENC[')
+        assert "b: new" in sops.decrypt(after, "yaml")
+        after = changes.unset(after, parse("l[2].m"), format="yaml", credentials=open_with)
+        assert "text" not in sops.decrypt(after, "yaml")
+
+    def test_nothing_to_do(self, age_key: AgeKey) -> None:
+        open_with = credentials(age_key)
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        assert changes.set_value(enc, parse("a.b"), "x", format="yaml", credentials=open_with) == enc
+        assert changes.update(enc, YAML, format="yaml", credentials=open_with) == enc
+
+    @pytest.mark.parametrize(
+        ("path", "given", "stored"),
+        [
+            ("a.n", "6", "n: 6"),
+            ("a.n", "six", "n: six"),
+            ("a.n", "6.5", 'n: "6.5"'),
+            ("a.n", "true", 'n: "true"'),
+            ("a.b", "6", 'b: "6"'),
+            ("new", "6", 'new: "6"'),
+        ],
+    )
+    def test_types_are_kept(self, age_key: AgeKey, path: str, given: str, stored: str) -> None:
+        open_with = credentials(age_key)
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        enc = changes.set_value(enc, parse(path), given, format="yaml", keep_type=True, credentials=open_with)
+        assert stored in api.decrypt(enc, format="yaml", credentials=open_with)
+
+    def test_a_file_that_was_changed_without_its_key(self, age_key: AgeKey) -> None:
+        open_with = credentials(age_key)
+        enc = api.encrypt("a: 1\nb_unencrypted: free\n", rule(age_key), format="yaml", credentials=open_with)
+        bent = enc.replace("free", "bent")
+        with pytest.raises(MacMismatchError):
+            changes.set_value(bent, ("a",), 2, format="yaml", credentials=open_with)
+        notes: list[str] = []
+        again = changes.set_value(
+            bent, ("a",), 2, format="yaml", credentials=open_with, ignore_mac=True, notify=notes.append
+        )
+        assert api.decrypt(again, format="yaml", credentials=open_with) == "a: 2\nb_unencrypted: bent\n"
+
+    def test_master_keys_are_asked_once(self, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+        from encconf.keys.age import AgeKey as Key
+
+        open_with = credentials(age_key)
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        asked: list[str] = []
+        unwrap = Key.unwrap
+
+        def counted(self: Key, enc: str, credentials: object) -> bytes:
+            asked.append(enc)
+            return unwrap(self, enc, credentials)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Key, "unwrap", counted)
+        changes.set_value(enc, parse("a.b"), "y", format="yaml", credentials=open_with)
+        changes.rotate(enc, format="yaml", credentials=open_with)
+        changes.update(enc, "a: 1\n", format="yaml", credentials=open_with)
+        assert len(asked) == 3
+
+    def test_left_in_clear(self) -> None:
+        file, now = (
+            Selection("encrypted_regex", "^password$"),
+            Selection("encrypted_regex", "^(password|token)$"),
+        )
+        before = "password: a\ntoken: old\n"
+        for after, paths in (
+            ("password: b\ntoken: old\n", []),
+            ("password: a\ntoken: new\n", [("token",)]),
+            ("password: a\ntoken: old\nx:\n  token: t\n", [("x", "token")]),
+            ("password: a\ntoken: ''\n", []),
+        ):
+            assert changes.left_in_clear(before, after, format="yaml", file=file, rule=now) == paths
+        assert changes.left_in_clear(before, "token: new\n", format="yaml", file=now, rule=now) == []
+
+
+class TestKeys:
+    def test_rotate(self, age_key: AgeKey, sops: Sops) -> None:
+        open_with, other = credentials(age_key), AgeKey.generate()
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        notes: list[str] = []
+        after = changes.rotate(
+            enc,
+            format="yaml",
+            add=[master_key("age", other.recipient)],
+            remove=[master_key("age", AgeKey.generate().recipient)],
+            credentials=open_with,
+            notify=notes.append,
+        )
+        assert "could be removed" in notes[0]
+        assert api.decrypt(after, format="yaml", credentials=credentials(other)) == YAML
+        sops.decrypt(after, "yaml")
+        ours = {line for line in enc.splitlines() if "ENC[" in line}
+        assert not ours & set(after.splitlines())
+        with pytest.raises(ConfigError):
+            changes.rotate(
+                enc, format="yaml", remove=[master_key("age", age_key.recipient)], credentials=open_with
+            )
+
+    def test_somebody_comes(self, age_key: AgeKey) -> None:
+        open_with, other = credentials(age_key), AgeKey.generate()
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        plan = changes.plan(enc, rule(age_key, other).groups, None, format="yaml")
+        assert (plan.changes, plan.removes) == (True, False)
+        after = changes.carry_out(plan, credentials=open_with)
+        assert api.decrypt(after, format="yaml", credentials=credentials(other)) == YAML
+        # Values, MAC and the first entry are the bytes that they were.
+        assert not [line for line in changed(enc, after) if line.startswith("-")]
+
+    @pytest.mark.parametrize("rotate", [True, False])
+    def test_somebody_goes(self, age_key: AgeKey, rotate: bool) -> None:
+        other = AgeKey.generate()
+        enc = api.encrypt(YAML, rule(age_key, other), format="yaml", credentials=credentials(age_key))
+        plan = changes.plan(enc, rule(age_key).groups, None, format="yaml")
+        assert plan.removes
+        after = changes.carry_out(plan, rotate=rotate, credentials=credentials(age_key))
+        assert api.decrypt(after, format="yaml", credentials=credentials(age_key)) == YAML
+        with pytest.raises(EncconfError):
+            api.decrypt(after, format="yaml", credentials=credentials(other))
+        kept = {line for line in enc.splitlines() if "ENC[" in line} & set(after.splitlines())
+        assert bool(kept) is not rotate
+
+    def test_the_selection_follows(self, age_key: AgeKey) -> None:
+        open_with = credentials(age_key)
+        first = Selection("encrypted_regex", "^b$")
+        enc = api.encrypt(YAML, rule(age_key, selection=first), format="yaml", credentials=open_with)
+        assert "two  # c" in enc
+        groups = rule(age_key).groups
+        assert not changes.plan(enc, groups, None, format="yaml").changes
+        plan = changes.plan(enc, groups, None, format="yaml", selection=Selection("encrypted_regex", "^l$"))
+        after = changes.carry_out(plan, credentials=open_with)
+        assert "two  # c" not in after
+        assert 'b: "x"' in after
+        assert api.decrypt(after, format="yaml", credentials=open_with) == YAML
+
+    def test_unknown_metadata_stays(self, age_key: AgeKey) -> None:
+        open_with = credentials(age_key)
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        enc = enc.replace("    version: ", "    future: kept\n    version: ")
+        other = AgeKey.generate()
+        plan = changes.plan(enc, rule(age_key, other).groups, None, format="yaml")
+        for after in (
+            changes.rotate(enc, format="yaml", credentials=open_with),
+            changes.carry_out(plan, credentials=open_with),
+            changes.set_value(enc, ("x",), 1, format="yaml", credentials=open_with),
+        ):
+            assert "future: kept" in after
+
+    def test_groups(self, age_key: AgeKey) -> None:
+        other = AgeKey.generate()
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
+        plan = changes.plan_group(enc, [master_key("age", other.recipient)], None, format="yaml")
+        assert plan.thresholds == (0, 2)
+        two = changes.carry_out(plan, credentials=credentials(age_key))
+        assert api.decrypt(two, format="yaml", credentials=credentials(age_key, other)) == YAML
+        for one in (age_key, other):
+            with pytest.raises(EncconfError):
+                api.decrypt(two, format="yaml", credentials=credentials(one))
+        with pytest.raises(ConfigError, match="impossible to satisfy"):
+            changes.plan_without_group(two, 0, None, format="yaml")
+        with pytest.raises(ConfigError, match="no key group 2"):
+            changes.plan_without_group(two, 2, 1, format="yaml")
+        plan = changes.plan_without_group(two, 0, 1, format="yaml")
+        last = changes.carry_out(plan, credentials=credentials(age_key, other))
+        assert api.decrypt(last, format="yaml", credentials=credentials(other)) == YAML
+        assert "shamir_threshold" not in last
+        with pytest.raises(ConfigError):
+            changes.plan_without_group(last, 0, 1, format="yaml")
+        with pytest.raises(ConfigError):
+            changes.plan_group(last, [], None, format="yaml")
