@@ -4,7 +4,8 @@ Tokens say where a value stands, its type and its bytes; equal tokens under one 
 interchangeable ciphertexts.  Each old one is given out once: twice would show that two values are
 equal.  The alignment is a patience diff (unique tokens in longest increasing order, grown to both
 sides), so that an item put in front of a list leaves the ciphertexts of the others with them; what
-is left over is matched in order.  Time is O(n log n).
+is left over is matched in order.  Time is O(n log n): a pair of sequences made so that each round
+finds little is not split any further once that much is spent.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
         taken[j] = i
         used[i] = 1
 
+    size = len(old) + len(new)
+    budget = 4 * size * size.bit_length()  # tokens to look at in search of anchors
     pending = [(0, len(old), 0, len(new))]
     while pending:
         i, i_end, j, j_end = pending.pop()
@@ -35,7 +38,8 @@ def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
         while i < i_end and j < j_end and old[i_end - 1] == new[j_end - 1]:
             i_end, j_end = i_end - 1, j_end - 1
             take(i_end, j_end)
-        if i == i_end or j == j_end:
+        budget -= i_end - i + j_end - j
+        if i == i_end or j == j_end or budget < 0:
             continue
         anchors = _anchors(old, new, i, i_end, j, j_end)
         if not anchors:

@@ -1,7 +1,8 @@
 """Text in, text out, and `load_config`: the only place that sees both documents and keys.
 
 Each function works on one file's text; reading and writing files is the callers' (but for
-`load_config`).  Formats are named as sops names them: ``yaml``, ``json``.
+`load_config`).  Formats are named as sops names them: ``yaml``, ``json``, ``dotenv``, ``ini``,
+``binary``; and ``toml``.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Opened:
         seal.check_mac(
             self.document,
             self.chosen.leaves,
-            self.metadata.selection.mac_only_encrypted,
+            self.metadata.selection.to_entries(),
             self.data_key,
             self.metadata.lastmodified,
             self.metadata.mac,
@@ -366,12 +367,18 @@ def _says(module: Format, text: str, document: Document) -> bool:
 
 
 def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> list[Edit]:
-    """The edits that decrypt a document's comments; each comment learns its plaintext."""
+    """The edits that decrypt a document's comments; each comment learns its plaintext.
+
+    Only where the file's rule says that comments are encrypted: no MAC covers them, and a ciphertext
+    that somebody moved to a plain place would be written in clear by the next edit.
+    """
     edits: list[Edit] = []
     places: list[bytes] | None = None
     lost = 0
-    for comment in opened.document.comments:
-        if not comment.text.startswith(PREFIX):
+    # In dotenv and INI nothing but a line feed ends a line.
+    breaks_out = None if opened.document.format in ("dotenv", "ini") else _BREAKS_OUT
+    for comment, is_chosen in zip(opened.document.comments, opened.chosen.comments, strict=True):
+        if not is_chosen or not comment.text.startswith(PREFIX):
             continue
         parts = split(comment.text.encode())
         if parts is None or parts[2] != "comment":
@@ -387,10 +394,10 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
                 data = unlock(opened.data_key, ciphertext, nonce, place)
                 if data is not None:
                     break
-        if data is None:
+        plain = data.decode("utf-8", "replace") if data is not None else ""
+        if data is None or (breaks_out and breaks_out.search(plain)):
             lost += 1
             continue
-        plain = data.decode("utf-8", "replace")
         if "\n" in plain:  # every line of it must stay a comment
             plain = _NO_COMMENT[opened.document.format == "ini"].sub("\n# ", plain)
         if isinstance(comment.scope.node, list) and plain.strip(" ") == "":
@@ -410,6 +417,8 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
     return edits
 
 
+# A line break that would end the comment; what follows would be read as values.
+_BREAKS_OUT = re.compile("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NO_COMMENT = (re.compile(r"\n(?!#)"), re.compile(r"\n(?!\s*[#;])"))
 
 
@@ -600,7 +609,7 @@ class _Sealer:
         ]
         metadata = self.metadata
         metadata.mac = seal.seal_mac(
-            plain, chosen, self.selection.mac_only_encrypted, self.data_key, metadata.lastmodified
+            plain, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
         )
         block = self._block()
         # Where comments belong depends on what follows them: the block is there before they are read.
@@ -608,7 +617,7 @@ class _Sealer:
         now_chosen = self.selection.choose(final)
         self._check(plain, final, chosen, now_chosen.leaves, [enc for enc, _ in sealed])
         comment_edits = self._seal_comments(plain, final, now_chosen)
-        result = self._with_layout(plain, final, sealed, prepared, comment_edits, block)
+        result = self._with_layout(plain, final, sealed, prepared, comment_edits)
         return self._unless_unchanged(result, len(final.parts))
 
     def _unless_unchanged(self, result: str, parts: int) -> str:
@@ -664,7 +673,7 @@ class _Sealer:
         taken = align(_tokens(old, plain.format), _tokens(plain.leaves, plain.format))
         return [old[index] if index is not None else None for index in taken]
 
-    def _block(self) -> str:
+    def _block(self, layout: str | None = None) -> str:
         """The block's text: the twin's own with a new MAC where nothing else changed."""
         metadata, old = self.metadata, self.old
         if (
@@ -675,8 +684,9 @@ class _Sealer:
         ):
             return self.module.amend(
                 old.document.block_text,
-                {"mac": metadata.mac, "lastmodified": metadata.lastmodified, LAYOUT: None},
+                {"mac": metadata.mac, "lastmodified": metadata.lastmodified, LAYOUT: layout},
             )
+        metadata.layout = layout
         return self.module.render_block(metadata.to_block())
 
     def _check(
@@ -689,6 +699,11 @@ class _Sealer:
     ) -> None:
         """The finished text must hold exactly what was meant; a spelling mistake ends here."""
         fits = len(final.leaves) == len(plain.leaves) and final.shape == plain.shape and chosen == now_chosen
+        # Without its block a file is lost: it holds the only copy of the data key.
+        fits = fits and all(part.block is not None for part in final.parts)
+        if fits:
+            there = Metadata.of(final)
+            fits = there.mac == self.metadata.mac and _wraps(there) == _wraps(self.metadata)
         if fits:
             for leaf, found, enc in zip(plain.leaves, final.leaves, sealed, strict=True):
                 if enc is None:
@@ -744,9 +759,10 @@ class _Sealer:
             if index is not None and enc is not None:
                 reused[index] = enc
         # What sops encrypted for another place than the one it reads it from stays as it is, too.
+        used = set(reused.values())
         astray: dict[bytes, list[str]] = {}
         for comment in reversed(old.document.comments):
-            if comment.misplaced and comment.sealed:
+            if comment.misplaced and comment.sealed and comment.sealed not in used:
                 astray.setdefault(_stored(comment), []).append(comment.sealed)
         if astray:
             for index, comment in enumerate(final.comments):
@@ -762,7 +778,6 @@ class _Sealer:
         sealed: list[tuple[str | None, bool]],
         prepared: formats.Prepared | None,
         comment_edits: list[Edit],
-        block: str,
     ) -> str:
         """Add the layout record if decrypting would not give the original back, and the comments."""
         module = self.module
@@ -785,8 +800,12 @@ class _Sealer:
             enc_layout = old.metadata.layout
         else:
             enc_layout = self.encrypt("bytes", packed, LAYOUT_AAD)
-        block = module.amend(block, {LAYOUT: enc_layout})
-        return splice(final.text, comment_edits + module.attach(final, block))
+        return splice(final.text, comment_edits + module.attach(final, self._block(enc_layout)))
+
+
+def _wraps(metadata: Metadata) -> list[list[str]]:
+    """Every wrapped data key, by group; a block lists them by type."""
+    return [sorted(wrapped.enc for wrapped in group) for group in metadata.groups]
 
 
 def _tokens(leaves: list[Leaf], format: str) -> list[tuple[bytes, str, bytes | None]]:

@@ -154,11 +154,12 @@ class Document:
     ``-`` one in a sequence, ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and
     in a sequence, ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as
     plain values, ``block_text`` its raw text; the leaves, trees and shape leave it out.
-    ``merges`` are the scopes that have a YAML merge key (``<<``).
+    ``merges`` are the scopes that have a YAML merge key (``<<``).  ``habits`` are the text's line
+    break and indentation, once a format has looked.
     """
 
     __slots__ = (
-        "block", "block_text", "comments", "flows", "format", "leaves", "merges", "parts", "shape",
+        "block", "block_text", "comments", "flows", "format", "habits", "leaves", "merges", "parts", "shape",
         "text", "trees",
     )  # fmt: skip
 
@@ -174,6 +175,7 @@ class Document:
         self.parts: list[Part] = []
         self.flows: list[Flow] = []
         self.merges: list[Scope] = []
+        self.habits: tuple[str, int] | None = None
 
 
 Edit = tuple[int, int, str]

@@ -79,7 +79,9 @@ class Layout:
             whole = record.get("whole")
             if whole is not None:
                 layout.whole = (str(whole[0]), int(whole[1]), int(whole[2]), str(whole[3]))
-        except (zlib.error, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError):
+        except (
+            zlib.error, ValueError, TypeError, AttributeError, LookupError, RecursionError, ArithmeticError,
+        ):  # fmt: skip
             return None
         return layout
 

@@ -7,10 +7,10 @@ encrypted MAC, which GCM authenticates, is
 
     "ENCCONF1" || salt (8 bytes) || HMAC-SHA256(K, salt || lastmodified || structure)[:16]
 
-with K = HMAC-SHA256(data key, "encconf strict v1") and `structure` a SHA-256 over the tree's shape,
-types and values.  Nobody can make, alter or remove it without the data key.  A file that sops
-rewrites gets a random nonce and is read by sops's rules.  Not seen by either: comments, and the
-recipients.
+with K = HMAC-SHA256(data key, "encconf strict v1") and `structure` a SHA-256 over the rule that
+says what is encrypted, what it chose, and the tree's shape, types and values.  Nobody can make, alter
+or remove it without the data key.  A file that sops rewrites gets a random nonce and is read by
+sops's rules.  Not seen by either: comments, and the recipients.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import sys
 from array import array
 
@@ -26,9 +27,11 @@ from encconf.errors import DecryptError, MacMismatchError, MacMissingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from encconf.document import Document, Leaf
+    from encconf.document import Document, Leaf, Scope
+
+    Settings = Mapping[str, str | bool]
 
 _MARK = b"ENCCONF1"
 _STRICT_LABEL = b"encconf strict v1"
@@ -98,8 +101,30 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
         type = _TYPES.get(kind)
         if type is None:
             raise DecryptError(f"the value at {path_text(leaf.path)} has an unknown type")
+        if type != "str" and not _is_of(leaf, type):
+            # The type is not authenticated by sops: with another one a value would be spelled otherwise.
+            raise DecryptError(
+                f"the value at {path_text(leaf.path)} is not of the type it says it is ({type})"
+            )
         leaf.sealed = data.decode().rstrip()  # the line break of a block scalar is not part of it
         leaf.type = type
+
+
+_FORMS = {
+    "int": re.compile(rb"-?(?:0|[1-9][0-9]{0,18})\Z"),
+    "float": re.compile(rb"[-+]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?|[iI]nf)\Z|NaN\Z"),
+    "bool": re.compile(rb"(?:[tT]rue|TRUE|[fF]alse|FALSE|[tTfF01])\Z"),
+    "time": re.compile(
+        rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
+    ),
+}
+
+
+def _is_of(leaf: Leaf, type: str) -> bool:
+    """Whether decrypted bytes are of the form that sops writes for a type; a comment only in a list."""
+    if type == "comment":
+        return isinstance(leaf.step, int)
+    return leaf.data is not None and _FORMS[type].match(leaf.data) is not None
 
 
 def _counted(document: Document, chosen: bytearray, only_encrypted: bool) -> Iterable[Leaf]:
@@ -116,18 +141,44 @@ def digest(document: Document, chosen: bytearray, only_encrypted: bool) -> str:
     return found.hexdigest().upper()
 
 
-def _structure(document: Document, chosen: bytearray, only_encrypted: bool) -> bytes:
+def _structure(document: Document, chosen: bytearray, settings: Settings) -> bytes:
+    only_encrypted = bool(settings.get("mac_only_encrypted"))
     leaves = list(_counted(document, chosen, only_encrypted))
-    # With only_encrypted, plain values may come and go: paths of encrypted ones are all that counts.
-    shape = [leaf.aad.decode() for leaf in leaves] if only_encrypted else document.shape
+    # With only_encrypted, plain values may come and go: the places of encrypted ones are all that counts.
+    shape = _places(leaves) if only_encrypted else document.shape
     values = [leaf.data or b"" for leaf in leaves]
-    found = hashlib.sha256(b"%d %d %d;" % (only_encrypted, len(shape), len(leaves)))
+    rule = [f"{name}={value}" for name, value in sorted(settings.items())]
+    found = hashlib.sha256(b"%d %d %d;" % (len(rule), len(shape), len(leaves)))
+    found.update(_lengths(rule))
+    found.update("".join(rule).encode())
+    if not only_encrypted:
+        found.update(chosen)
     found.update(_lengths(shape))
     found.update("".join(shape).encode())
     found.update(bytes([_TYPE_CODES[leaf.type] for leaf in leaves]))
     found.update(_lengths(values))
     found.update(b"".join(values))
     return found.digest()
+
+
+def _places(leaves: list[Leaf]) -> list[str]:
+    """Where leaves stand, in tokens: collections are numbered as they first come, list items are not."""
+    numbers: dict[int, int] = {}
+    tokens: list[str] = []
+    for leaf in leaves:
+        new: list[Scope] = []
+        scope: Scope | None = leaf.scope
+        while scope is not None and id(scope) not in numbers:
+            new.append(scope)
+            scope = scope.parent
+        for scope in reversed(new):
+            numbers[id(scope)] = len(numbers)
+            above = numbers[id(scope.parent)] if scope.parent is not None else "-"
+            sign = "{" if isinstance(scope.node, dict) else "["
+            tokens.append(f"{sign}{above}{f'.{scope.step}' if isinstance(scope.step, str) else ''}")
+        step = f".{leaf.step}" if isinstance(leaf.step, str) else "-"
+        tokens.append(f"{numbers[id(leaf.scope)]}{step}")
+    return tokens
 
 
 def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
@@ -144,11 +195,15 @@ def _strict_tag(data_key: bytes, salt: bytes, lastmodified: str, structure: byte
 
 
 def seal_mac(
-    document: Document, chosen: bytearray, only_encrypted: bool, data_key: bytes, lastmodified: str
+    document: Document, chosen: bytearray, settings: Settings, data_key: bytes, lastmodified: str
 ) -> str:
-    """The ``ENC[…]`` text of the document's MAC, with the strict check in its nonce."""
+    """The ``ENC[…]`` text of the document's MAC, with the strict check in its nonce.
+
+    ``settings`` are the members of the ``sops`` block that say what is encrypted.
+    """
+    only_encrypted = bool(settings.get("mac_only_encrypted"))
     salt = os.urandom(8)
-    structure = _structure(document, chosen, only_encrypted)
+    structure = _structure(document, chosen, settings)
     nonce = _MARK + salt + _strict_tag(data_key, salt, lastmodified, structure)
     value = digest(document, chosen, only_encrypted).encode()
     return Encryptor(data_key)("str", value, lastmodified.encode(), nonce)
@@ -157,7 +212,7 @@ def seal_mac(
 def check_mac(
     document: Document,
     chosen: bytearray,
-    only_encrypted: bool,
+    settings: Settings,
     data_key: bytes,
     lastmodified: str,
     mac: str | None,
@@ -167,6 +222,7 @@ def check_mac(
     Raises MacMissingError or MacMismatchError; neither says what the MAC is or should be, since it
     is a hash of the plaintexts.
     """
+    only_encrypted = bool(settings.get("mac_only_encrypted"))
     hint = (
         "someone changed the file without its key; compare it with an older version, "
         "or open it with --ignore-mac"
@@ -182,6 +238,6 @@ def check_mac(
         raise MacMismatchError("MAC mismatch: a value was changed, added, moved or removed", hint=hint)
     nonce = parts[1]
     if nonce[:8] == _MARK and len(nonce) == cipher.NONCE_SIZE:
-        structure = _structure(document, chosen, only_encrypted)
+        structure = _structure(document, chosen, settings)
         if not hmac.compare_digest(nonce[16:], _strict_tag(data_key, nonce[8:16], lastmodified, structure)):
             raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)

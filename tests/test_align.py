@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,3 +49,17 @@ def test_work_grows_linearly_with_equal_tokens() -> None:
     assert taken[0] is None
     assert taken[1] == 0
     assert taken[-2] == 99_999
+
+
+def test_work_is_bounded_when_each_round_finds_one_pair() -> None:
+    """`1 2 1 3 2 4 3 …`: only the outermost token is unique, and without it the next one is."""
+
+    def peel(n: int, separator: str) -> list[object]:
+        tokens = [1, *(token for i in range(1, n) for token in (i + 1, i))]
+        return [part for token in tokens for part in (token, separator)]
+
+    old, new = peel(20_000, "s"), peel(20_000, "u")
+    started = time.monotonic()
+    taken = align(old, new)
+    assert time.monotonic() - started < 20  # round by round it would take many minutes
+    assert sum(index is not None for index in taken) == len(new) // 2

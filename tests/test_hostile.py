@@ -10,6 +10,8 @@ from oracle import AgeKey
 
 from encconf import api
 from encconf.errors import EncconfError, LimitError, MetadataError, NotEncryptedError, ParseError
+from encconf.formats import yaml
+from encconf.formats.yaml_text import content_end, line_start
 
 _LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -88,3 +90,58 @@ def test_the_wrong_key(age_key: AgeKey) -> None:
     assert "data key" in str(caught.value)
     assert "topsecret" not in str(caught.value)
     assert other.identity not in str(caught.value)
+
+
+def test_work_grows_linearly_with_merged_aliases() -> None:
+    text = "a: &a {x: 1}\n" + "".join(f"k{n}:\n  <<: *a\n" for n in range(20_000))
+    started = time.monotonic()
+    assert yaml.load_plain(text)[0]["k19999"] == {"x": 1}
+    assert time.monotonic() - started < 20
+
+
+def test_work_grows_linearly_with_multi_line_values() -> None:
+    """Where nothing is indented and one line is long, how a text indents is far to seek."""
+    text = "# " + "c" * 1_000_000 + "\n" + "".join(f"k{n}: ENC[x]\n" for n in range(3000))
+    document = yaml.scan(text)
+    started = time.monotonic()
+    edits = [yaml.literal(document, leaf, "str", b"x\ny") for leaf in document.leaves]
+    assert time.monotonic() - started < 2
+    assert edits[0][2] == "|-\n  x\n  y"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r"])
+def test_line_start_looks_no_further_than_the_line(newline: str) -> None:
+    text = f"kk: 1{newline}" * 400_000
+    started = time.monotonic()
+    assert all(line_start(text, at + 4) == at for at in range(1_800_000, 1_860_000, 6))
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("blank", ["\n", " \n"])
+def test_work_grows_linearly_with_blank_lines(blank: str) -> None:
+    text = "a: |\n  x\n" + blank * 400_000 + "b: 1\n"
+    document = yaml.scan(text)
+    started = time.monotonic()
+    assert content_end(text, document.leaves[0]) == text.index("x\n") + 2
+    assert time.monotonic() - started < 5
+
+
+def test_long_paths_of_aliases_are_limited() -> None:
+    path = "\n".join(" " * depth + "k" * 900 + ":" for depth in range(100))
+    with pytest.raises(LimitError):
+        yaml.scan(f"a: &a {{b: {{c: 1}}}}\n{path}\n{' ' * 100}[{', '.join(['*a'] * 1000)}]\n")
+
+
+def nested_aliases(depth: int) -> str:
+    return "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, depth))
+
+
+def test_depth_through_aliases_is_limited(age_key: AgeKey) -> None:
+    for depth in (200, 430):
+        with pytest.raises(LimitError):
+            api.encrypt(nested_aliases(depth), rule(age_key), credentials=credentials(age_key))
+    with pytest.raises(LimitError):
+        yaml.scan(nested_aliases(150) + "b: " + "[" * 60 + "*a149" + "]" * 60 + "\n")
+    text = nested_aliases(199)  # with the mapping around them, 200 levels
+    out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
+    assert api.decrypt(out, credentials=credentials(age_key)) == text

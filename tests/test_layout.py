@@ -110,6 +110,15 @@ def test_a_forged_record_is_ignored(age_key: AgeKey) -> None:
             assert api.decrypt(changed, credentials=creds) == text
 
 
+@pytest.mark.parametrize("record", ['{"trim": Infinity}', '{"whole":["x",Infinity,1,""]}', "[]", "{", "0"])
+def test_a_record_that_makes_no_sense_is_none(record: str) -> None:
+    import zlib
+
+    from encconf.layout import Layout
+
+    assert Layout.unpack(zlib.compress(record.encode())) is None
+
+
 def test_json_spellings(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     text = '{"a": 1.0, "b": 1E+2, "c": "\\u00e9\\/", "d": [1e3]}'

@@ -133,6 +133,69 @@ def test_what_sops_rewrites_at_once_is_read(age_key: AgeKey, sops: Sops, tmp_pat
         assert api.loads(file.read_text(), credentials=credentials(age_key))["a"] == "secret"
 
 
+@pytest.mark.parametrize(
+    ("selection", "text", "change", "by"),
+    [
+        (("encrypted_regex", "^(password|token)$"), "password: x\nopen: y\n", "password|token", "password"),
+        (
+            ("unencrypted_suffix", "_open"),
+            "a: x\nb_open: y\n",
+            "unencrypted_suffix: _open",
+            "unencrypted_suffix: open",
+        ),
+        (("unencrypted_comment_regex", "public"), "a: ~\nb: x\n", "a: ~", "# public\na: ~"),
+    ],
+)
+def test_the_rule_is_part_of_it(
+    age_key: AgeKey, selection: tuple[str, str], text: str, change: str, by: str
+) -> None:
+    """Another rule would have the next edit write a secret in clear."""
+    out = api.encrypt(text, rule(age_key, selection=Selection(*selection)), credentials=credentials(age_key))
+    assert change in out
+    with pytest.raises(EncconfError):
+        api.decrypt(out.replace(change, by), credentials=credentials(age_key))
+
+
+def test_a_moved_ciphertext_is_no_comment_in_a_plain_place(age_key: AgeKey) -> None:
+    text = "meta:\n  name: x\nsecrets:\n- hunter2\nother: 1\n"
+    chosen = rule(age_key, selection=Selection("encrypted_regex", "^secrets$"))
+    out = api.encrypt(text, chosen, credentials=credentials(age_key))
+    stolen = re.search(r"ENC\[\S+type:str\]", out)
+    assert stolen is not None
+    bent = out.replace("  name: x\n", f"  #{stolen.group().replace('type:str', 'type:comment')}\n  name: x\n")
+    plain = api.decrypt(bent, credentials=credentials(age_key))
+    assert plain.count("hunter2") == 1
+    again = api.encrypt(plain.replace("other: 1", "other: 2"), twin=bent, credentials=credentials(age_key))
+    assert "hunter2" not in again
+
+
+@pytest.mark.parametrize("type", ["int", "float", "bool", "time", "comment", "bytes"])
+def test_a_type_must_fit_also_in_files_of_sops(age_key: AgeKey, sops: Sops, type: str) -> None:
+    for value in ('"1\\nevil: true"', "!!binary //8=", "hello"):
+        theirs = sops.encrypt(f"a: {value}\n", "yaml", age=age_key.recipient)
+        bent = theirs.replace("type:str", f"type:{type}", 1)
+        with pytest.raises(EncconfError):
+            api.decrypt(bent, credentials=credentials(age_key))
+        with pytest.raises(EncconfError):
+            api.loads(bent, credentials=credentials(age_key))
+
+
+def test_a_comment_does_not_break_out(age_key: AgeKey) -> None:
+    out = api.encrypt('s:\n- "x\\revil: true"\n', rule(age_key), credentials=credentials(age_key))
+    enc = re.search(r"ENC\[\S+type:str\]", out)
+    assert enc is not None
+    bent = f"#{enc.group().replace('type:str', 'type:comment')}\n" + out
+    assert "evil: true\ns:" not in api.decrypt(bent, credentials=credentials(age_key)).replace("\r", "\n")
+
+
+def test_only_encrypted_values_cannot_be_regrouped(age_key: AgeKey) -> None:
+    selection = Selection("unencrypted_suffix", "_unencrypted", True)
+    text = "l:\n- x: a\n  y: b\n- x: c\n  y: d\n"
+    out = api.encrypt(text, rule(age_key, selection=selection), credentials=credentials(age_key))
+    with pytest.raises(MacError):
+        api.loads(out.replace("\n  y", "\n- y"), credentials=credentials(age_key))
+
+
 def test_only_encrypted_values_count(age_key: AgeKey, sops: Sops) -> None:
     selection = Selection("unencrypted_suffix", "_unencrypted", True)
     text = api.encrypt(TEXT, rule(age_key, selection=selection), credentials=credentials(age_key))

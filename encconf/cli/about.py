@@ -46,8 +46,11 @@ Exit codes are those of sops 3.13.2.
     2  the input could not be read or parsed, or a value is not JSON
     3  the output could not be written
     4  a value cannot be written in the wanted format
+    6  called sops: a malformed encryption context
+    7  called sops: set or unset with a malformed index or value
     8  options that exclude each other
    25  a value could not be decrypted
+   49  called sops: keys to add or remove, and no file
    51  the MAC is missing or does not fit
    91  a malformed path into a document
    92  there is no document in the file

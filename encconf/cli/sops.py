@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # by default, # a number, * texts; then the variable that stands in for it.
 _KS = "enable-local-keyservice!SOPS_ENABLE_LOCAL_KEYSERVICE keyservice*SOPS_KEYSERVICE"
 _DO = "decryption-order=SOPS_DECRYPTION_ORDER"
+_AWS = "aws-profile"  # sops takes it only where it encrypts
 _KEYS = (
     "kms,k=SOPS_KMS_ARN aws-profile gcp-kms=SOPS_GCP_KMS_IDS hckms=SOPS_HUAWEICLOUD_KMS_IDS "
     "azure-kv=SOPS_AZURE_KEYVAULT_URLS hc-vault-transit=SOPS_VAULT_URIS pgp,p=SOPS_PGP_FP "
@@ -46,21 +47,22 @@ FLAGS = {
     "completion zsh": "",
     "completion fish": "",
     "completion powershell": "",
-    "exec-env": f"background? pristine? user same-process? {_DO} {_KS}",
-    "exec-file": f"background? no-fifo? user {_TYPES} filename {_DO} {_KS}",
+    "exec-env": f"background? pristine? user same-process? {_AWS} {_DO} {_KS}",
+    "exec-file": f"background? no-fifo? user {_TYPES} filename {_AWS} {_DO} {_KS}",
     "publish": f"yes,y? omit-extensions? recursive? verbose? {_DO} {_KS}",
     "keyservice": "network,net address,addr prompt? verbose?",
     "filestatus": "input-type",
     "groups add": f"file,f {_GROUP} in-place,i? shamir-secret-sharing-threshold# {_KS}",
     "groups delete": f"file,f in-place,i? shamir-secret-sharing-threshold# {_KS}",
-    "updatekeys": f"yes,y? input-type {_KS}",
-    "decrypt": f"in-place,i? extract output {_TYPES} ignore-mac? filename-override {_DO} {_KS}",
+    "updatekeys": f"yes,y? input-type {_AWS} {_KS}",
+    "decrypt": f"in-place,i? extract output {_TYPES} ignore-mac? filename-override {_AWS} {_DO} {_KS}",
     "encrypt": f"in-place,i? output {_KEYS} {_TYPES} {_SEL} filename-override {_KS}",
-    "rotate": f"in-place,i? output {_TYPES} encryption-context {_CHANGES} filename-override {_DO} {_KS}",
+    "rotate": f"in-place,i? output {_TYPES} encryption-context {_CHANGES} filename-override {_AWS} {_DO} "
+    f"{_KS}",
     "edit": f"{_KEYS} {_TYPES} {_SEL} show-master-keys,s? ignore-mac? {_DO} {_KS}",
     "set": f"{_TYPES} value-file? value-stdin? shamir-secret-sharing-threshold# ignore-mac? {_DO} "
-    f"idempotent? {_KS}",
-    "unset": f"{_TYPES} shamir-secret-sharing-threshold# ignore-mac? {_DO} idempotent? {_KS}",
+    f"idempotent? {_AWS} {_KS}",
+    "unset": f"{_TYPES} shamir-secret-sharing-threshold# ignore-mac? {_DO} idempotent? {_AWS} {_KS}",
 }
 ROOT_FLAGS = (
     "decrypt,d? encrypt,e? rotate,r? disable-version-check?SOPS_DISABLE_VERSION_CHECK check-for-updates? "
@@ -374,18 +376,18 @@ def main(argv: list[str], console: Console | None = None) -> int:
 _VERSION = "sops 3.13.2\n"
 
 
+def is_empty_group(error: EncconfError) -> bool:
+    """Whether there is nobody to encrypt for."""
+    words = ("empty key group", "there is no master key", "key group is empty")
+    return any(word in error.message for word in words)
+
+
 def as_sops(error: EncconfError) -> EncconfError:
     """The error in the words that sops's clients compare whole."""
-    if (
-        "empty key group" in error.message
-        or "there is no master key" in error.message
-        or "key group is empty" in error.message
-    ):
-        error.message, error.hint, error.file = (
-            "Could not generate data key: [empty key group provided]",
-            None,
-            None,
-        )
+    if is_empty_group(error):
+        error.message = "Could not generate data key: [empty key group provided]"
+        error.hint = error.file = None
     elif isinstance(error, NotEncryptedError):
-        error.message, error.hint, error.file = "sops metadata not found", None, None
+        error.message = "sops metadata not found"
+        error.hint = error.file = None
     return error

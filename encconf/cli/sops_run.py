@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.cli.sops import as_sops
+from encconf.cli.sops import as_sops, is_empty_group
 from encconf.errors import EncconfError, InputError, MissingFileError, NotEncryptedError
 
 TYPE_CHECKING = False
@@ -190,11 +190,19 @@ class Run:
 
         keys = self.keys()
         rule: Rule | None = None
+        notices: list[str] = []
         try:
-            rule = configs.find_rule(name, config=self.config, notify=self.console.warn)
+            rule = configs.find_rule(name, config=self.config, notify=notices.append)
         except NoConfigError:
             if not keys:
                 raise
+        except EncconfError as error:
+            if is_empty_group(error):
+                notices.clear()  # clients compare what sops says then, and it says nothing else
+            raise
+        finally:
+            for notice in notices:
+                self.console.warn(notice)
         selection = rule.selection if rule is not None else DEFAULT
         given = {kind: self.line.text(kind.replace("_", "-")) for kind in KINDS}
         kinds = [kind for kind in KINDS if given[kind]]

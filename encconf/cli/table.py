@@ -561,6 +561,15 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        "shim",
+        "encconf.cli.shim:shim",
+        "Write a program called sops that is encconf.",
+        details="For programs that call sops. It takes sops's argument line and gives its exit codes.",
+        arguments=(Argument("folder"),),
+        options=(COLOR,),
+        examples=("encconf shim ~/bin",),
+    ),
+    Command(
         "help",
         "encconf.cli.about:show_help",
         "Explain a command or a topic.",

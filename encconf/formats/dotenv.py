@@ -76,6 +76,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     document.trees.append(tree)
     document.shape.append("%")
     root = Scope(None, None, (), "", tree)
+    seen: set[str] = set()
     pending: list[Comment] = []
     block: list[tuple[int, int]] = []
 
@@ -118,6 +119,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
                 end = found.end()
                 following = text.find("\n", end) + 1 or len(text)
                 note = _one_line(text[start:end])
+        if name in seen:  # a scope of its own tells its comments from those of the first
+            root = Scope(None, None, (), "", tree)
+            seen.clear()
+        seen.add(name)
         line = note if note is not None else text[start:end]
         data = line.replace("\\n", "\n").encode()
         leaf = Leaf(root, name, start, end, _style(line), "str", data, note)
@@ -125,7 +130,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
         document.shape.append("." + name)
         tree[name] = None
         for comment in pending:
-            comment.before = name
+            comment.scope, comment.before = root, name
         pending.clear()
         at = following
     if block:

@@ -102,24 +102,27 @@ def _flow_text(copies: list[Leaf]) -> str:
     """A collection in flow style on one line, in JSON's spelling where that says the same."""
     assert isinstance(copies[0].note, Unfolded)
     for leaf in copies:
-        leaf.scope.node[leaf.step] = _Word(_word(leaf))
-
-    def spell(value: object) -> str:
+        leaf.scope.node[leaf.step] = _word(leaf)
+    out: list[str] = []
+    pending: list[object] = [copies[0].note.root.node]  # what is still to be spelled, the next one last
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            out.append(value)
+            continue
+        parts: list[object] = []
         if isinstance(value, dict):
-            return "{" + ", ".join(f"{_key(key)}: {spell(item)}" for key, item in value.items()) + "}"
-        if isinstance(value, list):
-            return "[" + ", ".join(spell(item) for item in value) + "]"
-        assert isinstance(value, _Word)
-        return value
-
-    return spell(copies[0].note.root.node)
+            for key, item in value.items():
+                parts += [", " if parts else "", _key(key) + ": ", item]
+            parts = ["{", *parts, "}"]
+        else:
+            assert isinstance(value, list)
+            for item in value:
+                parts += [", " if parts else "", item]
+            parts = ["[", *parts, "]"]
+        pending.extend(reversed(parts))
+    return "".join(out)
 
 
 def _key(key: str) -> str:
     return key if key == "<<" else double(key)
-
-
-class _Word(str):
-    """A scalar that is spelled already."""
-
-    __slots__ = ()

@@ -217,13 +217,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
             if part.block is not None:
                 edits.append((*part.block, _flow_block(block_text)))
                 continue
-            body = text[part.start : part.close].rstrip()
-            at = part.start + len(body)
-            block = _flow_block(block_text)
-            if body.endswith(","):
-                edits.append((at, at, f" {block},"))  # as the others, with a comma behind
-            else:
-                edits.append((at, at, block if body.endswith("{") else f", {block}"))
+            edits.append(_flow_member(document, part, _flow_block(block_text)))
             continue
         if not re.match(r"sops:[ \t]*\r?\n", block_text):
             block_text = render_block(_block_tree(block_text))
@@ -236,6 +230,29 @@ def attach(document: Document, block_text: str) -> list[Edit]:
         broken = not before or before in BREAK or before == "\ufeff"
         edits.append((part.end, part.end, ("" if broken else newline) + block))
     return edits
+
+
+_COMMENT = re.compile(r"(?:^|(?<=\s))#[^\r\n]*")
+
+
+def _flow_member(document: Document, part: Part, block: str) -> Edit:
+    """Add the block as the last member of a flow mapping, never behind a comment."""
+    text = document.text
+    assert part.close is not None
+    ends = [leaf.end for leaf in document.leaves if part.start <= leaf.start < part.close]
+    ends += [flow.end for flow in document.flows if part.start <= flow.start and flow.end <= part.close]
+    tail = text[max(ends, default=part.start) : part.close]
+    if "#" not in tail:
+        body = text[part.start : part.close].rstrip()
+        at = part.start + len(body)
+        if body.endswith(","):
+            return at, at, f" {block},"  # as the others, with a comma behind
+        return at, at, block if body.endswith("{") else f", {block}"
+    # Comments end with their line, so the closing brace is on a line of its own.
+    before = _COMMENT.sub("", tail).rstrip()
+    if before.endswith(","):
+        return part.close, part.close, f"{block} ,"
+    return part.close, part.close, f", {block}" if ends or ":" in before else block
 
 
 def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
@@ -285,7 +302,8 @@ def detach(document: Document) -> list[Edit]:
 def _detach_flow(text: str, part: Part, start: int, end: int) -> Edit:
     assert part.close is not None
     if text[end : part.close].strip() == ",":
-        return start - (text[start - 1] == " "), text.index(",", end) + 1, ""
+        behind = text.index(",", end) + 1
+        return start if text[end] == " " else start - (text[start - 1] == " "), behind, ""
     before = re.search(r",[ \t]*\Z", text[part.start : start])
     if before is not None:
         return part.start + before.start(), end, ""

@@ -38,7 +38,7 @@ MAX_ALIASED = 100_000
 MAX_PATHS = 1 << 25
 """How many characters the paths of all collections may have; one long key has many below it."""
 SKIP = re.compile(rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*")
-_TAG = re.compile(r"!(?:<[^>]*>|[^\s,\[\]{}]*)")
+_TAG = re.compile(r"!\S*")  # libyaml and go-yaml end it at a blank only, in flow style too
 
 
 class TooNewError(Exception):
@@ -95,6 +95,10 @@ def place_of(text: str, offset: int) -> tuple[int, int]:
     return line, offset - start + 1
 
 
+def _too_long() -> LimitError:
+    return LimitError("the keys on the paths of the document are too long altogether")
+
+
 def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
     line, column = place_of(text, offset)
     return ParseError(message, line=line, column=column, hint=hint)
@@ -113,15 +117,18 @@ class Unfolded:
 class _Anchor:
     """What an alias can stand for: one leaf, or a collection with all that is in it."""
 
-    __slots__ = ("leaf", "leaves", "open", "scope", "scopes", "shape")
+    __slots__ = ("height", "leaf", "leaves", "lists", "merges", "open", "scope", "scopes", "shape")
 
     def __init__(self, leaf: Leaf | None, scope: Scope | None) -> None:
         self.leaf = leaf
         self.scope = scope
         self.open = scope is not None
+        self.height = 0  # how many levels the collection has, its own included
+        self.lists: tuple[list[Leaf], list[str]] = ([], [])  # where its leaves and shape are
         self.leaves = (0, 0)
         self.scopes = (0, 0)
         self.shape = (0, 0)
+        self.merges = (0, 0)
 
 
 def read(text: str, comments: bool, pure: bool) -> Document:
@@ -159,6 +166,7 @@ def read(text: str, comments: bool, pure: bool) -> Document:
         tuple[Scope | None, bool, int]
     ] = []  # the enclosing scope, whether it is a mapping, flow depth
     flow_stack: list[Flow | None] = []
+    heights = [0]  # of what each enclosing collection holds so far; the first is a whole document's
     scope: Scope | None = None
     node: Any = None
     in_map = False
@@ -182,6 +190,9 @@ def read(text: str, comments: bool, pure: bool) -> Document:
             note = None
             if tag is not None or event.anchor is not None:
                 note, start = properties(text, start, end, event.anchor, tag)
+                reached = text.startswith(style or value[0], start) if style or value else start == end
+                if not reached:
+                    raise _error(text, start, "what stands in front of the value cannot be told from it")
             if in_map and key is None:
                 if style == PLAIN or tag is not None:
                     found = _resolve(text, start, value, tag, style == PLAIN)[0]
@@ -274,7 +285,7 @@ def read(text: str, comments: bool, pure: bool) -> Document:
                 node[key] = new
                 path_size += len(scope.aad) + len(key)
                 if path_size > MAX_PATHS:
-                    raise LimitError("the keys on the paths of the document are too long altogether")
+                    raise _too_long()
                 inner = Scope(scope, key, (*scope.keys, key), f"{scope.aad}{key}:", new)
                 shape.append(("{" if mapping else "[") + key)
             else:
@@ -287,6 +298,7 @@ def read(text: str, comments: bool, pure: bool) -> Document:
                 scope_at[len(events) - 1] = inner
             scopes.append(inner)
             stack.append((scope, in_map, flow))
+            heights.append(0)
             if event.flow_style:
                 flow += 1
                 opened = Flow(event.end_mark.index + bom - 1, len(leaves))
@@ -301,9 +313,11 @@ def read(text: str, comments: bool, pure: bool) -> Document:
                 flow_stack.append(None)
             if event.anchor is not None:
                 anchor = _Anchor(None, inner)
+                anchor.lists = (leaves, shape)
                 anchor.leaves = (len(leaves), 0)
                 anchor.scopes = (len(scopes), 0)
                 anchor.shape = (len(shape), 0)
+                anchor.merges = (len(document.merges), 0)
                 anchors[event.anchor] = anchor
                 open_anchors.append((event.anchor, anchor))
             else:
@@ -316,13 +330,18 @@ def read(text: str, comments: bool, pure: bool) -> Document:
             if opened_flow is not None:
                 flow_end = opened_flow.end = end
                 opened_flow.last = len(leaves)
+            height = heights.pop() + 1
+            if height > heights[-1]:
+                heights[-1] = height
             closing = open_anchors.pop()
             if closing is not None:
                 anchor = closing[1]
                 anchor.open = False
+                anchor.height = height
                 anchor.leaves = (anchor.leaves[0], len(leaves))
                 anchor.scopes = (anchor.scopes[0], len(scopes))
                 anchor.shape = (anchor.shape[0], len(shape))
+                anchor.merges = (anchor.merges[0], len(document.merges))
             outer, in_map, flow = stack.pop()
             if outer is None:
                 if opened_flow is not None:
@@ -358,7 +377,12 @@ def read(text: str, comments: bool, pure: bool) -> Document:
                 aliased += target.leaves[1] - target.leaves[0] + target.scopes[1] - target.scopes[0] + 1
                 if aliased > MAX_ALIASED:
                     raise LimitError(f"aliases stand for more than {MAX_ALIASED} values")
-                _unfold(document, target, scope, step, leaves, shape, scopes, start, end, style)
+                if len(stack) + target.height > MAX_DEPTH:
+                    raise LimitError(f"the document nests deeper than {MAX_DEPTH} levels through its aliases")
+                heights[-1] = max(heights[-1], target.height)
+                path_size = _unfold(
+                    document, target, scope, step, leaves, shape, scopes, start, end, style, path_size
+                )
             key = None
         elif kind is DocumentStartEvent:
             if event.version is not None and tuple(event.version) != (1, 1):
@@ -464,12 +488,17 @@ def _unfold(
     start: int,
     end: int,
     style: str,
-) -> None:
-    """Add what an alias to a collection stands for, under the alias's own path."""
+    path_size: int,
+) -> int:
+    """Add what an alias to a collection stands for, under the alias's own path.
+
+    Returns ``path_size`` with the lengths of the new paths added.
+    """
     assert target.scope is not None
     source = target.scope
 
     def copy_of(old: Scope, parent: Scope, at: str | int) -> Scope:
+        nonlocal path_size
         new: dict[str, object] | list[object]
         new = dict.fromkeys(old.node) if isinstance(old.node, dict) else [None] * len(old.node)
         if isinstance(parent.node, dict):
@@ -479,8 +508,12 @@ def _unfold(
             parent.node[at] = new
         else:
             parent.node.append(new)
-        keys = (*parent.keys, at) if isinstance(at, str) else parent.keys
-        aad = f"{parent.aad}{at}:" if isinstance(at, str) else parent.aad
+        keys, aad = parent.keys, parent.aad
+        if isinstance(at, str):
+            path_size += len(aad) + len(at)
+            if path_size > MAX_PATHS:
+                raise _too_long()
+            keys, aad = (*keys, at), f"{aad}{at}:"
         made = Scope(parent, at, keys, aad, new)
         scopes.append(made)
         return made
@@ -493,14 +526,16 @@ def _unfold(
         assert old.parent is not None
         assert old.step is not None
         copies[id(old)] = copy_of(old, copies[id(old.parent)], old.step)
-    for old_leaf in leaves[target.leaves[0] : target.leaves[1]]:
+    old_leaves, old_shape = target.lists  # not `leaves`, if the anchor is in the sops block
+    for old_leaf in old_leaves[target.leaves[0] : target.leaves[1]]:
         made = copies[id(old_leaf.scope)]
         note = Unfolded(old_leaf, root)
         leaves.append(Leaf(made, old_leaf.step, start, end, style, old_leaf.type, old_leaf.data, note))
-    shape.extend(shape[target.shape[0] : target.shape[1]])
+    shape.extend(old_shape[target.shape[0] : target.shape[1]])
     shape.append("}")
-    merging = {id(merged) for merged in document.merges}
-    document.merges.extend(copies[key] for key in merging & copies.keys())
+    merged = document.merges[target.merges[0] : target.merges[1]]
+    document.merges.extend(copies[id(old)] for old in merged)
+    return path_size
 
 
 def _place_comments(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import ParseError
+from encconf.errors import DecryptError, ParseError
 from encconf.formats import goyaml
 
 TYPE_CHECKING = False
@@ -41,8 +41,13 @@ class Properties:
 
 def line_start(text: str, offset: int) -> int:
     """Where the line of an offset starts."""
-    line = text.rfind("\n", 0, offset) + 1
-    return max(line, text.rfind("\r", line, offset) + 1)  # not from the start: that would be quadratic
+    size = 256
+    while True:  # step by step: a search for the break that a text never uses would go to its start
+        low = max(offset - size, 0)
+        line = max(text.rfind("\n", low, offset), text.rfind("\r", low, offset)) + 1
+        if line or not low:
+            return line
+        size *= 4
 
 
 def newline_of(text: str) -> str:
@@ -55,6 +60,13 @@ def step_of(text: str) -> int:
     """How many blanks a text indents by: as its first indented line."""
     match = re.search(r"(?m)^( +)[^\s#]", text)
     return min(len(match.group(1)), 8) if match else 2
+
+
+def _habits(document: Document) -> tuple[str, int]:
+    """A text's line break and how many blanks it indents by, found once."""
+    if document.habits is None:
+        document.habits = newline_of(document.text), step_of(document.text)
+    return document.habits
 
 
 def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
@@ -95,17 +107,15 @@ def content_end(text: str, leaf: Leaf) -> int:
     indent = _content_indent(text, leaf, content)
     if indent is None:
         return content if not (leaf.data or b"").strip(b"\n") else end
-    body = text[content:end]
-    line_ends = [match.end() for match in NEWLINE.finditer(body)]
-    starts = [0, *line_ends]
-    if starts[-1] == len(body):
+    tail = content + len(text[content:end].rstrip(BREAK + " "))
+    starts = [match.end() for match in NEWLINE.finditer(text, tail, end)]  # of the blank lines
+    if starts and starts[-1] == end:
         starts.pop()
     while starts:
-        line = body[starts[-1] : len(body)].rstrip(BREAK)
-        if line.strip(" ") or len(line) > indent:
+        if len(text[starts[-1] : end].rstrip(BREAK)) > indent:
             break
-        body = body[: starts.pop()]
-    return content + len(body)
+        end = starts.pop()
+    return end
 
 
 def region(document: Document, leaf: Leaf) -> tuple[int, int]:
@@ -129,7 +139,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
         value = leaf.data.decode()
         if style == LITERAL and fits_block(value):
             end = content_end(text, leaf)
-            newline = newline_of(text)
+            newline = _habits(document)[0]
             if text[start:end] == _as_block(document, leaf, value) + newline:
                 return start, end - len(newline), enc
             end = leaf.end
@@ -199,6 +209,8 @@ def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
     """Put a comment where sops stored it as an item of a list, ``- ENC[…]``."""
     assert leaf.data is not None
     dash = document.text.rfind("-", 0, leaf.start)
+    if document.text[dash + 1 : leaf.start].strip():
+        raise DecryptError("a comment stands where only a value can", hint="sops writes none there")
     sign = "[] #" if alone and leaf.step == 0 else "#"  # a list that holds nothing else must stay one
     text = leaf.data.decode("utf-8", "replace")
     return dash, leaf.end, sign + (text if text.strip(" ") else text[1:])
@@ -382,6 +394,6 @@ def _as_block(document: Document, leaf: Leaf, value: str) -> str:
         skipped = 2 + len(inner) - len(inner.lstrip(" "))
         indent += skipped
         rest = rest[skipped:]
-    newline = newline_of(text)
-    body = block_lines(value, indent + step_of(text), newline)
+    newline, step = _habits(document)
+    body = block_lines(value, indent + step, newline)
     return f"|{chomping(value)}{newline}{body[: -len(newline)]}"

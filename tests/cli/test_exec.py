@@ -301,3 +301,19 @@ class TestCompletion:
         assert self.complete(app, "encconf get none.yaml d") == []
         assert self.complete(app, "encconf completion f") == ["fish"]
         assert "--format" in self.complete(app, "encconf export --f")
+
+
+class TestShim:
+    def test_a_program_called_sops(self, app: Project, tmp_path: Path) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        app.run("shim", str(folder))
+        app.run("shim", str(folder))
+        environ = {**app.environ, "PATH": f"{folder}:{app.environ['PATH']}"}
+        done = subprocess.run(
+            ["sops", "-d", FILE], cwd=app.folder, env=environ, capture_output=True, check=True
+        )
+        assert b"host: db.example.com" in done.stdout
+        (folder / "sops").write_text("#!/bin/sh\n")
+        assert "another sops" in app.run("shim", str(folder), code=3).err
+        app.run("shim", str(folder / "none"), code=3)

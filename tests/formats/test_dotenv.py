@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves
@@ -264,9 +265,10 @@ def test_comments(sops: Sops) -> None:
     assert ours.startswith("#\n#ENC[")
     assert sops.with_environ(KEY.environ()).decrypt(ours, "dotenv") == text
     selection = Selection("encrypted_comment_regex", "secret")
-    text = "# secret\nA=1\nB=2\n# secret\n# why\nC=3\n"
+    text = "# secret\nA=1\nB=2\n# secret\n# why\nC=3\nA=4\n"
     ours = api.encrypt(text, rule(KEY, selection=selection), format="dotenv", credentials=CREDENTIALS)
     assert [leaf.step for leaf in sealed_leaves(ours, "dotenv")] == ["A", "C"]
+    assert "\nA=4\n" in ours
     assert sops.with_environ(KEY.environ()).decrypt(ours, "dotenv") == text
 
 
@@ -299,3 +301,34 @@ def _there_and_back(text: str) -> None:
         return
     assert api.decrypt(ours, format="dotenv", credentials=CREDENTIALS) == text
     assert api.loads_all(ours, format="dotenv", credentials=CREDENTIALS) == format.load_plain(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'A="\n' * 100_000,
+        "A='x\n" * 100_000,
+        'A="\\"\n' * 100_000,
+        "A=" + "'" * 1_000_000,
+        'A="' + "\\" * 1_000_001,
+        " " * 1_000_000 + "A=1",
+        "A=1\r" * 200_000 + "\n",
+    ],
+    ids=lambda text: repr(text[:6]),
+)
+def test_work_grows_with_the_text(text: str) -> None:
+    started = time.monotonic()
+    document = format.scan(text, comments=True)
+    format.prepare(document, bytearray(len(document.leaves)))
+    assert time.monotonic() - started < 20  # not a benchmark: squared, it would take hours
+
+
+def test_a_stale_record_brings_nothing_back() -> None:
+    """What stands between values comes back only where it still stands."""
+    old = api.encrypt("  # old\nA=1\n  # b\nB=2\n", rule(KEY), format="dotenv", credentials=CREDENTIALS)
+    record = re.search("(?m)^sops_encconf_layout=.*\n", old)
+    assert record is not None
+    new = api.encrypt("# new\nA=1\n# b\nB=2\n", twin=old, format="dotenv", credentials=CREDENTIALS)
+    assert "encconf" not in new
+    stale = new.replace("sops_lastmodified", record.group() + "sops_lastmodified")
+    assert api.decrypt(stale, format="dotenv", credentials=CREDENTIALS) == "# new\nA=1\n  # b\nB=2\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -413,3 +414,27 @@ def _there_and_back(text: str) -> None:
         return
     assert api.decrypt(ours, format="ini", credentials=CREDENTIALS) == text
     assert api.loads_all(ours, format="ini", credentials=CREDENTIALS) == format.load_plain(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a]\n" * 100_000,
+        "; x\n" * 200_000,
+        ";\n" * 200_000,
+        "a=x\\\n" + "y\\\n" * 200_000,
+        "".join(f"k{number}=\\\n" for number in range(60_000)),
+        "".join(f"k{number}=\\\n  x\\\n" for number in range(50_000)),
+        "".join(f"k{number}=x\n" for number in range(50_000)) + "l=\n" + "  x\n" * 100_000,
+        "k=" + " " * 1_000_000 + "x",
+        "k=`" + "`" * 1_000_000,
+        "k = a ;" * 100_000,
+        "k" * 1_000_000 + "=1",
+    ],
+    ids=lambda text: repr(text[:6]),
+)
+def test_work_grows_with_the_text(text: str) -> None:
+    started = time.monotonic()
+    document = format.scan(text, comments=True)
+    format.prepare(document, bytearray(len(document.leaves)))
+    assert time.monotonic() - started < 20  # not a benchmark: squared, it would take hours

@@ -168,6 +168,13 @@ BLOCK = {
         "{}\n",
         '{"a": [1, 2],}\n',
         "{ }",
+        "{a: s3cret,\n# c\n}\n",
+        "{a: 1 # c\n}\n",
+        "{a: 1, # c\n}\n",
+        "{ # c\n}\n",
+        "{a: [], # c\n  b: {} # d\n  # e\n}\n",
+        "{a: &x {}, b: *x # c\n}\n",
+        "{a: 1\n# x\n}\n---\nb: 2\n",
         "a: 1\r\nb: 2\r\n",
         "\ufeffa: 1\n",
         "---\n",
@@ -213,3 +220,55 @@ def test_a_block_goes_whole(block: str, rest: str) -> None:
     text = "a: 1\n" + block + rest
     for document in (yaml.scan(text), read(text, False, pure=False), read(text, False, pure=True)):
         assert splice(text, yaml.detach(document)) == "a: 1\n" + rest
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "word"),
+    [
+        ("d: !x,y |\n  q\n", "!x,y", "|\n  q\n"),
+        ("d: !!s]x q\n", "!!s]x", "q"),
+        ("d: &a !x,y 'q'\n", "!x,y", "'q'"),
+        ('d: &a !x[ "q"\n', "!x[", '"q"'),
+        ("d: !<tag:x,y> q\n", "!<tag:x,y>", "q"),
+        ("d: [!x, q]\n", "!x,", "q"),
+        ("d: [!x ]\n", "!x", ""),
+        ("d: !x # c\n  q\n", "!x", "q"),
+    ],
+)
+def test_a_tag_ends_at_a_blank(text: str, tag: str, word: str) -> None:
+    """As in sops, which takes all of these."""
+    both(text)
+    leaf = read(text, False, pure=False).leaves[0]
+    assert isinstance(leaf.note, Properties)
+    assert (leaf.note.tag, text[leaf.start : leaf.end]) == (tag, word)
+
+
+def test_sealing_behind_an_odd_tag() -> None:
+    for text in ("d: !x,y |\n  q\n", "d: !!s]x q\n", "d: [!x, q]\n"):
+        document = yaml.scan(text)
+        enc = splice(text, [yaml.sealed(document, document.leaves[0], "ENC[x]")])
+        sealed = yaml.scan(enc)
+        assert sealed.leaves[0].data in (b"ENC[x]", b"ENC[x]\n")
+        assert document.leaves[0].data is not None
+        back = yaml.literal(sealed, sealed.leaves[0], "str", document.leaves[0].data)
+        assert yaml.scan(splice(enc, [back])).leaves[0].data == document.leaves[0].data
+
+
+def test_an_alias_and_its_anchor_on_both_sides_of_the_block() -> None:
+    text = "x: 1\nsops:\n  age: &a [{enc: y}]\n  pgp: *b\nz: *a\n".replace("x: 1", "x: &b [w, v]")
+    document = yaml.scan(text)
+    assert document.block == {"age": [{"enc": "y"}], "pgp": ["w", "v"]}
+    assert [(leaf.path, leaf.data) for leaf in document.leaves] == [
+        (("x", 0), b"w"),
+        (("x", 1), b"v"),
+        (("z", 0, "enc"), b"y"),
+    ]
+
+
+def test_merges_of_aliases_stand_in_order() -> None:
+    text = "a: &a {x: 1}\nb: &b\n  <<: *a\n  c: &c {<<: *a, y: 2}\nd: *b\ne: {<<: *c, z: 3}\n"
+    tree = yaml.load_plain(text)[0]
+    assert tree["d"] == tree["b"] == {"x": 1, "c": {"x": 1, "y": 2}}
+    assert tree["e"] == {"x": 1, "y": 2, "z": 3}
+    paths = [scope.path for scope in yaml.scan(text).merges]
+    assert paths == [("b",), ("b", "c"), ("d",), ("d", "c"), ("e",), ("e", "<<")]

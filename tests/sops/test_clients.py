@@ -180,7 +180,8 @@ class TestContract:
         "rule", ["path_regex: p", "path_regex: p\n    key_groups: []", "key_groups: [{}]"]
     )
     def test_no_keys(self, ours: Box, rule: str) -> None:
-        ours.write(".sops.yaml", f"creation_rules:\n  - {rule}\n")
+        typo = "destination_rules:\n  - s3_bucket: x\n    reencryption_rule: {}\n"
+        ours.write(".sops.yaml", f"creation_rules:\n  - {rule}\n{typo}")
         ours.write("p.yaml", "a: 1\n")
         done = ours.run("encrypt", "-i", "p.yaml", code=1)
         assert done.err == "Could not generate data key: [empty key group provided]\n"

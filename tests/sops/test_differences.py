@@ -395,6 +395,11 @@ def test_stdin_type(sides: Sides) -> None:
     assert "--input-type" in own.err
 
 
+def test_aws_profile(sides: Sides) -> None:
+    real, ours, own = sides.run("decrypt", "--aws-profile", "ci", "e.yaml")
+    assert (real.code, ours.code, own.code) == (1, 0, 0)
+
+
 def test_fish(sides: Sides) -> None:
     assert sides.real.run("completion", "fish").code == 3
     for box in (sides.ours, sides.own):
