@@ -48,7 +48,7 @@ class Credentials:
 
     __slots__ = (
         *("_age_sources", "_clients", "_lock", "_notified"),
-        *("config_home", "environ", "home", "notify", "platform", "prompt", "timeout"),
+        *("cache", "config_home", "environ", "home", "notify", "platform", "prompt", "timeout"),
         *("insecure_remote", "key_services", "local_key_service"),
     )
 
@@ -66,6 +66,7 @@ class Credentials:
         local_key_service: bool = True,
         insecure_remote: bool = False,
     ) -> None:
+        self.cache: Any = None  # the DataKeyCache that `open_data_key` uses where it is given none
         self.environ = environ
         self.home = home
         self.config_home = config_home

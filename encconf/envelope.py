@@ -164,6 +164,7 @@ def open_data_key(
     message is the report of what was tried, DuplicateKeyTypeError, and MetadataError when the parts
     make no key.
     """
+    cache = cache if cache is not None else credentials.cache
     order = credentials.key_order()
     shared = len(groups) > 1
     quorum = max(threshold or len(groups), 2) if shared else 1

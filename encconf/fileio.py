@@ -52,10 +52,10 @@ def open_standard_streams() -> None:
             os.open(os.devnull, access)  # gets the lowest free number, which is this one
 
 
-def read_stdin() -> str:
+def read_stdin(*, binary: bool = False) -> str:
     """All of stdin as text; errors as for `read_text`."""
     try:
-        return decode(_read_all(0))
+        return decode(_read_all(0), binary=binary)
     except InputError as error:
         raise error.about("stdin") from None
     except OSError as error:
@@ -68,7 +68,7 @@ def write_stdout(data: str | bytes) -> None:
     Raises OutputError; BrokenPipeError where the reader has gone.
     """
     try:
-        write_all(1, data.encode() if isinstance(data, str) else data)
+        write_all(1, encode(data) if isinstance(data, str) else data)
         os.close(os.dup(1))  # some file systems tell of a full disk only at a close
     except BrokenPipeError:
         raise
@@ -100,15 +100,17 @@ def resolve(path: str) -> str:
     return os.path.realpath(path)
 
 
-def read_text(path: str) -> str:
+def read_text(path: str, *, binary: bool = False) -> str:
     """The text of a file, every byte of it: UTF-8, a byte order mark and ``\\r\\n`` kept.
+
+    With ``binary``, bytes that are not UTF-8 become lone surrogates (``surrogateescape``).
 
     Raises MissingFileError, LimitError (more than `LIMIT`), ParseError (not UTF-8), InputError
     (unreadable, or neither a regular file nor a pipe: a link in a repository may lead to /dev/zero).
     """
     data = read_bytes(path)
     try:
-        return decode(data)
+        return decode(data, binary=binary)
     except InputError as error:
         raise error.about(path) from None
 
@@ -142,10 +144,18 @@ def read_bytes(path: str) -> bytes:
         os.close(descriptor)
 
 
-def decode(data: bytes) -> str:
-    """Bytes as text.  Raises ParseError, which says where and not what, for what isn't UTF-8."""
+def encode(text: str) -> bytes:
+    """Text as bytes: UTF-8, and as they were the bytes that `decode` took for a binary file."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def decode(data: bytes, *, binary: bool = False) -> str:
+    """Bytes as text; ``binary`` as for `read_text`.
+
+    Raises ParseError, which says where and not what, for what isn't UTF-8.
+    """
     try:
-        return data.decode()
+        return data.decode("utf-8", "surrogateescape" if binary else "strict")
     except UnicodeDecodeError as error:
         utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
         raise ParseError(
@@ -193,7 +203,7 @@ def write_atomic(
     Raises OutputError, ChangedError when the file isn't as ``replacing`` says.
     """
     if isinstance(data, str):
-        data = data.encode()
+        data = encode(data)
     try:
         if is_special(path):
             _write_through(path, data)
@@ -448,7 +458,7 @@ def write_private(path: str, data: str) -> None:
     try:
         descriptor = os.open(path, _CREATE, 0o600)
         try:
-            write_all(descriptor, data.encode())
+            write_all(descriptor, encode(data))
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -197,7 +197,7 @@ class Session:
                 if not os.path.exists(draft):
                     raise EditorError("the editor removed the text; nothing was changed").about(self.file)
                 try:
-                    edited = fileio.read_text(draft)
+                    edited = fileio.read_text(draft, binary=self.format == "binary")
                     if edited == self.plain:
                         at_once = time.monotonic() - started < 1 and self.console.can_ask()
                         raise NotModifiedError("nothing was changed", hint=_WAIT if at_once else None)

@@ -27,7 +27,14 @@ def encrypt(
     **keys_and_selection: Value,
 ) -> None:
     """Encrypt a file beside itself, over itself, to another file or to stdout."""
-    source = files.read(file, in_place=in_place, output=output, override=filename_override)
+    source = files.read(
+        file,
+        in_place=in_place,
+        output=output,
+        override=filename_override,
+        plain=True,
+        input_type=input_type,
+    )
     format = files.format_of(source.name, input_type)
     target = _target(source, file, output, in_place=in_place)
     rule = find_rule(

@@ -38,8 +38,18 @@ class Source:
         self.text = text
 
 
-def read(file: str | None, *, in_place: bool, output: str | None, override: str | None) -> Source:
+def read(
+    file: str | None,
+    *,
+    in_place: bool,
+    output: str | None,
+    override: str | None,
+    plain: bool = False,
+    input_type: str | None = None,
+) -> Source:
     """Read FILE, or stdin where none is named and somebody feeds it.
+
+    A ``plain`` one of format binary (by ``input_type``, else by its name) may hold any bytes.
 
     Raises ConflictError for ``in_place`` with an output or stdin; MissingFileError when nothing
     is there to read.
@@ -54,14 +64,21 @@ def read(file: str | None, *, in_place: bool, output: str | None, override: str 
 
             if is_terminal(0):
                 raise MissingFileError("no file was named", hint="name one, or - for stdin")
-        return Source("stdin", override or STDIN_NAME, None, fileio.read_stdin())
+        binary = plain and _is_binary(override, input_type)
+        return Source("stdin", override or STDIN_NAME, None, fileio.read_stdin(binary=binary))
     path = fileio.resolve(file)
     try:
-        text = fileio.read_text(path)
+        text = fileio.read_text(path, binary=plain and _is_binary(override or file, input_type))
     except InputError as error:
         error.file = file
         raise
     return Source(file, override or file, path, text)
+
+
+def _is_binary(name: str | None, input_type: str | None) -> bool:
+    from encconf import formats
+
+    return (input_type or (formats.of_path(name) if name else "")) == "binary"
 
 
 def format_of(name: str, input_type: str | None) -> str:
@@ -172,6 +189,11 @@ def refuse_clear(
 
 def encrypted_name(path: str) -> str:
     """``secrets.enc.yaml`` for ``secrets.yaml``; "" for a name that is of that kind already."""
+    folder, name = os.path.split(path)
+    if name == ".env":  # the extension is all there is
+        return os.path.join(folder, ".enc.env")
+    if name == ".enc.env":
+        return ""
     stem, extension = os.path.splitext(path)
     return "" if stem.endswith(".enc") else f"{stem}.enc{extension}"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from encconf.changes import Plan
     from encconf.cli.console import Console
     from encconf.cli.table import Value
+    from encconf.credentials import Credentials
     from encconf.keys import MasterKey
 
 
@@ -32,10 +33,15 @@ def rotate(
     if output is not None and len(file) > 1:
         raise UsageError("--output takes the result of one file")
     add, remove = named_keys(options, "add_"), named_keys(options, "rm_")
+    credentials = files.credentials(console)
+    if not dry_run:
+        _unwrap_ahead(credentials, file, input_type, lambda name, text, format: True)
     _each(
         console,
         file,
-        lambda each: _rotate(console, each, add, remove, output, dry_run, ignore_mac, input_type, config),
+        lambda each: _rotate(
+            console, each, add, remove, output, dry_run, ignore_mac, input_type, config, credentials
+        ),
         "rotating",
     )
 
@@ -50,6 +56,7 @@ def _rotate(
     ignore_mac: bool,
     input_type: str | None,
     config: str | None,
+    credentials: Credentials,
 ) -> None:
     source = files.read(file, in_place=False, output=None, override=None)
     format = files.format_of(source.name, input_type)
@@ -70,7 +77,7 @@ def _rotate(
         format=format,
         add=add,
         remove=remove,
-        credentials=files.credentials(console),
+        credentials=credentials,
         ignore_mac=ignore_mac,
         notify=console.warn,
     )
@@ -96,10 +103,22 @@ def updatekeys(
     config: str | None,
 ) -> None:
     """Give files the keys that their rules name now."""
+    from encconf.config import find_rule
+
+    def changes_keys(name: str, text: str, format: str) -> bool:
+        rule = find_rule(name, config=config)
+        chosen = rule.selection if selection else None
+        return bool(changes.plan(text, rule.groups, rule.threshold, format=format, selection=chosen).changes)
+
+    credentials = files.credentials(console)
+    if yes and not dry_run:
+        _unwrap_ahead(credentials, file, input_type, changes_keys)
     _each(
         console,
         file,
-        lambda each: _update(console, each, yes, dry_run, selection, keep_data_key, input_type, config),
+        lambda each: _update(
+            console, each, yes, dry_run, selection, keep_data_key, input_type, config, credentials
+        ),
         "updating",
         asks=not yes,
     )
@@ -114,6 +133,7 @@ def _update(
     keep_data_key: bool,
     input_type: str | None,
     config: str | None,
+    credentials: Credentials,
 ) -> None:
     from encconf.config import find_rule
 
@@ -149,7 +169,7 @@ def _update(
     enc = changes.carry_out(
         wanted,
         rotate=not keep_data_key,
-        credentials=files.credentials(console),
+        credentials=credentials,
         notify=console.warn if rotates else None,
     )
     fileio.write_atomic(source.path, enc, replacing=source.text)
@@ -248,6 +268,43 @@ def number(text: str | None) -> int | None:
     if not text.isdecimal() or len(text) > 3:
         raise UsageError("the threshold is a number of key groups")
     return int(text)
+
+
+_AT_ONCE = 16
+
+
+def _unwrap_ahead(
+    credentials: Credentials,
+    paths: list[str],
+    input_type: str | None,
+    wanted: Callable[[str, str, str], bool],
+) -> None:
+    """Unwrap the data keys of many files side by side, for the work that follows file by file.
+
+    Whatever goes wrong here goes wrong again there, with the file's name.
+    """
+    if len(paths) < 2:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    from encconf.envelope import DataKeyCache, open_data_key
+
+    credentials.cache = DataKeyCache()
+
+    def unwrap(path: str) -> None:
+        if path in files.STDIN:
+            return  # it can be read only once
+        try:
+            source = files.read(path, in_place=False, output=None, override=None)
+            format = files.format_of(source.name, input_type)
+            if wanted(path, source.text, format):
+                metadata = files.metadata(source.text, format)
+                open_data_key(metadata.groups, metadata.threshold, credentials)
+        except EncconfError:
+            pass
+
+    with ThreadPoolExecutor(min(len(paths), _AT_ONCE), "encconf") as pool:
+        list(pool.map(unwrap, paths))
 
 
 def _each(

@@ -120,7 +120,10 @@ class Run:
         from encconf import fileio
 
         try:
-            return fileio.read_text(file) if file not in ("/dev/stdin", "-") else fileio.read_stdin()
+            binary = self.formats(self.line.text("filename-override") or file)[0] == "binary"
+            if file in ("/dev/stdin", "-"):
+                return fileio.read_stdin(binary=binary)
+            return fileio.read_text(file, binary=binary)
         except MissingFileError:
             _fail(2, f"Error reading file: open {file}: no such file or directory")
         except InputError as error:

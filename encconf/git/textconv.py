@@ -24,7 +24,7 @@ def textconv(data: bytes, path: str, credentials: Credentials | None = None) -> 
     if b"sops" not in data:
         return data, None
     try:
-        return _decrypted(data, path, credentials).encode(), None
+        return _decrypted(data, path, credentials), None
     except EncconfError as error:
         from encconf.errors import NotEncryptedError
 
@@ -36,11 +36,12 @@ def textconv(data: bytes, path: str, credentials: Credentials | None = None) -> 
     return data, f"{os.path.basename(path)}: shown encrypted: {reason}"
 
 
-def _decrypted(data: bytes, path: str, credentials: Credentials | None) -> str:
+def _decrypted(data: bytes, path: str, credentials: Credentials | None) -> bytes:
     from encconf import api, fileio, formats
     from encconf.credentials import Credentials
 
     if credentials is None:
         credentials = Credentials.from_env()
         credentials.prompt = None
-    return api.decrypt(fileio.decode(data), format=formats.of_path(path), credentials=credentials)
+    plain = api.decrypt(fileio.decode(data), format=formats.of_path(path), credentials=credentials)
+    return fileio.encode(plain)

@@ -47,9 +47,9 @@ class MotoServer:
     """Listens on 127.0.0.1 until `close`; all state is this process's, so one server at a time.
 
     ``calls`` are the actions asked for, in order: ``Decrypt``, ``AssumeRole sops@host`` with the name of
-    the session, and so on; ``users`` are the access keys that asked.  Every answer takes ``delay``
-    seconds longer; the next ``throttled`` calls of KMS are answered that there were too many, and the
-    next ``failing`` ones with an internal error.
+    the session, and so on; ``users`` are the access keys that asked. Every answer takes ``delay`` seconds
+    longer, and ``peak`` is how many were waited for at a time. The next ``throttled`` calls of KMS are
+    answered that there were too many, and the next ``failing`` ones with an internal error.
     """
 
     def __init__(self) -> None:
@@ -58,6 +58,7 @@ class MotoServer:
         self.calls: list[str] = []
         self.users: list[str] = []
         self.delay = 0.0
+        self.peak = self._now = 0
         self.throttled = 0
         self.failing = 0
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -121,7 +122,12 @@ class MotoServer:
                 self.failing -= 1
                 fault = "500 KMSInternalException"
         if self.delay:
+            with self._lock:
+                self._now += 1
+                self.peak = max(self.peak, self._now)
             time.sleep(self.delay)
+            with self._lock:
+                self._now -= 1
         if fault:
             code, _, name = fault.partition(" ")
             start(f"{code} x", [("Content-Type", "application/x-amz-json-1.1")])
