@@ -411,7 +411,8 @@ def test_a_role_is_assumed_once_and_named_as_by_sops(aws: MotoServer, arn: str) 
     assert aws.calls == [f"AssumeRole {session}", "Encrypt", "Decrypt"]
     aws.calls.clear()
     Sops(aws.environ).encrypt(PLAIN, "yaml", "--kms", f"{arn}+{ROLE}")
-    assert aws.calls == [f"AssumeRole {session}", "Encrypt"]
+    assert aws.calls[0] == f"AssumeRole {session}"
+    assert set(aws.calls[1:]) == {"Encrypt"}  # its SDK repeats a call whose connection was lost
 
 
 @pytest.mark.services
