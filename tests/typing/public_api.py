@@ -13,6 +13,7 @@ from typing import assert_type
 import encconf
 from encconf import (
     Credentials,
+    DataKeyCache,
     EncconfError,
     Inspection,
     Rule,
@@ -21,6 +22,7 @@ from encconf import (
     find_rule,
     inspect,
     load_config,
+    load_configs,
     loads,
     loads_all,
 )
@@ -37,6 +39,11 @@ credentials = Credentials.from_env()
 assert_type(credentials, Credentials)
 assert_type(Credentials.from_env(os.environ), Credentials)
 assert_type(load_config("x.json", credentials=credentials), dict[str, object])
+
+cache = DataKeyCache(lifetime=60)
+assert_type(cache, DataKeyCache)
+assert_type(load_config("x.json", cache=cache), dict[str, object])
+assert_type(load_configs(["a.yaml", Path("b.yaml")], cache=cache), list[dict[str, object]])
 
 assert_type(loads("…"), dict[str, object])
 assert_type(loads("…", format="json", credentials=credentials), dict[str, object])
