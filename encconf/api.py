@@ -8,7 +8,6 @@ Each function works on one file's text; reading and writing files is the callers
 from __future__ import annotations
 
 import os
-import re
 import time
 
 from encconf import formats, seal
@@ -212,7 +211,7 @@ def loads_all(
         )
     module = formats.module(format)
     opened = _open(text, module, credentials, comments=False, cache=cache)
-    if format == "toml":  # which strings are dates stands in the layout record
+    if module.LOADS_TEXT:
         return module.load_plain(plain_text(opened))
     return _values(opened.document)
 
@@ -363,7 +362,7 @@ def _says(module: Format, text: str, document: Document) -> bool:
     wanted = [leaf for leaf in document.leaves if leaf.type != "comment"]
     if len(found.leaves) != len(wanted) or found.shape != document.shape:
         return False
-    return _tokens(found.leaves, document.format) == _tokens(wanted, document.format)
+    return _tokens(found.leaves, module) == _tokens(wanted, module)
 
 
 def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> list[Edit]:
@@ -375,8 +374,6 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
     edits: list[Edit] = []
     places: list[bytes] | None = None
     lost = 0
-    # In dotenv and INI nothing but a line feed ends a line.
-    breaks_out = None if opened.document.format in ("dotenv", "ini") else _BREAKS_OUT
     for comment, is_chosen in zip(opened.document.comments, opened.chosen.comments, strict=True):
         if not is_chosen or not comment.text.startswith(PREFIX):
             continue
@@ -394,12 +391,10 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
                 data = unlock(opened.data_key, ciphertext, nonce, place)
                 if data is not None:
                     break
-        plain = data.decode("utf-8", "replace") if data is not None else ""
-        if data is None or (breaks_out and breaks_out.search(plain)):
+        plain = None if data is None else module.comment_text(data.decode("utf-8", "replace"))
+        if plain is None:
             lost += 1
             continue
-        if "\n" in plain:  # every line of it must stay a comment
-            plain = _NO_COMMENT[opened.document.format == "ini"].sub("\n# ", plain)
         if isinstance(comment.scope.node, list) and plain.strip(" ") == "":
             plain = plain[1:]
         comment.sealed = comment.text
@@ -415,11 +410,6 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
     if lost and notify:
         notify(f"{lost} encrypted comments could not be decrypted and stay as they are")
     return edits
-
-
-# A line break that would end the comment; what follows would be read as values.
-_BREAKS_OUT = re.compile("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_NO_COMMENT = (re.compile(r"\n(?!#)"), re.compile(r"\n(?!\s*[#;])"))
 
 
 def _stored(comment: Comment) -> bytes:
@@ -637,13 +627,12 @@ class _Sealer:
         encrypt = self.encrypt
         out: list[tuple[str | None, bool]] = []
         for index, leaf in enumerate(plain.leaves):
-            # An empty string stays as it is, but for TOML: no release of rops could read it.
-            if not chosen[index] or leaf.data is None or (not leaf.data and plain.format != "toml"):
+            if not chosen[index] or leaf.data is None or (not leaf.data and not self.module.SEALS_EMPTY):
                 out.append((None, False))
                 continue
             was = reused[index] if reused is not None else None
             if was is not None and was.sealed is not None:
-                # See _tokens: a JSON integer may have been stored as a float.
+                # See formats.json.token: an integer may have been stored as a float.
                 leaf.type, leaf.data = was.type, was.data
                 out.append((was.sealed, was.style == ""))
             else:
@@ -670,7 +659,7 @@ class _Sealer:
         from encconf.align import align
 
         old = self.old.document.leaves
-        taken = align(_tokens(old, plain.format), _tokens(plain.leaves, plain.format))
+        taken = align(_tokens(old, self.module), _tokens(plain.leaves, self.module))
         return [old[index] if index is not None else None for index in taken]
 
     def _block(self, layout: str | None = None) -> str:
@@ -751,8 +740,8 @@ class _Sealer:
             return reused
         from encconf.align import align
 
-        before = _with_comments(old.document.leaves, old.document)
-        now = _with_comments(plain.leaves, final)
+        before = _with_comments(old.document.leaves, old.document, self.module)
+        now = _with_comments(plain.leaves, final, self.module)
         taken = align([token for token, _, _ in before], [token for token, _, _ in now])
         for (_, index, _), source in zip(now, taken, strict=True):
             enc = before[source][2] if source is not None else None
@@ -808,33 +797,24 @@ def _wraps(metadata: Metadata) -> list[list[str]]:
     return [sorted(wrapped.enc for wrapped in group) for group in metadata.groups]
 
 
-def _tokens(leaves: list[Leaf], format: str) -> list[tuple[bytes, str, bytes | None]]:
-    """What must be the same for a ciphertext to be kept: place, type and bytes.
-
-    sops before 3.13.2 stores integers of JSON as floats; there the number is what counts.  In formats
-    without types it is what the text says.
-    """
-    if format in ("dotenv", "ini"):
-        from encconf.formats.flat import spelled
-
-        return [(leaf.aad, "str", spelled(leaf, format)) for leaf in leaves]
-    if format == "json":
-        kinds = {"int": "number", "float": "number"}
-        return [(leaf.aad, kinds.get(leaf.type, leaf.type), leaf.data) for leaf in leaves]
-    return [(leaf.aad, leaf.type, leaf.data) for leaf in leaves]
+def _tokens(leaves: list[Leaf], module: Format) -> list[_Token]:
+    """What must be the same for a ciphertext to be kept: place, type and bytes."""
+    return [(leaf.aad, *module.token(leaf)) for leaf in leaves]
 
 
 _Token = tuple[bytes, str, "bytes | None"]
 
 
-def _with_comments(leaves: list[Leaf], document: Document) -> list[tuple[_Token, int | None, str | None]]:
+def _with_comments(
+    leaves: list[Leaf], document: Document, module: Format
+) -> list[tuple[_Token, int | None, str | None]]:
     """Tokens of leaves and comments in the order of the text, with each comment's number and ciphertext.
 
     ``leaves`` have the plaintexts, ``document`` (with as many leaves) the places and comments.
     """
     items: list[tuple[int, tuple[_Token, int | None, str | None]]] = [
         (place.start, (token, None, leaf.sealed if leaf.type == "comment" else None))
-        for leaf, place, token in zip(leaves, document.leaves, _tokens(leaves, document.format), strict=True)
+        for leaf, place, token in zip(leaves, document.leaves, _tokens(leaves, module), strict=True)
     ]
     for index, comment in enumerate(document.comments):
         token = (_comment_aad(comment.scope.aad), "comment", _stored(comment))

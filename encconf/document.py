@@ -7,6 +7,8 @@ block is not among the leaves: it stands in ``block``, as plain values.
 
 from __future__ import annotations
 
+import re
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -179,6 +181,16 @@ class Document:
 
 
 Edit = tuple[int, int, str]
+
+
+def hash_comment(plain: str) -> str | None:
+    """A decrypted comment as lines that each begin with ``#``, the first one's left out.
+
+    None if it holds a character that ends a line otherwise: what follows would be read as values.
+    """
+    if not plain.isprintable() and re.search("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", plain):
+        return None
+    return re.sub(r"\n(?!#)", "\n# ", plain)
 
 
 def splice(text: str, edits: Iterable[Edit]) -> str:

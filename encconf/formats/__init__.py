@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     class Format(Protocol):
         """What a format module must have."""
 
+        SEALS_EMPTY: bool
+        """Whether an empty string is encrypted, too; sops leaves it as it is."""
+
+        LOADS_TEXT: bool
+        """Whether values are read from the decrypted text, as what they are stands nowhere else."""
+
         def scan(self, text: str, *, comments: bool = False) -> Document:
             """Parse a text into leaves with spans; with ``comments``, place the comments too."""
 
@@ -31,6 +37,15 @@ if TYPE_CHECKING:
 
         def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
             """Put a comment where sops stored it as a list's item; ``alone`` if the list has no others."""
+
+        def comment_text(self, plain: str) -> str | None:
+            """How a decrypted comment is written, or None if it would break out of being one."""
+
+        def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
+            """Type and bytes of a value as far as this format tells them apart.
+
+            A ciphertext is kept for a leaf with the same place and token.
+            """
 
         def fragile(self, leaf: Leaf) -> bool:
             """Whether releases of sops differ in what an unencrypted leaf says."""

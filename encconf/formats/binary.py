@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from encconf.document import Edit
 
+SEALS_EMPTY = False
+LOADS_TEXT = False
+
 _KEY = "data"
 _ENVELOPE = '{\n\t"data": ""\n}\n'
 _ENC = b"ENC[AES256_GCM,"
@@ -59,6 +62,16 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 def settle(document: Document) -> None:
     """There is nothing to do: binary files are not loaded."""
+
+
+def comment_text(plain: str) -> str | None:
+    """There are no comments."""
+    return None
+
+
+def token(leaf: Leaf) -> tuple[str, bytes | None]:
+    """Type and bytes, all told apart."""
+    return leaf.type, leaf.data
 
 
 def fragile(leaf: Leaf) -> bool:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from encconf.document import Edit
 
+SEALS_EMPTY = False
+LOADS_TEXT = False
+
 _PREFIX = "sops_"
 _BLOCK = re.compile(r"(?m)^sops_[^\n]*(?:\n|\Z)")
 # A value in quotes, and behind it at most a comment.
@@ -225,6 +228,16 @@ def settle(document: Document) -> None:
         elif isinstance(value, str) and str(leaf.step)[-1:] in (" ", "\t"):
             value = value.lstrip(" \t")  # `NAME = value`
         tree[name[1]] = value
+
+
+def comment_text(plain: str) -> str | None:
+    """Every line of it becomes a comment; nothing but a line feed ends a line."""
+    return re.sub(r"\n(?!#)", "\n# ", plain)
+
+
+def token(leaf: Leaf) -> tuple[str, bytes | None]:
+    """There are no types: what counts is what the text says."""
+    return "str", flat.spelled(leaf, "dotenv")
 
 
 def fragile(leaf: Leaf) -> bool:

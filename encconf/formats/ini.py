@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from encconf.document import Edit
 
+SEALS_EMPTY = False
+LOADS_TEXT = False
+
 DEFAULT = "DEFAULT"
 """The section of keys that stand before any."""
 
@@ -492,6 +495,16 @@ def load_plain(text: str) -> list[dict[str, object]]:
 def settle(document: Document) -> None:
     """Make every value a string."""
     flat.settle(document)
+
+
+def comment_text(plain: str) -> str | None:
+    """Every line of it becomes a comment; nothing but a line feed ends a line."""
+    return re.sub(r"\n(?!\s*[#;])", "\n# ", plain)
+
+
+def token(leaf: Leaf) -> tuple[str, bytes | None]:
+    """There are no types: what counts is what the text says."""
+    return "str", flat.spelled(leaf, "ini")
 
 
 def fragile(leaf: Leaf) -> bool:

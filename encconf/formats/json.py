@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from encconf.document import Edit
     from encconf.formats import Prepared
 
+SEALS_EMPTY = False
+LOADS_TEXT = False
+
 MAX_DEPTH = 200
 """How deep collections may nest, as in YAML."""
 MAX_VALUES = 2_000_000
@@ -334,6 +337,16 @@ def settle(document: Document) -> None:
 def caveat(leaf: Leaf) -> str | None:
     """All readers of JSON agree on its values."""
     return None
+
+
+def comment_text(plain: str) -> str | None:
+    """There are no comments."""
+    return None
+
+
+def token(leaf: Leaf) -> tuple[str, bytes | None]:
+    """Integers as sops before 3.13.2 stored them, as floats: the number is what counts."""
+    return "number" if leaf.type in ("int", "float") else leaf.type, leaf.data
 
 
 def fragile(leaf: Leaf) -> bool:

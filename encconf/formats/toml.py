@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Comment, Document, Leaf, Part, Scope, splice
+from encconf.document import Comment, Document, Leaf, Part, Scope, hash_comment, splice
 from encconf.errors import EmitError, LimitError, ParseError
 
 TYPE_CHECKING = False
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
     Step = str | int
     Item = tuple[Scope, Step]
+
+# No release of rops could read an empty string; which strings are dates stands in the layout record.
+SEALS_EMPTY = True
+LOADS_TEXT = True
 
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""
@@ -688,6 +692,16 @@ def _twice(text: str, offset: int) -> ParseError:
 def caveat(leaf: Leaf) -> str | None:
     """Readers of TOML agree on its values; see `prepare`."""
     return None
+
+
+def comment_text(plain: str) -> str | None:
+    """Every line of it becomes a comment; other line breaks would end it and be read as values."""
+    return hash_comment(plain)
+
+
+def token(leaf: Leaf) -> tuple[str, bytes | None]:
+    """Type and bytes, all told apart."""
+    return leaf.type, leaf.data
 
 
 def fragile(leaf: Leaf) -> bool:

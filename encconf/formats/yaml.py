@@ -7,6 +7,7 @@ for the spans that are replaced.
 
 from __future__ import annotations
 
+from encconf.document import hash_comment
 from encconf.formats import goyaml, lines
 from encconf.formats.yaml_block import amend, attach, detach, render_block
 from encconf.formats.yaml_text import comment, double, literal, plain, region, scalar, sealed
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from encconf.document import Document, Leaf
     from encconf.formats import Prepared
 
+SEALS_EMPTY = False
+LOADS_TEXT = False
+
 __all__ = [
-    "amend", "attach", "caveat", "comment", "detach", "double", "fragile", "literal", "load_plain", "merge",
-    "plain", "prepare", "region", "render_block", "scalar", "scan", "sealed", "settle",
+    "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text", "detach", "double",
+    "fragile", "literal", "load_plain", "merge", "plain", "prepare", "region", "render_block", "scalar",
+    "scan", "sealed", "settle", "token",
 ]  # fmt: skip
 
 
@@ -58,6 +63,16 @@ def settle(document: Document) -> None:
 def caveat(leaf: Leaf) -> str | None:
     """All readers of YAML agree on its values."""
     return None
+
+
+def comment_text(plain: str) -> str | None:
+    """Every line of it becomes a comment; other line breaks would end it and be read as values."""
+    return hash_comment(plain)
+
+
+def token(leaf: Leaf) -> tuple[str, bytes | None]:
+    """Type and bytes, all told apart."""
+    return leaf.type, leaf.data
 
 
 def fragile(leaf: Leaf) -> bool:
