@@ -1,0 +1,94 @@
+"""Pages of documentation are run: their commands and their Python, from top to bottom, in one project.
+
+In a ``console`` block, lines after ``$ `` are commands and the others what they print; a line ``…``
+stands for any lines, ``…`` within a line for any text.  A command may go on over several lines, each
+but the last ending in a backslash.  A command that fails says so: the line after its output is
+``(exit code N)``.  ``python`` blocks share one namespace.  A block of another language, such as
+``text`` or ``yaml``, is only shown, unless its first line is ``# FILE``: then it is that file, written
+where it stands.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from project import ROOT
+
+_BLOCK = re.compile(r"^```([\w.-]+)\n(.*?)^```$", flags=re.M | re.S)
+_FILE = re.compile(r"# ([\w./-]+\.\w+)\n")
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The language and text of each block of a page."""
+    return _BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def enter(folder: Path, demo: Path) -> dict[str, str]:
+    """Make ``folder`` an empty git repository with the file ``demo`` in it.
+
+    Returns the variables that put encconf and an editor on PATH.  The editor changes pa55-w0rd.
+    """
+    programs = folder.parent / "bin"
+    programs.mkdir()
+    encconf = programs / "encconf"
+    encconf.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m encconf "$@"\n')
+    editor = programs / "editor"  # takes a second, as a person does: the date changes, too
+    editor.write_text('#!/bin/sh\nsleep 1.1\nexec sed -i s/pa55-w0rd/n3w-pa55/ "$1"\n')
+    for program in (encconf, editor):
+        program.chmod(0o755)
+    folder.mkdir(exist_ok=True)
+    shutil.copy(demo, folder)
+    settings = ("user.name=Reader", "user.email=reader@example.com", "init.defaultBranch=main")
+    for name, _, value in (setting.partition("=") for setting in settings):
+        subprocess.run(["git", "config", "--global", name, value], check=True)
+    subprocess.run(["git", "init", "--quiet"], check=True, cwd=folder)
+    return {
+        "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PAGER": "cat",
+        "SOPS_EDITOR": "editor",
+    }
+
+
+def fits(printed: str, expected: str) -> bool:
+    """Whether an output is the expected one, with ``…`` for what may be anything."""
+    lines = expected.splitlines(keepends=True)
+    pattern = "".join(
+        "(?:.*\n)*" if line == "…\n" else re.escape(line).replace("…", ".*") for line in lines
+    )
+    return re.fullmatch(pattern, printed) is not None
+
+
+def run(page: Path, folder: Path) -> None:
+    """Do what a page shows, in ``folder``; fails where something else happens."""
+    names: dict[str, object] = {}
+    for language, block in blocks(page):
+        if language == "python":
+            exec(compile(block, str(page), "exec"), names)
+        elif language == "console":
+            for step in re.split(r"^\$ ", block, flags=re.M)[1:]:
+                _step(page, step, folder)
+        elif file := _FILE.match(block):
+            path = folder / file[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block[file.end() :], encoding="utf-8")
+
+
+def _step(page: Path, step: str, folder: Path) -> None:
+    whole = re.match(r"(?:[^\n]*\\\n)*[^\n]*\n", step)
+    assert whole, step
+    command, expected = whole[0], step[whole.end() :]
+    shell = ["bash", "-c", f"exec 2>&1; {command}"]
+    done = subprocess.run(
+        shell, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, timeout=120, cwd=folder
+    )
+    printed = done.stdout.decode()
+    if done.returncode:
+        printed += f"(exit code {done.returncode})\n"
+    expected = re.sub(r"\n+\Z", "\n", expected)  # blank lines before the next command are for the eye
+    assert fits(printed, expected), f"{page.name}: {command}\n{printed}\n--- expected\n{expected}"
