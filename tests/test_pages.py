@@ -14,9 +14,8 @@ from encconf import config
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 ALL = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-SHOWN = [
-    name for name in ALL if any(language in ("console", "python") for language, _ in pages.blocks(ROOT / name))
-]
+RUN = {"console", "python"}
+SHOWN = [name for name in ALL if RUN & {language for language, _ in pages.blocks(ROOT / name)}]
 
 
 @pytest.fixture
