@@ -1,6 +1,7 @@
 # make demo    the main job, from nothing to a dict, with no service needed
 # make test    lint, types and tests
 # make bench   side by side with sops; prints the table that README.md quotes
+# make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
 # make clean   the virtual environment and caches
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench functional clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -24,6 +25,9 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/compare.py
+
+functional: $(STAMP)
+	$(BIN)/python tests/functional/run.py $(SOPS) $(ARGS)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "encconf needs Python 3.11 or newer; say which with: make PYTHON=python3.12 …")'

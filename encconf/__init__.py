@@ -21,6 +21,7 @@ _HOMES = {
     "load_configs": "api",
     "loads": "api",
     "loads_all": "api",
+    "Resolve": "references",
     "Rule": "config",
 }
 
@@ -29,6 +30,7 @@ __all__ = [
     "DataKeyCache",
     "EncconfError",
     "Inspection",
+    "Resolve",
     "Rule",
     "__version__",
     "decrypt",
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from encconf.credentials import Credentials
     from encconf.envelope import DataKeyCache
     from encconf.errors import EncconfError
+    from encconf.references import Resolve
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,7 @@ from encconf import formats, seal
 from encconf.cipher import KEY_SIZE, PREFIX, split, unlock
 from encconf.credentials import Credentials
 from encconf.document import Comment, Document, Edit, Leaf, splice
-from encconf.envelope import DataKeyCache, WrappedKey, open_data_key, wrap_for
+from encconf.envelope import DataKeyCache, are_spoiled, open_data_key, shuts_out, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
     ConfigError,
@@ -23,19 +23,22 @@ from encconf.errors import (
     EncconfError,
     InputError,
     MacMismatchError,
+    UnmergedError,
     UsageError,
 )
 from encconf.formats import goyaml
-from encconf.metadata import LAYOUT, LAYOUT_AAD, Metadata
+from encconf.metadata import LAYOUT, LAYOUT_AAD, UNMERGED, Metadata
 from encconf.selection import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from encconf.config import Rule
     from encconf.formats import Format
-    from encconf.keys import MasterKey
+    from encconf.path import Path
+    from encconf.references import Resolve
     from encconf.selection import Chosen
 
     Notify = Callable[[str], None]
@@ -55,6 +58,11 @@ class Opened:
         self.chosen = chosen
         self.data_key = data_key
         self.comments: list[Edit] | None = None
+
+    @property
+    def covered(self) -> bytearray | None:
+        """Which leaves the MAC covers (1), None for all."""
+        return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
 
     def check_mac(self) -> None:
         """Raises MacMissingError or MacMismatchError."""
@@ -84,12 +92,16 @@ def _open(
     chosen = metadata.selection.choose(document)
     credentials = credentials or Credentials.from_env()
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
+    credentials.audit("decrypt", text)
     seal.unseal(document, chosen.leaves, data_key)
     opened = Opened(document, metadata, chosen, data_key)
     if not ignore_mac:
         try:
             opened.check_mac()
         except MacMismatchError:
+            if metadata.unmerged is not None:
+                hint = "see to it with: encconf edit FILE"
+                raise UnmergedError(metadata.unmerged, hint=hint) from None
             if not _as_older_sops(format, opened):
                 raise
             opened.check_mac()
@@ -117,6 +129,7 @@ def load_config(
     format: str | None = None,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
 ) -> dict[str, object]:
     """Open an encrypted file and return what it holds, as an ordinary dict.
 
@@ -124,10 +137,11 @@ def load_config(
     is run unless a key needs one (gpg).  Keys come from where sops looks for them, or from
     ``credentials``; what a ``cache`` holds is not asked of a key service again.  Dates become
     `datetime.datetime` with a time zone, ``!!binary`` values that are not UTF-8 `bytes`; YAML merge
-    keys are applied.
+    keys are applied.  References (``ref+vault://secret/data/app#/password``) stay as they are, unless
+    ``resolve`` is True or says which may be resolved (see `encconf.references`).
 
-    Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError and
-    so on, each with the file's name.
+    Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError,
+    UnresolvedError and so on, each with the file's name.
 
     >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
     """
@@ -140,12 +154,10 @@ def load_config(
             format=format or formats.of_path(name),
             credentials=credentials,
             cache=cache,
+            resolve=resolve,
         )
     except EncconfError as error:
         raise error.about(name) from error.__cause__
-
-
-_AT_ONCE = 32
 
 
 def load_configs(
@@ -154,27 +166,47 @@ def load_configs(
     format: str | None = None,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
 ) -> list[dict[str, object]]:
     """Open many files at once, in order; each as by `load_config`.
 
     Key services are asked for up to 32 files at a time, and once for files with the same wrapped
-    key.  Raises the error of the first file, in the order given, that cannot be opened.
+    key; with ``resolve``, each secret is asked for once for all of them.  Raises the error of the first
+    file, in the order given, that cannot be opened; then one UnresolvedError for all references.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from encconf.many import side_by_side
 
     credentials = credentials or Credentials.from_env()
     cache = cache if cache is not None else DataKeyCache()
 
-    def load(path: str | os.PathLike[str]) -> dict[str, object]:
-        return load_config(path, format=format, credentials=credentials, cache=cache)
+    def load(path: str | os.PathLike[str]) -> dict[str, object] | Opened:
+        if not resolve:
+            return load_config(path, format=format, credentials=credentials, cache=cache)
+        from encconf import fileio
 
-    with ThreadPoolExecutor(min(len(paths), _AT_ONCE) or 1, "encconf") as pool:
-        pending = [pool.submit(load, path) for path in paths]
+        name = os.fspath(path)
         try:
-            return [future.result() for future in pending]
-        finally:
-            for future in pending:  # after an error nobody waits for the rest
-                future.cancel()
+            return _load(fileio.read_text(name), format or formats.of_path(name), credentials, cache)
+        except EncconfError as error:
+            raise error.about(name) from error.__cause__
+
+    found: list[dict[str, object]] = []
+    opened: list[tuple[str, Opened]] = []
+    for path, loaded in side_by_side(load, paths):
+        if isinstance(loaded, EncconfError):
+            raise loaded
+        if isinstance(loaded, Opened):
+            opened.append((os.fspath(path), loaded))
+        else:
+            found.append(loaded)
+    if opened:
+        texts = resolved(opened, resolve, credentials)
+        for (name, loaded), own in zip(opened, texts, strict=True):
+            try:
+                found.append(_only(_trees(loaded, own)))
+            except EncconfError as error:
+                raise error.about(name) from error.__cause__
+    return found
 
 
 def loads(
@@ -183,12 +215,16 @@ def loads(
     format: str = "yaml",
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
 ) -> dict[str, object]:
     """What an encrypted text holds, as an ordinary dict; see `load_config`.
 
     Raises InputError for a stream of several YAML documents; `loads_all` reads those.
     """
-    trees = loads_all(text, format=format, credentials=credentials, cache=cache)
+    return _only(loads_all(text, format=format, credentials=credentials, cache=cache, resolve=resolve))
+
+
+def _only(trees: list[dict[str, object]]) -> dict[str, object]:
     if len(trees) != 1:
         raise InputError(
             f"the file holds {len(trees)} documents, not one", hint="read them all with loads_all"
@@ -202,18 +238,54 @@ def loads_all(
     format: str = "yaml",
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
 ) -> list[dict[str, object]]:
     """What each document of an encrypted YAML stream holds; see `load_config`."""
+    credentials = credentials or Credentials.from_env()
+    opened = _load(text, format, credentials, cache)
+    return _trees(opened, resolved([("", opened)], resolve, credentials)[0] if resolve else {})
+
+
+def _load(text: str, format: str, credentials: Credentials | None, cache: DataKeyCache | None) -> Opened:
     if format == "binary":
         raise UsageError(
             "a binary file has no values to load, only bytes",
             hint="get them with decrypt; if it is something else, say what: format='yaml'",
         )
-    module = formats.module(format)
-    opened = _open(text, module, credentials, comments=False, cache=cache)
+    return _open(text, formats.module(format), credentials, comments=False, cache=cache)
+
+
+def resolved(
+    files: Sequence[tuple[str, Opened]],
+    resolve: bool | Resolve,
+    credentials: Credentials | None,
+    under: Path = (),
+) -> list[dict[int, str]]:
+    """What the leaves with references ``under`` a path become, by their numbers, for some opened files.
+
+    A file's name may be "".  Raises UnresolvedError for all that cannot be resolved.
+    """
+    from encconf import references
+
+    places = [(name, opened.document, opened.covered) for name, opened in files]
+    return references.resolve(places, resolve, credentials or Credentials.from_env(), under)
+
+
+def _trees(opened: Opened, texts: Mapping[int, str]) -> list[dict[str, object]]:
+    """The values, with some texts in place of leaves."""
+    document = opened.document
+    module = formats.module(document.format)
     if module.LOADS_TEXT:
-        return module.load_plain(plain_text(opened))
-    return _values(opened.document)
+        trees = module.load_plain(plain_text(opened))
+        for index, text in texts.items():
+            node: Any = trees[0]
+            for step in document.leaves[index].scope.path:
+                node = node[step]
+            node[document.leaves[index].step] = text
+        return trees
+    for index, text in texts.items():
+        document.leaves[index].data = text.encode()
+    return _values(document)
 
 
 def _values(document: Document) -> list[dict[str, object]]:
@@ -451,6 +523,7 @@ def encrypt(
     *,
     format: str = "yaml",
     twin: str | Opened | None = None,
+    donors: Sequence[Opened] = (),
     new_data_key: bool = False,
     credentials: Credentials | None = None,
     notify: Notify | None = None,
@@ -462,6 +535,7 @@ def encrypt(
     cannot be opened is not used, and ``notify`` is told so.  Without a ``rule`` the keys and the
     selection are the twin's, which then must open.  If nothing changed, the twin is returned.
     With ``new_data_key`` nothing of the twin is kept but metadata that encconf does not know.
+    ``donors`` have more ciphertexts to keep, under the twin's data key: those of another branch.
 
     Raises AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that its
     format or sops cannot hold, KeyAccessError or MasterKeyError when a key cannot be used.
@@ -484,56 +558,41 @@ def encrypt(
         if notify and rule is not None:
             notify(f"a binary file is one value, which is always encrypted: {selection.kind} is not used")
         selection = DEFAULT
-    unknown = old.metadata.unknown if old is not None else {}
+    unknown = dict(old.metadata.unknown) if old is not None else {}
+    for name in UNMERGED:
+        unknown.pop(name, None)
     if new_data_key:
         if rule is None:
             raise UsageError("a new data key needs a rule that says whom it is for")
         old = None
-    if old is not None and rule is not None and _removed(old.metadata.groups, rule.groups):
+    if old is not None and rule is not None and shuts_out(old.metadata.groups, rule.groups):
         old = None  # somebody who may not read the file any more knows its data key
         if notify:
             notify("a key that could open the file is gone from the rule: every value gets a new data key")
     data_key = old.data_key if old is not None else os.urandom(KEY_SIZE)
-    groups, threshold = _wrapped(rule, old, data_key, credentials)
-    metadata = Metadata(groups, threshold, selection, _lastmodified(), unknown=unknown)
-    return _Sealer(module, text, metadata, data_key, old, notify).run()
+    groups, threshold = ([], 0) if old is None else (old.metadata.groups, old.metadata.threshold)
+    if rule is not None:
+        groups, threshold = wrap_again(
+            data_key, groups, threshold, rule.groups, rule.threshold, credentials, lastmodified()
+        )
+    elif are_spoiled(groups):
+        named = [[wrapped.key for wrapped in group] for group in groups]
+        groups, threshold = wrap_again(
+            data_key, groups, threshold, named, threshold, credentials, lastmodified()
+        )
+    metadata = Metadata(groups, threshold, selection, lastmodified(), unknown=unknown)
+    known = twin.document.text if isinstance(twin, Opened) else twin
+    credentials.audit("encrypt", text if known is None else known)
+    return _Sealer(module, text, metadata, data_key, old, notify, donors if old is not None else ()).run()
 
 
-def _lastmodified() -> str:
+def lastmodified() -> str:
     """A second ago, RFC 3339 in UTC.
 
     sops keeps the nonce of a MAC that it writes again for the same values in the same second; a
     file that it rewrites must not keep ours, which says that encconf wrote it.
     """
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))
-
-
-def _removed(old: list[list[WrappedKey]], new: list[list[MasterKey]]) -> bool:
-    """Whether a key is gone, or stands in another group."""
-    if len(old) != len(new):
-        return True
-    pairs = zip(old, new, strict=True)
-    return any({wrapped.key for wrapped in before} - set(after) for before, after in pairs)
-
-
-def _wrapped(
-    rule: Rule | None, old: Opened | None, data_key: bytes, credentials: Credentials
-) -> tuple[list[list[WrappedKey]], int]:
-    if old is not None:
-        groups = old.metadata.groups
-        if rule is None or [[wrapped.key for wrapped in group] for group in groups] == rule.groups:
-            threshold = old.metadata.threshold
-            if rule is None or len(groups) < 2 or (rule.threshold or len(groups)) == threshold:
-                return groups, threshold
-        if len(groups) == 1 and len(rule.groups) == 1:
-            kept = {wrapped.key: wrapped for wrapped in groups[0]}
-            added = [key for key in rule.groups[0] if key not in kept]
-            new = wrap_for(data_key, [added], None, credentials, _lastmodified())[0] if added else []
-            fresh = {wrapped.key: wrapped for wrapped in new}
-            return [[kept.get(key) or fresh[key] for key in rule.groups[0]]], 0
-    assert rule is not None
-    threshold = (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else 0
-    return wrap_for(data_key, rule.groups, threshold or None, credentials, _lastmodified()), threshold
 
 
 class _Sealer:
@@ -547,8 +606,10 @@ class _Sealer:
         data_key: bytes,
         old: Opened | None,
         notify: Notify | None,
+        donors: Sequence[Opened] = (),
     ) -> None:
         self.module = module
+        self.donors = donors
         self.notify = notify
         self.original = text
         self.metadata = metadata
@@ -658,9 +719,17 @@ class _Sealer:
             return None
         from encconf.align import align
 
-        old = self.old.document.leaves
-        taken = align(_tokens(old, self.module), _tokens(plain.leaves, self.module))
-        return [old[index] if index is not None else None for index in taken]
+        reused: list[Leaf | None] = [None] * len(plain.leaves)
+        used: set[str | None] = set()
+        for source in (self.old, *self.donors):
+            old = source.document.leaves
+            taken = align(_tokens(old, self.module), _tokens(plain.leaves, self.module))
+            for at, index in enumerate(taken):
+                if index is not None and reused[at] is None and old[index].sealed not in used:
+                    reused[at] = old[index]
+            # Both may have a ciphertext from before they parted: it is given out once.
+            used = {leaf.sealed for leaf in reused if leaf is not None and leaf.sealed is not None}
+        return reused
 
     def _block(self, layout: str | None = None) -> str:
         """The block's text: the twin's own with a new MAC where nothing else changed."""
@@ -673,7 +742,12 @@ class _Sealer:
         ):
             return self.module.amend(
                 old.document.block_text,
-                {"mac": metadata.mac, "lastmodified": metadata.lastmodified, LAYOUT: layout},
+                {
+                    "mac": metadata.mac,
+                    "lastmodified": metadata.lastmodified,
+                    LAYOUT: layout,
+                    **dict.fromkeys(UNMERGED),
+                },
             )
         metadata.layout = layout
         return self.module.render_block(metadata.to_block())
@@ -740,13 +814,15 @@ class _Sealer:
             return reused
         from encconf.align import align
 
-        before = _with_comments(old.document.leaves, old.document, self.module)
         now = _with_comments(plain.leaves, final, self.module)
-        taken = align([token for token, _, _ in before], [token for token, _, _ in now])
-        for (_, index, _), source in zip(now, taken, strict=True):
-            enc = before[source][2] if source is not None else None
-            if index is not None and enc is not None:
-                reused[index] = enc
+        for opened in (old, *self.donors):
+            before = _with_comments(opened.document.leaves, opened.document, self.module)
+            taken = align([token for token, _, _ in before], [token for token, _, _ in now])
+            used = set(reused.values())
+            for (_, index, _), source in zip(now, taken, strict=True):
+                enc = before[source][2] if source is not None else None
+                if index is not None and enc is not None and index not in reused and enc not in used:
+                    reused[index] = enc
         # What sops encrypted for another place than the one it reads it from stays as it is, too.
         used = set(reused.values())
         astray: dict[bytes, list[str]] = {}

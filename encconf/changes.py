@@ -9,10 +9,11 @@ what was meant.
 from __future__ import annotations
 
 from encconf import api, formats
+from encconf.cipher import split
 from encconf.config import Rule
 from encconf.credentials import Credentials
 from encconf.document import Leaf, splice
-from encconf.envelope import open_data_key
+from encconf.envelope import open_data_key, shuts_out, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
     ConfigError,
@@ -295,15 +296,21 @@ def left_in_clear(
 
 
 class Plan:
-    """Other master keys for a file: who was there, who will be.  Made without a key, by `plan`."""
+    """Other master keys for a file: who was there, who will be.  Made without a key, by `plan`.
 
-    __slots__ = ("document", "metadata", "rule", "selects")
+    With ``anew`` the file gets a new data key in any case.
+    """
 
-    def __init__(self, document: Document, metadata: Metadata, rule: Rule, selects: bool) -> None:
+    __slots__ = ("anew", "document", "metadata", "rule", "selects")
+
+    def __init__(
+        self, document: Document, metadata: Metadata, rule: Rule, selects: bool = False, *, anew: bool = False
+    ) -> None:
         self.document = document
         self.metadata = metadata
         self.rule = rule
         self.selects = selects
+        self.anew = anew
 
     @property
     def old(self) -> list[list[MasterKey]]:
@@ -323,18 +330,62 @@ class Plan:
     @property
     def removes(self) -> bool:
         """Whether somebody will be gone, or stand in another group."""
-        return api._removed(self.metadata.groups, self.rule.groups)
+        return shuts_out(self.metadata.groups, self.rule.groups)
+
+    @property
+    def gone(self) -> list[MasterKey]:
+        """Who will be in no group any more."""
+        return _without(self.old, self.new)
+
+    @property
+    def come(self) -> list[MasterKey]:
+        """Who was in no group."""
+        return _without(self.new, self.old)
 
     @property
     def changes(self) -> bool:
         """Whether anything will be different.  The order of keys does not count."""
         same = [set(group) for group in self.old] == [set(group) for group in self.new]
-        return not same or self.thresholds[0] != self.thresholds[1] or self.reselects
+        return self.anew or not same or self.thresholds[0] != self.thresholds[1] or self.reselects
 
     @property
     def reselects(self) -> bool:
-        """Whether other values will be encrypted."""
-        return self.selects and self.metadata.selection != self.rule.selection
+        """Whether other values will be encrypted; a binary file is one value, which always is."""
+        selects = self.selects and self.document.format != "binary"
+        return selects and self.metadata.selection != self.rule.selection
+
+    def renews(self, *, rotate: bool = True) -> bool:
+        """Whether every value gets a new data key; ``rotate`` as for `carry_out`."""
+        return self.anew or (self.removes and rotate)
+
+    def seen(self) -> Seen | None:
+        """What those who will be gone can have read, None if nobody will be."""
+        gone = {*self.gone}
+        if not gone:
+            return None
+        sealed = [(leaf.path, split(leaf.data)) for leaf in self.document.leaves if leaf.data]
+        paths = [path for path, parts in sealed if parts is not None and parts[2] != "comment"]
+        theirs = sum(not gone.isdisjoint(group) for group in self.old)
+        quorum = max(self.metadata.threshold or len(self.old), 2) if len(self.old) > 1 else 1
+        return Seen(list(dict.fromkeys(paths)), theirs >= quorum)
+
+
+def _without(these: list[list[MasterKey]], those: list[list[MasterKey]]) -> list[MasterKey]:
+    known = {key for group in those for key in group}
+    return list(dict.fromkeys(key for group in these for key in group if key not in known))
+
+
+class Seen:
+    """The ``paths`` of values that somebody could read who no longer may.
+
+    Not ``alone``: only together with keys of other groups.
+    """
+
+    __slots__ = ("alone", "paths")
+
+    def __init__(self, paths: list[Path], alone: bool) -> None:
+        self.paths = paths
+        self.alone = alone
 
 
 def plan(
@@ -358,11 +409,29 @@ def plan(
     return Plan(document, metadata, rule, selection is not None)
 
 
+def plan_rotation(
+    text: str,
+    *,
+    format: str,
+    add: Sequence[MasterKey] = (),
+    remove: Sequence[MasterKey] = (),
+    notify: Notify | None = None,
+) -> Plan:
+    """What it means to give a file a new data key, and keys added to its first group, or gone.
+
+    Raises as `with_keys`, NotEncryptedError, MetadataError, ParseError.
+    """
+    document = formats.module(format).scan(text)
+    metadata = Metadata.of(document)
+    return Plan(document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), anew=True)
+
+
 def carry_out(
     wanted: Plan,
     *,
     rotate: bool = True,
     credentials: Credentials | None = None,
+    ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> str:
     """The encrypted text with the planned keys.
@@ -373,21 +442,38 @@ def carry_out(
     """
     credentials = credentials or Credentials.from_env()
     document, metadata = wanted.document, wanted.metadata
-    if (wanted.removes and rotate) or wanted.reselects:
-        opened = api.open_text(document.text, format=document.format, credentials=credentials, notify=notify)
+    renews = wanted.renews(rotate=rotate)
+    if renews or wanted.reselects:
+        if wanted.anew:
+            credentials.audit("rotate", document.text)
+        opened = api.open_text(
+            document.text,
+            format=document.format,
+            credentials=credentials,
+            ignore_mac=ignore_mac,
+            notify=notify,
+        )
         return api.encrypt(
             api.plain_text(opened),
             wanted.rule,
             format=document.format,
             twin=opened,
-            new_data_key=wanted.removes and rotate,
+            new_data_key=renews,
             credentials=credentials,
             notify=notify,
         )
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
     opened = api.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
     module = formats.module(document.format)
-    groups, threshold = api._wrapped(wanted.rule, opened, data_key, credentials)
+    groups, threshold = wrap_again(
+        data_key,
+        metadata.groups,
+        metadata.threshold,
+        wanted.rule.groups,
+        wanted.rule.threshold,
+        credentials,
+        api.lastmodified(),
+    )
     renewed = Metadata(
         groups,
         threshold,
@@ -415,19 +501,11 @@ def rotate(
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> str:
-    """An encrypted text with a new data key, for its keys with some added to the first group, or gone.
-
-    Raises ConfigError when a group's last key would go, WrapError, and whatever opening raises.
-    """
-    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
-    rule = with_keys(rule_of(opened.metadata), add, remove, notify=notify)
-    return api.encrypt(
-        api.plain_text(opened),
-        rule,
-        format=format,
-        twin=opened,
-        new_data_key=True,
+    """An encrypted text with a new data key: `plan_rotation` and `carry_out` in one."""
+    return carry_out(
+        plan_rotation(text, format=format, add=add, remove=remove, notify=notify),
         credentials=credentials,
+        ignore_mac=ignore_mac,
         notify=notify,
     )
 

@@ -162,20 +162,25 @@ def find_config(target: str | None, cwd: str, *, notify: Notify | None = None) -
     Looked for in the target's folder and its parents, then in ``cwd`` and its parents; sops looks
     in the latter only.  ``notify`` hears of a ``.sops.yml`` on the way, which sops ignores.
     """
-    starts = [cwd] if target is None else [os.path.dirname(os.path.join(cwd, target)), cwd]
+    found: str | None = None
     ignored: str | None = None
-    for folder in dict.fromkeys(folder for start in starts for folder in _upwards(start)):
-        path = os.path.join(folder, NAME)
+    for path in places(target, cwd):
         if os.path.exists(path):
+            found = path
             break
-        other = os.path.join(folder, _OTHER_NAME)
+        other = os.path.join(os.path.dirname(path), _OTHER_NAME)
         if ignored is None and os.path.exists(other):
             ignored = other
-    else:
-        path = None
     if ignored is not None and notify is not None:
         notify(f"{ignored} is ignored: the file must be called {NAME}")
-    return path
+    return found
+
+
+def places(target: str | None, cwd: str) -> list[str]:
+    """Every path at which `find_config` looks, in its order."""
+    starts = [cwd] if target is None else [os.path.dirname(os.path.join(cwd, target)), cwd]
+    folders = dict.fromkeys(folder for start in starts for folder in _upwards(start))
+    return [os.path.join(folder, NAME) for folder in folders]
 
 
 def _upwards(start: str) -> Iterator[str]:
@@ -194,12 +199,14 @@ def find_rule(
     also: Sequence[str] = (),
     config: str | None = None,
     cwd: str | None = None,
+    read: dict[str, Config] | None = None,
     notify: Notify | None = None,
 ) -> Rule:
     """The creation rule for a file, from the ``.sops.yaml`` found for it or from ``config``.
 
-    ``also`` are other names by which a rule may know the file.  ``notify`` hears of what is odd in
-    the configuration.  Raises NoConfigError, NoMatchingRuleError, or what `load` raises.
+    ``also`` are other names by which a rule may know the file.  ``read`` keeps what has been read
+    already, by path.  ``notify`` hears of what is odd in the configuration.  Raises NoConfigError,
+    NoMatchingRuleError, or what `load` raises.
     """
     from encconf import fileio
 
@@ -212,7 +219,11 @@ def find_rule(
             hint=f"write a {NAME} beside the file or above it (encconf init makes one), or name keys",
         )
     found = os.path.join(cwd, found)
-    loaded = load(found, fileio.read_text(found))
+    loaded = read.get(found) if read is not None else None
+    if loaded is None:
+        loaded = load(found, fileio.read_text(found))
+        if read is not None:
+            read[found] = loaded
     try:
         return loaded.rule_for(os.path.join(cwd, target), also=[os.path.join(cwd, name) for name in also])
     finally:
@@ -222,6 +233,18 @@ def find_rule(
 
 
 # --- rules ---------------------------------------------------------------------------------------
+
+
+class Tried:
+    """A creation rule and a file: whether it ``matches``; ``reason`` are words that follow "path_regex X"."""
+
+    __slots__ = ("matches", "path_regex", "place", "reason")
+
+    def __init__(self, place: str, path_regex: str, matches: bool, reason: str) -> None:
+        self.place = place
+        self.path_regex = path_regex
+        self.matches = matches
+        self.reason = reason
 
 
 class Config:
@@ -267,14 +290,11 @@ class Config:
     def _rule_for(self, path: str, also: Sequence[str]) -> Rule:
         if self._creations is None:
             raise NoConfigError(_NO_CONFIG, hint="add creation_rules to it, or name keys")
-        names = list(dict.fromkeys(self._relative(name) for name in (path, *also)))
-        chosen: _Creation | None = None
-        for creation in self._creations:
-            if self._matches(creation, names):
-                chosen = creation
-                break
-        if chosen is None:
-            raise self._no_match(path, names)
+        names = self.names(path, also)
+        number = self.first(names)
+        if number is None:
+            raise self._no_match(path, also, names)
+        chosen = self._creations[number]
         if len(names) > 1:
             later = (other for other in self._creations if self._matches(other, names[:1]))
             own = next(later, chosen)
@@ -284,6 +304,49 @@ class Config:
                     f" {_quoted(names[0])} alone it would be {own.place}"
                 )
         return self._use(chosen)
+
+    @property
+    def patterns(self) -> list[str]:
+        """The ``path_regex`` of each creation rule, "" where it has none."""
+        return [creation.path_regex for creation in self._creations or ()]
+
+    def names(self, path: str, also: Sequence[str] = ()) -> list[str]:
+        """The names of a file that a ``path_regex`` is looked for in, see `rule_for`."""
+        return list(dict.fromkeys(self._relative(name) for name in (path, *also)))
+
+    def first(self, names: Sequence[str]) -> int | None:
+        """The number of the first creation rule that matches one of such ``names``, None if none does.
+
+        Raises PatternError for a pattern on the way that cannot be used.
+        """
+        for number, creation in enumerate(self._creations or ()):
+            if self._matches(creation, names):
+                return number
+        return None
+
+    def rule(self, number: int) -> Rule:
+        """The creation rule of a number, from 0 on; raises as `rule_for`."""
+        try:
+            return self._use((self._creations or [])[number])
+        except (ConfigError, BadKeyError) as error:
+            raise error.about(self.path) from error.__cause__
+
+    def tried(self, path: str, *, also: Sequence[str] = (), limit: int = MAX_RULES) -> list[Tried]:
+        """The creation rules, and whether and why each matches a file; see `rule_for`."""
+        names, whole = self.names(path, also), self._paths.abspath(path)
+        found = []
+        for creation in (self._creations or ())[:limit]:
+            regex = creation.path_regex
+            try:
+                matches = self._matches(creation, names)
+                if not regex:
+                    reason = "is not there, so every file matches"
+                else:
+                    reason = "matches" if matches else _why_not(regex, names, whole)
+            except PatternError as error:
+                matches, reason = False, f"cannot be used: {error.message}"
+            found.append(Tried(creation.place, regex, matches, reason))
+        return found
 
     def destination_for(self, path: str) -> Destination:
         """The first destination rule whose ``path_regex`` matches ``path``, which is taken as typed.
@@ -333,22 +396,22 @@ class Config:
     def _matches(self, creation: _Creation, names: Sequence[str]) -> bool:
         if not creation.path_regex:
             return True
-        pattern = _pattern(f"{creation.place}.path_regex", creation.path_regex)
+        pattern = creation.pattern()
         windows = self._paths.sep == "\\"
-        return any(
-            pattern.search(name) or (windows and pattern.search(name.replace("/", "\\"))) for name in names
-        )
+        for name in names:
+            if pattern.search(name) or (windows and pattern.search(name.replace("/", "\\"))):
+                return True
+        return False
 
-    def _no_match(self, path: str, names: Sequence[str]) -> NoMatchingRuleError:
+    def _no_match(self, path: str, also: Sequence[str], names: Sequence[str]) -> NoMatchingRuleError:
         lines = [f"no matching creation rules found for {' or '.join(map(_quoted, names))}"]
-        creations = self._creations or []
-        for creation in creations[:20]:
-            reason = _why_not(creation.path_regex, names, self._paths.abspath(path))
-            lines.append(f"  {creation.place}  path_regex {_quoted(creation.path_regex)} {reason}")
-        if not creations:
+        for rule in self.tried(path, also=also, limit=20):
+            lines.append(f"  {rule.place}  path_regex {_quoted(rule.path_regex)} {rule.reason}")
+        count = len(self._creations or ())
+        if not count:
             lines.append("  there are no rules in it")
-        elif len(creations) > 20:
-            lines.append(f"  and {len(creations) - 20} more, which do not match")
+        elif count > 20:
+            lines.append(f"  and {count - 20} more, which do not match")
         return NoMatchingRuleError(
             "\n".join(lines),
             hint=f"a path_regex is looked for in the path relative to {self._folder}; a rule without one"
@@ -388,7 +451,8 @@ class _Creation:
     """A creation rule as it is written: shapes checked, keys and patterns not."""
 
     __slots__ = (
-        "_flat", "_groups", "_section", "kinds", "mac_only_encrypted", "path_regex", "place", "threshold",
+        "_flat", "_groups", "_left", "_pattern", "_section", "kinds", "mac_only_encrypted", "path_regex",
+        "place", "threshold",
     )  # fmt: skip
 
     def __init__(self, section: _Section) -> None:
@@ -403,6 +467,17 @@ class _Creation:
         section.strings("hckms")
         section.string("aws_profile")
         self._groups = [list(_group(group)) for group in section.sections("key_groups")]
+        self._pattern: Pattern | None = None
+        self._left = 0
+
+    def pattern(self) -> Pattern:
+        """The compiled path_regex.  Raises PatternError."""
+        if self._pattern is None or self._left == 0:
+            # (What a pattern may cost is bounded over its life; here it is asked for file after file.)
+            self._pattern = _pattern(f"{self.place}.path_regex", self.path_regex)
+            self._left = 1000
+        self._left -= 1
+        return self._pattern
 
     @property
     def names_keys(self) -> bool:

@@ -1,23 +1,25 @@
 """What may be used to open master keys: age identities, the user's gpg, a terminal to ask on.
 
-`Credentials.from_env` is the one reader of ``SOPS_*`` variables.  Where age identities come from,
-and in which order, is that of sops 3.13.2 (age/keysource.go); nothing is read before a key asks
-for it, and each `AgeSource` remembers what was found there, for the report of a failure.  What is
-not here: what an identity is (see `encconf.keys.age`), and gpg-agent's cache for age passphrases.
+`Credentials.from_env` is the one reader of ``SOPS_*`` variables.  Age identities come from the sources
+(`encconf.sources`) that ENCCONF_IDENTITY or the user's configuration file names, then from the systemd
+credential ``encconf-identity``, then from where sops 3.13.2 looks, in its order (age/keysource.go).
+Nothing is read before a key asks for it, nor before what is named ahead of it, and each `AgeSource`
+remembers what was found there, for the report of a failure.  What is not here: what an identity is
+(see `encconf.keys.age`), and gpg-agent's cache for age passphrases.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from _thread import RLock
+from _thread import RLock, allocate_lock
 
-from encconf.errors import DuplicateKeyTypeError, UsageError
+from encconf.errors import DuplicateKeyTypeError, MasterKeyError, SourceError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
-    from typing import Any, TypeVar
+    from typing import Any, Final, TypeVar
 
     T = TypeVar("T")
 
@@ -29,6 +31,27 @@ CALL_LIMIT = 20
 """Seconds that one call to a key service may take, connecting included."""
 KEY_LIMIT = 75
 """Seconds that one key of a key service may take in all, with every retry."""
+
+SETTINGS: Final = {
+    "identity": "ENCCONF_IDENTITY",
+    "age_passphrase": "ENCCONF_AGE_PASSPHRASE",
+    "pgp_passphrase": "ENCCONF_PGP_PASSPHRASE",
+}
+"""What names sources: the words of the user's configuration file, and the variables that beat them."""
+
+UNIT_IDENTITY = "systemd:encconf-identity"
+"""Where a unit with ``LoadCredential=encconf-identity:…`` has its age identity."""
+
+KEY_VARIABLES: Final = (
+    *("SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_SSH_PRIVATE_KEY_CMD"),
+    *("BAO_TOKEN", "VAULT_TOKEN"),
+)
+"""Variables that are no business of programs that get values, nor are they values: they open files."""
+
+_SECRET = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
+
+auditing: Callable[[str, str], None] | None = None
+"""Is told of each text in this process what is done with it; see `encconf.auditlog`."""
 
 
 class Credentials:
@@ -47,8 +70,8 @@ class Credentials:
     """
 
     __slots__ = (
-        *("_age_sources", "_clients", "_lock", "_notified"),
-        *("cache", "config_home", "environ", "home", "notify", "platform", "prompt", "timeout"),
+        *("_age_sources", "_clients", "_config", "_lock", "_notified", "_passphrases"),
+        *("cache", "config_home", "environ", "home", "notify", "platform", "prompt", "timeout", "watch"),
         *("insecure_remote", "key_services", "local_key_service"),
     )
 
@@ -67,6 +90,8 @@ class Credentials:
         insecure_remote: bool = False,
     ) -> None:
         self.cache: Any = None  # the DataKeyCache that `open_data_key` uses where it is given none
+        # Is told whose answer is waited for, in any thread, and gives what to call when it came.
+        self.watch: Callable[[str], Callable[[], None]] | None = None
         self.environ = environ
         self.home = home
         self.config_home = config_home
@@ -79,8 +104,10 @@ class Credentials:
         self.insecure_remote = insecure_remote
         self._age_sources: list[AgeSource] | None = None
         self._clients: dict[Hashable, Any] = {}
+        self._config: dict[str, list[str]] | None = None
         self._lock = RLock()
         self._notified: set[str] = set()
+        self._passphrases: dict[str, str | MasterKeyError] = {}
 
     @classmethod
     def from_env(
@@ -139,6 +166,11 @@ class Credentials:
         if new and self.notify is not None:
             self.notify(notice)
 
+    def audit(self, action: str, text: str) -> None:
+        """Tell the machine's audit log, if one is kept, what is done with a text; raises AuditError."""
+        if auditing is not None:
+            auditing(action, text)
+
     @property
     def gpg(self) -> str:
         """The gpg program: SOPS_GPG_EXEC, or the one on PATH."""
@@ -158,10 +190,74 @@ class Credentials:
                 raise DuplicateKeyTypeError(f"Duplicate decryption key type: {printable(name)}")
         return order
 
+    @property
+    def config_file(self) -> str | None:
+        """The user's own configuration file, which need not be there; None where there is no home."""
+        return os.path.join(self.config_home, "encconf", "config.toml") if self.config_home else None
+
+    def named(self, setting: str) -> tuple[str, list[str]]:
+        """Who names sources for one of the `SETTINGS`, and their addresses; without any, ("", []).
+
+        A variable beats the configuration file, and counts as unset when it is empty.  Raises
+        MasterKeyError for a configuration file that cannot be used.
+        """
+        variable = SETTINGS[setting]
+        value = self.environ.get(variable, "")
+        if value.strip():
+            return variable, _addresses(value)
+        path = self.config_file
+        with self._lock:
+            if self._config is None:
+                self._config = self._load_config(path) if path and os.path.lexists(path) else {}
+            addresses = self._config.get(setting, [])
+        return (_tilde(path, self.home), addresses) if path and addresses else ("", [])
+
+    def _load_config(self, path: str) -> dict[str, list[str]]:
+        from encconf import userconfig
+
+        try:
+            return userconfig.load(path, SETTINGS)
+        except MasterKeyError as error:
+            where = printable(_tilde(path, self.home))
+            raise MasterKeyError(f"{where}: {error.message}", hint=error.hint) from None
+
+    def passphrase(self, setting: str) -> str | None:
+        """The passphrase that a setting names, without the line break at its end; None if it names none.
+
+        It is fetched once.  Raises MasterKeyError, also for what can be no passphrase.
+        """
+        by, addresses = self.named(setting)
+        if not addresses:
+            return None
+        with self._lock:
+            lock = self._clients.setdefault(("passphrase", setting), allocate_lock())
+        with lock:
+            found = self._passphrases.get(setting)
+            if found is None:
+                try:
+                    found = _passphrase(by, addresses, self)
+                except MasterKeyError as error:
+                    found = error
+                self._passphrases[setting] = found
+        if isinstance(found, MasterKeyError):
+            raise MasterKeyError(found.message, hint=found.hint)
+        return found
+
     def age_sources(self) -> list[AgeSource]:
-        """Where age identities may be, in the order of sops; the same objects at every call."""
+        """Where age identities may be, in the order of asking; the same objects at every call.
+
+        Raises MasterKeyError for a configuration file that cannot be used.
+        """
+        by, addresses = self.named("identity")
+        with self._lock:
+            return self._all_age_sources(by, addresses)
+
+    def _all_age_sources(self, by: str, addresses: list[str]) -> list[AgeSource]:
         if self._age_sources is None:
-            sources = [
+            sources = [AgeSource(by, "source", address) for address in addresses]
+            if self.environ.get("CREDENTIALS_DIRECTORY") and UNIT_IDENTITY not in addresses:
+                sources.append(AgeSource(None, "source", UNIT_IDENTITY))
+            sources += [
                 self._variable("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "file", ssh=True),
                 self._variable("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "command", ssh=True),
             ]
@@ -186,14 +282,16 @@ class Credentials:
 class AgeSource:
     """One place where age identities, or with ``ssh`` an SSH private key, may be.
 
-    ``variable`` is the environment variable that names it, None for a place that sops looks in
-    by itself; ``where`` is that variable's value (the identities, a path or a command line, so
-    it may be secret) or the path.  After `read`, ``found`` is what stood in the way ("unset",
-    "not there", …), or "", and ``broken`` whether somebody should see to it.  ``parsed`` is for
-    the reader's own use: what it made of the bytes, by recipient for a command and by "" else.
+    ``variable`` is the environment variable (or the configuration file) that names it, None for a
+    place that is looked in without that; ``how`` is "text", "file", "command" or "source"; ``where`` is
+    that variable's value (the identities, a path or a command line, so it may be secret), the path, or
+    the address of a source.  After `read`, ``found`` is what stood in the way ("unset", "not there", …),
+    or "", ``hint`` what to do about it, and ``broken`` whether somebody should see to it.  ``parsed`` is
+    for the reader's own use, while it holds ``lock``: what it made of the bytes, by recipient for a
+    command and by "" else.
     """
 
-    __slots__ = ("broken", "found", "how", "parsed", "ssh", "variable", "where")
+    __slots__ = ("broken", "found", "hint", "how", "lock", "parsed", "ssh", "variable", "where")
 
     def __init__(self, variable: str | None, how: str, where: str | None, *, ssh: bool = False) -> None:
         self.variable = variable
@@ -201,16 +299,18 @@ class AgeSource:
         self.where = where
         self.ssh = ssh
         self.found = ""
+        self.hint: str | None = None
         self.broken = False
+        self.lock = allocate_lock()
         self.parsed: dict[str, Any] = {}
 
     def place(self, home: str | None = None) -> str:
         """The place's name for people: a variable, a path (``~`` for ``home``), or both."""
+        if self.how == "source" and self.where:
+            return " ".join(filter(None, (self.variable, _label(self.where))))
         if self.how != "file" or not self.where or self._misused():
             return self.variable or ""
-        path = self.where
-        if home and path.startswith(home.rstrip(os.sep) + os.sep):
-            path = "~" + path[len(home.rstrip(os.sep)) :]
+        path = _tilde(self.where, home)
         return printable(f"{self.variable}={path}" if self.variable else path)
 
     def read(self, recipient: str, credentials: Credentials) -> bytes | None:
@@ -219,7 +319,7 @@ class AgeSource:
         A command is run without a shell, gets ``recipient`` as SOPS_AGE_RECIPIENT, and writes
         its complaints straight to stderr.
         """
-        self.found, self.broken = "", False
+        self.found, self.hint, self.broken = "", None, False
         if not self.where:
             self.found = "unset" if self.where is None else "empty"
             return None
@@ -227,8 +327,10 @@ class AgeSource:
             return self.where.encode(errors="surrogateescape")
         try:
             if self._misused():
-                named = "a file" if self.how == "file" else "a command"
-                raise _UnusableError(f"holds a private key where the name of {named} belongs")
+                named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
+                raise _UnusableError(f"holds a private key where {named or 'the address of one'} belongs")
+            if self.how == "source":
+                return self._fetch(credentials)
             if self.how == "file":
                 return self._read_file(credentials)
             return self._run(recipient, credentials)
@@ -244,15 +346,22 @@ class AgeSource:
     def _misused(self) -> bool:
         """Whether the key itself stands where its place belongs: a common slip, never to be shown."""
         words = (self.where or "").upper().split()
-        return any(
-            word.startswith(("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN"))
-            for word in (words if self.how == "file" else words[:1])
-        )
+        return any(word.startswith(_SECRET) for word in (words if self.how == "file" else words[:1]))
+
+    def _fetch(self, credentials: Credentials) -> bytes | None:
+        """What the source gives."""
+        try:
+            data: bytes = _sources().fetch(self.where, credentials)
+        except SourceError as error:
+            self.fail(error.message)
+            self.hint = error.hint
+            if self.variable is None and error.reason == "missing":
+                self.broken = False  # nobody said that it is there
+            return None
+        return data
 
     def _read_file(self, credentials: Credentials) -> bytes | None:
-        path = self.where or ""
-        if path.startswith("~/") and credentials.home:
-            path = credentials.home + path[1:]
+        path = expanded(self.where or "", credentials.home)
         try:
             with open(path, "rb") as file:
                 data = file.read(IDENTITY_LIMIT + 1)
@@ -303,6 +412,70 @@ class AgeSource:
 
 class _UnusableError(Exception):
     """A place is there and cannot be used; the text says why."""
+
+
+def _sources() -> Any:
+    """`encconf.sources`: a room above this one, which is entered only where a source is named."""
+    return __import__("encconf.sources", fromlist=["fetch"])
+
+
+def _addresses(value: str) -> list[str]:
+    """The addresses of sources in a variable, with white space between; ``cmd:`` takes the rest of its line.
+
+    A private key that stands there by mistake is all that is found.
+    """
+    found: list[str] = []
+    for line in value.splitlines():
+        words = line.split()
+        while words:
+            if runs_program(words[0]):
+                found.append(line[line.index(words[0]) :].strip())
+                break
+            if words[0].upper().startswith(_SECRET):
+                return [words[0]]
+            found.append(words.pop(0))
+    return found
+
+
+def runs_program(address: str) -> bool:
+    """Whether an address is a command line: ``cmd:``, with ``ref+`` in front or not."""
+    return address.lower().removeprefix("secret").removeprefix("ref+").startswith("cmd:")
+
+
+def _label(address: str) -> str:
+    """An address for people; "" for what is none, since it may be a secret."""
+    try:
+        label: str = _sources().parse(address).label
+    except SourceError:
+        return ""
+    return label
+
+
+def _passphrase(by: str, addresses: list[str], credentials: Credentials) -> str:
+    if len(addresses) > 1:
+        raise MasterKeyError(f"{by} names {len(addresses)} sources of one passphrase", hint="name one")
+    named = f"{by} {_label(addresses[0])}".rstrip()
+    try:
+        text: str = _sources().fetch_text(addresses[0], credentials)
+    except SourceError as error:
+        raise MasterKeyError(f"{named}: {error.message}", hint=error.hint) from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text or any(break_ in text for break_ in "\n\r\0"):
+        what = "is more than one line" if text else "is empty"
+        raise MasterKeyError(f"{named}: it {what}, which no passphrase is", hint="#FIELD picks a part of it")
+    return text
+
+
+def _tilde(path: str, home: str | None) -> str:
+    """The path with ``~`` for the home folder."""
+    if home and path.startswith(home.rstrip(os.sep) + os.sep):
+        return "~" + path[len(home.rstrip(os.sep)) :]
+    return path
+
+
+def expanded(path: str, home: str | None) -> str:
+    """The path with the home folder for ``~/`` in front."""
+    return home + path[1:] if home and path.startswith("~/") else path
 
 
 def printable(text: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Notes = dict[int, dict[str | int | None, list[tuple[str, bool]]]]
     """By the id of a dict or list, the comments before each of its items: text, whether inline."""
 
-FORMATS = ("yaml", "json", "dotenv", "ini", "binary")
+FORMATS = ("yaml", "json", "dotenv", "ini", "toml", "binary")
 """What can be written."""
 
 
@@ -37,6 +37,7 @@ def render(
     ``indent`` is in characters, None for sops's own (YAML 4, JSON a tab).  Raises EmitError for what
     the format cannot hold.
     """
+    _check_indent(format, indent)
     if format == "yaml":
         step = indent or 4
         return "---\n".join(_yaml_document(tree, notes or {}, step) for tree in trees)
@@ -46,9 +47,22 @@ def render(
         return _dotenv(trees[0], notes or {})
     if format == "ini":
         return _ini(trees, notes or {})
+    if format == "toml":
+        return _toml(trees[0], notes or {})
     if format == "binary":
         return _binary(trees)
     raise EmitError(f"values cannot be written as {format}", hint=f"they can as: {', '.join(FORMATS)}")
+
+
+def _check_indent(format: str, indent: int | None) -> None:
+    if indent is None or indent >= 0:
+        return
+    if format == "yaml":
+        raise EmitError("YAML Negative indentation not accepted")
+    if format == "json" and indent < -1:
+        raise EmitError(
+            "Error marshaling to json: JSON Indentation parameter smaller than -1 is not accepted"
+        )
 
 
 def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | None = None) -> str:
@@ -57,12 +71,15 @@ def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | N
         return render([node], format, notes, indent=indent)
     if isinstance(node, Leaf) and node.type == "str":
         return text(node)
+    _check_indent(format, indent)
     if format == "yaml":
         if isinstance(node, Leaf):
             return _scalar(node) + "\n"
         return "\n".join(_yaml(node, notes or {}, 0, indent or 4)) + "\n" if node else "[]\n"
     if format in ("json", "ini"):
         return _json(node, indent if format == "json" else None)
+    if format == "toml":
+        return _toml_word(node) + "\n"
     kind = "a list" if isinstance(node, list) else f"a value of type {node.type}"
     raise EmitError(
         f"{format} files hold strings, not {kind}", hint="say how to write it: --output-type json or yaml"
@@ -243,6 +260,61 @@ def _items(node: Any, notes: Notes) -> list[tuple[Any, Any, list[tuple[str, bool
     return [*items, (None, None, about[None])] if None in about else items
 
 
+# --- TOML ------------------------------------------------------------------------------------
+
+
+def _toml(tree: Any, notes: Notes) -> str:
+    """Tables in the order of the tree; what is no table goes before the tables, as TOML wants it."""
+    out: list[str] = []
+    _toml_table("", tree, notes, out)
+    return "\n".join(out).lstrip("\n") + "\n"
+
+
+def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
+    from encconf.formats.toml import spell_key
+
+    tables: list[tuple[str, str, Any, list[str]]] = []
+    for key, item, comments in _items(node, notes):
+        above = [f"#{comment}" for comment, inline in comments if not inline or key is None]
+        if key is None:
+            out += above
+            continue
+        name = spell_key(key)
+        inner = f"{path}.{name}" if path else name
+        if isinstance(item, dict):
+            tables.append((f"[{inner}]", inner, item, above))
+        elif isinstance(item, list) and item and all(isinstance(each, dict) for each in item):
+            tables.append((f"[[{inner}]]", inner, item[0], above))
+            tables += [(f"[[{inner}]]", inner, each, []) for each in item[1:]]
+        else:
+            after = "".join(f" #{comment}" for comment, inline in comments if inline)
+            out += [*above, f"{name} = {_toml_word(item)}{after}"]
+    for header, inner, table, above in tables:
+        out += ["", *above, header]
+        _toml_table(inner, table, notes, out)
+
+
+def _toml_word(node: Any) -> str:
+    """A value behind ``=``.  Raises EmitError for a null, which TOML has not."""
+    from encconf.formats.toml import spell, spell_key
+
+    if isinstance(node, list):
+        return "[" + ", ".join(map(_toml_word, node)) + "]"
+    if isinstance(node, dict):
+        return "{" + ", ".join(f"{spell_key(key)} = {_toml_word(item)}" for key, item in node.items()) + "}"
+    data = node.data
+    if data is None:
+        raise EmitError("TOML has no null", hint="take the value out, or give it another one")
+    if node.type == "int":
+        return str(data.decode())
+    if node.type == "bool":
+        return "true" if data[:1] in b"Tt1" else "false"
+    if node.type == "float":
+        number = float(data)
+        return "nan" if number != number else repr(number)
+    return str(data.decode()) if node.type == "time" else spell(text(node))
+
+
 # --- YAML ------------------------------------------------------------------------------------
 
 
@@ -414,6 +486,26 @@ def plain_of(node: Any, leaf: Callable[[Leaf], object]) -> Any:
     if isinstance(node, list):
         return [plain_of(item, leaf) for item in node]
     return leaf(node)
+
+
+def plain_value(leaf: Leaf) -> object:
+    """A single value as JSON has it: a date is its text.  Raises EmitError for bytes that are no text."""
+    data = leaf.data
+    if data is None:
+        return None
+    if leaf.type == "bool":
+        return data[:1] in b"Tt1"
+    if leaf.type == "int":
+        return int(data)
+    if leaf.type == "float":
+        number = float(data)
+        if number - number != 0:
+            raise EmitError("a number is infinite or NaN: JSON cannot hold it")
+        return number
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise EmitError("a value is not UTF-8 text") from None
 
 
 def leaf_of(type: str, data: bytes | None) -> Leaf:

@@ -55,9 +55,11 @@ class WrappedKey:
 
     ``enc`` is the ciphertext as text and ``created_at`` an RFC 3339 date, or None where the type
     has none; ``entry`` is what stood in the metadata, members unknown here included, {} when new.
+    `spoiled`: by a sops before 3.3.0, which may have wrapped under another encryption context than the
+    entry names; such a key is wrapped anew as soon as the file is written.
     """
 
-    __slots__ = ("created_at", "enc", "entry", "key")
+    __slots__ = ("created_at", "enc", "entry", "key", "spoiled")
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class WrappedKey:
         self.enc = enc
         self.created_at = created_at
         self.entry = dict(entry or {})
+        self.spoiled = False
 
     @classmethod
     def from_entry(cls, type: str, entry: Mapping[str, object]) -> WrappedKey:
@@ -121,11 +124,12 @@ def wrap_for(
 
     def wrap(at: int) -> str:
         key, part = members[at]
-        if _elsewhere(credentials):
-            from encconf.keys import service
+        with _Watched(key, credentials):
+            if _elsewhere(credentials):
+                from encconf.keys import service
 
-            return service.wrap(key, part, credentials)
-        return key.wrap(part, credentials)
+                return service.wrap(key, part, credentials)
+            return key.wrap(part, credentials)
 
     remote = [at for at, (key, _) in enumerate(members) if _is_remote(key, credentials)]
     encs: dict[int, str | Refusal | None] = {
@@ -148,6 +152,48 @@ def wrap_for(
         raise WrapError("\n".join([f"cannot encrypt the data key for {which}", *_lines(failures, "  ")]))
     rest = iter(wrapped)
     return [[next(rest) for _ in group] for group in groups]
+
+
+def wrap_again(
+    data_key: bytes,
+    held: list[list[WrappedKey]],
+    quorum: int,
+    groups: list[list[MasterKey]],
+    threshold: int | None,
+    credentials: Credentials,
+    now: str,
+) -> tuple[list[list[WrappedKey]], int]:
+    """The data key for these groups, given who holds it already, and the threshold to write.
+
+    ``held`` and ``quorum`` are the groups and threshold of the file, [] and 0 for a new data key.  Where
+    nothing changes, ``held`` itself comes back; from one group to one only those who come are asked, and
+    otherwise everybody, since the parts are others.  The rest is as for `wrap_for`.
+    """
+    needed = (threshold or len(groups)) if len(groups) > 1 else 0
+    same = not are_spoiled(held) and [[wrapped.key for wrapped in group] for group in held] == groups
+    if held and same and (len(held) < 2 or needed == quorum):
+        return held, quorum
+    if len(held) == 1 and len(groups) == 1:
+        kept = {wrapped.key: wrapped for wrapped in held[0] if not wrapped.spoiled}
+        added = [key for key in groups[0] if key not in kept]
+        if added:
+            new = wrap_for(data_key, [added], None, credentials, now)[0]
+            kept.update((wrapped.key, wrapped) for wrapped in new)
+        return [[kept[key] for key in groups[0]]], 0
+    return wrap_for(data_key, groups, needed, credentials, now), needed
+
+
+def are_spoiled(held: Sequence[Sequence[WrappedKey]]) -> bool:
+    """Whether a key is to be wrapped anew as soon as the file is written."""
+    return any(wrapped.spoiled for group in held for wrapped in group)
+
+
+def shuts_out(held: Sequence[Sequence[WrappedKey]], groups: Sequence[Sequence[MasterKey]]) -> bool:
+    """Whether, with these groups, somebody who holds the data key is gone, or stands in another group."""
+    if len(held) != len(groups):
+        return True
+    pairs = zip(held, groups, strict=True)
+    return any({wrapped.key for wrapped in before} - set(after) for before, after in pairs)
 
 
 def open_data_key(
@@ -237,13 +283,21 @@ class _Opening:
         if not wrapped.enc:
             raise MasterKeyError("its entry holds no wrapped data key")
 
-        def opened() -> bytes:
+        def ask(key: MasterKey) -> bytes:
             if _elsewhere(self._credentials):
                 from encconf.keys import service
 
-                part = service.unwrap(wrapped.key, wrapped.enc, self._credentials)
-            else:
-                part = wrapped.key.unwrap(wrapped.enc, self._credentials)
+                return service.unwrap(key, wrapped.enc, self._credentials)
+            return key.unwrap(wrapped.enc, self._credentials)
+
+        def opened() -> bytes:
+            with _Watched(wrapped.key, self._credentials):
+                if wrapped.spoiled:
+                    from encconf.keys.aws_kms import under_any_context
+
+                    part = under_any_context(wrapped.key, ask, self._credentials)
+                else:
+                    part = ask(wrapped.key)
             if len(part) != self._size:
                 what = f"a data key of {self._size} bytes"
                 raise MasterKeyError(f"it opened, but what was inside is not {what}")
@@ -263,7 +317,10 @@ def _open(wave: Sequence[_Opening], credentials: Credentials) -> None:
         races: list[list[tuple[_Opening, WrappedKey]]] = []
         for opening in wave:
             while (wrapped := opening.take(remote=False)) is not None:
-                opening.note(wrapped, _answer(unwrap, (opening, wrapped)))
+                # One after the other also where many files are opened at a time: a passphrase is asked
+                # for once, and gpg-agent has memory for a few decryptions only.
+                with credentials.client("local master keys", allocate_lock):
+                    opening.note(wrapped, _answer(unwrap, (opening, wrapped)))
             race: list[tuple[_Opening, WrappedKey]] = []
             while (wrapped := opening.take(remote=True)) is not None:
                 race.append((opening, wrapped))
@@ -287,6 +344,24 @@ def _elsewhere(credentials: Credentials) -> bool:
 
 def _is_remote(key: MasterKey, credentials: Credentials) -> bool:
     return key.TYPE in keys.TABLE and (key.TYPE not in _LOCAL or not credentials.local_key_service)
+
+
+class _Watched:
+    """``with _Watched(key, credentials):`` around a call that may be to a service: see `Credentials`."""
+
+    __slots__ = ("_done", "_watch", "_what")
+
+    def __init__(self, key: MasterKey, credentials: Credentials) -> None:
+        self._watch = credentials.watch if _is_remote(key, credentials) else None
+        self._what = key.label if self._watch is not None else ""
+
+    def __enter__(self) -> None:
+        if self._watch is not None:
+            self._done = self._watch(self._what)
+
+    def __exit__(self, *_: object) -> None:
+        if self._watch is not None:
+            self._done()
 
 
 def _answer(call: Callable[[S], T], item: S) -> T | Refusal:

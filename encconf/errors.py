@@ -175,6 +175,18 @@ class MacMismatchError(MacError):
     slug = "mac-mismatch"
 
 
+class UnmergedError(MacMismatchError):
+    """Git merged the file and somebody with a key has to look at it before it can be used."""
+
+    slug = "unmerged"
+
+
+class UndecidedError(EncconfError):
+    """Versions of a file cannot be merged before somebody says what is to be."""
+
+    slug = "undecided"
+
+
 class KeyAccessError(EncconfError):
     """The data key could not be had: the report names each master key and why it failed."""
 
@@ -183,20 +195,56 @@ class KeyAccessError(EncconfError):
 
 
 class MasterKeyError(EncconfError):
-    """One master key should have worked and did not."""
+    """One master key should have worked and did not.
+
+    ``reason`` is one of the words of `SourceError`, or "" when it is none of them.
+    """
 
     exit_code = 128
     slug = "master-key"
+    reason = ""
 
 
 class NotMyKeyError(MasterKeyError):
     """Nothing here can use this master key; the next one is tried."""
 
     slug = "not-my-key"
+    reason = "unusable"
 
 
 class MissingExtraError(MasterKeyError):
     """A package that this kind of key or source needs is not installed."""
+
+    slug = "missing-extra"
+    reason = "unusable"
+
+
+class SourceError(EncconfError):
+    """A secret could not be had from where it is kept, or not put there; never with its value.
+
+    ``reason`` is ``missing`` (there is no such secret, version or field), ``denied``, ``expired`` (what
+    one has to show there), ``unreachable``, ``slow``, ``wrong`` (the address of the secret cannot be
+    meant, or what is there is not what it asks for) or ``unusable`` (this machine lacks a setting, a
+    package or an identity for it).
+    """
+
+    slug = "source"
+
+    def __init__(
+        self, message: str, *, reason: str = "wrong", hint: str | None = None, file: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, file=file)
+        self.reason = reason
+
+
+class UnresolvedError(EncconfError):
+    """References to other secrets could not be resolved: the report names each by its path."""
+
+    slug = "reference"
+
+
+class SourceExtraError(SourceError, MissingExtraError):
+    """A package that a source needs is not installed."""
 
     slug = "missing-extra"
 
@@ -254,6 +302,18 @@ class ChangedError(OutputError):
     """The file that was to be replaced is no longer the one that was read."""
 
     slug = "changed"
+
+
+class AuditError(EncconfError):
+    """The audit log that this machine asks for cannot be kept, so that nothing was done."""
+
+    slug = "audit"
+
+
+class PublishError(EncconfError):
+    """A destination did not take the file."""
+
+    slug = "publish"
 
 
 class EmitError(EncconfError):

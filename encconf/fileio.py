@@ -15,7 +15,7 @@ from encconf.errors import ChangedError, InputError, LimitError, MissingFileErro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
     from typing import Final
 
@@ -34,6 +34,7 @@ ANYTHING: Final = Anything()
 """For `write_atomic`: replace whatever is there."""
 
 _CHUNK = 1 << 20
+_UNFINISHED = ".encconf-"
 
 
 # --- standard streams ----------------------------------------------------------------------
@@ -100,23 +101,35 @@ def resolve(path: str) -> str:
     return os.path.realpath(path)
 
 
-def read_text(path: str, *, binary: bool = False) -> str:
+watching: Callable[[str, str], None] | None = None
+"""Is told the path and the text of each file that `read_text` reads; for `encconf.auditlog` alone."""
+
+
+def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
     """The text of a file, every byte of it: UTF-8, a byte order mark and ``\\r\\n`` kept.
 
-    With ``binary``, bytes that are not UTF-8 become lone surrogates (``surrogateescape``).
+    With ``binary``, bytes that are not UTF-8 become lone surrogates (``surrogateescape``); ``own`` as for
+    `read_bytes`.
 
     Raises MissingFileError, LimitError (more than `LIMIT`), ParseError (not UTF-8), InputError
     (unreadable, or neither a regular file nor a pipe: a link in a repository may lead to /dev/zero).
     """
-    data = read_bytes(path)
+    data = read_bytes(path, regular=own, own=own)
     try:
-        return decode(data, binary=binary)
+        text = decode(data, binary=binary)
     except InputError as error:
         raise error.about(path) from None
+    if watching is not None:
+        watching(path, text)
+    return text
 
 
-def read_bytes(path: str) -> bytes:
-    """The bytes of a file; errors as for `read_text`."""
+def read_bytes(path: str, *, regular: bool = False, own: bool = False) -> bytes:
+    """The bytes of a file; errors as for `read_text`.
+
+    ``regular`` refuses pipes, too, so that nobody is waited for; ``own`` refuses what others than this
+    user and root can have written.
+    """
     if path == os.devnull:
         return b""  # by its own name it is meant: --config /dev/null
     try:
@@ -129,12 +142,16 @@ def read_bytes(path: str) -> bytes:
     except ValueError:
         raise InputError("cannot be read: not a path").about(path.replace("\0", "\\0")) from None
     try:
-        kind = os.fstat(descriptor).st_mode
-        if stat.S_ISFIFO(kind):
+        state = os.fstat(descriptor)
+        kind = state.st_mode
+        if stat.S_ISFIFO(kind) and not regular:
             _await_writer(descriptor)
         elif not stat.S_ISREG(kind):
-            what = "a folder" if stat.S_ISDIR(kind) else "neither a regular file nor a pipe"
+            other = "no regular file" if regular else "neither a regular file nor a pipe"
+            what = "a folder" if stat.S_ISDIR(kind) else other
             raise InputError(f"cannot be read: it is {what}")
+        if own and hasattr(os, "geteuid"):
+            _refuse_foreign(state)
         return _read_all(descriptor)
     except InputError as error:
         raise error.about(path) from None
@@ -142,6 +159,13 @@ def read_bytes(path: str) -> bytes:
         raise InputError(f"cannot be read: {_reason(error)}").about(path) from None
     finally:
         os.close(descriptor)
+
+
+def _refuse_foreign(state: os.stat_result) -> None:
+    if state.st_uid not in (os.geteuid(), 0):
+        raise InputError("it belongs to somebody else, and is not used", hint="chown it, or move it away")
+    if state.st_mode & 0o022:
+        raise InputError("others may write it, and it is not used", hint="chmod go-w takes that away")
 
 
 def encode(text: str) -> bytes:
@@ -237,8 +261,9 @@ def _replace(path: str, data: bytes, mode: int | None, replacing: str | Anything
         if old is not None and not stat.S_ISREG(old.st_mode):
             what = "a folder" if stat.S_ISDIR(old.st_mode) else "not the regular file that it was"
             raise OutputError(f"cannot be written: it is {what}")
-        if old is not None and not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
-            raise OutputError("cannot be written: permission denied")
+        if old is not None:  # whoever may not write to it shall not replace it either
+            flags = os.O_WRONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY
+            os.close(os.open(at.name(name), flags, dir_fd=at.descriptor))
         if not isinstance(replacing, Anything) and _current(at, name) != replacing:
             raise ChangedError(
                 "it appeared meanwhile; nothing was written"
@@ -250,7 +275,7 @@ def _replace(path: str, data: bytes, mode: int | None, replacing: str | Anything
         try:
             while True:
                 # Short, so that there is room for it beside a name of 255 bytes.
-                temporary = at.name(f".encconf-{os.urandom(4).hex()}")
+                temporary = at.name(f"{_UNFINISHED}{os.urandom(4).hex()}")
                 try:
                     descriptor = os.open(
                         temporary,
@@ -274,6 +299,32 @@ def _replace(path: str, data: bytes, mode: int | None, replacing: str | Anything
             if temporary:
                 at.unlink(temporary)
         at.sync()
+
+
+def sweep(folder: str) -> list[str]:
+    """Remove what writes that were killed have left in a folder; the names of what is gone.
+
+    Half of a new content, or all of it, in a file of the owner's, beside the file that it was for.
+    Nothing is done where the folder cannot be locked: somebody may be writing there.
+    """
+    gone: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if is_leftover(entry.name)]
+        if not names:
+            return []
+        with _LockedFolder(folder) as at:
+            for name in names if at.locked else ():
+                at.unlink(name)
+                gone.append(name)
+    except (OSError, OutputError):
+        pass
+    return gone
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file is called as `write_atomic` calls one that is not finished."""
+    return name.startswith(_UNFINISHED) and len(name) == len(_UNFINISHED) + 8
 
 
 def _current(at: _LockedFolder, name: str) -> str | None:
@@ -359,12 +410,13 @@ class _LockedFolder:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.descriptor: int | None = None
+        self.locked = False
 
     def __enter__(self) -> _LockedFolder:
         if os.open in os.supports_dir_fd:
             self.descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | _NOFOLLOW | _CLOEXEC)
             try:
-                self._lock(self.descriptor)
+                self.locked = self._lock(self.descriptor)
             except BaseException:
                 os.close(self.descriptor)
                 raise
@@ -391,7 +443,7 @@ class _LockedFolder:
                 return  # some file systems cannot sync a folder; the file itself is safe
 
     @staticmethod
-    def _lock(descriptor: int) -> None:
+    def _lock(descriptor: int) -> bool:
         import fcntl
         import time
 
@@ -399,7 +451,7 @@ class _LockedFolder:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
+                return True
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise OutputError(
@@ -407,7 +459,7 @@ class _LockedFolder:
                     ) from None
                 time.sleep(0.01)
             except OSError:
-                return  # no locks on this file system (some NFS): the write is atomic all the same
+                return False  # no locks on this file system (some NFS): the write is atomic all the same
 
 
 # --- private folders and signals -----------------------------------------------------------

@@ -100,7 +100,7 @@ def serving(
         yield uri
     finally:
         if socket is not None:
-            _remove(*socket)
+            remove_socket(*socket)
         server.stop(_GRACE).wait(_GRACE + 1)
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -260,7 +260,7 @@ def _open_socket(server: Any, path: str) -> tuple[str, tuple[str, int]]:
     if not os.access(folder, os.W_OK | os.X_OK):
         what = "permission denied for its folder" if os.path.isdir(folder) else "its folder does not exist"
         raise UsageError(f"cannot listen on {path}: {what}")
-    _refuse_unless_dead(path)
+    refuse_unless_dead(path)
     before = os.umask(0o177)
     try:
         _add(server, f"unix:{quote(temporary)}")
@@ -268,7 +268,7 @@ def _open_socket(server: Any, path: str) -> tuple[str, tuple[str, int]]:
         os.umask(before)
     try:
         server.start()
-        _refuse_unless_dead(path)
+        refuse_unless_dead(path)
         inode = os.lstat(temporary).st_ino
         os.rename(temporary, path)
     except OSError as error:
@@ -279,7 +279,7 @@ def _open_socket(server: Any, path: str) -> tuple[str, tuple[str, int]]:
     return f"unix://{quote(path)}", (path, inode)
 
 
-def _refuse_unless_dead(path: str) -> None:
+def refuse_unless_dead(path: str) -> None:
     """Raise UsageError unless nothing is there, or a socket that no process listens on."""
     import socket
 
@@ -310,7 +310,7 @@ def _add(server: Any, endpoint: str) -> int:
     return bound
 
 
-def _remove(path: str, inode: int) -> None:
+def remove_socket(path: str, inode: int) -> None:
     """Remove the socket, unless another server has put its own there meanwhile."""
     try:
         if os.lstat(path).st_ino == inode:

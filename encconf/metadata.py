@@ -24,6 +24,13 @@ LAYOUT = "encconf_layout"
 """The member that holds the encrypted layout record; sops ignores it."""
 LAYOUT_AAD = b"encconf layout 1"
 """Additional data of the layout record's ciphertext; a value's always ends with a colon."""
+CONFLICT = "encconf_conflict"
+"""The member that holds, encrypted, what a merge could not decide (see `encconf.git.merge`)."""
+PARENTS = "encconf_merge"
+"""The member that says which versions were merged without a key, so that there is no MAC yet."""
+
+UNMERGED = (CONFLICT, PARENTS)
+"""What goes when somebody who holds the key has written the file again."""
 
 _OWN = frozenset({"key_groups", "shamir_threshold", "lastmodified", "mac", "version", LAYOUT})
 _MAX_GROUPS = 255
@@ -59,6 +66,15 @@ class Metadata:
         self.version = version
         self.unknown = dict(unknown or {})
 
+    @property
+    def unmerged(self) -> str | None:
+        """Why a merge of this file is not finished, None if it is; the file could say so without cause."""
+        if CONFLICT in self.unknown:
+            return "both sides of a merge changed the same value, and nobody has said yet which counts"
+        if PARENTS in self.unknown:
+            return "the file was merged without a key, so that it has no MAC yet"
+        return None
+
     @classmethod
     def of(cls, document: Document) -> Metadata:
         """Read a document's block.
@@ -86,6 +102,10 @@ class Metadata:
             threshold = int(threshold)
         if not isinstance(threshold, int) or isinstance(threshold, bool) or not 0 <= threshold <= _MAX_GROUPS:
             raise MetadataError("shamir_threshold is not a number of key groups")
+        version = _text(block, "version") or ""
+        if _before_3_3(version):
+            for wrapped in (wrapped for group in groups for wrapped in group):
+                wrapped.spoiled = _has_values(wrapped.entry.get("context"))
         return cls(
             groups,
             threshold,
@@ -93,7 +113,7 @@ class Metadata:
             _text(block, "lastmodified") or "",
             _text(block, "mac"),
             _text(block, LAYOUT),
-            _text(block, "version") or "",
+            version,
             unknown,
         )
 
@@ -113,6 +133,20 @@ class Metadata:
         if self.layout is not None:
             block[LAYOUT] = self.layout
         return dict(sorted(block.items()))
+
+
+def _before_3_3(version: str) -> bool:
+    """Whether a sops wrote it that mixed up the values of AWS's encryption contexts."""
+    major, _, rest = version.partition(".")
+    minor = rest.partition(".")[0]
+    if not (major.isdecimal() and minor.isdecimal() and len(version) < 20):
+        return False
+    return (int(major), int(minor)) < (3, 3)
+
+
+def _has_values(context: object) -> bool:
+    """Whether an entry's context has several values that could be mixed up."""
+    return isinstance(context, dict) and len({str(value) for value in context.values()}) > 1
 
 
 def _text(block: Mapping[str, object], name: str) -> str | None:

@@ -90,7 +90,7 @@ class Selection:
 
     def matches(self, text: str) -> bool:
         """Whether the suffix or regex matches a key (or a comment's text, what follows the ``#``)."""
-        return self._matcher()(text)
+        return self.matcher()(text)
 
     def choose(self, document: Document) -> Chosen:
         """Decide for every leaf and comment of a document, encrypted or not yet.
@@ -99,7 +99,7 @@ class Selection:
         """
         if self.needs_comments:
             return self._choose_by_comments(document)
-        match = self._matcher()
+        match = self.matcher()
         by_match = self.by_match
         inside = _inherited(lambda scope: type(scope.step) is str and match(scope.step))
         leaves = bytearray(len(document.leaves))
@@ -114,7 +114,7 @@ class Selection:
         return Chosen(leaves, bytearray(inside(comment.scope) is by_match for comment in document.comments))
 
     def _choose_by_comments(self, document: Document) -> Chosen:
-        match = self._matcher()
+        match = self.matcher()
         by_match = self.by_match
         origin = _origins(document)
         # Of each item with comments before it, as (scope, step): whether one of them matches.
@@ -141,7 +141,8 @@ class Selection:
         )
         return Chosen(leaves, comments)
 
-    def _matcher(self) -> Callable[[str], bool]:
+    def matcher(self) -> Callable[[str], bool]:
+        """The same test as `matches`, for many texts.  Raises PatternError."""
         suffix = self.pattern
         if self.kind.endswith("_suffix"):
             return lambda text: text.endswith(suffix)

@@ -24,18 +24,32 @@ ROOMS: dict[str, set[str]] = {
     "seal": {"cipher", "document", "errors"},
     "shamir": {"errors"},
     "fileio": {"errors"},
-    "credentials": {"errors", "fileio"},
-    "keys": {"credentials", "errors", "fileio"},
+    "userconfig": {"errors", "fileio"},
+    "credentials": {"errors", "fileio", "userconfig"},
+    "servers": {"credentials", "errors"},
+    "sources": {"credentials", "errors", "fileio", "formats", "servers"},
+    "keys": {"credentials", "errors", "fileio", "servers"},
     "envelope": {"credentials", "errors", "keys", "shamir"},
     "metadata": {"document", "envelope", "errors", "keys", "selection"},
     "layout": {"document", "errors", "formats"},
     "config": {"document", "errors", "fileio", "formats", "keys", "pattern", "selection"},
+    "many": {"errors"},
 }
+ROOMS["references"] = {"credentials", "document", "errors", "path", "servers", "sources"}
 # The upper floors see everything below them, and not each other.
 ROOMS["api"] = set(ROOMS)
 ROOMS["changes"] = {*ROOMS}
+ROOMS["merge"] = {"align", "document", "errors", "formats", "path"}
 ROOMS["git"] = {*ROOMS} - {"changes"}
+ROOMS["auditlog"] = {"credentials", "errors", "fileio", "formats"}
+ROOMS["publish"] = {*ROOMS} - {"git"}
+ROOMS["audit"] = {*ROOMS} - {"publish"}
 ROOMS["keyservice"] = {"credentials", "errors", "keys"}
+ROOMS["systemd"] = {"api", "changes", "credentials", "document", "emit", "errors", "fileio", "formats"}
+ROOMS["systemd"] |= {"keyservice", "path"}  # sockets
+ROOMS["migration"] = {"config", "credentials", "emit", "errors", "formats", "git", "keys", "many"}
+ROOMS["migration"] |= {"path", "sources", "systemd"}
+ROOMS["export"] = {"errors", "formats", "systemd"}
 ROOMS["cli"] = {*ROOMS}
 
 NO_MODULES = {"utils", "util", "helpers", "common", "base", "types", "misc"}

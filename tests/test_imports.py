@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from oracle import FIXTURES, AgeKey
 
+from encconf import Rule, decrypt, encrypt
+from encconf.keys.age import AgeKey as Recipient
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # `import encconf` may load these and nothing else.
@@ -19,7 +22,9 @@ ALLOWED = {"encconf", "__future__"}
 NOT_TO_DECRYPT = {
     *("azure", "boto3", "click", "dataclasses", "email", "gnupg", "google", "hvac", "importlib.metadata"),
     *("inspect", "keyring", "logging", "platformdirs", "pydantic", "re2", "rich", "shlex", "subprocess"),
-    *("tempfile", "yaml"),
+    *("tempfile", "tomllib", "yaml"),
+    # Where nobody named a source, and the machine keeps no audit log.
+    *("encconf.auditlog", "encconf.references", "encconf.servers", "encconf.sources", "encconf.userconfig"),
 }
 
 
@@ -57,6 +62,31 @@ def test_load_config_loads_what_it_needs(name: str, monkeypatch: pytest.MonkeyPa
     assert within(modules, NOT_TO_DECRYPT) == set()
     if name.endswith(".json"):
         assert within(modules, {"ruamel", "_ruamel_yaml"}) == set()
+
+
+def test_a_named_source_loads_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINE", AgeKey.load(FIXTURES / "keys" / "alice.txt").identity)
+    monkeypatch.setenv("ENCCONF_IDENTITY", "env:MINE")
+    code = "import encconf; encconf.load_config(sys.argv[1])"
+    modules = loaded(code, str(FIXTURES / "sops" / "app-config.enc.json"))
+    assert within(modules, NOT_TO_DECRYPT) == {"encconf.sources", "encconf.sources.env"}
+
+
+def test_git_s_drivers_load_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git calls them once for each file."""
+    alice = AgeKey.load(FIXTURES / "keys" / "alice.txt")
+    monkeypatch.setenv("SOPS_AGE_KEY", alice.identity)
+    rule = Rule([[Recipient.from_config(alice.recipient)]])
+    base = encrypt("a: 1\nb: 2\n", rule)
+    for name, text in (("base", base), ("a", encrypt("a: 2\nb: 2\n", twin=base)),
+                       ("b", encrypt("a: 1\nb: 3\n", twin=base))):  # fmt: skip
+        (tmp_path / name).write_text(text)
+    names = [str(tmp_path / name) for name in ("base", "a", "b")]
+    code = "from encconf.cli import main; assert main(sys.argv[1:]) in (0, None); sys.stdout.flush()"
+    labels = ["--marker-size=7", "--base-label=x (y z)", "--ours-label=HEAD", "--theirs-label=%Y"]
+    assert within(loaded(code, "git", "textconv", names[0]), NOT_TO_DECRYPT) == set()
+    assert within(loaded(code, "git", "merge", *names, "./x.enc.yaml", *labels), NOT_TO_DECRYPT) == set()
+    assert "b: 3" in decrypt((tmp_path / "a").read_text())
 
 
 def test_the_command_line_decrypts_without_click(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from encconf.cli.table import Command, Values
 
 
+AUDIT = "/etc/sops/audit.yaml"
+"""Where a machine asks for an audit log, as in sops."""
+
+
 def run() -> NoReturn:
     """The program ``encconf``: `main`, and out at once.
 
@@ -55,6 +59,11 @@ def main(argv: list[str] | None = None) -> int:
         argv = sys.argv[1:]
         program = os.path.basename(sys.argv[0])
     console = Console()
+    failure: int | None = None
+    if os.path.exists(AUDIT):
+        from encconf import auditlog
+
+        auditlog.start(AUDIT)
     try:
         if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
             from encconf.cli import sops
@@ -70,20 +79,22 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(called, int):
             return called
         command, values = called
+        failure = command.failure
         _from_environment(command, values)
         color = values.pop("color", None)
         if color is not None:
             console = Console(str(color))
+        console.keys = _whose_keys(values)
         _function(command)(console, **values)
     except EncconfError as error:
         console.error(error)
-        return error.exit_code
+        return failure or error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 141
     except Exception as error:
-        return _unexpected(error, console)
+        return _unexpected(error, console, failure or 1)
     return 0
 
 
@@ -116,6 +127,17 @@ def _from_environment(command: Command, values: Values) -> None:
             values[option.dest] = [value] if option.kind == "list" else value
 
 
+def _whose_keys(values: Values) -> dict[str, str]:
+    """Take the options out that no command sees: they say by which keys files are opened."""
+    services, profile = values.pop("keyservice", None), values.pop("aws_profile", None)
+    found: dict[str, str] = {}
+    if isinstance(services, list) and services:
+        found["SOPS_KEYSERVICE"] = ",".join(services)
+    if profile:
+        found["ENCCONF_AWS_PROFILE"] = str(profile)
+    return found
+
+
 def _function(command: Command) -> Callable[..., None]:
     module, _, name = command.target.partition(":")
     __import__(module)
@@ -123,7 +145,7 @@ def _function(command: Command) -> Callable[..., None]:
     return function
 
 
-def _unexpected(error: Exception, console: Console) -> int:
+def _unexpected(error: Exception, console: Console, code: int) -> int:
     """A bug: its type and place, and no message, which could hold a plaintext."""
     if os.environ.get("ENCCONF_DEBUG") == "1":
         import traceback
@@ -134,12 +156,12 @@ def _unexpected(error: Exception, console: Console) -> int:
         place = place.tb_next
     where = ""
     if place is not None:
-        code = place.tb_frame.f_code
-        where = f" in {os.path.basename(code.co_filename)}:{place.tb_lineno} ({code.co_name})"
+        frame = place.tb_frame.f_code
+        where = f" in {os.path.basename(frame.co_filename)}:{place.tb_lineno} ({frame.co_name})"
     bug = EncconfError(
         f"unexpected {type(error).__name__}{where}; this is a bug in encconf",
         hint="ENCCONF_DEBUG=1 shows more, perhaps values of the file too; please report it without those",
     )
     bug.slug = "internal"
     console.error(bug)
-    return 1
+    return code

@@ -9,15 +9,24 @@ if TYPE_CHECKING:
 _ENVIRONMENT = """\
 Variables that encconf reads. An option beats its variable.
 
-Keys to decrypt with
-  SOPS_AGE_KEY                    age identities, one a line
-  SOPS_AGE_KEY_FILE               a file with age identities
-  SOPS_AGE_KEY_CMD                a command that prints age identities
+Keys to decrypt with, in the order of asking
+  ENCCONF_IDENTITY                where an age identity is kept: keyring:…, vault:…, cmd:…
+                                  (docs/sources.md), with spaces between several
+  ENCCONF_AGE_PASSPHRASE          where the passphrase of an age identity or SSH key is kept
+  ENCCONF_PGP_PASSPHRASE          where the passphrase of a PGP key is kept
+  CREDENTIALS_DIRECTORY           systemd's: its credential encconf-identity is an identity
   SOPS_AGE_SSH_PRIVATE_KEY_FILE   an SSH private key
   SOPS_AGE_SSH_PRIVATE_KEY_CMD    a command that prints an SSH private key
-  XDG_CONFIG_HOME                 where sops/age/keys.txt is looked for (by default ~/.config)
+  SOPS_AGE_KEY                    age identities, one a line
+  SOPS_AGE_KEY_FILE               a file with age identities
+  SOPS_AGE_KEY_CMD                a command that prints age identities; is told SOPS_AGE_RECIPIENT
+  XDG_CONFIG_HOME                 where encconf/config.toml and sops/age/keys.txt are looked for
+                                  (by default ~/.config)
   SOPS_GPG_EXEC, GNUPGHOME        gpg, and where it keeps its keys
   SOPS_DECRYPTION_ORDER           key types to try first (age,pgp)
+  SOPS_KEYSERVICE                 key services of other processes, comma list of tcp:// and unix://
+  SOPS_ENABLE_LOCAL_KEYSERVICE    false: use only those
+  ENCCONF_INSECURE_REMOTE         true: also those on other machines, unencrypted
 
 Keys to encrypt for, instead of those of .sops.yaml
   SOPS_AGE_RECIPIENTS             age recipients, comma list
@@ -28,7 +37,17 @@ Keys to encrypt for, instead of those of .sops.yaml
   SOPS_AZURE_KEYVAULT_URLS        Azure Key Vault keys, comma list
   SOPS_VAULT_URIS                 Vault or OpenBao transit keys, comma list
 
+Servers, beside the variables of their own programs (AWS_…, AZURE_…, CONJUR_…, GOOGLE_…, VAULT_…)
+  ENCCONF_AWS_PROFILE             the AWS profile, whatever a file says
+  ENCCONF_AZURE_ALLOWLIST         hosts that get an Azure token beside Key Vault's own
+  ENCCONF_CONJUR_ALLOWLIST        Conjurs that may be logged in to beside CONJUR_APPLIANCE_URL
+  SOPS_HC_VAULT_ALLOWLIST         Vaults that get the token beside VAULT_ADDR: all, none, or a list
+  SOPS_GCP_KMS_CLIENT_TYPE, SOPS_GCP_KMS_ENDPOINT, SOPS_GCP_KMS_UNIVERSE_DOMAIN
+                                  how Google Cloud KMS is reached
+
 Everything else
+  ENCCONF_REF_ALLOW               what --resolve may ask for, beside the stores of secrets: env, file,
+                                  file:/run/secrets/, keyring, cmd …
   SOPS_CONFIG                     the configuration file, instead of looking for .sops.yaml
   SOPS_EDITOR, EDITOR             the editor, with its arguments
   TMPDIR, XDG_RUNTIME_DIR         where edit puts its private folder: the first that is in memory
@@ -36,6 +55,7 @@ Everything else
   NO_COLOR, FORCE_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM=dumb
                                   as everywhere
   ENCCONF_DEBUG                   1: show the traceback of a bug
+  SOPS_DISABLE_VERSION_CHECK      called sops: taken, and of no effect; no version is looked up
 """
 
 _EXIT_CODES = """\

@@ -5,17 +5,22 @@
     encconf: error[no-key]: secrets.enc.yaml: …
     encconf: hint: …
 
-Colour is for messages only, and decided for stderr alone; data is never coloured.
+Colour is for messages only, and decided for stderr alone; data is never coloured.  Where somebody
+looks, the last line of the terminal says how far a command is, and who keeps it waiting.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from rich.live import Live
+    from rich.table import Table
 
     from encconf.errors import EncconfError
 
@@ -25,12 +30,15 @@ _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
 class Console:
     """The two streams of the command line.  ``color`` is ``auto``, ``always`` or ``never``."""
 
-    __slots__ = ("_colored", "environ")
+    __slots__ = ("_colored", "_status", "color", "environ", "keys")
     PROGRAM = "encconf"
 
     def __init__(self, color: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
         self.environ = environ
+        self.color = color
+        self.keys: dict[str, str] = {}  # variables that options stand for, for credentials alone
         self._colored = wants_color(color, 2, environ)
+        self._status: Status | None = None
 
     def note(self, text: str) -> None:
         """Say what was done."""
@@ -44,7 +52,8 @@ class Console:
 
     def error(self, error: EncconfError) -> None:
         """Say what is wrong, with the word to search for, and what to do about it."""
-        self._say(self._paint(_RED, f"error[{error.slug}]") + ": ", str(error))
+        about = f"{one_line(error.file)}: " if error.file else ""
+        self._say(self._paint(_RED, f"error[{error.slug}]") + ": ", about + error.message)
         if error.hint:
             self.hint(error.hint)
 
@@ -71,17 +80,27 @@ class Console:
         return line.strip()
 
     def progress(self, total: int, doing: str) -> Progress:
-        """A bar on stderr while a command works through many files, where somebody looks."""
-        return Progress(total, doing, shown=total > _MANY and is_terminal(2))
+        """A bar while a command works through more than a few files."""
+        return Progress(self.status() if total > _MANY else None, total, doing)
+
+    def status(self) -> Status | None:
+        """The line of this terminal that says what goes on, None where nobody looks."""
+        if self._status is None and is_terminal(2) and self.environ.get("TERM") != "dumb":
+            self._status = Status(self._colored)
+        return self._status
 
     def _paint(self, color: str, text: str) -> str:
         return f"\033[{color}m{text}\033[0m" if self._colored else text
 
     def _say(self, kind: str, text: str) -> None:
-        self._write(f"{self.PROGRAM}: {kind}{visible(text)}\n")
+        # A name with a line break in it must not look like another message.
+        first, *more = visible(text).split("\n")
+        rest = (line if not line or line.startswith("  ") else f"  {line}" for line in more)
+        self._write("\n".join([f"{self.PROGRAM}: {kind}{first}", *rest, ""]))
 
-    @staticmethod
-    def _write(text: str) -> None:
+    def _write(self, text: str) -> None:
+        if self._status is not None and self._status.print(text):
+            return
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
@@ -90,37 +109,171 @@ class Console:
 
 
 _MANY = 4
+_SOON = 1.0  # seconds of waiting that nobody needs to be told of
 
 
 class Progress:
-    """``with Progress(…) as step:``, and ``step()`` after each file.  Nothing is drawn unless ``shown``."""
+    """``with Progress(…) as step:``, and ``step()`` after each file.  Without a status nothing is drawn."""
 
-    __slots__ = ("_bar", "_doing", "_total")
+    __slots__ = ("_doing", "_status", "_total")
 
-    def __init__(self, total: int, doing: str, *, shown: bool) -> None:
+    def __init__(self, status: Status | None, total: int, doing: str) -> None:
+        self._status = status
         self._total = total
         self._doing = doing
-        self._bar: object = None
-        if shown:
-            from rich.console import Console as Terminal
-            from rich.progress import Progress as Bar
-
-            self._bar = Bar(console=Terminal(stderr=True), transient=True, redirect_stdout=False)
 
     def __enter__(self) -> Callable[[], None]:
-        bar = self._bar
-        if bar is None:
+        status = self._status
+        if status is None:
             return lambda: None
-        from rich.progress import Progress as Bar
-
-        assert isinstance(bar, Bar)
-        bar.start()
-        task = bar.add_task(self._doing, total=self._total)
-        return lambda: bar.advance(task)
+        status.begin(self._total, self._doing)
+        return status.step
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()  # type: ignore[attr-defined]
+        if self._status is not None:
+            self._status.end()
+
+
+class Status:
+    """The last line of a terminal, below what is said: a bar, and whose answer is waited for.
+
+    It is drawn when there is something on it, by whichever thread knows, and goes when there is not.
+    """
+
+    __slots__ = ("_colored", "_doing", "_done", "_held", "_live", "_lock", "_ticking", "_total", "_waiting")
+
+    def __init__(self, colored: bool) -> None:
+        from _thread import RLock
+
+        self._colored = colored
+        self._lock = RLock()
+        self._live: Live | None = None
+        self._held = False
+        self._total = self._done = 0
+        self._doing = ""
+        self._waiting: dict[object, tuple[float, str]] = {}
+        self._ticking = False
+
+    def begin(self, total: int, doing: str) -> None:
+        """Show a bar from the first `step` on."""
+        self._total, self._done, self._doing = total, 0, doing
+
+    def step(self) -> None:
+        """One more is done."""
+        with self._lock:
+            self._done += 1
+            self._draw()
+
+    def end(self) -> None:
+        """Take the bar away."""
+        with self._lock:
+            self._total = 0
+            self._draw()
+
+    def watch(self, what: str) -> Callable[[], None]:
+        """Say that ``what`` is waited for, from a second on; to call when the answer is there."""
+        from threading import Thread
+
+        ticket = object()
+        with self._lock:
+            self._waiting[ticket] = (time.monotonic(), what)
+            if not self._ticking:
+                self._ticking = True
+                Thread(target=self._tick, daemon=True).start()
+
+        def done() -> None:
+            with self._lock:
+                del self._waiting[ticket]
+                if not self._waiting and self._live is not None:
+                    self._draw()
+
+        return done
+
+    def quietly(self, ask: Callable[[str], str]) -> Callable[[str], str]:
+        """The same question, with nothing drawn while it is asked."""
+
+        def asked(question: str) -> str:
+            with self._lock:
+                self._held = True
+                self._draw()
+            try:
+                return ask(question)
+            finally:
+                self._held = False
+
+        return asked
+
+    def print(self, text: str) -> bool:
+        """Print above the line; False when there is none."""
+        with self._lock:
+            if self._live is None:
+                return False
+            from rich.text import Text
+
+            self._live.console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
+            return True
+
+    def _tick(self) -> None:
+        before = ""
+        while True:
+            time.sleep(0.2)
+            with self._lock:
+                if not self._waiting:
+                    self._ticking = False
+                    return
+                if before != (before := self._slow()):
+                    self._draw()
+
+    def _draw(self) -> None:
+        """Draw the line anew, or take it away.  Rich is imported when there first is one."""
+        if self._held or not ((self._total and self._done) or self._slow()):
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+            return
+        if self._live is None:
+            from rich.console import Console as Terminal
+            from rich.live import Live
+
+            terminal = Terminal(stderr=True, no_color=not self._colored, highlight=False)
+            # The cursor stays as it is: a process that is killed could not bring it back.
+            terminal.show_cursor = lambda show=True: False  # type: ignore[method-assign]
+            self._live = Live(
+                console=terminal,
+                get_renderable=self._line,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        self._live.refresh()
+
+    def _slow(self) -> str:
+        """What has been waited for longest, and how long, if that is long."""
+        since, what = min(self._waiting.values(), default=(0.0, ""))
+        seconds = time.monotonic() - since
+        if not what or seconds < _SOON:
+            return ""
+        others = len({name for _, name in self._waiting.values()}) - 1
+        more = f" and {others} more" if others else ""
+        return f"waiting for {visible(what)}{more} ({seconds:.0f} s)"
+
+    def _line(self) -> Table:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        line = Table.grid(padding=(0, 1))
+        parts: list[Text | ProgressBar] = []
+        if self._total and self._done:
+            bar = ProgressBar(self._total, self._done, width=24)
+            parts = [Text(self._doing), bar, Text(f"{self._done}/{self._total}")]
+        for _ in parts:
+            line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True, overflow="ellipsis")
+        line.add_row(*parts, Text(self._slow()))
+        return line
 
 
 def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -> bool:
@@ -149,3 +302,13 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def one_line(text: str) -> str:
+    """The same for one line of a list, which a name must not be able to end."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")

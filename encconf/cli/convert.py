@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from encconf import api
+from encconf.errors import AlreadyEncryptedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,15 +12,22 @@ if TYPE_CHECKING:
 
 
 def converted(
-    opened: Opened, format: str, *, path: Path = (), layout: bool = True, indent: int | None = None
+    opened: Opened,
+    format: str,
+    *,
+    path: Path = (),
+    layout: bool = True,
+    indent: int | None = None,
+    anew: bool = False,
 ) -> str:
     """The plain text in a format; in its own it is what was encrypted, with ``layout`` to the byte.
 
     A ``path`` takes a part of the first document: a string as it is, a mapping as a document.
+    ``indent`` is for what is written anew, in characters; with ``anew`` that is all of it.
     Raises PathNotFoundError; EmitError for what the format cannot hold.
     """
     document = opened.document
-    if not path and format == document.format:
+    if not path and format == document.format and not (anew and format in _INDENTED):
         return api.plain_text(opened, layout=layout)
     from encconf import changes, emit
 
@@ -29,12 +37,47 @@ def converted(
     return emit.value(changes.find(trees[0], path), format, notes, indent=indent)
 
 
-def plain_as(text: str, format: str, target: str) -> str:
-    """A plain text in another format."""
-    if format == target:
+def plain_as(text: str, format: str, target: str, *, indent: int | None = None, anew: bool = False) -> str:
+    """A plain text in another format, or ``anew`` in its own.
+
+    Raises AlreadyEncryptedError, and what reading it and writing it raise.
+    """
+    if format == target and not (anew and format in _INDENTED):
         return text
     from encconf import emit, formats
 
     document = formats.module(format).scan(text, comments=True)
+    if any(part.block is not None for part in document.parts):  # in the trees it is no more
+        raise AlreadyEncryptedError(
+            'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
+            hint="to change an encrypted file, use: encconf edit FILE",
+        )
     trees, notes = emit.trees_of(document)
-    return emit.render(trees, target, notes)
+    return emit.render(trees, target, notes, indent=indent)
+
+
+_INDENTED = ("yaml", "json")
+
+
+def stores_indent(format: str, *, config: str | None, target: str | None = None) -> int | None:
+    """The indentation that ``stores`` of .sops.yaml sets for a format, None for none.
+
+    ``target`` is the file to look for .sops.yaml from, else it is the current folder.  A .sops.yaml that
+    cannot be read sets none: what is shown here needs nothing else of it.
+    """
+    if format not in _INDENTED:
+        return None
+    import os
+
+    from encconf import config as configs
+    from encconf import fileio
+    from encconf.errors import EncconfError
+
+    try:
+        path = config or configs.find_config(target, os.getcwd())
+        indents = configs.load(path, fileio.read_text(path)).indents if path else {}
+    except EncconfError:
+        return None
+    default = {"yaml": 0, "json": -1}[format]
+    indent = indents.get(format, default)
+    return None if indent == default else indent

@@ -39,9 +39,11 @@ def decrypt(
             notify=console.warn,
         )
         if path or target != format:
-            from encconf.cli.convert import converted
+            from encconf.cli.convert import converted, stores_indent
 
-            plain = converted(opened, target, path=path)
+            name = None if source.path is None else source.name
+            indent = stores_indent(target, config=config, target=name)
+            plain = converted(opened, target, path=path, indent=indent)
         else:
             plain = api.plain_text(opened)
     except EncconfError as error:

@@ -2,6 +2,9 @@
 
 The plain text stands in a private folder, in memory where there is such a place, and nowhere else.
 Whatever goes wrong after the editor is told, and on a terminal the editor can be opened again.
+
+A file in which git has left a conflict shows both sides there, between the usual markers, and one that
+was merged without a key is merged again (see `encconf.git.merge`).
 """
 
 from __future__ import annotations
@@ -13,7 +16,14 @@ from encconf import api, fileio, formats
 from encconf.cli import files
 from encconf.cli.editor import editor_command, run_editor
 from encconf.document import splice
-from encconf.errors import ChangedError, EditorError, EncconfError, MissingFileError, NotModifiedError
+from encconf.errors import (
+    ChangedError,
+    EditorError,
+    EncconfError,
+    MissingFileError,
+    NotModifiedError,
+    UnmergedError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +31,8 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.config import Rule
+    from encconf.git.merge import Conflict
+    from encconf.metadata import Metadata
 
 _YAML_EXAMPLE = """\
 # This file is encrypted when you leave the editor.
@@ -97,25 +109,57 @@ def edit(
         session = Session(console, file, path, format, example(format), rule=rule)
     else:
         try:
-            old = api.open_text(
-                enc,
-                format=format,
-                credentials=files.credentials(console),
-                ignore_mac=ignore_mac,
-                notify=console.warn,
-            )
+            found = _open(console, enc, path, format, ignore_mac=ignore_mac)
         except EncconfError as error:
             raise error.about(file) from None
-        session = Session.of(console, file, path, old)
+        if isinstance(found, str):
+            fileio.write_atomic(path, found, replacing=enc)
+            console.note(f"wrote {file}: merged again from its parents, now with a MAC")
+            return
+        metadata: Metadata
+        if isinstance(found, api.Opened):
+            session = Session.of(console, file, path, found)
+            metadata = found.metadata
+            session.unfinished = metadata.unmerged is not None
+        else:
+            session = Resolution(console, file, path, found, enc)
+            metadata = found.opened.metadata
         if ignore_mac:  # then it cannot be trusted with its own data key either
             from encconf.changes import rule_of
 
-            session.rule = rule_of(old.metadata)
-        selection = old.metadata.selection
-        session.check = files.refuse_clear(console, file, format, selection, config, allowed=in_clear)
+            session.rule = rule_of(metadata)
+        session.check = files.refuse_clear(
+            console, file, format, metadata.selection, config, allowed=in_clear
+        )
     fileio.check_writable(path)
     session.run()
     console.note(f"wrote {file}")
+
+
+def _open(
+    console: Console, enc: str, path: str, format: str, *, ignore_mac: bool
+) -> api.Opened | Conflict | str:
+    """What there is to edit; of a file that was merged without a key, the text that it should be."""
+    credentials = files.credentials(console)
+    try:
+        return api.open_text(
+            enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=console.warn
+        )
+    except UnmergedError:
+        from encconf.git import version
+        from encconf.git.merge import open_conflict, reseal
+        from encconf.metadata import CONFLICT
+
+        if CONFLICT in files.metadata(enc, format).unknown:
+            return open_conflict(enc, format=format, credentials=credentials, notify=console.warn)
+        folder = os.path.dirname(os.path.abspath(path))
+        return reseal(
+            enc,
+            format=format,
+            fetch=lambda id: version(id, folder),
+            credentials=credentials,
+            notify=console.warn,
+        )
 
 
 def example(format: str) -> str:
@@ -128,12 +172,13 @@ class Session:
 
     ``enc`` is the existing encrypted text and ``old`` what it held, None for a new file; ``rule`` None
     where the existing text's own keys and selection are kept.  ``check`` is given the plain text before
-    and after.  `written` is the format of the result, which may be another than the text's.
+    and after.  `written` is the format of the result, which may be another than the text's; an
+    `unfinished` file is written also when nothing was changed.
     """
 
     __slots__ = (
         "check", "console", "enc", "file", "format", "old", "path", "plain", "rule", "shows_block",
-        "written",
+        "unfinished", "written",
     )  # fmt: skip
 
     def __init__(
@@ -150,6 +195,7 @@ class Session:
     ) -> None:
         self.check: Check | None = None
         self.shows_block = False
+        self.unfinished = False
         self.written = format
         self.old = old
         self.console = console
@@ -198,7 +244,7 @@ class Session:
                     raise EditorError("the editor removed the text; nothing was changed").about(self.file)
                 try:
                     edited = fileio.read_text(draft, binary=self.format == "binary")
-                    if edited == self.plain:
+                    if edited == self.plain and not self.unfinished:
                         at_once = time.monotonic() - started < 1 and self.console.can_ask()
                         raise NotModifiedError("nothing was changed", hint=_WAIT if at_once else None)
                     self._write(edited)
@@ -277,3 +323,31 @@ class Session:
             return self.console.ask(question)
         except EOFError:
             return "q"
+
+
+class Resolution(Session):
+    """Both sides of a merge in the editor, between markers; none may be left in the end.
+
+    ``enc`` is the text that the file has now.
+    """
+
+    __slots__ = ("ours", "size")
+
+    def __init__(self, console: Console, file: str, path: str, conflict: Conflict, enc: str) -> None:
+        from encconf.merge import mark
+
+        opened = conflict.opened
+        plain, self.size = mark(conflict.merged, conflict.labels)
+        self.ours = conflict.merged.text
+        super().__init__(console, file, path, opened.document.format, plain, enc=enc, old=opened)
+        self.unfinished = True
+
+    def encrypted(self, edited: str) -> str:
+        """The encrypted text for what the editor left.  Raises UnmergedError where a marker is."""
+        from encconf.merge import marked
+
+        line = marked(edited, self.size)
+        if line:
+            raise UnmergedError(f"line {line} is a conflict marker: say what counts, and take it out")
+        self.plain = self.ours  # what the rule left in clear before is no news
+        return super().encrypted(edited)

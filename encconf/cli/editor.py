@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from encconf.credentials import KEY_VARIABLES
 from encconf.errors import EditorError
 
 TYPE_CHECKING = False
@@ -20,10 +21,7 @@ DEFAULTS = ("vim", "nano", "vi")
 
 SECRETS = frozenset(
     {
-        "SOPS_AGE_KEY",
-        "SOPS_AGE_KEY_CMD",
-        "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
-        "VAULT_TOKEN",
+        *KEY_VARIABLES,
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "AZURE_CLIENT_SECRET",

@@ -11,17 +11,15 @@ import sys
 
 from encconf import api, changes, emit, fileio
 from encconf.cli import files, flat
-from encconf.errors import EncconfError, UsageError
+from encconf.credentials import KEY_VARIABLES, SETTINGS
+from encconf.errors import EncconfError, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from encconf.cli.console import Console
-
-KEYS = ("SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_SSH_PRIVATE_KEY_CMD", "VAULT_TOKEN")
-"""Variables that `exec` takes away: they open files, and the program has the values."""
 
 
 class CommandError(EncconfError):
@@ -36,40 +34,58 @@ def execute(
     *,
     file: list[str],
     argv: list[str],
-    prefix: str | None,
-    nested_separator: str | None,
-    section: str | None,
-    keep_case: bool,
     override: bool,
     pristine: bool,
     keep_keys: bool,
     print_sources: bool,
+    resolve: bool,
     input_type: str | None,
-    config: str | None,
+    **naming: Any,
 ) -> None:
-    """Become a program that has the values of files in its environment."""
-    if not argv:
+    """Become a program that has the values of files in its environment; ``naming`` is for `flat.Naming`."""
+    if not argv or not argv[0]:
         raise UsageError("no program was named", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
     if not file:
         raise UsageError("no file was named", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
-    found = flat.values(
-        console,
-        file,
-        prefix=prefix or "",
-        separator=nested_separator or "_",
-        section=section,
-        keep_case=keep_case,
-        input_type=input_type,
-    )
-    before = {name: value for name, value in console.environ.items() if keep_keys or name not in KEYS}
+    found = flat.values(console, file, flat.Naming(**naming), input_type=input_type, resolve=resolve)
+    # They open files, and the program has the values.
+    hidden = () if keep_keys else (*KEY_VARIABLES, *_named_keys(console))
+    before = {name: value for name, value in console.environ.items() if name not in hidden}
     environ = {} if pristine else dict(before)
     for name, (text, source) in found.items():
         there = name in environ and not override
         if print_sources:
             console.note(f"{name}: {'the environment' if there else source}")
         if not there:
-            environ[name] = text
+            environ[name] = _variable(text)
     _become(argv, environ, console.environ.get("PATH", os.defpath))
+
+
+def _named_keys(console: Console) -> list[str]:
+    """The variables that hold keys or passphrases because ENCCONF_IDENTITY or its like says so."""
+    credentials = files.credentials(console)
+    addresses = [address for setting in SETTINGS for address in credentials.named(setting)[1]]
+    if not any("env" in address.lower() for address in addresses):  # envsubst:, to vals; ?token_env=
+        return []
+    from encconf import sources
+    from encconf.errors import SourceError
+    from encconf.sources.env import name_in
+
+    names = []
+    for address in addresses:
+        try:
+            uri = sources.parse(address)
+        except SourceError:
+            continue
+        if uri.scheme == "env":
+            names.append(name_in(uri))
+        names += [value for name, value in uri.query.items() if name.endswith("_env")]
+    return names
+
+
+def _variable(text: str) -> str:
+    """What makes a variable's bytes UTF-8 also where the locale is another."""
+    return os.fsdecode(fileio.encode(text))
 
 
 def exec_env(
@@ -112,7 +128,7 @@ def shell_with(
             )
         if "=" in key:
             raise EncconfError(f"cannot use keys with '=' in environment: {key}")
-        given[key] = emit.text(node)
+        given[_variable(key)] = _variable(emit.text(node))
     environ = {} if pristine else dict(console.environ)
     if user is not None:
         environ.update(_switch(user))
@@ -232,7 +248,10 @@ def _feed(path: str, text: str) -> None:
     """Make a pipe, and write the text into it once somebody opens it."""
     import threading
 
-    os.mkfifo(path, 0o600)
+    try:
+        os.mkfifo(path, 0o600)
+    except OSError as error:
+        raise OutputError(f"the pipe cannot be made: {(error.strerror or '').lower()}").about(path) from None
 
     def write() -> None:
         try:
@@ -288,6 +307,10 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
 def _switch(user: str) -> dict[str, str]:
     """Become another user, for good; returns the variables that say who that is."""
+    import signal  # noqa: F401 - these are needed yet, and the other user may not be able to read them
+    import subprocess  # noqa: F401
+    import threading  # noqa: F401
+
     try:
         import pwd
 

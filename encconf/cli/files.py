@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 
 from encconf import fileio
-from encconf.errors import ClearTextError, ConflictError, InputError, MissingFileError, UsageError
+from encconf.errors import (
+    ClearTextError,
+    ConflictError,
+    InputError,
+    MissingFileError,
+    OutputError,
+    UsageError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +118,16 @@ def credentials(console: Console, environ: Mapping[str, str] | None = None) -> C
     """What may be used to unlock; what is done in another way than asked for becomes a warning."""
     from encconf.credentials import Credentials
 
-    return Credentials.from_env(console.environ if environ is None else environ, notify=console.warn)
+    environ = console.environ if environ is None else environ
+    if console.keys:
+        environ = {**environ, **console.keys}
+    found = Credentials.from_env(environ, notify=console.warn)
+    status = console.status()
+    if status is not None:
+        found.watch = status.watch
+        if found.prompt is not None:
+            found.prompt = status.quietly(found.prompt)
+    return found
 
 
 def write(
@@ -128,7 +144,11 @@ def write(
     ``mode`` is for a new file: 0o600 for a plain text.
     """
     if in_place and source.path is not None:
-        fileio.write_atomic(source.path, text, replacing=source.text)
+        try:
+            fileio.write_atomic(source.path, text, replacing=source.text)
+        except OutputError as error:
+            error.file = source.label
+            raise
         return source.label
     if output is None or output in STDOUT:
         console.data(text)
@@ -178,7 +198,7 @@ def refuse_clear(
             f"{named} would be saved in clear: {rule.name} of .sops.yaml wants it encrypted, "
             "but the file was made by another selection"
         )
-        hint = f"encconf updatekeys --selection {_quoted(file)} makes the file follow the rule"
+        hint = f"encconf updatekeys --selection {quoted(file)} makes the file follow the rule"
         if allowed:
             console.warn(message, hint=hint)
         else:
@@ -207,18 +227,19 @@ def warn_if_exposed(console: Console, path: str) -> None:
         return
     root = repository(os.path.dirname(os.path.abspath(path))) or "."
     pattern = "/" + os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
-    ignore = f"echo {_quoted(pattern)} >> {_quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"
+    ignore = f"echo {quoted(pattern)} >> {quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"
     if state == "untracked":
         console.warn(f"{path} is plain text, and git does not ignore it", hint=ignore)
     else:
         console.warn(
             f"{path} is plain text, and git tracks it: whoever has the repository has its secrets",
-            hint=f"git rm --cached {_quoted(path)} && {ignore}; then change the secrets, "
+            hint=f"git rm --cached {quoted(path)} && {ignore}; then change the secrets, "
             "since earlier versions stay in the history",
         )
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """A word as a shell reads it back."""
     import shlex
 
     return shlex.quote(word)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from encconf import api, changes, emit
+from encconf import api, changes, emit, formats
 from encconf.cli import files
-from encconf.errors import EmitError, EncconfError
+from encconf.errors import EmitError, EncconfError, NotEncryptedError
 from encconf.formats.nodes import text_of
 from encconf.path import parse, spell
 
@@ -18,60 +18,104 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from encconf.cli.console import Console
+    from encconf.document import Document, Leaf
     from encconf.path import Path
 
 _ODD = re.compile(r"[^A-Za-z0-9_]")
 
 
+class Naming:
+    """How values are called, and which count: the options that the table has as FLAT.
+
+    Raises PathSyntaxError for a ``section`` that is no path.
+    """
+
+    __slots__ = ("_keep_case", "_prefix", "_separator", "section")
+
+    def __init__(
+        self, *, prefix: str | None, nested_separator: str | None, section: str | None, keep_case: bool
+    ) -> None:
+        self.section = parse(section or "")
+        self._prefix = prefix or ""
+        self._separator = nested_separator or "_"
+        self._keep_case = keep_case
+
+    def leaves(self, document: Document) -> dict[str, tuple[Path, Leaf]]:
+        """The values in the section that are not null, by name, with their paths.
+
+        Raises PathNotFoundError and EmitError where the section is none, EmitError for two values of the
+        same name.
+        """
+        tree = changes.find(changes.tree(document), self.section)
+        if not isinstance(tree, dict):
+            raise EmitError(f"{spell(self.section)} is not a mapping", hint="name one: --section PATH")
+        found: dict[str, tuple[Path, Leaf]] = {}
+        for below, leaf in emit.flat(tree):
+            if leaf.data is None:
+                continue
+            name, path = self._name(below), (*self.section, *below)
+            if name in found:
+                raise EmitError(
+                    f"{spell(found[name][0])} and {spell(path)} would both be called {name}",
+                    hint="--nested-separator __ tells more names apart",
+                )
+            found[name] = path, leaf
+        return found
+
+    def _name(self, path: Path) -> str:
+        name = self._prefix + self._separator.join(map(str, path))
+        name = _ODD.sub("_", name if self._keep_case else name.upper())
+        return f"_{name}" if name[:1].isdigit() else name
+
+
 def values(
-    console: Console,
-    paths: Iterable[str],
-    *,
-    prefix: str = "",
-    separator: str = "_",
-    section: str | None = None,
-    keep_case: bool = False,
-    input_type: str | None = None,
+    console: Console, paths: Iterable[str], naming: Naming, *, input_type: str | None, resolve: bool = False
 ) -> dict[str, tuple[str, str]]:
     """By name, the text and the file it is from; later files override earlier ones.
 
-    Raises EmitError for two values of one file that get the same name, and for what cannot be a text
-    in an environment.
+    With ``resolve``, references are replaced by what they stand for (`encconf.references`).  Raises
+    EmitError also for what cannot be a text in an environment.
     """
     found: dict[str, tuple[str, str]] = {}
     credentials = files.credentials(console)
+    opened_files: list[tuple[str, api.Opened]] = []
     for path in paths:
         source = files.read(path, in_place=False, output=None, override=None)
         format = files.format_of(source.name, input_type)
         try:
             opened = api.open_text(source.text, format=format, credentials=credentials, notify=console.warn)
-            tree = changes.find(changes.tree(opened.document), parse(section or ""))
-            if not isinstance(tree, dict):
-                raise EmitError(f"{section} is not a mapping", hint="name one: --section PATH")
-            own = _named(tree, prefix, separator, keep_case)
         except EncconfError as error:
             raise error.about(source.label) from None
-        found.update((name, (text, source.label)) for name, text in own.items())
+        opened_files.append((source.label, opened))
+    if resolve:
+        texts = api.resolved(opened_files, True, credentials, naming.section)
+        for (_, opened), own_texts in zip(opened_files, texts, strict=True):
+            for index, text in own_texts.items():
+                opened.document.leaves[index].data = text.encode()
+    for label, opened in opened_files:
+        try:
+            for name, (place, leaf) in naming.leaves(opened.document).items():
+                text = text_of(leaf.type, leaf.data)
+                if "\0" in text:
+                    raise EmitError(f"{spell(place)} holds a NUL, which no environment can")
+                found[name] = text, label
+        except EncconfError as error:
+            raise error.about(label) from None
     return found
 
 
-def _named(tree: dict[str, object], prefix: str, separator: str, keep_case: bool) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    whose: dict[str, Path] = {}
-    for path, leaf in emit.flat(tree):
-        if leaf.data is None:
-            continue
-        name = prefix + separator.join(str(step) for step in path)
-        name = _ODD.sub("_", name if keep_case else name.upper())
-        if name[:1].isdigit():
-            name = f"_{name}"
-        if name in whose:
-            raise EmitError(
-                f"{spell(whose[name])} and {spell(path)} would both be called {name}",
-                hint="--nested-separator __ tells more names apart",
-            )
-        whose[name] = path
-        texts[name] = text_of(leaf.type, leaf.data)
-        if "\0" in texts[name]:
-            raise EmitError(f"{spell(path)} holds a NUL, which no environment can")
-    return texts
+def paths(
+    console: Console, paths: Iterable[str], naming: Naming, *, input_type: str | None
+) -> dict[str, Path]:
+    """By name, the path of each value of encrypted files; no key is needed."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        source = files.read(path, in_place=False, output=None, override=None)
+        try:
+            document = formats.module(files.format_of(source.name, input_type)).scan(source.text)
+            if document.block is None:
+                raise NotEncryptedError
+            found.update((name, place) for name, (place, _) in naming.leaves(document).items())
+        except EncconfError as error:
+            raise error.about(source.label) from None
+    return found

@@ -38,7 +38,10 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
         click.echo(error.format_message(), err=True)
         raise SystemExit(1) from None
     except click.ClickException as error:
-        raise _explained(error) from None
+        explained = _explained(error)
+        failing = (row.failure for row in COMMANDS if row.name == _first(argv))
+        explained.exit_code = next(failing, None) or explained.exit_code
+        raise explained from None
     except click.Abort:
         raise KeyboardInterrupt from None
     if not isinstance(result, tuple):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 
 from encconf import fileio
-from encconf.errors import LimitError
+from encconf.errors import EncconfError, LimitError, MissingFileError, OutputError, UndecidedError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
+    from encconf.git.merge import Labels, Outcome
+
+_CONFLICT = 1  # what git takes as one; with more than 128 it gives up the whole merge
 
 
 def textconv(console: Console, *, file: str) -> None:
@@ -28,10 +31,160 @@ def textconv(console: Console, *, file: str) -> None:
         console.note(reason)
 
 
-def install(console: Console, *, everywhere: bool) -> None:
-    """Set up plain diffs in this repository, or for all of the user's."""
+def install(console: Console, *, pattern: list[str], everywhere: bool) -> None:
+    """Set up plain diffs and merges in this repository, or for all of the user's."""
     from encconf.git.install import install
 
-    done = install(os.getcwd(), everywhere=everywhere, environ=console.environ)
+    done = install(os.getcwd(), pattern, everywhere=everywhere, environ=console.environ)
     for line in done or ["git is set up already"]:
         console.note(line)
+
+
+def uninstall(console: Console, *, everywhere: bool) -> None:
+    """Take out of git's settings what `install` has put there."""
+    from encconf.git.install import uninstall
+
+    for line in uninstall(os.getcwd(), everywhere=everywhere, environ=console.environ) or ["nothing to do"]:
+        console.note(line)
+
+
+# --- merging -------------------------------------------------------------------------------------
+
+
+def merge(
+    console: Console,
+    *,
+    base: str,
+    ours: str,
+    theirs: str,
+    path: str,
+    marker_size: str | None,
+    base_label: str | None,
+    ours_label: str | None,
+    theirs_label: str | None,
+) -> None:
+    """Merge two versions into the file ``ours``, which stays as it is where that cannot be done.
+
+    Raises SystemExit(1) for a conflict.
+    """
+    file = os.path.normpath(path)
+    labels = _label(ours_label, "ours"), _label(base_label, "base"), _label(theirs_label, "theirs")
+    try:
+        texts = _read(base, file), _read(ours, file), _read(theirs, file)
+        outcome = _merged(console, file, texts, (base, ours, theirs), labels)
+        if outcome is None:
+            _merge_plain((base, ours, theirs), labels, marker_size)
+        else:
+            fileio.write_atomic(ours, outcome.text)
+            # git calls from the top of the work tree, wherever somebody has called git.
+            _report(console, os.path.relpath(file, console.environ.get("GIT_PREFIX") or "."), outcome)
+    except (MissingFileError, OutputError):
+        raise  # git's own files: it has to give up
+    except EncconfError as error:
+        console.error(error.about(file))
+        raise SystemExit(_CONFLICT) from None
+
+
+def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: str) -> None:
+    """Merge two versions into a file, and let somebody decide in the editor what is at odds."""
+    path = fileio.resolve(merged)
+    now = fileio.read_text(path, binary=_format(merged) == "binary")
+    try:
+        before = _read(base, merged)
+    except MissingFileError:
+        before = ""
+    texts = before, _read(ours, merged), _read(theirs, merged)
+    names = base if before else os.devnull, ours, theirs
+    labels = "LOCAL", "BASE", "REMOTE"
+    try:
+        outcome = _merged(console, merged, texts, names, labels)
+    except EncconfError as error:
+        raise error.about(merged) from error.__cause__
+    if outcome is None:
+        raise UsageError("neither side is encrypted", hint="any other merge tool will do").about(merged)
+    if not outcome.conflicts:
+        fileio.write_atomic(path, outcome.text, replacing=now)
+        _report(console, merged, outcome)
+        return
+    from encconf.cli import files
+    from encconf.cli.edit import Resolution
+    from encconf.git.merge import open_conflict
+
+    conflict = open_conflict(outcome.text, format=_format(merged), credentials=files.credentials(console))
+    Resolution(console, merged, path, conflict, now).run()
+    console.note(f"wrote {merged}")
+
+
+def _format(file: str) -> str:
+    from encconf import formats
+
+    return formats.of_path(file)
+
+
+def _read(name: str, file: str) -> str:
+    return fileio.read_text(name, binary=_format(file) == "binary")
+
+
+def _label(label: str | None, default: str) -> str:
+    """A name for people, on one line; git before 2.45 leaves the placeholder."""
+    label = " ".join((label or "").split())
+    return default if not label or label in ("%S", "%X", "%Y") else label[:80]
+
+
+def _merged(
+    console: Console,
+    file: str,
+    texts: tuple[str, str, str],
+    names: tuple[str, str, str],
+    labels: Labels,
+) -> Outcome | None:
+    """What comes of a merge; None where neither side is encrypted."""
+    from encconf.cli import files
+    from encconf.git import run, version
+    from encconf.git.merge import is_encrypted, merge
+
+    format = _format(file)
+    if not is_encrypted(texts[1], format) and not is_encrypted(texts[2], format):
+        return None
+
+    def parents() -> str:
+        return " ".join(run(["hash-object", "--no-filters", "--", *names])[1].split())
+
+    return merge(
+        *texts,
+        format=format,
+        credentials=files.credentials(console),
+        labels=labels,
+        fetch=version,
+        parents=parents,
+        notify=lambda text: console.warn(f"{file}: {text}"),
+    )
+
+
+def _report(console: Console, file: str, outcome: Outcome) -> None:
+    """Say what is left to do.  Raises UndecidedError for a conflict."""
+    from encconf.cli.files import quoted
+
+    if outcome.conflicts:
+        paths = ", ".join(outcome.conflicts[:5]) + (", …" if len(outcome.conflicts) > 5 else "")
+        what = "it" if paths == "." else paths
+        name = quoted(file)
+        raise UndecidedError(f"both sides changed {what}", hint=f"encconf edit {name} && git add {name}")
+    if not outcome.sealed:
+        console.warn(
+            f"{file} was merged without a key: it has no MAC yet, so that nothing opens it",
+            hint=f"somebody who holds a key can finish it with: encconf edit {quoted(file)}",
+        )
+
+
+def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: str | None) -> None:
+    """What git does with any other text: neither side is encrypted."""
+    from encconf.git import run
+
+    options = [word for label in labels for word in ("-L", label)]
+    if marker_size is not None and marker_size.isdecimal():
+        options.append(f"--marker-size={marker_size}")
+    base, ours, theirs = names
+    code, _ = run(["merge-file", "--quiet", *options, "--", ours, base, theirs])
+    if code:
+        raise UndecidedError("both sides changed the same lines; the file is not encrypted")

@@ -1,7 +1,7 @@
 """``encconf init`` and ``encconf keygen``: an age key, a .sops.yaml, git.
 
 Keys are written as age-keygen writes them, where sops 3.13.2 looks for them; a key file is added to
-and never overwritten.
+and never overwritten.  A key that goes to a source (a keyring, a Vault …) is never on disk nor on stdout.
 """
 
 from __future__ import annotations
@@ -11,12 +11,24 @@ import stat
 import time
 
 from encconf import fileio
-from encconf.credentials import AgeSource, Credentials
-from encconf.errors import BadKeyError, MissingFileError, OutputError
+from encconf.cli import files
+from encconf.credentials import expanded
+from encconf.errors import (
+    BadKeyError,
+    ConflictError,
+    EncconfError,
+    MissingFileError,
+    OutputError,
+    SourceError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
+    from encconf.credentials import AgeSource, Credentials
+
+KEYRING = "keyring:encconf/identity"
+"""Where ``init --keyring`` keeps the key."""
 
 _PATHS = r"\.enc\.(yaml|yml|json)$"
 _CONFIG = """\
@@ -28,11 +40,12 @@ creation_rules:
 """
 
 
-def init(console: Console) -> None:
+def init(console: Console, *, keyring: bool) -> None:
     """Make what is missing of key, .sops.yaml and git settings; change nothing that is there."""
     from encconf.git import repository
 
-    recipient = _own_recipient(console, Credentials.from_env(console.environ))
+    credentials = files.credentials(console)
+    recipient = _keyring_recipient(console, credentials) if keyring else _own_recipient(console, credentials)
     root = repository(os.getcwd())
     _make_config(console, root or os.getcwd(), recipient)
     if root is not None:
@@ -45,16 +58,34 @@ def init(console: Console) -> None:
     console.note("next: encconf encrypt secrets.yaml, then encconf edit secrets.enc.yaml")
 
 
-def keygen(console: Console, *, output: str | None) -> None:
+def keygen(console: Console, *, output: str | None, to: str | None, use: bool, pq: bool) -> None:
     """Make an age key; print its recipient, or with ``-o -`` the key itself."""
-    recipient, text = _new_key()
+    if to is not None and output is not None:
+        raise ConflictError("--to and --output exclude each other")
+    if use and to is None:
+        raise ConflictError(
+            "--use goes with --to", hint="a key in your own key file is found without being named"
+        )
+    if to is not None:
+        credentials = files.credentials(console)
+        if use:
+            credentials.named("identity")  # before there is a key: a configuration file that cannot be used
+        to = _absolute(to)
+        console.data(_generate_to(console, credentials, to, pq=pq) + "\n")
+        if use:
+            _use(console, credentials, to)
+        else:
+            console.hint(f"name it where files are opened: ENCCONF_IDENTITY='{to}'")
+        return
+    recipient, _, text = _new_key(pq)
     if output == "-":
         console.data(text)
         return
     if output is None:
-        path = _key_file(Credentials.from_env(console.environ))
+        path = _key_file(files.credentials(console))
         _add_key(path, text)
         console.note(f"added an age key to {path}")
+        _warn_if_readable(console, path)
     else:
         path = fileio.resolve(output)
         if os.path.lexists(output) and not fileio.is_special(output):
@@ -68,7 +99,10 @@ def keygen(console: Console, *, output: str | None) -> None:
 
 
 def _own_recipient(console: Console, credentials: Credentials) -> str:
-    """The recipient of the user's first age key, which is made if there is none."""
+    """The recipient of the user's first age key, which is made if there is none.
+
+    Raises what stands in the way of a source that somebody named: no other key is meant then.
+    """
     for source in credentials.age_sources():
         if source.ssh or source.how == "command" or source.where is None:
             continue
@@ -76,62 +110,142 @@ def _own_recipient(console: Console, credentials: Credentials) -> str:
         recipient = _recipient_in(data, source) if data is not None else None
         if recipient is not None:
             console.note(f"your age key: {recipient} ({source.place(credentials.home)})")
-            _warn_if_readable(console, source)
+            if source.how == "file":
+                _warn_if_readable(console, expanded(source.where, credentials.home))
             return recipient
-    recipient, text = _new_key()
+        if source.how == "source" and source.variable is not None:
+            hint = source.hint or f"encconf keygen --to {source.where} makes one there"
+            raise SourceError(source.found or "there is no key in it", hint=hint).about(source.place())
+    recipient, _, text = _new_key()
     path = _key_file(credentials)
     _add_key(path, text)
     console.note(f"made an age key in {path}; keep a copy of it where only you can get at it")
+    _warn_if_readable(console, path)
     console.note(f"your age key: {recipient}")
     return recipient
 
 
-def _new_key() -> tuple[str, str]:
-    """A new X25519 key: its recipient, and the lines of a key file."""
-    import pyrage
+def _keyring_recipient(console: Console, credentials: Credentials) -> str:
+    """The recipient of the key in the keyring, which is made, and named in the user's configuration."""
+    from encconf import sources
+    from encconf.keys.age import recipient_in
 
-    identity = pyrage.x25519.Identity.generate()
-    recipient = str(identity.to_public())
+    try:
+        recipient = recipient_in(sources.fetch(KEYRING, credentials))
+    except SourceError as error:
+        if error.reason != "missing":
+            raise
+    else:
+        if recipient is None:
+            raise BadKeyError("it is no age key", hint="move it away, and try again").about(KEYRING)
+        console.note(f"your age key: {recipient} ({KEYRING})")
+        _use(console, credentials, KEYRING)
+        return recipient
+    credentials.named("identity")  # before there is a key: a configuration file that cannot be used
+    recipient = _generate_to(console, credentials, KEYRING)
+    console.note(f"your age key: {recipient}")
+    _use(console, credentials, KEYRING)
+    return recipient
+
+
+def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: bool = False) -> str:
+    """Make a key, put it where an address says, and see that it is there; returns its recipient.
+
+    Only the key itself is stored, one line: some places hold no more than 2560 bytes.  Raises SourceError,
+    also when something is there already.
+    """
+    from encconf import sources
+    from encconf.credentials import Credentials as Fresh
+
+    address = sources.parse(to)
+    recipient, secret, _ = _new_key(pq)
+    sources.store(address, secret.encode(), credentials)
+    # Asked anew, by somebody who has not just written it.
+    again = Fresh.from_env(console.environ)
+    try:
+        if sources.fetch(address, again).strip() != secret.encode():
+            raise BadKeyError("what was stored reads back as something else: do not use it").about(
+                address.label
+            )
+    except SourceError as error:  # some may write and not read
+        console.warn(f"it was stored, and could not be read to make sure: {error}", hint=error.hint)
+    console.note(f"put a new age key into {address.label}, and nowhere else")
+    return recipient
+
+
+def _absolute(address: str) -> str:
+    """The address with the whole path of a file, so that it is the same from everywhere."""
+    from encconf import sources
+
+    uri = sources.parse(address)
+    if uri.scheme != "file" or os.path.isabs(uri.path) or uri.path.startswith("~/"):
+        return address
+    here = os.getcwd()
+    for sign in "%?#":
+        here = here.replace(sign, f"%{ord(sign):02X}")
+    return f"file:{here}/{address[address.index(uri.body) :]}"
+
+
+def _use(console: Console, credentials: Credentials, address: str) -> None:
+    """Name a source of identities in the user's configuration file."""
+    from encconf import userconfig
+    from encconf.credentials import SETTINGS
+
+    path = credentials.config_file
+    if path is None:
+        raise OutputError("there is no folder for your configuration", hint="set HOME, or ENCCONF_IDENTITY")
+    _make_folders(os.path.dirname(path))
+    try:
+        named = userconfig.add_identity(path, address, SETTINGS)
+    except EncconfError as error:
+        raise error.about(path) from None
+    if named:
+        console.note(f"{path} names it, so that it is found")
+    else:
+        console.warn(f"{path} names another identity, and was not changed", hint=f"add {address} to its list")
+    by, addresses = credentials.named("identity")
+    if by == SETTINGS["identity"] and address not in addresses:
+        console.warn(f"{by} is set and beats it", hint=f"unset it, or add {address}")
+
+
+def _new_key(pq: bool = False) -> tuple[str, str, str]:
+    """A new X25519 (or hybrid post-quantum) key: recipient, identity, and the lines of a key file."""
+    if pq:
+        from encconf.keys import agepq
+
+        new = agepq.Identity.generate()
+        recipient, secret = new.to_public(), new.secret()
+    else:
+        import pyrage
+
+        pair = pyrage.x25519.Identity.generate()
+        recipient, secret = str(pair.to_public()), str(pair)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return recipient, f"# created: {now}\n# public key: {recipient}\n{identity}\n"
+    return recipient, secret, f"# created: {now}\n# public key: {recipient}\n{secret}\n"
 
 
 def _key_file(credentials: Credentials) -> str:
     """Where the user's own keys are: SOPS_AGE_KEY_FILE, or sops's place for the system."""
-    path = None
     for source in credentials.age_sources():
         if source.how == "file" and not source.ssh and source.where:
-            path = path or source.where
-    if path is None:
-        raise OutputError("there is no home folder to keep a key in", hint="set SOPS_AGE_KEY_FILE to a file")
-    return path
+            return expanded(source.where, credentials.home)
+    raise OutputError("there is no home folder to keep a key in", hint="set SOPS_AGE_KEY_FILE to a file")
 
 
 def _recipient_in(data: bytes, source: AgeSource) -> str | None:
     """The recipient of the first identity in a key file."""
-    import pyrage
+    from encconf.keys.age import is_locked, recipient_in
 
-    if data.lstrip().startswith((b"age-encryption", b"-----BEGIN AGE")):
+    if is_locked(data):
         raise BadKeyError(
             "the key file is locked by a passphrase, so that its recipient is not known here",
             hint="write .sops.yaml with your recipient yourself, then run: encconf git install",
         ).about(source.place())
-    noted = None
-    for word in data.decode(errors="replace").split():
-        if word.startswith("AGE-SECRET-KEY-1"):
-            try:
-                return str(pyrage.x25519.Identity.from_str(word).to_public())
-            except pyrage.IdentityError:
-                continue
-        if word.startswith("age1"):
-            noted = noted or word
-        elif word.startswith("AGE-") and noted:  # of another kind, a plugin's say, with its recipient above
-            return noted
-    return None
+    return recipient_in(data)
 
 
 def _add_key(path: str, text: str) -> None:
-    """Add lines to a key file of mode 0600, in folders of mode 0700; both are made if missing."""
+    """Add lines to a key file; if missing, it is made with mode 0600, and its folders with 0700."""
     path = fileio.resolve(path)
     try:
         old = fileio.read_text(path)
@@ -149,6 +263,7 @@ def _add_key(path: str, text: str) -> None:
 
 def _make_folders(folder: str) -> None:
     missing = []
+    folder = os.path.abspath(folder)
     while not os.path.isdir(folder):
         missing.append(folder)
         folder = os.path.dirname(folder)
@@ -159,15 +274,13 @@ def _make_folders(folder: str) -> None:
         raise OutputError(f"the folder cannot be made: {error.strerror}").about(folder) from None
 
 
-def _warn_if_readable(console: Console, source: AgeSource) -> None:
-    if os.name != "posix" or source.how != "file" or source.where is None:
-        return
+def _warn_if_readable(console: Console, path: str) -> None:
     try:
-        mode = os.stat(source.where).st_mode
+        mode = os.stat(path).st_mode
     except OSError:
         return
-    if stat.S_IMODE(mode) & 0o077:
-        console.warn(f"others may read {source.where}", hint=f"chmod 600 {source.where}")
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        console.warn(f"others may read {path}", hint=f"chmod 600 {files.quoted(path)}")
 
 
 # --- .sops.yaml ----------------------------------------------------------------------------

@@ -9,7 +9,15 @@ import os
 import sys
 
 from encconf.cli.sops import as_sops, is_empty_group
-from encconf.errors import EncconfError, InputError, MissingFileError, NotEncryptedError
+from encconf.errors import (
+    ConfigError,
+    EncconfError,
+    InputError,
+    KeyAccessError,
+    MissingFileError,
+    NotEncryptedError,
+    WrapError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from encconf.api import Opened
+    from encconf.changes import Plan
     from encconf.cli.console import Console
     from encconf.cli.sops import Line, SopsConsole
     from encconf.config import Rule
@@ -48,7 +57,7 @@ class Run:
         if line.text("aws-profile"):
             self.environ["AWS_PROFILE"] = line.text("aws-profile")
         self.config = line.root.text("config") or None
-        self.indent = line.root.number("indent") if "indent" in line.root.given else None
+        self.anew = "indent" in line.root.given
 
     def run(self) -> None:
         """Do it.  Raises EncconfError, and SystemExit with a command's code."""
@@ -114,6 +123,14 @@ class Run:
             format_of(name, self.line.text("input-type")),
             format_of(name, self.line.text("output-type")),
         )
+
+    def indent(self, format: str) -> int | None:
+        """How far what is written anew is indented: --indent, else what ``stores`` says of the format."""
+        if self.anew:
+            return self.line.root.number("indent")
+        from encconf.cli.convert import stores_indent
+
+        return stores_indent(format, config=self.config)
 
     def read(self, file: str) -> str:
         """The text of a file; exit code 2 if it cannot be read."""
@@ -193,12 +210,12 @@ class Run:
 
         keys = self.keys()
         rule: Rule | None = None
+        missing: NoConfigError | None = None
         notices: list[str] = []
         try:
             rule = configs.find_rule(name, config=self.config, notify=notices.append)
-        except NoConfigError:
-            if not keys:
-                raise
+        except NoConfigError as error:
+            missing = error
         except EncconfError as error:
             if is_empty_group(error):
                 notices.clear()  # clients compare what sops says then, and it says nothing else
@@ -230,6 +247,8 @@ class Run:
             )
         elif kinds:
             selection = Selection(kinds[0], given[kinds[0]], selection.mac_only_encrypted)
+        if missing is not None and not keys:
+            raise missing
         if self.line.root.on("mac-only-encrypted") and format != "binary":
             selection = Selection(selection.kind, selection.pattern, True)
         groups = [keys] if keys else rule.groups if rule is not None else []
@@ -265,7 +284,10 @@ class Run:
         text = self.read(file)
         opened = self.open(text, source, file)
         try:
-            plain = converted(opened, target, path=path, layout=False, indent=self.indent)
+            indent = self.indent(target) if path or self.anew or self.config or source != target else None
+            plain = converted(
+                opened, target, path=path, layout=False, indent=indent, anew=self.anew or _impossible(indent)
+            )
         except EmitError as error:
             raise _dumping(error) from None
         except PathNotFoundError as error:
@@ -292,10 +314,11 @@ class Run:
 
         name = self.line.text("filename-override") or file
         source, target = self.formats(name)
+        target = _envelope(source, target)
         rule = self.rule(name, source)
         text = self.read(file)
         try:
-            plain = plain_as(text, source, target)
+            plain = plain_as(text, source, target, indent=self.indent(target), anew=self.anew)
             enc = api.encrypt(
                 plain, rule, format=target, credentials=self.credentials(), notify=self.console.warn
             )
@@ -323,8 +346,11 @@ class Run:
         from encconf.cli.convert import converted
 
         source, target = self.formats(self.line.text("filename-override") or file)
+        target = _envelope(source, target)
         add, remove = self.keys("add_"), self.keys("rm_")
         text = self.read(file)
+        credentials = self.credentials()
+        credentials.audit("rotate", text)
         opened = self.open(text, source, file)
         try:
             rule = changes.with_keys(changes.rule_of(opened.metadata), add, remove, notify=self.console.warn)
@@ -373,8 +399,13 @@ class Run:
         else:
             rule = self.rule(file, source)
             session = editing.Session(self.console, file, path, source, editing.example(source), rule=rule)
-        session.written = target
-        session.run()
+        session.written = _envelope(source, target)
+        try:
+            session.run()
+        except (ConfigError, WrapError) as error:
+            if session.old is None:  # of a new file sops makes the data key before anything else
+                error.exit_code = 128
+            raise
         self.console.note("File written successfully")
 
     def _cmd_set(self) -> None:
@@ -421,6 +452,7 @@ class Run:
 
         value = _json_value(said)
         source, target = self.formats(self.line.text("filename-override") or file)
+        target = _envelope(source, target)
         text = self.read(file)
         opened = self.open(text, source, file)
         before = _plain(opened)
@@ -450,6 +482,7 @@ class Run:
             path = parse_sops(args[1])
         except PathSyntaxError:
             _fail(7, "Invalid unset index format")
+        target = _envelope(source, target)
         text = self.read(file)
         opened = self.open(text, source, file)
         try:
@@ -485,7 +518,6 @@ class Run:
 
     def _update(self, file: str, config: str) -> None:
         from encconf import changes, fileio
-        from encconf.cli.keys import difference
         from encconf.config import find_rule
 
         path = os.path.abspath(file)
@@ -502,7 +534,7 @@ class Run:
         try:
             from encconf.cli import files
 
-            held = files.metadata(text, source).threshold
+            held = files.metadata(text, source).threshold or 0
             threshold = min(held, len(rule.groups)) or None
             wanted = changes.plan(text, rule.groups, threshold, format=source)
         except InputError as error:
@@ -512,7 +544,9 @@ class Run:
             self.tell(f"File {path} already up to date")
             return
         self.console.data("The following changes will be made to the file's groups:\n")
-        self.console.data("".join(f"{line}\n" for line in difference(wanted)))
+        # of a threshold that is filled in when the file is written, sops says nothing
+        lines = [*threshold_difference(held, threshold or 0), *difference(wanted)]
+        self.console.data("".join(f"{line}\n" for line in lines))
         while not self.line.on("yes"):
             self.console.data("Is this okay? (y/n):")
             answer = sys.stdin.readline()
@@ -574,10 +608,9 @@ class Run:
             enc = changes.carry_out(
                 wanted, rotate=False, credentials=self.credentials(), notify=self.console.warn
             )
-        except InputError as error:
-            error.exit_code = 1
-            raise error.about(file) from None
         except EncconfError as error:
+            if isinstance(error, (InputError, KeyAccessError)):
+                error.exit_code = 1
             raise error.about(file) from None
         self.put(enc, file, text)
 
@@ -635,7 +668,7 @@ class Run:
                 "of sops"
             )
         try:
-            plain = converted(opened, target, layout=False, indent=self.indent)
+            plain = converted(opened, target, layout=False, indent=self.indent(target), anew=self.anew)
         except EmitError as error:
             raise _dumping(error) from None
         execute.run_on(
@@ -661,11 +694,9 @@ class Run:
         )
 
     def _cmd_publish(self) -> None:
-        try:
-            module = __import__("encconf.cli.publish", fromlist=["publishas_sops"])
-        except ImportError:
-            _fail(1, "publish is not there yet")
-        module.publishas_sops(self)
+        from encconf.cli.publish import publish_as_sops
+
+        publish_as_sops(self)
 
     # --- the root
 
@@ -724,6 +755,26 @@ class Run:
         return path, value
 
 
+def threshold_difference(old: int, new: int) -> list[str]:
+    """What becomes of a Shamir threshold, 0 for none."""
+    if old == new:
+        return [f"shamir_threshold: {new}"] if new else []
+    return [f"+++ shamir_threshold: {new}"] * bool(new) + [f"--- shamir_threshold: {old}"] * bool(old)
+
+
+def difference(wanted: Plan) -> list[str]:
+    """What a plan changes, a line for each key: kept, ``+++`` new, ``---`` gone."""
+    lines: list[str] = []
+    for number in range(max(len(wanted.old), len(wanted.new))):
+        before = wanted.old[number] if number < len(wanted.old) else []
+        after = wanted.new[number] if number < len(wanted.new) else []
+        lines.append(f"Group {number + 1}")
+        lines += [f"    {key.name}" for key in after if key in before]
+        lines += [f"+++ {key.name}" for key in after if key not in before]
+        lines += [f"--- {key.name}" for key in before if key not in after]
+    return lines
+
+
 def format_of(path: str, type: str) -> str:
     """The format as sops tells it: what ``type`` says if it is one, else what the name's end says."""
     from encconf import formats
@@ -732,6 +783,16 @@ def format_of(path: str, type: str) -> str:
         return type
     found = formats.of_path(path)
     return found if found != "toml" else "binary"
+
+
+def _envelope(source: str, target: str) -> str:
+    """The format of an encrypted file: sops's binary one is JSON, whatever the values are."""
+    return "json" if target == "binary" and source != "binary" else target
+
+
+def _impossible(indent: int | None) -> bool:
+    """Whether sops refuses it, also where encconf would not write anything anew."""
+    return indent is not None and indent < 0
 
 
 def _must_exist(file: str) -> None:
@@ -757,12 +818,24 @@ def _json_value(said: str) -> Plain:
         raise ValueError(word)
 
     try:
-        value: Plain = loads(said, parse_constant=refuse)
+        value: Plain = loads(said, parse_constant=refuse, parse_float=_finite, parse_int=_number)
     except (ValueError, RecursionError):
         _fail(7, "Value for --set is not valid JSON")
     if isinstance(value, list):
         _fail(7, "Invalid --set value format")
     return value
+
+
+def _number(word: str) -> int | float:
+    """A whole number; one that Go's int64 does not hold is a float, as in sops."""
+    return int(word) if len(word) < 19 or -(2**63) <= _finite(word) < 2**63 else _finite(word)
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if number - number != 0:
+        raise ValueError(word)
+    return number
 
 
 def _context(text: str) -> dict[str, str] | None:

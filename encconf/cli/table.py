@@ -62,10 +62,11 @@ class Argument:
 class Command:
     """One command: ``name`` has the words that call it, ``examples`` are lines for its help.
 
-    ``rest`` is where the words behind ``--`` go (list of str), "" if there are none.
+    ``rest`` is where the words behind ``--`` go (list of str), "" if there are none.  ``failure`` is the
+    exit code when it fails, whatever fails; None: that of the error.
     """
 
-    __slots__ = ("arguments", "details", "examples", "help", "name", "options", "rest", "target")
+    __slots__ = ("arguments", "details", "examples", "failure", "help", "name", "options", "rest", "target")
 
     def __init__(
         self,
@@ -78,9 +79,11 @@ class Command:
         details: str = "",
         examples: tuple[str, ...] = (),
         rest: str = "",
+        failure: int | None = None,
     ) -> None:
         self.name = name
         self.rest = rest
+        self.failure = failure
         self.target = target
         self.help = help
         self.arguments = arguments
@@ -116,11 +119,37 @@ FILENAME: Final = Option(
     "--filename-override", "Look up the format and the creation rule for this name.", metavar="NAME"
 )
 IN_PLACE: Final = Option("--in-place -i", "Write the result over FILE.", kind="flag")
+WHOSE_KEYS: Final = (
+    Option(
+        "--keyservice",
+        "Ask this key service, too: unix:///PATH, tcp://HOST:PORT. Can be given several times.",
+        kind="list",
+        metavar="URI",
+    ),
+    Option("--aws-profile", "Use this AWS profile, whatever a file says.", metavar="NAME"),
+)
+"""On every command that opens files; for what makes `encconf.credentials.Credentials`, see `main`."""
+
 IGNORE_MAC: Final = Option(
     "--ignore-mac", "Decrypt although the file was changed without its key. For recovery only.", kind="flag"
 )
 JSON: Final = Option("--json", "Print JSON.", kind="flag")
+RECIPIENTS: Final = Option(
+    "--recipients", "Names of keys: from this file, or the files in this folder.", kind="list", metavar="FILE"
+)
+RECURSIVE: Final = Option(
+    "--recursive -r", "Go through folders: every encrypted file that git does not ignore.", kind="flag"
+)
+CHANGED: Final = Option(
+    "--changed", "Only files that are new, or differ from the last commit of git.", kind="flag"
+)
+FAIL_FAST: Final = Option("--fail-fast", "Stop at the first file that fails.", kind="flag")
 DRY_RUN: Final = Option("--dry-run -n", "Say what would be done, and do nothing.", kind="flag")
+CHECKLIST: Final = Option(
+    "--checklist",
+    "Add what those who go could read to this list (Markdown), before anything is changed.",
+    metavar="FILE",
+)
 IN_CLEAR: Final = Option(
     "--in-clear",
     "Save values that the rule wants encrypted although the file leaves them in clear.",
@@ -144,6 +173,11 @@ FLAT: Final = (
     ),
     Option("--section", "Take only what is below this path.", metavar="PATH"),
     Option("--keep-case", "Do not write names in capitals.", kind="flag"),
+)
+RESOLVE: Final = Option(
+    "--resolve",
+    "Fetch what references (ref+vault://…) stand for; ENCCONF_REF_ALLOW widens which may be.",
+    kind="flag",
 )
 FORCE: Final = Option("--force -f", "Overwrite a file that is not an encrypted one.", kind="flag")
 
@@ -192,9 +226,12 @@ COMMANDS: Final = (
         "encconf.cli.init:init",
         "Set up a key, a .sops.yaml and git for this project.",
         details="Makes what is missing and changes nothing that is there: an age key in your own key file, "
-        "a .sops.yaml that names it, and the git diff driver.",
-        options=(COLOR,),
-        examples=("encconf init",),
+        "a .sops.yaml that names it, and the git drivers for diffs and merges.",
+        options=(
+            Option("--keyring", "Keep the key in the system's keyring instead, and use it.", kind="flag"),
+            COLOR,
+        ),
+        examples=("encconf init", "encconf init --keyring"),
     ),
     Command(
         "encrypt",
@@ -213,6 +250,7 @@ COMMANDS: Final = (
             FILENAME,
             *KEYS,
             *SELECTION,
+            *WHOSE_KEYS,
             CONFIG,
             COLOR,
         ),
@@ -237,9 +275,12 @@ COMMANDS: Final = (
             IGNORE_MAC,
             INPUT_TYPE,
             Option(
-                "--output-type", "Write it in this format: yaml, json, dotenv, ini, binary.", metavar="FORMAT"
+                "--output-type",
+                "Write it in this format: yaml, json, dotenv, ini, toml, binary.",
+                metavar="FORMAT",
             ),
             FILENAME,
+            *WHOSE_KEYS,
             CONFIG,
             COLOR,
         ),
@@ -253,7 +294,7 @@ COMMANDS: Final = (
         "lines differ. A FILE that does not exist is made from an example, for the keys that .sops.yaml or "
         "the options name. Exit code 200: nothing was changed.",
         arguments=(Argument("file"),),
-        options=(IGNORE_MAC, IN_CLEAR, INPUT_TYPE, *KEYS, *SELECTION, CONFIG, COLOR),
+        options=(IGNORE_MAC, IN_CLEAR, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG, COLOR),
         examples=("encconf edit secrets.enc.yaml", "EDITOR='code --wait' encconf edit secrets.enc.yaml"),
     ),
     Command(
@@ -263,7 +304,7 @@ COMMANDS: Final = (
         details="A string is printed as it is, a mapping or list as the file's format has it. PATH is "
         """a.b[0], or sops's ["a"]["b"][0]; without it, or with ., the whole file is printed.""",
         arguments=(Argument("file"), Argument("path", required=False)),
-        options=(JSON, IGNORE_MAC, INPUT_TYPE, CONFIG, COLOR),
+        options=(JSON, RESOLVE, IGNORE_MAC, INPUT_TYPE, *WHOSE_KEYS, CONFIG, COLOR),
         examples=(
             "encconf get secrets.enc.yaml database.password",
             "encconf get secrets.enc.yaml users[0] --json",
@@ -288,6 +329,7 @@ COMMANDS: Final = (
             INPUT_TYPE,
             *KEYS,
             *SELECTION,
+            *WHOSE_KEYS,
             CONFIG,
             COLOR,
         ),
@@ -307,6 +349,7 @@ COMMANDS: Final = (
             Option("--idempotent", "It is no error if there is no such value.", kind="flag"),
             IGNORE_MAC,
             INPUT_TYPE,
+            *WHOSE_KEYS,
             CONFIG,
             COLOR,
         ),
@@ -325,6 +368,7 @@ COMMANDS: Final = (
             DRY_RUN,
             IN_CLEAR,
             INPUT_TYPE,
+            *WHOSE_KEYS,
             CONFIG,
             COLOR,
         ),
@@ -338,55 +382,210 @@ COMMANDS: Final = (
         "encconf.cli.keys:rotate",
         "Give files a new data key.",
         details="Every value is encrypted anew, for the keys of the file and those that are added, "
-        "without those "
-        "that are removed.",
-        arguments=(Argument("file", many=True),),
-        options=(OUTPUT, DRY_RUN, *ADD_KEYS, *RM_KEYS, IGNORE_MAC, INPUT_TYPE, CONFIG, COLOR),
+        "without those that are removed; a report then says what they could read. FILE is a file, a "
+        "pattern in quotes ('deploy/**/*.yaml') or, with -r, a folder. What fails does not stop the others. "
+        "Interrupted, it says how to go on. Exit code: 0, all is done; that of the files that failed, if it "
+        "is one, else 1; 130, interrupted.",
+        arguments=(Argument("file", required=False, many=True),),
+        options=(
+            RECURSIVE,
+            CHANGED,
+            DRY_RUN,
+            JSON,
+            *ADD_KEYS,
+            *RM_KEYS,
+            Option(
+                "--resume-at",
+                "Begin with this file: those before it are done.",
+                metavar="FILE",
+            ),
+            CHECKLIST,
+            FAIL_FAST,
+            OUTPUT,
+            IGNORE_MAC,
+            INPUT_TYPE,
+            *WHOSE_KEYS,
+            CONFIG,
+            COLOR,
+        ),
         examples=(
             "encconf rotate secrets.enc.yaml",
-            "encconf rotate --rm-age age1… secrets.enc.yaml",
-            "git ls-files -z '*.enc.yaml' | xargs -0 encconf rotate",
+            "encconf rotate -r .",
+            "encconf rotate -r --rm-age age1… deploy",
+            "encconf rotate -r --resume-at deploy/web.enc.yaml deploy",
         ),
     ),
     Command(
         "updatekeys",
         "encconf.cli.keys:updatekeys",
         "Give files the keys that .sops.yaml names now.",
-        details="Who comes gets the data key that is there. If somebody goes, every value gets a new one: "
-        "the old "
-        "one may have been kept.",
-        arguments=(Argument("file", many=True),),
+        details="Who comes gets the data key that is there. If somebody goes, every value gets a new one, "
+        "since the old one may have been kept, and a report says which values they could read. FILE is a "
+        "file, a pattern in quotes ('deploy/**/*.yaml') or, with -r, a folder. What fails does not stop the "
+        "others; run again, it does only what is left. Exit code: 0, all is done; that of the files that "
+        "failed, if it is one, else 1; 130, interrupted.",
+        arguments=(Argument("file", required=False, many=True),),
         options=(
+            RECURSIVE,
+            CHANGED,
             Option("--yes -y", "Do it without asking.", kind="flag"),
             DRY_RUN,
+            JSON,
+            CHECKLIST,
+            FAIL_FAST,
             Option("--selection", "Encrypt the values that the rule selects now, too.", kind="flag"),
             Option("--keep-data-key", "Keep the data key although somebody goes, as sops does.", kind="flag"),
             INPUT_TYPE,
+            *WHOSE_KEYS,
             CONFIG,
             COLOR,
         ),
         examples=(
             "encconf updatekeys secrets.enc.yaml",
-            "encconf updatekeys -n *.enc.yaml",
-            "encconf updatekeys -y *.enc.yaml",
+            "encconf updatekeys -r -n .",
+            "encconf updatekeys -r -y .",
+            "encconf updatekeys -y 'deploy/**/*.enc.yaml'",
+            "encconf updatekeys -r -y --checklist leaving.md .",
+        ),
+    ),
+    Command(
+        "check",
+        "encconf.cli.check:check",
+        "Find what is not encrypted as the rules of .sops.yaml say; no key is needed.",
+        details="Without PATH, all that git tracks is checked: that files are encrypted value by value, for "
+        "the keys and by the selection of their rules, that no plain text of them is tracked, and that "
+        "nothing in them gives values away. Folders and patterns are taken, too. Exit code 1: there are "
+        "errors (with --strict: or warnings); 2: something could not be checked, and nothing else is wrong. "
+        "# encconf: ignore SLUG=GLOB in .sops.yaml accepts a kind of findings for good.",
+        arguments=(Argument("path", required=False, many=True),),
+        options=(
+            Option("--verify", "Also open the files that can be opened, and check their MAC.", kind="flag"),
+            Option(
+                "--changed",
+                "Only what differs from the last commit, is new, or is below a .sops.yaml that differs.",
+                kind="flag",
+            ),
+            Option("--recursive -r", "Go into folders; check does so in any case.", kind="flag"),
+            Option("--strict", "Fail for warnings, too.", kind="flag"),
+            Option(
+                "--min-severity",
+                "Leave out what is milder (by default notes).",
+                metavar="SEVERITY",
+                choices=("note", "warning", "error"),
+            ),
+            Option(
+                "--ignore",
+                "Leave out findings of this kind (SLUG, or SLUG=GLOB: in files of such names).",
+                kind="list",
+                metavar="SLUG",
+            ),
+            Option(
+                "--format",
+                "How to say it (by default text); github makes annotations, sarif is for code scanning.",
+                metavar="FORMAT",
+                choices=("text", "json", "sarif", "github"),
+            ),
+            JSON,
+            CONFIG,
+            COLOR,
+        ),
+        examples=(
+            "encconf check",
+            "encconf check --strict --min-severity note deploy/",
+            "encconf check --verify --changed",
+            "encconf check --format github --ignore plain-twin='examples/*'",
+        ),
+    ),
+    Command(
+        "explain",
+        "encconf.cli.check:explain",
+        "Say which rule is a file's, who can open it, and why each value is encrypted or not.",
+        details="FILE may be plain or encrypted, or not exist yet; no key is needed. Shows where .sops.yaml "
+        "was looked for, every rule and why it matches or not, and in what an encrypted file differs from "
+        "its rule. Exit code 1: no rule can be used; 2: the file cannot be read.",
+        arguments=(Argument("file"),),
+        options=(INPUT_TYPE, JSON, CONFIG, COLOR),
+        examples=("encconf explain secrets.enc.yaml", "encconf explain --json deploy/new.enc.yaml"),
+    ),
+    Command(
+        "access",
+        "encconf.cli.access:report",
+        "Say who can read which files, alone or together, and since when; no key is needed.",
+        details="Without FILE, and for folders: every encrypted file there. One FILE is told in full. Names "
+        "are those beside the keys in .sops.yaml (age1… # alice, or &alice age1…), in .sops.recipients "
+        "beside it, and in files of --recipients: NAME KEY on a line, age recipients with # NAME above them, "
+        "SSH public keys, and what github.com/USER.keys says, saved as USER.keys. Since when, says the "
+        "history of git. Exit code 1: a file could not be read.",
+        arguments=(Argument("file", required=False, many=True),),
+        options=(
+            Option(
+                "--people -p",
+                "What these can open together: names or keys (comma list).",
+                kind="list",
+                metavar="NAMES",
+            ),
+            RECIPIENTS,
+            Option("--html", "Write one page to look at in a browser (-: stdout).", metavar="FILE"),
+            Option("--no-history", "Do not ask git since when.", kind="flag"),
+            JSON,
+            CONFIG,
+            COLOR,
+        ),
+        examples=(
+            "encconf access",
+            "encconf access deploy/prod/db.enc.yaml",
+            "encconf access --people alice,bob deploy/",
+            "encconf access --recipients team/ --html access.html",
+        ),
+    ),
+    Command(
+        "diff",
+        "encconf.cli.diff:compare",
+        "Say what differs between versions of files, without telling values.",
+        details="FILE: since the last commit. REV FILE, REV:FILE, FILE FILE: those two. Nothing, REV, REV "
+        "REV, REV..REV and REV...REV: all encrypted files and .sops.yaml that differ, below the paths behind "
+        "--, if there are any. A plain text is compared with an encrypted one by its values. Without a key, "
+        "structure and ciphertexts are compared. Exit code: 0, nothing differs; 1, something does; 2, it "
+        "could not be told.",
+        arguments=(Argument("file", required=False, many=True),),
+        rest="paths",
+        failure=2,
+        options=(
+            Option("--show-values", "Tell the values, too.", kind="flag"),
+            Option("--staged --cached", "Compare what is staged, not the files here.", kind="flag"),
+            Option("--keyless", "Use no key: compare structure and ciphertexts.", kind="flag"),
+            Option("--quiet -q", "Print nothing: the exit code tells.", kind="flag"),
+            RECIPIENTS,
+            JSON,
+            INPUT_TYPE,
+            *WHOSE_KEYS,
+            CONFIG,
+            COLOR,
+        ),
+        examples=(
+            "encconf diff secrets.enc.yaml",
+            "encconf diff HEAD~1 -- deploy/",
+            "encconf diff main...",
+            "encconf diff --show-values v1.0:db.enc.yaml db.enc.yaml",
+            "encconf diff staging.enc.yaml prod.enc.yaml",
         ),
     ),
     Command(
         "groups add",
-        "encconf.cli.keys:add_group",
+        "encconf.cli.keys:regroup",
         "Add a key group to a file.",
         details="Of a file with several groups, one key each of as many groups as the threshold says is "
         "needed.",
-        options=(FILE, IN_PLACE, THRESHOLD, *GROUP_KEYS, INPUT_TYPE, COLOR),
+        options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, *GROUP_KEYS, INPUT_TYPE, *WHOSE_KEYS, COLOR),
         examples=("encconf groups add -i -f secrets.enc.yaml --age age1… --threshold 2",),
     ),
     Command(
         "groups delete",
-        "encconf.cli.keys:delete_group",
+        "encconf.cli.keys:regroup",
         "Take a key group away from a file.",
         details="INDEX counts from 0. The file gets a new data key.",
         arguments=(Argument("index"),),
-        options=(FILE, IN_PLACE, THRESHOLD, INPUT_TYPE, COLOR),
+        options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, INPUT_TYPE, *WHOSE_KEYS, COLOR),
         examples=("encconf groups delete -i -f secrets.enc.yaml 1",),
     ),
     Command(
@@ -404,9 +603,10 @@ COMMANDS: Final = (
             Option("--pristine", "Give the program the values and nothing else.", kind="flag"),
             Option("--keep-keys", "Let the program have SOPS_AGE_KEY and VAULT_TOKEN.", kind="flag"),
             Option("--print-sources", "Say where each name is from.", kind="flag"),
+            RESOLVE,
             *FLAT,
             INPUT_TYPE,
-            CONFIG,
+            *WHOSE_KEYS,
             COLOR,
         ),
         examples=(
@@ -424,6 +624,7 @@ COMMANDS: Final = (
             Option("--pristine", "Give the command the values and nothing else.", kind="flag"),
             Option("--user", "Run it as this user.", metavar="NAME"),
             INPUT_TYPE,
+            *WHOSE_KEYS,
             COLOR,
         ),
         examples=("encconf exec-env secrets.enc.env 'echo $PASSWORD'",),
@@ -442,6 +643,7 @@ COMMANDS: Final = (
             Option("--user", "Run the command as this user.", metavar="NAME"),
             INPUT_TYPE,
             Option("--output-type", "The format to write; by default the file's.", metavar="FORMAT"),
+            *WHOSE_KEYS,
             COLOR,
         ),
         examples=("encconf exec-file secrets.enc.json 'jq .password {}'",),
@@ -453,26 +655,65 @@ COMMANDS: Final = (
         details="dotenv can be sourced by a shell and is read alike by python-dotenv, uv, node and "
         "systemd; shell and "
         "fish are commands for eval; json is a flat object; github sets variables for the next steps of a "
-        "workflow and masks them in its log; k8s is a Secret.",
+        "workflow and masks them in its log; k8s is a Secret; env-file is for EnvironmentFile= of systemd, "
+        "and refuses what systemd would; systemd-creds prints the lines of a unit with each value encrypted "
+        "for this machine, or with -o FOLDER puts them into files there. A file that is written has mode "
+        "0600.",
         arguments=(Argument("file", many=True),),
         options=(
             Option(
                 "--format",
                 "What to print.",
                 metavar="FORMAT",
-                choices=("dotenv", "shell", "fish", "json", "github", "k8s"),
+                choices=("dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "systemd-creds"),
             ),
+            Option("--output -o", "Write to this file (systemd-creds: into this folder).", metavar="FILE"),
             *FLAT,
             Option("--name", "The name of the Secret (k8s).", metavar="NAME"),
+            Option(
+                "--with-key",
+                "What encrypts (systemd-creds): by default what this machine has.",
+                metavar="KEY",
+                choices=("auto", "host", "tpm2", "host+tpm2"),
+            ),
             Option("--plaintext", "Print to a terminal, too.", kind="flag"),
+            RESOLVE,
             INPUT_TYPE,
-            CONFIG,
+            *WHOSE_KEYS,
             COLOR,
         ),
         examples=(
             'eval "$(encconf export --format shell secrets.enc.yaml)"',
             "uv run --env-file <(encconf export --format dotenv secrets.enc.yaml) app.py",
             "encconf export --format k8s secrets.enc.yaml | kubectl apply -f -",
+            "encconf export --format env-file -o /etc/app.env secrets.enc.yaml",
+            "encconf export --format systemd-creds -o /etc/credstore.encrypted secrets.enc.yaml",
+        ),
+    ),
+    Command(
+        "publish",
+        "encconf.cli.publish:publish",
+        "Put files where .sops.yaml says: S3, Google Cloud Storage, Vault.",
+        details="A bucket gets the encrypted file, encrypted anew where the destination rule has a "
+        "recreation_rule; a KV engine of Vault or OpenBao gets the decrypted values. Where each file goes is "
+        "said before anything is sent. Of a folder, with -r, the encrypted files go, by their place in it. "
+        "Exit code 1: a destination did not take a file; 128: it could not be decrypted.",
+        arguments=(Argument("file", many=True),),
+        options=(
+            Option("--yes -y", "Do it without asking.", kind="flag"),
+            DRY_RUN,
+            Option("--recursive -r", "Publish the encrypted files of folders.", kind="flag"),
+            Option("--omit-extensions", "Leave the extension out of the name there.", kind="flag"),
+            JSON,
+            INPUT_TYPE,
+            *WHOSE_KEYS,
+            CONFIG,
+            COLOR,
+        ),
+        examples=(
+            "encconf publish -n secrets.enc.yaml",
+            "encconf publish -y -r deploy/",
+            "encconf publish --json -y secrets.enc.yaml",
         ),
     ),
     Command(
@@ -499,24 +740,46 @@ COMMANDS: Final = (
         "keygen",
         "encconf.cli.init:keygen",
         "Make an age key and print its recipient.",
-        details="The key is added to your own key file, where it is found by itself.",
+        details="The key is added to your own key file, where it is found by itself. With --to it goes "
+        "straight to where secrets are kept, and ENCCONF_IDENTITY (or --use) says where that is; what is "
+        "there already is never overwritten.",
         options=(
             Option("--output -o", "Write the key to this new file instead (-: stdout).", metavar="FILE"),
+            Option("--to", "Put the key here instead: keyring:…, vault:…, awssm:… …", metavar="ADDRESS"),
+            Option("--use", "Name the place of --to in your configuration file.", kind="flag"),
+            Option("--pq", "Make a post-quantum key.", kind="flag"),
             COLOR,
         ),
-        examples=("encconf keygen", "encconf keygen -o ci-key.txt"),
+        examples=(
+            "encconf keygen",
+            "encconf keygen -o ci-key.txt",
+            "encconf keygen --to keyring:encconf/work --use",
+            "encconf keygen --to 'vault:secret/ci/encconf#identity'",
+        ),
     ),
     Command(
         "git install",
         "encconf.cli.git:install",
-        "Let git diff show encrypted files as plain text.",
-        details="Sets the diff driver in this clone's configuration and names the files in .gitattributes. "
-        "Whoever lacks the key sees the encrypted text.",
+        "Let git diff and merge encrypted files by their values.",
+        details="Sets the diff driver, the merge driver and the merge tool in this clone's configuration, "
+        "and names the files in .gitattributes: *.enc.yaml, *.enc.json and so on, and those of each PATTERN."
+        " Whoever lacks the key sees the encrypted text.",
+        arguments=(Argument("pattern", required=False, many=True),),
         options=(
             Option("--global", "For all your repositories.", kind="flag", dest="everywhere"),
             COLOR,
         ),
-        examples=("encconf git install",),
+        examples=("encconf git install", "encconf git install 'secrets/*.yaml'"),
+    ),
+    Command(
+        "git uninstall",
+        "encconf.cli.git:uninstall",
+        "Take out what git install has set.",
+        options=(
+            Option("--global", "For all your repositories.", kind="flag", dest="everywhere"),
+            COLOR,
+        ),
+        examples=("encconf git uninstall",),
     ),
     Command(
         "git textconv",
@@ -526,6 +789,33 @@ COMMANDS: Final = (
         arguments=(Argument("file"),),
         options=(COLOR,),
         examples=('git config diff.encconf.textconv "encconf git textconv"',),
+    ),
+    Command(
+        "git merge",
+        "encconf.cli.git:merge",
+        "Merge two versions of an encrypted file, as git's driver.",
+        details="Writes the result over OURS; PATH is the file's own name. With a key, values are merged, "
+        "and both sides of a conflict stay encrypted until encconf edit shows them. Keyless, ciphertexts "
+        "are, and encconf edit adds the MAC. Exit code 1: a conflict; 129: it failed, OURS is as it was.",
+        arguments=(Argument("base"), Argument("ours"), Argument("theirs"), Argument("path")),
+        options=(
+            Option("--marker-size", "How long conflict markers are in a plain file.", metavar="NUMBER"),
+            Option("--base-label", "What to call the common version.", metavar="TEXT"),
+            Option("--ours-label", "What to call OURS.", metavar="TEXT"),
+            Option("--theirs-label", "What to call THEIRS.", metavar="TEXT"),
+            COLOR,
+        ),
+        examples=('git config merge.encconf.driver "encconf git merge %O %A %B ./%P"',),
+        failure=129,
+    ),
+    Command(
+        "git mergetool",
+        "encconf.cli.git:mergetool",
+        "Merge two versions of an encrypted file in the editor.",
+        details="Writes MERGED. What is not at odds is merged without asking; the editor shows the rest.",
+        arguments=(Argument("base"), Argument("ours"), Argument("theirs"), Argument("merged")),
+        options=(COLOR,),
+        examples=("git mergetool --tool=encconf secrets.enc.yaml",),
     ),
     Command(
         "keyservice",
@@ -561,6 +851,123 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        "import",
+        "encconf.cli.migrate:import_",
+        "Make an encrypted file of a .env or another file of variables.",
+        details="Values are those that the program saw which read FILE: python-dotenv, systemd "
+        "(EnvironmentFile=), a shell, or docker (--env-file). .env becomes secrets.enc.yaml beside it, by "
+        "the rule of .sops.yaml for that name; the name says the format. Then git is asked whether FILE is "
+        "ignored and was never committed, and what comes next is printed for each of seven ways. FILE "
+        "stays, unless --delete says otherwise.",
+        arguments=(Argument("file"),),
+        options=(
+            Option("--output -o", "The file to make: .yaml, .json, .toml or .env.", metavar="FILE"),
+            Option(
+                "--dialect",
+                "Who reads FILE so far (by default dotenv; systemd in /etc/default and the like).",
+                metavar="DIALECT",
+                choices=("dotenv", "systemd", "shell", "docker"),
+            ),
+            Option("--literal", "Keep ${NAME} and the like as they are written.", kind="flag"),
+            Option("--delete", "Delete FILE once the new one has been read back.", kind="flag"),
+            Option("--force -f", "Replace a file that has other values.", kind="flag"),
+            DRY_RUN,
+            JSON,
+            *KEYS,
+            *SELECTION,
+            *WHOSE_KEYS,
+            CONFIG,
+            COLOR,
+        ),
+        examples=(
+            "encconf import .env",
+            "encconf import --delete -o prod.enc.yaml .env.production",
+            "encconf import --dialect systemd -o app.enc.yaml /etc/default/app",
+        ),
+    ),
+    Command(
+        "doctor",
+        "encconf.cli.migrate:doctor",
+        "Say which ways to keep secrets can be used on this machine.",
+        details="For each of the seven ways (environment, systemd, keyring, cyberark, vault, cloud, sops): "
+        "as whom it would be used, and what is missing. Each part is asked for two seconds at most; no "
+        "secret is fetched but the identities that are named for opening files, and none is printed. Exit "
+        "code 1: one of the ways that are named cannot be used.",
+        arguments=(Argument("way", required=False, many=True),),
+        options=(JSON, *WHOSE_KEYS, COLOR),
+        examples=("encconf doctor", "encconf doctor vault cloud", "encconf doctor --json"),
+    ),
+    Command(
+        "systemd serve",
+        "encconf.cli.systemd:serve",
+        "Hand single values to systemd units.",
+        details="A unit with LoadCredential=NAME:SOCKET gets the value that a rule UNIT:NAME=PATH allows it, "
+        "and fails to start where none does. UNIT may have * in it, and %i in PATH is the unit's instance. "
+        "SIGHUP opens the files anew. Values stay in memory; only names are logged. Run it as the user of "
+        "the manager, or with a socket that systemd hands over: encconf systemd unit writes both units. "
+        "Ends with SIGTERM or Ctrl-C.",
+        arguments=(Argument("file", many=True),),
+        options=(
+            Option(
+                "--socket -s",
+                "Listen here (by default /run/encconf/credentials.sock, or that in $XDG_RUNTIME_DIR).",
+                metavar="PATH",
+            ),
+            Option(
+                "--allow -a",
+                "UNIT:CREDENTIAL=PATH: what a unit may have. Can be given several times.",
+                kind="list",
+                metavar="RULE",
+            ),
+            Option("--allow-from", "Read such rules from a file, one a line.", metavar="FILE"),
+            Option("--reload", "Open a file anew as soon as it has changed.", kind="flag"),
+            Option("--idle", "End after so many seconds without a request.", metavar="SECONDS"),
+            INPUT_TYPE,
+            COLOR,
+        ),
+        examples=(
+            "encconf systemd serve secrets.enc.yaml --allow app.service:db_password=db.password",
+            "encconf systemd serve secrets.enc.yaml --allow 'app@*.service:token=tenants.%i.token'",
+        ),
+    ),
+    Command(
+        "systemd unit",
+        "encconf.cli.systemd:unit",
+        "Print unit files that let a unit have values.",
+        details="A drop-in for the unit with LoadCredential= for each value, and a socket and a service that "
+        "hand them out: systemd starts the service when the unit starts, and the service reads nothing but "
+        "FILE. The unit finds each value in $CREDENTIALS_DIRECTORY/NAME. No key is needed to print them.",
+        arguments=(Argument("file", many=True),),
+        options=(
+            Option(
+                "--unit -u", "The unit that gets the values; app@.service for all instances.", metavar="UNIT"
+            ),
+            Option(
+                "--allow -a",
+                "CREDENTIAL=PATH: only these values, by these names. Can be given several times.",
+                kind="list",
+                metavar="RULE",
+            ),
+            Option(
+                "--identity",
+                "The key that opens FILE, for the service (NAME.cred: encrypted).",
+                metavar="FILE",
+            ),
+            Option("--env", "Also set NAME_FILE=… to where each value is.", kind="flag", dest="variables"),
+            Option("--user", "For the user's own systemd, not the system's.", kind="flag"),
+            Option("--socket -s", "Listen here (by default /run/UNIT-credentials/…).", metavar="PATH"),
+            Option("--output -o", "Write the files into this folder of units.", metavar="FOLDER"),
+            *FLAT,
+            INPUT_TYPE,
+            COLOR,
+        ),
+        examples=(
+            "encconf systemd unit --unit app.service secrets.enc.yaml",
+            "encconf systemd unit -u app -a db_password=db.password -o /etc/systemd/system secrets.enc.yaml",
+            "encconf systemd unit --user -u app -o ~/.config/systemd/user secrets.enc.yaml",
+        ),
+    ),
+    Command(
         "shim",
         "encconf.cli.shim:shim",
         "Write a program called sops that is encconf.",
@@ -587,8 +994,9 @@ COMMANDS: Final = (
 )
 
 GROUPS: Final = {
-    "git": "Show encrypted files as plain text in git.",
+    "git": "Let git diff and merge encrypted files.",
     "groups": "Let it take several people to open a file.",
+    "systemd": "Hand values to systemd units.",
 }
 """First words that several commands share, and what they are about."""
 

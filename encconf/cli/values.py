@@ -5,7 +5,7 @@ from __future__ import annotations
 from encconf import api, changes, fileio
 from encconf.cli import files
 from encconf.document import Leaf
-from encconf.errors import EncconfError, InputError, MissingFileError, UsageError
+from encconf.errors import ConflictError, EncconfError, InputError, MissingFileError, UsageError
 from encconf.formats.nodes import text_of
 from encconf.path import parse
 
@@ -23,6 +23,7 @@ def get(
     path: str | None,
     json: bool,
     ignore_mac: bool,
+    resolve: bool,
     input_type: str | None,
     config: str | None,
 ) -> None:
@@ -33,17 +34,25 @@ def get(
     source = files.read(file, in_place=False, output=None, override=None)
     format = files.format_of(source.name, input_type)
     where = parse(path or "")
-    try:
-        opened = api.open_text(
-            source.text, format=format, credentials=files.credentials(console), ignore_mac=ignore_mac
+    if resolve and ignore_mac:
+        raise ConflictError(
+            "--resolve and --ignore-mac exclude each other",
+            hint="a file that anybody may have changed must not say what is fetched",
         )
+    credentials = files.credentials(console)
+    try:
+        opened = api.open_text(source.text, format=format, credentials=credentials, ignore_mac=ignore_mac)
+        if resolve:
+            (texts,) = api.resolved([("", opened)], True, credentials, where)
+            for index, text in texts.items():
+                opened.document.leaves[index].data = text.encode()
         trees, notes = emit.trees_of(opened.document)
         node = changes.find(trees[0], where)
         if json:
             said = emit.value(node, "json") if not isinstance(node, Leaf) else emit.json_word(node)
         elif isinstance(node, Leaf):
             said = text_of(node.type, node.data)
-        elif not where:
+        elif not where and not resolve:
             said = api.plain_text(opened)
         else:
             said = emit.value(node, format if format in ("yaml", "json", "dotenv", "ini") else "json", notes)

@@ -105,10 +105,7 @@ def of_path(path: str) -> str:
 
     So ``prod.env`` is dotenv, and ``.env.prod`` is binary: sops could not read it as anything else.
     """
-    for suffix, name in _BY_SUFFIX.items():
-        if path.endswith(suffix):
-            return name
-    return "binary"
+    return _BY_SUFFIX.get(path[path.rfind(".") :], "binary")
 
 
 def module(name: str) -> Format:

@@ -40,6 +40,12 @@ class LineEditor:
         if len(path) != depth or not all(isinstance(step, str) and step for step in path):
             wanted = "one key" if depth == 1 else "a section and a key"
             raise EmitError(f"a path into {self.format} is {wanted}")
+        said = text_of(*typed(value))
+        if self.format == "dotenv" and "\\n" in said:
+            raise EmitError(
+                "a dotenv file cannot hold a backslash followed by an n: sops reads a line break there",
+                hint="write / for \\ in a path, or keep the value in a YAML, JSON or TOML file",
+            )
         document = self.module.scan(text)
         leaf = _at(document, path)
         if leaf is None:
@@ -48,7 +54,7 @@ class LineEditor:
             leaf = _at(document, path)
         if leaf is None:
             raise EmitError(f"{self.format} cannot hold such a key")
-        return splice(text, [self.module.literal(document, leaf, "str", text_of(*typed(value)).encode())])
+        return splice(text, [self.module.literal(document, leaf, "str", said.encode())])
 
     def drop(self, text: str, path: Path) -> str:
         """A text without the value, or with one key in the path of an INI file the section, at a path."""

@@ -1,7 +1,7 @@
 """Whether some bytes look like an encrypted file, told without reading them as what they are.
 
-For going through many files: no parser is loaded, and a file that is damaged (by a merge, say) still counts, so
-that nobody overlooks it.  What follows may find that it is no encrypted file after all.
+For going through many files: no parser is loaded, and a file that is damaged (by a merge, say) still
+counts, so that nobody overlooks it.  What follows may find that it is no encrypted file after all.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def is_encrypted(data: bytes, format: str) -> bool:
     """Whether a file with these bytes has a ``sops`` block, by its looks."""
     if b"sops" not in data or b"ENC[" not in data or not may_be(data[:HEAD], format):
         return False
-    if data.removeprefix(_BOM).lstrip()[:1] == b"{":  # YAML may be written so too
+    data = data.removeprefix(_BOM)
+    if data.lstrip()[:1] == b"{":  # YAML may be written so too
         return _JSON.search(data) is not None
     return format in _BLOCK and _BLOCK[format].search(data) is not None

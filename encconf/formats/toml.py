@@ -835,24 +835,26 @@ def _render(path: str, header: str, members: Mapping[str, object], out: list[str
     out.append(header)
     tables: list[tuple[str, str, Mapping[str, object]]] = []
     for name, value in sorted(members.items()):
-        key = _name(name)
+        key = spell_key(name)
         inner = f"{path}.{key}"
         if isinstance(value, dict):
             tables.append((inner, f"[{inner}]", value))
         elif isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
             tables.extend((inner, f"[[{inner}]]", item) for item in value)
         elif value is not None:  # TOML has no null: the member is left out
-            out.append(f"{key} = {_dump(value)}")
+            out.append(f"{key} = {spell(value)}")
     for inner, head, table in tables:
         out.append("")
         _render(inner, head, table, out)
 
 
-def _name(key: str) -> str:
+def spell_key(key: str) -> str:
+    """A key as it is written: bare where it can be."""
     return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _quote(key)
 
 
-def _dump(value: object) -> str:
+def spell(value: object) -> str:
+    """A value as it is written behind ``=``.  Raises EmitError for what TOML has not."""
     if isinstance(value, str):
         return _string(LONG_BASIC, "\n", "\n", value) if "\n" in value else _quote(value)
     if isinstance(value, bool):
@@ -862,10 +864,10 @@ def _dump(value: object) -> str:
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_dump, value)) + "]"
+        return "[" + ", ".join(map(spell, value)) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_name(name)} = {_dump(item)}" for name, item in value.items()) + "}"
-    raise EmitError("TOML cannot hold a value of the sops block")
+        return "{" + ", ".join(f"{spell_key(name)} = {spell(item)}" for name, item in value.items()) + "}"
+    raise EmitError("TOML cannot hold a null")
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
@@ -892,7 +894,7 @@ def _amend(block_text: str, name: str, new: str | None) -> str:
             return f"{block_text[: leaf.start]}{_quote(new)}{block_text[leaf.end :]}"
     if new is None:
         return block_text
-    member = f"{_name(name)} = {_quote(new)}{newline}"
+    member = f"{spell_key(name)} = {_quote(new)}{newline}"
     at = None
     for line in scanner.block:
         if line.header and line.scope is scanner.root:

@@ -100,7 +100,7 @@ class _Text:
             return self._section(scope.keys, nested(names, value))
         at, table = found
         keys = (*scope.keys[len(table.keys) :], *names)
-        member = f"{'.'.join(map(toml._name, keys))} = {self._spell(value)}{self.newline}"
+        member = f"{'.'.join(map(toml.spell_key, keys))} = {self._spell(value)}{self.newline}"
         if at and self.text[at - 1] != "\n":
             member = self.newline + member.removesuffix(self.newline)
         return self.text[:at] + member + self.text[at:]
@@ -109,9 +109,9 @@ class _Text:
         """A new table at the end."""
         if not isinstance(members, dict):
             raise EmitError("an array of tables holds no other values", hint="put a mapping there")
-        name = ".".join(map(toml._name, keys))
+        name = ".".join(map(toml.spell_key, keys))
         lines = [f"[[{name}]]" if array else f"[{name}]"]
-        lines += [f"{toml._name(key)} = {self._spell(item)}" for key, item in members.items()]
+        lines += [f"{toml.spell_key(key)} = {self._spell(item)}" for key, item in members.items()]
         text = self.text
         if text and not text.endswith("\n"):
             text += self.newline
@@ -126,7 +126,7 @@ class _Text:
         text = self.text
         member = self._spell(nested(path[1:], value))
         if isinstance(path[0], str):
-            member = f"{toml._name(path[0])} = {member}"
+            member = f"{toml.spell_key(path[0])} = {member}"
         start, end = self._value(scope)
         spans = self._spans(scope)
         if not spans:
@@ -239,7 +239,7 @@ class _Text:
                 return toml._string(leaf.style, str(leaf.note or ""), self.newline, value)
             if leaf.type == "str" and _is_time(value):
                 return value
-        return toml._dump(_nulls(value)).replace("\n", self.newline)
+        return toml.spell(_nulls(value)).replace("\n", self.newline)
 
 
 def _is_time(value: str) -> bool:

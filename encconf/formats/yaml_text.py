@@ -227,8 +227,9 @@ def scalar(type: str, data: bytes | None) -> str:
         special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)
         if special is not None:
             return special
-        # `3` would come back as an integer (sops writes it so and loses the type).
-        return word if _means(word, "float", data) else word + ".0"
+        # `3` would come back as an integer (sops writes it so and loses the type), and so would more
+        # digits than an integer of sops has, by readers whose integers have any number of them.
+        return word if "." in word and _means(word, "float", data) else word + ".0"
     if type == "str":
         return plain(word, flow=True)
     return word

@@ -1,4 +1,5 @@
-"""encconf inside git: plain diffs (`encconf.git.textconv`), setting them up (`encconf.git.install`).
+"""encconf inside git: plain diffs (`encconf.git.textconv`), merges (`encconf.git.merge`), and setting
+both up (`encconf.git.install`).
 
 Here: running git, and asking it whether a file with secrets may get into a commit.  git is looked
 for only when there is a repository; without the program, nothing is known and nothing said.
@@ -35,13 +36,46 @@ def exposure(path: str) -> str | None:
     if root is None:
         return None
     name = os.path.relpath(os.path.abspath(path), root)
-    # A repository's own settings must not make it run a program.
-    options = ["--literal-pathspecs", "-c", "core.fsmonitor=false", "-C", root]
-    listing = ["ls-files", "-t", "-z", "--cached", "--others", "--exclude-standard", "--", name]
-    code, output = run([*options, *listing])
-    if code != 0 or not output:
+    output = ask(root, "ls-files", "-t", "-z", "--cached", "--others", "--exclude-standard", "--", name)
+    if not output:
         return None
     return "untracked" if output.startswith("? ") else "tracked"
+
+
+def version(id: str, folder: str = ".") -> str | None:
+    """The content that git has under an id, as text; None if it has none."""
+    code, content = run(["-C", folder, "cat-file", "blob", id])
+    return content if code == 0 else None
+
+
+# Nothing is written; and a repository's own settings make it run no program, and say no less.
+_ASKING = [
+    "--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false",
+    "-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false",
+]  # fmt: skip
+_BOUND = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
+
+
+def question(
+    folder: str, *words: str, environ: Mapping[str, str] = os.environ
+) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment that ask git about the repository that a folder is in.
+
+    In a hook, variables bind git to one repository, whatever the folder is in; they are left out.
+    Objects that a partial clone lacks are not fetched.
+    """
+    free = {
+        name: value
+        for name, value in environ.items()
+        if name not in _BOUND and not name.endswith("_PATHSPECS")
+    }
+    return [*_ASKING, "-C", folder, *words], {**free, "GIT_NO_LAZY_FETCH": "1"}
+
+
+def ask(folder: str, *words: str) -> str | None:
+    """What git answers to a `question`, None if it does not know."""
+    code, output = run(*question(folder, *words))
+    return output if code == 0 else None
 
 
 def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[int, str]:

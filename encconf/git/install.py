@@ -1,6 +1,6 @@
-"""``encconf git install``: the diff driver in git's configuration, its files in .gitattributes.
+"""``encconf git install``: the diff and merge drivers in git's configuration, their files in .gitattributes.
 
-The driver's output is never cached by git (``cachetextconv``), which would keep plain texts in the
+The diff driver's output is never cached by git (``cachetextconv``), which would keep plain texts in the
 repository as notes.
 """
 
@@ -15,49 +15,99 @@ from encconf.git import repository, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-DRIVER = "diff.encconf.textconv"
-"""git's name for the setting that holds the command."""
+ATTRIBUTES = ("diff=encconf", "merge=encconf")
+PATTERNS = ("*.enc.yaml", "*.enc.yml", "*.enc.json", "*.enc.env", "*.enc.ini", "*.enc.toml")
+"""The files that the drivers are for, as .gitattributes names them."""
 
-ATTRIBUTE = "diff=encconf"
-PATTERNS = ("*.enc.yaml", "*.enc.yml", "*.enc.json")
-"""The files that the driver is for, as .gitattributes names them."""
+SECTIONS = ("diff.encconf", "merge.encconf", "mergetool.encconf")
+
+
+def settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What is to be in git's configuration.
+
+    ``./`` keeps the name of a file from being taken for an option; git quotes the names and labels.
+    """
+    program = command(environ)
+    driver = program.replace("%", "%%")
+    labels = "--base-label=%S --ours-label=%X --theirs-label=%Y"
+    return {
+        "diff.encconf.textconv": f"{program} git textconv",
+        "merge.encconf.name": "encrypted files",
+        "merge.encconf.driver": f"{driver} git merge %O %A %B ./%P --marker-size=%L {labels}",
+        "mergetool.encconf.cmd": f'{program} git mergetool "$BASE" "$LOCAL" "$REMOTE" "$MERGED"',
+        "mergetool.encconf.trustExitCode": "true",
+        "mergetool.encconf.hideResolved": "false",  # it would take the versions apart, line by line
+    }
 
 
 def install(
-    folder: str, *, everywhere: bool = False, environ: Mapping[str, str] = os.environ
+    folder: str,
+    patterns: Sequence[str] = (),
+    *,
+    everywhere: bool = False,
+    environ: Mapping[str, str] = os.environ,
 ) -> list[str]:
-    """Set up plain diffs for the repository that a folder is in, or ``everywhere`` for the user.
+    """Set up diffs and merges for the repository that a folder is in, or ``everywhere`` for the user.
 
-    Returns what was done, a sentence each; nothing when all was there.  Raises UsageError outside
-    a repository, EncconfError when git refuses.
+    ``patterns`` name more files than `PATTERNS`.  Returns what was done, a sentence each; nothing when
+    all was there.  Raises UsageError outside a repository, EncconfError when git refuses.
     """
-    root = repository(folder)
-    if everywhere:
-        scope, attributes = ["--global"], _user_attributes(environ)
-    elif root is not None:
-        scope, attributes = ["-C", root], os.path.join(root, ".gitattributes")
-    else:
-        raise UsageError("this is no git repository", hint="git init makes one; --global is for all of yours")
+    for pattern in patterns:
+        if not pattern or pattern[0] in '#!"[' or pattern.split() != [pattern]:
+            raise UsageError(f"{pattern!r} is no pattern for .gitattributes", hint="such as: secrets/*.yaml")
+    config, attributes = _places(folder, everywhere, environ)
     done = []
-    get = ["config", "--global"] if everywhere else [*scope, "config"]
-    wanted = command(environ)
-    if run([*get, "--get", DRIVER], environ)[1].rstrip("\n") != wanted:
-        code, _ = run([*get, DRIVER, wanted], environ)
+    wanted = settings(environ)
+    changed = [name for name, value in wanted.items() if _get(config, name, environ) != value]
+    for name in changed:
+        code, _ = run([*config, name, wanted[name]], environ)
         if code == 127:
             raise EncconfError("git was not found", hint="install it, or see that it is on PATH")
         if code != 0:
-            raise EncconfError(f"git does not set {DRIVER} (exit code {code})")
-        done.append(f"git diff shows encrypted files as plain text: {DRIVER} is {wanted}")
-    added = _add_attributes(attributes)
+            raise EncconfError(f"git does not set {name} (exit code {code})")
+    if any(name.startswith("diff.") for name in changed):
+        done.append("git diff shows encrypted files as plain text")
+    if any(name.startswith("merge") for name in changed):
+        done.append("git merge, rebase, cherry-pick and stash merge them by their values")
+    added = _add_attributes(attributes, [*PATTERNS, *patterns])
     if added:
-        done.append(f"{', '.join(added)} use it: {attributes}")
+        done.append(f"for {', '.join(added)}: {attributes}")
+    return done
+
+
+def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Take out what `install` has set and written; returns what was done, a sentence each."""
+    config, attributes = _places(folder, everywhere, environ)
+    done = []
+    for section in SECTIONS:
+        if run([*config, "--remove-section", section], environ)[0] == 0:
+            done.append(f"took {section} out of git's configuration")
+    path = fileio.resolve(attributes)
+    try:
+        old = fileio.read_text(path)
+    except MissingFileError:
+        return done
+    lines = []
+    for line in old.splitlines(keepends=True):
+        words = line.split()
+        if line.lstrip()[:1] == "#" or not {*ATTRIBUTES} & {*words}:
+            lines.append(line)
+        elif len(left := [word for word in words if word not in ATTRIBUTES]) > 1:
+            lines.append(" ".join(left) + "\n")
+    new = "".join(lines)
+    if new != old:
+        if new:
+            fileio.write_atomic(path, new, replacing=old)
+        else:
+            os.unlink(path)
+        done.append(f"took the drivers out of {attributes}")
     return done
 
 
 def command(environ: Mapping[str, str] = os.environ) -> str:
-    """The command that git is to run: by name if that is found outside a virtual environment too.
+    """How git is to call encconf: by name if that is found outside a virtual environment too.
 
     An encconf that only this virtual environment has is named by its path; otherwise git diff
     would fail wherever the environment is not active.
@@ -67,16 +117,30 @@ def command(environ: Mapping[str, str] = os.environ) -> str:
     for place in environ.get("PATH", os.defpath).split(os.pathsep):
         outside = not in_environment or os.path.abspath(place) != scripts
         if place and outside and os.access(os.path.join(place, "encconf"), os.X_OK):
-            return "encconf git textconv"
+            return "encconf"
     script = os.path.join(scripts, "encconf")
     program = [script] if os.access(script, os.X_OK) else [sys.executable, "-m", "encconf"]
-    return " ".join(map(_quoted, [*program, "git", "textconv"]))
+    return " ".join(map(_quoted, program))
 
 
 def _quoted(word: str) -> str:
     import shlex
 
     return shlex.quote(word.replace("\\", "/") if os.name == "nt" else word)
+
+
+def _places(folder: str, everywhere: bool, environ: Mapping[str, str]) -> tuple[list[str], str]:
+    """The call of git that reads and writes its settings, and the file of attributes."""
+    if everywhere:
+        return ["config", "--global"], _user_attributes(environ)
+    root = repository(folder)
+    if root is None:
+        raise UsageError("this is no git repository", hint="git init makes one; --global is for all of yours")
+    return ["-C", root, "config", "--local"], os.path.join(root, ".gitattributes")
+
+
+def _get(config: list[str], name: str, environ: Mapping[str, str]) -> str:
+    return run([*config, "--get", name], environ)[1].rstrip("\n")
 
 
 def _user_attributes(environ: Mapping[str, str]) -> str:
@@ -87,21 +151,34 @@ def _user_attributes(environ: Mapping[str, str]) -> str:
     return os.path.join(home, "git", "attributes")
 
 
-def _add_attributes(path: str) -> list[str]:
-    """Add the lines that are missing; returns their patterns."""
+def _add_attributes(path: str, patterns: Sequence[str]) -> list[str]:
+    """Add the lines that are missing, and to a line what it lacks; returns their patterns.
+
+    A pattern to which somebody has given another driver keeps it.
+    """
     path = fileio.resolve(path)
     try:
         old = fileio.read_text(path)
     except MissingFileError:
         old = None
-    lines = [line.split() for line in (old or "").splitlines()]
-    there = {line[0] for line in lines if ATTRIBUTE in line}
-    missing = [pattern for pattern in PATTERNS if pattern not in there]
-    if missing:
+    lines = (old or "").splitlines(keepends=True)
+    at = {words[0]: number for number, line in enumerate(lines) if (words := line.split())}
+    added = []
+    for pattern in dict.fromkeys(patterns):
+        line = lines[at[pattern]] if pattern in at else ""
+        names = {word.lstrip("-!").partition("=")[0] for word in line.split()[1:]}
+        missing = [word for word in ATTRIBUTES if word.partition("=")[0] not in names]
+        if not missing:
+            continue
+        added.append(pattern)
+        if line:
+            body = line.rstrip()
+            lines[at[pattern]] = f"{body} {' '.join(missing)}{line[len(body) :]}"
+            continue
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += "\n"
+        lines.append(f"{pattern} {' '.join(missing)}\n")
+    if added:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        new = old or ""
-        if new and not new.endswith("\n"):
-            new += "\n"
-        new += "".join(f"{pattern} {ATTRIBUTE}\n" for pattern in missing)
-        fileio.write_atomic(path, new, replacing=old)
-    return missing
+        fileio.write_atomic(path, "".join(lines), replacing=old)
+    return added

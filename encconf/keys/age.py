@@ -2,8 +2,9 @@
 
 Behaviour of sops 3.13.2 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these
 differences: the places where identities may be are read one after the other, and only until one
-opens; SSH keys only when the file is encrypted for one; whatever needs a passphrase comes last.
-One unusable identity does not hide the others of its file.
+opens; SSH keys only when the file is encrypted for one; whatever a person has to unlock comes last.
+One unusable identity does not hide the others of its file.  The places that ENCCONF_IDENTITY names come
+first, and may hold SSH keys, too; ENCCONF_AGE_PASSPHRASE unlocks what needs a passphrase.
 
 Hybrid post-quantum keys are in `encconf.keys.agepq`, since pyrage has none.  Not here yet:
 gpg-agent's cache for passphrases.
@@ -11,6 +12,7 @@ gpg-agent's cache for passphrases.
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from binascii import a2b_base64, b2a_base64
 
 from encconf.credentials import printable
@@ -85,25 +87,39 @@ class AgeKey:
         locked: list[_Locked] = []
         trouble: list[MasterKeyError] = []
 
+        def first(found: Iterable[_Identity]) -> bytes | None:
+            for identity in found:
+                if (data_key := self._open(file, identity, credentials, trouble)) is not None:
+                    _tell(looked, credentials)
+                    return data_key
+            return None
+
+        def unlocked(lock: _Locked) -> list[_Identity]:
+            try:
+                return lock.unlock(stanzas, credentials)
+            except MasterKeyError as error:
+                trouble.append(error)
+                return []
+
         over_ssh = any(kind in _SSH for kind, _ in stanzas)
         for source in credentials.age_sources():
             if source.ssh and not over_ssh:
                 continue
             looked.append(source)
             for identity in _identities(source, self.recipient, credentials):
-                if isinstance(identity, _Locked):
+                if not isinstance(identity, _Locked):
+                    data_key = first([identity])
+                elif source.how == "source" and credentials.named("age_passphrase")[1]:
+                    # What is named comes before other places, unless a person would have to be asked.
+                    data_key = first(unlocked(identity))
+                else:
                     locked.append(identity)
-                elif (data_key := self._open(file, identity, credentials, trouble)) is not None:
+                    continue
+                if data_key is not None:
                     return data_key
         for lock in locked:
-            try:
-                opened = lock.unlock(stanzas, credentials)
-            except MasterKeyError as error:
-                trouble.append(error)
-                continue
-            for identity in opened:
-                if (data_key := self._open(file, identity, credentials, trouble)) is not None:
-                    return data_key
+            if (data_key := first(unlocked(lock))) is not None:
+                return data_key
 
         notes = [_place(source, self.recipient, credentials) for source in looked]
         if not over_ssh:
@@ -113,10 +129,11 @@ class AgeKey:
         places = ", ".join(notes)
         if trouble:
             raise MasterKeyError(f"{trouble[0].message}\nlooked in: {places}", hint=trouble[0].hint)
-        broken = [source.variable or source.place(credentials.home) for source in looked if source.broken]
+        broken = [source for source in looked if source.broken]
         if broken:
-            unfit = ", ".join(broken)
-            raise MasterKeyError(f"no identity for it; not in order: {unfit}\nlooked in: {places}")
+            unfit = ", ".join(_named(source, credentials) for source in broken)
+            hint = next((source.hint for source in broken if source.hint), None)
+            raise MasterKeyError(f"no identity for it; not in order: {unfit}\nlooked in: {places}", hint=hint)
         raise NotMyKeyError(f"no identity for it\nlooked in: {places}")
 
     def _open(
@@ -231,9 +248,10 @@ class _PluginIdentity(_Identity):
 class _Locked:
     """An identity file or an SSH private key that needs a passphrase; asked for once."""
 
-    __slots__ = ("data", "place", "public", "result")
+    __slots__ = ("_turn", "data", "place", "public", "result")
 
     def __init__(self, data: bytes, place: str, public: str = "") -> None:
+        self._turn = allocate_lock()
         self.data = data
         self.place = place
         self.public = public
@@ -246,14 +264,27 @@ class _Locked:
         """
         if not self.may_open(stanzas):
             return []
-        if self.result is None:
-            try:
-                self.result = self.open(self._ask(credentials))
-            except MasterKeyError as error:
-                self.result = error
+        with self._turn:
+            if self.result is None:
+                try:
+                    self.result = self._unlocked(credentials)
+                except MasterKeyError as error:
+                    self.result = error
         if isinstance(self.result, MasterKeyError):
             raise self.result
         return self.result
+
+    def _unlocked(self, credentials: Credentials) -> list[_Identity]:
+        """By the passphrase that ENCCONF_AGE_PASSPHRASE names, or by one that somebody types."""
+        named = credentials.passphrase("age_passphrase")
+        if named is not None:
+            try:
+                return self.open(named)
+            except MasterKeyError as error:
+                if credentials.prompt is None:
+                    by, _ = credentials.named("age_passphrase")
+                    raise MasterKeyError(f"{error.message} (by {by})", hint=error.hint) from None
+        return self.open(self._ask(credentials))
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
         return True
@@ -287,7 +318,8 @@ class _Locked:
         why = "none was given" if credentials.prompt else "there is no terminal to ask on"
         raise MasterKeyError(
             f"{self.place} needs a passphrase, and {why}",
-            hint="run it in a terminal, or give the unlocked identity in SOPS_AGE_KEY or by SOPS_AGE_KEY_CMD",
+            hint="run it in a terminal, name the passphrase's source in ENCCONF_AGE_PASSPHRASE, or give the "
+            "unlocked identity in SOPS_AGE_KEY or by SOPS_AGE_KEY_CMD",
         )
 
 
@@ -343,22 +375,59 @@ class _Conversation:
 def _identities(source: AgeSource, recipient: str, credentials: Credentials) -> Iterable[_Identity | _Locked]:
     """What a place holds, read at most once (a command: once per recipient)."""
     asked_for = recipient if source.how == "command" else ""
-    found: list[_Identity | _Locked] | None = source.parsed.get(asked_for)
-    if found is None:
-        data = source.read(recipient, credentials)
-        if data is None:
-            found = []
-        elif source.ssh:
-            found = _parse_ssh(source, data, credentials)
-        elif data.lstrip().startswith((b"age-encryption", b"-----BEGIN AGE")):
-            found = [_Locked(data, source.place(credentials.home))]
-        else:
-            plain, problems = _parse(data, several=source.how == "text")
-            found = [*plain]
-            if problems:
-                source.fail("; ".join(problems[:3]))
-        source.parsed[asked_for] = found
+    with source.lock:
+        found: list[_Identity | _Locked] | None = source.parsed.get(asked_for)
+        if found is None:
+            found = source.parsed[asked_for] = _read(source, recipient, credentials)
     return found
+
+
+def _read(source: AgeSource, recipient: str, credentials: Credentials) -> list[_Identity | _Locked]:
+    data = source.read(recipient, credentials)
+    if data is None:
+        return []
+    if source.ssh or (source.how == "source" and b"PRIVATE KEY-----" in data):
+        return _parse_ssh(source, data, credentials)
+    if is_locked(data):
+        return [_Locked(data, source.place(credentials.home))]
+    plain, problems = _parse(data, several=source.how == "text")
+    if problems:
+        source.fail("; ".join(problems[:3]))
+    return [*plain]
+
+
+def is_locked(data: bytes) -> bool:
+    """Whether this is an identity file under a passphrase."""
+    return data.lstrip().startswith((b"age-encryption", b"-----BEGIN AGE"))
+
+
+def recipient_in(data: bytes) -> str | None:
+    """The recipient of the first key in an identity file, or of an SSH private key; None without one.
+
+    Of a plugin's key it is the one that the comments name.
+    """
+    if b"PRIVATE KEY-----" in data:
+        return _openssh(data)[0] or None
+    noted = None
+    for word in data.decode(errors="replace").split():
+        if word.startswith("age1"):
+            noted = noted or word
+        elif word.startswith("AGE-PLUGIN-") and noted:
+            return noted
+        elif word.startswith("AGE-SECRET-KEY-"):
+            try:
+                own = _identity(word).public()
+            except ValueError:
+                continue
+            return noted if own == _POST_QUANTUM else own
+    return None
+
+
+def _tell(looked: list[AgeSource], credentials: Credentials) -> None:
+    """Say so when a source that somebody named was of no use, and another opened the file."""
+    for source in looked:
+        if source.how == "source" and source.broken:
+            credentials.say(f"{_named(source, credentials)}: {source.found}; another key opened the file")
 
 
 def _parse(data: bytes, *, several: bool) -> tuple[list[_Identity], list[str]]:
@@ -414,7 +483,7 @@ def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list
     place = source.place(credentials.home)
     public, locked = _openssh(data)
     if not locked and b"ENCRYPTED" in data:
-        public, locked = _public_beside(source.where or ""), True
+        public, locked = _public_beside(source.where or "") if source.ssh else "", True
     if locked and public.partition(" ")[0] in (*_SSH, ""):
         return [_LockedSsh(data, place, public)]
     try:
@@ -561,6 +630,11 @@ def _place(source: AgeSource, recipient: str, credentials: Credentials) -> str:
     if source.found or not notes:
         notes.append(source.found or "no key")
     return f"{source.place(credentials.home)} ({'; '.join(notes)})"
+
+
+def _named(source: AgeSource, credentials: Credentials) -> str:
+    """What to look at: the variable, and which of the sources that it names."""
+    return (source.variable if source.how != "source" else None) or source.place(credentials.home)
 
 
 def _label(recipient: str) -> str:

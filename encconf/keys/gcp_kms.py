@@ -8,18 +8,17 @@ process's, by the SDK: proxies, GRPC_…, the switches for mTLS and the address 
 
 from __future__ import annotations
 
-import os
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
 from encconf.credentials import printable
-from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.errors import BadKeyError, MasterKeyError
 from encconf.keys import member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from encconf.credentials import Credentials
@@ -30,27 +29,7 @@ _RESOURCE = (
     r"/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}"
 )
 _FORM = "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY"
-_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-_UNIVERSE = "googleapis.com"
-_PATIENCE = 10  # seconds in which what may pass (throttling, 5xx) is tried again
-_LONGEST_REASON = 400  # characters
-_RENEW = "renew the credentials, by gcloud auth application-default login for example"
-_CREDENTIALS_LIMIT = 1 << 20  # bytes
-
-# The class that reads each type of credentials file, and how it is called there.
-_FILES = {
-    "service_account": ("google.oauth2.service_account", "Credentials", "from_service_account_info"),
-    "authorized_user": ("google.oauth2.credentials", "Credentials", "from_authorized_user_info"),
-    "external_account_authorized_user": (
-        *("google.auth.external_account_authorized_user", "Credentials", "from_info"),
-    ),
-    "impersonated_service_account": (
-        *("google.auth.impersonated_credentials", "Credentials", "from_impersonated_service_account_info"),
-    ),
-    "gdch_service_account": (
-        *("google.oauth2.gdch_credentials", "ServiceAccountCredentials", "from_service_account_info"),
-    ),
-}
+_NEEDS = "it takes the role Cloud KMS CryptoKey Encrypter/Decrypter on the key"
 
 
 class GcpKmsKey:
@@ -127,41 +106,25 @@ class GcpKmsKey:
         """One call, tried again while what is wrong may pass."""
         if not re.fullmatch(_RESOURCE, self.resource_id):
             raise _malformed(self.resource_id)
-        try:
-            import google_crc32c
-            from google.api_core import exceptions, retry, timeout
-            from google.auth.exceptions import GoogleAuthError
-            from google.cloud.kms_v1.services.key_management_service import KeyManagementServiceClient
-            from requests import RequestException
-        except ImportError:
-            raise MissingExtraError(
-                "Google Cloud KMS keys need the packages google-cloud-kms and google-crc32c",
-                hint="pip install 'encconf[gcp]'",
-            ) from None
+        from encconf.servers import gcp
 
-        def passing(error: Exception) -> bool:
-            return retry.if_transient_error(error) and not _is_about_credentials(error)
+        with gcp.needing("Google Cloud KMS", "google-cloud-kms", "google-crc32c"):
+            import google_crc32c
+            from google.cloud.kms_v1.services.key_management_service import KeyManagementServiceClient
+
+        environ = credentials.environ
+        rest = environ.get("SOPS_GCP_KMS_CLIENT_TYPE", "").lower() == "rest"
+        endpoint = environ.get("SOPS_GCP_KMS_ENDPOINT", "").rstrip("/")
+        universe = "" if endpoint else environ.get("SOPS_GCP_KMS_UNIVERSE_DOMAIN", "")
+
+        def client() -> Any:
+            return gcp.client(
+                KeyManagementServiceClient, credentials, endpoint=endpoint, universe=universe, rest=rest
+            )
 
         (name, value), *_ = text.items()
         request = {"name": self.resource_id, name: value, f"{name}_crc32c": google_crc32c.value(value)}
-        again = retry.Retry(
-            passing, initial=0.2, multiplier=2, maximum=5, timeout=min(_PATIENCE, credentials.key_limit)
-        )
-        try:
-            client = credentials.client("gcp_kms", lambda: _client(KeyManagementServiceClient, credentials))
-            return getattr(client, operation)(
-                request=request, retry=again, timeout=timeout.ConstantTimeout(credentials.call_limit)
-            )
-        except exceptions.RetryError as error:
-            raise _failure(error.cause or error, credentials) from None
-        except (
-            exceptions.GoogleAPICallError,
-            GoogleAuthError,
-            RequestException,
-            OSError,
-            ValueError,
-        ) as error:
-            raise _failure(error, credentials) from None
+        return gcp.ask("Google Cloud KMS", client, operation, request, credentials, needs=_NEEDS)
 
     def to_entry(self) -> dict[str, object]:
         """``resource_id``."""
@@ -204,177 +167,3 @@ def _compare(data: bytes, checksum: int) -> None:
 
     if google_crc32c.value(data) != checksum:
         raise MasterKeyError("the answer was damaged on its way from Google: try again")
-
-
-# --- client and credentials ------------------------------------------------------------------
-
-
-def _client(kind: Callable[..., Any], credentials: Credentials) -> Any:
-    environ = credentials.environ
-    rest = environ.get("SOPS_GCP_KMS_CLIENT_TYPE", "").lower() == "rest"
-    endpoint = environ.get("SOPS_GCP_KMS_ENDPOINT", "").rstrip("/")
-    universe = "" if endpoint else environ.get("SOPS_GCP_KMS_UNIVERSE_DOMAIN", "")
-    identity = _credentials(credentials, universe)
-    options: dict[str, object] = {}
-    if endpoint:
-        options["api_endpoint"] = endpoint if rest else re.sub(r"^https?://", "", endpoint)
-    own = getattr(identity, "universe_domain", _UNIVERSE)
-    if universe or own != _UNIVERSE:
-        options["universe_domain"] = universe or own
-    if project := environ.get("GOOGLE_CLOUD_QUOTA_PROJECT"):
-        options["quota_project_id"] = project
-    return kind(credentials=identity, transport="rest" if rest else "grpc", client_options=options)
-
-
-def _credentials(credentials: Credentials, universe: str) -> Any:
-    """The first credentials there are, in the order of sops; raises NotMyKeyError where there are none."""
-    environ = credentials.environ
-    if given := environ.get("GOOGLE_CREDENTIALS"):
-        text = _read(given, "GOOGLE_CREDENTIALS") if os.path.exists(given) else given.encode()
-        return _identity(text, "GOOGLE_CREDENTIALS")
-    if token := environ.get("GOOGLE_OAUTH_ACCESS_TOKEN"):
-        from google.oauth2.credentials import Credentials as Token
-
-        return Token(token, universe_domain=universe or _UNIVERSE)
-    if path := environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
-        return _identity(_read(path, "GOOGLE_APPLICATION_CREDENTIALS"), "GOOGLE_APPLICATION_CREDENTIALS")
-    path = _gcloud(credentials)
-    if path and os.path.isfile(path):
-        return _identity(_read(path, path), path)
-    if machine := _machine(environ):
-        return machine
-    notes = [
-        f"{name} (unset)"
-        for name in ("GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS")
-    ]
-    notes.append(f"{printable(path or 'the folder of gcloud')} (not there)")
-    off = environ.get("NO_GCE_CHECK", "").lower() == "true"
-    notes.append(f"the metadata server ({'not asked' if off else 'no answer'})")
-    raise NotMyKeyError(f"no Google credentials\nlooked in: {', '.join(notes)}")
-
-
-def _gcloud(credentials: Credentials) -> str | None:
-    """The file that ``gcloud auth application-default login`` writes."""
-    environ = credentials.environ
-    folder = environ.get("CLOUDSDK_CONFIG")
-    if not folder and credentials.platform == "win32":
-        folder = os.path.join(environ["APPDATA"], "gcloud") if environ.get("APPDATA") else None
-    elif not folder and credentials.home:
-        folder = os.path.join(credentials.home, ".config", "gcloud")
-    return os.path.join(folder, "application_default_credentials.json") if folder else None
-
-
-def _read(path: str, place: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_CREDENTIALS_LIMIT)
-    except OSError as error:
-        reason = (error.strerror or "not a file").lower()
-        raise MasterKeyError(f"{printable(place)}: the file cannot be read: {reason}") from None
-
-
-def _identity(text: bytes, place: str) -> Any:
-    """What a credentials file says; the file is the user's own, so that its addresses are trusted."""
-    import json
-
-    place = printable(place)
-    try:
-        info = json.loads(text)
-        if not isinstance(info, dict):
-            raise ValueError
-    except ValueError:
-        raise MasterKeyError(
-            f"{place} is neither the path of a credentials file nor the JSON of one"
-        ) from None
-    kind = str(info.get("type"))
-    if kind == "external_account":
-        source = info.get("credential_source") or {}
-        module = "google.auth.identity_pool"
-        if info.get("subject_token_type") == "urn:ietf:params:aws:token-type:aws4_request":
-            module = "google.auth.aws"
-        elif isinstance(source, dict) and "executable" in source:
-            module = "google.auth.pluggable"
-        target = (module, "Credentials", "from_info")
-    elif kind in _FILES:
-        target = _FILES[kind]
-    else:
-        raise MasterKeyError(
-            f"{place} holds credentials of the type {printable(kind)[:80]}, which nobody knows"
-        )
-    module, name, read = target
-    reader = getattr(getattr(__import__(module, fromlist=[name]), name), read)
-    options = (
-        {} if kind in ("external_account_authorized_user", "gdch_service_account") else {"scopes": _SCOPES}
-    )
-    try:
-        return reader(info, **options)
-    except (ValueError, KeyError, TypeError):  # the text of some of these repeats what it read
-        raise MasterKeyError(f"{place} holds credentials that cannot be read") from None
-
-
-def _machine(environ: Mapping[str, str]) -> Any:
-    """The credentials of the machine, if it is one of Google's; asks its metadata server."""
-    if environ.get("NO_GCE_CHECK", "").lower() == "true":
-        return None
-    from google.auth.compute_engine import Credentials as Machine
-    from google.auth.exceptions import TransportError
-    from google.auth.transport.requests import Request
-
-    host = environ.get("GCE_METADATA_HOST") or environ.get("GCE_METADATA_IP") or "169.254.169.254"
-    flavor = {"Metadata-Flavor": "Google"}
-    try:
-        answer = Request()(f"http://{host}/computeMetadata/v1/", headers=flavor, timeout=2)
-    except TransportError:
-        return None
-    ours = answer.headers.get("Metadata-Flavor", answer.headers.get("metadata-flavor")) == "Google"
-    return Machine(scopes=_SCOPES) if ours else None
-
-
-# --- failures --------------------------------------------------------------------------------
-
-
-def _is_about_credentials(error: object) -> bool:
-    """Whether gRPC passes on what failed while it fetched a token; it calls that unavailable."""
-    return "metadata from plugin failed" in str(error)
-
-
-def _failure(error: BaseException, credentials: Credentials) -> MasterKeyError:
-    from google.api_core import exceptions
-    from google.auth.exceptions import GoogleAuthError
-    from requests import RequestException, Timeout
-
-    if isinstance(error, (exceptions.DeadlineExceeded, exceptions.GatewayTimeout, Timeout)):
-        late = f"Google Cloud KMS did not answer within {credentials.call_limit:g} s"
-        return MasterKeyError(late, hint="is the location up, and may this machine talk to it?")
-    if isinstance(error, GoogleAuthError) or _is_about_credentials(error):
-        environ = credentials.environ
-        if environ.get("GOOGLE_OAUTH_ACCESS_TOKEN") and not environ.get("GOOGLE_CREDENTIALS"):
-            return MasterKeyError("the token in GOOGLE_OAUTH_ACCESS_TOKEN is refused", hint=_RENEW)
-        text = _short(str(error).replace("Getting metadata from plugin failed with error: ", ""))
-        return MasterKeyError(f"the Google credentials do not work: {text}", hint=_RENEW)
-    if isinstance(error, (RequestException, exceptions.ServiceUnavailable)):
-        return MasterKeyError(f"Google Cloud KMS cannot be reached: {_short(str(error))}")
-    if isinstance(error, exceptions.GoogleAPICallError):
-        name, text = _said(error)
-        hint = None
-        if isinstance(error, exceptions.Unauthorized):
-            hint = _RENEW
-        elif isinstance(error, exceptions.Forbidden):
-            hint = "it takes the role Cloud KMS CryptoKey Encrypter/Decrypter on the key"
-        return MasterKeyError(f"{printable(name)[:80]}: {_short(text)}", hint=hint)
-    return MasterKeyError(f"{type(error).__name__}: {_short(str(error))}")
-
-
-def _said(error: Any) -> tuple[str, str]:
-    """The status and the text; over REST the error itself has only their surroundings."""
-    try:
-        answer = error.response.json()["error"]
-        return str(answer["status"]), str(answer["message"])
-    except (AttributeError, KeyError, TypeError, ValueError):
-        code = error.grpc_status_code
-        return (code.name if code is not None else type(error).__name__), error.message
-
-
-def _short(text: str) -> str:
-    text = printable(" ".join(text.split()))
-    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"

@@ -2,21 +2,21 @@
 
 Behaviour of sops 3.13.2 (hcvault/keysource.go), with these differences.  The token goes to VAULT_ADDR
 and SOPS_HC_VAULT_ALLOWLIST only (sops: anywhere, unless the list is set), no redirect is followed,
-and names from the file are percent-encoded, ``..`` refused.  Not here: logging in (AppRole and the
-like: bring a token), VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the client's rate limit.
+and names from the file are percent-encoded, ``..`` refused.  Beyond it: logging in by AppRole, JWT and
+the like (see `encconf.servers.vault`).  Not here: VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the client's
+rate limit.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
 from encconf.credentials import printable
-from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.errors import BadKeyError, MasterKeyError
 from encconf.keys import member
-from encconf.keys.https import cause, missing, one_line, origin, permitted, timeouts
+from encconf.servers.https import origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +25,7 @@ if TYPE_CHECKING:
 
     from encconf.credentials import Credentials
 
-ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
 _FORM = "https://vault.example.com:8200/v1/transit/keys/NAME"
-_ANSWER_LIMIT = 1 << 20  # bytes; a wrapped data key has 89
-_RETRIES = 2  # of an answer that says "later"; 20 s each, the first included, stay below 75 s
-_LATER = (412, 429, 500, 502, 503, 504)
-_TOKEN_LIMIT = 1 << 16
 
 # sops looks for both of these anywhere in the path, and refuses what fits the first.
 _PREFIXED = re.compile(r"/[^/]+/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
@@ -43,11 +38,10 @@ class VaultKey:
 
     URI: ``https://HOST[:PORT]/v1/ENGINE/keys/NAME``, ENGINE with slashes where the mount is nested.
 
-    Environment: VAULT_TOKEN, else the file ``~/.vault-token``; VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST
-    (``all``, ``none``, or addresses) say where the token may go; VAULT_NAMESPACE; VAULT_CACERT,
-    VAULT_CAPATH (else SSL_CERT_FILE), VAULT_CLIENT_CERT with VAULT_CLIENT_KEY, VAULT_TLS_SERVER_NAME,
-    VAULT_SKIP_VERIFY.  Without a token VAULT_ADDR is asked all the same: it may be an agent that
-    adds its own.  Proxies are those of requests (HTTPS_PROXY, NO_PROXY of the process).
+    Environment: VAULT_TOKEN, else the file ``~/.vault-token``, or what another VAULT_AUTH_METHOD takes;
+    VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where the token may go;
+    VAULT_NAMESPACE, VAULT_CACERT and what else `encconf.servers.vault` tells.  Without a token VAULT_ADDR is
+    asked all the same: it may be an agent that adds its own.
 
     Permissions: ``update`` on ``ENGINE/encrypt/NAME`` to encrypt, on ``ENGINE/decrypt/NAME`` to decrypt.
     """
@@ -137,49 +131,18 @@ class VaultKey:
 
     def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:
         """The member ``wanted`` of the answer to ``ENGINE/VERB/NAME``."""
-        server = self._checked()
-        token, places = _token(credentials)
-        _permit(server, credentials.environ, places if not token else "")
-        try:
-            import requests
-            from hvac import exceptions
-            from hvac.adapters import JSONAdapter
-            from hvac.api.secrets_engines import Transit
-        except ImportError as error:
-            raise missing("Vault", error, "vault") from None
+        from encconf.servers import vault
 
-        session = credentials.client(("hc_vault", server), lambda: _session(credentials.environ))
-        adapter = JSONAdapter(
-            base_uri=server,
-            token=token,
-            cert=session.cert,
-            verify=session.verify,
-            timeout=timeouts(credentials),
-            allow_redirects=False,
-            session=session,
-            namespace=credentials.environ.get("VAULT_NAMESPACE"),
-        )
-        ask = getattr(Transit(adapter), f"{verb}_data")
-        try:
-            answer = ask(name=self.key_name, mount_point=self.engine, **question)
-        except exceptions.VaultError as error:
-            refused = self._refused(error, verb, token)
-            if not token and (
-                isinstance(error, exceptions.Forbidden) or "missing client token" in refused.message
-            ):
-                raise NotMyKeyError(f"no Vault token, and {server} wants one\nlooked in: {places}") from None
-            raise refused from None
-        except requests.RequestException as error:
-            raise _unreached(error, server, credentials) from None
-        except OSError as error:
-            raise MasterKeyError(f"the VAULT_* settings for TLS cannot be used: {one_line(error)}") from None
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-            answer = None  # hvac expects the JSON of a Vault
-        if getattr(answer, "is_redirect", False):
-            raise MasterKeyError(
-                f"{server} wants to send the token elsewhere, and redirects are not followed",
-                hint="name the active server's own address in the key",
-            )
+        server = self._checked()
+
+        def call(adapter: Any) -> Any:
+            from hvac.api.secrets_engines import Transit
+
+            transit = getattr(Transit(adapter), f"{verb}_data")
+            return transit(name=self.key_name, mount_point=self.engine, **question)
+
+        needs = printable(f"update on {self.engine}/{verb}/{self.key_name}")
+        answer = vault.ask(server, credentials, call, needs)
         try:
             found = answer["data"][wanted]
         except (TypeError, LookupError):
@@ -187,21 +150,6 @@ class VaultKey:
         if not isinstance(found, str):
             raise MasterKeyError(f"the answer of {server} is not that of a Vault")
         return found
-
-    def _refused(self, error: Any, verb: str, token: str) -> MasterKeyError:
-        """The server's own reasons."""
-        kind = type(error).__name__
-        said = error.errors if isinstance(error.errors, list) else []
-        words = "; ".join(str(text) for text in said) or error.text or kind
-        # No Vault repeats the token; this one may be none.
-        reason = one_line(words.replace(token, "…") if token else words)
-        hint = None
-        if kind == "Forbidden":
-            path = printable(f"{self.engine}/{verb}/{self.key_name}")
-            hint = f"the token must be valid, and its policy needs update on {path}"
-        elif kind == "RateLimitExceeded":
-            reason = f"the server throttles: {reason}"
-        return MasterKeyError(f"Vault: {reason}", hint=hint)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VaultKey) and self.name == other.name
@@ -211,126 +159,3 @@ class VaultKey:
 
     def __repr__(self) -> str:
         return f"VaultKey({self.name!r})"
-
-
-def _token(credentials: Credentials) -> tuple[str, str]:
-    """The token ("" when there is none), and where was looked for it; raises MasterKeyError."""
-    place = "VAULT_TOKEN"
-    token = credentials.environ.get(place, "").strip()
-    found = "unset" if place not in credentials.environ else "empty"
-    looked = f"VAULT_TOKEN ({found}), ~/.vault-token "
-    if not token and credentials.home:
-        place = "~/.vault-token"
-        try:
-            with open(os.path.join(credentials.home, ".vault-token"), "rb") as file:
-                token = file.read(_TOKEN_LIMIT).decode("ascii").strip()
-            looked += "(empty)"
-        except (FileNotFoundError, NotADirectoryError):
-            looked += "(not there)"
-        except OSError as error:
-            raise MasterKeyError(f"~/.vault-token cannot be read: {(error.strerror or '').lower()}") from None
-        except UnicodeDecodeError:
-            token = "\0"
-    elif not token:
-        looked += "(no home)"
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise MasterKeyError(f"{place} holds characters that no Vault token has")
-    return token, looked
-
-
-def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
-    """Raise unless the token may go to this server.  ``no_token`` says where one was looked for in vain."""
-    places = permitted(environ, ALLOW_LIST)
-    address = environ.get("VAULT_ADDR", "").strip()
-    chosen = origin(address)
-    if places is None or server in places:
-        return
-    if server == chosen and environ.get(ALLOW_LIST, "").strip() != "none":
-        return
-    if no_token:
-        raise NotMyKeyError(f"no Vault token\nlooked in: {no_token}")
-    now = chosen or ("not a plain address" if address else "unset")
-    raise MasterKeyError(
-        f"a Vault token goes only to VAULT_ADDR ({now}) and {ALLOW_LIST}, not to {server}",
-        hint=f"if this server may have it: export VAULT_ADDR={server}, or add {server} to {ALLOW_LIST}",
-    )
-
-
-def _session(environ: Mapping[str, str]) -> Any:
-    """Connections to one server, with the TLS settings of the environment; raises MasterKeyError."""
-    import io
-
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    server_name = environ.get("VAULT_TLS_SERVER_NAME")
-    names: dict[str, Any] = (
-        {"server_hostname": server_name, "assert_hostname": server_name} if server_name else {}
-    )
-
-    class Connections(HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **options: Any) -> None:
-            super().init_poolmanager(*args, **{**options, **names})
-
-        def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-            return super().proxy_manager_for(proxy, **{**options, **names})
-
-    def bound(response: Any, **_: Any) -> None:
-        body = response.raw.read(_ANSWER_LIMIT + 1, decode_content=False)
-        response.close()
-        response.raw = io.BytesIO(body if len(body) <= _ANSWER_LIMIT else b"")
-
-    # read=False: a call that took too long is not made again; the last answer is given back as it is.
-    retry = Retry(
-        total=_RETRIES,
-        connect=0,
-        read=False,
-        other=0,
-        status_forcelist=_LATER,
-        allowed_methods=None,
-        backoff_factor=0.5,
-        raise_on_status=False,
-        respect_retry_after_header=False,  # it may be any number of hours
-    )
-    session = requests.Session()
-    session.mount("https://", Connections(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    session.headers["Accept-Encoding"] = "identity"
-    session.hooks["response"].append(bound)
-
-    skip = environ.get("VAULT_SKIP_VERIFY", "")
-    if skip not in ("", *_TRUE, *_FALSE):
-        raise MasterKeyError("VAULT_SKIP_VERIFY is neither true nor false")
-    if skip in _TRUE:
-        session.verify = False
-    elif roots := environ.get("VAULT_CACERT") or environ.get("VAULT_CAPATH") or environ.get("SSL_CERT_FILE"):
-        session.verify = roots
-    certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
-    if bool(certificate) != bool(key):
-        raise MasterKeyError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are of use only together")
-    if certificate and key:
-        session.cert = (certificate, key)
-    return session
-
-
-# What Go's strconv.ParseBool takes.
-_TRUE = ("1", "t", "T", "true", "TRUE", "True")
-_FALSE = ("0", "f", "F", "false", "FALSE", "False")
-
-
-def _unreached(error: Any, server: str, credentials: Credentials) -> MasterKeyError:
-    """Why there was no answer."""
-    from requests import exceptions
-
-    reason = cause(error)
-    if isinstance(error, exceptions.Timeout):
-        return MasterKeyError(f"{server} did not answer within {credentials.call_limit:g} s")
-    if isinstance(error, exceptions.SSLError):
-        return MasterKeyError(
-            f"no trusted connection to {server}: {reason or 'TLS failed'}",
-            hint="VAULT_CACERT names the file with the authority of its certificate",
-        )
-    if isinstance(error, exceptions.ProxyError):
-        return MasterKeyError(f"the proxy does not lead to {server}: {reason or 'it refused'}")
-    return MasterKeyError(f"{server} cannot be reached: {reason or type(error).__name__}")

@@ -15,7 +15,7 @@ from binascii import a2b_base64, b2a_base64
 from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.keys import member
-from encconf.keys.https import cause, missing, one_line, timeouts
+from encconf.servers.https import cause, missing, one_line, timeouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ _OUTPUT_LIMIT = 4096  # bytes; a data key has 32, and a compressed message can h
 # Of the 16 low bits of a gpg-error code.
 _NO_SECRET_KEY = 17
 _NO_AGENT = 77
+_WRONG = 11
 _FAILURES = {
-    11: "the passphrase was wrong",
+    _WRONG: "the passphrase was wrong",
     62: "nobody answered gpg's question in time",
     99: "the question for the passphrase was cancelled",
     198: "the question for the passphrase was cancelled",
@@ -83,10 +84,14 @@ class PgpKey:
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Let gpg decrypt the message; its agent asks for a passphrase where it can.
 
+        Where ENCCONF_PGP_PASSPHRASE names one, nobody is asked, and gpg gets it through its input.
         Raises NotMyKeyError when there is no secret key for it, or no gpg at all, and
         MasterKeyError for every other failure.
         """
-        result = _run(credentials, "decrypt", enc.encode())
+        if credentials.named("pgp_passphrase")[1]:
+            result = self._unwrap_unasked(enc.encode(), credentials)
+        else:
+            result = _run(credentials, "decrypt", enc.encode())
         if result.returncode:
             raise self._not_decrypted(result, credentials)
         if result.size > _OUTPUT_LIMIT:
@@ -95,6 +100,19 @@ class PgpKey:
             raise MasterKeyError("gpg gave nothing back: it may be too old for the way the key was encrypted")
         data_key: bytes = result.data
         return data_key
+
+    def _unwrap_unasked(self, enc: bytes, credentials: Credentials) -> Any:
+        # At first without: there may be no such key here, or its agent may know the passphrase.
+        result = _run(credentials, "decrypt", enc, extra_args=["--pinentry-mode", "error"])
+        if not result.returncode or not _codes(result).intersection(_NO_TERMINAL):
+            return result
+        passphrase = credentials.passphrase("pgp_passphrase") or ""
+        # python-gnupg writes Latin-1, and so these bytes are UTF-8, as from a terminal.
+        result = _run(credentials, "decrypt", enc, passphrase=passphrase.encode().decode("latin-1"))
+        if result.returncode and _WRONG in _codes(result):
+            by, _ = credentials.named("pgp_passphrase")
+            raise MasterKeyError(f"the passphrase that {by} names is not that of the key")
+        return result
 
     def _not_encrypted(self, result: Any, credentials: Credentials) -> MasterKeyError:
         invalid = [words[1] for words in _statuses(result) if words[0] == "INV_RECP" and len(words) > 1]
@@ -108,15 +126,12 @@ class PgpKey:
 
     def _not_decrypted(self, result: Any, credentials: Credentials) -> MasterKeyError:
         statuses = _statuses(result)
-        codes = {
-            int(words[2]) & 0xFFFF
-            for words in statuses
-            if words[:2] == ["ERROR", "pkdecrypt_failed"] and words[2:3] and words[2].isdecimal()
-        }
+        codes = _codes(result)
         if codes.intersection(_NO_TERMINAL):
             return MasterKeyError(
                 "gpg could not ask for the passphrase: there is no terminal",
-                hint="unlock it in a terminal first (GPG_TTY=$(tty) gpg -d …); see gpg-preset-passphrase(1)",
+                hint="unlock it in a terminal first (GPG_TTY=$(tty) gpg -d …), or name the passphrase's "
+                "source in ENCCONF_PGP_PASSPHRASE",
             )
         if _NO_AGENT in codes or any("gpg-agent" in line for line in _said(result)):
             return MasterKeyError(
@@ -168,6 +183,11 @@ def _check(fingerprint: str) -> None:
         )
 
 
+def _is_harmless(record: Any) -> bool:
+    """A filter of logs: python-gnupg, debugged, tells what gpg has decrypted."""
+    return not str(record.msg).startswith("chunk: ")
+
+
 def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any:
     """The answer of gpg: ``data``, ``returncode``, ``stderr``, and the ``size`` of all that it wrote."""
     try:
@@ -177,6 +197,7 @@ def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any
         raise MissingExtraError(missing, hint="pip install python-gnupg") from None
     from threading import Timer
 
+    gnupg.logger.addFilter(_is_harmless)
     late = False
 
     class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg has no types, and no time limit
@@ -249,6 +270,15 @@ def _environ(credentials: Credentials) -> dict[str, str]:
 
 def _home(credentials: Credentials) -> str:
     return printable(credentials.environ.get("GNUPGHOME") or "~/.gnupg")
+
+
+def _codes(result: Any) -> set[int]:
+    """Why gpg could not use its secret keys."""
+    return {
+        int(words[2]) & 0xFFFF
+        for words in _statuses(result)
+        if words[:2] == ["ERROR", "pkdecrypt_failed"] and words[2:3] and words[2].isdecimal()
+    }
 
 
 def _statuses(result: Any) -> list[list[str]]:

@@ -107,6 +107,18 @@ class TestExec:
         app.run("exec", "--", "true", code=100)
         app.run("exec", "none.yaml", "--", "true", code=100)
 
+    def test_a_locale_without_utf_8(self, app: Project) -> None:
+        """What a program gets is UTF-8 as in the file, where the locale has no such letters, too."""
+        app.write("ü.json", '{"NAME": "ünï☃"}')
+        app.run("encrypt", "-i", "ü.json")
+        plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        for words in (["exec", "ü.json", "--", "printenv", "NAME"], ["exec-env", "ü.json", "printenv NAME"]):
+            assert app.run(*words, environ=plain).out == "ünï☃\n"
+
+    def test_no_program(self, app: Project) -> None:
+        for words in ([], [""]):
+            assert "no program was named" in app.run("exec", FILE, "--", *words, code=1).err
+
     def test_names_that_clash(self, app: Project) -> None:
         app.write("clash.yaml", "a:\n    b: 1\na_b: 2\n")
         app.run("encrypt", "-i", "clash.yaml")
@@ -167,6 +179,24 @@ class TestAsSops:
         process.communicate(timeout=20)
         assert process.returncode == 5
         assert not path.parent.exists()
+
+    @pytest.mark.parametrize("way", [(), ("--no-fifo",)])
+    def test_a_name_that_no_file_can_have(self, app: Project, way: tuple[str, ...]) -> None:
+        for name in ("a/b", "a" * 300):
+            done = app.run("exec-file", *way, "--filename", name, FILE, "cat {}", code=3)
+            assert "cannot be" in done.err
+
+    def test_another_user(self, app: Project) -> None:
+        """Who need not be able to read where Python and encconf are."""
+        if os.geteuid() != 0:
+            with pytest.raises(AssertionError, match="cannot become nobody"):
+                app.run("exec-file", "--user", "nobody", FILE, "id -un")
+            return
+        done = app.run("exec-file", "--user", "nobody", FILE, "id -un; cat {}")
+        assert done.out == f"nobody\n{TREE}"
+        app.write("flat.yaml", "A: b\n")
+        app.run("encrypt", "-i", "flat.yaml")
+        assert app.run("exec-env", "--user", "nobody", "flat.yaml", "id -un; echo $A").out == "nobody\nb\n"
 
     def test_a_fifo_that_nobody_reads(self, app: Project) -> None:
         start = time.monotonic()

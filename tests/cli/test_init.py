@@ -125,6 +125,17 @@ class TestKeygen:
             assert f"# public key: {done.out}" in text
             assert "AGE-SECRET-KEY" not in done.err + done.out
 
+    def test_a_home_in_its_name(self, fresh: Project) -> None:
+        """Where it is read, too; what was there keeps its mode, and that is told."""
+        path = fresh.home / "keys"
+        path.write_text("")
+        path.chmod(0o640)
+        done = fresh.run("keygen", environ={"SOPS_AGE_KEY_FILE": "~/keys"})
+        assert done.out.strip() in path.read_text()
+        assert f"others may read {path}" in done.err
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+        assert "~" not in fresh.names()
+
     def test_into_a_new_file(self, fresh: Project) -> None:
         done = fresh.run("keygen", "-o", "ci.txt")
         assert stat.S_IMODE(fresh.path("ci.txt").stat().st_mode) == 0o600

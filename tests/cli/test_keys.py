@@ -38,8 +38,8 @@ class TestUpdatekeys:
         rules(sealed, sealed.key, other)
         before = sealed.read(FILE)
         done = sealed.run("updatekeys", "--dry-run", FILE)
-        assert f"+++ {other.recipient}" in done.err
-        assert f"    {sealed.key.recipient}" in done.err
+        assert done.out == f"{FILE}\n  Group 1\n      {sealed.key.recipient}\n  +++ {other.recipient}\n"
+        assert done.err == ""
         assert sealed.read(FILE) == before
         sealed.run("updatekeys", "-y", FILE)
         assert opens(sealed, other)
@@ -119,7 +119,7 @@ class TestUpdatekeys:
 class TestRotate:
     def test_a_new_data_key(self, sealed: Project) -> None:
         before = ciphertexts(sealed)
-        assert "would get a new data key" in sealed.run("rotate", "-n", FILE).err
+        assert sealed.run("rotate", "-n", FILE).out == f"{FILE}\n  every value gets a new data key\n"
         assert ciphertexts(sealed) == before
         sealed.run("rotate", FILE)
         assert not ciphertexts(sealed) & before
@@ -130,7 +130,9 @@ class TestRotate:
         done = sealed.run("rotate", "-o", "-", FILE)
         assert sealed.read(FILE) == before
         assert sealed.run("decrypt", "--input-type", "yaml", input=done.out).out == PLAIN
-        sealed.run("rotate", "-o", "-", FILE, FILE, code=1)
+        sealed.write("other.yaml", before)
+        sealed.run("rotate", "-o", "-", FILE, "other.yaml", code=1)
+        sealed.run("rotate", "-o", "-", "--json", FILE, code=8)
 
     def test_keys_come_and_go(self, sealed: Project) -> None:
         other = AgeKey.generate()
@@ -171,5 +173,6 @@ class TestGroups:
         sealed.run("groups", "add", "-f", FILE, code=1)
         sealed.run("groups", "delete", "-f", FILE, "x", code=1)
         sealed.run("groups", "delete", "-f", FILE, "7", code=1)
+        assert "the group is a number" in sealed.run("groups", "delete", "-f", FILE, "0000000001", code=1).err
         sealed.run("groups", "delete", "-f", FILE, "0", code=1)
         sealed.run("groups", "add", "-f", FILE, "--threshold", "x", "--age", sealed.key.recipient, code=1)

@@ -246,6 +246,6 @@ class TestWaysOut:
         said.error(ChangedError("it is odd\nin two lines", hint="do this").about("a\x07\u202eb"))
         said.warn("careful", hint="that")
         assert capsys.readouterr().err == (
-            "encconf: error[changed]: a\\x07\\u202eb: it is odd\nin two lines\nencconf: hint: do this\n"
+            "encconf: error[changed]: a\\x07\\u202eb: it is odd\n  in two lines\nencconf: hint: do this\n"
             "encconf: warning: careful\nencconf: hint: that\n"
         )

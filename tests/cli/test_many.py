@@ -1,12 +1,74 @@
-"""Commands over many files: their data keys are unwrapped side by side, each one once."""
+"""Commands over many files: side by side, each key asked once; and however they end, no file is lost."""
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import json
+import os
+import random
+import re
+import resource
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
 import pytest
 from doubles.moto_server import MotoServer
+from doubles.recording_keyservice import RecordingKeyservice
+from keys.passphrase import locked
+from oracle import AgeKey
 from project import Project
 
+import encconf
+from encconf import api, changes, fileio, formats
+from encconf.config import Rule
+from encconf.credentials import Credentials
+from encconf.keys import master_key
+from encconf.metadata import Metadata
+from encconf.selection import DEFAULT
+
+from .terminal import Terminal
+
 COUNT = 24
+
+
+def fill(project: Project, count: int, *keys: AgeKey, folder: str = "") -> list[str]:
+    """Encrypted files for the project's key and these; their names in the order of a folder's listing."""
+    rule = rule_for(project.key, *keys)
+    names = sorted(f"{folder}f{number}.yaml" for number in range(count))
+    for name in names:
+        project.write(name, api.encrypt(plain(name), rule, format="yaml"))
+    return names
+
+
+def plain(name: str) -> str:
+    return f"name: {name}\n# secret\npassword: hunter2\n"
+
+
+def rule_for(*keys: AgeKey) -> Rule:
+    return Rule([[master_key("age", key.recipient) for key in keys]], None, DEFAULT, "")
+
+
+def rules(project: Project, *keys: AgeKey) -> None:
+    recipients = ",".join(key.recipient for key in keys)
+    project.write(".sops.yaml", f"creation_rules:\n  - age: {recipients}\n")
+
+
+def opened(project: Project, name: str) -> str:
+    return encconf.decrypt(project.read(name), credentials=Credentials(project.key.environ()))
+
+
+def enc(text: str) -> str:
+    """The wrapped data key of the first recipient."""
+    return Metadata.of(formats.module("yaml").scan(text)).groups[0][0].enc
+
+
+# --- side by side ----------------------------------------------------------------------------------
 
 
 @pytest.mark.services
@@ -15,19 +77,951 @@ def test_key_services_are_asked_side_by_side(project: Project, command: list[str
     with MotoServer() as aws:
         arn = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
         project.environ.update(aws.environ)
-        project.write(".sops.yaml", f"creation_rules:\n  - kms: {arn}\n")
-        names = []
-        for number in range(COUNT):
-            project.write(f"f{number}.yaml", f"n: {number}\n")
-            project.run("encrypt", "-i", f"f{number}.yaml")
-            names.append(f"f{number}.yaml")
+        names = [f"f{number}.yaml" for number in range(COUNT)]
+        rule = Rule([[master_key("kms", arn)]], None, DEFAULT, "")
+        credentials = Credentials(project.environ)
+        for number, name in enumerate(names):
+            project.write(name, api.encrypt(f"n: {number}\n", rule, credentials=credentials))
         project.write(".sops.yaml", f"creation_rules:\n  - kms: {arn}\n    age: {project.key.recipient}\n")
         aws.calls.clear()
         aws.peak = 0
         aws.delay = 0.2
+        start = time.monotonic()
         project.run(*command, *names)
+        took = time.monotonic() - start
         aws.delay = 0
         assert aws.calls.count("Decrypt") == COUNT
         assert aws.peak >= 8
-        for number in range(COUNT):
-            assert project.run("decrypt", f"f{number}.yaml").out == f"n: {number}\n"
+        if command == ["rotate"]:
+            assert aws.calls.count("Encrypt") == COUNT
+            assert took < 0.2 * COUNT, "encrypting goes on side by side, too"
+        held = encconf.load_configs([project.path(name) for name in names], credentials=credentials)
+        assert held == [{"n": number} for number in range(COUNT)]
+
+
+@pytest.mark.parametrize("command", [["rotate"], ["updatekeys", "-y"]])
+def test_what_was_wrapped_once_is_unwrapped_once(project: Project, command: list[str]) -> None:
+    """Copies of a file have the same wrapped key."""
+    names = fill(project, 12)
+    for name in names[1:9]:
+        project.write(name, project.read(names[0]))
+    other = AgeKey.generate()
+    rules(project, project.key, other)
+
+    def answer(method: str, request: Any) -> bytes:
+        key = master_key("age", request.key.age_key.recipient)
+        credentials = Credentials(project.key.environ())
+        if method == "Encrypt":
+            return key.wrap(request.plaintext, credentials).encode()
+        time.sleep(0.05)
+        return key.unwrap(request.ciphertext.decode(), credentials)
+
+    with RecordingKeyservice(answer) as service:
+        environ = {"SOPS_KEYSERVICE": service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false"}
+        project.environ.pop("SOPS_AGE_KEY")
+        project.run(*command, *names, environ=environ)
+    methods = [method for method, _ in service.requests]
+    assert methods.count("Decrypt") == 4
+    assert methods.count("Encrypt") == 12
+    assert [opened(project, name) for name in names[:2]] == [plain(names[0])] * 2
+
+
+def test_a_passphrase_is_asked_for_once(project: Project) -> None:
+    names = fill(project, 8)
+    (project.home / "keys.txt").write_bytes(locked(project.key.identity.encode(), "open sesame"))
+    project.environ.pop("SOPS_AGE_KEY")
+    terminal = Terminal(
+        project, "rotate", *names, environ={"SOPS_AGE_KEY_FILE": str(project.home / "keys.txt")}
+    )
+    terminal.wait_for("Enter passphrase")
+    time.sleep(0.3)
+    terminal.type("open sesame\n")
+    assert terminal.end() == 0
+    assert "Enter passphrase" not in terminal.seen
+    assert terminal.seen.count("under a new data key") == 8
+
+
+# --- however it ends -------------------------------------------------------------------------------
+
+FILES = 300
+SEEDS = range(int(os.environ.get("ENCCONF_KILLS", "1")))
+"""How often the tests with random points are done anew; more for a long night."""
+
+
+class Rotation:
+    """300 files, and the state of each: the old text, or one under a new data key with the same values."""
+
+    def __init__(self, project: Project) -> None:
+        rules(project, project.key)
+        self.project = project
+        self.names = fill(project, FILES, folder="deploy/")
+        self.old = {name: project.read(name) for name in self.names}
+
+    def state(self) -> str:
+        """A letter for each file: o for old, n for new; anything else fails."""
+        letters = []
+        for name in self.names:
+            text = self.project.read(name)
+            if text == self.old[name]:
+                letters.append("o")
+                continue
+            assert opened(self.project, name) == plain(name)
+            assert enc(text) != enc(self.old[name])
+            letters.append("n")
+        return "".join(letters)
+
+    def leftovers(self) -> list[str]:
+        return [name for name in os.listdir(self.project.path("deploy")) if fileio.is_leftover(name)]
+
+    def start(self, *more: str) -> subprocess.Popen[bytes]:
+        return self.project.popen("rotate", "-r", "deploy", *more, stdout=-3, stderr=-1)
+
+
+@pytest.fixture
+def rotation(project: Project) -> Rotation:
+    return Rotation(project)
+
+
+def read_until(process: subprocess.Popen[bytes], count: int) -> str:
+    """What the process says until it has written so many files; the name of the last."""
+    assert process.stderr is not None
+    last = ""
+    for _ in range(count):
+        line = process.stderr.readline().decode()
+        found = re.match(r"encconf: wrote (\S+), under", line)
+        assert found or "left" in line, line
+        last = found[1] if found else last
+    return last
+
+
+@pytest.mark.parametrize("delay", [0, 30])
+def test_killed_at_random_points(rotation: Rotation, delay: int) -> None:
+    """kill -9: each file is old or new, and the next rotation does only what is left."""
+    for seed in SEEDS:
+        draw = random.Random(f"{seed} {delay}")
+        for name, text in rotation.old.items():
+            rotation.project.write(name, text)
+        written = 0
+        resume: list[str] = []
+        while written < FILES - 60:
+            with rotation.start(*resume) as process:
+                last = read_until(process, draw.randrange(20, 60))
+                time.sleep(draw.random() * delay / 1000)
+                process.kill()
+                assert process.stderr is not None
+                after = re.findall(r"wrote (\S+), under", process.stderr.read().decode())
+            last = after[-1] if after else last
+            before, written = written, rotation.names.index(last) + 1
+            assert before < written
+            # What was written and not told any more: one file at most.
+            state = rotation.state()
+            assert re.fullmatch(f"n{{{written}}}n?o*", state), state
+            resume = ["--resume-at", last]
+        done = {name: rotation.project.read(name) for name in rotation.names[: written - 1]}
+        process = rotation.start(*resume)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert rotation.state() == "n" * FILES
+        assert all(rotation.project.read(name) == text for name, text in done.items()), "not rotated twice"
+        assert rotation.leftovers() == []
+
+
+def test_killed_at_any_time_while_somebody_is_taken_out(project: Project) -> None:
+    """kill -9 without a look at how far it is; whoever begins anew changes only what is left."""
+    bob = AgeKey.generate()
+    names = fill(project, FILES, bob, folder="deploy/")
+    rules(project, project.key)
+    old = {name: project.read(name) for name in names}
+    items = sorted(f"`{path}` in `{name}`" for name in names for path in ("name", "password"))
+    command = ["updatekeys", "-r", "-y", "--checklist", "list.md", "deploy"]
+
+    def attempt(patience: float) -> int | None:
+        with project.popen(*command, stdout=-3, stderr=-3) as process:
+            try:
+                return process.wait(patience)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return None
+
+    def whole(draw: random.Random) -> set[int]:
+        """From the beginning to the end; how many files were changed at each kill."""
+        for name in names:
+            project.write(name, old[name])
+        project.path("list.md").unlink(missing_ok=True)
+        done: dict[str, str] = {}
+        kills = set()
+        for number in range(100):
+            code = attempt(draw.random() * (0.5 + number / 10))
+            for name in names:
+                text = project.read(name)
+                if text == old[name]:
+                    assert name not in done
+                else:
+                    assert text == done.setdefault(name, text), "changed twice"
+            if done:
+                listed = re.findall(r"^- \[ \] (.*): .* could read it$", project.read("list.md"), re.M)
+                assert sorted(listed) == items, "all of it, before the first is changed"
+            if code is not None:
+                break
+            kills.add(len(done))
+        assert code == 0
+        assert list(done) == names
+        assert all(opened(project, name) == plain(name) for name in names)
+        assert not any(bob.recipient in text for text in done.values())
+        assert not any(fileio.is_leftover(name) for name in os.listdir(project.path("deploy")))
+        return kills
+
+    for seed in SEEDS:
+        draw = random.Random(f"out {seed}")
+        # On a machine that is faster at times, it may never have been in the middle of it.
+        assert any(whole(draw) - {0, FILES} for _ in range(5))
+
+
+def test_git_knows_where_a_killed_rotation_was(rotation: Rotation) -> None:
+    project = rotation.project
+    project.git("init", "-q")
+    project.git("add", "-A")
+    project.git("commit", "-qm", "x")
+    with rotation.start() as process:
+        read_until(process, 30)
+        process.kill()
+    last = project.git("diff", "--name-only").splitlines()[-1]
+    done = {name: project.read(name) for name in rotation.names[: rotation.names.index(last)]}
+    assert len(done) >= 29
+    project.run("rotate", "-r", "deploy", "--resume-at", last)
+    assert rotation.state() == "n" * FILES
+    assert all(project.read(name) == text for name, text in done.items())
+    assert rotation.leftovers() == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted(rotation: Rotation, number: signal.Signals, code: int) -> None:
+    with rotation.start() as process:
+        read_until(process, 40)
+        process.send_signal(number)
+        assert process.stderr is not None
+        rest = process.stderr.read().decode()
+    assert process.returncode == code
+    state = rotation.state()
+    written = state.count("n")
+    assert state == "n" * written + "o" * (FILES - written)
+    assert rotation.leftovers() == []
+    assert "Traceback" not in rest
+    told = re.search(r"interrupted: (\d+) of 300 files are done", rest)
+    assert told
+    assert written - 1 <= int(told[1]) <= written
+    hint = re.search(r"go on with: encconf (.*)\n", rest)
+    assert hint
+    done = {name: rotation.project.read(name) for name in rotation.names[: written - 1]}
+    rotation.project.run(*shlex.split(hint[1]))
+    assert rotation.state() == "n" * FILES
+    assert all(rotation.project.read(name) == text for name, text in done.items())
+
+
+def test_interrupted_while_a_service_is_slow(project: Project) -> None:
+    """Nobody waits for the answers that are on their way."""
+    names = fill(project, 8)
+    going = threading.Event()
+
+    def answer(method: str, request: Any) -> bytes:
+        going.set()
+        time.sleep(5)
+        return b""
+
+    with RecordingKeyservice(answer) as service:
+        environ = {"SOPS_KEYSERVICE": service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false"}
+        process = project.popen("rotate", *names, environ=environ, stderr=-1)
+        assert going.wait(20)
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+        assert time.monotonic() - start < 3
+        assert process.returncode == 143
+        assert b"interrupted: 0 of 8 files are done" in err
+
+
+def test_updatekeys_goes_on_by_itself(project: Project) -> None:
+    names = fill(project, 40)
+    other = AgeKey.generate()
+    rules(project, project.key, other)
+    with project.popen("updatekeys", "-y", "-r", ".", stderr=-1) as process:
+        assert process.stderr is not None
+        for _ in range(10):
+            assert b"wrote" in process.stderr.readline()
+        process.kill()
+        written = 10 + process.stderr.read().count(b"wrote")
+    before = {name: project.read(name) for name in names}
+    done = project.run("updatekeys", "-y", "-r", ".")
+    assert written <= done.err.count("is up to date") <= written + 1
+    changed = [name for name in names if project.read(name) != before[name]]
+    assert len(changed) == 40 - done.err.count("is up to date")
+    assert all(other.recipient in project.read(name) for name in names)
+
+
+@pytest.mark.parametrize("command", [["rotate"], ["updatekeys", "-y"]])
+def test_a_full_disk(project: Project, command: list[str]) -> None:
+    """Files larger than may be written stay as they are; the others are done."""
+    names = fill(project, 6)
+    large = api.encrypt("a: " + "x" * 20_000 + "\n", rule_for(project.key), format="yaml")
+    project.write("f2x.yaml", large)
+    rules(project, project.key, AgeKey.generate())
+    old = project.read(names[0])
+    process = project.popen(
+        *command,
+        "-r",
+        ".",
+        stderr=-1,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, 16_384)),
+    )
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert b"error[unwritable]: f2x.yaml: cannot be written: file too large" in err
+    assert b"1 of 7 files failed: f2x.yaml" in err
+    assert project.read("f2x.yaml") == large
+    assert project.read(names[0]) != old
+    assert [opened(project, name) for name in names] == [plain(name) for name in names]
+    assert [name for name in project.names() if fileio.is_leftover(name)] == []
+
+
+def test_a_disk_that_fills_up(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from encconf.cli import main
+
+    names = fill(project, 9)
+    before = {name: project.read(name) for name in names}
+    room = 3
+    write_all = fileio.write_all
+
+    def write(descriptor: int, data: bytes) -> None:
+        nonlocal room
+        if descriptor > 2:
+            room -= 1
+        write_all(descriptor, data if room >= 0 else data[:100])
+        if room < 0 and descriptor > 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(fileio, "write_all", write)
+    monkeypatch.chdir(project.folder)
+    for name, value in project.environ.items():
+        monkeypatch.setenv(name, value)
+    assert main(["rotate", "-r", "--json", "."]) == 3
+    said = capsys.readouterr().err
+    assert "error[unwritable]: f3.yaml: cannot be written: no space left on device" in said
+    assert "6 of 9 files failed: f3.yaml, f4.yaml, f5.yaml, f6.yaml, f7.yaml, f8.yaml" in said
+    assert [name for name in names if project.read(name) == before[name]] == names[3:]
+    assert [opened(project, name) for name in names[:3]] == [plain(name) for name in names[:3]]
+    assert [name for name in project.names() if fileio.is_leftover(name)] == []
+
+
+def test_what_may_not_be_read_or_written(project: Project) -> None:
+    """The others are done, and nothing is lost; also as root, who here may do no more than others."""
+    names = fill(project, 4)
+    locked = fill(project, 1, folder="locked/")[0]
+    fill(project, 1, folder="shut/")
+    before = {name: project.read(name) for name in [*names, locked]}
+    project.path(names[1]).chmod(0o444)
+    project.path(names[2]).chmod(0o000)
+    project.path("locked").chmod(0o555)
+    project.path("shut").chmod(0o000)
+    process = project.popen("rotate", "-r", "--json", ".", stdout=-1, stderr=-1, preexec_fn=_as_anybody)
+    out, err = process.communicate(timeout=60)
+    project.path("locked").chmod(0o755)
+    project.path("shut").chmod(0o755)
+    project.path(names[2]).chmod(0o644)
+    assert process.returncode == 1, err
+    assert b"error[unwritable]: f1.yaml: cannot be written: permission denied" in err
+    assert b"error[unreadable]: f2.yaml: cannot be read: permission denied" in err
+    assert b"error[unwritable]: locked/f0.yaml: cannot be written: permission denied" in err
+    assert b"error[unreadable]: shut: cannot be read: permission denied" in err
+    assert b"4 of 6 files failed: f1.yaml, f2.yaml, locked/f0.yaml, shut" in err
+    assert [row["status"] for row in report(out.decode())["files"]] == [
+        "changed", "failed", "failed", "changed", "failed", "failed",
+    ]  # fmt: skip
+    changed = [name for name, text in before.items() if project.read(name) != text]
+    assert changed == ["f0.yaml", "f3.yaml"]
+    assert project.path(names[1]).stat().st_mode & 0o777 == 0o444
+
+
+def _as_anybody() -> None:
+    """Without the right of root to pass over the modes of files."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, from what exec may give
+            assert libc.prctl(24, capability, 0, 0, 0) == 0
+
+
+def test_files_that_change_meanwhile(project: Project, tmp_path: Path) -> None:
+    """What somebody else does to a file while its key is asked for stays as it is."""
+    names = fill(project, 6)
+    theirs = api.encrypt("mine: 1\n", rule_for(project.key), format="yaml")
+    project.write("f0.yaml", theirs)
+    other = tmp_path / "other.yaml"
+    other.write_text("untouched: 1\n")
+    before = project.read("f5.yaml")
+    once = threading.Lock()
+
+    def meanwhile() -> None:
+        project.write("f1.yaml", theirs)
+        os.unlink(project.path("f2.yaml"))
+        for name in ("f3.yaml", "f4.yaml"):
+            os.unlink(project.path(name))
+        os.symlink(other, project.path("f3.yaml"))
+        os.mkdir(project.path("f4.yaml"))
+
+    def answer(method: str, request: Any) -> bytes:
+        key = master_key("age", project.key.recipient)
+        credentials = Credentials(project.key.environ())
+        if method == "Encrypt":
+            return key.wrap(request.plaintext, credentials).encode()
+        time.sleep(0.5)  # until all have been read
+        if once.acquire(blocking=False):
+            meanwhile()
+        time.sleep(0.2)
+        return key.unwrap(request.ciphertext.decode(), credentials)
+
+    with RecordingKeyservice(answer) as service:
+        environ = {"SOPS_KEYSERVICE": service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false"}
+        done = project.run("rotate", "-r", ".", environ=environ, code=3)
+    assert "error[changed]: f1.yaml: it was changed meanwhile by somebody else" in done.err
+    assert "error[changed]: f2.yaml: " in done.err
+    assert "error[unwritable]: f3.yaml: cannot be written: it is not the regular file that it was" in done.err
+    assert "error[unwritable]: f4.yaml: cannot be written: it is a folder" in done.err
+    assert "4 of 6 files failed" in done.err
+    assert project.read("f1.yaml") == theirs
+    assert not project.path("f2.yaml").exists()
+    assert other.read_text() == "untouched: 1\n"
+    assert os.listdir(project.path("f4.yaml")) == []
+    assert encconf.loads(project.read("f0.yaml"), credentials=Credentials(project.environ)) == {"mine": 1}
+    assert project.read("f5.yaml") != before
+    assert opened(project, "f5.yaml") == plain("f5.yaml")
+    assert set(project.names()) == {*names} - {"f2.yaml"}
+
+
+def test_links(project: Project) -> None:
+    """A link that is named leads to its file and stays; other names of the same file keep the old one."""
+    fill(project, 2, folder="a/")
+    os.symlink("a/f0.yaml", project.path("link.yaml"))
+    os.link(project.path("a/f1.yaml"), project.path("a/hard.yaml"))
+    os.link(project.path("a/f1.yaml"), project.path("outside.yaml"))
+    before = {name: project.read(name) for name in ("a/f0.yaml", "a/f1.yaml")}
+    project.path("a/f0.yaml").chmod(0o640)
+    done = project.run("rotate", "-r", "link.yaml", "a/f0.yaml", "a")
+    assert done.err.count("wrote") == 3, done.err
+    assert os.readlink(project.path("link.yaml")) == "a/f0.yaml"
+    assert project.path("a/f0.yaml").stat().st_mode & 0o777 == 0o640
+    for name, plain_of in (
+        ("a/f0.yaml", "a/f0.yaml"),
+        ("a/f1.yaml", "a/f1.yaml"),
+        ("a/hard.yaml", "a/f1.yaml"),
+    ):
+        assert project.read(name) != before[plain_of]
+        assert opened(project, name) == plain(plain_of)
+    assert project.read("outside.yaml") == before["a/f1.yaml"]
+
+
+def test_what_killed_writes_left_is_removed(project: Project) -> None:
+    names = fill(project, 2, folder="a/")
+    for name in (".encconf-01234567", ".encconf-0123456789", ".encconfig"):
+        project.write(f"a/{name}", project.read(names[0]))
+    done = project.run("rotate", "-r", "a")
+    assert "removed a/.encconf-01234567" in done.err.replace(str(project.folder) + "/", "")
+    assert done.err.count("wrote") == 2
+    left = sorted(os.listdir(project.path("a")))
+    assert left == [".encconf-0123456789", ".encconfig", "f0.yaml", "f1.yaml"]
+
+
+# --- failures --------------------------------------------------------------------------------------
+
+
+def test_a_failure_does_not_stop_the_others(project: Project) -> None:
+    names = fill(project, 5)
+    project.write(
+        "f1.yaml",
+        project.read("f1.yaml").replace("password: ENC[AES256_GCM,data:", "password: ENC[AES256_GCM,data:A"),
+    )
+    project.write("f3.yaml", encconf.encrypt(plain("x"), rule_for(AgeKey.generate())))
+    before = {name: project.read(name) for name in names}
+    done = project.run("rotate", "-r", ".", code=1)
+    assert "error[decrypt]: f1.yaml: " in done.err
+    assert "error[no-key]: f3.yaml: " in done.err
+    assert "2 of 5 files failed: f1.yaml, f3.yaml" in done.err
+    assert [name for name in names if project.read(name) == before[name]] == ["f1.yaml", "f3.yaml"]
+
+
+def test_one_kind_of_failure_gives_its_code(project: Project) -> None:
+    fill(project, 3)
+    project.run("rotate", "-r", ".", environ=AgeKey.generate().environ(), code=128)
+
+
+def test_a_mistake_in_the_rules_is_told_once(project: Project) -> None:
+    fill(project, 5, folder="a/")
+    project.write(".sops.yaml", "creation_rules: [\n")
+    done = project.run("updatekeys", "-y", "-r", ".", code=1)
+    assert done.err.count("error[") == 2
+    assert done.err.count("/.sops.yaml: ") == 1
+    assert "5 of 5 files failed: a/f0.yaml, a/f1.yaml, a/f2.yaml, a/f3.yaml, a/f4.yaml" in done.err
+    project.write(
+        ".sops.yaml", f"creation_rules:\n  - path_regex: f[0-2]\n    age: {project.key.recipient}\n"
+    )
+    done = project.run("updatekeys", "-y", "-r", ".", code=1)
+    assert done.err.count("no matching creation rules found") == 2
+    assert "2 of 5 files failed: a/f3.yaml, a/f4.yaml" in done.err
+
+
+def test_fail_fast(project: Project) -> None:
+    names = fill(project, 5)
+    project.write("f1.yaml", project.read("f1.yaml").replace("sops:", "sops: ["))
+    before = {name: project.read(name) for name in names}
+    done = project.run("rotate", "-r", "--fail-fast", "--json", ".", code=2)
+    assert "stopped: 1 of 5 files are done, 1 failed; the others are as they were" in done.err
+    assert "encconf rotate -r --fail-fast --json . --resume-at f1.yaml" in done.err
+    assert [name for name in names if project.read(name) != before[name]] == ["f0.yaml"]
+    report = json.loads(done.out)
+    assert report["not_reached"] == ["f2.yaml", "f3.yaml", "f4.yaml"]
+    assert [row["status"] for row in report["files"]] == ["changed", "failed"]
+
+
+def test_resume_at_needs_a_file_of_the_list(project: Project) -> None:
+    fill(project, 2)
+    assert "not one of the 2 files" in project.run("rotate", "-r", ".", "--resume-at", "x", code=1).err
+
+
+# --- plans and reports -----------------------------------------------------------------------------
+
+ROW = {
+    "file", "status", "data_key", "added", "removed", "threshold", "selection", "strangers", "seen", "error",
+}  # fmt: skip
+REPORT = {"command", "dry_run", "files", "changed", "unchanged", "failed", "not_reached"}
+
+
+def report(out: str) -> dict[str, Any]:
+    """A report, which has the members that are documented, whatever it is about."""
+    found = json.loads(out)
+    assert set(found) == REPORT
+    for row in found["files"]:
+        assert set(row) == ROW
+        for key in row["added"] + row["removed"] + row["strangers"]:
+            assert set(key) == {"type", "name", "who"}
+        assert row["seen"] is None or set(row["seen"]) == {"values", "alone"}
+        assert row["error"] is None or set(row["error"]) == {"slug", "message", "hint"}
+    return found  # type: ignore[no-any-return]
+
+
+class TestSomebodyLeaves:
+    @pytest.fixture
+    def team(self, project: Project) -> tuple[Project, AgeKey]:
+        bob = AgeKey.generate()
+        fill(project, 2, bob)
+        project.write("other.enc.env", api.encrypt("A=1\n", rule_for(project.key), format="dotenv"))
+        rules(project, project.key)
+        project.write(".sops.recipients", f"bob {bob.recipient}\n")
+        return project, bob
+
+    def test_the_plan(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        before = project.read("f0.yaml")
+        done = project.run("updatekeys", "-r", "-n", ".")
+        assert done.out == (
+            "f0.yaml\n"
+            "f1.yaml\n"
+            "  Group 1\n"
+            f"      {project.key.recipient}\n"
+            f"  --- {bob.recipient} (bob)\n"
+            "  every value gets a new data key, since somebody who knows the old one is gone\n"
+            "\n"
+            f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read these values. Change them where they "
+            "come from:\n"
+            "f0.yaml\n  name\n  password\n"
+            "f1.yaml\n  name\n  password\n"
+        )
+        assert done.err == "encconf: other.enc.env is up to date\n"
+        assert project.read("f0.yaml") == before
+
+    def test_the_report(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        done = project.run("updatekeys", "-r", "-y", ".")
+        assert done.out == (
+            f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read these values. Change them where they "
+            "come from:\n"
+            "f0.yaml\n  name\n  password\n"
+            "f1.yaml\n  name\n  password\n"
+        )
+        assert "wrote f0.yaml, under a new data key (-bob)" in done.err
+        assert "change the secrets themselves" in done.err
+        assert "hunter2" not in done.out + done.err
+        assert opened(project, "f0.yaml") == plain("f0.yaml")
+
+    def test_as_json(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        for flag, status in (("-n", "would-change"), ("-y", "changed"), ("-y", "unchanged")):
+            done = project.run("updatekeys", "-r", "--json", flag, ".")
+            found = report(done.out)
+            assert found["command"] == "updatekeys"
+            assert found["dry_run"] == (flag == "-n")
+            assert (found["changed"], found["unchanged"]) == ((0, 3) if status == "unchanged" else (2, 1))
+            row = found["files"][0]
+            assert row["file"] == "f0.yaml"
+            assert row["status"] == status
+            assert found["files"][2]["status"] == "unchanged"
+            if status != "unchanged":
+                assert row["data_key"] == "new"
+                assert row["removed"] == [{"type": "age", "name": bob.recipient, "who": "bob"}]
+                assert row["seen"] == {"values": ["name", "password"], "alone": True}
+
+    def test_the_data_key_may_stay(self, team: tuple[Project, AgeKey]) -> None:
+        project, _ = team
+        done = project.run("updatekeys", "-r", "-n", "--keep-data-key", ".")
+        assert "the data key stays, although somebody who knows it is gone" in done.out
+        assert (
+            report(project.run("updatekeys", "-n", "--keep-data-key", "--json", "f0.yaml").out)["files"][0][
+                "data_key"
+            ]
+            == "kept"
+        )
+
+    def test_by_rotate(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        found = report(project.run("rotate", "-r", "--json", "-n", "--rm-age", bob.recipient, ".").out)
+        assert [bool(row["seen"]) for row in found["files"]] == [True, True, False]
+        done = project.run("rotate", "-r", "--rm-age", bob.recipient, ".")
+        assert "f1.yaml\n  name\n  password\n" in done.out
+        assert "other.enc.env: the file has no" not in done.out
+        assert "which .sops.yaml does not name" not in done.err
+
+    @pytest.mark.parametrize("committed", [False, True])
+    def test_the_name_is_gone_from_the_rules_too(self, team: tuple[Project, AgeKey], committed: bool) -> None:
+        project, bob = team
+        os.unlink(project.path(".sops.recipients"))
+        project.write(
+            ".sops.yaml",
+            f"creation_rules:\n  - age:\n      - {project.key.recipient}\n      - {bob.recipient} # bob\n",
+        )
+        project.git("init", "-q")
+        project.git("add", "-A")
+        project.git("commit", "-qm", "x")
+        rules(project, project.key)
+        if committed:
+            project.git("commit", "-qam", "y")
+        done = project.run("rotate", "f1.yaml")
+        assert "is encrypted for age bob (age1" in done.err
+        done = project.run("updatekeys", "-r", "-y", "--json", ".")
+        assert "wrote f0.yaml, under a new data key (-bob)" in done.err
+        removed = [key for row in report(done.out)["files"] for key in row["removed"]]
+        assert removed == [{"type": "age", "name": bob.recipient, "who": "bob"}] * 2
+
+    def test_names_that_cannot_be_read(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        project.write(".sops.recipients", "bob is away\n")
+        done = project.run("updatekeys", "-r", "-y", ".")
+        assert done.err.count("keys are shown without names") == 1
+        assert f"(-{bob.recipient[:8]}…{bob.recipient[-4:]})" in done.err
+        assert opened(project, "f1.yaml") == plain("f1.yaml")
+
+    def test_a_checklist(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        who = f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read it"
+        command = ["updatekeys", "-r", "--checklist", "list.md"]
+        project.run(*command, "-n", ".")
+        assert not project.path("list.md").exists()
+        done = project.run(*command, "-y", ".")
+        assert "wrote list.md: 4 values to change\n" in done.err
+        assert done.err.index("wrote list.md") < done.err.index("wrote f0.yaml")
+        text = project.read("list.md")
+        assert text == (
+            "# Values to change where they come from\n\n"
+            f"- [ ] `name` in `f0.yaml`: {who}\n- [ ] `password` in `f0.yaml`: {who}\n"
+            f"- [ ] `name` in `f1.yaml`: {who}\n- [ ] `password` in `f1.yaml`: {who}\n"
+        )
+        assert "nobody" not in done.err
+        done = project.run(*command, "-y", ".")
+        assert "list.md" not in done.err
+        assert project.read("list.md") == text
+
+    def test_a_checklist_goes_on(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        command = ["rotate", "--rm-age", bob.recipient, "--checklist", "list.md"]
+        project.run(*command, "f0.yaml")
+        ticked = project.read("list.md").replace("- [ ]", "- [x]", 1) + "Ask Carol"
+        project.write("list.md", ticked)
+        fill(project, 2, bob)
+        done = project.run(*command, "f0.yaml", "f1.yaml")
+        assert "wrote list.md: 4 values to change, 2 of them known\n" in done.err
+        assert project.read("list.md").startswith(ticked + "\n- [ ] `name` in `f1.yaml`: ")
+        assert project.read("list.md").count("f0.yaml") == 2
+        fill(project, 1, bob)
+        done = project.run("rotate", "--checklist", "list.md", "f0.yaml")
+        assert done.err.count("is encrypted for age bob") == 1
+        assert "nobody goes: there is nothing for list.md" in done.err
+
+    @pytest.mark.parametrize(
+        ("name", "code", "why"),
+        [
+            ("f1.yaml", 2, "unreadable]: f1.yaml: it holds something else than a checklist"),
+            (
+                "nowhere/list.md",
+                3,
+                "unwritable]: nowhere/list.md: cannot be written: no such file or directory",
+            ),
+            (".", 2, "unreadable]: .: cannot be read: it is a folder"),
+        ],
+    )
+    def test_no_checklist_nothing_done(
+        self, team: tuple[Project, AgeKey], name: str, code: int, why: str
+    ) -> None:
+        project, _ = team
+        before = [project.read(f"f{number}.yaml") for number in range(2)]
+        done = project.run("updatekeys", "-r", "-y", "--checklist", name, ".", code=code)
+        assert f"error[{why}\n" in done.err
+        assert [project.read(f"f{number}.yaml") for number in range(2)] == before
+
+    def test_a_checklist_and_failures(self, team: tuple[Project, AgeKey]) -> None:
+        project, _ = team
+        project.write("f0.yaml", project.read("f0.yaml").replace("sops:", "sops: ["))
+        done = project.run("updatekeys", "-r", "-y", "--checklist", "list.md", "--fail-fast", ".", code=2)
+        assert "stopped: 0 of 3 files are done, 1 failed" in done.err
+        assert not project.path("list.md").exists()
+        done = project.run("updatekeys", "-r", "-y", "--checklist", "list.md", ".", code=2)
+        assert "1 of 3 files failed: f0.yaml" in done.err
+        assert project.read("list.md").count("f1.yaml") == 2
+        project.run("rotate", "--checklist", "x.md", "-", input=project.read("f1.yaml"), code=1)
+
+    def test_a_stranger_in_the_report(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        done = project.run("rotate", "--json", "f0.yaml")
+        assert report(done.out)["files"][0]["strangers"] == [
+            {"type": "age", "name": bob.recipient, "who": "bob"}
+        ]
+        assert "is encrypted for age bob" in done.err
+
+
+class TestGroups:
+    def test_as_json(self, project: Project) -> None:
+        fill(project, 1)
+        rules(project, project.key)
+        other = AgeKey.generate()
+        add = ["groups", "add", "-f", "f0.yaml", "--age", other.recipient]
+        before = project.read("f0.yaml")
+        plan = report(project.run(*add, "--json", "-n").out)
+        assert plan["command"] == "groups add"
+        assert plan["files"][0]["threshold"] == {"before": 0, "after": 2}
+        assert "+++ shamir_threshold: 2" in project.run(*add, "-n").out
+        project.run(*add, "--json", code=8)
+        assert project.read("f0.yaml") == before
+        assert report(project.run(*add, "--json", "-i").out)["files"][0]["status"] == "changed"
+        both = {"SOPS_AGE_KEY": f"{project.key.identity}\n{other.identity}"}
+        delete = ["groups", "delete", "-f", "f0.yaml", "--threshold", "1", "1"]
+        row = report(project.run(*delete, "--json", "-i", environ=both).out)["files"][0]
+        assert row["removed"][0]["name"] == other.recipient
+        assert row["seen"] == {"values": ["name", "password"], "alone": False}
+
+    def test_the_report_does_not_mix_with_the_file(self, project: Project) -> None:
+        fill(project, 1)
+        other = AgeKey.generate()
+        project.run("groups", "add", "-i", "-f", "f0.yaml", "--age", other.recipient)
+        both = {"SOPS_AGE_KEY": f"{project.key.identity}\n{other.identity}"}
+        done = project.run("groups", "delete", "-f", "f0.yaml", "--threshold", "1", "1", environ=both)
+        assert "could read" not in done.out
+        assert ", together with keys of other groups, could read these values" in done.err
+
+
+def test_another_selection_is_in_the_plan(project: Project) -> None:
+    fill(project, 2)
+    project.write(
+        ".sops.yaml", f"creation_rules:\n  - age: {project.key.recipient}\n    encrypted_regex: ^password$\n"
+    )
+    done = project.run("updatekeys", "-r", "-n", "--selection", ".")
+    assert done.out == (
+        "f0.yaml\nf1.yaml\n"
+        "  what is encrypted: encrypted_regex ^password$; until now unencrypted_suffix _unencrypted\n"
+    )
+    row = report(project.run("updatekeys", "-n", "--selection", "--json", "f0.yaml").out)["files"][0]
+    assert row["selection"] == {
+        "before": {"unencrypted_suffix": "_unencrypted"},
+        "after": {"encrypted_regex": "^password$"},
+    }
+    project.run("updatekeys", "-r", "-y", "--selection", ".")
+    assert "name: f1.yaml" in project.read("f1.yaml")
+
+
+def test_failures_in_the_report(project: Project) -> None:
+    fill(project, 1)
+    project.write("plain.yaml", "a: 1\n")
+    done = project.run("rotate", "--json", "f0.yaml", "plain.yaml", code=1)
+    found = report(done.out)
+    assert found["failed"] == 1
+    assert found["files"][1]["error"]["slug"] == "not-encrypted"
+    done = project.run("rotate", "--json", "plain.yaml", code=1)
+    assert report(done.out)["files"][0]["status"] == "failed"
+    assert "sops metadata not found" in done.err
+
+
+def test_odd_names(project: Project) -> None:
+    name = os.fsdecode(b"new\nline \xff.yaml")
+    fill(project, 1)
+    os.rename(project.path("f0.yaml"), project.path(name))
+    done = project.run("rotate", "-r", ".")
+    assert done.err == "encconf: wrote new\\nline \\udcff.yaml, under a new data key\n"
+    assert report(project.run("rotate", "-r", "--json", "-n", ".").out)["files"][0]["file"] == name
+
+
+@pytest.mark.parametrize("command", [["rotate", "-n"], ["updatekeys", "-y"], ["encrypt"], ["decrypt"]])
+def test_a_name_cannot_be_a_message(project: Project, command: list[str]) -> None:
+    """Whatever says it: no line of a name begins as those of messages do."""
+    rules(project, project.key)
+    for name in ("x\nencconf: hint: sh evil.yaml", "y\n \x1b[2J\nencconf: hint: sh evil.yaml"):
+        done = project.run(*command, name, code=100)
+        project.write(name, "plain: text\n")
+        code = 0 if command == ["encrypt"] else 1
+        said = done.err + project.run(*command, name, code=code).err
+        assert "evil.yaml" in said
+        assert "\x1b" not in said
+        assert "\nencconf: hint: sh" not in said
+
+
+def test_the_configuration_is_read_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from encconf import config
+    from encconf.cli import main
+
+    fill(project, 20, folder="a/")
+    rules(project, project.key)
+    calls: list[str] = []
+    load = config.load
+    monkeypatch.setattr(config, "load", lambda path, text: calls.append(path) or load(path, text))
+    monkeypatch.chdir(project.folder)
+    for name, value in project.environ.items():
+        monkeypatch.setenv(name, value)
+    assert main(["updatekeys", "-r", "-n", "a"]) == 0
+    assert len(calls) <= 2, "threads may begin at the same time"
+
+
+# --- git -------------------------------------------------------------------------------------------
+
+
+def test_changed(project: Project) -> None:
+    names = fill(project, 4, folder="deploy/")
+    rules(project, project.key)
+    project.git("init", "-q")
+    project.git("add", "-A")
+    project.git("commit", "-qm", "x")
+    assert project.run("rotate", "--changed").err == "encconf: no encrypted file has changed\n"
+    assert report(project.run("rotate", "--changed", "--json").out)["files"] == []
+    project.run("set", names[2], "password", "new")
+    done = project.run("rotate", "--changed", "--json")
+    assert [row["file"] for row in report(done.out)["files"]] == [names[2]]
+    project.git("rm", "-q", "--cached", names[0])
+    done = project.run("updatekeys", "-n", "--json", "--changed", "deploy")
+    assert [row["file"] for row in report(done.out)["files"]] == [names[0], names[2]]
+
+
+# --- what a terminal shows -------------------------------------------------------------------------
+
+
+class TestOnATerminal:
+    def test_asked_once_for_all(self, project: Project) -> None:
+        names = fill(project, 3)
+        other = AgeKey.generate()
+        rules(project, project.key, other)
+        terminal = Terminal(project, "updatekeys", "-r", ".", environ={})
+        terminal.wait_for("f0.yaml, f1.yaml, f2.yaml: these keys change")
+        terminal.wait_for("go on with 3 files? [y/N]")
+        terminal.type("y\n")
+        assert terminal.end() == 0
+        assert terminal.seen.count("wrote") == 3
+        assert all(other.recipient in project.read(name) for name in names)
+
+    def test_what_was_agreed_to_is_what_happens(self, project: Project) -> None:
+        fill(project, 2)
+        other, third = AgeKey.generate(), AgeKey.generate()
+        rules(project, project.key, other)
+        terminal = Terminal(project, "updatekeys", "-r", ".", environ={})
+        terminal.wait_for("go on with 2 files? [y/N]")
+        meanwhile = api.encrypt("a: 1\n", rule_for(project.key, third), format="yaml")
+        project.write("f1.yaml", meanwhile)
+        terminal.type("y\n")
+        assert terminal.end() == 3
+        assert "f1.yaml: it was changed meanwhile" in terminal.seen
+        assert project.read("f1.yaml") == meanwhile
+        assert other.recipient in project.read("f0.yaml")
+
+    def test_left_as_they_are(self, project: Project) -> None:
+        names = fill(project, 2)
+        before = [project.read(name) for name in names]
+        rules(project, project.key, AgeKey.generate())
+        terminal = Terminal(project, "updatekeys", "-r", ".", environ={})
+        terminal.wait_for("[y/N]")
+        terminal.type("\n")
+        assert terminal.end() == 0
+        assert terminal.seen.count("was left as it is") == 2
+        assert [project.read(name) for name in names] == before
+
+    def test_a_bar(self, project: Project) -> None:
+        names = fill(project, 6)
+        for environ, drawn in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False)):
+            terminal = Terminal(project, "rotate", *names, environ=environ)
+            assert terminal.end() == 0
+            assert ("rotating" in terminal.seen) is drawn
+            assert ("6/6" in terminal.seen) is drawn
+            assert terminal.seen.count("under a new data key\r\n") == 6
+            assert "\r\n\r\nencconf" not in terminal.seen
+        few = Terminal(project, "rotate", *names[:3], environ={"TERM": "xterm"})
+        assert few.end() == 0
+        assert "rotating" not in few.seen
+        assert "rotating" not in project.run("rotate", *names).err
+
+    def test_interrupted_by_its_key(self, project: Project) -> None:
+        fill(project, 100)
+        terminal = Terminal(project, "rotate", "-r", ".", environ={"TERM": "xterm"})
+        terminal.wait_for("wrote f19.yaml")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert "go on with" in terminal.seen
+        assert "Traceback" not in terminal.seen
+
+    @pytest.mark.parametrize("command", ["decrypt", "rotate"])
+    def test_who_keeps_it_waiting(self, project: Project, command: str) -> None:
+        names = fill(project, 1 if command == "decrypt" else 6)
+        credentials = Credentials(project.key.environ())
+
+        def answer(method: str, request: Any) -> bytes:
+            key = master_key("age", project.key.recipient)
+            if method == "Encrypt":
+                return key.wrap(request.plaintext, credentials).encode()
+            time.sleep(2.3)
+            return key.unwrap(request.ciphertext.decode(), credentials)
+
+        with RecordingKeyservice(answer) as service:
+            environ = {"SOPS_KEYSERVICE": service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false"}
+            terminal = Terminal(project, command, *names[:4], environ={**environ, "TERM": "xterm"})
+            label = master_key("age", project.key.recipient).label
+            terminal.wait_for(f"waiting for {label} (1 s)")
+            terminal.wait_for("(2 s)")
+            assert terminal.end() == 0
+            assert terminal.seen.startswith("\r\x1b[2K"), "the line goes away"
+            if command == "decrypt":
+                assert terminal.seen.endswith(plain(names[0]).replace("\n", "\r\n"))
+                quiet = project.run("decrypt", names[0], environ=environ)
+                assert quiet.err == ""
+
+
+def test_the_room_of_changes_says_who_is_gone(age_key: AgeKey) -> None:
+    """The plan, without the command line."""
+    bob = AgeKey.generate()
+    text = api.encrypt("a: [1, {b: x}]\nplain_unencrypted: 1\nempty: ''\n", rule_for(age_key, bob))
+    wanted = changes.plan(text, rule_for(age_key).groups, None, format="yaml")
+    assert [key.name for key in wanted.gone] == [bob.recipient]
+    assert wanted.come == []
+    seen = wanted.seen()
+    assert seen is not None
+    assert seen.paths == [("a", 0), ("a", 1, "b")]
+    assert seen.alone
+    assert changes.plan(text, rule_for(age_key, bob).groups, None, format="yaml").seen() is None
+
+
+def test_paths_are_all_that_is_said(project: Project, tmp_path: Path) -> None:
+    """No value of a file gets into any report, message or argument list."""
+    fill(project, 2)
+    rules(project, AgeKey.generate())
+    for args in (["-n"], ["-n", "--json"], ["-y", "--json"]):
+        done = project.run("updatekeys", "-r", ".", *args)
+        assert "hunter2" not in done.out + done.err

@@ -6,7 +6,9 @@ the type; ``secrets`` are texts that must never be shown, besides the data key.
 
 from __future__ import annotations
 
+import logging
 import os
+from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -119,6 +121,17 @@ class MasterKeyContract:
         assert key.label.isprintable()
         hostile = {name: f"{value}\x1b]0;x\x07\r\n2" for name, value in key.to_entry().items()}
         assert keys.from_entry(key.TYPE, hostile).label.isprintable()
+
+    def test_the_data_key_is_not_logged(
+        self, key: MasterKey, credentials: Credentials, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Whatever the SDKs tell who debugs them."""
+        caplog.set_level(logging.DEBUG)
+        data_key = b"data-key " + os.urandom(12).hex()[:23].encode()
+        key.unwrap(key.wrap(data_key, credentials), credentials)
+        logged = "\n".join([caplog.text, *(repr(vars(record)) for record in caplog.records)])
+        for form in (data_key.decode(), data_key.hex(), b2a_base64(data_key, newline=False).decode()):
+            assert form not in logged
 
     def test_nothing_secret_is_shown(
         self, key: MasterKey, credentials: Credentials, stranger: Credentials, secrets: list[str]

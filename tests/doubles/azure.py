@@ -1,4 +1,4 @@
-"""A double of Azure: key vaults with real RSA keys, Entra ID's tokens, managed identities.
+"""A double of Azure: key vaults with real RSA keys and with secrets, Entra ID's tokens, managed identities.
 
     with Azure(ca.context()) as azure, ConnectProxy(azure.routes) as proxy:
         version = azure.add_key("sops")
@@ -64,13 +64,15 @@ class Call:
 class Azure:
     """The servers: HTTPS for vaults and Entra ID, HTTP for managed identities.
 
-    ``denied`` are operations (encrypt, decrypt, get) that nobody may do; ``resource`` is what vaults say
+    ``denied`` are operations (encrypt, decrypt, get, getSecret, setSecret) that nobody may do; ``resource``
+    is what vaults say
     that tokens must be for; ``later`` are answers to give to the next authorized calls instead, as
     (status, headers); ``delay`` makes every authorized call take that many seconds.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.keys: dict[str, dict[str, rsa.RSAPrivateKey]] = {}
+        self.secrets: dict[str, dict[str, str]] = {}
         self.disabled: set[str] = set()
         self.denied: set[str] = set()
         self.tokens: set[str] = set()
@@ -79,6 +81,7 @@ class Azure:
         self.delay = 0.0
         self.resource = "https://vault.azure.net"
         self.identity = True  # whether the machine has a managed identity
+        self.expired = False  # whether the client's secret is
         self._https = self._listen(context)
         self._http = self._listen(None)
 
@@ -106,6 +109,12 @@ class Azure:
         """A new key, or a new version of one; returns the version."""
         version = uuid.uuid4().hex
         self.keys.setdefault(name, {})[version] = _rsa_key(sum(map(len, self.keys.values())))
+        return version
+
+    def add_secret(self, name: str, value: str) -> str:
+        """A new secret, or a new version of one; returns the version."""
+        version = uuid.uuid4().hex
+        self.secrets.setdefault(name, {})[version] = value
         return version
 
     def asked_for_tokens(self) -> list[Call]:
@@ -159,6 +168,9 @@ class Azure:
 
     def sign_in(self, form: Mapping[str, str]) -> tuple[int, Any]:
         """Entra ID: by secret, or by an assertion of anybody's (it is not checked)."""
+        if self.expired:
+            said = "AADSTS7000222: The provided client secret keys for app are expired.\r\nTrace ID: 0"
+            return 401, {"error": "invalid_client", "error_description": said, "error_codes": [7000222]}
         if form.get("grant_type") != "client_credentials" or form.get("client_id") != CLIENT:
             said = "AADSTS700016: Application was not found in the directory."
             return 400, {"error": "unauthorized_client", "error_description": said}
@@ -209,9 +221,30 @@ class Azure:
             raise RefusalError(400, "BadParameter", "The parameter is incorrect.") from None
         return {"kid": f"https://{host}/keys/{name}/{version}", "value": _encode(value)}
 
-    def _may(self, operation: str) -> None:
+    def secret(self, host: str, name: str, version: str, body: Mapping[str, str] | None) -> Any:
+        """Get one, or with a body give it a new version."""
+        if body is not None:
+            self._may("setSecret", "secrets")
+            version = self.add_secret(name, body["value"])
+        else:
+            self._may("getSecret", "secrets")
+        versions = self.secrets.get(name, {})
+        version = version or next(reversed(versions), "")
+        if version not in versions:
+            said = f"A secret with (name/id) {name}/{version} was not found in this key vault."
+            raise RefusalError(404, "SecretNotFound", said)
+        if version in self.disabled:
+            said = "Operation get is not allowed on a disabled secret."
+            raise RefusalError(403, "Forbidden", said, "SecretDisabled")
+        return {
+            "value": versions[version],
+            "id": f"https://{host}/secrets/{name}/{version}",
+            "attributes": {"enabled": True, "created": 1, "updated": 1},
+        }
+
+    def _may(self, operation: str, kind: str = "keys") -> None:
         if operation in self.denied:
-            action = f"Microsoft.KeyVault/vaults/keys/{operation}/action"
+            action = f"Microsoft.KeyVault/vaults/{kind}/{operation}/action"
             said = f"Caller is not authorized to perform action on resource.\r\nAction: '{action}'"
             raise RefusalError(403, "Forbidden", said, "ForbiddenByRbac")
 
@@ -242,6 +275,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._handle({})
+
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -286,10 +322,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, error.body, headers)
             return
         match = re.fullmatch(r"/keys/([^/]+)/?([0-9a-f]*)/?(encrypt|decrypt)?", path)
+        secret = re.fullmatch(r"/secrets/([^/]+)/?([0-9a-f]*)", path)
         try:
-            if match is None:
+            if secret is not None:
+                given = body if self.command == "PUT" else None
+                self._answer(200, azure.secret(host, secret[1], secret[2], given))
+            elif match is None:
                 raise RefusalError(404, "NotFound", path)
-            if match[3]:
+            elif match[3]:
                 self._answer(200, azure.operate(host, match[1], match[2], match[3], body))
             else:
                 self._answer(200, azure.key(host, match[1], match[2]))

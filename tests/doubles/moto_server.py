@@ -49,7 +49,8 @@ class MotoServer:
     ``calls`` are the actions asked for, in order: ``Decrypt``, ``AssumeRole sops@host`` with the name of
     the session, and so on; ``users`` are the access keys that asked. Every answer takes ``delay`` seconds
     longer, and ``peak`` is how many were waited for at a time. The next ``throttled`` calls of KMS are
-    answered that there were too many, and the next ``failing`` ones with an internal error.
+    answered that there were too many, and the next ``failing`` ones with an internal error; the next calls
+    of any service get the ``faults``, such as "400 ExpiredTokenException".
     """
 
     def __init__(self) -> None:
@@ -61,6 +62,7 @@ class MotoServer:
         self.peak = self._now = 0
         self.throttled = 0
         self.failing = 0
+        self.faults: list[str] = []
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self._lock = threading.Lock()
@@ -114,7 +116,7 @@ class MotoServer:
         with self._lock:
             self.calls.append(action)
             self.users.append(signed[1] if signed else "")
-            fault = ""
+            fault = self.faults.pop(0) if self.faults else ""
             if service == "TrentService" and self.throttled:
                 self.throttled -= 1
                 fault = "400 ThrottlingException"

@@ -77,6 +77,16 @@ class RefusalError(Exception):
         self.code = code
 
 
+def by_itself(method: str, request: Any) -> bytes:
+    """An answer that wraps and unwraps for whatever key it is asked."""
+    if method == "Encrypt":
+        return b"wrapped:" + bytes(request.plaintext).hex().encode()
+    text = bytes(request.ciphertext)
+    if not text.startswith(b"wrapped:"):
+        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT)
+    return bytes.fromhex(text.removeprefix(b"wrapped:").decode())
+
+
 class RecordingKeyservice:
     """Listens on a free port of 127.0.0.1 until it is left; ``uri`` is its address.
 

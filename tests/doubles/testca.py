@@ -25,6 +25,7 @@ from oracle import scratch
 
 HOSTS = (
     *("localhost", "googleapis.com", "*.googleapis.com", "cloudkms.universe.test"),
+    *("secretmanager.europe-west3.rep.googleapis.com",),
     *("*.vault.azure.net", "*.vault.azure.cn", "*.vault.usgovcloudapi.net", "*.managedhsm.azure.net"),
     *("login.microsoftonline.com", "login.chinacloudapi.cn", "login.microsoftonline.us"),
     *("kms.cn-north-4.myhuaweicloud.com", "kms.tr-west-1.myhuaweicloud.com", "iam.myhuaweicloud.com"),
@@ -36,7 +37,8 @@ HOSTS = (
 class TestCA:
     """The authority and its one server certificate, written to ``folder`` as PEM files.
 
-    ``bundle`` is the authority's certificate; ``certificate`` and ``key`` are the server's.
+    ``bundle`` is the authority's certificate; ``certificate`` and ``key`` are the server's.  `client` makes
+    certificates for clients.
     """
 
     __test__ = False  # its name is not that of a test
@@ -47,8 +49,9 @@ class TestCA:
         self.certificate = folder / "server.pem"
         self.key = folder / "server.key"
 
-        authority = ec.generate_private_key(ec.SECP256R1())
-        issuer = _name("encconf test authority")
+        self._folder = folder
+        self._authority = authority = ec.generate_private_key(ec.SECP256R1())
+        self._issuer = issuer = _name("encconf test authority")
         usage = x509.KeyUsage(
             digital_signature=True,
             key_cert_sign=True,
@@ -83,11 +86,31 @@ class TestCA:
         self.key.touch(mode=0o600)
         self.key.write_bytes(server.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
+    def client(self, name: str, *, expired: bool = False) -> tuple[Path, Path]:
+        """A client's certificate, whose common name is ``name``, and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(_name(name), self._issuer, key, expired=expired).add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+        )
+        stem = self._folder / f"client-{x509.random_serial_number():x}"
+        paths = stem.with_suffix(".pem"), stem.with_suffix(".key")
+        paths[0].write_bytes(builder.sign(self._authority, hashes.SHA256()).public_bytes(Encoding.PEM))
+        paths[1].touch(mode=0o600)
+        paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return paths
+
     def context(self, *, protocols: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
         """What a server wraps its sockets with; ``protocols`` are offered by ALPN."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
         context.set_alpn_protocols(list(protocols))
+        return context
+
+    def strict_context(self) -> ssl.SSLContext:
+        """The same, for a server that refuses clients without a certificate of this authority."""
+        context = self.context()
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(self.bundle)
         return context
 
 
@@ -102,9 +125,9 @@ def _name(common: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, expired: bool = False
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=9 if expired else 0)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import random
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 from pathlib import Path
 
+import installed
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves
 from generate import toml_text
@@ -815,24 +814,9 @@ def test_what_rops_encrypted_is_read_and_kept() -> None:
     assert len(removed) == len(added) == 3  # the value, the MAC and its date
 
 
-MISE = "2026.9.15"
-
-
 @pytest.fixture(scope="module")
 def mise() -> str:
-    """The program, which has rops 0.1.7 inside; npm brings it, once for this virtual environment."""
-    system = "macos" if sys.platform == "darwin" else "linux"
-    machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x64"
-    package = f"@jdxcode/mise-{system}-{machine}"
-    folder = Path(sys.prefix) / "share" / f"mise-{MISE}"
-    if not folder.exists():
-        folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as fresh:
-            command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", fresh, f"{package}@{MISE}"]
-            subprocess.run(command, check=True, capture_output=True, timeout=300)
-            with contextlib.suppress(OSError):  # another process was faster
-                Path(fresh).rename(folder)
-    return str(folder / "node_modules" / package / "bin" / "mise")
+    return str(installed.mise())
 
 
 class Mise:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import stat
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,23 +10,6 @@ from oracle import AgeKey
 from project import PLAIN, Project
 
 from encconf.git import exposure, install
-
-
-@pytest.fixture
-def repository(sealed: Project) -> Project:
-    """A repository with an encrypted file in it, and the driver set up."""
-    sealed.git("init", "-q")
-    # The package is not installed for this interpreter's git, so PATH gets an encconf.
-    program = sealed.home / "bin" / "encconf"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m encconf "$@"\n')
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    sealed.environ["PATH"] = f"{program.parent}:{sealed.environ['PATH']}"
-    sealed.path("secrets.yaml").unlink()
-    sealed.git("add", ".")
-    sealed.git("commit", "-qm", "one")
-    sealed.run("git", "install")
-    return sealed
 
 
 class TestTextconv:
@@ -86,7 +67,7 @@ class TestDiff:
         editor = repository.editor('sed -i s/hunter2/hunter3/ "$1"')
         repository.run("edit", "secrets.enc.yaml", environ=editor)
         repository.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
-        assert "+    password: \"ENC[" in repository.git("diff", "secrets.enc.yaml")
+        assert '+    password: "ENC[' in repository.git("diff", "secrets.enc.yaml")
 
     def test_a_file_that_was_plain_before(self, repository: Project) -> None:
         repository.write("x.enc.yaml", PLAIN)
@@ -111,20 +92,48 @@ class TestDiff:
 class TestInstall:
     def test_it_does_its_work_once(self, repository: Project) -> None:
         attributes = repository.read(".gitattributes")
-        assert attributes == "*.enc.yaml diff=encconf\n*.enc.yml diff=encconf\n*.enc.json diff=encconf\n"
+        endings = ("yaml", "yml", "json", "env", "ini", "toml")
+        assert attributes == "".join(f"*.enc.{ending} diff=encconf merge=encconf\n" for ending in endings)
         assert repository.git("config", "--get", "diff.encconf.textconv") == "encconf git textconv\n"
+        assert repository.git("config", "--get", "merge.encconf.driver").startswith("encconf git merge ")
+        assert "$MERGED" in repository.git("config", "--get", "mergetool.encconf.cmd")
         config = repository.read(".git/config")
         assert repository.run("git", "install").err == "encconf: git is set up already\n"
         assert repository.read(".gitattributes") == attributes
         assert repository.read(".git/config") == config
 
     def test_attributes_that_are_there_stay(self, repository: Project) -> None:
-        repository.write(".gitattributes", "*.png binary\n*.enc.yaml text diff=encconf merge=mine\n# no end")
-        repository.run("git", "install")
-        assert repository.read(".gitattributes") == (
-            "*.png binary\n*.enc.yaml text diff=encconf merge=mine\n# no end\n"
-            "*.enc.yml diff=encconf\n*.enc.json diff=encconf\n"
+        repository.write(
+            ".gitattributes",
+            "*.png binary\n*.enc.yaml text diff=encconf merge=mine\n*.enc.yml diff=encconf\n# no end",
         )
+        repository.run("git", "install", "secrets/*.yaml")
+        assert repository.read(".gitattributes") == (
+            "*.png binary\n*.enc.yaml text diff=encconf merge=mine\n*.enc.yml diff=encconf merge=encconf\n"
+            "# no end\n"
+            + "".join(f"*.enc.{name} diff=encconf merge=encconf\n" for name in ("json", "env", "ini", "toml"))
+            + "secrets/*.yaml diff=encconf merge=encconf\n"
+        )
+        assert "already" in repository.run("git", "install", "secrets/*.yaml").err
+
+    @pytest.mark.parametrize("pattern", ["", "#x", "a b", '"a"', "!x", "[attr]x"])
+    def test_what_is_no_pattern(self, repository: Project, pattern: str) -> None:
+        attributes = repository.read(".gitattributes")
+        assert "pattern" in repository.run("git", "install", pattern, code=1).err
+        assert repository.read(".gitattributes") == attributes
+
+    def test_uninstall(self, repository: Project) -> None:
+        config = repository.read(".git/config")
+        assert "encconf" in config
+        repository.run("git", "uninstall")
+        assert "encconf" not in repository.read(".git/config")
+        assert not repository.path(".gitattributes").exists()
+        assert repository.run("git", "uninstall").err == "encconf: nothing to do\n"
+        repository.write(".gitattributes", "# encconf\n*.png binary\n*.enc.yaml text diff=encconf\n")
+        repository.run("git", "install")
+        assert repository.read(".git/config") == config
+        repository.run("git", "uninstall")
+        assert repository.read(".gitattributes") == "# encconf\n*.png binary\n*.enc.yaml text\n"
 
     def test_for_all_repositories(self, project: Project) -> None:
         done = project.run("git", "install", "--global")
@@ -159,10 +168,8 @@ class TestInstall:
         everybody.mkdir()
         (everybody / "encconf").write_text("#!/bin/sh\n")
         (everybody / "encconf").chmod(0o755)
-        assert install.command({"PATH": str(everybody)}) == "encconf git textconv"
-        alone = shlex.split(install.command({"PATH": str(tmp_path)}))
-        assert alone[-2:] == ["git", "textconv"]
-        assert Path(alone[0]).is_absolute()
+        assert install.command({"PATH": str(everybody)}) == "encconf"
+        assert Path(shlex.split(install.command({"PATH": str(tmp_path)}))[0]).is_absolute()
 
 
 class TestExposure:

@@ -32,8 +32,8 @@ from oracle import Sops
 from encconf import api, config
 from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
-from encconf.keys import azure_kv
 from encconf.keys.azure_kv import AzureKey
+from encconf.servers import azure as azure_server
 
 VAULT = "https://myvault.vault.azure.net"
 DATA_KEY = bytes(range(32))
@@ -504,7 +504,7 @@ def test_throttling_is_waited_out(azure: Azure, key: AzureKey, credentials: Cred
 def test_no_answer_makes_it_wait_for_long(
     azure: Azure, key: AzureKey, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_kv, "_LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(azure_server, "_LONGEST_WAIT", 0.1)
     azure.later = [(429, {"Retry-After": "3600"})] * 9
     start = time.monotonic()
     assert "throttles" in failure(key, "AAAA", credentials).message
@@ -547,7 +547,7 @@ def test_without_its_package_the_error_names_the_extra(
     package: str, key: AzureKey, environ: dict[str, str]
 ) -> None:
     said = said_without(package, key, environ)
-    assert said == [f"Azure keys need the package {package}", "pip install 'encconf[azure]'"] * 2
+    assert said == [f"Azure needs the package {package}", "pip install 'encconf[azure]'"] * 2
 
 
 def test_reading_an_entry_loads_no_package() -> None:

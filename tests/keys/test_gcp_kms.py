@@ -582,5 +582,5 @@ for use in (lambda: key.wrap(bytes(32), Credentials({})), lambda: key.unwrap("AA
 def test_a_missing_or_half_installed_sdk(package: str) -> None:
     command = [sys.executable, "-c", BLOCKED, str(PROJECT), package, f"{RING}/k"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    said = "Google Cloud KMS keys need the packages google-cloud-kms and google-crc32c"
+    said = "Google Cloud KMS needs the packages google-cloud-kms and google-crc32c"
     assert done.stdout.splitlines() == [f"{said} / pip install 'encconf[gcp]'"] * 2

@@ -690,7 +690,7 @@ def test_a_call_is_one_request_on_one_connection() -> None:
 def test_without_its_package_the_error_names_the_extra(package: str) -> None:
     key = VaultKey("https://v.example", "transit", "k")
     said = said_without(package, key, {"VAULT_TOKEN": "t", "VAULT_ADDR": key.address})
-    assert said == [f"Vault keys need the package {package}", "pip install 'encconf[vault]'"] * 2
+    assert said == [f"Vault needs the package {package}", "pip install 'encconf[vault]'"] * 2
 
 
 def test_reading_an_entry_loads_no_package() -> None:

@@ -284,7 +284,7 @@ def test_redirects_are_not_followed(huawei: Huawei, credentials: Credentials) ->
 @pytest.mark.parametrize("package", ["huaweicloudsdkkms", "huaweicloudsdkcore", "requests"])
 def test_without_its_package_the_error_names_the_extra(package: str, huawei: Huawei) -> None:
     said = said_without(package, KEY, huawei.environ)
-    assert said == [f"Huawei Cloud keys need the package {package}", "pip install 'encconf[huawei]'"] * 2
+    assert said == [f"Huawei Cloud needs the package {package}", "pip install 'encconf[huawei]'"] * 2
 
 
 def test_reading_an_entry_loads_no_package() -> None:

@@ -43,6 +43,13 @@ def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
     return box
 
 
+ALL = {
+    *("community.sops", "helm-secrets", "sopsy", "pydantic-settings-sops", "envdrift", "mise", "SecretSpec"),
+    *("vscode-sops", "sops.nvim", "nvim-sops", "inmanta", "clan", "direnv", "textconv", "hubploy"),
+    *("github-to-sops", "ploigos", "sops-checker"),
+}
+"""The programs known to call sops."""
+
 BY_PATH = {"community.sops", "helm-secrets", "sopsy", "vscode-sops", "nvim-sops"}
 """Clients whose users can set the path of the program, so that its name may be encconf."""
 
@@ -69,6 +76,7 @@ CLIENTS: list[tuple[str, list[str], str, str]] = [
     ("sopsy", ["--config", "rules.json", "encrypt", "--in-place", "p.yaml"], "", "!p.yaml"),
     ("sopsy", ["--config", "braces", "decrypt", "--filename-override", "dummy.yaml"], "@e.yaml", YAML),
     ("sopsy", ["--config", "braces", "decrypt", "--output-type", "json", "e.yaml"], "", '{\n\t"a": [\n'),
+    ("pydantic-settings-sops", ["--config", "braces", "decrypt", "e.yaml"], "", YAML),
     ("envdrift", ["--encrypt", "--age", "{R}", "--in-place", "--input-type", "dotenv", "--output-type", "dotenv", "d"], "", "!d"),
     ("mise", ["decrypt", "--input-type", "yaml", "--output-type", "yaml"], "@e.yaml", YAML),
     ("SecretSpec", ["decrypt", "--input-type", "yaml", "--output-type", "json", "e.yaml"], "", '"b": "secret"'),
@@ -117,6 +125,16 @@ def test_calls(tool: Box, client: str, args: list[str], input: str, wanted: str)
         assert wanted in done.out
         if wanted in (YAML, "x", "secret"):
             assert done.out == wanted
+
+
+def test_every_client_has_a_call() -> None:
+    assert {client for client, *_ in CLIENTS} == ALL
+
+
+def test_the_contract_has_all_its_rules() -> None:
+    tests = " ".join(name for name in vars(TestContract) if name.startswith("test_"))
+    missing = [number for number in range(1, 13) if not re.search(rf"_c{number}_", tests)]
+    assert missing == []
 
 
 class TestContract:
@@ -186,6 +204,11 @@ class TestContract:
         done = ours.run("encrypt", "-i", "p.yaml", code=1)
         assert done.err == "Could not generate data key: [empty key group provided]\n"
 
+    def test_c4_exit_codes(self, tool: Box) -> None:
+        assert tool.run("decrypt", "e.yaml", environ={"SOPS_AGE_KEY": "-"}).code == 128
+        assert tool.run("edit", "e.yaml", environ={"EDITOR": "true"}).code == 200
+        assert tool.run("--age", "{R}", "-e", "e.yaml").code == 203
+
     def test_c5_the_shape_of_files(self, tool: Box) -> None:
         enc = tool.run("-e", "p.yaml", code=0).out
         assert re.search(r"(?m)^sops:$", enc)
@@ -200,6 +223,20 @@ class TestContract:
         enc = tool.run("-e", "d.env", code=0).out
         assert re.search(r"(?m)^sops_version=", enc)
         assert re.search(r"(?m)^sops_mac=", enc)
+
+    def test_c6_config_and_types(self, tool: Box) -> None:
+        for config in ("/dev/null", "braces", "rules.json"):
+            assert tool.run("--config", config, "decrypt", "e.yaml", code=0).out == YAML
+        (tool.folder / ".sops.yaml").unlink()
+        line = ["--config", "/dev/null", "--config", "rules.json", "--output-type", '"yaml"', "-e", "p.yaml"]
+        assert tool.run(*line, code=0).out.startswith("a:\n")
+        tool.run("--config", "rules.json", "--config", "/dev/null", "-e", "p.yaml", code=1)
+
+    def test_c7_stdin(self, tool: Box) -> None:
+        text = tool.read("e.yaml")
+        for args in (["--input-type", "yaml", "--output-type", "yaml"], ["--filename-override", "x.yaml"]):
+            assert tool.run("decrypt", "--ignore-mac=false", *args, input=text, code=0).out == YAML
+            assert tool.run("decrypt", *args, "/dev/stdin", input=text, code=0).out == YAML
 
     def test_c8_the_editor_talks_on_our_streams(self, tool: Box) -> None:
         """An editor that is a JSON service on stdin and stdout, with no terminal anywhere."""
@@ -218,6 +255,16 @@ class TestContract:
         tool.run("-e", "-i", "d.yaml", code=0)
         assert tool.run("-d", "--output-type", "binary", "d.yaml", code=0).out == "text\n"
         assert tool.run("-d", "--output-type", "binary", "e.yaml", code=4).out == ""
+
+    def test_c10_a_scalar_is_raw(self, tool: Box) -> None:
+        for path in ('["b"]', "['b']"):
+            assert tool.run("decrypt", "--extract", path, "e.yaml", code=0).out == "secret"
+
+    def test_c11_flags_after_the_file(self, tool: Box) -> None:
+        assert tool.run("decrypt", "e.yaml", "--extract", '["b"]', code=0).out == "secret"
+        done = tool.run("-d", "e.yaml", "--extract", '["b"]', code=0)
+        assert done.out == YAML
+        assert "Flags must always be provided before the first positional argument!" in done.err
 
     def test_c12_data_only(self, tool: Box) -> None:
         done = subprocess.run(
@@ -280,7 +327,8 @@ class TestContract:
         (["--config", "x", "-d", "f"], True),
         (["--config=x", "--age", "r", "-e", "f"], True),
         (["decrypt", "--enable-local-keyservice=false", "f"], True),
-        (["decrypt", "--keyservice", "tcp://x:1", "f"], True),
+        (["decrypt", "--keyservice", "tcp://x:1", "f"], False),
+        (["decrypt", "--decryption-order", "age", "f"], True),
         (["set", "--value-stdin", "f", '["a"]'], True),
         (["decrypt", "f"], False),
         (["decrypt", "--output-type", "json", "f"], False),

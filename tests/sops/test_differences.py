@@ -10,12 +10,27 @@ import os
 import re
 import stat
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
+from doubles.recording_keyservice import RecordingKeyservice, RefusalError, by_itself
 from oracle import AgeKey
 
 from .conftest import ROOT, Box, Ended, boxes
+
+ELSEWHERE = {
+    "audit": "test_what_is_not",
+    "publish-refused": "test_who_may_not_write",
+    "publish-lists": "test_lists_of_mappings_in_vault",
+    "publish-suffix": "test_encrypted_anew",
+    "publish-regex": "test_the_whole_recreation_rule_counts",
+    "publish-address": "test_where_values_may_go",
+    "publish-many": "test_a_folder_of_which_some_is_encrypted",
+}
+"""Rows whose test needs servers: it is in tests/test_publish.py or tests/test_auditlog.py."""
 
 PAGE = ROOT / "docs" / "sops-differences.md"
 YAML = "a:\n    b: hello\nl:\n    - 1\n"
@@ -72,7 +87,9 @@ def rows() -> list[str]:
 
 def test_the_page_and_the_tests_are_one() -> None:
     tested = {name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")}
-    assert tested - {"the-page-and-the-tests-are-one"} == set(rows())
+    assert (tested - {"the-page-and-the-tests-are-one"}) | set(ELSEWHERE) == set(rows())
+    text = "".join((ROOT / "tests" / f"test_{name}.py").read_text() for name in ("publish", "auditlog"))
+    assert all(f"def {name}(" in text for name in ELSEWHERE.values())
     assert len(rows()) == len(set(rows()))
 
 
@@ -82,6 +99,20 @@ def test_layout(sides: Sides) -> None:
     real, ours, own = sides.run("decrypt", "x.yaml")
     assert real.out == "a:\n    b: 1\nl:\n    - 1\n    - 2\n"
     assert ours.out == own.out == text
+
+
+def test_indent(sides: Sides) -> None:
+    sides.rules("stores: {json: {indent: 2}, yaml: {indent: 2}}\n")
+    sides.write("p.yaml", "a:\n    b: 1\n")
+    real, ours = (box.run("encrypt", "p.yaml", code=0) for box in (sides.real, sides.ours))
+    own = sides.own.run("encrypt", "-o", "-", "p.yaml", code=0)
+    assert real.out.startswith("a:\n  b: ENC[")
+    assert ours.out.startswith("a:\n    b: ENC[")
+    assert own.out.startswith("a:\n    b: ENC[")
+    for box in sides.all:
+        assert box.run("decrypt", "--output-type", "json", "e.yaml").out.startswith('{\n  "a": {\n    "b"')
+    for box in (sides.real, sides.ours):
+        assert box.run("--indent", "3", "-d", "e.yaml").out.startswith("a:\n   b: hello\n")
 
 
 def test_spelling(sides: Sides) -> None:
@@ -99,10 +130,10 @@ def test_quotes(sides: Sides) -> None:
 
 
 def test_float(sides: Sides) -> None:
-    sides.mine("x.yaml", "a: 1234567.0\n")
+    sides.encrypt("x.yaml", "a: 1234567.0\nb: 1e30\n")
     real, ours, own = sides.run("decrypt", "x.yaml")
-    assert real.out == "a: 1.234567e+06\n"
-    assert ours.out == own.out == "a: 1234567.0\n"
+    assert real.out == "a: 1.234567e+06\nb: 1e+30\n"
+    assert ours.out == own.out == "a: 1234567.0\nb: 1000000000000000000000000000000.0\n"
 
 
 def test_json_signs(sides: Sides) -> None:
@@ -256,11 +287,43 @@ def test_set_int(sides: Sides) -> None:
     assert "type:int]" in sides.own.read("e.yaml").partition("sops:")[0].splitlines()[-1]
 
 
+def test_set_same(sides: Sides) -> None:
+    before = sides.real.read("e.yaml")
+    time.sleep(1.1)  # lastmodified has seconds
+    for box in sides.all:
+        value = '"hello"' if box is not sides.own else "hello"
+        box.run("set", "e.yaml", '["a"]["b"]', value, code=0)
+        assert (box.read("e.yaml") == before) is (box is not sides.real)
+
+
 def test_set_value(sides: Sides) -> None:
     real, ours, own = sides.run("set", "e.yaml", '["a"]["b"]', "plain")
     assert (real.code, ours.code, own.code) == (7, 7, 0)
     assert sides.own.run("set", "e.yaml", "a.b", input="from stdin\n").code == 0
     assert sides.own.run("get", "e.yaml", "a.b").out == "from stdin"
+
+
+def test_dotenv_n(sides: Sides) -> None:
+    sides.encrypt("x.env", "A=1\n")
+    real, ours = (box.run("set", "x.env", '["A"]', '"C:\\\\new"') for box in (sides.real, sides.ours))
+    own = sides.own.run("set", "x.env", "A", "C:\\new")
+    assert (real.code, ours.code, own.code) == (0, 4, 4)
+    extract = ["decrypt", "--extract", '["A"]', "x.env"]
+    assert sides.real.run(*extract).out == "C:\\new"
+    sides.real.run("edit", "x.env", environ=sides.real.editor('echo B=2 >> "$1"'), code=0)
+    assert sides.real.run(*extract).out == "C:\new"
+    assert sides.ours.run(*extract).out == "1"
+
+
+def test_dotenv_null(sides: Sides) -> None:
+    sides.encrypt("x.env", "A=1\nB=2\n")
+    for box in sides.all:
+        json = ["--json"] if box is sides.own else []
+        box.run("set", *json, "x.env", '["A"]', "null", code=0)
+    assert sides.real.run("decrypt", "x.env").code == 25
+    for box in (sides.ours, sides.own):
+        sides.real.write("mine.env", box.read("x.env"))
+        assert sides.real.run("decrypt", "mine.env", code=0).out == "A=\nB=2\n"
 
 
 def test_set_missing(sides: Sides) -> None:
@@ -313,6 +376,26 @@ def test_updatekeys_answer(sides: Sides) -> None:
     assert "--yes" in own.err
 
 
+def test_context_bug(sides: Sides) -> None:
+    def answer(method: str, request: Any) -> bytes:
+        if method == "Decrypt" and set(request.key.kms_key.context.values()) != {"last"}:
+            raise RefusalError(grpc.StatusCode.PERMISSION_DENIED)
+        return by_itself(method, request)
+
+    arn = "arn:aws:kms:eu-central-1:111122223333:key/11111111-1111-1111-1111-111111111111"
+    with RecordingKeyservice(answer) as service:
+        environ = {"SOPS_KEYSERVICE": service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false"}
+        args = ["encrypt", "--kms", arn, "--encryption-context", "a:first,b:last", "e.txt"]
+        sides.real.write("e.txt", "secret")
+        enc = sides.real.run(*args, environ=environ, code=0).out.replace('"3.11.0"', '"3.2.0"')
+        sides.write("old", enc)
+        real, ours, own = (box.run("decrypt", "old", environ=environ, code=0) for box in sides.all)
+    assert re.fullmatch("Up until version(.*\n)*secret", real.out)
+    for done in (ours, own):
+        assert done.out == "secret"
+        assert "before 3.3.0" in done.err
+
+
 def test_threshold(sides: Sides) -> None:
     keys = [AgeKey.generate() for _ in range(2)]
     recipients = [sides.key.recipient, *(key.recipient for key in keys)]
@@ -349,6 +432,34 @@ def test_last_group(sides: Sides) -> None:
 def test_empty_group(sides: Sides) -> None:
     real, ours, own = sides.run("groups", "add", "-f", "e.yaml")
     assert (real.code, ours.code, own.code) == (0, 1, 1)
+
+
+def test_threshold_one(sides: Sides) -> None:
+    other = AgeKey.generate()
+    args = ["groups", "add", "-f", "e.yaml", "--age", other.recipient]
+    real, ours, own = sides.run(*args, "--shamir-secret-sharing-threshold", "1")
+    assert (real.code, ours.code, own.code) == (0, 1, 1)
+    sides.real.write("x.yaml", real.out)
+    assert sides.real.run("decrypt", "x.yaml", environ={"SOPS_AGE_KEY": other.identity}).code == 128
+    assert "threshold" in ours.err
+
+
+def test_group_hckms(sides: Sides) -> None:
+    key = "eu-west-101:11111111-1111-1111-1111-111111111111"
+    other = AgeKey.generate()
+    with RecordingKeyservice(by_itself) as service:
+        for box, words in ((sides.real, []), (sides.ours, [key]), (sides.own, [key])):
+            asked = {"SOPS_KEYSERVICE": service.uri}
+            add = ["groups", "add", "-f", "e.yaml", "-i"]
+            box.run(*add, "--age", other.recipient, "--hckms", key, environ=asked)
+            assert re.findall(r"key_id: (.*)", box.read("e.yaml")) == words
+
+
+def test_filestatus(sides: Sides) -> None:
+    sides.write("notes.txt", "some words\n")
+    real, ours, own = sides.run("filestatus", "notes.txt")
+    assert (real.code, real.out) == (1, "")
+    assert ours.out == own.out == '{"encrypted":false}\n'
 
 
 def test_exec_signal(sides: Sides) -> None:

@@ -159,6 +159,8 @@ ROWS: list[tuple[list[str], str]] = [
     (["encrypt", "nope.yaml"], "cannot operate on non-existent file"),
     (["encrypt", "--age", "{R}", "e.yaml"], "sops"),
     (["encrypt", "--age", "{R}", "e.json"], "sops"),
+    (["encrypt", "--age", "{R}", "--output-type", "json", "e.yaml"], "sops"),
+    (["encrypt", "--age", "{R}", "--input-type", "yaml", "--filename-override", "z", "e.yaml"], "sops"),
     (["encrypt", "--age", "{R}", "bad.yaml"], ""),
     (["encrypt", "--age", "{R}", "bad.json"], ""),
     (["encrypt", "--age", "{R}", "empty.yaml"], ""),
@@ -168,6 +170,7 @@ ROWS: list[tuple[list[str], str]] = [
         ["encrypt", "--age", "{R}", "--encrypted-regex", "a", "--encrypted-suffix", "b", "p.yaml"],
         "cannot use more than one",
     ),
+    (["encrypt", "--encrypted-regex", "a", "--encrypted-suffix", "b", "p.yaml"], "cannot use more than one"),
     (["encrypt", "--encrypted-comment-regex", "a", "p.yaml"], "usage"),
     (["encrypt", "--shamir-secret-sharing-threshold", "x", "p.yaml"], "usage"),
     (
@@ -179,6 +182,8 @@ ROWS: list[tuple[list[str], str]] = [
     (["set", "e.yaml"], "no file specified"),
     (["set", "nope.yaml", '["a"]', '"x"'], "no such file"),
     (["set", "e.yaml", '["a"]', "notjson"], "Value for --set is not valid JSON"),
+    (["set", "e.yaml", '["a"]', "1e400"], "Value for --set is not valid JSON"),
+    (["set", "e.yaml", '["a"]', "NaN"], "Value for --set is not valid JSON"),
     (["set", "e.yaml", "bad", '"x"'], "Invalid set index format"),
     (["set", "e.yaml", '["a"]', "[1]"], "Invalid --set value format"),
     (["set", "p.yaml", '["a"]', "1"], "sops metadata not found"),
@@ -304,6 +309,40 @@ def test_without_the_key(both: tuple[Box, Box], name: str) -> None:
         assert mine.code == theirs.code == 128
         assert mine.out == theirs.out == ""
         assert "data key" in mine.err
+
+
+STORES = [
+    "stores: {json: {indent: 2}, yaml: {indent: 2}}",
+    "stores: {json: {indent: 0}, yaml: {indent: 0}}",
+    "stores: {json: {indent: -1}, yaml: {indent: 8}}",
+    "stores: {json: {indent: -2}, yaml: {indent: -1}}",
+]
+
+
+@pytest.mark.parametrize("stores", STORES)
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["decrypt", "--output-type", "json", "e.yaml"],
+        ["decrypt", "--output-type", "yaml", "e.json"],
+        ["decrypt", "--extract", '["a"]', "e.yaml"],
+        ["decrypt", "--extract", '["l"]', "e.json"],
+        ["-d", "--output-type", "json", "e.yaml"],
+        ["--indent", "3", "-d", "e.yaml"],
+        ["--indent", "3", "-d", "e.json"],
+        ["--indent", "3", "-d", "--output-type", "yaml", "e.json"],
+        ["exec-file", "--output-type", "json", "e.yaml", "cat {}"],
+    ],
+    ids=" ".join,
+)
+def test_how_far_it_is_indented(both: tuple[Box, Box], stores: str, args: list[str]) -> None:
+    """What ``stores`` of .sops.yaml says, and ``--indent`` before it."""
+    ends = []
+    for box in both:
+        box.write("stores.yaml", f"creation_rules: []\n{stores}\n")
+        done = box.run("--config", "stores.yaml", *args)
+        ends.append((done.code, done.out))
+    assert ends[0] == ends[1]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from encconf import (
     DataKeyCache,
     EncconfError,
     Inspection,
+    Resolve,
     Rule,
     decrypt,
     encrypt,
@@ -48,6 +49,14 @@ assert_type(load_configs(["a.yaml", Path("b.yaml")], cache=cache), list[dict[str
 assert_type(loads("…"), dict[str, object])
 assert_type(loads("…", format="json", credentials=credentials), dict[str, object])
 assert_type(loads_all("…", format="yaml"), list[dict[str, object]])
+
+rules = Resolve(schemes=["vault", "env:APP_"], hosts=["vault.example.com"], timeout=10, call_timeout=5)
+assert_type(rules, Resolve)
+assert_type(Resolve.from_env(os.environ), Resolve)
+assert_type(load_config("x.json", resolve=True), dict[str, object])
+assert_type(load_configs(["a.yaml"], resolve=rules), list[dict[str, object]])
+assert_type(loads("…", resolve=rules), dict[str, object])
+assert_type(loads_all("…", resolve=rules), list[dict[str, object]])
 
 # --- text to text ----------------------------------------------------------------------------
 
@@ -86,6 +95,7 @@ except EncconfError as error:
 
 # --- what must not pass ----------------------------------------------------------------------
 
+load_config("x.yaml", resolve="vault")  # type: ignore[arg-type]
 load_config("x.yaml", ignore_mac=True)  # type: ignore[call-arg]  # the library has no such switch
 loads(b"bytes")  # type: ignore[arg-type]
 encrypt("a: 1", "age1…")  # type: ignore[arg-type]

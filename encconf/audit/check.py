@@ -1,0 +1,540 @@
+"""Is everything encrypted as it should be?  Over many files, without a key.
+
+`check` reads the files that a creation rule covers, those that are called like encrypted ones, and
+those that may hold a ``sops`` block by their endings and first bytes.  With ``verify`` it also opens what
+it can.  Findings and their meaning: `encconf.audit.findings.KINDS`.
+
+A rule without a path_regex, or with one that every name matches, says how files are encrypted and not
+which; under such a rule a file counts as meant to be encrypted when its name says so (``secrets.yaml``,
+``x.enc.json``, ``x.sops.env``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from encconf import fileio, formats
+from encconf.audit import sealed as looking
+from encconf.audit.findings import Finding, Ignored, Lines, listed, printable
+from encconf.audit.rulebook import Rulebook, Rules
+from encconf.audit.sealed import Sealed
+from encconf.errors import (
+    DecryptError,
+    EmptyDocumentError,
+    EncconfError,
+    InputError,
+    KeyAccessError,
+    MacError,
+    MacMissingError,
+    MetadataError,
+    MissingFileError,
+    NotEncryptedError,
+    ParseError,
+    PatternError,
+    UnmergedError,
+)
+from encconf.formats import sniff
+from encconf.metadata import Metadata
+from encconf.path import spell
+from encconf.selection import DEFAULT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Final
+
+    from encconf.config import Rule
+    from encconf.credentials import Credentials
+    from encconf.document import Document
+
+CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|\Z)", re.I)
+"""In a name: it is meant to be encrypted."""
+_SECRETS: Final = re.compile(r"\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z", re.I)
+_SOURCE: Final = (
+    " adoc asm avif bash bat bmp c cc cmake cpp cs css csv cts dart ejs el erb ex exs fish fs gif"
+    " gleam go gradle graphql h haml hbs hpp hs htm html ico ipynb java jinja jl jpeg jpg js jsx kt"
+    " less lock lua m map md mdx mjs ml mod mp3 mp4 mts nix odt otf patch pdf php pl png po proto ps1"
+    " py pyi r rb rs rst sass scala scss snap sum svelte svg swift tex tf ts tsx ttf vim vue wasm webm"
+    " webp woff woff2 xls xlsx zig zsh"
+    " "
+)
+"""Endings of files that are no encrypted ones: source code, pictures and the like."""
+_NEVER: Final = frozenset({".sops.yaml", ".sops.yml", ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
+_MARKER: Final = re.compile(r"^(?:<{7}|>{7})(?:[ \t].*)?\r?$", re.M)
+_CIPHERTEXT: Final = "ENC[AES256_GCM,"
+
+
+class Report:
+    """``findings`` by file and line; how many ``files`` there were, were ``encrypted``, and ``verified``."""
+
+    __slots__ = ("encrypted", "files", "findings", "hidden", "verified")
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.files = 0
+        self.encrypted = 0
+        self.verified = 0
+        self.hidden = 0
+
+    def show(self, severity: str) -> None:
+        """Leave out findings that are milder; `hidden` says how many."""
+        rank = _RANKS[severity]
+        kept = [found for found in self.findings if found.rank >= rank]
+        self.hidden += len(self.findings) - len(kept)
+        self.findings = kept
+
+    def count(self, severity: str) -> int:
+        """How many findings are exactly so grave."""
+        return sum(1 for found in self.findings if found.severity == severity)
+
+
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not hang
+_RANKS = {"note": 0, "warning": 1, "error": 2}
+
+
+def check(
+    names: Iterable[str],
+    *,
+    cwd: str,
+    config: str | None = None,
+    whole: bool = False,
+    tracked: Callable[[str], bool] = lambda name: False,
+    exposed: Callable[[str], bool] = lambda name: True,
+    ignored: Sequence[str] = (),
+    verify: Credentials | None = None,
+    progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
+) -> Report:
+    """Check files; ``names`` are relative to ``cwd`` or absolute, and findings name them so.
+
+    ``whole`` says that these are all the files there are: only then can a rule be one of no file.
+    ``tracked`` tells whether git has a file, for plain twins; ``exposed`` whether a plain file is of
+    concern, which one that git ignores is not.  ``ignored`` are kinds of findings to leave out (see
+    `encconf.audit.findings.Ignored`).  ``verify`` are the credentials to open files with; ``progress`` is
+    given how many there are, and gives what to call after each.
+
+    Raises UsageError for an unknown kind in ``ignored``.
+    """
+    run = _Check(cwd, config, Ignored(ignored), tracked, exposed)
+    for name in names:
+        run.file(name, skip_links=whole)
+    run.across()
+    if verify is not None:
+        run.verify(verify, progress)
+    run.configs(whole)
+    return run.result()
+
+
+class _Check:
+    """One run."""
+
+    def __init__(
+        self,
+        cwd: str,
+        config: str | None,
+        ignored: Ignored,
+        tracked: Callable[[str], bool],
+        exposed: Callable[[str], bool],
+    ) -> None:
+        self.cwd = cwd
+        self.book = Rulebook(config, cwd)
+        self.ignored = ignored
+        self.tracked = tracked
+        self.exposed = exposed
+        self.report = Report()
+        self.found: list[Finding] = []
+        self.sealed: list[Sealed] = []
+        self.folder: tuple[str | None, str, Rules | None] = (None, "", None)
+
+    # --- one file --------------------------------------------------------------------------------
+
+    def file(self, name: str, *, skip_links: bool) -> None:
+        self.report.files += 1
+        folder, _, base = name.replace(os.sep, "/").rpartition("/")
+        if folder != self.folder[0]:  # neighbours mostly share one
+            place = os.path.abspath(os.path.join(self.cwd, folder or ("/" if name[:1] == "/" else "")))
+            self.folder = folder, place, self.book.of(place)
+        _, place, rules = self.folder
+        whole = f"{place}{os.sep}{base}"
+        number, broken = None, False
+        if rules is not None:
+            try:
+                number = rules.find(whole)
+            except PatternError:
+                broken = True
+            broken = broken or rules.config is None
+        if base in _NEVER:
+            return
+        format = formats.of_path(base)
+        called = CALLED.search(base) is not None
+        if number is None or rules is None:
+            meant = "error" if called and format != "binary" else ""
+        elif not rules.takes_all(number) or (called and format != "binary"):
+            meant = "error"
+        else:
+            meant = "warning" if format != "binary" and _SECRETS.search(base) else ""
+        if not meant and format == "binary" and not called and not _may_be_sealed(whole):
+            return
+        try:
+            data = fileio.read_bytes(whole, regular=True)
+        except MissingFileError:
+            return  # deleted, and not yet so in git
+        except InputError as error:
+            if meant:
+                self._unreadable(name, error)
+            return
+        encrypted = sniff.is_encrypted(data, format)
+        if not meant and not encrypted and (format == "binary" or _CIPHERTEXT.encode() not in data):
+            return
+        if skip_links and os.path.islink(whole):
+            return  # git has the name that a link leads to, and that file is looked at itself
+        self._look(name, data, format, rules, number, meant=meant, encrypted=encrypted, broken=broken)
+
+    def _look(
+        self,
+        name: str,
+        data: bytes,
+        format: str,
+        rules: Rules | None,
+        number: int | None,
+        *,
+        meant: str,
+        encrypted: bool,
+        broken: bool,
+    ) -> None:
+        try:
+            text = fileio.decode(data, binary=format == "binary" and not encrypted)
+        except InputError as error:
+            if meant or encrypted:
+                self._unreadable(name, error)
+            return
+        rule, place = self._rule(rules, number)
+        if (encrypted or _CIPHERTEXT in text) and (marker := _MARKER.search(text)):
+            where = Lines(text)(marker.start())
+            self._add("merge-conflict", name, "there is an unresolved merge conflict here", place=where)
+            return
+        module = formats.module(format)
+        try:
+            document = module.scan(text, comments="#" in text)
+        except EmptyDocumentError:
+            return
+        except EncconfError as error:
+            if format == "binary" and not encrypted:
+                self._plain(name, text, None, rule, place, meant)
+            elif meant or encrypted:
+                self._unreadable(name, error)
+            return
+        try:
+            metadata = Metadata.of(document)
+            chosen = metadata.selection.choose(document)
+        except NotEncryptedError:
+            self._plain(name, text, document, rule, place, meant)
+            return
+        except (MetadataError, PatternError) as error:
+            at = document.parts[0].block if document.parts else None
+            where = Lines(text)(at[0]) if at else (1, 1)
+            self._add("bad-block", name, error.message, place=where)
+            return
+        self.report.encrypted += 1
+        found = Sealed(name, document, metadata, chosen)
+        looking.look(found, rule, place, rules.who if rules is not None else looking.label)
+        if number is None and not broken:
+            if rules is None:
+                found.find("no-rule", "no .sops.yaml says who can open this file", severity="note")
+            else:
+                what = (
+                    f"no creation rule of {printable(os.path.relpath(rules.path, self.cwd))} covers this file"
+                )
+                found.find("no-rule", what)
+        self.found += found.findings
+        self.sealed.append(found)
+
+    def _rule(self, rules: Rules | None, number: int | None) -> tuple[Rule | None, str]:
+        """The rule, None where there is none that can be used, and what to call it."""
+        if rules is None or number is None:
+            return None, ""
+        try:
+            rule = rules.rule(number)
+        except EncconfError:
+            return None, ""  # which `configs` tells
+        return rule, f"{rule.name} of {printable(os.path.relpath(rules.path, self.cwd))}"
+
+    def _plain(
+        self, name: str, text: str, document: Document | None, rule: Rule | None, place: str, severity: str
+    ) -> None:
+        """A file without a sops block that should have one."""
+        if document is not None and _CIPHERTEXT in text and (lost := _first_ciphertext(document)):
+            what = "there are encrypted values in the file, but no sops block, so nobody can open it"
+            self._add("bad-block", name, what, place=Lines(text)(lost), severity=severity or "warning")
+            return
+        if not severity:
+            return  # it only looked like one
+        paths: list[str] = []
+        if document is None or document.format == "binary":
+            count, at = int(bool(text)), 0
+        else:
+            selection = rule.selection if rule is not None else DEFAULT
+            module = formats.module(document.format)
+            if selection.needs_comments:
+                document = module.scan(text, comments=True)
+            try:
+                chosen = selection.choose(document).leaves
+            except PatternError:
+                return  # which `configs` tells
+            leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
+            leaves = [leaf for leaf in leaves if leaf.data]
+            count, at = len(leaves), leaves[0].start if leaves else 0
+            paths = [printable(spell(leaf.path)) for leaf in leaves]
+        if not count or not self.exposed(name):
+            return
+        why = f"{place} covers it" if place else "its name says that it is encrypted"
+        what = f"{listed(paths)} in clear" if paths else "plain text"
+        where = Lines(text)(at)
+        self._add("not-encrypted", name, f"{what}, and {why}", place=where, severity=severity)
+
+    def _unreadable(self, name: str, error: EncconfError) -> None:
+        place = (0, 0)
+        if isinstance(error, ParseError) and error.line:
+            place = (error.line, error.column or 1)
+        self._add("unreadable", name, error.message, place=place, hint=error.hint or "")
+
+    def _add(
+        self,
+        slug: str,
+        name: str,
+        message: str,
+        *,
+        place: tuple[int, int] = (1, 1),
+        hint: str | None = None,
+        severity: str | None = None,
+    ) -> None:
+        self.found.append(Finding(slug, name, message, place=place, hint=hint, severity=severity))
+
+    # --- several files ---------------------------------------------------------------------------
+
+    def across(self) -> None:
+        """What only several files together show: plain twins, a nonce or a data key used twice."""
+        ivs: dict[bytes, tuple[Sealed, int]] = {}
+        keys: dict[tuple[str, str, str], Sealed] = {}
+        for number, sealed in enumerate(self.sealed):
+            before = len(sealed.findings)
+            self._twins(sealed)
+            self._shared(sealed, keys)
+            for iv, leaf in sealed.ivs.items():
+                other, _ = ivs.setdefault(iv, (sealed, number))
+                if other is not sealed:
+                    earlier = other.ivs[iv]
+                    assert leaf.data is not None
+                    assert earlier.data is not None
+                    if leaf.data.rstrip() != earlier.data.rstrip():  # else it is a copy of the file
+                        where = f"{other.file}: {spell(earlier.path)}"
+                        looking.twice(sealed.find, earlier.data, leaf.data, leaf, where)
+            self.found += sealed.findings[before:]
+
+    def _shared(self, sealed: Sealed, keys: dict[tuple[str, str, str], Sealed]) -> None:
+        mine = sealed.data_keys
+        for key in mine:
+            other = keys.setdefault(key, sealed)
+            if other is sealed:
+                continue
+            people, others = ({key[:2] for key in each.data_keys} for each in (sealed, other))
+            if people != others:
+                sealed.find(
+                    "shared-data-key",
+                    f"the data key is that of {printable(other.file)} too, which is for other people",
+                )
+            return
+
+    def _twins(self, sealed: Sealed) -> None:
+        if not sealed.lengths:
+            return
+        for name in plain_names(sealed.file):
+            if not self.tracked(name):
+                continue
+            whole = os.path.join(self.cwd, name)
+            try:
+                data = fileio.read_bytes(whole, regular=True)
+            except InputError:
+                continue
+            shared, same = _compare(sealed, data)
+            if 2 * shared < len(sealed.lengths):
+                continue
+            if 2 * same >= shared:
+                said = f"decrypted copy of {printable(sealed.file)}: the same keys, values as long"
+                self._add("plain-twin", name, said, place=(0, 0))
+            else:
+                said = f"plain text with the keys of {printable(sealed.file)}, perhaps of an earlier state"
+                self._add("plain-twin", name, said, place=(0, 0), severity="warning")
+
+    # --- with keys -------------------------------------------------------------------------------
+
+    def verify(
+        self,
+        credentials: Credentials,
+        progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None,
+    ) -> None:
+        """Open what can be opened, several files at a time, each wrapped data key once."""
+        from contextlib import nullcontext
+
+        from encconf import api
+        from encconf.envelope import DataKeyCache
+        from encconf.many import side_by_side
+
+        credentials.cache = credentials.cache or DataKeyCache()
+
+        def open(sealed: Sealed) -> None:
+            api.open_text(
+                sealed.text,
+                format=sealed.document.format,
+                credentials=credentials,
+                notify=lambda text: sealed.find("damaged-comment", text),
+            )
+
+        before = [len(sealed.findings) for sealed in self.sealed]
+        with progress(len(before)) if progress is not None else nullcontext(lambda: None) as step:
+            for sealed, error in side_by_side(open, self.sealed):
+                if error is None:
+                    self.report.verified += 1
+                else:
+                    _not_opened(sealed, error)
+                step()
+        for sealed, count in zip(self.sealed, before, strict=True):
+            self.found += sealed.findings[count:]
+
+    # --- the rules themselves --------------------------------------------------------------------
+
+    def configs(self, whole: bool) -> None:
+        """What is wrong with the .sops.yaml files that were needed."""
+        for rules in self.book.read:
+            name = os.path.relpath(rules.path, self.cwd)
+            for place, said in rules.read_ignored():
+                self._add("config-notice", name, f"encconf: ignore …: {said}", place=place)
+            if rules.error is not None:
+                place = (1, 1)
+                error = rules.error
+                self._add("bad-config", name, error.message, place=place, hint=error.hint)
+                continue
+            assert rules.config is not None
+            for notice in list(rules.config.notices):
+                self._add("config-notice", name, notice, place=rules.place(notice.partition(" ")[0]))
+            sound = True
+            for number, regex in enumerate(rules.patterns):
+                at = rules.place(f"creation_rules[{number}]")
+                try:
+                    if regex:
+                        rules.takes_all(number)
+                    rule = rules.rule(number)
+                except EncconfError as error:
+                    self._add("bad-config", name, error.message, place=at, hint=error.hint)
+                    sound = False
+                    continue
+                if len(rule.groups) > 1 and not rule.threshold:
+                    said = f"{rule.name} has {len(rule.groups)} key groups and no shamir_threshold: it takes"
+                    self._add(
+                        "accidental-quorum", name, f"{said} a key of every group to open a file", place=at
+                    )
+                if whole and sound and number not in rules.used:
+                    said = f"path_regex {printable(regex)}," if regex else "which has no path_regex,"
+                    self._add("unused-rule", name, f"{rule.name}, {said} is the rule of no file", place=at)
+
+    # --- all of it -------------------------------------------------------------------------------
+
+    def result(self) -> Report:
+        report = self.report
+        for found in self.found:
+            whole = os.path.abspath(os.path.join(self.cwd, found.file))
+            if (found.slug, found.file.replace(os.sep, "/")) in self.ignored:
+                continue
+            rules = self.book.of(os.path.dirname(whole))
+            if rules is not None and (found.slug, rules.relative(whole)) in rules.ignored:
+                continue
+            report.findings.append(found)
+        report.findings.sort(key=lambda found: (found.file, found.line, found.column, -found.rank))
+        return report
+
+
+def _not_opened(sealed: Sealed, error: EncconfError) -> None:
+    """Note why a file did not open, unless what is known without a key says that already."""
+    told = {found.slug for found in sealed.findings}
+    if isinstance(error, KeyAccessError):
+        sealed.find("not-verified", error.message.partition("\n")[0])
+    elif isinstance(error, (MacMissingError, UnmergedError)):
+        pass  # no-mac, unmerged
+    elif isinstance(error, MacError):
+        sealed.find("mac-mismatch", error.message, hint=error.hint)
+    elif not isinstance(error, DecryptError):
+        sealed.find("not-verified", error.message, hint=error.hint)
+    elif told.isdisjoint(("plain-value", "bad-value")):
+        sealed.find("damaged-value", error.message, hint=error.hint)
+
+
+def _first_ciphertext(document: Document) -> int | None:
+    prefix = _CIPHERTEXT.encode()
+    for leaf in document.leaves:
+        if leaf.data and leaf.data.startswith(prefix):
+            return leaf.start
+    return None
+
+
+def _may_be_sealed(path: str) -> bool:
+    """Whether a file without an ending that tells may be an encrypted one: that is JSON."""
+    if f" {path.rpartition('.')[2].lower()} " in _SOURCE:
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NONBLOCK)
+    except OSError:
+        return False
+    try:
+        head = os.read(descriptor, sniff.HEAD)
+        return bool(head) and sniff.may_be(head, "binary")
+    except OSError:  # a folder, say
+        return False
+    finally:
+        os.close(descriptor)
+
+
+# --- plain twins ---------------------------------------------------------------------------------
+
+
+_MARKED = re.compile(r"(?:\A|[._-])(?:enc|sops|encrypted)(?=[._-]|\Z)", re.I)
+_PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
+
+
+def plain_names(name: str) -> list[str]:
+    """What the plain text of an encrypted file may be called: ``secrets.yaml`` of ``secrets.enc.yaml``."""
+    folder, base = os.path.split(name)
+    found: list[str] = []
+    if marked := _MARKED.search(base):
+        rest = base[: marked.start()] + base[marked.end() :]
+        found.append(rest if marked.start() else rest[1:])  # "enc.x.yaml", but ".enc.env" is ".env"
+        if base.startswith("."):
+            found.append(rest)
+    stem, dot, suffix = base.rpartition(".")
+    for word in _PLAIN_WORDS:
+        found.append(f"{base}.{word}")
+        if stem:
+            found += [f"{each}.{word}{dot}{suffix}" for each in (stem, _MARKED.sub("", stem)) if each]
+    return [os.path.join(folder, each) for each in dict.fromkeys(found) if each and each != base]
+
+
+def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
+    """How many encrypted values have a value in clear in a plain text, and how many one as long."""
+    format = sealed.document.format
+    if format == "binary":
+        size = next(iter(sealed.lengths.values()))
+        return int(bool(data)), int(len(data) == size)
+    try:
+        document = formats.module(format).scan(fileio.decode(data))
+    except EncconfError:
+        return 0, 0
+    if document.block is not None:
+        return 0, 0
+    shared = same = 0
+    prefix = _CIPHERTEXT.encode()
+    for leaf in document.leaves:
+        size = sealed.lengths.get(leaf.path, -1)
+        if size >= 0 and leaf.data and not leaf.data.startswith(prefix):
+            shared += 1
+            same += len(leaf.data) == size
+    return shared, same

@@ -1,0 +1,444 @@
+"""What applies to one file, and why: its configuration, the rules tried, the keys, and every value's fate.
+
+Works on plain and encrypted files, and on files that do not exist yet; needs no key.  Which rule is
+chosen is what `encconf.config` chooses, and which values are encrypted what `encconf.selection` does;
+here is only said why.  No value is ever in an explanation.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf import config as configs
+from encconf import fileio, formats
+from encconf.audit import sealed as looking
+from encconf.audit.findings import Lines, printable
+from encconf.audit.names import Names
+from encconf.audit.sealed import Sealed
+from encconf.errors import (
+    BadKeyError,
+    ConfigError,
+    EmptyDocumentError,
+    EncconfError,
+    MetadataError,
+    MissingFileError,
+    NoConfigError,
+    NoMatchingRuleError,
+    NotEncryptedError,
+    PatternError,
+)
+from encconf.metadata import Metadata
+from encconf.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from encconf.config import Config, Rule, Tried
+    from encconf.document import Document, Leaf, Scope
+    from encconf.keys import MasterKey
+    from encconf.selection import Selection
+
+
+class Fate:
+    """One value: whether the rule encrypts it, why, and whether it is encrypted now (None: plain file)."""
+
+    __slots__ = ("column", "encrypted", "line", "now", "path", "reason")
+
+    def __init__(self, leaf: Leaf, place: tuple[int, int], encrypted: bool, reason: str) -> None:
+        self.path = spell(leaf.path)
+        self.line, self.column = place
+        self.encrypted = encrypted
+        self.reason = reason
+        self.now: bool | None = None
+
+
+class Explanation:
+    """All that applies to a file.
+
+    ``state`` is ``missing``, ``plain``, ``encrypted`` or ``unreadable``; ``looked`` are the places at
+    which a configuration was looked for, the last one being ``config`` if that is not None; ``names``
+    what the rules were asked for; ``tried`` every rule; ``rule`` the chosen one, number ``number``.
+    ``own`` is what an encrypted file says of itself; ``fates`` go by the rule, else by ``own``.
+    ``error`` is why there is no rule, ``problem`` why the file cannot be read.
+    """
+
+    __slots__ = (
+        "_names", "comments", "config", "differences", "error", "fates", "file", "format", "looked", "names",
+        "notices", "number", "own", "problem", "rule", "state", "tried",
+    )  # fmt: skip
+
+    def __init__(self, file: str, format: str) -> None:
+        self.file = file
+        self.format = format
+        self.state = "missing"
+        self.looked: list[str] = []
+        self.config: str | None = None
+        self.names: list[str] = []
+        self.tried: list[Tried] = []
+        self.number: int | None = None
+        self.rule: Rule | None = None
+        self.own: Rule | None = None
+        self.fates: list[Fate] = []
+        self.comments: bool | None = None
+        self.differences: list[str] = []
+        self.notices: list[str] = []
+        self.error: EncconfError | None = None
+        self.problem: EncconfError | None = None
+        self._names = Names()
+
+    def who(self, key: MasterKey) -> str:
+        """What people call a key, and the key."""
+        return f"{key.TYPE} {self._names.full(key)}"
+
+    def name_of(self, key: MasterKey) -> str | None:
+        """What people call a key, None if it has no name."""
+        return self._names.given(key)
+
+
+def explain(file: str, *, cwd: str, config: str | None = None, input_type: str | None = None) -> Explanation:
+    """Explain a file; nothing that is wrong with it or its rules is raised, see `Explanation`.
+
+    Raises UsageError for an unknown ``input_type``.
+    """
+    found = Explanation(file, input_type or formats.of_path(file))
+    module = formats.module(found.format)
+    text = _read(found, os.path.join(cwd, file))
+    document: Document | None = None
+    metadata: Metadata | None = None
+    if text is not None:
+        found.state = "plain"
+        try:
+            document = module.scan(text, comments=True)
+            metadata = Metadata.of(document)
+            found.state = "encrypted"
+            if metadata.unmerged is not None:
+                found.notices.append(f"{metadata.unmerged}; encconf edit finishes it")
+        except (NotEncryptedError, EmptyDocumentError):
+            pass
+        except MetadataError as error:
+            found.state, found.problem = "encrypted", error
+        except EncconfError as error:
+            if found.format != "binary":
+                found.state, found.problem = "unreadable", error
+    _rules(found, cwd, config)
+    if metadata is not None:
+        groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
+        found.own = configs.Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
+    if document is None:
+        return found
+    rule = found.rule or found.own
+    try:
+        if rule is not None:
+            found.fates = list(_fates(document, rule.selection))
+            if document.comments:
+                chosen = rule.selection.choose(document).comments
+                found.comments = bool(sum(chosen)) if len(set(chosen)) == 1 else None
+        if metadata is not None:
+            for fate, leaf in zip(found.fates, document.leaves, strict=True):
+                fate.now = leaf.type == "str" and (leaf.data or b"").startswith(b"ENC[AES256_GCM,")
+            if found.rule is not None:
+                sealed = Sealed(file, document, metadata, metadata.selection.choose(document))
+                looking.against(sealed, found.rule, found.rule.name, found.who)
+                found.differences = [each.message for each in sealed.findings]
+    except PatternError as error:
+        found.problem = found.problem or error
+    return found
+
+
+def _read(found: Explanation, path: str) -> str | None:
+    try:
+        return fileio.read_text(path, binary=found.format == "binary")
+    except MissingFileError:
+        return None
+    except EncconfError as error:
+        error.file = None
+        found.state, found.problem = "unreadable", error
+        return None
+
+
+def _rules(found: Explanation, cwd: str, config: str | None) -> None:
+    """Find the configuration and the rule, as `encconf.config.find_rule` and the command encrypt do."""
+    target = os.path.join(cwd, found.file)
+    if config is not None:
+        found.looked = [os.path.join(cwd, config)]
+        found.config = found.looked[0]
+    else:
+        places = configs.places(target, cwd)
+        found.config = configs.find_config(target, cwd, notify=found.notices.append)
+        found.looked = places[: places.index(found.config) + 1] if found.config else places
+    if found.config is None:
+        found.error = NoConfigError(
+            "there is no .sops.yaml, so no rule says how this file is encrypted",
+            hint="encconf init makes one",
+        )
+        return
+    try:
+        loaded = configs.load(found.config, fileio.read_text(found.config))
+    except EncconfError as error:
+        found.error = error
+        return
+    found._names = _named(found.config)
+    also: list[str] = []
+    if found.state == "plain" and (name := _encrypted_name(target)):
+        target, also = name, [target]  # encconf encrypt FILE writes there
+    found.names = loaded.names(target, also)
+    found.tried = loaded.tried(target, also=also)
+    _choose(found, loaded, target, also)
+    found.notices += loaded.notices
+
+
+def _named(path: str) -> Names:
+    try:
+        return Names.load(path)
+    except EncconfError:
+        return Names()
+
+
+def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) -> None:
+    try:
+        found.number = loaded.first(found.names)
+        found.rule = loaded.rule_for(target, also=also)
+    except NoMatchingRuleError:
+        found.error = NoMatchingRuleError(
+            "no creation rule is for this file",
+            hint="a path_regex is looked for in the name relative to the folder of .sops.yaml; a rule"
+            " without one is for every file",
+        )
+    except (ConfigError, BadKeyError) as error:
+        found.error = error
+
+
+def _encrypted_name(path: str) -> str:
+    from encconf.audit.check import CALLED
+
+    folder, name = os.path.split(path)
+    stem, dot, suffix = name.rpartition(".")
+    return "" if CALLED.search(name) or not dot else os.path.join(folder, f"{stem}.enc.{suffix}")
+
+
+# --- why -------------------------------------------------------------------------------------------
+
+
+def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
+    """Every value of a document, in order.  Raises PatternError."""
+    lines = Lines(document.text)
+    chosen = selection.choose(document).leaves
+    why = _by_comment(document, selection) if selection.needs_comments else _by_key(selection)
+    for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
+        if document.format == "binary":
+            encrypted, reason = True, "a binary file is encrypted as a whole"
+        elif leaf.data is None:
+            encrypted, reason = False, "null is never encrypted"
+        elif not leaf.data:
+            encrypted, reason = False, "there is nothing in it to encrypt"
+        else:
+            encrypted, reason = bool(is_chosen), why(leaf, bool(is_chosen))
+        yield Fate(leaf, lines(leaf.start), encrypted, reason)
+
+
+class _by_key:  # noqa: N801 - called like the function that it is
+    """Which key on a value's path decides."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._match = selection.matcher()
+        self._matches = _matches(selection)
+        self._known: dict[int, str | None] = {}
+
+    def __call__(self, leaf: Leaf, encrypted: bool) -> str:
+        above = self._above(leaf.scope)
+        if above is not None:
+            return f"it is below {printable(above, 60)}, which {self._matches}"
+        if isinstance(leaf.step, str) and self._match(leaf.step):
+            return f"its key {self._matches}"
+        return f"no key on its path {self._matches}"
+
+    def _above(self, scope: Scope) -> str | None:
+        """The outermost key that leads to a collection and matches."""
+        if id(scope) not in self._known:
+            self._known[id(scope)] = next((key for key in scope.keys if self._match(key)), None)
+        return self._known[id(scope)]
+
+
+class _by_comment:  # noqa: N801
+    """Which comment before a value, or before what it is in, decides."""
+
+    def __init__(self, document: Document, selection: Selection) -> None:
+        match = selection.matcher()
+        lines = Lines(document.text)
+        self._matches = _matches(selection)
+        self._by_match = selection.by_match
+        self._lines: dict[tuple[int, str | int | None], int] = {}
+        for comment in document.comments:
+            if match(comment.text):
+                self._lines.setdefault((id(comment.scope), comment.before), lines(comment.start)[0])
+
+    def __call__(self, leaf: Leaf, encrypted: bool) -> str:
+        if encrypted is not self._by_match:
+            return f"no comment before it {self._matches}"
+        scope: Scope | None = leaf.scope
+        step: str | int | None = leaf.step
+        while scope is not None:
+            line = self._lines.get((id(scope), step))
+            if line is not None:
+                return f"the comment in line {line} {self._matches}"
+            step = scope.step
+            scope = scope.parent
+        return f"a comment before it {self._matches}"
+
+
+def _matches(selection: Selection) -> str:
+    verb = "ends in" if selection.kind.endswith("_suffix") else "matches"
+    return f"{verb} {printable(selection.pattern, 60)}"
+
+
+# --- saying it -------------------------------------------------------------------------------------
+
+
+def text(found: Explanation, cwd: str) -> str:
+    """For people."""
+    out = [f"{printable(found.file, 4096)}: {_STATES[found.state]} ({found.format})"]
+    if found.problem is not None:
+        out.append(f"  {printable(found.problem.message, 400)}")
+    out.append("")
+    if found.config is not None:
+        out.append(f"configuration: {_relative(found.config, cwd)}")
+    for place in found.looked if found.config is None else found.looked[:-1]:
+        out.append(f"  not there: {_relative(place, cwd)}")
+    if found.names:
+        out.append(f"rules, looked up for {' or '.join(map(printable, found.names))}:")
+    width = max((len(rule.place) for rule in found.tried), default=0)
+    for number, rule in enumerate(found.tried):
+        regex = f' "{printable(rule.path_regex)}"' if rule.path_regex else ""
+        reason = rule.reason
+        if found.number is not None and number > found.number:
+            reason = "is not reached" + (", though it matches" if rule.path_regex and rule.matches else "")
+        sign = ">" if number == found.number else " "
+        out.append(f"{sign} {rule.place:{width}}  path_regex{regex} {reason}")
+    out += [f"  note: {printable(notice, 600)}" for notice in found.notices]
+    for rule_of, title in ((found.rule, "keys by the rule"), (found.own, "keys of the file")):
+        if rule_of is not None and (rule_of is found.rule or found.rule is None or found.differences):
+            out += ["", f"{title}: {opens(rule_of)}"]
+            for number, group in enumerate(rule_of.groups):
+                if len(rule_of.groups) > 1:
+                    out.append(f"  group {number + 1}")
+                out += [f"  {'  ' if len(rule_of.groups) > 1 else ''}{found.who(key)}" for key in group]
+            if found.format == "binary":
+                out.append("values: the file is one value, which is encrypted")
+            else:
+                out.append(f"values: {selected(rule_of.selection)}")
+    if found.own is not None and found.rule is not None:
+        out += ["", "the file and the rule " + ("differ:" if found.differences else "agree")]
+        out += [f"  {each}" for each in found.differences]
+    if found.fates:
+        out += ["", *_table(found)]
+    return "".join(f"{line}".rstrip() + "\n" for line in out)
+
+
+_STATES = {
+    "missing": "there is no such file",
+    "plain": "plain text",
+    "encrypted": "encrypted",
+    "unreadable": "cannot be read",
+}
+
+
+def _relative(path: str, cwd: str) -> str:
+    near = os.path.relpath(path, cwd)
+    return printable(path if near.startswith(os.path.join("..", "..", "..")) else near, 4096)
+
+
+def _table(found: Explanation) -> list[str]:
+    width = min(max(len(printable(fate.path)) for fate in found.fates), 48)
+    lines = []
+    for fate in found.fates:
+        becomes = "encrypted" if fate.encrypted else "clear"
+        now = ""
+        if fate.now is not None and fate.now is not fate.encrypted:
+            now = "; now it is " + ("encrypted" if fate.now else "in clear")
+        lines.append(f"  {becomes:9}  {printable(fate.path):{width}}  {fate.reason}{now}")
+    if found.comments is not None:
+        lines.append(f"  {'encrypted' if found.comments else 'clear':9}  all comments")
+    return lines
+
+
+def opens(rule: Rule) -> str:
+    """How many keys it takes to open a file, in words."""
+    count = len(rule.groups)
+    if count == 0:
+        return "none"
+    if count == 1:
+        keys = len(rule.groups[0])
+        return "this one opens the file" if keys == 1 else f"any one of these {keys} opens the file"
+    need = rule.threshold or count
+    which = f"every one of the {count} groups" if need == count else f"any {need} of the {count} groups, each"
+    return f"it takes one key of {which}"
+
+
+def selected(selection: Selection) -> str:
+    """Which values a selection encrypts, in words."""
+    what = {
+        "unencrypted_suffix": "all but those below a key that ends in {}",
+        "encrypted_suffix": "those below a key that ends in {}",
+        "unencrypted_regex": "all but those below a key that matches {}",
+        "encrypted_regex": "those below a key that matches {}",
+        "unencrypted_comment_regex": "all but those with a comment before them that matches {}",
+        "encrypted_comment_regex": "those with a comment before them that matches {}",
+    }[selection.kind]
+    said = what.format(printable(selection.pattern))
+    mac = "; the MAC covers those only" if selection.mac_only_encrypted else ""
+    return f"{said} are encrypted ({selection.kind}){mac}"
+
+
+def json(found: Explanation, cwd: str) -> str:
+    """For programs; docs/check.md lists the members."""
+    import json
+
+    said = {
+        "version": 1,
+        "file": found.file,
+        "state": found.state,
+        "format": found.format,
+        "problem": found.problem.message if found.problem else None,
+        "config": found.config,
+        "looked": found.looked,
+        "names": found.names,
+        "rules": [
+            {
+                "rule": rule.place,
+                "path_regex": rule.path_regex or None,
+                "matches": rule.matches,
+                "reason": rule.reason,
+                "chosen": number == found.number,
+            }
+            for number, rule in enumerate(found.tried)
+        ],
+        "error": found.error.message if found.error else None,
+        "notices": found.notices,
+        "rule": _rule(found, found.rule),
+        "own": _rule(found, found.own),
+        "differences": found.differences,
+        "values": [
+            {
+                "path": fate.path,
+                "line": fate.line,
+                "column": fate.column,
+                "encrypted": fate.encrypted,
+                "now": fate.now,
+                "reason": fate.reason,
+            }
+            for fate in found.fates
+        ],
+    }
+    return json.dumps(said, indent=2) + "\n"
+
+
+def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
+    if rule is None:
+        return None
+    groups = [
+        [{"type": key.TYPE, "key": key.name, "name": found.name_of(key)} for key in group]
+        for group in rule.groups
+    ]
+    threshold = (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else None
+    return {"groups": groups, "threshold": threshold, "opens": opens(rule), **rule.selection.to_entries()}

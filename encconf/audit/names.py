@@ -1,0 +1,406 @@
+"""What people call a key: the one place that knows names.
+
+A name comes from a recipients file, or stands beside a key in ``.sops.yaml``: its anchor
+(``&alice age1…``), a comment behind it (``age1… # alice``), or one above it where every item of the
+list has one.  A recipients file has lines ``NAME KEY``, as ``allowed_signers`` of SSH has; or it is an
+age recipients file with ``# NAME`` above the keys; SSH public keys (``ssh-ed25519 AAAA… NAME``);
+what ``https://github.com/USER.keys`` says, saved as ``USER.keys``; or JSON, of GitHub's API or
+``{"NAME": ["KEY"]}``.  ``.sops.recipients`` beside the configuration is read by itself.
+
+Names are only for showing.  They are never taken from an encrypted file: anyone who can write to one
+could call himself what he likes there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+
+from encconf.credentials import printable
+from encconf.errors import ConfigError, EncconfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Final
+
+    from encconf.document import Leaf, Scope
+    from encconf.keys import MasterKey
+
+RECIPIENTS: Final = ".sops.recipients"
+"""The recipients file that is read without being named, beside the configuration."""
+MAX_NAME: Final = 64
+"""The longest name, in characters; the rest of a comment is cut off."""
+
+_KINDS = {
+    "kms": "AWS KMS",
+    "gcp_kms": "Google Cloud KMS",
+    "hckms": "Huawei Cloud KMS",
+    "azure_kv": "Azure Key Vault",
+    "hc_vault": "Vault transit",
+    "pgp": "PGP",
+}
+_PEOPLE = ("age", "pgp")
+
+
+class Names:
+    """The names of keys, by what identifies each; the first that is found for a key counts.
+
+    ``files`` are those that the names are from.
+    """
+
+    __slots__ = ("_names", "files")
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self.files: list[str] = []
+
+    @classmethod
+    def load(cls, config: str | None = None, recipients: Sequence[str] = ()) -> Names:
+        """The names in recipients files (or folders of them) and in a configuration.
+
+        A configuration that cannot be read has no names: whoever needs its rules says what is wrong
+        with it.  Raises ConfigError for a recipients file with a line that names no key, and InputError
+        for one that cannot be read.
+        """
+        names = cls()
+        for path in recipients:
+            names.add_recipients(path)
+        if config is not None:
+            names.add_config(config)
+        return names
+
+    @classmethod
+    def for_files(cls, paths: Iterable[str], config: str | None, recipients: Sequence[str]) -> Names:
+        """The names in recipients files, then those of each configuration that is in charge of a file.
+
+        ``config`` is the one for all files, if it is not looked for beside and above them.
+        """
+        from encconf.config import find_config
+
+        names = cls.load(config, recipients)
+        if config is None:
+            cwd = os.getcwd()
+            folders = sorted({os.path.dirname(path) for path in paths})
+            found = {find_config(os.path.join(folder, "x"), cwd) for folder in folders}
+            for path in sorted((path for path in found if path), key=lambda path: (len(path), path)):
+                names.add_config(path)
+        return names
+
+    def add_recipients(self, path: str) -> None:
+        """Take the names of a recipients file, or of every file in a folder."""
+        if os.path.isdir(path):
+            entries = sorted(os.listdir(path))
+            files = [os.path.join(path, entry) for entry in entries if not entry.startswith(".")]
+            for file in files:
+                if os.path.isfile(file):
+                    self.add_recipients(file)
+            return
+        from encconf import fileio
+
+        text = fileio.read_text(path)
+        self.files.append(path)
+        try:
+            self._take(_of_recipients(text, os.path.basename(path)))
+        except ConfigError as error:
+            raise error.about(path) from None
+
+    def add_config(self, path: str) -> None:
+        """Take the names of a ``.sops.yaml``, and of the recipients file beside it."""
+        beside = os.path.join(os.path.dirname(path), RECIPIENTS)
+        if os.path.isfile(beside):
+            self.add_recipients(beside)
+        from encconf import fileio
+
+        self.files.append(path)
+        with suppress(EncconfError):
+            self._take_config(fileio.read_text(path))
+
+    def add_old(self, path: str, text: str) -> None:
+        """Take the names of an older version of one of ``files``, as far as it can be read."""
+        from encconf.config import NAME
+
+        with suppress(EncconfError):
+            if os.path.basename(path) == NAME:
+                self._take_config(text)
+            else:
+                self._take(_of_recipients(text, os.path.basename(path)))
+
+    def _take_config(self, text: str) -> None:
+        from encconf.config import MAX_SIZE
+
+        self._take(_of_config(text) if len(text) <= MAX_SIZE else ())
+
+    def _take(self, found: Iterable[tuple[str, str]]) -> None:
+        for key, name in found:
+            if name := _clean(name):
+                self._names.setdefault(_identity(key), name)
+
+    def given(self, key: MasterKey) -> str | None:
+        """The name that somebody gave a key, None if nobody did."""
+        for form in _forms(key):
+            if (name := self._names.get(form)) is not None:
+                return name
+        return None
+
+    def of(self, key: MasterKey) -> str:
+        """The name of a key, else its label."""
+        return self.given(key) or key.label
+
+    def full(self, key: MasterKey) -> str:
+        """``alice (age1ql3z…ac8p)``, or the label alone: for where it matters which key of hers it is."""
+        name = self.given(key)
+        return f"{name} ({key.label})" if name else key.label
+
+    def written(self, text: str) -> str | None:
+        """The same for what stands in a configuration: a key, or several with commas between them.
+
+        None for what is no key, or may hold more than a name (an address).
+        """
+        from encconf.keys import parse_list, shorten
+
+        found = []
+        for key in parse_list(text):
+            if not _KEY.fullmatch(key) and not _SSH.match(key):
+                return None
+            if key.startswith("http"):
+                return None
+            name, short = self._names.get(_identity(key)), shorten(_identity(key).rpartition(" ")[2])
+            found.append(f"{name} ({short})" if name else short)
+        return ", ".join(found) or None
+
+
+def kind(key: MasterKey) -> str:
+    """What sort of key it is, in the words of those who use it."""
+    if key.TYPE != "age":
+        return _KINDS.get(key.TYPE) or printable(key.TYPE)
+    if key.name.startswith("ssh-"):
+        return "SSH"
+    if key.name.startswith("age1pq1"):
+        return "age, post-quantum"
+    if key.name.startswith("age1") and key.name.count("1") > 1:
+        return f"age, {printable(key.name[4:].rpartition('1')[0])[:24]}"
+    return "age"
+
+
+def is_service(key: MasterKey) -> bool:
+    """Whether a key belongs to a service, which lets in whom its own rules let in, and to no person."""
+    return key.TYPE not in _PEOPLE
+
+
+def identity(key: MasterKey) -> str:
+    """``TYPE:NAME`` without what does not tell whose key it is: an SSH key's comment, a role, a profile."""
+    return f"{key.TYPE}:{_forms(key)[0]}"
+
+
+# --- keys as text --------------------------------------------------------------------------------
+
+_FINGERPRINT = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}))!?")
+_SSH = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[A-Za-z0-9@.-]+")
+_KEY = re.compile(
+    rf"age1[0-9a-z]{{10,}}|{_SSH.pattern}|arn:\S+|projects/\S+|https?://\S+|{_FINGERPRINT.pattern}"
+    r"|[a-z0-9-]+:[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}"
+)
+
+
+def _identity(key: str) -> str:
+    """A key as it is written somewhere, in the one form that is looked up."""
+    key = key.strip()
+    if _SSH.match(key):
+        return " ".join(key.split()[:2])
+    if found := _FINGERPRINT.fullmatch("".join(key.split())):
+        return found[1].upper()
+    if key.startswith("arn:"):
+        return re.split(r"\+arn:|\|", "".join(key.split()))[0]
+    return key.rstrip("/")
+
+
+def _forms(key: MasterKey) -> list[str]:
+    """What a key may be known as, the most exact first."""
+    name = _identity(key.name)
+    if key.TYPE == "pgp" and len(name) > 16:
+        return [name, name[-16:]]
+    if key.TYPE == "azure_kv":
+        base, _, rest = name.partition("/keys/")
+        return [name, f"{base}/keys/{rest.partition('/')[0]}"]
+    return [name]
+
+
+def _clean(name: str) -> str:
+    """A name on one line, not too long."""
+    name = " ".join(printable(name).split())
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+
+
+# --- recipients files ----------------------------------------------------------------------------
+
+
+def _of_recipients(text: str, file: str) -> Iterator[tuple[str, str]]:
+    """Keys and names; raises ConfigError."""
+    stem = os.path.splitext(file)[0]
+    if "PRIVATE KEY-----" in text or "AGE-SECRET-KEY-" in text:
+        raise ConfigError("there is a private key in it", hint="a recipients file names public keys only")
+    if text.lstrip().startswith(("[", "{")):
+        yield from _of_json(text, stem)
+        return
+    own = stem if file.endswith(".keys") else ""
+    heading = ""
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        words = line.split()
+        if not words:
+            heading = ""
+        elif words[0].startswith("#"):
+            heading = line.strip().lstrip("#").strip()
+        else:
+            key, name = _of_line(words, number)
+            yield key, name or heading or own or _ssh_comment(key)
+
+
+def _of_line(words: list[str], number: int) -> tuple[str, str]:
+    """``NAME KEY``, ``KEY NAME`` or ``KEY # NAME``; the key, and the name or ""."""
+    at = next((at for at, word in enumerate(words) if _KEY.fullmatch(word)), None)
+    if at is None:
+        # gpg prints fingerprints in blocks of four digits.
+        at = next((at for at, word in enumerate(words) if re.fullmatch(r"[0-9A-Fa-f]{4}", word)), len(words))
+        end = min(at + 10, len(words))
+        if not _FINGERPRINT.fullmatch("".join(words[at:end])):
+            raise ConfigError(
+                f"line {number} names no key", hint="a line is NAME KEY, KEY NAME, or a comment: # NAME"
+            )
+    else:
+        end = at + (2 if _SSH.fullmatch(words[at]) else 1)
+    before = [word for word in words[:at] if "=" not in word or word == "="]  # allowed_signers has options
+    name = " ".join(before).rstrip(" :=") if before else " ".join(words[end:]).lstrip("# ")
+    return " ".join(words[at:end]), name
+
+
+def _of_json(text: str, stem: str) -> Iterator[tuple[str, str]]:
+    import json
+
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigError("it is not valid JSON") from None
+    people = content.items() if isinstance(content, dict) else [(stem, content)]
+    for name, keys in people:
+        for key in keys if isinstance(keys, list) else [keys]:
+            if isinstance(key, dict):
+                key = key.get("key")
+            if not isinstance(key, str) or not _KEY.match(key.strip()):
+                raise ConfigError(
+                    "it names no keys in a known form",
+                    hint='that is {"NAME": ["KEY"]}, or GitHub\'s [{"key": "ssh-ed25519 …"}]',
+                )
+            yield key, name
+
+
+def _ssh_comment(key: str) -> str:
+    """``alice@laptop`` of ``ssh-ed25519 AAAA… alice@laptop``."""
+    return " ".join(key.split()[2:]) if _SSH.match(key) else ""
+
+
+# --- .sops.yaml ----------------------------------------------------------------------------------
+
+# Whoever writes a configuration must not be able to keep others waiting: each looks at a place once.
+_BEHIND = re.compile(r"(?:[ \t]*([,\]}]+))?[ \t]+#(.*)")
+_ABOVE = re.compile(r"[ \t]*#(.*)\Z")
+_ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]*\Z")
+_NEAR = 4 * MAX_NAME  # no anchor is further away from what it names, and no name in a longer line
+_LONG = 64 * MAX_NAME  # what is read of a comment, which may be a list of names
+_ITEM = re.compile(r"[ \t]*-[ \t]")
+_PROSE = re.compile(r"[-!]|yaml-language-server|.*:\Z")
+
+
+def _of_config(text: str) -> Iterator[tuple[str, str]]:
+    """Keys and names of a configuration, whatever member they stand in; the best names first."""
+    from encconf.formats.yaml import scan
+
+    document = scan(text)
+    texts = (leaf for leaf in document.leaves if leaf.type == "str" and leaf.data)
+    leaves = [leaf for leaf in texts if text[leaf.start] != "*"]
+    members: dict[int, list[Leaf]] = {}
+    for leaf in leaves:
+        members.setdefault(id(leaf.scope), []).append(leaf)
+    behind: dict[int, str] = {}
+    above: dict[int, str] = {}
+    for leaf in leaves:
+        if anchor := _ANCHOR.search(text, max(leaf.start - _NEAR, 0), leaf.start):
+            yield from _each(leaf, anchor[1])
+        comment = _BEHIND.match(text, leaf.end)
+        if comment and comment[2]:
+            name = comment[2][:_LONG].strip()
+            if "]" in (comment[1] or ""):  # it is about all of a list
+                listed = members[id(leaf.scope)]
+                parts = [part.strip() for part in name.split(",")]
+                if len(parts) == len(listed):
+                    behind.update((id(other), part) for other, part in zip(listed, parts, strict=True))
+            else:
+                behind[id(leaf)] = name
+        if name := _comment_above(text, leaf):
+            above[id(leaf)] = name
+    for leaf in leaves:
+        if name := behind.get(id(leaf)):
+            yield from _each(leaf, name)
+    for names in (behind, above):
+        yield from _of_items(leaves, names, above=names is above)
+    for leaf in leaves:
+        for key in _parts(leaf):
+            yield key, _ssh_comment(key)
+
+
+def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iterator[tuple[str, str]]:
+    """Names of list items, which may be keys or mappings that describe one (``- arn: …``)."""
+    lists: dict[int, dict[object, list[Leaf]]] = {}
+    for leaf in leaves:
+        place: tuple[Scope | None, object] = (leaf.scope, leaf.step)
+        if isinstance(leaf.step, str):
+            place = (leaf.scope.parent, leaf.scope.step)
+        scope, step = place
+        if scope is not None and isinstance(scope.node, list):
+            lists.setdefault(id(scope), {}).setdefault(step, []).append(leaf)
+    for items in lists.values():
+        named = {
+            step: next((names[id(leaf)] for leaf in members if id(leaf) in names), "")
+            for step, members in items.items()
+        }
+        # A comment above one item only may be about the list.
+        if above and not all(named.values()):
+            continue
+        for step, members in items.items():
+            if not named[step]:
+                continue
+            parts = {leaf.step: leaf.data.decode() for leaf in members if leaf.data}
+            for leaf in members:
+                yield from _each(leaf, named[step])
+            if parts.get("vaultUrl") and parts.get("key"):
+                address = f"{parts['vaultUrl'].rstrip('/')}/keys/{parts['key']}"
+                yield f"{address}/{parts.get('version', '')}", named[step]
+
+
+def _each(leaf: Leaf, name: str) -> Iterator[tuple[str, str]]:
+    """A leaf's keys with its name, or with one each of as many names with commas between them."""
+    keys = _parts(leaf)
+    names = [part.strip() for part in name.split(",")] if len(keys) > 1 else [name]
+    if len(names) == len(keys):
+        yield from zip(keys, names, strict=True)
+
+
+def _parts(leaf: Leaf) -> list[str]:
+    text = leaf.data.decode("utf-8", "replace") if leaf.data else ""
+    return [part for part in (part.strip() for part in text.split(",")) if _KEY.match(part)]
+
+
+def _comment_above(text: str, leaf: Leaf) -> str:
+    """The comment in the line above a list's item, if it looks like a name."""
+    start = _line_start(text, leaf.start)
+    above = _line_start(text, start - 1) if start > 0 and _ITEM.match(text, start, leaf.start) else -1
+    found = _ABOVE.match(text[above:start].rstrip("\r\n")) if above >= 0 else None
+    name = found[1].strip("# \t") if found else ""
+    return "" if _PROSE.match(name) or _KEY.search(name) else name
+
+
+def _line_start(text: str, at: int) -> int:
+    """Where the line begins that a place is in, -1 where that is far away."""
+    near = max(at - _NEAR, 0)
+    return -1 if (found := text.rfind("\n", near, at)) < 0 < near else found + 1

@@ -1,0 +1,324 @@
+"""The access report as one HTML page that needs nothing else: no network, no other file.
+
+The table is in the page as it is, so that it can be read where scripts are not allowed; a script
+(``page.js``, about files and people in a block of JSON) adds search, order, filters and details.  Its
+content security policy lets nothing in but that script and the styles (``page.css``), by their hashes.
+Names of files and people are foreign: each goes through `_text` or, as JSON, `_json`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import time
+
+from encconf.audit import access
+from encconf.audit.names import kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from encconf.audit.access import FileAccess, Person, Report
+
+STATES: Final = {
+    "reads": "can read it",
+    "part": "holds a part, others are needed",
+    "former": "could read it once",
+    "exposed": "is out, and still knows its data key",
+}
+"""What `Reader.state` means, in words."""
+_HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}
+_FEW = 8  # so many columns have room for names that lie flat
+_FLAT = 16  # and such are the longest of those names
+
+
+def page(found: Report, *, title: str) -> str:
+    """The page's text; ``title`` says what it is about, the folder's name for example."""
+    style, script = _resource("page.css"), _resource("page.js")
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    people = [person for person in found.people if any(file.of(person) for file in found.files)]
+    return f"""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<meta name="robots" content="noindex">
+<link rel="icon" href="data:,">
+<title>{_text(title)}: who can read what</title>
+<style>{style}</style>
+</head>
+<body>
+<a class="skip" href="#matrix">To the table</a>
+<header class="top">
+<div>
+<h1>Who can read what <span>{_text(title)}</span></h1>
+<p class="about">Encrypted files and whose keys open them, as of {_when(found.now)}{_caveat(found)}.</p>
+</div>
+<button type="button" id="theme" class="plain theme scripted">Dark</button>
+</header>
+{_stats(found, people)}{_attention(found)}
+<nav class="tabs scripted" role="tablist" aria-label="Views">
+<button type="button" role="tab" id="tab-matrix" aria-controls="matrix" aria-selected="true">Files</button>
+<button type="button" role="tab" id="tab-people" aria-controls="people" aria-selected="false">People</button>
+</nav>
+<main>
+<section id="matrix" role="tabpanel" aria-labelledby="tab-matrix">
+{_tools(found)}
+{_matrix(found, people)}
+</section>
+<section id="people" role="tabpanel" aria-labelledby="tab-people">
+{_people(found, people)}
+</section>
+</main>
+<footer>
+<p>Made by encconf access from what the files say of themselves, without a key. A service opens a file for
+whomever its own rules let in.</p>
+<p>Whoever could read a file once may have kept what it said, and can read that version in the repository's
+history for ever: a secret that somebody should not know any more has to be changed at its source.</p>
+</footer>
+<dialog id="detail" aria-labelledby="detail-title">
+<header><h2 id="detail-title"></h2><button type="button" id="close" class="plain">Close</button></header>
+<div class="body" id="detail-body"></div>
+</dialog>
+<script type="application/json" id="data">{_json(_data(found, people))}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _stats(found: Report, people: list[Person]) -> str:
+    services = sum(person.service for person in people)
+    exposed = sum(any(reader.exposed for reader in file.readers) for file in found.files)
+    numbers = {
+        "Files": len(found.files),
+        "People": len(people) - services,
+        "Services": services,
+        "Need several people": sum(file.quorum > 1 for file in found.files),
+        "Open to somebody who is out": exposed,
+    }
+    cells = [
+        f"<div{' class=alarm' if name.startswith('Open') else ''}><dt>{name}</dt><dd>{number}</dd></div>"
+        for name, number in numbers.items()
+        if number or name == "Files"
+    ]
+    return f'<dl class="stats">{"".join(cells)}</dl>\n'
+
+
+def _attention(found: Report) -> str:
+    notes = [(file, note) for file in found.files for note in _notes(file)]
+    if not notes:
+        return ""
+    items = "".join(f"<li><code>{_text(file.path)}</code> <p>{_text(note)}</p></li>" for file, note in notes)
+    head = f"{len(notes)} {'thing' if len(notes) == 1 else 'things'} to look at"
+    opened = " open" if len(notes) <= 3 else ""
+    return f'<details class="attention"{opened}><summary>{head}</summary><ul>{items}</ul></details>\n'
+
+
+def _notes(file: FileAccess) -> list[str]:
+    """What somebody should do something about."""
+    notes = []
+    for reader in file.readers:
+        if reader.exposed:
+            ends = [time.end for time in reader.times if time.end]
+            since = f" since {access.day(ends[-1])}" if ends else ""
+            notes.append(
+                f"{reader.person.label} has been out{since}, but the data key is the same, so that the file "
+                "as it is now can still be read. Rotate it, and change its secrets."
+            )
+    for span in file.history.plain if file.history else ():
+        until = f" until {access.day(span.end)}" if span.end else ""
+        notes.append(f"It was in git in plain text{until}: whoever has the repository can read that version.")
+    return notes
+
+
+def _tools(found: Report) -> str:
+    legend = "".join(
+        f'<li><span class="s {state}"></span>{words}</li>'
+        for state, words in STATES.items()
+        if any(reader.state == state for file in found.files for reader in file.readers)
+    )
+    return f"""\
+<form class="tools scripted" id="tools" role="search">
+<label class="find">Find files
+<input type="search" id="find" placeholder="part of a path" autocomplete="off"></label>
+<label class="half">Find people
+<input type="search" id="find-people" placeholder="names" autocomplete="off"></label>
+<label class="half">Show <select id="filter">
+<option value="all">all files</option>
+<option value="several">that need several people</option>
+<option value="services">that a service can open</option>
+<option value="out">that somebody could read once</option>
+<option value="attention">to look at</option>
+<option value="together" hidden disabled>for the ticked people</option>
+</select></label>
+</form>
+<div class="said"><p id="count" role="status"></p><ul class="legend" aria-label="Signs">{legend}</ul></div>"""
+
+
+def _matrix(found: Report, people: list[Person]) -> str:
+    few = len(people) <= _FEW and all(len(person.label) <= _FLAT for person in people)
+    heads = "".join(
+        f'<th scope="col" class="who{" service" if person.service else ""}" data-sort="{at}">'
+        f'<button type="button" title="{_text(person.label)}, {_text(person.kind)}: sort">'
+        f"<span>{_text(person.short)}</span></button></th>"
+        for at, person in enumerate(people)
+    )
+    place = {person: at for at, person in enumerate(people)}
+    rows = "\n".join(_row(at, file, place) for at, file in enumerate(found.files))
+    return f"""\
+<div class="box" tabindex="0" role="region" aria-label="Files and who can read them">
+<table id="files"{' class="few"' if few else ""}>
+<caption class="unseen">One row for each file, one column for each reader</caption>
+<colgroup><col><col>{"<col>" * len(people)}</colgroup>
+<thead><tr>
+<th scope="col" class="name head" data-sort="path" aria-sort="ascending">
+<button type="button">File</button></th>
+<th scope="col" class="number head" data-sort="readers"><button type="button">Readers</button></th>
+{heads}
+</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+<p class="empty" id="nothing" hidden>No file is like that.</p>
+</div>"""
+
+
+def _row(at: int, file: FileAccess, place: dict[Person, int]) -> str:
+    cells = ["<td class=none></td>"] * len(place)
+    for reader in file.readers:
+        state = reader.state
+        cells[place[reader.person]] = f'<td class="s {state}"><span class=unseen>{_HEADS[state]}</span></td>'
+    folder, slash, name = file.path.rpartition("/")
+    number = sum(not reader.former for reader in file.readers)
+    groups = f"{file.quorum} of {len(file.groups)} groups"
+    quorum = f' <em class="pill">{groups}</em>' if file.quorum > 1 else ""
+    return (
+        f'<tr data-at="{at}"><th scope="row" class="name"><button type="button">'
+        f"<small>{_text(folder + slash)}</small><b>{_text(name)}</b></button>{quorum}</th>"
+        f'<td class="number">{number}</td>{"".join(cells)}</tr>'
+    )
+
+
+def _people(found: Report, people: list[Person]) -> str:
+    rows = []
+    for at, person in enumerate(people):
+        states = [reader.state for file in found.files if (reader := file.of(person))]
+        keys = "".join(f"<code>{_text(key.label)}</code>" for key in person.keys)
+        counts = "".join(
+            f'<td class="count{" zero" if not states.count(state) else ""}" data-label="{name}">'
+            f"{states.count(state)}</td>"
+            for state, name in _HEADS.items()
+        )
+        label = _text(person.label)
+        pick = f'<input type="checkbox" class="pick scripted" aria-label="Count {label} in">'
+        rows.append(
+            f'<tr data-at="{at}"><th scope="row">{pick}<button type="button">{label}</button></th>'
+            f'<td>{_text(person.kind)}</td><td class="keys">{keys}</td>{counts}</tr>'
+        )
+    heads = "".join(f'<th scope="col" class="count">{name}</th>' for name in _HEADS.values())
+    body = "\n".join(rows)
+    return f"""\
+<div class="together scripted"><output id="together"></output>
+<button type="button" class="plain" id="show-together" hidden>Show the files</button>
+<button type="button" class="plain" id="clear" hidden>Clear</button></div>
+<div class="box" tabindex="0" role="region" aria-label="People and their keys">
+<table class="people" id="people-table">
+<caption class="unseen">One row for each reader; numbers of files</caption>
+<thead><tr><th scope="col">Who</th><th scope="col">Kind</th><th scope="col">Keys</th>{heads}</tr></thead>
+<tbody>
+{body}
+</tbody>
+</table>
+</div>"""
+
+
+def _data(found: Report, people: list[Person]) -> object:
+    """What the script needs to know."""
+    place = {person: at for at, person in enumerate(people)}
+    files = []
+    for file in found.files:
+        readers = [
+            [place[reader.person], reader.state, _shown(access.when(found, file, reader))]
+            for reader in sorted(file.readers, key=lambda reader: place[reader.person])
+        ]
+        notes = [_shown(note) for note in _notes(file)]
+        files.append(
+            {
+                "path": _shown(file.path),
+                "quorum": file.quorum,
+                "groups": [[place[person] for person in group] for group in file.groups],
+                "readers": readers,
+                "notes": notes,
+                "attention": bool(notes),
+            }
+        )
+    return {
+        "states": STATES,
+        "people": [
+            {
+                "label": _shown(person.label),
+                "head": _shown(person.short),
+                "service": person.service,
+                "keys": [[kind(key), _shown(key.label)] for key in person.keys],
+            }
+            for person in people
+        ],
+        "files": files,
+    }
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def _when(seconds: int) -> str:
+    return time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(seconds)).lstrip("0")
+
+
+def _caveat(found: Report) -> str:
+    if not found.dated:
+        return ""
+    return "; this clone has only a part of the history" if found.shallow else ""
+
+
+def _shown(text: str) -> str:
+    """A foreign text, with what is not printable (also what turns the direction of writing) made visible."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _text(text: str) -> str:
+    """A foreign text for between tags, or between double quotes."""
+    return html.escape(_shown(text), quote=True)
+
+
+def _json(data: object) -> str:
+    """JSON in which nothing looks like markup."""
+    import json
+
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _resource(name: str) -> str:
+    from importlib.resources import files
+
+    return files("encconf.audit").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,168 @@
+"""A check's report for people, programs, code scanning (SARIF 2.1.0) and GitHub Actions."""
+
+from __future__ import annotations
+
+from encconf.audit.findings import KINDS, SEVERITIES, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from encconf.audit.check import Report
+    from encconf.audit.findings import Finding
+
+    Rename = Callable[[str], str]  # from the name of a finding's file to what the report calls it
+
+_TOP = "%SRCROOT%"  # what code scanning calls the folder that names are relative to
+
+
+def text(report: Report) -> str:
+    """``FILE:LINE:COLUMN: SEVERITY: MESSAGE [SLUG]``, as editors and CI logs read it, and a hint below."""
+    lines: list[str] = []
+    told: set[tuple[str, str, str]] = set()
+    for found in report.findings:
+        lines.append(f"{_spot(found)}: {found.severity}: {_one_line(found.message)} [{found.slug}]")
+        hint = (found.slug, found.file, found.hint if found.slug == "bad-config" else "")
+        if found.hint and hint not in told:  # once for each kind in a file
+            told.add(hint)
+            lines.append(f"    hint: {_one_line(found.hint)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def summary(report: Report) -> str:
+    """One sentence: what was looked at, and how many findings there are."""
+    counts = [(report.count(severity), severity) for severity in reversed(SEVERITIES)]
+    parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counts if count]
+    said = ", ".join(parts) or "nothing found"
+    if report.hidden:
+        said += f" ({report.hidden} milder not shown)"
+    opened = f", {report.verified} of them opened" if report.verified else ""
+    many = f"{report.encrypted} encrypted file{'s' if report.encrypted != 1 else ''}"
+    return f"{many} among {report.files}{opened}: {said}"
+
+
+def json(report: Report) -> str:
+    """All of it as JSON: see docs/check.md for the members."""
+    import json
+
+    said = {
+        "version": 1,
+        "files": report.files,
+        "encrypted": report.encrypted,
+        "verified": report.verified,
+        "summary": {severity: report.count(severity) for severity in reversed(SEVERITIES)},
+        "hidden": report.hidden,
+        "findings": [
+            {
+                "slug": found.slug,
+                "severity": found.severity,
+                "file": found.file,
+                "line": found.line or None,
+                "column": found.column or None,
+                "path": found.path or None,
+                "message": found.message,
+                "hint": found.hint or None,
+            }
+            for found in report.findings
+        ],
+    }
+    return json.dumps(said, indent=2) + "\n"
+
+
+def github(report: Report, rename: Rename) -> str:
+    """Workflow commands: GitHub shows them at the lines of a pull request."""
+    lines: list[str] = []
+    for found in report.findings:
+        level = "notice" if found.severity == "note" else found.severity
+        members = {"file": rename(found.file), "title": f"encconf {found.slug}"}
+        if found.line:
+            members.update(line=str(found.line), col=str(found.column))
+        said = ",".join(f"{name}={_property(value)}" for name, value in members.items())
+        message = f"{found.message}\n{found.hint}" if found.hint else found.message
+        lines.append(f"::{level} {said}::{_command(message)}\n")
+    return "".join(lines)
+
+
+def sarif(report: Report, rename: Rename) -> str:
+    """SARIF 2.1.0, for code scanning; columns count characters."""
+    import json
+
+    from encconf import __version__
+
+    names = list(KINDS)
+    run = {
+        "tool": {
+            "driver": {
+                "name": "encconf",
+                "version": __version__,
+                "rules": [
+                    {
+                        "id": slug,
+                        "shortDescription": {"text": kind.title},
+                        "fullDescription": {"text": f"{kind.title}. {kind.help}"},
+                        "help": {"text": kind.help},
+                        "defaultConfiguration": {"level": kind.severity},
+                        "properties": {"tags": ["security"]},
+                    }
+                    for slug, kind in KINDS.items()
+                ],
+            }
+        },
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {_TOP: {"description": {"text": "The top of the repository"}}},
+        "invocations": [{"executionSuccessful": True}],
+        "results": [_result(found, names.index(found.slug), rename) for found in report.findings],
+    }
+    said = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(said, indent=2) + "\n"
+
+
+def _result(found: Finding, index: int, rename: Rename) -> dict[str, object]:
+    place: dict[str, object] = {"artifactLocation": {"uri": _uri(rename(found.file)), "uriBaseId": _TOP}}
+    # Code scanning on GitHub wants a line, also of what is about a whole file.
+    place["region"] = {"startLine": found.line or 1, "startColumn": found.column or 1}
+    location: dict[str, object] = {"physicalLocation": place}
+    if found.path:
+        location["logicalLocations"] = [{"fullyQualifiedName": found.path, "kind": "member"}]
+    return {
+        "ruleId": found.slug,
+        "ruleIndex": index,
+        "level": found.severity,
+        "message": {"text": f"{found.message}. {found.hint}" if found.hint else found.message},
+        "locations": [location],
+        "partialFingerprints": {"encconf/v1": _fingerprint(found, rename)},
+    }
+
+
+def _fingerprint(found: Finding, rename: Rename) -> str:
+    """The same for the same finding after lines have moved."""
+    import hashlib
+
+    words = "\0".join((found.slug, rename(found.file), found.path or found.message))
+    return hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _uri(name: str) -> str:
+    import os
+    from urllib.parse import quote
+
+    return quote(os.fsencode(name.replace(os.sep, "/")))
+
+
+def _spot(found: Finding) -> str:
+    name = printable(found.file, 4096)
+    return f"{name}:{found.line}:{found.column}" if found.line else name
+
+
+def _one_line(message: str) -> str:
+    return printable(" ".join(message.split("\n")), 2000)
+
+
+def _command(message: str) -> str:
+    """A message for a workflow command, escaped as actions/toolkit does it; control characters shown as ?."""
+    shown = "".join(char if char.isprintable() or char == "\n" else "?" for char in message)
+    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: str) -> str:
+    return _command(value).replace(":", "%3A").replace(",", "%2C")

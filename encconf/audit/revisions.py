@@ -1,0 +1,277 @@
+"""What two words of a command mean: files, folders, revisions of git, ``REV:PATH``, stdin.
+
+A word that names a file is that file, whatever revisions there are.  Nothing is changed, and files are
+read as they are: git's textconv and diff programs are not run (its clean filter is, where git itself must
+look into a file to see whether it has changed).
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+from encconf import fileio, formats
+from encconf.audit.diff import Side
+from encconf.audit.history import contents
+from encconf.errors import InputError, MissingFileError, UsageError
+from encconf.formats import sniff
+from encconf.git import ask, repository
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    Pair = tuple[Side, Side, bool]  # before, after, and whether both are versions of one file
+
+_STDIN = ("-", "/dev/stdin")
+_LINK = "120000"
+_MODULE = "160000"
+
+
+def pairs(words: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None) -> Iterator[Pair]:
+    """What to compare with what.
+
+    No word: the last commit and the working tree.  ``FILE`` or ``REV:PATH``: with the last commit, or the
+    working tree.  ``REV``: with the working tree; ``REV..REV`` and ``REV REV``: with each other;
+    ``REV...REV``: the second with where it left the first; of these all encrypted files and
+    configurations, or what is under ``paths``.  ``REV FILE``: the file then and now.  Two files: each
+    other.  ``staged`` puts the index in the working tree's place.  ``format`` is that of all files, else
+    their names tell.
+
+    Raises UsageError, MissingFileError, InputError.
+    """
+    if len(words) > 2:
+        raise UsageError("there are two sides to compare", hint="paths in all of a revision come after --")
+    if len(words) == 1 and ".." in words[0] and ":" not in words[0] and not os.path.lexists(words[0]):
+        words = _range(words[0])
+    given = [_Word(word) for word in words]
+    kinds = [word.kind for word in given]
+    if kinds == ["folder", "folder"]:
+        raise UsageError(
+            "two folders cannot be compared", hint="encconf diff -- FOLDER FOLDER: since the commit"
+        )
+    if staged and (kinds not in ([], ["revision"], ["file"], ["folder"])):
+        raise UsageError("--staged compares with the index: name one revision or file at most")
+    folders = [word.text for word in given if word.kind == "folder"]
+    revisions = [word.text for word in given if word.kind == "revision"]
+    if not given or kinds in (["revision"], ["folder"], ["revision", "folder"], ["revision", "revision"]):
+        yield from _everywhere(revisions or ["HEAD"], [*paths, *folders], staged=staged, format=format)
+        return
+    if paths:
+        raise UsageError("paths after -- are for whole revisions, not for single files")
+    if len(given) == 1:
+        yield _with_other(given[0], staged=staged, format=format)
+    elif "revision" in kinds:
+        at = kinds.index("revision")
+        file = given[1 - at]
+        if file.kind != "file":
+            raise UsageError(f"a revision is compared with a file or a revision, not with {file.text}")
+        then = _at(given[at].text, file.name, format)
+        now = file.side(format, "")
+        yield (then, now, True) if at == 0 else (now, then, True)
+    else:
+        known = [word for word in given if word.kind != "stdin"]
+        name = known[0].name if known else ""
+        sides = [word.side(format, name) for word in given]
+        yield sides[0], sides[1], len({word.name for word in given}) == 1
+
+
+class _Word:
+    """One word: what it means, and the name that tells the format."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.name = os.path.normpath(text)
+        if text in _STDIN:
+            self.kind = "stdin"
+        elif os.path.lexists(text):
+            self.kind = "folder" if os.path.isdir(text) else "file"
+        elif ":" in text and _git("rev-parse", "--verify", "--quiet", "--end-of-options", text):
+            self.kind = "blob"
+            self.name = _path_of(text)
+        elif _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}"):
+            self.kind = "revision"
+        else:
+            raise MissingFileError(
+                f"{text!r} is neither a file nor a revision of git",
+                hint="encconf diff HEAD~1 FILE compares a file with what it was",
+            )
+
+    def side(self, format: str | None, name: str) -> Side:
+        """The text; ``name`` tells the format of stdin."""
+        if self.kind == "folder":
+            raise UsageError(f"{self.text} is a folder, and the other side is not")
+        if self.kind == "stdin":
+            if format is None and not name:
+                raise UsageError("nothing says which format stdin has", hint="say it: --input-type FORMAT")
+            return Side("stdin", name, fileio.read_stdin(), format)
+        data = _blob(self.text) if self.kind == "blob" else fileio.read_bytes(self.text)
+        return _side(self.text, self.name, data, format)
+
+
+def _range(word: str) -> list[str]:
+    """The two revisions of ``A..B`` and ``A...B``, of which one may be left out."""
+    first, dots, second = word.partition("..." if "..." in word else "..")
+    first, second = first or "HEAD", second or "HEAD"
+    if dots == "...":
+        base = _git("merge-base", "--end-of-options", first, second).strip()
+        if not base:
+            raise UsageError(
+                f"{first} and {second} have no commit in common", hint="REV..REV compares any two"
+            )
+        first = base[:12]
+    return [first, second]
+
+
+def _path_of(name: str) -> str:
+    """The path in ``REV:PATH`` and ``:STAGE:PATH``, as one calls it here."""
+    path = name[3:] if name[:1] == ":" and name[1:3] in ("0:", "1:", "2:", "3:") else name.partition(":")[2]
+    return os.path.normpath(
+        path if path.startswith(("./", "../")) else os.path.relpath(os.path.join(_top(), path))
+    )
+
+
+def _with_other(word: _Word, *, staged: bool, format: str | None) -> Pair:
+    """A file and what it was, a version and what it is."""
+    if word.kind == "blob":
+        now = fileio.read_bytes(word.name) if os.path.lexists(word.name) else None
+        return word.side(format, ""), _side(word.name, word.name, now, format), True
+    if word.kind == "stdin":
+        raise UsageError("stdin is compared with a file", hint="encconf diff FILE -")
+    then = _at("HEAD", word.name, format)
+    if staged:
+        return then, _at("", word.name, format), True
+    if then.text is None and not repository(os.path.dirname(os.path.realpath(word.text))):
+        raise UsageError(
+            f"there is no other version of {word.text} to compare with: it is in no repository of git",
+            hint="name two files",
+        )
+    return then, word.side(format, ""), True
+
+
+def _at(revision: str, file: str, format: str | None) -> Side:
+    """A file of the working tree as it was in a revision, or is in the index (""), if it was there."""
+    real = os.path.realpath(file)
+    folder = os.path.dirname(real)
+    name = f"{revision}:./{os.path.basename(real)}"
+    label = f"{revision}:{file}" if revision else f"{file} (staged)"
+    found = _blob_of(name, folder)
+    return _side(label, file, _blob(found) if found else None, format)
+
+
+def _everywhere(
+    revisions: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None
+) -> Iterator[Pair]:
+    """The encrypted files, and the configurations, that differ between two revisions."""
+    top = _top()
+    named = {os.path.relpath(os.path.realpath(path), top): path for path in paths}
+    for inside, path in named.items():
+        if not os.path.lexists(path) and not any(_blob_of(f"{each}:{inside}", top) for each in revisions):
+            raise MissingFileError("there is no such file, now or then").about(path)
+    then = revisions[0]
+    now = revisions[1] if len(revisions) == 2 else "staged" if staged else ""
+    entries = list(_entries(top, revisions, named, staged=staged))
+    blobs = contents(top, (blob for entry in entries for blob in (entry.old, entry.new) if blob))
+    with closing(blobs):
+        for entry in entries:
+            old = _there(next(blobs), f"{then}:{entry.before}") if entry.old else None
+            new = _there(next(blobs), f"{now}:{entry.after}") if entry.new else None
+            if entry.is_here:
+                new = fileio.read_bytes(os.path.join(top, entry.after))
+            if old == new and entry.before == entry.after:
+                continue  # touched, but the same
+            both = ((old, entry.before), (new, entry.after))
+            if not any(name in named or _concerns(data, name) for data, name in both):
+                continue
+            shown = [os.path.relpath(os.path.join(top, name)) for _, name in both]
+            yield (
+                _side(f"{then}:{entry.before}", shown[0], old, format),
+                _side(f"{now}:{entry.after}" if now else shown[1], shown[1], new, format),
+                True,
+            )
+
+
+def _there(content: bytes | None, label: str) -> bytes:
+    if content is None:
+        raise _missing(label)
+    return content
+
+
+def _missing(label: str) -> InputError:
+    return InputError("git cannot give its content", file=label)
+
+
+class _Entry:
+    """What git says of one file: its blobs before and after, "" for none, and its names.
+
+    ``is_here``: after is what the working tree has.
+    """
+
+    __slots__ = ("after", "before", "is_here", "new", "old")
+
+    def __init__(self, about: str, before: str, after: str) -> None:
+        _, new_mode, self.old, self.new, _ = (
+            field if field.strip("0") else "" for field in about[1:].split(" ")
+        )
+        self.before = before
+        self.after = after
+        self.is_here = bool(new_mode) and not self.new
+
+
+def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged: bool) -> Iterator[_Entry]:
+    """The files that differ, by their names."""
+    command = ["diff-tree", "-r"] if len(revisions) == 2 else ["diff-index", *["--cached"] * staged]
+    options = ["--raw", "-z", "-M", "--no-abbrev", "--ignore-submodules=all"]
+    output = ask(top, *command, *options, *revisions, "--", *names)
+    if output is None:
+        raise InputError(f"git cannot compare with {revisions[0]}", hint="is there a commit?")
+    words = iter(output.split("\0"))
+    for word in words:
+        if not word.startswith(":"):
+            continue
+        old_mode, new_mode, _, _, status = word[1:].split(" ")
+        before = after = next(words)
+        if status[0] in "RC":
+            after = next(words)
+        if not {old_mode, new_mode} & {_LINK, _MODULE} and status[0] != "U":
+            yield _Entry(word, before, after)
+
+
+def _concerns(data: bytes | None, name: str) -> bool:
+    from encconf.config import NAME
+
+    if data is None:
+        return False
+    return os.path.basename(name) == NAME or sniff.is_encrypted(data, formats.of_path(name))
+
+
+def _side(label: str, name: str, data: bytes | None, format: str | None) -> Side:
+    if data is None:
+        return Side(label, name, None, format)
+    binary = (format or formats.of_path(name)) == "binary"
+    try:
+        return Side(label, name, fileio.decode(data, binary=binary), format)
+    except InputError as error:
+        raise error.about(label) from None
+
+
+def _top() -> str:
+    top = repository(os.getcwd())
+    if top is None:
+        raise UsageError("this is no git repository", hint="name two files to compare: encconf diff A B")
+    return os.path.realpath(top)
+
+
+def _blob_of(name: str, folder: str) -> str:
+    return _git("rev-parse", "--verify", "--quiet", "--end-of-options", name, folder=folder).strip()
+
+
+def _blob(name: str) -> bytes:
+    output = ask(".", "cat-file", "blob", name)
+    if output is None:
+        raise _missing(name)
+    return output.encode(errors="surrogateescape")
+
+
+def _git(*arguments: str, folder: str = ".") -> str:
+    return ask(folder, *arguments) or ""

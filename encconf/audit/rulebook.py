@@ -1,0 +1,238 @@
+"""Which creation rule is the rule of a file, for very many files: each ``.sops.yaml`` is read once.
+
+The answers are those of `encconf.config.find_rule`.  A ``.sops.yaml`` that cannot be used, or a rule
+that cannot, is kept with its error.  A comment in it can accept findings (`encconf.audit.findings`)::
+
+    # encconf: ignore short-value, plain-twin=examples/*
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from encconf import config as configs
+from encconf import fileio
+from encconf.audit.findings import Ignored, Lines
+from encconf.audit.names import Names
+from encconf.errors import EncconfError, PatternError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+    from encconf.keys import MasterKey
+
+_IGNORE = re.compile(r"^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$", re.M)
+_NO_NAME: Final = "\x1f"  # that no file has; whatever matches it matches everything
+_AT_ONCE: Final = 1000
+
+
+class Rules:
+    """One ``.sops.yaml``.  ``config`` is None where ``error`` says why it cannot be used.
+
+    ``used`` are the numbers of the rules that `find` has given.
+    """
+
+    __slots__ = (
+        "_all",
+        "_any",
+        "_lines",
+        "_names",
+        "_prefix",
+        "_rest",
+        "_rules",
+        "config",
+        "error",
+        "ignored",
+        "path",
+        "text",
+        "used",
+    )
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.text = ""
+        self.config: configs.Config | None = None
+        self.error: EncconfError | None = None
+        self.ignored = Ignored(())
+        self.used: set[int] = set()
+        self._prefix = os.path.dirname(os.path.abspath(path)).rstrip(os.sep) + os.sep
+        self._all: dict[int, bool] = {}
+        self._rules: dict[int, configs.Rule | EncconfError] = {}
+        self._names: Names | None = None
+        self._lines: dict[str, tuple[int, int]] | None = None
+        try:
+            self.text = fileio.read_text(path)
+            self.config = configs.load(path, self.text)
+        except EncconfError as error:
+            self.error = error
+        # One search tells of most files that no rule is theirs, but the one that takes whatever is left.
+        self._rest: int | None = None
+        before = self.patterns
+        try:
+            self._rest = next(filter(self.takes_all, range(len(before))), None)
+            before = before[: self._rest]
+        except PatternError:
+            pass
+        self._any = _any_of(before)
+
+    @property
+    def patterns(self) -> list[str]:
+        """The path_regex of each creation rule."""
+        return self.config.patterns if self.config is not None else []
+
+    def relative(self, whole: str) -> str:
+        """A name as the rules see it, of an absolute path."""
+        if os.sep == "/" and whole.startswith(self._prefix):
+            return whole[len(self._prefix) :]
+        return self.config.names(whole)[0] if self.config is not None else whole
+
+    def find(self, whole: str) -> int | None:
+        """The number of the rule of a file, None if it has none.
+
+        Raises PatternError for a pattern on the way that cannot be used.
+        """
+        name = self.relative(whole)
+        if self.config is None:
+            return None
+        most = self._any is not None and not self._any(name)
+        number = self._rest if most else self.config.first([name])
+        if number is not None:
+            self.used.add(number)
+        return number
+
+    def rule(self, number: int) -> configs.Rule:
+        """The rule of a number.  Raises what keeps it from being used."""
+        found = self._rules.get(number)
+        if found is None:
+            assert self.config is not None
+            try:
+                found = self.config.rule(number)
+            except EncconfError as error:
+                found = error
+            self._rules[number] = found
+        if isinstance(found, EncconfError):
+            raise found
+        return found
+
+    def takes_all(self, number: int) -> bool:
+        """Whether a rule is for whatever there is: then it says how to encrypt, and not what."""
+        found = self._all.get(number)
+        if found is None:
+            from encconf.pattern import compile
+
+            regex = self.patterns[number]
+            found = self._all[number] = not regex or compile(regex).search(_NO_NAME)
+        return found
+
+    def who(self, key: MasterKey) -> str:
+        """A key with its type, and the name that it has in the configuration or a recipients file."""
+        if self._names is None:
+            try:
+                self._names = Names.load(self.path)
+            except EncconfError:
+                self._names = Names()
+        return f"{key.TYPE} {self._names.full(key)}"
+
+    def place(self, of: str) -> tuple[int, int]:
+        """Line and column of a place such as ``creation_rules[0].path_regex``, (1, 1) if it is not there."""
+        if self._lines is None:
+            self._lines = {}
+            try:
+                from encconf.formats.yaml import scan
+                from encconf.path import spell
+
+                document = scan(self.text)
+                lines = Lines(self.text)
+                for leaf in document.leaves:
+                    for end in range(1, len(leaf.path) + 1):
+                        self._lines.setdefault(spell(leaf.path[:end]), lines(leaf.start))
+            except EncconfError:
+                pass
+        return self._lines.get(of, (1, 1))
+
+    def read_ignored(self) -> list[tuple[tuple[int, int], str]]:
+        """Take what its comments accept into `ignored`; what cannot be understood, with its place."""
+        lines = Lines(self.text)
+        words: list[str] = []
+        wrong: list[tuple[tuple[int, int], str]] = []
+        for comment in _IGNORE.finditer(self.text):
+            for word in re.split(r"[,\s]+", comment[1]):
+                try:
+                    Ignored([word])
+                    words.append(word)
+                except UsageError as error:
+                    said = f"{error.message} ({error.hint})" if error.hint else error.message
+                    wrong.append((lines(comment.start(1)), said))
+        self.ignored = Ignored(words)
+        return wrong
+
+
+def _any_of(patterns: list[str]) -> Callable[[str], bool] | None:
+    """A search for any of the patterns, None where one of them cannot be used."""
+    from encconf.pattern import compile
+
+    if not patterns:
+        return lambda name: False
+    if os.sep != "/":
+        return None  # there, a pattern may be for a name with backslashes, too
+    try:
+        for pattern in patterns:
+            compile(pattern)
+        whole = "|".join(f"(?:{pattern})" for pattern in patterns)
+        found, left = compile(whole), _AT_ONCE
+    except PatternError:
+        return None
+
+    def search(name: str) -> bool:
+        nonlocal found, left
+        if left == 0:  # what one compiled pattern may cost is bounded over its life
+            found, left = compile(whole), _AT_ONCE
+        left -= 1
+        return found.search(name)
+
+    return search
+
+
+class Rulebook:
+    """Every ``.sops.yaml`` that some files have; ``config`` stands in for all of them."""
+
+    __slots__ = ("_config", "_folders", "_read", "cwd")
+
+    def __init__(self, config: str | None, cwd: str) -> None:
+        self.cwd = cwd
+        self._config = os.path.join(cwd, config) if config is not None else None
+        self._folders: dict[str, Rules | None] = {}
+        self._read: dict[str, Rules] = {}
+
+    def of(self, folder: str) -> Rules | None:
+        """The rules for the files of a folder (an absolute path), None if there are none."""
+        if self._config is not None:
+            return self._load(self._config)
+        below: list[str] = []
+        while folder not in self._folders:
+            below.append(folder)
+            path = os.path.join(folder, configs.NAME)
+            parent = os.path.dirname(folder)
+            if os.path.exists(path):
+                self._folders[folder] = self._load(path)
+            elif parent == folder:
+                last = configs.find_config(None, self.cwd)
+                self._folders[folder] = self._load(last) if last is not None else None
+            else:
+                folder = parent
+        rules = self._folders[folder]
+        self._folders.update(dict.fromkeys(below, rules))
+        return rules
+
+    @property
+    def read(self) -> list[Rules]:
+        """All that have been read, in the order of their paths."""
+        return [self._read[path] for path in sorted(self._read)]
+
+    def _load(self, path: str) -> Rules:
+        if path not in self._read:
+            self._read[path] = Rules(path)
+        return self._read[path]

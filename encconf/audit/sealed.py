@@ -1,0 +1,338 @@
+"""What one file shows without its key: its values, its ``sops`` block, and how it fits its rule."""
+
+from __future__ import annotations
+
+import re
+
+from encconf import cipher
+from encconf.audit.findings import Finding, Lines, listed, printable
+from encconf.changes import Plan
+from encconf.errors import EncconfError
+from encconf.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+    from encconf.config import Rule
+    from encconf.document import Document, Leaf
+    from encconf.keys import MasterKey
+    from encconf.metadata import Metadata
+    from encconf.selection import Chosen, Selection
+
+    Who = Callable[[MasterKey], str]
+
+_AT_MOST: Final = 50
+"""How many findings of one kind are told of one file."""
+SHORT: Final = 4
+"""How many bytes a value may have to be called short."""
+
+_TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
+)
+_ARMOR = {"age": "-----BEGIN AGE ENCRYPTED FILE-----", "pgp": "-----BEGIN PGP MESSAGE-----"}
+_SECRET = re.compile(
+    r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
+    r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
+)
+_LOOKS = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAGE-SECRET-KEY-"
+    rb"|\b(?:gh[pousr]|glpat|github_pat|xox[abeprs]|[rs]k_live|hv[sb])[-_.][A-Za-z0-9_-]{10}"
+    rb"|\bAKIA[A-Z0-9]{16}\b|\beyJ[\w-]{8,500}\.eyJ[\w-]{8,4000}\.[\w-]{8}"
+    rb"|\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]*:[^/\s:@${<]{3,}@"
+)
+"""Private keys, tokens of well-known makers, and addresses with a password."""
+_REFERENCE = re.compile(rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)")
+
+
+class Value:
+    """One ciphertext: where it is, and what of it must not be twice."""
+
+    __slots__ = ("file", "path", "place", "tag", "text")
+
+    def __init__(self, file: str, path: str, place: tuple[int, int], text: bytes, tag: bytes) -> None:
+        self.file = file
+        self.path = path
+        self.place = place
+        self.text = text
+        self.tag = tag
+
+
+class Sealed:
+    """An encrypted file, read and looked at; `findings` is what that gave.
+
+    ``lengths`` are the plaintext's sizes in bytes, by path, for the values that are encrypted;
+    ``data_keys`` the texts of the wrapped data key: files with one in common share it.
+    """
+
+    __slots__ = (
+        "_counts", "_lines", "chosen", "document", "file", "findings", "ivs", "lengths", "metadata", "text",
+    )  # fmt: skip
+
+    def __init__(self, file: str, document: Document, metadata: Metadata, chosen: Chosen) -> None:
+        self.file = file
+        self.text = document.text
+        self.document = document
+        self.metadata = metadata
+        self.chosen = chosen
+        self.findings: list[Finding] = []
+        self.lengths: dict[tuple[str | int, ...], int] = {}
+        self.ivs: dict[bytes, Leaf] = {}
+        self._counts: dict[str, int] = {}
+        self._lines = Lines(document.text)
+
+    @property
+    def data_keys(self) -> list[tuple[str, str, str]]:
+        """Type and name of each master key, and what it wrapped."""
+        return [
+            (wrapped.key.TYPE, wrapped.key.name, wrapped.enc)
+            for group in self.metadata.groups
+            for wrapped in group
+            if wrapped.enc
+        ]
+
+    def find(
+        self,
+        slug: str,
+        message: str,
+        leaf: Leaf | None = None,
+        *,
+        at: int | None = None,
+        severity: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        """Note a finding, at a leaf, at an offset, or at the ``sops`` block."""
+        count = self._counts[slug] = self._counts.get(slug, 0) + 1
+        if count > _AT_MOST:
+            return
+        if at is None:
+            at = leaf.start if leaf is not None else self._block_start()
+        path = spell(leaf.path) if leaf is not None else ""
+        self.findings.append(
+            Finding(slug, self.file, message, place=self._lines(at), path=path, severity=severity, hint=hint)
+        )
+
+    def place(self, leaf: Leaf) -> tuple[int, int]:
+        """Line and column of a leaf."""
+        return self._lines(leaf.start)
+
+    def finish(self) -> None:
+        """Say how many findings were too many to be told."""
+        for slug, count in self._counts.items():
+            if count > _AT_MOST:
+                last = next(found for found in reversed(self.findings) if found.slug == slug)
+                last.message += f" (and {count - _AT_MOST} more such places in this file)"
+
+    def _block_start(self) -> int:
+        block = self.document.parts[0].block if self.document.parts else None
+        return block[0] if block else 0
+
+
+def label(key: MasterKey) -> str:
+    """A key with its type."""
+    return f"{key.TYPE} {key.label}"
+
+
+def look(sealed: Sealed, rule: Rule | None, place: str, who: Who = label) -> None:
+    """Check an encrypted file by itself, and against its rule if it has one that can be used.
+
+    ``place`` says which rule it is, and ``who`` what keys are called, for messages.
+    """
+    _block(sealed)
+    by_rule = None
+    if rule is not None:
+        against(sealed, rule, place, who)
+        if rule.selection != sealed.metadata.selection:
+            try:
+                by_rule = rule.selection.choose(_for(rule, sealed)).leaves
+            except EncconfError as error:
+                sealed.find("selection-differs", f"{place}: {error.message}")
+    _values(sealed, by_rule, place)
+    _comments(sealed)
+    sealed.finish()
+
+
+def _for(rule: Rule, sealed: Sealed) -> Document:
+    """The document with its comments, where a rule needs them."""
+    if rule.selection.needs_comments and not sealed.document.comments:
+        from encconf import formats
+
+        return formats.module(sealed.document.format).scan(sealed.text, comments=True)
+    return sealed.document
+
+
+def _block(sealed: Sealed) -> None:
+    metadata = sealed.metadata
+    groups = metadata.groups
+    if not groups or not all(groups):
+        what = "has an empty key group" if groups else "names no key, so nobody can open the file"
+        sealed.find("bad-block", f"the sops block {what}")
+    if metadata.unmerged is not None:
+        sealed.find("unmerged", metadata.unmerged)
+    elif not metadata.mac:
+        sealed.find("no-mac", "the sops block has no mac")
+    elif cipher.split(metadata.mac.encode()) is None:
+        sealed.find("bad-block", "mac in the sops block is not a ciphertext")
+    if not _DATE.match(metadata.lastmodified):
+        sealed.find("bad-block", "lastmodified in the sops block is not a date")
+    if metadata.layout is not None and cipher.split(metadata.layout.encode()) is None:
+        sealed.find("bad-block", "encconf_layout in the sops block is not a ciphertext")
+    if metadata.threshold > max(len(groups), 1):
+        sealed.find(
+            "bad-block",
+            f"it takes {metadata.threshold} of {len(groups)} key groups, so nobody can open the file",
+        )
+    for wrapped in (wrapped for group in groups for wrapped in group):
+        armor = _ARMOR.get(wrapped.key.TYPE, "")
+        if not wrapped.enc.strip() or not wrapped.enc.lstrip().startswith(armor):
+            what = "has no data key" if not wrapped.enc.strip() else "has something that is no data key"
+            sealed.find("bad-block", f"the entry of {label(wrapped.key)} in the sops block {what}")
+        profile = wrapped.entry.get("aws_profile")
+        if profile:
+            sealed.find("aws-profile", f"the key {label(wrapped.key)} is to be used with an aws_profile")
+
+
+def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> None:
+    """Note what ``updatekeys --selection`` would change."""
+    wanted = Plan(sealed.document, sealed.metadata, rule, True)
+    old, new = wanted.old, wanted.new
+    if [set(group) for group in old] != [set(group) for group in new]:
+        sealed.find("keys-differ", f"{_difference(old, new, who)} ({place})")
+    before, after = wanted.thresholds
+    if before != after:
+        sealed.find(
+            "threshold-differs",
+            f"the file {_takes(before, len(old))}; {place} says that it {_takes(after, len(new))}",
+        )
+    if wanted.reselects:
+        mine, theirs = sealed.metadata.selection, rule.selection
+        sealed.find(
+            "selection-differs",
+            f"the file has {selection_text(mine)}; {place} has {selection_text(theirs)}",
+        )
+
+
+def _difference(old: list[list[MasterKey]], new: list[list[MasterKey]], who: Who) -> str:
+    """Whom the rule names and the file does not, and the other way round."""
+    mine = dict.fromkeys(key for group in old for key in group)
+    theirs = dict.fromkeys(key for group in new for key in group)
+    parts = []
+    if more := [who(key) for key in mine if key not in theirs]:
+        parts.append(f"encrypted for {listed(more)} too, which the rule does not name")
+    if less := [who(key) for key in theirs if key not in mine]:
+        parts.append(f"not encrypted for {listed(less)}, which the rule names")
+    if not parts:
+        parts.append(f"the keys stand in other groups than in the rule ({len(old)} here, {len(new)} there)")
+    return ", and ".join(parts)
+
+
+def _takes(threshold: int, groups: int) -> str:
+    return f"takes {threshold} of {groups} key groups to open" if threshold else "has one key group"
+
+
+def selection_text(selection: Selection) -> str:
+    """A selection as it stands in .sops.yaml, on one line."""
+    said = f"{selection.kind}: {printable(selection.pattern)}"
+    return f"{said} and mac_only_encrypted" if selection.mac_only_encrypted else said
+
+
+def _values(sealed: Sealed, by_rule: bytearray | None, place: str) -> None:
+    match = cipher.ENC.match
+    prefix = cipher.PREFIX.encode()
+    ivs = sealed.ivs
+    for index, leaf in enumerate(sealed.document.leaves):
+        data = leaf.data
+        chosen = sealed.chosen.leaves[index]
+        if not data:
+            if chosen and data is not None:
+                sealed.find(
+                    "short-value", f"{_at(leaf)} is empty, which everyone can see", leaf, hint=_EMPTY_HINT
+                )
+            continue
+        parts = match(data) if leaf.type == "str" else None
+        if parts is None:
+            if leaf.type == "str" and data.startswith(prefix):
+                sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is cut off or damaged", leaf)
+            elif chosen:
+                sealed.find(
+                    "plain-value", f"{_at(leaf)} stands in clear, though the file encrypts such values", leaf
+                )
+            elif by_rule is not None and by_rule[index]:
+                sealed.find(
+                    "plain-by-rule", f"{_at(leaf)} stands in clear, though {place} wants it encrypted", leaf
+                )
+            elif said := _like_a_secret(leaf, data):
+                sealed.find("secret-in-clear", f"{_at(leaf)} stands in clear and {said}", leaf)
+            continue
+        if not chosen:
+            sealed.find(
+                "never-decrypted",
+                f"{_at(leaf)} is a ciphertext, though the file leaves such values in clear",
+                leaf,
+            )
+        text, iv, tag, kind = parts.groups()
+        # Sizes in base64: 32 bytes for the nonce, 16 for the tag.
+        if len(iv) != 44 or len(tag) != 24 or len(text) % 4 or kind not in _TYPES:
+            sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is damaged", leaf)
+            continue
+        size = len(text) * 3 // 4 - text.count(b"=")
+        if chosen:
+            sealed.lengths[leaf.path] = size
+            if kind == b"bool":
+                sealed.find(
+                    "short-value",
+                    f"{_at(leaf)} is true or false: the length of its ciphertext says which",
+                    leaf,
+                )
+            elif size <= SHORT:
+                sealed.find(
+                    "short-value",
+                    f"{_at(leaf)} has {size} byte{'s' if size > 1 else ''}, which can be guessed",
+                    leaf,
+                )
+        earlier = ivs.get(iv)
+        if earlier is None:
+            ivs[iv] = leaf
+        else:
+            assert earlier.data is not None
+            twice(sealed.find, earlier.data, data, leaf, spell(earlier.path))
+
+
+def _like_a_secret(leaf: Leaf, data: bytes) -> str:
+    """Why a plain value may be a secret, "" for no reason; one that only says where a secret is, is none."""
+    if leaf.type != "str":
+        return ""
+    if _LOOKS.search(data):
+        return "looks like a secret"
+    step = leaf.step
+    called = type(step) is str and _SECRET.search(step) is not None and _REFERENCE.match(data) is None
+    return "is called like a secret" if called else ""
+
+
+_EMPTY_HINT = "sops and encconf leave an empty value as it is; nothing has to be done if it may be known"
+
+
+def twice(find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf: Leaf, where: str) -> None:
+    """Note that a ciphertext has the nonce of another one, which is at ``where``."""
+    if one.rstrip() == other.rstrip():
+        find("equal-value", f"{_at(leaf)} has the very ciphertext of {printable(where)}", leaf)
+    else:
+        find("equal-iv", f"{_at(leaf)} is encrypted with the nonce of {printable(where)}", leaf)
+
+
+def _comments(sealed: Sealed) -> None:
+    prefix = cipher.PREFIX
+    for comment, chosen in zip(sealed.document.comments, sealed.chosen.comments, strict=True):
+        if chosen and comment.text.strip() and not comment.text.lstrip().startswith(prefix):
+            sealed.find(
+                "plain-comment",
+                "this comment stands in clear, though the file's comments are encrypted",
+                at=comment.start,
+            )
+
+
+def _at(leaf: Leaf) -> str:
+    return printable(spell(leaf.path))

@@ -1,0 +1,135 @@
+"""sops's audit log: who decrypted, encrypted or rotated which file, written to PostgreSQL.
+
+As in sops 3.13.2 (audit/audit.go): a file of the machine names databases, and each gets a row in its
+table ``audit_event`` (``action``, ``username``, ``file``) before the result is there; what cannot be
+written down is not done.  The command line starts it, a program that imports encconf does not.  Unlike
+sops it connects when there is something to say, so that ``--version`` needs no database, and a file that
+is there and cannot be read is an error.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf import credentials, fileio
+from encconf.credentials import printable
+from encconf.errors import AuditError, EncconfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_INSERT = "INSERT INTO audit_event (action, username, file) VALUES (%s, %s, %s)"
+_PATIENCE = 20  # seconds to connect
+
+
+def start(path: str) -> None:
+    """Keep the log that a file asks for, from now on and until this process ends."""
+    log = AuditLog(path)
+    fileio.watching = log.saw
+    credentials.auditing = log.record
+
+
+class AuditLog:
+    """The log of one process; ``path`` is the file that names the databases."""
+
+    __slots__ = ("_connections", "_files", "_lock", "_path")
+
+    def __init__(self, path: str) -> None:
+        from _thread import RLock
+
+        self._path = path
+        self._files: dict[int, str] = {}
+        self._connections: list[Any] | None = None
+        self._lock = RLock()
+
+    def saw(self, file: str, text: str) -> None:
+        """Remember in which file a text stands."""
+        self._files[hash(text)] = os.path.abspath(file)
+
+    def record(self, action: str, text: str) -> None:
+        """Write down that something is done with a text: ``decrypt``, ``encrypt`` or ``rotate``.
+
+        A text that stands in no file is one without a name, as in sops.  Raises AuditError.
+        """
+        with self._lock:
+            if self._connections is None:
+                self._connections = [_connect(self._path, each) for each in _databases(self._path)]
+            if not self._connections:
+                return
+            row = (action, _user(self._path), self._files.get(hash(text), ""))
+            for connection in self._connections:
+                try:
+                    connection.execute(_INSERT, row)
+                except connection.Error as error:
+                    raise AuditError(
+                        f"{self._path}: the event cannot be written down: {_said(error)}"
+                    ) from None
+
+
+def _databases(path: str) -> list[str]:
+    """The connection strings, as libpq takes them."""
+    from encconf.formats import yaml
+
+    wrong = AuditError(
+        f"{path} is not the configuration of an audit log",
+        hint="it holds: backends: {postgres: [{connection_string: …}]}",
+    )
+    wrong.exit_code = 2
+    try:
+        text = fileio.read_bytes(path).decode()
+        tree: Any = (yaml.load_plain(text) or [{}])[0] if text.strip() else {}
+    except EncconfError as error:
+        if type(error).__name__ == "EmptyDocumentError":
+            return []
+        failed = AuditError(f"{path} asks for an audit log, and cannot be read: {error.message}")
+        failed.exit_code = error.exit_code
+        raise failed from None
+    except UnicodeDecodeError:
+        raise wrong from None
+    for name, kind in (("backends", dict), ("postgres", list)):
+        tree = tree.get(name)
+        if tree is None:
+            return []
+        if not isinstance(tree, kind):
+            raise wrong
+    found: list[str] = []
+    for entry in tree:
+        connection = entry.get("connection_string", "") if isinstance(entry, dict) else None
+        if not isinstance(connection, str):
+            raise wrong
+        found.append(connection)
+    return found
+
+
+def _connect(path: str, text: str) -> Any:
+    try:
+        import psycopg
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError:
+        raise AuditError(
+            f"{path} asks for an audit log in PostgreSQL, which needs the package psycopg",
+            hint="pip install 'encconf[audit]'",
+        ) from None
+    try:
+        settings = conninfo_to_dict(text)
+        settings.setdefault("connect_timeout", _PATIENCE)
+        if "PGSSLMODE" not in os.environ:
+            settings.setdefault("sslmode", "require")  # Go's default, over a network
+        return psycopg.connect(autocommit=True, **settings)  # type: ignore[arg-type]
+    except psycopg.Error as error:
+        raise AuditError(f"{path}: a database of the audit log cannot be reached: {_said(error)}") from None
+
+
+def _user(path: str) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        raise AuditError(f"{path}: nothing says who this user is") from None
+
+
+def _said(error: Exception) -> str:
+    """The reason, on one line; connection strings, which hold passwords, are in none."""
+    return printable(" ".join(str(error).split()))[:300]

@@ -1,0 +1,314 @@
+"""``encconf access``: who can read which files, as a table, a list, JSON or a page."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from encconf import fileio
+from encconf.audit import access
+from encconf.audit.names import Names, kind
+from encconf.cli import files, targets
+from encconf.cli.console import counted, is_terminal, one_line, wants_color
+from encconf.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.audit.access import FileAccess, Person, Reader, Report
+    from encconf.cli.console import Console
+
+_SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
+_COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
+_LEGEND = (
+    ("reads", "can read it"),
+    ("part", "holds a part: others are needed"),
+    ("former", "could read it once"),
+    ("exposed", "is out, and still knows its data key"),
+)
+_FEW = 5  # so many warnings are told
+
+
+def report(
+    console: Console,
+    *,
+    file: list[str],
+    people: list[str],
+    recipients: list[str],
+    html: str | None,
+    json: bool,
+    no_history: bool,
+    config: str | None,
+) -> None:
+    """Say who can read which files."""
+    if json and html in files.STDOUT:
+        raise UsageError("--json and --html - both write to stdout")
+    paths = targets.files(console, file or ["."], recursive=True, changed=False)
+    names = Names.for_files(paths, config, recipients)
+    now = int(time.time())
+    found = access.report(paths, names, history=not no_history, now=now)
+    asked = [found.person(word) for words in people for word in words.split(",") if word.strip()]
+    if html is not None:
+        from encconf.audit.page import page
+
+        text = page(found, title=os.path.basename(os.path.abspath(os.curdir)))
+        if html in files.STDOUT:
+            console.data(text)
+        else:
+            fileio.write_atomic(fileio.resolve(html), text)
+            console.note(f"wrote {html}: {_count(found)}")
+    if json:
+        import json as printer
+
+        console.data(printer.dumps(access.to_json(found, asked), indent=2) + "\n")
+    elif html is None:
+        screen = _Screen(console)
+        one = len(file) == 1 and not os.path.isdir(file[0]) and len(paths) == 1
+        if asked:
+            screen.people(found, asked)
+        elif one:
+            screen.file(found, found.files[0]) if found.files else None
+        else:
+            screen.matrix(found)
+        console.data(screen.text())
+    _warn(console, found)
+    for problem in found.problems:
+        console.error(problem)
+    if found.problems:
+        raise SystemExit(1)
+
+
+def _warn(console: Console, found: Report) -> None:
+    """What somebody should do something about."""
+    exposed = [file for file in found.files if any(reader.exposed for reader in file.readers)]
+    for file in exposed[:_FEW]:
+        gone = [reader.person.label for reader in file.readers if reader.exposed]
+        verb = "is" if len(gone) == 1 else "are"
+        console.warn(
+            f"{file.path}: {', '.join(gone)} {verb} out and still can read it: the data key is the same",
+            hint=f"encconf rotate {files.quoted(file.path)} gives it a new one; then change the secrets, too",
+        )
+    if len(exposed) > _FEW:
+        console.warn(f"and {counted(len(exposed) - _FEW, 'other file')} like that")
+    if found.shallow:
+        console.note("this clone has only a part of the history: dates say not before, but no later")
+
+
+def _count(found: Report) -> str:
+    people = [person for person in found.people if not person.service]
+    services = len(found.people) - len(people)
+    return (
+        f"{counted(len(found.files), 'file')}, {counted(len(people), 'person', 'people')}"
+        f"{', ' + counted(services, 'service') if services else ''}"
+    )
+
+
+class _Screen:
+    """What is printed: for a terminal as wide as it is and in its colours, else plain and one line a file."""
+
+    def __init__(self, console: Console) -> None:
+        self._terminal = is_terminal(1)
+        self._colored = wants_color(console.color, 1, console.environ)
+        columns = console.environ.get("COLUMNS", "")
+        self._width = 100_000
+        if self._terminal:
+            try:
+                self._width = int(columns) if columns.isdecimal() else os.get_terminal_size(1).columns
+            except OSError:
+                self._width = 0
+            self._width = self._width or 80
+        self._lines: list[str] = []
+
+    def text(self) -> str:
+        """All of it."""
+        return "".join(f"{line.rstrip()}\n" for line in self._lines)
+
+    # --- many files ---
+
+    def matrix(self, found: Report) -> None:
+        """Files by people, as far as there is room; else a line for each file."""
+        people = [person for person in found.people if any(file.of(person) for file in found.files)]
+        name = max((_cells(file.path) for file in found.files), default=0)
+        labels = [one_line(person.short) for person in people]
+        room = self._width - min(name, 60) - 1
+        if not self._terminal or 3 * len(people) > room + max(0, min(name, 60) - 24):
+            self._list(found)
+            return
+        numbered = sum(_cells(label) + 2 for label in labels) > room
+        heads = [str(number) for number in range(1, len(people) + 1)] if numbered else labels
+        widths = [_cells(head) + 2 for head in heads]
+        name = min(name, 60, max(24, self._width - sum(widths) - 1))
+        self._say(self._dim(_count(found)))
+        self._say()
+        self._say(
+            " " * name + "".join(_centred(head, width) for head, width in zip(heads, widths, strict=True))
+        )
+        shown = {""}
+        for file in found.files:
+            readers = [file.of(person) for person in people]
+            states = [reader.state if reader else "" for reader in readers]
+            shown.update(states)
+            signs = [
+                self._paint(_COLORS[state], _centred(_SIGNS[state], width))
+                for state, width in zip(states, widths, strict=True)
+            ]
+            note = f"  {file.quorum} of {len(file.groups)} groups" if len(file.groups) > 1 else ""
+            if name + sum(widths) + len(note) > self._width:
+                note = ""
+            self._say(_padded(_shortened(one_line(file.path), name), name) + "".join(signs) + self._dim(note))
+        self._say()
+        legend = [f"{_SIGNS[state]} {words}" for state, words in _LEGEND if state in shown]
+        self._say(self._dim("   ".join(legend)))
+        if numbered:
+            self._say()
+            wide = max(map(_cells, labels)) + 6
+            each = max(1, self._width // wide)
+            cells = [f"{number:>3} {label}" for number, label in enumerate(labels, 1)]
+            for start in range(0, len(cells), each):
+                self._say("".join(_padded(cell, wide) for cell in cells[start : start + each]))
+
+    def _list(self, found: Report) -> None:
+        for file in found.files:
+            groups = [", ".join(one_line(person.label) for person in group) for group in file.groups]
+            line = f"{one_line(file.path)}: "
+            if len(groups) > 1:
+                line += f"{file.quorum} of {len(groups)} groups: "
+            line += " | ".join(groups)
+            for state, words in (("exposed", "out, and still knows the data key"), ("former", "once")):
+                gone = [one_line(reader.person.label) for reader in file.readers if reader.state == state]
+                if gone:
+                    line += f" ({words}: {', '.join(gone)})"
+            self._say(line)
+
+    # --- one file ---
+
+    def file(self, found: Report, file: FileAccess) -> None:
+        """Everything about one file."""
+        several = f", {file.quorum} of its {len(file.groups)} groups of keys are needed"
+        changed = f", changed {file.lastmodified[:10]}" if file.lastmodified else ""
+        self._say(f"{one_line(file.path)}{self._dim(changed + (several if len(file.groups) > 1 else ''))}")
+        readers = [reader for reader in file.readers if not reader.former]
+        former = [reader for reader in file.readers if reader.former]
+        for number in range(len(file.groups)):
+            inside = [reader for reader in readers if number in reader.groups]
+            if len(file.groups) > 1:
+                self._say(f"  group {number + 1}")
+            self._rows(found, file, inside, "    " if len(file.groups) > 1 else "  ")
+        if former:
+            self._say("  not any more")
+            self._rows(found, file, former, "    ")
+        if file.history is not None:
+            for span in file.history.plain:
+                end = f"until {access.day(span.end)} ({span.end.commit[:7]})" if span.end else "at last"
+                self._say(
+                    f"  {self._paint('33', 'in plain text')} in git {end}: whoever has the repository has it"
+                )
+        if len(file.groups) > 1:
+            sets, complete = file.quorums()
+            self._say("  open it together")
+            for people in sets[:12]:
+                self._say(f"    {' + '.join(one_line(person.label) for person in people)}")
+            if len(sets) > 12 or not complete:
+                more = f"and {len(sets) - 12} other sets" if complete else "and many other sets"
+                self._say(self._dim(f"    {more}: one of each of any {file.quorum} groups"))
+
+    def _rows(self, found: Report, file: FileAccess, readers: Sequence[Reader], indent: str) -> None:
+        cells = [
+            (
+                one_line(reader.person.label),
+                ", ".join(dict.fromkeys(kind(key) for key in reader.keys)),
+                ", ".join(dict.fromkeys(one_line(key.label) for key in reader.keys))
+                if reader.person.named
+                else "",
+                access.when(found, file, reader),
+            )
+            for reader in readers
+        ]
+        widths = [max((_cells(row[column]) for row in cells), default=0) for column in range(3)]
+        for reader, row in zip(readers, cells, strict=True):
+            sign = self._paint(_COLORS[reader.state], _SIGNS[reader.state])
+            parts = [_padded(cell, width) for cell, width in zip(row, widths, strict=False) if width]
+            self._say(f"{indent}{sign} {'  '.join([*parts, row[3]])}")
+
+    # --- some people ---
+
+    def people(self, found: Report, asked: Sequence[Person]) -> None:
+        """What some people can open, each alone and all together."""
+        who = " and ".join(one_line(person.label) for person in asked)
+        rows: list[tuple[str, str, str]] = []
+        opened = 0
+        for file in found.files:
+            readers = [reader for person in asked if (reader := file.of(person))]
+            alone = [reader for reader in readers if reader.alone]
+            parts = [reader for reader in readers if reader.groups]
+            gone = [reader for reader in readers if reader.former]
+            held = {group for reader in parts for group in reader.groups}
+            if file.opens_for(asked):
+                opened += 1
+                told = ", ".join(
+                    (f"{one_line(reader.person.label)} " if len(asked) > 1 else "")
+                    + access.when(found, file, reader)
+                    for reader in alone or parts
+                )
+                rows.append(("reads", file.path, told.strip() if alone else f"together: {told}"))
+            elif parts:
+                rows.append(("part", file.path, _lacks(file, held)))
+            elif gone:
+                state = "exposed" if any(reader.exposed for reader in gone) else "former"
+                told = ", ".join(access.when(found, file, reader) for reader in gone)
+                rows.append((state, file.path, told))
+        self._say(f"{who}: {opened} of {counted(len(found.files), 'file')}")
+        width = min(60, max((_cells(one_line(path)) for _, path, _ in rows), default=0))
+        for state, path, told in rows:
+            sign = self._paint(_COLORS[state], _SIGNS[state])
+            self._say(f"  {sign} {_padded(one_line(path), width)}  {self._dim(told)}")
+
+    def _say(self, line: str = "") -> None:
+        self._lines.append(line)
+
+    def _dim(self, text: str) -> str:
+        return self._paint("2", text)
+
+    def _paint(self, color: str, text: str) -> str:
+        return f"\033[{color}m{text}\033[0m" if self._colored and text.strip() else text
+
+
+def _lacks(file: FileAccess, held: set[int]) -> str:
+    """Whom it takes beside those who hold parts of some groups."""
+    missing = file.quorum - len(held)
+    groups = [group for number, group in enumerate(file.groups) if number not in held]
+    if missing == 1:
+        others = dict.fromkeys(one_line(person.label) for group in groups for person in group)
+        return f"only with one of: {', '.join(others)}"
+    said = ["(" + " or ".join(one_line(person.label) for person in group) + ")" for group in groups]
+    return f"only with {missing} of: {', '.join(said)}"
+
+
+def _cells(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _cells(text))
+
+
+def _centred(text: str, width: int) -> str:
+    left = (width - _cells(text) + 1) // 2
+    return " " * left + text + " " * (width - left - _cells(text))
+
+
+def _shortened(text: str, width: int) -> str:
+    """A path that is too long, without its middle."""
+    if _cells(text) <= width:
+        return text
+    keep = max(width - 1, 2)
+    head, tail = text[: keep // 3], text[-(keep - keep // 3) :]
+    while _cells(head) + 1 + _cells(tail) > width and tail:
+        tail = tail[1:]
+    return f"{head}…{tail}"

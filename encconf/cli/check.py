@@ -1,0 +1,186 @@
+"""``encconf check`` and ``encconf explain``."""
+
+from __future__ import annotations
+
+import os
+
+from encconf.errors import ConflictError, EncconfError, MissingFileError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.audit.check import Report
+    from encconf.cli.console import Console
+
+
+class FoundError(EncconfError):
+    """There are findings."""
+
+    slug = "findings"
+
+
+class UncheckedError(EncconfError):
+    """Something could not be checked, and nothing else is wrong."""
+
+    exit_code = 2
+    slug = "unchecked"
+
+
+def check(
+    console: Console,
+    *,
+    path: list[str],
+    recursive: bool,
+    changed: bool,
+    verify: bool,
+    strict: bool,
+    min_severity: str | None,
+    ignore: list[str],
+    format: str | None,
+    json: bool,
+    config: str | None,
+) -> None:
+    """Check files; raises FoundError or UncheckedError when there is reason to."""
+    from encconf.audit import report as reports
+    from encconf.audit.check import check
+    from encconf.cli import files
+    from encconf.git import repository
+
+    if json and format not in (None, "json"):
+        raise ConflictError(f"--json and --format {format} exclude each other")
+    shape = "json" if json else format or "text"
+    cwd = os.getcwd()
+    root = repository(cwd)
+    whole = not path and not changed
+    known = _Known()
+    names = known.everything(console, cwd, root) if whole else _named(console, path, changed)
+    report = check(
+        names,
+        cwd=cwd,
+        config=config,
+        whole=whole,
+        tracked=known.tracked,
+        exposed=known.exposed,
+        ignored=ignore,
+        verify=files.credentials(console) if verify else None,
+        progress=lambda count: console.progress(count, "opening"),
+    )
+    report.show(min_severity or "warning")
+
+    def rename(name: str) -> str:
+        return os.path.relpath(os.path.join(cwd, name), root or cwd)
+
+    if shape == "json":
+        console.data(reports.json(report))
+    elif shape == "sarif":
+        console.data(reports.sarif(report, rename))
+    elif shape == "github":
+        console.data(reports.github(report, rename))
+    else:
+        console.data(reports.text(report))
+    _end(console, report, strict)
+
+
+def _end(console: Console, report: Report, strict: bool) -> None:
+    """Say what came of it; raises where that is bad."""
+    from encconf.audit.findings import KINDS
+    from encconf.audit.report import summary
+
+    failing = [
+        found for found in report.findings if found.severity == "error" or (strict and found.rank == 1)
+    ]
+    said = summary(report)
+    if not failing:
+        console.note(said)
+    elif all(KINDS[found.slug].unchecked for found in failing):
+        raise UncheckedError(said)
+    else:
+        raise FoundError(said)
+
+
+def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
+    from encconf.cli import targets
+    from encconf.cli.files import STDIN
+    from encconf.config import NAME
+
+    names = targets.files(console, paths, recursive=True, changed=changed, encrypted=False)
+    if changed:  # a rule that has changed is about files that have not
+        for config in [name for name in names if os.path.basename(name) == NAME]:
+            names += targets.below(os.path.dirname(config) or ".")
+        names = list(dict.fromkeys(names))
+    for name in names:
+        if name in STDIN:
+            raise UsageError("check needs files, not stdin: the rule of a file goes by its name")
+        if not os.path.lexists(name):
+            raise MissingFileError("no such file").about(name)
+    return names
+
+
+class _Known:
+    """What git says of files, asked once for each repository, and only when something hangs on it."""
+
+    def __init__(self) -> None:
+        self._all: frozenset[str] | None = None
+        self._sets: dict[tuple[str, bool], frozenset[str] | None] = {}
+
+    def everything(self, console: Console, cwd: str, root: str | None) -> list[str]:
+        """What git tracks in the repository that we are in; where it cannot be asked, all files here."""
+        from encconf.cli import targets
+        from encconf.git import worktree
+
+        self._all = frozenset()
+        if root is None:
+            return targets.below(".")
+        above = os.path.relpath(root, cwd)
+        names = worktree.tracked(above)
+        if names is None:
+            console.warn(
+                f"git cannot be asked what it tracks in {root}, so all files of this folder are checked",
+                "git status says why; if the folder is somebody else's: git config safe.directory",
+            )
+            return targets.below(".")
+        if above != ".":  # call the files here as they are called here
+            here = os.path.join(above, os.path.relpath(cwd, root), "")
+            names = [name.removeprefix(here) for name in names]
+        self._all = frozenset(names)
+        return names
+
+    def tracked(self, name: str) -> bool:
+        """Whether a file is in git's index."""
+        if self._all is not None:
+            return name in self._all
+        return os.path.lexists(name) and self._has(name, new=False, unknown=False)
+
+    def exposed(self, name: str) -> bool:
+        """Whether a plain file may get into a commit: not where git ignores it."""
+        return self._all is not None or self._has(name, new=True, unknown=True)
+
+    def _has(self, name: str, *, new: bool, unknown: bool) -> bool:
+        from encconf.git import repository, worktree
+
+        folder, base = os.path.split(os.path.abspath(name))
+        folder = os.path.realpath(folder)
+        root = repository(folder)
+        if root is None:
+            return unknown
+        key = root, new
+        if key not in self._sets:
+            names = (worktree.listed if new else worktree.tracked)(root)
+            self._sets[key] = frozenset(names) if names is not None else None
+        known = self._sets[key]
+        return unknown if known is None else os.path.join(folder, base) in known
+
+
+def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:
+    """Say which rule is a file's, and what it means; raises where no rule can be used."""
+    from encconf.audit import explain as explaining
+    from encconf.cli.files import STDIN
+
+    if file in STDIN:
+        raise UsageError("explain needs a file, or the name that one is to have, not stdin")
+    cwd = os.getcwd()
+    found = explaining.explain(file, cwd=cwd, config=config, input_type=input_type)
+    console.data((explaining.json if json else explaining.text)(found, cwd))
+    if found.error is not None:
+        raise found.error.about(file)
+    if found.problem is not None:
+        raise found.problem.about(file)

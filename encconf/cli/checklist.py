@@ -1,0 +1,53 @@
+"""A list of values that somebody could read, to tick off as each is changed where it comes from.
+
+Markdown, as tickets show it.  What is in the file stays as it is; items are added that it does not have
+yet, ticked or not, so that several rounds can have one list.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf import fileio
+from encconf.errors import InputError, MissingFileError, OutputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TITLE = "# Values to change where they come from\n\n"
+_ITEM = re.compile(r"^- \[[ xX]\] (.*)$", re.M)
+
+
+def item(who: str, file: str, path: str) -> str:
+    """One line of the list, without its box."""
+    return f"`{path}` in `{file}`: {who} could read it"
+
+
+def write(path: str, items: Iterable[str]) -> int:
+    """Add what is missing to the list in a file, which may not be there yet; how much that was.
+
+    Raises InputError for a file that holds something else, and what reading and writing raise.
+    """
+    place = fileio.resolve(path)
+    try:
+        return _write(place, items)
+    except (InputError, OutputError) as error:
+        error.file = path
+        raise
+
+
+def _write(place: str, items: Iterable[str]) -> int:
+    try:
+        before: str | None = fileio.read_text(place)
+    except MissingFileError:
+        before = None
+    known = set(_ITEM.findall(before or ""))
+    if before and not known:
+        raise InputError("it holds something else than a checklist")
+    new = [text for text in dict.fromkeys(items) if text not in known]
+    if new:
+        text = before or TITLE
+        text += "" if text.endswith("\n") else "\n"
+        fileio.write_atomic(place, text + "".join(f"- [ ] {each}\n" for each in new), replacing=before)
+    return len(new)

@@ -1,0 +1,283 @@
+"""``encconf diff``: what differs between versions of files, as signs and words or as JSON.
+
+Exit codes are those of diff: 0, nothing differs; 1, something does; 2, it could not be told.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf.audit import diff, revisions
+from encconf.cli import files
+from encconf.cli.console import counted, one_line, wants_color
+from encconf.errors import ConflictError, EncconfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from encconf.audit.diff import Change, Difference
+    from encconf.audit.names import Names
+    from encconf.cli.console import Console
+    from encconf.keys import MasterKey
+
+_RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
+_SIGNS = {
+    "added": ("+", _GREEN),
+    "removed": ("-", _RED),
+    "changed": ("~", _YELLOW),
+    "moved": (">", _YELLOW),
+    "cleared": ("!", "1;31"),
+    "sealed": ("*", _GREEN),
+}
+_UNKNOWN = "cannot be compared without a key"
+
+
+def compare(
+    console: Console,
+    *,
+    file: list[str],
+    paths: list[str],
+    staged: bool,
+    show_values: bool,
+    keyless: bool,
+    quiet: bool,
+    json: bool,
+    recipients: list[str],
+    input_type: str | None,
+    config: str | None,
+) -> None:
+    """Say what differs; raises SystemExit(1) if something does, SystemExit(2) if that is not known."""
+    if json and quiet:
+        raise ConflictError("--json and --quiet exclude each other")
+    if show_values and keyless:
+        raise ConflictError("--show-values and --keyless exclude each other")
+    found: list[Difference] = []
+    failed: list[EncconfError] = []
+    for each in _differences(console, file, paths, staged=staged, keyless=keyless, format=input_type):
+        if isinstance(each, EncconfError):
+            failed.append(each)
+        else:
+            found.append(each)
+    differing = [each for each in found if each.differs]
+    if json:
+        _print_json(console, found, failed, values=show_values)
+    elif not quiet:
+        paper = _Paper(console, _names(found, recipients, config), values=show_values)
+        for each in differing:
+            paper.difference(each)
+        console.data(paper.text())
+        if len(found) > 1:
+            console.note(_summary(differing))
+    if not keyless:
+        _say_unopened(console, found)
+    for error in failed:
+        console.error(error)
+    unknown = [each for each in differing if not each.decided]
+    for each in unknown:
+        console.warn(
+            f"{each.old.label} and {each.new.label}: without a key nobody can say whether these are the same"
+        )
+    if failed or unknown:
+        raise SystemExit(2)
+    if differing:
+        raise SystemExit(1)
+
+
+def _differences(
+    console: Console, words: list[str], paths: list[str], *, staged: bool, keyless: bool, format: str | None
+) -> Iterator[Difference | EncconfError]:
+    """Each pair compared, or what is wrong with a side."""
+    credentials = None
+    if not keyless:
+        from encconf.envelope import DataKeyCache
+
+        credentials = files.credentials(console)
+        credentials.cache = credentials.cache or DataKeyCache()
+    for old, new, one_file in revisions.pairs(words, paths, staged=staged, format=format):
+        try:
+            yield diff.compare(old, new, one_file=one_file, credentials=credentials)
+        except EncconfError as error:
+            yield error
+
+
+def _names(found: Iterable[Difference], recipients: list[str], config: str | None) -> Names:
+    """The names of keys, from the configurations that are in charge of the files."""
+    from encconf.audit.history import name_former
+    from encconf.audit.names import Names
+    from encconf.config import NAME
+
+    keys = [key for each in found for key in each.recipients]
+    if not keys and not any(os.path.basename(each.new.path) == NAME for each in found):
+        return Names.load(None, recipients)
+    names = Names.for_files([each.new.path for each in found], config, recipients)
+    name_former(names, keys)
+    return names
+
+
+def _say_unopened(console: Console, found: Iterable[Difference]) -> None:
+    """Say what was compared without a key."""
+    for text in dict.fromkeys(note for each in found for note in each.notes):
+        console.warn(text)
+    reasons = list(dict.fromkeys(reason for each in found for reason in each.reasons))
+    if reasons:
+        others = f", and {counted(len(reasons) - 1, 'other')} as well" if len(reasons) > 1 else ""
+        console.note(f"compared without a key: {reasons[0]}{others}")
+
+
+def _print_json(
+    console: Console, found: list[Difference], failed: list[EncconfError], *, values: bool
+) -> None:
+    import json
+
+    data = {
+        "differs": any(each.differs for each in found),
+        "files": [diff.to_json(each, values=values) for each in found],
+        "problems": [{"file": error.file, "error": error.message} for error in failed],
+    }
+    console.data(json.dumps(data, indent=2) + "\n")
+
+
+def _summary(differing: list[Difference]) -> str:
+    if not differing:
+        return "nothing differs"
+    counts = {
+        kind: sum(each.count(kind) for each in differing)
+        for kind in ("changed", "added", "removed", "moved", "cleared", "sealed", "unknown")
+    }
+    words = {"cleared": "in clear now", "sealed": "encrypted now"}
+    said = ", ".join(f"{count} {words.get(kind, kind)}" for kind, count in counts.items() if count)
+    files = f"{len(differing)} files differ" if len(differing) > 1 else "1 file differs"
+    return f"{files}; of values: {said}" if said else files
+
+
+class _Paper:
+    """What is printed: a heading for each pair, and below it a line for each difference."""
+
+    def __init__(self, console: Console, names: Names, *, values: bool) -> None:
+        self._colored = wants_color(console.color, 1, console.environ)
+        self._names = names
+        self._values = values
+        self._lines: list[str] = []
+
+    def text(self) -> str:
+        """All of it."""
+        return "".join(f"{line}\n" for line in self._lines)
+
+    def difference(self, found: Difference) -> None:
+        """Everything about one pair."""
+        self._say(self._paint(_BOLD, f"{one_line(found.old.label)} → {one_line(found.new.label)}"))
+        if found.old.text is None or found.new.text is None:
+            self._line("+" if found.old.text is None else "-", "the file", kind=_existence(found))
+        if found.renamed:
+            self._line(">", "the file", kind="renamed")
+        self._block(found)
+        several = len({change.document for change in found.changes}) > 1
+        # Without a key nothing can be said of other ciphertexts, unless they are under the same data key.
+        untold = [change for change in found.changes if not change.certain and found.data_key != "same"]
+        hidden = set(map(id, untold)) if len(untold) > 1 else set[int]()
+        for change in found.changes:
+            if id(change) not in hidden:
+                said = _UNKNOWN if untold == [change] else _said(change)
+                self._change(found, change, said, several)
+        if hidden:
+            self._line("?", counted(len(untold), "value"), kind=_UNKNOWN)
+        self._rest(found)
+
+    def _block(self, found: Difference) -> None:
+        """Who can open it, and what is encrypted."""
+        for key in found.added_keys:
+            self._line("+", "recipient", kind=self._key(key))
+        for key in found.removed_keys:
+            self._line("-", "recipient", kind=self._key(key))
+        for key in found.regrouped:
+            self._line("~", "recipient", kind=f"{self._key(key)} is in another key group")
+        if found.quorum[0] != found.quorum[1]:
+            was, now = ("{} of {}".format(*each) for each in found.quorum)
+            self._line("~", "key groups", kind=f"{now} must take part, was {was}")
+        if found.selection[0] != found.selection[1]:
+            self._line("~", "encrypted are", kind=" → ".join(map(one_line, found.selection)))
+        if found.one_file and found.data_key == "new":
+            self._line("~", "data key", kind="a new one")
+        if found.one_file and found.encrypted == (True, False) and found.new.text is not None:
+            self._line("!", "the file", kind="was encrypted, is plain text now")
+        if found.one_file and found.encrypted == (False, True) and found.old.text is not None:
+            self._line("*", "the file", kind="was plain text, is encrypted now")
+
+    def _change(self, found: Difference, change: Change, said: str, several: bool) -> None:
+        from encconf.path import spell
+
+        sign = _SIGNS[change.kind][0] if change.certain else "?"
+        where = one_line(spell(change.old if change.kind == "moved" and change.old else change.path))
+        if several:
+            where = f"document {change.document + 1}: {where}"
+        self._line(sign, where, kind=said, values=self._shown(found, change))
+
+    def _rest(self, found: Difference) -> None:
+        if any(found.comments):
+            words = zip(found.comments, ("changed", "added", "removed"), strict=True)
+            self._line("~", "comments", kind=", ".join(f"{count} {word}" for count, word in words if count))
+        if found.structure:
+            self._line("~", "structure", kind="the same values in another shape")
+        if found.layout:
+            self._line("~", "layout", kind="the same values and comments, written in another way")
+        if found.resealed:
+            self._line("~", "seal", kind="the same content, written again (MAC and date)")
+
+    def _shown(self, found: Difference, change: Change) -> str:
+        """The values themselves, where that was asked for; in a configuration, whose keys they are."""
+        from encconf.config import NAME
+
+        if self._values:
+            tell: Callable[[str], str | None] = _quoted
+        elif os.path.basename(found.new.path) == NAME and not any(found.encrypted):
+            tell = self._names.written
+        else:
+            return ""
+        told = [each and tell(each) for each in (change.old_value, change.new_value) if each is not None]
+        return one_line(" → ".join(dict.fromkeys(map(str, told)))) if all(told) else ""
+
+    def _key(self, key: MasterKey) -> str:
+        return one_line(self._names.full(key))
+
+    def _line(self, sign: str, where: str, *, kind: str, values: str = "") -> None:
+        color = next((color for each, color in _SIGNS.values() if each == sign), _YELLOW)
+        self._say(f"  {self._paint(color, sign)} {where}: {kind}{f': {values}' if values else ''}")
+
+    def _say(self, line: str) -> None:
+        self._lines.append(line)
+
+    def _paint(self, color: str, text: str) -> str:
+        return f"\033[{color}m{text}\033[0m" if self._colored else text
+
+
+def _existence(found: Difference) -> str:
+    encrypted = "encrypted" if any(found.encrypted) else "not encrypted"
+    return f"{'new' if found.old.text is None else 'gone'}, {encrypted}"
+
+
+def _said(change: Change) -> str:
+    """What happened, in words."""
+    from encconf.path import spell
+
+    if change.kind == "moved":
+        to = f"moved to {one_line(spell(change.path))}" if change.old != change.new else "moved"
+        return f"{to}, where its ciphertext cannot be decrypted" if change.lost else to
+    if change.kind in ("cleared", "sealed"):
+        said = {"cleared": "in clear now", "sealed": "encrypted now"}[change.kind]
+        return said if change.same else f"{said}, {'and' if change.certain else 'perhaps'} changed"
+    if change.kind == "changed" and not change.certain:
+        return "another ciphertext, perhaps of the same value"
+    if change.retyped:
+        return "{}, was {} and is {}".format(change.kind, *map(_with_article, change.types))
+    return change.kind
+
+
+def _with_article(kind: str) -> str:
+    return kind if kind in ("null", "bytes") else f"a {kind}"
+
+
+def _quoted(value: str) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

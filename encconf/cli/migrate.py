@@ -1,0 +1,412 @@
+"""``encconf import`` and ``encconf doctor``: out of plain text, and where to; see `encconf.migration`."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from encconf import api, fileio
+from encconf.cli import files
+from encconf.cli.console import visible
+from encconf.cli.rule import find_rule
+from encconf.errors import (
+    AlreadyEncryptedError,
+    EmptyDocumentError,
+    EncconfError,
+    InputError,
+    KeyAccessError,
+    MissingFileError,
+    NotEncryptedError,
+    OutputError,
+    UsageError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from encconf.cli.console import Console
+    from encconf.cli.table import Value
+    from encconf.config import Rule
+    from encconf.migration.dialects import Reading
+    from encconf.migration.history import Past
+    from encconf.migration.ways import Found
+    from encconf.sources import Probe
+
+
+class UnusableError(EncconfError):
+    """A way that was asked for cannot be used here."""
+
+    slug = "unusable"
+
+
+def import_(
+    console: Console,
+    *,
+    file: str,
+    output: str | None,
+    dialect: str | None,
+    literal: bool,
+    delete: bool,
+    force: bool,
+    dry_run: bool,
+    json: bool,
+    config: str | None,
+    **keys_and_selection: Value,
+) -> None:
+    """Make an encrypted file of a plain one, say what became of the old one, and what comes next."""
+    from encconf.git import exposure
+    from encconf.migration import dialects, plain
+
+    path, text = _plain_file(file, delete)
+    dialect = dialect or dialects.guess(os.path.abspath(file))
+    reading = dialects.read(text, dialect)
+    values = _values(file, reading, literal)
+    _warn_of_reading(console, file, text, reading)
+    target = output or _default_target(file)
+    if target in files.STDOUT:
+        raise UsageError("an encrypted file is made, which has a name", hint="-o FILE")
+    format = files.format_of(target, None)
+    body = plain.render(reading, values, format)
+    rule = find_rule(console, target, also=[file], config=config, **keys_and_selection)
+    clear = _left_in_clear(body, format, rule)
+    if clear:
+        console.warn(f"{_some(clear)} will be readable in {target}: so says {rule.name}")
+    written = False if dry_run else _write(console, target, body, values, format, rule, force=force)
+    state = exposure(file)
+    if delete and not dry_run:
+        _delete(console, file, path, text, reading, target, values, format)
+    elif state is not None:
+        files.warn_if_exposed(console, file)
+    report = {
+        "file": file,
+        "dialect": dialect,
+        "output": target,
+        "written": written,
+        "deleted": not os.path.lexists(file),
+        "names": list(values),
+        "in_clear": clear,
+        "lost_lines": reading.lost,
+        "git": _history(console, file, values, dialect, state),
+        "next": _next(target, list(values)),
+    }
+    if json:
+        from json import dumps
+
+        console.data(dumps(report, indent=2) + "\n")
+    else:
+        console.data(_next_text(report["next"], target))
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def _plain_file(file: str, delete: bool) -> tuple[str, str]:
+    """The path, with links followed, and the text."""
+    path = fileio.resolve(file)
+    if delete and (os.path.islink(file) or fileio.is_special(path)):
+        raise UsageError("it is a link, or no file at all, and is not deleted").about(file)
+    try:
+        return path, fileio.read_text(path)
+    except InputError as error:
+        error.file = file
+        raise
+
+
+def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
+    """The values to keep.  Raises what says that there are none, or not all of them."""
+    if not reading.variables:
+        raise EmptyDocumentError(
+            f"there is no variable in it, as {reading.dialect} reads it", hint="--dialect says how to read it"
+        ).about(file)
+    if "sops_mac" in reading.variables or "sops_version" in reading.variables:
+        raise AlreadyEncryptedError("it is an encrypted file already", hint=f"encconf edit {file}").about(
+            file
+        )
+    needy = [variable for variable in reading.variables.values() if variable.needs]
+    if needy and not literal:
+        needs = sorted({need for variable in needy for need in variable.needs})
+        raise InputError(
+            f"{_some(variable.name for variable in needy)} cannot be told from the file alone:"
+            f" {reading.dialect} would put something in for {_some(needs)}",
+            hint="write what is meant into the file, or keep such values as they are written: --literal",
+        ).about(file)
+    return reading.written if literal else reading.values
+
+
+def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:
+    from encconf.migration import dialects
+
+    if reading.lost:
+        console.warn(
+            f"{file}: {reading.dialect} passes over line {_some(map(str, reading.lost))}, and so does this",
+            hint=f"if another program reads it, say which: --dialect {'|'.join(dialects.DIALECTS)}",
+        )
+    if reading.twice:
+        console.warn(
+            f"{file}: {_some(dict.fromkeys(reading.twice))} is there more than once; the last counts"
+        )
+    others: dict[str, list[str]] = {}
+    for name, differing in dialects.differences(text, reading).items():
+        for other in differing:
+            others.setdefault(other, []).append(name)
+    for other, differing in others.items():
+        names = sorted(differing, key=[*reading.variables, *differing].index)
+        console.note(
+            f"{file} was read as {reading.dialect} does; {other} would read {_some(names)} otherwise"
+        )
+    if os.name == "posix" and stat.S_IMODE(os.stat(file).st_mode) & 0o077:
+        console.warn(f"others on this machine may read {file}", hint=f"chmod 600 {files.quoted(file)}")
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def _default_target(file: str) -> str:
+    """Beside it, ``secrets.enc.yaml`` for ``.env``, ``app.enc.yaml`` for ``app.env`` or ``app``."""
+    folder, name = os.path.split(file)
+    if name == ".env" or name.startswith(".env."):
+        name = f"secrets{name.removeprefix('.env')}"
+    return os.path.join(folder, f"{name.removesuffix('.env') or 'secrets'}.enc.yaml")
+
+
+def _left_in_clear(text: str, format: str, rule: Rule) -> list[str]:
+    """The names whose values the rule leaves as they are."""
+    from encconf import formats
+
+    document = formats.module(format).scan(text, comments=True)
+    chosen = rule.selection.choose(document).leaves
+    return [
+        str(leaf.step)
+        for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        if not is_chosen and leaf.data
+    ]
+
+
+def _write(
+    console: Console,
+    target: str,
+    plain: str,
+    values: Mapping[str, str],
+    format: str,
+    rule: Rule,
+    *,
+    force: bool,
+) -> bool:
+    """Encrypt into a file that is new, or may be replaced; whether there was something to write."""
+    path = fileio.resolve(target)
+    there = _there(path)
+    if there is not None:
+        differing = _differing(console, there, values, format, force)
+        if not differing:
+            console.note(f"{target} has the same values already, and is left as it is")
+            return False
+        if not force:
+            raise OutputError(
+                f"it is there already, and has other values than the file to import: {_some(differing)}",
+                hint="write another: -o FILE, or replace it: --force",
+            ).about(target)
+    try:
+        twin = there if there is not None and _is_encrypted(there, format) else None
+        enc = api.encrypt(
+            plain, rule, format=format, twin=twin, credentials=files.credentials(console), notify=console.warn
+        )
+    except EncconfError as error:
+        raise error.about(target) from None
+    fileio.write_atomic(path, enc, replacing=there)
+    count = "1 value" if len(values) == 1 else f"{len(values)} values"
+    try:
+        _compare(console, target, values, format)
+        console.note(f"wrote {target}: {count}, read back and the same")
+    except KeyAccessError:
+        console.note(f"wrote {target}: {count}; no key is here to read it back with")
+    return True
+
+
+def _there(path: str) -> str | None:
+    try:
+        return fileio.read_text(path)
+    except MissingFileError:
+        return None
+
+
+def _differing(console: Console, text: str, values: Mapping[str, str], format: str, force: bool) -> list[str]:
+    """The names that have another value in an encrypted text, or none."""
+    try:
+        found = api.loads(text, format=format, credentials=files.credentials(console))
+    except NotEncryptedError:
+        return ["all of them (it is not encrypted)"]
+    except EncconfError:
+        if not force:
+            raise
+        return ["all of them"]
+    return [name for name in {**values, **found} if found.get(name) != values.get(name)]
+
+
+def _is_encrypted(text: str, format: str) -> bool:
+    try:
+        files.metadata(text, format)
+    except EncconfError:
+        return False
+    return True
+
+
+def _compare(console: Console, target: str, values: Mapping[str, str], format: str) -> None:
+    """Open what is on disk.  Raises OutputError if it is not what was meant, and what opening raises."""
+    try:
+        text = fileio.read_text(fileio.resolve(target))
+        if api.loads(text, format=format, credentials=files.credentials(console)) == values:
+            return
+    except EncconfError as error:
+        raise error.about(target) from None
+    raise OutputError("what was written reads back as something else").about(target)
+
+
+def _delete(
+    console: Console,
+    file: str,
+    path: str,
+    text: str,
+    reading: Reading,
+    target: str,
+    values: Mapping[str, str],
+    format: str,
+) -> None:
+    """Remove the old file, once the new one has opened and holds all that is in it."""
+    if reading.lost:
+        raise UsageError("it has lines that were not understood, and is not deleted").about(file)
+    _compare(console, target, values, format)
+    try:
+        if fileio.read_text(path) != text:
+            raise OutputError("it has changed meanwhile, and is not deleted").about(file)
+        os.unlink(path)
+    except OSError as error:
+        raise OutputError(f"it cannot be deleted: {error.strerror}").about(file) from None
+    console.note(f"deleted {file}; copies, backups and the disk's free blocks may still have it")
+
+
+# --- git -------------------------------------------------------------------------------------
+
+
+def _history(
+    console: Console, file: str, values: Mapping[str, str], dialect: str, state: str | None
+) -> dict[str, Any] | None:
+    """What git has of the old file; None if it is in no repository."""
+    from encconf.git import repository
+    from encconf.migration import history
+
+    if repository(os.path.dirname(os.path.abspath(file))) is None:
+        return None
+    report: dict[str, Any] = {"tracked": state == "tracked", "ignored": state is None}
+    status = console.status()
+    done = status.watch("git") if status is not None else lambda: None
+    try:
+        past = history.past(file, values, dialect, console.environ)
+    finally:
+        done()
+    if past is None:
+        console.warn(f"git could not say whether {file} was ever committed")
+        return report
+    report |= {name: getattr(past, name) for name in ("commits", "pushed", "rotate", "earlier", "complete")}
+    _tell_past(console, file, past)
+    return report
+
+
+def _tell_past(console: Console, file: str, past: Past) -> None:
+    part = "" if past.complete else ", as far as this clone can tell (it has not all of the history)"
+    if not past.commits:
+        console.note(f"{file} was never committed{part}")
+        return
+    newest = past.commits[0][:12]
+    where = f"a commit ({newest})" if len(past.commits) == 1 else f"{len(past.commits)} commits (to {newest})"
+    pushed = ", and a remote has it, too" if past.pushed else ""
+    console.warn(f"{file} is in {where}{pushed}{part}: whoever has the repository has what it held")
+    if past.rotate:
+        console.hint(f"rotate, since today's values are in it: {', '.join(past.rotate)}")
+    if past.earlier:
+        console.hint(f"make sure that earlier values open nothing any more: {', '.join(past.earlier)}")
+
+
+# --- what comes next -------------------------------------------------------------------------
+
+
+def _next(target: str, names: list[str]) -> dict[str, list[str]]:
+    from encconf.migration import ways
+
+    return {way.name: ways.steps(way, target, names) for way in ways.WAYS}
+
+
+def _next_text(steps: object, target: str) -> str:
+    assert isinstance(steps, dict)
+    lines = ["What next? Seven ways; encconf doctor says which of them this machine has.", ""]
+    for name, commands in steps.items():
+        lines += [
+            f"  {label:<13}{command}" for label, command in zip([name, *[""] * 9], commands, strict=False)
+        ]
+    quoted = files.quoted(target)
+    lines += [
+        "",
+        "Of a new key (keygen), put what it prints into .sops.yaml, then: encconf updatekeys " + quoted,
+        "Of values that stay elsewhere (ref+…): encconf exec --resolve " + quoted + " -- PROGRAM",
+    ]
+    return visible("\n".join([*lines, ""]))
+
+
+def doctor(console: Console, *, way: list[str], json: bool) -> None:
+    """Say which of the seven ways can be used here; raises UnusableError if one that is named cannot."""
+    from encconf.migration import ways
+
+    known = {each.name: each for each in ways.WAYS}
+    for name in way:
+        if name not in known:
+            raise UsageError(f"there is no way called {name}", hint=f"there are: {', '.join(known)}")
+    found = ways.look([known[name] for name in way or known], files.credentials(console), os.getcwd())
+    if json:
+        from json import dumps
+
+        console.data(dumps({"user": ways.user(), "ways": list(map(_way_report, found))}, indent=2) + "\n")
+    else:
+        console.data(_way_text(found, ways.user()))
+    unusable = [each.way.name for each in found if not each.usable]
+    if way and unusable:
+        raise UnusableError(f"cannot be used here: {', '.join(unusable)}")
+
+
+def _way_report(found: Found) -> dict[str, Any]:
+    return {
+        "name": found.way.name,
+        "title": found.way.title,
+        "usable": found.usable,
+        "parts": [
+            {
+                "name": label,
+                "usable": part.usable,
+                "who": part.who,
+                "missing": part.missing,
+                "note": part.note,
+            }
+            for label, part in found.parts.items()
+        ],
+    }
+
+
+def _way_text(found: list[Found], user: str) -> str:
+    count = sum(each.usable for each in found)
+    lines = [f"{count} of {len(found)} ways can be used here, as {user}" if len(found) > 1 else f"as {user}"]
+    for each in found:
+        lines += ["", f"{each.way.name}: {'usable' if each.usable else 'not usable'} ({each.way.title})"]
+        lines += [f"  {label:<14} {_part_text(part)}" for label, part in each.parts.items()]
+    return visible("\n".join([*lines, ""]))
+
+
+def _part_text(part: Probe) -> str:
+    said = [f"yes, as {part.who}" if part.who else "yes"] if part.usable else ["no"]
+    said += [f"missing: {', '.join(part.missing)}"] if part.missing else []
+    return "; ".join(filter(None, [*said, *part.note.split("\n")])).replace("\n", "; ")
+
+
+def _some(names: Iterable[str]) -> str:
+    """Some names, and that there are more."""
+    all_names = list(names)
+    return ", ".join(all_names[:8]) + (f" and {len(all_names) - 8} more" if len(all_names) > 8 else "")

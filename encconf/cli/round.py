@@ -1,0 +1,551 @@
+"""One round over files that changes who can open them: plan, show, carry out, report.
+
+Plans need no key.  What needs keys goes on side by side (`encconf.many`), and the files are
+written one by one in the order in which they were named: whenever it all ends, by a signal or a
+full disk, each is still the old one or is the new one, and another round can go on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import allocate_lock
+from contextlib import closing
+
+from encconf import changes, fileio
+from encconf.cli import checklist, files
+from encconf.cli.console import counted, one_line
+from encconf.errors import ChangedError, ConflictError, EncconfError, NoConfigError, UsageError
+from encconf.many import side_by_side
+from encconf.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from encconf.audit.names import Names
+    from encconf.changes import Plan, Seen
+    from encconf.cli.console import Console
+    from encconf.config import Config, Rule
+    from encconf.keys import MasterKey
+    from encconf.selection import Selection
+
+    Planner = Callable[["Change"], Plan]
+    Row = dict[str, object]
+
+
+class Change:
+    """What is to happen to one file.
+
+    ``strangers`` are keys of it that its rule does not name, ``told`` warnings with their hints, and
+    ``enc`` is the new text once there is one.
+    """
+
+    __slots__ = ("enc", "file", "format", "plan", "source", "strangers", "told")
+    plan: Plan
+
+    def __init__(self, file: str, input_type: str | None) -> None:
+        self.file = file
+        self.source = files.read(file, in_place=False, output=None, override=None)
+        self.format = files.format_of(self.source.name, input_type)
+        self.strangers: list[MasterKey] = []
+        self.told: list[tuple[str, str | None]] = []
+        self.enc: str | None = None
+
+    def warn(self, text: str, hint: str | None = None) -> None:
+        """Keep a warning for later: this may be another thread than the one that speaks."""
+        self.told.append((text, hint))
+
+
+class Round:
+    """How a command goes through its files, and what came of each.
+
+    ``command`` are its words.  ``output`` is where a result goes that does not replace its file;
+    ``rotate`` and ``ignore_mac`` are as for `encconf.changes.carry_out`.  With ``asks``, somebody has to
+    agree to the plan.  ``checklist`` is a file that gets what those could read who go, before anything is
+    changed: whatever happens then, nothing of it is forgotten.  ``resume`` is the option by which a
+    round over the same files begins with a later one; without it, one that begins anew does only what
+    is left.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        command: str,
+        *,
+        input_type: str | None,
+        config: str | None = None,
+        dry_run: bool = False,
+        fail_fast: bool = False,
+        json: bool = False,
+        output: str | None = None,
+        rotate: bool = True,
+        ignore_mac: bool = False,
+        asks: bool = False,
+        checklist: str | None = None,
+        resume: str = "",
+    ) -> None:
+        self.console = console
+        self.command = command
+        self.input_type = input_type
+        self.config = config
+        self.dry_run = dry_run
+        self.fail_fast = fail_fast
+        self.json = json
+        self.output = output
+        self.rotate = rotate
+        self.ignore_mac = ignore_mac
+        self.asks = asks and not dry_run
+        self.checklist = checklist if not dry_run else None
+        self.resume = resume
+        self.credentials = files.credentials(console)
+        self._configs: dict[str, Config] = {}
+        self._reading = allocate_lock()
+        self._names: Names | None = None
+        self._unnamed: set[MasterKey] = set()
+        self._said: set[str] = set()
+        self._alone = True
+        self._left: list[str] = []
+        self._failed: list[tuple[str, EncconfError]] = []
+        self._rows: list[Row] = []
+        self._plans: dict[tuple[str, ...], list[str]] = {}
+        self._seen: dict[str, list[tuple[str, list[str]]]] = {}
+
+    def rule(self, change: Change) -> Rule:
+        """The rule of a file; raises as `encconf.config.find_rule`."""
+        from encconf.config import find_rule
+
+        with self._reading:
+            return find_rule(change.file, config=self.config, read=self._configs, notify=change.warn)
+
+    # --- going -------------------------------------------------------------------------------
+
+    def run(self, paths: Sequence[str], planner: Planner) -> None:
+        """Go through the files; ``planner`` makes the plan for each, possibly in another thread.
+
+        Raises the error of a single file, or one that says how many failed.
+        """
+        self._alone = len(paths) == 1
+        from_stdin = any(path in files.STDIN for path in paths)
+        to_stdout = self.output in files.STDOUT or from_stdin
+        if self.checklist is not None and from_stdin:
+            raise UsageError("--checklist is for files, not for stdin")  # which is read only once
+        if self.json and to_stdout and not self.dry_run:
+            raise ConflictError("the report of --json and the file itself would both go to stdout")
+        if not paths:
+            self.console.note("no encrypted file has changed")
+        elif not self._alone:
+            from encconf.envelope import DataKeyCache
+
+            self.credentials.cache = DataKeyCache()
+        self._left = list(paths)
+        try:
+            with fileio.SignalGuard():
+                agreed = self._prepare(paths, planner) if self.asks or self.checklist else None
+                self._go(planner, agreed)
+            if self._left:
+                self._say_left("stopped", len(paths))
+        except (KeyboardInterrupt, SystemExit):
+            self._say_left("interrupted", len(paths))
+            raise
+        finally:
+            self._report(to_stdout)
+        if self._failed:
+            raise self._failure(len(paths))
+
+    def _plan(self, file: str, planner: Planner) -> Change:
+        change = Change(file, self.input_type)
+        change.plan = planner(change)
+        return change
+
+    def _go(self, planner: Planner, agreed: dict[str, list[str]] | None) -> None:
+        def work(file: str) -> Change:
+            change = self._plan(file, planner)
+            if agreed is not None and self._meant(change.plan) != agreed[file]:
+                raise ChangedError("it was changed meanwhile; nothing was written", hint="run it again")
+            if change.plan.changes and not self.dry_run:
+                change.enc = changes.carry_out(
+                    change.plan,
+                    rotate=self.rotate,
+                    credentials=self.credentials,
+                    ignore_mac=self.ignore_mac,
+                    notify=change.warn,
+                )
+            return change
+
+        if self._failed and self.fail_fast:
+            return
+        paths = list(self._left)
+        if not self.dry_run and self.output is None:
+            self._sweep(paths)
+        doing = "planning" if self.dry_run else "rotating" if self.command == "rotate" else "updating"
+        with self.console.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:
+            for file, change in results:
+                self._settle(file, change)
+                step()
+                if self._failed and self.fail_fast:
+                    return
+                del self._left[0]
+
+    def _sweep(self, paths: Sequence[str]) -> None:
+        """Take away what earlier writes have left that were killed."""
+        for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for path in paths):
+            for name in fileio.sweep(folder):
+                path = one_line(os.path.join(folder, name))
+                self.console.note(f"removed {path}, which a write that was killed has left")
+
+    def _settle(self, file: str, change: Change | EncconfError) -> None:
+        """Write one file, or say why not; all that happens to it is told here."""
+        if isinstance(change, EncconfError):
+            self._fail(file, change)
+            return
+        self._tell(change)
+        wanted = change.plan
+        if not wanted.changes:
+            if not (self.dry_run and self.json):
+                self.console.note(f"{one_line(file)} is up to date")
+            self._rows.append(self._row(change, "unchanged"))
+            return
+        if self.dry_run:
+            self._plans.setdefault(tuple(self._lines(wanted)), []).append(file)
+        else:
+            if self._alone and self.command == "updatekeys" and not self.asks:
+                self._show(one_line(file), self._lines(wanted))
+            assert change.enc is not None
+            try:
+                written = files.write(
+                    self.console, change.enc, change.source, in_place=self.output is None, output=self.output
+                )
+            except EncconfError as error:
+                self._fail(file, error)
+                return
+            if written is not None:
+                self.console.note(f"wrote {one_line(written)}{self._brief(wanted)}")
+        self._rows.append(self._row(change, "would-change" if self.dry_run else "changed"))
+
+    def _fail(self, file: str, error: EncconfError) -> None:
+        if error.file == os.path.realpath(file):
+            error.file = file
+        elif not (self._alone and isinstance(error, NoConfigError)):
+            error.about(file)
+        if not self._alone and str(error) not in self._said:  # a mistake in .sops.yaml is every file's
+            self.console.error(error)
+        self._said.add(str(error))
+        self._failed.append((file, error))
+        self._rows.append({**_EMPTY, "file": file, "status": "failed", "error": _error(error)})
+
+    def _failure(self, total: int) -> EncconfError:
+        if self._alone:
+            return self._failed[0][1]
+        names = [one_line(file) for file, _ in self._failed]
+        named = ", ".join(names[:10]) + (" and others" if len(names) > 10 else "")
+        last = EncconfError(f"{len(names)} of {total} files failed: {named}")
+        codes = {error.exit_code for _, error in self._failed}
+        last.exit_code = codes.pop() if len(codes) == 1 else 1
+        return last
+
+    # --- before anything is changed ----------------------------------------------------------
+
+    def _prepare(self, paths: Sequence[str], planner: Planner) -> dict[str, list[str]]:
+        """Make all plans, have them agreed to, and write the checklist; what is to happen to which file."""
+        rows: dict[str, Row] = {}
+        plans: dict[tuple[str, ...], list[str]] = {}
+        agreed: dict[str, list[str]] = {}
+        seen: list[str] = []
+        with (
+            self.console.progress(len(paths), "planning") as step,
+            closing(side_by_side(lambda file: self._plan(file, planner), paths)) as results,
+        ):
+            for file, change in results:
+                step()
+                if isinstance(change, EncconfError):
+                    self._fail(file, change)
+                    if self.fail_fast:
+                        break
+                    continue
+                self._tell(change)
+                if not change.plan.changes:
+                    self.console.note(f"{one_line(file)} is up to date")
+                    self._rows.append(self._row(change, "unchanged"))
+                    continue
+                agreed[file] = self._meant(change.plan)
+                rows[file] = self._row(change, "left")
+                plans.setdefault(tuple(self._lines(change.plan)), []).append(file)
+                seen += self._items(change)
+        if not (self._failed and self.fail_fast):
+            if self.asks and agreed and not self._agreed(plans):
+                for file, row in rows.items():
+                    self.console.note(f"{one_line(file)} was left as it is")
+                    self._rows.append(row)
+                agreed = {}
+            if self.checklist is not None and agreed:
+                self._write_checklist(self.checklist, seen)
+        settled = {row["file"] for row in self._rows}
+        self._left = [file for file in paths if file not in settled]
+        return agreed
+
+    def _meant(self, wanted: Plan) -> list[str]:
+        """All that was said of a plan."""
+        seen = wanted.seen()
+        return [*_lines(wanted, rotate=self.rotate), *(map(spell, seen.paths) if seen else ())]
+
+    def _agreed(self, plans: dict[tuple[str, ...], list[str]]) -> bool:
+        """Whether somebody says yes."""
+        for said, names in plans.items():
+            self._show(", ".join(map(one_line, names)), said)
+        if not self.console.can_ask():
+            raise UsageError("nobody is there to agree", hint="--yes agrees to all, --dry-run only shows")
+        count = sum(map(len, plans.values()))
+        many = f" with {count} files" if count > 1 else ""
+        try:
+            return self.console.ask(f"go on{many}? [y/N]").lower().startswith("y")
+        except EOFError:
+            return False
+
+    def _items(self, change: Change) -> list[str]:
+        """What the checklist says of a file."""
+        seen = change.plan.seen()
+        if seen is None:
+            return []
+        who, file = self._who(change.plan, seen), one_line(change.file)
+        return [checklist.item(who, file, one_line(spell(path))) for path in seen.paths]
+
+    def _write_checklist(self, path: str, items: list[str]) -> None:
+        if not items:
+            self.console.note(f"nobody goes: there is nothing for {one_line(path)}")
+            return
+        added = checklist.write(path, items)
+        values = f"{counted(len(items), 'value')} to change"
+        known = f", {len(items) - added} of them known" if added < len(items) else ""
+        self.console.note(f"wrote {one_line(path)}: {values}{known}")
+
+    # --- telling -----------------------------------------------------------------------------
+
+    def _tell(self, change: Change) -> None:
+        self._learn([*change.plan.gone, *change.strangers])
+        file = one_line(change.file)
+        for key in change.strangers:
+            change.warn(
+                f"{file} is encrypted for {key.TYPE} {self.names.full(key)} too, "
+                "which .sops.yaml does not name",
+                hint=f"encconf updatekeys {file} takes it out",
+            )
+        for text, hint in change.told:
+            if text not in self._said:
+                self.console.warn(text, hint)
+            self._said.add(text)
+
+    def _show(self, names: str, said: Sequence[str]) -> None:
+        self.console.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
+
+    def _say_left(self, why: str, total: int) -> None:
+        """Where it all ended, and how to go on."""
+        if self._alone or self.dry_run:
+            return
+        done = sum(row["status"] in ("changed", "unchanged") for row in self._rows)
+        failed = f", {len(self._failed)} failed" if self._failed else ""
+        self.console.warn(f"{why}: {done} of {total} files are done{failed}; the others are as they were")
+        if self._left:
+            self.console.hint(f"go on with: {_again(self.resume, self._left[0])}")
+
+    def _brief(self, wanted: Plan) -> str:
+        before, after = wanted.thresholds
+        parts = [f"+{self.names.of(key)}" for key in wanted.come]
+        parts += [f"-{self.names.of(key)}" for key in wanted.gone]
+        if before != after:
+            parts.append(f"it takes {after} of its {len(wanted.new)} groups" if after else "one group")
+        if wanted.reselects:
+            parts.append("other values")
+        renewed = ", under a new data key" if wanted.renews(rotate=self.rotate) else ""
+        return renewed + (f" ({', '.join(parts)})" if parts else "")
+
+    def _lines(self, wanted: Plan) -> list[str]:
+        return _lines(wanted, rotate=self.rotate, names=self.names)
+
+    def _learn(self, keys: list[MasterKey]) -> None:
+        """Ask git what keys were called that .sops.yaml does not name, or not any more."""
+        unnamed = {key for key in keys if self.names.given(key) is None} - self._unnamed
+        if unnamed:
+            from encconf.audit.history import name_former
+
+            self._unnamed |= unnamed
+            name_former(self.names, unnamed)
+
+    @property
+    def names(self) -> Names:
+        """What people call keys, by the configurations that were read."""
+        from encconf.audit.names import Names
+
+        if self._names is None:
+            from encconf.config import find_config
+
+            self._names = Names()
+            found = self.config or find_config(None, os.getcwd())
+            for path in self._configs or filter(None, [found]):
+                try:
+                    self._names.add_config(path)
+                except EncconfError as error:
+                    self.console.warn(f"{error}; keys are shown without names")
+        return self._names
+
+    # --- the report ----------------------------------------------------------------------------
+
+    def _row(self, change: Change, status: str) -> Row:
+        wanted = change.plan
+        row: Row = {**_EMPTY, "file": change.file, "status": status}
+        row["strangers"] = [self._key(key) for key in change.strangers]
+        if not wanted.changes:
+            return row
+        row["data_key"] = "new" if wanted.renews(rotate=self.rotate) else "kept"
+        row["added"] = [self._key(key) for key in wanted.come]
+        row["removed"] = [self._key(key) for key in wanted.gone]
+        before, after = wanted.thresholds
+        if before != after:
+            row["threshold"] = {"before": before, "after": after}
+        if wanted.reselects:
+            row["selection"] = {
+                "before": wanted.metadata.selection.to_entries(),
+                "after": wanted.rule.selection.to_entries(),
+            }
+        seen = wanted.seen()
+        if seen is not None:
+            paths = [spell(path) for path in seen.paths]
+            row["seen"] = {"values": paths, "alone": seen.alone}
+            if status != "left":
+                self._seen.setdefault(self._who(wanted, seen), []).append((change.file, paths))
+        return row
+
+    def _who(self, wanted: Plan, seen: Seen) -> str:
+        """Who goes, as the subject of a sentence."""
+        who = ", ".join(self.names.full(key) for key in wanted.gone)
+        return who if seen.alone else f"{who}, together with keys of other groups,"
+
+    def _key(self, key: MasterKey) -> Row:
+        return {"type": key.TYPE, "name": key.name, "who": self.names.given(key)}
+
+    def _report(self, to_stdout: bool) -> None:
+        say = self.console.note if to_stdout and not self.dry_run else self.console.data
+        if self.json:
+            from json import dumps
+
+            counts = [row["status"] for row in self._rows]
+            reached = {row["file"] for row in self._rows}
+            report: Row = {
+                "command": self.command,
+                "dry_run": self.dry_run,
+                "files": self._rows,
+                "changed": counts.count("would-change" if self.dry_run else "changed"),
+                "unchanged": counts.count("unchanged"),
+                "failed": counts.count("failed"),
+                "not_reached": [file for file in self._left if file not in reached],
+            }
+            self.console.data(dumps(report, indent=2) + "\n")
+        else:
+            texts = [_plan_text(self._plans)] if self._plans else []
+            texts += [_seen_text(self._seen)] if self._seen else []
+            if texts:
+                say("\n".join(texts))
+        if self._seen and not self.dry_run:
+            self.console.warn("whoever is gone may have kept the values: change the secrets themselves, too")
+
+
+_EMPTY: Row = {
+    "file": "",
+    "status": "",
+    "data_key": None,
+    "added": [],
+    "removed": [],
+    "threshold": None,
+    "selection": None,
+    "strangers": [],
+    "seen": None,
+    "error": None,
+}
+
+
+def _error(error: EncconfError) -> Row:
+    return {"slug": error.slug, "message": error.message, "hint": error.hint}
+
+
+def _plan_text(plans: dict[tuple[str, ...], list[str]]) -> str:
+    blocks = []
+    for said, names in plans.items():
+        blocks.append(
+            "".join([*(f"{one_line(name)}\n" for name in names), *(f"  {line}\n" for line in said)])
+        )
+    return "\n".join(blocks)
+
+
+def _seen_text(seen: dict[str, list[tuple[str, list[str]]]]) -> str:
+    blocks = []
+    for who, places in seen.items():
+        said = [f"{who} could read these values. Change them where they come from:"]
+        for file, paths in places:
+            said += [one_line(file), *(f"  {one_line(path)}" for path in paths)]
+        blocks.append("\n".join(said) + "\n")
+    return "\n".join(blocks)
+
+
+def _lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str]:
+    """What a plan changes, for people."""
+    said: list[str] = []
+    same = [set(group) for group in wanted.old] == [set(group) for group in wanted.new]
+    if not same or wanted.thresholds[0] != wanted.thresholds[1]:
+        said += _difference(wanted, names)
+    if wanted.reselects:
+        before, after = wanted.metadata.selection, wanted.rule.selection
+        said.append(f"what is encrypted: {_selection(after)}; until now {_selection(before)}")
+    if wanted.renews(rotate=rotate):
+        why = ", since somebody who knows the old one is gone" if wanted.gone else ""
+        said.append(f"every value gets a new data key{why}")
+    elif wanted.gone:
+        said.append("the data key stays, although somebody who knows it is gone")
+    return said
+
+
+def _difference(wanted: Plan, names: Names | None = None) -> list[str]:
+    """How a plan changes the groups, a line for each key: kept, ``+++`` new, ``---`` gone."""
+
+    def line(sign: str, key: MasterKey) -> str:
+        name = names.given(key) if names is not None else None
+        return f"{sign} {key.name} ({name})" if name else f"{sign} {key.name}"
+
+    said: list[str] = []
+    old, new = wanted.thresholds
+    if old == new:
+        said += [f"shamir_threshold: {new}"] if new else []
+    else:
+        said += [f"+++ shamir_threshold: {new}"] if new else []
+        said += [f"--- shamir_threshold: {old}"] if old else []
+    for number in range(max(len(wanted.old), len(wanted.new))):
+        before = wanted.old[number] if number < len(wanted.old) else []
+        after = wanted.new[number] if number < len(wanted.new) else []
+        said.append(f"Group {number + 1}")
+        said += [line("   ", key) for key in after if key in before]
+        said += [line("+++", key) for key in after if key not in before]
+        said += [line("---", key) for key in before if key not in after]
+    return said
+
+
+def _selection(selection: Selection) -> str:
+    entries = selection.to_entries()
+    return " ".join(f"{name} {value}" if isinstance(value, str) else name for name, value in entries.items())
+
+
+def _again(resume: str, file: str) -> str:
+    """The command line once more, from a file on."""
+    import shlex
+
+    words = sys.argv[1:]
+    if resume:
+        for at, word in enumerate(words):
+            if word == resume:
+                del words[at : at + 2]
+                break
+            if word.startswith(resume + "="):
+                del words[at]
+                break
+        words += [resume, file]
+    if len(words) > 30:
+        return f"the same command, and {resume} {shlex.quote(file)}" if resume else "the same command"
+    return shlex.join(["encconf", *words])

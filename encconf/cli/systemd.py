@@ -1,0 +1,213 @@
+"""``encconf systemd serve`` and ``encconf systemd unit``."""
+
+from __future__ import annotations
+
+import os
+
+from encconf import fileio
+from encconf.errors import MissingFileError, OutputError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from encconf.cli.console import Console
+    from encconf.systemd.rules import Rule
+    from encconf.systemd.units import Unit
+
+
+def serve(
+    console: Console,
+    *,
+    file: list[str],
+    socket: str | None,
+    allow: list[str],
+    allow_from: str | None,
+    reload: bool,
+    idle: str | None,
+    input_type: str | None,
+) -> None:
+    """Give units their values until SIGTERM or Ctrl-C; SIGHUP opens the files anew."""
+    import signal
+    import time
+
+    from encconf.credentials import Credentials
+    from encconf.systemd import server
+    from encconf.systemd.values import Values
+
+    if not hasattr(signal, "pidfd_send_signal"):
+        raise UsageError("there is no systemd on this system")
+    seconds = _seconds(idle)
+    rules = _rules(allow, allow_from)
+    if not file:
+        raise UsageError("no file was named")
+    if not rules:
+        raise UsageError(
+            "no rule says which unit may have which value, so that nobody would get any",
+            hint="--allow app.service:db_password=database.password",
+        )
+    server.stay_in_memory()
+    values = Values(
+        file,
+        rules,
+        lambda: Credentials.from_env(console.environ, notify=console.warn),
+        input_type=input_type,
+    )
+    given = server.activated(console.environ)
+    values.load()
+    path = socket or _default_socket(console) if given is None else str(given.getsockname())
+    listening = server.Listening(path) if given is None else None
+    listener = given if listening is None else listening.__enter__()
+    assert listener is not None
+    try:
+        desk = server.CredentialServer(listener, values, rules, log=console.note, watch=reload, idle=seconds)
+
+        def again(*_: object) -> None:
+            now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            server.notify(console.environ, f"RELOADING=1\nMONOTONIC_USEC={now}")
+            desk.reload(lambda: server.notify(console.environ, "READY=1"))
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: desk.stop())
+        signal.signal(signal.SIGHUP, again)
+        console.note(f"listening on {path}")
+        server.notify(console.environ, "READY=1")
+        desk.run()
+        server.notify(console.environ, "STOPPING=1")
+    finally:
+        if listening is not None:
+            listening.__exit__()
+    console.note("stopped")
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise UsageError("--idle is a number of seconds")
+    return seconds
+
+
+def _rules(allow: list[str], allow_from: str | None) -> list[Rule]:
+    from encconf.systemd import rules
+
+    found = [rules.read(each) for each in allow]
+    return found if allow_from is None else found + rules.read_file(allow_from)
+
+
+def _default_socket(console: Console) -> str:
+    folder = console.environ.get("RUNTIME_DIRECTORY") or ""
+    if not folder:
+        base = "/run" if os.geteuid() == 0 else console.environ.get("XDG_RUNTIME_DIR") or ""
+        if not base:
+            raise UsageError("which socket?", hint="--socket PATH")
+        folder = os.path.join(base, "encconf")
+    return os.path.join(folder, "credentials.sock")
+
+
+def unit(
+    console: Console,
+    *,
+    file: list[str],
+    unit: str | None,
+    allow: list[str],
+    socket: str | None,
+    identity: str | None,
+    variables: bool,
+    user: bool,
+    output: str | None,
+    input_type: str | None,
+    **naming: Any,
+) -> None:
+    """Print the unit files that let a unit have values, or write them into a folder.
+
+    ``naming`` is for `flat.Naming`.
+    """
+    from encconf.cli import flat
+    from encconf.systemd import rules, units
+
+    if not file:
+        raise UsageError("no file was named")
+    if unit is None:
+        raise UsageError("which unit shall have the values?", hint="--unit app.service")
+    if "." not in unit:
+        unit += ".service"
+    if allow:
+        chosen = [rules.read(f"{_pattern(unit)}:{each}") for each in allow]
+    else:
+        found = flat.paths(console, file, flat.Naming(**naming), input_type=input_type)
+        chosen = [rules.Rule(_pattern(unit), name, path) for name, path in found.items()]
+    names = [rule.credential for rule in chosen]
+    if socket is not None and not os.path.isabs(socket):
+        raise UsageError("the path of the socket must be an absolute one")
+    made = [
+        units.drop_in(unit, names, socket=socket, variables=variables),
+        units.socket_unit(unit, socket=socket),
+        units.service_unit(
+            unit,
+            _program(),
+            [os.path.abspath(each) for each in file],
+            chosen,
+            identity=os.path.abspath(identity) if identity is not None else None,
+            user=user,
+            options=["--input-type", input_type] if input_type else [],
+        ),
+    ]
+    folder = output or (
+        os.path.join(console.environ.get("XDG_CONFIG_HOME") or "~/.config", "systemd/user")
+        if user
+        else "/etc/systemd/system"
+    )
+    if output is None:
+        console.data("\n".join(f"# {os.path.join(folder, each.path)}\n{each.text}" for each in made))
+        return
+    _write(console, output, made)
+    systemctl = "systemctl --user" if user else "systemctl"
+    name = units.name_of(unit)
+    console.hint(f"{systemctl} daemon-reload && {systemctl} enable --now {name}.socket")
+
+
+def _pattern(unit: str) -> str:
+    """Which units a rule is about: those of a template are its instances."""
+    return unit.replace("@.", "@*.")
+
+
+def _program() -> list[str]:
+    """What runs this encconf: the program if it has a place of its own, else the interpreter."""
+    import shutil
+    import sys
+
+    beside = os.path.join(os.path.dirname(sys.executable), "encconf")
+    for candidate in (beside, shutil.which("encconf")):
+        if candidate and os.access(candidate, os.X_OK):
+            return [os.path.abspath(candidate)]
+    return [sys.executable, "-m", "encconf"]
+
+
+def _write(console: Console, folder: str, made: Sequence[Unit]) -> None:
+    from encconf.systemd import units
+
+    for each in made:
+        path = fileio.resolve(os.path.join(folder, each.path))
+        try:
+            there = fileio.read_text(path)
+        except MissingFileError:
+            there = None
+        if there == each.text:
+            console.note(f"{path} is up to date")
+            continue
+        if there is not None and not there.startswith(units.HEADER):
+            raise OutputError("it exists and was not written by encconf", hint="take it away first").about(
+                path
+            )
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"the folder cannot be made: {error.strerror}").about(path) from None
+        fileio.write_atomic(path, each.text, mode=0o644, replacing=there)
+        console.note(f"wrote {path}")

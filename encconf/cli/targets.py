@@ -1,0 +1,203 @@
+"""The files that a command over many works on: files, folders, patterns, and what has changed in git.
+
+A folder or a pattern gives the encrypted files there, told by their looks
+(`encconf.formats.sniff`), in a repository those that git does not ignore.  Links are not followed
+inside a folder.  What is named as a file is taken as it is, so that a mistake in it is told; and so is what
+may not be read, a folder or a file whose name can be that of an encrypted one: it is not overlooked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+
+from encconf import fileio, formats
+from encconf.cli.files import STDIN
+from encconf.errors import InputError, MissingFileError, UsageError
+from encconf.formats import sniff
+from encconf.git import worktree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
+    from encconf.cli.console import Console
+
+_MAGIC = re.compile(r"[*?[]")
+_SKIPPED: Final = frozenset({".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox"})
+
+
+def files(
+    console: Console,
+    paths: list[str],
+    *,
+    recursive: bool,
+    changed: bool,
+    encrypted: bool = True,
+    input_type: str | None = None,
+) -> list[str]:
+    """The files that ``paths`` name, each once, in their order; inside a folder by name.
+
+    A folder needs ``recursive``; a pattern (``*``, ``?``, ``[…]``, and ``**`` for any folders) is for
+    names that no file has.  ``changed`` takes only what differs from the last commit, staged or not, or
+    is new, and goes into folders; without paths it looks at the whole repository.  Not ``encrypted``: any
+    file of a folder.  ``input_type`` is the format of all files, whatever their names say.
+
+    Nothing changed is no mistake: the list is empty.  Raises MissingFileError where no file is named
+    or a folder or pattern gives none, UsageError for a folder without ``recursive``, and ``changed`` in no
+    repository.
+    """
+    if not paths and not changed:
+        raise MissingFileError("no file was named", hint="name files, patterns, or a folder with -r")
+    wanted = _Wanted(console, encrypted, input_type)
+    if changed:
+        found = wanted.among(_changed(paths))
+    else:
+        found = [name for path in paths for name in _named(path, recursive, wanted)]
+    once: dict[str, str] = {}
+    for name in found:
+        once.setdefault(name if name in STDIN else os.path.realpath(name), name)
+    return list(once.values())
+
+
+class _Wanted:
+    """Which files of a folder count."""
+
+    __slots__ = ("console", "encrypted", "input_type")
+
+    def __init__(self, console: Console, encrypted: bool, input_type: str | None) -> None:
+        self.console = console
+        self.encrypted = encrypted
+        self.input_type = input_type
+
+    def among(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if self._counts(name)]
+
+    def _counts(self, name: str) -> bool:
+        if fileio.is_leftover(os.path.basename(name)):
+            return False
+        format = self.input_type or formats.of_path(name)
+        try:
+            mode = os.lstat(name).st_mode
+            if stat.S_ISDIR(mode):
+                return not os.access(name, os.R_OK | os.X_OK)
+            if not stat.S_ISREG(mode):
+                return False
+            if not self.encrypted:
+                return True
+            with open(name, "rb") as file:
+                if not sniff.may_be(file.read(sniff.HEAD), format):
+                    return False
+            return sniff.is_encrypted(fileio.read_bytes(name), format)
+        except (FileNotFoundError, NotADirectoryError, MissingFileError):
+            return False
+        except OSError as error:
+            if format != "binary":
+                return True  # whoever wants to read it is told why that cannot be
+            self.console.warn(f"{name} cannot be read, and is left out: {(error.strerror or '').lower()}")
+        except InputError as error:
+            self.console.warn(f"{error}, and is left out")
+        return False
+
+
+def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
+    kind = "encrypted file" if wanted.encrypted else "file"
+    if path not in STDIN and os.path.isdir(path):
+        if not recursive:
+            raise UsageError(f"{path} is a folder", hint=f"-r goes through it: all {kind}s below it")
+        if found := wanted.among(below(path)):
+            return found
+        raise MissingFileError(f"there is no {kind} in it").about(path)
+    if _is_pattern(path):
+        if found := wanted.among(_matching(path)):
+            return found
+        raise MissingFileError(f"no {kind} has such a name").about(path)
+    return [path]
+
+
+def _changed(paths: list[str]) -> Iterator[str]:
+    """What has changed of what paths name, or of the repository that we are in."""
+    from encconf.git import repository
+
+    if not paths:
+        here = os.path.realpath(".")
+        yield from map(os.path.relpath, _changes(repository(here) or here))
+    known: dict[str, frozenset[str]] = {}
+    for path in paths:
+        if path in STDIN:
+            raise UsageError("--changed is for files, not for stdin")
+        if os.path.isdir(path):
+            yield from _changes(path)
+            continue
+        if not _is_pattern(path) and not os.path.lexists(path):
+            raise MissingFileError("no such file").about(path)
+        for name in _matching(path) if _is_pattern(path) else [path]:
+            real = os.path.realpath(name)
+            root = repository(os.path.dirname(real)) or ""
+            if root not in known:
+                known[root] = frozenset(_changes(root or os.path.dirname(real)))
+            if real in known[root]:
+                yield name if not os.path.islink(name) else real
+
+
+def _changes(folder: str) -> list[str]:
+    names = worktree.changed(folder)
+    if names is None:
+        raise UsageError(
+            "--changed asks git, which knows nothing of this folder",
+            hint="it works inside a git repository of yours, with git installed",
+        )
+    return names
+
+
+def below(folder: str, depth: int = -1) -> list[str]:
+    """The files in a folder and its folders, sorted: those that git lists, or all where it lists none.
+
+    Without git the folders of version control, packages and caches are left out, and those that are
+    deeper than ``depth`` steps, if that is not negative; those that may not be read stand there themselves.
+    """
+    if names := worktree.listed(folder):
+        return names
+    found = _walk(folder, depth)
+    return sorted(map(os.path.normpath, found) if folder in ("", ".") else found)
+
+
+def _walk(folder: str, depth: int) -> Iterator[str]:
+    top = os.path.join(folder, "").count(os.sep)
+    closed: list[str] = []
+    for place, folders, names in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
+        deep = os.path.join(place, "").count(os.sep) - top
+        folders[:] = [] if deep == depth else [name for name in folders if name not in _SKIPPED]
+        yield from (os.path.join(place, name) for name in names)
+    yield from closed
+
+
+# --- patterns --------------------------------------------------------------------------------------
+
+
+def _is_pattern(path: str) -> bool:
+    return path not in STDIN and _MAGIC.search(path) is not None and not os.path.lexists(path)
+
+
+def _matching(pattern: str) -> list[str]:
+    """The files below the folder that a pattern begins with that have such a name."""
+    steps = os.path.normpath(pattern).split(os.sep)
+    first = next(at for at, step in enumerate(steps) if _MAGIC.search(step))
+    base = os.sep.join(steps[:first]) or (os.sep if first else ".")
+    if not os.path.isdir(base):
+        return []
+    depth = -1 if "**" in steps else len(steps) - first - 1
+    return [name for name in below(base, depth) if _matches(os.path.normpath(name).split(os.sep), steps)]
+
+
+def _matches(name: list[str], pattern: list[str]) -> bool:
+    """Whether the steps of a name are those of a pattern, where ``**`` is any number of steps."""
+    from fnmatch import fnmatchcase
+
+    if not name or not pattern:
+        return not name and not pattern
+    if pattern[0] == "**":
+        return len(pattern) == 1 or _matches(name, pattern[1:]) or _matches(name[1:], pattern)
+    return fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])

@@ -1,0 +1,73 @@
+"""The same work on many files, side by side: calls to key services overlap, results come in order.
+
+One place for every command and function over many files.  Give the work credentials with a
+`encconf.envelope.DataKeyCache`, and what was wrapped once is unwrapped once.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import EncconfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from typing import Final, TypeVar
+
+    S = TypeVar("S")
+    T = TypeVar("T")
+
+AT_ONCE: Final = 32
+"""How many items are worked on at a time."""
+
+
+def side_by_side(
+    work: Callable[[S], T], items: Sequence[S]
+) -> Generator[tuple[S, T | EncconfError], None, None]:
+    """Each item and what ``work`` gives for it, in order; the EncconfError that it raises, in its place.
+
+    The work goes on ahead in other threads, but not much further than what has been taken.  Whoever
+    stops taking stops it all: what has not begun never will, and nobody waits for what runs.  A
+    single item is worked on in the caller's thread.
+    """
+    if len(items) < 2:
+        for item in items:
+            try:
+                yield item, work(item)
+            except EncconfError as error:
+                yield item, error
+        return
+    from collections import deque
+    from itertools import islice
+    from queue import SimpleQueue
+    from threading import Thread
+
+    jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None] = SimpleQueue()
+    going = True
+
+    def run() -> None:
+        while (job := jobs.get()) is not None and going:
+            item, answer = job
+            try:
+                answer.put(work(item))
+            except BaseException as error:  # whoever waits has to know
+                answer.put(error)
+
+    workers = min(len(items), AT_ONCE)
+    ahead: deque[tuple[S, SimpleQueue[T | BaseException]]] = deque()
+    rest = iter(items)
+    try:
+        for _ in range(workers):
+            Thread(target=run, daemon=True).start()
+        for _ in items:
+            for item in islice(rest, 2 * workers - len(ahead)):
+                ahead.append((item, SimpleQueue()))
+                jobs.put(ahead[-1])
+            item, answer = ahead.popleft()
+            result = answer.get()
+            if isinstance(result, BaseException) and not isinstance(result, EncconfError):
+                raise result
+            yield item, result
+    finally:
+        going = False
+        for _ in range(workers):
+            jobs.put(None)

@@ -1,0 +1,188 @@
+"""Three versions of a plain text made one, for `encconf.git.merge`.
+
+`merge` follows the structure of a text, not its lines: entries that each side added, changed, moved or
+took out are so in the result, with the comments, blank lines and spelling that they have.  The result
+is read again and must say what a merge of the values alone gives; if it doesn't, or the text cannot be
+taken apart, the whole file is at odds, which is a nuisance, but no wrong value.
+
+`mark` shows what is at odds between the usual markers; `marked` says whether any are left.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from encconf.errors import EncconfError
+from encconf.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.merge.tree import Block
+    from encconf.merge.weave import Side
+
+    Labels = tuple[str, str, str]
+
+MARKER_SIZE = 7
+LABELS = ("ours", "base", "theirs")
+
+
+class Merged:
+    """What came of a merge.
+
+    ``text`` is the merged text; where the sides are at odds it has ours.  ``base`` and ``theirs`` are the
+    same with the others' values there, equal to it elsewhere.  ``conflicts`` are the paths that are at
+    odds, as people spell them; ``whole`` says that it is not known where, so that all that differs is.
+    """
+
+    __slots__ = ("base", "conflicts", "text", "theirs", "whole")
+
+    def __init__(self, text: str, base: str, theirs: str, conflicts: list[str], whole: bool = False) -> None:
+        self.text = text
+        self.base = base
+        self.theirs = theirs
+        self.conflicts = conflicts
+        self.whole = whole
+
+
+def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:
+    """Merge two texts that go back to a common one, "" if they don't.
+
+    Raises nothing but what a bug would.
+    """
+    if ours == theirs or theirs == base:
+        return Merged(ours, ours, ours, [])
+    if ours == base:
+        return Merged(theirs, theirs, theirs, [])
+    if format != "binary":
+        texts = _structured(base, ours, theirs, format)
+        if texts is not None:
+            return texts
+    return Merged(ours, base, theirs, ["."], whole=True)
+
+
+def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None:
+    from encconf.merge import tree, values
+    from encconf.merge.three import Merge
+
+    texts = (base, ours, theirs)
+    # A byte order mark and the kind of line break are settings of the whole file.
+    marks = [text[:1] == "\ufeff" for text in texts]
+    crlf = [text.count("\r\n") == text.count("\n") > 0 for text in texts]
+    unbroken = [
+        text.removeprefix("\ufeff").replace("\r\n", "\n") if is_crlf else text.removeprefix("\ufeff")
+        for text, is_crlf in zip(texts, crlf, strict=True)
+    ]
+
+    def finished(text: str) -> str:
+        if _three(*crlf):
+            text = text.replace("\n", "\r\n")
+        return "\ufeff" + text if _three(*marks) else text
+
+    try:
+        was, here, there = (tree.says(text, format) for text in texts)
+        results: dict[Side, str] = {}
+        conflicts: list[str] = []
+        for side in _SIDES:
+            run = Merge(side)
+            # Each run gives the entries identities of its own.
+            trees = [tree.read(text, format) for text in unbroken]
+            results[side] = finished(run.run(*trees))
+            wanted = values.documents(was, here, there, side)
+            if side != "base" and tree.says(results[side], format) != wanted:
+                return None
+            if side == "ours":
+                conflicts = _spelled(run.conflicts, trees, format)
+                if not conflicts:
+                    # What is at odds must have been noticed.
+                    if values.documents(was, here, there, "theirs") != wanted:
+                        return None
+                    break
+            elif side == "theirs" and results["theirs"] == results["ours"]:
+                break
+    except (EncconfError, RecursionError):
+        return None
+    text = results["ours"]
+    if results.get("theirs", text) == text:
+        return Merged(text, text, text, [])
+    return Merged(text, results["base"], results["theirs"], conflicts)
+
+
+_SIDES: tuple[Side, ...] = ("ours", "theirs", "base")
+
+
+def _spelled(paths: list[tuple[str | int, ...]], trees: list[Block], format: str) -> list[str]:
+    """Paths for people: the number of the document only where there are several."""
+    single = format == "json" or (format == "yaml" and all(len(each.entries) < 2 for each in trees))
+    return list(dict.fromkeys(spell(path[1:] if single else path) for path in paths))
+
+
+def _three(was: bool, here: bool, there: bool) -> bool:
+    return there if here == was else here
+
+
+# --- markers -------------------------------------------------------------------------------------
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+
+
+def size_for(*texts: str) -> int:
+    """How many signs a marker needs so that no line of the texts looks like one."""
+    size = MARKER_SIZE
+    while any(_marker(size).search(text) for text in texts):
+        size += 1
+    return size
+
+
+def _marker(size: int) -> re.Pattern[str]:
+    return re.compile(rf"(?m)^(?:<{{{size}}}|>{{{size}}}|={{{size}}}|\|{{{size}}})(?=[ \r\n]|\Z)")
+
+
+def marked(text: str, size: int = MARKER_SIZE) -> int:
+    """The number of the first line that is a conflict marker, 0 if there is none."""
+    found = _marker(size).search(text)
+    return text.count("\n", 0, found.start()) + 1 if found is not None else 0
+
+
+def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:
+    """The text with all that is at odds between markers, and how long these are."""
+    from encconf.merge.weave import pairs
+
+    size = size_for(merged.text, merged.base, merged.theirs)
+    newline = "\r\n" if "\r\n" in merged.text else "\n"
+    ours, base, theirs = (_LINE.findall(text) for text in (merged.text, merged.base, merged.theirs))
+    ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
+    stable = [(-1, -1, -1)]
+    for index, (j, k) in enumerate(zip(ours_at, theirs_at, strict=True)):
+        if j is not None and k is not None:
+            stable.append((index, j, k))
+    stable.append((len(base), len(ours), len(theirs)))
+    out: list[str] = []
+
+    def put(lines: list[str]) -> None:
+        out.extend(lines)
+        if lines and not lines[-1].endswith("\n"):
+            out.append(newline)
+
+    for before, after in pairwise(stable):
+        one, was, other = (
+            lines[start + 1 : end]
+            for lines, start, end in (
+                (ours, before[1], after[1]),
+                (base, before[0], after[0]),
+                (theirs, before[2], after[2]),
+            )
+        )
+        if one == other == was or (one == other and not was):
+            out.extend(one)
+        else:
+            out.append(f"{'<' * size} {labels[0]}{newline}")
+            put(one)
+            out.append(f"{'|' * size} {labels[1]}{newline}")
+            put(was)
+            out.append(f"{'=' * size}{newline}")
+            put(other)
+            out.append(f"{'>' * size} {labels[2]}{newline}")
+        if after[1] < len(ours):
+            out.append(ours[after[1]])
+    return "".join(out), size

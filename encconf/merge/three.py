@@ -1,0 +1,517 @@
+"""Three trees of one text made one text, piece by piece.
+
+Every entry is merged by itself: its value, its key's spelling, the comment behind it.  Entries that
+one side added, took out or moved are so in the result.  Where both sides changed the same thing,
+``prefer`` says whose is taken, and the path goes to ``conflicts``; nothing is ever merged line by
+line inside a value.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmitError
+from encconf.merge import values
+from encconf.merge.tree import Block, Entry, Leaf, frozen, raw
+from encconf.merge.weave import moved, pairs, weave
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+    from typing import Literal, TypeVar
+
+    from encconf.merge.weave import Side, Slot
+
+    T = TypeVar("T")
+    Steps = tuple[str | int, ...]
+    Triple = tuple[Entry | None, Entry | None, Entry | None]
+    Texts = tuple[str | None, str | None, str | None]
+    Columns = tuple[int, int, int, int]
+    """Where the lines around an entry begin: in base, ours, theirs, and in the result."""
+
+
+_SIDES = ("base", "ours", "theirs")
+_DOCUMENT = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
+
+
+class Merge:
+    """One merge, in favour of one side."""
+
+    __slots__ = ("conflicts", "prefer")
+
+    def __init__(self, prefer: Side) -> None:
+        self.prefer = prefer
+        self.conflicts: list[Steps] = []
+
+    def run(self, base: Block, ours: Block, theirs: Block) -> str:
+        """The merged text.  Raises EmitError for what cannot be put together."""
+        return self._block(base, ours, theirs, (0, 0, 0, 0), ())
+
+    # Collections.
+
+    def _block(self, base: Block | None, ours: Block, theirs: Block, columns: Columns, path: Steps) -> str:
+        """A collection that has the same shape in all versions that have it."""
+        members = self._members(base, ours, theirs, path)
+        plan = self._plan(base, ours, theirs, members, path)
+        if ours.flow:
+            return self._flow(base, ours, theirs, plan, members, columns, path)
+        column = None
+        if ours.column is not None:
+            assert theirs.column is not None
+            was = base.column if base is not None and base.column is not None else ours.column
+            relative = _three(was - columns[0], ours.column - columns[1], theirs.column - columns[2])
+            column = columns[3] + relative
+            columns = (was, ours.column, theirs.column, column)
+        out: list[str] = []
+        for step in plan:
+            if out and not out[-1].endswith("\n"):
+                out.append("\n")
+            if isinstance(step, _Line):
+                shifted = _shifted(step.text, columns[3] - columns[step.side], first=True)
+                out.append("\n" + shifted if not out and ours.inline else shifted)
+                continue
+            body = self._entry(*members[step.id], columns, (*path, _step(step.id)))
+            if body is None:
+                continue
+            if ours.kind == "stream" and out and not _DOCUMENT.search(body):
+                body = "---\n" + body
+            out.append(body if column is None or (not out and ours.inline) else " " * column + body)
+        if ours.kind == "stream" and not out:
+            return _three(base.tail if base else "", ours.tail, theirs.tail)
+        return "".join(out)
+
+    def _members(self, base: Block | None, ours: Block, theirs: Block, path: Steps) -> dict[Hashable, Triple]:
+        """What stays, by its identity: an entry in each version.  Gives the entries their identities."""
+        sides = [
+            [entry for entry in block.entries if entry.node is not None] if block is not None else []
+            for block in (base, ours, theirs)
+        ]
+        members: dict[Hashable, Triple] = {}
+        found: dict[Hashable, tuple[list[Entry], list[Entry], list[Entry]]] = {}
+        for number, side in enumerate(sides):
+            for entry in side:
+                found.setdefault(entry.key, ([], [], []))[number].append(entry)
+        for key, (was, here, there) in found.items():
+            if any(entry.listed for entry in (*was[:1], *here[:1], *there[:1])):
+                self._list(key, was, here, there, members, path, stream=ours.kind == "stream")
+                continue
+            identity = ("key", key)
+            for entry in (*was, *here, *there):
+                entry.id = identity
+            first = (was[0] if was else None, here[0] if here else None, there[0] if there else None)
+            kept = self._kept(first, path, key)
+            if kept is not None:
+                members[identity] = kept
+        return members
+
+    def _list(
+        self,
+        key: Hashable,
+        was: list[Entry],
+        here: list[Entry],
+        there: list[Entry],
+        members: dict[Hashable, Triple],
+        path: Steps,
+        *,
+        stream: bool,
+    ) -> None:
+        if stream and len(here) == len(there) == 1 and len(was) < 2:
+            slots: list[Slot] = [(0 if was else None, 0, 0)]
+        else:
+            merged = values.lists(
+                [entry.data for entry in was],
+                [entry.data for entry in here],
+                [entry.data for entry in there],
+                self.prefer,
+            )
+            slots = merged.slots
+            if merged.clash:
+                self.conflicts.append(path)
+        for side in (was, here, there):
+            for entry in side:
+                entry.id = None
+        for number, (i, j, k) in enumerate(slots):
+            identity = ("item", key, number)
+            triple = (
+                was[i] if i is not None else None,
+                here[j] if j is not None else None,
+                there[k] if k is not None else None,
+            )
+            for each in triple:
+                if each is not None:
+                    each.id = identity
+            members[identity] = triple
+        # What goes, or comes from one side alone, still shows where in the others it stood.
+        before = [frozen(entry.data) for entry in was]
+        for side in (here, there):
+            found_at = pairs(before, [frozen(entry.data) for entry in side])
+            for entry, at in zip(was, found_at, strict=True):
+                if at is None:
+                    continue
+                other = side[at]
+                known = entry.id if entry.id is not None else other.id
+                if entry.id is None or other.id is None:
+                    entry.id = other.id = known if known is not None else ("gone", id(entry))
+        for side in (was, here, there):
+            for entry in side:
+                if entry.id is None:
+                    entry.id = ("gone", id(entry))
+
+    def _kept(self, triple: Triple, path: Steps, key: Hashable) -> Triple | None:
+        """An entry of a mapping as it is to be merged, None if it goes."""
+        was, here, there = triple
+        if was is None or (here is not None and there is not None):
+            return was, here, there
+        left = here or there
+        if left is None or left.data == was.data:
+            return None
+        self.conflicts.append((*path, _step(("key", key))))
+        if self.prefer == "base":
+            return was, None, None
+        keeps: Side = "ours" if here is not None else "theirs"
+        return (None, here, there) if self.prefer == keeps else None
+
+    def _plan(
+        self,
+        base: Block | None,
+        ours: Block,
+        theirs: Block,
+        members: dict[Hashable, Triple],
+        path: Steps,
+    ) -> list[Entry | _Line]:
+        """Everything that stays, in order: entries by their identity, and the lines between them."""
+        sides = [base.entries if base is not None else [], ours.entries, theirs.entries]
+        names = [[entry.id if entry.node is not None else entry.key for entry in side] for side in sides]
+        slots = weave(*names)
+        dropped = self._comments(slots, sides, path)
+        present = [set(side) for side in names]
+        plan: list[Entry | _Line] = []
+        seen: set[Hashable] = set()
+        for number, slot in enumerate(slots):
+            side, index = next((side, at) for side in (1, 2, 0) if (at := slot[side]) is not None)
+            entry = sides[side][index]
+            if entry.node is None:
+                if number not in dropped:
+                    plan.append(_Line(entry.lead, side))
+            elif (
+                entry.id in members
+                and entry.id not in seen
+                and not moved(slot, entry.id in present[1], entry.id in present[2])
+            ):
+                seen.add(entry.id)
+                plan.append(entry)
+        order: dict[Hashable, list[int]] = {}
+        for name in seen:
+            assert isinstance(name, tuple)
+            if name[0] == "item":
+                order.setdefault(name[1], [])
+        for step in plan:
+            if isinstance(step, Entry) and isinstance(step.id, tuple) and step.id[0] == "item":
+                order[step.id[1]].append(step.id[2])
+        if len(seen) != len(members) or any(numbers != sorted(numbers) for numbers in order.values()):
+            raise EmitError("the entries cannot be put in order")
+        return plan
+
+    def _comments(self, slots: list[Slot], sides: list[list[Entry]], path: Steps) -> set[int]:
+        """The numbers of the slots whose lines go; both sides may have changed one comment."""
+        dropped: set[int] = set()
+        group: dict[str, list[int]] = {"base": [], "ours": [], "theirs": []}
+
+        def finish() -> None:
+            dropped.update(group["base"])
+            if all(group.values()):
+                self.conflicts.append(path)
+                for side in _SIDES:
+                    if side != self.prefer:
+                        dropped.update(group[side])
+                    else:
+                        dropped.difference_update(group[side])
+            for numbers in group.values():
+                numbers.clear()
+
+        for number, (i, j, k) in enumerate(slots):
+            there = [at is not None for at in (i, j, k)]
+            at = there.index(True)
+            entry = sides[at][(i, j, k)[at]]  # type: ignore[index]
+            if entry.node is not None or all(there):
+                finish()
+            elif sum(there) == 1:
+                if entry.lead.strip():
+                    group[_SIDES[at]].append(number)
+                elif i is not None:
+                    dropped.add(number)
+            elif i is not None:
+                dropped.add(number)
+        finish()
+        return dropped
+
+    # Brackets.
+
+    def _flow(
+        self,
+        base: Block | None,
+        ours: Block,
+        theirs: Block,
+        plan: list[Entry | _Line],
+        members: dict[Hashable, Triple],
+        columns: Columns,
+        path: Steps,
+    ) -> str:
+        firsts = {id(block.entries[0]) for block in (base, ours, theirs) if block and block.entries}
+        bodies: list[tuple[Triple, str]] = []
+        for step in plan:
+            assert isinstance(step, Entry)
+            body = self._entry(*members[step.id], columns, (*path, _step(step.id)))
+            if body is not None:
+                bodies.append((members[step.id], body))
+        comma = _three(base.comma if base is not None else ours.comma, ours.comma, theirs.comma)
+        out: list[str] = []
+        for number, (triple, body) in enumerate(bodies):
+            lead = self._lead(triple, ours, theirs, firsts, columns, path, first=number == 0)
+            if sum(entry is not None for entry in triple) == 1:  # a new one, as deep as its neighbours
+                own = next(entry for entry in triple if entry is not None).lead
+                body = _shifted(body, _depth(lead) - _depth(own))
+            last = number == len(bodies) - 1
+            trail = self._piece(_texts(triple, "trail"), columns, path)
+            out += [lead, body, "" if last and not comma else ",", trail]
+        tail = self._piece((base.tail if base is not None else None, ours.tail, theirs.tail), columns, path)
+        return "".join(out) + tail
+
+    def _lead(
+        self,
+        triple: Triple,
+        ours: Block,
+        theirs: Block,
+        firsts: set[int],
+        columns: Columns,
+        path: Steps,
+        *,
+        first: bool,
+    ) -> str:
+        """What stands between a comma or the opening bracket and an entry."""
+        there = [entry for entry in triple if entry is not None]
+        fitting = all((id(entry) in firsts) == first or "\n" in entry.lead for entry in there)
+        if fitting and len(there) > 1:
+            return self._piece(_texts(triple, "lead"), columns, path)
+        own = there[0].lead
+        if own.strip():
+            return own
+        for block in (ours, theirs):  # as the others have it
+            for entry in block.entries:
+                if ((id(entry) in firsts) == first or "\n" in entry.lead) and not entry.lead.strip():
+                    return entry.lead
+        if fitting:
+            return own
+        return "" if first else " "
+
+    # Entries.
+
+    def _entry(
+        self,
+        was: Entry | None,
+        here: Entry | None,
+        there: Entry | None,
+        columns: Columns,
+        path: Steps,
+    ) -> str | None:
+        """An entry but for what stands before it, None if it is not there in the end."""
+        if here is None or there is None:
+            side, entry = next(
+                (number, entry) for number, entry in ((1, here), (2, there), (0, was)) if entry is not None
+            )
+            return _taken(entry, columns, side)
+        # An empty collection has the layout of what it is merged with.
+        if not there.data and here.data:
+            there, was = _like(there, here), _like(was, here) if was is not None else None
+        elif not here.data and there.data:
+            here, was = _like(here, there), _like(was, there) if was is not None else None
+        same = _shape(here) == _shape(there)
+        if same and (was is None or _shape(was) == _shape(here)):
+            return self._pieces(was, here, there, columns, path)
+        if was is not None and there.data == was.data:
+            if here.data != was.data or _text(there) == _text(was):
+                return _taken(here, columns, 1)
+            return _taken(there, columns, 2)
+        if was is not None and here.data == was.data:
+            return _taken(there, columns, 2)
+        if here.data == there.data:
+            return self._pieces(None, here, there, columns, path) if same else _taken(here, columns, 1)
+        if same and isinstance(here.node, Block) and (was is None or values.is_empty(was.data)):
+            return self._pieces(None, here, there, columns, path)
+        self.conflicts.append(path)
+        side = _SIDES.index(self.prefer)
+        chosen = (was, here, there)[side]
+        return _taken(chosen, columns, side) if chosen is not None else None
+
+    def _pieces(
+        self,
+        was: Entry | None,
+        here: Entry,
+        there: Entry,
+        columns: Columns,
+        path: Steps,
+    ) -> str | None:
+        """An entry of one shape throughout."""
+        if isinstance(here.node, Leaf):
+            assert isinstance(there.node, Leaf)
+            leaf_was = was.node if was is not None else None
+            assert leaf_was is None or isinstance(leaf_was, Leaf)
+            chosen = self._leaf(leaf_was, here.node, there.node, path)
+            if chosen is None:
+                return None
+            side, leaf = chosen
+            value = _shifted(leaf.text, columns[3] - columns[side])
+        else:
+            assert isinstance(here.node, Block)
+            assert isinstance(there.node, Block)
+            block_was = was.node if was is not None else None
+            assert block_was is None or isinstance(block_was, Block)
+            value = self._block(block_was, here.node, there.node, columns, path)
+        triple = (was, here, there)
+        head = self._piece(_texts(triple, "head"), columns, path)
+        if isinstance(here.node, Block) and not here.node.flow:
+            if here.node.inline and value.startswith("\n"):
+                head = head.rstrip(" ")
+            if here.node.column is not None and not _has_entries(value):
+                head = _with_empty(head, here.node.kind)
+        post = self._piece(_texts(triple, "post"), columns, path)
+        return head + value + post
+
+    def _leaf(self, was: Leaf | None, here: Leaf, there: Leaf, path: Steps) -> tuple[int, Leaf] | None:
+        """A value and the side that it is from."""
+        if here.data == there.data:
+            return (2, there) if was is not None and here.text == was.text else (1, here)
+        if was is not None and here.data == was.data:
+            return 2, there
+        if was is not None and there.data == was.data:
+            return 1, here
+        self.conflicts.append(path)
+        side = _SIDES.index(self.prefer)
+        leaf = (was, here, there)[side]
+        return (side, leaf) if leaf is not None else None
+
+    def _piece(self, texts: Texts, columns: Columns, path: Steps) -> str:
+        """What is no value: blanks, comments, the spelling of a key."""
+        was, here, there = (
+            _shifted(text, columns[3] - columns[side]) if text is not None else None
+            for side, text in enumerate(texts)
+        )
+        if here is None or there is None:
+            return here if here is not None else there if there is not None else was or ""
+        if here == there or there == was:
+            return here
+        if here == was:
+            return there
+        if _words(here) == _words(there) or _words(there) == _words(was or ""):
+            return here
+        if _words(here) == _words(was or ""):
+            return there
+        if was is not None or (here.strip() and there.strip()):
+            self.conflicts.append(path)
+        chosen = {"base": was, "ours": here, "theirs": there}[self.prefer]
+        return chosen if chosen is not None else here
+
+
+class _Line:
+    """A line between entries, and the version that it is taken from."""
+
+    __slots__ = ("side", "text")
+
+    def __init__(self, text: str, side: int) -> None:
+        self.text = text
+        self.side = side
+
+
+def _three(was: T, here: T, there: T) -> T:
+    return there if here == was else here
+
+
+def _texts(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) -> Texts:
+    was, here, there = triple
+    return (
+        getattr(was, piece) if was is not None else None,
+        getattr(here, piece) if here is not None else None,
+        getattr(there, piece) if there is not None else None,
+    )
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+def _step(identity: Hashable) -> str | int:
+    """How an entry is called in a path."""
+    assert isinstance(identity, tuple)
+    if identity[0] == "item":
+        return int(identity[2])
+    key = identity[1]
+    if isinstance(key, tuple):
+        parts: Iterable[object] = key[1:] if key[0] in ("table", "array") else key
+        return ".".join(str(part) for part in parts if part != 1 or len(key) == 1)
+    return str(key)
+
+
+def _shape(entry: Entry) -> tuple[object, ...]:
+    node = entry.node
+    if isinstance(node, Leaf):
+        return ("leaf", node.text.endswith("\n"))
+    assert node is not None
+    return (node.kind, node.flow, node.inline, node.column is None)
+
+
+def _like(entry: Entry, other: Entry) -> Entry:
+    """An empty collection laid out as another one of its kind is; anything else as it is."""
+    node = other.node
+    if not isinstance(entry.node, Block) or not isinstance(node, Block) or entry.node.kind != node.kind:
+        return entry
+    if entry.data or _shape(entry) == _shape(other):
+        return entry
+    empty = Block(node.kind, entry.data, column=node.column, inline=node.inline, flow=node.flow)
+    empty.tail, empty.comma = node.tail, node.comma
+    return Entry(entry.key, other.lead, other.head, empty, other.post, listed=entry.listed)
+
+
+def _rest(entry: Entry) -> str:
+    return entry.head + (raw(entry.node) if entry.node is not None else "") + entry.post
+
+
+def _text(entry: Entry) -> list[str]:
+    return _words(_rest(entry))
+
+
+def _taken(entry: Entry, columns: Columns, side: int) -> str:
+    return _shifted(_rest(entry), columns[3] - columns[side])
+
+
+_LINE_START = re.compile(r"\n(?=[^\n])")
+
+
+def _shifted(text: str, delta: int, *, first: bool = False) -> str:
+    """The text with its lines, but for the first one, indented deeper by so much, or less deep."""
+    if not delta or ("\n" not in text and not first):
+        return text
+    if first and text.strip():
+        text = " " * delta + text if delta > 0 else text[min(-delta, len(text) - len(text.lstrip(" "))) :]
+    if delta > 0:
+        return _LINE_START.sub("\n" + " " * delta, text)
+    return re.sub(rf"\n {{0,{-delta}}}", "\n", text)
+
+
+def _depth(lead: str) -> int:
+    """How far a line that begins in a gap is indented."""
+    return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
+
+
+def _has_entries(value: str) -> bool:
+    return any(line.strip() and line.strip()[0] != "#" for line in value.split("\n"))
+
+
+_EMPTY_AT = re.compile(r"(.*?)([ \t]*(?:[ \t]#[^\n]*)?\n?)\Z", re.DOTALL)
+
+
+def _with_empty(head: str, kind: str) -> str:
+    """A key or dash with an empty collection, where the last entry of one has gone."""
+    found = _EMPTY_AT.fullmatch(head)
+    assert found is not None
+    rest = found[2] if found[2].endswith("\n") else found[2].rstrip() + "\n"
+    return f"{found[1]} {'{}' if kind == 'map' else '[]'}{rest}"

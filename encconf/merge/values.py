@@ -1,0 +1,143 @@
+"""Three versions of what a text says made one: on values alone, without their spelling.
+
+This is what a merged text is held against before anybody gets it.
+"""
+
+from __future__ import annotations
+
+from encconf.merge.tree import frozen
+from encconf.merge.weave import Merged, merge_items, moved, weave
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from encconf.merge.tree import Data
+    from encconf.merge.weave import Side, Slot
+
+NAMES = ("name", "id", "key")
+"""By a member called so, mappings in a list know each other, if each has one of its own."""
+
+
+class Nothing:
+    """What is not there."""
+
+    __slots__ = ()
+
+
+NOTHING = Nothing()
+
+
+def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, prefer: Side) -> Data | Nothing:
+    """What is said in the end; where both sides changed a value, what ``prefer`` says."""
+    if ours == theirs or theirs == base:
+        return ours
+    if ours == base:
+        return theirs
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        before = base if isinstance(base, dict) else {} if is_empty(base) else None
+        if before is not None:
+            merged: dict[str, Data] = {}
+            for key in {**ours, **theirs, **before}:
+                item = merge(
+                    before.get(key, NOTHING), ours.get(key, NOTHING), theirs.get(key, NOTHING), prefer
+                )
+                if not isinstance(item, Nothing):
+                    merged[key] = item
+            return merged
+    if isinstance(ours, list) and isinstance(theirs, list):
+        was = base if isinstance(base, list) else [] if is_empty(base) else None
+        if was is not None:
+            items: list[Data] = []
+            for i, j, k in lists(was, ours, theirs, prefer).slots:
+                one = at(ours, j)
+                other = at(theirs, k)
+                if j is None or k is None:
+                    item = one if j is not None else other if k is not None else at(was, i)
+                else:
+                    item = merge(at(was, i), one, other, prefer)
+                if not isinstance(item, Nothing):
+                    items.append(item)
+            return items
+    return {"ours": ours, "base": base, "theirs": theirs}[prefer]
+
+
+def documents(base: list[Data], ours: list[Data], theirs: list[Data], prefer: Side) -> list[Data]:
+    """The same for a stream of documents."""
+    if len(ours) == len(theirs) == 1 and len(base) < 2:
+        one = merge(base[0] if base else NOTHING, ours[0], theirs[0], prefer)
+        return [one] if not isinstance(one, Nothing) else []
+    merged = merge(base, ours, theirs, prefer)
+    assert isinstance(merged, list)
+    return merged
+
+
+def at(items: Sequence[Data], index: int | None) -> Data | Nothing:
+    """An item, if there is one."""
+    return items[index] if index is not None else NOTHING
+
+
+def is_empty(data: Data | Nothing) -> bool:
+    """Whether nothing, null or an empty collection is there: both sides may fill that."""
+    return isinstance(data, Nothing) or data in ({}, []) or (isinstance(data, tuple) and data[0] == "null")
+
+
+def lists(base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side) -> Merged:
+    """The items of three lists, side by side."""
+    named = _by_name(base, ours, theirs, prefer)
+    if named is not None:
+        return named
+    return merge_items(list(map(frozen, base)), list(map(frozen, ours)), list(map(frozen, theirs)), prefer)
+
+
+def _by_name(
+    base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side
+) -> Merged | None:
+    """The same for mappings with names: each may change and move by itself."""
+    for name in NAMES:
+        sides = [_names(items, name) for items in (base, ours, theirs)]
+        was, here, there = sides
+        if was is None or here is None or there is None or not (here and there):
+            continue
+        clash = False
+        gone: set[Hashable] = set()
+        for key in {**was, **here, **there}:
+            if key in was and (key in here) != (key in there):
+                left = ours[here[key]] if key in here else theirs[there[key]]
+                keeps = "ours" if key in here else "theirs"
+                if left == base[was[key]]:
+                    gone.add(key)
+                else:
+                    clash = True
+                    if prefer not in (keeps, "base"):
+                        gone.add(key)
+        order = weave(list(was), list(here), list(there))
+        slots: list[Slot] = []
+        seen: set[Hashable] = set()
+        for slot in order:
+            key = _key(slot, list(was), list(here), list(there))
+            if key in gone or key in seen or moved(slot, key in here, key in there):
+                continue
+            seen.add(key)
+            slots.append((was.get(key), here.get(key), there.get(key)))
+        if clash and prefer == "base":
+            slots = [(i, None, None) if i is not None and (j is None) != (k is None) else (i, j, k)
+                     for i, j, k in slots]  # fmt: skip
+        return Merged(slots, clash)
+    return None
+
+
+def _key(slot: Slot, was: list[Hashable], here: list[Hashable], there: list[Hashable]) -> Hashable:
+    i, j, k = slot
+    return here[j] if j is not None else there[k] if k is not None else was[i or 0]
+
+
+def _names(items: Sequence[Data], name: str) -> dict[Hashable, int] | None:
+    """Where each name stands, None if one is missing or stands twice."""
+    found: dict[Hashable, int] = {}
+    for index, item in enumerate(items):
+        value = item.get(name) if isinstance(item, dict) else None
+        if not isinstance(value, tuple) or value[0] == "null" or value in found:
+            return None
+        found[value] = index
+    return found

@@ -1,0 +1,225 @@
+"""Three versions of a sequence made one: what stands where when both sides have changed it.
+
+Items are compared by tokens.  `weave` merges the order of lines and members, in which nothing is
+ever at odds; `merge_items` merges lists, in which the order is part of what is said: two sides that
+change the same place are a clash there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from encconf.align import align
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+    from typing import Literal
+
+    Side = Literal["ours", "base", "theirs"]
+    Slot = tuple[int | None, int | None, int | None]
+    """Where an item stands in base, ours and theirs."""
+
+
+BLANK = ("text", "")
+"""The token of an empty line."""
+
+
+def pairs(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
+    """For each old token the index of the new one that it is; both in the same order."""
+    found = [(i, j) for j, i in enumerate(align(old, new)) if i is not None]
+    # What align gives out of order (a move) is no pair here: the longest run in order stays.
+    tails: list[int] = []
+    ends: list[int] = []
+    before: list[int] = []
+    for at, (i, _) in enumerate(found):
+        slot = bisect_left(tails, i)
+        before.append(ends[slot - 1] if slot else -1)
+        tails[slot : slot + 1] = [i]
+        ends[slot : slot + 1] = [at]
+    result: list[int | None] = [None] * len(old)
+    at = ends[-1] if ends else -1
+    while at >= 0:
+        i, j = found[at]
+        result[i] = j
+        at = before[at]
+    return result
+
+
+def _gaps(count: int, new: int, pair: list[int | None]) -> list[list[int]]:
+    """What a side has added before each of the old items, and behind the last one."""
+    gaps: list[list[int]] = [[] for _ in range(count + 1)]
+    place = {j: i for i, j in enumerate(pair) if j is not None}
+    gap = 0
+    for j in range(new):
+        if j in place:
+            gap = place[j] + 1
+        else:
+            gaps[gap].append(j)
+    return gaps
+
+
+def weave(base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[Slot]:
+    """All three in one order; ours first where both sides add.
+
+    What is in base and not on both sides was taken out, or stands once more where it was moved to.
+    """
+    ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
+    ours_new = _gaps(len(base), len(ours), ours_at)
+    theirs_new = _gaps(len(base), len(theirs), theirs_at)
+    slots: list[Slot] = []
+    for at in range(len(base) + 1):
+        here, there = ours_new[at], theirs_new[at]
+        slots += _both([ours[j] for j in here], [theirs[k] for k in there], here, there)
+        if at < len(base):
+            slots.append((at, ours_at[at], theirs_at[at]))
+    return slots
+
+
+def moved(slot: Slot, in_ours: bool, in_theirs: bool) -> bool:
+    """Whether a slot of `weave` is a place that a side has moved an item away from."""
+    i, j, k = slot
+    return i is not None and ((j is None and in_ours) or (k is None and in_theirs))
+
+
+def _both(
+    ours: Sequence[Hashable], theirs: Sequence[Hashable], here: Sequence[int], there: Sequence[int]
+) -> list[Slot]:
+    """Two additions at one place; what is the same in both comes once."""
+    slots: list[Slot] = []
+    if list(ours) == list(theirs):
+        return [(None, j, k) for j, k in zip(here, there, strict=True)]
+    # An empty line goes with what it sets off.
+    found = pairs([object() if token == BLANK else token for token in ours], theirs)
+    taken = set(found)
+    for j, token in enumerate(ours):
+        if token != BLANK:
+            continue
+        for beside, step in ((j - 1, 1), (j + 1, -1)):
+            place = found[beside] if 0 <= beside < len(found) else None
+            if found[j] is not None or place is None or not 0 <= place + step < len(theirs):
+                continue
+            if theirs[place + step] == BLANK and place + step not in taken:
+                found[j] = place + step
+                taken.add(place + step)
+    k = 0
+    for j, place in enumerate(found):
+        if place is None:
+            slots.append((None, here[j], None))
+            continue
+        slots += [(None, None, there[at]) for at in range(k, place)]
+        slots.append((None, here[j], there[place]))
+        k = place + 1
+    return slots + [(None, None, there[at]) for at in range(k, len(there))]
+
+
+class Merged:
+    """A merged list: its items' slots, and whether the sides were at odds anywhere."""
+
+    __slots__ = ("clash", "slots")
+
+    def __init__(self, slots: list[Slot], clash: bool) -> None:
+        self.slots = slots
+        self.clash = clash
+
+
+def merge_items(
+    base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable], prefer: Side
+) -> Merged:
+    """A list in which order counts; where the sides are at odds, what ``prefer`` has is taken.
+
+    An item that each side has in another form may be one slot: its two forms are to be merged.
+    """
+    ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
+    slots: list[Slot] = []
+    clash = False
+    i = j = k = 0
+    stable = [at for at in range(len(base)) if ours_at[at] is not None and theirs_at[at] is not None]
+    for end in [*stable, len(base)]:
+        at_end = end == len(base)
+        j_end, k_end = (len(ours), len(theirs)) if at_end else (ours_at[end], theirs_at[end])
+        assert j_end is not None
+        assert k_end is not None
+        chunk = _Chunk(base, ours, theirs, (i, end), (j, j_end), (k, k_end))
+        merged = chunk.merge(ours_at, theirs_at)
+        if merged is None:
+            clash = True
+            merged = chunk.side(prefer)
+        slots += merged
+        if not at_end:
+            slots.append((end, j_end, k_end))
+        i, j, k = end + 1, j_end + 1, k_end + 1
+    return Merged(slots, clash)
+
+
+class _Chunk:
+    """What lies between two items that nobody has touched."""
+
+    __slots__ = ("base", "i", "j", "k", "ours", "theirs")
+
+    def __init__(
+        self,
+        base: Sequence[Hashable],
+        ours: Sequence[Hashable],
+        theirs: Sequence[Hashable],
+        i: tuple[int, int],
+        j: tuple[int, int],
+        k: tuple[int, int],
+    ) -> None:
+        self.base, self.ours, self.theirs = base[slice(*i)], ours[slice(*j)], theirs[slice(*k)]
+        self.i, self.j, self.k = range(*i), range(*j), range(*k)
+
+    def side(self, which: Side) -> list[Slot]:
+        if which == "ours":
+            return [(None, j, None) for j in self.j]
+        if which == "theirs":
+            return [(None, None, k) for k in self.k]
+        return [(i, None, None) for i in self.i]
+
+    def merge(self, ours_at: list[int | None], theirs_at: list[int | None]) -> list[Slot] | None:
+        """The chunk's items, None where the sides are at odds."""
+        base, ours, theirs = list(self.base), list(self.ours), list(self.theirs)
+        if ours == base:
+            return self.side("theirs")
+        if theirs == base:
+            return self.side("ours")
+        if ours == theirs:
+            return [(None, j, k) for j, k in zip(self.j, self.k, strict=True)]
+        if len(base) == len(ours) == len(theirs) and self._in_step(ours_at, theirs_at):
+            return list(zip(self.i, self.j, self.k, strict=True))
+        return self._apart(ours_at, theirs_at)
+
+    def _in_step(self, ours_at: list[int | None], theirs_at: list[int | None]) -> bool:
+        return all(
+            ours_at[i] in (None, self.j[at]) and theirs_at[i] in (None, self.k[at])
+            for at, i in enumerate(self.i)
+        )
+
+    def _apart(self, ours_at: list[int | None], theirs_at: list[int | None]) -> list[Slot] | None:
+        """Both sides' changes, if no two touch."""
+        here = _within(ours_at, self.i, self.j)
+        there = _within(theirs_at, self.i, self.k)
+        ours_new = _gaps(len(self.i), len(self.j), here)
+        theirs_new = _gaps(len(self.i), len(self.k), there)
+        slots: list[Slot] = []
+        ours_replaced = theirs_replaced = False  # whether a run that a side took away is another one there
+        for at in range(len(self.i) + 1):
+            if ours_new[at] and theirs_new[at]:
+                return None
+            slots += [(None, self.j[j], None) for j in ours_new[at]]
+            slots += [(None, None, self.k[k]) for k in theirs_new[at]]
+            if at == len(self.i):
+                break
+            if at == 0 or here[at - 1] is not None:
+                ours_replaced = bool(ours_new[at])
+            if at == 0 or there[at - 1] is not None:
+                theirs_replaced = bool(theirs_new[at])
+            if here[at] is None and there[at] is None and (ours_replaced or theirs_replaced):
+                return None
+        return slots
+
+
+def _within(pair: list[int | None], old: range, new: range) -> list[int | None]:
+    """A part of a pairing, counted from the part's own starts."""
+    found = [pair[i] for i in old]
+    return [at - new.start if at is not None else None for at in found]

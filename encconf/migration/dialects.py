@@ -1,0 +1,371 @@
+"""Files of ``NAME=value`` lines, as python-dotenv, systemd, shells and docker each read them.
+
+- ``dotenv`` is python-dotenv 1.2 (parser.py, variables.py): ``export``, names in single quotes, values in
+  single quotes (where a backslash takes the meaning from ``'`` and itself), in double quotes (``\\n`` and the
+  like) or without, then up to a ``#`` behind a blank; quoted values may have several lines; ``${NAME}``
+  is expanded in all of them.
+- ``systemd`` is ``EnvironmentFile=``: see `encconf.systemd.envfile`.
+- ``shell`` is what ``. ./file`` makes of it, POSIX's words and quotes; ``$`` and backquotes are expanded.
+- ``docker`` is ``docker run --env-file`` (docker/cli, pkg/kvfile): all behind the first ``=`` is the value,
+  quotes and blanks included.
+
+Only what the file itself has is expanded: no variable of this process gets into a value, and no command
+is run.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import UsageError
+from encconf.systemd import envfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DIALECTS = ("dotenv", "systemd", "shell", "docker")
+
+
+class Variable:
+    """A name with its ``value``, expanded, and as ``written``; ``comments`` are the lines before it.
+
+    ``needs`` is what the dialect would put into the value from elsewhere: names of variables that the file
+    does not have, ``$(`` or a backquote for a command.  There the value is as it is written.
+    """
+
+    __slots__ = ("comments", "line", "name", "needs", "value", "written")
+
+    def __init__(
+        self, name: str, written: str, value: str, needs: list[str], line: int, comments: list[str]
+    ) -> None:
+        self.name = name
+        self.written = written
+        self.value = value
+        self.needs = needs
+        self.line = line
+        self.comments = comments
+
+
+class Reading:
+    """What a dialect makes of a text: the last value of each name, in order.
+
+    ``lost`` are the numbers of lines that it does not understand, ``twice`` the names with several values,
+    ``trailing`` the comments at the end.
+    """
+
+    __slots__ = ("dialect", "lost", "trailing", "twice", "variables")
+
+    def __init__(self, dialect: str) -> None:
+        self.dialect = dialect
+        self.variables: dict[str, Variable] = {}
+        self.lost: list[int] = []
+        self.twice: list[str] = []
+        self.trailing: list[str] = []
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Just names and values, expanded."""
+        return {name: variable.value for name, variable in self.variables.items()}
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Just names and values, as they are written."""
+        return {name: variable.written for name, variable in self.variables.items()}
+
+
+def read(text: str, dialect: str) -> Reading:
+    """Read a text in a dialect.  Raises UsageError for one that is not known."""
+    if dialect == "dotenv":
+        return _Reader(text, "dotenv").dotenv()
+    if dialect == "systemd":
+        return _Reader(text, "systemd").systemd()
+    if dialect == "shell":
+        return _Reader(text, "shell").shell()
+    if dialect == "docker":
+        return _Reader(text, "docker").docker()
+    raise UsageError(f"no dialect is called {dialect}", hint=f"dialects are: {', '.join(DIALECTS)}")
+
+
+def guess(path: str) -> str:
+    """The dialect of a file by its place: where services' files are, that of systemd."""
+    return "systemd" if re.search(r"/etc/(default|sysconfig|conf\.d|systemd)/", path) else "dotenv"
+
+
+def differences(text: str, reading: Reading) -> dict[str, list[str]]:
+    """The names of which other dialects make something else (or nothing), and which dialects those are."""
+    found: dict[str, list[str]] = {}
+    for dialect in DIALECTS:
+        if dialect == reading.dialect:
+            continue
+        other = read(text, dialect).variables
+        for name in {**reading.variables, **other}:
+            ours, theirs = reading.variables.get(name), other.get(name)
+            if ours is None or theirs is None or (ours.value, ours.needs) != (theirs.value, theirs.needs):
+                found.setdefault(name, []).append(dialect)
+    return found
+
+
+# --- python-dotenv -------------------------------------------------------------------------------
+
+_SPACE = re.compile(r"\s*")
+_EXPORT = re.compile(r"(?:export[^\S\r\n]+)?")
+_KEY = re.compile(r"(?:'([^']+)'|([^=\#'\s][^=\#\s]*))[^\S\r\n]*")
+_EQUALS = re.compile(r"=[^\S\r\n]*")
+_VALUE = re.compile(
+    r"""'(?P<single>(?:\\.|[^'\\])*)' | "(?P<double>(?:\\.|[^"\\])*)" | (?P<plain>(?!['"])[^\r\n]*)""",
+    re.VERBOSE | re.DOTALL,
+)
+_END = re.compile(r"[^\S\r\n]*(?:\#([^\r\n]*))?(?:\r\n|\n|\r|\Z)")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
+_DOUBLE = re.compile(r"\\([\\'\"abfnrtv])")
+_SINGLE = re.compile(r"\\([\\'])")
+_ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_INTERPOLATED = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
+
+# --- shells --------------------------------------------------------------------------------------
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+_QUIET = re.compile(  # commands that change no value
+    r"(?:set[ \t]+[-+](?:a|o[ \t]+allexport)|export(?:[ \t]+[A-Za-z_][A-Za-z0-9_]*)+)[ \t]*(?=[\n;#]|\Z)"
+)
+_WORD = re.compile(
+    r"""
+    '(?P<single>[^']*)'
+    | "(?P<double>(?:\\.|[^"\\])*)"
+    | \\(?P<escaped>.)
+    | (?P<plain>[^ \t\n'"\\;&|<>()]+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# A backslash with what follows, a variable, or anything else that a shell would put something in for.
+_MEANT = re.compile(
+    r"""\\(?P<escaped>.) | \$(?:\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\} | (?P<name>[A-Za-z_][A-Za-z0-9_]*))
+    | (?P<other>\$[{(0-9@*#?$!'"-]|`)""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+class _Reader:
+    def __init__(self, text: str, dialect: str) -> None:
+        self.text = text.removeprefix("\ufeff") if dialect in ("dotenv", "docker") else text
+        self.reading = Reading(dialect)
+        self.comments: list[str] = []
+        self.bare: set[str] = set()
+        self._counted = (0, 1)  # an offset and its line, from where on is counted
+
+    def add(
+        self, name: str, written: str, at: int, value: str | None = None, needs: list[str] | None = None
+    ) -> None:
+        """Take a variable in; what is expanded before it counts only as far as ``needs`` is empty."""
+        variables = self.reading.variables
+        if name in variables:
+            self.reading.twice.append(name)
+        value = written if value is None or needs else value
+        variables[name] = Variable(name, written, value, needs or [], self.line(at), self.comments)
+        self.comments = []
+
+    def known(self, name: str) -> str | None:
+        """The value of a variable that was read already and can be told."""
+        variable = self.reading.variables.get(name)
+        return variable.value if variable is not None and not variable.needs else None
+
+    def line(self, at: int) -> int:
+        """The line of an offset, which is mostly behind the one that was asked for before."""
+        before, line = self._counted if self._counted[0] <= at else (0, 1)
+        self._counted = at, line + self.text.count("\n", before, at)
+        return self._counted[1]
+
+    def end(self) -> Reading:
+        self.reading.trailing = self.comments
+        return self.reading
+
+    def dotenv(self) -> Reading:
+        at = _end_of(_SPACE, self.text, 0)
+        while at < len(self.text):
+            at = _end_of(_SPACE, self.text, self._dotenv_line(at))
+        return self.end()
+
+    def _dotenv_line(self, start: int) -> int:
+        """One assignment or comment; where it is wrong, the rest of the line is passed over."""
+        text = self.text
+        at = _end_of(_EXPORT, text, start)
+        name: str | None = None
+        value: str | None = None
+        if text[at : at + 1] != "#":
+            key = _KEY.match(text, at)
+            if key is None:
+                return self._lose(start, at)
+            name, at = key[1] or key[2], key.end()
+            if equals := _EQUALS.match(text, at):
+                at = equals.end()
+                if len(equals[0]) > 1 and text[at : at + 1] == "#":
+                    value = ""
+                elif found := _VALUE.match(text, at):
+                    value, at = _dotenv_value(found), found.end()
+                else:
+                    return self._lose(start, at)
+        end = _END.match(text, at)
+        if end is None:
+            return self._lose(start, at)
+        if name is None:
+            self.comments.append(end[1])
+        elif value is None:
+            self.reading.lost.append(self.line(start))  # a name without a value, also if it had one
+            self.reading.variables.pop(name, None)
+            self.bare.add(name)
+        else:
+            self.add(name, value, start, *self._interpolated(value))
+        return end.end()
+
+    def _lose(self, start: int, at: int) -> int:
+        self.reading.lost.append(self.line(start))
+        return _end_of(_LINE, self.text, at)
+
+    def _interpolated(self, written: str) -> tuple[str, list[str]]:
+        needs: list[str] = []
+
+        def value(sign: re.Match[str]) -> str:
+            found = self.known(sign[1])
+            if found is None and sign[1] not in self.reading.variables and sign[1] not in self.bare:
+                found = sign[2]
+            if found is None:
+                needs.append(sign[1])
+            return found or ""
+
+        return _INTERPOLATED.sub(value, written), needs
+
+    def systemd(self) -> Reading:
+        for at, name, value in envfile.scan(self.text):
+            if not name:
+                self.comments.append((value or "")[1:])
+            elif value is None:
+                self.reading.lost.append(self.line(at))
+            else:
+                self.add(name, value, at)
+        return self.end()
+
+    def shell(self) -> Reading:
+        at = 0
+        while True:
+            while self.text[at : at + 1] in (" ", "\t", "\n", ";") and at < len(self.text):
+                at += 1
+            if at >= len(self.text):
+                return self.end()
+            if self.text[at] == "#":
+                end = _line_end(self.text, at)
+                self.comments.append(self.text[at + 1 : end].removesuffix("\r"))
+                at = end
+            elif quiet := _QUIET.match(self.text, at):
+                at = quiet.end()
+            else:
+                at = self._shell_line(at)
+
+    def _shell_line(self, at: int) -> int:
+        """Assignments up to the end of a command; what is another command is lost, with all its lines."""
+        start = at
+        exported = re.compile(r"export[ \t]+").match(self.text, at)
+        if exported is not None:
+            at = exported.end()
+        pending: list[tuple[str, str, int, str, list[str]]] = []
+        values: dict[str, str] = {}
+
+        def known(name: str) -> str | None:
+            return values[name] if name in values else self.known(name)
+
+        while True:
+            assignment = _ASSIGNMENT.match(self.text, at)
+            if assignment is None:
+                break
+            written, value, needs, end = _shell_word(self.text, assignment.end(), known)
+            pending.append((assignment[1], written, at, value, needs))
+            if not needs and exported is None:  # export sees to its words before any is assigned
+                values[assignment[1]] = value
+            at = end
+            while self.text[at : at + 1] in (" ", "\t") and at < len(self.text):
+                at += 1
+        if at < len(self.text) and self.text[at] not in "\n;#":
+            self.reading.lost.append(self.line(start))
+            return _line_end(self.text, at)
+        for variable in pending:
+            self.add(*variable)
+        return _line_end(self.text, at) if self.text[at : at + 1] == "#" else at
+
+    def docker(self) -> Reading:
+        at = 0
+        for whole in self.text.split("\n"):
+            line = whole.removesuffix("\r").lstrip()
+            name, equals, value = line.partition("=")
+            if line.startswith("#"):
+                self.comments.append(line[1:])
+            elif line and (not equals or not name or re.search(r"\s", name)):
+                self.reading.lost.append(self.line(at))
+            elif line:
+                self.add(name, value, at)
+            at += len(whole) + 1
+        return self.end()
+
+
+def _dotenv_value(found: re.Match[str]) -> str:
+    if found["single"] is not None:
+        return _SINGLE.sub(lambda sign: sign[1], found["single"])
+    if found["double"] is not None:
+        return _DOUBLE.sub(lambda sign: _ESCAPED.get(sign[1], sign[1]), found["double"])
+    return re.sub(r"\s+#.*", "", found["plain"]).rstrip()
+
+
+def _shell_word(text: str, at: int, known: Callable[[str], str | None]) -> tuple[str, str, list[str], int]:
+    """A word as it is written and expanded, what else it needs for that, and where it ends."""
+    written: list[str] = []
+    value: list[str] = []
+    needs: list[str] = []
+    while part := _WORD.match(text, at):
+        if part["single"] is not None:
+            both = part["single"], part["single"]
+        elif part["escaped"] is not None:
+            both = ("", "") if part["escaped"] == "\n" else (part["escaped"], part["escaped"])
+        elif part["double"] is not None:
+            both = _shell_text(part["double"], "", known, needs)
+        else:
+            # What stands behind a $ tells what it means; it is not part of this one.
+            both = _shell_text(part["plain"], text[part.end() : part.end() + 1], known, needs)
+            if re.search(r":~" if written else r"(?:\A|:)~", part["plain"]):
+                needs.append("~")
+        written.append(both[0])
+        value.append(both[1])
+        at = part.end()
+    return "".join(written), "".join(value), needs, at
+
+
+def _shell_text(
+    text: str, following: str, known: Callable[[str], str | None], needs: list[str]
+) -> tuple[str, str]:
+    """A text as in double quotes: as it is written, and expanded."""
+
+    def meant(sign: re.Match[str], expand: bool) -> str:
+        if sign["escaped"] is not None:
+            return sign["escaped"].replace("\n", "") if sign["escaped"] in '"\\$`\n' else sign[0]
+        if not expand:
+            return sign[0]
+        name = sign["braced"] or sign["name"]
+        value = known(name) if name else None
+        if value is None:
+            needs.append(name or sign[0])
+        return value or ""
+
+    written = _MEANT.sub(lambda sign: meant(sign, False), text)
+    value = _MEANT.sub(lambda sign: meant(sign, True), text)
+    if text.endswith("$") and following in ("'", '"') and following:
+        needs.append("$" + following)
+    return written, value
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Where a pattern ends that matches in any case."""
+    found = pattern.match(text, at)
+    return found.end() if found is not None else at

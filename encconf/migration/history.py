@@ -1,0 +1,114 @@
+"""Where git has a file with plain values: every version in any commit, stash or reflog of its repository.
+
+Versions are looked for by the file's name, in whichever folder it was; a value that was committed in a
+file of another name is not found.  Nothing is fetched, no program of the repository's settings is run, and
+no value is given to git: versions are read here and compared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from encconf.git import question, repository, run
+from encconf.migration import dialects
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMIT = 2000
+"""How many different versions of a file are read."""
+
+_TELLING = 8  # characters that a value must have to be told from a chance one, under another name
+_ENCRYPTED = "ENC[AES256_GCM,"
+_EVERY_COMMIT = (
+    *("--topo-order", "--full-history", "--all", "--reflog", "-m"),
+    *("--raw", "--no-abbrev", "--no-renames"),
+)
+
+
+class Past:
+    """What a repository has of a file, and which of today's values are in it.
+
+    ``commits`` are those that hold plain versions, the newest first; ``rotate`` are the names whose value of
+    today is in one of them, ``earlier`` those of which only other values are.  ``pushed`` is whether a
+    remote's branch has a version, as of the last fetch; ``complete`` is False where not all could be seen: in
+    a shallow or partial clone, or with more versions than `LIMIT`.
+    """
+
+    __slots__ = ("commits", "complete", "earlier", "pushed", "rotate")
+
+    def __init__(self) -> None:
+        self.commits: list[str] = []
+        self.rotate: list[str] = []
+        self.earlier: list[str] = []
+        self.pushed = False
+        self.complete = True
+
+
+def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[str, str]) -> Past | None:
+    """The past of a file with these values; None where git cannot say, in no repository, say."""
+    root = repository(os.path.dirname(os.path.abspath(path)))
+    if root is None:
+        return None
+
+    def git(*words: str) -> tuple[int, str]:
+        return run(*question(root, "--no-literal-pathspecs", *words, environ=environ))
+
+    literal = re.sub(r"([\\*?\[])", r"\\\1", os.path.basename(path))
+    spec = ["--", f":(top,glob)**/{literal}"]
+    code, text = git("log", *_EVERY_COMMIT, "--format=commit %H", *spec)
+    if code != 0:
+        return None
+    found = Past()
+    versions = _versions(text)
+    if len(versions) > LIMIT:
+        found.complete = False
+    commits: set[str] = set()
+    seen: set[str] = set()
+    told: set[str] = set()
+    pairs: set[tuple[str, str]] = set()
+    for blob, introduced in list(versions.items())[:LIMIT]:
+        code, data = git("cat-file", "blob", blob)
+        if code != 0:
+            found.complete = False  # not here: a partial clone
+            continue
+        plain = _plain_values(data, dialect)
+        if plain:
+            commits |= introduced
+            pairs |= set(plain)
+            seen |= {name for name, _ in plain}
+            told |= {value for _, value in plain if len(value) >= _TELLING}
+    in_order = dict.fromkeys(re.findall("(?m)^commit (.*)", text))  # a merge is there once for each parent
+    found.commits = [commit for commit in in_order if commit in commits]
+    found.rotate = [name for name, value in values.items() if (name, value) in pairs or value in told]
+    found.earlier = sorted(seen - set(found.rotate))
+    if commits:
+        found.pushed = git("rev-list", "-n", "1", "--full-history", "--remotes", *spec)[1] != ""
+    if git("rev-parse", "--is-shallow-repository")[1].strip() == "true":
+        found.complete = False
+    return found
+
+
+def _versions(text: str) -> dict[str, set[str]]:
+    """The files' blobs of a log, and for each the commits that brought it."""
+    versions: dict[str, set[str]] = {}
+    commit = ""
+    for line in text.split("\n"):
+        if line.startswith("commit "):
+            commit = line.removeprefix("commit ")
+        elif line.startswith(":"):
+            _, mode, _, blob, _ = line.split(" ", 4)
+            if mode.startswith("100") and blob.strip("0"):
+                versions.setdefault(blob, set()).add(commit)
+    return versions
+
+
+def _plain_values(data: str, dialect: str) -> list[tuple[str, str]]:
+    """Names and values of one version, without what is empty or encrypted."""
+    reading = dialects.read(data, dialect)
+    block = "sops_" if "sops_mac" in reading.variables else "\0"
+    both = [*reading.values.items(), *reading.written.items()]
+    plain = [(name, value) for name, value in both if not name.startswith(block)]
+    return [(name, value) for name, value in plain if value and not value.startswith(_ENCRYPTED)]

@@ -1,0 +1,64 @@
+"""Variables as a plain text in one of encconf's formats, to be encrypted: names, values, comments, in order.
+
+What is written is read again, so that a value which a format cannot hold is found before anything is saved.
+"""
+
+from __future__ import annotations
+
+from encconf import emit, formats
+from encconf.errors import EmitError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from encconf.migration.dialects import Reading
+
+FORMATS = ("yaml", "json", "toml", "dotenv")
+"""The formats that hold names and values and nothing else; JSON loses the comments."""
+
+
+def render(reading: Reading, values: Mapping[str, str], format: str) -> str:
+    """A text in a format that loads as ``values``, with the comments of ``reading``.
+
+    Raises UsageError for a format that variables have no place in, EmitError for a value that it cannot hold.
+    """
+    if format not in FORMATS:
+        raise UsageError(
+            f"variables cannot be kept as {format}", hint="-o NAME.enc.yaml; .json, .toml and .env do, too"
+        )
+    before = {name: reading.variables[name].comments for name in values}
+    if format == "dotenv":
+        lines = []
+        for name, value in values.items():
+            lines += [f"#{comment}" for comment in before[name]]
+            lines.append(f"{name}={_word(value)}")
+        text = "".join(f"{line}\n" for line in [*lines, *(f"#{comment}" for comment in reading.trailing)])
+    else:
+        tree = {name: emit.leaf_of("str", value.encode()) for name, value in values.items()}
+        notes: dict[str | int | None, list[tuple[str, bool]]] = {
+            name: [(comment, False) for comment in comments] for name, comments in before.items() if comments
+        }
+        if reading.trailing:
+            notes[None] = [(comment, False) for comment in reading.trailing]
+        text = emit.render([tree], format, {id(tree): notes})
+    _check(text, values, format)
+    return text
+
+
+def _word(value: str) -> str:
+    """A value without quotes, as sops reads it, if that says the same; else in double ones."""
+    line = value.replace("\n", "\\n")
+    if "\\n" not in value and formats.module("dotenv").load_plain(f"A={line}\n")[0].get("A") == value:
+        return line
+    signs = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
+    return f'"{"".join(signs.get(sign, sign) for sign in value)}"'
+
+
+def _check(text: str, values: Mapping[str, str], format: str) -> None:
+    read = formats.module(format).load_plain(text)[0] if values else {}
+    wrong = [name for name in {**values, **read} if read.get(name) != values.get(name)]
+    if wrong:
+        raise EmitError(
+            f"{', '.join(wrong[:5])} cannot be kept as {format} exactly as it is", hint="-o NAME.enc.yaml can"
+        )

@@ -1,0 +1,314 @@
+"""The seven ways away from plain-text passwords: what each takes, and whether it can be used on this machine.
+
+`look` asks each kind of source (`encconf.sources`) as whom it would be used and what is missing, all at once
+and each for two seconds at most; no secret is fetched but the identities that are named for opening files.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf import sources
+from encconf.credentials import Credentials, printable, runs_program
+from encconf.errors import EncconfError
+from encconf.path import spell
+from encconf.sources import PROBE_LIMIT, Probe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from encconf.credentials import AgeSource
+
+    Look = Callable[[Credentials], Probe]
+
+
+class Way:
+    """One way: its ``name``, what it is, the ``schemes`` of its sources, and the next steps after an import.
+
+    In a step, ``{file}`` is the encrypted file, ``{name}`` one of its names, ``{flags}`` what names of small
+    letters need, as a shell's words; ``{path}`` is the file as a word of Python's.
+    """
+
+    __slots__ = ("name", "schemes", "steps", "title")
+
+    def __init__(self, name: str, title: str, schemes: tuple[str, ...], steps: tuple[str, ...]) -> None:
+        self.name = name
+        self.title = title
+        self.schemes = schemes
+        self.steps = steps
+
+
+WAYS = (
+    Way(
+        "environment",
+        "variables that the system sets",
+        ("env",),
+        ("encconf exec {flags}{file} -- PROGRAM",),
+    ),
+    Way(
+        "systemd",
+        "credentials of systemd",
+        ("systemd",),
+        (
+            "encconf systemd unit --unit UNIT {flags}{file}",
+            "encconf export --format systemd-creds -o FOLDER {flags}{file}",
+        ),
+    ),
+    Way(
+        "keyring",
+        "the system's keyring",
+        ("keyring",),
+        ("encconf keygen --to keyring:encconf/identity --use",),
+    ),
+    Way(
+        "cyberark",
+        "CyberArk",
+        ("cyberark", "conjur"),
+        (
+            "encconf set {file} {name} ref+cyberark://SAFE/OBJECT",
+            "encconf keygen --to conjur:VARIABLE",
+        ),
+    ),
+    Way(
+        "vault",
+        "HashiCorp Vault or OpenBao",
+        ("vault",),
+        (
+            "encconf set {file} {name} ref+vault://MOUNT/PATH#/FIELD",
+            "encconf keygen --to vault:MOUNT/PATH#identity",
+        ),
+    ),
+    Way(
+        "cloud",
+        "the secret manager of a cloud",
+        ("awssm", "awsssm", "gcpsm", "azkv"),
+        (
+            "encconf set {file} {name} ref+awssm://NAME",
+            "encconf keygen --to awssm:NAME",
+        ),
+    ),
+    Way(
+        "sops",
+        "SOPS files in git",
+        (),
+        ("git add {file}", "load_config({path})"),
+    ),
+)
+"""In the order of the README's table."""
+
+
+_HELPS = ("systemd-creds", ".sops.yaml")  # of no use alone
+
+
+class Found:
+    """What there is of a way here: a `Probe` for each of its parts."""
+
+    __slots__ = ("parts", "way")
+
+    def __init__(self, way: Way, parts: dict[str, Probe]) -> None:
+        self.way = way
+        self.parts = parts
+
+    @property
+    def usable(self) -> bool:
+        """Whether one of the parts is, and not only what helps another."""
+        return any(probe.usable for label, probe in self.parts.items() if label not in _HELPS)
+
+
+def steps(way: Way, file: str, names: Sequence[str]) -> list[str]:
+    """The next steps of a way, for a file and its names."""
+    import json
+    import shlex
+
+    flags = "" if all(name == name.upper() for name in names) else "--keep-case "
+    path = spell((names[0],)) if names else "NAME"  # a name may have a dot in it
+    words = {"file": shlex.quote(file), "name": shlex.quote(path)}
+    return [step.format(**words, flags=flags, path=json.dumps(file)) for step in way.steps]
+
+
+def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]:
+    """Whether ways can be used here, each part asked at the same time as the others."""
+    from encconf.many import side_by_side
+
+    parts = [(way, label, work) for way in ways for label, work in _parts(way, cwd).items()]
+
+    def probe(part: tuple[Way, str, Look]) -> Probe:
+        return part[2](credentials)
+
+    found = {way.name: Found(way, {}) for way in ways}
+    for (way, label, _), result in side_by_side(probe, parts):
+        if isinstance(result, EncconfError):
+            result = Probe(False, missing=[result.message], note=result.hint or "")
+        found[way.name].parts[label] = result
+    return list(found.values())
+
+
+def _parts(way: Way, cwd: str) -> dict[str, Look]:
+    parts: dict[str, Look] = {
+        f"{scheme}:": _source(scheme) for scheme in way.schemes if scheme in sources.TABLE
+    }
+    if way.name == "environment":
+        parts["exec"] = lambda credentials: Probe(True, user(), note="encconf exec, encconf export")
+    elif way.name == "systemd":
+        parts["serve"] = _manager
+        parts["systemd-creds"] = _systemd_creds
+    elif way.name == "sops":
+        parts["age"] = lambda credentials: _quickly(_identities, credentials)
+        parts["pgp"] = _pgp
+        parts[".sops.yaml"] = lambda credentials: _rules(cwd)
+    return parts
+
+
+def _source(scheme: str) -> Look:
+    return lambda credentials: sources.probe(scheme, credentials)
+
+
+def _quickly(work: Look, credentials: Credentials) -> Probe:
+    """A probe that ends after the time for one, whatever it asks."""
+    from threading import Thread
+
+    found: list[Probe] = []
+
+    def run() -> None:
+        try:
+            found.append(work(credentials))
+        except EncconfError as error:
+            found.append(Probe(False, missing=[error.message], note=error.hint or ""))
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PROBE_LIMIT)
+    return found[0] if found else Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
+
+
+def user() -> str:
+    """The user that this process runs as, as the system knows it."""
+    try:
+        import pwd
+    except ImportError:
+        return os.environ.get("USERNAME", "")
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
+# --- systemd ---------------------------------------------------------------------------------
+
+
+def _manager(credentials: Credentials) -> Probe:
+    """A running manager that units can be given to: the system's for root, else the user's own."""
+    if not hasattr(os, "geteuid"):
+        return Probe(False, missing=["systemd (there is none on this system)"])
+    runtime = credentials.environ.get("XDG_RUNTIME_DIR") or ""
+    version = _said_by(["systemctl", "--version"], credentials)
+    if version is None:
+        return Probe(False, missing=["systemd (systemctl is not there)"])
+    words = version.split()
+    note = " ".join(words[:2])
+    if len(words) > 1 and words[1].isdigit() and int(words[1]) < 247:
+        return Probe(False, missing=["systemd 247 or newer (LoadCredential=)"], note=note)
+    if os.geteuid() == 0:
+        if os.path.isdir("/run/systemd/system"):
+            return Probe(True, user(), note=note)
+        return Probe(False, missing=["a running systemd (this machine was started without it)"], note=note)
+    if runtime and os.path.exists(os.path.join(runtime, "systemd", "private")):
+        return Probe(True, user(), note=f"{note}, systemctl --user")
+    return Probe(False, missing=["a systemd of this user's own (loginctl enable-linger), or root"], note=note)
+
+
+def _systemd_creds(credentials: Credentials) -> Probe:
+    """The program that encrypts for LoadCredentialEncrypted=, and a key for it."""
+    version = _said_by(["systemd-creds", "--version"], credentials)
+    if version is None:
+        return Probe(False, missing=["systemd-creds (systemd 250 or newer)"])
+    tpm = (_said_by(["systemd-creds", "has-tpm2"], credentials) or "").split("\n")[0] == "yes"
+    secret = credentials.environ.get("SYSTEMD_CREDENTIAL_SECRET") or "/var/lib/systemd/credential.secret"
+    there = os.access(secret, os.R_OK)
+    note = f"TPM: {'yes' if tpm else 'no'}, key of the host: {'yes' if there else 'not yet'}"
+    if there or os.geteuid() == 0 or os.path.exists("/run/systemd/io.systemd.Credentials"):
+        return Probe(True, user(), note=note)
+    return Probe(False, missing=["root, or systemd 256 running (io.systemd.Credentials)"], note=note)
+
+
+def _said_by(command: list[str], credentials: Credentials) -> str | None:
+    """What a program prints, "" if it fails or takes too long; None if it is not there."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=dict(credentials.environ),
+            check=False,
+            timeout=PROBE_LIMIT / 2,
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    except OSError:
+        return None
+    return done.stdout.decode(errors="replace")
+
+
+# --- SOPS files ------------------------------------------------------------------------------
+
+
+def _identities(credentials: Credentials) -> Probe:
+    """The age identities that would open a file; commands are not run."""
+    found: list[str] = []
+    notes: list[str] = []
+    missing: list[str] = []
+    for source in credentials.age_sources():
+        if not source.where:
+            continue
+        place = source.place(credentials.home)
+        if source.how == "command" or (source.how == "source" and runs_program(source.where)):
+            notes.append(f"{source.variable or place} names a command, which was not run")
+            continue
+        recipient, why = _recipient(source, credentials)
+        if recipient is not None:
+            found.append(recipient)
+            notes.append(place)
+        elif source.variable or why not in ("not there", ""):
+            missing.append(f"{place} ({why or 'there is no key in it'})")
+    if not found and not notes and not missing:
+        missing.append("a key: encconf init makes one")
+    return Probe(bool(found or notes), ", ".join(found) or None, missing, ", ".join(notes))
+
+
+def _recipient(source: AgeSource, credentials: Credentials) -> tuple[str | None, str]:
+    from encconf.keys.age import is_locked, recipient_in
+
+    data = source.read("", credentials)
+    if data is None:
+        return None, source.found
+    if is_locked(data):
+        return None, "locked by a passphrase"
+    return recipient_in(data), ""
+
+
+def _pgp(credentials: Credentials) -> Probe:
+    """Secret keys in the user's gpg home, without running gpg, which would start its agent."""
+    import shutil
+
+    if shutil.which(credentials.gpg, path=credentials.environ.get("PATH", os.defpath)) is None:
+        return Probe(False, missing=[f"{printable(credentials.gpg)} (the program)"])
+    home = credentials.environ.get("GNUPGHOME") or os.path.join(credentials.home or "", ".gnupg")
+    try:
+        count = sum(name.endswith(".key") for name in os.listdir(os.path.join(home, "private-keys-v1.d")))
+    except OSError:
+        count = 0
+    if not count:
+        return Probe(False, missing=["a secret key of gpg's"])
+    return Probe(True, note=f"secret keys: {count}")
+
+
+def _rules(cwd: str) -> Probe:
+    from encconf.config import find_config
+
+    path = find_config(None, cwd)
+    if path is None:
+        return Probe(False, missing=[".sops.yaml (encconf init writes one)"])
+    return Probe(True, note=printable(os.path.relpath(path, cwd)))

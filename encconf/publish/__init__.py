@@ -1,0 +1,128 @@
+"""Publishing: a file put where a destination rule of ``.sops.yaml`` says.
+
+As in sops 3.13.2 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
+the encrypted file, encrypted anew if the rule has a ``recreation_rule``; a KV engine of Vault or
+OpenBao gets the decrypted values.  Each kind of destination is one module with ``address`` and
+``put``; `Destination` comes from `encconf.config`.  Nothing is ever deleted at a destination.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import EncconfError, MasterKeyError, PublishError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    from encconf.changes import Plan
+    from encconf.config import Destination, Rule
+    from encconf.credentials import Credentials
+
+    Content = bytes | dict[str, object]
+
+KINDS = {"s3": "Amazon S3", "gcs": "Google Cloud Storage", "vault": "Vault"}
+"""What a destination's kind is called, by its module's name."""
+
+
+class Prepared:
+    """What will be put at a destination: the file's bytes, or for Vault its values.
+
+    ``plan`` says whom it is encrypted for there, None where it stays as it is or is decrypted.
+    """
+
+    __slots__ = ("content", "plan")
+
+    def __init__(self, content: Content, plan: Plan | None) -> None:
+        self.content = content
+        self.plan = plan
+
+
+def _module(kind: str) -> ModuleType:
+    return __import__(f"encconf.publish.{kind}", fromlist=["put"])
+
+
+def name_there(path: str, *, omit_extensions: bool) -> str:
+    """The name below the destination for a path with ``/`` between folders."""
+    if omit_extensions:
+        folder, slash, base = path.rpartition("/")
+        stem, dot, _ = base.rpartition(".")  # as in Go: all of .env is an extension
+        return f"{folder}{slash}{stem}" if dot else path
+    return path
+
+
+def address(destination: Destination, name: str, environ: Mapping[str, str]) -> str:
+    """Where a name will be, as sops tells it: ``s3://BUCKET/PREFIX…``, ``gcs://…``, a URL of Vault."""
+    text: str = _module(destination.kind).address(destination.settings, name, environ)
+    return text
+
+
+def prepare(
+    text: str,
+    format: str,
+    destination: Destination,
+    credentials: Credentials,
+    *,
+    rule: Rule | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Prepared:
+    """What of an encrypted text is to be put there; it is decrypted only where that needs it.
+
+    ``rule`` is what to encrypt it by instead of the destination's own.  Raises NotEncryptedError and
+    whatever opening and encrypting raise.
+    """
+    from encconf import api, changes
+    from encconf.metadata import Metadata
+
+    rule = rule or destination.rule
+    if destination.kind == "vault":
+        opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
+        return Prepared(_values(opened), None)
+    if rule is None:
+        from encconf import formats
+
+        Metadata.of(formats.module(format).scan(text))
+        return Prepared(text.encode("utf-8", "surrogateescape"), None)
+    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
+    plan = changes.Plan(opened.document, opened.metadata, rule, selects=True, anew=True)
+    enc = api.encrypt(
+        api.plain_text(opened),
+        rule,
+        format=format,
+        twin=opened,
+        new_data_key=True,
+        credentials=credentials,
+        notify=notify,
+    )
+    return Prepared(enc.encode("utf-8", "surrogateescape"), plan)
+
+
+def _values(opened: object) -> dict[str, object]:
+    """The values as JSON has them; of several documents the last one counts, as in sops."""
+    from encconf import emit
+    from encconf.api import Opened
+
+    assert isinstance(opened, Opened)
+    trees, _ = emit.trees_of(opened.document)
+    values: dict[str, object] = {}
+    for tree in trees:
+        values.update(emit.plain_of(tree, emit.plain_value))
+    return values
+
+
+def put(destination: Destination, name: str, content: Content, credentials: Credentials) -> bool:
+    """Put it there; False where it was there already.  Raises PublishError.
+
+    Each attempt is limited in time by the credentials' ``call_limit``, and what may pass is tried again.
+    """
+    try:
+        done: bool = _module(destination.kind).put(destination.settings, name, content, credentials)
+    except MasterKeyError as error:
+        # The words are right, the exit code is that of keys.
+        raise failed(destination.kind, error.message, error.hint) from None
+    return done
+
+
+def failed(kind: str, reason: str, hint: str | None = None) -> EncconfError:
+    """The error of a destination that did not take the file."""
+    return PublishError(f"{KINDS[kind]}: {reason.removeprefix(f'{KINDS[kind]}: ')}", hint=hint)

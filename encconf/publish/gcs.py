@@ -1,0 +1,94 @@
+"""A bucket of Google Cloud Storage, by google-cloud-storage.
+
+Settings: ``gcs_bucket``, ``gcs_prefix``.  Credentials as for Google's KMS (see `encconf.servers.gcp`);
+STORAGE_EMULATOR_HOST names another server than Google's, which then needs none.
+
+Permissions: storage.objects.create, and storage.objects.delete to write over an object.
+"""
+
+from __future__ import annotations
+
+from encconf.credentials import printable
+from encconf.errors import EncconfError, MissingExtraError
+from encconf.publish import failed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+_TYPE = "text/plain; charset=utf-8"  # what Go's client makes of it
+
+
+def address(settings: Mapping[str, str | int], name: str, environ: Mapping[str, str]) -> str:
+    """``gcs://BUCKET/PREFIXNAME``."""
+    return f"gcs://{settings['gcs_bucket']}/{settings.get('gcs_prefix', '')}{name}"
+
+
+def put(
+    settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
+) -> bool:
+    """Write the object, over one that is there."""
+    try:
+        from google.api_core.exceptions import GoogleAPICallError
+        from google.auth.exceptions import GoogleAuthError
+        from google.cloud.storage import Client
+        from requests import RequestException
+    except ImportError:
+        raise MissingExtraError(
+            "publishing to Google Cloud Storage needs the package google-cloud-storage",
+            hint="pip install 'encconf[gcs]'",
+        ) from None
+
+    bucket, key = str(settings["gcs_bucket"]), f"{settings.get('gcs_prefix', '')}{name}"
+    try:
+        client = _client(Client, credentials)
+        blob = client.bucket(bucket).blob(key)
+        blob.upload_from_string(content, content_type=_TYPE, timeout=credentials.call_limit)
+    except (GoogleAPICallError, GoogleAuthError, RequestException, OSError, ValueError) as error:
+        raise _failure(error, bucket, credentials) from None
+    return True
+
+
+def _client(kind: Any, credentials: Credentials) -> Any:
+    emulator = credentials.environ.get("STORAGE_EMULATOR_HOST")
+    if emulator:
+        from google.auth.credentials import AnonymousCredentials
+
+        endpoint = emulator if "://" in emulator else f"http://{emulator}"
+        return kind(
+            project="-", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
+        )
+    from encconf.servers.gcp import identity
+
+    return kind(project="-", credentials=identity(credentials))
+
+
+def _failure(error: Exception, bucket: str, credentials: Credentials) -> EncconfError:
+    from google.api_core import exceptions
+    from google.auth.exceptions import GoogleAuthError
+    from requests import RequestException, Timeout
+
+    text = printable(" ".join(_said(error).split()))[:300]
+    if isinstance(error, Timeout):
+        return failed("gcs", f"no answer within {credentials.call_limit:g} s")
+    if isinstance(error, GoogleAuthError):
+        return failed("gcs", f"the Google credentials do not work: {text}")
+    if isinstance(error, exceptions.NotFound):
+        return failed("gcs", f"there is no bucket {printable(bucket)[:100]}")
+    if isinstance(error, (exceptions.Forbidden, exceptions.Unauthorized)):
+        hint = "it takes storage.objects.create and, over an object that is there, storage.objects.delete"
+        return failed("gcs", text, hint)
+    if isinstance(error, RequestException):
+        return failed("gcs", "it cannot be reached")
+    return failed("gcs", f"{type(error).__name__}: {text}")
+
+
+def _said(error: Any) -> str:
+    """The server's own words, which the SDK wraps."""
+    try:
+        return str(error.response.json()["error"]["message"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return str(error)

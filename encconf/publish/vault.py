@@ -1,0 +1,73 @@
+"""A KV engine of HashiCorp Vault or OpenBao, version 1 or 2, by hvac.
+
+Settings: ``vault_path``, ``vault_address`` (by default VAULT_ADDR), ``vault_kv_mount_name`` (``secret/``),
+``vault_kv_version`` (2).  Token, TLS and namespace as for transit keys (see `encconf.servers.vault`): the
+token and the values go to VAULT_ADDR and the addresses of SOPS_HC_VAULT_ALLOWLIST only.
+
+Permissions: ``read`` and ``create`` or ``update`` on ``MOUNT/data/PATH`` (version 1: ``MOUNT/PATH``).
+"""
+
+from __future__ import annotations
+
+from encconf.credentials import printable
+from encconf.publish import failed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+_DEFAULT = "https://127.0.0.1:8200"  # Vault's own
+
+
+def address(settings: Mapping[str, str | int], name: str, environ: Mapping[str, str]) -> str:
+    """The URL: ``ADDRESS/v1/MOUNT/data/PATH``, for version 1 without ``data``."""
+    server = settings.get("vault_address") or environ.get("VAULT_ADDR") or _DEFAULT
+    return f"{server}/v1/{_path(settings, name)}"
+
+
+def _path(settings: Mapping[str, str | int], name: str) -> str:
+    mount = str(settings.get("vault_kv_mount_name") or "secret/")
+    folder = str(settings["vault_path"])
+    parts = [mount, folder] if settings.get("vault_kv_version") == 1 else [mount, "data/", folder]
+    return "".join(part if part.endswith("/") else f"{part}/" for part in parts) + name
+
+
+def put(
+    settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
+) -> bool:
+    """Write the values as a new version; False where the newest version has them already."""
+    from encconf.servers import vault
+    from encconf.servers.https import origin
+
+    environ = credentials.environ
+    server = origin(str(settings.get("vault_address") or environ.get("VAULT_ADDR") or _DEFAULT))
+    if server is None:
+        raise failed("vault", "its address is not a plain one", "https://HOST or https://HOST:PORT")
+    path = _path(settings, name)
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
+        raise failed("vault", f"{printable(path)[:200]} is not the path of a secret")
+
+    def write(adapter: Any) -> Any:
+        from hvac import exceptions
+        from hvac.utils import format_url
+
+        url = format_url("/v1/" + "/".join(["{}"] * len(parts)), *parts)
+        first = settings.get("vault_kv_version") == 1
+        try:
+            found = adapter.get(url=url)
+            there = found["data"] if first else found["data"]["data"]
+        except exceptions.Forbidden:
+            credentials.say(f"{printable(path)} cannot be read: it gets a new version in any case")
+        except (exceptions.InvalidPath, TypeError, LookupError):
+            pass  # there is no such secret yet
+        else:
+            if there == content:
+                return False
+        return adapter.post(url=url, json=content if first else {"data": content})
+
+    needs = printable(f"create and update on {path}")
+    return vault.ask(server, credentials, write, needs) is not False

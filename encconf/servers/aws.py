@@ -1,0 +1,452 @@
+"""AWS, by botocore (what boto3 is made of): whose credentials, sessions, clients, and why a call failed.
+
+Whose credentials: if ENCCONF_AWS_PROFILE is set, those of that profile and no others.  Else those of the
+environment if it names some (AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
+AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_…), then the profile
+that was asked for if there is one of that name here, then the SDK's default chain (the default profile,
+SSO, the container, the instance).  AWS_ROLE_ARN replaces a role that was asked for.  The next in this order
+is tried when one is refused.
+
+Also read: AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CA_BUNDLE, AWS_ENDPOINT_URL_… of a service,
+AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_EC2_METADATA_DISABLED; and by the SDK itself, from the
+process: HTTPS_PROXY, NO_PROXY and what else it knows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from encconf.credentials import printable
+from encconf.errors import MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.servers import failed, unheard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+_PARALLEL = 32  # calls at a time over one client
+# Loggers of the SDK that tell bodies of requests and answers, and session tokens.
+_TALKATIVE = tuple(f"botocore.{name}" for name in ("auth", "endpoint", "parsers"))
+
+# Any of these means that the environment says whose credentials are used.
+_CHOOSING = (
+    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+)
+_LONGEST_REASON = 400  # characters
+_NAMES = {"secretsmanager": "secrets_manager"}  # in names of variables
+
+# The words of `encconf.errors.SourceError` for what AWS calls its errors; the first that fits.
+_REASONS = (
+    ("Expired", "expired"),
+    ("NotFound", "missing"),
+    ("InvalidRequestException", "missing"),  # of Secrets Manager: marked for deletion
+    ("AccessDenied", "denied"),
+    ("NotAuthorized", "denied"),
+    ("UnrecognizedClient", "denied"),
+    ("InvalidClientToken", "denied"),
+    ("InvalidSignature", "denied"),
+    ("SignatureDoesNotMatch", "denied"),
+    ("DecryptionFailure", "denied"),
+    ("Throttl", "unreachable"),
+    ("InternalS", "unreachable"),
+    ("ServiceUnavailable", "unreachable"),
+)
+
+
+class Way:
+    """Whose credentials: a profile ("" for what the environment says), and a role ("" for none)."""
+
+    __slots__ = ("profile", "region", "role")
+
+    def __init__(self, profile: str, role: str, region: str) -> None:
+        self.profile = profile
+        self.role = role
+        self.region = region
+
+    def client(self, service: str, credentials: Credentials) -> Any:
+        """The client of a service, made when it is needed for the first time."""
+
+        def make() -> Any:
+            session = _session(credentials, self.profile, self.region)
+            if self.role:
+                session = _assumed(session, self.role, self.region, credentials)
+            return _client(session, service, self.region, credentials)
+
+        return credentials.client((service, self.profile, self.role, self.region), make)
+
+    def __str__(self) -> str:
+        named = f"the profile {printable(self.profile)[:80]}" if self.profile else "the default credentials"
+        return f"{named} as {printable(self.role)[:200]}" if self.role else named
+
+
+def ways(profile: str, role: str, region: str, credentials: Credentials) -> Iterator[Way]:
+    """Whose credentials to use, and as which role, in the order of preference."""
+    environ = credentials.environ
+    profiles: list[str] = [environ.get("ENCCONF_AWS_PROFILE", "")]
+    if profile and not profiles[0]:
+        if not _exists(profile, credentials):
+            credentials.say(
+                f"the AWS profile {printable(profile)[:80]} that the file names is not there: "
+                "the credentials of the environment, or the default ones, are used"
+            )
+        else:
+            chosen = any(environ.get(name) for name in _CHOOSING)
+            profiles = ["", profile] if chosen else [profile, ""]
+    roles = [""]
+    if role:
+        other = environ.get("AWS_ROLE_ARN", "")
+        if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+            # The credentials are those of AWS_ROLE_ARN already.
+            roles = ["", role]
+        else:
+            roles = [*dict.fromkeys([other or role, role]), ""]
+    for name in profiles:
+        for arn in roles:
+            yield Way(name, arn, region)
+
+
+def ask(
+    service: str,
+    operation: str,
+    parameters: Mapping[str, object],
+    tried: Iterable[Way],
+    credentials: Credentials,
+    *,
+    needs: str,
+    meanings: Mapping[str, str],
+) -> dict[str, Any]:
+    """The answer to an operation, named as botocore's method is, by the first way that is not refused.
+
+    ``needs`` is what must be allowed, for the hint of a refusal; ``meanings`` are texts for errors that
+    AWS gives without one, by name.  Raises NotMyKeyError where there are no credentials, MasterKeyError
+    with the reason of AWS, and MissingExtraError.
+    """
+    from time import monotonic
+
+    excepted = failures()
+    deadline = monotonic() + credentials.key_limit
+    refused: list[tuple[Way, MasterKeyError]] = []
+    for way in tried:
+        if refused and monotonic() > deadline:
+            break
+        try:
+            with unheard(*_TALKATIVE):
+                answer: dict[str, Any] = getattr(way.client(service, credentials), operation)(**parameters)
+        except excepted as error:
+            failure, final = _failure(error, way, credentials, needs, meanings)
+            refused.append((way, failure))
+            if final:
+                break
+        else:
+            return answer
+    raise _verdict(refused, credentials)
+
+
+def home_region(credentials: Credentials, profile: str = "") -> str | None:
+    """The region that AWS_REGION, AWS_DEFAULT_REGION or the profile names."""
+    failures()
+    environ = credentials.environ
+    named = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    if named:
+        return named
+    profile = environ.get("ENCCONF_AWS_PROFILE") or profile
+
+    def look() -> str | None:
+        try:
+            found: str | None = _session(credentials, profile, "us-east-1").get_config_variable("region")
+        except failures():
+            return None
+        return found
+
+    return credentials.client(("aws region", profile), look)
+
+
+def service(name: str, credentials: Credentials, where: str | None = None) -> Any:
+    """A client of another service of AWS, with the credentials that the environment chooses.
+
+    ``where`` is the region, by default the one that the environment names.  Raises MissingExtraError, and
+    MasterKeyError where none is named; see `failures` for what calls may raise.
+    """
+    place = where or home_region(credentials)
+    if not place:
+        raise _no_region(name)
+    return Way(credentials.environ.get("ENCCONF_AWS_PROFILE", ""), "", place).client(name, credentials)
+
+
+def _no_region(service: str) -> MasterKeyError:
+    return failed(
+        "unusable",
+        f"nothing says in which region of AWS its {service} is to be asked",
+        hint="set AWS_REGION, or name the region in the address",
+    )
+
+
+def _session(credentials: Credentials, profile: str, region: str) -> Any:
+    """A session whose settings come from these credentials: ``profile``, or what their environment says."""
+    from botocore.configprovider import ConstantProvider
+    from botocore.credentials import CredentialResolver
+    from botocore.session import Session
+
+    session = Session()
+    environ = credentials.environ
+    store = session.get_component("config_store")
+    settings = {
+        "config_file": _file("AWS_CONFIG_FILE", "config", credentials),
+        "credentials_file": _file("AWS_SHARED_CREDENTIALS_FILE", "credentials", credentials),
+        "profile": profile or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or None,
+    }
+    if bundle := environ.get("AWS_CA_BUNDLE"):
+        settings["ca_bundle"] = bundle
+    for name, value in settings.items():
+        store.set_config_provider(name, ConstantProvider(value))
+    # The models of the services are read once, and one-time codes asked for once.
+    loader = credentials.client("botocore models", lambda: session.get_component("data_loader"))
+    session.register_component("data_loader", loader)
+    cache: dict[str, Any] = credentials.client("botocore roles", dict)
+    sources = _sources(session, credentials, settings["profile"] or "default", not profile, region, cache)
+    session.register_component("credential_provider", CredentialResolver(sources))
+    return session
+
+
+def _file(variable: str, name: str, credentials: Credentials) -> str:
+    """A file of the SDKs; a path where nothing can be when there is no home."""
+    return credentials.environ.get(variable) or os.path.join(credentials.home or os.devnull, ".aws", name)
+
+
+def _sources(
+    session: Any,
+    credentials: Credentials,
+    profile: str,
+    environment: bool,
+    region: str,
+    cache: dict[str, Any],
+) -> list[Any]:
+    """The SDK's own chain of sources in its order, reading this environment and not the process's.
+
+    As in the SDK, a profile that was asked for goes before the environment's own credentials.
+    """
+    from botocore import credentials as sdk
+    from botocore.utils import InstanceMetadataFetcher, resolve_imds_endpoint_mode
+
+    environ = credentials.environ
+
+    def client(service: str, **options: Any) -> Any:
+        options.setdefault("region_name", region)
+        return _client(session, service, options.pop("region_name"), credentials, **options)
+
+    def ask(question: str) -> str:
+        if credentials.prompt is None:
+            raise MasterKeyError("the AWS profile needs a one-time code, and there is no terminal to ask on")
+        return credentials.prompt(question)
+
+    variables = sdk.EnvProvider(environ)
+    container = sdk.ContainerProvider(environ)
+    settings = {
+        name: session.get_config_variable(name)
+        for name in ("ec2_metadata_service_endpoint", "ec2_metadata_v1_disabled")
+    }
+    machine = sdk.InstanceMetadataProvider(
+        InstanceMetadataFetcher(
+            timeout=session.get_config_variable("metadata_service_timeout"),
+            num_attempts=session.get_config_variable("metadata_service_num_attempts"),
+            user_agent=session.user_agent(),
+            env=dict(environ),
+            config={**settings, "ec2_metadata_service_endpoint_mode": resolve_imds_endpoint_mode(session)},
+        )
+    )
+    profiles = sdk.ProfileProviderBuilder(session, cache=cache, region_name=region)
+    chain = [
+        sdk.AssumeRoleProvider(
+            load_config=lambda: session.full_config,
+            client_creator=client,
+            cache=cache,
+            profile_name=profile,
+            prompter=ask,
+            credential_sourcer=sdk.CanonicalNameCredentialSourcer([variables, container, machine]),
+            profile_provider_builder=profiles,
+        ),
+        *profiles.providers(profile_name=profile, disable_env_vars=True),
+        container,
+        machine,
+    ]
+    if not environment:
+        return chain
+    if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+        names = ("web_identity_token_file", "role_arn", "role_session_name")
+        identity = {name: text for name in names if (text := environ.get(f"AWS_{name.upper()}"))}
+        chain.insert(
+            1,
+            sdk.AssumeRoleWithWebIdentityProvider(
+                load_config=lambda: {"profiles": {profile: identity}},
+                client_creator=client,
+                profile_name=profile,
+                cache=cache,
+                disable_env_vars=True,
+            ),
+        )
+    return [variables, *chain]
+
+
+def _assumed(session: Any, role: str, region: str, credentials: Credentials) -> Any:
+    """A session with the credentials of a role, which are asked for when they are needed."""
+    import socket
+
+    from botocore import credentials as sdk
+    from botocore.session import Session
+
+    def client(service: str, **options: Any) -> Any:
+        return _client(session, service, region, credentials, **options)
+
+    class Role(sdk.CredentialProvider):  # type: ignore[misc]  # botocore has no types
+        METHOD = "assume-role"
+
+        def load(self) -> Any:
+            source = session.get_credentials()
+            if source is None:
+                return None
+            options = {"RoleSessionName": session_name(socket.gethostname())}
+            fetcher = sdk.AssumeRoleCredentialFetcher(client, source, role, extra_args=options)
+            return sdk.DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
+
+    assumed = Session()
+    assumed.register_component("config_store", session.get_component("config_store"))
+    assumed.register_component("data_loader", session.get_component("data_loader"))
+    assumed.register_component("credential_provider", sdk.CredentialResolver([Role()]))
+    return assumed
+
+
+def session_name(host: str) -> str:
+    """``sops@HOST``, as sops has it; policies may name it.  Its character class has a range, ``@-_``."""
+    return ("sops@" + re.sub(r"[^a-zA-Z0-9=,.@-_]+", "", host))[:64]
+
+
+def _client(session: Any, service: str, region: str, credentials: Credentials, **options: Any) -> Any:
+    from botocore.config import Config
+
+    limit = credentials.call_limit
+    config = Config(
+        connect_timeout=limit / 4,
+        read_timeout=limit * 3 / 4,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        max_pool_connections=_PARALLEL,
+    )
+    environ = credentials.environ
+    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
+        variable = f"AWS_ENDPOINT_URL_{_NAMES.get(service, service).upper()}"
+        endpoint = environ.get(variable) or environ.get("AWS_ENDPOINT_URL")
+        options["endpoint_url"] = endpoint or None
+    given = options.pop("config", None)
+    config = config if given is None else config.merge(given)
+    return session.create_client(service, region_name=region, config=config, **options)
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What the SDK, which is there, may raise; else raises MissingExtraError."""
+    try:
+        import botocore.session  # noqa: F401  # all of it
+        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
+    except ImportError:
+        raise MissingExtraError("AWS needs the package boto3", hint="pip install 'encconf[aws]'") from None
+    return BotoCoreError, ClientError, ResponseParserError, MasterKeyError, OSError, ValueError
+
+
+def _exists(profile: str, credentials: Credentials) -> bool:
+    """Whether ~/.aws has a profile; a damaged file is for the session to complain of."""
+
+    def look() -> bool:
+        try:
+            return profile in _session(credentials, "", "us-east-1").available_profiles
+        except failures():
+            return True
+
+    return credentials.client(("aws profile", profile), look)
+
+
+# --- failures --------------------------------------------------------------------------------
+
+
+def _failure(
+    error: Exception, way: Way, credentials: Credentials, needs: str, meanings: Mapping[str, str]
+) -> tuple[MasterKeyError, bool]:
+    """What to tell of an error, and whether other credentials would not help."""
+    from botocore import exceptions as sdk
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, MasterKeyError):
+        return error, False
+    if isinstance(error, ResponseParserError):  # its text is the answer
+        return MasterKeyError(f"AWS in {way.region} gave an answer that cannot be read"), False
+    if isinstance(error, sdk.NoCredentialsError):
+        return NotMyKeyError("no AWS credentials"), False
+    if isinstance(error, sdk.ClientError):
+        return _refusal(error, way, needs, meanings)
+    if isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):
+        late = f"AWS in {way.region} did not answer within {credentials.call_limit:g} s"
+        return failed("slow", late, hint="is the region up, and may this machine talk to it?"), True
+    if isinstance(error, (sdk.ConnectionError, sdk.HTTPClientError)):
+        return failed("unreachable", f"AWS in {way.region} cannot be reached: {_short(str(error))}"), True
+    if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
+        text = f"{type(error).__name__}: {_short(str(error))}"
+        return failed("expired", text, hint="renew the credentials, by aws sso login for example"), False
+    return failed("wrong", f"{type(error).__name__}: {_short(str(error))}"), False
+
+
+def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> tuple[MasterKeyError, bool]:
+    said = error.response.get("Error", {})
+    code = printable(str(said.get("Code") or "an error without a name"))[:100]
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    text = _short(str(said.get("Message") or ""))
+    if code.isdigit():  # a page of something on the way, or an answer in another format
+        inner = re.search(r"<Code>(\w+)</Code>", text)
+        code, text = inner[1] if inner else f"HTTP {code}", ""
+    if "Signature" in code:
+        text = ""  # it repeats the request, signature included
+    reason = next((word for part, word in _REASONS if part in code), "")
+    if not reason and isinstance(status, int):
+        reason = "denied" if status in (401, 403) else "unreachable" if status >= 500 else "wrong"
+    told = f"{code}: {text or meanings.get(code, 'AWS gives no reason')}"
+    if error.operation_name == "AssumeRole":
+        return failed("denied", f"cannot assume the role {printable(way.role)[:200]}: {told}"), False
+    if reason == "expired":
+        return failed(reason, told, hint="renew the credentials, by aws sso login for example"), False
+    if "AccessDenied" in code or "NotAuthorized" in code:
+        return failed(reason, told, hint=f"it takes {needs}"), False
+    unknown = status in (401, 403) or code.startswith(("UnrecognizedClient", "InvalidClientToken"))
+    return failed(reason, told), not unknown
+
+
+def _verdict(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials) -> MasterKeyError:
+    """One error for all ways that were tried."""
+    serious = [(way, error) for way, error in refused if not isinstance(error, NotMyKeyError)]
+    if not serious:
+        return NotMyKeyError(f"no AWS credentials\nlooked in: {_places(credentials)}")
+    first = serious[0][1]
+    if len(serious) == 1:
+        return first
+    reasons = [f"{error.message} (with {way})" for way, error in serious]
+    return failed(first.reason, "\n".join(reasons), hint=first.hint)
+
+
+def _places(credentials: Credentials) -> str:
+    environ = credentials.environ
+    notes = []
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"):
+        notes.append(f"{name} ({'set' if environ.get(name) else 'unset'})")
+    for variable, name in (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")):
+        path = _file(variable, name, credentials)
+        shown = f"{variable}={path}" if environ.get(variable) else f"~/.aws/{name}"
+        notes.append(f"{printable(shown)} ({'nothing fitting' if os.path.exists(path) else 'not there'})")
+    off = environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
+    notes.append(f"the instance's metadata ({'switched off' if off else 'no answer'})")
+    return ", ".join(notes)
+
+
+def _short(text: str) -> str:
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"

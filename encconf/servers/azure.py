@@ -1,0 +1,349 @@
+"""Azure Key Vault, by the SDK of Azure and azure-identity: who one is, clients, and why a call failed.
+
+AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or AZURE_CLIENT_CERTIFICATE_PATH
+(AZURE_CLIENT_CERTIFICATE_PASSWORD, AZURE_CLIENT_SEND_CERTIFICATE_CHAIN), or AZURE_FEDERATED_TOKEN_FILE;
+AZURE_AUTHORITY_HOST; AZURE_ADDITIONALLY_ALLOWED_TENANTS (``;`` between); AZURE_TOKEN_CREDENTIALS
+(``prod``, ``dev`` or one credential's name) as for DefaultAzureCredential.  If none says who one is: the
+managed identity of IDENTITY_ENDPOINT or MSI_ENDPOINT, else ``az``, PowerShell and ``azd``, else the
+machine's metadata service.  Those, and proxies, are found by azure-identity in the process's own
+environment.  ENCCONF_AZURE_ALLOWLIST: addresses beside Key Vault's that may get a token.
+SSL_CERT_FILE: authorities of certificates.
+
+A token goes to Key Vault's addresses and those of the list only, and is never one for anything else.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import MasterKeyError, NotMyKeyError
+from encconf.servers import failed
+from encconf.servers.https import cause, missing, one_line, permitted, timeouts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, TypeVar
+
+    from encconf.credentials import Credentials
+
+    Step = tuple[str, Any]  # what it is called in a report, a credential of azure-identity
+    T = TypeVar("T")
+
+ALLOW_LIST = "ENCCONF_AZURE_ALLOWLIST"
+_DOMAINS = tuple(
+    f"{kind}.{cloud}"
+    for kind in ("vault", "managedhsm")
+    for cloud in ("azure.net", "azure.cn", "usgovcloudapi.net")
+)
+_SCOPES = frozenset(f"https://{domain}/.default" for domain in _DOMAINS)
+_VAULT = re.compile(rf"https://[a-z0-9-]+\.(?:{'|'.join(map(re.escape, _DOMAINS))})")
+# Only an answer that says "later" is retried; 20 s for each, the first included, stay below 75 s.
+_COUNTS = {"retry_total": 2, "retry_status": 2, "retry_connect": 0, "retry_read": 0}
+_LONGEST_WAIT = 10.0  # seconds between them, whatever the answer says
+_KINDS = tuple(
+    f"{kind}credential"
+    for kind in (
+        *("environment", "workloadidentity", "managedidentity"),
+        *("azurecli", "azurepowershell", "azuredevelopercli"),
+    )
+)
+_FRESH = 300  # seconds that a token must have left to be used again
+
+# The words of `encconf.errors.SourceError` for statuses.
+_REASONS = {401: "expired", 403: "denied", 404: "missing", 429: "unreachable"}
+
+
+def permit(server: str, environ: Mapping[str, str]) -> bool:
+    """Whether the address is Azure's own; if not, raises MasterKeyError unless the user allows it."""
+    if _VAULT.fullmatch(server):
+        return True
+    places = permitted(environ, ALLOW_LIST)
+    if places is not None and server not in places:
+        raise failed(
+            "denied",
+            f"an Azure token goes only to Key Vault and {ALLOW_LIST}, not to {server}",
+            hint=f"if this server may have it: export {ALLOW_LIST}={server}",
+        )
+    return False
+
+
+# --- calls -----------------------------------------------------------------------------------
+
+
+def ask(
+    server: str,
+    credentials: Credentials,
+    kind: Callable[..., Any],
+    call: Callable[[Any, dict[str, Any]], T],
+    *,
+    needs: str,
+    options: Mapping[str, Any] | None = None,
+) -> T:
+    """What ``call`` gets from a vault: it is given a client of kind ``kind``, and options for calls.
+
+    ``server`` is an origin; ``needs`` the hint of a refusal.  Raises MasterKeyError where the vault may
+    not be asked or refuses, NotMyKeyError when there is no credential, and MissingExtraError.
+    """
+    of_azure = permit(server, credentials.environ)
+    try:
+        from azure.core import exceptions
+        from azure.identity import CredentialUnavailableError
+    except ImportError as error:
+        raise missing("Azure", error, "azure") from None
+
+    connections = credentials.client(("azure_kv", "connections"), lambda: _connections(credentials))
+    tokens = credentials.client(("azure_kv", "tokens"), lambda: _Tokens(_steps(credentials, connections)))
+    # Made for each call: its way of asking for tokens is not safe among threads.  Connections,
+    # tokens and what the vault said about them are kept.
+    client = kind(
+        server,
+        tokens,
+        verify_challenge_resource=of_azure,
+        permit_redirects=False,
+        retry_policy=_retry_policy(),
+        **connections,
+    )
+    try:
+        return call(client, {"timeout": credentials.key_limit, **(options or {})})
+    except CredentialUnavailableError as error:
+        if tokens.configured:
+            raise failed("unusable", f"Azure gave no token: {one_line(error.message)}") from None
+        raise NotMyKeyError(f"no Azure credential\nlooked in: {error.message}") from None
+    except exceptions.AzureError as error:
+        raise _failure(error, server, credentials, needs) from None
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        reason = _first_sentence(str(error))
+        raise MasterKeyError(f"the answer of {server} is not that of a key vault: {reason}") from None
+
+
+def sign_in(credentials: Credentials) -> str | None:
+    """Get a token for Key Vault if the environment says as whom, and return what it goes by; else None.
+
+    No program is run, and no metadata service asked.  Raises MasterKeyError, and MissingExtraError.
+    """
+    try:
+        from azure.core import exceptions
+        from azure.identity import CredentialUnavailableError
+    except ImportError as error:
+        raise missing("Azure", error, "azure") from None
+
+    connections = credentials.client(("azure_kv", "connections"), lambda: _connections(credentials))
+    steps = _steps(credentials, connections)
+    if len(steps) != 1:
+        return None
+    label, _ = steps[0]
+    try:
+        _Tokens(steps).get_token("https://vault.azure.net/.default")
+    except CredentialUnavailableError as error:
+        raise failed("unusable", f"Azure gave no token: {one_line(error.message)}") from None
+    except exceptions.AzureError as error:
+        raise _failure(error, "Azure", credentials, "") from None
+    return credentials.environ.get("AZURE_CLIENT_ID") or label
+
+
+# --- tokens --------------------------------------------------------------------------------
+
+
+class _Tokens:
+    """A credential for the SDK: the first of some that is there, for Key Vault only; it keeps the tokens.
+
+    ``configured`` is whether the environment says which one, so that it should be there.
+    """
+
+    def __init__(self, steps: list[Step]) -> None:
+        from threading import Lock
+
+        self.configured = len(steps) == 1
+        self._steps = steps
+        self._lock = Lock()
+        self._kept: dict[object, Any] = {}
+
+    def get_token(
+        self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **options: Any
+    ) -> Any:
+        """A token for these scopes; raises ClientAuthenticationError."""
+        from time import time
+
+        from azure.core.exceptions import ClientAuthenticationError
+        from azure.identity import CredentialUnavailableError
+
+        # The scope is what the vault asked for, and the vault's address came from a file.
+        if not _SCOPES.issuperset(scopes):
+            raise ClientAuthenticationError("the server asked for a token that is not for Key Vault")
+        asked = (scopes, tenant_id, options.get("enable_cae"))
+        with self._lock:  # else all that wait would ask as well
+            kept = self._kept.get(asked)
+            if kept is not None and not claims and kept.expires_on - time() > _FRESH:
+                return kept
+            notes = []
+            for step in self._steps:
+                label, credential = step
+                try:
+                    token = credential.get_token(*scopes, claims=claims, tenant_id=tenant_id, **options)
+                except CredentialUnavailableError as error:
+                    notes.append(error.message if self.configured else _note(label, error.message))
+                    continue
+                self._steps = [step]
+                self._kept[asked] = token
+                return token
+        raise CredentialUnavailableError(message=", ".join(notes))
+
+
+def _steps(credentials: Credentials, connections: dict[str, Any]) -> list[Step]:
+    """The credentials to try; raises MasterKeyError when the environment's settings are unusable."""
+    import logging
+
+    for library in ("azure", "msal"):  # what they say in warnings is in our errors
+        logger = logging.getLogger(library)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+    environ = credentials.environ
+    wanted = environ.get("AZURE_TOKEN_CREDENTIALS", "").strip().lower()
+    if wanted not in ("", "dev", "prod", *_KINDS):
+        raise MasterKeyError(
+            f"AZURE_TOKEN_CREDENTIALS={one_line(wanted)} is no credential that is known here"
+        )
+    try:
+        return list(_chosen(wanted, environ, int(credentials.call_limit) or 1, connections))
+    except (OSError, ValueError) as error:
+        raise MasterKeyError(f"the AZURE_* settings cannot be used: {one_line(error)}") from None
+
+
+def _chosen(
+    wanted: str, environ: Mapping[str, str], limit: int, connections: dict[str, Any]
+) -> Iterator[Step]:
+    import azure.identity as identity
+
+    def wants(group: str, name: str) -> bool:
+        return wanted in ("", group, name)
+
+    tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
+    more = environ.get("AZURE_ADDITIONALLY_ALLOWED_TENANTS", "")
+    settings: dict[str, Any] = {
+        **connections,
+        "authority": environ.get("AZURE_AUTHORITY_HOST") or "login.microsoftonline.com",
+        "additionally_allowed_tenants": [name for name in (part.strip() for part in more.split(";")) if name],
+    }
+    if tenant and client:
+        if wants("prod", "environmentcredential"):
+            if secret := environ.get("AZURE_CLIENT_SECRET"):
+                yield (
+                    "AZURE_CLIENT_SECRET",
+                    identity.ClientSecretCredential(tenant, client, secret, **settings),
+                )
+                return
+            if path := environ.get("AZURE_CLIENT_CERTIFICATE_PATH"):
+                certificate = identity.CertificateCredential(
+                    tenant,
+                    client,
+                    path,
+                    password=environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD") or None,
+                    send_certificate_chain=environ.get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "").lower()
+                    in ("1", "true"),
+                    **settings,
+                )
+                yield "AZURE_CLIENT_CERTIFICATE_PATH", certificate
+                return
+        path = environ.get("AZURE_FEDERATED_TOKEN_FILE")
+        if path and wants("prod", "workloadidentitycredential"):
+            workload = identity.WorkloadIdentityCredential(
+                tenant_id=tenant, client_id=client, token_file_path=path, **settings
+            )
+            yield "AZURE_FEDERATED_TOKEN_FILE", workload
+            return
+    managed = wants("prod", "managedidentitycredential")
+    named = managed and (environ.get("IDENTITY_ENDPOINT") or environ.get("MSI_ENDPOINT"))
+    if not named:
+        yield "AZURE_CLIENT_ID, AZURE_TENANT_ID", _Unset(identity)
+        tools = {
+            "Azure CLI": identity.AzureCliCredential,
+            "PowerShell": identity.AzurePowerShellCredential,
+            "Azure Developer CLI": identity.AzureDeveloperCliCredential,
+        }
+        for label, tool in tools.items():
+            if wants("dev", tool.__name__.lower()):
+                yield label, tool(process_timeout=limit)
+    if managed:
+        # One second to connect, as DefaultAzureCredential takes to find out whether it is there.
+        options = connections if named else {"connection_timeout": 1, "read_timeout": limit, **_COUNTS}
+        yield "managed identity", identity.ManagedIdentityCredential(client_id=client or None, **options)
+
+
+class _Unset:
+    """The environment, where it holds no complete credential: a line in the report."""
+
+    def __init__(self, identity: Any) -> None:
+        self._error = identity.CredentialUnavailableError
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        raise self._error(message="no complete credential")
+
+
+def _connections(credentials: Credentials) -> dict[str, Any]:
+    """The settings of every client: one set of connections, and few retries."""
+    from azure.core.pipeline.transport import RequestsTransport
+
+    connect, read = timeouts(credentials)
+    transport = RequestsTransport(
+        connection_timeout=connect,
+        read_timeout=read,
+        connection_verify=credentials.environ.get("SSL_CERT_FILE") or True,
+    )
+    transport.open()
+    return {"transport": transport, **_COUNTS}
+
+
+def _retry_policy() -> Any:
+    """The SDK's, but that no answer can make it wait for hours."""
+    from azure.core.pipeline.policies import RetryPolicy
+
+    class Patience(RetryPolicy):  # type: ignore[type-arg]
+        def get_retry_after(self, response: Any) -> float | None:
+            wait = super().get_retry_after(response)
+            return wait and min(wait, _LONGEST_WAIT)
+
+    return Patience(retry_backoff_factor=0.5, **_COUNTS)
+
+
+# --- errors --------------------------------------------------------------------------------
+
+
+def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> MasterKeyError:
+    """The service's, or the network's, own reason."""
+    from azure.core import exceptions
+
+    if isinstance(error, (exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError)):
+        return failed("slow", f"{server} did not answer within {credentials.call_limit:g} s")
+    if not isinstance(error, exceptions.HttpResponseError):
+        told = cause(error) or one_line(error.message)
+        return failed("unreachable", f"{server} cannot be reached: {told}")
+    if error.status_code is None:  # before the vault was asked
+        told = cause(error) or _first_sentence(error.message)
+        return failed("expired" if "expired" in told else "denied", f"Azure gave no token: {told}")
+    said = error.error
+    inner = said.innererror.get("code") if said and isinstance(said.innererror, dict) else None
+    if said:
+        told = one_line(f"{inner or said.code}: {said.message}")
+    else:
+        told = _first_sentence(error.message) or f"HTTP {error.status_code}"
+    hint = None
+    reason = _REASONS.get(error.status_code, "unreachable" if error.status_code >= 500 else "wrong")
+    if error.status_code == 429:
+        told = f"the service throttles: {told}"
+    elif error.status_code == 403 and inner in ("KeyDisabled", "SecretDisabled"):
+        reason = "missing"
+    elif error.status_code == 403:
+        hint = needs
+    return failed(reason, f"Azure: {told}", hint=hint)
+
+
+def _first_sentence(text: str) -> str:
+    """Azure's messages go on about how to find help."""
+    return one_line(re.split(r"\.\s|\n", text.strip(), maxsplit=1)[0]).rstrip(".")
+
+
+def _note(label: str, text: str) -> str:
+    """``Azure CLI (not found on path)``: why one of several is not there."""
+    sentence = re.sub(r"^\w+ authentication unavailable[,.] ", "", text)
+    return f"{label} ({_first_sentence(sentence).removeprefix(label).strip().removeprefix('is ')})"

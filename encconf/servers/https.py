@@ -1,0 +1,229 @@
+"""What all that is reached over HTTPS shares: where a token may go, and why a call failed.
+
+Addresses come from files, which are not trusted.  They are compared by origin (scheme, host, port)
+and never by prefix, as sops 3.13.2 does (``https://good`` is one of ``https://good@evil``).
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.credentials import printable
+from encconf.errors import MasterKeyError, MissingExtraError
+from encconf.servers import failed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+# No user, no path, nothing that two parsers could read in two ways.  ASCII: else "K" (Kelvin) is a "k".
+_ORIGIN = re.compile(
+    r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::([0-9]{1,5}))?/?",
+    re.IGNORECASE | re.ASCII,
+)
+ANSWER_LIMIT = 1 << 21
+"""The longest answer that is read, in bytes: a secret may have 1 MiB."""
+_RETRIES = 2  # of an answer that says "later"; 20 s each, the first included, stay below 75 s
+_LATER = (412, 429, 500, 502, 503, 504)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def origin(address: str) -> str | None:
+    """``https://host[:port]``, lower case and without a default port; None for all but a plain address."""
+    match = _ORIGIN.fullmatch(address)
+    if match is None:
+        return None
+    scheme, host = match[1].lower(), match[2].lower()
+    port = int(match[3] or _DEFAULT_PORTS[scheme])
+    if not 0 < port < 65536:
+        return None
+    return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
+
+
+def permitted(environ: Mapping[str, str], variable: str) -> frozenset[str] | None:
+    """The origins that an allow-list names: ``all`` (None), ``none``, or addresses with commas between.
+
+    Raises MasterKeyError when one of them is no address; a list that is only half understood
+    would be worse than none.
+    """
+    setting = environ.get(variable, "").strip()
+    if setting == "all":
+        return None
+    if setting in ("", "none"):
+        return frozenset()
+    origins = [origin(entry.strip()) for entry in setting.split(",")]
+    for number, found in enumerate(origins, 1):
+        if found is None:
+            raise MasterKeyError(
+                f"entry {number} of {variable} is not an address",
+                hint=f"{variable} is all, none, or a list such as https://vault.example.com:8200",
+            )
+    return frozenset(found for found in origins if found)
+
+
+def timeouts(credentials: Credentials) -> tuple[float, float]:
+    """Seconds to connect and seconds to wait for an answer; together the limit of one call."""
+    return credentials.call_limit / 4, credentials.call_limit * 3 / 4
+
+
+def session(
+    verify: str | bool,
+    certificate: tuple[str, str] | None,
+    *,
+    server_name: str | None = None,
+    authorities: str = "",
+    later: tuple[int, ...] = _LATER,
+) -> Any:
+    """Connections of requests: ``verify`` names authorities; ``certificate`` and its key are files.
+
+    ``authorities`` are PEM texts that take the place of ``verify``.
+    Answers that say ``later`` are asked for again, in 2 s at most; longer ones than `ANSWER_LIMIT` come
+    empty; redirects are followed unless the call says otherwise.  A call must have two ``timeouts``.
+    """
+    import io
+
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    names: dict[str, Any] = {}
+    if server_name:
+        names = {"server_hostname": server_name, "assert_hostname": server_name}
+    if authorities:
+        names["ca_cert_data"] = authorities
+
+    class Connections(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:
+            super().init_poolmanager(*args, **{**options, **names})
+
+        def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+            return super().proxy_manager_for(proxy, **{**options, **names})
+
+        def cert_verify(self, conn: Any, *args: Any) -> None:
+            super().cert_verify(conn, *args)
+            if authorities:
+                conn.ca_certs = conn.ca_cert_dir = None  # only those, and not requests' own beside them
+
+    class Session(requests.Session):
+        def merge_environment_settings(self, *args: Any) -> Any:
+            found = super().merge_environment_settings(*args)
+            if authorities or verify is not True:
+                found["verify"] = verify  # which REQUESTS_CA_BUNDLE would outrank
+            return found
+
+    def bound(response: Any, **sent: Any) -> None:
+        with response:
+            body = _body(response.raw, sent["timeout"][1])
+        response.raw = io.BytesIO(body if len(body) <= ANSWER_LIMIT else b"")
+
+    # read=False: a call that took too long is not made again; the last answer is given back as it is.
+    retry = Retry(
+        total=_RETRIES,
+        connect=0,
+        read=False,
+        other=0,
+        status_forcelist=later,
+        allowed_methods=None,
+        backoff_factor=0.5,
+        raise_on_status=False,
+        respect_retry_after_header=False,  # it may be any number of hours
+    )
+    made = Session()
+    made.mount("https://", Connections(max_retries=retry))
+    made.mount("http://", HTTPAdapter(max_retries=retry))
+    made.headers["Accept-Encoding"] = "identity"
+    made.hooks["response"].append(bound)
+    made.verify = verify
+    made.cert = certificate
+    return made
+
+
+def _body(raw: Any, limit: float) -> bytes:
+    """All of an answer, or what shows that it is too long; raises RequestException if some does not come."""
+    from time import monotonic
+
+    from requests import exceptions
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+    read = getattr(raw, "read1", raw.read)  # what has come; older versions of urllib3 wait for more
+    end = monotonic() + limit
+    body = bytearray()
+    try:
+        # Until there is no more: only then urllib3 says that a part is missing.
+        while len(body) <= ANSWER_LIMIT and (part := read(1 << 16, decode_content=False)):
+            body += part
+            if monotonic() > end:
+                raise exceptions.ReadTimeout
+    except ReadTimeoutError as error:
+        raise exceptions.ReadTimeout(error) from None
+    except HTTPError:
+        pass
+    else:
+        return bytes(body)
+    raise exceptions.ConnectionError(OSError("its answer was cut off"))
+
+
+def unreached(error: Any, server: str, credentials: Credentials, authorities: str) -> MasterKeyError:
+    """Why there was no answer; ``authorities`` is the variable that names the file with them."""
+    from requests import exceptions
+
+    told = cause(error)
+    if isinstance(error, exceptions.Timeout):
+        return failed(
+            "slow",
+            f"{server} did not answer within {credentials.call_limit:g} s",
+            hint="is the server up, and not too busy?",
+        )
+    if isinstance(error, exceptions.SSLError):
+        return failed(
+            "unreachable",
+            f"no trusted connection to {server}: {told or 'TLS failed'}",
+            hint=f"{authorities} names the file with the authority of its certificate",
+        )
+    if isinstance(error, exceptions.ProxyError):
+        return failed("unreachable", f"the proxy does not lead to {server}: {told or 'it refused'}")
+    return failed(
+        "unreachable",
+        f"{server} cannot be reached: {told or type(error).__name__}",
+        hint="is the address right, the server up, and may this machine talk to it?",
+    )
+
+
+def cause(error: BaseException) -> str:
+    """Why the network failed, in the system's words: "Connection refused"; "" when it is not known."""
+    found = ""
+    seen: BaseException | None = error
+    for _ in range(20):  # a chain can be a circle
+        if seen is None:
+            break
+        text = getattr(seen, "verify_message", None) or getattr(seen, "strerror", None)
+        told = isinstance(seen, OSError) or type(seen).__name__ == "CertificateError"  # urllib3's
+        if text is None and told and len(seen.args) == 1:
+            text = seen.args[0]  # "Tunnel connection failed: 403 Forbidden"
+        if isinstance(text, str) and text:
+            found = text
+        seen = _within(seen)
+    return one_line(found)
+
+
+def _within(error: BaseException) -> BaseException | None:
+    """The error that this one wraps: Python's way, azure-core's, urllib3's and requests'."""
+    ways = (
+        *(error.__cause__, error.__context__),
+        *(getattr(error, "inner_exception", None), getattr(error, "reason", None), *error.args[:1]),
+    )
+    return next((inner for inner in ways if isinstance(inner, BaseException)), None)
+
+
+def one_line(text: object) -> str:
+    """What a server said, fit for a report: its first 300 characters, on one line, printable."""
+    return printable(" ".join(str(text).split()))[:300]
+
+
+def missing(service: str, error: ImportError, extra: str) -> MissingExtraError:
+    """The error for a package that is not there, or only in part."""
+    package = (error.name or extra).partition(".")[0]
+    return MissingExtraError(f"{service} needs the package {package}", hint=f"pip install 'encconf[{extra}]'")

@@ -1,0 +1,485 @@
+"""HashiCorp Vault and OpenBao, by hvac: tokens and logins, connections, and why a call failed.
+
+How one logs in (VAULT_AUTH_METHOD, by default ``token``, or ``approle`` where there is no token and both of
+its ids are set):
+
+- ``token``: VAULT_TOKEN, else the file that VAULT_TOKEN_FILE names, else ``~/.vault-token``.
+- ``approle``: VAULT_ROLE_ID, and VAULT_SECRET_ID or the file that VAULT_SECRET_ID_FILE names.
+- ``kubernetes``: the role VAULT_ROLE (or VAULT_ROLE_ID) and the service account's token, the file
+  VAULT_KUBERNETES_JWT_TOKEN_PATH; the mount VAULT_KUBERNETES_MOUNT_POINT.
+- ``jwt``: the role VAULT_ROLE, if any, and VAULT_JWT or the file that VAULT_JWT_FILE names.
+- ``userpass``: VAULT_USERNAME, and VAULT_PASSWORD or the file that VAULT_PASSWORD_FILE names.
+
+VAULT_AUTH_MOUNT is the mount of a method, by default its name.  A token that a login gives is kept in this
+process only, and got anew when it expires or is refused.
+
+VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where a token or anything else
+that one logs in with may go.  Also read: VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH (else SSL_CERT_FILE),
+VAULT_CLIENT_CERT with VAULT_CLIENT_KEY, VAULT_TLS_SERVER_NAME, VAULT_SKIP_VERIFY.  All of these may begin
+with BAO_ where BAO_ADDR is set and VAULT_ADDR is not.  Proxies are those of requests (HTTPS_PROXY, NO_PROXY
+of the process).
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+
+from encconf.credentials import printable
+from encconf.errors import MasterKeyError, NotMyKeyError
+from encconf.servers import failed
+from encconf.servers.https import missing, one_line, origin, permitted, session, timeouts, unreached
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
+METHODS = ("token", "approle", "kubernetes", "jwt", "userpass")
+_TOKEN_LIMIT = 1 << 16
+_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+# The words of `encconf.errors.SourceError` for hvac's exceptions.
+_REASONS = {
+    "Forbidden": "denied",
+    "Unauthorized": "denied",
+    "InvalidPath": "missing",
+    "InvalidRequest": "wrong",
+    "UnsupportedOperation": "wrong",
+}
+
+
+def settings(credentials: Credentials) -> Mapping[str, str]:
+    """The environment, with Vault's names for the variables that OpenBao calls BAO_."""
+    environ = credentials.environ
+    if environ.get("VAULT_ADDR") or not environ.get("BAO_ADDR"):
+        return environ
+    own = {f"VAULT_{name[4:]}": value for name, value in environ.items() if name.startswith("BAO_")}
+    return {**{name: value for name, value in environ.items() if not name.startswith("VAULT_")}, **own}
+
+
+class Identity:
+    """As whom a server is asked: a ``token`` ("" for none), or a ``method`` and what it takes to log in.
+
+    ``mount`` is the method's path.  ``texts`` and ``files`` are the fields of a login: values, and the
+    names of files that are read whenever it comes to one.  ``places`` says where a token was looked for.
+    """
+
+    __slots__ = ("files", "method", "mount", "places", "texts", "token")
+
+    def __init__(
+        self,
+        method: str,
+        mount: str = "",
+        *,
+        token: str = "",
+        places: str = "",
+        texts: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        self.method = method
+        self.mount = mount or method
+        self.token = token
+        self.places = places
+        self.texts = dict(texts or {})
+        self.files = dict(files or {})
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from another."""
+        fields = (tuple(sorted(self.texts.items())), tuple(sorted(self.files.items())))
+        return self.method, self.mount, self.token, *fields
+
+    def payload(self) -> dict[str, str]:
+        """The fields of a login; raises MasterKeyError."""
+        read = {name: _content(path, f"the file for {name}") for name, path in self.files.items()}
+        return {**self.texts, **read}
+
+    def __repr__(self) -> str:
+        return f"Identity({self.method!r}, {self.mount!r})"
+
+
+def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -> Identity:
+    """Who the environment says one is; ``given`` goes before it, by the names that vals has in addresses.
+
+    Those are auth_method, token_env, token_file, role_id, secret_id, username, password_env and
+    password_file.  Raises MasterKeyError when something is missing or half of it.
+    """
+    environ = settings(credentials)
+    given = given or {}
+
+    def setting(name: str) -> str:
+        return given.get(name) or environ.get(f"VAULT_{name.upper()}", "").strip()
+
+    def named(name: str) -> str:
+        """The value of the variable that an address names; the file's word is not taken for any other."""
+        variable = given.get(name) or environ.get(f"VAULT_{name.upper()}", "")
+        if variable and not variable.startswith(("VAULT_", "BAO_")):
+            message = (
+                f"{name} is {printable(variable)[:80]}, and only VAULT_… and BAO_… may be sent to a Vault"
+            )
+            raise failed("wrong", message, hint=f"call the variable VAULT_{printable(variable)[:80]}")
+        return credentials.environ.get(variable, "").strip() if variable else ""
+
+    method = setting("auth_method").lower()
+    role, secret, secret_file = setting("role_id"), setting("secret_id"), setting("secret_id_file")
+    if not method:
+        method = "token"
+        by_ids = bool(role and (secret or secret_file))
+        if by_ids and not given.keys() & {"token_env", "token_file"} and not _token(credentials, environ)[0]:
+            method = "approle"
+    if method not in METHODS:
+        raise failed(
+            "wrong",
+            f"VAULT_AUTH_METHOD={printable(method)[:40]} is no way to log in that is known here",
+            hint=f"known are {', '.join(METHODS)}",
+        )
+    mount = setting("auth_mount").strip("/")
+    texts: dict[str, str] = {}
+    files: dict[str, str] = {}
+    needed: list[str] = []
+
+    def give(field: str, text: str, file: str, wanted: str) -> None:
+        if text:
+            texts[field] = text
+        elif file:
+            files[field] = _path(file, credentials)
+        else:
+            needed.append(wanted)
+
+    if method == "token":
+        if given.get("token_env"):
+            return Identity(method, token=_clean(named("token_env"), "token_env"), places="token_env (unset)")
+        if given.get("token_file"):
+            path = _path(given["token_file"], credentials)
+            return Identity(method, token=_clean(_content(path, "token_file"), "token_file"))
+        token, places = _token(credentials, environ)
+        return Identity(method, token=token, places=places)
+    if method == "approle":
+        give("role_id", role, setting("role_id_file"), "VAULT_ROLE_ID")
+        give("secret_id", secret, secret_file, "VAULT_SECRET_ID or VAULT_SECRET_ID_FILE")
+    elif method == "kubernetes":
+        mount = setting("kubernetes_mount_point").strip("/") or mount
+        give("role", given.get("role_id") or setting("role") or role, "", "VAULT_ROLE")
+        files["jwt"] = setting("kubernetes_jwt_token_path") or _SERVICE_ACCOUNT
+    elif method == "jwt":
+        if named_role := given.get("role_id") or setting("role") or role:
+            texts["role"] = named_role
+        give("jwt", setting("jwt"), setting("jwt_file"), "VAULT_JWT or VAULT_JWT_FILE")
+    else:
+        give("username", setting("username"), "", "VAULT_USERNAME")
+        password = named("password_env") or environ.get("VAULT_PASSWORD", "")
+        give("password", password, setting("password_file"), "VAULT_PASSWORD or VAULT_PASSWORD_FILE")
+    if needed:
+        raise failed(
+            "unusable",
+            f"to log in to Vault by {method} takes more settings",
+            hint=f"set {' and '.join(needed)}",
+        )
+    return Identity(method, mount, texts=texts, files=files)
+
+
+def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The token ("" when there is none), and where was looked for it; raises MasterKeyError."""
+    place = "VAULT_TOKEN"
+    token = environ.get(place, "").strip()
+    found = "unset" if place not in environ else "empty"
+    if not token and (path := environ.get("VAULT_TOKEN_FILE")):
+        return _clean(_content(_path(path, credentials), "VAULT_TOKEN_FILE"), "VAULT_TOKEN_FILE"), ""
+    looked = f"VAULT_TOKEN ({found}), ~/.vault-token "
+    if not token and credentials.home:
+        place = "~/.vault-token"
+        try:
+            with open(os.path.join(credentials.home, ".vault-token"), "rb") as file:
+                token = file.read(_TOKEN_LIMIT).decode("ascii").strip()
+            looked += "(empty)"
+        except (FileNotFoundError, NotADirectoryError):
+            looked += "(not there)"
+        except OSError as error:
+            raise MasterKeyError(f"~/.vault-token cannot be read: {(error.strerror or '').lower()}") from None
+        except UnicodeDecodeError:
+            token = "\0"
+    elif not token:
+        looked += "(no home)"
+    return _clean(token, place), looked
+
+
+def _clean(token: str, place: str) -> str:
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise MasterKeyError(f"{place} holds characters that no Vault token has")
+    return token
+
+
+def _path(path: str, credentials: Credentials) -> str:
+    return credentials.home + path[1:] if path.startswith("~/") and credentials.home else path
+
+
+def _content(path: str, what: str) -> str:
+    """The text in a file that one logs in with; raises MasterKeyError."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(_TOKEN_LIMIT).decode().strip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or "not a text file").lower()
+        raise failed(
+            "unusable",
+            f"{what} to log in to Vault cannot be read: {printable(path)[:200]}: {reason}",
+            hint="name a file that this user can read",
+        ) from None
+
+
+# --- calls -----------------------------------------------------------------------------------
+
+
+def ask(
+    server: str,
+    credentials: Credentials,
+    call: Callable[[Any], Any],
+    needs: str,
+    *,
+    who: Identity | None = None,
+    namespace: str | None = None,
+) -> Any:
+    """What ``call`` gets from a server: it is given hvac's adapter, with a token of these credentials.
+
+    ``server`` is an origin (see `encconf.servers.https.origin`); ``needs`` what the token's policy must
+    allow, for the hint of a refusal; ``who`` is by default who the environment says.  None for an answer
+    that hvac cannot read.  Where a login's token is refused, ``call`` is made again after a new login.
+    Raises NotMyKeyError when there is no token, and MasterKeyError.
+    """
+    environ = settings(credentials)
+    who = who or identity(credentials)
+    namespace = namespace or environ.get("VAULT_NAMESPACE")
+    _permit(server, environ, who.places if who.method == "token" and not who.token else "")
+    try:
+        import hvac.exceptions  # noqa: F401
+        import requests  # noqa: F401
+        from hvac.adapters import JSONAdapter
+    except ImportError as error:
+        raise missing("Vault", error, "vault") from None
+
+    connections = credentials.client(("hc_vault", server), lambda: _session(environ))
+
+    def adapter(token: str) -> Any:
+        return JSONAdapter(
+            base_uri=server,
+            token=token,
+            cert=connections.cert,
+            verify=connections.verify,
+            timeout=timeouts(credentials),
+            allow_redirects=False,
+            session=connections,
+            namespace=namespace,
+        )
+
+    if who.method == "token":
+        try:
+            return _made(lambda: call(adapter(who.token)), server, credentials, needs, [who.token])
+        except MasterKeyError as error:
+            denied = error.reason == "denied" or "missing client token" in error.message
+            if not who.token and denied:
+                raise NotMyKeyError(
+                    f"no Vault token, and {server} wants one\nlooked in: {who.places}"
+                ) from None
+            raise
+    login = credentials.client(("vault login", server, namespace, who.key), _Login)
+    token, fresh = login.token(lambda: _log_in(adapter(""), who, server, credentials))
+    try:
+        return _made(lambda: call(adapter(token)), server, credentials, needs, [token])
+    except MasterKeyError as error:
+        if fresh or error.reason != "denied":
+            raise
+    login.forget(token)
+    token, _ = login.token(lambda: _log_in(adapter(""), who, server, credentials))
+    return _made(lambda: call(adapter(token)), server, credentials, needs, [token])
+
+
+def valid(
+    server: str, credentials: Credentials, *, who: Identity | None = None, namespace: str | None = None
+) -> dict[str, Any] | None:
+    """What the server says of the token, so that one can tell a bad one; None if it is.
+
+    Without the default policy a token may not ask about itself; a list that every good one gets, if empty,
+    then tells the two apart.
+    """
+    for path in ("auth/token/lookup-self", "sys/internal/ui/mounts"):
+
+        def look(adapter: Any, path: str = path) -> Any:
+            return adapter.get(f"/v1/{path}")
+
+        try:
+            answer = ask(server, credentials, look, "", who=who, namespace=namespace)
+        except MasterKeyError as error:
+            if error.reason != "denied" or not error.message.startswith("Vault: "):
+                raise
+            continue
+        own = path.startswith("auth/") and isinstance(answer, dict) and answer.get("data")
+        return own if isinstance(own, dict) else {}
+    return None
+
+
+class _Login:
+    """The token of one login, for as long as it lasts."""
+
+    __slots__ = ("_lock", "_token", "_until")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._token = ""
+        self._until = 0.0
+
+    def token(self, log_in: Callable[[], tuple[str, float]]) -> tuple[str, bool]:
+        """The token, and whether it was got just now; one thread logs in while others wait."""
+        from time import monotonic
+
+        with self._lock:
+            if self._token and monotonic() < self._until:
+                return self._token, False
+            start = monotonic()
+            self._token, lifetime = log_in()
+            # A little earlier than it ends; 0 is for ever.
+            self._until = start + lifetime * 0.9 if lifetime else float("inf")
+            return self._token, True
+
+    def forget(self, token: str) -> None:
+        """It was refused: revoked, say."""
+        with self._lock:
+            if self._token == token:
+                self._token = ""
+
+
+def _log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -> tuple[str, float]:
+    """A new token, and how many seconds it lasts."""
+    payload = who.payload()
+    parts = ["auth", *who.mount.split("/"), "login"]
+    if who.method == "userpass":
+        parts.append(payload.pop("username"))
+    if any(part in ("", ".", "..") for part in parts):
+        raise failed("wrong", "the mount of Vault's login is not one", hint="set VAULT_AUTH_MOUNT")
+
+    def post() -> Any:
+        from hvac.utils import format_url
+
+        return adapter.post(url=format_url("/v1/" + "/".join(["{}"] * len(parts)), *parts), json=payload)
+
+    hidden = [value for name, value in payload.items() if name not in ("role", "role_id")]
+    try:
+        answer = _made(post, server, credentials, "", hidden)
+    except MasterKeyError as error:
+        reason = error.reason
+        if reason in ("denied", "wrong", "missing", ""):
+            reason = "expired" if "expired" in error.message else "denied"
+        raise failed(
+            reason,
+            f"logging in by {who.method}: {error.message}",
+            hint=_login_hint(who, reason) or error.hint,
+        ) from None
+    try:
+        auth = answer["auth"]
+        token, lifetime = auth["client_token"], auth["lease_duration"]
+        if isinstance(token, str) and token.isascii() and token.isprintable():
+            return token, float(lifetime)
+    except (TypeError, LookupError, ValueError):
+        pass
+    raise MasterKeyError(f"the answer of {server} is not that of a Vault")
+
+
+def _login_hint(who: Identity, reason: str) -> str | None:
+    if reason not in ("denied", "expired"):
+        return None
+    what = {
+        "approle": "are the role's id and the secret's id right, and may the latter still be used?",
+        "kubernetes": "is the service account bound to the role, and its token from this cluster?",
+        "jwt": "is the JWT still valid, and do its issuer, audience and subject fit the role?",
+        "userpass": "are the name and the password right?",
+    }
+    return what.get(who.method)
+
+
+def _made(
+    call: Callable[[], Any], server: str, credentials: Credentials, needs: str, hidden: list[str]
+) -> Any:
+    """What a call gives back; raises MasterKeyError for all that hvac and requests raise."""
+    import requests
+    from hvac import exceptions
+
+    try:
+        answer = call()
+    except exceptions.VaultError as error:
+        raise _refused(error, needs, hidden) from None
+    except ImportError as error:
+        raise missing("Vault", error, "vault") from None
+    except requests.RequestException as error:
+        raise unreached(error, server, credentials, "VAULT_CACERT") from None
+    except OSError as error:
+        raise failed("unusable", f"the VAULT_* settings for TLS cannot be used: {one_line(error)}") from None
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        answer = None  # hvac expects the JSON of a Vault
+    if getattr(answer, "is_redirect", False):
+        raise MasterKeyError(
+            f"{server} wants to send the token elsewhere, and redirects are not followed",
+            hint="name the active server's own address",
+        )
+    return answer
+
+
+def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
+    """The server's own reasons."""
+    kind = type(error).__name__
+    said = error.errors if isinstance(error.errors, list) else []
+    words = "; ".join(str(text) for text in said) or error.text or kind
+    for secret in filter(None, hidden):  # no Vault repeats them; this one may be none
+        words = words.replace(secret, "…")
+    told = one_line(words)
+    hint = None
+    if kind == "Forbidden" and needs:
+        hint = f"the token must be valid, and its policy needs {needs}"
+    elif kind == "RateLimitExceeded":
+        told = f"the server throttles: {told}"
+    return failed(_REASONS.get(kind, "unreachable"), f"Vault: {told}", hint=hint)
+
+
+# --- connections ------------------------------------------------------------------------------
+
+
+def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
+    """Raise unless the token may go to this server.  ``no_token`` says where one was looked for in vain."""
+    places = permitted(environ, ALLOW_LIST)
+    address = environ.get("VAULT_ADDR", "").strip()
+    chosen = origin(address)
+    if places is None or server in places:
+        return
+    if server == chosen and environ.get(ALLOW_LIST, "").strip() != "none":
+        return
+    if no_token:
+        raise NotMyKeyError(f"no Vault token\nlooked in: {no_token}")
+    now = chosen or ("not a plain address" if address else "unset")
+    raise failed(
+        "denied",
+        f"a Vault token goes only to VAULT_ADDR ({now}) and {ALLOW_LIST}, not to {server}",
+        hint=f"if this server may have it: export VAULT_ADDR={server}, or add {server} to {ALLOW_LIST}",
+    )
+
+
+def _session(environ: Mapping[str, str]) -> Any:
+    """Connections to one server, with the TLS settings of the environment; raises MasterKeyError."""
+    skip = environ.get("VAULT_SKIP_VERIFY", "")
+    if skip not in ("", *_TRUE, *_FALSE):
+        raise MasterKeyError("VAULT_SKIP_VERIFY is neither true nor false")
+    roots = environ.get("VAULT_CACERT") or environ.get("VAULT_CAPATH") or environ.get("SSL_CERT_FILE")
+    certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
+    if bool(certificate) != bool(key):
+        raise MasterKeyError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are of use only together")
+    return session(
+        skip not in _TRUE and (roots or True),
+        (certificate, key) if certificate and key else None,
+        server_name=environ.get("VAULT_TLS_SERVER_NAME"),
+    )
+
+
+# What Go's strconv.ParseBool takes.
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+_FALSE = ("0", "f", "F", "false", "FALSE", "False")

@@ -1,0 +1,153 @@
+"""``awssm:NAME``: a secret of AWS Secrets Manager, by its name or ARN (vals: ``ref+awssecrets://…``).
+
+``version`` is a version's id, or a stage such as AWSPREVIOUS (vals: ``version_id``, ``version_stage``);
+without it the current one is meant.  Text comes as UTF-8, binary secrets as they are.
+
+The region is ``region``, else the one in the ARN, else AWS_REGION or AWS_DEFAULT_REGION, else the profile's.
+``profile`` and ``role_arn`` are hints, which the environment outranks.  Whose credentials are used says
+`encconf.servers.aws`; on a machine of AWS they are its own.
+
+Permissions: secretsmanager:GetSecretValue on the secret, and kms:Decrypt if it has a key of its own; to
+write, secretsmanager:CreateSecret and PutSecretValue.  Limits: ``Credentials.call_limit`` for each request,
+four at most, ``Credentials.key_limit`` in all.  Errors: missing (also: marked for deletion), denied, expired
+(the session's credentials), unreachable (also: throttled), slow, wrong, unusable (no credentials, no
+region, no boto3).
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import MasterKeyError, SourceError
+from encconf.sources import Probe, machine, there_already
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from encconf.credentials import Credentials
+    from encconf.sources import Uri
+
+QUERY = ("version", "version_id", "version_stage", "region", "profile", "role_arn")
+_ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:secretsmanager:([a-z0-9-]+):[0-9]+:secret:.+", re.DOTALL)
+_ID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{23,55}")
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+# For errors that come without a text.
+_MEANINGS = {"ResourceNotFoundException": "there is no such secret or version"}
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The secret's text or bytes."""
+    question: dict[str, object] = {"SecretId": _name(uri)}
+    version = uri.query.get("version_id") or uri.query.get("version")
+    stage = uri.query.get("version_stage")
+    if version and not _ID.fullmatch(version):
+        version, stage = None, version
+    if version:
+        question["VersionId"] = version
+    if stage:
+        question["VersionStage"] = stage
+    answer = _ask(
+        "get_secret_value", question, uri, credentials, "secretsmanager:GetSecretValue on the secret"
+    )
+    text, data = answer.get("SecretString"), answer.get("SecretBinary")
+    if isinstance(text, str):
+        return text.encode(errors="surrogatepass")
+    if isinstance(data, bytes):
+        return data
+    raise SourceError("the answer is not that of Secrets Manager", reason="unreachable", hint="try again")
+
+
+def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
+    """Create it, or add a version."""
+    name = _name(uri)
+    content: dict[str, object]
+    try:
+        content = {"SecretString": value.decode()}
+    except UnicodeDecodeError:
+        content = {"SecretBinary": value}
+    if not value:
+        raise SourceError("Secrets Manager keeps no empty secrets", hint="give it a value")
+    if replace:
+        try:
+            needs = "secretsmanager:PutSecretValue on the secret"
+            _ask("put_secret_value", {"SecretId": name, **content}, uri, credentials, needs)
+            return
+        except MasterKeyError as error:
+            if error.reason != "missing" or _ARN.fullmatch(name):
+                raise
+    try:
+        needs = "secretsmanager:CreateSecret"
+        _ask("create_secret", {"Name": name, **content}, uri, credentials, needs)
+    except MasterKeyError as error:
+        if error.message.startswith("ResourceExistsException"):
+            raise there_already() from None
+        raise
+
+
+def _name(uri: Uri) -> str:
+    # vals has a slash at the end of ARNs in its examples.
+    name = uri.path.rstrip("/") if uri.path.startswith("arn:") else uri.path
+    if name.startswith("arn:") and not _ARN.fullmatch(name):
+        raise SourceError(
+            "this is not the ARN of a secret", hint="arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-RANDOM"
+        )
+    return name
+
+
+def _ask(
+    operation: str, question: dict[str, object], uri: Uri, credentials: Credentials, needs: str
+) -> dict[str, Any]:
+    arn = _ARN.fullmatch(uri.path)
+    return ask("secretsmanager", operation, question, uri, credentials, needs, arn[1] if arn else None)
+
+
+def ask(
+    service: str,
+    operation: str,
+    question: dict[str, object],
+    uri: Uri,
+    credentials: Credentials,
+    needs: str,
+    region: str | None = None,
+) -> dict[str, Any]:
+    """The answer of a service of AWS, where and as whom an address says; raises MasterKeyError."""
+    from encconf.servers import aws
+
+    profile = uri.query.get("profile", "")
+    region = uri.query.get("region") or region or aws.home_region(credentials, profile)
+    if not region:
+        raise SourceError(
+            "nothing says in which region of AWS it is",
+            reason="unusable",
+            hint="set AWS_REGION, or add ?region=eu-central-1",
+        )
+    if not _REGION.fullmatch(region):  # it becomes part of a host name
+        raise SourceError("this is not the name of a region", hint="?region=eu-central-1")
+    tried = aws.ways(profile, uri.query.get("role_arn", ""), region, credentials)
+    return aws.ask(service, operation, question, tried, credentials, needs=needs, meanings=_MEANINGS)
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Asks AWS who one is."""
+    from encconf.credentials import Credentials as Hasty
+    from encconf.servers import aws
+
+    environ = dict(credentials.environ)
+    if machine() != "aws":
+        environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    hasty = Hasty(
+        environ, home=credentials.home, config_home=credentials.config_home, timeout=credentials.timeout
+    )
+    region = aws.home_region(hasty) or "us-east-1"
+    answer = aws.ask(
+        "sts",
+        "get_caller_identity",
+        {},
+        aws.ways("", "", region, hasty),
+        hasty,
+        needs="sts:GetCallerIdentity",
+        meanings={},
+    )
+    missing = [] if aws.home_region(hasty) else ["a region (AWS_REGION), unless addresses name it"]
+    return Probe(True, str(answer.get("Arn", "")), missing, note=f"region {region}" if not missing else "")

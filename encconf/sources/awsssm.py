@@ -1,0 +1,99 @@
+"""``awsssm:/PATH/NAME``: a parameter of AWS Systems Manager's Parameter Store (vals: ``ref+awsssm://…``).
+
+``version`` is a version's number or a label.  SecureStrings are decrypted.  A parameter of another account
+is named by its ARN.  In vals' form the path has no slash in front, and ``#/FIELD`` is another parameter
+below the path, unless ``mode=singleparam`` makes it a field of a JSON or YAML one; ``recursive=true`` is
+how vals asks for deeper ones, and not needed here.  Elsewhere ``#FIELD`` is a field.
+
+Region, profile, role and credentials: as for ``awssm:`` (see `encconf.sources.awssm`).
+
+Permissions: ssm:GetParameter on the parameter, and kms:Decrypt if its key is not AWS's own; to write,
+ssm:PutParameter.  It writes SecureStrings.  Limits and errors: as for ``awssm:``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import MasterKeyError, SourceError
+from encconf.sources import Probe, Uri, awssm, there_already
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+QUERY = ("version", "region", "profile", "role_arn", "mode", "recursive")
+_ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:ssm:([a-z0-9-]+):[0-9]+:parameter/.+", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,2048}")
+
+
+def canonical(uri: Uri) -> Uri:
+    """The path with its slash, and the field only where it is one."""
+    body, field = uri.body, uri.field
+    if uri.vals and not body.startswith(("/", "arn:")):
+        body = f"/{body}"
+    mode = uri.query.get("mode")
+    if mode not in (None, "singleparam"):
+        raise SourceError("mode is singleparam, or is left out", hint="mode=singleparam")
+    if uri.vals and field is not None and mode is None:
+        # vals reads all that is below the path, and picks; the one that is meant is enough.
+        body, field = f"{body.rstrip('/')}/{field}", None
+    query = {name: value for name, value in uri.query.items() if name not in ("mode", "recursive")}
+    return Uri(uri.scheme, body, query, field)
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The parameter's value; of a StringList, with commas between."""
+    name = _name(uri)
+    if version := uri.query.get("version"):
+        name = f"{name}:{version}"
+    answer = _ask(
+        "get_parameter", {"Name": name, "WithDecryption": True}, uri, credentials, "ssm:GetParameter on it"
+    )
+    try:
+        value = answer["Parameter"]["Value"]
+    except (LookupError, TypeError):
+        value = None
+    if not isinstance(value, str):
+        raise SourceError("the answer is not that of Parameter Store", reason="unreachable", hint="try again")
+    return value.encode(errors="surrogatepass")
+
+
+def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
+    """Write a SecureString."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise SourceError("a parameter is text, and this is not UTF-8", hint="add ?decode=base64") from None
+    if not text:
+        raise SourceError("Parameter Store keeps no empty values", hint="give it a value")
+    question: dict[str, object] = {"Name": _name(uri), "Value": text, "Overwrite": replace}
+    try:
+        _ask(
+            "put_parameter", {**question, "Type": "SecureString"}, uri, credentials, "ssm:PutParameter on it"
+        )
+    except MasterKeyError as error:
+        if error.message.startswith("ParameterAlreadyExists"):
+            raise there_already() from None
+        raise
+
+
+def _name(uri: Uri) -> str:
+    name = uri.path
+    if not _ARN.fullmatch(name) and not _NAME.fullmatch(name):
+        raise SourceError("this is not the name of a parameter", hint="awsssm:/app/db/password")
+    return name
+
+
+def _ask(
+    operation: str, question: dict[str, object], uri: Uri, credentials: Credentials, needs: str
+) -> dict[str, Any]:
+    arn = _ARN.fullmatch(uri.path)
+    return awssm.ask("ssm", operation, question, uri, credentials, needs, arn[1] if arn else None)
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Asks AWS who one is."""
+    return awssm.probe(credentials)

@@ -1,0 +1,132 @@
+"""``azkv:VAULT/NAME[/VERSION]``: a secret of Azure Key Vault (vals: ``ref+azurekeyvault://VAULT/NAME``).
+
+VAULT is the vault's name, or its whole host name in another cloud (``v.vault.usgovcloudapi.net``).
+``version`` may also stand in the query.  Values are text.
+
+Who one is and where a token may go says `encconf.servers.azure`; on a machine of Azure it is its managed
+identity.
+
+Permissions: secrets/get (role Key Vault Secrets User); to write, secrets/set (Key Vault Secrets Officer).
+Limits: ``Credentials.call_limit`` for each request, two more where Azure says "later",
+``Credentials.key_limit`` in all.  Errors: missing (also: disabled), denied, expired (the client's secret or
+token), unreachable (also: throttled), slow, wrong, unusable (no credential, no azure-keyvault-secrets).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from encconf.credentials import printable
+from encconf.errors import MasterKeyError, SourceError
+from encconf.servers.https import missing, origin
+from encconf.sources import Probe, machine, there_already
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from encconf.credentials import Credentials
+    from encconf.sources import Uri
+
+    T = TypeVar("T")
+
+QUERY = ("version",)
+_FORM = "azkv:VAULT/NAME"
+_NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
+_VERSION = re.compile(r"[0-9A-Za-z]{0,64}")
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The secret's text."""
+    server, name, version = _parts(uri)
+
+    def call(client: Any, options: dict[str, Any]) -> str:
+        value = client.get_secret(name, version or None, **options).value
+        if not isinstance(value, str):
+            raise ValueError("a secret has no value")
+        return value
+
+    needs = "the identity needs secrets/get: the role Key Vault Secrets User"
+    return _ask(server, call, credentials, needs).encode(errors="surrogatepass")
+
+
+def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
+    """Add a version."""
+    server, name, version = _parts(uri)
+    if version:
+        raise SourceError("a new version gets its name from Azure", hint=f"leave it out: {_FORM}")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise SourceError("Key Vault keeps text, and this is not UTF-8", hint="add ?decode=base64") from None
+    if not replace:
+        try:
+            fetch(uri, credentials)
+        except MasterKeyError as error:
+            if error.reason != "missing":
+                raise
+        else:
+            raise there_already()
+    needs = "the identity needs secrets/set: the role Key Vault Secrets Officer"
+    _ask(server, lambda client, options: client.set_secret(name, text, **options), credentials, needs)
+
+
+def _parts(uri: Uri) -> tuple[str, str, str]:
+    """The vault's origin, the name, and the version or ""."""
+    vault, _, rest = uri.path.rstrip("/").partition("/")
+    name, _, version = rest.partition("/")
+    version = version or uri.query.get("version", "")
+    server = origin(f"https://{vault}" if "." in vault else f"https://{vault}.vault.azure.net")
+    if server is None or not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
+        raise SourceError("the names of a vault and of a secret belong there", hint=_FORM)
+    return server, name, version
+
+
+def _ask(server: str, call: Callable[[Any, dict[str, Any]], T], credentials: Credentials, needs: str) -> T:
+    from encconf.servers import azure
+
+    azure.permit(server, credentials.environ)
+    try:
+        from azure.keyvault.secrets import SecretClient
+    except ImportError as error:
+        raise missing("Azure", error, "azure") from None
+    return azure.ask(server, credentials, SecretClient, call, needs=needs)
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Asks for a token if the environment says as whom; no program such as az is run."""
+    from encconf.servers import azure
+
+    try:
+        from azure.keyvault.secrets import SecretClient  # noqa: F401
+    except ImportError as error:
+        raise missing("Azure", error, "azure") from None
+    who = azure.sign_in(credentials)
+    if who is not None:
+        return Probe(True, printable(who))
+    if machine() == "azure":
+        return Probe(True, "the machine's managed identity", note="it was not tried")
+    user = _az_user(credentials)
+    if user:
+        return Probe(True, user, note="logged in with az, which was not tried")
+    names = "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+    return Probe(False, missing=[f"an identity ({names}, or az login)"])
+
+
+def _az_user(credentials: Credentials) -> str | None:
+    """Who is logged in with ``az``, by what it left in its folder."""
+    import json
+
+    folder = credentials.environ.get("AZURE_CONFIG_DIR") or os.path.join(
+        credentials.home or os.devnull, ".azure"
+    )
+    try:
+        with open(os.path.join(folder, "azureProfile.json"), encoding="utf-8-sig") as file:
+            accounts = json.load(file)["subscriptions"]
+        return next(
+            printable(str(account["user"]["name"])) for account in accounts if account.get("isDefault")
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
+        return None

@@ -1,0 +1,291 @@
+"""``conjur:PATH/OF/VARIABLE``: a variable of CyberArk Conjur (vals: ``ref+conjur://PATH/OF/VARIABLE``).
+
+``version`` is one of the last twenty, by its number.  Values are any bytes.  From vals: ``address``,
+``account``, ``login`` and ``apikey``.
+
+Environment: CONJUR_APPLIANCE_URL, CONJUR_ACCOUNT; and one of
+
+- CONJUR_AUTHN_LOGIN (``host/app`` or a user) with CONJUR_AUTHN_API_KEY or CONJUR_AUTHN_API_KEY_FILE;
+- CONJUR_AUTHN_JWT_SERVICE_ID, with CONJUR_AUTHN_JWT_TOKEN or the file JWT_TOKEN_PATH (by default the
+  service account's of Kubernetes), and CONJUR_AUTHN_JWT_HOST_ID if the service wants one;
+- CONJUR_AUTHN_TOKEN_FILE, which Conjur's authenticator in a sidecar keeps fresh.
+
+CONJUR_CERT_FILE, else CONJUR_SSL_CERTIFICATE (the PEM text itself), else SSL_CERT_FILE has the authorities of
+the server's certificate.  What one logs in with goes to CONJUR_APPLIANCE_URL and the addresses of
+ENCCONF_CONJUR_ALLOWLIST only.  The token of a login is kept in this process for five minutes of its eight,
+and got anew when it is refused.  Proxies are those of requests.
+
+Permissions: ``read`` and ``execute`` on the variable; to write, ``update``, and the variable must be in the
+policy.  Limits: ``Credentials.call_limit`` for each request, two more where the server says "later".
+Errors: missing (not there, not visible, or without a value), denied, expired (a JWT, a token's file),
+unreachable, slow, wrong, unusable (a variable of these is unset, no requests).
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+from encconf.credentials import printable
+from encconf.errors import SourceError
+from encconf.servers.https import missing, one_line, origin, permitted, session, timeouts, unreached
+from encconf.sources import Probe, there_already
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+    from encconf.sources import Uri
+
+QUERY = ("version", "address", "account", "login", "apikey")
+ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"
+_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+_BYTES = {"Content-Type": "application/octet-stream"}  # else Rails reads a form
+_LIFETIME = 300  # seconds that a token is used
+_FILE_LIMIT = 1 << 16
+
+# By status: the word of `encconf.errors.SourceError`, what is said where Conjur says nothing, and the hint.
+_REFUSALS = {
+    401: ("expired", "the token is refused", "log in again"),
+    403: ("denied", "this may not be read or written", "it takes execute, or update, on the variable"),
+    404: (
+        *("missing", "there is no such variable, or it has no value"),
+        "is it in the policy, with a value, and may this login see it?",
+    ),
+}
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The variable's value."""
+    conjur = _Conjur(uri.query, credentials)
+    query = {}
+    if version := uri.query.get("version"):
+        if not version.isascii() or not version.isdigit():
+            raise SourceError("a version of a variable is a number", hint="?version=3")
+        query["version"] = version
+    answer = conjur.ask("GET", _variable(conjur, uri), params=query)
+    return bytes(answer.content)
+
+
+def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
+    """Give the variable, which the policy has, a new value."""
+    if not value:
+        raise SourceError("Conjur keeps no empty values", hint="give it a value")
+    conjur = _Conjur(uri.query, credentials)
+    if not replace:
+        try:
+            conjur.ask("GET", _variable(conjur, uri))
+        except SourceError as error:
+            if error.reason != "missing":
+                raise
+        else:
+            raise there_already()
+    conjur.ask("POST", _variable(conjur, uri), data=value, headers=_BYTES)
+
+
+def _variable(conjur: _Conjur, uri: Uri) -> str:
+    parts = uri.path.strip("/").split("/")
+    if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
+        raise SourceError("the path of a variable belongs there", hint="conjur:PATH/OF/VARIABLE")
+    return f"/secrets/{_quote(conjur.account)}/variable/{_quote('/'.join(parts))}"
+
+
+def _quote(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+class _Conjur:
+    """A server, and as whom it is asked."""
+
+    __slots__ = ("_apikey", "_credentials", "_login", "account", "address")
+
+    def __init__(self, given: Mapping[str, str], credentials: Credentials) -> None:
+        environ = credentials.environ
+        self._credentials = credentials
+        own = environ.get("CONJUR_APPLIANCE_URL", "").strip().rstrip("/")
+        self.address = given.get("address", own).rstrip("/")
+        self.account = given.get("account") or environ.get("CONJUR_ACCOUNT", "")
+        self._login = given.get("login") or environ.get("CONJUR_AUTHN_LOGIN", "")
+        self._apikey = given.get("apikey") or environ.get("CONJUR_AUTHN_API_KEY", "")
+        for value, name in ((self.address, "CONJUR_APPLIANCE_URL"), (self.account, "CONJUR_ACCOUNT")):
+            if not value:
+                raise SourceError(f"{name} is unset", reason="unusable", hint=f"export {name}=…")
+        scheme, _, rest = self.address.partition("://")
+        host, _, path = rest.partition("/")
+        server = origin(f"{scheme}://{host}")
+        if server is None or not path.isprintable() or any(sign in path for sign in "?#%\\"):
+            raise SourceError(
+                "the address of the Conjur is not a plain one", hint="https://conjur.example.com"
+            )
+        if self.address != own:
+            places = permitted(environ, ALLOW_LIST)
+            if places is not None and server not in places:
+                raise SourceError(
+                    f"a Conjur login goes only to CONJUR_APPLIANCE_URL and {ALLOW_LIST}, not to {server}",
+                    reason="denied",
+                    hint=f"if this server may have it: export {ALLOW_LIST}={server}",
+                )
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """The answer to a request with a token; raises SourceError and MasterKeyError."""
+        kept = self._credentials.client(
+            ("conjur token", self.address, self.account, self._login, self._apikey), _Token
+        )
+        token, fresh = kept.get(self._log_in)
+        answer = self._send(method, path, token=token, **options)
+        if answer.status_code == 401 and not fresh:
+            kept.forget(token)
+            token, fresh = kept.get(self._log_in)
+            answer = self._send(method, path, token=token, **options)
+        if answer.status_code not in (200, 201):
+            raise self._refusal(answer)
+        return answer
+
+    def _log_in(self) -> str:
+        """A new token, as the header has it."""
+        from binascii import b2a_base64
+
+        environ = self._credentials.environ
+        account = _quote(self.account)
+        if path := environ.get("CONJUR_AUTHN_TOKEN_FILE"):
+            return b2a_base64(_content(path).encode(), newline=False).decode()
+        service = environ.get("CONJUR_AUTHN_JWT_SERVICE_ID")
+        key = self._apikey
+        if not key and (path := environ.get("CONJUR_AUTHN_API_KEY_FILE")):
+            key = _content(path)
+        if service and not key:
+            jwt = environ.get("CONJUR_AUTHN_JWT_TOKEN") or _content(
+                environ.get("JWT_TOKEN_PATH") or environ.get("CONJUR_JWT_TOKEN_PATH") or _SERVICE_ACCOUNT
+            )
+            host = environ.get("CONJUR_AUTHN_JWT_HOST_ID")
+            where = f"/authn-jwt/{_quote(service)}/{account}" + (f"/{_quote(host)}" if host else "")
+            answer = self._send("POST", f"{where}/authenticate", data={"jwt": jwt})
+            hint = "is the JWT still valid, and do its claims fit the host in Conjur's policy?"
+        elif key and self._login:
+            where = f"/authn/{account}/{_quote(self._login)}"
+            answer = self._send("POST", f"{where}/authenticate", data=key.encode(), headers=_BYTES)
+            hint = "are CONJUR_AUTHN_LOGIN and CONJUR_AUTHN_API_KEY right?"
+        else:
+            raise SourceError(
+                "nothing says as whom to log in to Conjur",
+                reason="unusable",
+                hint="set CONJUR_AUTHN_LOGIN and CONJUR_AUTHN_API_KEY, or CONJUR_AUTHN_JWT_SERVICE_ID",
+            )
+        if answer.status_code in (401, 403):
+            reason = "expired" if "expired" in answer.text[:2000].lower() else "denied"
+            raise SourceError("Conjur refuses the login", reason=reason, hint=hint)
+        if answer.status_code != 200:
+            raise self._refusal(answer)
+        return b2a_base64(bytes(answer.content), newline=False).decode()
+
+    def _send(self, method: str, path: str, *, token: str = "", **options: Any) -> Any:
+        credentials = self._credentials
+        try:
+            import requests
+        except ImportError as error:
+            raise missing("Conjur", error, "cyberark") from None
+
+        def sign(request: Any) -> Any:
+            # As a function, so that requests looks for no other one in ~/.netrc.
+            if token:
+                request.headers["Authorization"] = f'Token token="{token}"'
+            return request
+
+        connections = credentials.client(("conjur", self.address), lambda: _session(credentials.environ))
+        try:
+            return connections.request(
+                method,
+                self.address + path,
+                auth=sign,
+                timeout=timeouts(credentials),
+                allow_redirects=False,
+                **options,
+            )
+        except requests.RequestException as error:
+            raise unreached(error, self.address, credentials, "CONJUR_CERT_FILE") from None
+        except OSError as error:
+            raise SourceError(
+                f"CONJUR_CERT_FILE or CONJUR_SSL_CERTIFICATE cannot be used: {one_line(error)}",
+                reason="unusable",
+                hint="they have certificates as PEM, the one in a file and the other as its text",
+            ) from None
+
+    def _refusal(self, answer: Any) -> SourceError:
+        """Conjur's own reason; its errors name variables, not values."""
+        status = answer.status_code
+        if 300 <= status < 400:
+            return SourceError(
+                f"{self.address} sends one elsewhere, and redirects are not followed",
+                hint="set CONJUR_APPLIANCE_URL to there",
+            )
+        try:
+            told = one_line(answer.json()["error"]["message"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            told = ""
+        later = status >= 500 or status == 429
+        reason, text, hint = _REFUSALS.get(status) or (
+            ("unreachable" if later else "wrong"),
+            f"HTTP {status}",
+            ("is the server well?" if later else "docs/sources.md lists the forms"),
+        )
+        return SourceError(f"Conjur: {told or text}", reason=reason, hint=hint)
+
+
+class _Token:
+    """The token of one login; one thread gets it while others wait."""
+
+    __slots__ = ("_lock", "_token", "_until")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._token = ""
+        self._until = 0.0
+
+    def get(self, log_in: Callable[[], str]) -> tuple[str, bool]:
+        from time import monotonic
+
+        with self._lock:
+            if self._token and monotonic() < self._until:
+                return self._token, False
+            self._token = log_in()
+            self._until = monotonic() + _LIFETIME
+            return self._token, True
+
+    def forget(self, token: str) -> None:
+        with self._lock:
+            if self._token == token:
+                self._token = ""
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_FILE_LIMIT).decode().strip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        told = (getattr(error, "strerror", None) or "not a text file").lower()
+        raise SourceError(
+            f"what one logs in to Conjur with cannot be read: {printable(path)[:200]}: {told}",
+            reason="unusable",
+            hint="name a file that this user can read",
+        ) from None
+
+
+def _session(environ: Mapping[str, str]) -> Any:
+    file, text = environ.get("CONJUR_CERT_FILE"), environ.get("CONJUR_SSL_CERTIFICATE", "")
+    return session(file or environ.get("SSL_CERT_FILE") or True, None, authorities="" if file else text)
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Logs in, and asks Conjur who one is."""
+    environ = credentials.environ
+    names = [name for name in ("CONJUR_APPLIANCE_URL", "CONJUR_ACCOUNT") if not environ.get(name)]
+    if names:
+        return Probe(False, missing=names)
+    try:
+        who = str(_Conjur({}, credentials).ask("GET", "/whoami").json().get("username", ""))
+    except (ValueError, AttributeError):
+        who = ""
+    return Probe(True, printable(who) or None)

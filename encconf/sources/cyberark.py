@@ -1,0 +1,229 @@
+"""``cyberark:SAFE/OBJECT``: an account's password from CyberArk's Central Credential Provider.
+
+``#UserName``, ``#Address``, ``#Database`` and what else the answer has are other properties of the account.
+Instead of an object, or beside it, an account is found by ``username``, ``address``, ``database``,
+``policy_id`` and ``folder``: ``cyberark:SAFE?username=app&address=db.example.com``.  ``reason`` is what the
+audit is told; ``app_id`` replaces CYBERARK_APP_ID; ``fail_on_change=true`` refuses a password that is being
+changed, which is a notice otherwise.
+
+Environment: CYBERARK_CCP_URL (``https://ccp.example.com``, or with the path of another web service than
+AIMWebService), CYBERARK_APP_ID; CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY, PEM files of the client's
+certificate (one file may hold both) and of its key, which has no passphrase; CYBERARK_CACERT (else
+SSL_CERT_FILE), the authorities of the server's.  The certificate is the identity, or the machine's address
+is: no password of the application exists.  An address never names the server.  Proxies are those of requests.
+
+Permissions: the application is a member of the safe with Retrieve and List accounts, as is the
+provider's user.  Limits: ``Credentials.call_limit`` for each request, two more where the server says
+"later".  Errors: missing, denied (also: the certificate is refused), expired (the client's certificate),
+unreachable (also: the provider has no Vault, or the password is being changed), slow, wrong (several
+accounts fit), unusable (no CYBERARK_CCP_URL, no requests).
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.credentials import printable
+from encconf.errors import SourceError
+from encconf.servers import failed
+from encconf.servers.https import cause, missing, one_line, origin, session, timeouts, unreached
+from encconf.sources import Probe, Uri
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+# Our words for CyberArk's.
+_CRITERIA = {
+    "folder": "Folder",
+    "username": "UserName",
+    "address": "Address",
+    "database": "Database",
+    "policy_id": "PolicyID",
+}
+QUERY = (*_CRITERIA, "app_id", "reason", "fail_on_change")
+_FORM = "cyberark:SAFE/OBJECT"
+_SERVICE = "/AIMWebService"
+
+# The words of `encconf.errors.SourceError` for CyberArk's codes; others go by the status.
+_REASONS = {
+    "APPAP004E": "missing",
+    "APPAP007E": "unreachable",  # the provider has no connection to the Vault
+    "APPAP008E": "denied",
+    "APPAP282E": "unreachable",  # the password is being changed
+    "APPAP306E": "denied",
+}
+_STATUSES = {401: "denied", 403: "denied", 429: "unreachable"}
+_LATER = (429, 502, 503, 504)  # not 500, which is "being changed" and the like, and takes longer to pass
+_HINTS = {
+    "APPAP004E": "is there such an account, and may the application and the provider see it?",
+    "APPAP008E": "the application's id must be defined in the Vault",
+    "APPAP229E": "add ?username=…&address=…, so that one account fits",
+    "APPAP282E": "try again in a minute",
+    "APPAP306E": "the application takes this certificate, address or user: see its Authentication tab",
+}
+
+
+def canonical(uri: Uri) -> Uri:
+    """The password is what is meant."""
+    return Uri(uri.scheme, uri.body, uri.query, uri.field or "Content")
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The account's properties, as JSON."""
+    environ = credentials.environ
+    safe, _, name = uri.path.partition("/")
+    question = {"AppID": uri.query.get("app_id") or environ.get("CYBERARK_APP_ID", ""), "Safe": safe}
+    if not question["AppID"]:
+        raise SourceError(
+            "CYBERARK_APP_ID is unset", reason="unusable", hint="set it to the application's id"
+        )
+    if name:
+        question["Object"] = name
+    for ours, theirs in _CRITERIA.items():
+        if ours in uri.query:
+            question[theirs] = uri.query[ours]
+    if not safe or len(question) < 3:
+        raise SourceError("the names of a safe and of an account belong there", hint=_FORM)
+    for value in question.values():
+        if not value.isprintable() or any(sign in value for sign in "+&%;"):
+            raise SourceError("CyberArk takes no + & % or ; in names", hint="give the account another name")
+    if "reason" in uri.query:
+        question["Reason"] = re.sub(r"[+&%;]|[^ -~]", " ", uri.query["reason"])
+    if uri.query.get("fail_on_change") == "true":
+        question["FailRequestOnPasswordChange"] = "true"
+    body = _ask(question, credentials)
+    import json
+
+    try:
+        answer = json.loads(body)
+        changing = str(answer.get("PasswordChangeInProcess", "")).lower() == "true"
+        if not isinstance(answer.get("Content"), str):
+            raise ValueError
+    except (ValueError, AttributeError, RecursionError):
+        raise SourceError(
+            "the answer is not that of a Central Credential Provider", hint="is CYBERARK_CCP_URL right?"
+        ) from None
+    if changing:
+        credentials.say(f"{uri.label}: CyberArk is changing this password, which may be the old one")
+    return body
+
+
+def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
+    """The body of the answer; raises SourceError and MasterKeyError."""
+    environ = credentials.environ
+    address = environ.get("CYBERARK_CCP_URL", "").strip()
+    if not address:
+        raise SourceError(
+            "CYBERARK_CCP_URL is unset", reason="unusable", hint="set it to https://ccp.example.com"
+        )
+    from urllib.parse import quote, urlencode
+
+    server, path = _split(address)
+    try:
+        import requests
+    except ImportError as error:
+        raise missing("CyberArk", error, "cyberark") from None
+
+    connections = credentials.client(("cyberark", server), lambda: _session(environ))
+    try:
+        answer = connections.get(
+            f"{server}{path}/api/Accounts",
+            params=urlencode(question, quote_via=quote),  # a blank as %20: CyberArk takes no +
+            timeout=timeouts(credentials),
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        told = cause(error)
+        if "alert" in told and "certificate" in told:  # the server's word for the client's
+            reason = "expired" if "expired" in told else "denied"
+            hint = "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY name the client's certificate and its key"
+            raise failed(reason, f"{server} refuses the client's certificate: {told}", hint=hint) from None
+        raise unreached(error, server, credentials, "CYBERARK_CACERT") from None
+    except OSError as error:
+        raise failed(
+            "unusable",
+            f"CYBERARK_CACERT cannot be used: {one_line(error)}",
+            hint="it is a PEM file with the authorities of the server's certificate",
+        ) from None
+    if answer.status_code != 200:
+        raise _refusal(answer, server)
+    return bytes(answer.content)
+
+
+def _split(address: str) -> tuple[str, str]:
+    """The origin and the path of the web service; raises SourceError."""
+    scheme, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    server = origin(f"{scheme}://{host}")
+    if server is None or not (slash + path).isprintable() or any(sign in path for sign in "?#%\\"):
+        raise SourceError("CYBERARK_CCP_URL is not a plain address", hint="https://ccp.example.com")
+    return server, f"/{path.strip('/')}" if path.strip("/") else _SERVICE
+
+
+def _session(environ: Mapping[str, str]) -> Any:
+    certificate, key = environ.get("CYBERARK_CLIENT_CERT"), environ.get("CYBERARK_CLIENT_KEY")
+    if key and not certificate:
+        raise SourceError(
+            "CYBERARK_CLIENT_KEY is of use only with CYBERARK_CLIENT_CERT",
+            reason="unusable",
+            hint="set both, or neither",
+        )
+    roots = environ.get("CYBERARK_CACERT") or environ.get("SSL_CERT_FILE")
+    pair = (certificate, key or certificate) if certificate else None
+    if pair:
+        _check(*pair)
+    return session(roots or True, pair, later=_LATER)
+
+
+def _check(certificate: str, key: str) -> None:
+    """Raise SourceError for files of no use: a connection would only fail, or ask on a terminal."""
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=lambda: "none")
+    except (OSError, ValueError) as error:
+        told = "" if isinstance(error, ssl.SSLError) else f": {one_line(error)}"
+        raise SourceError(
+            f"CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are no certificate and its key{told}",
+            reason="unusable",
+            hint="they are PEM files that this user can read, and the key has no passphrase",
+        ) from None
+
+
+def _refusal(answer: Any, server: str) -> SourceError:
+    """The provider's own reason, which repeats the query and no password."""
+    status = answer.status_code
+    if 300 <= status < 400:
+        return SourceError(
+            f"{server} sends one elsewhere, and redirects are not followed",
+            hint="set CYBERARK_CCP_URL to there",
+        )
+    try:
+        said = answer.json()
+        code, text = printable(str(said["ErrorCode"]))[:40], one_line(said["ErrorMsg"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        code, text = f"HTTP {status}", "no Central Credential Provider answers there"
+    reason = _REASONS.get(code) or _STATUSES.get(status) or ("unreachable" if status >= 500 else "wrong")
+    hint = _HINTS.get(code, "CyberArk's documentation explains the code")
+    return SourceError(f"CyberArk: {code}: {text}", reason=reason, hint=hint)
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Asks the provider for no account, which it refuses in its own words."""
+    environ = credentials.environ
+    names = [name for name in ("CYBERARK_CCP_URL", "CYBERARK_APP_ID") if not environ.get(name)]
+    if names:
+        return Probe(False, missing=names)
+    who = printable(environ["CYBERARK_APP_ID"])
+    try:
+        _ask({"AppID": environ["CYBERARK_APP_ID"]}, credentials)
+    except SourceError as error:
+        if not error.message.startswith("CyberArk: AIMWS"):
+            raise
+    certificate = environ.get("CYBERARK_CLIENT_CERT")
+    note = f"with the certificate {printable(certificate)}" if certificate else "by this machine's address"
+    return Probe(True, who, note=note)

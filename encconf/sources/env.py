@@ -1,0 +1,39 @@
+"""``env:NAME``: a variable of the environment, as it is (vals: ``ref+envsubst://$NAME``).
+
+Permissions: none.  Errors: missing when it is unset; an empty one is an empty value.
+What is in the environment can be read by every child, and by this user's other programs (/proc).
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import SourceError
+from encconf.sources import Probe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.credentials import Credentials
+    from encconf.sources import Uri
+
+QUERY = ()
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The variable's value; bytes that are no text come as they are."""
+    value = credentials.environ.get(name_in(uri))
+    if value is None:
+        raise SourceError(
+            "this variable is not set", reason="missing", hint="set it where this program is started"
+        )
+    return value.encode(errors="surrogateescape")
+
+
+def name_in(uri: Uri) -> str:
+    """The variable that an address names."""
+    return re.sub(r"\A\$(?:\{(.*)\}|(.*))\Z", r"\1\2", uri.path)
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Always usable."""
+    return Probe(True)

@@ -1,0 +1,135 @@
+"""Fields of secrets that are JSON or YAML: ``password``, or ``db/password`` for one inside another.
+
+A member whose name is the whole field goes before the path.  A list's items have numbers, from 0.
+Strings come as they are, other scalars as they are written (JSON) or as YAML means them; an object or a
+list comes as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+
+from encconf.errors import EncconfError, SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class _Written(str):
+    """A JSON number, as it stands there: 1.10 is a version rather than 1.1."""
+
+    __slots__ = ()
+
+
+def pick(data: bytes, field: str) -> bytes:
+    """The field of a secret; raises SourceError, ``missing`` where there is none."""
+    tree = _tree(data)
+    found = _find(tree, field)
+    if isinstance(found, str):
+        return found.encode(errors="surrogatepass")
+    if isinstance(found, bytes):
+        return found
+    if isinstance(found, bool):
+        return b"true" if found else b"false"
+    if found is None:
+        raise SourceError(
+            f"its field {_shown(field)} is null", reason="missing", hint="give it a value there"
+        )
+    if isinstance(found, (dict, list)):
+        return _json(found)
+    if isinstance(found, float):
+        from encconf.formats.goyaml import format_float
+
+        return format_float(found)
+    return str(found).encode()
+
+
+def put(data: bytes | None, field: str, value: bytes, *, replace: bool) -> bytes:
+    """The JSON object with a member more; raises SourceError for what is not one."""
+    return _json(insert({} if data is None else members(data), field, value, replace=replace))
+
+
+def insert(tree: dict[str, Any], field: str, value: bytes, *, replace: bool) -> dict[str, Any]:
+    """The members with one more; raises SourceError where it is there already, unless ``replace``."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise SourceError(
+            "a field can only be text, and this is not UTF-8", hint="add ?decode=base64"
+        ) from None
+    if field in tree and not replace:
+        raise SourceError(
+            f"the secret has a field {_shown(field)} already, and it was left as it is",
+            hint="choose another name",
+        )
+    return {**tree, field: text}
+
+
+def members(data: bytes) -> dict[str, Any]:
+    """The members of a JSON object; raises SourceError for anything else."""
+    try:
+        tree = json.loads(data, parse_float=_Written, parse_int=_Written)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise SourceError("the secret is not a JSON object", hint="name one of its fields: #FIELD")
+    return tree
+
+
+def _json(tree: Any) -> bytes:
+    return _text(tree).encode(errors="surrogatepass")
+
+
+def _text(tree: Any) -> str:
+    if isinstance(tree, dict):
+        members = (
+            f"{json.dumps(str(name), ensure_ascii=False)}:{_text(node)}" for name, node in tree.items()
+        )
+        return "{" + ",".join(members) + "}"
+    if isinstance(tree, list):
+        return "[" + ",".join(map(_text, tree)) + "]"
+    if isinstance(tree, _Written):
+        return str(tree)
+    return json.dumps(tree, ensure_ascii=False, default=str)
+
+
+def _tree(data: bytes) -> Any:
+    try:
+        return json.loads(data, parse_float=_Written, parse_int=_Written)
+    except (ValueError, RecursionError):
+        pass
+    from encconf.formats import yaml
+
+    try:
+        trees = yaml.load_plain(data.decode())
+    except (EncconfError, UnicodeDecodeError, RecursionError):  # whose texts may quote the secret
+        trees = []
+    if len(trees) != 1:
+        raise SourceError(
+            "a field is asked for, and the secret is neither JSON nor YAML", hint="leave #FIELD out"
+        )
+    return trees[0]
+
+
+def _find(tree: Any, field: str) -> Any:
+    if isinstance(tree, dict) and field in tree:
+        return tree[field]
+    for step in field.split("/"):
+        if isinstance(tree, dict) and step in tree:
+            tree = tree[step]
+        elif isinstance(tree, list) and step.isascii() and step.isdigit() and int(step[:9]) < len(tree):
+            tree = tree[int(step[:9])]
+        else:
+            raise SourceError(
+                f"the secret has no field {_shown(field)}",
+                reason="missing",
+                hint="#FIELD names one of its members",
+            )
+    return tree
+
+
+def _shown(field: str) -> str:
+    from encconf.credentials import printable
+
+    return printable(field)[:60]

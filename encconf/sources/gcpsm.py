@@ -1,0 +1,150 @@
+"""``gcpsm:PROJECT/NAME``: a secret of Google Secret Manager (vals: ``ref+gcpsecrets://PROJECT/NAME``).
+
+``version`` is a number, by default ``latest``; ``location`` is where a regional secret is.  The project may
+be left out where GCP_PROJECT, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT names it; the resource name
+``projects/P/secrets/N`` is taken, too.  Google's checksums are compared.
+
+Whose credentials are used says `encconf.servers.gcp`; on a machine of Google's they are its own.
+
+Permissions: secretmanager.versions.access on the secret (roles/secretmanager.secretAccessor); to write,
+secretmanager.secrets.create and secretmanager.versions.add.  Limits: ``Credentials.call_limit`` for each
+request; for 10 s what may pass (throttling, 5xx) is tried again.  Errors: missing (also: the version is
+disabled or destroyed), denied, expired (the token), unreachable, slow, wrong, unusable (no credentials, no
+google-cloud-secret-manager).
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.credentials import printable
+from encconf.errors import MasterKeyError, SourceError
+from encconf.sources import Probe, machine, there_already
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from encconf.credentials import Credentials
+    from encconf.sources import Uri
+
+QUERY = ("version", "location")
+_FORM = "gcpsm:PROJECT/NAME"
+_PROJECT = re.compile(r"(?!\.)[A-Za-z0-9.:_-]{1,100}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_VERSION = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_LOCATION = re.compile(r"[a-z0-9-]{1,40}")
+_PROJECTS = ("GCP_PROJECT", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The version's payload."""
+    parent, name = _parts(uri, credentials)
+    version = uri.query.get("version") or "latest"
+    if not _VERSION.fullmatch(version):
+        raise SourceError("a version of a secret is a number", hint="?version=3")
+    question = {"name": f"{parent}/secrets/{name}/versions/{version}"}
+    needs = "it takes the role Secret Manager Secret Accessor on the secret"
+    answer = _ask("access_secret_version", question, uri, credentials, needs)
+    data: bytes = answer.payload.data
+    checksum = answer.payload.data_crc32c
+    if checksum:
+        import google_crc32c
+
+        if google_crc32c.value(data) != checksum:
+            raise SourceError(
+                "the answer was damaged on its way from Google", reason="unreachable", hint="try again"
+            )
+    return data
+
+
+def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
+    """Create the secret if it is not there, and add a version."""
+    parent, name = _parts(uri, credentials)
+    needs = "it takes the role Secret Manager Admin on the project"
+    policy: dict[str, object] = {} if uri.query.get("location") else {"replication": {"automatic": {}}}
+    try:
+        question: dict[str, object] = {"parent": parent, "secret_id": name, "secret": policy}
+        _ask("create_secret", question, uri, credentials, needs)
+    except MasterKeyError as error:
+        if not error.message.startswith("ALREADY_EXISTS"):
+            raise
+        if not replace and _has_version(uri, credentials):
+            raise there_already() from None
+    needs = "it takes the role Secret Manager Secret Version Adder on the secret"
+    version: dict[str, object] = {"parent": f"{parent}/secrets/{name}", "payload": {"data": value}}
+    _ask("add_secret_version", version, uri, credentials, needs)
+
+
+def _has_version(uri: Uri, credentials: Credentials) -> bool:
+    try:
+        fetch(uri, credentials)
+    except MasterKeyError as error:
+        return not error.message.startswith("NOT_FOUND")
+    return True
+
+
+def _parts(uri: Uri, credentials: Credentials) -> tuple[str, str]:
+    """The resource that a secret is in, and its name."""
+    parts = uri.path.split("/")
+    if len(parts) == 4 and parts[0] == "projects" and parts[2] == "secrets":
+        parts = [parts[1], parts[3]]
+    if len(parts) == 1:
+        project = next(filter(None, (credentials.environ.get(name) for name in _PROJECTS)), "")
+        if not project:
+            raise SourceError(
+                "there is no project in it, and none of the environment's",
+                reason="unusable",
+                hint=f"set GCP_PROJECT, or write {_FORM}",
+            )
+        parts = [project, *parts]
+    if len(parts) != 2 or not _PROJECT.fullmatch(parts[0]) or not _NAME.fullmatch(parts[1]):
+        raise SourceError("a project and the name of a secret belong there", hint=_FORM)
+    location = uri.query.get("location")
+    if location and not _LOCATION.fullmatch(location):  # it becomes part of a host name
+        raise SourceError("this is not the name of a location", hint="?location=europe-west3")
+    return f"projects/{parts[0]}" + (f"/locations/{location}" if location else ""), parts[1]
+
+
+def _ask(
+    operation: str,
+    question: dict[str, object] | dict[str, str],
+    uri: Uri,
+    credentials: Credentials,
+    needs: str,
+) -> Any:
+    from encconf.servers import gcp
+
+    kind = _kind()
+    location = uri.query.get("location")
+    endpoint = f"secretmanager.{location}.rep.googleapis.com" if location else ""
+
+    def client() -> Any:
+        return gcp.client(kind, credentials, endpoint=endpoint)
+
+    service = "Google Secret Manager" + (f" in {location}" if location else "")
+    return gcp.ask(service, client, operation, question, credentials, needs=needs)
+
+
+def _kind() -> Any:
+    """Google's client; raises MissingExtraError."""
+    from encconf.servers import gcp
+
+    with gcp.needing("Google Secret Manager", "google-cloud-secret-manager", "google-crc32c"):
+        import google_crc32c  # noqa: F401
+        from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+    return SecretManagerServiceClient
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Looks for credentials; the secrets are not asked."""
+    from encconf.credentials import Credentials as Hasty
+    from encconf.servers import gcp
+
+    _kind()
+    environ = dict(credentials.environ)
+    if machine() != "gcp":
+        environ["NO_GCE_CHECK"] = "true"
+    found = gcp.identity(Hasty(environ, home=credentials.home, config_home=credentials.config_home))
+    who = getattr(found, "service_account_email", None) or getattr(found, "account", None)
+    return Probe(True, printable(str(who)) if who else None, note="these credentials were not tried")

@@ -1,0 +1,168 @@
+"""``keyring:SERVICE/USER``: the operating system's keyring, by the ``keyring`` library.
+
+That is the Secret Service of the desktop (GNOME Keyring, KWallet), the macOS Keychain or the Windows
+Credential Locker.  SERVICE may have slashes; a slash in USER is written ``%2F``.  Values are text.
+
+The library finds the keyring by the process's own environment: DBUS_SESSION_BUS_ADDRESS,
+PYTHON_KEYRING_BACKEND, its keyringrc.cfg.  A backend that keeps secrets in plain files is used only if it
+is chosen there.  Permissions: the keyring must be unlocked; where somebody is at the terminal, its dialog may
+ask for the password.  Limit: ``Credentials.timeout`` then, else ``Credentials.call_limit``.  Errors: missing,
+denied (locked, or the dialog was closed), slow, unreachable (no bus), wrong (no name of a user in it),
+unusable (no keyring, or the package is not there).
+"""
+
+from __future__ import annotations
+
+from encconf.credentials import printable
+from encconf.errors import SourceError, SourceExtraError
+from encconf.sources import PROBE_LIMIT, Probe, there_already, unquote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from encconf.credentials import Credentials
+    from encconf.sources import Uri
+
+    T = TypeVar("T")
+
+QUERY = ()
+_FORM = "keyring:SERVICE/USER"
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The password that is kept for a service and a user."""
+    service, user = _names(uri)
+    text = _ask(lambda keyring: keyring.get_password(service, user), _patience(credentials))
+    if text is None:
+        raise SourceError(
+            "the keyring has nothing under this name",
+            reason="missing",
+            hint=f"put it there: keyring set {printable(service)} {printable(user)}",
+        )
+    return str(text).encode(errors="surrogateescape")
+
+
+def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
+    """Keep a text for a service and a user."""
+    service, user = _names(uri)
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise SourceError("a keyring keeps text, and this is not UTF-8", hint="add ?decode=base64") from None
+
+    def write(keyring: Any) -> None:
+        if not replace and keyring.get_password(service, user) is not None:
+            raise there_already()
+        keyring.set_password(service, user, text)
+
+    _ask(write, _patience(credentials))
+
+
+def _names(uri: Uri) -> tuple[str, str]:
+    service, slash, user = uri.body.rpartition("/")
+    if not slash or not service or not user:
+        raise SourceError("the name of a service and of a user belong there", hint=_FORM)
+    return unquote(service), unquote(user)
+
+
+def _patience(credentials: Credentials) -> float:
+    return credentials.timeout if credentials.prompt is not None else credentials.call_limit
+
+
+def _ask(question: Callable[[Any], T], limit: float) -> T:
+    """Ask the keyring, in a thread: a bus may wait for ever."""
+    from threading import Thread
+
+    try:
+        keyring = _backend()
+    except ImportError:
+        raise SourceExtraError(
+            "the keyring needs the package keyring", reason="unusable", hint="pip install 'encconf[keyring]'"
+        ) from None
+    answers: list[T] = []
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            answers.append(question(keyring))
+        except BaseException as error:  # and given on
+            failures.append(error)
+
+    thread = Thread(target=ask, name="keyring", daemon=True)
+    thread.start()
+    thread.join(limit)
+    if thread.is_alive():
+        raise SourceError(
+            f"the keyring did not answer within {limit:g} s",
+            reason="slow",
+            hint="is there a dialog that waits for the keyring's password?",
+        )
+    if failures:
+        raise _failure(failures[0]) from None
+    return answers[0]
+
+
+def _backend() -> Any:
+    """The keyring that the library chooses; raises ImportError, and SourceError where there is none."""
+    import os
+
+    import keyring
+    from keyring.backends import chainer, fail, null
+
+    found: Any = keyring.get_keyring()
+    chosen = bool(os.environ.get("PYTHON_KEYRING_BACKEND")) or keyring.core.load_config() is not None
+    if isinstance(found, chainer.ChainerBackend):
+        safe = [backend for backend in found.backends if not _in_files(backend)]
+        found = safe[0] if safe else None
+    if found is None or isinstance(found, (fail.Keyring, null.Keyring)) or (_in_files(found) and not chosen):
+        raise SourceError(
+            "this machine has no keyring that can be used",
+            reason="unusable",
+            hint="it takes a desktop session, or dbus-run-session with gnome-keyring-daemon --unlock",
+        )
+    return found
+
+
+def _in_files(backend: Any) -> bool:
+    return type(backend).__module__.startswith("keyrings.alt")
+
+
+def _failure(error: BaseException) -> SourceError:
+    """Why the keyring gave nothing; its own texts may name the secret, so that only their kind counts."""
+    from keyring import errors
+
+    if isinstance(error, SourceError):
+        return error
+    name = type(error).__name__
+    if isinstance(error, errors.KeyringLocked) or name in ("LockedException", "PromptDismissedException"):
+        return SourceError(
+            "the keyring is locked",
+            reason="denied",
+            hint="unlock it: log in, or gnome-keyring-daemon --unlock",
+        )
+    if isinstance(error, (errors.InitError, OSError)) or "NotAvailable" in name:
+        return SourceError(
+            "the keyring cannot be reached",
+            reason="unreachable",
+            hint="is there a D-Bus session (DBUS_SESSION_BUS_ADDRESS), and a keyring on it?",
+        )
+    if isinstance(error, errors.NoKeyringError):
+        return SourceError(
+            "this machine has no keyring", reason="unusable", hint="it takes a desktop session"
+        )
+    return SourceError(
+        f"the keyring failed ({printable(name)})", reason="denied", hint="try: keyring get SERVICE USER"
+    )
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Asks for something that is not there, which needs no password where the keyring is open."""
+    try:
+        _ask(lambda keyring: keyring.get_password("encconf-probe", "nobody"), PROBE_LIMIT)
+        return Probe(True, note=type(_backend()).__module__)
+    except SourceExtraError as error:
+        return Probe(False, missing=[str(error.hint)])
+    except SourceError as error:
+        return Probe(False, missing=[error.message], note=str(error.hint))

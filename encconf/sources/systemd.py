@@ -1,0 +1,70 @@
+"""``systemd:NAME``: a credential that systemd gives to this unit.
+
+With ``LoadCredential=NAME:…``, ``LoadCredentialEncrypted=`` or ``SetCredential=`` in the unit, systemd puts a
+file into the folder $CREDENTIALS_DIRECTORY, which only the unit's user can read.  A credential loaded
+from a folder is called ``ID_FILE`` by systemd.
+
+Permissions: none beside the unit's.  Nothing here waits.  Errors: unusable (not in such a unit), missing,
+denied, wrong (no name of a credential).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from encconf.credentials import printable
+from encconf.errors import SourceError
+from encconf.sources import Probe, file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.credentials import Credentials
+    from encconf.sources import Uri
+
+QUERY = ()
+FOLDER = "CREDENTIALS_DIRECTORY"
+# What systemd takes for one: a file's name without a colon or a control character.
+_NAME = re.compile(r"(?!\.{1,2}\Z)[^/:\x00-\x1f\x7f]{1,255}")
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The credential's bytes."""
+    name = uri.path
+    if not valid(name):
+        raise SourceError(
+            "this is not the name of a credential",
+            hint="it is the name before the colon in LoadCredential=NAME:PATH",
+        )
+    folder = credentials.environ.get(FOLDER)
+    if not folder:
+        raise SourceError(
+            f"systemd has given no credentials to this process: {FOLDER} is unset",
+            reason="unusable",
+            hint=f"add to the unit's [Service]: LoadCredential={printable(name)}:/path/to/the/secret",
+        )
+    try:
+        return file.read(os.path.join(folder, name))[0]
+    except SourceError as error:
+        if error.reason == "missing":
+            error.message = "the unit has no credential of this name"
+            error.hint = f"add to the unit's [Service]: LoadCredential={printable(name)}:/path/to/the/secret"
+        raise
+
+
+def valid(name: str) -> bool:
+    """Whether systemd takes it for the name of a credential."""
+    return _NAME.fullmatch(name) is not None and len(os.fsencode(name)) <= 255
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Usable in a unit that has credentials; names them."""
+    folder = credentials.environ.get(FOLDER)
+    if not folder:
+        return Probe(False, missing=[f"{FOLDER} (set by systemd in a unit with LoadCredential=)"])
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        return Probe(False, missing=[f"{FOLDER}={printable(folder)} ({(error.strerror or '').lower()})"])
+    shown = ", ".join(printable(name) for name in names[:8]) + (", …" if len(names) > 8 else "")
+    return Probe(True, note=f"credentials: {shown or 'none'}")

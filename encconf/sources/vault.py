@@ -1,0 +1,247 @@
+"""``vault:MOUNT/PATH#FIELD``: a KV secret of HashiCorp Vault or OpenBao, version 1 or 2, by hvac.
+
+Version 2 is found out by asking the server once for each mount; a path as its API has it,
+``secret/data/app``, is taken, too.  ``version=N`` is an older version (of KV 2); without ``#FIELD`` the value
+is the JSON of all of them.  In vals' form a missing field is the last part of the path:
+``ref+vault://secret/app/password``.
+
+Also from vals: ``address``, ``namespace``, ``auth_method``, ``token_env``, ``token_file``, ``role_id``,
+``secret_id``, ``username``, ``password_env``, ``password_file``, and ``proto``, which changes nothing there
+either, unless a configuration of vals names a host.  How one logs in, which variables are read and where
+a token may go says `encconf.servers.vault`.
+
+Permissions: ``read`` on ``MOUNT/data/PATH`` (KV 1: ``MOUNT/PATH``); to write, ``create`` and ``update`` as
+well.  Limits: ``Credentials.call_limit`` for each request, two more where the server says "later".
+Errors: missing (no such secret, or its version is deleted), denied, expired (the token is not valid any
+more, or a JWT is not), unreachable (also sealed, or throttled), slow, wrong, unusable (no VAULT_ADDR, no
+token, no hvac).
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+from encconf.credentials import printable
+from encconf.errors import MasterKeyError, SourceError
+from encconf.servers import failed, vault
+from encconf.servers.https import origin
+from encconf.sources import Probe, Uri, there_already
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from encconf.credentials import Credentials
+
+_LOGIN = ("auth_method", "token_env", "token_file", "role_id", "secret_id")
+_LOGIN_BY_NAME = ("username", "password_env", "password_file")
+OWN_FIELDS = True  # `store` writes them
+QUERY = ("version", "address", "proto", "namespace", *_LOGIN, *_LOGIN_BY_NAME)
+_FORM = "vault:MOUNT/PATH#FIELD"
+
+
+def canonical(uri: Uri) -> Uri:
+    """An address in the form of vals without a field has it at the end of the path."""
+    if not uri.vals or uri.field is not None:
+        return uri
+    body, _, field = uri.body.rstrip("/").rpartition("/")
+    if "/" not in body:
+        raise SourceError("there is no field in it", hint="ref+vault://MOUNT/PATH#/FIELD")
+    return Uri(uri.scheme, body, uri.query, Uri("vault", field, {}, None).path, vals=True)
+
+
+def fetch(uri: Uri, credentials: Credentials) -> bytes:
+    """The members of a secret, as JSON."""
+    import json
+
+    place = _Place(uri, credentials)
+    found = _read(place, uri, credentials)
+    if found.data is None:
+        path = printable(place.name)[:200]
+        message, hint = (
+            "the Vault has no such secret",
+            f"correct the path, or: vault kv put {path} FIELD=VALUE",
+        )
+        if found.version or uri.query.get("version"):
+            what = (
+                "this version of the secret is deleted" if found.version else "there is no such version of it"
+            )
+            message, hint = what, f"see: vault kv metadata get {path}"
+        raise SourceError(message, reason="missing", hint=hint)
+    return json.dumps(found.data, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
+    """Write a field, and keep the others; without a field, ``value`` is a JSON object of all of them."""
+    import json
+
+    from encconf.sources import fields
+
+    place = _Place(uri, credentials)
+    found = _read(place, uri, credentials)
+    data = found.data
+    if uri.field is not None:
+        data = fields.insert(data or {}, uri.field, value, replace=replace)
+    elif data is not None and not replace:
+        raise there_already()
+    else:
+        fields.members(value)  # raises for all else
+        data = json.loads(value)
+    if place.kv == 2:
+        # The server refuses what somebody else has written in between.
+        place.ask("POST", {"data": data, "options": {"cas": found.version}}, "create and update")
+    else:
+        place.ask("POST", data, "create and update")
+
+
+class _Found:
+    """What is there: the members, None where there are none, and the newest version or 0."""
+
+    __slots__ = ("data", "version")
+
+    def __init__(self, data: dict[str, Any] | None, version: int) -> None:
+        self.data = data
+        self.version = version
+
+
+class _Place:
+    """Where a secret is: the server, the mount with its version, and the path."""
+
+    __slots__ = ("_credentials", "_namespace", "_server", "_who", "kv", "name", "parts")
+
+    def __init__(self, uri: Uri, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._server = _server(uri, credentials)
+        self._namespace = uri.query.get("namespace") or vault.settings(credentials).get("VAULT_NAMESPACE")
+        self._who = vault.identity(credentials, uri.query)
+        parts = [part for part in uri.path.split("/") if part]
+        if len(parts) < 2 or any(part in (".", "..") or not part.isprintable() for part in parts):
+            raise SourceError("a mount and the path of a secret belong there", hint=_FORM)
+        mount, self.kv = self._mount(parts)
+        rest = parts[len(mount) :]
+        if self.kv == 2:
+            # As the API writes it, or as the vault command does.
+            rest = rest[1:] if rest[0] == "data" and len(rest) > 1 else rest
+        self.name = "/".join([*mount, *rest])
+        self.parts = [*mount, *(["data"] if self.kv == 2 else []), *rest]
+
+    def ask(self, method: str, body: Any = None, needs: str = "read", **query: str) -> Any:
+        """The answer to a request for the secret, None where there is none; raises MasterKeyError."""
+        path = printable("/".join(self.parts))[:200]
+        try:
+            return self._ask(self.parts, method, body, f"{needs} on {path}", query)
+        except MasterKeyError as error:
+            if error.reason == "denied" and self._who.token:
+                self._check_token()
+            raise
+
+    def _ask(self, parts: list[str], method: str, body: Any, needs: str, query: dict[str, str]) -> Any:
+        def call(adapter: Any) -> Any:
+            from hvac.exceptions import InvalidPath
+            from hvac.utils import format_url
+
+            url = format_url("/v1/" + "/".join(["{}"] * len(parts)), *parts)
+            options = {"json": body} if body is not None else {"params": query}
+            try:
+                return adapter.request(method.lower(), url, **options)
+            except InvalidPath as error:
+                if method != "GET":
+                    raise
+                # The answer about a deleted version is one of those.
+                return error.json if isinstance(error.json, dict) else {}
+
+        return vault.ask(
+            self._server, self._credentials, call, needs, who=self._who, namespace=self._namespace
+        )
+
+    def _check_token(self) -> None:
+        """Raise if it is not the policy but the token that is the matter."""
+        if vault.valid(self._server, self._credentials, who=self._who, namespace=self._namespace) is None:
+            raise failed(
+                "expired", "the Vault token is not valid, or not any more", hint="log in again: vault login"
+            ) from None
+
+    def _mount(self, parts: list[str]) -> tuple[list[str], int]:
+        """The parts of the path that are the mount, and its version of KV."""
+        known = self._credentials.client(("vault mounts", self._server, self._namespace), _Mounts)
+        with known.lock:
+            for mount, kv in known.mounts.items():  # no mount lies within another
+                if tuple(parts[: len(mount)]) == mount:
+                    return list(mount), kv
+            try:
+                answer = self._ask(["sys", "internal", "ui", "mounts", *parts], "GET", None, "", {})
+                data = answer["data"]
+                mount = tuple(part for part in str(data["path"]).split("/") if part)
+                kv = 2 if (data.get("options") or {}).get("version") == "2" else 1
+            except MasterKeyError as error:
+                if error.reason != "denied":
+                    raise
+                # Nothing on this mount is allowed; the error of the secret itself says more.
+                return parts[:1], 2 if parts[1] == "data" else 1
+            except (TypeError, LookupError, AttributeError):  # a server that has not heard of it
+                return parts[:1], 1
+            if tuple(parts[: len(mount)]) != mount or len(parts) == len(mount):
+                raise SourceError("a mount and the path of a secret belong there", hint=_FORM)
+            known.mounts[mount] = kv
+            return list(mount), kv
+
+
+class _Mounts:
+    """What is known of a server's mounts: their parts, and their version of KV."""
+
+    __slots__ = ("lock", "mounts")
+
+    def __init__(self) -> None:
+        self.lock = allocate_lock()
+        self.mounts: dict[tuple[str, ...], int] = {}
+
+
+def _server(uri: Uri, credentials: Credentials) -> str:
+    address = uri.query.get("address") or vault.settings(credentials).get("VAULT_ADDR", "").strip()
+    if not address:
+        raise SourceError(
+            "VAULT_ADDR is unset", reason="unusable", hint="export VAULT_ADDR=https://vault.example.com:8200"
+        )
+    server = origin(address)
+    if server is None:
+        raise SourceError(
+            "the address of the Vault is not a plain one", hint="https://HOST or https://HOST:PORT"
+        )
+    return server
+
+
+def _read(place: _Place, uri: Uri, credentials: Credentials) -> _Found:
+    query = {}
+    if version := uri.query.get("version"):
+        if not version.isascii() or not version.isdigit():
+            raise SourceError("a version of a Vault secret is a number", hint="?version=3")
+        if place.kv == 1:
+            raise SourceError(
+                "this mount is KV version 1, which keeps no older versions", hint="leave ?version out"
+            )
+        query["version"] = version
+    answer = place.ask("GET", **query)
+    found = answer.get("data") if isinstance(answer, dict) else answer
+    if place.kv == 1:
+        return _Found(found, 0) if isinstance(found, dict) else _Found(None, 0)
+    data, about = (found.get("data"), found.get("metadata")) if isinstance(found, dict) else (None, None)
+    number = about.get("version") if isinstance(about, dict) else None
+    return _Found(data if isinstance(data, dict) else None, number if isinstance(number, int) else 0)
+
+
+def probe(credentials: Credentials) -> Probe:
+    """Asks the server about the token, or logs in."""
+    environ = vault.settings(credentials)
+    if not environ.get("VAULT_ADDR"):
+        return Probe(False, missing=["VAULT_ADDR"])
+    uri = Uri("vault", "-/-", {}, None)
+    who = vault.identity(credentials)
+    if who.method == "token" and not who.token:
+        return Probe(False, missing=[f"a token ({who.places.strip()})"], note=environ["VAULT_ADDR"])
+    data = vault.valid(_server(uri, credentials), credentials, who=who)
+    if data is None:
+        return Probe(False, missing=["a token that is valid"], note=printable(environ["VAULT_ADDR"]))
+    policies = ", ".join(map(str, data.get("policies") or []))
+    return Probe(
+        True, printable(str(data.get("display_name") or who.method)), note=printable(f"policies: {policies}")
+    )

@@ -1,0 +1,67 @@
+"""Credentials for ``LoadCredentialEncrypted=`` and ``SetCredentialEncrypted=``, made by ``systemd-creds``.
+
+The program encrypts with the key of this host, of its TPM, or both: only this machine's systemd can open
+the result, and only under the name that was given.  Values go there by stdin and come back by stdout.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import EncconfError, LimitError, OutputError
+from encconf.systemd.rules import SIZE_LIMIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEYS = ("auto", "host", "tpm2", "host+tpm2")
+"""What may encrypt, in the words of systemd-creds."""
+
+
+class CredsError(EncconfError):
+    """systemd-creds is missing, or could not encrypt."""
+
+    slug = "systemd-creds"
+
+
+def encrypt(name: str, value: bytes, environ: Mapping[str, str], *, key: str = "auto") -> str:
+    """A credential as base64 lines.  It is opened again: a key that encrypts need not be one that decrypts.
+
+    Raises CredsError, LimitError, OutputError.
+    """
+    if len(value) + len(name) > SIZE_LIMIT:
+        raise LimitError(f"{name} has {len(value)} bytes, and systemd takes 1 MiB in all")
+    sealed = _run(["encrypt", f"--with-key={key}", f"--name={name}", "-", "-"], value, environ)
+    if _run(["decrypt", f"--name={name}", "-", "-"], sealed, environ) != value:
+        raise OutputError(f"what systemd-creds made of {name} does not open again")
+    return sealed.decode("ascii")
+
+
+def setting(name: str, sealed: str) -> str:
+    """The lines that hold a credential in a unit file."""
+    return (
+        f"SetCredentialEncrypted={name}: \\\n"
+        + " \\\n".join(f"        {line}" for line in sealed.split())
+        + "\n"
+    )
+
+
+def _run(words: list[str], data: bytes, environ: Mapping[str, str]) -> bytes:
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["systemd-creds", *words],
+            input=data,
+            capture_output=True,
+            env=dict(environ),
+            check=False,
+            timeout=60,
+        )
+    except FileNotFoundError:
+        raise CredsError("there is no systemd-creds here", hint="systemd 250 or newer has it") from None
+    except subprocess.TimeoutExpired:
+        raise CredsError("systemd-creds does not come to an end") from None
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise CredsError(f"systemd-creds {words[0]}: {said[-1] if said else 'failed'}")
+    return done.stdout

@@ -1,0 +1,112 @@
+"""The dialect of ``EnvironmentFile=``, read and written as systemd does (src/basic/env-file.c, version 257).
+
+A value is a row of parts: quoted ones, with blanks between them dropped, and then at most one part without
+quotes, to the end of the line.  In single quotes everything stands for itself; in double ones a backslash
+takes the meaning from ``"``, ``\\``, `````` and ``$`` and joins lines; without quotes it does so with every
+character.  ``#`` and ``;`` make comments only where a name could start.  Nothing is expanded.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmitError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMIT = 1 << 17
+"""The longest variable that Linux gives a program, with its name, ``=`` and a final NUL: 128 KiB."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# With one of these, systemd takes the whole file for damaged: surrogates, and what is no character.
+_PLANES = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
+_NO_CHARACTER = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_PLANES}]")
+_SPECIAL = re.compile(r'["\\$`]')
+
+_KEY = re.compile(r"[ \t\n\r]*(?:[#;][^\n\r]*|([^ \t\n\r][^=\n\r]*))")
+_PART = re.compile(r"""[ \t]*(?:'([^']*)(?:'|\Z)|"((?:[^"\\]|\\.)*)(?:"|\\?\Z))""", re.DOTALL)
+_TOKEN = re.compile(r"\\.|[ \t]+|[^\\ \t]+", re.DOTALL)
+_REST = re.compile(r"[ \t]*((?:[^\\\n\r]|\\.)*)\\?", re.DOTALL)
+
+
+def write(texts: Mapping[str, str]) -> str:
+    """Lines that systemd reads back as they are.
+
+    Raises EmitError for a name or value that it would refuse, or that no program could be given.
+    """
+    lines = []
+    for name, text in texts.items():
+        check(name, text)
+        lines.append(f"{name}={word(text)}\n")
+    return "".join(lines)
+
+
+def check(name: str, text: str) -> None:
+    """Raises EmitError, which names the variable, for what systemd cannot hand to a program."""
+    if not _NAME.fullmatch(name):
+        raise EmitError(f"{name!r} is not the name of a variable")
+    if "\0" in text:
+        raise EmitError(f"{name} holds a NUL, which no environment can")
+    if _NO_CHARACTER.search(text):
+        raise EmitError(f"{name} is not Unicode text: systemd would refuse the whole file")
+    if len(name) + len(text.encode()) + 2 > LIMIT:
+        raise EmitError(f"{name} is longer than 128 KiB, and no program can be started with it")
+
+
+def word(text: str) -> str:
+    """A value in quotes that systemd, shells and dotenv readers take alike: single ones where that can be."""
+    return in_double_quotes(text) if "'" in text else f"'{text}'"
+
+
+def in_double_quotes(text: str) -> str:
+    """A value in double quotes, with what they leave a meaning behind backslashes."""
+    return '"' + _SPECIAL.sub(lambda sign: "\\" + sign[0], text) + '"'
+
+
+def read(text: str) -> list[tuple[str, str]]:
+    """Names and values in order, as systemd reads them: what it passes over is not there."""
+    return [(name, value) for _, name, value in scan(text) if name and value is not None]
+
+
+def scan(text: str) -> list[tuple[int, str, str | None]]:
+    """Each variable and comment with its offset: a comment has no name, and no value what is passed over.
+
+    That are lines without ``=`` and names that no variable can have (``export A``).
+    """
+    text = text.partition("\0")[0]
+    found: list[tuple[int, str, str | None]] = []
+    at = 0
+    while key := _KEY.match(text, at):
+        at = key.end()
+        start = key.end(1) - len(key[1]) if key[1] is not None else key.end() - len(key[0].lstrip(" \t\n\r"))
+        if key[1] is None:
+            found.append((start, "", text[start:at]))
+            continue
+        name = key[1].rstrip(" \t")
+        value = None
+        if text[at : at + 1] == "=":
+            value, at = _value(text, at + 1)
+        found.append((start, name, value if _NAME.fullmatch(name) else None))
+    return found
+
+
+def _value(text: str, at: int) -> tuple[str, int]:
+    parts = []
+    while part := _PART.match(text, at):
+        if part[1] is not None:
+            parts.append(part[1])
+        else:
+            parts.append(re.sub(r'\\(?:(["\\$`])|\n)', lambda sign: sign[1] or "", part[2]))
+        at = part.end()
+    rest = _REST.match(text, at)
+    assert rest is not None
+    tokens = _TOKEN.findall(rest[1])
+    unfinished = rest.end() > rest.end(1)
+    # A blank behind a backslash is another token.  A lone backslash at the end of the text keeps all.
+    if tokens and tokens[-1][0] in " \t" and not unfinished:
+        tokens.pop()
+    for token in tokens:
+        parts.append(token if token[0] != "\\" else "" if token[1] in "\n\r" else token[1])
+    return "".join(parts), rest.end()

@@ -1,0 +1,149 @@
+"""Which unit may have which value, and how systemd says who asks.
+
+A rule is ``UNIT:CREDENTIAL=PATH``: the unit that matches UNIT gets the value at PATH when it asks for
+CREDENTIAL.  Nothing else is given to anybody.  UNIT may have ``*`` and ``?`` in it (``app@*.service``),
+and a step ``%i`` of PATH is the unit's instance, so that one rule gives each instance its own value.
+
+Before it connects, systemd (src/core/exec-credential.c) binds its end to the abstract name
+``\\0RANDOM/unit/UNIT/CREDENTIAL``.  An abstract name can be bound by any process, so that it means
+something only if the peer is one that may speak for systemd: see `encconf.systemd.server`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf import fileio
+from encconf.errors import LimitError, UsageError
+from encconf.path import parse, spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from encconf.path import Path
+
+INSTANCE = "%i"
+"""The step of a path that stands for the unit's instance."""
+
+SIZE_LIMIT = 1 << 20
+"""The most that systemd takes, in bytes: all credentials of a unit, and their names, together (1 MiB)."""
+
+NAMES_LIMIT = 83
+"""How long the names of a unit and of a credential may be together, in bytes.
+
+They share the 107 bytes of a socket's name with ``@``, 16 digits, ``/unit/`` and ``/``; systemd fails
+a unit whose names are longer.
+"""
+
+_TYPES = "service|socket|mount|swap"  # the types of units that run programs
+_OTHER_TYPES = re.compile(r"\.(?:automount|device|path|scope|slice|target|timer)\Z")
+_LETTERS = r"A-Za-z0-9:_.\\@\-"
+_UNIT = re.compile(rf"[{_LETTERS}]{{1,250}}\.(?:{_TYPES})")
+_PATTERN = re.compile(rf"[{_LETTERS}*?]{{1,250}}\.(?:{_TYPES})")
+# A file name of visible ASCII without a colon; systemd loses backslashes on its way to asking.
+_CREDENTIAL = re.compile(r"(?!\.\.?\Z)[!-.0-9;-\[\]-~]{1,255}")
+_ADDRESS = re.compile(
+    rf"\0[0-9a-f]{{1,16}}/unit/(?P<unit>{_UNIT.pattern})/(?P<credential>[^/]+)".encode("ascii")
+)
+_HINT = "a rule looks like app.service:db_password=database.password"
+
+
+class Request:
+    """What a peer asks for: a ``credential`` for a ``unit``."""
+
+    __slots__ = ("credential", "unit")
+
+    def __init__(self, unit: str, credential: str) -> None:
+        self.unit = unit
+        self.credential = credential
+
+    @classmethod
+    def of_address(cls, address: object) -> Request | None:
+        """The request in the name of a peer's socket, None if it is not one of systemd's."""
+        found = _ADDRESS.fullmatch(address) if isinstance(address, bytes) else None
+        if found is None:
+            return None
+        credential = found["credential"].decode("ascii", "replace")
+        if not _CREDENTIAL.fullmatch(credential):
+            return None
+        return cls(found["unit"].decode("ascii"), credential)
+
+    @property
+    def instance(self) -> str:
+        """``x`` of ``app@x.service``, "" for a unit that has none."""
+        return self.unit.rpartition(".")[0].partition("@")[2]
+
+
+class Rule:
+    """One rule: the pattern ``unit`` may have ``credential``, which is the value at ``path``."""
+
+    __slots__ = ("_pattern", "credential", "path", "unit")
+
+    def __init__(self, unit: str, credential: str, path: Path) -> None:
+        if not re.search(rf"\.(?:{_TYPES})\Z", unit) and not _OTHER_TYPES.search(unit):
+            unit += ".service"  # as systemctl does
+        if not _PATTERN.fullmatch(unit):
+            raise UsageError(f"{unit} is not the name of a unit that runs a program", hint=_HINT)
+        if not _CREDENTIAL.fullmatch(credential):
+            raise UsageError(
+                f"{credential!r} is not a name for a credential",
+                hint="letters, digits and signs like _ . - are; colons, slashes and blanks are not",
+            )
+        long = len(unit) + len(credential)
+        if long > NAMES_LIMIT and "*" not in unit:
+            raise LimitError(
+                f"the names {unit} and {credential} have {long} bytes together, and systemd can only ask with"
+                f" {NAMES_LIMIT}"
+            )
+        if path.count(INSTANCE) > 1 or (INSTANCE in path and "@" not in unit):
+            raise UsageError(
+                f"{INSTANCE} stands once in a path, for a unit that has instances",
+                hint="app@*.service:password=customers.%i.password",
+            )
+        self.unit = unit
+        self.credential = credential
+        self.path = path
+        parts = (".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in unit)
+        self._pattern = re.compile("".join(parts))
+
+    def __str__(self) -> str:
+        return f"{self.unit}:{self.credential}={spell(self.path)}"
+
+    def allows(self, request: Request) -> bool:
+        """Whether the rule is about a request."""
+        return request.credential == self.credential and self._pattern.fullmatch(request.unit) is not None
+
+
+def read(text: str) -> Rule:
+    """A rule as it is written; without ``=PATH`` the path is a key like the credential.
+
+    Raises UsageError, PathSyntaxError, LimitError.
+    """
+    names, equals, path = text.partition("=")
+    unit, colon, credential = names.rpartition(":")
+    if not colon or not unit:
+        raise UsageError(f"{text!r} is not a rule", hint=_HINT)
+    return Rule(unit, credential, parse(path) if equals else (credential,))
+
+
+def read_file(path: str) -> list[Rule]:
+    """The rules of a file: one a line; blank lines and lines with ``#`` in front say nothing.
+
+    Raises InputError where others can have written the file, and what `read` raises, with the line.
+    """
+    found = []
+    for number, line in enumerate(fileio.read_text(path, own=True).splitlines(), 1):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            try:
+                found.append(read(line))
+            except (UsageError, LimitError) as error:
+                error.message = f"line {number}: {error.message}"
+                raise error.about(path) from None
+    return found
+
+
+def find(rules: Iterable[Rule], request: Request) -> Rule | None:
+    """The first rule that allows a request."""
+    return next((rule for rule in rules if rule.allows(request)), None)

@@ -1,0 +1,327 @@
+"""A server for ``LoadCredential=NAME:SOCKET``: a unit's manager connects, gets one value, and that is all.
+
+The name of the peer's socket says which credential of which unit is asked for (`encconf.systemd.rules`);
+since any process can take such a name, only peers are answered that run as root or as this process's own
+user, which the kernel says.  Values are kept in memory that is neither swapped nor dumped where that can
+be had; nothing is written.  The log has names only.
+
+There is no word in the protocol for "no": systemd takes an end of the stream as the end of the value, so
+that a unit would start with an empty secret.  Whoever may not have a value is therefore sent more than
+systemd takes, null bytes, and the unit fails to start (status 243/CREDENTIALS).  What is left: if this
+process is killed between the connection and the end of the answer, the value is empty or cut short.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import stat
+import struct
+import threading
+import time
+
+from encconf.errors import EncconfError, OutputError, UsageError
+from encconf.systemd.rules import SIZE_LIMIT, Request, find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from encconf.systemd.rules import Rule
+    from encconf.systemd.values import Values
+
+    Log = Callable[[str], None]
+
+DEADLINE = 10.0
+"""How long one answer may take, in seconds.  Up to 200 KB go out at once, however slow the peer is."""
+
+AT_ONCE = 64
+"""How many peers are answered at a time; further ones wait."""
+
+_STRANGERS = 4  # answers at a time to those who get nothing anyway
+_GRACE = 5.0
+_FIRST_DESCRIPTOR = 3  # of those that systemd hands over
+_REFUSAL = bytes(SIZE_LIMIT + 4096)
+
+
+class CredentialServer:
+    """Answers on a listening socket until `stop` is called, from a signal handler, say.
+
+    With ``watch`` the files are looked at before each answer, and opened anew if they have changed.
+    ``idle`` is after how many seconds without a peer `run` ends by itself.  ``log`` hears of each
+    request, in other threads, too.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        values: Values,
+        rules: Sequence[Rule],
+        *,
+        log: Log,
+        watch: bool = False,
+        idle: float | None = None,
+        deadline: float = DEADLINE,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        self._listener = listener
+        self._values = values
+        self._rules = rules
+        self._log = log
+        self._watch = watch
+        self._idle = idle
+        self._deadline = deadline
+        self._users = {0, os.geteuid()}
+        self._turn = threading.BoundedSemaphore(at_once)
+        self._strangers = threading.BoundedSemaphore(_STRANGERS)
+        self._opening = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._woken, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
+        os.set_blocking(self._woken, False)
+        self._stopped = False
+        self._reload: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """End `run` once those who have asked are answered."""
+        self._stopped = True
+        self._wake()
+
+    def reload(self, done: Callable[[], None]) -> None:
+        """Open the files anew, then call ``done``; on an error the old values go on."""
+        self._reload = done
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._waker, b"\0")
+        except BlockingIOError:
+            return  # it is full of calls already
+
+    def run(self) -> None:
+        """Accept and answer.  Closes nothing but what it has accepted."""
+        self._listener.setblocking(False)
+        poll = select.poll()
+        poll.register(self._listener, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
+        last = time.monotonic()
+        while not self._stopped:
+            ready = {descriptor for descriptor, _ in poll.poll(self._patience(last))}
+            if self._woken in ready:
+                os.read(self._woken, 4096)
+            if self._reload is not None:
+                done, self._reload = self._reload, None
+                self._load(self._values.load, "opened the files anew")
+                done()
+            if self._listener.fileno() in ready:
+                self._accept()
+                last = time.monotonic()
+            elif not ready and self._idle is not None and not self._threads:
+                break
+        deadline = time.monotonic() + _GRACE
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _patience(self, last: float) -> float | None:
+        if self._idle is None:
+            return None
+        return 1000 * max(0.05, last + self._idle - time.monotonic())
+
+    def _accept(self) -> None:
+        try:
+            peer, address = self._listener.accept()
+        except OSError:
+            return  # it has gone again, or there are too many open files: it is asked again
+        user = _user_of(peer)
+        known = user in self._users
+        turn = self._turn if known else self._strangers
+        if not turn.acquire(blocking=known):
+            peer.close()
+            return
+        given = (peer, address, user if not known else None, turn)
+        thread = threading.Thread(target=self._answer, args=given, daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread can be had; to hang up would be to give an empty value
+            self._threads.discard(thread)
+            self._answer(*given)
+
+    def _answer(
+        self, peer: socket.socket, address: object, stranger: int | None, turn: threading.BoundedSemaphore
+    ) -> None:
+        try:
+            with peer:
+                peer.settimeout(self._deadline)
+                value = _REFUSAL
+                try:
+                    value = self._value(address, stranger)
+                finally:
+                    peer.sendall(value)  # if there was an error, the refusal
+                    peer.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if stranger is None:
+                why = "too slow" if isinstance(error, TimeoutError) else "gone"
+                self._log(f"a peer was {why} and did not get all of its answer")
+        except Exception as error:  # its text could hold anything
+            self._log(f"unexpected {type(error).__name__}; the request was refused")
+        finally:
+            turn.release()
+            self._threads.discard(threading.current_thread())
+
+    def _value(self, address: object, stranger: int | None) -> bytes:
+        """What to send: the value, or what is more than systemd takes."""
+        request = Request.of_address(address)
+        if stranger is not None:
+            self._log(f"refused: a process of user {stranger} asked, and that is neither root nor this user")
+            return _REFUSAL
+        if request is None:
+            self._log("refused: the peer's socket has no name of systemd's")
+            return _REFUSAL
+        what = f"{request.unit}: {request.credential}"
+        rule = find(self._rules, request)
+        if rule is None:
+            self._log(f"{what}: refused: no rule allows it")
+            return _REFUSAL
+        if self._watch:
+            with self._opening:
+                if not self._load(self._values.load_if_changed):
+                    self._log(f"{what}: refused: the files have changed and cannot be opened")
+                    return _REFUSAL
+        value = self._values.get(rule, request.instance)
+        if value is None:
+            self._log(f"{what}: refused: there is no value for this instance")
+            return _REFUSAL
+        self._log(f"{what}: given")
+        return value
+
+    def _load(self, load: Callable[[], object], said: str = "") -> bool:
+        try:
+            load()
+        except EncconfError as error:
+            self._log(f"{error.slug}: {error}")
+            return False
+        if said:
+            self._log(said)
+        return True
+
+
+def _user_of(peer: socket.socket) -> int:
+    """The user that a peer ran as when it connected, as the kernel says."""
+    size = struct.calcsize("3i")
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    user: int = struct.unpack("3i", credentials)[1]
+    return user
+
+
+# --- the socket ----------------------------------------------------------------------------
+
+
+class Listening:
+    """``with Listening(path) as listener:`` — a socket that only its owner can connect to (0600).
+
+    A folder that is missing is made with mode 0700; one where others may write is refused.  The socket
+    is ready when it appears, and is removed in the end.  Raises UsageError and OutputError.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = os.path.abspath(path)
+        self._inode = 0
+
+    def __enter__(self) -> socket.socket:
+        from encconf.keyservice import refuse_unless_dead
+
+        folder = os.path.dirname(self._path)
+        temporary = os.path.join(folder, f".{os.urandom(4).hex()}")
+        if max(len(os.fsencode(self._path)), len(os.fsencode(temporary))) > 107:
+            raise UsageError("the path of a socket has at most 107 bytes")
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            _prepare(folder)
+            refuse_unless_dead(self._path)
+            before = os.umask(0o177)
+            try:
+                listener.bind(temporary)
+            finally:
+                os.umask(before)
+            listener.listen(socket.SOMAXCONN)
+            self._inode = os.lstat(temporary).st_ino
+            os.rename(temporary, self._path)
+        except OSError as error:
+            listener.close()
+            raise OutputError(f"cannot listen there: {error.strerror}").about(self._path) from None
+        except BaseException:
+            listener.close()
+            raise
+        self._listener = listener
+        return listener
+
+    def __exit__(self, *_: object) -> None:
+        from encconf.keyservice import remove_socket
+
+        remove_socket(self._path, self._inode)
+        self._listener.close()
+
+
+def _prepare(folder: str) -> None:
+    if not os.path.isdir(folder):
+        os.mkdir(folder, 0o700)
+    state = os.stat(folder)
+    if stat.S_IMODE(state.st_mode) & 0o022 or state.st_uid not in (0, os.geteuid()):
+        raise UsageError(
+            f"others may write to {folder}, and could put another socket in the place of this one",
+            hint="name a folder that does not exist yet, or one of mode 0700",
+        )
+
+
+def activated(environ: Mapping[str, str]) -> socket.socket | None:
+    """The listening socket that systemd has handed over (sd_listen_fds(3)), None if it has not.
+
+    Raises UsageError for several, and for one that is no listening stream socket of AF_UNIX.
+    """
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    if environ.get("LISTEN_FDS") != "1":
+        raise UsageError("systemd hands over several sockets, and one is needed")
+    try:
+        listener = socket.socket(fileno=_FIRST_DESCRIPTOR)
+        fits = (
+            listener.family == socket.AF_UNIX
+            and listener.type == socket.SOCK_STREAM
+            and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+        )
+    except OSError:
+        fits = False
+    if not fits:
+        raise UsageError(
+            "what systemd hands over is no listening unix socket", hint="ListenStream=/path with Accept=no"
+        )
+    os.set_inheritable(_FIRST_DESCRIPTOR, False)
+    return listener
+
+
+def notify(environ: Mapping[str, str], text: str) -> None:
+    """Tell systemd how things are (sd_notify(3)), if it wants to know."""
+    address = environ.get("NOTIFY_SOCKET", "")
+    if address[:1] not in ("/", "@"):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        try:
+            sender.connect("\0" + address[1:] if address[0] == "@" else address)
+            sender.sendall(text.encode())
+        except OSError:
+            return
+
+
+def stay_in_memory() -> None:
+    """Keep this process out of core dumps, of the swap, and from others of its user; as far as possible."""
+    import ctypes
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None)
+    libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        # With a limit, what is needed later could not be had.
+        libc.mlockall(1 | 2 | 4)  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT

@@ -1,0 +1,203 @@
+"""Unit files: a drop-in that makes a unit load credentials, and a socket and a service that hand them out.
+
+Words are escaped as systemd.syntax(7), systemd.unit(5) (specifiers) and systemd.service(5) (command
+lines) want it.  The files are text; where they go is the caller's.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import LimitError, UsageError
+from encconf.systemd.rules import NAMES_LIMIT, Rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SOCKET = "%t/{name}/credentials.sock"
+"""Where the socket is: ``%t`` is /run, or the user's $XDG_RUNTIME_DIR."""
+
+IDLE = 60
+"""After how many seconds without a request the service ends, to be started again by the next one."""
+
+HEADER = "# Written by: encconf systemd unit\n"
+
+# What it needs: to read files, to speak to systemd and to key services, to lock memory.
+_HARDENED = """\
+UMask=0077
+LimitCORE=0
+LimitMEMLOCK=infinity
+MemorySwapMax=0
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+"""
+_HARDENED_SYSTEM = """\
+CapabilityBoundingSet=
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=read-only
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+"""
+
+
+class Unit:
+    """A file for systemd: where it goes below a folder of units, and its text, with `HEADER` in front."""
+
+    __slots__ = ("path", "text")
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = HEADER + text
+
+
+def name_of(unit: str) -> str:
+    """The name of the socket and service for a unit: ``app-credentials`` for app.service and app@.service."""
+    return f"{unit.rpartition('.')[0].partition('@')[0]}-credentials"
+
+
+def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, variables: bool = False) -> Unit:
+    """What makes a unit load credentials from the socket, and if wanted tells it where in variables.
+
+    ``NAME_FILE=%d/NAME`` is what many programs read instead of ``NAME``.  Raises what `check` raises.
+    """
+    check(unit, names)
+    name = name_of(unit)
+    lines = ["[Unit]", f"Requires={name}.socket", f"After={name}.socket", "", "[Service]"]
+    where = _source(socket) if socket else SOCKET.format(name=plain(name))
+    lines += [f"LoadCredential={plain(each)}:{where}" for each in names]
+    if variables:
+        lines += [f"Environment={_quoted(f'{_variable(each)}=%d/{plain(each)}')}" for each in names]
+    return Unit(f"{unit}.d/50-encconf.conf", "\n".join([*lines, ""]))
+
+
+def check(unit: str, names: Sequence[str]) -> None:
+    """Raises LimitError or UsageError for names that systemd could not ask for, and where there are none."""
+    if "*" in unit or "?" in unit:
+        raise UsageError(f"{unit} is not one unit", hint="app@.service is for all of its instances")
+    if not names:
+        raise UsageError("there is no value for the unit to have")
+    for credential in names:
+        Rule(unit, credential, ())
+        instance = 1 if unit.partition("@")[2].startswith(".") else 0  # there is at least a letter of it
+        if len(unit) + instance + len(credential) > NAMES_LIMIT:
+            raise LimitError(f"with an instance, the names {unit} and {credential} are too long for systemd")
+
+
+def socket_unit(unit: str, *, socket: str | None = None) -> Unit:
+    """The socket that systemd listens on, and starts the service with."""
+    name = name_of(unit)
+    where = plain(socket) if socket else SOCKET.format(name=plain(name))
+    text = f"""\
+[Unit]
+Description=Credentials for {plain(unit)}
+
+[Socket]
+ListenStream={where}
+SocketMode=0600
+DirectoryMode=0700
+RemoveOnStop=yes
+
+[Install]
+WantedBy=sockets.target
+"""
+    return Unit(f"{name}.socket", text)
+
+
+def service_unit(
+    unit: str,
+    program: Sequence[str],
+    files: Sequence[str],
+    rules: Sequence[Rule],
+    *,
+    identity: str | None = None,
+    user: bool = False,
+    options: Sequence[str] = (),
+) -> Unit:
+    """The service that answers.  ``program`` is what runs encconf; ``files`` are absolute paths.
+
+    ``identity`` is a file with the key that opens them, encrypted by systemd-creds if its name ends
+    in ``.cred``; it becomes the credential ``encconf-identity``.
+    """
+    words = [*program, "systemd", "serve", f"--idle={IDLE}", "--reload", *options]
+    words += [f"--allow={rule}" for rule in rules]
+    words += ["--", *files]
+    command = " \\\n    ".join([words[0], *map(word, words[1:])])
+    key = ""
+    if identity is not None:
+        kind = "LoadCredentialEncrypted" if identity.endswith(".cred") else "LoadCredential"
+        key = f"{kind}=encconf-identity:{_source(identity)}\n"
+    text = f"""\
+[Unit]
+Description=Credentials for {plain(unit)}, out of encrypted files
+Requires={name_of(unit)}.socket
+
+[Service]
+Type=notify-reload
+{key}ExecStart={command}
+{_HARDENED}{"" if user else _HARDENED_SYSTEM}"""
+    return Unit(f"{name_of(unit)}.service", text)
+
+
+def _variable(credential: str) -> str:
+    """``DB_PASSWORD_FILE`` for ``db.password``."""
+    name = re.sub(r"[^A-Z0-9_]", "_", credential.upper())
+    return f"_{name}_FILE" if name[0].isdigit() else f"{name}_FILE"
+
+
+def plain(text: str) -> str:
+    """A value of a setting that is taken as it is: only specifiers are escaped.
+
+    Raises UsageError for line breaks and the like, and for blanks around it.
+    """
+    if not text.isprintable() or text != text.strip() or text.endswith("\\"):
+        raise UsageError(f"{text!r} cannot stand in a unit file")
+    return text.replace("%", "%%")
+
+
+def load_encrypted(name: str, path: str) -> str:
+    """The line that loads a file of systemd-creds.  Raises UsageError for a path with blanks."""
+    return f"LoadCredentialEncrypted={plain(name)}:{_source(path)}\n"
+
+
+def _source(path: str) -> str:
+    """A path to load a credential from.  systemd 257 cannot start a unit if there are blanks in it."""
+    if " " in path:
+        raise UsageError(f"{path!r} has blanks in it, and systemd cannot load a credential from there")
+    return plain(path)
+
+
+def word(text: str) -> str:
+    """A word of a command line: quoted where needed, with specifiers and variables escaped.
+
+    Raises UsageError for a NUL.
+    """
+    if "\0" in text:
+        raise UsageError("a NUL cannot stand in a unit file")
+    return _quoted(text.replace("%", "%%").replace("$", "$$"))
+
+
+def _quoted(text: str) -> str:
+    """A text as one word: in double quotes where needed; bytes that are no UTF-8 stay as they are."""
+    if text and all(sign.isalnum() or sign in "_-./:=@%$,+*?[]" for sign in text):
+        return text
+    signs = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    quoted = "".join(signs.get(sign) or (sign if sign.isprintable() else _bytes(sign)) for sign in text)
+    return f'"{quoted}"'
+
+
+def _bytes(sign: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", "surrogateescape"))

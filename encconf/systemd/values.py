@@ -1,0 +1,142 @@
+"""The values that rules speak of, out of encrypted files and as the bytes that a unit gets.
+
+A string is what it is, a number or a boolean as in `encconf exec`, a mapping or a list JSON, the path
+``.`` a whole file as `encconf decrypt` prints it.  What no rule speaks of is not kept.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf import api, changes, emit, fileio, formats
+from encconf.document import Leaf
+from encconf.errors import EmitError, EncconfError, LimitError, PathNotFoundError
+from encconf.formats.nodes import text_of
+from encconf.path import spell
+from encconf.systemd.rules import INSTANCE, SIZE_LIMIT, Rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from encconf.credentials import Credentials
+    from encconf.path import Path
+
+
+class Values:
+    """The values of files by rule and instance ("" where a rule has no ``%i``).
+
+    Later files override earlier ones.  ``credentials`` are made anew each time the files are opened.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        rules: Sequence[Rule],
+        credentials: Callable[[], Credentials],
+        *,
+        input_type: str | None = None,
+    ) -> None:
+        self._files = files
+        self._rules = rules
+        self._credentials = credentials
+        self._input_type = input_type
+        self._stamps: list[object] = []
+        self._found: dict[tuple[Rule, str], bytes] = {}
+
+    def load(self) -> None:
+        """Open the files and take out what the rules speak of; on an error what was there stays.
+
+        Raises what opening raises, PathNotFoundError, EmitError for a null, LimitError.
+        """
+        stamps = self._stamped()
+        opened = [self._open(file) for file in self._files]
+        found: dict[tuple[Rule, str], bytes] = {}
+        for rule in self._rules:
+            for instance, path in _paths(rule, opened):
+                try:
+                    found[rule, instance] = _value(rule, path, opened)
+                except PathNotFoundError:
+                    if not instance:
+                        raise  # one instance without such a value does not keep the others from theirs
+        self._found = found
+        self._stamps = stamps
+
+    def load_if_changed(self) -> bool:
+        """`load` if a file is another one than it was; whether it was."""
+        if self._stamped() == self._stamps:
+            return False
+        self.load()
+        return True
+
+    def get(self, rule: Rule, instance: str) -> bytes | None:
+        """The value for an instance, None if a rule's ``%i`` leads nowhere."""
+        return self._found.get((rule, instance if INSTANCE in rule.path else ""))
+
+    def _stamped(self) -> list[object]:
+        stamps: list[object] = []
+        for file in self._files:
+            try:
+                state = os.stat(file)
+                stamps.append((state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
+            except OSError:
+                stamps.append(None)
+        return stamps
+
+    def _open(self, file: str) -> _Open:
+        try:
+            text = fileio.read_text(file)
+            format = self._input_type or formats.of_path(file)
+            opened = api.open_text(text, format=format, credentials=self._credentials())
+            whole = "." if any(not rule.path for rule in self._rules) else ""
+            return _Open(changes.tree(opened.document), api.plain_text(opened) if whole else "")
+        except EncconfError as error:
+            raise error.about(file) from None
+
+
+class _Open:
+    __slots__ = ("text", "tree")
+
+    def __init__(self, tree: Any, text: str) -> None:
+        self.tree = tree
+        self.text = text
+
+
+def _paths(rule: Rule, opened: Sequence[_Open]) -> list[tuple[str, Path]]:
+    """The instances that a rule is about, and the path for each."""
+    if INSTANCE not in rule.path:
+        return [("", rule.path)]
+    at = rule.path.index(INSTANCE)
+    node = _find(rule, rule.path[:at], opened)[0]
+    if not isinstance(node, dict):
+        raise EmitError(f"the rule {rule} needs a mapping at {spell(rule.path[:at])}")
+    return [(key, (*rule.path[:at], key, *rule.path[at + 1 :])) for key in node]
+
+
+def _find(rule: Rule, path: Path, opened: Sequence[_Open]) -> tuple[Any, _Open]:
+    failed: PathNotFoundError | None = None
+    for file in reversed(opened):
+        try:
+            return changes.find(file.tree, path), file
+        except PathNotFoundError as error:
+            failed = error
+    assert failed is not None
+    raise PathNotFoundError(f"the rule {rule}: {failed.message}", hint=failed.hint) from None
+
+
+def _value(rule: Rule, path: Path, opened: Sequence[_Open]) -> bytes:
+    node, file = _find(rule, path, opened)
+    if not path:
+        value = file.text.encode("utf-8", "surrogateescape")
+    elif not isinstance(node, Leaf):
+        import json
+
+        value = json.dumps(emit.plain_of(node, emit.plain_value), ensure_ascii=False).encode()
+    elif node.data is None:
+        raise EmitError(f"the rule {rule}: {spell(path)} is null, and a unit would get an empty value")
+    else:
+        value = node.data if node.type == "str" else text_of(node.type, node.data).encode()
+    if len(value) + len(rule.credential) > SIZE_LIMIT:
+        raise LimitError(f"the rule {rule}: the value has {len(value)} bytes, and systemd takes 1 MiB in all")
+    return value

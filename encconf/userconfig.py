@@ -1,0 +1,90 @@
+"""The user's own configuration file, ``encconf/config.toml`` in the folder for such files.
+
+::
+
+    identity = "keyring:encconf/identity"          # or a list
+    pgp_passphrase = "vault:secret/me#pgp"
+    age_passphrase = "cmd:pass show age"
+
+Each value is the address of a source (`encconf.sources`).  Whoever can write the file can have programs
+run and keys used, so that it must belong to the user (or root), and others may not write it.  It is read
+when an identity or a passphrase is needed, and not before.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf import fileio
+from encconf.errors import InputError, MasterKeyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
+
+
+def load(path: str, known: Collection[str]) -> dict[str, list[str]]:
+    """The addresses by setting, which must be one of ``known``; raises MasterKeyError."""
+    return _settings(_read(path), known)
+
+
+def _read(path: str) -> str:
+    try:
+        return fileio.read_text(path, own=True)
+    except InputError as error:
+        raise MasterKeyError(error.message, hint=error.hint) from None
+
+
+def _settings(text: str, known: Collection[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in _parsed(text).items():
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, 1)
+            raise MasterKeyError(
+                f"there is no setting {name[:60]!r}",
+                hint=f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}",
+            )
+        several = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, str) and item.strip() for item in several):
+            raise MasterKeyError(
+                f"{name} is not the address of a source", hint=f'{name} = "keyring:encconf/{name}", or a list'
+            )
+        found[name] = [item.strip() for item in several]
+    return found
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MasterKeyError(f"it is not TOML: {str(error)[:200]}") from None
+
+
+def add_identity(path: str, address: str, known: Collection[str]) -> bool:
+    """Name a source of identities in the file, which is made (mode 0600) if it is not there.
+
+    True if it is named now or was already; False if the file names others, and was not changed.  Raises
+    MasterKeyError for a file that cannot be used, OutputError where it cannot be written.
+    """
+    path = fileio.resolve(path)
+    old = _read(path) if os.path.lexists(path) else None
+    settings = _settings(old or "", known)
+    if "identity" in settings:
+        return address in settings["identity"]
+    # At the top, where no table has begun.
+    fileio.write_atomic(
+        path, f"identity = {_quoted(address)}\n{old or ''}", mode=None if old else 0o600, replacing=old
+    )
+    return True
+
+
+def _quoted(text: str) -> str:
+    """A TOML string; JSON's escapes are among those of TOML."""
+    import json
+
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,372 @@
+"""``encconf access``: who can read what, alone and together, as a table, a list, JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey, Sops
+from project import Project
+
+from encconf import api
+from encconf.audit import access
+from encconf.audit.names import Names
+from encconf.errors import UsageError
+
+from ..cli.terminal import Terminal
+from .team import Team
+
+NOW = 1_800_000_000
+HOSTILE = "a\x1b]0;owned\x07<b>\u202e\nsecrets.yaml: nobody\udcff.yaml"
+
+
+@pytest.fixture
+def team(tmp_path: Path, home: Path) -> Team:
+    team = Team(tmp_path / "team", home)
+    team.config("alice", "bob", "carol", "dave")
+    return team
+
+
+def report(team: Team, *paths: str, history: bool = False) -> access.Report:
+    names = Names.load(str(team.folder / ".sops.yaml"))
+    return access.report([str(team.folder / path) for path in paths], names, history=history, now=NOW)
+
+
+def people(found: access.Report, *labels: str) -> list[access.Person]:
+    return [found.person(label) for label in labels]
+
+
+class TestTogether:
+    def test_one_group_opens_for_each(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice", "bob"])
+        team.seal("t.yaml", ["carol"])
+        found = report(team, "s.yaml", "t.yaml")
+        file = found.files[0]
+        alice, bob, carol = people(found, "alice", "bob", "carol")
+        assert file.quorum == 1
+        assert file.opens_for([alice])
+        assert file.opens_for([carol, bob])
+        assert not file.opens_for([carol])
+        assert not file.opens_for([])
+
+    @pytest.mark.parametrize("threshold", [None, 2, 3])
+    def test_it_is_what_opens_the_file(self, team: Team, threshold: int | None) -> None:
+        """Of every set of four people with keys in three groups: told, and tried."""
+        groups = (["alice", "bob"], ["bob", "carol"], ["dave"])
+        text = team.seal("s.yaml", *groups, threshold=threshold).read_text()
+        found = report(team, "s.yaml")
+        (file,) = found.files
+        assert file.quorum == (threshold or 3)
+        names = ("alice", "bob", "carol", "dave")
+        opening = []
+        for size in range(len(names) + 1):
+            for chosen in combinations(names, size):
+                told = file.opens_for(people(found, *chosen))
+                keys = " ".join(team.key(name).identity for name in chosen)
+                assert told == opens(text, keys), chosen
+                if told:
+                    opening.append(frozenset(chosen))
+        sets, complete = file.quorums()
+        assert complete
+        least = {each for each in opening if not any(other < each for other in opening)}
+        assert {frozenset(person.label for person in each) for each in sets} == least
+
+    def test_a_key_of_the_same_person_in_each_group(self, team: Team) -> None:
+        recipients = "".join(f"alice {team.key(name).recipient}\n" for name in ("laptop", "yubikey"))
+        team.write(".sops.recipients", recipients)
+        team.seal("s.yaml", ["laptop", "bob"], ["yubikey"], ["carol"], threshold=2)
+        (file,) = report(team, "s.yaml").files
+        alice, bob, carol = (
+            next(r for r in file.readers if r.person.label == n) for n in ("alice", "bob", "carol")
+        )
+        assert (alice.state, alice.groups) == ("reads", [0, 1])
+        assert (bob.state, carol.state) == ("part", "part")
+        assert [[p.label for p in each] for each in file.quorums()[0]] == [["alice"], ["bob", "carol"]]
+
+    def test_not_more_sets_than_anybody_reads(self, team: Team) -> None:
+        names = [[f"{group}{number}" for number in range(12)] for group in "abc"]
+        team.seal("s.yaml", *names, threshold=3)
+        (file,) = report(team, "s.yaml").files
+        start = time.monotonic()
+        sets, complete = file.quorums()
+        assert not complete
+        assert len(sets) == access.MAX_SETS
+        assert time.monotonic() - start < 5
+
+    def test_of_a_file_that_the_real_sops_made(self, team: Team, sops: Sops) -> None:
+        alice, bob = team.key("alice").recipient, team.key("bob").recipient
+        config = (
+            "creation_rules:\n  - shamir_threshold: 2\n    key_groups:\n"
+            f"      - age: [{alice}]\n      - age: [{bob}]\n"
+        )
+        team.write("s.yaml", sops.encrypt("a: value\n", "yaml", config=config))
+        found = report(team, "s.yaml")
+        (file,) = found.files
+        assert not file.opens_for(people(found, "alice"))
+        assert file.opens_for(people(found, "alice", "bob"))
+
+
+def opens(text: str, keys: str) -> bool:
+    from encconf.credentials import Credentials
+    from encconf.errors import KeyAccessError
+
+    try:
+        api.decrypt(text, credentials=Credentials({"SOPS_AGE_KEY": keys}, home="/nonexistent"))
+    except KeyAccessError:
+        return False
+    return True
+
+
+class TestWho:
+    def test_a_word_that_means_somebody(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice", "bob", "unnamed"])
+        found = report(team, "s.yaml")
+        unnamed = team.key("unnamed").recipient
+        for word in ("alice", "ALICE", "ali", team.key("alice").recipient):
+            assert found.person(word).label == "alice"
+        assert found.person(unnamed).label.startswith(unnamed[:8])
+        with pytest.raises(UsageError, match="anybody called 'alcie'") as caught:
+            found.person("alcie")
+        assert caught.value.hint == "did you mean: alice"
+        team.config("mary", "maria")
+        team.seal("s.yaml", ["mary", "maria"])
+        with pytest.raises(UsageError, match="'mar' may be any of: maria, mary"):
+            report(team, "s.yaml").person("mar")
+        with pytest.raises(UsageError):
+            found.person("")
+
+    def test_two_keys_without_a_name_are_two(self, team: Team) -> None:
+        team.seal("s.yaml", ["x", "y"])
+        assert len(report(team, "s.yaml").people) == 2
+
+    def test_services_come_last_and_are_no_people(self, team: Team) -> None:
+        text = team.seal("s.yaml", ["alice"]).read_text()
+        arn = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+        entry = f"    kms:\n        - arn: {arn}\n          created_at: '2025-03-01T00:00:00Z'\n"
+        entry += "          enc: AA==\n"
+        team.write("s.yaml", text.replace("sops:\n", f"sops:\n{entry}"))
+        found = report(team, "s.yaml")
+        assert [(person.label, person.service) for person in found.people] == [("alice", False), (arn, True)]
+        reader = found.files[0].of(found.people[1])
+        assert reader is not None
+        assert access.when(found, found.files[0], reader) == "added 2025-03-01"
+
+
+class TestCommand:
+    def test_a_line_for_each_file(self, team: Team) -> None:
+        team.seal("prod/s.yaml", ["alice"], ["bob"], ["carol", "dave"], threshold=2)
+        team.seal("dev/s.env", ["alice", "bob"], plain="A=value\n")
+        team.write("plain.yaml", "a: value\n")
+        team.commit()
+        team.share("dev/s.env", ["alice"], rotate=True)
+        team.commit()
+        done = team.project().run("access")
+        assert done.out == (
+            "dev/s.env: alice (once: bob)\nprod/s.yaml: 2 of 3 groups: alice | bob | carol, dave\n"
+        )
+        assert done.err == ""
+
+    def test_one_file_in_full(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"], ["bob"], ["carol", "dave"], threshold=2)
+        first = team.commit()[:7]
+        done = team.project().run("access", "s.yaml")
+        label = r"age1\w{4}…\w{4}"
+        assert re.fullmatch(
+            rf"s\.yaml, changed [\d-]+, 2 of its 3 groups of keys are needed\n"
+            rf"  group 1\n    ◐ alice  age  {label}  since 2025-01-02 \({first}\)\n"
+            rf"  group 2\n    ◐ bob  age  {label}  since 2025-01-02 \({first}\)\n"
+            rf"  group 3\n    ◐ carol  age  {label}  since 2025-01-02 \({first}\)\n"
+            rf"    ◐ dave   age  {label}  since 2025-01-02 \({first}\)\n"
+            "  open it together\n    alice \\+ bob\n    alice \\+ carol\n    alice \\+ dave\n"
+            "    bob \\+ carol\n    bob \\+ dave\n",
+            done.out,
+        )
+
+    def test_who_is_out_and_what_was_in_clear(self, team: Team) -> None:
+        team.write("s.yaml", "a: value\n")
+        team.commit()
+        team.seal("s.yaml", ["alice", "bob"])
+        sealed = team.commit()[:7]
+        team.share("s.yaml", ["alice"], rotate=False)
+        out = team.commit()[:7]
+        done = team.project().run("access", "s.yaml")
+        assert f"! bob  age  age1{team.key('bob').recipient[4:8]}" in done.out
+        assert f"2025-01-03 to 2025-01-04 ({out}); the data key is still the same" in done.out
+        assert (
+            f"in plain text in git until 2025-01-03 ({sealed}): whoever has the repository has it" in done.out
+        )
+        assert "warning: s.yaml: bob is out and still can read it: the data key is the same" in done.err
+        assert "hint: encconf rotate s.yaml gives it a new one" in done.err
+
+    def test_since_when_without_history(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        team.commit()
+        assert "since" not in team.project().run("access", "--no-history", "s.yaml").out
+
+    def test_what_people_can_open_together(self, team: Team) -> None:
+        team.seal("a.yaml", ["alice"], ["bob"], ["carol"], threshold=2)
+        team.seal("b.yaml", ["bob"])
+        team.seal("c.yaml", ["dave"])
+        team.seal("d.yaml", ["alice", "bob"])
+        commit = team.commit()[:7]
+        since = f"since 2025-01-02 ({commit})"
+        run = team.project().run
+        assert run("access", "-p", "alice").out == (
+            f"alice: 1 of 4 files\n  ◐ a.yaml  only with one of: bob, carol\n  ● d.yaml  {since}\n"
+        )
+        assert run("access", "-p", "alice,bob").out == (
+            "alice and bob: 3 of 4 files\n"
+            f"  ● a.yaml  together: alice {since}, bob {since}\n"
+            f"  ● b.yaml  bob {since}\n"
+            f"  ● d.yaml  alice {since}, bob {since}\n"
+        )
+        together = json.loads(run("access", "--json", "-p", "alice", "--people", "bob").out)["together"]
+        assert together == {"people": ["alice", "bob"], "files": ["a.yaml", "b.yaml", "d.yaml"]}
+
+    def test_json(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"], ["bob"], threshold=2)
+        first = team.commit()
+        team.share("s.yaml", ["alice"], ["carol"], threshold=2, rotate=True)
+        second = team.commit()
+        data = json.loads(team.project().run("access", "--json").out)
+        (file,) = data["files"]
+        assert (file["path"], file["format"], file["quorum"]) == ("s.yaml", "yaml", 2)
+        assert file["groups"] == [["alice"], ["carol"]]
+        assert file["smallest_sets"] == [["alice", "carol"]]
+        assert file["smallest_sets_complete"] is True
+        readers = {reader["name"]: reader for reader in file["readers"]}
+        assert {name: reader["state"] for name, reader in readers.items()} == {
+            "alice": "part",
+            "carol": "part",
+            "bob": "former",
+        }
+        assert readers["carol"]["since"] == {"date": "2025-01-03T12:00:00Z", "commit": second}
+        (gone,) = readers["bob"]["times"]
+        assert (gone["from"]["commit"], gone["to"]["commit"], gone["over"]) == (first, second, True)
+        assert readers["bob"]["keys"] == [{"type": "age", "key": team.key("bob").recipient}]
+        persons = {person["name"]: person for person in data["people"]}
+        assert persons["alice"]["needs_others"] == ["s.yaml"]
+        assert persons["bob"]["could_read"] == ["s.yaml"]
+        assert (data["problems"], data["shallow"], data["history"]) == ([], False, True)
+
+    def test_names_of_github_and_of_a_folder(self, team: Team) -> None:
+        key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJt76aeIPGIf5lYxptFTdezh6ET9bxiFd0OHCEr634i4"
+        project = team.project("alice")
+        team.write("s.yaml", "a: value\n")
+        project.run("encrypt", "-i", "--age", f"{key},{team.key('zoe').recipient}", "s.yaml")
+        team.write("team/octocat.keys", f"{key}\n")
+        team.write("team/others", f"Zoe {team.key('zoe').recipient}\n")
+        assert project.run("access", "--recipients", "team").out == "s.yaml: octocat, Zoe\n"
+        assert project.run("access", "--recipients", "team/octocat.keys").out.startswith(
+            "s.yaml: octocat, age1"
+        )
+
+    def test_a_file_that_cannot_be_read(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        team.write("broken.yaml", "sops:\n  age: 3\na: ENC[AES256_GCM,data:\n")
+        done = team.project().run("access", "s.yaml", "broken.yaml", code=1)
+        assert done.out == "s.yaml: alice\n"
+        assert "error[" in done.err
+        assert "broken.yaml" in done.err
+        data = json.loads(team.project().run("access", "--json", code=1).out)
+        assert [problem["file"] for problem in data["problems"]] == ["broken.yaml"]
+
+    def test_nothing_to_say(self, team: Team) -> None:
+        done = team.project().run("access", code=100)
+        assert "there is no encrypted file in it" in done.err
+        team.write("p.yaml", "a: value\n")
+        assert "not encrypted" in team.project().run("access", "p.yaml", code=1).err
+        team.seal("s.yaml", ["alice"])
+        done = team.project().run("access", "-p", "zed", code=1)
+        assert "anybody called 'zed'" in done.err
+        assert "there are: alice" in done.err
+
+    def test_stdout_is_for_one_thing(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        assert "both write to stdout" in team.project().run("access", "--json", "--html", "-", code=1).err
+
+    def test_no_key_is_used(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        team.commit()
+        project = team.project()
+        project.environ["SOPS_AGE_KEY_CMD"] = f"touch {team.folder / 'asked'}"
+        project.run("access", "s.yaml")
+        assert not (team.folder / "asked").exists()
+
+    def test_hostile_names_do_nothing_to_a_terminal(self, team: Team) -> None:
+        team.write(".sops.recipients", f"evil\x1b[31m\u202ename {team.key('alice').recipient}\n")
+        team.seal(HOSTILE, ["alice"])
+        team.commit()
+        for arguments, count in ((["access"], 1), (["access", HOSTILE], 2), (["access", "-p", "evil"], 2)):
+            done = team.project().run(*arguments)
+            assert len(done.out.splitlines()) == count, arguments
+            said = (done.out + done.err).replace("\n", "")
+            assert said.isprintable(), arguments
+            assert "evil" in said
+        (file,) = json.loads(team.project().run("access", "--json").out)["files"]
+        assert file["path"] == HOSTILE
+
+
+class TestTerminal:
+    def seen(self, team: Team, *arguments: str, columns: int = 100) -> str:
+        environ = {"COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
+        terminal = Terminal(team.project(), "access", *arguments, environ=environ)
+        assert terminal.end() == 0
+        return terminal.seen.replace("\r\n", "\n")
+
+    def test_a_table(self, team: Team) -> None:
+        team.seal("dev/s.yaml", ["alice", "bob"])
+        team.seal("prod/s.yaml", ["alice"], ["carol"], threshold=2)
+        team.commit()
+        team.share("dev/s.yaml", ["alice"], rotate=True)
+        team.commit()
+        assert self.seen(team) == (
+            "2 files, 3 people\n"
+            "\n"
+            "            alice  bob  carol\n"
+            "dev/s.yaml    ●     ○     ·\n"
+            "prod/s.yaml   ◐     ·     ◐     2 of 2 groups\n"
+            "\n"
+            "● can read it   ◐ holds a part: others are needed   ○ could read it once\n"
+        )
+
+    def test_many_people_have_numbers(self, team: Team) -> None:
+        names = [f"somebody-{number}" for number in range(12)]
+        team.config(*names)
+        team.seal("s.yaml", names)
+        seen = self.seen(team, columns=80)
+        assert all(name in seen for name in names)
+        assert max(map(len, seen.splitlines())) <= 80
+
+    def test_a_narrow_one_gets_the_list(self, team: Team) -> None:
+        names = [f"n{number}" for number in range(40)]
+        team.config(*names)
+        team.seal("s.yaml", names)
+        assert self.seen(team, columns=60).startswith("s.yaml: n0, n1, n2")
+
+    def test_wide_characters_take_two_columns(self, team: Team) -> None:
+        team.config("alice", "山田太郎")
+        team.seal("文書/秘密.yaml", ["alice", "山田太郎"])
+        lines = self.seen(team).splitlines()
+        assert "山田太郎" in lines[2]
+        assert lines[3].startswith("文書/秘密.yaml")
+
+
+def test_hundreds_of_files_and_people_in_a_second(tmp_path: Path, home: Path) -> None:
+    key = AgeKey.generate()
+    project = Project(tmp_path, home, key)
+    recipients = ",".join([key.recipient, *(AgeKey.generate().recipient for _ in range(29))])
+    project.write("0.yaml", "a: value\nb: other\n")
+    project.run("encrypt", "-i", "--age", recipients, "0.yaml")
+    text = project.read("0.yaml")
+    for number in range(1, 300):
+        project.write(f"{number}.yaml", text)
+    start = time.process_time()
+    found = access.report([str(path) for path in tmp_path.glob("*.yaml")], Names(), history=False, now=NOW)
+    assert len(found.files) == 300
+    assert len(found.people) == 30
+    assert time.process_time() - start < 8

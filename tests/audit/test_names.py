@@ -1,0 +1,312 @@
+"""The names of keys: every place that one may stand in, and what is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from oracle import FIXTURES, AgeKey
+from project import Project
+
+from encconf.audit import names as naming
+from encconf.audit.names import Names
+from encconf.errors import ConfigError, InputError
+from encconf.keys import master_key
+
+if TYPE_CHECKING:
+    from encconf.keys import MasterKey
+
+ALICE, BOB, CAROL = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt") for name in ("alice", "bob", "carol"))
+A, B, C = ALICE.recipient, BOB.recipient, CAROL.recipient
+SSH = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJt76aeIPGIf5lYxptFTdezh6ET9bxiFd0OHCEr634i4"
+FINGERPRINT = "FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4"
+ARN = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+VAULT = "https://vault.example:8200/v1/sops/keys/web"
+AZURE = "https://team.vault.azure.net/keys/web"
+GCP = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+
+
+def age(recipient: str) -> MasterKey:
+    return master_key("age", recipient)
+
+
+def of_config(folder: Path, text: str) -> Names:
+    path = folder / ".sops.yaml"
+    path.write_text(text)
+    return Names.load(str(path))
+
+
+def of_recipients(folder: Path, text: str, name: str = "team.txt") -> Names:
+    path = folder / name
+    path.write_text(text)
+    return Names.load(None, [str(path)])
+
+
+def given(names: Names, *recipients: str) -> list[str | None]:
+    return [names.given(age(recipient)) for recipient in recipients]
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize(
+        ("text", "wanted"),
+        [
+            (f"  - age:\n      - {A} # alice\n      - {B} # bob\n", ["alice", "bob"]),
+            (f"  - age:\n      - {A} # alice\n      - {B}\n", ["alice", None]),
+            (f"  - age: {A} # alice\n", ["alice", None]),
+            (f"  - age: {A},{B} # alice, bob\n", ["alice", "bob"]),
+            (f"  - age: {A},{B} # the team\n", [None, None]),
+            (f"  - age: >-\n      {A},\n      {B}\n", [None, None]),
+            (f"  - age: [{A}, {B}] # alice, bob\n", ["alice", "bob"]),
+            (f"  - age: [{A}] # alice\n", ["alice", None]),
+            (
+                f"  - key_groups:\n    - age:\n      - {A}  # alice\n    - age: [{B}] # bob\n",
+                ["alice", "bob"],
+            ),
+            (f"  - age:\n      # alice\n      - {A}\n      # bob\n      - {B}\n", ["alice", "bob"]),
+            # One comment above the first item may be about all of the list.
+            (f"  - age:\n      # alice\n      - {A}\n      - {B}\n", [None, None]),
+            (f"  - age:\n      # the team:\n      - {A}\n", [None, None]),
+            (f"  - age:\n      # {C}\n      - {A}\n", [None, None]),
+            (f"  - age:\n      - &alice {A}\n      - &bob {B}\n", ["alice", "bob"]),
+            (f'  - age:\n      - "{A}" # alice\n      - {B} #bob\n', ["alice", "bob"]),
+        ],
+        ids=[
+            "a comment behind each item",
+            "behind one item",
+            "behind a scalar",
+            "behind a comma list",
+            "not as many names",
+            "a folded list",
+            "behind a flow list",
+            "behind a flow list of one",
+            "in key groups",
+            "a comment above each item",
+            "above the first item only",
+            "prose above",
+            "a key above",
+            "anchors",
+            "quotes",
+        ],
+    )
+    def test_beside_the_key(self, text: str, wanted: list[str | None], tmp_path: Path) -> None:
+        assert given(of_config(tmp_path, f"creation_rules:\n{text}"), A, B) == wanted
+
+    def test_an_anchor_elsewhere_counts_and_an_alias_takes_no_name(self, tmp_path: Path) -> None:
+        text = f"people:\n  - &alice {A}\n  - &bob {B}\ncreation_rules:\n  - age:\n      - *alice # admin\n"
+        assert given(of_config(tmp_path, text), A, B) == ["alice", "bob"]
+
+    def test_an_anchor_is_better_than_a_comment(self, tmp_path: Path) -> None:
+        text = f"keys:\n  - &alice {A} # of her laptop\n"
+        assert given(of_config(tmp_path, text), A) == ["alice"]
+
+    def test_keys_of_services(self, tmp_path: Path) -> None:
+        names = of_config(
+            tmp_path,
+            "creation_rules:\n  - key_groups:\n"
+            f"    - kms:\n        - arn: {ARN}+arn:aws:iam::111122223333:role/ops # deploy\n"
+            f"      gcp_kms:\n        - resource_id: {GCP} # google\n"
+            f"      hc_vault:\n        - {VAULT} # vault\n"
+            "      azure_keyvault:\n        - vaultUrl: https://team.vault.azure.net # azure\n"
+            "          key: web\n          version: 1234\n"
+            f"      pgp:\n        - {FINGERPRINT.lower()} # paul\n",
+        )
+        for type, name, wanted in (
+            ("kms", ARN, "deploy"),
+            ("gcp_kms", GCP, "google"),
+            ("hc_vault", VAULT, "vault"),
+            ("azure_kv", f"{AZURE}/1234", "azure"),
+            ("pgp", FINGERPRINT, "paul"),
+        ):
+            assert names.given(master_key(type, name)) == wanted, type
+
+    def test_the_comment_of_an_ssh_key(self, tmp_path: Path) -> None:
+        names = of_config(tmp_path, f"creation_rules:\n  - age:\n      - {SSH} alice@laptop\n")
+        assert names.given(age(SSH)) == "alice@laptop"
+
+    def test_one_that_cannot_be_read_has_no_names(self, tmp_path: Path) -> None:
+        assert given(of_config(tmp_path, f"creation_rules: [\n  - age: {A} # alice\n"), A) == [None]
+        assert given(Names.load(str(tmp_path / "missing")), A) == [None]
+
+    def test_the_recipients_file_beside_it_comes_first(self, tmp_path: Path) -> None:
+        (tmp_path / ".sops.recipients").write_text(f"Alice Martin {A}\n")
+        names = of_config(tmp_path, f"creation_rules:\n  - age:\n      - {A} # a\n      - {B} # bob\n")
+        assert given(names, A, B) == ["Alice Martin", "bob"]
+
+
+class TestRecipientsFiles:
+    @pytest.mark.parametrize(
+        ("text", "wanted"),
+        [
+            (f"alice {A}\nbob {B}\n", ["alice", "bob"]),
+            (f"Alice Martin {A}\n", ["Alice Martin", None]),
+            (f"alice: {A}\nbob = {B}\n", ["alice", "bob"]),
+            (f"{A} # alice\n{B} bob\n", ["alice", "bob"]),
+            (f"# alice\n{A}\n\n# bob\n{B}\n", ["alice", "bob"]),
+            (f"# alice, two keys\n{A}\n{B}\n", ["alice, two keys", "alice, two keys"]),
+            (f"# a heading\n\n{A}\n", [None, None]),
+            (f"\ufeffalice {A}\r\nbob {B}\r\n", ["alice", "bob"]),
+            (f'{{"alice": ["{A}"], "bob": "{B}"}}', ["alice", "bob"]),
+        ],
+        ids=[
+            "name and key",
+            "a name of two words",
+            "colon or equals sign",
+            "key and name",
+            "a heading each",
+            "one heading for two",
+            "a heading and a blank line",
+            "mark and carriage returns",
+            "JSON",
+        ],
+    )
+    def test_lines(self, text: str, wanted: list[str | None], tmp_path: Path) -> None:
+        assert given(of_recipients(tmp_path, text), A, B) == wanted
+
+    def test_ssh_keys(self, tmp_path: Path) -> None:
+        for text in (
+            f"alice {SSH}\n",
+            f"{SSH} alice\n",
+            f'alice namespaces="git" {SSH}\n',  # allowed_signers
+            f"# alice\n{SSH}\n",
+        ):
+            names = of_recipients(tmp_path, text)
+            assert names.given(age(SSH)) == "alice", text
+            assert names.given(age(f"{SSH} somebody@else")) == "alice", "the comment is not the key"
+
+    def test_keys_of_github_as_they_were_saved(self, tmp_path: Path) -> None:
+        names = of_recipients(tmp_path, f"{SSH}\nssh-rsa AAAAB3NzaC1yc2E=\n", "octocat.keys")
+        assert names.given(age(SSH)) == "octocat"
+
+    def test_keys_of_github_s_interface(self, tmp_path: Path) -> None:
+        text = f'[{{"id": 1, "key": "{SSH}"}}, {{"id": 2, "key": "ssh-rsa AAAAB3NzaC1yc2E="}}]'
+        assert of_recipients(tmp_path, text, "octocat.json").given(age(SSH)) == "octocat"
+
+    def test_a_folder_of_them(self, tmp_path: Path) -> None:
+        (tmp_path / "octocat.keys").write_text(f"{SSH}\n")
+        (tmp_path / "team").write_text(f"alice {A}\n")
+        (tmp_path / ".hidden").write_text("no key\n")
+        (tmp_path / "more").mkdir()
+        names = Names.load(None, [str(tmp_path)])
+        assert (names.given(age(SSH)), names.given(age(A))) == ("octocat", "alice")
+
+    def test_fingerprints_as_gpg_prints_them(self, tmp_path: Path) -> None:
+        spaced = " ".join(FINGERPRINT[at : at + 4] for at in range(0, 40, 4))
+        for text in (f"paul {spaced}\n", f"{spaced} paul\n", f"0x{FINGERPRINT[-16:]} paul\n"):
+            assert of_recipients(tmp_path, text).given(master_key("pgp", FINGERPRINT)) == "paul", text
+
+    def test_an_azure_key_of_any_version(self, tmp_path: Path) -> None:
+        names = of_recipients(tmp_path, f"azure {AZURE}\n")
+        assert names.given(master_key("azure_kv", f"{AZURE}/0123456789abcdef")) == "azure"
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (f"alice {A}\ncarol hunter2-not-a-key\n", "line 2 names no key"),
+            ("{", "it is not valid JSON"),
+            ('{"alice": ["hunter2-not-a-key"]}', "it names no keys in a known form"),
+            (f"{ALICE.identity}\n", "there is a private key in it"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n", "there is a private key in it"),
+        ],
+        ids=["line", "JSON", "member", "age identity", "SSH key"],
+    )
+    def test_what_is_none(self, text: str, message: str, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError) as caught:
+            of_recipients(tmp_path, text)
+        assert caught.value.message == message
+        assert caught.value.file == str(tmp_path / "team.txt")
+        said = f"{caught.value} {caught.value.hint}"
+        assert "hunter2" not in said
+        assert "AGE-SECRET-KEY" not in said
+
+    def test_one_that_is_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError):
+            Names.load(None, [str(tmp_path / "missing")])
+
+
+def test_a_name_is_one_short_line(tmp_path: Path) -> None:
+    names = of_recipients(tmp_path, f"# {'x' * 100}\n{A}\n\n# evil\u202ename\x1b[31m\n{B}\n")
+    long, evil = given(names, A, B)
+    assert long == "x" * 63 + "…"
+    assert evil is not None
+    assert evil.isprintable()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "age: age1qqqqqqqqqqqqqqqqqqqq" + " " * 300_000 + "\n",
+        "a: {" + ", ".join(f"k{number}: &a{number} x" for number in range(20_000)) + "}\n",
+        "a: ['" + "&" * 300_000 + "', x]\n",
+        "a:\n" + "- [age1qqqqqqqqqqqqqqqqqqqq] # x\n" * 15_000,
+        "a:\n# " + "a" * 400_000 + "\n- [" + "x, " * 20_000 + "]\n",
+        "a:\n- {" + "".join(f"k{n}: 'age1qqqqqqqqqq,age1qqqqqqqqqq', " for n in range(9_000))
+        + "} #" + " x," * 100_000 + "\n",
+    ],
+    ids=["blanks", "anchors", "signs", "lists", "above", "names"],
+)  # fmt: skip
+def test_a_hostile_configuration_keeps_nobody_waiting(text: str) -> None:
+    """Each took minutes for somebody who looked for the name of a key by position."""
+    start = time.process_time()
+    Names().add_old(".sops.yaml", text)
+    assert time.process_time() - start < 5
+
+
+def test_an_encrypted_file_gives_no_names() -> None:
+    assert Names().given(age(f"{SSH} alice")) is None
+
+
+@pytest.mark.parametrize(
+    ("type", "name", "kind", "service"),
+    [
+        ("age", A, "age", False),
+        ("age", SSH, "SSH", False),
+        (
+            "age",
+            "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
+            "age, yubikey",
+            False,
+        ),
+        ("pgp", FINGERPRINT, "PGP", False),
+        ("kms", ARN, "AWS KMS", True),
+        ("hc_vault", VAULT, "Vault transit", True),
+    ],
+    ids=["age", "SSH", "plugin", "PGP", "AWS", "Vault"],
+)
+def test_what_kind_a_key_is_of(type: str, name: str, kind: str, service: bool) -> None:
+    key = master_key(type, name)
+    assert (naming.kind(key), naming.is_service(key)) == (kind, service)
+
+
+def test_what_a_configuration_names_in_words(tmp_path: Path) -> None:
+    names = of_recipients(tmp_path, f"alice {A}\n")
+    short = age(A).label
+    assert names.written(A) == f"alice ({short})"
+    assert names.written(f"{A}, {B}") == f"alice ({short}), {age(B).label}"
+    for other in ("", "hunter2", f"{A},hunter2", "https://user:hunter2@vault.example/v1/sops/keys/web"):
+        assert names.written(other) is None
+
+
+def test_the_configuration_of_each_file(tmp_path: Path) -> None:
+    above, inside = tmp_path / ".sops.yaml", tmp_path / "team" / ".sops.yaml"
+    inside.parent.mkdir()
+    above.write_text(f"creation_rules:\n  - age:\n      - {A} # alice\n")
+    inside.write_text(f"creation_rules:\n  - age:\n      - {A} # a\n      - {B} # bob\n")
+    paths: Sequence[str] = [str(tmp_path / "x.yaml"), str(inside.parent / "y.yaml")]
+    names = Names.for_files(paths, None, [])
+    assert given(names, A, B) == ["alice", "bob"]
+    assert names.files == [str(above), str(inside)]
+
+
+def test_they_are_shown_where_keys_change(tmp_path: Path, home: Path) -> None:
+    """One name for one key, whatever the command."""
+    project = Project(tmp_path, home, ALICE)
+    project.write(".sops.yaml", f"creation_rules:\n  - age: {A} # alice\n")
+    project.write("s.yaml", "a: b\n")
+    project.run("encrypt", "-i", "s.yaml")
+    project.write(".sops.yaml", f"creation_rules:\n  - age:\n    - {A} # alice\n    - {B} # bob\n")
+    assert f"{B} (bob)" in project.run("updatekeys", "-n", "s.yaml").out
+    project.run("updatekeys", "-y", "s.yaml")
+    assert project.run("access", "s.yaml").out.count("bob") == 1

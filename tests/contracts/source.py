@@ -1,0 +1,333 @@
+"""What every source must do.  Subclass it, give the fixtures, add what is special.
+
+``place`` is a secret that is there, and may be read and written with its credentials; ``structured`` is
+the address of another one, which is `TREE` as JSON; ``vals`` is an address of the first in vals' form;
+``failing`` makes an address and credentials that end in an error for this reason, with `PATIENCE` as
+their time limit; ``fresh`` is an address where nothing is yet, for sources that can be written.
+
+REASONS are the words that ``failing`` knows; they are those that the module's docstring names.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+import traceback
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import pytest
+from engine import rule
+from oracle import AgeKey
+
+from encconf import api, sources
+from encconf.credentials import Credentials
+from encconf.errors import KeyAccessError, SourceError
+from encconf.references import Resolve
+
+Failing = Callable[[str], tuple[str, Credentials]]
+
+TREE = {"user": "alice", "password": "pa55-of-a-field", "n": 1.10, "deep": {"list": ["x", "y-of-a-list"]}}
+WHOLE = '{"user":"alice","password":"pa55-of-a-field","n":1.10,"deep":{"list":["x","y-of-a-list"]}}'
+PATIENCE = 1.0  # seconds
+FIRST, SECOND = b"first-value", "sécond-value".encode()
+EVERY_REASON = ("missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable")
+
+
+class Place:
+    """An address, the value that is there, who may have it, and texts beside it that are never shown."""
+
+    def __init__(
+        self,
+        address: str,
+        value: bytes,
+        credentials: Callable[[], Credentials],
+        secrets: Sequence[str] = (),
+    ) -> None:
+        self.address = address
+        self.value = value
+        self.credentials = credentials
+        self.secrets = [value.decode(), "pa55-of-a-field", "y-of-a-list", *secrets]
+        self.secrets.append(b64encode(value).decode())  # as a JSON of Google's has it
+
+
+def failure(address: str, credentials: Credentials) -> SourceError:
+    """The error that fetching ends in."""
+    with pytest.raises(SourceError) as caught:
+        sources.fetch(address, credentials)
+    return caught.value
+
+
+def shown(error: BaseException) -> str:
+    """All that anybody can get to see of an error."""
+    lines = traceback.format_exception(error)
+    return f"{error!r} {error} {getattr(error, 'hint', '')} {vars(error)} {''.join(lines)}"
+
+
+def heard(caplog: pytest.LogCaptureFixture) -> str:
+    """All that was logged: the texts, and what goes with them for structured logs."""
+    return "\n".join([caplog.text, *(repr(vars(record)) for record in caplog.records)])
+
+
+class SourceContract:
+    SCHEME: ClassVar[str]
+    REASONS: ClassVar[frozenset[str]]
+    WRITABLE: ClassVar[bool] = False
+    BYTES: ClassVar[bool] = True  # whether it keeps any bytes, and not text alone
+    FIELDS: ClassVar[bool] = False  # whether its secrets are always fields
+
+    @pytest.fixture
+    def place(self) -> Place:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def structured(self) -> str:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def vals(self) -> str:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def failing(self) -> Failing:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def fresh(self) -> str:
+        raise NotImplementedError
+
+    def test_the_value_is_had(self, place: Place, vals: str) -> None:
+        credentials = place.credentials()
+        assert sources.fetch(place.address, credentials) == place.value
+        assert sources.fetch_text(place.address, credentials) == place.value.decode()
+        assert sources.fetch(f"ref+{place.address}", credentials) == place.value
+        assert sources.fetch(vals, place.credentials()) == place.value
+
+    def test_fields(self, place: Place, structured: str) -> None:
+        credentials = place.credentials()
+        mark = " #" if self.SCHEME == "cmd" else "#"
+        for field, value in {
+            "user": "alice",
+            "/password": "pa55-of-a-field",
+            "n": "1.10",
+            "deep/list/1": "y-of-a-list",
+            "deep": '{"list":["x","y-of-a-list"]}',
+        }.items():
+            found = sources.fetch_text(f"{structured}{mark}{field}", credentials)
+            # Each place writes JSON in its own way.
+            same = json.loads(found) == json.loads(value) if value[0] in "{1" else found == value
+            assert same, field
+        error = failure(f"{structured}{mark}passwort", credentials)
+        assert (error.reason, error.message) == ("missing", "the secret has no field passwort")
+
+    def test_one_call_for_each_secret(
+        self, place: Place, structured: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Eight threads want four fields, twice."""
+        module = sources._module(self.SCHEME)
+        calls = 0
+        fetch, lock = module.fetch, threading.Lock()
+
+        def counted(uri: sources.Uri, credentials: Credentials) -> bytes:
+            nonlocal calls
+            with lock:
+                calls += 1
+            time.sleep(0.05)
+            return fetch(uri, credentials)
+
+        monkeypatch.setattr(module, "fetch", counted)
+        credentials = place.credentials()
+        barrier = threading.Barrier(8, timeout=30)
+        mark = " #" if self.SCHEME == "cmd" else "#"
+        found: list[bytes] = []
+
+        def read(field: str) -> None:
+            barrier.wait()
+            for _ in range(2):
+                found.append(sources.fetch(f"{structured}{mark}{field}", credentials))
+
+        fields = ["user", "password", "deep/list/0", "deep/list/1"] * 2
+        threads = [threading.Thread(target=read, args=(field,)) for field in fields]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(set(found)) == [b"alice", b"pa55-of-a-field", b"x", b"y-of-a-list"]
+        assert len(found) == 16
+        assert calls == 1
+        sources.fetch(f"{structured}{mark}user", place.credentials())  # others ask for themselves
+        assert calls == 2
+
+    def test_the_reasons_that_are_documented_are_those_that_happen(self) -> None:
+        documented = re.search(r"Errors:\s(.*?)\.(?:\n|\Z)", self._docstring(), re.DOTALL)
+        assert documented is not None
+        outside = re.sub(r"\([^()]*\)", "", documented[1])
+        assert {word for word in EVERY_REASON if re.search(rf"\b{word}\b", outside)} == self.REASONS
+        assert "Permission" in self._docstring()
+
+    def _docstring(self) -> str:
+        text = str(sources._module(self.SCHEME).__doc__)
+        if "Limits and errors: as for ``awssm:``" in text:
+            text += str(sources._module("awssm").__doc__)
+        return text
+
+    @pytest.mark.parametrize("reason", EVERY_REASON)
+    def test_an_error_says_why_and_no_secret(
+        self, place: Place, failing: Failing, reason: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        if reason not in self.REASONS:
+            with pytest.raises(KeyError):
+                failing(reason)
+            return
+        address, credentials = failing(reason)
+        caplog.set_level(logging.DEBUG)
+        begun = time.monotonic()
+        error = failure(address, credentials)
+        assert time.monotonic() - begun < 15
+        assert error.reason == reason, error
+        assert error.file
+        assert error.file.startswith(f"{self.SCHEME}:")
+        assert error.message
+        assert error.hint
+        for text in (shown(error), heard(caplog), repr(sources.parse(address)), repr(credentials)):
+            for secret in place.secrets:
+                assert secret not in text
+        apart = "&" if "?" in address else "?"
+        if self.SCHEME == "cmd":
+            return
+        address, _, field = address.partition("#")
+        optional = f"{address}{apart}optional=true" + (f"#{field}" if field else "")
+        if reason == "missing":
+            assert sources.fetch(optional, credentials) == b""
+            assert sources.fetch(optional.replace("optional=true", "fallback=no%20b"), credentials) == b"no b"
+        else:
+            assert failure(optional, credentials).reason == reason
+
+    def test_nothing_is_logged_and_nothing_said(
+        self, place: Place, structured: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Whatever an application logs, and whatever the SDKs under this tell it."""
+        caplog.set_level(logging.DEBUG)
+        said: list[str] = []
+        credentials = place.credentials()
+        credentials.notify = said.append
+        mark = " #" if self.SCHEME == "cmd" else "#"
+        sources.fetch(place.address, credentials)
+        sources.fetch(f"{structured}{mark}password", credentials)
+        for text in (heard(caplog), *said, repr(credentials), repr(sources.parse(place.address))):
+            for secret in place.secrets:
+                assert secret not in text
+
+    def test_it_can_be_written_or_says_that_it_cannot(
+        self, place: Place, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert (self.SCHEME in sources.writable()) is self.WRITABLE
+        if not self.WRITABLE:
+            with pytest.raises(SourceError, match=f"{self.SCHEME}: can only be read"):
+                sources.store(place.address, b"x", place.credentials())
+            return
+        fresh: str = request.getfixturevalue("fresh")
+        caplog.set_level(logging.DEBUG)
+        credentials = place.credentials()
+        assert failure(fresh, credentials).reason == "missing"
+        sources.store(fresh, FIRST, credentials)
+        assert sources.fetch(fresh, credentials) == FIRST  # the same credentials know of it
+        with pytest.raises(SourceError, match="already, and it was left as it is") as caught:
+            sources.store(fresh, SECOND, credentials)
+        assert "-value" not in shown(caught.value)
+        assert sources.fetch(fresh, place.credentials()) == FIRST
+        sources.store(fresh, SECOND, credentials, replace=True)
+        assert sources.fetch(fresh, place.credentials()) == SECOND
+        for secret in ("-value", b64encode(FIRST).decode(), b64encode(SECOND).decode()):
+            assert secret not in heard(caplog)
+
+    def test_a_field_is_put_beside_the_others(
+        self, place: Place, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        if not self.WRITABLE:
+            assert not hasattr(sources._module(self.SCHEME), "store")
+            return
+        caplog.set_level(logging.DEBUG)
+        fresh: str = request.getfixturevalue("fresh").partition("#")[0]
+        sources.store(f"{fresh}#a", b"first-value", place.credentials())
+        sources.store(f"{fresh}#b", b"second-value", place.credentials())
+        with pytest.raises(SourceError, match="field b already"):
+            sources.store(f"{fresh}#b", b"third-value", place.credentials())
+        sources.store(f"{fresh}#b", b"third-value", place.credentials(), replace=True)
+        whole = sources.fetch(fresh, place.credentials())
+        assert json.loads(whole) == {"a": "first-value", "b": "third-value"}
+        assert "-value" not in heard(caplog)
+
+    def test_any_bytes_are_kept_or_refused(self, place: Place, request: pytest.FixtureRequest) -> None:
+        if not self.WRITABLE:
+            assert not hasattr(sources._module(self.SCHEME), "store")
+            return
+        fresh: str = request.getfixturevalue("fresh")
+        data = b"\xff\x00bytes-of-a-key\n\r\n"
+        if self.BYTES and not self.FIELDS:
+            sources.store(fresh, data, place.credentials())
+            assert sources.fetch(fresh, place.credentials()) == data
+            with pytest.raises(SourceError, match="is not UTF-8 text"):
+                sources.fetch_text(fresh, place.credentials())
+            assert len(sources.fetch_text(f"{fresh}?encode=base64", place.credentials())) == 28
+            return
+        with pytest.raises(SourceError, match="not UTF-8") as caught:
+            sources.store(fresh, data, place.credentials())
+        assert "bytes-of" not in shown(caught.value)
+        assert "decode=base64" in str(caught.value.hint)
+        before, mark, field = fresh.partition("#")
+        coded = f"{before}?decode=base64{mark}{field}"
+        sources.store(coded, data, place.credentials())
+        assert sources.fetch(coded, place.credentials()) == data
+
+    def test_a_value_of_a_file_can_refer_to_it(self, place: Place, age_key: AgeKey) -> None:
+        address = place.address if self.SCHEME == "cmd" else place.address.replace(" ", "%20")
+        sealed = api.encrypt(json.dumps({"a": [f"ref+{address}"]}), rule(age_key), format="json")
+        own = place.credentials()
+        environ = {**own.environ, **age_key.environ()}
+        credentials = Credentials(environ, home=own.home)
+        allowed = Resolve(schemes=[self.SCHEME])
+        loaded = api.loads(sealed, format="json", credentials=credentials, resolve=allowed)
+        assert loaded == {"a": [place.value.decode()]}
+
+    def test_it_can_hold_the_key_that_opens_a_file(
+        self, place: Place, age_key: AgeKey, request: pytest.FixtureRequest
+    ) -> None:
+        sealed = api.encrypt('{"a": "b"}', rule(age_key), format="json")
+        own = place.credentials()
+        if not self.WRITABLE:
+            environ = {**own.environ, "ENCCONF_IDENTITY": place.address}  # which holds no key
+            with pytest.raises(KeyAccessError) as caught:
+                api.loads(sealed, format="json", credentials=Credentials(environ, home=own.home))
+            assert not [secret for secret in place.secrets if secret in shown(caught.value)]
+            return
+        fresh: str = request.getfixturevalue("fresh")
+        sources.store(fresh, f"# a comment\n{age_key.identity}\n".encode(), own)
+        environ = {**own.environ, "ENCCONF_IDENTITY": fresh}
+        credentials = Credentials(environ, home=own.home)
+        assert api.loads(sealed, format="json", credentials=credentials) == {"a": "b"}
+
+    def test_whether_it_can_be_used_here(self, place: Place, patient: None) -> None:
+        found = sources.probe(self.SCHEME, place.credentials())
+        assert found.usable, found
+        for secret in place.secrets:
+            assert secret not in repr(found)
+
+    @pytest.mark.parametrize("reason", ["unusable", "denied", "expired", "unreachable", "slow"])
+    def test_a_probe_fails_in_a_report_and_soon(self, place: Place, failing: Failing, reason: str) -> None:
+        """It says what is missing; what one secret alone shows, it does not find out."""
+        if reason not in self.REASONS:
+            with pytest.raises(KeyError):
+                failing(reason)
+            return
+        _, credentials = failing(reason)
+        begun = time.monotonic()
+        found = sources.probe(self.SCHEME, credentials)
+        assert time.monotonic() - begun < sources.PROBE_LIMIT + 5
+        assert found.usable or found.missing
+        for secret in place.secrets:
+            assert secret not in repr(found)

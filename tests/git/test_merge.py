@@ -1,0 +1,610 @@
+"""Merging with a real git: the driver under every command that merges, and what is left to people."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+from merge.corpus import CASES, Case
+from oracle import AgeKey, Sops, SopsError
+from project import Project, Result
+
+import encconf
+from encconf.errors import UnmergedError
+
+FILE = "secrets.enc.yaml"
+TEXT = """\
+db:
+    # the first one
+    password: pa55-w0rd
+    port: 5432
+mail:
+    token: t0ken
+"""
+
+
+@pytest.fixture
+def team(repository: Project) -> Project:
+    """A repository with `TEXT`, for the project's key."""
+    commit(repository, TEXT)
+    return repository
+
+
+def commit(project: Project, text: str, file: str = FILE) -> None:
+    """Save a plain text and commit it."""
+    if project.path(file).exists():
+        (project.home / "new").write_text(text)
+        project.run("edit", file, environ=project.editor(f'cat "{project.home}/new" > "$1"'))
+    else:
+        project.write(file, text)
+        project.run("encrypt", "-i", file)
+    project.git("add", ".")
+    project.git("commit", "-qm", "change")
+
+
+def branches(project: Project, base: str, ours: str, theirs: str, file: str = FILE) -> None:
+    """Two branches from one commit; ``main`` has ours, ``other`` theirs."""
+    project.git("checkout", "-q", "-B", "main")
+    if not project.path(file).exists() or plain(project, file) != base:
+        commit(project, base, file)
+    project.git("checkout", "-q", "-b", "other")
+    commit(project, theirs, file)
+    project.git("checkout", "-q", "main")
+    commit(project, ours, file)
+
+
+def plain(project: Project, file: str = FILE) -> str:
+    return project.run("decrypt", file).out
+
+
+def sops_says(project: Project, file: str = FILE) -> str:
+    return Sops(project.key.environ()).run("decrypt", str(project.path(file))).stdout.decode()
+
+
+def sops_refuses(project: Project, file: str = FILE) -> None:
+    with pytest.raises(SopsError, match=r"MAC|mac"):
+        sops_says(project, file)
+
+
+def leaks(project: Project, *words: str) -> list[str]:
+    """The files below the folder, git's own objects included, in which a word stands."""
+    found = []
+    for path in project.folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            if path.parent.parent.name == "objects" and len(path.parent.name) == 2:
+                data = zlib.decompress(data)
+            found += [f"{path}: {word}" for word in words if word.encode() in data]
+    every = ["git", "cat-file", "--batch", "--batch-all-objects", "--unordered"]
+    objects = subprocess.run(every, cwd=project.folder, env=project.environ, capture_output=True, check=True)
+    return found + [f"an object: {word}" for word in words if word.encode() in objects.stdout]
+
+
+def without_key(project: Project) -> AgeKey:
+    """Take the key away from the project, and give it one that opens nothing."""
+    key = project.key
+    project.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
+    return key
+
+
+# --- every command that merges -------------------------------------------------------------------
+
+COMMANDS = ["merge", "rebase", "cherry-pick", "stash pop"]
+_ARGUMENTS = {"merge": ["merge", "-q", "--no-edit"]}
+_ENDING = {"dotenv": "env"}
+SUBSET = [
+    next(case for case in CASES if case.format == format and case.names == names)
+    for format, names in [
+        ("yaml", ("add", "comment-change")),
+        ("yaml", ("list-add", "list-delete")),
+        ("json", ("change", "section")),
+        ("dotenv", ("comment-change", "end")),
+        ("ini", ("add", "delete")),
+        ("toml", ("item-add", "restyle")),
+    ]
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("case", SUBSET, ids=[case.id for case in SUBSET])
+def test_under_every_command(repository: Project, case: Case, command: str) -> None:
+    file = f"x.enc.{_ENDING.get(case.format, case.format)}"
+    if command == "stash pop":
+        commit(repository, case.base, file)
+        (repository.home / "new").write_text(case.theirs)
+        repository.run("edit", file, environ=repository.editor(f'cat "{repository.home}/new" > "$1"'))
+        repository.git("stash", "-q")
+        commit(repository, case.ours, file)
+        repository.git("stash", "pop", "-q")
+    else:
+        branches(repository, case.base, case.ours, case.theirs, file)
+        repository.git(*_ARGUMENTS.get(command, [command]), "other")
+    assert plain(repository, file) == case.merged
+    assert sorted(repository.names()) == sorted([".git", ".gitattributes", ".sops.yaml", FILE, file])
+    if case.format != "toml":
+        sops_says(repository, file)
+    assert "<<<<" not in repository.git("diff", "HEAD~1")
+
+
+def conflict(project: Project, command: str) -> str:
+    """Both sides change one value each way; returns what git printed."""
+    ours, theirs = TEXT.replace("pa55-w0rd", "0urs-pa55"), TEXT.replace("pa55-w0rd", "the1rs-pa55")
+    theirs = theirs.replace("t0ken", "t1ken")
+    if command == "stash pop":
+        (project.home / "new").write_text(theirs)
+        project.run("edit", FILE, environ=project.editor(f'cat "{project.home}/new" > "$1"'))
+        project.git("stash", "-q")
+        commit(project, ours)
+        return project.git("stash", "pop", code=1)
+    branches(project, TEXT, ours, theirs)
+    return project.git(command, "other", code=1)
+
+
+_WORDS = ("pa55", "t0ken", "t1ken", "the first one")
+RESOLVE = "sed -i -e '/^<<<<<<<.*/,/^=======$/d' -e '/^>>>>>>>/d' \"$1\""  # theirs
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_conflict(team: Project, command: str) -> None:
+    conflict(team, command)
+    assert f"UU {FILE}" in team.git("status", "--short")
+    sops_refuses(team)
+    for args in (
+        ["decrypt", FILE],
+        ["set", FILE, '["a"]', "1"],
+        ["unset", FILE, '["mail"]'],
+        ["rotate", "-i", FILE],
+        ["export", "--format", "json", FILE],
+        ["exec-env", FILE, "true"],
+    ):
+        done = team.run(*args, code=51)
+        assert "both sides of a merge changed the same value" in done.err
+        assert "encconf edit" in done.err
+    with pytest.raises(UnmergedError):
+        encconf.load_config(team.path(FILE), credentials=encconf.Credentials(team.environ))
+    before = team.read(FILE)
+    # Markers that are left are noticed, also when nothing was changed.
+    done = team.run("edit", FILE, environ=team.editor('cat "$1"; sleep 0.1'), code=51)
+    assert [line[:7] for line in done.out.splitlines() if line[:1] in "<|=>"] == [
+        "<<<<<<<", "|||||||", "=======", ">>>>>>>",
+    ]  # fmt: skip
+    assert "    # the first one\n<<<<<<<" in done.out
+    first, second = "0urs-pa55", "the1rs-pa55"
+    if command == "rebase":  # what is put on top is theirs
+        first, second = second, first
+    assert first in done.out.partition("=======")[0]
+    assert second in done.out.partition("=======")[2]
+    assert "line 3 is a conflict marker" in done.err
+    assert team.read(FILE) == before
+    assert leaks(team, *_WORDS) == []
+    team.run("edit", FILE, environ=team.editor(RESOLVE))
+    assert plain(team) == TEXT.replace("pa55-w0rd", second).replace("t0ken", "t1ken")
+    assert second in sops_says(team)
+    assert "encconf_" not in team.read(FILE)
+    team.git("add", FILE)
+    if command in ("rebase", "cherry-pick"):
+        team.git("-c", "core.editor=true", command, "--continue")
+    assert leaks(team, *_WORDS) == []
+
+
+def test_a_conflict_that_is_given_up(team: Project) -> None:
+    conflict(team, "merge")
+    team.git("checkout", "--theirs", FILE)
+    assert "the1rs-pa55" in plain(team)
+    team.git("checkout", "--merge", FILE)
+    assert "encconf_conflict" in team.read(FILE)
+    team.git("merge", "--abort")
+    assert "0urs-pa55" in plain(team)
+
+
+def test_a_conflict_that_was_committed(team: Project) -> None:
+    """By mistake: whoever has the file still can resolve it; nobody can use it."""
+    conflict(team, "merge")
+    team.git("commit", "-qam", "oops")
+    team.run("decrypt", FILE, code=51)
+    team.run("edit", FILE, environ=team.editor(RESOLVE))
+    assert "the1rs-pa55" in plain(team)
+
+
+def test_a_revert(team: Project) -> None:
+    commit(team, TEXT.replace("5432", "5433"))
+    commit(team, TEXT.replace("5432", "5433").replace("t0ken", "t1ken"))
+    team.git("revert", "--no-edit", "HEAD~1")
+    assert plain(team) == TEXT.replace("t0ken", "t1ken")
+
+
+def test_a_patch_by_mail(team: Project) -> None:
+    """It is merged with the versions that it names, if git is told to."""
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    (team.home / "patch").write_text(team.git("format-patch", "-1", "--stdout", "--full-index", "other"))
+    team.git("am", "-q", "--3way", str(team.home / "patch"))
+    assert plain(team) == MERGED
+
+
+def test_from_a_folder_of_the_repository(team: Project) -> None:
+    """The hint is for whoever reads it there."""
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("5432", "5434"))
+    team.path("deep").mkdir()
+    team.folder = team.path("deep")
+    who = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+    done = subprocess.run(
+        ["git", *who, "merge", "other"], cwd=team.folder, env=team.environ, capture_output=True, check=False
+    )
+    assert f"hint: encconf edit ../{FILE} && git add ../{FILE}\n" in done.stderr.decode()
+    team.run("edit", f"../{FILE}", environ=team.editor(RESOLVE))
+    assert "5434" in plain(team, f"../{FILE}")
+
+
+def test_the_names_of_the_sides(team: Project) -> None:
+    conflict(team, "merge")
+    out = team.run("edit", FILE, environ=team.editor('cat "$1"'), code=51).out
+    assert "<<<<<<< HEAD\n" in out
+    assert ">>>>>>> other\n" in out
+
+
+def test_someone_alters_the_conflict(team: Project) -> None:
+    conflict(team, "merge")
+    enc = team.read(FILE)
+    member = "encconf_conflict: ENC[AES256_GCM,data:"
+    for text in (
+        enc.replace(member, f"{member}AAAA"),
+        re.sub(r" *encconf_conflict: .*\n", "", enc),
+        "note_unencrypted: trust me\n" + enc,
+    ):
+        assert text != enc
+        team.write(FILE, text)
+        team.run("edit", FILE, environ=team.editor(RESOLVE), code=51)
+        assert team.read(FILE) == text
+
+
+def test_recorded_resolutions_hold_nothing(team: Project) -> None:
+    team.git("config", "rerere.enabled", "true")
+    conflict(team, "merge")
+    team.run("edit", FILE, environ=team.editor(RESOLVE))
+    team.git("commit", "-qam", "resolved")
+    assert leaks(team, *_WORDS) == []
+
+
+def test_several_common_versions(team: Project) -> None:
+    """A criss-cross: git merges the common versions first, and then with a conflict in them."""
+    branches(team, TEXT, TEXT.replace("pa55-w0rd", "one"), TEXT.replace("pa55-w0rd", "two"))
+    team.git("checkout", "-qb", "left", "main")
+    team.git("merge", "other", code=1)
+    team.run("edit", FILE, environ=team.editor(RESOLVE))
+    team.git("commit", "-qam", "left")
+    team.git("checkout", "-qb", "right", "other")
+    team.git("merge", "main", code=1)
+    team.run("edit", FILE, environ=team.editor(RESOLVE))
+    team.git("commit", "-qam", "right")
+    commit(team, plain(team).replace("t0ken", "t1ken"))
+    team.git("checkout", "-q", "left")
+    commit(team, plain(team).replace("5432", "5433"))
+    team.git("merge", "right", code=1)
+    shown = team.run("edit", FILE, environ=team.editor('cat "$1"'), code=51).out
+    assert "t1ken" in shown
+    assert "5433" in shown
+    assert shown.count("<<<<<<<") == 1
+
+
+# --- what git decides by itself ------------------------------------------------------------------
+
+
+def test_both_sides_made_the_file(team: Project) -> None:
+    team.git("checkout", "-qb", "other")
+    commit(team, "a: 1\nb: 2\n", "new.enc.yaml")
+    team.git("checkout", "-q", "main")
+    commit(team, "a: 1\nc: 3\n", "new.enc.yaml")
+    team.git("merge", "-q", "--no-edit", "other")
+    assert plain(team, "new.enc.yaml") == "a: 1\nc: 3\nb: 2\n"
+    sops_says(team, "new.enc.yaml")
+
+
+def test_one_side_took_the_file_out(team: Project) -> None:
+    team.git("checkout", "-qb", "other")
+    team.git("rm", "-q", FILE)
+    team.git("commit", "-qm", "gone")
+    team.git("checkout", "-q", "main")
+    commit(team, TEXT.replace("5432", "5433"))
+    assert "modify/delete" in team.git("merge", "other", code=1)
+    assert plain(team) == TEXT.replace("5432", "5433")
+
+
+def test_a_renamed_file(team: Project) -> None:
+    team.git("checkout", "-qb", "other")
+    team.path("deep").mkdir()
+    team.git("mv", FILE, "deep/-it's new.enc.yaml")
+    team.git("commit", "-qam", "moved")
+    commit(team, TEXT.replace("t0ken", "t1ken"), "deep/-it's new.enc.yaml")
+    team.git("checkout", "-q", "main")
+    commit(team, TEXT.replace("5432", "5433"))
+    team.git("merge", "-q", "--no-edit", "other")
+    merged = TEXT.replace("t0ken", "t1ken").replace("5432", "5433")
+    assert team.run("decrypt", "./deep/-it's new.enc.yaml").out == merged
+
+
+@pytest.mark.parametrize("side", ["main", "other"])
+def test_one_side_is_not_encrypted(team: Project, side: str) -> None:
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    team.git("checkout", "-q", side)
+    team.run("decrypt", "-i", FILE)
+    team.git("commit", "-qam", "plain")
+    team.git("checkout", "-q", "main")
+    team.git("merge", "-q", "--no-edit", "other")
+    assert "ENC[" in team.read(FILE)
+    assert plain(team) == TEXT.replace("5432", "5433").replace("t0ken", "t1ken")
+    without_key(team)
+    team.git("reset", "-q", "--hard", "HEAD~1")
+    before = team.read(FILE)
+    assert "CONFLICT" in team.git("merge", "other", code=1)
+    assert team.read(FILE) == before
+
+
+def test_neither_side_is_encrypted(team: Project) -> None:
+    """What git does with any other text."""
+    file = "template.enc.yaml"
+    team.write(file, "a: 1\nb: 2\nc: 3\nd: 4\n")
+    team.git("add", ".")
+    team.git("commit", "-qm", "plain")
+    team.git("checkout", "-qb", "other")
+    team.write(file, "a: 1\nb: 2\nc: 3\nd: 5\n")
+    team.git("commit", "-qam", "plain")
+    team.git("checkout", "-q", "main")
+    team.write(file, "a: 2\nb: 2\nc: 3\nd: 4\n")
+    team.git("commit", "-qam", "plain")
+    team.git("merge", "-q", "--no-edit", "other")
+    assert team.read(file) == "a: 2\nb: 2\nc: 3\nd: 5\n"
+    team.git("checkout", "-qb", "third", "HEAD~2")
+    team.write(file, "a: 3\nb: 2\nc: 3\nd: 4\n")
+    team.git("commit", "-qam", "plain")
+    team.git("merge", "main", code=1)
+    assert "<<<<<<< HEAD\na: 3\n" in team.read(file)
+
+
+# --- without a key -------------------------------------------------------------------------------
+
+
+def keyless(team: Project, command: str = "merge") -> AgeKey:
+    """Somebody without a key merges sides that touched different values; returns the key."""
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    key = without_key(team)
+    team.git(*_ARGUMENTS.get(command, [command]), "other")
+    return key
+
+
+MERGED = TEXT.replace("5432", "5433").replace("t0ken", "t1ken")
+
+
+@pytest.mark.parametrize("command", ["merge", "rebase", "cherry-pick"])
+def test_without_a_key(team: Project, command: str) -> None:
+    key = keyless(team, command)
+    assert team.git("status", "--short") == ""
+    assert "encconf_merge: " in team.read(FILE)
+    assert "cannot get the data key" in team.run("edit", FILE, code=128).err
+    team.environ.update(key.environ())
+    sops_refuses(team)
+    done = team.run("decrypt", FILE, code=51)
+    assert "merged without a key" in done.err
+    done = team.run("edit", FILE, environ=team.editor("exit 1"))  # no editor is needed
+    assert "merged again" in done.err
+    assert plain(team) == MERGED
+    assert "t1ken" in sops_says(team)
+    assert "encconf_" not in team.read(FILE)
+    assert "nothing was changed" in team.run("edit", FILE, environ=team.editor("true"), code=200).err
+
+
+def test_without_a_key_one_line_says_so(team: Project, tmp_path: Path) -> None:
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    names = [str(tmp_path / name) for name in "abc"]
+    for name, revision in zip(names, ("main~1", "main", "other"), strict=True):
+        Path(name).write_text(team.git("show", f"{revision}:{FILE}"))
+    stranger = AgeKey.generate().environ()
+    done = team.run("git", "merge", *names, f"./{FILE}", environ=stranger)
+    assert done.err.startswith(f"encconf: warning: {FILE} was merged without a key")
+    assert done.err.count("\n") == 2
+    # What one side alone has changed keeps its MAC.
+    done = team.run("git", "merge", names[0], names[2], names[0], f"./{FILE}", environ=stranger)
+    assert done.err == ""
+    assert Path(names[2]).read_text() == team.git("show", f"other:{FILE}")
+
+
+def test_a_key_that_should_have_opened_it(team: Project) -> None:
+    """Whoever has a key, and cannot use it now, hears why the file has no MAC."""
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    environ = {"SOPS_AGE_KEY": "", "SOPS_AGE_KEY_CMD": "false"}
+    for name, revision in (("base", "main~1"), ("ours", "main"), ("theirs", "other")):
+        team.write(name, team.git("show", f"{revision}:{FILE}"))
+    done = team.run("git", "merge", "base", "ours", "theirs", f"./{FILE}", environ=environ)
+    assert "failed: " in done.err
+    assert "SOPS_AGE_KEY_CMD" in done.err
+    assert "merged without a key" in done.err
+
+
+def test_without_a_key_and_at_odds(team: Project) -> None:
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("5432", "5434"))
+    key = without_key(team)
+    before = team.read(FILE)
+    assert "CONFLICT" in team.git("merge", "other", code=1)
+    assert team.read(FILE) == before
+    team.environ.update(key.environ())
+    assert "5433" in plain(team)
+
+
+@pytest.mark.parametrize("what", ["value", "plain value", "parents", "more"])
+def test_what_is_not_only_a_merge_is_refused(team: Project, what: str) -> None:
+    key = keyless(team)
+    team.environ.update(key.environ())
+    enc = team.read(FILE)
+    if what == "value":
+        older = re.findall(r"(?m)^ +port: (ENC\[.*)$", team.git("show", f"HEAD~1~1:{FILE}"))[0]
+        changed = re.sub(r"(?m)^( +port: )ENC\[.*$", lambda found: found[1] + older, enc)
+    elif what == "plain value":
+        changed = "note_unencrypted: trust me\n" + enc
+    elif what == "parents":
+        changed = re.sub(r"(?m)(encconf_merge: \w+ )\w+", lambda found: found[1] + "1" * 40, enc)
+    else:
+        changed = re.sub(r"(?m)^ +# ENC.*\n|^ +#ENC.*\n", "", enc)
+    assert changed != enc
+    team.write(FILE, changed)
+    done = team.run("edit", FILE, environ=team.editor("true"), code=51)
+    assert "--ignore-mac" in done.err
+    assert team.read(FILE) == changed
+    team.run("decrypt", FILE, code=51)
+    # Who has looked at it says so by saving it.
+    team.run("edit", "--ignore-mac", FILE, environ=team.editor("true"))
+    assert "encconf_" not in team.read(FILE)
+    sops_says(team)
+
+
+def test_the_next_merge_with_a_key_finishes_it(team: Project) -> None:
+    key = keyless(team)
+    team.git("checkout", "-qb", "third", "main~1")
+    team.environ.update(key.environ())
+    commit(team, plain(team) + "new: 1\n")
+    team.git("merge", "-q", "--no-edit", "main")
+    assert plain(team) == MERGED + "new: 1\n"
+    sops_says(team)
+
+
+def test_two_merges_without_a_key(team: Project) -> None:
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    team.git("checkout", "-qb", "third", "main~1")
+    commit(team, TEXT + "new: 1\n")
+    team.git("checkout", "-q", "main")
+    key = without_key(team)
+    for branch in ("other", "third"):
+        team.git("merge", "-q", "--no-edit", branch)
+    team.environ.update(key.environ())
+    team.run("edit", FILE)
+    assert plain(team) == MERGED + "new: 1\n"
+
+
+def test_somebody_new_merges_what_was_made_before(team: Project) -> None:
+    """Who got the data key by one side needs no key for the other."""
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    new = AgeKey.generate()
+    team.run("rotate", "--add-age", new.recipient, "-i", FILE)
+    team.git("reset", "-q", "--hard")
+    team.write(".sops.yaml", f"creation_rules:\n  - age: {team.key.recipient},{new.recipient}\n")
+    team.run("updatekeys", "-y", FILE)
+    team.git("commit", "-qam", "somebody new")
+    team.environ.update(new.environ())
+    team.git("merge", "-q", "--no-edit", "other")
+    assert plain(team) == MERGED
+    sops = Sops(new.environ())
+    assert b"t1ken" in sops.run("decrypt", str(team.path(FILE))).stdout
+
+
+# --- the merge tool ------------------------------------------------------------------------------
+
+TOOL = ["mergetool", "--no-prompt", "--tool=encconf"]
+
+
+@pytest.mark.parametrize("driver", [True, False], ids=["with the driver", "without"])
+def test_the_merge_tool(team: Project, driver: bool) -> None:
+    """It starts from the three versions, whatever is in the file: lines of ciphertext, for one."""
+    if not driver:
+        team.git("config", "--remove-section", "merge.encconf")
+    conflict(team, "merge")
+    assert ("<<<<<<<" in team.read(FILE)) is not driver
+    team.environ.update(team.editor("exit 3"))
+    team.git(*TOOL, code=1)
+    team.environ.update(team.editor('cat "$1" > "$HOME/seen"; ' + RESOLVE))
+    team.git(*TOOL)
+    assert "0urs-pa55" in (team.home / "seen").read_text()
+    assert plain(team) == TEXT.replace("pa55-w0rd", "the1rs-pa55").replace("t0ken", "t1ken")
+    sops_says(team)
+    assert "UU" not in team.git("status", "--short")
+    assert leaks(team, *_WORDS) == []
+
+
+def test_the_merge_tool_where_nothing_is_at_odds(team: Project) -> None:
+    team.git("config", "--remove-section", "merge.encconf")
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    team.git("merge", "other", code=1)  # the lines of the MAC
+    team.environ.update(team.editor("exit 1"))
+    team.git(*TOOL)
+    assert plain(team) == MERGED
+
+
+def test_the_merge_tool_where_both_sides_made_the_file(team: Project) -> None:
+    team.git("checkout", "-qb", "other")
+    commit(team, "a: 1\nb: 2\n", "new.enc.yaml")
+    team.git("checkout", "-q", "main")
+    commit(team, "a: 2\nc: 3\n", "new.enc.yaml")
+    team.git("merge", "other", code=1)
+    team.environ.update(team.editor(RESOLVE))
+    team.git(*TOOL)
+    assert plain(team, "new.enc.yaml") == "a: 1\nc: 3\nb: 2\n"
+
+
+def test_the_merge_tool_without_a_key(team: Project) -> None:
+    conflict(team, "merge")
+    before = team.read(FILE)
+    without_key(team)
+    team.git(*TOOL, code=1)
+    assert team.read(FILE) == before
+
+
+def test_the_merge_tool_is_for_encrypted_files(project: Project) -> None:
+    for name in "abcd":
+        project.write(f"{name}.yaml", f"{name}: 1\n")
+    done = project.run("git", "mergetool", "a.yaml", "b.yaml", "c.yaml", "d.yaml", code=1)
+    assert "neither side is encrypted" in done.err
+
+
+# --- when it fails -------------------------------------------------------------------------------
+
+
+def driver(project: Project, base: str, ours: str, theirs: str, code: int) -> Result:
+    for name, text in (("base", base), ("ours", ours), ("theirs", theirs)):
+        project.write(name, text)
+    done = project.run("git", "merge", "base", "ours", "theirs", f"./{FILE}", code=code)
+    assert project.read("ours") == ours
+    assert done.err.startswith("encconf: error[")
+    assert sum(line.startswith("encconf: error") for line in done.err.splitlines()) == 1
+    return done
+
+
+def test_a_side_that_cannot_be_used_is_a_conflict(team: Project) -> None:
+    enc = team.read(FILE)
+    tampered = enc.replace("password: ENC[AES256_GCM,data:", "password: ENC[AES256_GCM,data:AAAA")
+    other = enc.replace("port", "tort")
+    assert f"{FILE}: their side: " in driver(team, enc, enc + "\n", tampered, 1).err
+    assert f"{FILE}: our side: " in driver(team, enc, other, enc + "\n", 1).err
+    assert "common version" in driver(team, tampered, enc + "\n", enc, 1).err
+    markers = f"<<<<<<< HEAD\n{enc}=======\n{enc}>>>>>>> other\n"
+    assert "error[parse]" in driver(team, enc, enc, markers, 1).err
+
+
+def test_a_version_that_is_not_there_is_a_failure(team: Project) -> None:
+    done = team.run("git", "merge", "none", FILE, FILE, f"./{FILE}", code=129)
+    assert "error[no-such-file]" in done.err
+
+
+def test_git_gives_up_where_it_fails(team: Project) -> None:
+    """Everything is as it was: 129 is no conflict."""
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    setting = team.git("config", "merge.encconf.driver").strip().replace("%O", "none")
+    team.git("config", "merge.encconf.driver", setting)
+    before = team.read(FILE)
+    team.git("merge", "other", code=2)
+    assert team.git("status", "--short") == ""
+    assert team.read(FILE) == before
+
+
+def test_the_disk_is_full(team: Project) -> None:
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    shutil.copy(team.path(FILE), team.path("ours"))
+    team.write("base", team.git("show", f"main~1:{FILE}"))
+    team.write("theirs", team.git("show", f"other:{FILE}"))
+    before = team.read("ours")
+    limited = f"ulimit -f 0; exec encconf git merge base ours theirs ./{FILE}"
+    done = subprocess.run(
+        ["bash", "-c", limited], cwd=team.folder, env=team.environ, capture_output=True, check=False
+    )
+    assert done.returncode == 129, done
+    assert team.read("ours") == before

@@ -1,0 +1,146 @@
+"""What git lists, in real repositories."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from encconf.git import worktree
+
+NAMES = ["a b.yaml", "new\nline.yaml", "-dash.yaml", 'q"uo\\te.yaml', "ü.yaml", ":(top)x.yaml", "*.yaml"]
+BYTES = os.fsdecode(b"\xff\xfe.yaml")
+
+
+class Repository:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *args: str, code: int = 0) -> str:
+        options = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "protocol.file.allow=always"]
+        done = subprocess.run(["git", *options, *args], cwd=self.folder, capture_output=True, check=False)
+        assert done.returncode == code, done
+        return done.stdout.decode(errors="surrogateescape")
+
+    def write(self, *names: str, text: str = "x\n") -> None:
+        for name in names:
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def commit(self) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", "x")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    made = Repository(tmp_path / "repository")
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+def test_any_name(repository: Repository) -> None:
+    names = sorted([*NAMES, BYTES, *(f"sub folder/{name}" for name in NAMES)])
+    repository.write(*names)
+    assert worktree.tracked(".") == []
+    assert worktree.listed(".") == names
+    assert worktree.changed(".") == names
+    repository.git("add", "-A")
+    assert worktree.tracked("") == names
+    assert worktree.changed(".") == names
+    repository.commit()
+    assert worktree.tracked(".") == worktree.listed(".") == names
+    assert worktree.changed(".") == []
+    repository.write(*names, text="y\n")
+    assert worktree.changed(".") == names
+
+
+def test_names_begin_with_the_folder(repository: Repository, tmp_path: Path) -> None:
+    repository.write("a/b/c", "a/d", "ab/e", "f")
+    absolute = str(repository.folder / "a")
+    os.symlink(absolute, tmp_path / "link")
+    link = str(tmp_path / "link")
+    for look in (worktree.listed, worktree.changed):
+        assert look("a") == ["a/b/c", "a/d"]
+        assert look("./a/") == ["./a/b/c", "./a/d"]
+        assert look(absolute) == [f"{absolute}/b/c", f"{absolute}/d"]
+        assert look(link) == [f"{link}/b/c", f"{link}/d"]
+    os.chdir("a")
+    assert worktree.changed("..") == ["../a/b/c", "../a/d", "../ab/e", "../f"]
+
+
+def test_ignored_deleted_and_renamed(repository: Repository) -> None:
+    repository.write("a", "b", "c", "d", "e")
+    repository.write(".gitignore", text="node_modules/\n")
+    repository.commit()
+    repository.write("node_modules/x", "new/n")
+    os.unlink("a")
+    repository.git("mv", "b", "moved")
+    repository.write("c", text="y\n")
+    repository.write("d", text="y\n")
+    repository.git("add", "d")
+    assert worktree.tracked(".") == [".gitignore", "a", "c", "d", "e", "moved"]
+    assert worktree.listed(".") == [".gitignore", "a", "c", "d", "e", "moved", "new/n"]
+    assert worktree.changed(".") == ["c", "d", "moved", "new/n"]
+
+
+def test_a_conflict_is_listed_once(repository: Repository) -> None:
+    repository.write("a")
+    repository.commit()
+    repository.git("checkout", "-q", "-b", "other")
+    repository.write("a", text="y\n")
+    repository.commit()
+    repository.git("checkout", "-q", "main")
+    repository.write("a", text="z\n")
+    repository.commit()
+    repository.git("merge", "other", code=1)
+    assert worktree.tracked(".") == worktree.listed(".") == worktree.changed(".") == ["a"]
+
+
+def test_other_repositories_inside(repository: Repository, tmp_path: Path) -> None:
+    other = Repository(tmp_path / "other")
+    other.write("x")
+    other.commit()
+    repository.git("submodule", "add", "-q", str(other.folder), "module")
+    nested = Repository(repository.folder / "nested")
+    nested.write("y")
+    repository.write("z")
+    assert worktree.listed(".") == [".gitmodules", "module", "z"], "a module is a name, no files"
+    assert worktree.tracked("module") == ["module/x"]
+    assert worktree.changed("nested") == ["nested/y"]
+
+
+def test_variables_of_a_hook(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git sets them for hooks of linked working trees; they would make any folder the top."""
+    repository.write("a.yaml", "sub/b.yaml", "sub/c.yaml")
+    repository.commit()
+    repository.write("sub/c.yaml", text="y\n")
+    monkeypatch.setenv("GIT_DIR", str(repository.folder / ".git"))
+    monkeypatch.setenv("GIT_NOGLOB_PATHSPECS", "1")
+    assert worktree.tracked("sub") == ["sub/b.yaml", "sub/c.yaml"]
+    assert worktree.changed("sub") == ["sub/c.yaml"]
+
+
+def test_nobody_can_say(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for look in (worktree.tracked, worktree.listed, worktree.changed):
+        assert look(str(tmp_path)) is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for look in (worktree.tracked, worktree.listed, worktree.changed):
+        assert look(".") is None
+
+
+def test_the_repository_runs_nothing_and_is_not_written(repository: Repository, tmp_path: Path) -> None:
+    repository.write("a")
+    repository.commit()
+    repository.git("config", "core.fsmonitor", f"touch {tmp_path}/ran; false")
+    os.utime("a", (1, 1))
+    before = (repository.folder / ".git" / "index").read_bytes()
+    assert worktree.changed(".") == []
+    assert worktree.listed(".") == ["a"]
+    assert not (tmp_path / "ran").exists()
+    assert (repository.folder / ".git" / "index").read_bytes() == before

@@ -1,0 +1,292 @@
+"""What is at odds stays in the file, encrypted, and nothing opens the file before somebody has decided."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from merge.corpus import TEXTS, edited
+from oracle import AgeKey, Sops, SopsError
+
+from encconf import api, changes
+from encconf.config import Rule
+from encconf.credentials import Credentials
+from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError, UnmergedError
+from encconf.git.merge import merge, open_conflict, reseal
+from encconf.keys.age import AgeKey as Recipient
+from encconf.merge import mark, marked
+from encconf.merge import merge as merge_texts
+
+ALICE, BOB = AgeKey.generate(), AgeKey.generate()
+
+
+def credentials(key: AgeKey) -> Credentials:
+    return Credentials({"SOPS_AGE_KEY": key.identity})
+
+
+MINE, STRANGER = credentials(ALICE), credentials(AgeKey.generate())
+
+
+def rule(*groups: list[AgeKey], threshold: int | None = None) -> Rule:
+    return Rule([[Recipient.from_config(key.recipient) for key in group] for group in groups], threshold)
+
+
+def seal(text: str, format: str, twin: str | None = None) -> str:
+    return api.encrypt(text, None if twin else rule([ALICE]), format=format, twin=twin, credentials=MINE)
+
+
+def versions(base: str, ours: str, theirs: str, format: str) -> tuple[str, str, str]:
+    first = seal(base, format)
+    return first, seal(ours, format, first), seal(theirs, format, first)
+
+
+def both_changed(format: str) -> tuple[str, str, str]:
+    """A conflict, beside one edit of theirs that is none."""
+    base, edits = TEXTS[format]
+    ours, theirs = base.replace("hunter2", "hunter-ours"), base.replace("hunter2", "hunter-theirs")
+    return base, ours, edited(theirs, edits["delete"])
+
+
+CASES = {format: both_changed(format) for format in TEXTS}
+CASES["binary"] = ("one\ntwo\n", "one\nTWO\n", "one\n2\n")
+STREAM = "a: 1\nb: 2\n---\nc: 3\n"
+CASES["yaml stream"] = (STREAM, STREAM.replace("3", "4"), STREAM.replace("3", "5").replace("1", "6"))
+CRLF = "a: 1\r\nb: 2\r\nc: [1, 2]\r\n"
+CASES["yaml crlf"] = (CRLF, CRLF.replace("2\r", "3\r"), CRLF.replace("2\r", "4\r"))
+CASES["yaml comments"] = ("# a\nx: 1\n", "# b\nx: 1\n", "# c\nx: 1\n")
+CASES["yaml layout"] = ("x: 1\n", "x: {a: 1,\n    b: 2}\n", "x:\n    - 1\n")
+CASES["yaml deleted"] = ("x: 1\ny: 2\n", "y: 2\n", "x: 3\ny: 2\n")
+CASES["yaml emptied"] = ("x: 1\n", "x: 2\n", "y: 2\n")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_goes_into_the_file_and_comes_out(name: str) -> None:
+    format = name.split()[0]
+    plain = CASES[name]
+    base, ours, theirs = versions(*plain, format)
+    outcome = merge(base, ours, theirs, format=format, credentials=MINE, labels=("mine", "old", "yours"))
+    assert outcome.conflicts
+    with pytest.raises(UnmergedError) as error:
+        api.decrypt(outcome.text, format=format, credentials=MINE)
+    assert "encconf edit" in str(error.value.hint)
+    if format != "toml":
+        with pytest.raises(SopsError):
+            Sops(ALICE.environ()).decrypt(outcome.text, format)
+    conflict = open_conflict(outcome.text, format=format, credentials=MINE)
+    wanted = merge_texts(*plain, format=format)
+    assert conflict.merged.text == wanted.text
+    assert conflict.merged.theirs == wanted.theirs
+    assert conflict.merged.base == wanted.base
+    assert conflict.labels == ("mine", "old", "yours")
+    text, size = mark(conflict.merged)
+    assert marked(text, size)
+    # Whatever is saved is the file, and of what was at odds nothing is left in it.
+    again = api.encrypt(wanted.theirs, format=format, twin=conflict.opened, credentials=MINE)
+    assert "encconf_conflict" not in again
+    assert api.decrypt(again, format=format, credentials=MINE) == wanted.theirs
+    if format != "toml":
+        Sops(ALICE.environ()).decrypt(again, format)
+
+
+def test_it_says_what_is_at_odds() -> None:
+    base, ours, theirs = versions(*both_changed("yaml"), "yaml")
+    outcome = merge(base, ours, theirs, format="yaml", credentials=MINE)
+    assert outcome.conflicts == ["db.password"]
+    assert "hunter" not in outcome.text
+
+
+def test_only_what_is_at_odds_is_marked() -> None:
+    text, size = mark(merge_texts(*both_changed("yaml"), format="yaml"))
+    assert size == 7
+    assert text.count("<<<<<<< ours\n") == 1
+    between = re.findall(
+        r"<<<<<<< ours\n(.*)\|\|\|\|\|\|\| base\n(.*)=======\n(.*)>>>>>>> theirs\n", text, re.S
+    )
+    assert between == [tuple(f'  password: "hunter{name}"\n' for name in ("-ours", "2", "-theirs"))]
+    assert "pool" not in text
+
+
+def test_markers_are_longer_where_the_text_has_some() -> None:
+    base = "a: 1\nb: |\n  x\n=======\n"  # no YAML, but somebody's text
+    text, size = mark(merge_texts(base, base.replace("1", "2"), base.replace("1", "3"), format="binary"))
+    assert size == 8
+    assert "\n<<<<<<<< ours\n" in f"\n{text}"
+    assert not marked(base, size)
+
+
+def test_a_rotation_and_a_conflict_together() -> None:
+    base, ours, theirs = versions(*both_changed("yaml"), "yaml")
+    theirs = changes.rotate(theirs, format="yaml", credentials=MINE)
+    outcome = merge(base, ours, theirs, format="yaml", credentials=MINE)
+    conflict = open_conflict(outcome.text, format="yaml", credentials=MINE)
+    assert "hunter-theirs" in conflict.merged.theirs
+
+
+def test_whoever_is_taken_out_does_not_decide() -> None:
+    plain = both_changed("yaml")
+    base = api.encrypt(plain[0], rule([ALICE, BOB]), credentials=MINE)
+    ours, theirs = (api.encrypt(text, twin=base, credentials=MINE) for text in plain[1:])
+    theirs = changes.rotate(theirs, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
+    merge(base, ours, theirs, format="yaml", credentials=MINE)
+    with pytest.raises(UndecidedError):  # his data key opens ours, which does not help
+        merge(base, ours, theirs, format="yaml", credentials=credentials(BOB))
+    # Taken out without a new data key, he can still read both sides, but write nothing for himself.
+    plan = changes.plan(
+        api.encrypt(plain[2], twin=base, credentials=MINE), rule([ALICE]).groups, None, format="yaml"
+    )
+    theirs = changes.carry_out(plan, rotate=False, credentials=MINE)
+    with pytest.raises(UndecidedError, match="no longer among those"):
+        merge(base, ours, theirs, format="yaml", credentials=credentials(BOB))
+
+
+# --- who can open it -----------------------------------------------------------------------------
+
+CAROL = AgeKey.generate()
+
+
+def test_each_takes_the_other_out() -> None:
+    base = api.encrypt("a: 1\n", rule([ALICE, BOB]), credentials=MINE)
+    ours = changes.rotate(base, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
+    theirs = changes.rotate(base, format="yaml", remove=rule([ALICE]).groups[0], credentials=credentials(BOB))
+    both = Credentials({"SOPS_AGE_KEY": f"{ALICE.identity}\n{BOB.identity}"})
+    with pytest.raises(UndecidedError, match="nobody could open the file"):
+        merge(base, ours, theirs, format="yaml", credentials=both)
+
+
+def test_key_groups() -> None:
+    """Somebody comes into one group on each side: the data key is split anew, as many groups as before."""
+    base = api.encrypt("a: 1\nb: 2\n", rule([ALICE], [BOB], threshold=2), credentials=MINE)
+    both = Credentials({"SOPS_AGE_KEY": f"{ALICE.identity}\n{BOB.identity}"})
+    ours = api.encrypt("a: 2\nb: 2\n", rule([ALICE, CAROL], [BOB], threshold=2), twin=base, credentials=both)
+    theirs = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=both)
+    for one, other in ((ours, theirs), (theirs, ours)):
+        outcome = merge(base, one, other, format="yaml", credentials=both)
+        assert api.decrypt(outcome.text, credentials=both) == "a: 2\nb: 3\n"
+        carol = Credentials({"SOPS_AGE_KEY": f"{CAROL.identity}\n{BOB.identity}"})
+        assert api.decrypt(outcome.text, credentials=carol) == "a: 2\nb: 3\n"
+        environ = {"SOPS_AGE_KEY": f"{CAROL.identity}\n{BOB.identity}"}
+        assert "b: 3" in Sops(environ).decrypt(outcome.text, "yaml")
+        with pytest.raises(KeyAccessError):
+            api.decrypt(outcome.text, credentials=MINE)
+
+
+def test_both_change_what_is_encrypted() -> None:
+    from encconf.selection import Selection
+
+    base = seal("a: 1\nb: 2\n", "yaml")
+    ours, theirs = (
+        api.encrypt(
+            "a: 1\nb: 2\n", Rule(rule([ALICE]).groups, None, Selection("encrypted_regex", pattern)),
+            twin=base, credentials=MINE,
+        )
+        for pattern in ("^a$", "^b$")
+    )  # fmt: skip
+    with pytest.raises(UndecidedError, match="which values are encrypted"):
+        merge(base, ours, theirs, format="yaml", credentials=MINE)
+    changed = seal("a: 1\nb: 3\n", "yaml", base)
+    outcome = merge(base, ours, changed, format="yaml", credentials=MINE)
+    assert "b: 3\n" in outcome.text
+    assert api.decrypt(outcome.text, credentials=MINE) == "a: 1\nb: 3\n"
+
+
+# --- without a key -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", TEXTS)
+def test_leaf_by_leaf(format: str) -> None:
+    """Every format; the MAC comes later, from somebody who can merge the same versions."""
+    base, edits = TEXTS[format]
+    plain = base, edited(base, edits["change"]), edited(base, edits["add"])
+    texts = versions(*plain, format)
+    ids = {f"{number}" * 40: text for number, text in enumerate(texts)}
+    outcome = merge(*texts, format=format, credentials=STRANGER, parents=lambda: " ".join(ids))
+    assert (outcome.conflicts, outcome.keyless, outcome.sealed) == ([], True, False)
+    with pytest.raises(UnmergedError):
+        api.decrypt(outcome.text, format=format, credentials=MINE)
+    if format != "toml":
+        with pytest.raises(SopsError):
+            Sops(ALICE.environ()).decrypt(outcome.text, format)
+    with pytest.raises(KeyAccessError):
+        reseal(outcome.text, format=format, fetch=ids.get, credentials=STRANGER)
+    whole = reseal(outcome.text, format=format, fetch=ids.get, credentials=MINE)
+    wanted = edited(plain[1], edits["add"])
+    assert api.decrypt(whole, format=format, credentials=MINE) == wanted
+    if format != "toml":
+        Sops(ALICE.environ()).decrypt(whole, format)
+
+
+@pytest.mark.parametrize("ids", ["", "a b c", "1 2", " ".join(["0" * 40] * 3), " ".join(["../../x"] * 3)])
+def test_parents_that_are_none(ids: str) -> None:
+    texts = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
+    outcome = merge(*texts, format="yaml", credentials=STRANGER, parents=lambda: ids)
+    with pytest.raises(UnmergedError):
+        reseal(outcome.text, format="yaml", fetch=lambda id: None, credentials=MINE)
+
+
+def test_who_can_open_it_is_merged_without_a_key() -> None:
+    base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
+    ours = api.encrypt("a: 2\nb: 2\n", rule([ALICE, BOB]), twin=base, credentials=MINE)
+    theirs = api.encrypt("a: 1\nb: 3\n", rule([ALICE, CAROL]), twin=base, credentials=MINE)
+    ids = {f"{number}" * 40: text for number, text in enumerate((base, ours, theirs))}
+    outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: " ".join(ids))
+    for key in (ALICE, BOB, CAROL):
+        whole = reseal(outcome.text, format="yaml", fetch=ids.get, credentials=credentials(key))
+        assert api.decrypt(whole, credentials=credentials(key)) == "a: 2\nb: 3\n"
+
+
+def test_only_who_can_open_it_has_changed_on_one_side() -> None:
+    """No value is merged, so that the MAC is the one that is there."""
+    base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
+    ours = api.encrypt("a: 1\nb: 2\n", rule([ALICE, BOB]), twin=base, credentials=MINE)
+    theirs = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=MINE)
+    outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER)
+    assert (outcome.keyless, outcome.sealed) == (True, True)
+    assert api.decrypt(outcome.text, credentials=credentials(BOB)) == "a: 1\nb: 3\n"
+    assert "b: 3" in Sops(BOB.environ()).decrypt(outcome.text, "yaml")
+
+
+def test_a_new_data_key_takes_a_key() -> None:
+    base, ours, theirs = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
+    theirs = changes.rotate(theirs, format="yaml", credentials=MINE)
+    with pytest.raises(UndecidedError, match="new data key"):
+        merge(base, ours, theirs, format="yaml", credentials=STRANGER)
+
+
+def test_too_many_merges_without_a_key() -> None:
+    base = seal("a: 1\nb: 2\n", "yaml")
+    known: dict[str, str] = {}
+
+    def name(text: str) -> str:
+        known[f"{len(known):040d}"] = text
+        return list(known)[-1]
+
+    def next_one(ours: str, number: int) -> str:
+        theirs = seal(f"a: 1\nb: 2\nc{number}: 1\n", "yaml", base)
+        ids = " ".join(map(name, (base, ours, theirs)))
+        return merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: ids).text
+
+    text = seal("a: 5\nb: 2\n", "yaml", base)
+    for number in range(9):
+        text = next_one(text, number)
+    assert "c8: 1" in api.decrypt(
+        reseal(text, format="yaml", fetch=known.get, credentials=MINE), credentials=MINE
+    )
+    with pytest.raises(UnmergedError, match="too many"):
+        reseal(next_one(text, 9), format="yaml", fetch=known.get, credentials=MINE)
+
+
+def test_a_conflict_is_no_part_of_another_file() -> None:
+    """Its ciphertext is bound to the MAC, and so to the values, of the file that it was made in."""
+    plain = both_changed("yaml")
+    base, ours, theirs = versions(*plain, "yaml")
+    first = merge(base, ours, theirs, format="yaml", credentials=MINE).text
+    second = merge(
+        base, ours, seal(plain[2].replace("alice", "eve"), "yaml", base), format="yaml", credentials=MINE
+    ).text
+    member = re.compile(r"encconf_conflict: (.*)")
+    found = member.search(first)
+    assert found is not None
+    mixed = member.sub(found[0], second)
+    assert mixed != second
+    with pytest.raises(MacMismatchError):
+        open_conflict(mixed, format="yaml", credentials=MINE)

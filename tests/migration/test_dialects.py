@@ -1,0 +1,170 @@
+"""Files of variables are read as their own programs read them: python-dotenv, bash, dash, systemd."""
+
+from __future__ import annotations
+
+import io
+import random
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from encconf.errors import UsageError
+from encconf.migration import dialects
+
+HARD = [
+    'A=b', ' A = b ', 'A=b # c', 'A=b#c', "A='b' # c", "A='b'c", 'A="b\\nc\\t\\q\\""',
+    "A='b\\'c\\\\d\\n'", 'export A=b', "export  'A'='b'", "'A B'=c", 'A', 'A\nB=c', '=b', 'A=\nB=',
+    'A=\'\'\nB=""', '#A=b', '# c\nA=b', "A='b\nc'", 'A="b\nc"', "A='b", 'A="b\nB=c', 'A=b\r\nB=c\r\n',
+    "A='b'\r\nB=c", '\ufeffA=b', 'A.B-C=d', 'A=b\nA=c', 'A=1\nB=${A}2', 'A=1\nB=$A', 'A=${N}',
+    'A=${N:-x}', 'A=1\nB=${A:-x}${N:-}', 'B=${A}\nA=1', 'A=a\nA=${A}b\nB=${A}', "A='${N:-x}'",
+    'A="${A:-x}"', 'A=\xa0b\xa0', 'A=b \t\n\n\n B=c', 'A==b', 'A= #b', 'A="b" c\nB=d', 'A=b\\\nB=c',
+    'A=$(id)', 'A=~/x', 'A=`id`', 'A=b;B=c', 'A=b; B=c # d', 'A=b B=c', 'A=b\\ c', 'A="b"\'c\'d',
+    'A=1\nB="$A"\'$A\'', 'A=1\nB=$A$N', 'A=1 B=$A', 'export A=1 B=2', 'A=1\nexport A\nset -a\nB=2',
+    'A=x\\#y', 'A=x:~', 'A="~"', 'A=b\\', "A='b'\\''c'", 'A=$', 'A=$"b"', 'A="$"', 'A=${', 'A=$1',
+    'A=#b', 'A=\\$b', 'A="\\$b \\a"', 'A=b\n\n#c\n#d\n', 'A=b &', 'echo x\nA=b', 'A=(b c)',
+    'A=1\nexport A=2 B=$A',
+]  # fmt: skip
+SIGNS = [
+    "a",
+    "b",
+    " ",
+    "\t",
+    "'",
+    '"',
+    "\\",
+    "\n",
+    "#",
+    "${A}",
+    "$B",
+    "=",
+    "A=",
+    "\nB=",
+    "B='",
+    'A="',
+    "${N:-d}",
+]
+
+
+def texts(count: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    made = ["A=" + "".join(rng.choices(SIGNS, k=rng.randrange(1, 12))) for _ in range(count)]
+    return [*HARD, *made]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dotenv() -> None:
+    """Values as python-dotenv gives them in an empty environment, and as they are written."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in "ABN":
+            patch.delenv(name, raising=False)
+        wrong, expanded = [], 0
+        for text in texts(4000, 1):
+            ours = dialects.read(text, "dotenv")
+            written = {
+                name: value
+                for name, value in dotenv_values(
+                    stream=io.StringIO(text, newline=""), interpolate=False
+                ).items()
+                if value is not None
+            }
+            if ours.written != written:
+                wrong.append((text, ours.written, written))
+            theirs = dotenv_values(stream=io.StringIO(text, newline=""))
+            for name, variable in ours.variables.items():
+                if not variable.needs and variable.value != theirs.get(name):
+                    wrong.append((text, ours.values, dict(theirs)))
+                expanded += variable.value != variable.written
+        assert wrong == []
+        assert expanded > 100
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_shell(shell: str, tmp_path: Path) -> None:
+    program = shutil.which(shell)
+    assert program
+    script = '. ./f; for n in A B; do eval "v=\\${$n-unset}"; printf "%s\\0" "$v"; done'
+    wrong, compared, expanded = [], 0, 0
+    for text in texts(1500, 2):
+        ours = dialects.read(text, "shell")
+        if ours.lost or any(variable.needs for variable in ours.variables.values()):
+            continue  # it holds commands, or needs more than itself
+        (tmp_path / "f").write_text(text, newline="")
+        done = subprocess.run(
+            [program, "-c", script], cwd=tmp_path, capture_output=True, env={"PATH": "/nowhere"}, check=False
+        )
+        theirs = done.stdout.decode().split("\0")[:-1]
+        if theirs != [ours.values.get(name, "unset") for name in "AB"] or done.stderr:
+            wrong.append((text, ours.values, theirs, done.stderr))
+        compared += 1
+        expanded += ours.values != ours.written
+    assert wrong == []
+    assert compared > 200
+    assert expanded > 10
+
+
+@pytest.mark.parametrize("text", ["A=`id`", "A=~/x", "A=a:~", "A=${N}", "A=$N", "A=${A:-b}", "A=$1"])
+def test_what_a_shell_would_need(text: str) -> None:
+    variable = dialects.read(text, "shell").variables["A"]
+    assert variable.needs
+    assert variable.value == variable.written == text[2:]
+
+
+def test_systemd() -> None:
+    """How its values are read is tried with a real one in tests/systemd/test_envfile.py."""
+    reading = dialects.read("# one\n; two\nA='b' \\\nc\nnot this\nexport B=c\nC=$A\n# end\n", "systemd")
+    assert reading.values == reading.written == {"A": "bc", "C": "$A"}
+    assert reading.variables["A"].comments == [" one", " two"]
+    assert reading.lost == [5, 6]
+    assert reading.trailing == [" end"]
+
+
+def test_docker() -> None:
+    """As the package kvfile of docker's command line documents it."""
+    text = "\ufeff# one\nA='b' # c \r\n  B=  c=d\nC\n\nD E=f\n=g\nF=$A\nF=h"
+    reading = dialects.read(text, "docker")
+    assert reading.values == {"A": "'b' # c ", "B": "  c=d", "F": "h"}
+    assert reading.lost == [4, 6, 7]
+    assert reading.twice == ["F"]
+
+
+def test_differences() -> None:
+    reading = dialects.read("A=b\nB='c'\nC=d # e\nexport D=f\n", "dotenv")
+    assert dialects.differences("A=b\nB='c'\nC=d # e\nexport D=f\n", reading) == {
+        "B": ["docker"],
+        "C": ["systemd", "docker"],
+        "D": ["systemd", "docker"],
+    }
+
+
+def test_comments_and_lines() -> None:
+    reading = dialects.read("#one\n\n#two\nA=b\nB='c\nd'\n?\n#three\nC=e\n#end", "dotenv")
+    assert [(each.name, each.line, each.comments) for each in reading.variables.values()] == [
+        ("A", 4, ["one", "two"]),
+        ("B", 5, []),
+        ("C", 9, ["three"]),
+    ]
+    assert (reading.lost, reading.trailing) == ([7], ["end"])
+
+
+@pytest.mark.parametrize("dialect", dialects.DIALECTS)
+def test_a_large_file_is_quick(dialect: str) -> None:
+    """Four times the lines take not much more than four times as long."""
+    took = []
+    for count in (10_000, 40_000):
+        text = "".join(f"NAME_{number}=value\n" for number in range(count))
+        start = time.process_time()
+        last = dialects.read(text, dialect).variables[f"NAME_{count - 1}"]
+        took.append(time.process_time() - start)
+        assert last.line == count
+    assert took[1] < 8 * took[0] + 0.2
+
+
+def test_which_dialect() -> None:
+    assert dialects.guess("/etc/default/app") == "systemd"
+    assert dialects.guess(".env") == "dotenv"
+    with pytest.raises(UsageError, match="no dialect is called yaml"):
+        dialects.read("", "yaml")

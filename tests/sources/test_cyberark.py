@@ -1,0 +1,553 @@
+"""``cyberark:`` and ``conjur:`` against doubles, which the clients pyaim and conjur-api use as well."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
+from cryptography.hazmat.primitives import serialization
+from doubles.cyberark import Conjur, CredentialProvider, Variable
+from doubles.testca import TestCA
+from oracle import clean_environ
+from pyaim import CCPPasswordREST
+
+from encconf import sources
+from encconf.credentials import Credentials
+from encconf.errors import SourceError
+
+VALUE = b"s3cret-of-a-safe"
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
+    return TestCA(tmp_path_factory.mktemp("ca"))
+
+
+def without(environ: dict[str, str], *names: str) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name not in names}
+
+
+# --- the Central Credential Provider ---------------------------------------------------------
+
+
+@pytest.fixture
+def provider(ca: TestCA) -> Iterator[CredentialProvider]:
+    """Only who has a certificate may connect, and the application must have its own."""
+    with CredentialProvider(ca.strict_context()) as double:
+        double.applications["app"] = {"Prod"}
+        double.certificates["app"] = "app.example.test"
+        double.add(
+            "Prod", "db", VALUE.decode(), UserName="app", Address="db.example.test", Database="orders",
+            PolicyID="Unix SSH",
+        )  # fmt: skip
+        double.add("Prod", "tree", WHOLE, UserName="tree")
+        double.add("Prod", "other db", "x", UserName="app", Address="other.example.test")
+        double.add("Secret", "db", "pa55-of-another-safe", UserName="root")
+        yield double
+
+
+@pytest.fixture
+def environ(provider: CredentialProvider, ca: TestCA) -> dict[str, str]:
+    certificate, key = ca.client("app.example.test")
+    return {
+        "CYBERARK_CCP_URL": provider.url,
+        "CYBERARK_APP_ID": "app",
+        "CYBERARK_CACERT": str(ca.bundle),
+        "CYBERARK_CLIENT_CERT": str(certificate),
+        "CYBERARK_CLIENT_KEY": str(key),
+    }
+
+
+def certified(environ: dict[str, str], pair: tuple[Path, Path], **more: str) -> Credentials:
+    return Credentials(
+        {**environ, "CYBERARK_CLIENT_CERT": str(pair[0]), "CYBERARK_CLIENT_KEY": str(pair[1]), **more}
+    )
+
+
+class TestCentralCredentialProvider(SourceContract):
+    SCHEME = "cyberark"
+    REASONS = frozenset({"missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable"})
+
+    @pytest.fixture
+    def place(self, environ: dict[str, str]) -> Place:
+        return Place("cyberark:Prod/db", VALUE, lambda: Credentials(environ), ["pa55-of-another-safe"])
+
+    @pytest.fixture
+    def structured(self, provider: CredentialProvider) -> str:
+        """Its properties are its fields."""
+        tree = json.loads(WHOLE)
+        provider.accounts[1].update(tree)
+        return "cyberark:Prod/tree"
+
+    @pytest.fixture
+    def vals(self) -> str:
+        return "ref+cyberark://Prod/db"
+
+    @pytest.fixture
+    def failing(self, environ: dict[str, str], ca: TestCA, silent: str, nobody_there: str) -> Failing:
+        db = "cyberark:Prod/db"
+        slow = {**environ, "CYBERARK_CCP_URL": f"https://{silent}"}
+        away = {**environ, "CYBERARK_CCP_URL": f"https://{nobody_there}"}
+        return lambda reason: {
+            "missing": lambda: ("cyberark:Prod/nothing", Credentials(environ)),
+            "denied": lambda: (db, certified(environ, ca.client("stranger.example.test"))),
+            "expired": lambda: (db, certified(environ, ca.client("app.example.test", expired=True))),
+            "unreachable": lambda: (db, Credentials(away)),
+            "slow": lambda: (db, Credentials(slow, timeout=PATIENCE)),
+            "wrong": lambda: ("cyberark:Prod?username=app", Credentials(environ)),
+            "unusable": lambda: (db, Credentials(without(environ, "CYBERARK_CCP_URL"))),
+        }[reason]()
+
+    def test_the_properties_of_an_account(self, environ: dict[str, str]) -> None:
+        credentials = Credentials(environ)
+        for field, value in {
+            "UserName": "app",
+            "Address": "db.example.test",
+            "Content": VALUE.decode(),
+        }.items():
+            assert sources.fetch_text(f"cyberark:Prod/db#{field}", credentials) == value
+        error = failure("cyberark:Prod/db#Port", credentials)
+        assert (error.reason, error.message) == ("missing", "the secret has no field Port")
+
+    def test_an_account_by_what_it_is_for(
+        self, provider: CredentialProvider, environ: dict[str, str]
+    ) -> None:
+        for query in (
+            "username=app&address=db.example.test",
+            "database=orders",
+            "policy_id=Unix%20SSH",
+            "username=app&database=orders&folder=Root&reason=nightly%20%26%20%2B",
+        ):
+            assert sources.fetch(f"cyberark:Prod?{query}", Credentials(environ)) == VALUE
+        assert sources.fetch("cyberark:Prod/other%20db?username=app", Credentials(environ)) == b"x"
+        assert provider.calls[-2].endswith("&Database=orders&Reason=nightly%20%20%20%20")
+        assert provider.calls[-1] == (
+            "GET /AIMWebService/api/Accounts?AppID=app&Safe=Prod&Object=other%20db&UserName=app"
+        )
+
+    def test_as_pyaim_asks(self, provider: CredentialProvider, environ: dict[str, str], ca: TestCA) -> None:
+        """CyberArk's questions are case-blind, and a blank is a plus sign there."""
+        theirs = CCPPasswordREST(
+            provider.url,
+            verify=str(ca.bundle),
+            cert=(environ["CYBERARK_CLIENT_CERT"], environ["CYBERARK_CLIENT_KEY"]),
+        )
+        answer = theirs.GetPassword(appid="app", safe="Prod", object="other db", username="app", reason="why")
+        ours = sources.fetch("cyberark:Prod/other%20db?username=app&reason=why", Credentials(environ))
+        assert answer["Content"].encode() == ours
+
+        def question(call: str) -> set[str]:
+            return set(re.split(r"[?&]", call.lower().replace("+", "%20")))
+
+        assert question(provider.calls[0]) == question(provider.calls[1])
+
+    @pytest.mark.parametrize(
+        ("address", "message"),
+        [
+            ("cyberark:Prod", "the names of a safe and of an account belong there"),
+            ("cyberark:Prod/a&b", "CyberArk takes no + & % or ; in names"),
+            ("cyberark:Prod/a%2Bb", "CyberArk takes no + & % or ; in names"),
+            ("cyberark:Prod?username=a%3BSafe=Secret", "CyberArk takes no + & % or ; in names"),
+            ("cyberark:Prod?user=a", "cyberark: takes no user"),
+        ],
+    )
+    def test_what_is_no_account(self, address: str, message: str, environ: dict[str, str]) -> None:
+        error = failure(address, Credentials(environ))
+        assert (error.message, error.reason) == (message, "wrong")
+
+    def test_a_password_that_is_being_changed(
+        self, provider: CredentialProvider, environ: dict[str, str]
+    ) -> None:
+        provider.changing.add("db")
+        said: list[str] = []
+        assert sources.fetch("cyberark:Prod/db", Credentials(environ, notify=said.append)) == VALUE
+        assert said == [
+            "cyberark:Prod/db#Content: CyberArk is changing this password, which may be the old one"
+        ]
+        error = failure("cyberark:Prod/db?fail_on_change=true", Credentials(environ))
+        assert error.reason == "unreachable"
+        assert error.hint == "try again in a minute"
+        assert len(provider.calls) == 2  # that does not pass in two seconds
+
+    def test_the_provider_s_own_words(self, provider: CredentialProvider, environ: dict[str, str]) -> None:
+        error = failure("cyberark:Prod/db?app_id=nobody", Credentials(environ))
+        assert error.reason == "denied"
+        assert error.message.startswith("CyberArk: APPAP008E: Problem occurred")
+        provider.vault = False
+        assert failure("cyberark:Prod/db", Credentials(environ)).reason == "unreachable"
+        error = failure("cyberark:Secret/db", Credentials(environ))
+        provider.vault = True
+        error = failure("cyberark:Secret/db", Credentials(environ))
+        assert error.reason == "missing"
+        assert error.hint == "is there such an account, and may the application and the provider see it?"
+
+    def test_who_has_no_certificate_is_not_let_in(self, environ: dict[str, str]) -> None:
+        bare = without(environ, "CYBERARK_CLIENT_CERT", "CYBERARK_CLIENT_KEY")
+        error = failure("cyberark:Prod/db", Credentials(bare))
+        assert error.reason == "denied"
+        assert "refuses the client's certificate" in error.message
+        for names, hint in (
+            (["CYBERARK_CLIENT_CERT"], "set both, or neither"),
+            (["CYBERARK_APP_ID"], "set it to the application's id"),
+        ):
+            error = failure("cyberark:Prod/db", Credentials(without(environ, *names)))
+            assert (error.reason, error.hint) == ("unusable", hint)
+
+    def test_by_the_machine_s_address_alone(self, ca: TestCA, patient: None) -> None:
+        """Nothing to show lies on the machine; the provider knows its address."""
+        with CredentialProvider(ca.context()) as double:
+            double.applications["app"] = {"Prod"}
+            double.add("Prod", "db", VALUE.decode())
+            environ = {
+                "CYBERARK_CCP_URL": double.url,
+                "CYBERARK_APP_ID": "app",
+                "SSL_CERT_FILE": str(ca.bundle),
+            }
+            assert sources.fetch("cyberark:Prod/db", Credentials(environ)) == VALUE
+            assert sources.probe("cyberark", Credentials(environ)).note == "by this machine's address"
+
+    def test_a_certificate_and_its_key_in_one_file(
+        self, environ: dict[str, str], ca: TestCA, tmp_path: Path
+    ) -> None:
+        certificate, key = ca.client("app.example.test")
+        both = tmp_path / "both.pem"
+        both.write_bytes(certificate.read_bytes() + key.read_bytes())
+        one = {**without(environ, "CYBERARK_CLIENT_KEY"), "CYBERARK_CLIENT_CERT": str(both)}
+        assert sources.fetch("cyberark:Prod/db", Credentials(one)) == VALUE
+        other = ca.client("app.example.test")[1].read_bytes()
+        for text in (b"", VALUE, certificate.read_bytes() + other, None):
+            both.unlink() if text is None else both.write_bytes(text)
+            error = failure("cyberark:Prod/db", Credentials(one))
+            assert error.reason == "unusable"
+            assert error.message.startswith(
+                "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are no certificate and its key"
+            )
+            assert VALUE.decode() not in shown(error)
+
+    def test_a_key_with_a_passphrase_asks_nobody(
+        self, environ: dict[str, str], ca: TestCA, tmp_path: Path
+    ) -> None:
+        certificate, key = ca.client("app.example.test")
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+        key.write_bytes(
+            private.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(b"a passphrase"),
+            )
+        )
+        error = failure("cyberark:Prod/db", certified(environ, (certificate, key)))
+        assert (error.reason, str(error.hint).endswith("the key has no passphrase")) == ("unusable", True)
+
+    def test_a_server_that_is_not_trusted(
+        self, environ: dict[str, str], ca: TestCA, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        error = failure("cyberark:Prod/db", Credentials(without(environ, "CYBERARK_CACERT")))
+        assert error.reason == "unreachable"
+        assert error.hint == "CYBERARK_CACERT names the file with the authority of its certificate"
+        error = failure("cyberark:Prod/db", Credentials({**environ, "CYBERARK_CACERT": "/nonexistent"}))
+        assert error.reason == "unusable"
+        assert error.message.startswith("CYBERARK_CACERT cannot be used: ")
+        # What requests reads by itself does not outrank the setting, and counts without it.
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+        assert sources.fetch("cyberark:Prod/db", Credentials(environ)) == VALUE
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca.bundle))
+        assert sources.fetch("cyberark:Prod/db", Credentials(without(environ, "CYBERARK_CACERT"))) == VALUE
+
+    def test_what_is_no_provider(self, provider: CredentialProvider, environ: dict[str, str]) -> None:
+        for url in ("ccp.example.test", "https://me:pa55-of-me@ccp", "https://ccp/x?y", "ftp://ccp"):
+            error = failure("cyberark:Prod/db", Credentials({**environ, "CYBERARK_CCP_URL": url}))
+            assert error.message == "CYBERARK_CCP_URL is not a plain address"
+            assert "pa55-of-me" not in shown(error)
+        elsewhere = {**environ, "CYBERARK_CCP_URL": f"{provider.url}/Own"}
+        error = failure("cyberark:Prod/db", Credentials(elsewhere))
+        assert (error.reason, error.message) == (
+            "wrong",
+            "CyberArk: HTTP 404: no Central Credential Provider answers there",
+        )
+        provider.service = "/Own"
+        assert sources.fetch("cyberark:Prod/db", Credentials(elsewhere)) == VALUE
+        provider.faults = [302]
+        error = failure("cyberark:Prod/db", Credentials(elsewhere))
+        assert "redirects are not followed" in error.message
+        provider.faults = [200]
+        error = failure("cyberark:Prod/db", Credentials(elsewhere))
+        assert error.message == "the answer is not that of a Central Credential Provider"
+
+    def test_what_passes_soon_is_asked_again(
+        self, provider: CredentialProvider, environ: dict[str, str]
+    ) -> None:
+        provider.faults = [503, 429]
+        assert sources.fetch("cyberark:Prod/db", Credentials(environ)) == VALUE
+        provider.faults = [503] * 3
+        assert failure("cyberark:Prod/db", Credentials(environ)).reason == "unreachable"
+
+    def test_a_probe_says_as_whom(self, environ: dict[str, str], patient: None) -> None:
+        found = sources.probe("cyberark", Credentials(environ))
+        assert (found.usable, found.who) == (True, "app")
+        assert found.note == f"with the certificate {environ['CYBERARK_CLIENT_CERT']}"
+        found = sources.probe("cyberark", Credentials({}))
+        assert (found.usable, found.missing) == (False, ["CYBERARK_CCP_URL", "CYBERARK_APP_ID"])
+
+
+# --- Conjur ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def conjur(ca: TestCA) -> Iterator[Conjur]:
+    with Conjur(ca.context()) as double:
+        double.keys["host/app"] = "1api-key-of-a-host"
+        double.jwts["a-jwt-of-a-test"] = "host/app"
+        for name, value in {
+            "prod/db password": VALUE,
+            "prod/tree": WHOLE.encode(),
+            "prod/seen": b"x",
+        }.items():
+            variable = double.variables[name] = Variable(value)
+            variable.read = variable.execute = {"host/app"}
+        double.variables["prod/seen"].execute = set()
+        double.variables["prod/hidden"] = Variable(b"pa55-that-is-hidden")
+        new = double.variables["prod/new"] = Variable()
+        new.read = new.execute = new.update = {"host/app"}
+        yield double
+
+
+@pytest.fixture
+def settings(conjur: Conjur, ca: TestCA) -> dict[str, str]:
+    return {
+        "CONJUR_APPLIANCE_URL": conjur.url,
+        "CONJUR_ACCOUNT": "acme",
+        "CONJUR_AUTHN_LOGIN": "host/app",
+        "CONJUR_AUTHN_API_KEY": "1api-key-of-a-host",
+        "CONJUR_CERT_FILE": str(ca.bundle),
+    }
+
+
+class TestConjur(SourceContract):
+    SCHEME = "conjur"
+    REASONS = frozenset({"missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable"})
+    WRITABLE = True
+
+    @pytest.fixture
+    def place(self, settings: dict[str, str]) -> Place:
+        secrets = ["1api-key-of-a-host", "pa55-that-is-hidden", "Token token="]
+        return Place("conjur:prod/db password", VALUE, lambda: Credentials(settings), secrets)
+
+    @pytest.fixture
+    def structured(self) -> str:
+        return "conjur:prod/tree"
+
+    @pytest.fixture
+    def vals(self) -> str:
+        return "ref+conjur://prod/db%20password"
+
+    @pytest.fixture
+    def fresh(self) -> str:
+        return "conjur:prod/new"
+
+    @pytest.fixture
+    def failing(
+        self, conjur: Conjur, settings: dict[str, str], silent: str, nobody_there: str, tmp_path: Path
+    ) -> Failing:
+        db = "conjur:prod/db%20password"
+
+        def expired() -> tuple[str, Credentials]:
+            conjur.lifetime = -1
+            path = tmp_path / "token"
+            path.write_bytes(conjur.token("host/app"))
+            return db, Credentials({**settings, "CONJUR_AUTHN_TOKEN_FILE": str(path)})
+
+        slow = {**settings, "CONJUR_APPLIANCE_URL": f"https://{silent}"}
+        away = {**settings, "CONJUR_APPLIANCE_URL": f"https://{nobody_there}"}
+        return lambda reason: {
+            "missing": lambda: ("conjur:prod/hidden", Credentials(settings)),
+            "denied": lambda: ("conjur:prod/seen", Credentials(settings)),
+            "expired": expired,
+            "unreachable": lambda: (db, Credentials(away)),
+            "slow": lambda: (db, Credentials(slow, timeout=PATIENCE)),
+            "wrong": lambda: (f"{db}?version=x", Credentials(settings)),
+            "unusable": lambda: (db, Credentials(without(settings, "CONJUR_ACCOUNT"))),
+        }[reason]()
+
+    def test_versions(self, conjur: Conjur, settings: dict[str, str]) -> None:
+        conjur.variables["prod/db password"].versions += [b"2", b"\xff\n"]
+        address = "conjur:prod/db password"
+        assert sources.fetch(address, Credentials(settings)) == b"\xff\n"
+        assert sources.fetch(f"{address}?version=1", Credentials(settings)) == VALUE
+        assert failure(f"{address}?version=4", Credentials(settings)).reason == "missing"
+
+    def test_a_key_that_is_wrong(self, settings: dict[str, str]) -> None:
+        wrong = {**settings, "CONJUR_AUTHN_API_KEY": "1api-key-of-nobody"}
+        error = failure("conjur:prod/tree", Credentials(wrong))
+        assert (error.reason, error.message) == ("denied", "Conjur refuses the login")
+        assert error.hint == "are CONJUR_AUTHN_LOGIN and CONJUR_AUTHN_API_KEY right?"
+        assert "1api-key-of-nobody" not in shown(error)
+
+    def test_a_key_in_a_file(self, settings: dict[str, str], tmp_path: Path) -> None:
+        (tmp_path / "key").write_text("1api-key-of-a-host\n")
+        by_file = without(settings, "CONJUR_AUTHN_API_KEY")
+        by_file["CONJUR_AUTHN_API_KEY_FILE"] = str(tmp_path / "key")
+        assert sources.fetch("conjur:prod/db password", Credentials(by_file)) == VALUE
+        (tmp_path / "key").unlink()
+        error = failure("conjur:prod/db password", Credentials(by_file))
+        assert error.reason == "unusable"
+
+    def test_jwt(self, conjur: Conjur, settings: dict[str, str], tmp_path: Path) -> None:
+        base = without(settings, "CONJUR_AUTHN_LOGIN", "CONJUR_AUTHN_API_KEY")
+        base["CONJUR_AUTHN_JWT_SERVICE_ID"] = "ci/gitlab"
+        (tmp_path / "jwt").write_text("a-jwt-of-a-test\n")
+        for more in (
+            {"CONJUR_AUTHN_JWT_TOKEN": "a-jwt-of-a-test"},
+            {"JWT_TOKEN_PATH": str(tmp_path / "jwt")},
+            {"CONJUR_AUTHN_JWT_TOKEN": "a-jwt-of-a-test", "CONJUR_AUTHN_JWT_HOST_ID": "host/app"},
+        ):
+            assert sources.fetch("conjur:prod/db password", Credentials({**base, **more})) == VALUE
+        assert conjur.logins() == [
+            "POST /authn-jwt/ci%2Fgitlab/acme/authenticate",
+            "POST /authn-jwt/ci%2Fgitlab/acme/authenticate",
+            "POST /authn-jwt/ci%2Fgitlab/acme/host%2Fapp/authenticate",
+        ]
+        error = failure("conjur:prod/tree", Credentials({**base, "CONJUR_AUTHN_JWT_TOKEN": "another-jwt"}))
+        assert error.reason == "denied"
+        assert error.hint == "is the JWT still valid, and do its claims fit the host in Conjur's policy?"
+        assert "another-jwt" not in shown(error)
+        error = failure("conjur:prod/tree", Credentials(base))
+        assert error.reason == "unusable"
+        assert "/var/run/secrets/kubernetes.io/serviceaccount/token" in error.message
+
+    def test_one_login_for_all(self, conjur: Conjur, settings: dict[str, str]) -> None:
+        credentials = Credentials(settings)
+        conjur.delay = 0.05
+        names = ["db password", "tree", "db%20password?version=1", "new", "seen"]
+        threads = [
+            threading.Thread(target=self._ask, args=(f"conjur:prod/{name}", credentials)) for name in names
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(conjur.logins()) == 1
+        assert len(conjur.calls) == 6
+
+    @staticmethod
+    def _ask(address: str, credentials: Credentials) -> None:
+        with contextlib.suppress(SourceError):  # some may not be had
+            sources.fetch(address, credentials)
+
+    def test_a_token_that_is_refused_is_got_anew(self, conjur: Conjur, settings: dict[str, str]) -> None:
+        credentials = Credentials(settings)
+        sources.fetch("conjur:prod/tree", credentials)
+        conjur.tokens.clear()
+        assert sources.fetch("conjur:prod/db password", credentials) == VALUE
+        assert len(conjur.logins()) == 2
+
+    def test_an_address_leads_a_login_nowhere_else(self, conjur: Conjur, settings: dict[str, str]) -> None:
+        address = f"ref+conjur://prod/tree?address={conjur.url}#/user"
+        elsewhere = {**settings, "CONJUR_APPLIANCE_URL": "https://conjur.example.test"}
+        error = failure(address, Credentials(elsewhere))
+        assert error.reason == "denied"
+        assert conjur.calls == []
+        allowed = {**elsewhere, "ENCCONF_CONJUR_ALLOWLIST": conjur.url}
+        assert sources.fetch(address, Credentials(allowed)) == b"alice"
+        whole = "ref+conjur://prod/tree?account=acme&login=host/app&apikey=1api-key-of-a-host#/user"
+        bare = without(settings, "CONJUR_ACCOUNT", "CONJUR_AUTHN_LOGIN", "CONJUR_AUTHN_API_KEY")
+        assert sources.fetch(whole, Credentials(bare)) == b"alice"
+        assert "1api-key" not in repr(sources.parse(whole))
+        for url in ("conjur.example.test", "https://me:pw@conjur", "https://conjur/x?y"):
+            error = failure("conjur:prod/tree", Credentials({**settings, "CONJUR_APPLIANCE_URL": url}))
+            assert error.message == "the address of the Conjur is not a plain one"
+
+    def test_authorities_as_a_text(
+        self, settings: dict[str, str], ca: TestCA, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        bare = without(settings, "CONJUR_CERT_FILE")
+        by_text = {**bare, "CONJUR_SSL_CERTIFICATE": ca.bundle.read_text()}
+        assert sources.fetch("conjur:prod/db password", Credentials(by_text)) == VALUE
+        assert (
+            sources.fetch("conjur:prod/db password", Credentials({**bare, "SSL_CERT_FILE": str(ca.bundle)}))
+            == VALUE
+        )
+        other = TestCA(tmp_path_factory.mktemp("other-ca")).bundle
+        for more in (
+            {},
+            {"CONJUR_SSL_CERTIFICATE": other.read_text()},
+            {"CONJUR_SSL_CERTIFICATE": other.read_text(), "SSL_CERT_FILE": str(ca.bundle)},
+            {"CONJUR_CERT_FILE": str(other), "CONJUR_SSL_CERTIFICATE": ca.bundle.read_text()},
+        ):
+            error = failure("conjur:prod/db password", Credentials({**bare, **more}))
+            assert error.reason == "unreachable"
+            assert error.hint == "CONJUR_CERT_FILE names the file with the authority of its certificate"
+        for more in ({"CONJUR_CERT_FILE": "/nonexistent"}, {"CONJUR_SSL_CERTIFICATE": "no PEM"}):
+            error = failure("conjur:prod/db password", Credentials({**bare, **more}))
+            assert error.reason in ("unusable", "unreachable")
+
+    def test_odd_answers(self, conjur: Conjur, settings: dict[str, str]) -> None:
+        for faults, reason in (
+            ([302], "wrong"),
+            ([500] * 3, "unreachable"),
+            ([422], "wrong"),
+            ([429] * 3, "unreachable"),
+        ):
+            conjur.faults = list(faults)
+            assert failure("conjur:prod/tree", Credentials(settings)).reason == reason
+            assert conjur.faults == []
+        with pytest.raises(SourceError, match="Conjur keeps no empty values"):
+            sources.store("conjur:prod/new", b"", Credentials(settings))
+        with pytest.raises(SourceError) as caught:
+            sources.store("conjur:prod/tree", b"x", Credentials(settings), replace=True)
+        assert caught.value.reason == "denied"
+        for name in ("", "/", "a//b", "a/../b"):
+            with pytest.raises(SourceError):
+                sources.fetch(f"conjur:{name}", Credentials(settings))
+
+    def test_a_probe_says_as_whom(self, settings: dict[str, str], patient: None) -> None:
+        found = sources.probe("conjur", Credentials(settings))
+        assert (found.usable, found.who) == (True, "host/app")
+        found = sources.probe("conjur", Credentials({}))
+        assert found.missing == ["CONJUR_APPLIANCE_URL", "CONJUR_ACCOUNT"]
+
+
+_THEIRS = """
+import asyncio, json, sys
+from conjur_api import Client
+from conjur_api.models import ConjurConnectionInfo, CredentialsData, SslVerificationMode
+from conjur_api.providers import AuthnAuthenticationStrategy, SimpleCredentialsProvider
+
+async def main(url, ca, name):
+    info = ConjurConnectionInfo(conjur_url=url, account="acme", cert_file=ca)
+    provider = SimpleCredentialsProvider()
+    provider.save(CredentialsData(username="host/app", api_key="1api-key-of-a-host", machine=url))
+    client = Client(
+        info,
+        authn_strategy=AuthnAuthenticationStrategy(provider),
+        ssl_verification_mode=SslVerificationMode.CA_BUNDLE,
+    )
+    await client.set("prod/new", "set by theirs")
+    print(json.dumps([(await client.get(name)).decode(), (await client.whoami())["username"]]))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_as_conjur_s_own_client_asks(conjur: Conjur, settings: dict[str, str], ca: TestCA) -> None:
+    """In another process, for what it brings with it."""
+    command = [sys.executable, "-W", "ignore", "-c", _THEIRS, conjur.url, str(ca.bundle), "prod/db password"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=clean_environ(), check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [VALUE.decode(), "host/app"]
+    theirs, conjur.calls = conjur.calls, []
+    credentials = Credentials(settings)
+    assert sources.fetch("conjur:prod/new", credentials) == b"set by theirs"
+    sources.store("conjur:prod/new", b"set by ours", credentials, replace=True)
+    assert sources.fetch("conjur:prod/db password", credentials) == VALUE
+    assert set(conjur.calls) <= {*theirs, "GET /secrets/acme/variable/prod%2Fnew"}

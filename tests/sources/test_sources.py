@@ -1,0 +1,468 @@
+"""What all sources share: addresses, fields, one call for many, and the table of docs/sources.md."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from contracts.source import EVERY_REASON, failure
+from oracle import clean_environ
+
+from encconf import sources
+from encconf.credentials import Credentials
+from encconf.errors import MasterKeyError, MissingExtraError, SourceError, SourceExtraError
+from encconf.sources import Uri, fields
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+SCHEMES = sorted(sources.TABLE)
+
+# --- addresses -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("env:A", Uri("env", "A", {}, None)),
+        ("ENV:A", Uri("env", "A", {}, None)),
+        (" file:/a/b \n", Uri("file", "/a/b", {}, None)),
+        ("file:///a/b", Uri("file", "/a/b", {}, None, vals=True)),
+        ("ref+file://a/b+", Uri("file", "a/b", {}, None, vals=True)),
+        ("secretref+vault://a/b#/c/d", Uri("vault", "a/b", {}, "c/d", vals=True)),
+        ("ref+awssecrets://a?version_id=x#y", Uri("awssm", "a", {"version_id": "x"}, "y", vals=True)),
+        ("ref+azurekeyvault://v/n", Uri("azkv", "v/n", {}, None, vals=True)),
+        (
+            "vault:a/b?version=3&namespace=x%26y#f%20g",
+            Uri("vault", "a/b", {"version": "3", "namespace": "x&y"}, "f g"),
+        ),
+        ("vault:a/b#", Uri("vault", "a/b", {}, None)),
+        ("env:a%20b", Uri("env", "a%20b", {}, None)),
+        ("cmd:a b #c", Uri("cmd", "a b", {}, "c")),
+        ("cmd:a b #/c/d", Uri("cmd", "a b", {}, "c/d")),
+        ("cmd:a b#c", Uri("cmd", "a b#c", {}, None)),
+        ("cmd:a ?b=c %41", Uri("cmd", "a ?b=c %41", {}, None)),
+    ],
+)
+def test_an_address(text: str, uri: Uri) -> None:
+    assert sources.parse(text) == uri
+    assert hash(sources.parse(text)) == hash(uri)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("", "this is not the address of a secret", "it begins with one of env:, file:, cmd:"),
+        ("hunter2", "this is not the address of a secret", "it begins with"),
+        ("env:", "there is no name after env:", "docs/sources.md"),
+        ("env:?x=y", "env: takes no x", "it takes decode"),
+        ("env:A?optoinal=true", "env: takes no optoinal", "did you mean optional?"),
+        ("env:a%00b", "the name after env: holds a NUL", "docs/sources.md"),
+        ("evn:A", "no kind of source is called evn", "did you mean env:?"),
+        ("magic:A", "no kind of source is called magic", "known are env, file"),
+    ],
+)
+def test_what_is_no_address(text: str, message: str, hint: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        sources.parse(text)
+    assert caught.value.message == message or caught.value.message.startswith("there is no name")
+    assert str(caught.value.hint).startswith(hint) or "takes" in message
+    assert caught.value.reason == "wrong"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AGE-SECRET-KEY-1QQQQHUNTER2",
+        "file:AGE-SECRET-KEY-1QQQQHUNTER2",
+        "vault:x/age-secret-key-1qqqqhunter2#f",
+        "AGE-PLUGIN-X-1HUNTER2",
+        "-----BEGIN OPENSSH PRIVATE KEY-----hunter2",
+        "vault:a/b?secret_id=hunter2",
+        "conjur:a?apikey=hunter2",
+        "cmd:login --password hunter2",
+        "env:A?fallback=hunter2",
+    ],
+)
+def test_a_secret_that_stands_in_an_address_is_not_repeated(text: str) -> None:
+    refused = text.startswith(("AGE", "-"))
+    if refused:
+        with pytest.raises(SourceError) as caught:
+            sources.parse(text)
+        told = f"{caught.value!r} {caught.value} {caught.value.hint}"
+    else:
+        uri = sources.parse(text)
+        told = f"{uri!r} {uri.label}"
+        if uri.scheme in ("file", "conjur", "vault"):
+            error = failure(text, Credentials({}))
+            told += f"{error!r} {error} {error.hint}"
+    assert "hunter2" not in told.lower()
+
+
+def test_a_label_cannot_move_the_cursor() -> None:
+    uri = sources.parse("file:/a%1b[2Jb#%1b[2J")
+    assert uri.label == "file:/a?[2Jb#?[2J"
+    assert len(sources.parse(f"file:/{'x' * 500}").label) < 130
+
+
+# --- what goes with every scheme -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "value", "expected"),
+    [
+        ("trim_nl=true", "a\n\n", b"a\n"),
+        ("trim_nl=true", "a\r\n", b"a"),
+        ("trim_nl=true", "a", b"a"),
+        ("trim_nl=false", "a\n", b"a\n"),
+        ("decode=base64", " YQ==\n", b"a"),
+        ("decode=base64", "_w==", SourceError),
+        ("decode=base64", "a", SourceError),
+        ("decode=rot13", "a", SourceError),
+        ("encode=base64", "a", b"YQ=="),
+        ("encode=base64&decode=base64", "YQ==", b"YQ=="),
+        ("encode=raw&decode=raw", "a", b"a"),
+    ],
+)
+def test_what_can_be_done_with_a_value(query: str, value: str, expected: bytes | type[SourceError]) -> None:
+    credentials = Credentials({"A": value})
+    if isinstance(expected, bytes):
+        assert sources.fetch(f"env:A?{query}", credentials) == expected
+        return
+    error = failure(f"env:A?{query}", credentials)
+    assert error.reason == "wrong"
+
+
+def test_what_stands_in_for_a_missing_secret() -> None:
+    credentials = Credentials({"TREE": '{"a": 1}'})
+    for address, value in {
+        "env:X?optional=true": b"",
+        "env:X?fallback=a%20b": b"a b",
+        "env:X?fallback_value=c": b"c",
+        "env:X?fallback=": b"",
+        "env:TREE?optional=true#b": b"",
+        "env:TREE?fallback=d#b": b"d",
+    }.items():
+        assert sources.fetch(address, credentials) == value
+    assert failure("env:X?optional=false", credentials).reason == "missing"
+    assert failure("file:/?fallback=x", credentials).reason == "wrong"
+
+
+# --- fields ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "value"),
+    [
+        ('{"a": "x"}', "a", "x"),
+        ('{"a": {"b": ["x", {"c": "y"}]}}', "a/b/1/c", "y"),
+        ('{"a/b": "whole", "a": {"b": "path"}}', "a/b", "whole"),
+        ('{"a": 1.10}', "a", "1.10"),
+        ('{"a": 12345678901234567890123}', "a", "12345678901234567890123"),
+        ('{"a": true, "b": false}', "b", "false"),
+        ('{"a": [1.50, "\\u00e4", null]}', "a", '[1.50,"ä",null]'),
+        ('{"a": ""}', "a", ""),
+        ('["x", "y"]', "1", "y"),
+        ("a: x\nb: [y, z]\n", "b/1", "z"),
+        ("a: 1.5\n", "a", "1.5"),
+        ("a: 2001-02-03\n", "a", "2001-02-03"),
+        ("a: !!binary /w==\n", "a", "\udcff"),
+    ],
+)
+def test_a_field(data: str, field: str, value: str) -> None:
+    found = fields.pick(data.encode(), field).decode(errors="surrogateescape")
+    assert found == value or (found.startswith(value) and data.startswith("a: 2001"))
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff", b"plain-s3cret", b"{s3cret", b"a: s3cret\n---\nb: 1\n", b"[" * 9000]
+)
+def test_what_has_no_fields(data: bytes) -> None:
+    with pytest.raises(SourceError) as caught:
+        fields.pick(data, "a")
+    assert caught.value.reason in ("wrong", "missing")
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("field", ["b", "a/b", "0", "l/x", "l/9", "l/-1", "l/1²", "l/99999999999999999999"])
+def test_a_field_that_is_not_there(field: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        fields.pick(b'{"a": "s3cret", "l": ["s3cret", "x"]}', field)
+    assert caught.value.reason == "missing"
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_field_is_put_as_it_is_and_the_others_stay() -> None:
+    assert fields.put(None, "a", "ä\n".encode(), replace=False) == '{"a":"ä\\n"}'.encode()
+    whole = b'{"n": 1.10, "big": 12345678901234567890123, "t": true, "l": [null], "a": "old"}'
+    assert fields.put(whole, "a", b"new", replace=True) == (
+        b'{"n":1.10,"big":12345678901234567890123,"t":true,"l":[null],"a":"new"}'
+    )
+
+
+# --- one call for many -----------------------------------------------------------------------
+
+
+class Store(ModuleType):
+    """A source ``double:`` that counts its calls and takes as long as it is told."""
+
+    QUERY = ()
+
+    def __init__(self) -> None:
+        super().__init__("store_of_sources")
+        self.calls = 0
+        self.wait = 0.0
+        self.errors: list[Exception] = []
+
+    def fetch(self, uri: Uri, credentials: Credentials) -> bytes:
+        self.calls += 1
+        time.sleep(self.wait)
+        if self.errors:
+            raise self.errors.pop(0)
+        return b'{"a": "1", "b": "2"}'
+
+    def probe(self, credentials: Credentials) -> sources.Probe:
+        time.sleep(self.wait)
+        raise MissingExtraError("it needs a package", hint="pip install it")
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    double = Store()
+    monkeypatch.setitem(sys.modules, double.__name__, double)
+    monkeypatch.setitem(sources.TABLE, "double", double.__name__)
+    return double
+
+
+def test_who_waits_gets_the_same_failure_and_who_comes_later_asks_anew(store: Store) -> None:
+    store.wait = 0.3
+    store.errors = [SourceError("no", reason="denied", hint="ask")]
+    credentials = Credentials({})
+    found: list[SourceError] = []
+    threads = [
+        threading.Thread(target=lambda n=n: found.append(failure(f"double:x#{n}", credentials)))
+        for n in "abc"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(error.message, error.reason, error.hint) for error in found] == [("no", "denied", "ask")] * 3
+    assert len({id(error) for error in found}) == 3
+    assert sorted(str(error.file) for error in found) == ["double:x#a", "double:x#b", "double:x#c"]
+    assert store.calls == 1
+    assert sources.fetch("double:x#a", credentials) == b"1"
+    assert sources.fetch("double:x#b", credentials) == b"2"
+    assert store.calls == 2
+    assert sources.fetch("double:y#b", credentials) == b"2"
+    assert store.calls == 3
+
+
+def test_an_error_of_a_server_becomes_one_of_a_source(store: Store) -> None:
+    plain, extra = MasterKeyError("refused"), MissingExtraError("it needs x", hint="pip install x")
+    expired = MasterKeyError("old", hint="renew it")
+    expired.reason = "expired"
+    store.errors = [plain, extra, expired]
+    error = failure("double:x", Credentials({}))
+    assert (error.reason, error.hint) == ("wrong", "docs/sources.md lists the forms")
+    error = failure("double:x", Credentials({}))
+    assert isinstance(error, SourceExtraError)
+    assert (error.reason, error.hint) == ("unusable", "pip install x")
+    error = failure("double:x", Credentials({}))
+    assert (error.reason, error.hint) == ("expired", "renew it")
+
+
+def test_a_fault_of_the_program_is_not_hidden(store: Store) -> None:
+    store.errors = [ZeroDivisionError("a bug")]
+    credentials = Credentials({})
+    with pytest.raises(ZeroDivisionError):
+        sources.fetch("double:x", credentials)
+    assert sources.fetch("double:x#a", credentials) == b"1"  # and nobody waits for ever
+
+
+def test_a_probe_takes_no_longer_than_it_may(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = sources.probe("double", Credentials({}))
+    assert (found.usable, found.missing, found.note) == (False, ["it needs a package"], "pip install it")
+    monkeypatch.setattr(sources, "PROBE_LIMIT", 0.2)
+    store.wait = 2
+    begun = time.monotonic()
+    found = sources.probe("double", Credentials({}))
+    assert (found.usable, found.missing) == (False, ["an answer within 0.2 s"])
+    assert time.monotonic() - begun < 1.5
+    with pytest.raises(SourceError):
+        sources.probe("magic", Credentials({}))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_probe_of_an_empty_machine(scheme: str) -> None:
+    found = sources.probe(scheme, Credentials({"NO_GCE_CHECK": "true", "AWS_EC2_METADATA_DISABLED": "true"}))
+    assert found.usable is (scheme in ("env", "file", "cmd"))
+    assert found.usable or found.missing
+
+
+@pytest.mark.parametrize(
+    ("vendor", "product", "tag", "whose"),
+    [
+        ("Amazon EC2", "m5.large", "Amazon EC2", "aws"),
+        ("Google", "Google Compute Engine", "", "gcp"),
+        ("Microsoft Corporation", "Virtual Machine", "7783-7084-3265-9085-8269-3286-77", "azure"),
+        ("Microsoft Corporation", "Virtual Machine", "", ""),
+        ("LENOVO", "20XW", "No Asset", ""),
+    ],
+)
+def test_whose_machine_this_is(tmp_path: Path, vendor: str, product: str, tag: str, whose: str) -> None:
+    names = {"sys_vendor": vendor, "product_name": product, "chassis_asset_tag": tag}
+    for name, text in names.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    assert sources.machine(str(tmp_path)) == whose
+    assert sources.machine(str(tmp_path / "nothing")) == ""
+
+
+# --- packages --------------------------------------------------------------------------------
+
+_WITHOUT = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if f"{name}.".startswith(f"{sys.argv[1]}."):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+from encconf import sources
+from encconf.credentials import Credentials
+from encconf.errors import SourceExtraError
+
+uri = sources.parse(sys.argv[2])  # naming a secret needs no package
+who = Credentials.from_env()
+for use in (lambda: sources.fetch(uri, who), lambda: sources.store(uri, b"x", who)):
+    try:
+        use()
+    except SourceExtraError as error:
+        print(error.reason, error.hint)
+sources.PROBE_LIMIT = 30  # loading takes its time where much else goes on
+found = sources.probe(uri.scheme, who)
+print(found.usable, found.missing[0] if "pip" in found.missing[0] else found.note)
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "address", "extra", "environ"),
+    [
+        ("keyring", "keyring:a/b", "keyring", {}),
+        ("hvac", "vault:a/b#c", "vault", {"VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t"}),
+        (
+            *("requests", "conjur:a/b", "cyberark"),
+            {
+                "CONJUR_APPLIANCE_URL": "http://127.0.0.1:9",
+                "CONJUR_ACCOUNT": "a",
+                "CONJUR_AUTHN_LOGIN": "l",
+                "CONJUR_AUTHN_API_KEY": "k",
+            },
+        ),
+        ("botocore", "awssm:a", "aws", {"AWS_REGION": "eu-central-1"}),
+        ("botocore", "awsssm:/a", "aws", {"AWS_REGION": "eu-central-1"}),
+        ("google.cloud.secretmanager_v1", "gcpsm:p/a", "gcp", {"NO_GCE_CHECK": "true"}),
+        ("google_crc32c", "gcpsm:p/a", "gcp", {"NO_GCE_CHECK": "true"}),
+        ("azure", "azkv:v/a", "azure", {}),
+        ("azure.keyvault.secrets", "azkv:v/a", "azure", {}),
+    ],
+)
+def test_a_package_that_is_not_there(package: str, address: str, extra: str, environ: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, package, address],
+        env=clean_environ({"PYTHONPATH": str(ROOT), **environ}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    hint = f"pip install 'encconf[{extra}]'"
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [f"unusable {hint}"] * 2
+    assert lines[2] == f"False {hint}"
+
+
+def test_an_address_loads_no_sdk() -> None:
+    code = (
+        "import sys\nfrom encconf import sources\nfrom encconf.credentials import Credentials\n"
+        "for scheme in sources.TABLE: sources.parse(f'{scheme}:a/b?optional=true')\n"
+        "assert sources.fetch('env:A', Credentials({'A': '1'})) == b'1'\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env=clean_environ({"PYTHONPATH": str(ROOT)}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    foreign = {
+        "azure",
+        "boto3",
+        "botocore",
+        "google",
+        "grpc",
+        "hvac",
+        "keyring",
+        "requests",
+        "subprocess",
+        "typing",
+    }
+    assert foreign & set(done.stdout.split()) == set()
+
+
+# --- the page --------------------------------------------------------------------------------
+
+
+def _rows(heading: str) -> dict[str, str]:
+    """The rows of the table under a heading, by their first cell."""
+    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.*?) \| (.*) \|$", section, re.MULTILINE)
+    return dict(rows[1:])
+
+
+def test_the_page_has_every_scheme() -> None:
+    rows = _rows("What there is")
+    assert [name.strip("`:") for name in rows] == list(sources.TABLE)
+    for name, row in rows.items():
+        address, who, read, write = row.split(" | ")
+        assert address.startswith(f"`{name.strip('`')}")
+        assert who
+        assert read
+        assert (write == "cannot be written") is (name.strip("`:") not in sources.writable())
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_page_tells_what_its_module_does(scheme: str) -> None:
+    module = importlib.import_module(sources.TABLE[scheme])
+    sections = re.split(r"^### ", PAGE, flags=re.MULTILINE)[1:]
+    (section,) = [text for text in sections if re.search(rf"`{scheme}:", text.partition("\n")[0])]
+    for name in module.QUERY:
+        assert f"`{name}" in section, name
+    docstring = str(module.__doc__)
+    permissions = set(re.findall(r"\b(?:secretsmanager|ssm|kms):[A-Z]\w+|secretmanager\.\w+\.\w+", docstring))
+    for permission in permissions:
+        assert f"`{permission}`" in PAGE
+    for variable in re.findall(
+        r"\b(?:VAULT|CYBERARK|CONJUR|ENCCONF|GCP|GOOGLE|AWS)_[A-Z_]+[A-Z]\b", docstring
+    ):
+        assert variable in PAGE, variable
+
+
+def test_the_page_has_every_reason() -> None:
+    assert tuple(_rows("When something fails")) == EVERY_REASON
+    assert set(sources._HINTS) == set(EVERY_REASON)
+
+
+def test_every_alias_leads_to_a_scheme() -> None:
+    assert set(sources.ALIASES.values()) <= set(sources.TABLE)
+    assert not set(sources.ALIASES) & set(sources.TABLE)

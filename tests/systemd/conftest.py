@@ -1,0 +1,28 @@
+"""One systemd user manager for all the tests of this folder, and projects to serve from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey
+from project import Project
+
+from .manager import Manager
+
+
+@pytest.fixture(scope="session")
+def manager() -> Iterator[Manager]:
+    with Manager() as running:
+        yield running
+
+
+@pytest.fixture
+def project(manager: Manager, home: Path) -> Project:
+    """A project that units can see; its name has a sign that systemd expands."""
+    folder = manager.folder / f"p%{len(list(manager.folder.glob('p%*')))}"
+    folder.mkdir(mode=0o700)
+    made = Project(folder, home, AgeKey.generate())
+    made.rules()
+    return made

@@ -1,0 +1,433 @@
+"""`encconf systemd serve`: a real manager asks for the values of its units, and others try to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from project import Project
+
+from encconf.credentials import Credentials
+from encconf.systemd.rules import read as rule_of
+from encconf.systemd.server import CredentialServer, Listening
+from encconf.systemd.values import Values
+
+from .manager import Manager
+
+pytestmark = pytest.mark.services
+
+PLAIN = """\
+db:
+    password: "hunter2 \\u2603"
+    port: 5432
+    debug: true
+    ratio: 1.5
+empty: ""
+multi: "one\\ntwo\\n"
+users: [alice, {name: bob}]
+none: null
+tenants:
+    a: {token: for a}
+    b: {token: for b}
+    c: {other: 1}
+big: BIG
+"""
+BIG = "0123456789abcdef" * 40_000  # 640 KB: more than any socket's buffer
+REFUSED = 243  # 243/CREDENTIALS, see systemd.exec(5)
+
+
+@pytest.fixture
+def values(project: Project) -> Project:
+    project.write("s.yaml", PLAIN.replace("BIG", BIG))
+    project.run("encrypt", "s.yaml")
+    return project
+
+
+class Server:
+    """A running server; ``path`` is its socket."""
+
+    def __init__(self, project: Project, *args: str) -> None:
+        self.path = project.path("run/c.sock")
+        words = ["systemd", "serve", "s.enc.yaml", "--socket", str(self.path), *args]
+        self._log = project.path(f"log{len(list(project.folder.glob('log*')))}")
+        with open(self._log, "wb") as log:
+            self.process = project.popen(*words, stderr=log)
+        self.wait("listening on")
+
+    def wait(self, text: str, count: int = 1) -> None:
+        deadline = time.monotonic() + 20
+        while self.log().count(text) < count:
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.01)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(20) == 0, self.log()
+
+
+@contextlib.contextmanager
+def serving(project: Project, *args: str) -> Iterator[Server]:
+    server = Server(project, *args)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+def allow(*rules: str) -> list[str]:
+    return [word for rule in rules for word in ("--allow", rule)]
+
+
+def asked(path: Path, name: bytes | None, *, pause: float = 0) -> bytes:
+    """What a process gets that binds to an abstract name, as systemd does, and reads to the end."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        if name is not None:
+            peer.bind(name)
+        peer.settimeout(20)
+        peer.connect(str(path))
+        peer.shutdown(socket.SHUT_WR)
+        time.sleep(pause)
+        parts = []
+        while part := peer.recv(1 << 16):
+            parts.append(part)
+        return b"".join(parts)
+
+
+def refused(answer: bytes) -> bool:
+    """Whether it is what systemd takes for a fault: more than 1 MiB, and nothing in it."""
+    return len(answer) > 1 << 20 and not answer.strip(b"\0")
+
+
+class TestUnits:
+    def test_values(self, manager: Manager, values: Project) -> None:
+        names = ["db.password", "db.port", "db.debug", "db.ratio", "empty", "multi", "users", "db", "big"]
+        rules = allow(*(f"app.service:{name}={name}" for name in names), "app:all=.")
+        with serving(values, *rules) as server:
+            lines = [f"LoadCredential={name}:{server.path}".replace("%", "%%") for name in [*names, "all"]]
+            out = values.path("out")
+            # Together they are more than systemd lets a unit have.
+            done = manager.run(f"cd $CREDENTIALS_DIRECTORY; cp * '{out}'", *lines, name="app.service")
+            assert (done.code, done.result) == (REFUSED, "exit-code"), (done, server.log(), manager.log())
+            out.mkdir()
+            done = manager.run(f"cd $CREDENTIALS_DIRECTORY; cp * '{out}'", *lines[:-1], name="app.service")
+            assert (done.code, done.result) == (0, "success"), (done, server.log(), manager.log())
+            done = manager.run(f"cd $CREDENTIALS_DIRECTORY; cp * '{out}'", lines[-1], name="app.service")
+            assert (done.code, done.result) == (0, "success"), (done, server.log())
+            server.stop()
+            log = server.log()
+        got = {path.name: path.read_bytes() for path in out.iterdir()}
+        assert got.pop("all").decode() == values.read("s.yaml")
+        assert json.loads(got.pop("users")) == ["alice", {"name": "bob"}]
+        assert json.loads(got.pop("db")) == {
+            "password": "hunter2 ☃", "port": 5432, "debug": True, "ratio": 1.5,
+        }  # fmt: skip
+        assert got == {
+            "db.password": "hunter2 ☃".encode(),
+            "db.port": b"5432",
+            "db.debug": b"true",
+            "db.ratio": b"1.5",
+            "empty": b"",
+            "multi": b"one\ntwo\n",
+            "big": BIG.encode(),
+        }
+        assert "app.service: db.password: given" in log
+        assert "hunter2" not in log
+        assert "for a" not in log
+        assert not server.path.exists()
+
+    def test_who_gets_what(self, manager: Manager, values: Project) -> None:
+        rules = values.write(
+            "rules", "# who\n\napp.service:password=db.password\nt@*.service:t=tenants.%i.token\n"
+        )
+        rules.chmod(0o600)
+        with serving(values, "--allow-from", "rules") as server:
+            where = str(server.path).replace("%", "%%")
+
+            def run(unit: str, credential: str) -> object:
+                script = f"cat $CREDENTIALS_DIRECTORY/{credential}"
+                done = manager.run(script, f"LoadCredential={credential}:{where}", name=unit)
+                return done.out if (done.code, done.result) == (0, "success") else done.code
+
+            assert run("app.service", "password") == "hunter2 ☃"
+            assert run("other.service", "password") == REFUSED
+            assert run("xapp.service", "password") == REFUSED
+            assert run("app.service", "port") == REFUSED
+            assert run("t@a.service", "t") == "for a"
+            assert run("t@b.service", "t") == "for b"
+            assert run("t@c.service", "t") == REFUSED
+            assert run("t@nobody.service", "t") == REFUSED
+            assert run("t.service", "t") == REFUSED
+            server.stop()
+            assert "other.service: password: refused: no rule allows it" in server.log()
+            assert "t@c.service: t: refused: there is no value for this instance" in server.log()
+
+    def test_names_as_long_as_can_be(self, manager: Manager, values: Project) -> None:
+        unit = "u" * 60 + ".service"
+        longest = "c" * (83 - len(unit))
+        with serving(values, *allow(f"{unit}:{longest}=db.port")) as server:
+            where = str(server.path).replace("%", "%%")
+            for name, code in ((longest, 0), (longest + "c", REFUSED)):
+                done = manager.run(
+                    f"cat $CREDENTIALS_DIRECTORY/{name}", f"LoadCredential={name}:{where}", name=unit
+                )
+                assert (done.code, done.out) == (code, "" if code else "5432")
+        rule = f"{unit}:{longest}c=db.port"
+        done = values.run("systemd", "serve", "s.enc.yaml", "--allow", rule, code=2)
+        assert "have 84 bytes together" in done.err
+
+    def test_without_the_server_there_is_no_value(self, manager: Manager, values: Project) -> None:
+        """The same as when it is killed: a unit never starts with less than its secret."""
+        with serving(values, *allow("app.service:p=db.password")) as server:
+            pass
+        line = f"LoadCredential=p:{server.path}".replace("%", "%%")
+        assert manager.run("true", line, name="app.service").result == "exit-code"
+
+    def test_why_nobody_is_hung_up_on(self, manager: Manager) -> None:
+        """What systemd makes of a server that only closes: a unit that starts, with an empty secret."""
+        path = manager.folder / "hang-up.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            listener.settimeout(20)
+            closing = threading.Thread(target=lambda: listener.accept()[0].close())
+            closing.start()
+            done = manager.run("stat -c %s $CREDENTIALS_DIRECTORY/p", f"LoadCredential=p:{path}")
+            closing.join()
+        assert (done.code, done.out) == (0, "0\n")
+
+
+class TestPeers:
+    """What a process gets that is not systemd."""
+
+    def test_names(self, values: Project) -> None:
+        with serving(values, *allow("app.service:p=db.password", "empty.service:p=empty")) as server:
+            path = server.path
+            assert asked(path, b"\0c0ffee/unit/app.service/p").decode() == "hunter2 ☃"
+            assert asked(path, b"\0c0ffee/unit/empty.service/p") == b""
+            for name in (
+                b"\0c0ffee/unit/app.service/q", b"\0c0ffee/unit/app.service/p/", b"\0c0ffee/unit//p",
+                b"\0/unit/app.service/p", b"\0C0FFEE/unit/app.service/p", b"\0c0ffee/unit/app/p",
+                b"\0xyz/unit/app.service/p", b"\0c0ffee/unit/app.service/p\0",
+                b"\0c0ffee/unit/app.service/../p",
+                b"\x000123456789abcdef0/unit/app.service/p", b"\0c0ffee/unit/x/../app.service/p",
+                b"\0c0ffee/unit/app.service/p\n", b"\0c0ffee/unit/app.service/\xff", b"\0\xff" + b"x" * 100,
+            ):  # fmt: skip
+                assert refused(asked(path, name)), name
+            assert refused(asked(path, None))
+            log = server.log()
+            assert log.count("the peer's socket has no name of systemd's") == 14, log
+            server.stop()
+
+    def test_a_pathname_is_no_name(self, values: Project) -> None:
+        folder = values.path("c0ffee/unit/app.service")
+        folder.mkdir(parents=True)
+        with serving(values, *allow("app.service:p=db.password")) as server:
+            os.chdir(values.folder)
+            assert refused(asked(server.path, os.fsencode("c0ffee/unit/app.service/p")))
+
+    def test_another_user(self, values: Project, manager: Manager) -> None:
+        """The socket is its owner's alone; and if it were not, the kernel says who is there."""
+        script = (
+            "import os, socket, sys\n"
+            "peer = socket.socket(socket.AF_UNIX); peer.bind(b'\\0c0ffee/unit/app.service/p')\n"
+            "os.setgid(65534); os.setuid(65534)\n"
+            "peer.connect(sys.argv[1]); peer.shutdown(1)\n"
+            "size = 0\n"
+            "while part := peer.recv(65536): size += len(part); assert not part.strip(b'\\0')\n"
+            "print(size)\n"
+        )
+        with serving(values, *allow("app.service:p=db.password")) as server:
+            assert stat.S_IMODE(os.stat(server.path).st_mode) == 0o600
+            assert stat.S_IMODE(os.stat(server.path.parent).st_mode) == 0o700
+            command = [sys.executable, "-c", script, str(server.path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+            assert "PermissionError" in done.stderr
+            for folder in (server.path.parent, values.folder, manager.folder):
+                folder.chmod(0o755)
+            server.path.chmod(0o666)
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+            finally:
+                manager.folder.chmod(0o700)
+            assert int(done.stdout) > 1 << 20
+            assert "a process of user 65534 asked" in server.log()
+            server.stop()
+
+    def test_slow_ones_keep_nobody(self, values: Project) -> None:
+        """Peers that never read are left alone after a while, and those that do get theirs meanwhile."""
+        with serving(values, *allow("app.service:p=db.password", "app.service:b=big")) as server:
+            slow = []
+            for number in range(40):
+                peer = socket.socket(socket.AF_UNIX)
+                peer.bind(b"\0%x/unit/app.service/%s" % (number, b"b" if number % 2 else b"nothing"))
+                peer.connect(str(server.path))
+                slow.append(peer)
+            started = time.monotonic()
+            assert asked(server.path, b"\0aaaa/unit/app.service/p").decode() == "hunter2 ☃"
+            assert time.monotonic() - started < 3
+            assert asked(server.path, b"\0bbbb/unit/app.service/b", pause=1) == BIG.encode()
+            server.wait("too slow", 40)
+            for peer in slow:
+                peer.close()
+            server.stop()
+
+    def test_many_at_once(self, values: Project) -> None:
+        with serving(values, *allow("app.service:p=db.password", "app.service:b=big")) as server:
+            answers: list[bytes] = []
+
+            def ask(number: int) -> None:
+                name = b"\0%x/unit/app.service/%s" % (number, b"b" if number % 20 == 0 else b"p")
+                answers.append(asked(server.path, name))
+
+            threads = [threading.Thread(target=ask, args=(number,)) for number in range(300)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            assert sorted(answers, key=len) == ["hunter2 ☃".encode()] * 285 + [BIG.encode()] * 15
+            server.stop()
+
+    def test_where_no_thread_can_be_had(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It answers all the same: to hang up would be to give an empty value."""
+        rule = rule_of("app.service:p=p")
+        values = Values([], [rule], Credentials.from_env)
+        monkeypatch.setattr(values, "get", lambda rule, instance: b"hunter2")
+        path = tmp_path / "run" / "c.sock"
+        log: list[str] = []
+        with Listening(str(path)) as listener:
+            desk = CredentialServer(listener, values, [rule], log=log.append)
+            running = threading.Thread(target=desk.run)
+            running.start()
+
+            def start(_: threading.Thread) -> None:
+                raise RuntimeError("can't start new thread")
+
+            monkeypatch.setattr(threading.Thread, "start", start)
+            answers = [asked(path, b"\0a/unit/app.service/%s" % name) for name in (b"p", b"q")]
+            desk.stop()
+            running.join(20)
+        assert answers[0] == b"hunter2"
+        assert refused(answers[1])
+        assert log == ["app.service: p: given", "app.service: q: refused: no rule allows it"]
+
+
+class TestChanges:
+    def change(self, project: Project, value: str) -> None:
+        project.run("set", "s.enc.yaml", "db.password", value)
+
+    def test_sighup(self, values: Project) -> None:
+        with serving(values, *allow("app.service:p=db.password")) as server:
+            self.change(values, "new")
+            assert asked(server.path, b"\0a/unit/app.service/p").decode() == "hunter2 ☃"
+            server.process.send_signal(signal.SIGHUP)
+            server.wait("opened the files anew")
+            assert asked(server.path, b"\0b/unit/app.service/p") == b"new"
+            values.write("s.enc.yaml", "damaged: [")
+            server.process.send_signal(signal.SIGHUP)
+            server.wait("parse: s.enc.yaml")
+            assert asked(server.path, b"\0c/unit/app.service/p") == b"new"
+            server.stop()
+
+    def test_watching(self, values: Project) -> None:
+        with serving(values, "--reload", *allow("app.service:p=db.password")) as server:
+            self.change(values, "new")
+            assert asked(server.path, b"\0a/unit/app.service/p") == b"new"
+            whole = values.read("s.enc.yaml")
+            values.write("s.enc.yaml", "damaged: [")
+            assert refused(asked(server.path, b"\0b/unit/app.service/p"))
+            values.write("s.enc.yaml", whole)
+            assert asked(server.path, b"\0c/unit/app.service/p") == b"new"
+            server.stop()
+
+    def test_later_files_win(self, values: Project) -> None:
+        values.write("late.yaml", "db: {password: late}\n")
+        values.run("encrypt", "-i", "late.yaml")
+        with serving(values, "late.yaml", *allow("a.service:p=db.password", "a.service:q=db.port")) as server:
+            assert asked(server.path, b"\0a/unit/a.service/p") == b"late"
+            assert asked(server.path, b"\0b/unit/a.service/q") == b"5432"
+
+    def test_memory(self, values: Project) -> None:
+        with serving(values, *allow("app.service:p=db.password")) as server:
+            limits = Path(f"/proc/{server.process.pid}/limits").read_text()
+            core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+            assert core.split()[4:6] == ["0", "0"]
+            words = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+            assert b"hunter2" not in words
+            found = subprocess.run(
+                ["grep", "-rl", "hunter2", str(values.folder)], capture_output=True, check=False
+            )
+            assert found.stdout.decode().splitlines() == [str(values.path("s.yaml"))]
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("args", "code", "said"),
+        [
+            ([], 1, "nobody would get any"),
+            (["--allow", "nonsense"], 1, "is not a rule"),
+            (["--allow", "app.timer:p=db.port"], 1, "is not the name of a unit"),
+            (["--allow", "a/b.service:p=db.port"], 1, "is not the name of a unit"),
+            (["--allow", "app.service:a b=db.port"], 1, "is not a name for a credential"),
+            (["--allow", "app.service:..=db.port"], 1, "is not a name for a credential"),
+            (["--allow", "app.service:a\\b=db.port"], 1, "is not a name for a credential"),
+            (["--allow", "app.service:p=db["], 91, "path"),
+            (["--allow", "app.service:p=db.nothing"], 1, "there is nothing at db.nothing"),
+            (["--allow", "app.service:p=none"], 4, "is null"),
+            (["--allow", "app.service:p=tenants.%i.token"], 1, "has instances"),
+            (["--allow", "a@*.service:p=users.%i"], 4, "needs a mapping"),
+            (["--allow", "app.service:p=db.port", "--idle", "x"], 1, "number of seconds"),
+            (["--allow-from", "nowhere"], 100, "nowhere"),
+            (["--allow-from", "open"], 2, "open: others may write it"),
+            (["--allow-from", "foreign"], 2, "foreign: it belongs to somebody else"),
+            (["--allow-from", "wrong"], 1, "wrong: line 2"),
+            (["--allow-from", "long"], 2, "long: line 1: the names app.service and xxx"),
+        ],
+    )  # fmt: skip
+    def test_at_start(self, values: Project, args: list[str], code: int, said: str) -> None:
+        values.write("open", "app.service:p=db.port\n").chmod(0o666)
+        values.write("wrong", "# x\nno rule\n").chmod(0o600)
+        values.write("long", f"app.service:{'x' * 99}=db.port\n").chmod(0o600)
+        os.chown(values.write("foreign", "app.service:p=db.port\n"), 65534, -1)
+        done = values.run("systemd", "serve", "s.enc.yaml", "--socket", "run/c.sock", *args, code=code)
+        assert said in done.err
+
+    def test_sockets(self, values: Project) -> None:
+        rule = ["--allow", "app.service:p=db.port"]
+
+        def fails(path: str, code: int = 1) -> str:
+            return values.run("systemd", "serve", "s.enc.yaml", "--socket", path, *rule, code=code).err
+
+        assert "at most 107 bytes" in fails("x" * 120)
+        assert "cannot listen there" in fails("no/such/folder/c.sock", 3)
+        values.path("open").mkdir()
+        values.path("open").chmod(0o777)
+        assert "others may write to" in fails("open/c.sock")
+        values.write("plain", "")
+        assert "is not a socket" in fails("plain")
+        with serving(values, *rule):
+            assert "another process does" in fails("run/c.sock")
+        # One that a killed server has left is in nobody's way.
+        assert values.path("run/c.sock").exists()
+        with serving(values, *rule) as server:
+            server.stop()
+        assert (
+            "no-key"
+            in values.run("systemd", "serve", "s.enc.yaml", *rule, environ={"SOPS_AGE_KEY": ""}, code=128).err
+        )

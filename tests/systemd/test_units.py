@@ -1,0 +1,214 @@
+"""`encconf systemd unit`: what it writes works in a real systemd, as it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import Project
+
+from encconf.errors import EncconfError
+from encconf.systemd import units
+
+from .manager import Manager
+
+pytestmark = pytest.mark.services
+
+PLAIN = """\
+db:
+    password: "hunter2 $HOME %h \\\\"
+    port: 5432
+"od d": {"k[0]": odd, 'it"s': quoted}
+tenants:
+    a: {token: for a}
+    b: {token: for b}
+empty: {}
+"""
+NAME = "s $HOME %h.enc.yaml"  # everything that a command line in a unit may stumble over
+
+
+@pytest.fixture
+def values(project: Project) -> Project:
+    project.write("s.yaml", PLAIN)
+    project.run("encrypt", "-o", NAME, "s.yaml")
+    project.write("key.txt", project.key.identity + "\n").chmod(0o600)
+    return project
+
+
+def key(manager: Manager, project: Project, name: str) -> Path:
+    """Tell the service by a drop-in where the key is, and where its log shall be."""
+    path = str(project.path("key.txt")).replace("%", "%%")
+    log = manager.folder / f"{name}.log"
+    lines = f"Environment=SOPS_AGE_KEY_FILE={path}\nStandardError=append:{log}\n"
+    manager.unit(f"{name}-credentials.service.d/key.conf", f"[Service]\n{lines}")
+    return log
+
+
+def test_a_unit_gets_its_values(manager: Manager, values: Project) -> None:
+    done = values.run("systemd", "unit", "--user", "-u", "one", "--env", "-o", str(manager.units), NAME)
+    assert "systemctl --user daemon-reload" in done.err
+    log = key(manager, values, "one")
+    manager.systemctl("daemon-reload")
+    script = 'cd "$CREDENTIALS_DIRECTORY"; head -n 99 *; cat "$DB_PASSWORD_FILE"'
+    done2 = manager.run(script, name="one.service")
+    assert (done2.code, done2.result) == (0, "success"), (done2, manager.log())
+    assert done2.out.split("==> ")[1:-1] == [
+        "DB_PASSWORD <==\nhunter2 $HOME %h \\\n",
+        "DB_PORT <==\n5432\n",
+        "OD_D_IT_S <==\nquoted\n",
+        "OD_D_K_0_ <==\nodd\n",
+        "TENANTS_A_TOKEN <==\nfor a\n",
+    ]
+    assert done2.out.endswith("<==\nfor bhunter2 $HOME %h \\")
+    # systemd started the service, which is ready and reloads; its words have names and no values.
+    service = "one-credentials.service"
+    assert manager.show(service, "ActiveState") == "active"
+    values.run("set", NAME, "db.port", "6543")
+    manager.systemctl("reload", service)
+    assert "6543" in manager.run(script, name="one.service").out
+    assert "one.service: DB_PORT: given" in log.read_text()
+    assert "hunter2" not in log.read_text()
+    assert manager.show(service, "MemorySwapMax") == "0"
+    # Another unit with the same lines gets nothing.
+    stolen = f"LoadCredential=DB_PASSWORD:{manager.runtime}/one-credentials/credentials.sock"
+    other = manager.run("cat $CREDENTIALS_DIRECTORY/*", stolen, name="other.service")
+    assert (other.code, other.out) == (243, "")
+
+
+def test_instances_and_names(manager: Manager, values: Project) -> None:
+    rules = ["-a", "token=tenants.%i.token", "-a", 'odd=["od d"]["k[0]"]', "-a", 'quoted=["od d"][\'it"s\']']
+    values.run("systemd", "unit", "--user", "-u", "two@.service", *rules, "-o", str(manager.units), NAME)
+    key(manager, values, "two")
+    manager.systemctl("daemon-reload")
+    for instance, token in (("a", "for a"), ("b", "for b")):
+        done = manager.run("cat $CREDENTIALS_DIRECTORY/*", name=f"two@{instance}.service")
+        assert (done.code, done.out) == (0, f"oddquoted{token}"), manager.log()
+    assert manager.run("true", name="two@c.service").code == 243
+
+
+def test_odd_names_of_credentials(manager: Manager, values: Project) -> None:
+    """And a file whose name is no UTF-8; the variables have names that variables can have."""
+    odd = os.fsdecode(b"s\xff.enc.yaml")
+    os.rename(values.path(NAME), values.path(odd))
+    rules = ["-a", "db.port%n=db.port", "-a", "5\"'$xy=db.password"]
+    values.run("systemd", "unit", "--user", "-u", "odd", "--env", *rules, "-o", str(manager.units), odd)
+    key(manager, values, "odd")
+    manager.systemctl("daemon-reload")
+    done = manager.run(
+        'cat "$DB_PORT_N_FILE" "$_5___XY_FILE"; ls "$CREDENTIALS_DIRECTORY"', name="odd.service"
+    )
+    assert (done.code, done.out) == (0, "5432hunter2 $HOME %h \\5\"'$xy\ndb.port%n\n"), manager.log()
+
+
+def test_the_service_s_own_key_is_a_credential(manager: Manager, values: Project) -> None:
+    sealed = manager.credential("encconf-identity", values.key.identity.encode())
+    words = ["systemd", "unit", "--user", "-u", "three", "--identity", str(sealed), NAME]
+    values.run(*words, "-o", str(manager.units), environ={"XDG_CONFIG_HOME": "/nowhere"})
+    manager.systemctl("daemon-reload")
+    done = manager.run("cat $CREDENTIALS_DIRECTORY/DB_PORT", name="three.service")
+    assert (done.code, done.out) == (0, "5432"), manager.log()
+
+
+def test_a_service_without_its_key(manager: Manager, values: Project) -> None:
+    """It cannot open the file, and so the unit does not start, with an empty value say."""
+    values.run("systemd", "unit", "--user", "-u", "keyless", "-o", str(manager.units), NAME)
+    manager.systemctl("daemon-reload")
+    done = manager.run("true", name="keyless.service")
+    assert (done.code, done.result) == (243, "exit-code"), manager.log()
+    assert manager.show("keyless-credentials.service", "Result") in ("exit-code", "start-limit-hit")
+
+
+def test_systemd_finds_no_fault(manager: Manager, values: Project) -> None:
+    """Also with the hardening that is for the system's own manager."""
+    folder = values.path("units")
+    values.run("systemd", "unit", "-u", "app.service", "-o", str(folder), NAME)
+    (folder / "app.service").write_text("[Service]\nExecStart=/bin/true\n")
+    names = ["app.service", "app-credentials.socket", "app-credentials.service"]
+    done = subprocess.run(
+        ["systemd-analyze", "--user", "verify", "--man=no", *(str(folder / name) for name in names)],
+        env=manager.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = [line for line in done.stderr.splitlines() if str(folder) in line]
+    assert said == []
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_hardened_service(manager: Manager, values: Project) -> None:
+    """The system's variant runs and answers, without what namespaces in a container cannot do."""
+    values.run("systemd", "unit", "-u", "four", "-o", str(manager.units), NAME)
+    key(manager, values, "four")
+    unable = "ProtectKernelLogs=no\nProtectKernelTunables=no\nPrivateTmp=no\n"
+    manager.unit("four-credentials.service.d/unable.conf", f"[Service]\n{unable}")
+    done = manager.run("cat $CREDENTIALS_DIRECTORY/DB_PORT", name="four.service")
+    assert (done.code, done.out) == (0, "5432"), manager.systemctl("status", "four-credentials", check=False)
+    status = manager.command("cat", f"/proc/{manager.show('four-credentials.service', 'MainPID')}/status")
+    said = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+    assert "CapEff:\t0000000000000000\n" in said
+    assert "NoNewPrivs:\t1\n" in said
+    assert "Seccomp:\t2\n" in said
+
+
+def test_printing_and_writing(values: Project) -> None:
+    printed = values.run("systemd", "unit", "-u", "app", NAME, environ={"SOPS_AGE_KEY": ""}).out
+    assert "# /etc/systemd/system/app.service.d/50-encconf.conf\n" in printed
+    assert "LoadCredential=DB_PASSWORD:%t/app-credentials/credentials.sock\n" in printed
+    assert "AGE-SECRET-KEY" not in printed
+    words = ["systemd", "unit", "-u", "app", "-o", "units", NAME]
+    values.run(*words)
+    assert "up to date" in values.run(*words).err
+    values.run(*words, "--prefix", "X_")
+    assert "LoadCredential=X_DB_PORT:" in values.read("units/app.service.d/50-encconf.conf")
+    values.write("units/app-credentials.socket", "[Socket]\n")
+    assert "was not written by encconf" in values.run(*words, code=3).err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        ([], 1, "which unit"),
+        (["-u", "app.timer"], 1, "is not the name of a unit"),
+        (["-u", "u" * 80], 2, "systemd can only ask with 83"),
+        (["-u", "app", "--socket", "rel.sock"], 1, "absolute"),
+        (["-u", "app", "--socket", "/run/a b.sock"], 1, "blanks"),
+        (["-u", "app", "-a", "p=tenants.%i.token"], 1, "instances"),
+        (["-u", "app", "--section", "db.port"], 4, "not a mapping"),
+        (["-u", "app*.service"], 1, "is not one unit"),
+        (["-u", "../app", "--section", "empty"], 1, "no value for the unit"),
+    ],
+)  # fmt: skip
+def test_mistakes(values: Project, args: list[str], code: int, said: str) -> None:
+    assert said in values.run("systemd", "unit", *args, NAME, code=code).err
+
+
+def test_plain_files_are_refused(values: Project) -> None:
+    values.run("systemd", "unit", "-u", "app", "s.yaml", code=1)
+
+
+AWKWARD = [
+    "", "plain", "two words", "%h", "$HOME", "${HOME}", 'a"b', "it's", "back\\slash", "semi;colon", "#",
+    "ünï☃", "tab\t", "line\nbreak", "\x01", "-x", "~", "*", "a=b", "\\n", "trailing ",
+]  # fmt: skip
+
+
+def test_words_reach_a_program_as_they_are(manager: Manager) -> None:
+    out = manager.folder / "words"
+    script = "import sys; open(sys.argv[1], 'wb').write('\\0'.join(sys.argv[2:]).encode())"
+    words = " ".join(map(units.word, ["-c", script, str(out), *AWKWARD]))
+    manager.unit("words.service", f"[Service]\nType=oneshot\nExecStart={sys.executable} {words}\n")
+    manager.systemctl("start", "words.service")
+    assert Path(out).read_bytes().decode().split("\0") == AWKWARD
+
+
+def test_what_no_unit_file_can_hold() -> None:
+    for text in ("a\nb", " a", "a\\"):
+        with pytest.raises(EncconfError, match="cannot stand in a unit file"):
+            units.plain(text)
+    with pytest.raises(EncconfError, match="NUL"):
+        units.word("a\0")

@@ -1,0 +1,550 @@
+"""Publishing to S3 (moto), Google Cloud Storage (a double) and Vault's KV engines (a real OpenBao).
+
+``sops publish`` of the real sops and of encconf put the same things in the same places, ask the same
+questions and end alike; ``encconf publish`` has its own tests below.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doubles.gcs import Gcs
+from doubles.moto_server import REGION, MotoServer
+from doubles.openbao import ROOT_TOKEN, OpenBao
+from doubles.recording_keyservice import RecordingKeyservice, by_itself
+from oracle import AgeKey
+from project import Project
+from sops.conftest import Ended, boxes
+
+from encconf import publish
+from encconf.config import load
+from encconf.credentials import Credentials
+from encconf.errors import ConfigError
+
+pytestmark = pytest.mark.services
+
+YAML = """\
+a: 1
+f: 1.5
+t: true
+nothing: null
+text: hello
+when: 2024-01-02T03:04:05Z
+deep:
+    list: [1, two]
+    name_unencrypted: free
+"""
+RULES = """\
+creation_rules:
+    - age: {R}
+destination_rules:
+    - s3_bucket: the-bucket
+      s3_prefix: pre/
+      path_regex: s3-again
+      recreation_rule:
+          age: {OTHER}
+    - s3_bucket: the-bucket
+      s3_prefix: regex/
+      path_regex: s3-regex
+      recreation_rule:
+          age: {OTHER}
+          encrypted_regex: ^text$
+    - s3_bucket: the-bucket
+      path_regex: s3
+    - gcs_bucket: the-bucket
+      gcs_prefix: pre/
+      path_regex: gcs
+      omit_extensions: true
+    - vault_path: team/one
+      path_regex: kv1
+      vault_kv_mount_name: kv
+      vault_kv_version: 1
+    - vault_path: team/two/
+      path_regex: kv2
+    - s3_bucket: the-bucket
+      vault_path: x
+      path_regex: two-places
+    - path_regex: no-place
+"""
+
+
+class Cloud:
+    """The three services, emptied before each test."""
+
+    def __init__(self, aws: MotoServer, gcs: Gcs, bao: OpenBao) -> None:
+        self.aws, self.gcs, self.bao = aws, gcs, bao
+        self.s3: Any = aws.client("s3")
+        self.environ = {
+            **aws.environ,
+            "AWS_REGION": REGION,
+            **gcs.environ,
+            "VAULT_ADDR": bao.address,
+            "VAULT_TOKEN": ROOT_TOKEN,
+        }
+
+    def clear(self) -> None:
+        for found in self.s3.list_objects_v2(Bucket="the-bucket").get("Contents", []):
+            self.s3.delete_object(Bucket="the-bucket", Key=found["Key"])
+        self.gcs.buckets = {"the-bucket": {}}
+        self.gcs.denied.clear()
+        for mount, version in (("kv", "1"), ("secret", "2")):
+            self.bao.root.sys.disable_secrets_engine(mount)
+            self.bao.root.sys.enable_secrets_engine("kv", path=mount, options={"version": version})
+
+    def what(self) -> dict[str, tuple[str, bytes | object]]:
+        """Everything that was published: the place, the content's type, and the content."""
+        found: dict[str, tuple[str, bytes | object]] = {}
+        for each in self.s3.list_objects_v2(Bucket="the-bucket").get("Contents", []):
+            body = self.s3.get_object(Bucket="the-bucket", Key=each["Key"])
+            found[f"s3 {each['Key']}"] = (body["ContentType"], body["Body"].read())
+        for name, item in self.gcs.buckets["the-bucket"].items():
+            found[f"gcs {name}"] = (item.type, item.data)
+        for path in ("kv/team/one/", "secret/metadata/team/two/"):
+            listed = self.bao.root.list(path)
+            for name in listed["data"]["keys"] if listed else []:
+                place = path.replace("metadata", "data") + name
+                data = self.bao.root.read(place)["data"]
+                found[f"vault {place}"] = ("", data["data"] if "data/" in place else data)
+        return found
+
+
+@pytest.fixture(scope="module")
+def services() -> Iterator[Cloud]:
+    with MotoServer() as aws, Gcs() as gcs, OpenBao() as bao:
+        cloud = Cloud(aws, gcs, bao)
+        where = {"LocationConstraint": REGION}
+        cloud.s3.create_bucket(Bucket="the-bucket", CreateBucketConfiguration=where)
+        yield cloud
+
+
+@pytest.fixture
+def cloud(services: Cloud) -> Cloud:
+    services.clear()
+    return services
+
+
+class Sides:
+    """The real sops and the drop-in, each with the same encrypted files."""
+
+    def __init__(self, folder: Path, cloud: Cloud, *names: str) -> None:
+        self.key, self.other = AgeKey.generate(), AgeKey.generate()
+        rules = RULES.replace("{R}", self.key.recipient).replace("{OTHER}", self.other.recipient)
+        files = {f"{name}!": YAML for name in names}
+        self.real, self.ours = boxes(folder, self.key, {".sops.yaml": rules, **files})
+        self.cloud = cloud
+        for box in (self.real, self.ours):
+            box.environ.update(cloud.environ)
+
+    def both(self, *args: str, input: str = "") -> tuple[Ended, Ended, dict[str, Any], dict[str, Any]]:
+        """Run it on both sides: how they ended, and what each of them published."""
+        theirs = self.real.run(*args, input=input)
+        there = self.cloud.what()
+        self.cloud.clear()
+        mine = self.ours.run(*args, input=input)
+        out = mine.out.replace(str(self.ours.folder), str(self.real.folder))
+        assert (mine.code, out) == (theirs.code, theirs.out), (mine, theirs)
+        return theirs, mine, there, self.cloud.what()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["s3.yaml"],
+        ["gcs.yaml"],
+        ["kv1.yaml"],
+        ["kv2.yaml"],
+        ["--omit-extensions", "s3.yaml"],
+        ["--omit-extensions", "kv2.yaml"],
+        ["./s3.yaml"],
+        ["--recursive", "s3.yaml"],
+        ["--recursive", "s3-folder"],
+        ["--verbose", "s3.yaml"],
+        ["s3.yaml", "gcs.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_as_sops(tmp_path: Path, cloud: Cloud, args: list[str]) -> None:
+    """The same bytes or values in the same place, with the same type."""
+    names = [name for name in args if name[0] not in "-."] or ["s3.yaml"]
+    if "s3-folder" in names:
+        names = ["s3-folder/b/c.yaml", "s3-folder/a.yaml", "s3-folder/b.json.yaml"]
+    sides = Sides(tmp_path, cloud, *names)
+    _, _, theirs, mine = sides.both("publish", "--yes", *args)
+    assert theirs == mine
+    assert len(mine) == (3 if "s3-folder" in args else 1)
+
+
+def test_values_in_vault(tmp_path: Path, cloud: Cloud) -> None:
+    sides = Sides(tmp_path, cloud, "kv2.yaml")
+    sides.both("publish", "--yes", "kv2.yaml")
+    ((_, values),) = cloud.what().values()
+    assert values == {
+        "a": 1,
+        "f": 1.5,
+        "t": True,
+        "nothing": None,
+        "text": "hello",
+        "when": "2024-01-02T03:04:05Z",
+        "deep": {"list": [1, "two"], "name_unencrypted": "free"},
+    }
+
+
+def test_a_secret_that_is_there_gets_no_new_version(tmp_path: Path, cloud: Cloud) -> None:
+    sides = Sides(tmp_path, cloud, "kv2.yaml")
+    for _ in range(2):
+        done = sides.ours.run("--verbose", "publish", "-y", "kv2.yaml", code=0)
+    assert "already up-to-date" in done.err
+    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
+        path="team/two/kv2.yaml", raise_on_deleted_version=True
+    )
+    assert read["data"]["metadata"]["version"] == 1
+    sides.ours.run("set", "kv2.yaml", '["text"]', '"new"', code=0)
+    sides.ours.run("publish", "-y", "kv2.yaml", code=0)
+    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
+        path="team/two/kv2.yaml", raise_on_deleted_version=True
+    )
+    assert read["data"]["metadata"]["version"] == 2
+
+
+def test_lists_of_mappings_in_vault(tmp_path: Path, cloud: Cloud) -> None:
+    """The real one writes its own structures there; encconf the values."""
+    sides = Sides(tmp_path, cloud)
+    for box in (sides.real, sides.ours):
+        box.write("kv2.yaml", "l:\n    - a: 1\n    # note\n    - b: 2\n")
+        box.run("encrypt", "-i", "kv2.yaml", code=0)
+    _, _, theirs, mine = sides.both("publish", "-y", "kv2.yaml")
+    assert "Key" in json.dumps(theirs["vault secret/data/team/two/kv2.yaml"][1])
+    assert mine["vault secret/data/team/two/kv2.yaml"][1] == {"l": [{"a": 1}, {"b": 2}]}
+
+
+@pytest.mark.parametrize("name", ["s3-again.yaml", "s3-regex.yaml"])
+def test_encrypted_anew(tmp_path: Path, cloud: Cloud, name: str) -> None:
+    """For the other key only; of the rule's selection sops keeps a suffix, and so does encconf as sops."""
+    sides = Sides(tmp_path, cloud, name)
+    _, mine, there, here = sides.both("publish", "--yes", name)
+    assert "+++ " + sides.other.recipient in mine.out
+    assert there.keys() == here.keys()
+    ((_, theirs),), ((_, ours),) = there.values(), here.values()
+    assert b"text: ENC[" in theirs
+    assert b"a: ENC[" in theirs
+    assert b"a: ENC[" in ours
+    sides.real.write("back.yaml", ours.decode())
+    opened = sides.real.run("decrypt", "back.yaml", environ={"SOPS_AGE_KEY": sides.other.identity}, code=0)
+    assert "name_unencrypted: free" in opened.out
+    assert sides.real.run("decrypt", "back.yaml").code == 128
+    # sops forgets that a suffix is the default: what it wrote cannot be read by anyone.
+    assert b"name_unencrypted: ENC[" in theirs
+    sides.real.write("back.yaml", theirs.decode())
+    broken = sides.real.run("decrypt", "back.yaml", environ={"SOPS_AGE_KEY": sides.other.identity})
+    assert broken.code == 51
+
+
+@pytest.mark.parametrize("input", ["y\n", "n\n", "", "\n", "what\ny\n", "n\ny\n"])
+@pytest.mark.parametrize("args", [["s3.yaml"], ["--recursive", "s3-folder"]], ids=" ".join)
+def test_the_question(tmp_path: Path, cloud: Cloud, args: list[str], input: str) -> None:
+    names = ["s3-folder/a.yaml", "s3-folder/b.yaml"] if "s3-folder" in args else ["s3.yaml"]
+    sides = Sides(tmp_path, cloud, *names)
+    theirs, mine, there, here = sides.both("publish", *args, input=input)
+    assert there == here
+    if theirs.code:
+        assert mine.err.splitlines()[-1] == theirs.err.strip().replace(
+            str(sides.real.folder), str(sides.ours.folder)
+        )
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "Error: no file specified"),
+        (["nope.yaml"], "stat nope.yaml: no such file or directory"),
+        (["."], "can't operate on a directory without --recursive flag."),
+        (["-y", "s3-plain.yaml"], "sops metadata not found"),
+        (["-y", "two-places.yaml"], ""),
+        (["-y", "no-place.yaml"], "no destination"),
+        (["-y", "nothing-for-this.yaml"], "no matching destination found in config"),
+        (["-y", "--decryption-order", "age,age", "s3.yaml"], "Duplicate decryption key type: age"),
+        (["--nosuch", "s3.yaml"], "flag provided but not defined: -nosuch"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_wrong(tmp_path: Path, cloud: Cloud, args: list[str], words: str) -> None:
+    sides = Sides(tmp_path, cloud, "s3.yaml", "two-places.yaml", "no-place.yaml", "nothing-for-this.yaml")
+    for box in (sides.real, sides.ours):
+        box.write("s3-plain.yaml", "a: 1\n")
+    theirs, mine = sides.real.run("publish", *args), sides.ours.run("publish", *args)
+    assert mine.code == theirs.code != 0
+    assert words in mine.err
+    assert words in theirs.err or words.startswith("flag")
+    assert cloud.what() == {}
+
+
+def test_no_config(tmp_path: Path, cloud: Cloud) -> None:
+    sides = Sides(tmp_path, cloud, "s3.yaml")
+    for box in (sides.real, sides.ours):
+        (box.folder / ".sops.yaml").rename(box.folder / "rules")
+    theirs, mine, *_ = sides.both("publish", "-y", "s3.yaml")
+    assert theirs.code == 1
+    assert "config file not found" in mine.err
+    sides.both("--config", "rules", "publish", "-y", "s3.yaml")
+    assert list(cloud.what()) == ["s3 s3.yaml"]
+
+
+def test_who_cannot_decrypt(tmp_path: Path, cloud: Cloud) -> None:
+    """What goes as it is needs no key; what is decrypted does."""
+    sides = Sides(tmp_path, cloud, "s3.yaml", "kv2.yaml", "s3-again.yaml")
+    for box in (sides.real, sides.ours):
+        box.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
+    sides.both("publish", "-y", "s3.yaml")
+    assert list(cloud.what()) == ["s3 s3.yaml"]
+    cloud.clear()
+    for name in ("kv2.yaml", "s3-again.yaml"):
+        _, mine, *_ = sides.both("publish", "-y", name)
+        assert mine.code == 128
+        assert "data key" in mine.err
+    assert cloud.what() == {}
+
+
+def test_who_unwraps(tmp_path: Path, cloud: Cloud) -> None:
+    """A key service does, where a flag names it; the machine itself, unless a flag forbids it."""
+    arn = "arn:aws:kms:eu-central-1:111122223333:key/11111111-1111-1111-1111-111111111111"
+    sides = Sides(tmp_path, cloud, "kv2-age.yaml")
+    with RecordingKeyservice(by_itself) as service:
+        flags = ["--enable-local-keyservice=false", "--keyservice", service.uri]
+        sides.real.write("kv2.yaml", YAML)
+        sides.real.run("encrypt", "-i", *flags, "--kms", arn, "kv2.yaml", code=0)
+        sides.ours.write("kv2.yaml", sides.real.read("kv2.yaml"))
+        _, mine, theirs, here = sides.both("publish", "-y", *flags, "kv2.yaml")
+        assert mine.code == 0
+        assert theirs == here != {}
+    _, mine, *_ = sides.both("publish", "-y", "--enable-local-keyservice=false", "kv2-age.yaml")
+    assert mine.code == 128
+
+
+def test_who_may_not_write(tmp_path: Path, cloud: Cloud) -> None:
+    """The real one does not notice that Google refused."""
+    sides = Sides(tmp_path, cloud, "gcs.yaml", "kv2.yaml", "s3.yaml")
+    cloud.gcs.denied.add("the-bucket")
+    assert sides.real.run("publish", "-y", "gcs.yaml").code == 0
+    done = sides.ours.run("publish", "-y", "gcs.yaml", code=1)
+    assert "storage.objects.create" in done.err
+    cloud.gcs.buckets.clear()
+    assert "there is no bucket the-bucket" in sides.ours.run("publish", "-y", "gcs.yaml", code=1).err
+    token = cloud.bao.token(("secret/data/team/*", "read"))
+    _, mine = (
+        box.run("publish", "-y", "kv2.yaml", environ={"VAULT_TOKEN": token}, code=1)
+        for box in (sides.real, sides.ours)
+    )
+    assert "create and update on secret/data/team/two/kv2.yaml" in mine.err
+    assert token not in mine.err
+    token = cloud.bao.token(("secret/data/team/*", "create"))
+    done = sides.ours.run("publish", "-y", "kv2.yaml", environ={"VAULT_TOKEN": token}, code=0)
+    assert "cannot be read" in done.err
+    made = cloud.aws.client("iam")
+    name = f"nobody-{tmp_path.parent.name}-{os.getpid()}"  # a server of many test processes
+    made.create_user(UserName=name)
+    key = made.create_access_key(UserName=name)["AccessKey"]
+    cloud.aws.enforce()
+    try:
+        who = {
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        }
+        for box in (sides.real, sides.ours):
+            done = box.run("publish", "-y", "s3.yaml", environ=who, code=1)
+            assert "AccessDenied" in done.err
+            assert key["SecretAccessKey"] not in done.err
+        assert "it takes s3:PutObject on arn:aws:s3:::the-bucket/s3.yaml" in done.err
+    finally:
+        cloud.aws.enforce(False)
+
+
+def test_where_values_may_go(tmp_path: Path, cloud: Cloud) -> None:
+    """An address of .sops.yaml gets token and values only when it is one that the user named."""
+    sides = Sides(tmp_path, cloud, "kv2.yaml")
+    ours = sides.ours
+    rules = ours.read(".sops.yaml").replace(
+        "path_regex: kv2", f"path_regex: kv2\n      vault_address: {cloud.bao.address}"
+    )
+    ours.write(".sops.yaml", rules)
+    elsewhere = {"VAULT_ADDR": "https://vault.example.com"}
+    done = ours.run("publish", "-y", "kv2.yaml", environ=elsewhere, code=1)
+    assert "SOPS_HC_VAULT_ALLOWLIST" in done.err
+    assert cloud.what() == {}
+    allowed = {**elsewhere, "SOPS_HC_VAULT_ALLOWLIST": cloud.bao.address}
+    ours.run("publish", "-y", "kv2.yaml", environ=allowed, code=0)
+    assert len(cloud.what()) == 1
+
+
+def test_nobody_is_there(tmp_path: Path, cloud: Cloud) -> None:
+    sides = Sides(tmp_path, cloud, "s3.yaml", "gcs.yaml", "kv2.yaml")
+    nowhere = "http://127.0.0.1:9"
+    gone = {"AWS_ENDPOINT_URL": nowhere, "STORAGE_EMULATOR_HOST": nowhere, "VAULT_ADDR": nowhere}
+    for name in ("s3.yaml", "kv2.yaml"):
+        done = sides.ours.run("publish", "-y", name, environ=gone, code=1)
+        assert len(done.err.splitlines()) <= 2, done
+    done = sides.ours.run("publish", "-y", "s3.yaml", environ={"AWS_REGION": "-"}, code=1)
+    assert "set AWS_REGION" in done.err
+
+
+@pytest.mark.parametrize("name", ["boto3", "google.cloud.storage", "hvac"])
+def test_a_package_that_is_not_there(tmp_path: Path, cloud: Cloud, name: str) -> None:
+    file = {"boto3": "s3.yaml", "google.cloud.storage": "gcs.yaml", "hvac": "kv2.yaml"}[name]
+    sides = Sides(tmp_path, cloud, file)
+    blocked = "botocore" if name == "boto3" else name
+    code = (
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if (name + '.').startswith({blocked + '.'!r}): raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+        f"sys.argv = ['sops', 'publish', '-y', {file!r}]\n"
+        "from encconf.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=sides.ours.folder,
+        env=sides.ours.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1, done
+    assert "pip install 'encconf[" in done.stderr
+
+
+# --- encconf's own verb ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path: Path, home: Path, cloud: Cloud) -> Project:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    made = Project(folder, home, AgeKey.generate())
+    other = AgeKey.generate().recipient
+    made.write(".sops.yaml", RULES.replace("{R}", made.key.recipient).replace("{OTHER}", other))
+    made.environ.update(cloud.environ)
+    for name in ("s3.yaml", "kv2.yaml", "s3-regex.yaml", "s3-folder/a.yaml", "s3-folder/b/c.yaml"):
+        made.write(name, YAML)
+        made.run("encrypt", "-i", name)
+    made.write("s3-folder/readme.md", "not encrypted\n")
+    return made
+
+
+def test_it_says_where_before_it_goes(project: Project, cloud: Cloud) -> None:
+    done = project.run("publish", "s3.yaml", code=1)
+    assert "--yes agrees to all" in done.err
+    done = project.run("publish", "-n", "s3.yaml", "kv2.yaml")
+    assert "s3.yaml would go to s3://the-bucket/s3.yaml (encrypted as it is)" in done.err
+    assert (
+        f"kv2.yaml would go to {cloud.bao.address}/v1/secret/data/team/two/kv2.yaml (decrypted)" in done.err
+    )
+    assert cloud.what() == {}
+
+
+def test_a_folder_of_which_some_is_encrypted(project: Project, cloud: Cloud) -> None:
+    assert "-r goes through it" in project.run("publish", "-y", "s3-folder", code=1).err
+    done = project.run("publish", "-y", "-r", "--json", "s3-folder")
+    assert json.loads(done.out) == [
+        {
+            "file": f"s3-folder/{name}",
+            "to": f"s3://the-bucket/{name}",
+            "how": "encrypted as it is",
+            "done": "published",
+        }
+        for name in ("a.yaml", "b/c.yaml")
+    ]
+    assert list(cloud.what()) == ["s3 a.yaml", "s3 b/c.yaml"]
+
+
+def test_one_of_many_fails(project: Project, cloud: Cloud) -> None:
+    project.write("s3-plain.yaml", "a: 1\n")
+    done = project.run("publish", "-y", "--json", "s3-plain.yaml", "s3.yaml", code=1)
+    assert "s3-plain.yaml: sops metadata not found" in done.err
+    assert [row["done"] for row in json.loads(done.out)] == ["failed", "published"]
+    assert list(cloud.what()) == ["s3 s3.yaml"]
+
+
+def test_the_whole_recreation_rule_counts(project: Project, cloud: Cloud) -> None:
+    project.run("publish", "-y", "s3-regex.yaml")
+    ((_, text),) = cloud.what().values()
+    assert isinstance(text, bytes)
+    assert b"\na: 1\n" in b"\n" + text
+    assert b"text: ENC[" in text
+    assert b"encrypted_regex: ^text$" in text
+
+
+def test_twice(project: Project, cloud: Cloud) -> None:
+    project.run("publish", "-y", "kv2.yaml")
+    done = project.run("publish", "-y", "--json", "kv2.yaml")
+    assert "is up to date" in done.err
+    assert [row["done"] for row in json.loads(done.out)] == ["unchanged"]
+
+
+def test_no_destination_for_it(project: Project) -> None:
+    project.write("x.yaml", YAML)
+    project.run("encrypt", "-i", "x.yaml")
+    assert "no matching destination found in config" in project.run("publish", "-y", "x.yaml", code=1).err
+    project.path(".sops.yaml").unlink()
+    done = project.run("publish", "-y", "x.yaml", code=1)
+    assert "docs/publish.md" in done.err
+
+
+# --- names and addresses ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a.yaml", "a"),
+        ("a.enc.yaml", "a.enc"),
+        ("x.y/a", "x.y/a"),
+        ("x.y/a.json", "x.y/a"),
+        (".env", ""),
+        ("plain", "plain"),
+    ],
+)
+def test_names_without_extensions(path: str, name: str) -> None:
+    assert publish.name_there(path, omit_extensions=True) == name
+    assert publish.name_there(path, omit_extensions=False) == path
+
+
+@pytest.mark.parametrize(
+    ("rule", "environ", "address"),
+    [
+        ("s3_bucket: b", {}, "s3://b/x.yaml"),
+        ("{s3_bucket: b, s3_prefix: p/}", {}, "s3://b/p/x.yaml"),
+        ("{gcs_bucket: b, gcs_prefix: p}", {}, "gcs://b/px.yaml"),
+        ("vault_path: a/b", {}, "https://127.0.0.1:8200/v1/secret/data/a/b/x.yaml"),
+        ("vault_path: a/b", {"VAULT_ADDR": "https://v"}, "https://v/v1/secret/data/a/b/x.yaml"),
+        (
+            "{vault_path: a/, vault_address: 'https://w', vault_kv_mount_name: m, vault_kv_version: 1}",
+            {"VAULT_ADDR": "https://v"},
+            "https://w/v1/m/a/x.yaml",
+        ),
+    ],
+)
+def test_addresses(rule: str, environ: dict[str, str], address: str) -> None:
+    config = load("/x/.sops.yaml", f"destination_rules:\n  - {rule}\n")
+    assert publish.address(config.destination_for("x.yaml"), "x.yaml", environ) == address
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../b", "a//b", "a\nb", "."])
+def test_names_that_leave_the_place(name: str) -> None:
+    config = load("/x/.sops.yaml", "destination_rules:\n  - vault_path: a\n")
+    destination = config.destination_for("x.yaml")
+    environ = {"VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t"}
+    with pytest.raises(publish.PublishError, match="is not the path of a secret"):
+        publish.put(destination, name, {}, Credentials.from_env(environ))
+
+
+def test_no_rule_no_destination() -> None:
+    with pytest.raises(ConfigError, match="no matching destination"):
+        load("/x/.sops.yaml", "creation_rules: []\n").destination_for("x.yaml")
