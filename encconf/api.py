@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from encconf.formats import Format
     from encconf.path import Path
     from encconf.references import Resolve
-    from encconf.selection import Chosen
+    from encconf.selection import Chosen, Selection
 
     Notify = Callable[[str], None]
 
@@ -558,6 +558,8 @@ def encrypt(
         if notify and rule is not None:
             notify(f"a binary file is one value, which is always encrypted: {selection.kind} is not used")
         selection = DEFAULT
+    plain = _plain(module, text, selection)
+    chosen = selection.choose(plain).leaves
     unknown = dict(old.metadata.unknown) if old is not None else {}
     for name in UNMERGED:
         unknown.pop(name, None)
@@ -565,10 +567,14 @@ def encrypt(
         if rule is None:
             raise UsageError("a new data key needs a rule that says whom it is for")
         old = None
-    if old is not None and rule is not None and shuts_out(old.metadata.groups, rule.groups):
-        old = None  # somebody who may not read the file any more knows its data key
+    if (
+        old is not None
+        and rule is not None
+        and shuts_out(old.metadata.groups, old.metadata.threshold, rule.groups, rule.threshold)
+    ):
+        old = None  # those who may not read the file any more know its data key
         if notify:
-            notify("a key that could open the file is gone from the rule: every value gets a new data key")
+            notify("some who could open the file are not to any more: every value gets a new data key")
     data_key = old.data_key if old is not None else os.urandom(KEY_SIZE)
     groups, threshold = ([], 0) if old is None else (old.metadata.groups, old.metadata.threshold)
     if rule is not None:
@@ -583,7 +589,19 @@ def encrypt(
     metadata = Metadata(groups, threshold, selection, lastmodified(), unknown=unknown)
     known = twin.document.text if isinstance(twin, Opened) else twin
     credentials.audit("encrypt", text if known is None else known)
-    return _Sealer(module, text, metadata, data_key, old, notify, donors if old is not None else ()).run()
+    sealer = _Sealer(module, plain, metadata, data_key, old, notify, donors if old is not None else ())
+    return sealer.run(chosen)
+
+
+def _plain(module: Format, text: str, selection: Selection) -> Document:
+    """The document of a text to encrypt; no key service is asked for one that cannot be."""
+    plain = module.scan(text, comments=selection.needs_comments)
+    if any(part.block is not None for part in plain.parts):
+        raise AlreadyEncryptedError(
+            'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
+            hint="to change an encrypted file, use: encconf edit FILE",
+        )
+    return plain
 
 
 def lastmodified() -> str:
@@ -601,7 +619,7 @@ class _Sealer:
     def __init__(
         self,
         module: Format,
-        text: str,
+        given: Document,
         metadata: Metadata,
         data_key: bytes,
         old: Opened | None,
@@ -611,33 +629,25 @@ class _Sealer:
         self.module = module
         self.donors = donors
         self.notify = notify
-        self.original = text
+        self.given = given
+        self.original = given.text
         self.metadata = metadata
         self.data_key = data_key
         self.old = old
         self.selection = metadata.selection
         self.encrypt = seal.Encryptor(data_key)
 
-    def run(self) -> str:
+    def run(self, chosen: bytearray) -> str:
         module = self.module
-        needs_comments = self.selection.needs_comments
-        plain = module.scan(self.original, comments=needs_comments)
-        for part in plain.parts:
-            if part.block is not None:
-                raise AlreadyEncryptedError(
-                    'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
-                    hint="to change an encrypted file, use: encconf edit FILE",
-                )
-        chosen = self.selection.choose(plain).leaves
+        plain = given = self.given
         if self.notify is not None:
             for leaf, is_chosen in zip(plain.leaves, chosen, strict=True):
                 if not is_chosen and module.fragile(leaf):
                     path = seal.path_text(leaf.path)
                     self.notify(f"sops before 3.13.2 reads the plain number at {path} as another one")
         prepared = module.prepare(plain, chosen)
-        given = plain
         if prepared is not None:
-            plain = module.scan(prepared.text, comments=needs_comments)
+            plain = module.scan(prepared.text, comments=self.selection.needs_comments)
             if [leaf.data for leaf in given.leaves] != [leaf.data for leaf in plain.leaves]:
                 raise EmitError(
                     "the text cannot be put into the form that sops reads without changing a value",

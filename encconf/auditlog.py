@@ -113,6 +113,12 @@ def _connect(path: str, text: str) -> Any:
         ) from None
     try:
         settings = conninfo_to_dict(text)
+    except psycopg.Error:  # its words are those of the string, and the password may be among them
+        raise AuditError(
+            f"{path} holds a connection string that libpq cannot read",
+            hint="postgres://USER:PASSWORD@HOST/DATABASE, with %XX for odd characters, or host=… user=…",
+        ) from None
+    try:
         settings.setdefault("connect_timeout", _PATIENCE)
         if "PGSSLMODE" not in os.environ:
             settings.setdefault("sslmode", "require")  # Go's default, over a network
@@ -131,5 +137,5 @@ def _user(path: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    """The reason, on one line; connection strings, which hold passwords, are in none."""
+    """The reason, on one line; what a server or libpq says of a connection holds no password."""
     return printable(" ".join(str(error).split()))[:300]

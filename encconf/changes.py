@@ -21,6 +21,7 @@ from encconf.errors import (
     EmptyDocumentError,
     EncconfError,
     PathNotFoundError,
+    UnmergedError,
 )
 from encconf.formats import goyaml
 from encconf.formats.nodes import drop_plain, missing, put_plain, text_of, typed
@@ -329,8 +330,9 @@ class Plan:
 
     @property
     def removes(self) -> bool:
-        """Whether somebody will be gone, or stand in another group."""
-        return shuts_out(self.metadata.groups, self.rule.groups)
+        """Whether somebody will be gone, or stand in another group, or it will take more groups."""
+        metadata, rule = self.metadata, self.rule
+        return shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold)
 
     @property
     def gone(self) -> list[MasterKey]:
@@ -462,6 +464,8 @@ def carry_out(
             credentials=credentials,
             notify=notify,
         )
+    if metadata.unmerged is not None:  # what a merge has left is bound to who could open it then
+        raise UnmergedError(metadata.unmerged, hint="see to it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
     opened = api.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
     module = formats.module(document.format)

@@ -207,11 +207,13 @@ def _binary(trees: Sequence[Any]) -> str:
 def _dotenv(tree: Any, notes: Notes) -> str:
     out = []
     for key, item, comments in _items(tree, notes):
-        out += [f"#{comment}\n" for comment, _ in comments]
+        out += [f"{line}\n" for comment, _ in comments for line in _comment_lines(comment)]
         if key is None:
             continue
         if not isinstance(item, Leaf):
             raise EmitError(f"cannot use complex value in dotenv file; offending key {key}")
+        if "\n" in key or "\r" in key:
+            raise EmitError("a key has a line break in it, and would be two lines of a dotenv file")
         said = text(item)
         out.append(f"{key}={said.replace(chr(10), chr(92) + 'n') if item.type == 'str' else said}\n")
     return "".join(out)
@@ -260,6 +262,21 @@ def _items(node: Any, notes: Notes) -> list[tuple[Any, Any, list[tuple[str, bool
     return [*items, (None, None, about[None])] if None in about else items
 
 
+def _above(comments: list[tuple[str, bool]], key: Any) -> list[str]:
+    """The lines of the comments before an item; behind the last item all stand alone."""
+    return [line for text, inline in comments if not inline or key is None for line in _comment_lines(text)]
+
+
+def _behind(comments: list[tuple[str, bool]]) -> str:
+    return "".join(f" {line}" for text, inline in comments if inline for line in _comment_lines(text))
+
+
+def _comment_lines(comment: str) -> list[str]:
+    """A comment as go-yaml writes it: INI has some of several lines, each behind its own mark."""
+    first, *others = re.split("\r\n|[\n\r\x85\u2028\u2029]", comment)
+    return [f"#{first}", *(line if line[0] == "#" else f"# {line}" for line in others if line)]
+
+
 # --- TOML ------------------------------------------------------------------------------------
 
 
@@ -275,7 +292,7 @@ def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
 
     tables: list[tuple[str, str, Any, list[str]]] = []
     for key, item, comments in _items(node, notes):
-        above = [f"#{comment}" for comment, inline in comments if not inline or key is None]
+        above = _above(comments, key)
         if key is None:
             out += above
             continue
@@ -287,8 +304,7 @@ def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
             tables.append((f"[[{inner}]]", inner, item[0], above))
             tables += [(f"[[{inner}]]", inner, each, []) for each in item[1:]]
         else:
-            after = "".join(f" #{comment}" for comment, inline in comments if inline)
-            out += [*above, f"{name} = {_toml_word(item)}{after}"]
+            out += [*above, f"{name} = {_toml_word(item)}{_behind(comments)}"]
     for header, inner, table, above in tables:
         out += ["", *above, header]
         _toml_table(inner, table, notes, out)
@@ -320,7 +336,7 @@ def _toml_word(node: Any) -> str:
 
 def _yaml_document(tree: Any, notes: Notes, step: int) -> str:
     if not tree:
-        comments = [f"#{comment}" for comment, _ in notes.get(id(tree), {}).get(None, [])]
+        comments = _above(notes.get(id(tree), {}).get(None, []), None)
         return "\n".join([*comments, "{}"]) + "\n"
     return "\n".join(_yaml(tree, notes, 0, step)) + "\n"
 
@@ -330,10 +346,10 @@ def _yaml(node: Any, notes: Notes, column: int, step: int) -> list[str]:
     pad = " " * column
     lines: list[str] = []
     for key, item, comments in _items(node, notes):
-        lines += [f"{pad}#{comment}" for comment, inline in comments if not inline or key is None]
+        lines += [f"{pad}{line}" for line in _above(comments, key)]
         if key is None:
             continue
-        after = "".join(f" #{comment}" for comment, inline in comments if inline)
+        after = _behind(comments)
         head = "-" if isinstance(node, list) else f"{_string(key, simple=True)}:"
         if isinstance(item, Leaf):
             inner = column + 2 if isinstance(node, list) else _deeper(column, step)

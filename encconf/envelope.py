@@ -188,9 +188,20 @@ def are_spoiled(held: Sequence[Sequence[WrappedKey]]) -> bool:
     return any(wrapped.spoiled for group in held for wrapped in group)
 
 
-def shuts_out(held: Sequence[Sequence[WrappedKey]], groups: Sequence[Sequence[MasterKey]]) -> bool:
-    """Whether, with these groups, somebody who holds the data key is gone, or stands in another group."""
+def shuts_out(
+    held: Sequence[Sequence[WrappedKey]],
+    quorum: int,
+    groups: Sequence[Sequence[MasterKey]],
+    threshold: int | None,
+) -> bool:
+    """Whether some who can get at the data key are not to, any more; arguments as for `wrap_again`.
+
+    That is so where a key is gone, or stands in another group, and where it takes more groups: the parts
+    of before are in the history, and still fit together.
+    """
     if len(held) != len(groups):
+        return True
+    if len(groups) > 1 and (threshold or len(groups)) > (quorum or len(held)):
         return True
     pairs = zip(held, groups, strict=True)
     return any({wrapped.key for wrapped in before} - set(after) for before, after in pairs)

@@ -261,9 +261,10 @@ def _replace(path: str, data: bytes, mode: int | None, replacing: str | Anything
         if old is not None and not stat.S_ISREG(old.st_mode):
             what = "a folder" if stat.S_ISDIR(old.st_mode) else "not the regular file that it was"
             raise OutputError(f"cannot be written: it is {what}")
-        if old is not None:  # whoever may not write to it shall not replace it either
+        if old is not None and not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
             flags = os.O_WRONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY
-            os.close(os.open(at.name(name), flags, dir_fd=at.descriptor))
+            os.close(os.open(at.name(name), flags, dir_fd=at.descriptor))  # raises, and says why
+            raise OutputError("cannot be written: permission denied")
         if not isinstance(replacing, Anything) and _current(at, name) != replacing:
             raise ChangedError(
                 "it appeared meanwhile; nothing was written"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Final, TypeVar
 
-    from encconf.document import Document
+    from encconf.document import Document, Leaf
     from encconf.path import Path
     from encconf.sources import Uri
 
@@ -179,38 +179,26 @@ def resolve(
     texts: list[tuple[int, int, list[str | _Found]]] = []  # place, leaf, and what it is made of
     for number, (file, document, covered) in enumerate(places):
         for index, leaf in enumerate(document.leaves):
-            if leaf.type != "str" or not leaf.data or b"ref+" not in leaf.data:
-                continue
-            if not _below(leaf.path, under):
-                continue
-            try:
-                pieces = _pieces(leaf.data.decode())
-            except UnicodeDecodeError:
-                continue
             made: list[str | _Found] = []
-            for literal, address in pieces:
+            for literal, address in _pieces_of(leaf, under):
                 if address is None:
                     made.append(literal)
                     continue
                 reference = _Found(file, leaf.path)
                 made.append(reference)
-                keys = keys or _keys(credentials)
                 found.append(reference)
                 if len(found) > LIMIT:
                     raise UnresolvedError(
                         f"there are more than {LIMIT} references", hint="load fewer files at once"
                     )
+                keys = keys or _keys(credentials)
                 try:
                     if covered is not None and not covered[index]:
-                        raise SourceError(
-                            "anybody can have put it there: the MAC leaves out what is not encrypted",
-                            reason="denied",
-                            hint="encrypt the value, or the file without mac_only_encrypted",
-                        )
+                        raise _uncovered()
                     reference.uri = _checked(address, rules, credentials, keys)
                 except SourceError as error:
                     reference.problem = error
-            if len(made) > 1 or not isinstance(made[0], str):
+            if made:
                 texts.append((number, index, made))
     _check(found)  # before anything is asked for
     values = _values(found, rules, credentials)
@@ -236,6 +224,17 @@ def _below(path: Sequence[str | int], under: Path) -> bool:
         step == other or (isinstance(step, int) and isinstance(other, int) and other < 0)
         for step, other in steps
     )
+
+
+def _pieces_of(leaf: Leaf, under: Path) -> list[tuple[str, str | None]]:
+    """The `_pieces` of a value with references in it; none of any other."""
+    if leaf.type != "str" or not leaf.data or b"ref+" not in leaf.data or not _below(leaf.path, under):
+        return []
+    try:
+        pieces = _pieces(leaf.data.decode())
+    except UnicodeDecodeError:
+        return []
+    return pieces if any(address is not None for _, address in pieces) else []
 
 
 def _pieces(text: str) -> list[tuple[str, str | None]]:
@@ -274,6 +273,14 @@ def _checked(address: str, rules: Resolve, credentials: Credentials, keys: set[t
         raise _key_error()
     _check_query(uri, rules, credentials)
     return uri
+
+
+def _uncovered() -> SourceError:
+    return SourceError(
+        "anybody can have put it there: the MAC leaves out what is not encrypted",
+        reason="denied",
+        hint="encrypt the value, or the file without mac_only_encrypted",
+    )
 
 
 def _key_error() -> SourceError:

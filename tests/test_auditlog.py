@@ -138,7 +138,9 @@ def test_a_table_that_is_not_there(project: Audited) -> None:
         project.server.connection.execute("ALTER TABLE other RENAME TO audit_event")
 
 
-@pytest.mark.parametrize("config", ["", "{}", "backends:\n", "backends: {postgres: }", "other: 1"])
+@pytest.mark.parametrize(
+    "config", ["", "{}", "# none\n", "---\n", "backends:\n", "backends: {postgres: }", "other: 1"]
+)
 def test_nobody_to_tell(project: Audited, config: str) -> None:
     Path(project.config).write_text(config)
     project.run("decrypt", "e.yaml")
@@ -151,6 +153,42 @@ def test_a_password_is_never_shown(project: Audited) -> None:
     done = project.run("decrypt", "e.yaml", code=1)
     assert "s3cret" not in done.err
     assert "127.0.0.1" in done.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgres://me:s3cret@[::1/x",
+        "postgres://me:s3cret%zz@127.0.0.1/x",
+        "host=127.0.0.1 password=my s3cret",
+        "host=127.0.0.1 password='s3cret",
+        "postgres://me@127.0.0.1/x?s3cret=1",
+    ],
+)
+def test_a_string_that_cannot_be_read_is_not_shown(project: Audited, text: str) -> None:
+    Path(project.config).write_text(json.dumps({"backends": {"postgres": [{"connection_string": text}]}}))
+    done = project.run("decrypt", "e.yaml", code=1)
+    assert "connection string that libpq cannot read" in done.err
+    assert "s3cret" not in done.err
+
+
+def test_a_file_that_cannot_be_looked_at(project: Audited) -> None:
+    path = Path(project.config)
+    path.unlink()
+    project.run("decrypt", "e.yaml")
+    path.symlink_to(path)
+    assert project.run("decrypt", "e.yaml", code=2).out == ""
+    path.unlink()
+    path.symlink_to(path.parent / "nowhere")
+    project.run("decrypt", "e.yaml")
+
+
+def test_a_text_that_cannot_be_encrypted(project: Audited) -> None:
+    """It is found out before anything is written down, or a key service asked."""
+    for text in ("a: [", project.read("e.yaml")):
+        project.write("p.yaml", text)
+        assert project.run("encrypt", "-i", "p.yaml", code=2 if text == "a: [" else 203).out == ""
+    assert project.events() == []
 
 
 def test_without_the_package(project: Audited) -> None:

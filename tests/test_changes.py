@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api, changes
+from encconf.config import Rule
 from encconf.errors import (
     AlreadyEncryptedError,
     ConfigError,
@@ -459,6 +460,42 @@ class TestKeys:
             changes.set_value(enc, ("x",), 1, format="yaml", credentials=open_with),
         ):
             assert "future: kept" in after
+
+    def test_who_shuts_somebody_out_gets_a_new_data_key(self, age_key: AgeKey) -> None:
+        """Also where nobody goes: what the old parts give when put together must not open the new file."""
+        a, b, c = ([master_key("age", AgeKey.generate().recipient)] for _ in range(3))
+        own = master_key("age", age_key.recipient)
+        groups = [[own, *a], [own, *b], c]
+        enc = api.encrypt(
+            YAML,
+            Rule(groups, 2, rule(age_key).selection, ""),
+            format="yaml",
+            credentials=credentials(age_key),
+        )
+        ours = {line for line in enc.splitlines() if ": ENC[" in line and "mac" not in line}
+        for wanted, threshold, removes in (
+            (groups, 2, False),
+            ([groups[0], groups[1], [*c, *a]], 2, False),
+            (groups, 3, True),
+            (groups, None, True),
+            ([[own, *b], [own, *a], c], 2, True),
+            ([*groups, [own]], 2, True),
+            (groups[:2], 2, True),
+        ):
+            plan = changes.plan(enc, wanted, threshold, format="yaml")
+            assert (plan.removes, plan.renews()) == (removes, removes)
+            assert not plan.renews(rotate=False)
+            if (threshold or 9) < 3:
+                after = changes.carry_out(plan, credentials=credentials(age_key))
+                assert (not ours & set(after.splitlines())) is removes
+            again = api.encrypt(
+                YAML.replace("two", "2wo"),
+                Rule(wanted, threshold, plan.rule.selection, ""),
+                format="yaml",
+                twin=enc,
+                credentials=credentials(age_key),
+            )
+            assert (not ours & set(again.splitlines())) is removes
 
     def test_groups(self, age_key: AgeKey) -> None:
         other = AgeKey.generate()

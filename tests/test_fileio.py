@@ -295,6 +295,9 @@ class TestWriting:
                 fileio.write_atomic(str(path), "x" * 100_000)
             assert path.read_text() == "old" * 1000
             assert os.listdir(tmp_path) == ["x"]
+            subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+            with pytest.raises(OutputError, match="read-only file system"):
+                fileio.write_atomic(str(path), "new")
         finally:
             subprocess.run(["umount", tmp_path], check=True)
 

@@ -533,6 +533,17 @@ class TestKeygen:
         assert "names another identity, and was not changed" in done.err
         assert config.read_text() == before
 
+    def test_the_hint_is_for_a_shell(self, fresh: Project) -> None:
+        done = fresh.run("keygen", "--to", f"file:{fresh.path('k e')}%27y")
+        [named] = re.findall("name it where files are opened: (.*)", done.err)
+        name, _, address = shlex.split(named)[0].partition("=")
+        self.opens(fresh, done.out.strip(), **{name: address})
+
+    def test_what_reads_back_otherwise_is_no_key(self, fresh: Project) -> None:
+        done = fresh.run("keygen", "--to", f"file:{fresh.path('key')}?encode=base64", code=1)
+        assert "reads back as something else: do not use it" in done.err
+        assert done.out == ""
+
     def test_a_relative_path_is_made_whole(self, fresh: Project) -> None:
         folder = fresh.path("a #b%20")
         folder.mkdir()

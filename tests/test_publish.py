@@ -488,6 +488,27 @@ def test_twice(project: Project, cloud: Cloud) -> None:
     assert [row["done"] for row in json.loads(done.out)] == ["unchanged"]
 
 
+def test_what_python_takes_for_equal(project: Project, cloud: Cloud) -> None:
+    for value, said in (
+        ("[1]", "published"), ("[true]", "published"), ("[1.0]", "published"), ("[1]", "is up to date"),
+    ):  # fmt: skip
+        project.run("set", "--json", "kv2.yaml", "new", value)
+        assert said in project.run("publish", "-y", "kv2.yaml").err
+    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
+        path="team/two/kv2.yaml", raise_on_deleted_version=True
+    )
+    assert json.dumps(read["data"]["data"]["new"]) == "[1]"
+
+
+@pytest.mark.parametrize("member", ["encconf_merge", "encconf_conflict"])
+def test_a_merge_that_is_not_finished(project: Project, cloud: Cloud, member: str) -> None:
+    text = project.read("s3.yaml")
+    assert text.count("\nsops:\n") == 1
+    project.write("s3.yaml", text.replace("\nsops:\n", f"\nsops:\n    {member}: x\n"))
+    assert "error[unmerged]" in project.run("publish", "-y", "s3.yaml", code=51).err
+    assert cloud.what() == {}
+
+
 def test_no_destination_for_it(project: Project) -> None:
     project.write("x.yaml", YAML)
     project.run("encrypt", "-i", "x.yaml")

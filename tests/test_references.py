@@ -561,6 +561,16 @@ class TestAllowed:
         made = credentials(ENCCONF_REF_ALLOW="double evil.example.com:8200")
         assert api.loads(sealed, credentials=made, resolve=True) == {"a": "<x>"}
 
+    @pytest.mark.parametrize(
+        ("now", "then"),
+        [("", "https://h"), ("https://a", "https://a,https://h"), ("all", "all"), ("none", "none")],
+    )
+    def test_hosts_of_the_rules_are_added_to_the_environment_s(
+        self, credentials: Callable[..., Credentials], now: str, then: str
+    ) -> None:
+        made = references._widened(credentials(SOPS_HC_VAULT_ALLOWLIST=now), Resolve(hosts=["h"]))
+        assert made.environ["SOPS_HC_VAULT_ALLOWLIST"] == then
+
     def test_what_a_file_may_say_of_the_login(
         self, seal: Callable[..., str], credentials: Callable[..., Credentials], store: Store
     ) -> None:

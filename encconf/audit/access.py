@@ -131,7 +131,7 @@ class Reader:
 class FileAccess:
     """One file: its key groups, how many of them it takes, and its readers, former ones last."""
 
-    __slots__ = ("format", "groups", "history", "lastmodified", "path", "quorum", "readers")
+    __slots__ = ("_by_person", "format", "groups", "history", "lastmodified", "path", "quorum")
 
     def __init__(self, path: str, format: str, metadata: Metadata) -> None:
         self.path = path
@@ -139,12 +139,21 @@ class FileAccess:
         self.lastmodified = metadata.lastmodified
         self.groups: list[list[Person]] = []
         self.quorum = max(metadata.threshold or len(metadata.groups), 2) if len(metadata.groups) > 1 else 1
-        self.readers: list[Reader] = []
         self.history: FileHistory | None = None
+        self._by_person: dict[Person, Reader] = {}
+
+    @property
+    def readers(self) -> list[Reader]:
+        """All who can do something with it, or could."""
+        return list(self._by_person.values())
 
     def of(self, person: Person) -> Reader | None:
         """What a person can do with it, None for nothing."""
-        return next((reader for reader in self.readers if reader.person is person), None)
+        return self._by_person.get(person)
+
+    def reader(self, person: Person) -> Reader:
+        """The same for somebody who may be new."""
+        return self._by_person.setdefault(person, Reader(person))
 
     def opens_for(self, people: Iterable[Person]) -> bool:
         """Whether these people can open it together."""
@@ -251,21 +260,17 @@ def report(paths: Sequence[str], names: Names, *, history: bool = True, now: int
 
 def _add_readers(file: FileAccess, metadata: Metadata, people: _People) -> None:
     for number, group in enumerate(metadata.groups):
-        members: list[Person] = []
+        members: dict[Person, None] = {}
         for wrapped in group:
             person = people.of(wrapped.key)
-            reader = file.of(person)
-            if reader is None:
-                reader = Reader(person)
-                file.readers.append(reader)
+            members[person] = None
+            reader = file.reader(person)
             if number not in reader.groups:
                 reader.groups.append(number)
             reader.keys.append(wrapped.key)
             if wrapped.created_at and (reader.dated is None or wrapped.created_at < reader.dated):
                 reader.dated = wrapped.created_at
-            if person not in members:
-                members.append(person)
-        file.groups.append(members)
+        file.groups.append(list(members))
     for reader in file.readers:
         reader.alone = len(reader.groups) >= file.quorum
 
@@ -318,11 +323,7 @@ def _date(found: Report, contents: dict[str, bytes], people: _People, names: Nam
             file = files[inside]
             file.history = history
             for identity, spans in history.spans.items():
-                person = people.of(history.keys[identity])
-                reader = file.of(person)
-                if reader is None:
-                    reader = Reader(person)
-                    file.readers.append(reader)
+                reader = file.reader(people.of(history.keys[identity]))
                 if not any(naming.identity(key) == identity for key in reader.keys):
                     reader.keys.append(history.keys[identity])
                 reader.times += map(Time, spans)

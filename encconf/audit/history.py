@@ -106,8 +106,9 @@ _NOTHING: Final = Version({}, frozenset(), True)
 
 
 def is_shallow(root: str) -> bool:
-    """Whether the history of a repository was cut off when it was cloned."""
-    return _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
+    """Whether a clone has only a part of the history: it was cut off, or contents were left out."""
+    partial = _git(root, "config", "--get-regexp", r"^remote\..*\.promisor$")
+    return bool(partial) or _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
 
 
 def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:

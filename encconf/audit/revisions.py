@@ -28,8 +28,10 @@ _LINK = "120000"
 _MODULE = "160000"
 
 
-def pairs(words: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None) -> Iterator[Pair]:
-    """What to compare with what.
+def pairs(
+    words: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None
+) -> Iterator[Pair | InputError]:
+    """What to compare with what; of many files, in its place what is wrong with one.
 
     No word: the last commit and the working tree.  ``FILE`` or ``REV:PATH``: with the last commit, or the
     working tree.  ``REV``: with the working tree; ``REV..REV`` and ``REV REV``: with each other;
@@ -105,7 +107,7 @@ class _Word:
             if format is None and not name:
                 raise UsageError("nothing says which format stdin has", hint="say it: --input-type FORMAT")
             return Side("stdin", name, fileio.read_stdin(), format)
-        data = _blob(self.text) if self.kind == "blob" else fileio.read_bytes(self.text)
+        data = _blob(self.text, self.text) if self.kind == "blob" else fileio.read_bytes(self.text)
         return _side(self.text, self.name, data, format)
 
 
@@ -156,13 +158,13 @@ def _at(revision: str, file: str, format: str | None) -> Side:
     name = f"{revision}:./{os.path.basename(real)}"
     label = f"{revision}:{file}" if revision else f"{file} (staged)"
     found = _blob_of(name, folder)
-    return _side(label, file, _blob(found) if found else None, format)
+    return _side(label, file, _blob(found, label) if found else None, format)
 
 
 def _everywhere(
     revisions: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None
-) -> Iterator[Pair]:
-    """The encrypted files, and the configurations, that differ between two revisions."""
+) -> Iterator[Pair | InputError]:
+    """The encrypted files, and the configurations, that differ between two revisions; or what is wrong."""
     top = _top()
     named = {os.path.relpath(os.path.realpath(path), top): path for path in paths}
     for inside, path in named.items():
@@ -174,48 +176,54 @@ def _everywhere(
     blobs = contents(top, (blob for entry in entries for blob in (entry.old, entry.new) if blob))
     with closing(blobs):
         for entry in entries:
-            old = _there(next(blobs), f"{then}:{entry.before}") if entry.old else None
-            new = _there(next(blobs), f"{now}:{entry.after}") if entry.new else None
-            if entry.is_here:
-                new = fileio.read_bytes(os.path.join(top, entry.after))
-            if old == new and entry.before == entry.after:
-                continue  # touched, but the same
-            both = ((old, entry.before), (new, entry.after))
-            if not any(name in named or _concerns(data, name) for data, name in both):
-                continue
-            shown = [os.path.relpath(os.path.join(top, name)) for _, name in both]
-            yield (
-                _side(f"{then}:{entry.before}", shown[0], old, format),
-                _side(f"{now}:{entry.after}" if now else shown[1], shown[1], new, format),
-                True,
-            )
-
-
-def _there(content: bytes | None, label: str) -> bytes:
-    if content is None:
-        raise _missing(label)
-    return content
+            old = next(blobs) if entry.old else None
+            new = next(blobs) if entry.new else None
+            shown = [os.path.relpath(os.path.join(top, name)) for name in (entry.before, entry.after)]
+            labels = (f"{then}:{entry.before}", f"{now}:{entry.after}" if now else shown[1])
+            try:
+                if entry.is_here:
+                    new = fileio.read_bytes(shown[1])
+                if entry.unmerged:
+                    if os.path.isfile(shown[1]) and _concerns(fileio.read_bytes(shown[1]), entry.after):
+                        yield InputError("it has a merge conflict", file=shown[1])
+                    continue
+                for blob, data, label in ((entry.old, old, labels[0]), (entry.new, new, labels[1])):
+                    if blob and data is None:
+                        raise _missing(label)
+                if old == new and entry.before == entry.after:
+                    continue  # touched, but the same
+                both = ((old, entry.before), (new, entry.after))
+                if any(name in named or _concerns(data, name) for data, name in both):
+                    sides = map(_side, labels, shown, (old, new), (format, format))
+                    yield next(sides), next(sides), True
+            except InputError as error:
+                yield error
 
 
 def _missing(label: str) -> InputError:
-    return InputError("git cannot give its content", file=label)
+    return InputError(
+        "git cannot give its content",
+        file=label,
+        hint="a partial clone may lack it: git show prints it, and fetches it first",
+    )
 
 
 class _Entry:
     """What git says of one file: its blobs before and after, "" for none, and its names.
 
-    ``is_here``: after is what the working tree has.
+    ``is_here``: after is what the working tree has; ``unmerged``: there is no after, but a conflict.
     """
 
-    __slots__ = ("after", "before", "is_here", "new", "old")
+    __slots__ = ("after", "before", "is_here", "new", "old", "unmerged")
 
-    def __init__(self, about: str, before: str, after: str) -> None:
+    def __init__(self, about: str, before: str, after: str, unmerged: bool) -> None:
         _, new_mode, self.old, self.new, _ = (
             field if field.strip("0") else "" for field in about[1:].split(" ")
         )
         self.before = before
         self.after = after
         self.is_here = bool(new_mode) and not self.new
+        self.unmerged = unmerged
 
 
 def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged: bool) -> Iterator[_Entry]:
@@ -233,8 +241,9 @@ def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged
         before = after = next(words)
         if status[0] in "RC":
             after = next(words)
-        if not {old_mode, new_mode} & {_LINK, _MODULE} and status[0] != "U":
-            yield _Entry(word, before, after)
+        unmerged = status[0] == "U"
+        if not {old_mode, new_mode} & {_LINK, _MODULE} and (staged or not unmerged):
+            yield _Entry(word, before, after, unmerged)
 
 
 def _concerns(data: bytes | None, name: str) -> bool:
@@ -266,10 +275,10 @@ def _blob_of(name: str, folder: str) -> str:
     return _git("rev-parse", "--verify", "--quiet", "--end-of-options", name, folder=folder).strip()
 
 
-def _blob(name: str) -> bytes:
+def _blob(name: str, label: str) -> bytes:
     output = ask(".", "cat-file", "blob", name)
     if output is None:
-        raise _missing(name)
+        raise _missing(label)
     return output.encode(errors="surrogateescape")
 
 

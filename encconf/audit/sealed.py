@@ -48,19 +48,6 @@ _LOOKS = re.compile(
 _REFERENCE = re.compile(rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)")
 
 
-class Value:
-    """One ciphertext: where it is, and what of it must not be twice."""
-
-    __slots__ = ("file", "path", "place", "tag", "text")
-
-    def __init__(self, file: str, path: str, place: tuple[int, int], text: bytes, tag: bytes) -> None:
-        self.file = file
-        self.path = path
-        self.place = place
-        self.text = text
-        self.tag = tag
-
-
 class Sealed:
     """An encrypted file, read and looked at; `findings` is what that gave.
 
@@ -114,10 +101,6 @@ class Sealed:
         self.findings.append(
             Finding(slug, self.file, message, place=self._lines(at), path=path, severity=severity, hint=hint)
         )
-
-    def place(self, leaf: Leaf) -> tuple[int, int]:
-        """Line and column of a leaf."""
-        return self._lines(leaf.start)
 
     def finish(self) -> None:
         """Say how many findings were too many to be told."""

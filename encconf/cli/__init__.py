@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         program = os.path.basename(sys.argv[0])
     console = Console()
     failure: int | None = None
-    if os.path.exists(AUDIT):
+    if _is_audited():
         from encconf import auditlog
 
         auditlog.start(AUDIT)
@@ -96,6 +96,15 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         return _unexpected(error, console, failure or 1)
     return 0
+
+
+def _is_audited() -> bool:
+    """Whether the file that asks for a log is there; one that nobody may look at is, and is an error then."""
+    try:
+        os.stat(AUDIT)
+    except OSError as error:
+        return not isinstance(error, (FileNotFoundError, NotADirectoryError))
+    return True
 
 
 def _parse(argv: list[str]) -> tuple[Command, Values] | int:

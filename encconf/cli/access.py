@@ -92,7 +92,9 @@ def _warn(console: Console, found: Report) -> None:
     if len(exposed) > _FEW:
         console.warn(f"and {counted(len(exposed) - _FEW, 'other file')} like that")
     if found.shallow:
-        console.note("this clone has only a part of the history: dates say not before, but no later")
+        console.note(
+            "this clone has only a part of the history: people may have been able to read files for longer"
+        )
 
 
 def _count(found: Report) -> str:

@@ -21,7 +21,14 @@ _ITEM = re.compile(r"^- \[[ xX]\] (.*)$", re.M)
 
 def item(who: str, file: str, path: str) -> str:
     """One line of the list, without its box."""
-    return f"`{path}` in `{file}`: {who} could read it"
+    return f"{_code(path)} in {_code(file)}: {who} could read it"
+
+
+def _code(text: str) -> str:
+    """A text between more backticks than it has itself."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    pad = " " if longest else ""
+    return "`" * (longest + 1) + pad + text + pad + "`" * (longest + 1)
 
 
 def write(path: str, items: Iterable[str]) -> int:

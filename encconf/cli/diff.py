@@ -94,7 +94,11 @@ def _differences(
 
         credentials = files.credentials(console)
         credentials.cache = credentials.cache or DataKeyCache()
-    for old, new, one_file in revisions.pairs(words, paths, staged=staged, format=format):
+    for pair in revisions.pairs(words, paths, staged=staged, format=format):
+        if isinstance(pair, EncconfError):
+            yield pair
+            continue
+        old, new, one_file = pair
         try:
             yield diff.compare(old, new, one_file=one_file, credentials=credentials)
         except EncconfError as error:

@@ -113,6 +113,7 @@ def edit(
         except EncconfError as error:
             raise error.about(file) from None
         if isinstance(found, str):
+            _warn_of_parents(console, file, path, enc, format)
             fileio.write_atomic(path, found, replacing=enc)
             console.note(f"wrote {file}: merged again from its parents, now with a MAC")
             return
@@ -159,6 +160,23 @@ def _open(
             fetch=lambda id: version(id, folder),
             credentials=credentials,
             notify=console.warn,
+        )
+
+
+def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: str) -> None:
+    """Say so if a file was not merged with what git had before it.
+
+    All three parents were sealed with the key; but whoever merged without one has chosen them, and may
+    have chosen old ones.
+    """
+    from encconf.git import before
+    from encconf.git.merge import parents_of
+
+    ours = parents_of(enc, format)[1]
+    if before(path, enc) != ours:
+        console.warn(
+            f"{file} was not merged into the version that git had before it, but into {ours[:12]}",
+            hint=f"values may be older than they were; look at them all: git log -p {files.quoted(file)}",
         )
 
 

@@ -29,7 +29,8 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
     Raises UsageError, MissingFileError where a file must be named; SystemExit after completion.
     """
     rest: list[str] | None = None
-    if "--" in argv and any(row.rest and row.name == _first(argv) for row in COMMANDS):
+    meant = _meant(argv)
+    if "--" in argv and meant is not None and meant.rest:
         at = argv.index("--")
         argv, rest = argv[:at], argv[at + 1 :]
     try:
@@ -39,8 +40,8 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
         raise SystemExit(1) from None
     except click.ClickException as error:
         explained = _explained(error)
-        failing = (row.failure for row in COMMANDS if row.name == _first(argv))
-        explained.exit_code = next(failing, None) or explained.exit_code
+        if meant is not None:
+            explained.exit_code = meant.failure or explained.exit_code
         raise explained from None
     except click.Abort:
         raise KeyboardInterrupt from None
@@ -53,15 +54,13 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
     return row, values
 
 
-def _first(argv: list[str]) -> str | None:
-    """The first word that is no option of the root, nor the value of one."""
-    words = iter(argv)
-    for word in words:
-        if not word.startswith("-"):
-            return word
-        if any(word in option.names for option in ROOT):
-            next(words, None)
-    return None
+def _meant(argv: list[str]) -> Command | None:
+    """The command that the first words name which are no options of the root, nor values of one."""
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if any(argv[at] in option.names for option in ROOT) else 1
+    words = argv[at:]
+    return next((row for row in COMMANDS if words[: row.name.count(" ") + 1] == row.name.split()), None)
 
 
 def completion_script(shell: str) -> str | None:

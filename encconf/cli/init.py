@@ -75,7 +75,8 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         if use:
             _use(console, credentials, to)
         else:
-            console.hint(f"name it where files are opened: ENCCONF_IDENTITY='{to}'")
+            named = files.quoted(to.replace(" ", "%20"))  # a blank would be the end of the address
+            console.hint(f"name it where files are opened: ENCCONF_IDENTITY={named}")
         return
     recipient, _, text = _new_key(pq)
     if output == "-":

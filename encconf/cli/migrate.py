@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 from encconf import api, fileio
@@ -18,6 +19,7 @@ from encconf.errors import (
     MissingFileError,
     NotEncryptedError,
     OutputError,
+    ParseError,
     UsageError,
 )
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from encconf.migration.history import Past
     from encconf.migration.ways import Found
     from encconf.sources import Probe
+
+
+_BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 
 
 class UnusableError(EncconfError):
@@ -63,6 +68,7 @@ def import_(
     dialect = dialect or dialects.guess(os.path.abspath(file))
     reading = dialects.read(text, dialect)
     values = _values(file, reading, literal)
+    _refuse_cut_keys(file, text, reading)
     _warn_of_reading(console, file, text, reading)
     target = output or _default_target(file)
     if target in files.STDOUT:
@@ -135,6 +141,21 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
     return reading.written if literal else reading.values
 
 
+def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
+    """Raise ParseError for a key of several lines without quotes.
+
+    Its last line may look like a name with an empty value, and names are not encrypted.
+    """
+    whole = [value for value in reading.written.values() if "-----END " in value]
+    for block in _BLOCK.finditer(text):
+        if not any(block[1] in value for value in whole):
+            raise ParseError(
+                f"a key begins here that {reading.dialect} does not read to its end",
+                line=text.count("\n", 0, block.start(1)) + 1,
+                hint="put quotes around all of it",
+            ).about(file)
+
+
 def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:
     from encconf.migration import dialects
 
@@ -147,12 +168,12 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
         console.warn(
             f"{file}: {_some(dict.fromkeys(reading.twice))} is there more than once; the last counts"
         )
-    others: dict[str, list[str]] = {}
-    for name, differing in dialects.differences(text, reading).items():
-        for other in differing:
-            others.setdefault(other, []).append(name)
-    for other, differing in others.items():
-        names = sorted(differing, key=[*reading.variables, *differing].index)
+    differences = dialects.differences(text, reading)
+    in_order = dict.fromkeys([*reading.variables, *differences])
+    for other in dialects.DIALECTS:
+        names = [name for name in in_order if other in differences.get(name, ())]
+        if not names:
+            continue
         console.note(
             f"{file} was read as {reading.dialect} does; {other} would read {_some(names)} otherwise"
         )

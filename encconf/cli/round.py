@@ -102,6 +102,8 @@ class Round:
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
         self._names: Names | None = None
+        self._named: set[str] = set()  # the configurations whose names are known
+        self._told: list[str] = []  # the files whose configurations may have more
         self._unnamed: set[MasterKey] = set()
         self._said: set[str] = set()
         self._alone = True
@@ -145,7 +147,9 @@ class Round:
                 self._go(planner, agreed)
             if self._left:
                 self._say_left("stopped", len(paths))
-        except (KeyboardInterrupt, SystemExit):
+        except EncconfError:
+            raise
+        except BaseException:  # a signal, or a mistake of ours
             self._say_left("interrupted", len(paths))
             raise
         finally:
@@ -322,6 +326,7 @@ class Round:
     # --- telling -----------------------------------------------------------------------------
 
     def _tell(self, change: Change) -> None:
+        self._told.append(change.file)
         self._learn([*change.plan.gone, *change.strangers])
         file = one_line(change.file)
         for key in change.strangers:
@@ -373,19 +378,22 @@ class Round:
 
     @property
     def names(self) -> Names:
-        """What people call keys, by the configurations that were read."""
+        """What people call keys, by the configurations of the files that were told of so far."""
         from encconf.audit.names import Names
+        from encconf.config import find_config
 
         if self._names is None:
-            from encconf.config import find_config
-
             self._names = Names()
-            found = self.config or find_config(None, os.getcwd())
-            for path in self._configs or filter(None, [found]):
-                try:
-                    self._names.add_config(path)
-                except EncconfError as error:
-                    self.console.warn(f"{error}; keys are shown without names")
+        for file in self._told:
+            path = self.config or find_config(file, os.getcwd())
+            if path is None or path in self._named:
+                continue
+            self._named.add(path)
+            try:
+                self._names.add_config(path)
+            except EncconfError as error:
+                self.console.warn(f"{error}; keys are shown without names")
+        self._told.clear()
         return self._names
 
     # --- the report ----------------------------------------------------------------------------
@@ -498,8 +506,9 @@ def _lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[st
     if wanted.renews(rotate=rotate):
         why = ", since somebody who knows the old one is gone" if wanted.gone else ""
         said.append(f"every value gets a new data key{why}")
-    elif wanted.gone:
-        said.append("the data key stays, although somebody who knows it is gone")
+    elif wanted.removes:
+        why = "somebody who knows it is gone" if wanted.gone else "some who know it are not to, any more"
+        said.append(f"the data key stays, although {why}")
     return said
 
 
@@ -538,14 +547,13 @@ def _again(resume: str, file: str) -> str:
 
     words = sys.argv[1:]
     if resume:
-        for at, word in enumerate(words):
-            if word == resume:
-                del words[at : at + 2]
+        end = words.index("--") if "--" in words else len(words)
+        options, names = words[:end], words[end:]
+        for at, word in enumerate(options):
+            if word == resume or word.startswith(resume + "="):
+                del options[at : at + 1 + (word == resume)]
                 break
-            if word.startswith(resume + "="):
-                del words[at]
-                break
-        words += [resume, file]
+        words = [*options, resume, file, *names]
     if len(words) > 30:
         return f"the same command, and {resume} {shlex.quote(file)}" if resume else "the same command"
     return shlex.join(["encconf", *words])

@@ -49,21 +49,20 @@ class Run:
         self.console = console
         self.line = line
         self.environ = dict(console.environ)
-        if line.text("decryption-order"):
-            self.environ["SOPS_DECRYPTION_ORDER"] = line.text("decryption-order")
+        # The flag has the variable's value; a command without the flag does not look at the variable.
+        self.environ["SOPS_DECRYPTION_ORDER"] = line.text("decryption-order")
         if "keyservice" in line.flags:
             self.environ["SOPS_KEYSERVICE"] = ",".join(line.texts("keyservice"))
             self.environ["SOPS_ENABLE_LOCAL_KEYSERVICE"] = str(line.on("enable-local-keyservice")).lower()
         if line.text("aws-profile"):
             self.environ["AWS_PROFILE"] = line.text("aws-profile")
         self.config = line.root.text("config") or None
+        self._config_read = False
         self.anew = "indent" in line.root.given
 
     def run(self) -> None:
         """Do it.  Raises EncconfError, and SystemExit with a command's code."""
         name = self.line.command
-        if self.config is not None and not name.startswith("completion "):
-            self._check_readable(self.config)
         if name.startswith("completion "):
             from encconf.cli.sops_help import script
 
@@ -73,16 +72,24 @@ class Run:
         else:
             self.legacy()
 
-    def _check_readable(self, config: str) -> None:
+    def check_config(self) -> None:
         """A config file that is named must be one, also where nothing of it is needed."""
         from encconf import config as configs
         from encconf import fileio
 
+        if self.config is None or self._config_read:
+            return
         try:
-            text = fileio.read_text(config)
+            text = fileio.read_text(self.config)
         except InputError as error:
             _fail(1, f"could not read config file: {error}")
-        configs.load(config, text)
+        configs.load(self.config, text)
+        self._config_read = True
+
+    def check_order(self) -> None:
+        """The order of keys must make sense before anything else.  Raises DuplicateKeyTypeError."""
+        if self.environ["SOPS_DECRYPTION_ORDER"]:
+            self.credentials().key_order()
 
     # --- what commands share
 
@@ -118,7 +125,8 @@ class Run:
             _fail(8, "Error: cannot operate on both --output and --in-place")
 
     def formats(self, name: str) -> tuple[str, str]:
-        """The formats of input and output."""
+        """The formats of input and output; sops looks at the config file for them."""
+        self.check_config()
         return (
             format_of(name, self.line.text("input-type")),
             format_of(name, self.line.text("output-type")),
@@ -136,6 +144,7 @@ class Run:
         """The text of a file; exit code 2 if it cannot be read."""
         from encconf import fileio
 
+        self.check_order()
         try:
             binary = self.formats(self.line.text("filename-override") or file)[0] == "binary"
             if file in ("/dev/stdin", "-"):
@@ -276,6 +285,7 @@ class Run:
         from encconf.path import parse_sops
 
         source, target = self.formats(self.line.text("filename-override") or name)
+        self.check_order()
         path: Path
         try:
             path = parse_sops(self.line.text("extract"))
@@ -329,7 +339,7 @@ class Run:
     def _cmd_rotate(self) -> None:
         file = self.first()
         self.not_both()
-        if not os.path.exists(file):
+        if not _exists(file):
             self._no_keys_without_a_file(file, "the `edit` subcommand")
         self._rotate(file)
 
@@ -385,7 +395,7 @@ class Run:
         source, target = self.formats(self.line.text("filename-override") or file)
         path = fileio.resolve(file)
         self.console.environ = self.environ
-        if os.path.exists(file):
+        if _exists(file):
             text = self.read(file)
             opened = self.open(text, source, file)
             session = editing.Session.of(self.console, file, path, opened)
@@ -430,6 +440,7 @@ class Run:
                 "Error: no file specified, or index and value are missing. Need precisely 3 positional "
                 "arguments.",
             )
+        self.check_config()
         try:
             path = parse_sops(args[1])
         except PathSyntaxError:
@@ -708,7 +719,7 @@ class Run:
             modes.append("set")
         file = self.first()
         self.not_both()
-        if not os.path.exists(file):
+        if not _exists(file):
             self._no_keys_without_a_file(file, "`--kms` and `--pgp`")
             if modes and modes != ["set"]:
                 _must_exist(file)
@@ -722,7 +733,12 @@ class Run:
             )
         mode = modes[-1] if modes else "edit"
         if modes != ["decrypt"]:
-            self._check_config(self.line.text("filename-override") or file)
+            self.check_config()
+            self._check_rule(self.line.text("filename-override") or file)
+        self.check_order()
+        if "encrypt" in modes and mode != "encrypt":
+            name = self.line.text("filename-override") or file
+            self.rule(name, self.formats(name)[0])
         if mode == "set":
             path, value = self._set_words()
             self._set(file, path, value)
@@ -731,7 +747,7 @@ class Run:
         else:
             getattr(self, f"_{mode}")(file)
 
-    def _check_config(self, name: str) -> None:
+    def _check_rule(self, name: str) -> None:
         """A config file that is there must have a rule for the file, though it is not needed."""
         from encconf.config import find_rule
         from encconf.errors import NoConfigError
@@ -795,8 +811,12 @@ def _impossible(indent: int | None) -> bool:
     return indent is not None and indent < 0
 
 
+def _exists(file: str) -> bool:
+    return os.path.exists(os.path.abspath(file))  # "" is the current folder, and is no file to read later
+
+
 def _must_exist(file: str) -> None:
-    if not os.path.exists(file):
+    if not _exists(file):
         _fail(100, f'Error: cannot operate on non-existent file "{os.path.abspath(file)}"')
 
 

@@ -9,11 +9,12 @@ from encconf.errors import MissingFileError, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from encconf.cli.console import Console
     from encconf.systemd.rules import Rule
+    from encconf.systemd.server import CredentialServer
     from encconf.systemd.units import Unit
 
 
@@ -30,7 +31,7 @@ def serve(
 ) -> None:
     """Give units their values until SIGTERM or Ctrl-C; SIGHUP opens the files anew."""
     import signal
-    import time
+    from contextlib import nullcontext
 
     from encconf.credentials import Credentials
     from encconf.systemd import server
@@ -57,28 +58,30 @@ def serve(
     given = server.activated(console.environ)
     values.load()
     path = socket or _default_socket(console) if given is None else str(given.getsockname())
-    listening = server.Listening(path) if given is None else None
-    listener = given if listening is None else listening.__enter__()
-    assert listener is not None
-    try:
+    with nullcontext(given) if given is not None else server.Listening(path) as listener:
         desk = server.CredentialServer(listener, values, rules, log=console.note, watch=reload, idle=seconds)
-
-        def again(*_: object) -> None:
-            now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-            server.notify(console.environ, f"RELOADING=1\nMONOTONIC_USEC={now}")
-            desk.reload(lambda: server.notify(console.environ, "READY=1"))
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: desk.stop())
-        signal.signal(signal.SIGHUP, again)
+        _obey_signals(console, desk)
         console.note(f"listening on {path}")
         server.notify(console.environ, "READY=1")
         desk.run()
         server.notify(console.environ, "STOPPING=1")
-    finally:
-        if listening is not None:
-            listening.__exit__()
     console.note("stopped")
+
+
+def _obey_signals(console: Console, desk: CredentialServer) -> None:
+    import signal
+    import time
+
+    from encconf.systemd.server import notify
+
+    def reload(*_: object) -> None:
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        notify(console.environ, f"RELOADING=1\nMONOTONIC_USEC={now}")
+        desk.reload(lambda: notify(console.environ, "READY=1"))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: desk.stop())
+    signal.signal(signal.SIGHUP, reload)
 
 
 def _seconds(text: str | None) -> float | None:
@@ -128,8 +131,7 @@ def unit(
 
     ``naming`` is for `flat.Naming`.
     """
-    from encconf.cli import flat
-    from encconf.systemd import rules, units
+    from encconf.systemd import units
 
     if not file:
         raise UsageError("no file was named")
@@ -137,11 +139,7 @@ def unit(
         raise UsageError("which unit shall have the values?", hint="--unit app.service")
     if "." not in unit:
         unit += ".service"
-    if allow:
-        chosen = [rules.read(f"{_pattern(unit)}:{each}") for each in allow]
-    else:
-        found = flat.paths(console, file, flat.Naming(**naming), input_type=input_type)
-        chosen = [rules.Rule(_pattern(unit), name, path) for name, path in found.items()]
+    chosen = _rules_for(console, unit, file, allow, input_type, naming)
     names = [rule.credential for rule in chosen]
     if socket is not None and not os.path.isabs(socket):
         raise UsageError("the path of the socket must be an absolute one")
@@ -172,9 +170,23 @@ def unit(
     console.hint(f"{systemctl} daemon-reload && {systemctl} enable --now {name}.socket")
 
 
-def _pattern(unit: str) -> str:
-    """Which units a rule is about: those of a template are its instances."""
-    return unit.replace("@.", "@*.")
+def _rules_for(
+    console: Console,
+    unit: str,
+    file: list[str],
+    allow: list[str],
+    input_type: str | None,
+    naming: Mapping[str, Any],
+) -> list[Rule]:
+    """What a unit may have: what is named, or else all; those of a template are its instances."""
+    from encconf.cli import flat
+    from encconf.systemd import rules
+
+    pattern = unit.replace("@.", "@*.")
+    if allow:
+        return [rules.read(f"{pattern}:{each}") for each in allow]
+    found = flat.paths(console, file, flat.Naming(**naming), input_type=input_type)
+    return [rules.Rule(pattern, name, path) for name, path in found.items()]
 
 
 def _program() -> list[str]:

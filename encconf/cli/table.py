@@ -315,7 +315,7 @@ COMMANDS: Final = (
         "encconf.cli.values:set_value",
         "Set one value of a file.",
         details="Without VALUE it is asked for unseen, or read from stdin; so it stays out of the shell's "
-        "history. "
+        "history. Nothing at all is no value: '' means an empty one. "
         "Where a number or boolean stands, a VALUE that spells one becomes one; all else is a string. A "
         "FILE that "
         "does not exist is made, for the keys that .sops.yaml or the options name. users[] is a new last "

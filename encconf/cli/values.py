@@ -205,18 +205,27 @@ def _write(console: Console, file: str, target: str, old: str | None, enc: str) 
 
 
 def _asked(console: Console, path: str) -> str:
-    """The value that somebody types unseen, or all of stdin less its last line break."""
+    """The value that somebody types unseen, or all of stdin less its last line break.
+
+    Nothing at all is more often a variable that is not set than a value: raises UsageError.
+    """
     from encconf.cli.console import is_terminal
 
     if is_terminal(0):
         import getpass
 
         try:
-            return getpass.getpass(f"encconf: value of {path} (unseen): ")
+            text = getpass.getpass(f"encconf: value of {path} (unseen): ")
         except EOFError:
             raise KeyboardInterrupt from None
-    text = fileio.read_stdin()
-    return text.removesuffix("\n").removesuffix("\r")
+    else:
+        text = fileio.read_stdin().removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise UsageError(
+            f"no value for {path} was given, and what is there stays",
+            hint="to store an empty value, give it as an argument: ''",
+        )
+    return text
 
 
 def _from_json(text: str) -> Plain:

@@ -32,6 +32,8 @@ class LineEditor:
 
     def put(self, text: str, path: Path, value: Plain) -> str:
         """A text with a value at a path.  Raises EmitError for what the format cannot hold."""
+        if self.format == "ini" and len(path) == 1 and isinstance(value, dict) and value:
+            return self._put_section(text, path, value)
         if isinstance(value, (dict, list)):
             raise EmitError(f"{self.format} holds single values, no mappings and lists")
         depth = _DEPTH.get(self.format)
@@ -60,10 +62,21 @@ class LineEditor:
         """A text without the value, or with one key in the path of an INI file the section, at a path."""
         document = self.module.scan(text)
         leaf = _at(document, path)
+        if leaf is None and self.format == "ini" and len(path) == 1:
+            return _without_section(text, str(path[0]))
         if leaf is None:
             raise missing(path)
         start, end = self.module.region(document, leaf)
         return splice(text, [(_line_start(text, start), _line_end(text, end), "")])
+
+    def _put_section(self, text: str, path: Path, values: dict[str, Plain]) -> str:
+        """The keys of a section, and no others; those that stay keep their place."""
+        for name, value in values.items():
+            text = self.put(text, (*path, name), value)
+        for leaf in self.module.scan(text).leaves:
+            if leaf.path[:1] == tuple(path) and leaf.path[1] not in values:
+                text = self.drop(text, leaf.path)
+        return text
 
     def _with_line(self, document: Document, path: Path) -> str:
         text = document.text
@@ -84,6 +97,26 @@ class LineEditor:
         if at and text[at - 1] not in "\r\n":
             line = newline + line
         return text[:at] + line + text[at:]
+
+
+def _without_section(text: str, name: str) -> str:
+    """Without a section's lines, and the comments above its header; those above the next one stay.
+
+    Lines that only look like headers, within a long value, are not told apart: the caller compares.
+    """
+    kept: list[str] = []
+    comments: list[str] = []
+    inside = name == "DEFAULT"  # what stands before any header
+    for line in re.findall(r"[^\n]*\n|[^\n]+\Z", text):
+        if line.lstrip()[:1] in ("#", ";"):
+            comments.append(line)
+            continue
+        if header := re.match(r"[ \t]*\[([^\]]*)\]", line):
+            inside = header[1].strip() == name
+        if not inside:
+            kept += [*comments, line]
+        comments = []
+    return "".join([*kept, *([] if inside else comments)])
 
 
 def _at(document: Document, path: Path) -> Leaf | None:

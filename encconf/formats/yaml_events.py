@@ -39,6 +39,7 @@ MAX_PATHS = 1 << 25
 """How many characters the paths of all collections may have; one long key has many below it."""
 SKIP = re.compile(rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*")
 _TAG = re.compile(r"!\S*")  # libyaml and go-yaml end it at a blank only, in flow style too
+_TAG_BEFORE = re.compile(r"(?<=[\s\[{,:])!\S*(?=[ \t]+\Z)")
 
 
 class TooNewError(Exception):
@@ -473,6 +474,11 @@ def properties(
         if after.end() > limit:
             break
         at = after.end()
+    if tag is not None and at > start:  # the parser in Python puts the start of `!tag &a value` at the `&`
+        before = _TAG_BEFORE.search(text, line_start(text, start), start)
+        if before is not None:
+            start = tag_start = before.start()
+            tag_end = before.end()
     tag_text = None if tag_start == tag_end else text[tag_start:tag_end]
     return Properties(start, tag_text, tag_start, tag_end), min(at, limit)
 

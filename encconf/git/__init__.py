@@ -48,6 +48,22 @@ def version(id: str, folder: str = ".") -> str | None:
     return content if code == 0 else None
 
 
+def before(path: str, text: str) -> str | None:
+    """The id of the version that git had before this text of a file, None if it has none.
+
+    That is the last commit's, or if that is this very text, the one that it replaced.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    last = ask(folder, "rev-parse", "--verify", "-q", f"HEAD:./{name}")
+    if last is None:
+        return None
+    content = version(last.strip(), folder)
+    if content is not None and content.replace("\r\n", "\n") == text.replace("\r\n", "\n"):
+        commit = (ask(folder, "log", "-1", "--first-parent", "--format=%H", "--", name) or "").strip()
+        last = ask(folder, "rev-parse", "--verify", "-q", f"{commit}^:./{name}")
+    return last.strip() if last is not None else None
+
+
 # Nothing is written; and a repository's own settings make it run no program, and say no less.
 _ASKING = [
     "--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false",

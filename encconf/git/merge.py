@@ -124,7 +124,11 @@ class _Side:
 
 
 class _Merge:
-    """One merge, and those of earlier versions that it needs; ``depth`` is how many wait for it."""
+    """One merge, and those of earlier versions that it needs.
+
+    ``depth`` is 0 for what git asks for, and more for what is merged again, so that it gets its MAC: there
+    somebody without a key has named the versions, and all must have been sealed by somebody with one.
+    """
 
     __slots__ = ("credentials", "depth", "fetch", "format", "labels", "notify")
 
@@ -169,7 +173,7 @@ class _Merge:
                 if sides[at] is not None:
                     continue
                 try:
-                    side = sides[at] = self._side(texts[at], which, checked=at != 0)
+                    side = sides[at] = self._side(texts[at], which, checked=at != 0 or self.depth > 0)
                 except KeyAccessError as error:
                     failed = error
                     continue
@@ -190,6 +194,8 @@ class _Merge:
         format, credentials = self.format, self.credentials
         document = _scanned(text, format)
         if document.block is None:
+            if self.depth and text.strip():
+                raise UnmergedError(f"{which} is not encrypted: anybody can have written it", hint=_LOOK)
             return _Side(text, None)
         try:
             if CONFLICT in document.block and not checked:  # git has merged several, which were at odds
@@ -197,7 +203,16 @@ class _Merge:
                 return _Side(conflict.merged.base, conflict.opened)
             if PARENTS in document.block and checked and self.fetch is not None:
                 text = self._resealed(text, self.fetch)
-            opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=not checked)
+                if self.notify is not None:
+                    self.notify(f"{which} was merged without a key, and gets its MAC now")
+            try:
+                opened = api.open_text(text, format=format, credentials=credentials)
+            except MacError as error:
+                if checked:
+                    raise
+                if self.notify is not None and PARENTS not in document.block:
+                    self.notify(f"{which}: {error.message}")
+                opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=True)
         except DecryptError as error:
             if not checked:
                 message = "the common version cannot be decrypted, so that nothing shows who changed what"
@@ -212,7 +227,7 @@ class _Merge:
     def _resealed(self, text: str, fetch: Fetch) -> str:
         return reseal(
             text, format=self.format, credentials=self.credentials, fetch=fetch, notify=self.notify,
-            depth=self.depth + 1,
+            depth=self.depth,
         )  # fmt: skip
 
     def _with_key(self, base: _Side, ours: _Side, theirs: _Side) -> Outcome:
@@ -230,9 +245,12 @@ class _Merge:
         known = [each for each in opened if each.data_key == twin.data_key]
         source = _source(twin, block, [each.metadata.groups for each in known])
         groups = [[wrapped.key for wrapped in group] for group in block.groups]
-        goes = any(shuts_out(each.metadata.groups, groups) for each in known)
+        goes = any(
+            shuts_out(each.metadata.groups, each.metadata.threshold, groups, block.threshold)
+            for each in known
+        )
         if goes and notify is not None:
-            notify("a key that could open the file is gone: every value gets a new data key")
+            notify("some who could open the file are not to any more: every value gets a new data key")
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
         text = api.encrypt(
             merged.text,
@@ -520,6 +538,17 @@ _LOOK = "look at every value yourself, and save what counts, with: encconf edit 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
+def parents_of(text: str, format: str) -> list[str]:
+    """The ids of the versions that a file was merged from without a key, as it says: base, ours, theirs.
+
+    Raises UnmergedError if it doesn't.
+    """
+    ids = str(Metadata.of(formats.module(format).scan(text)).unknown.get(PARENTS, "")).split()
+    if len(ids) != 3 or not all(_ID.match(each) for each in ids):
+        raise UnmergedError("the file does not say which versions it was merged from", hint=_LOOK)
+    return ids
+
+
 def reseal(
     text: str,
     *,
@@ -531,21 +560,19 @@ def reseal(
 ) -> str:
     """A file that was merged without a key, with a MAC: if it is what a merge of its parents gives.
 
-    ``fetch`` gives the content of a version by git's id, None for one that is not there; ``depth`` says how
-    many merges already wait for this one.  Raises UnmergedError when the file cannot be checked in this way,
+    ``fetch`` gives the content of a version by git's id, None for one that is not there; ``depth`` is that
+    of the merge that waits for this one.  Raises UnmergedError when the file cannot be checked in this way,
     or is something else.
     """
     credentials = credentials or Credentials.from_env()
-    ids = str(Metadata.of(formats.module(format).scan(text)).unknown.get(PARENTS, "")).split()
-    if len(ids) != 3 or not all(_ID.match(each) for each in ids):
-        raise UnmergedError("the file does not say which versions it was merged from", hint=_LOOK)
+    ids = parents_of(text, format)
     if depth > _DEEPEST:
         raise UnmergedError("too many merges without a key stand one upon the other", hint=_LOOK)
     there = api.open_text(text, format=format, credentials=credentials, ignore_mac=True)
     base, ours, theirs = (fetch(each) for each in ids)
     if base is None or ours is None or theirs is None:
         raise UnmergedError("the versions it was merged from are not in this repository", hint=_LOOK)
-    run = _Merge(format, credentials, LABELS, fetch, notify, depth)
+    run = _Merge(format, credentials, LABELS, fetch, notify, depth + 1)
     outcome = run((base, ours, theirs), None)
     if outcome.keyless:
         raise UnmergedError("no key of yours opens the versions it was merged from", hint=_WITH_A_KEY)

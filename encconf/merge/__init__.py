@@ -87,7 +87,10 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
             run = Merge(side)
             # Each run gives the entries identities of its own.
             trees = [tree.read(text, format) for text in unbroken]
-            results[side] = finished(run.run(*trees))
+            merged = run.run(*trees)
+            if side != "base" and _lost(side, trees, tree.read(merged, format)):
+                return None
+            results[side] = finished(merged)
             wanted = values.documents(was, here, there, side)
             if side != "base" and tree.says(results[side], format) != wanted:
                 return None
@@ -96,6 +99,8 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
                 if not conflicts:
                     # What is at odds must have been noticed.
                     if values.documents(was, here, there, "theirs") != wanted:
+                        return None
+                    if _lost("theirs", trees, tree.read(merged, format)):
                         return None
                     break
             elif side == "theirs" and results["theirs"] == results["ours"]:
@@ -109,6 +114,14 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
 
 
 _SIDES: tuple[Side, ...] = ("ours", "theirs", "base")
+
+
+def _lost(side: Side, trees: list[Block], merged: Block) -> bool:
+    """Whether a comment that is new on a side is not in the result: the other has taken out what it is at."""
+    from encconf.merge.tree import comments
+
+    new = comments(trees[("base", "ours", "theirs").index(side)]) - comments(trees[0])
+    return bool(new and new - comments(merged))
 
 
 def _spelled(paths: list[tuple[str | int, ...]], trees: list[Block], format: str) -> list[str]:

@@ -406,8 +406,9 @@ class Merge:
             return here
         if _words(here) == _words(was or ""):
             return there
-        if was is not None or (here.strip() and there.strip()):
-            self.conflicts.append(path)
+        if was is None and not (here.strip() and there.strip()):
+            return here if here.strip() else there
+        self.conflicts.append(path)
         chosen = {"base": was, "ours": here, "theirs": there}[self.prefer]
         return chosen if chosen is not None else here
 

@@ -17,6 +17,7 @@ from encconf.errors import EmitError, EmptyDocumentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Hashable
     from typing import Any
 
@@ -110,6 +111,21 @@ def raw(node: Block | Leaf) -> str:
 def whole(entry: Entry) -> str:
     """The text of an entry, without its comma."""
     return entry.lead + entry.head + (raw(entry.node) if entry.node is not None else "") + entry.post
+
+
+_COMMENT = re.compile(r"[#;][^\n]*")
+
+
+def comments(block: Block) -> Counter[str]:
+    """The comments in a tree and how often each is there: what looks like one and is no part of a value."""
+    from collections import Counter
+
+    found = Counter(_COMMENT.findall(block.tail))
+    for entry in block.entries:
+        found.update(_COMMENT.findall(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))
+        if isinstance(entry.node, Block):
+            found.update(comments(entry.node))
+    return found
 
 
 def frozen(data: Data) -> Hashable:

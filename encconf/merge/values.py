@@ -102,7 +102,9 @@ def _by_name(
         clash = False
         gone: set[Hashable] = set()
         for key in {**was, **here, **there}:
-            if key in was and (key in here) != (key in there):
+            if key not in here and key not in there:
+                gone.add(key)
+            elif key in was and (key in here) != (key in there):
                 left = ours[here[key]] if key in here else theirs[there[key]]
                 keeps = "ours" if key in here else "theirs"
                 if left == base[was[key]]:

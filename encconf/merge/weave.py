@@ -149,7 +149,28 @@ def merge_items(
         if not at_end:
             slots.append((end, j_end, k_end))
         i, j, k = end + 1, j_end + 1, k_end + 1
+    if not clash and _too_often(base, ours, theirs, slots):
+        whole = _Chunk(base, ours, theirs, (0, len(base)), (0, len(ours)), (0, len(theirs)))
+        return Merged(whole.side(prefer), True)
     return Merged(slots, clash)
+
+
+def _too_often(
+    base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable], slots: list[Slot]
+) -> bool:
+    """Whether an item is there again that a side took out, or twice since both put it somewhere else."""
+    from collections import Counter
+
+    before, here, there = Counter(base), Counter(ours), Counter(theirs)
+    after: Counter[Hashable] = Counter()
+    for _, j, k in slots:
+        if j is None or k is None or ours[j] == theirs[k]:
+            after.update([ours[j]] if j is not None else [theirs[k]] if k is not None else [])
+    for token, count in after.items():
+        least, most = sorted((here[token], there[token]))
+        if count > (least if least < before[token] else most):
+            return True
+    return False
 
 
 class _Chunk:

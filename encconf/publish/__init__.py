@@ -8,13 +8,14 @@ OpenBao gets the decrypted values.  Each kind of destination is one module with 
 
 from __future__ import annotations
 
-from encconf.errors import EncconfError, MasterKeyError, PublishError
+from encconf.errors import EncconfError, MasterKeyError, PublishError, UnmergedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
+    from encconf.api import Opened
     from encconf.changes import Plan
     from encconf.config import Destination, Rule
     from encconf.credentials import Credentials
@@ -68,8 +69,8 @@ def prepare(
 ) -> Prepared:
     """What of an encrypted text is to be put there; it is decrypted only where that needs it.
 
-    ``rule`` is what to encrypt it by instead of the destination's own.  Raises NotEncryptedError and
-    whatever opening and encrypting raise.
+    ``rule`` is what to encrypt it by instead of the destination's own.  Raises NotEncryptedError,
+    UnmergedError and whatever opening and encrypting raise.
     """
     from encconf import api, changes
     from encconf.metadata import Metadata
@@ -81,7 +82,9 @@ def prepare(
     if rule is None:
         from encconf import formats
 
-        Metadata.of(formats.module(format).scan(text))
+        unmerged = Metadata.of(formats.module(format).scan(text)).unmerged
+        if unmerged is not None:
+            raise UnmergedError(unmerged, hint="see to it with: encconf edit FILE")
         return Prepared(text.encode("utf-8", "surrogateescape"), None)
     opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
     plan = changes.Plan(opened.document, opened.metadata, rule, selects=True, anew=True)
@@ -97,12 +100,10 @@ def prepare(
     return Prepared(enc.encode("utf-8", "surrogateescape"), plan)
 
 
-def _values(opened: object) -> dict[str, object]:
+def _values(opened: Opened) -> dict[str, object]:
     """The values as JSON has them; of several documents the last one counts, as in sops."""
     from encconf import emit
-    from encconf.api import Opened
 
-    assert isinstance(opened, Opened)
     trees, _ = emit.trees_of(opened.document)
     values: dict[str, object] = {}
     for tree in trees:

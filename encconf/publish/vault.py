@@ -65,9 +65,18 @@ def put(
         except (exceptions.InvalidPath, TypeError, LookupError):
             pass  # there is no such secret yet
         else:
-            if there == content:
+            if _same(there, content):
                 return False
         return adapter.post(url=url, json=content if first else {"data": content})
 
     needs = printable(f"create and update on {path}")
     return vault.ask(server, credentials, write, needs) is not False
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Whether these are the same JSON; to Python ``True`` is 1, and 1.0 is, which Vault gives back as 1."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old.keys() == new.keys() and all(_same(old[name], new[name]) for name in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_same, old, new))
+    return bool(old == new) and isinstance(old, bool) == isinstance(new, bool)

@@ -13,7 +13,10 @@ from encconf.errors import MasterKeyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 def failed(reason: str, message: str, *, hint: str | None = None) -> MasterKeyError:
@@ -21,6 +24,37 @@ def failed(reason: str, message: str, *, hint: str | None = None) -> MasterKeyEr
     error = MasterKeyError(message, hint=hint)
     error.reason = reason
     return error
+
+
+class LateError(Exception):
+    """There was no answer in time."""
+
+
+def within(limit: float, call: Callable[[], T]) -> T:
+    """What ``call`` gives, or raises; LateError if that takes longer than ``limit`` seconds.
+
+    For SDKs that limit each wait and not the whole: the thread of a call that took too long is left to
+    itself, and keeps nobody waiting.
+    """
+    from threading import Thread
+
+    answers: list[T] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(call())
+        except BaseException as error:  # and given on
+            failures.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(limit)
+    if failures:
+        raise failures[0]
+    if not answers:
+        raise LateError
+    return answers[0]
 
 
 _unheard: set[int] = set()  # threads

@@ -19,7 +19,7 @@ import re
 
 from encconf.credentials import printable
 from encconf.errors import MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.servers import failed, unheard
+from encconf.servers import LateError, failed, unheard, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ _CHOOSING = (
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
 _LONGEST_REASON = 400  # characters
+_SLOW = "is the region up, and may this machine talk to it?"
+_loaders: dict[str | None, Any] = {}  # by AWS_DATA_PATH, which is the process's
 _NAMES = {"secretsmanager": "secrets_manager"}  # in names of variables
 
 # The words of `encconf.errors.SourceError` for what AWS calls its errors; the first that fits.
@@ -126,25 +128,31 @@ def ask(
     AWS gives without one, by name.  Raises NotMyKeyError where there are no credentials, MasterKeyError
     with the reason of AWS, and MissingExtraError.
     """
-    from time import monotonic
-
     excepted = failures()
-    deadline = monotonic() + credentials.key_limit
-    refused: list[tuple[Way, MasterKeyError]] = []
-    for way in tried:
-        if refused and monotonic() > deadline:
-            break
-        try:
-            with unheard(*_TALKATIVE):
-                answer: dict[str, Any] = getattr(way.client(service, credentials), operation)(**parameters)
-        except excepted as error:
-            failure, final = _failure(error, way, credentials, needs, meanings)
-            refused.append((way, failure))
-            if final:
-                break
-        else:
-            return answer
-    raise _verdict(refused, credentials)
+    chosen = list(tried)
+
+    def first() -> dict[str, Any]:
+        refused: list[tuple[Way, MasterKeyError]] = []
+        for way in chosen:
+            try:
+                with unheard(*_TALKATIVE):
+                    call = getattr(way.client(service, credentials), operation)
+                    answer: dict[str, Any] = call(**parameters)
+            except excepted as error:
+                failure, final = _failure(error, way, credentials, needs, meanings)
+                refused.append((way, failure))
+                if final:
+                    break
+            else:
+                return answer
+        raise _verdict(refused, credentials)
+
+    try:
+        # The SDK limits each wait, and not what it makes of them: retries, roles, answers that trickle.
+        return within(credentials.key_limit, first)
+    except LateError:
+        late = f"AWS in {chosen[0].region} did not answer within {credentials.key_limit:g} s"
+        raise failed("slow", late, hint=_SLOW) from None
 
 
 def home_region(credentials: Credentials, profile: str = "") -> str | None:
@@ -204,8 +212,10 @@ def _session(credentials: Credentials, profile: str, region: str) -> Any:
         settings["ca_bundle"] = bundle
     for name, value in settings.items():
         store.set_config_provider(name, ConstantProvider(value))
-    # The models of the services are read once, and one-time codes asked for once.
-    loader = credentials.client("botocore models", lambda: session.get_component("data_loader"))
+    # The models of the services, which are large, are read once, and one-time codes asked for once.
+    loader = _loaders.setdefault(
+        session.get_config_variable("data_path"), session.get_component("data_loader")
+    )
     session.register_component("data_loader", loader)
     cache: dict[str, Any] = credentials.client("botocore roles", dict)
     sources = _sources(session, credentials, settings["profile"] or "default", not profile, region, cache)
@@ -388,7 +398,7 @@ def _failure(
         return _refusal(error, way, needs, meanings)
     if isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):
         late = f"AWS in {way.region} did not answer within {credentials.call_limit:g} s"
-        return failed("slow", late, hint="is the region up, and may this machine talk to it?"), True
+        return failed("slow", late, hint=_SLOW), True
     if isinstance(error, (sdk.ConnectionError, sdk.HTTPClientError)):
         return failed("unreachable", f"AWS in {way.region} cannot be reached: {_short(str(error))}"), True
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from encconf.credentials import printable
 from encconf.errors import SourceError, SourceExtraError
+from encconf.servers import LateError, within
 from encconf.sources import PROBE_LIMIT, Probe, there_already, unquote
 
 TYPE_CHECKING = False
@@ -73,35 +74,22 @@ def _patience(credentials: Credentials) -> float:
 
 def _ask(question: Callable[[Any], T], limit: float) -> T:
     """Ask the keyring, in a thread: a bus may wait for ever."""
-    from threading import Thread
-
     try:
         keyring = _backend()
     except ImportError:
         raise SourceExtraError(
             "the keyring needs the package keyring", reason="unusable", hint="pip install 'encconf[keyring]'"
         ) from None
-    answers: list[T] = []
-    failures: list[BaseException] = []
-
-    def ask() -> None:
-        try:
-            answers.append(question(keyring))
-        except BaseException as error:  # and given on
-            failures.append(error)
-
-    thread = Thread(target=ask, name="keyring", daemon=True)
-    thread.start()
-    thread.join(limit)
-    if thread.is_alive():
+    try:
+        return within(limit, lambda: question(keyring))
+    except LateError:
         raise SourceError(
             f"the keyring did not answer within {limit:g} s",
             reason="slow",
             hint="is there a dialog that waits for the keyring's password?",
-        )
-    if failures:
-        raise _failure(failures[0]) from None
-    return answers[0]
+        ) from None
+    except Exception as error:
+        raise _failure(error) from None
 
 
 def _backend() -> Any:

@@ -132,7 +132,8 @@ class CredentialServer:
         try:
             peer, address = self._listener.accept()
         except OSError:
-            return  # it has gone again, or there are too many open files: it is asked again
+            time.sleep(0.05)  # it has gone again, or there are too many open files: it is asked again
+            return
         user = _user_of(peer)
         known = user in self._users
         turn = self._turn if known else self._strangers

@@ -834,6 +834,21 @@ def test_a_hostile_file_is_a_finding(repo: Repo, name: str) -> None:
         assert all(line.isprintable() for line in out.split("\n"))
 
 
+def test_more_key_groups_are_needed_than_there_are(repo: Repo) -> None:
+    same_threshold(repo)
+    repo.edit("a.enc.yaml", r"shamir_threshold: 2$", "shamir_threshold: 4")
+    [found] = repo.only("bad-block")
+    assert found.message == "it takes 4 of 3 key groups, so nobody can open the file"
+
+
+def test_a_link_is_not_another_file(repo: Repo) -> None:
+    """In a whole repository, where the file itself is looked at; one that is named is meant."""
+    sound(repo)
+    (repo.folder / "b.enc.yaml").symlink_to("a.enc.yaml")
+    assert (repo.check().files, repo.check().encrypted) == (3, 1)
+    assert check(["b.enc.yaml"], cwd=str(repo.folder)).encrypted == 1
+
+
 def test_links_are_not_followed_out(repo: Repo) -> None:
     sound(repo)
     (repo.folder / "zero.enc.yaml").symlink_to("/dev/zero")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -625,6 +626,42 @@ class TestCommand:
         done = project.run("diff", code=2)
         assert "  ~ db.password: changed" in lines(done)
         assert "error[parse]: a.yaml" in done.err
+
+    def test_nor_one_that_is_no_text_or_may_not_be_read(self, project: Project) -> None:
+        update(project, "hunter2", "hunter3")
+        project.path("b.yaml").write_bytes(project.read("s.yaml").encode("utf-16"))
+        project.git("add", "b.yaml")
+        done = project.run("diff", "--", "b.yaml", "s.yaml", code=2)
+        assert "  ~ db.password: changed" in lines(done)
+        assert "error[parse]: b.yaml: line 1: not UTF-8" in done.err
+        project.git("commit", "-qm", "b", "b.yaml")
+        blob = project.git("rev-parse", "HEAD:b.yaml").strip()
+        os.unlink(project.path(f".git/objects/{blob[:2]}/{blob[2:]}"))
+        project.write("b.yaml", "b: b\n")
+        done = project.run("diff", "--", "b.yaml", "s.yaml", code=2)
+        assert "  ~ db.password: changed" in lines(done)
+        assert "error[unreadable]: HEAD:b.yaml: git cannot give its content" in done.err
+        assert "error[unreadable]: HEAD:b.yaml" in project.run("diff", "b.yaml", code=2).err
+
+    def test_a_conflict(self, project: Project) -> None:
+        """What has none is compared all the same."""
+        project.git("branch", "side")
+        for branch, value in (("side", "hunter3"), ("main", "hunter4")):
+            project.git("checkout", "-q", branch)
+            update(project, "hunter2", value)
+            project.write("note", f"{value}\n")
+            project.git("add", "-A")
+            project.git("commit", "-qm", branch)
+        project.git("merge", "-q", "side", code=1)
+        project.write("t.yaml", seal("a: value\n"))
+        project.git("add", "t.yaml")
+        done = project.run("diff", "--staged", code=2)
+        assert "error[unreadable]: s.yaml: it has a merge conflict" in done.err
+        assert "note" not in done.err
+        assert lines(done)[0] == "HEAD:t.yaml → staged:t.yaml"
+        done = project.run("diff", code=2)
+        assert "error[parse]: s.yaml" in done.err
+        assert lines(done)[0] == "HEAD:t.yaml → t.yaml"
 
     def test_outside_of_a_repository(self, tmp_path: Path, home: Path) -> None:
         alone = Project(tmp_path / "alone", home, ALICE)

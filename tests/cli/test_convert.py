@@ -51,6 +51,18 @@ def test_comments_and_dates_in_toml(project: Project) -> None:
     assert "t" in tomllib.loads(text)
 
 
+def test_comments_of_ini_of_several_lines(project: Project) -> None:
+    """Their marks are other ones, and a line without one would be no comment any more."""
+    project.rules()
+    project.write("c.ini", "[s]\n; one\n; x = 1\n# two\na = 1\n")
+    project.run("encrypt", "-i", "c.ini")
+    text = project.run("decrypt", "--output-type", "toml", "c.ini").out
+    assert text == '[s]\na = "1"\n#one\n# ; x = 1\n# two\n'
+    assert tomllib.loads(text) == {"s": {"a": "1"}}
+    text = project.run("decrypt", "--output-type", "yaml", "c.ini").out
+    assert text == 's:\n    a: "1"\n    #one\n    # ; x = 1\n    # two\n'
+
+
 @pytest.mark.parametrize(
     ("plain", "said"), [("a: null\n", "TOML has no null"), ("a: [1, null]\n", "TOML has no null")]
 )

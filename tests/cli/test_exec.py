@@ -1,22 +1,15 @@
-"""exec, exec-env, exec-file, export: values for other programs."""
+"""exec, exec-env, exec-file: programs with the values of files; completion, and the program called sops."""
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from oracle import AgeKey
 from project import Project
-from ruamel.yaml import YAML
-
-from .terminal import Terminal
 
 TREE = """\
 db:
@@ -31,12 +24,6 @@ multi: |
     two
 """
 FILE = "app.enc.yaml"
-# Values that are hard to spell: everything that some shell or parser takes for a sign of its own.
-AWKWARD = [
-    "plain", "two words", "a#b", "a #b", '"quoted"', "it's", "$HOME ${HOME} $(id)", "back\\slash", "C:\\new",
-    "`id`",
-    "one\ntwo\n", "ünï☃", "a;b&c|d", " spaces ", "tab\there", "!bang", "", "=", "-n", "%41",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -202,108 +189,6 @@ class TestAsSops:
         start = time.monotonic()
         app.run("exec-file", FILE, "true")
         assert time.monotonic() - start < 10
-
-
-@pytest.fixture
-def awkward(project: Project) -> Project:
-    project.rules()
-    project.write("v.json", json.dumps({f"v{number:02}": value for number, value in enumerate(AWKWARD)}))
-    project.run("encrypt", "-i", "v.json")
-    return project
-
-
-def shown(shell: list[str], script: str, folder: Path) -> list[str]:
-    """What the variables V00, V01 … are to a shell after a script."""
-    names = [f"V{number:02}" for number in range(len(AWKWARD))]
-    show = "".join(f'printf "%s\\0" "${name}"\n' for name in names)
-    done = subprocess.run(
-        [*shell, "-c", script + "\n" + show],
-        cwd=folder,
-        capture_output=True,
-        check=True,
-        env={"PATH": os.environ["PATH"]},
-    )
-    assert done.stderr == b""
-    return done.stdout.decode().split("\0")[:-1]
-
-
-class TestExport:
-    @pytest.mark.parametrize("shell", ["bash", "dash"])
-    @pytest.mark.parametrize("dialect", ["dotenv", "shell"])
-    def test_shells_read_it_back(self, awkward: Project, shell: str, dialect: str) -> None:
-        program = shutil.which(shell)
-        assert program, f"{shell} is missing"
-        awkward.write("out", awkward.run("export", "--format", dialect, "v.json").out)
-        assert shown([program], "set -a; . ./out", awkward.folder) == AWKWARD
-
-    def test_node_reads_dotenv(self, awkward: Project) -> None:
-        """Node has no escapes in double quotes but for line breaks: `it's` is all that needs them."""
-        text = awkward.run("export", "--format", "dotenv", "v.json").out
-        awkward.write("out.env", text)
-        script = "console.log(JSON.stringify(process.env))"
-        done = subprocess.run(
-            ["node", f"--env-file={awkward.path('out.env')}", "-e", script],
-            capture_output=True, check=True, env={"PATH": os.environ["PATH"]},
-        )  # fmt: skip
-        given = json.loads(done.stdout)
-        wrong = [value for number, value in enumerate(AWKWARD) if given.get(f"V{number:02}", "") != value]
-        assert wrong == []
-
-    def test_fish(self, awkward: Project) -> None:
-        lines = awkward.run("export", "--format", "fish", "v.json").out
-        assert "set -gx V05 'it\\'s'\n" in lines
-        assert "set -gx V07 'back\\\\slash'\n" in lines
-
-    def test_json(self, awkward: Project, app: Project) -> None:
-        assert list(json.loads(awkward.run("export", "--format", "json", "v.json").out).values()) == AWKWARD
-        flat = json.loads(app.run("export", "--format", "json", FILE).out)
-        assert flat["DB_PORT"] == "5432"
-        assert all(isinstance(value, str) for value in flat.values())
-
-    def test_kubernetes(self, awkward: Project) -> None:
-        done = awkward.run("export", "--format", "k8s", "--name", "app", "v.json")
-        secret = YAML(typ="safe", pure=True).load(done.out)
-        assert (secret["kind"], secret["metadata"]["name"]) == ("Secret", "app")
-        assert list(secret["stringData"].values()) == AWKWARD
-        awkward.write("cert.bin", "text\n")
-        awkward.run("encrypt", "-i", "cert.bin")
-        secret = YAML(typ="safe", pure=True).load(awkward.run("export", "--format", "k8s", "cert.bin").out)
-        assert base64.b64decode(secret["data"]["cert.bin"]) == b"text\n"
-        awkward.run("export", "--format", "k8s", "--name", "Not Valid", "v.json", code=4)
-
-    def test_github(self, awkward: Project) -> None:
-        assert "GITHUB_ENV is not set" in awkward.run("export", "--format", "github", "v.json", code=1).err
-        target = awkward.home / "github_env"
-        target.write_text("BEFORE=1\n")
-        done = awkward.run("export", "--format", "github", "v.json", environ={"GITHUB_ENV": str(target)})
-        masks = [line.removeprefix("::add-mask::") for line in done.out.splitlines()]
-        assert all(line.startswith("::add-mask::") for line in done.out.splitlines())
-        assert {"plain", "one", "two", "%2541", "one%0Atwo%0A"} <= set(masks)
-        text = target.read_text()
-        assert text.startswith("BEFORE=1\n")
-        given = {}
-        rest = text.removeprefix("BEFORE=1\n")
-        while rest:  # as the runner reads it
-            head, _, rest = rest.partition("\n")
-            name, _, end = head.partition("<<")
-            value, _, rest = rest.partition(f"\n{end}\n")
-            given[name] = value
-        assert list(given.values()) == AWKWARD
-
-    def test_not_to_a_terminal(self, app: Project) -> None:
-        terminal = Terminal(app, "export", "--format", "dotenv", FILE, environ={})
-        assert terminal.end() == 1
-        assert "stdout is a terminal" in terminal.seen
-        assert "db.example.com" not in terminal.seen
-        terminal = Terminal(app, "export", "--format", "dotenv", "--plaintext", FILE, environ={})
-        assert terminal.end() == 0
-        assert "DB_HOST='db.example.com'" in terminal.seen
-
-    def test_mistakes(self, app: Project) -> None:
-        assert "--format" in app.run("export", FILE, code=1).err
-        app.run("export", "--format", "xml", FILE, code=1)
-        app.run("export", "--format", "json", "--section", "db.host", FILE, code=4)
-        app.run("export", "--format", "json", FILE, environ=AgeKey.generate().environ(), code=128)
 
 
 class TestCompletion:

@@ -1,10 +1,8 @@
-"""What `encconf export` writes, read back by the programs that it is for.
-
-bash, dash, node, GitHub and Kubernetes are in test_exec.py, systemd in tests/systemd/test_envfile.py.
-"""
+"""What `encconf export` writes, read back by the programs that it is for; systemd does in tests/systemd."""
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -15,9 +13,13 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
+from oracle import AgeKey
 from project import Project
+from ruamel.yaml import YAML
 
 from encconf import export
+
+from .terminal import Terminal
 
 # Values that are hard to spell: everything that some shell or parser takes for a sign of its own.
 AWKWARD = [
@@ -100,6 +102,47 @@ def test_node(awkward: Project) -> None:
 
 def test_json(awkward: Project) -> None:
     assert list(json.loads(printed(awkward, "json")).values()) == AWKWARD
+    awkward.write("tree.yaml", "db: {port: 5432, on: true, none: null}\nusers: [alice]\n")
+    awkward.run("encrypt", "-i", "tree.yaml")
+    flat = json.loads(awkward.run("export", "--format", "json", "tree.yaml").out)
+    assert flat == {"DB_PORT": "5432", "DB_ON": "true", "USERS_0": "alice"}
+
+
+def test_kubernetes(awkward: Project) -> None:
+    secret = YAML(typ="safe", pure=True).load(printed(awkward, "k8s", "--name", "app"))
+    assert (secret["kind"], secret["metadata"]["name"]) == ("Secret", "app")
+    assert list(secret["stringData"].values()) == AWKWARD
+    awkward.write("cert.bin", "text\n")
+    awkward.run("encrypt", "-i", "cert.bin")
+    secret = YAML(typ="safe", pure=True).load(awkward.run("export", "--format", "k8s", "cert.bin").out)
+    assert base64.b64decode(secret["data"]["cert.bin"]) == b"text\n"
+
+
+def test_github(awkward: Project) -> None:
+    target = awkward.home / "github_env"
+    target.write_text("BEFORE=1\n")
+    done = awkward.run("export", "--format", "github", "v.json", environ={"GITHUB_ENV": str(target)})
+    masks = [line.removeprefix("::add-mask::") for line in done.out.splitlines()]
+    assert all(line.startswith("::add-mask::") for line in done.out.splitlines())
+    assert {"plain", "one", "two", "%2541", "one%0Atwo%0A", "a%0Db"} <= set(masks)
+    given = {}
+    first, _, rest = target.read_bytes().decode().partition("\n")
+    assert first == "BEFORE=1"
+    while rest:  # as the runner reads it
+        head, _, rest = rest.partition("\n")
+        name, _, end = head.partition("<<")
+        given[name], _, rest = rest.partition(f"\n{end}\n")
+    assert list(given.values()) == AWKWARD
+
+
+def test_not_to_a_terminal(awkward: Project) -> None:
+    terminal = Terminal(awkward, "export", "--format", "dotenv", "v.json", environ={})
+    assert terminal.end() == 1
+    assert "stdout is a terminal" in terminal.seen
+    assert "plain'" not in terminal.seen
+    terminal = Terminal(awkward, "export", "--format", "dotenv", "--plaintext", "v.json", environ={})
+    assert terminal.end() == 0
+    assert "V00='plain'" in terminal.seen
 
 
 @pytest.mark.parametrize("dialect", ["dotenv", "shell", "fish", "json", "env-file", "k8s"])
@@ -132,6 +175,12 @@ def test_a_file_in_a_repository(awkward: Project) -> None:
 def test_mistakes(awkward: Project) -> None:
     for words in (["json", "--with-key", "host"], ["github", "-o", "x"]):
         awkward.run("export", "--format", *words, "v.json", code=8)
+    for words in (["xml"], ["github"]):
+        awkward.run("export", "--format", *words, "v.json", code=1)
+    for words in (["json", "--section", "V00"], ["k8s", "--name", "Not Valid"]):
+        awkward.run("export", "--format", *words, "v.json", code=4)
+    assert "--format" in awkward.run("export", "v.json", code=1).err
+    awkward.run("export", "--format", "json", "v.json", environ=AgeKey.generate().environ(), code=128)
     assert awkward.names() == [".sops.yaml", "v.json"]
 
 

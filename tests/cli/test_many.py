@@ -414,6 +414,32 @@ def test_a_disk_that_fills_up(
     assert [name for name in project.names() if fileio.is_leftover(name)] == []
 
 
+def test_a_bug_says_where_to_go_on(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from encconf.cli import main
+
+    fill(project, 4)
+    monkeypatch.chdir(project.folder)
+    for name, value in project.environ.items():
+        monkeypatch.setenv(name, value)
+    write = fileio.write_atomic
+
+    def broken(path: str, *args: Any, **options: Any) -> None:
+        if path.endswith("f2.yaml"):
+            raise ValueError("s3cret")
+        write(path, *args, **options)
+
+    monkeypatch.setattr(fileio, "write_atomic", broken)
+    monkeypatch.setattr("sys.argv", ["encconf", "rotate", "-r", "."])
+    assert main(["rotate", "-r", "."]) == 1
+    said = capsys.readouterr().err
+    assert "interrupted: 2 of 4 files are done" in said
+    assert "go on with: encconf rotate -r . --resume-at f2.yaml" in said
+    assert "unexpected ValueError" in said
+    assert "s3cret" not in said
+
+
 def test_what_may_not_be_read_or_written(project: Project) -> None:
     """The others are done, and nothing is lost; also as root, who here may do no more than others."""
     names = fill(project, 4)
@@ -710,6 +736,17 @@ class TestSomebodyLeaves:
         removed = [key for row in report(done.out)["files"] for key in row["removed"]]
         assert removed == [{"type": "age", "name": bob.recipient, "who": "bob"}] * 2
 
+    def test_each_configuration_has_its_names(self, project: Project) -> None:
+        """They are read while others are still being found, by other threads."""
+        names = [fill(project, 1, folder=f"d{number:02}/")[0] for number in range(40)]
+        keys = [AgeKey.generate() for _ in names]
+        for number, key in enumerate(keys):
+            both = f"      - {project.key.recipient}\n      - {key.recipient} # person{number}\n"
+            project.write(f"d{number:02}/.sops.yaml", f"creation_rules:\n  - age:\n{both}")
+        done = project.run("updatekeys", "-r", "-y", ".")
+        told = [f"encconf: wrote {name} (+person{number})" for number, name in enumerate(names)]
+        assert done.err.splitlines() == told
+
     def test_names_that_cannot_be_read(self, team: tuple[Project, AgeKey]) -> None:
         project, bob = team
         project.write(".sops.recipients", "bob is away\n")
@@ -753,6 +790,14 @@ class TestSomebodyLeaves:
         done = project.run("rotate", "--checklist", "list.md", "f0.yaml")
         assert done.err.count("is encrypted for age bob") == 1
         assert "nobody goes: there is nothing for list.md" in done.err
+
+    def test_a_checklist_of_any_names(self, team: tuple[Project, AgeKey]) -> None:
+        project, _ = team
+        os.rename(project.path("f1.yaml"), project.path("a`b``c\n# x.yaml"))
+        project.run("updatekeys", "-r", "-y", "--checklist", "list.md", ".")
+        items = [line for line in project.read("list.md").splitlines() if "a`b" in line]
+        assert items
+        assert all("in ``` a`b``c\\n# x.yaml ```: bob" in item for item in items)
 
     @pytest.mark.parametrize(
         ("name", "code", "why"),
@@ -863,6 +908,22 @@ def test_odd_names(project: Project) -> None:
     done = project.run("rotate", "-r", ".")
     assert done.err == "encconf: wrote new\\nline \\udcff.yaml, under a new data key\n"
     assert report(project.run("rotate", "-r", "--json", "-n", ".").out)["files"][0]["file"] == name
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("rotate -r .", "rotate -r . --resume-at 'b c'"),
+        ("rotate --resume-at a -r .", "rotate -r . --resume-at 'b c'"),
+        ("rotate -r --resume-at=a .", "rotate -r . --resume-at 'b c'"),
+        ("rotate --json -- -a --resume-at", "rotate --json --resume-at 'b c' -- -a --resume-at"),
+    ],
+)
+def test_how_to_go_on(words: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from encconf.cli import round
+
+    monkeypatch.setattr("sys.argv", ["encconf", *words.split()])
+    assert round._again("--resume-at", "b c") == f"encconf {wanted}"
 
 
 @pytest.mark.parametrize("command", [["rotate", "-n"], ["updatekeys", "-y"], ["encrypt"], ["decrypt"]])

@@ -157,7 +157,6 @@ class TestFolders:
             "encconf: warning: locked.bin cannot be read, and is left out: permission denied\n"
         )
 
-
     def test_a_folder_that_may_not_be_read(self, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.sealed("a.yaml", "deep/b.yaml", "deep/locked/c.yaml", "z.yaml")
         scandir = os.scandir

@@ -79,11 +79,30 @@ class TestSet:
         assert f"{line}\n" in said(sealed)
 
     @pytest.mark.parametrize(
-        ("given", "stored"), [("new\n", "new"), ("new", "new"), ("a b\r\n", "a b"), ("", "")]
+        ("given", "stored"), [("new\n", "new"), ("new", "new"), ("a b\r\n", "a b"), ("\n\n", "\n")]
     )
     def test_from_stdin(self, sealed: Project, given: str, stored: str) -> None:
         sealed.run("set", FILE, "db.password", input=given)
         assert sealed.run("get", FILE, "db.password").out == stored
+
+    @pytest.mark.parametrize("given", ["", "\n", "\r\n"])
+    def test_nothing_on_stdin_is_no_value(self, sealed: Project, given: str) -> None:
+        before = sealed.read(FILE)
+        done = sealed.run("set", FILE, "db.password", input=given, code=1)
+        assert "no value for db.password was given" in done.err
+        assert "''" in done.err
+        assert sealed.read(FILE) == before
+        sealed.run("set", "missing.enc.yaml", "a", input=given, code=1)
+        assert "missing.enc.yaml" not in sealed.names()
+        sealed.run("set", FILE, "db.password", "")
+        assert sealed.run("get", FILE, "db.password").out == ""
+
+    def test_nothing_typed_is_no_value(self, sealed: Project) -> None:
+        terminal = Terminal(sealed, "set", FILE, "db.password", environ={})
+        terminal.wait_for("(unseen): ")
+        terminal.type("\n")
+        assert terminal.end() == 1
+        assert sealed.run("get", FILE, "db.password").out == "hunter2"
 
     def test_asked_for_unseen(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", environ={})

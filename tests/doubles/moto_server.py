@@ -63,6 +63,7 @@ class MotoServer:
         self.throttled = 0
         self.failing = 0
         self.faults: list[str] = []
+        self._session = botocore.session.Session()  # one: it keeps the models of services, which are large
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self._lock = threading.Lock()
@@ -79,7 +80,7 @@ class MotoServer:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A client of the SDK's own, to set things up and to compare with."""
-        return botocore.session.Session().create_client(
+        return self._session.create_client(
             service,
             region_name=region,
             endpoint_url=self.url,

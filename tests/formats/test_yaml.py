@@ -243,6 +243,26 @@ def test_a_tag_ends_at_a_blank(text: str, tag: str, word: str) -> None:
     assert (leaf.note.tag, text[leaf.start : leaf.end]) == (tag, word)
 
 
+@pytest.mark.parametrize(
+    ("text", "tag", "word"),
+    [
+        ("d: !t &a value\ne: *a\n", "!t", "value"),
+        ('d: !t &a "v"\n', "!t", '"v"'),
+        ("d: !!str  &a |\n  x\n", "!!str", "|\n  x\n"),
+        ("d: [!t &a v]\n", "!t", "v"),
+        ("d: ['a!b',!e!t &a v]\n", "!e!t", "v"),
+        ("d:\n  - !t &a 'v'\n", "!t", "'v'"),
+    ],
+)
+def test_a_tag_in_front_of_an_anchor(text: str, tag: str, word: str) -> None:
+    """The parser in Python starts such a value at the anchor."""
+    text = ("%TAG !e! tag:e,2000:\n---\n" if "!e!" in text else "") + text
+    both(text)
+    leaf = next(leaf for leaf in read(text, False, pure=True).leaves if text[leaf.start : leaf.end] == word)
+    assert isinstance(leaf.note, Properties)
+    assert (leaf.note.tag, text[leaf.note.start :][: len(tag)]) == (tag, tag)
+
+
 def test_sealing_behind_an_odd_tag() -> None:
     for text in ("d: !x,y |\n  q\n", "d: !!s]x q\n", "d: [!x, q]\n"):
         document = yaml.scan(text)

@@ -390,6 +390,7 @@ def test_without_a_key(team: Project, command: str) -> None:
     assert "merged without a key" in done.err
     done = team.run("edit", FILE, environ=team.editor("exit 1"))  # no editor is needed
     assert "merged again" in done.err
+    assert "warning" not in done.err
     assert plain(team) == MERGED
     assert "t1ken" in sops_says(team)
     assert "encconf_" not in team.read(FILE)
@@ -459,11 +460,32 @@ def test_what_is_not_only_a_merge_is_refused(team: Project, what: str) -> None:
     sops_says(team)
 
 
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_merge_of_older_versions_is_told(team: Project, committed: bool) -> None:
+    """Whoever merges without a key names the parents, and could name some that are long gone."""
+    key = keyless(team)
+    old = team.read(FILE)
+    team.environ.update(key.environ())
+    team.run("edit", FILE)
+    team.git("commit", "-qam", "MAC")
+    commit(team, MERGED.replace("t1ken", "t2ken"))
+    team.write(FILE, old)
+    if committed:
+        team.git("commit", "-qam", "back again")
+    done = team.run("edit", FILE)
+    assert f"{FILE} was not merged into the version that git had before it" in done.err
+    assert "values may be older" in done.err
+
+
 def test_the_next_merge_with_a_key_finishes_it(team: Project) -> None:
     key = keyless(team)
     team.git("checkout", "-qb", "third", "main~1")
     team.environ.update(key.environ())
     commit(team, plain(team) + "new: 1\n")
+    for name, revision in (("base", "main~1"), ("ours", "third"), ("theirs", "main")):
+        team.write(name, team.git("show", f"{revision}:{FILE}"))
+    done = team.run("git", "merge", "base", "ours", "theirs", f"./{FILE}")
+    assert "their side was merged without a key, and gets its MAC now" in done.err
     team.git("merge", "-q", "--no-edit", "main")
     assert plain(team) == MERGED + "new: 1\n"
     sops_says(team)

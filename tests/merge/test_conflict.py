@@ -290,3 +290,97 @@ def test_a_conflict_is_no_part_of_another_file() -> None:
     assert mixed != second
     with pytest.raises(MacMismatchError):
         open_conflict(mixed, format="yaml", credentials=MINE)
+
+
+def forged(enc: str, ids: list[str]) -> str:
+    """An encrypted text that says it was merged from these, as whoever can push could write it."""
+    return re.sub(
+        r"(?m)^( +)mac: ", lambda found: f"{found[1]}encconf_merge: {' '.join(ids)}\n{found[0]}", enc
+    )
+
+
+@pytest.mark.parametrize("what", ["plain parents", "plain theirs", "base", "theirs"])
+def test_all_parents_must_be_sealed(what: str) -> None:
+    """Nobody without the key brings in values by parents of his own making."""
+    plain = "flag_unencrypted: 1\na: {}\nb: {}\n"
+    base, ours, theirs = versions(plain.format(1, 1), plain.format(2, 2), plain.format(1, 2), "yaml")
+    evil = ours.replace("flag_unencrypted: 1", "flag_unencrypted: 666")
+    b = {text: re.findall(r"(?m)^b: .*\n", text)[0] for text in (base, ours)}
+    text, *parents = {
+        "plain parents": (evil, "flag_unencrypted: 1\n", ours, "flag_unencrypted: 666\n"),
+        "plain theirs": (
+            evil,
+            base,
+            ours,
+            plain.format(1, 1).replace("flag_unencrypted: 1", "flag_unencrypted: 666"),
+        ),
+        "base": (ours.replace(b[ours], b[base]), base.replace(b[base], b[ours]), ours, base),
+        "theirs": (evil, base, ours, theirs.replace("flag_unencrypted: 1", "flag_unencrypted: 666")),
+    }[what]
+    ids = [digit * 40 for digit in "abc"]
+    with pytest.raises(MacMismatchError):
+        reseal(
+            forged(text, ids), format="yaml", credentials=MINE, fetch=dict(zip(ids, parents, strict=True)).get
+        )
+
+
+def test_nobody_new_gets_in_before_it_is_decided() -> None:
+    """New keys alone need no MAC; but what a merge has left is not to look as if somebody had seen to it."""
+    base, ours, theirs = versions(*both_changed("yaml"), "yaml")
+    conflict = merge(base, ours, theirs, format="yaml", credentials=MINE).text
+    base, ours, theirs = versions("a: 1\nb: 2\n", "a: 3\nb: 2\n", "a: 1\nb: 4\n", "yaml")
+    keyless = merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: "").text
+    for text in (conflict, keyless):
+        plan = changes.plan(text, rule([ALICE, BOB]).groups, None, format="yaml")
+        with pytest.raises(UnmergedError) as error:
+            changes.carry_out(plan, credentials=MINE)
+        assert "encconf edit" in str(error.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("format", "base", "ours", "theirs", "comment"),
+    [
+        ("yaml", "a: v\n", "a:\n  b: 1\n", "a: v # why\n", "# why"),
+        ("yaml", "a: v # old\n", "a:\n  b: 1\n", "a: v # new\n", "# new"),
+        ("yaml", "a:\n  b: 1\n", "a: v\n", "a:\n  # why\n  b: 1\n", "# why"),
+        ("toml", 'a = "v"\n', "a = [1]\n", 'a = "v" # why\n', "# why"),
+    ],
+)
+def test_a_comment_beside_another_value(format: str, base: str, ours: str, theirs: str, comment: str) -> None:
+    """One side makes a collection of a value, or the other way round; the other says why it is there."""
+    for sides in ((ours, theirs), (theirs, ours)):
+        merged = merge_texts(base, *sides, format=format)
+        assert merged.conflicts
+        assert comment in mark(merged)[0]
+
+
+def test_a_named_item_that_both_sides_take_out() -> None:
+    base = "a:\n- name: x\n  v: 1\n- name: y\n  v: 1\n- name: z\n  v: 1\n"
+    gone = base.replace("- name: y\n  v: 1\n", "")
+    ours, theirs = gone.replace("x\n  v: 1", "x\n  v: 2"), gone.replace("z\n  v: 1", "z\n  v: 3")
+    merged = merge_texts(base, ours, theirs, format="yaml")
+    assert (merged.text, merged.conflicts) == ("a:\n- name: x\n  v: 2\n- name: z\n  v: 3\n", [])
+    one = merge_texts(base, ours, gone, format="yaml")
+    assert (one.text, one.conflicts) == (ours, [])
+
+
+def test_a_comment_that_one_of_two_new_members_has() -> None:
+    base, bare, told = "a: 1\n", "a: 1\nb: 2\n", "a: 1\nb: 2 # why\n"
+    for sides in ((bare, told), (told, bare)):
+        merged = merge_texts(base, *sides, format="yaml")
+        assert (merged.text, merged.conflicts) == (told, [])
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs"),
+    [
+        ("ab", "a", "ba"),  # taken out, and moved
+        ("ab", "b", "aba"),  # taken out, and repeated
+        ("abcd", "abdc", "dabc"),  # moved to two places
+        ("a", "ax", "x"),  # added in two places
+    ],
+)
+def test_an_item_that_would_be_there_again(base: str, ours: str, theirs: str) -> None:
+    texts = ["".join(["a:\n", *(f"- {item}\n" for item in items)]) for items in (base, ours, theirs)]
+    one, other = merge_texts(*texts, format="yaml"), merge_texts(texts[0], *texts[:0:-1], format="yaml")
+    assert one.conflicts == other.conflicts == ["a"]

@@ -152,15 +152,12 @@ def test_comments_and_lines() -> None:
 
 @pytest.mark.parametrize("dialect", dialects.DIALECTS)
 def test_a_large_file_is_quick(dialect: str) -> None:
-    """Four times the lines take not much more than four times as long."""
-    took = []
-    for count in (10_000, 40_000):
-        text = "".join(f"NAME_{number}=value\n" for number in range(count))
-        start = time.process_time()
-        last = dialects.read(text, dialect).variables[f"NAME_{count - 1}"]
-        took.append(time.process_time() - start)
-        assert last.line == count
-    assert took[1] < 8 * took[0] + 0.2
+    """A quarter of a second of CPU time; with one pass too many for each line it was half a minute."""
+    text = "".join(f"NAME_{number}=value\n" for number in range(40_000))
+    start = time.process_time()
+    last = dialects.read(text, dialect).variables["NAME_39999"]
+    assert time.process_time() - start < 5
+    assert last.line == 40_000
 
 
 def test_which_dialect() -> None:

@@ -196,6 +196,18 @@ class TestWarnings:
         project.run("import", "--literal", ".env")
         assert loaded(project, "secrets.enc.yaml", monkeypatch) == {"A": "${HOME}/x", "B": "${NONE:-d}"}
 
+    @pytest.mark.parametrize("dialect", dialects.DIALECTS)
+    def test_a_key_of_several_lines_without_quotes(self, project: Project, dialect: str) -> None:
+        """Its last line looks like a name, and names are not encrypted."""
+        key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\nBgkqhkiG9w==\n-----END PRIVATE KEY-----"
+        project.write(".env", f"A=b\nKEY={key}\n")
+        done = project.run("import", "--dialect", dialect, ".env", code=2)
+        assert f".env: line 2: a key begins here that {dialect} does not read to its end" in done.err
+        assert "Bgkqh" not in done.err + done.out
+        assert "secrets.enc.yaml" not in project.names()
+        project.write(".env", f'A=b\nKEY="{key}"\n')
+        project.run("import", "--dialect", dialect, ".env", code=2 if dialect == "docker" else 0)
+
 
 class TestTwice:
     def test_the_same_again(self, env: Project) -> None:

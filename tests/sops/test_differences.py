@@ -134,6 +134,10 @@ def test_float(sides: Sides) -> None:
     real, ours, own = sides.run("decrypt", "x.yaml")
     assert real.out == "a: 1.234567e+06\nb: 1e+30\n"
     assert ours.out == own.out == "a: 1234567.0\nb: 1000000000000000000000000000000.0\n"
+    sides.mine("y.yaml", "a: 3.0\n")
+    real, ours, own = sides.run("decrypt", "y.yaml")
+    assert real.out == "a: 3\n"
+    assert ours.out == own.out == "a: 3.0\n"
 
 
 def test_json_signs(sides: Sides) -> None:
@@ -165,6 +169,103 @@ def test_encrypt_again(sides: Sides) -> None:
     sides.own.write("p.yaml", "a: 1\nb: 3\n")
     sides.own.run("encrypt", "p.yaml", code=0)
     assert before.splitlines()[0] == sides.own.read("p.enc.yaml").splitlines()[0]
+
+
+def test_encrypt_twice(sides: Sides) -> None:
+    sides.encrypt("notes.txt", "some words\n")
+    real, ours, own = sides.run("encrypt", "notes.txt")
+    assert (real.code, ours.code, own.code) == (0, 203, 203)
+    for box in sides.all:
+        assert box.run("encrypt", "e.yaml").code == 203
+
+
+def test_encrypt_convert(sides: Sides) -> None:
+    sides.rules("    unencrypted_regex: ^a$\n")
+    sides.write("x.json", '{"a": true, "b": "x"}\n')
+    for box in sides.all:
+        box.run("encrypt", "--output-type", "dotenv", "--output", "x.env", "x.json", code=0)
+    assert sides.real.run("decrypt", "x.env").code == 51
+    for maker in (sides.ours, sides.own):
+        sides.real.write("x.env", maker.read("x.env"))
+        for box in (sides.real, maker):
+            assert box.run("decrypt", "x.env").out == "a=true\nb=x\n"
+
+
+def test_ini_twice(sides: Sides) -> None:
+    sides.write("x.ini", "[s]\na = 1\na = 2\n")
+    real, ours, own = sides.run("encrypt", "-i", "x.ini")
+    assert (real.code, ours.code, own.code) == (0, 2, 2)
+    assert sides.real.run("decrypt", "x.ini").out == "[s]\na = 2\n"
+    assert sides.ours.read("x.ini") == "[s]\na = 1\na = 2\n"
+
+
+def test_ini_lines(sides: Sides) -> None:
+    text = "[s]\nk =\n  --one\n  two\n"
+    sides.write("x.ini", text)
+    real, ours, own = sides.run("encrypt", "-i", "x.ini")
+    assert (real.code, ours.code, own.code) == (2, 0, 0)
+    assert sides.own.run("decrypt", "x.ini").out == text
+    assert sides.ours.run("decrypt", "x.ini").code == 0
+    sides.write("y.ini", "[s]\nk =\n  x = 1\n")
+    assert sides.real.run("encrypt", "-i", "y.ini").code == 0
+    assert sides.real.run("decrypt", "--extract", '["s"]["x"]', "y.ini").out == "1"
+
+
+def test_ini_cut(sides: Sides) -> None:
+    sides.write("x.ini", "[s]\na = x#y\nb = x ; y\n")
+    for box in sides.all:
+        box.run("encrypt", "-i", "x.ini", code=0)
+    values = [box.run("decrypt", "--extract", '["s"]["a"]', "x.ini").out for box in sides.all]
+    assert values == ["x", "x#y", "x#y"]
+    for box in sides.all:
+        assert box.run("decrypt", "--extract", '["s"]["b"]', "x.ini").out == "x"
+
+
+def test_dotenv_twice(sides: Sides) -> None:
+    sides.encrypt("x.env", "A=1\nA=2\n")
+    real, ours, own = sides.run("decrypt", "--output-type", "json", "x.env")
+    assert real.out == '{\n\t"A": "1",\n\t"A": "2"\n}\n'
+    assert ours.out == own.out == '{\n\t"A": "2"\n}\n'
+
+
+def test_dotenv_name(sides: Sides) -> None:
+    sides.encrypt("x.yaml", '"A=1\\nB": x\n')
+    real, ours, own = sides.run("decrypt", "--output-type", "dotenv", "x.yaml")
+    assert real.out == "A=1\nB=x\n"
+    assert (ours.code, ours.out, own.code, own.out) == (4, "", 4, "")
+
+
+def test_json_more(sides: Sides) -> None:
+    sides.write("x.json", '{"a": 1} x')
+    real, ours, own = sides.run("encrypt", "-i", "x.json")
+    assert (real.code, ours.code, own.code) == (0, 2, 2)
+    assert sides.real.run("decrypt", "x.json").out == '{\n\t"a": 1\n}\n'
+
+
+def test_not_stored(sides: Sides) -> None:
+    for text in ("a: 9223372036854775808\n", "1: x\n", "null: x\n"):
+        sides.write("x.yaml", text)
+        real, ours, own = sides.run("encrypt", "-i", "x.yaml")
+        assert (real.code, ours.code, own.code) == (23, 2, 2)
+
+
+def test_regex(sides: Sides) -> None:
+    sides.rules("    encrypted_regex: '('\n")
+    sides.write("x.yaml", "a: hello\n")
+    real, ours, own = sides.run("encrypt", "-i", "x.yaml")
+    assert (real.code, ours.code, own.code) == (0, 1, 1)
+    assert sides.real.read("x.yaml").startswith("a: hello\n")
+    assert "regular expression" in ours.err
+
+
+def test_ini_default(sides: Sides) -> None:
+    sides.encrypt("x.ini", "[s]\na = 1\n")
+    real, ours, own = sides.run("decrypt", "--output-type", "yaml", "x.ini")
+    assert real.out == 'DEFAULT: {}\ns:\n    a: "1"\n'
+    assert ours.out == own.out == 's:\n    a: "1"\n'
+    sides.encrypt("y.ini", "a = 1\n")
+    real, ours, own = sides.run("decrypt", "--output-type", "yaml", "y.ini")
+    assert real.out == ours.out == own.out == 'DEFAULT:\n    a: "1"\n'
 
 
 def test_usage(sides: Sides) -> None:
@@ -247,7 +348,10 @@ def test_config_broken(sides: Sides) -> None:
     sides.write(".sops.yaml", "creation_rules: [")
     real, ours, own = sides.run("decrypt", "e.yaml")
     assert (real.code, ours.code, own.code) == (1, 0, 0)
+    real, ours, own = sides.run("filestatus", "e.yaml")
+    assert (real.code, ours.code, own.code) == (1, 0, 0)
     assert sides.ours.run("--config", ".sops.yaml", "decrypt", "e.yaml").code == 1
+    assert sides.ours.run("--config", ".sops.yaml", "filestatus", "e.yaml").code == 1
 
 
 def test_config_typo(sides: Sides) -> None:
@@ -336,6 +440,35 @@ def test_set_panic(sides: Sides) -> None:
     real, ours, own = sides.run("set", "e.yaml", '["l"]["x"]', "1")
     assert (real.code, ours.code, own.code) == (2, 1, 1)
     assert "panic" in real.err
+
+
+def test_set_index(sides: Sides) -> None:
+    sides.encrypt("x.env", "A=1\n")
+    for name, path, code in (("e.yaml", '["a"][0]', 1), ("x.env", "[0]", 4)):
+        before = sides.real.run("decrypt", name).out
+        real, ours, own = sides.run("set", name, path, '"x"')
+        assert (real.code, ours.code, own.code) == (0, code, code)
+        assert sides.real.run("decrypt", name).out == before
+
+
+def test_set_nested(sides: Sides) -> None:
+    sides.encrypt("x.ini", "[s]\na = 1\n")
+    real, ours, own = sides.run("set", "x.ini", '["t"]', '{"b": {"c": "x"}}')
+    assert (real.code, ours.code, own.code) == (0, 4, 4)
+    assert sides.own.run("set", "--json", "x.ini", "t", '{"b": {"c": "x"}}').code == 4
+    assert sides.real.run("decrypt", "x.ini").code == 25
+    assert sides.ours.run("decrypt", "x.ini").code == 0
+
+
+def test_set_binary(sides: Sides) -> None:
+    sides.encrypt("notes.txt", "some words\n")
+    real, ours, own = sides.run("set", "notes.txt", '["data"]', '"other"')
+    assert (real.code, ours.code, own.code) == (0, 4, 4)
+    assert sides.real.run("decrypt", "notes.txt").out == "other"
+    assert sides.real.run("set", "notes.txt", '["x"]', '"y"').code == 0
+    assert sides.real.run("decrypt", "notes.txt").out == "other"
+    assert sides.own.run("update", "notes.txt", input="other").code == 0
+    assert sides.own.run("decrypt", "notes.txt").out == "other"
 
 
 def test_set_sops(sides: Sides) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -405,6 +406,41 @@ def test_a_probe_says_as_whom(aws: MotoServer, environ: dict[str, str], patient:
         assert found.note == f"region {REGION}"
     found = sources.probe("awssm", Credentials(aws.environ))
     assert (found.usable, found.missing) == (True, ["a region (AWS_REGION), unless addresses name it"])
+
+
+@pytest.fixture
+def trickling() -> Iterator[str]:
+    """``127.0.0.1:PORT``, where an answer begins at once and never ends, a sign every tenth of a second."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            try:
+                while not over.wait(0.1):
+                    self.wfile.write(b" ")
+            except OSError:
+                pass
+
+        def log_message(self, *args: object) -> None:
+            """Nothing."""
+
+    over = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    over.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_answer_that_never_ends(environ: dict[str, str], trickling: str) -> None:
+    started = time.monotonic()
+    there = Credentials({**environ, "AWS_ENDPOINT_URL": f"http://{trickling}"}, timeout=PATIENCE)
+    error = failure("awssm:app/db", there)
+    assert (error.reason, error.message) == ("slow", f"AWS in {REGION} did not answer within 1 s")
+    assert time.monotonic() - started < 20 * PATIENCE
 
 
 def test_what_passes_is_asked_again(aws: MotoServer, environ: dict[str, str]) -> None:

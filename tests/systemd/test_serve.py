@@ -19,6 +19,7 @@ import pytest
 from project import Project
 
 from encconf.credentials import Credentials
+from encconf.systemd.rules import Request
 from encconf.systemd.rules import read as rule_of
 from encconf.systemd.server import CredentialServer, Listening
 from encconf.systemd.values import Values
@@ -213,6 +214,28 @@ class TestUnits:
         assert (done.code, done.out) == (0, "0\n")
 
 
+class TestRules:
+    @pytest.mark.parametrize(
+        ("pattern", "units", "others"),
+        [
+            (
+                "app.service",
+                ["app.service"],
+                ["appXservice.service", "app.service.mount", "an-app.service"],
+            ),
+            ("app", ["app.service"], ["app.socket", "apps.service"]),
+            ("app@*.service", ["app@x.service", "app@.service"], ["app.service", "app@x.socket"]),
+            ("a?.service", ["ab.service"], ["a.service", "abc.service"]),
+            ("a.b", ["a.b.service"], ["aXb.service"]),
+            (r"a\x2db", [r"a\x2db.service"], ["a-b.service"]),
+        ],
+    )
+    def test_which_units(self, pattern: str, units: list[str], others: list[str]) -> None:
+        rule = rule_of(f"{pattern}:p=x")
+        assert [unit for unit in [*units, *others] if rule.allows(Request(unit, "p"))] == units
+        assert not any(rule.allows(Request(unit, "pp")) for unit in units)
+
+
 class TestPeers:
     """What a process gets that is not systemd."""
 
@@ -363,6 +386,15 @@ class TestChanges:
             assert asked(server.path, b"\0a/unit/a.service/p") == b"late"
             assert asked(server.path, b"\0b/unit/a.service/q") == b"5432"
 
+    def test_no_core_and_no_look_into_it(self) -> None:
+        script = "import ctypes; from encconf.systemd.server import *; stay_in_memory(); "
+        done = subprocess.run(
+            [sys.executable, "-c", script + "print(ctypes.CDLL(None).prctl(3))"],  # PR_GET_DUMPABLE
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout == b"0\n"
+
     def test_memory(self, values: Project) -> None:
         with serving(values, *allow("app.service:p=db.password")) as server:
             limits = Path(f"/proc/{server.process.pid}/limits").read_text()
@@ -408,6 +440,25 @@ class TestMistakes:
         done = values.run("systemd", "serve", "s.enc.yaml", "--socket", "run/c.sock", *args, code=code)
         assert said in done.err
 
+    @pytest.mark.parametrize("given", ["3</dev/null", "3<&-"])
+    def test_something_else_is_handed_over(self, values: Project, given: str) -> None:
+        words = "systemd serve s.enc.yaml --allow app.service:p=db.port"
+        done = subprocess.run(
+            [
+                "sh",
+                "-c",
+                f'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$0" -m encconf {words} {given}',
+                sys.executable,
+            ],
+            cwd=values.folder,
+            env=values.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, "no listening unix socket" in done.stderr) == (1, True), done
+
     def test_sockets(self, values: Project) -> None:
         rule = ["--allow", "app.service:p=db.port"]
 
@@ -418,6 +469,9 @@ class TestMistakes:
         assert "cannot listen there" in fails("no/such/folder/c.sock", 3)
         values.path("open").mkdir()
         values.path("open").chmod(0o777)
+        assert "others may write to" in fails("open/c.sock")
+        values.path("open").chmod(0o700)
+        os.chown(values.path("open"), 65534, -1)
         assert "others may write to" in fails("open/c.sock")
         values.write("plain", "")
         assert "is not a socket" in fails("plain")

@@ -1,0 +1,68 @@
+"""Whole sections of an INI text, put and dropped."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf import changes
+from encconf.errors import EmitError, PathNotFoundError
+
+INI = """\
+top = 0
+
+; about s
+[s]
+a = 1   ; beside
+# within
+b: 2
+
+; about t
+[t]
+c = 3
+; at the end
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("s", "top = 0\n\n; about t\n[t]\nc = 3\n; at the end\n"),
+        ("t", "top = 0\n\n; about s\n[s]\na = 1   ; beside\n# within\nb: 2\n\n"),
+        ("DEFAULT", INI.partition("\n\n")[2]),
+    ],
+)
+def test_drop_a_section(name: str, left: str) -> None:
+    assert changes.drop(INI, (name,), format="ini") == left
+
+
+def test_no_such_section() -> None:
+    with pytest.raises(PathNotFoundError):
+        changes.drop(INI, ("u",), format="ini")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "old", "new"),
+    [
+        ("t", {"c": "4", "d": "5"}, "c = 3\n", "c = 4\nd = 5\n"),
+        ("s", {"b": "x"}, "a = 1   ; beside\n# within\nb: 2\n", "# within\nb: x\n"),
+    ],
+)
+def test_put_a_section(name: str, value: dict[str, str], old: str, new: str) -> None:
+    assert changes.put(INI, (name,), value, format="ini") == INI.replace(old, new)
+
+
+def test_put_a_new_section() -> None:
+    assert changes.put(INI, ("u",), {"x": "1", "y": "2"}, format="ini") == INI + "\n[u]\nx = 1\ny = 2\n"
+
+
+@pytest.mark.parametrize("value", [{}, {"x": {"y": "1"}}, {"x": ["1"]}])
+def test_what_is_no_section(value: dict[str, object]) -> None:
+    with pytest.raises(EmitError, match="ini holds single values"):
+        changes.put(INI, ("u",), value, format="ini")  # type: ignore[arg-type]
+
+
+def test_a_value_that_looks_like_a_header() -> None:
+    """It is noticed, and nothing is lost."""
+    text = '[s]\na = """x\n[t]\ny"""\n[u]\nb = 1\n'
+    with pytest.raises(EmitError):
+        changes.drop(text, ("s",), format="ini")
