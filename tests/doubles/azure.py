@@ -11,6 +11,7 @@ error codes follow Azure's REST reference; the wording of errors is an approxima
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import json
 import re
@@ -19,14 +20,17 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from doubles.connect_proxy import ConnectProxy
 
 TENANT = "11111111-1111-1111-1111-111111111111"
 CLIENT = "22222222-2222-2222-2222-222222222222"
@@ -255,6 +259,21 @@ class Azure:
             said = f"A key with (name/id) {name}/{version} was not found in this key vault."
             raise RefusalError(404, "KeyNotFound", said)
         return version, versions[version]
+
+
+@contextlib.contextmanager
+def the_only_way(azure: Azure, patch: pytest.MonkeyPatch, empty: Path) -> Iterator[ConnectProxy]:
+    """The way to the double, for the SDKs of this process; metadata services lead nowhere.
+
+    ``empty`` is a folder without programs.
+    """
+    with ConnectProxy(azure.routes) as proxy:
+        for name, value in proxy.environ.items():
+            patch.setenv(name, value)
+        patch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
+        patch.setenv("PATH", str(empty))  # no az, azd or pwsh
+        yield proxy
+        assert not any("169.254" in line for line, _ in proxy.log)
 
 
 class _Server(ThreadingHTTPServer):

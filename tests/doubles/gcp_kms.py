@@ -20,16 +20,16 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from concurrent import futures
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import google_crc32c
-import grpc
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from doubles import google_grpc
 from doubles.testca import TestCA
 from google.api_core import exceptions
 from google.auth import jwt
@@ -169,35 +169,9 @@ _MESSAGES = {
 }
 
 
-@contextlib.contextmanager
-def grpc_server(kms: GcpKms, ca: TestCA) -> Iterator[int]:
+def grpc_server(kms: GcpKms, ca: TestCA) -> AbstractContextManager[int]:
     """Serve gRPC over TLS on 127.0.0.1; gives the port."""
-
-    def handler(operation: str) -> grpc.RpcMethodHandler:
-        asked, answered = _MESSAGES[operation]
-
-        def call(request: Any, context: grpc.ServicerContext) -> Any:
-            try:
-                headers = dict(context.invocation_metadata())
-                return kms.call(operation, request, headers.get("authorization", ""))
-            except exceptions.GoogleAPICallError as error:
-                context.abort(error.grpc_status_code, error.message)
-
-        return grpc.unary_unary_rpc_method_handler(
-            call, request_deserializer=asked.deserialize, response_serializer=answered.serialize
-        )
-
-    server = grpc.server(futures.ThreadPoolExecutor(32))
-    methods = {operation: handler(operation) for operation in _MESSAGES}
-    name = "google.cloud.kms.v1.KeyManagementService"
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
-    pair = (ca.key.read_bytes(), ca.certificate.read_bytes())
-    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
-    server.start()
-    try:
-        yield port
-    finally:
-        server.stop(None).wait()
+    return google_grpc.serve("google.cloud.kms.v1.KeyManagementService", _MESSAGES, kms.call, ca)
 
 
 @contextlib.contextmanager

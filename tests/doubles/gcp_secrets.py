@@ -11,16 +11,15 @@ message types are Google's, the texts of errors are an approximation.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent import futures
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import google_crc32c
-import grpc
+from doubles import google_grpc
 from doubles.testca import TestCA
 from google.api_core import exceptions
 from google.cloud.secretmanager_v1.types import resources, service
@@ -126,32 +125,7 @@ _MESSAGES = {
 }
 
 
-@contextlib.contextmanager
-def serve(store: SecretStore, ca: TestCA) -> Iterator[int]:
+def serve(store: SecretStore, ca: TestCA) -> AbstractContextManager[int]:
     """Serve gRPC over TLS on 127.0.0.1; gives the port."""
-
-    def handler(operation: str) -> grpc.RpcMethodHandler:
-        asked, answered = _MESSAGES[operation]
-
-        def call(request: Any, context: grpc.ServicerContext) -> Any:
-            try:
-                headers = dict(context.invocation_metadata())
-                return store.call(operation, request, headers.get("authorization", ""))
-            except exceptions.GoogleAPICallError as error:
-                context.abort(error.grpc_status_code, error.message)
-
-        return grpc.unary_unary_rpc_method_handler(
-            call, request_deserializer=asked.deserialize, response_serializer=answered.serialize
-        )
-
-    server = grpc.server(futures.ThreadPoolExecutor(32))
-    methods = {operation: handler(operation) for operation in _MESSAGES}
     name = "google.cloud.secretmanager.v1.SecretManagerService"
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
-    pair = (ca.key.read_bytes(), ca.certificate.read_bytes())
-    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
-    server.start()
-    try:
-        yield port
-    finally:
-        server.stop(None).wait()
+    return google_grpc.serve(name, _MESSAGES, store.call, ca)

@@ -19,10 +19,9 @@ import json
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 
 import google_crc32c
+from doubles.serving import Serving
 
 
 class Object:
@@ -33,7 +32,7 @@ class Object:
         self.type = type
 
 
-class Gcs:
+class Gcs(Serving):
     """Listens on 127.0.0.1 until `close`; an upload to a bucket of ``denied`` is refused."""
 
     def __init__(self) -> None:
@@ -48,18 +47,6 @@ class Gcs:
     @property
     def environ(self) -> dict[str, str]:
         return {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{self._server.server_port}"}
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Handler(BaseHTTPRequestHandler):

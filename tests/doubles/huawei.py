@@ -20,12 +20,12 @@ import threading
 import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from doubles.serving import Serving
 
 ACCESS_KEY = "ACCESSKEYOFATEST"
 SECRET_KEY = "a-secret-key-of-a-test"
@@ -42,7 +42,7 @@ class RefusalError(Exception):
         self.body = {"error": {"error_code": code, "error_msg": message}}
 
 
-class Huawei:
+class Huawei(Serving):
     """The server of one region.
 
     ``denied`` are the operations (encrypt, decrypt) that nobody may do; ``disabled`` the ids of keys;
@@ -87,19 +87,6 @@ class Huawei:
         """A new key; returns how sops and encconf name it."""
         self.keys[key_id] = AESGCM(AESGCM.generate_key(256))
         return f"{REGION}:{key_id}"
-
-    def close(self) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def operate(self, operation: str, body: Mapping[str, str]) -> dict[str, str]:
         """What the API answers."""

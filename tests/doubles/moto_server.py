@@ -25,14 +25,14 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import botocore.config
 import botocore.session
 import moto.kms.models
 import moto.kms.utils
 import moto.settings
+from doubles.serving import Serving
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import JsonRESTError
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -43,7 +43,7 @@ ROOT = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing-secret
 """Credentials that may do everything, unless policies are enforced."""
 
 
-class MotoServer:
+class MotoServer(Serving):
     """Listens on 127.0.0.1 until `close`; all state is this process's, so one server at a time.
 
     ``calls`` are the actions asked for, in order: ``Decrypt``, ``AssumeRole sops@host`` with the name of
@@ -93,18 +93,6 @@ class MotoServer:
         """Let IAM's policies count from now on, or no longer."""
         ActionAuthenticatorMixin.request_count = 0
         moto.settings.INITIAL_NO_AUTH_ACTION_COUNT = 0 if policies else math.inf
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from doubles.azure import CLIENT, IDENTITY_HEADER, SECRET, TENANT, Azure
+from doubles.azure import CLIENT, IDENTITY_HEADER, SECRET, TENANT, Azure, the_only_way
 from doubles.connect_proxy import ConnectProxy
 from doubles.testca import TestCA
 from keys.interop import open_both_ways, packages_loaded_for, said_without
@@ -62,14 +62,8 @@ def key(version: str) -> AzureKey:
 
 @pytest.fixture(autouse=True)
 def proxy(azure: Azure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ConnectProxy]:
-    """The way to the double, for the SDKs of this process; metadata services lead nowhere."""
-    with ConnectProxy(azure.routes) as proxy:
-        for name, value in proxy.environ.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
-        monkeypatch.setenv("PATH", str(tmp_path))  # no az, azd or pwsh
+    with the_only_way(azure, monkeypatch, tmp_path) as proxy:
         yield proxy
-        assert not any("169.254" in line for line, _ in proxy.log)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
 from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
-from doubles.azure import CLIENT, IDENTITY_HEADER, SECRET, Azure
+from doubles.azure import CLIENT, IDENTITY_HEADER, SECRET, Azure, the_only_way
 from doubles.connect_proxy import ConnectProxy
 from doubles.testca import TestCA
 
@@ -39,14 +39,8 @@ def azure(ca: TestCA) -> Iterator[Azure]:
 
 @pytest.fixture(autouse=True)
 def proxy(azure: Azure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ConnectProxy]:
-    """The way to the double; metadata services lead nowhere."""
-    with ConnectProxy(azure.routes) as proxy:
-        for name, value in proxy.environ.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
-        monkeypatch.setenv("PATH", str(tmp_path))  # no az, azd or pwsh
+    with the_only_way(azure, monkeypatch, tmp_path) as proxy:
         yield proxy
-        assert not any("169.254" in line for line, _ in proxy.log)
 
 
 @pytest.fixture
