@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,6 +24,13 @@ db:
 users: [alice, bob]
 note_unencrypted: free to read
 """
+
+
+def signal_another_thread(process: int, number: signal.Signals) -> None:
+    """Send a signal to a thread that is not the main one.  Like a signal that comes just before the main
+    thread waits, it ends no system call there."""
+    threads = [int(each) for each in os.listdir(f"/proc/{process}/task") if int(each) != process]
+    assert ctypes.CDLL(None).tgkill(process, threads[0], number) == 0
 
 
 class Result:

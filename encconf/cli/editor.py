@@ -114,26 +114,13 @@ def _run(command: list[str], environ: Mapping[str, str]) -> int:
 
 
 def _wait(process: int) -> int:
-    """Wait for a process, and notice signals also when they come just before the waiting."""
-    import select
-    import time
+    from encconf.cli.process import pause
 
-    try:
-        ending = os.pidfd_open(process)
-    except (AttributeError, OSError):  # no Linux, or an old one
-        while True:
-            found, status = os.waitpid(process, os.WNOHANG)
-            if found:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.01)
-    try:
-        poll = select.poll()
-        poll.register(ending, select.POLLIN)
-        while not poll.poll(250):
-            pass
-    finally:
-        os.close(ending)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    while True:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        pause(process)
 
 
 def _split(setting: str, variable: str) -> list[str]:

@@ -271,6 +271,8 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
     import signal
     import subprocess
 
+    from encconf.cli.process import pause
+
     shell = ["cmd.exe", "/C", command] if os.name == "nt" else ["/bin/sh", "-c", command]
     if detached:
         nothing = subprocess.DEVNULL
@@ -298,7 +300,8 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
         started.append(subprocess.Popen(shell, env=dict(environ)))
         for number in early:
             started[0].send_signal(number)
-        code = started[0].wait()
+        while (code := started[0].poll()) is None:
+            pause(started[0].pid)
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)

@@ -49,8 +49,8 @@ def keyservice(
             who = "whoever can connect to it" if insecure_remote else "every user of this machine"
             console.warn(f"{who} can use your keys", hint="--network unix --address PATH lets in only you")
         console.note(f"listening on {uri}")
-        while not ended.wait(3600):
-            pass  # with a limit, since without one Windows would not hear Ctrl-C
+        while not ended.wait(0.5):
+            pass  # with a limit: a signal that another thread gets, or that comes just before, ends no wait
     console.note("stopped")
 
 

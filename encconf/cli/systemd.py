@@ -79,6 +79,7 @@ def _obey_signals(console: Console, desk: CredentialServer) -> None:
         notify(console.environ, f"RELOADING=1\nMONOTONIC_USEC={now}")
         desk.reload(lambda: notify(console.environ, "READY=1"))
 
+    signal.set_wakeup_fd(desk.waker, warn_on_full_buffer=False)  # it is full of calls already, then
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: desk.stop())
     signal.signal(signal.SIGHUP, reload)

@@ -77,8 +77,10 @@ class CredentialServer:
         self._strangers = threading.BoundedSemaphore(_STRANGERS)
         self._opening = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        self._woken, self._waker = os.pipe()
-        os.set_blocking(self._waker, False)
+        self._woken, self.waker = os.pipe()
+        """``waker`` is for `signal.set_wakeup_fd`: a signal that comes just before `run` waits, or to
+        another thread, would be noticed only when the next peer comes."""
+        os.set_blocking(self.waker, False)
         os.set_blocking(self._woken, False)
         self._stopped = False
         self._reload: Callable[[], None] | None = None
@@ -95,7 +97,7 @@ class CredentialServer:
 
     def _wake(self) -> None:
         try:
-            os.write(self._waker, b"\0")
+            os.write(self.waker, b"\0")
         except BlockingIOError:
             return  # it is full of calls already
 

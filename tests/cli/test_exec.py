@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from project import Project
+from project import Project, signal_another_thread
 
 TREE = """\
 db:
@@ -166,6 +166,15 @@ class TestAsSops:
         process.communicate(timeout=20)
         assert process.returncode == 5
         assert not path.parent.exists()
+
+    def test_a_signal_is_never_missed(self, app: Project) -> None:
+        script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done"
+        process = app.popen("exec-file", FILE, script, stdout=subprocess.PIPE)  # a thread waits for a reader
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        signal_another_thread(process.pid, signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 5
 
     @pytest.mark.parametrize("way", [(), ("--no-fifo",)])
     def test_a_name_that_no_file_can_have(self, app: Project, way: tuple[str, ...]) -> None:

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from keys.terminal import _TAKE_TERMINAL
 from keys.test_age import child
 from oracle import PGP_FINGERPRINT, AgeKey, Sops, SopsError, clean_environ, gpg, gpg_home, scratch
+from project import signal_another_thread
 
 from encconf import keys, keyservice
 from encconf.credentials import Credentials
@@ -976,6 +977,14 @@ def test_a_signal_is_a_good_end(how: signal.Signals, holder: dict[str, str], pat
             "encconf: stopped",
         ]
     assert not os.path.lexists(path)
+
+
+@pytest.mark.services
+def test_a_signal_is_never_missed(holder: dict[str, str], path: str) -> None:
+    command = [sys.executable, "-m", "encconf", "keyservice", "--net=unix", "--addr", path]
+    with running(command, {**holder, "PYTHONPATH": str(ROOT)}, f"unix://{path}") as process:
+        signal_another_thread(process.pid, signal.SIGTERM)
+        assert process.wait(20) == 0
 
 
 @pytest.mark.services

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from project import Project
+from project import Project, signal_another_thread
 
 from encconf.credentials import Credentials
 from encconf.systemd.rules import Request
@@ -310,6 +310,18 @@ class TestPeers:
             for peer in slow:
                 peer.close()
             server.stop()
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    def test_a_signal_is_never_missed(self, values: Project, number: signal.Signals) -> None:
+        with serving(values, *allow("app.service:b=big")) as server, socket.socket(socket.AF_UNIX) as slow:
+            slow.bind(b"\0a/unit/app.service/b")
+            slow.connect(str(server.path))
+            server.wait("app.service: b: given")
+            signal_another_thread(server.process.pid, number)
+            if number == signal.SIGHUP:
+                server.wait("opened the files anew")
+            else:
+                assert server.process.wait(20) == 0
 
     def test_many_at_once(self, values: Project) -> None:
         with serving(values, *allow("app.service:p=db.password", "app.service:b=big")) as server:

@@ -1,0 +1,33 @@
+"""Waiting for a child process, so that no signal is missed.
+
+Python runs its handlers between two steps of the program.  A signal that comes just before a wait, or to
+another thread, does not end the wait: what waits without a limit would notice it only at the end.
+"""
+
+from __future__ import annotations
+
+import os
+
+_LIMIT = 0.25  # seconds
+
+
+def pause(process: int) -> None:
+    """Return when a child has ended, or at the latest after a quarter of a second.
+
+    The child is not reaped: ask again whether it has ended, and call this again if not.
+    """
+    try:
+        ending = os.pidfd_open(process)
+    except (AttributeError, OSError):  # no Linux, or an old one, or it has been reaped
+        import time
+
+        time.sleep(0.01)
+        return
+    try:
+        import select
+
+        poll = select.poll()
+        poll.register(ending, select.POLLIN)
+        poll.poll(_LIMIT * 1000)
+    finally:
+        os.close(ending)
