@@ -9,11 +9,10 @@ what was meant.
 from __future__ import annotations
 
 from encconf import api, formats
-from encconf.cipher import split
 from encconf.config import Rule
 from encconf.credentials import Credentials
 from encconf.document import Leaf, splice
-from encconf.envelope import open_data_key, shuts_out, wrap_again
+from encconf.envelope import open_data_key, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
     ConfigError,
@@ -27,6 +26,7 @@ from encconf.formats import goyaml
 from encconf.formats.nodes import drop_plain, missing, put_plain, text_of, typed
 from encconf.metadata import Metadata
 from encconf.path import spell
+from encconf.plan import Plan
 from encconf.selection import Chosen
 
 TYPE_CHECKING = False
@@ -296,100 +296,6 @@ def left_in_clear(
 # --- keys ----------------------------------------------------------------------------------------
 
 
-class Plan:
-    """Other master keys for a file: who was there, who will be.  Made without a key, by `plan`.
-
-    With ``anew`` the file gets a new data key in any case.
-    """
-
-    __slots__ = ("anew", "document", "metadata", "rule", "selects")
-
-    def __init__(
-        self, document: Document, metadata: Metadata, rule: Rule, selects: bool = False, *, anew: bool = False
-    ) -> None:
-        self.document = document
-        self.metadata = metadata
-        self.rule = rule
-        self.selects = selects
-        self.anew = anew
-
-    @property
-    def old(self) -> list[list[MasterKey]]:
-        """The groups of the file."""
-        return [[wrapped.key for wrapped in group] for group in self.metadata.groups]
-
-    @property
-    def new(self) -> list[list[MasterKey]]:
-        """The groups to come."""
-        return self.rule.groups
-
-    @property
-    def thresholds(self) -> tuple[int, int]:
-        """How many groups it took, and will take; 0 where there is only one."""
-        return self.metadata.threshold, _threshold(self.rule)
-
-    @property
-    def removes(self) -> bool:
-        """Whether somebody will be gone, or stand in another group, or it will take more groups."""
-        metadata, rule = self.metadata, self.rule
-        return shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold)
-
-    @property
-    def gone(self) -> list[MasterKey]:
-        """Who will be in no group any more."""
-        return _without(self.old, self.new)
-
-    @property
-    def come(self) -> list[MasterKey]:
-        """Who was in no group."""
-        return _without(self.new, self.old)
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything will be different.  The order of keys does not count."""
-        same = [set(group) for group in self.old] == [set(group) for group in self.new]
-        return self.anew or not same or self.thresholds[0] != self.thresholds[1] or self.reselects
-
-    @property
-    def reselects(self) -> bool:
-        """Whether other values will be encrypted; a binary file is one value, which always is."""
-        selects = self.selects and self.document.format != "binary"
-        return selects and self.metadata.selection != self.rule.selection
-
-    def renews(self, *, rotate: bool = True) -> bool:
-        """Whether every value gets a new data key; ``rotate`` as for `carry_out`."""
-        return self.anew or (self.removes and rotate)
-
-    def seen(self) -> Seen | None:
-        """What those who will be gone can have read, None if nobody will be."""
-        gone = {*self.gone}
-        if not gone:
-            return None
-        sealed = [(leaf.path, split(leaf.data)) for leaf in self.document.leaves if leaf.data]
-        paths = [path for path, parts in sealed if parts is not None and parts[2] != "comment"]
-        theirs = sum(not gone.isdisjoint(group) for group in self.old)
-        quorum = max(self.metadata.threshold or len(self.old), 2) if len(self.old) > 1 else 1
-        return Seen(list(dict.fromkeys(paths)), theirs >= quorum)
-
-
-def _without(these: list[list[MasterKey]], those: list[list[MasterKey]]) -> list[MasterKey]:
-    known = {key for group in those for key in group}
-    return list(dict.fromkeys(key for group in these for key in group if key not in known))
-
-
-class Seen:
-    """The ``paths`` of values that somebody could read who no longer may.
-
-    Not ``alone``: only together with keys of other groups.
-    """
-
-    __slots__ = ("alone", "paths")
-
-    def __init__(self, paths: list[Path], alone: bool) -> None:
-        self.paths = paths
-        self.alone = alone
-
-
 def plan(
     text: str,
     groups: list[list[MasterKey]],
@@ -563,10 +469,6 @@ def plan_without_group(text: str, index: int, threshold: int | None, *, format: 
             hint="set another: --shamir-secret-sharing-threshold NUMBER",
         )
     return plan(text, groups, threshold if len(groups) > 1 else None, format=format)
-
-
-def _threshold(rule: Rule) -> int:
-    return (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else 0
 
 
 def strangers(metadata: Metadata, rule: Rule) -> list[MasterKey]:

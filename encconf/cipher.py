@@ -10,18 +10,9 @@ from __future__ import annotations
 import binascii
 import re
 
-# The Rust class itself: the public module that re-exports it also imports every other cipher,
-# which takes longer (9 ms) than opening a small file.  They are the same object (a test says so).
-try:
-    from cryptography.hazmat.bindings._rust import openssl as _openssl
-
-    AESGCM = _openssl.aead.AESGCM
-except (ImportError, AttributeError):  # pragma: no cover - another layout of `cryptography`
-    pass
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_SIZE = 32
 NONCE_SIZE = 32
@@ -59,10 +50,24 @@ def split(enc: bytes) -> tuple[bytes, bytes, str] | None:
         return None
 
 
+def aes_gcm(data_key: bytes) -> AESGCM:
+    """AES-GCM under a data key of 32 bytes.  What looks at ciphertexts only does not import it."""
+    try:
+        # The Rust class itself: the public module that re-exports it also imports every other cipher,
+        # which takes longer (9 ms) than opening a small file.  They are the same object (a test says so).
+        from cryptography.hazmat.bindings._rust import openssl
+
+        return openssl.aead.AESGCM(data_key)
+    except (ImportError, AttributeError):  # another layout of `cryptography`
+        from cryptography.hazmat.primitives.ciphers import aead
+
+        return aead.AESGCM(data_key)
+
+
 def unlock(data_key: bytes, ciphertext: bytes, nonce: bytes, aad: bytes) -> bytes | None:
     """Decrypt one ciphertext (with its tag); None if it is not what was written."""
     try:
-        return bytes(AESGCM(data_key).decrypt(nonce, ciphertext, aad))
+        return aes_gcm(data_key).decrypt(nonce, ciphertext, aad)
     except Exception as error:
         if not is_refusal(error):
             raise

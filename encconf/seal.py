@@ -52,7 +52,7 @@ class Encryptor:
     __slots__ = ("_gcm", "_nonces")
 
     def __init__(self, data_key: bytes) -> None:
-        self._gcm = cipher.AESGCM(data_key)
+        self._gcm = cipher.aes_gcm(data_key)
         self._nonces = _nonces()
 
     def __call__(self, type: str, data: bytes, aad: bytes, nonce: bytes | None = None) -> str:
@@ -75,7 +75,7 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
     Raises DecryptError naming the path of a value that isn't encrypted or doesn't fit its place.
     """
     # This loop is most of the time that opening a large file takes, hence no calls of ours in it.
-    decrypt = cipher.AESGCM(data_key).decrypt
+    decrypt = cipher.aes_gcm(data_key).decrypt
     match = cipher.ENC.match
     decode = cipher.b64decode
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):

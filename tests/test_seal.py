@@ -11,7 +11,7 @@ from generate import yaml_text
 from oracle import AgeKey, Sops, SopsError
 
 from encconf import api
-from encconf.cipher import AESGCM, split
+from encconf.cipher import aes_gcm, split
 from encconf.errors import EncconfError, MacError, MacMissingError
 from encconf.seal import Encryptor
 from encconf.selection import Selection
@@ -248,4 +248,12 @@ def test_nonces_never_repeat(age_key: AgeKey) -> None:
 def test_the_class_is_the_public_one() -> None:
     from cryptography.hazmat.primitives.ciphers import aead
 
-    assert AESGCM is aead.AESGCM
+    assert type(aes_gcm(bytes(32))) is aead.AESGCM
+
+
+def test_another_layout_of_the_library_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cryptography.hazmat.bindings import _rust
+    from cryptography.hazmat.primitives.ciphers import aead
+
+    monkeypatch.delattr(_rust.openssl, "aead")
+    assert type(aes_gcm(bytes(32))) is aead.AESGCM

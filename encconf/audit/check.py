@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 
 from encconf import fileio, formats
 from encconf.audit import sealed as looking
@@ -49,17 +50,21 @@ if TYPE_CHECKING:
     from encconf.credentials import Credentials
     from encconf.document import Document
 
-CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|\Z)", re.I)
-"""In a name: it is meant to be encrypted."""
+CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|$)", re.I | re.M)
+"""In a name, or in one of several that stand on a line each: it is meant to be encrypted."""
 _SECRETS: Final = re.compile(r"\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z", re.I)
-_SOURCE: Final = (
-    " adoc asm avif bash bat bmp c cc cmake cpp cs css csv cts dart ejs el erb ex exs fish fs gif"
-    " gleam go gradle graphql h haml hbs hpp hs htm html ico ipynb java jinja jl jpeg jpg js jsx kt"
-    " less lock lua m map md mdx mjs ml mod mp3 mp4 mts nix odt otf patch pdf php pl png po proto ps1"
-    " py pyi r rb rs rst sass scala scss snap sum svelte svg swift tex tf ts tsx ttf vim vue wasm webm"
-    " webp woff woff2 xls xlsx zig zsh"
-    " "
-)
+# fmt: off
+_SOURCE: Final = frozenset({
+    ".adoc", ".asm", ".avif", ".bash", ".bat", ".bmp", ".c", ".cc", ".cmake", ".cpp", ".cs", ".css", ".csv",
+    ".cts", ".dart", ".ejs", ".el", ".erb", ".ex", ".exs", ".fish", ".fs", ".gif", ".gleam", ".go",
+    ".gradle", ".graphql", ".h", ".haml", ".hbs", ".hpp", ".hs", ".htm", ".html", ".ico", ".ipynb", ".java",
+    ".jinja", ".jl", ".jpeg", ".jpg", ".js", ".jsx", ".kt", ".less", ".lock", ".lua", ".m", ".map", ".md",
+    ".mdx", ".mjs", ".ml", ".mod", ".mp3", ".mp4", ".mts", ".nix", ".odt", ".otf", ".patch", ".pdf", ".php",
+    ".pl", ".png", ".po", ".proto", ".ps1", ".py", ".pyi", ".r", ".rb", ".rs", ".rst", ".sass", ".scala",
+    ".scss", ".snap", ".sum", ".svelte", ".svg", ".swift", ".tex", ".tf", ".ts", ".tsx", ".ttf", ".vim",
+    ".vue", ".wasm", ".webm", ".webp", ".woff", ".woff2", ".xls", ".xlsx", ".zig", ".zsh",
+})
+# fmt: on
 """Endings of files that are no encrypted ones: source code, pictures and the like."""
 _NEVER: Final = frozenset({".sops.yaml", ".sops.yml", ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER: Final = re.compile(r"^(?:<{7}|>{7})(?:[ \t].*)?\r?$", re.M)
@@ -90,6 +95,7 @@ class Report:
         return sum(1 for found in self.findings if found.severity == severity)
 
 
+_GLANCE = 1 << 13  # bytes
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not hang
 _RANKS = {"note": 0, "warning": 1, "error": 2}
 
@@ -117,8 +123,7 @@ def check(
     Raises UsageError for an unknown kind in ``ignored``.
     """
     run = _Check(cwd, config, Ignored(ignored), tracked, exposed)
-    for name in names:
-        run.file(name, skip_links=whole)
+    run.files(names, skip_links=whole)
     run.across()
     if verify is not None:
         run.verify(verify, progress)
@@ -145,25 +150,45 @@ class _Check:
         self.report = Report()
         self.found: list[Finding] = []
         self.sealed: list[Sealed] = []
-        self.folder: tuple[str | None, str, Rules | None] = (None, "", None)
 
-    # --- one file --------------------------------------------------------------------------------
+    # --- one file by itself ----------------------------------------------------------------------
 
-    def file(self, name: str, *, skip_links: bool) -> None:
-        self.report.files += 1
-        folder, _, base = name.replace(os.sep, "/").rpartition("/")
-        if folder != self.folder[0]:  # neighbours mostly share one
-            place = os.path.abspath(os.path.join(self.cwd, folder or ("/" if name[:1] == "/" else "")))
-            self.folder = folder, place, self.book.of(place)
-        _, place, rules = self.folder
-        whole = f"{place}{os.sep}{base}"
-        number, broken = None, False
-        if rules is not None:
-            try:
-                number = rules.find(whole)
-            except PatternError:
-                broken = True
-            broken = broken or rules.config is None
+    def files(self, names: Iterable[str], *, skip_links: bool) -> None:
+        folders: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for name in names:
+            folder, slash, base = name.replace(os.sep, "/").rpartition("/")
+            folders[folder or slash].append((name, base))
+        for folder, files in folders.items():
+            place = os.path.abspath(os.path.join(self.cwd, folder))
+            rules = self.book.of(place)
+            broken = rules is not None and rules.config is None
+            self.report.files += len(files)
+            bases = [base for _, base in files]
+            alike = rules is None or rules.takes_none(place, bases)
+            dull = alike and not CALLED.search("\n".join(bases))
+            for name, base in files:
+                if dull and base[base.rfind(".") :] in _SOURCE:
+                    continue  # as `_file` would find
+                whole = f"{place}{os.sep}{base}"
+                number, unsure = None, broken
+                if rules is not None:
+                    try:
+                        number = rules.rest if alike else rules.find(whole)
+                    except PatternError:
+                        unsure = True
+                self._file(name, base, whole, rules, number, broken=unsure, skip_links=skip_links)
+
+    def _file(
+        self,
+        name: str,
+        base: str,
+        whole: str,
+        rules: Rules | None,
+        number: int | None,
+        *,
+        broken: bool,
+        skip_links: bool,
+    ) -> None:
         if base in _NEVER:
             return
         format = formats.of_path(base)
@@ -174,7 +199,7 @@ class _Check:
             meant = "error"
         else:
             meant = "warning" if format != "binary" and _SECRETS.search(base) else ""
-        if not meant and format == "binary" and not called and not _may_be_sealed(whole):
+        if not meant and not called and not _may_be_sealed(whole, format):
             return
         try:
             data = fileio.read_bytes(whole, regular=True)
@@ -477,21 +502,24 @@ def _first_ciphertext(document: Document) -> int | None:
     return None
 
 
-def _may_be_sealed(path: str) -> bool:
-    """Whether a file without an ending that tells may be an encrypted one: that is JSON."""
-    if f" {path.rpartition('.')[2].lower()} " in _SOURCE:
+def _may_be_sealed(path: str, format: str) -> bool:
+    """Whether a file that nothing says it of may be an encrypted one: at a glance, since most are not."""
+    binary = format == "binary"
+    if binary and path[path.rfind(".") :].lower() in _SOURCE:
         return False
     try:
         descriptor = os.open(path, os.O_RDONLY | _NONBLOCK)
     except OSError:
         return False
     try:
-        head = os.read(descriptor, sniff.HEAD)
-        return bool(head) and sniff.may_be(head, "binary")
+        data = os.read(descriptor, sniff.HEAD if binary else _GLANCE)
     except OSError:  # a folder, say
         return False
     finally:
         os.close(descriptor)
+    if binary:
+        return bool(data) and sniff.may_be(data, "binary")
+    return b"ENC[" in data or len(data) == _GLANCE
 
 
 # --- plain twins ---------------------------------------------------------------------------------

@@ -14,39 +14,42 @@ import re
 from encconf import config as configs
 from encconf import fileio
 from encconf.audit.findings import Ignored, Lines
-from encconf.audit.names import Names
 from encconf.errors import EncconfError, PatternError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Final
 
+    from encconf.audit.names import Names
     from encconf.keys import MasterKey
 
 _IGNORE = re.compile(r"^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$", re.M)
 _NO_NAME: Final = "\x1f"  # that no file has; whatever matches it matches everything
 _AT_ONCE: Final = 1000
+_WHOLE_TEXT: Final = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
 
 
 class Rules:
     """One ``.sops.yaml``.  ``config`` is None where ``error`` says why it cannot be used.
 
-    ``used`` are the numbers of the rules that `find` has given.
+    ``rest`` is the number of the rule that takes whatever the rules before it leave, None if there is none;
+    ``used`` are the numbers of the rules that `find` and `takes_none` have given.
     """
 
     __slots__ = (
         "_all",
         "_any",
         "_lines",
+        "_lines_with",
         "_names",
         "_prefix",
-        "_rest",
         "_rules",
         "config",
         "error",
         "ignored",
         "path",
+        "rest",
         "text",
         "used",
     )
@@ -69,14 +72,15 @@ class Rules:
         except EncconfError as error:
             self.error = error
         # One search tells of most files that no rule is theirs, but the one that takes whatever is left.
-        self._rest: int | None = None
+        self.rest: int | None = None
         before = self.patterns
         try:
-            self._rest = next(filter(self.takes_all, range(len(before))), None)
-            before = before[: self._rest]
+            self.rest = next(filter(self.takes_all, range(len(before))), None)
+            before = before[: self.rest]
         except PatternError:
             pass
         self._any = _any_of(before)
+        self._lines_with = _lines_with(before) if self._any is not None else None
 
     @property
     def patterns(self) -> list[str]:
@@ -98,10 +102,27 @@ class Rules:
         if self.config is None:
             return None
         most = self._any is not None and not self._any(name)
-        number = self._rest if most else self.config.first([name])
+        number = self.rest if most else self.config.first([name])
         if number is not None:
             self.used.add(number)
         return number
+
+    def takes_none(self, folder: str, bases: Sequence[str]) -> bool:
+        """Whether the rule of all these files of a folder is `rest`, told by one search for all.
+
+        When it is False, `find` may still say so of each of them.
+        """
+        if self._lines_with is None or not f"{folder}{os.sep}".startswith(self._prefix):
+            return False
+        inner = f"{folder}{os.sep}"[len(self._prefix) :]
+        try:
+            if self._lines_with(inner + f"\n{inner}".join(bases)):
+                return False
+        except PatternError:  # it took long
+            return False
+        if self.rest is not None:
+            self.used.add(self.rest)
+        return True
 
     def rule(self, number: int) -> configs.Rule:
         """The rule of a number.  Raises what keeps it from being used."""
@@ -130,6 +151,8 @@ class Rules:
     def who(self, key: MasterKey) -> str:
         """A key with its type, and the name that it has in the configuration or a recipients file."""
         if self._names is None:
+            from encconf.audit.names import Names
+
             try:
                 self._names = Names.load(self.path)
             except EncconfError:
@@ -196,6 +219,24 @@ def _any_of(patterns: list[str]) -> Callable[[str], bool] | None:
     return search
 
 
+def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
+    """A search in names that stand on a line each: where it finds nothing, no pattern matches any of them.
+
+    It may find something where none does: across two lines.  None where a pattern has what ``(?m)`` does
+    not make a matter of lines.
+    """
+    from encconf.pattern import compile
+
+    if any(_WHOLE_TEXT.search(pattern) for pattern in patterns):
+        return None
+    if not patterns:
+        return lambda names: False
+    try:
+        return compile("(?m:" + "|".join(f"(?:{pattern})" for pattern in patterns) + ")").search
+    except PatternError:
+        return None
+
+
 class Rulebook:
     """Every ``.sops.yaml`` that some files have; ``config`` stands in for all of them."""
 
@@ -214,10 +255,9 @@ class Rulebook:
         below: list[str] = []
         while folder not in self._folders:
             below.append(folder)
-            path = os.path.join(folder, configs.NAME)
             parent = os.path.dirname(folder)
-            if os.path.exists(path):
-                self._folders[folder] = self._load(path)
+            if os.access(f"{folder}{os.sep}{configs.NAME}", os.F_OK):
+                self._folders[folder] = self._load(os.path.join(folder, configs.NAME))
             elif parent == folder:
                 last = configs.find_config(None, self.cwd)
                 self._folders[folder] = self._load(last) if last is not None else None

@@ -6,9 +6,9 @@ import re
 
 from encconf import cipher
 from encconf.audit.findings import Finding, Lines, listed, printable
-from encconf.changes import Plan
 from encconf.errors import EncconfError
 from encconf.path import spell
+from encconf.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ from encconf.errors import ConflictError, EncconfError, MissingFileError, UsageE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from encconf.audit.check import Report
     from encconf.cli.console import Console
 
@@ -40,9 +42,6 @@ def check(
     config: str | None,
 ) -> None:
     """Check files; raises FoundError or UncheckedError when there is reason to."""
-    from encconf.audit import report as reports
-    from encconf.audit.check import check
-    from encconf.cli import files
     from encconf.git import repository
 
     if json and format not in (None, "json"):
@@ -52,7 +51,12 @@ def check(
     root = repository(cwd)
     whole = not path and not changed
     known = _Known()
-    names = known.everything(console, cwd, root) if whole else _named(console, path, changed)
+    everything = known.everything(console, cwd, root) if whole else None  # git works while we load
+    from encconf.audit import report as reports
+    from encconf.audit.check import check
+    from encconf.cli import files
+
+    names = everything() if everything is not None else _named(console, path, changed)
     report = check(
         names,
         cwd=cwd,
@@ -122,26 +126,32 @@ class _Known:
         self._all: frozenset[str] | None = None
         self._sets: dict[tuple[str, bool], frozenset[str] | None] = {}
 
-    def everything(self, console: Console, cwd: str, root: str | None) -> list[str]:
+    def everything(self, console: Console, cwd: str, root: str | None) -> Callable[[], list[str]]:
         """What git tracks in the repository that we are in; where it cannot be asked, all files here."""
-        from encconf.cli import targets
         from encconf.git import worktree
 
         self._all = frozenset()
-        if root is None:
-            return targets.below(".")
-        above = os.path.relpath(root, cwd)
-        names = worktree.tracked(above)
-        if names is None:
-            console.warn(
-                f"git cannot be asked what it tracks in {root}, so all files of this folder are checked",
-                "git status says why; if the folder is somebody else's: git config safe.directory",
-            )
-            return targets.below(".")
-        if above != ".":  # call the files here as they are called here
-            here = os.path.join(above, os.path.relpath(cwd, root), "")
-            names = [name.removeprefix(here) for name in names]
-        self._all = frozenset(names)
+        above = os.path.relpath(root, cwd) if root is not None else ""
+        answer = worktree.asking_tracked(above) if root is not None else lambda: None
+
+        def names() -> list[str]:
+            from encconf.cli import targets
+
+            found = answer()
+            if found is None or root is None:
+                if root is not None:
+                    console.warn(
+                        f"git cannot be asked what it tracks in {root}, so all files of this folder are"
+                        " checked",
+                        "git status says why; if the folder is somebody else's: git config safe.directory",
+                    )
+                return targets.below(".")
+            if above != ".":  # call the files here as they are called here
+                here = os.path.join(above, os.path.relpath(cwd, root), "")
+                found = [name.removeprefix(here) for name in found]
+            self._all = frozenset(found)
+            return found
+
         return names
 
     def tracked(self, name: str) -> bool:

@@ -12,10 +12,10 @@ from encconf.errors import EncconfError, MissingFileError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.changes import Plan
     from encconf.cli.console import Console
     from encconf.cli.round import Change
     from encconf.cli.table import Value
+    from encconf.plan import Plan
 
 
 def rotate(

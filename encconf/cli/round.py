@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from encconf.audit.names import Names
-    from encconf.changes import Plan, Seen
     from encconf.cli.console import Console
     from encconf.config import Config, Rule
     from encconf.keys import MasterKey
+    from encconf.plan import Plan, Seen
     from encconf.selection import Selection
 
     Planner = Callable[["Change"], Plan]

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from encconf.api import Opened
-    from encconf.changes import Plan
     from encconf.cli.console import Console
     from encconf.cli.sops import Line, SopsConsole
     from encconf.config import Rule
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from encconf.formats.nodes import Plain
     from encconf.keys import MasterKey
     from encconf.path import Path
+    from encconf.plan import Plan
 
 
 def _fail(code: int, message: str) -> NoReturn:
@@ -615,7 +615,7 @@ class Run:
 
         try:
             wanted = plan()
-            assert isinstance(wanted, changes.Plan)
+            assert isinstance(wanted, Plan)
             enc = changes.carry_out(
                 wanted, rotate=False, credentials=self.credentials(), notify=self.console.warn
             )

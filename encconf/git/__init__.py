@@ -11,7 +11,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 def repository(path: str) -> str | None:
@@ -99,8 +99,13 @@ def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[
 
     127 when there is no git.
     """
+    return start(arguments, environ)()
+
+
+def start(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Callable[[], tuple[int, str]]:
+    """As `run`, but git goes on by itself until the answer is called for, which has to be done once."""
     if not hasattr(os, "posix_spawnp"):
-        return _run_portably(arguments, environ)
+        return lambda: _run_portably(arguments, environ)
     # subprocess would do, but importing it takes longer than git.
     reading, writing = os.pipe()
     try:
@@ -116,13 +121,17 @@ def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[
         )
     except OSError:
         os.close(reading)
-        return 127, ""
+        return lambda: (127, "")
     finally:
         os.close(writing)
-    with open(reading, "rb") as pipe:
-        output = pipe.read()
-    _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status), output.decode(errors="surrogateescape")
+
+    def answer() -> tuple[int, str]:
+        with open(reading, "rb") as pipe:
+            output = pipe.read()
+        _, status = os.waitpid(process, 0)
+        return os.waitstatus_to_exitcode(status), output.decode(errors="surrogateescape")
+
+    return answer
 
 
 def _run_portably(arguments: list[str], environ: Mapping[str, str]) -> tuple[int, str]:

@@ -11,21 +11,26 @@ from __future__ import annotations
 
 import os
 
-from encconf.git import ask, repository
+from encconf.git import ask, question, repository, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 def tracked(folder: str) -> list[str] | None:
     """The files of the index, that is, of the next commit."""
+    return asking_tracked(folder)()
+
+
+def asking_tracked(folder: str) -> Callable[[], list[str] | None]:
+    """As `tracked`; git works by itself until the answer is called for."""
     return _listing(folder, "--cached")
 
 
 def listed(folder: str) -> list[str] | None:
     """What is tracked, and what the next ``git add .`` would take: all but ignored files."""
-    return _listing(folder, "--cached", "--others", "--exclude-standard")
+    return _listing(folder, "--cached", "--others", "--exclude-standard")()
 
 
 def changed(folder: str) -> list[str] | None:
@@ -49,17 +54,22 @@ def changed(folder: str) -> list[str] | None:
     return [name for name in _named(folder, found) if os.path.lexists(name)]
 
 
-def _listing(folder: str, *which: str) -> list[str] | None:
+def _listing(folder: str, *which: str) -> Callable[[], list[str] | None]:
     real = os.path.realpath(folder or ".")
     if repository(real) is None:
-        return None
-    output = ask(real, "ls-files", "-z", *which)
-    return None if output is None else _named(folder, output.split("\0"))
+        return lambda: None
+    answer = start(*question(real, "ls-files", "-z", *which))
+
+    def names() -> list[str] | None:
+        code, output = answer()
+        return _named(folder, output.split("\0")) if code == 0 else None
+
+    return names
 
 
 def _named(folder: str, names: Iterable[str]) -> list[str]:
     """Each name once (git names a file with a conflict several times), but no repositories ("name/")."""
-    found = sorted({name for name in names if name and not name.endswith("/")})
+    found = [name for name in sorted(dict.fromkeys(names)) if name[-1:] not in ("", "/")]
     if folder in ("", "."):
         return found
     return [os.path.join(folder, name) for name in found]

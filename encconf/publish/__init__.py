@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from encconf.api import Opened
-    from encconf.changes import Plan
     from encconf.config import Destination, Rule
     from encconf.credentials import Credentials
+    from encconf.plan import Plan
 
     Content = bytes | dict[str, object]
 
@@ -72,8 +72,9 @@ def prepare(
     ``rule`` is what to encrypt it by instead of the destination's own.  Raises NotEncryptedError,
     UnmergedError and whatever opening and encrypting raise.
     """
-    from encconf import api, changes
+    from encconf import api
     from encconf.metadata import Metadata
+    from encconf.plan import Plan
 
     rule = rule or destination.rule
     if destination.kind == "vault":
@@ -87,7 +88,7 @@ def prepare(
             raise UnmergedError(unmerged, hint="see to it with: encconf edit FILE")
         return Prepared(text.encode("utf-8", "surrogateescape"), None)
     opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
-    plan = changes.Plan(opened.document, opened.metadata, rule, selects=True, anew=True)
+    plan = Plan(opened.document, opened.metadata, rule, selects=True, anew=True)
     enc = api.encrypt(
         api.plain_text(opened),
         rule,

@@ -631,6 +631,33 @@ def test_the_rule_is_the_one_that_encrypting_would_take(repo: Repo) -> None:
                     assert wanted == f"creation_rules[{number}]"
 
 
+def test_one_search_for_a_whole_folder(repo: Repo) -> None:
+    """It says of no file what looking at it alone would not, and it does spare that look."""
+    from encconf.audit.rulebook import Rulebook
+
+    draw = random.Random(7)
+    pieces = [
+        "^", "$", r"\A", r"\z", "(?i)", "(?-m)", "(?-im:^a)", r"\b", r"\B", ".", "[^/]+", "/", "a", "b", "A",
+        r"\.yaml", "|", r"\n", r"\\A", "(?s).*", ".*", r"\QA", "^$", "(?m)",
+    ]  # fmt: skip
+    letters = ["a", "b", "A", "B", ".", "\n", "ä", "\udce4", ".yaml", "\r"]
+    spared = 0
+    for _ in range(600):
+        patterns = ["".join(draw.choices(pieces, k=draw.randint(1, 4))) for _ in range(draw.randint(1, 3))]
+        rules = "".join(f"  - path_regex: {json.dumps(each)}\n    {A}" for each in patterns)
+        repo.config(rules + draw.choice(["", f"  - {A}"]))
+        found = Rulebook(None, str(repo.folder)).of(str(repo.folder))
+        assert found is not None
+        for _ in range(30):
+            folder = os.path.join(repo.folder, draw.choice(["", "a", "a/b"])).rstrip("/")
+            bases = ["".join(draw.choices(letters, k=draw.randint(1, 4))) for _ in range(draw.randint(1, 4))]
+            if found.takes_none(folder, bases):
+                spared += 1
+                for base in bases:
+                    assert found.find(os.path.join(folder, base)) == found.rest, (patterns, folder, base)
+    assert spared > 4000
+
+
 def test_names_of_plain_twins() -> None:
     wanted = {
         "a/secrets.enc.yaml": "a/secrets.yaml",
