@@ -19,6 +19,7 @@ from encconf.errors import (
     EmitError,
     EmptyDocumentError,
     EncconfError,
+    PathBlockedError,
     PathNotFoundError,
     UnmergedError,
 )
@@ -72,7 +73,7 @@ def find(node: Any, path: Path) -> Any:
             node = node[step]
         else:
             what = "a list" if isinstance(node, list) else "a single value"
-            raise PathNotFoundError(f"there is nothing at {here}: {spell(path[:at])} is {what}")
+            raise PathBlockedError(f"there is nothing at {here}: {spell(path[:at])} is {what}")
     return node
 
 

@@ -67,6 +67,10 @@ class PathNotFoundError(EncconfError):
     slug = "path-not-found"
 
 
+class PathBlockedError(PathNotFoundError):
+    """A path leads through a single value, or takes a list for a mapping: it cannot have been meant."""
+
+
 # --- reading -------------------------------------------------------------------------------
 
 

@@ -193,12 +193,30 @@ class TestPut:
             ("a: [1]\n", "a[-2]", PathNotFoundError),
             ("a: 1\n", "sops.x", AlreadyEncryptedError),
             ("a: 1\n", "", EmitError),
-            ("? a\n: 1\n", "b", EmitError),
+            ("? a\nb: 1\n", "a", EmitError),
         ],
     )
     def test_what_cannot_be(self, text: str, path: str, error: type[EncconfError]) -> None:
         with pytest.raises(error):
             changes.put(text, parse(path), "new", format="yaml")
+
+    @pytest.mark.parametrize("indent", ["", "  "])
+    def test_keys_of_several_lines(self, indent: str) -> None:
+        """As sops writes a key that has a line break."""
+        lines = ["? |-", "    x", "    y", ": 1", "b: hello", ""]
+        text = "m:\n" * bool(indent) + "\n".join(indent + line for line in lines[:-1]) + "\n"
+        inside = ("m",) if indent else ()
+        for path, value, old, new in (
+            ("b", "new", "b: hello", "b: new"),
+            ("x\ny", 2, ": 1", ": 2"),
+            ("x\ny", {"k": "v"}, ": 1\n", f":\n{indent or '    '}{indent}k: v\n"),
+            ("c", True, "b: hello\n", f"b: hello\n{indent}c: true\n"),
+        ):
+            after = changes.put(text, (*inside, path), value, format="yaml")  # type: ignore[arg-type]
+            assert after == text.replace(old, new)
+        head = "m:\n" * bool(indent)
+        assert changes.drop(text, (*inside, "x\ny"), format="yaml") == f"{head}{indent}b: hello\n"
+        assert changes.drop(text, (*inside, "b"), format="yaml") == text.replace(f"{indent}b: hello\n", "")
 
     def test_an_alias_itself_can_be_replaced(self) -> None:
         assert changes.put("a: &x v\nb: *x\n", ("b",), "w", format="yaml") == "a: &x v\nb: w\n"

@@ -227,7 +227,7 @@ def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
         except OSError as error:
             failed = error
         except ValueError:
-            raise CommandError("a name or value holds a NUL, which no environment can") from None
+            raise EncconfError("a name or value holds a NUL, which no environment can") from None
     reason = failed.strerror if failed is not None and failed.strerror else "not found"
     unable = CommandError(f"{program} cannot be run: {reason[:1].lower()}{reason[1:]}")
     if isinstance(failed, PermissionError):

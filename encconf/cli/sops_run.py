@@ -481,7 +481,7 @@ class Run:
     def _cmd_unset(self) -> None:
         from encconf import changes
         from encconf.cli.convert import plain_as
-        from encconf.errors import PathNotFoundError, PathSyntaxError
+        from encconf.errors import PathBlockedError, PathNotFoundError, PathSyntaxError
         from encconf.path import parse_sops
 
         args = self.line.args
@@ -500,7 +500,7 @@ class Run:
             after = changes.drop(_plain(opened), path, format=source)
             enc = self._again(opened, plain_as(after, source, target), None, target)
         except PathNotFoundError as error:
-            if self.line.on("idempotent"):
+            if self.line.on("idempotent") and not isinstance(error, PathBlockedError):
                 return
             raise error.about(file) from None
         except EncconfError as error:
@@ -610,14 +610,12 @@ class Run:
             file, text, lambda: changes.plan_without_group(text, int(args[0]), threshold, format=source)
         )
 
-    def _regroup(self, file: str, text: str, plan: Callable[[], object]) -> None:
+    def _regroup(self, file: str, text: str, plan: Callable[[], Plan]) -> None:
         from encconf import changes
 
         try:
-            wanted = plan()
-            assert isinstance(wanted, Plan)
             enc = changes.carry_out(
-                wanted, rotate=False, credentials=self.credentials(), notify=self.console.warn
+                plan(), rotate=False, credentials=self.credentials(), notify=self.console.warn
             )
         except EncconfError as error:
             if isinstance(error, (InputError, KeyAccessError)):

@@ -130,7 +130,7 @@ def unset(
     config: str | None,
 ) -> None:
     """Take one value out."""
-    from encconf.errors import PathNotFoundError
+    from encconf.errors import PathBlockedError, PathNotFoundError
 
     source = files.read(file, in_place=False, output=None, override=None)
     if source.path is None:
@@ -147,7 +147,7 @@ def unset(
             notify=console.warn,
         )
     except PathNotFoundError as error:
-        if idempotent:
+        if idempotent and not isinstance(error, PathBlockedError):
             console.note(f"{file} has no such value")
             return
         raise error.about(file) from None

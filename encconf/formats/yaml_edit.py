@@ -281,7 +281,7 @@ def _flow(value: Plain) -> str:
 def compose(text: str) -> Node:
     """The first document's values with their places.
 
-    Raises ParseError, and EmitError for layouts that cannot be changed (``? key``).
+    Raises ParseError, and EmitError for layouts that cannot be changed (``? key`` without a value).
     """
     end = len(text)
     try:
@@ -347,14 +347,20 @@ def _scalar(text: str, event: object, start: int, end: int) -> Node:
 
 def _item(text: str, inside: Node, key: tuple[str, int, int] | None, node: Node) -> Item:
     if key is not None:
-        colon = _TO_COLON.match(text, key[2])
-        line = text[_line_start(text, key[1]) : key[1]]
-        if colon is None or (not inside.flow and line.strip(" -\ufeff")):
+        name, start, end = key
+        colon = _TO_COLON.match(text, end)
+        begin = _line_start(text, start)
+        before = text[begin:start].strip(" -\ufeff") if not inside.flow else ""
+        if before == "?":  # a key of several lines, as sops writes it
+            start = text.index("?", begin)
+        elif before:
+            colon = None
+        if colon is None:
             raise EmitError(
                 "the place is laid out in a way that cannot be changed here",
                 hint="change it with: encconf edit FILE",
             )
-        return Item(key[0], key[1], colon.end(), node)
+        return Item(name, start, colon.end(), node)
     number = len(inside.items)
     if inside.flow:
         return Item(number, node.start, node.start, node)

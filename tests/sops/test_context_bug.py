@@ -50,8 +50,9 @@ def test_it_is_opened(old: tuple[Box, Box], aws: MotoServer) -> None:
     assert mine.out == "a: secret\n"
     assert "before 3.3.0" in mine.err
     aws.calls.clear()
-    assert ours.run("decrypt", "new.yaml").code == real.run("decrypt", "new.yaml").code == 128
-    assert aws.calls.count("Decrypt") == 2
+    assert ours.run("decrypt", "new.yaml").code == 128
+    assert aws.calls == ["Decrypt"]
+    assert real.run("decrypt", "new.yaml").code == 128
 
 
 @pytest.mark.parametrize(

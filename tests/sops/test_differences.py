@@ -437,9 +437,20 @@ def test_set_missing(sides: Sides) -> None:
 
 
 def test_set_panic(sides: Sides) -> None:
+    for words in (["unset", "e.yaml", '["l"]["x"]'], ["unset", "--idempotent", "e.yaml", '["l"]["x"]']):
+        real, ours, own = sides.run(*words)
+        assert (real.code, ours.code, own.code) == (2, 1, 1)
     real, ours, own = sides.run("set", "e.yaml", '["l"]["x"]', "1")
     assert (real.code, ours.code, own.code) == (2, 1, 1)
     assert "panic" in real.err
+
+
+def test_unset_index(sides: Sides) -> None:
+    real, ours, own = sides.run("unset", "e.yaml", '["l"][-1]')
+    assert (real.code, ours.code, own.code) == (2, 0, 0)
+    assert "panic" in real.err
+    for box in (sides.ours, sides.own):
+        assert box.run("decrypt", "e.yaml").out == "a:\n    b: hello\nl: []\n"
 
 
 def test_set_index(sides: Sides) -> None:
@@ -577,6 +588,17 @@ def test_threshold_one(sides: Sides) -> None:
     assert "threshold" in ours.err
 
 
+def test_rule_threshold(sides: Sides) -> None:
+    other = AgeKey.generate().recipient
+    groups = f"[{{age: [{sides.key.recipient}]}}, {{age: [{other}]}}]"
+    sides.write(".sops.yaml", f"creation_rules:\n  - shamir_threshold: 1\n    key_groups: {groups}\n")
+    sides.write("x.yaml", YAML)
+    assert [each.code for each in sides.run("encrypt", "x.yaml")] == [1, 1, 1]
+    real, ours, own = sides.run("encrypt", "--age", other, "x.yaml")
+    assert (real.code, ours.code, own.code) == (0, 1, 1)
+    assert "from 2 to all" in ours.err
+
+
 def test_group_hckms(sides: Sides) -> None:
     key = "eu-west-101:11111111-1111-1111-1111-111111111111"
     other = AgeKey.generate()
@@ -586,6 +608,20 @@ def test_group_hckms(sides: Sides) -> None:
             add = ["groups", "add", "-f", "e.yaml", "-i"]
             box.run(*add, "--age", other.recipient, "--hckms", key, environ=asked)
             assert re.findall(r"key_id: (.*)", box.read("e.yaml")) == words
+
+
+def test_date(sides: Sides) -> None:
+    sound = sides.real.read("e.yaml")
+    sides.encrypt("x.env", "A=1\n")
+    for date in ('"yesterday"', '""', None):
+        line = f"    lastmodified: {date}\n" if date else ""
+        sides.write("x.yaml", re.sub(r"    lastmodified: .*\n", line, sound))
+        assert [each.code for each in sides.run("decrypt", "x.yaml")] == [1, 51, 51]
+        real, ours, own = sides.run("decrypt", "--ignore-mac", "x.yaml")
+        assert real.code == 1
+        assert ours.out == own.out == YAML
+    sides.write("x.env", "sops_x=1\n")
+    assert [each.code for each in sides.run("decrypt", "x.env")] == [1, 128, 128]
 
 
 def test_filestatus(sides: Sides) -> None:
