@@ -1,6 +1,7 @@
 # make demo    the main job, from nothing to a dict, with no service needed
 # make test    lint, types and tests
 # make bench   side by side with sops; prints the table that README.md quotes
+# make fuzz    documents that no test has seen, both ways with sops (ARGS='--minutes 30')
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
 # make clean   the virtual environment and caches
 
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench functional clean
+.PHONY: demo test lint types bench fuzz functional clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -25,6 +26,9 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/compare.py
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py $(ARGS)
 
 functional: $(STAMP)
 	$(BIN)/python tests/functional/run.py $(SOPS) $(ARGS)

@@ -391,6 +391,18 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     return result if _says(module, result, document) else canonical
 
 
+def text_to_change(opened: Opened) -> str:
+    """The `plain_text`, for one of its values to be changed by its place.
+
+    Raises EmitError where a value cannot be told from the lines below it.
+    """
+    text = plain_text(opened)
+    if opened.document.leaves:
+        module = formats.module(opened.document.format)
+        _refuse_torn(module, module.scan(text), opened.document)
+    return text
+
+
 def _literals(module: Format, document: Document) -> list[Edit | None]:
     literal = module.literal
     return [
@@ -559,6 +571,8 @@ def encrypt(
             notify(f"a binary file is one value, which is always encrypted: {selection.kind} is not used")
         selection = DEFAULT
     plain = _plain(module, text, selection)
+    if old is not None:
+        _refuse_torn(module, plain, old.document)
     chosen = selection.choose(plain).leaves
     unknown = dict(old.metadata.unknown) if old is not None else {}
     for name in UNMERGED:
@@ -602,6 +616,22 @@ def _plain(module: Format, text: str, selection: Selection) -> Document:
             hint="to change an encrypted file, use: encconf edit FILE",
         )
     return plain
+
+
+def _refuse_torn(module: Format, plain: Document, old: Document) -> None:
+    """Refuse a text in which a quoted value takes in lines that were values of their own.
+
+    sops stores a value that begins with a quote and has no other; in the plain text, the next quote of
+    the kind ends it.
+    """
+    known = {(leaf.path, leaf.data) for leaf in old.leaves}
+    for leaf in plain.leaves:
+        first = module.unclosed(plain, leaf)
+        if first is not None and (leaf.path, first) in known:
+            raise EmitError(
+                f"the value at {seal.path_text(leaf.path)} begins with a quote that ends lines below it",
+                hint="put the whole value between quotes of the other kind, with: encconf edit FILE",
+            )
 
 
 def lastmodified() -> str:

@@ -110,7 +110,7 @@ def set_value(
     hold there, and whatever opening and encrypting raise.
     """
     opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
-    before = api.plain_text(opened)
+    before = api.text_to_change(opened)
     if keep_type and isinstance(value, str):
         value = _as_before(opened, path, value)
     after = put(before, path, value, format=format)
@@ -128,7 +128,7 @@ def unset(
 ) -> str:
     """An encrypted text without what stands at a path; raises PathNotFoundError, and as `set_value`."""
     opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
-    before = api.plain_text(opened)
+    before = api.text_to_change(opened)
     after = drop(before, path, format=format)
     return _again(opened, before, after, credentials, ignore_mac, None, notify)
 

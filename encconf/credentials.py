@@ -44,9 +44,13 @@ UNIT_IDENTITY = "systemd:encconf-identity"
 
 KEY_VARIABLES: Final = (
     *("SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_SSH_PRIVATE_KEY_CMD"),
-    *("BAO_TOKEN", "VAULT_TOKEN"),
+    *("BAO_TOKEN", "VAULT_TOKEN", "BAO_SECRET_ID", "VAULT_SECRET_ID", "BAO_PASSWORD", "VAULT_PASSWORD"),
+    *("BAO_JWT", "VAULT_JWT", "CONJUR_AUTHN_API_KEY", "CONJUR_AUTHN_JWT_TOKEN"),
 )
-"""Variables that are no business of programs that get values, nor are they values: they open files."""
+"""Variables that are no business of programs that get values, nor are they values: they open files.
+
+A cloud's variables are not among them: programs have their own uses for those.
+"""
 
 _SECRET = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
 

@@ -1,4 +1,4 @@
-"""What every test starts from: an empty home, and no setting of the person who runs it."""
+"""What every test starts from: an empty home, and no setting of the person who runs it; a project folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 from oracle import AgeKey, Sops, gpg_home, scratch
+from project import PLAIN, Project
 
-_FOREIGN = ("SOPS_", "ENCCONF_", "AWS_", "AZURE_", "GOOGLE_", "VAULT_", "HUAWEICLOUD_", "GIT_", "XDG_")
+_FOREIGN = (
+    *("SOPS_", "ENCCONF_", "AWS_", "AZURE_", "GOOGLE_", "VAULT_", "BAO_", "HUAWEICLOUD_", "CONJUR_"),
+    *("CYBERARK_", "GIT_", "XDG_"),
+)
 _FOREIGN_NAMES = ("GNUPGHOME", "GPG_AGENT_INFO", "EDITOR", "VISUAL", "NO_COLOR", "FORCE_COLOR")
 
 
@@ -42,6 +46,23 @@ def _live_in(home: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     patch.setenv("GNUPGHOME", str(home / ".gnupg"))
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def project(tmp_path: Path, home: Path) -> Project:
+    """A folder with a key of its own, empty."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Project(folder, home, AgeKey.generate())
+
+
+@pytest.fixture
+def sealed(project: Project) -> Project:
+    """A project with secrets.yaml and its encrypted twin."""
+    project.rules()
+    project.write("secrets.yaml", PLAIN)
+    project.run("encrypt", "secrets.yaml")
+    return project
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from oracle import AgeKey
 
@@ -31,6 +33,17 @@ def signal_another_thread(process: int, number: signal.Signals) -> None:
     thread waits, it ends no system call there."""
     threads = [int(each) for each in os.listdir(f"/proc/{process}/task") if int(each) != process]
     assert ctypes.CDLL(None).tgkill(process, threads[0], number) == 0
+
+
+def small_files(limit: int) -> dict[str, Any]:
+    """Options of `Project.popen`: no file can grow beyond a limit in bytes, as on a full disk.
+
+    Python does not write its own .pyc files then: it leaves them cut off, and the next one cannot read them.
+    """
+    return {
+        "environ": {"PYTHONDONTWRITEBYTECODE": "1"},
+        "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    }
 
 
 class Result:

@@ -70,6 +70,21 @@ def test_json(block: int, age_key: AgeKey, sops: Sops) -> None:
     assert outcomes.count("ok") >= 8
 
 
+EMPTY = [
+    *("{}\n", "# c\n{}\n", "---\n---\na: 1\n", "--- # c\n---\na: 1\n"),
+    *("a: 1\n---\n---\nb: 2\n", "a: 1\n---\n{}\n"),
+]
+
+
+@pytest.mark.parametrize("text", EMPTY)
+def test_documents_with_nothing_but_the_block(text: str, age_key: AgeKey, sops: Sops) -> None:
+    """Seeds 7000210 and 7000232 of tests/fuzz.py."""
+    assert both_ways(text, "yaml", age_key, sops) == "ok"
+    theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
+    decrypted = api.decrypt(theirs, credentials=credentials(age_key))
+    assert values(module("yaml").load_plain(decrypted)) == values(module("yaml").load_plain(text))
+
+
 def test_comments_reach_sops(age_key: AgeKey, sops: Sops, tmp_path: Path) -> None:
     """sops decrypts nearly every comment of ours; one that it doesn't costs a warning, never a value."""
     comments = warnings = 0

@@ -275,6 +275,7 @@ class TestWriting:
         path.write_text("old")
         code = (
             "import resource, sys; from encconf import fileio\n"
+            "sys.dont_write_bytecode = True\n"  # Python would leave a cut off .pyc
             "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
             "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
         )

@@ -821,7 +821,7 @@ def _must_exist(file: str) -> None:
 def _plain(opened: Opened) -> str:
     from encconf import api
 
-    return api.plain_text(opened)
+    return api.text_to_change(opened)
 
 
 def _dumping(error: EmitError) -> EmitError:

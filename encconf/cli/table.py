@@ -595,13 +595,13 @@ COMMANDS: Final = (
         details="db.password is DB_PASSWORD there. Variables that are set already win, and later files over "
         "earlier ones. The program takes encconf's place: no shell, and signals and the exit code are its "
         "own. "
-        "It does not get SOPS_AGE_KEY and VAULT_TOKEN.",
+        "It does not get what opens files: SOPS_AGE_KEY, VAULT_TOKEN, CONJUR_AUTHN_API_KEY and their like.",
         arguments=(Argument("file", many=True),),
         rest="argv",
         options=(
             Option("--override", "Values of the files win over variables that are set.", kind="flag"),
             Option("--pristine", "Give the program the values and nothing else.", kind="flag"),
-            Option("--keep-keys", "Let the program have SOPS_AGE_KEY and VAULT_TOKEN.", kind="flag"),
+            Option("--keep-keys", "Let the program have what opens files, too.", kind="flag"),
             Option("--print-sources", "Say where each name is from.", kind="flag"),
             RESOLVE,
             *FLAT,

@@ -50,6 +50,12 @@ if TYPE_CHECKING:
         def fragile(self, leaf: Leaf) -> bool:
             """Whether releases of sops differ in what an unencrypted leaf says."""
 
+        def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
+            """What a quoted value over several lines would be if only its first line were its own.
+
+            None where no reader of the format would say so.
+            """
+
         def caveat(self, leaf: Leaf) -> str | None:
             """Why sops, or others that read the format, make something else of a value, if they do."""
 

@@ -74,6 +74,11 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
     return leaf.type, leaf.data
 
 
+def unclosed(document: Document, leaf: Leaf) -> bytes | None:
+    """There are no quotes."""
+    return None
+
+
 def fragile(leaf: Leaf) -> bool:
     """Bytes are bytes to every sops."""
     return False

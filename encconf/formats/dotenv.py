@@ -240,6 +240,14 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
     return "str", flat.spelled(leaf, "dotenv")
 
 
+def unclosed(document: Document, leaf: Leaf) -> bytes | None:
+    """To sops a line is a value, whatever quotes are in it."""
+    if leaf.note is None:
+        return None
+    first = document.text[leaf.start : leaf.end].partition("\n")[0].removesuffix("\r")
+    return first.replace("\\n", "\n").encode()
+
+
 def fragile(leaf: Leaf) -> bool:
     """Releases of sops agree on what a line says."""
     return False

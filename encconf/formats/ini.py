@@ -507,6 +507,11 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
     return "str", flat.spelled(leaf, "ini")
 
 
+def unclosed(document: Document, leaf: Leaf) -> bytes | None:
+    """Quotes are part of a value."""
+    return None
+
+
 def fragile(leaf: Leaf) -> bool:
     """Releases of sops agree on what a line says."""
     return False

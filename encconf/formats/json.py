@@ -349,6 +349,11 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
     return "number" if leaf.type in ("int", "float") else leaf.type, leaf.data
 
 
+def unclosed(document: Document, leaf: Leaf) -> bytes | None:
+    """A value ends where it ends to everybody."""
+    return None
+
+
 def fragile(leaf: Leaf) -> bool:
     """Whether releases of sops read a number differently, so that it fails their MAC unencrypted.
 

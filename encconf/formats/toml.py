@@ -704,6 +704,11 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
     return leaf.type, leaf.data
 
 
+def unclosed(document: Document, leaf: Leaf) -> bytes | None:
+    """A value ends where it ends to everybody."""
+    return None
+
+
 def fragile(leaf: Leaf) -> bool:
     """Nothing: what releases of rops read differently is respelled (see `prepare`)."""
     return False

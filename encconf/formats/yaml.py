@@ -23,7 +23,7 @@ LOADS_TEXT = False
 __all__ = [
     "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text", "detach", "double",
     "fragile", "literal", "load_plain", "merge", "plain", "prepare", "region", "render_block", "scalar",
-    "scan", "sealed", "settle", "token",
+    "scan", "sealed", "settle", "token", "unclosed",
 ]  # fmt: skip
 
 
@@ -73,6 +73,11 @@ def comment_text(plain: str) -> str | None:
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
     """Type and bytes, all told apart."""
     return leaf.type, leaf.data
+
+
+def unclosed(document: Document, leaf: Leaf) -> bytes | None:
+    """A value ends where it ends to everybody."""
+    return None
 
 
 def fragile(leaf: Leaf) -> bool:

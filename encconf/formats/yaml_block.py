@@ -286,16 +286,24 @@ def _flow_block(block_text: str) -> str:
     return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)
 
 
+_MARKER = re.compile(r"^---(?=\s|\Z)", re.M)
+
+
 def detach(document: Document) -> list[Edit]:
-    """The edits that remove the block from every document."""
+    """The edits that remove the block from every document; one that was nothing else is ``{}`` then.
+
+    Without that there would be no document any more, unless a ``---`` begins it.
+    """
     edits: list[Edit] = []
-    for part in document.parts:
+    for part, tree in zip(document.parts, document.trees, strict=True):
         if part.block is None:
             continue
         if part.close is not None:
             edits.append(_detach_flow(document.text, part, *part.block))
         else:
-            edits.append((*_block_lines_of(document.text, *part.block), ""))
+            start, end = _block_lines_of(document.text, *part.block)
+            gone = not tree and part is document.parts[0] and not _MARKER.search(document.text, 0, start)
+            edits.append((start, end, "{}" + newline_of(document.text) if gone else ""))
     return edits
 
 

@@ -116,7 +116,8 @@ def _replace_root(text: str, node: Node, new: Plain) -> Edit:
     if not isinstance(new, dict):
         raise EmitError("the top level must be a mapping", hint="name a key to put the value under")
     style = _Style(text, node)
-    if not new or node.flow:
+    alone = not text[_line_start(text, node.start) : node.start].strip("\ufeff")
+    if not new or (node.flow and (node.items or not alone)):
         laid = _flow(new)
     else:
         laid = style.newline.join(

@@ -1080,11 +1080,8 @@ def test_github_annotations_are_escaped() -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path, home: Path) -> Project:
+def project(project: Project) -> Project:
     """A git repository with an encrypted file, whose plain copy git ignores."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    project = Project(folder, home, AgeKey.generate())
     project.write(".sops.yaml", f"creation_rules:\n  - path_regex: enc\n    age: {project.key.recipient}\n")
     project.write("secrets.yaml", PLAIN)
     project.write(".gitignore", "/secrets.yaml\n")

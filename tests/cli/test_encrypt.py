@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 from oracle import AgeKey, Sops
-from project import PLAIN, Project
+from project import PLAIN, Project, small_files
 
 
 def changed_lines(old: str, new: str) -> list[str]:
@@ -119,12 +118,7 @@ class TestFullDisk:
     def test_what_was_there_stays(self, sealed: Project, args: list[str]) -> None:
         sealed.write("secrets.yaml", PLAIN.replace("hunter2", "hunter3"))
         before = {name: sealed.read(name) for name in sealed.names()}
-        process = sealed.popen(
-            *args,
-            "secrets.yaml",
-            stderr=subprocess.PIPE,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
-        )
+        process = sealed.popen(*args, "secrets.yaml", stderr=subprocess.PIPE, **small_files(1000))
         _, err = process.communicate(timeout=60)
         assert process.returncode == 3
         assert err.startswith(b"encconf: error[unwritable]: ")

@@ -66,6 +66,14 @@ class TestExec:
         given = dict(line.split("=", 1) for line in done.out.splitlines() if "=" in line)
         assert (given.get(name) or "").startswith(value or "") if value else name not in given
 
+    def test_what_opens_files_is_not_passed_on(self, app: Project) -> None:
+        keys = {"VAULT_TOKEN": "1", "VAULT_SECRET_ID": "2", "BAO_PASSWORD": "3", "CONJUR_AUTHN_API_KEY": "4"}
+        for options, wanted in (([], {"AWS_PROFILE"}), (["--keep-keys"], {"AWS_PROFILE", *keys})):
+            environ = {**keys, "AWS_PROFILE": "x"}
+            done = app.run("exec", FILE, *options, "--", "env", environ=environ)
+            names = {line.partition("=")[0] for line in done.out.splitlines()}
+            assert names & {*environ} == wanted
+
     def test_who_wins(self, app: Project) -> None:
         app.write("late.enc.env", "DB_HOST=late\nDB_NEW=1\n")
         app.run("encrypt", "-i", "late.enc.env")

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import re
-import resource
 import shlex
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from doubles.moto_server import MotoServer
 from doubles.recording_keyservice import RecordingKeyservice
 from keys.passphrase import locked
 from oracle import AgeKey
-from project import Project
+from project import Project, small_files
 
 import encconf
 from encconf import api, changes, fileio, formats
@@ -366,13 +365,7 @@ def test_a_full_disk(project: Project, command: list[str]) -> None:
     project.write("f2x.yaml", large)
     rules(project, project.key, AgeKey.generate())
     old = project.read(names[0])
-    process = project.popen(
-        *command,
-        "-r",
-        ".",
-        stderr=-1,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, 16_384)),
-    )
+    process = project.popen(*command, "-r", ".", stderr=-1, **small_files(16_384))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 3
     assert b"error[unwritable]: f2x.yaml: cannot be written: file too large" in err

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api
-from encconf.errors import AlreadyEncryptedError, EncconfError, ParseError
+from encconf import api, changes
+from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import dotenv as format
 from encconf.selection import Selection
 
@@ -276,6 +276,37 @@ def test_a_key_with_dots_and_a_path() -> None:
     (leaf,) = format.scan("a.b[0]=x").leaves
     assert leaf.path == ("a.b[0]",)
     assert leaf.aad == b"a.b[0]:"
+
+
+TORN = ["T='$a\nabc==x'\nB=1\n", "T='$a\nX=1\nabc==x'\nB=1\n", 'T="\\\n# x\n# x"\nB=1\n']
+
+
+@pytest.mark.parametrize("text", TORN)
+def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) -> None:
+    """To sops it is part of a value of one line; nothing that is done to another value may lose a line."""
+    theirs = sops.encrypt(text, "dotenv", age=age_key.recipient)
+    creds = credentials(age_key)
+    by_name = api.loads_all(theirs, format="dotenv", credentials=creds)
+    plain = api.decrypt(theirs, format="dotenv", credentials=creds)
+    assert plain == sops.decrypt(theirs, "dotenv") == text
+    for change in (
+        lambda: changes.set_value(theirs, ("B",), "2", format="dotenv", credentials=creds),
+        lambda: changes.set_value(theirs, ("T",), "2", format="dotenv", credentials=creds),
+        lambda: changes.unset(theirs, ("T",), format="dotenv", credentials=creds),
+        lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
+        lambda: changes.carry_out(
+            changes.plan_rotation(theirs, format="dotenv"), credentials=creds
+        ),
+    ):  # fmt: skip
+        with pytest.raises(EmitError, match=r'value at \["T"\] begins with a quote that ends lines below'):
+            change()
+    first = text.partition("\n")[0]
+    mended = text.replace(first, f'T="{first[2:]}"' if "'" in first else "T='\"'")
+    again = api.encrypt(mended, format="dotenv", twin=theirs, credentials=creds)
+    assert {**by_name[0], "T": '"'} == {
+        **api.loads_all(again, format="dotenv", credentials=creds)[0], "T": '"'
+    }  # fmt: skip
+    sops.decrypt(again, "dotenv")
 
 
 @given(st.integers(0, 2**40), st.booleans())

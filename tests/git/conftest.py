@@ -1,31 +1,13 @@
-"""A project folder for each test: empty, with an encrypted file, or a repository that has it."""
+"""A repository that has an encrypted file."""
 
 from __future__ import annotations
 
 import shlex
 import stat
 import sys
-from pathlib import Path
 
 import pytest
-from oracle import AgeKey
-from project import PLAIN, Project
-
-
-@pytest.fixture
-def project(tmp_path: Path, home: Path) -> Project:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    return Project(folder, home, AgeKey.generate())
-
-
-@pytest.fixture
-def sealed(project: Project) -> Project:
-    """A project with secrets.yaml and its encrypted twin."""
-    project.rules()
-    project.write("secrets.yaml", PLAIN)
-    project.run("encrypt", "secrets.yaml")
-    return project
+from project import Project
 
 
 @pytest.fixture

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from oracle import AgeKey
 from project import Project
 
 
 @pytest.fixture
-def project(tmp_path: Path, home: Path) -> Project:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    made = Project(folder, home, AgeKey.generate())
-    made.rules()
-    return made
+def project(project: Project) -> Project:
+    project.rules()
+    return project

@@ -462,6 +462,33 @@ def test_set_index(sides: Sides) -> None:
         assert sides.real.run("decrypt", name).out == before
 
 
+def test_list_comments(sides: Sides) -> None:
+    sides.encrypt("x.yaml", "l:\n    # note\n    - 1\n    - 2\n")
+    real, ours, own = sides.run("decrypt", "--extract", '["l"][1]', "x.yaml")
+    assert [each.out.strip() for each in (real, ours, own)] == ["1", "2", "2"]
+    assert [each.code for each in sides.run("set", "x.yaml", '["l"][0]', "5")] == [0, 0, 0]
+    assert sides.real.run("decrypt", "x.yaml").out == "l:\n    - 5\n    - 1\n    - 2\n"
+    for box in (sides.ours, sides.own):
+        assert box.run("decrypt", "x.yaml").out == "l:\n    # note\n    - 5\n    - 2\n"
+
+
+def test_unset_twice(sides: Sides) -> None:
+    sides.encrypt("x.ini", "[s]\na = 1\n\n[t]\nb = 1\n\n[s]\nc = 1\n")
+    assert [each.code for each in sides.run("unset", "x.ini", '["s"]')] == [0, 0, 0]
+    real, ours, own = sides.run("decrypt", "--output-type", "json", "x.ini")
+    assert '"s"' in real.out
+    assert '"s"' not in ours.out + own.out
+
+
+def test_dotenv_quote(sides: Sides) -> None:
+    text = "A='x\nB=1\nC=y'\n"
+    sides.encrypt("x.env", text)
+    assert [each.out for each in sides.run("decrypt", "x.env")] == [text] * 3
+    real, ours, own = sides.run("set", "x.env", '["B"]', '"2"')
+    assert (real.code, ours.code, own.code) == (0, 4, 4)
+    assert '["A"]' in ours.err
+
+
 def test_set_nested(sides: Sides) -> None:
     sides.encrypt("x.ini", "[s]\na = 1\n")
     real, ours, own = sides.run("set", "x.ini", '["t"]', '{"b": {"c": "x"}}')

@@ -1,0 +1,141 @@
+"""Both ways with the real sops over documents that no test has seen, for as long as you like: `make fuzz`.
+
+    .venv/bin/python tests/fuzz.py --minutes 5 --seed 1000000
+
+Not part of `make test`.  Every document is made from a seed, which is printed when something is wrong;
+the tests run the same checks over fixed seeds (tests/test_differential.py).  Values are also put into the
+documents and taken out by both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+
+def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
+    """Put one value into a file of sops's, or take one out, both ways; returns what happened."""
+    from engine import credentials, values
+    from oracle import SopsError
+
+    from encconf import api, changes
+    from encconf.errors import EmitError, EncconfError
+    from encconf.path import parse_sops
+
+    draw = random.Random(seed)
+    try:
+        theirs = sops.encrypt(text, format, age=key.recipient)
+        tree = api.loads_all(theirs, format=format, credentials=credentials(key))[0]
+    except (SopsError, EncconfError):
+        return "refused"
+    steps: list[str | int] = []
+    node: Any = tree
+    while isinstance(node, (dict, list)) and node and draw.random() < 0.8:
+        steps.append(draw.choice(list(node) if isinstance(node, dict) else list(range(len(node)))))
+        node = node[steps[-1]]
+    if not steps or draw.random() < 0.4:
+        steps.append(draw.choice(["new", "key with blanks", "a\nb", 99]))
+    path = "".join(f'["{step}"]' if isinstance(step, str) else f"[{step}]" for step in steps)
+    if any(sign in step for sign in '"[]' for step in steps if isinstance(step, str)):
+        return "no path of sops's"
+    value = draw.choice(
+        ["text", "two\nlines\n", "", True, None, 1.5, {"k": ["v"]}, [], {}, "# no comment", "yes"]
+    )
+    drop = draw.random() < 0.3
+    arguments = ["unset", path] if drop else ["set", path, json.dumps(value)]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"f.{'env' if format == 'dotenv' else format}"
+        file.write_text(theirs)
+        done = sops.run(arguments[0], str(file), *arguments[1:], check=False)
+        by_sops = file.read_text()
+    creds = credentials(key)
+    where = parse_sops(path)
+    try:
+        if drop:
+            mine = changes.unset(theirs, where, format=format, credentials=creds)
+        else:
+            mine = changes.set_value(theirs, where, value, format=format, credentials=creds)
+        meant = api.loads_all(mine, format=format, credentials=creds)
+        sops.decrypt(mine, format)
+    except EncconfError as error:
+        mine, refused = "", error
+    if done.returncode:
+        return f"{arguments[0]}: both refuse" if not mine else f"{arguments[0]}: only sops refuses"
+    if by_sops == theirs:
+        return f"{arguments[0]}: sops does nothing"
+    try:
+        sops.decrypt(by_sops, format)
+        theirs_now = api.loads_all(by_sops, format=format, credentials=creds)
+    except SopsError:
+        return f"{arguments[0]}: sops spoils the file"
+    if not mine:
+        if isinstance(refused, EmitError) or values(theirs_now[0]) == values(tree):
+            return f"{arguments[0]}: we cannot"
+        raise refused
+    if values(meant) != values(theirs_now) and _in_comments(sops.decrypt(theirs, format), format, where):
+        return f"{arguments[0]}: sops counts comments"
+    assert values(meant) == values(theirs_now), (arguments, meant, theirs_now)
+    return f"{arguments[0]}: the same"
+
+
+def _in_comments(text: str, format: str, path: Any) -> bool:
+    return format == "yaml" and "#" in text and any(isinstance(step, int) for step in path)
+
+
+def main() -> int:
+    """Go on until the time is over; 1 if anything was wrong."""
+    from generate import dotenv_text, ini_text, json_text, yaml_text
+    from oracle import AgeKey, Sops
+    from test_differential import both_ways, lines_both_ways
+
+    parser = argparse.ArgumentParser(description="encconf against sops on random documents")
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="the first one")
+    arguments = parser.parse_args()
+    key = AgeKey.generate()
+    sops = Sops(key.environ())
+    checks: dict[str, Callable[[int], str]] = {
+        "yaml": lambda seed: both_ways(yaml_text(seed), "yaml", key, sops),
+        "json": lambda seed: both_ways(json_text(seed), "json", key, sops),
+        "dotenv": lambda seed: lines_both_ways(dotenv_text(seed), "dotenv", key, sops),
+        "ini": lambda seed: lines_both_ways(ini_text(seed), "ini", key, sops),
+        "yaml ": lambda seed: changed(yaml_text(seed), "yaml", seed, key, sops),
+        "json ": lambda seed: changed(json_text(seed), "json", seed, key, sops),
+        "dotenv ": lambda seed: changed(dotenv_text(seed), "dotenv", seed, key, sops),
+        "ini ": lambda seed: changed(ini_text(seed), "ini", seed, key, sops),
+    }
+    outcomes: Counter[str] = Counter()
+    wrong = 0
+    end = time.monotonic() + 60 * arguments.minutes
+    seed = arguments.seed
+    while time.monotonic() < end:
+        for name, check in checks.items():
+            try:
+                outcomes[f"{name}: {check(seed)}"] += 1
+            except BaseException:
+                wrong += 1
+                print(f"{name}, seed {seed}:", flush=True)
+                traceback.print_exc()
+        seed += 1
+    for outcome, count in sorted(outcomes.items()):
+        print(f"{count:6} {outcome}")
+    print(f"seeds {arguments.seed} to {seed - 1}: {wrong} wrong")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    os.environ.pop("SOPS_AGE_KEY", None)
+    raise SystemExit(main())
