@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     draw = random.Random(seed)
     try:
         theirs = sops.encrypt(text, format, age=key.recipient)
+        sops.decrypt(theirs, format)
         tree = api.loads_all(theirs, format=format, credentials=credentials(key))[0]
     except (SopsError, EncconfError):
         return "refused"
@@ -82,17 +84,28 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     except SopsError:
         return f"{arguments[0]}: sops spoils the file"
     if not mine:
-        if isinstance(refused, EmitError) or values(theirs_now[0]) == values(tree):
+        same = values(theirs_now[0]) == values(tree)
+        if isinstance(refused, EmitError) or same or _sops_own(text, format, where):
             return f"{arguments[0]}: we cannot"
         raise refused
-    if values(meant) != values(theirs_now) and _in_comments(sops.decrypt(theirs, format), format, where):
-        return f"{arguments[0]}: sops counts comments"
+    if values(meant) != values(theirs_now) and (why := _sops_own(text, format, where)):
+        return f"{arguments[0]}: {why}"
     assert values(meant) == values(theirs_now), (arguments, meant, theirs_now)
     return f"{arguments[0]}: the same"
 
 
-def _in_comments(text: str, format: str, path: Any) -> bool:
-    return format == "yaml" and "#" in text and any(isinstance(step, int) for step in path)
+def _sops_own(plain: str, format: str, path: Any) -> str:
+    """Why sops makes something else of a file, as docs/sops-differences.md and docs/formats.md say."""
+    if format == "yaml" and re.search(r"(?m)#[ \t\r]*$", plain):
+        return "sops makes an item of a bare # in a list"
+    if format == "yaml" and "#" in plain and any(isinstance(step, int) for step in path):
+        return "sops counts comments"
+    sections = re.findall(r"(?m)^\[(.*)\]", plain) if format == "ini" else []
+    if len({*sections}) != len(sections) or path[0] == "DEFAULT":
+        return "sops sees the first section of a name only"
+    if format == "dotenv" and ("\r" in plain or plain[:1] == "\ufeff"):
+        return "sops has signs of the line break, and the byte order mark, in names and values"
+    return ""
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from generate import dotenv_text, ini_text, json_text, yaml_text
 from oracle import AgeKey, Sops, SopsError
 
 from encconf import api
-from encconf.errors import EncconfError
+from encconf.errors import EmitError, EncconfError
 from encconf.formats import module
 from encconf.selection import Selection
 
@@ -128,7 +128,12 @@ def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     except SopsError:
         return "sops cannot"  # what people write, and banners as comments
     decrypted = api.decrypt(theirs, format=format, credentials=creds)
-    again = api.encrypt(decrypted, format=format, twin=theirs, credentials=creds)
+    try:
+        again = api.encrypt(decrypted, format=format, twin=theirs, credentials=creds)
+    except EmitError:
+        with pytest.raises(EmitError, match="begins with a quote that ends lines below it"):
+            api.encrypt(decrypted, format=format, twin=theirs, credentials=creds)
+        return "lines in quotes, which are values to sops"
     assert api.decrypt(again, format=format, credentials=creds) == decrypted
     sops.decrypt(again, format)
     loaded = api.loads_all(theirs, format=format, credentials=creds)

@@ -472,12 +472,19 @@ def test_list_comments(sides: Sides) -> None:
         assert box.run("decrypt", "x.yaml").out == "l:\n    # note\n    - 5\n    - 2\n"
 
 
-def test_unset_twice(sides: Sides) -> None:
+def test_ini_sections(sides: Sides) -> None:
     sides.encrypt("x.ini", "[s]\na = 1\n\n[t]\nb = 1\n\n[s]\nc = 1\n")
     assert [each.code for each in sides.run("unset", "x.ini", '["s"]')] == [0, 0, 0]
     real, ours, own = sides.run("decrypt", "--output-type", "json", "x.ini")
     assert '"s"' in real.out
     assert '"s"' not in ours.out + own.out
+    sides.encrypt("y.ini", "[DEFAULT]\nk = 1\n")
+    before = sides.real.run("decrypt", "y.ini").out
+    assert [each.code for each in sides.run("set", "y.ini", '["DEFAULT"]["k"]', "2")] == [0, 0, 0]
+    real, ours, own = sides.run("decrypt", "y.ini")
+    assert real.out.endswith(before)  # beside which it has made another one
+    assert "k = 2" in ours.out
+    assert "k = 2" in own.out
 
 
 def test_dotenv_quote(sides: Sides) -> None:
