@@ -28,6 +28,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/compare.py
 
 fuzz: $(STAMP)
+	$(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=new
 	$(BIN)/python tests/fuzz.py $(ARGS)
 
 functional: $(STAMP)
