@@ -624,10 +624,10 @@ def _refuse_torn(module: Format, plain: Document, old: Document) -> None:
     sops stores a value that begins with a quote and has no other; in the plain text, the next quote of
     the kind ends it.
     """
-    known = {(leaf.path, leaf.data) for leaf in old.leaves}
-    for leaf in plain.leaves:
-        first = module.unclosed(plain, leaf)
-        if first is not None and (leaf.path, first) in known:
+    long = [(leaf, first) for leaf in plain.leaves if (first := module.unclosed(plain, leaf)) is not None]
+    known = {(leaf.path, leaf.data) for leaf in old.leaves} if long else set()
+    for leaf, first in long:
+        if (leaf.path, first) in known:
             raise EmitError(
                 f"the value at {seal.path_text(leaf.path)} begins with a quote that ends lines below it",
                 hint="put the whole value between quotes of the other kind, with: encconf edit FILE",
