@@ -23,14 +23,14 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from doubles.connect_proxy import ConnectProxy
+from doubles.serving import Closing
 
 TENANT = "11111111-1111-1111-1111-111111111111"
 CLIENT = "22222222-2222-2222-2222-222222222222"
@@ -65,7 +65,7 @@ class Call:
         return f"{self.method} {self.host}{self.path}"
 
 
-class Azure:
+class Azure(Closing):
     """The servers: HTTPS for vaults and Entra ID, HTTP for managed identities.
 
     ``denied`` are operations (encrypt, decrypt, get, getSecret, setSecret) that nobody may do; ``resource``
@@ -134,14 +134,6 @@ class Azure:
         for server in (self._https, self._http):
             server.shutdown()
             server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _listen(self, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
         handler = type("Handler", (_Handler,), {"azure": self})

@@ -17,14 +17,14 @@ import fnmatch
 import socket
 import threading
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
+
+from doubles.serving import Closing
 
 _REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-class ConnectProxy:
+class ConnectProxy(Closing):
     """Listens on 127.0.0.1 until `close`.
 
     ``routes`` maps patterns of host names (fnmatch, without the port) to ports of this machine and may
@@ -60,14 +60,6 @@ class ConnectProxy:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes the accept of Linux
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _serve(self) -> None:
         while True:

@@ -22,9 +22,10 @@ import threading
 import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from doubles.serving import Serving
 
 Answer = tuple[int, object, dict[str, str]]
 
@@ -36,7 +37,7 @@ class _Server(ThreadingHTTPServer):
         """Nothing: a client that hangs up, or has the wrong certificate, is part of a test."""
 
 
-class _Double:
+class _Double(Serving):
     """A server in threads of its own.
 
     ``calls`` are the requests seen, "GET /path?query"; the next ``faults`` are statuses to answer with
@@ -67,15 +68,6 @@ class _Double:
     def answer(self, request: _Handler, path: str, query: Mapping[str, str], body: bytes) -> Answer:
         """Status, body (bytes as they are, else JSON) and headers."""
         raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

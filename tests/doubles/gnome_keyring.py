@@ -15,14 +15,15 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
+
+from doubles.serving import Closing
 
 PASSWORD = "pa55-of-a-desktop"
 _PATIENCE = 30  # seconds
 
 
-class GnomeKeyring:
+class GnomeKeyring(Closing):
     """Unlocked by ``password`` at the start, without a dialog; `lock` locks it, and no dialog can open it."""
 
     def __init__(self, password: str = PASSWORD, home: Path | None = None) -> None:
@@ -128,11 +129,3 @@ class GnomeKeyring:
         self._bus.stdout.close()
         self._log.close()
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

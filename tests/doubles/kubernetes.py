@@ -15,16 +15,16 @@ import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from doubles.serving import Serving
 
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 
 
-class Kubernetes:
+class Kubernetes(Serving):
     """``calls`` are the paths that were asked for."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -77,12 +77,3 @@ class Kubernetes:
             user = {"username": name, "uid": f"uid-of-{account}", "groups": ["system:serviceaccounts"]}
             self._known[token] = {"authenticated": True, "user": user, "audiences": claims["aud"]}
         return token
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()

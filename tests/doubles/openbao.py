@@ -16,16 +16,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import hvac
+from doubles.serving import Closing
 
 ROOT_TOKEN = "root-token-of-a-test"
 _PATIENCE = 30  # seconds
 
 
-class OpenBao:
+class OpenBao(Closing):
     """The server; ``address`` is its URL, ``root`` an hvac client that may do everything.
 
     With ``tls`` it has a certificate for 127.0.0.1 and localhost, whose authority is the file ``ca``.
@@ -88,14 +88,6 @@ class OpenBao:
             self._process.wait()
         self._log.close()
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ready(self) -> hvac.Client:
         end = time.monotonic() + _PATIENCE

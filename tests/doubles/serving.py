@@ -1,4 +1,4 @@
-"""How doubles that serve HTTP from their making on are stopped."""
+"""How doubles are stopped: by leaving their ``with``."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from types import TracebackType
 from typing import Any, Self
 
 
-class Serving:
-    """A double whose ``_server`` runs in a thread; leaving the double stops it."""
-
-    _server: Any
+class Closing:
+    """A double that is closed when one leaves it."""
 
     def close(self) -> None:
         """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
@@ -23,3 +20,14 @@ class Serving:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Serving(Closing):
+    """A double whose ``_server`` runs in a thread from its making on."""
+
+    _server: Any
+
+    def close(self) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._server.server_close()
