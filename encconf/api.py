@@ -397,9 +397,9 @@ def text_to_change(opened: Opened) -> str:
     Raises EmitError where a value cannot be told from the lines below it.
     """
     text = plain_text(opened)
-    if opened.document.leaves:
+    if quoted := _quoted(opened.document):
         module = formats.module(opened.document.format)
-        _refuse_torn(module, module.scan(text), opened.document)
+        _refuse_torn(module, module.scan(text), quoted)
     return text
 
 
@@ -571,8 +571,8 @@ def encrypt(
             notify(f"a binary file is one value, which is always encrypted: {selection.kind} is not used")
         selection = DEFAULT
     plain = _plain(module, text, selection)
-    if old is not None:
-        _refuse_torn(module, plain, old.document)
+    if old is not None and (quoted := _quoted(old.document)):
+        _refuse_torn(module, plain, quoted)
     chosen = selection.choose(plain).leaves
     unknown = dict(old.metadata.unknown) if old is not None else {}
     for name in UNMERGED:
@@ -618,16 +618,24 @@ def _plain(module: Format, text: str, selection: Selection) -> Document:
     return plain
 
 
-def _refuse_torn(module: Format, plain: Document, old: Document) -> None:
-    """Refuse a text in which a quoted value takes in lines that were values of their own.
+def _quoted(document: Document) -> set[tuple[Path, bytes]]:
+    """The values that begin with a quote, by their paths: few files have any."""
+    return {
+        (leaf.path, leaf.data)
+        for leaf in document.leaves
+        if leaf.data and leaf.data.lstrip(b" \t").startswith((b'"', b"'"))
+    }
+
+
+def _refuse_torn(module: Format, plain: Document, quoted: set[tuple[Path, bytes]]) -> None:
+    """Refuse a text in which one of the values that were ``quoted`` takes in what were values of their own.
 
     sops stores a value that begins with a quote and has no other; in the plain text, the next quote of
     the kind ends it.
     """
-    long = [(leaf, first) for leaf in plain.leaves if (first := module.unclosed(plain, leaf)) is not None]
-    known = {(leaf.path, leaf.data) for leaf in old.leaves} if long else set()
-    for leaf, first in long:
-        if (leaf.path, first) in known:
+    for leaf in plain.leaves:
+        first = module.unclosed(plain, leaf)
+        if first is not None and (leaf.path, first) in quoted:
             raise EmitError(
                 f"the value at {seal.path_text(leaf.path)} begins with a quote that ends lines below it",
                 hint="put the whole value between quotes of the other kind, with: encconf edit FILE",

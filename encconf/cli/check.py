@@ -131,21 +131,19 @@ class _Known:
         from encconf.git import worktree
 
         self._all = frozenset()
-        above = os.path.relpath(root, cwd) if root is not None else ""
-        answer = worktree.asking_tracked(above) if root is not None else lambda: None
+        if root is None:
+            return self._below
+        above = os.path.relpath(root, cwd)
+        answer = worktree.asking_tracked(above)
 
         def names() -> list[str]:
-            from encconf.cli import targets
-
             found = answer()
-            if found is None or root is None:
-                if root is not None:
-                    console.warn(
-                        f"git cannot be asked what it tracks in {root}, so all files of this folder are"
-                        " checked",
-                        "git status says why; if the folder is somebody else's: git config safe.directory",
-                    )
-                return targets.below(".")
+            if found is None:
+                console.warn(
+                    f"git cannot be asked what it tracks in {root}, so all files of this folder are checked",
+                    "git status says why; if the folder is somebody else's: git config safe.directory",
+                )
+                return self._below()
             if above != ".":  # call the files here as they are called here
                 here = os.path.join(above, os.path.relpath(cwd, root), "")
                 found = [name.removeprefix(here) for name in found]
@@ -153,6 +151,12 @@ class _Known:
             return found
 
         return names
+
+    @staticmethod
+    def _below() -> list[str]:
+        from encconf.cli import targets
+
+        return targets.below(".")
 
     def tracked(self, name: str) -> bool:
         """Whether a file is in git's index."""
