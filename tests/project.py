@@ -115,8 +115,8 @@ class Project:
         )
         done = Result(result.returncode, result.stdout, result.stderr)
         assert done.code == code, done
-        assert "Traceback" not in done.err
-        assert "internal" not in done.err
+        assert "Traceback" not in done.err, done
+        assert "internal" not in done.err, done
         return done
 
     def editor(self, script: str) -> dict[str, str]:

@@ -444,9 +444,8 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
     No metadata service is asked unless this is evidently a machine of that provider's.  Raises SourceError
     for a scheme that does not exist, and nothing else.
     """
-    from threading import Thread
-
     from encconf.credentials import Credentials
+    from encconf.servers import LateError, within
 
     module = _module(scheme)
     hasty = Credentials(
@@ -456,18 +455,14 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
         platform=credentials.platform,
         timeout=min(credentials.timeout, PROBE_LIMIT * 0.8),
     )
-    found: list[Probe] = []
-
-    def look() -> None:
-        try:
-            found.append(module.probe(hasty))
-        except (SourceError, MasterKeyError) as error:
-            found.append(Probe(False, missing=[error.message], note=error.hint or ""))
-
-    thread = Thread(target=look, daemon=True)
-    thread.start()
-    thread.join(PROBE_LIMIT)
-    return found[0] if found else Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
+    try:
+        return within(PROBE_LIMIT, lambda: module.probe(hasty))
+    except LateError:
+        return Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
+    except (SourceError, MasterKeyError) as error:
+        return Probe(False, missing=[error.message], note=error.hint or "")
+    except Exception as error:  # of an SDK that is loaded by two threads, say; its text could hold anything
+        return Probe(False, missing=[f"an answer, since its library failed ({type(error).__name__})"])
 
 
 def machine(folder: str = "/sys/class/dmi/id") -> str:

@@ -229,6 +229,8 @@ class Store(ModuleType):
 
     def probe(self, credentials: Credentials) -> sources.Probe:
         time.sleep(self.wait)
+        if self.errors:
+            raise self.errors.pop(0)
         raise MissingExtraError("it needs a package", hint="pip install it")
 
 
@@ -297,6 +299,14 @@ def test_a_probe_takes_no_longer_than_it_may(store: Store, monkeypatch: pytest.M
     assert time.monotonic() - begun < 1.5
     with pytest.raises(SourceError):
         sources.probe("magic", Credentials({}))
+
+
+def test_a_library_that_fails_at_a_probe(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    """One that is slow to load may be half loaded when the next probe wants it: nobody sees a traceback."""
+    store.errors = [AttributeError("hunter2")]
+    found = sources.probe("double", Credentials({}))
+    assert found.missing == ["an answer, since its library failed (AttributeError)"]
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
