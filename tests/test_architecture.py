@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,18 @@ def test_no_room_without_a_purpose(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     assert [name for name in classes if name.endswith(NO_CLASSES)] == []
+
+
+# A quantifier on a group with a + behind it, as in (a|b)*+ .
+POSSESSIVE_GROUP = re.compile(r"(?<!\\)\)(?:[?*+]|\{[0-9]*,?[0-9]*\})\+")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_f1_no_possessive_group(path: Path) -> None:
+    """Python 3.11.0 to 3.11.4 match possessive groups wrongly (gh-106052): ``(?>(…)*)`` says the same."""
+    texts = [
+        (node.lineno, node.value)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert [line for line, text in texts if POSSESSIVE_GROUP.search(text)] == []

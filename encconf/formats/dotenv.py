@@ -41,7 +41,8 @@ _PREFIX = "sops_"
 _BLOCK = re.compile(r"(?m)^sops_[^\n]*(?:\n|\Z)")
 # A value in quotes, and behind it at most a comment.
 _QUOTED = re.compile(
-    r"""[ \t]*(?:"((?:[^"\\]++|\\.)*+)"|'((?:[^'\\]++|\\.)*+)')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""", re.DOTALL
+    r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""",
+    re.DOTALL,
 )
 # As shells read it: a backslash before the closing quote is one.
 _LITERAL = re.compile(r"[ \t]*'([^'\n]*+)'[ \t]*(?:\#[^\r\n]*)?")

@@ -42,12 +42,12 @@ QUOTED, BARE = '"', ""
 _SPACE = " \t\r\n"
 _WS = r"[ \t\r\n]*+"
 # Possessive, so that a string that does not end is given up at once and not in every other way.
-_STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
-_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?[0-9]++)?+"
+_STRING = r'"[^"\\\x00-\x1f]*+(?>(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*)"'
+_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][-+]?[0-9]++)?)"
 # A key with its colon if there is one; a value; and what ends it, or closes it if it is empty.
 _VALUE = re.compile(
-    rf"{_WS}(?:({_STRING}){_WS}:{_WS})?+"
-    rf"(?:({_STRING})|({_NUMBER})|(true|false|null)|([{{\[])){_WS}([,}}\]])?+"
+    rf"{_WS}(?>(?:({_STRING}){_WS}:{_WS})?)"
+    rf"(?:({_STRING})|({_NUMBER})|(true|false|null)|([{{\[])){_WS}(?>([,}}\]])?)"
 )
 _END = re.compile(rf"{_WS}([,}}\]])")
 _WORDS = {"true": ("bool", b"True"), "false": ("bool", b"False"), "null": ("null", None)}

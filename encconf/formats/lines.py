@@ -33,12 +33,13 @@ _ASCII = bytes([10, *range(32, 127)])
 # all in the rest: its first one, those indented as deep, and empty ones.
 _LINE = re.compile(
     r"""
-    (\ *+(?:-(?:\ ++|(?=\n))){0,20}+)
+    (\ *+(?>(?:-(?:\ ++|(?=\n))){0,20}))
     (?:
-        ([^\W\d][^\ :\n]{0,99}+(?:\ [^\ :\#\n][^\ :\n]{0,99}+){0,8}+ | "[^"\\\n]{1,999}+" | '[^'\n]{1,999}+')
+        ([^\W\d][^\ :\n]{0,99}+(?>(?:\ [^\ :\#\n][^\ :\n]{0,99}+){0,8})
+         | "[^"\\\n]{1,999}+" | '[^'\n]{1,999}+')
         (:(?:\ ++|(?=\n)))
     |)
-    ([|>][-+]?\ *+\n(\ ++)[^\ \n].*+(?:\n(?:\5.*+|\ *+(?=\n)))*+ | .*+)
+    ([|>][-+]?\ *+\n(\ ++)[^\ \n].*+(?>(?:\n(?:\5.*+|\ *+(?=\n)))*) | .*+)
     \n
     """,
     re.VERBOSE,
@@ -53,13 +54,13 @@ _KEYS = _WORDS | {"sops"}  # those that need a closer look
 
 # A value on one line, and what may come after it: a comment.  Compiled when they are first needed.
 _REST = r"(?=\ *+(?:(?<=\ )\#.*+)?\Z)"
-_PLAIN_SCALAR = r"((?:[^\ :]++|:(?!\ |\Z)|\ ++(?![\ #]|\Z))++)" + _REST
-_SINGLE_SCALAR = r"'((?:[^']|'')*+)'" + _REST
-_DOUBLE_SCALAR = r'"((?:[^"\\]|\\["\\nrt])*+)"' + _REST
+_PLAIN_SCALAR = r"((?>(?:[^\ :]++|:(?!\ |\Z)|\ ++(?![\ #]|\Z))+))" + _REST
+_SINGLE_SCALAR = r"'((?>(?:[^']|'')*))'" + _REST
+_DOUBLE_SCALAR = r'"((?>(?:[^"\\]|\\["\\nrt])*))"' + _REST
 _ESCAPED = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
-_WORD = r"-?[A-Za-z0-9_./][A-Za-z0-9_./+=@$*-]*+(?:\ [A-Za-z0-9_./+=@$*-]++)*+"
+_WORD = r"-?[A-Za-z0-9_./][A-Za-z0-9_./+=@$*-]*+(?>(?:\ [A-Za-z0-9_./+=@$*-]++)*)"
 _ITEM = rf""""[^"\\]*+"|'[^']*+'|{_WORD}"""
-_FLOW = rf"(?:\{{\}}|\[\]|\[\ *+(?:{_ITEM})\ *+(?:,\ *+(?:{_ITEM})\ *+)*+\])" + _REST
+_FLOW = rf"(?:\{{\}}|\[\]|\[\ *+(?:{_ITEM})\ *+(?>(?:,\ *+(?:{_ITEM})\ *+)*)\])" + _REST
 
 
 def scan(text: str, comments: bool) -> Document | None:

@@ -53,13 +53,13 @@ _CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
 _LONG_CONTROL = r"\x00-\x08\x0b-\x1f\x7f"  # all but tabs and line feeds
 
 # Possessive, so that a string that does not end is given up at once and not in every other way.
-_BASIC = rf'"[^"\\{_CONTROL}]*+(?:\\[^{_CONTROL}][^"\\{_CONTROL}]*+)*+"'
+_BASIC = rf'"[^"\\{_CONTROL}]*+(?>(?:\\[^{_CONTROL}][^"\\{_CONTROL}]*+)*)"'
 _LITERAL = rf"'[^'{_CONTROL}]*+'"
 # Up to two quotes may stand before the three that end a string of many lines.
 _LONG_BASIC = (
-    rf'"""(\r?\n)?+(?:[^"\\{_LONG_CONTROL}]++|\r\n|\\(?:[^{_CONTROL}]|\r?\n)|"{{1,2}}(?!"))*+"{{3,5}}+'
+    rf'"""(?>(\r?\n)?)(?>(?:[^"\\{_LONG_CONTROL}]++|\r\n|\\(?:[^{_CONTROL}]|\r?\n)|"{{1,2}}(?!"))*)"{{3,5}}+'
 )
-_LONG_LITERAL = rf"'''(\r?\n)?+(?:[^'{_LONG_CONTROL}]++|\r\n|'{{1,2}}(?!'))*+'{{3,5}}+"
+_LONG_LITERAL = rf"'''(?>(\r?\n)?)(?>(?:[^'{_LONG_CONTROL}]++|\r\n|'{{1,2}}(?!'))*)'{{3,5}}+"
 _STRINGS = {
     BASIC: rf"(){_BASIC}",
     LITERAL: rf"(){_LITERAL}",
@@ -69,14 +69,14 @@ _STRINGS = {
 
 _PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({_BASIC})|({_LITERAL}))[ \t]*+([.=\]]?)")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]++")
-_CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]++))?+"
-_ZONE = "([Zz]|[+-][0-9]{2}:[0-9]{2})?+"
+_CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?>(?:\.([0-9]++))?)"
+_ZONE = "(?>([Zz]|[+-][0-9]{2}:[0-9]{2})?)"
 _TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?|{_CLOCK}")
 
 _BLANKS = re.compile(r"[ \t]*+")
 _SPACE = re.compile(r"[ \t\r\n]*+")
 _COMMENT = re.compile(rf"#[^{_CONTROL}]*+")
-_GAP = re.compile(rf"(?:[ \t\r\n]++|#[^{_CONTROL}]*+)*+")
+_GAP = re.compile(rf"(?>(?:[ \t\r\n]++|#[^{_CONTROL}]*+)*)")
 _LINE_END = re.compile(rf"[ \t]*+(#[^{_CONTROL}]*+)?(?:\r?\n|\Z)")
 
 
@@ -814,7 +814,7 @@ def _quote(value: str) -> str:
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
     """Take out an array's item by which sops would store a comment; rops stores none."""
-    found = re.compile(r"[ \t]*+(?:,[ \t]*+)?+").match(document.text, leaf.end)
+    found = re.compile(r"[ \t]*+(?>(?:,[ \t]*+)?)").match(document.text, leaf.end)
     return leaf.start, found.end() if found else leaf.end, ""
 
 

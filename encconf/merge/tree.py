@@ -381,7 +381,7 @@ def _leaf_data(text: str, node: Node, datas: dict[int, Data]) -> Data:
 
 # --- brackets ------------------------------------------------------------------------------------
 
-_GAP = re.compile(r"(?:[ \t\n]++|(?<=[ \t\n])#[^\n]*|\A#[^\n]*)*+")
+_GAP = re.compile(r"(?>(?:[ \t\n]++|(?<=[ \t\n])#[^\n]*|\A#[^\n]*)*)")
 _REST_OF_LINE = re.compile(r"[ \t]*#[^\n]*")
 
 
