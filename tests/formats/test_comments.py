@@ -329,7 +329,7 @@ def data_key(sealed, age_key):
     return AESGCM(pyrage.decrypt(block["age"][0]["enc"].encode(), [identity]))
 
 
-ENC = re.compile(r"ENC\[AES256_GCM,data:(.*?),iv:(.*?),tag:(.*?),type:comment\]")
+ENC = re.compile(r"ENC\[AES256_GCM,data:([^,]*),iv:([^,]*),tag:([^,]*),type:comment\]")
 
 
 def sealed_comments(sealed, cipher, containers):

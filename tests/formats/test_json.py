@@ -824,10 +824,10 @@ def test_reads_what_sops_writes(text: str, sops: Sops, age_key: AgeKey) -> None:
             continue
         data, nonce, tag = (b64decode(match[number]) for number in (1, 2, 3))
         found = AESGCM(data_key).decrypt(nonce, data + tag, leaf.aad)
-        # This sops stores every number as a float.
-        expected = old.data if not format.fragile(old) else found
-        assert found == expected
-        assert match[4].decode() == {"int": "float"}.get(old.type, old.type)
+        # sops before 3.13.2 stores every number as a float.
+        before = old.type == "int" and match[4] == b"float"
+        assert found == old.data or (before and format.fragile(old))
+        assert before or match[4].decode() == old.type
 
 
 def test_comments_that_sops_made_list_items(sops: Sops, age_key: AgeKey) -> None:

@@ -6,6 +6,7 @@ was meant (getsops/sops pull request 435).  Here such a file is made of one that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,9 +37,14 @@ def old(tmp_path: Path, aws: MotoServer) -> tuple[Box, Box]:
     bent = made.replace("one: last", "one: x").replace("three: last", "three: y")
     assert bent != made
     for box in (real, ours):
-        box.write("old.yaml", bent.replace("version: 3.11.0", "version: 3.2.0"))
-        box.write("new.yaml", bent.replace("version: 3.11.0", "version: 3.3.0"))
+        box.write("old.yaml", made_by("3.2.0", bent))
+        box.write("new.yaml", made_by("3.3.0", bent))
     return real, ours
+
+
+def made_by(version: str, text: str) -> str:
+    """The same file with the version of another sops."""
+    return re.sub("(?m)^    version: .*$", f"    version: {version}", text)
 
 
 def test_it_is_opened(old: tuple[Box, Box], aws: MotoServer) -> None:
@@ -70,7 +76,7 @@ def test_it_is_made_right(old: tuple[Box, Box], args: list[str]) -> None:
     ours.run(*args, code=0)
     text = ours.read("old.yaml")
     assert "one: x" in text
-    real.write("mine.yaml", text.replace("version: 3.2.0", "version: 3.13.2"))
+    real.write("mine.yaml", made_by("3.13.0", text))
     value = "new" if args[0] == "set" else "secret"
     assert real.run("decrypt", "mine.yaml", code=0).out == f"a: {value}\n"
     assert "before 3.3.0" not in ours.run("decrypt", "old.yaml", code=0).err

@@ -518,8 +518,9 @@ def test_set_binary(sides: Sides) -> None:
 
 def test_set_sops(sides: Sides) -> None:
     real, ours, own = sides.run("set", "e.yaml", '["sops"]', '"x"')
-    assert (real.code, ours.code, own.code) == (0, 203, 203)
-    assert sides.real.run("decrypt", "e.yaml").code != 0
+    assert (ours.code, own.code) == (203, 203)
+    # sops refuses it since 3.13; before, it spoiled the file.
+    assert real.code == 203 or (real.code == 0 and sides.real.run("decrypt", "e.yaml").code != 0)
     assert sides.ours.run("decrypt", "e.yaml").code == 0
 
 
@@ -565,7 +566,8 @@ def test_context_bug(sides: Sides) -> None:
         environ = {"SOPS_KEYSERVICE": service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false"}
         args = ["encrypt", "--kms", arn, "--encryption-context", "a:first,b:last", "e.txt"]
         sides.real.write("e.txt", "secret")
-        enc = sides.real.run(*args, environ=environ, code=0).out.replace('"3.11.0"', '"3.2.0"')
+        enc = sides.real.run(*args, environ=environ, code=0).out
+        enc = re.sub('"version": "[^"]*"', '"version": "3.2.0"', enc)
         sides.write("old", enc)
         real, ours, own = (box.run("decrypt", "old", environ=environ, code=0) for box in sides.all)
     assert re.fullmatch("Up until version(.*\n)*secret", real.out)
