@@ -1,6 +1,6 @@
 """sops's audit log: who decrypted, encrypted or rotated which file, written to PostgreSQL.
 
-As in sops 3.13.2 (audit/audit.go): a file of the machine names databases, and each gets a row in its
+As in sops 3.13.3 (audit/audit.go): a file of the machine names databases, and each gets a row in its
 table ``audit_event`` (``action``, ``username``, ``file``) before the result is there; what cannot be
 written down is not done.  The command line starts it, a program that imports encconf does not.  Unlike
 sops it connects when there is something to say, so that ``--version`` needs no database, and a file that

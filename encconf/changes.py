@@ -1,6 +1,6 @@
 """One change to an encrypted text: set or unset a value, replace all of it, other keys, other groups.
 
-Text in, text out, on top of `encconf.api`; what each verb means is as in sops 3.13.2 (sops.go: Set,
+Text in, text out, on top of `encconf.api`; what each verb means is as in sops 3.13.3 (sops.go: Set,
 Unset; rotate.go, updatekeys.go, groups) unless it says otherwise.  A change keeps every byte it is
 not about, and every ciphertext; the result of `set_value` and `unset` is read again and compared with
 what was meant.

@@ -2,7 +2,7 @@
 
 `Credentials.from_env` is the one reader of ``SOPS_*`` variables.  Age identities come from the sources
 (`encconf.sources`) that ENCCONF_IDENTITY or the user's configuration file names, then from the systemd
-credential ``encconf-identity``, then from where sops 3.13.2 looks, in its order (age/keysource.go).
+credential ``encconf-identity``, then from where sops 3.13.3 looks, in its order (age/keysource.go).
 Nothing is read before a key asks for it, nor before what is named ahead of it, and each `AgeSource`
 remembers what was found there, for the report of a failure.  What is not here: what an identity is
 (see `encconf.keys.age`), and gpg-agent's cache for age passphrases.

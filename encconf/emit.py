@@ -1,6 +1,6 @@
 """Values written out in another format than their own, or a part of a document in its own.
 
-This is what ``--output-type`` and ``--extract`` print, spelled as sops 3.13.2 spells it
+This is what ``--output-type`` and ``--extract`` print, spelled as sops 3.13.3 spells it
 (stores/*/store.go: EmitPlainFile, EmitValue) with go-yaml 3, encoding/json and go-ini below it.  A
 document that stays whole in its format is never written anew: see `encconf.api.decrypt`.
 

@@ -1,7 +1,7 @@
 """The data key and its envelope: groups of master keys, each of which can open its group's part.
 
 With one group every key wraps the whole data key (32 bytes); with several, Shamir's scheme makes
-one part (33 bytes) per group and a quorum of groups gives the key back.  As sops 3.13.2 (sops.go:
+one part (33 bytes) per group and a quorum of groups gives the key back.  As sops 3.13.3 (sops.go:
 UpdateMasterKeys, GetDataKey), but that no further group is opened once the quorum is reached, that
 key services are asked in parallel where more than one answer is needed or one is slow, and that
 each gets a time limit.  A key that cannot be used here may be used by another process

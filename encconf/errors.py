@@ -1,6 +1,6 @@
 """Every error encconf raises on purpose, with its exit code, slug and hint.
 
-Exit codes are those of sops 3.13.2 (cmd/sops/codes/codes.go); the slug is a stable word to
+Exit codes are those of sops 3.13.3 (cmd/sops/codes/codes.go); the slug is a stable word to
 search for; the hint says what to do next.  A message never holds a plaintext, a private key,
 a token or the MAC: it names files, paths inside files, and public identifiers only.
 """

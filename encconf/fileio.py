@@ -2,7 +2,7 @@
 
 Reading takes regular files and pipes only, up to a limit, and keeps every byte's meaning (UTF-8,
 no newline translation).  Writing replaces a file at once or not at all.  `PrivateFolder` is the one
-place where a plaintext stands on disk without having been asked for.  sops 3.13.2 truncates before
+place where a plaintext stands on disk without having been asked for.  sops 3.13.3 truncates before
 it writes; that is not copied.  Hard links to a replaced file keep the old content.
 """
 

@@ -1,6 +1,6 @@
 """A key service: lets other processes use the master keys that this one can use.
 
-The server of the gRPC protocol of sops 3.13.2 (keyservice/server.go); the client and the messages are
+The server of the gRPC protocol of sops 3.13.3 (keyservice/server.go); the client and the messages are
 in `encconf.keys.service`.  Differences to sops: it asks before it uses a key, not afterwards; it wraps
 and gives out nothing but data keys (32 bytes, or 33 of a part), so that it is no oracle for everything
 else that a key may have encrypted; a request without a key is refused and does not crash it; TCP beyond

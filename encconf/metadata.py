@@ -1,6 +1,6 @@
 """The ``sops`` block as data: who can open the file, which values are encrypted, and its MAC.
 
-Names and meaning are those of sops 3.13.2 (stores/stores.go); older spellings differ in order only.
+Names and meaning are those of sops 3.13.3 (stores/stores.go); older spellings differ in order only.
 Members that encconf does not know, and keys of types it does not know, are kept as they are.  What
 is read here is not trusted: nothing is authenticated before the data key is there.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from encconf.document import Document
 
-SOPS_VERSION = "3.13.2"
+SOPS_VERSION = "3.13.3"
 """What encconf writes as ``version``: the release of sops whose format it writes."""
 LAYOUT = "encconf_layout"
 """The member that holds the encrypted layout record; sops ignores it."""

@@ -1,6 +1,6 @@
 """Paths into a document: sops's ``["a"]["b"][0]``, and the shorter ``a.b[0]``.
 
-`parse_sops` reads what sops 3.13.2 reads (cmd/sops/main.go: parseTreePath); `parse` takes both
+`parse_sops` reads what sops 3.13.3 reads (cmd/sops/main.go: parseTreePath); `parse` takes both
 spellings.  A path is a tuple of keys (str) and indexes (int); `END` is the place behind a list's
 last item.  Looking a path up is not done here.
 """

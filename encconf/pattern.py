@@ -1,6 +1,6 @@
 """Regular expressions of rules: what Go's ``regexp`` means, through RE2 (google-re2).
 
-sops 3.13.2 matches keys, comments and paths with Go's ``regexp.Match``: unanchored, on UTF-8,
+sops 3.13.3 matches keys, comments and paths with Go's ``regexp.Match``: unanchored, on UTF-8,
 ``.`` without the line feed, ``$`` only at the very end.  RE2 has the same syntax and meaning, and
 its time is linear in the text.  The differences are evened out here: ``\\C`` and group names
 outside ASCII are refused, and a byte that is not UTF-8 counts as U+FFFD.  Patterns come from

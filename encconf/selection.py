@@ -1,6 +1,6 @@
 """Which values of a document are encrypted: the six rules of sops, and ``mac_only_encrypted``.
 
-The decisions are those of sops 3.13.2 (sops.go: shouldBeEncrypted, walkBranch, walkSlice).  Any
+The decisions are those of sops 3.13.3 (sops.go: shouldBeEncrypted, walkBranch, walkSlice).  Any
 key on a value's path decides, so a match covers the whole subtree; indexes of sequences are no
 keys.  Comment rules look at the comments directly before an item, at every level of its path.
 
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from encconf.document import Document, Scope
+    from encconf.document import Document, Leaf, Scope
 
 KINDS = (
     "unencrypted_suffix",
@@ -27,6 +27,8 @@ KINDS = (
     "encrypted_comment_regex",
 )
 _MAC_ONLY = "mac_only_encrypted"
+_PREFIX = b"ENC[AES256_GCM,"
+_COMMENT = b",type:comment]"
 
 
 class Chosen:
@@ -132,9 +134,13 @@ class Selection:
             return before.get((origin.get(place, place), step), False)
 
         inside = _inherited(lambda scope: marked(scope.parent, scope.step))
-        leaves = bytearray(
-            (inside(leaf.scope) or marked(leaf.scope, leaf.step)) is by_match for leaf in document.leaves
-        )
+        encrypted = document.block is not None
+        leaves = bytearray()
+        for leaf in document.leaves:
+            found = marked(leaf.scope, leaf.step)
+            leaves.append((inside(leaf.scope) or found) is by_match)
+            if found and encrypted and (after := _after_comment(leaf)) is not None:
+                before[id(leaf.scope), after] = True
         comments = bytearray(
             (inside(comment.scope) or matching) is by_match
             for comment, matching in zip(document.comments, own, strict=True)
@@ -198,6 +204,18 @@ def _inherited(own: Callable[[Scope], bool]) -> Callable[[Scope], bool]:
         return found
 
     return inside
+
+
+def _after_comment(leaf: Leaf) -> int | None:
+    """The index after an encrypted comment that sops made an item of a list; None for every other leaf.
+
+    sops takes it for a value that ends the comments before the next item, and so cannot open files that
+    it wrote under ``encrypted_comment_regex`` (getsops/sops#2281).
+    """
+    data = leaf.data
+    if isinstance(leaf.step, int) and data and data.startswith(_PREFIX) and data.endswith(_COMMENT):
+        return leaf.step + 1
+    return None
 
 
 def _origins(document: Document) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """Shamir's secret sharing over GF(2⁸): a secret in n parts, any t of which give it back.
 
-Byte-compatible both ways with sops 3.13.2 (shamir/shamir.go, from HashiCorp Vault): the field is
+Byte-compatible both ways with sops 3.13.3 (shamir/shamir.go, from HashiCorp Vault): the field is
 that of AES, a part is one y byte per byte of the secret followed by its x, and x counts from 1.
 Nothing in a part tells whether it is the right one; the caller finds out when the secret it made
 opens nothing.

@@ -103,7 +103,7 @@ def test_a_file_that_sops_wrote(seed: int, age_key: AgeKey, sops: Sops) -> None:
         theirs = sops.encrypt("a: |\n  x\n  y\n", "yaml", age=age_key.recipient)
         plain = api.decrypt(theirs, credentials=creds)
     again = api.encrypt(plain, twin=theirs, credentials=creds)
-    # The one spelling that changes: sops 3.13.2 cannot read its own comments inside lists.
+    # The one spelling that changes: a comment in a list, which sops makes an item (3.13.2 cannot read that).
     spelling = re.compile(r"(?:- |\[\] #)(ENC\S+,type:comment\])")
     removed, added = changed_lines(spelling.sub(r"#\1", theirs), spelling.sub(r"#\1", again))
     assert set(_names(removed)) <= {"mac"}

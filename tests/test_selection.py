@@ -318,6 +318,31 @@ def test_encrypted_comment_regex(pattern: str, leaves: str, comments: str) -> No
     assert "".join(map(str, chosen.comments)) == comments
 
 
+@pytest.mark.parametrize(("block", "leaves"), [({}, "11110"), (None, "10000")])
+def test_h1_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
+    block: dict[str, object] | None, leaves: str
+) -> None:
+    """``[#mark, ENC comment, ENC comment, {x: ENC}, ENC]``; in a plaintext such an item is only a text."""
+    document = Document("", "yaml")
+    document.block = block
+    root = Scope(None, None, (), "", {})
+    items = Scope(root, "l", ("l",), "l:", [])
+    item = Scope(items, 2, ("l",), "l:", {})
+    comment = b"ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]"
+    value = comment.replace(b"comment", b"str")
+    places: list[tuple[Scope, str | int, bytes]] = [
+        (items, 0, comment),
+        (items, 1, comment),
+        (item, "x", value),
+        (item, "y", comment),  # the value of a key is no comment
+        (items, 3, value),
+    ]
+    document.leaves = [Leaf(scope, step, 0, 0, "", "str", data) for scope, step, data in places]
+    document.comments = [Comment(items, "mark", 0, 0, 0)]
+    chosen = Selection("encrypted_comment_regex", "mark").choose(document)
+    assert "".join(map(str, chosen.leaves)) == leaves
+
+
 @pytest.mark.parametrize(
     ("pattern", "leaves", "comments"),
     [

@@ -47,7 +47,7 @@ def run() -> NoReturn:
 def main(argv: list[str] | None = None) -> int:
     """Run one command line (by default the process's own) and return the exit code.
 
-    Codes are those of sops 3.13.2; 130 after Ctrl-C, 141 when the reader of stdout has gone.
+    Codes are those of sops 3.13.3; 130 after Ctrl-C, 141 when the reader of stdout has gone.
     Nothing is raised but SystemExit, for a signal, and for completion.
     """
     from encconf.cli.console import Console

@@ -59,7 +59,7 @@ Everything else
 """
 
 _EXIT_CODES = """\
-Exit codes are those of sops 3.13.2.
+Exit codes are those of sops 3.13.3.
 
     0  done
     1  anything not below: a wrong option, no rule for the file, a file that is not encrypted
@@ -111,5 +111,5 @@ def show_help(console: Console, *, words: list[str]) -> None:
     parse([*words, "--help"])
 
 
-SOPS_VERSION = "3.13.2"
+SOPS_VERSION = "3.13.3"
 """As in `encconf.metadata`, which costs an import."""

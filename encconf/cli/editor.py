@@ -1,6 +1,6 @@
 """Running the user's editor on one plain file, so that the text leaks nowhere.
 
-Which editor, and that it inherits stdin, stdout and stderr, is as in sops 3.13.2 (cmd/sops/edit.go).
+Which editor, and that it inherits stdin, stdout and stderr, is as in sops 3.13.3 (cmd/sops/edit.go).
 Beyond it, editors of vim's family keep no swap, backup, undo and history files, secrets that would
 open the file are not in the editor's environment, and no core is dumped.
 """

@@ -1,7 +1,7 @@
 """``encconf exec``, and sops's ``exec-env`` and ``exec-file``: programs with the values of files.
 
 `exec` becomes the program (execve): signals and the exit code are the program's own.  The other two
-run ``/bin/sh -c`` as sops 3.13.2 does (cmd/sops/subcommand/exec); exec-env becomes the shell, too.
+run ``/bin/sh -c`` as sops 3.13.3 does (cmd/sops/subcommand/exec); exec-env becomes the shell, too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``encconf init`` and ``encconf keygen``: an age key, a .sops.yaml, git.
 
-Keys are written as age-keygen writes them, where sops 3.13.2 looks for them; a key file is added to
+Keys are written as age-keygen writes them, where sops 3.13.3 looks for them; a key file is added to
 and never overwritten.  A key that goes to a source (a keyring, a Vault …) is never on disk nor on stdout.
 """
 

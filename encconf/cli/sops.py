@@ -1,4 +1,4 @@
-"""encconf called ``sops``: the argument line, messages and exit codes of sops 3.13.2.
+"""encconf called ``sops``: the argument line, messages and exit codes of sops 3.13.3.
 
 The argument line is urfave/cli 1.22's over Go's flag package: one dash or two, ``-x=value``, the last of
 repeated flags counts; commands take flags anywhere, the root before the file only.  What each command
@@ -373,7 +373,7 @@ def main(argv: list[str], console: Console | None = None) -> int:
     return 0
 
 
-_VERSION = "sops 3.13.2\n"
+_VERSION = "sops 3.13.3\n"
 
 
 def is_empty_group(error: EncconfError) -> bool:

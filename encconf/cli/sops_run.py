@@ -1,6 +1,6 @@
 """What each command of sops does, on encconf's own functions; see `encconf.cli.sops`.
 
-Exit codes and the order of checks are those of sops 3.13.2 (cmd/sops/main.go and the files beside it).
+Exit codes and the order of checks are those of sops 3.13.3 (cmd/sops/main.go and the files beside it).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A command is a row in `COMMANDS` and a function ``target`` ("module:function"), which is called as
 ``function(console, **values)`` with one keyword per argument and option.  Words are those of sops
-3.13.2 where it has them.  Nothing here imports anything: the table is read at every start.
+3.13.3 where it has them.  Nothing here imports anything: the table is read at every start.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Any bytes, as sops 3.13.2 keeps them: one string called ``data`` in a JSON envelope.
+"""Any bytes, as sops 3.13.3 keeps them: one string called ``data`` in a JSON envelope.
 
 (stores/json/store.go: BinaryStore.)  Texts are `str` throughout encconf, so bytes that are not UTF-8
 travel as lone surrogates (``errors="surrogateescape"``): whoever reads such a file must decode, and

@@ -3,7 +3,7 @@
 sops authenticates a comment with the keys of the mapping or list that holds it, and go-yaml
 decides which one that is: its scanner makes every run of comment lines a head, line or foot
 comment of a token (go.yaml.in/yaml/v3 3.0.4 scannerc.go), its parser hands them on to nodes
-(parserc.go, decode.go), and sops lays them out between the items of a container (sops 3.13.2
+(parserc.go, decode.go), and sops lays them out between the items of a container (sops 3.13.3
 stores/yaml/store.go).  `place` works the same out from the events of ruamel.yaml.
 
 Almost all of a file has no comment nearby, and there nothing of this matters: the pass over the

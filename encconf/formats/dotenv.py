@@ -1,6 +1,6 @@
 """dotenv texts: a name, ``=`` and a value on each line, in sops's dialect with quotes understood.
 
-How sops 3.13.2 (stores/dotenv/store.go) reads a line: ``#`` in the first column makes a comment, the
+How sops 3.13.3 (stores/dotenv/store.go) reads a line: ``#`` in the first column makes a comment, the
 first ``=`` ends the name, all that follows is the value, in which ``\\n`` means a line break.  No
 quotes, no escapes, no blanks trimmed, no ``export``.  These are the bytes that are encrypted here,
 too: ``sops -d`` prints the lines that went in, and ``sops exec-env`` gives what sops would give.

@@ -1,6 +1,6 @@
 """What dotenv and INI share: no types, and no room for a nested ``sops`` block.
 
-sops 3.13.2 (stores/flatten.go, stores/metadata.go) writes the block there as flat names and strings:
+sops 3.13.3 (stores/flatten.go, stores/metadata.go) writes the block there as flat names and strings:
 ``{"age": [{"enc": "x"}]}`` is ``age__list_0__map_enc`` with the value ``x``, a line break in a value is
 ``\\n``.  A backslash itself is not escaped, so that not every value can be written; what would come back
 as another one is refused.  Values of other types than strings, which sops can put into such a file

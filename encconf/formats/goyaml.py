@@ -1,7 +1,7 @@
 """What a YAML scalar means to sops: its type, and the bytes that are hashed and encrypted.
 
 The rules are those of go.yaml.in/yaml/v3 3.0.4 (resolve.go, decode.go), neither YAML 1.1 nor
-1.2: ``yes`` is a string, ``010`` is 8, ``08`` is a float.  The bytes are those of sops 3.13.2
+1.2: ``yes`` is a string, ``010`` is 8, ``08`` is a float.  The bytes are those of sops 3.13.3
 (sops.go ToBytes): a value's spelling is not kept, ``0x1F`` becomes ``31`` and ``1.0`` becomes
 ``1``.  Nothing else may be encrypted: sops recognises an unchanged value by what it parses to,
 and reuses its nonce then.

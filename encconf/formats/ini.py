@@ -1,4 +1,4 @@
-"""INI texts, as gopkg.in/ini.v1 reads them for sops 3.13.2 (stores/ini/store.go), but no value is cut.
+"""INI texts, as gopkg.in/ini.v1 reads them for sops 3.13.3 (stores/ini/store.go), but no value is cut.
 
 Sections hold strings; what stands before the first section belongs to ``DEFAULT``, as in sops.  The
 library's rules: ``=`` or ``:`` ends a key; a value in double or single quotes, backquotes or three

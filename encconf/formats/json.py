@@ -1,6 +1,6 @@
 """JSON texts, by an own tokenizer that keeps spans: one regular expression, one match per value.
 
-JSON is RFC 8259 as Go's encoding/json reads it; what a value is to sops is said by 3.13.2
+JSON is RFC 8259 as Go's encoding/json reads it; what a value is to sops is said by 3.13.3
 (stores/json/store.go): an integer that int64 holds is an int, every other number a float.
 Refused beyond that: duplicate keys, data after the object, a byte order mark, all of which sops
 loses or fails on.  Values are never dumped: the text stays as it is but for the spans that
@@ -357,7 +357,7 @@ def unclosed(document: Document, leaf: Leaf) -> bytes | None:
 def fragile(leaf: Leaf) -> bool:
     """Whether releases of sops read a number differently, so that it fails their MAC unencrypted.
 
-    Before 3.13.2 every JSON number was a float: ``-0`` was ``-0``, now 0, and most integers above
+    Before 3.13.3 every JSON number was a float: ``-0`` was ``-0``, now 0, and most integers above
     2^53 lost digits.  It does not matter for a leaf that is encrypted.
     """
     if leaf.type != "int" or leaf.data is None:

@@ -1,7 +1,7 @@
 """YAML through the event stream of ruamel.yaml: libyaml's speed with ``ruamel.yaml.clib``.
 
 sops reads YAML with go-yaml v3, a port of libyaml, so libyaml accepts and rejects nearly what
-sops does; what sops (3.13.2, stores/yaml/store.go) cannot store is refused here.  What a scalar
+sops does; what sops (3.13.3, stores/yaml/store.go) cannot store is refused here.  What a scalar
 means is said in `goyaml`, where comments belong in `comments`.
 """
 

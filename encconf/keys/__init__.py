@@ -1,7 +1,7 @@
 """Master keys: who can open a data key.  One file per type, one row in `TABLE`.
 
 A master key holds who, never a ciphertext and no client; what it wrapped is a
-`encconf.envelope.WrappedKey`.  Key types are named and ordered as in the metadata of sops 3.13.2
+`encconf.envelope.WrappedKey`.  Key types are named and ordered as in the metadata of sops 3.13.3
 (stores/stores.go).  A type without a row's module is kept as it is (`encconf.keys.unknown`).
 """
 

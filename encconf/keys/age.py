@@ -1,6 +1,6 @@
 """age recipients: X25519, SSH (ed25519, RSA) and plugins by pyrage (the Rust age), post-quantum ones.
 
-Behaviour of sops 3.13.2 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these
+Behaviour of sops 3.13.3 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these
 differences: the places where identities may be are read one after the other, and only until one
 opens; SSH keys only when the file is encrypted for one; whatever a person has to unlock comes last.
 One unusable identity does not hide the others of its file.  The places that ENCCONF_IDENTITY names come

@@ -1,6 +1,6 @@
 """AWS KMS keys, by botocore (what boto3 is made of).
 
-Behaviour of sops 3.13.2 (kms/keysource.go), with these differences: the profile and the role of
+Behaviour of sops 3.13.3 (kms/keysource.go), with these differences: the profile and the role of
 an entry are hints, which the environment outranks and which may be missing; and a role or a
 profile that is refused does not hide the other ways to the key.  Nothing here reads ``os.environ``
 but botocore, for proxies and for its own retry, FIPS and endpoint settings.

@@ -1,6 +1,6 @@
 """RSA keys of Azure Key Vault and Managed HSM, by azure-keyvault-keys and azure-identity.
 
-Behaviour of sops 3.13.2 (azkv/keysource.go): RSA-OAEP-256, done by the service, so that it can refuse.
+Behaviour of sops 3.13.3 (azkv/keysource.go): RSA-OAEP-256, done by the service, so that it can refuse.
 Differences: an address that is not Key Vault's gets a token only if the user allows it, and the token
 is never one for anything else; the machine's metadata service is asked last, and only where nothing in
 the environment says who one is.  Not here: user name and password, which Azure has withdrawn.

@@ -1,6 +1,6 @@
 """Google Cloud KMS keys, by google-cloud-kms.
 
-Behaviour of sops 3.13.2 (gcpkms/keysource.go).  Beyond it: Google's checksums of what was sent and
+Behaviour of sops 3.13.3 (gcpkms/keysource.go).  Beyond it: Google's checksums of what was sent and
 received are compared, names are held to what Google allows in them, and a universe that the
 credentials name need not be named again.  Not read from the given environment but from the
 process's, by the SDK: proxies, GRPC_…, the switches for mTLS and the address of the metadata server.

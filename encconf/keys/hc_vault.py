@@ -1,6 +1,6 @@
 """Keys of the transit engine of HashiCorp Vault and OpenBao, by hvac.
 
-Behaviour of sops 3.13.2 (hcvault/keysource.go), with these differences.  The token goes to VAULT_ADDR
+Behaviour of sops 3.13.3 (hcvault/keysource.go), with these differences.  The token goes to VAULT_ADDR
 and SOPS_HC_VAULT_ALLOWLIST only (sops: anywhere, unless the list is set), no redirect is followed,
 and names from the file are percent-encoded, ``..`` refused.  Beyond it: logging in by AppRole, JWT and
 the like (see `encconf.servers.vault`).  Not here: VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the client's

@@ -1,6 +1,6 @@
 """Keys of Huawei Cloud KMS (its Data Encryption Workshop), by huaweicloudsdkkms.
 
-Behaviour of sops 3.13.2 (hckms/keysource.go).  Its data key goes over the wire as base64 inside
+Behaviour of sops 3.13.3 (hckms/keysource.go).  Its data key goes over the wire as base64 inside
 the JSON of the API.  Not here: a project that is looked up by the region (name it), federated identities
 (``idp_id``, OIDC) and the metadata service of a cloud server.
 """

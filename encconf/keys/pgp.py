@@ -1,6 +1,6 @@
 """PGP keys, by the user's own gpg and its agent (python-gnupg).
 
-Behaviour of sops 3.13.2 (pgp/keysource.go) where it runs the program.  sops first tries a library
+Behaviour of sops 3.13.3 (pgp/keysource.go) where it runs the program.  sops first tries a library
 of its own on ``pubring.gpg`` and ``secring.gpg``; gpg reads those files itself.  The data key goes
 through pipes, never into an argument or a file.
 """

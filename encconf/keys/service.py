@@ -1,6 +1,6 @@
 """Key services: other processes that use a master key and hand back what it wrapped or opened.
 
-The gRPC protocol of sops 3.13.2 (keyservice/keyservice.proto, sops.go): a service ``KeyService`` in no
+The gRPC protocol of sops 3.13.3 (keyservice/keyservice.proto, sops.go): a service ``KeyService`` in no
 package, with ``Encrypt`` and ``Decrypt``; neither encrypted nor authenticated.  Each key is tried here
 first, then with each service in turn.  The server is `encconf.keyservice`.  Needs the extra
 ``keyservice`` (grpcio) as soon as a service is named; the messages are few and flat, so that they are

@@ -1,6 +1,6 @@
 """Publishing: a file put where a destination rule of ``.sops.yaml`` says.
 
-As in sops 3.13.2 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
+As in sops 3.13.3 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
 the encrypted file, encrypted anew if the rule has a ``recreation_rule``; a KV engine of Vault or
 OpenBao gets the decrypted values.  Each kind of destination is one module with ``address`` and
 ``put``; `Destination` comes from `encconf.config`.  Nothing is ever deleted at a destination.

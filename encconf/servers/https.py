@@ -1,7 +1,7 @@
 """What all that is reached over HTTPS shares: where a token may go, and why a call failed.
 
 Addresses come from files, which are not trusted.  They are compared by origin (scheme, host, port)
-and never by prefix, as sops 3.13.2 does (``https://good`` is one of ``https://good@evil``).
+and never by prefix, as sops 3.13.3 does (``https://good`` is one of ``https://good@evil``).
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def test_completion(sealed: Project, bin: Path, shell: str) -> None:
     driven = Shell(shell, "encconf", sealed, bin)
     try:
         for keys, printed in (
-            ("encconf vers\t\n", "(sops 3.13.2)"),
+            ("encconf vers\t\n", "(sops 3.13.3)"),
             ("encconf get secrets.enc.yaml db.pass\t\n", "hunter2"),
             ("encconf get secrets.enc.yaml note\t\n", "free to read"),
             ("encconf get secr\tenc.yaml db.po\t\n", "5432"),

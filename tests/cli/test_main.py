@@ -72,7 +72,7 @@ class TestVersionAndHelp:
     @pytest.mark.parametrize("args", [["--version"], ["-v"], ["version"], ["--color", "never", "--version"]])
     def test_the_version(self, project: Project, args: list[str]) -> None:
         done = project.run(*args)
-        assert done.out == f"encconf {encconf.__version__} (sops 3.13.2)\n"
+        assert done.out == f"encconf {encconf.__version__} (sops 3.13.3)\n"
         assert done.err == ""
 
     def test_the_sops_version_is_the_one_that_is_written(self) -> None:

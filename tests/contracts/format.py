@@ -33,7 +33,7 @@ BLOCK: dict[str, object] = {
     "encrypted_regex": "^(a|b: #c)$",
     "lastmodified": "2026-01-02T03:04:05Z",
     "mac": "ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]",
-    "version": "3.13.2",
+    "version": "3.13.3",
 }
 
 

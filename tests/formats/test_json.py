@@ -24,7 +24,7 @@ BLOCK: dict[str, object] = {
     "mac": "ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]",
     "lastmodified": "2026-01-02T03:04:05Z",
     "age": [{"recipient": "age1x", "enc": "-----BEGIN-----\nYQ==\n"}],
-    "version": "3.13.2",
+    "version": "3.13.3",
     "shamir_threshold": 2,
     "kms": [],
 }
@@ -569,7 +569,7 @@ def test_render_as_sops_does() -> None:
         '\t"lastmodified": "2026-01-02T03:04:05Z",\n'
         '\t"mac": "ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]",\n'
         '\t"shamir_threshold": 2,\n'
-        '\t"version": "3.13.2"\n'
+        '\t"version": "3.13.3"\n'
         "}"
     )
 
@@ -727,7 +727,7 @@ def encrypt(text: str, key: AgeKey) -> str:
         "lastmodified": modified,
         "mac": enc("str", digest.hexdigest().upper().encode(), modified.encode()),
         "unencrypted_suffix": "_unencrypted",
-        "version": "3.13.2",
+        "version": "3.13.3",
         "encconf_layout": "ignored by sops",
     }
     return splice(text, edits + format.attach(document, format.render_block(block)))

@@ -35,7 +35,7 @@ BLOCK: dict[str, object] = {
     "mac": ENC,
     "lastmodified": "2026-01-02T03:04:05Z",
     "age": [{"recipient": "age1x", "enc": "-----BEGIN-----\nYQ==\n"}, {"recipient": "age1y", "enc": "x"}],
-    "version": "3.13.2",
+    "version": "3.13.3",
     "kms": [{"arn": "a", "context": {"Role": "b c", "d.e": "f"}}],
     "mac_only_encrypted": True,
     "shamir_threshold": 2,
@@ -597,7 +597,7 @@ def test_the_block_is_spelled_as_rops_spells_it() -> None:
     assert format.render_block(BLOCK) == (
         f'[sops]\nlastmodified = "2026-01-02T03:04:05Z"\nmac = "{ENC}"\nmac_only_encrypted = true\n'
         'other = [1, 2.5, "x"]\nshamir_threshold = 2\n'
-        'unencrypted_suffix = "_unencrypted"\nversion = "3.13.2"\n\n'
+        'unencrypted_suffix = "_unencrypted"\nversion = "3.13.3"\n\n'
         '[[sops.age]]\nenc = """\n-----BEGIN-----\nYQ==\n"""\nrecipient = "age1x"\n\n'
         '[[sops.age]]\nenc = "x"\nrecipient = "age1y"\n\n'
         '[[sops.kms]]\narn = "a"\n\n[sops.kms.context]\nRole = "b c"\n"d.e" = "f"\n'

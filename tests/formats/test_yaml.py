@@ -151,7 +151,7 @@ BLOCK = {
     "mac": "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]",
     "shamir_threshold": 2,
     "unencrypted_suffix": "_unencrypted",
-    "version": "3.13.2",
+    "version": "3.13.3",
 }
 
 

@@ -240,7 +240,7 @@ ROWS: dict[str, dict[str, Row]] = {
     "groups add": {
         "file": Row("--file e.yaml", "groups add --age {R2}"),
         **{flag: Row(["--" + flag, name], ["groups", "add", "-f", "kms.yaml", "--pgp", PGP2], keyservice=True) for flag, (_, name, _) in KEYS.items() if flag != "hckms"},
-        "hckms": Row(["--hckms", HCKMS], "groups add -f e.yaml --age {R2}", other="the binary and 3.13.2 declare it and never look at it"),
+        "hckms": Row(["--hckms", HCKMS], "groups add -f e.yaml --age {R2}", other="the binary and 3.13.3 declare it and never look at it"),
         "aws-profile": Row("--aws-profile ci", ["groups", "add", "-f", "kms.yaml", "--kms", ARN], keyservice=True),
         "encryption-context": Row("--encryption-context k:v", ["groups", "add", "-f", "kms.yaml", "--kms", ARN], keyservice=True),
         "in-place": Row("-i", "groups add -f e.yaml --age {R2}"),

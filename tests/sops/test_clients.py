@@ -141,7 +141,7 @@ class TestContract:
     def test_c1_and_c2_the_version(self, ours: Box) -> None:
         done = ours.run("--version", code=0)
         assert re.match(r"^sops (\d+)\.(\d+)\.(\d+)\n", done.out)
-        assert done.out.split()[1] == "3.13.2"
+        assert done.out.split()[1] == "3.13.3"
         assert done.err == ""
 
     def test_c2_it_loads_next_to_nothing(self) -> None:

@@ -286,8 +286,8 @@ def test_hints(sides: Sides) -> None:
 
 def test_version(sides: Sides) -> None:
     """The real one is run with its check switched off: nothing here may ask a network."""
-    assert sides.ours.run("--version", environ={"SOPS_DISABLE_VERSION_CHECK": "-"}).out == "sops 3.13.2\n"
-    assert "sops 3.13.2" in sides.own.run("--version", environ={"SOPS_DISABLE_VERSION_CHECK": "-"}).out
+    assert sides.ours.run("--version", environ={"SOPS_DISABLE_VERSION_CHECK": "-"}).out == "sops 3.13.3\n"
+    assert "sops 3.13.3" in sides.own.run("--version", environ={"SOPS_DISABLE_VERSION_CHECK": "-"}).out
 
 
 def test_mac_secret(sides: Sides) -> None:
@@ -470,6 +470,34 @@ def test_list_comments(sides: Sides) -> None:
     assert sides.real.run("decrypt", "x.yaml").out == "l:\n    - 5\n    - 1\n    - 2\n"
     for box in (sides.ours, sides.own):
         assert box.run("decrypt", "x.yaml").out == "l:\n    # note\n    - 5\n    - 2\n"
+
+
+def test_comment_mac(sides: Sides) -> None:
+    """Row H1: the real sops opens what we write; what it wrote itself, all but 3.13.2."""
+    text = "b:\n    # c\n    - one\n"
+    sides.encrypt("x.yaml", text)
+    locked = sides.real.run("--version", code=0).out.split()[1] == "3.13.2"
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.code == (51 if locked else 0)
+    assert ours.out == own.out == text
+    sides.mine("y.yaml", text)
+    real, ours, own = sides.run("decrypt", "y.yaml")
+    assert real.out == ours.out == own.out == text
+
+
+def test_comment_lock(sides: Sides) -> None:
+    """Row H1: getsops/sops#2281."""
+    text = "l:\n    # encrypt this\n    # and that\n    - one\n    # not this\n    - a: two\nk: 1\n"
+    sides.real.write("p.yaml", text)
+    flags = ["--age", sides.key.recipient, "--encrypted-comment-regex", "^ encrypt"]
+    sides.write("x.yaml", sides.real.run(*flags, "-e", "p.yaml", code=0).out)
+    assert "one" not in sides.real.read("x.yaml")
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.code == 51
+    assert ours.out == own.out == text
+    sides.own.run("rotate", "x.yaml", code=0)
+    sides.real.write("x.yaml", sides.own.read("x.yaml"))
+    assert sides.real.run("decrypt", "x.yaml", code=0).out == text
 
 
 def test_ini_sections(sides: Sides) -> None:

@@ -104,7 +104,7 @@ def test_nothing_to_do_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_sops_is_no_name_for_a_value(tmp_path: Path) -> None:
-    """3.13.2 refuses it (203), the binary spoils the file."""
+    """3.13.3 refuses it (203), the binary spoils the file."""
     _, ours = boxes(tmp_path, AgeKey.generate(), {"e.yaml!": FILES["e.yaml!"]})
     before = ours.read("e.yaml")
     ours.run("set", "e.yaml", '["sops"]', '"x"', code=203)
