@@ -28,8 +28,9 @@ bench: $(STAMP)
 	$(BIN)/python bench/compare.py
 
 fuzz: $(STAMP)
-	$(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=new
-	$(BIN)/python tests/fuzz.py $(ARGS)
+	@failed=0; \
+	$(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=new || failed=1; \
+	$(BIN)/python tests/fuzz.py $(ARGS) || failed=1; exit $$failed
 
 functional: $(STAMP)
 	$(BIN)/python tests/functional/run.py $(SOPS) $(ARGS)

@@ -152,7 +152,7 @@ class Sops:
             editor = Path(folder) / "editor"
             editor.write_text(f"#!/bin/sh\n{script}\n")
             editor.chmod(0o700)
-            file = Path(folder) / f"file.{format}"
+            file = Path(folder) / ("file.env" if format == "dotenv" else f"file.{format}")
             file.write_bytes(text.encode())
             self.with_environ({"SOPS_EDITOR": str(editor)}).run("edit", str(file))
             return file.read_bytes().decode()

@@ -318,10 +318,27 @@ def test_the_report_cannot_be_bent_by_the_file(pairs: list[Pair]) -> None:
 # --- services ------------------------------------------------------------------------------
 
 
+class Load:
+    """How many calls to services there are, and were at most, at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.now = self.most = 0
+
+
+@pytest.fixture(autouse=True)
+def load(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """The calls of this test alone."""
+    fresh = Load()
+    monkeypatch.setattr(Remote, "load", fresh)
+    return fresh
+
+
 class Remote:
     """A key of a service that answers after ``delay`` seconds, with ``error`` if there is one."""
 
     DATED = True
+    load = Load()
 
     def __init__(
         self, name: str, delay: float = 0, error: Exception | None = None, type: str = "kms"
@@ -331,6 +348,7 @@ class Remote:
         self.delay = delay
         self.error = error
         self.calls = 0
+        self.load = Remote.load  # this test's: calls that hang may outlive it
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         self.work()
@@ -341,19 +359,15 @@ class Remote:
         return bytes.fromhex(enc.split(":")[1])
 
     def work(self) -> None:
-        with Remote.lock:
+        with self.load.lock:
             self.calls += 1
-            Remote.busy_now += 1
-            Remote.busiest_ever = max(Remote.busiest_ever, Remote.busy_now)
+            self.load.now += 1
+            self.load.most = max(self.load.most, self.load.now)
         time.sleep(self.delay)
-        with Remote.lock:
-            Remote.busy_now -= 1
+        with self.load.lock:
+            self.load.now -= 1
         if self.error is not None:
             raise self.error
-
-    lock = threading.Lock()
-    busy_now = 0
-    busiest_ever = 0
 
     def wrapped(self, part: bytes = DATA_KEY) -> WrappedKey:
         return WrappedKey(self, f"{self.name}:{part.hex()}", NOW)  # type: ignore[arg-type]
@@ -362,20 +376,18 @@ class Remote:
         return {"arn": self.name}
 
 
-def test_services_are_asked_in_parallel_and_answer_in_order() -> None:
+def test_services_are_asked_in_parallel_and_answer_in_order(load: Load) -> None:
     keys = [Remote(f"k{at}", 0.2) for at in range(20)]
-    began = time.monotonic()
     ((*wrapped,),) = wrap_for(DATA_KEY, [keys], None, holds(), NOW)  # type: ignore[list-item]
-    assert time.monotonic() - began < 1.5  # one after the other it would be 4 s
+    assert load.most > 2
     assert [key.enc for key in wrapped] == [f"k{at}:{DATA_KEY.hex()}" for at in range(20)]
     assert [key.created_at for key in wrapped] == [NOW] * 20
 
 
-def test_no_more_than_so_many_at_a_time() -> None:
-    Remote.busiest_ever = 0
+def test_no_more_than_so_many_at_a_time(load: Load) -> None:
     keys = [Remote(f"k{at}", 0.02) for at in range(100)]
     wrap_for(DATA_KEY, [keys], None, holds(), NOW)  # type: ignore[list-item]
-    assert 2 < Remote.busiest_ever <= envelope._WIDTH
+    assert 2 < load.most <= envelope._WIDTH
 
 
 def test_groups_of_services_and_others_keep_their_places(pairs: list[Pair], recipients: list[AgeKey]) -> None:
@@ -395,7 +407,7 @@ def test_a_service_that_hangs_is_given_up() -> None:
     assert caught.value.message.splitlines()[1:] == ["  kms  hangs  failed: no answer within 0.3 s"]
     with pytest.raises(KeyAccessError, match=r"no answer within 0\.3 s"):
         open_data_key([[hangs.wrapped()]], 0, credentials)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # what the service takes
 
 
 def test_the_second_service_is_not_asked_when_the_first_answers() -> None:
@@ -406,21 +418,21 @@ def test_the_second_service_is_not_asked_when_the_first_answers() -> None:
 
 def test_the_others_are_asked_at_once_when_the_first_fails() -> None:
     first = Remote("first", 0, MasterKeyError("denied"))
-    slow = [Remote(f"slow{at}", 5) for at in range(3)]
+    slow = [Remote(f"slow{at}", 20) for at in range(3)]
     fast = Remote("fast", 0.1)
     began = time.monotonic()
     group = [key.wrapped() for key in (first, *slow, fast)]
     assert open_data_key([group], 0, holds()) == DATA_KEY
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20  # what the slow ones take
     assert [key.calls for key in (*slow, fast)] == [1] * 4
 
 
 def test_a_slow_service_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(envelope, "_PATIENCE", 0.1)
-    slow, other = Remote("slow", 5), Remote("other")
+    slow, other = Remote("slow", 20), Remote("other")
     began = time.monotonic()
     assert open_data_key([[slow.wrapped(), other.wrapped()]], 0, holds()) == DATA_KEY
-    assert 0.1 <= time.monotonic() - began < 3
+    assert 0.1 <= time.monotonic() - began < 20  # what the slow one takes
 
 
 def test_the_report_keeps_the_order_of_the_keys() -> None:
@@ -431,13 +443,12 @@ def test_the_report_keeps_the_order_of_the_keys() -> None:
     assert lines[1:] == [f"  kms  k{at}  failed: reason {at}" for at in range(4)]
 
 
-def test_as_many_groups_as_are_needed_are_asked_in_parallel() -> None:
+def test_as_many_groups_as_are_needed_are_asked_in_parallel(load: Load) -> None:
     keys = [Remote(f"k{at}", 0.5) for at in range(4)]
     parts = shamir.split(DATA_KEY, 4, 3)
     groups = [[key.wrapped(part)] for key, part in zip(keys, parts, strict=True)]
-    began = time.monotonic()
     assert open_data_key(groups, 3, holds()) == DATA_KEY
-    assert time.monotonic() - began < 1.3  # one after the other it would be 1.5 s
+    assert load.most == 3
     assert [key.calls for key in keys] == [1, 1, 1, 0]
     keys[1].error = NotMyKeyError("no")
     assert open_data_key(groups, 3, holds()) == DATA_KEY

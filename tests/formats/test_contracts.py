@@ -124,8 +124,12 @@ class TestBinary(SopsFormatContract):
     )
     path = ("data",)
     loads = False
-    takes_anything = True
     texts = (SECRET,)
+
+    def test_half_a_character_is_refused(self, format: Format) -> None:
+        """Not here: it is the byte that it stands for."""
+        (leaf,) = format.scan("\udcff").leaves
+        assert leaf.data == b"\xff"
 
     def attached(self, format: Format, document: Document, block_text: str) -> str:
         """In an envelope there is always something sealed."""
