@@ -1,6 +1,6 @@
 """One document and its MAC: every chosen leaf under the data key, and the checks on the whole.
 
-sops's MAC (sops 3.13.3, sops.go) is an unkeyed SHA-512 over the values alone, one after the other,
+sops's MAC (sops 3.13.2, sops.go) is an unkeyed SHA-512 over the values alone, one after the other,
 stored encrypted.  It does not see keys of unencrypted values, types, nulls, empty values or where
 one value ends.  encconf adds a check that does, where sops looks for none: the nonce of the
 encrypted MAC, which GCM authenticates, is
