@@ -64,8 +64,8 @@ class Opened:
         """Which leaves the MAC covers (1), None for all."""
         return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
 
-    def check_mac(self) -> None:
-        """Raises MacMissingError or MacMismatchError."""
+    def check_mac(self, purpose: bytes = seal.ORDINARY) -> None:
+        """Raises MacMissingError or MacMismatchError; ``purpose`` as for `seal.check_mac`."""
         seal.check_mac(
             self.document,
             self.chosen.leaves,
@@ -73,6 +73,7 @@ class Opened:
             self.data_key,
             self.metadata.lastmodified,
             self.metadata.mac,
+            purpose,
         )
 
 
