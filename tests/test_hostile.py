@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import time
+from base64 import b64encode
+from textwrap import indent
 
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api
-from encconf.errors import EncconfError, LimitError, MetadataError, NotEncryptedError, ParseError
+from encconf.errors import (
+    EncconfError,
+    KeyAccessError,
+    LimitError,
+    MetadataError,
+    NotEncryptedError,
+    NotMyKeyError,
+    ParseError,
+)
 from encconf.formats import yaml
 from encconf.formats.yaml_text import content_end, line_start
+from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
+from encconf.keys.age import AgeKey as AgeRecipient
+from encconf.metadata import MAX_KEYS
 
 _LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -145,3 +159,82 @@ def test_depth_through_aliases_is_limited(age_key: AgeKey) -> None:
     text = nested_aliases(199)  # with the mapping around them, 200 levels
     out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
     assert api.decrypt(out, credentials=credentials(age_key)) == text
+
+
+# --- wrapped keys --------------------------------------------------------------------------------
+
+
+def armored(stanzas: bytes) -> str:
+    """An age file with these stanzas, which nobody can open."""
+    file = b"age-encryption.org/v1\n" + stanzas + b"--- " + b"A" * 43 + b"\n" + bytes(64)
+    lines = b64encode(file).decode()
+    body = "\n".join(lines[at : at + 64] for at in range(0, len(lines), 64))
+    return f"-----BEGIN AGE ENCRYPTED FILE-----\n{body}\n-----END AGE ENCRYPTED FILE-----\n"
+
+
+STANZA = b"-> X25519 " + b"A" * 43 + b"\n" + b"A" * 43 + b"\n"
+
+
+def with_wrapped(text: str, enc: str, times: int = 1) -> str:
+    """An encrypted YAML file with another age entry, in front of its own ones."""
+    entry = "        - enc: |\n" + indent(enc, " " * 12) + "          recipient: age1x\n"
+    return text.replace("    age:\n", "    age:\n" + entry * times)
+
+
+@pytest.mark.parametrize(
+    "stanzas",
+    [
+        STANZA * 2000,
+        STANZA * (STANZA_LIMIT + 1),
+        b"-> x " + b"y" * 100_000 + b"\n\n",
+        b"-> x " + b"y" * LINE_LIMIT + b"\n\n",
+        b"-> x\n" + (b"B" * 64 + b"\n") * LINES_LIMIT + b"\n",
+        b"-> x y\n\n" * LINES_LIMIT,
+        b"-> " + b"x " * 50_000 + b"x\n\n",
+        b"x\n" * 50_000,
+    ],
+)
+def test_b2_a_long_age_header_is_not_read(stanzas: bytes, age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
+    text = with_wrapped(plain, armored(stanzas))
+    started = time.monotonic()
+    assert api.loads(text, credentials=creds) == {"a": 1}  # our own entry opens it as before
+    alone = re.sub(r"(?s)(          recipient: age1x\n).*(    lastmodified)", r"\1\2", text)
+    with pytest.raises(EncconfError, match="more of a header than a data key needs|longer than 16 KiB"):
+        api.loads(alone, credentials=creds)
+    assert time.monotonic() - started < 1
+
+
+def test_b2_what_rops_and_large_rsa_keys_write_is_read(age_key: AgeKey) -> None:
+    """A stanza of noise, one of an RSA key of 16384 bits, and one for us."""
+    creds = credentials(age_key)
+    noise = b"-> x-grease abc " + b"q" * 265 + b"\n" + b"B" * 64 + b"\n" + b"A" * 40 + b"\n"
+    rsa = b"-> ssh-rsa AAAAAA\n" + (b"B" * 64 + b"\n") * 42 + b"A" * 43 + b"\n"
+    plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
+    for stanzas in (STANZA + noise, rsa, STANZA * STANZA_LIMIT):
+        assert api.loads(with_wrapped(plain, armored(stanzas)), credentials=creds) == {"a": 1}
+        with pytest.raises(NotMyKeyError):
+            AgeRecipient("age1x").unwrap(armored(stanzas), creds)
+
+
+@pytest.mark.parametrize("type", ["age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"])
+def test_b2_no_key_type_gets_a_long_wrapped_key(type: str, age_key: AgeKey) -> None:
+    """Neither a program nor a service is asked about more than 16 KiB."""
+    creds = credentials(age_key)
+    plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
+    block = re.sub(r"(?s)    age:\n.*(    lastmodified)", rf"    {type}: [{{enc: {'x' * 16385}}}]\n\1", plain)
+    with pytest.raises(KeyAccessError, match="its enc is longer than 16 KiB"):
+        api.loads(block, credentials=creds)
+
+
+def test_b2_the_wrapped_keys_of_a_file_are_limited_together(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
+    assert api.loads(with_wrapped(plain, armored(STANZA), MAX_KEYS - 1), credentials=creds) == {"a": 1}
+    assert api.loads(with_wrapped(plain, "x" * 16000, 32), credentials=creds) == {"a": 1}
+    for enc, times in (("x", MAX_KEYS), ("x" * 16000, 33)):
+        with pytest.raises(LimitError):
+            api.loads(with_wrapped(plain, enc, times), credentials=creds)
+        with pytest.raises(LimitError):
+            api.inspect(with_wrapped(plain, enc, times))
