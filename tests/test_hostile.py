@@ -172,7 +172,7 @@ def armored(stanzas: bytes) -> str:
     return f"-----BEGIN AGE ENCRYPTED FILE-----\n{body}\n-----END AGE ENCRYPTED FILE-----\n"
 
 
-STANZA = b"-> X25519 " + b"A" * 43 + b"\n" + b"A" * 43 + b"\n"
+STANZA = b"-> X25519 " + b"YWFh" * 10 + b"YWE" + b"\n" + b"A" * 43 + b"\n"
 
 
 def with_wrapped(text: str, enc: str, times: int = 1) -> str:
@@ -201,7 +201,7 @@ def test_b2_a_long_age_header_is_not_read(stanzas: bytes, age_key: AgeKey) -> No
     started = time.monotonic()
     assert api.loads(text, credentials=creds) == {"a": 1}  # our own entry opens it as before
     alone = re.sub(r"(?s)(          recipient: age1x\n).*(    lastmodified)", r"\1\2", text)
-    with pytest.raises(EncconfError, match="more of a header than a data key needs|longer than 16 KiB"):
+    with pytest.raises(EncconfError, match=r"more of a header than a data key needs|longer than 16 KiB"):
         api.loads(alone, credentials=creds)
     assert time.monotonic() - started < 1
 
