@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from encconf import keys
 from encconf.envelope import WrappedKey
-from encconf.errors import LimitError, MetadataError, NotEncryptedError
+from encconf.errors import MetadataError, NotEncryptedError
 from encconf.selection import Selection
 
 TYPE_CHECKING = False
@@ -83,8 +83,7 @@ class Metadata:
     def of(cls, document: Document) -> Metadata:
         """Read a document's block.
 
-        Raises NotEncryptedError if it has none, MetadataError if the block is malformed, LimitError if it
-        has more keys than any real one.
+        Raises NotEncryptedError if it has none, MetadataError if the block is malformed.
         """
         block = document.block
         if block is None:
@@ -200,11 +199,11 @@ def _groups(value: object) -> list[list[WrappedKey]]:
 
 
 def _limit(groups: list[list[WrappedKey]]) -> None:
-    """Raise LimitError for more keys than anyone has: each of them may be tried."""
+    """Raise MetadataError for more keys than anyone has: each of them may be tried."""
     if sum(map(len, groups)) > MAX_KEYS:
-        raise LimitError(f"the sops block has more than {MAX_KEYS} master keys")
+        raise MetadataError(f"the sops block has more than {MAX_KEYS} master keys")
     if sum(len(wrapped.enc) for group in groups for wrapped in group) > MAX_WRAPPED:
-        raise LimitError(f"the wrapped keys in the sops block are longer than {MAX_WRAPPED >> 10} KiB")
+        raise MetadataError(f"the wrapped keys in the sops block are longer than {MAX_WRAPPED >> 10} KiB")
 
 
 def _entries(group: list[WrappedKey]) -> dict[str, object]:

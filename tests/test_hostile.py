@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import time
 from base64 import b64encode
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from textwrap import indent
 
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
 
-from encconf import api
+from encconf import api, cli
 from encconf.errors import (
     EncconfError,
     KeyAccessError,
@@ -21,7 +23,7 @@ from encconf.errors import (
     NotMyKeyError,
     ParseError,
 )
-from encconf.formats import yaml
+from encconf.formats import module, yaml
 from encconf.formats.yaml_text import content_end, line_start
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient
@@ -234,7 +236,106 @@ def test_b2_the_wrapped_keys_of_a_file_are_limited_together(age_key: AgeKey) -> 
     assert api.loads(with_wrapped(plain, armored(STANZA), MAX_KEYS - 1), credentials=creds) == {"a": 1}
     assert api.loads(with_wrapped(plain, "x" * 16000, 32), credentials=creds) == {"a": 1}
     for enc, times in (("x", MAX_KEYS), ("x" * 16000, 33)):
-        with pytest.raises(LimitError):
+        with pytest.raises(MetadataError):
             api.loads(with_wrapped(plain, enc, times), credentials=creds)
-        with pytest.raises(LimitError):
+        with pytest.raises(MetadataError):
             api.inspect(with_wrapped(plain, enc, times))
+
+
+# --- aliases and paths ---------------------------------------------------------------------------
+
+KEPT = re.compile(r"(?ms)^sops:.*")
+
+
+def with_block(text: str, key: AgeKey) -> str:
+    """A YAML text with the block of another file, as somebody can make it without a key."""
+    found = KEPT.search(api.encrypt("z: 1\n", rule(key), credentials=credentials(key)))
+    assert found is not None
+    return text + found[0]
+
+
+def aliased(size: int, count: int, value: str = "'{}'") -> str:
+    return f"a_unencrypted: &a {value.format('x' * size)}\nb_unencrypted:\n" + "  - *a\n" * count
+
+
+ALIAS_BOMBS = {
+    "issue": aliased(20_000, 90_000),
+    "one value": aliased(600_000, 10_000),
+    "a list": aliased(20_000, 40_000, "[{}]"),
+    "a key": aliased(1000, 40_000, "{{{}: 1}}"),
+    "nested": "a_unencrypted: &a0 ['{}']\n".format("x" * 1000)
+    + "".join(f"b{n}_unencrypted: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]\n" for n in range(1, 6)),
+    "in the block": "sops:\n  unencrypted_suffix: _unencrypted\n  x: &a '{}'\nb_unencrypted:\n".format(
+        "x" * 20_000
+    )
+    + "  - *a\n" * 90_000,
+}
+
+
+@pytest.mark.parametrize("name", ALIAS_BOMBS)
+@pytest.mark.parametrize("verb", ["loads", "decrypt", "inspect"])
+def test_b1_aliases_are_limited_in_bytes(name: str, verb: str, age_key: AgeKey) -> None:
+    text = ALIAS_BOMBS[name]
+    text = text if "sops:" in text else with_block(text, age_key)
+    arguments = {} if verb == "inspect" else {"credentials": credentials(age_key)}
+    started = time.process_time()
+    with pytest.raises(LimitError, match="aliases stand for more than 16 MiB"):
+        getattr(api, verb)(text, **arguments)
+    assert time.process_time() - started < 2
+
+
+def test_b1_many_aliases_of_long_values_are_opened(age_key: AgeKey) -> None:
+    text = aliased(16_000, 1000)
+    out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
+    started, before = time.process_time(), getrusage(RUSAGE_SELF).ru_maxrss
+    assert api.decrypt(out, credentials=credentials(age_key)) == text
+    assert api.loads(out, credentials=credentials(age_key))["b_unencrypted"] == ["x" * 16_000] * 1000
+    assert time.process_time() - started < 3
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 150 << 10  # of which the dict has 16 MB
+
+
+@pytest.mark.parametrize("format", ["yaml", "json", "ini", "toml"])
+def test_b1_long_paths_are_limited(format: str) -> None:
+    """One long key with many values below it: whatever spells a path of each would take minutes."""
+    key, count = "k" * 60_000, 25_000
+    if format == "yaml":
+        text = f"? {key}\n:\n" + "".join(f"  b{n}: 1\n" for n in range(count))
+    elif format == "json":
+        text = f'{{"{key}": {{' + ", ".join(f'"b{n}": 1' for n in range(count)) + "}}"
+    else:
+        text = f"[{key}]\n" + "".join(f"b{n} = 1\n" for n in range(count))
+    started = time.process_time()
+    with pytest.raises(LimitError, match="too long altogether"):
+        module(format).scan(text)
+    assert time.process_time() - started < 3
+    module(format).scan(text.replace(key, "k" * 1000))
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_b1_too_little_memory_is_an_error_of_its_own(
+    error: type[Exception], age_key: AgeKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
+    file = tmp_path / "f.yaml"
+    file.write_text(out)
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(yaml, "scan", fails)
+    for call in (api.loads, api.loads_all, api.decrypt, api.inspect):
+        with pytest.raises(LimitError, match="than there is"):
+            call(out)  # type: ignore[operator]
+    with pytest.raises(LimitError, match="than there is"):
+        api.encrypt("a: 1\n", rule(age_key))
+    with pytest.raises(LimitError, match="than there is"):
+        api.load_config(file)
+    for argv in (
+        ["decrypt", str(file)],
+        ["check", str(file)],
+        ["get", str(file), "a"],
+        ["git", "textconv", str(file)],
+    ):
+        cli.main(argv)
+        assert "internal" not in capfd.readouterr().err

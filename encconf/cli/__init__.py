@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.errors import EncconfError, UsageError
+from encconf.errors import EncconfError, LimitError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,9 +93,15 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 141
+    except (MemoryError, RecursionError) as error:
+        what = "memory" if isinstance(error, MemoryError) else "stack"
+        limit = LimitError(f"this takes more {what} than there is")
     except Exception as error:
         return _unexpected(error, console, failure or 1)
-    return 0
+    else:
+        return 0
+    console.error(limit)
+    return failure or limit.exit_code
 
 
 def _is_audited() -> bool:
