@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import time
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from textwrap import indent
@@ -12,8 +16,10 @@ from textwrap import indent
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
+from project import Project
 
-from encconf import api, cli
+from encconf import api, cli, sources
+from encconf.credentials import Credentials
 from encconf.errors import (
     EncconfError,
     KeyAccessError,
@@ -339,3 +345,78 @@ def test_b1_too_little_memory_is_an_error_of_its_own(
     ):
         cli.main(argv)
         assert "internal" not in capfd.readouterr().err
+
+
+# --- pipes in the place of files -----------------------------------------------------------------
+
+
+def outcome(project: Project, *argv: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """The exit code, and what a command says, which must not be that of a bug."""
+    done = subprocess.run(
+        [sys.executable, "-m", "encconf", *argv],
+        cwd=project.folder,
+        env={**project.environ, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "internal" not in done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["decrypt", "p.yaml"],
+        ["encrypt", "p.yaml"],
+        ["set", "p.yaml", "a", "1"],
+        ["get", "p.yaml", "a"],
+        ["edit", "p.yaml"],
+        ["check", "p.yaml"],
+        ["access", "p.yaml"],
+        ["explain", "p.yaml"],
+        ["updatekeys", "-y", "p.yaml"],
+        ["rotate", "p.yaml"],
+        ["exec", "p.yaml", "--", "true"],
+        ["git", "textconv", "p.yaml"],
+    ],
+    ids=lambda argv: " ".join(argv[:2]),
+)
+def test_b7_no_command_waits_for_a_file_that_is_a_pipe(sealed: Project, argv: list[str]) -> None:
+    os.mkfifo(sealed.path("p.yaml"))
+    started = time.monotonic()
+    _, said = outcome(sealed, *argv)
+    assert time.monotonic() - started < 20
+    if argv[0] not in ("check", "access", "explain", "git"):
+        assert "no program writes to it" in said
+
+
+def test_b7_nor_for_a_configuration_or_a_key_that_is_one(sealed: Project) -> None:
+    encrypted = next(path for path in sealed.folder.iterdir() if ".enc." in path.name)
+    os.mkfifo(sealed.path("key.pipe"))
+    started = time.monotonic()
+    environ = {"SOPS_AGE_KEY_FILE": str(sealed.path("key.pipe"))}
+    (sealed.folder / ".sops.yaml").rename(sealed.path("rules"))
+    code, said = outcome(sealed, "decrypt", str(encrypted), environ={**environ, "SOPS_AGE_KEY": ""})
+    assert code == 128
+    assert "no program writes to it" in said
+    os.mkfifo(sealed.path(".sops.yaml"))
+    for line in ("encrypt secrets.yaml", "check", "access", "explain x.yaml", f"updatekeys {encrypted}"):
+        outcome(sealed, *line.split())
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("variable", ["VAULT_TOKEN_FILE", "VAULT_SECRET_ID_FILE", "HOME"])
+def test_b7_nor_for_a_token(variable: str, tmp_path: Path) -> None:
+    pipe = tmp_path / (".vault-token" if variable == "HOME" else "pipe")
+    os.mkfifo(pipe)
+    environ = {"VAULT_ADDR": "https://127.0.0.1:9", "HOME": str(tmp_path), variable: str(pipe)}
+    if variable == "HOME":
+        environ["HOME"] = str(tmp_path)
+    if variable == "VAULT_SECRET_ID_FILE":
+        environ |= {"VAULT_AUTH_METHOD": "approle", "VAULT_ROLE_ID": "r"}
+    with pytest.raises(EncconfError, match="no program writes to it"):
+        sources.fetch("vault:secret/app#x", Credentials(environ, home=str(tmp_path)))

@@ -16,7 +16,7 @@ from _thread import allocate_lock
 from binascii import a2b_base64, b2a_base64
 
 from encconf.credentials import printable
-from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingExtraError, NotMyKeyError
 from encconf.keys import member, shorten
 
 TYPE_CHECKING = False
@@ -538,9 +538,10 @@ def _field(data: bytes, at: int) -> tuple[bytes, int]:
 def _public_beside(path: str) -> str:
     """The key in ``PATH.pub``, or ""."""
     try:
-        with open(f"{path}.pub", encoding="utf-8") as file:
-            return " ".join(file.read(1 << 16).split()[:2])
-    except (OSError, ValueError):
+        from encconf import fileio
+
+        return " ".join(fileio.read_bytes(f"{path}.pub", regular=True, limit=1 << 16).decode().split()[:2])
+    except (InputError, ValueError):
         return ""
 
 
