@@ -2,8 +2,8 @@
 
 A child process gets one text at a time and does what a reader does with a file that somebody else has
 changed: `loads_all`, `decrypt`, `inspect`, and on the command line `check` and `decrypt`.  It may succeed
-or raise EncconfError.  Anything else is a finding: another exception, an internal error, memory or time beyond the
-limits, a child that dies.
+or raise EncconfError.  Anything else is a finding: another exception, an internal error, memory or time
+beyond the limits, a child that dies.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ NAMES = {  # by format
 
 PLAIN = {
     "yaml": '# c\na: secret\nb: {x: 1, y: [1.5, true, ~, ""]}\nl:\n  - # in\n    k: |\n      two\n'
-    "      lines\n  - !!binary aGk=\nanchor: &a {z: 2024-01-02T03:04:05Z}\nalias: *a\nopen_unencrypted: 0x1F\n",
+    "      lines\n  - !!binary aGk=\nanchor: &a {z: 2024-01-02T03:04:05Z}\nalias: *a\n"
+    "open_unencrypted: 0x1F\n",
     "json": '{"a": "secret", "b": {"x": 1, "y": [1.5, true, null, ""]}, '
     '"open_unencrypted": [1e3, "\\u00e9"]}\n',
     "dotenv": "# c\nA=secret\nB='two words'\nC=\"a\\nb\"\nOPEN_unencrypted=1\nEMPTY=\n",
