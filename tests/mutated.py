@@ -310,7 +310,7 @@ def work(pipe: Connection, identities: str, folder: str) -> None:
         text, format = pipe.recv()
         wrong: list[str] = []
         file = Path(folder) / NAMES[format]
-        file.write_bytes(text.encode(errors="surrogateescape" if format == "binary" else "replace"))
+        file.write_bytes(text.encode(errors="surrogatepass"))
         for name, step in _steps(text, format, file, creds):
             gc.collect()
             _forget()
@@ -384,7 +384,7 @@ def main(minutes: float, seed: int) -> int:
         if found := child.run(changed, format):
             wrong += 1
             kept = Path(tempfile.gettempdir()) / f"encconf-mutated-{seed + count}-{NAMES[format]}"
-            kept.write_bytes(changed.encode(errors="replace"))
+            kept.write_bytes(changed.encode(errors="surrogatepass"))
             print(f"mutated, seed {seed + count} ({kept}):", *found, sep="\n  ", flush=True)
         count += 1
     child.close()

@@ -18,7 +18,7 @@ from engine import credentials, rule
 from oracle import AgeKey
 from project import Project
 
-from encconf import api, cli, sources
+from encconf import api, changes, cli, sources
 from encconf.credentials import Credentials
 from encconf.errors import (
     EncconfError,
@@ -420,3 +420,33 @@ def test_b7_nor_for_a_token(variable: str, tmp_path: Path) -> None:
         environ |= {"VAULT_AUTH_METHOD": "approle", "VAULT_ROLE_ID": "r"}
     with pytest.raises(EncconfError, match="no program writes to it"):
         sources.fetch("vault:secret/app#x", Credentials(environ, home=str(tmp_path)))
+
+
+# --- paths, values and the command line ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [".a", "[0]", '["a"]'])
+@pytest.mark.parametrize("verb", ["set", "unset", "get"])
+def test_b8_a_path_has_as_many_steps_as_a_document(sealed: Project, verb: str, step: str) -> None:
+    encrypted = next(path.name for path in sealed.folder.iterdir() if ".enc." in path.name)
+    value = ["1"] if verb == "set" else []
+    code, said = outcome(sealed, verb, encrypted, step * 2000, *value)
+    assert code == 91
+    assert "the path has more than 200 steps" in said
+    code, said = outcome(sealed, verb, encrypted, step * 200, *value)
+    assert "more than 200 steps" not in said
+
+
+@pytest.mark.parametrize("depth", [150, 400, 900, 5000])
+def test_b8_a_value_that_nests_deep(sealed: Project, depth: int) -> None:
+    encrypted = next(path.name for path in sealed.folder.iterdir() if ".enc." in path.name)
+    code, _ = outcome(sealed, "set", encrypted, "k", "--json", "[" * depth + "]" * depth)
+    assert (code == 0) is (depth < 200)
+
+
+def test_b8_the_library_says_it_too(age_key: AgeKey) -> None:
+    out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
+    with pytest.raises(EncconfError):
+        changes.set_value(out, ("a",) * 2000, "x", format="yaml", credentials=credentials(age_key))
+    with pytest.raises(EncconfError):
+        changes.unset(out, ("a",) * 2000, format="yaml", credentials=credentials(age_key))
