@@ -122,19 +122,41 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
 
 _FORMS = {
     "int": re.compile(rb"-?(?:0|[1-9][0-9]{0,18})\Z"),
-    "float": re.compile(rb"[-+]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?|[iI]nf)\Z|NaN\Z"),
+    # Go spells what is infinite +Inf, Rust inf.
+    "float": re.compile(
+        rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]Inf|-?inf|NaN)\Z"
+    ),
     "bool": re.compile(rb"(?:[tT]rue|TRUE|[fF]alse|FALSE|[tTfF01])\Z"),
     "time": re.compile(
-        rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
+        rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?"
+        rb"(?:Z|[-+]([0-9]{2}):([0-9]{2}))\Z"
     ),
 }
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def _is_of(leaf: Leaf, type: str) -> bool:
     """Whether decrypted bytes are of the form that sops writes for a type; a comment only in a list."""
     if type == "comment":
         return isinstance(leaf.step, int)
-    return leaf.data is not None and _FORMS[type].match(leaf.data) is not None
+    match = _FORMS[type].match(leaf.data or b"")
+    if match is None:
+        return False
+    if type == "time":
+        return _exists(*(int(part or 0) for part in match.groups()))
+    # A number that is not finite is spelled in letters, and no other is.
+    return type != "float" or match[0][-1:].isalpha() or abs(float(match[0])) <= sys.float_info.max
+
+
+def _exists(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, zone_hour: int, zone_minute: int
+) -> bool:
+    """Whether there is such a date and time; Go has a year 0."""
+    if not (1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+        return False
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = 28 if month == 2 and not leap else _DAYS[month - 1]
+    return 1 <= day <= days and zone_hour < 24 and zone_minute < 60
 
 
 def _counted(document: Document, chosen: bytearray, only_encrypted: bool) -> Iterable[Leaf]:

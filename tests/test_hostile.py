@@ -450,3 +450,22 @@ def test_b8_the_library_says_it_too(age_key: AgeKey) -> None:
         changes.set_value(out, ("a",) * 2000, "x", format="yaml", credentials=credentials(age_key))
     with pytest.raises(EncconfError):
         changes.unset(out, ("a",) * 2000, format="yaml", credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize("format", ["yaml", "json", "dotenv", "ini", "toml", "binary"])
+def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -> None:
+    for text in (
+        "\ud800",
+        "a=\ud800\n",
+        "a: \ud800\n",
+        '{"a": "\ud800"}',
+        'a = "\ud800"\n',
+        "[s]\na = \udfff\n",
+    ):
+        for call in (api.loads, api.decrypt):
+            with pytest.raises(EncconfError):
+                call(text, format=format, credentials=credentials(age_key))  # type: ignore[operator]
+        with pytest.raises(EncconfError):
+            api.inspect(text, format=format)
+        with pytest.raises(EncconfError):
+            api.encrypt(text, rule(age_key), format=format, credentials=credentials(age_key))

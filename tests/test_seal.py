@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha512
 from pathlib import Path
 
 import pytest
@@ -355,3 +356,51 @@ def test_b4_dates_of_sops_count(age_key: AgeKey, date: str) -> None:
     assert api.loads(sealed_by_another(out, data_key, date=date), credentials=credentials(age_key)) == {
         "a": 1
     }
+
+
+SPELLED = {
+    "time": [
+        *("2024-02-29T00:00:00Z", "2024-12-31T23:59:59.999999999+23:59", "1900-02-28T00:00:00-00:00"),
+        *("9999-99-99T00:00:00Z", "2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2024-04-31T00:00:00Z"),
+        *("2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:00:60Z", "2024-00-01T00:00:00Z"),
+        *("2024-01-00T00:00:00Z", "2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00+00:60", "2024-01-01"),
+    ],
+    "float": [
+        *("1.5", "-0", "1e308", "+Inf", "-Inf", "NaN", "1" * 308, "5e-324", "0.1e-400"),
+        *("Inf", "INF", "inf.0", "1e309", "-1e999", "9" * 400, "1e9999", "nan", "0x1p3", "1_0", ""),
+    ],
+    "int": ["0", "-1", "9223372036854775807", "1e3", "0x1F", "01", "--1", "1.0"],
+    "bool": ["true", "False", "1", "yes", "TRue", ""],
+}
+
+
+@pytest.mark.parametrize("type", SPELLED)
+@pytest.mark.parametrize("format", ["yaml", "json"])
+def test_b11_the_command_line_and_the_library_refuse_the_same(
+    age_key: AgeKey, type: str, format: str
+) -> None:
+    """Whoever holds the key can encrypt any bytes under any type."""
+    text = "a: x\n" if format == "yaml" else '{"a": "x"}'
+    out = api.encrypt(text, rule(age_key), format=format, credentials=credentials(age_key))
+    _, data_key, _ = opened(out, format, age_key)
+    accepted = 0
+    for spelled in SPELLED[type]:
+        enc = Encryptor(data_key)(type, spelled.encode(), b"a:")
+        bent = re.sub(r"ENC\[[^\]]*type:str\]", enc, out, count=1)
+        date = re.search(r'lastmodified"?: "?([^",\n]+)', bent)
+        old = re.search(r'"?mac"?: "?(ENC\[[^\]]+\])', bent)
+        assert date is not None
+        assert old is not None
+        value = sha512(spelled.encode()).hexdigest().upper()
+        bent = bent.replace(old[1], Encryptor(data_key)("str", value.encode(), date[1].encode()))
+        refused = []
+        for call in (api.loads, api.decrypt):
+            try:
+                call(bent, format=format, credentials=credentials(age_key))  # type: ignore[operator]
+                refused.append(False)
+            except EncconfError:
+                refused.append(True)
+        if format == "yaml" or not spelled.endswith(("Inf", "NaN")):  # which JSON cannot spell
+            assert refused in ([True, True], [False, False]), spelled
+        accepted += not refused[0]
+    assert 2 <= accepted < len(SPELLED[type])
