@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import wraps
 
 from encconf import formats, seal
 from encconf.cipher import KEY_SIZE, PREFIX, split, unlock
@@ -22,6 +23,7 @@ from encconf.errors import (
     EmitError,
     EncconfError,
     InputError,
+    LimitError,
     MacMismatchError,
     UnmergedError,
     UsageError,
@@ -33,7 +35,7 @@ from encconf.selection import DEFAULT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, ParamSpec, TypeVar
 
     from encconf.config import Rule
     from encconf.formats import Format
@@ -41,7 +43,26 @@ if TYPE_CHECKING:
     from encconf.references import Resolve
     from encconf.selection import Chosen, Selection
 
+    P = ParamSpec("P")
+    T = TypeVar("T")
     Notify = Callable[[str], None]
+
+
+def bounded(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a file that takes more memory or stack than there is be refused as what it is.
+
+    The bounds of the formats are meant to come first: this is for small machines, and deep callers.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except (MemoryError, RecursionError) as error:
+            what = "memory" if isinstance(error, MemoryError) else "stack"
+        raise LimitError(f"the file takes more {what} than there is") from None
+
+    return call
 
 
 class Opened:
@@ -64,8 +85,8 @@ class Opened:
         """Which leaves the MAC covers (1), None for all."""
         return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
 
-    def check_mac(self) -> None:
-        """Raises MacMissingError or MacMismatchError."""
+    def check_mac(self, purpose: bytes = seal.ORDINARY) -> None:
+        """Raises MacMissingError or MacMismatchError; ``purpose`` as for `seal.check_mac`."""
         seal.check_mac(
             self.document,
             self.chosen.leaves,
@@ -73,6 +94,7 @@ class Opened:
             self.data_key,
             self.metadata.lastmodified,
             self.metadata.mac,
+            purpose,
         )
 
 
@@ -123,6 +145,7 @@ def _as_older_sops(format: Format, opened: Opened) -> bool:
 # --- loading -------------------------------------------------------------------------------------
 
 
+@bounded
 def load_config(
     path: str | os.PathLike[str],
     *,
@@ -160,6 +183,7 @@ def load_config(
         raise error.about(name) from error.__cause__
 
 
+@bounded
 def load_configs(
     paths: Sequence[str | os.PathLike[str]],
     *,
@@ -209,6 +233,7 @@ def load_configs(
     return found
 
 
+@bounded
 def loads(
     text: str,
     *,
@@ -232,6 +257,7 @@ def _only(trees: list[dict[str, object]]) -> dict[str, object]:
     return trees[0]
 
 
+@bounded
 def loads_all(
     text: str,
     *,
@@ -326,6 +352,7 @@ def _values(document: Document) -> list[dict[str, object]]:
 # --- decrypting ----------------------------------------------------------------------------------
 
 
+@bounded
 def decrypt(
     text: str,
     *,
@@ -344,6 +371,7 @@ def decrypt(
     return plain_text(opened)
 
 
+@bounded
 def open_text(
     text: str,
     *,
@@ -529,6 +557,7 @@ def _all_places(document: Document) -> list[bytes]:
 # --- encrypting ----------------------------------------------------------------------------------
 
 
+@bounded
 def encrypt(
     text: str,
     rule: Rule | None = None,
@@ -971,6 +1000,7 @@ class Inspection:
         self.plain = len(document.leaves) - self.encrypted
 
 
+@bounded
 def inspect(text: str, *, format: str = "yaml") -> Inspection:
     """Read an encrypted text's ``sops`` block, without a key.
 

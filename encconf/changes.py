@@ -88,6 +88,7 @@ def _no_key(node: dict[str, object], step: str | int, here: str) -> PathNotFound
     return PathNotFoundError(f"there is nothing at {here}", hint=hint)
 
 
+@api.bounded
 def set_value(
     text: str,
     path: Path,
@@ -117,6 +118,7 @@ def set_value(
     return _again(opened, before, after, credentials, ignore_mac, check, notify)
 
 
+@api.bounded
 def unset(
     text: str,
     path: Path,
@@ -133,6 +135,7 @@ def unset(
     return _again(opened, before, after, credentials, ignore_mac, None, notify)
 
 
+@api.bounded
 def update(
     text: str,
     plain: str,

@@ -14,7 +14,15 @@ import os
 import sys
 from _thread import RLock, allocate_lock
 
-from encconf.errors import DuplicateKeyTypeError, MasterKeyError, SourceError, UsageError
+from encconf.errors import (
+    DuplicateKeyTypeError,
+    InputError,
+    LimitError,
+    MasterKeyError,
+    MissingFileError,
+    SourceError,
+    UsageError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -365,20 +373,18 @@ class AgeSource:
         return data
 
     def _read_file(self, credentials: Credentials) -> bytes | None:
-        path = expanded(self.where or "", credentials.home)
+        from encconf import fileio
+
         try:
-            with open(path, "rb") as file:
-                data = file.read(IDENTITY_LIMIT + 1)
-        except (FileNotFoundError, NotADirectoryError):
+            return fileio.read_bytes(expanded(self.where or "", credentials.home), limit=IDENTITY_LIMIT)
+        except MissingFileError:
             self.found = "not there"
             self.broken = self.variable is not None
             return None
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise _UnusableError(f"cannot be read: {(reason or 'not a path').lower()}") from None
-        if len(data) > IDENTITY_LIMIT:
-            raise _UnusableError("larger than any identity file")
-        return data
+        except LimitError:
+            raise _UnusableError("larger than any identity file") from None
+        except InputError as error:
+            raise _UnusableError(error.message) from None
 
     def _run(self, recipient: str, credentials: Credentials) -> bytes | None:
         import shlex

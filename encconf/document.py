@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from encconf.errors import LimitError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -181,6 +183,18 @@ class Document:
 
 
 Edit = tuple[int, int, str]
+
+
+MAX_PATHS = 32 << 20
+"""How many characters the paths of all values may have (32 Mi), beside `PATHS_PER_CHARACTER` × the text's."""
+PATHS_PER_CHARACTER = 16
+
+
+def limit_paths(document: Document) -> None:
+    """Raise LimitError where one long key, with many values below it, makes the paths a bomb."""
+    found = sum([len(leaf.scope.aad) for leaf in document.leaves])
+    if found > MAX_PATHS + PATHS_PER_CHARACTER * len(document.text):
+        raise LimitError("the keys on the paths of the document are too long altogether")
 
 
 def hash_comment(plain: str) -> str | None:

@@ -293,6 +293,7 @@ class _Opening:
         """What is inside; raises BadKeyError or MasterKeyError."""
         if not wrapped.enc:
             raise MasterKeyError("its entry holds no wrapped data key")
+        keys.check_size(wrapped.enc)
 
         def ask(key: MasterKey) -> bytes:
             if _elsewhere(self._credentials):

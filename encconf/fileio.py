@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LIMIT = 64 << 20
 """The largest file that is read, in bytes (64 MiB)."""
 
+PIPE_PATIENCE = 2.0
+"""How long a program has to open a pipe that is read, in seconds; once it has, it may take its time."""
+
 LOCK_PATIENCE = 10.0
 """How long a write waits for another one in the same folder, in seconds."""
 
@@ -124,8 +127,8 @@ def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
     return text
 
 
-def read_bytes(path: str, *, regular: bool = False, own: bool = False) -> bytes:
-    """The bytes of a file; errors as for `read_text`.
+def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: int | None = None) -> bytes:
+    """The bytes of a file, at most ``limit`` (by default `LIMIT`); errors as for `read_text`.
 
     ``regular`` refuses pipes, too, so that nobody is waited for; ``own`` refuses what others than this
     user and root can have written.
@@ -144,15 +147,16 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False) -> bytes:
     try:
         state = os.fstat(descriptor)
         kind = state.st_mode
+        head = b""
         if stat.S_ISFIFO(kind) and not regular:
-            _await_writer(descriptor)
+            head = _await_writer(descriptor)
         elif not stat.S_ISREG(kind):
             other = "no regular file" if regular else "neither a regular file nor a pipe"
             what = "a folder" if stat.S_ISDIR(kind) else other
             raise InputError(f"cannot be read: it is {what}")
         if own and hasattr(os, "geteuid"):
             _refuse_foreign(state)
-        return _read_all(descriptor)
+        return head + _read_all(descriptor, limit)
     except InputError as error:
         raise error.about(path) from None
     except OSError as error:
@@ -189,25 +193,41 @@ def decode(data: bytes, *, binary: bool = False) -> str:
         ) from None
 
 
-def _read_all(descriptor: int) -> bytes:
+def _read_all(descriptor: int, limit: int | None = None) -> bytes:
+    limit = LIMIT if limit is None else limit
     chunks = []
     size = 0
     while chunk := os.read(descriptor, _CHUNK):
         chunks.append(chunk)
         size += len(chunk)
-        if size > LIMIT:
-            raise LimitError(f"larger than {LIMIT >> 20} MiB")
+        if size > limit:
+            raise LimitError(
+                f"larger than {limit >> 20} MiB" if limit >> 20 else f"larger than {limit >> 10} KiB"
+            )
     return b"".join(chunks)
 
 
-def _await_writer(descriptor: int) -> None:
-    """Without this, a pipe that nobody has opened for writing yet would look empty."""
+def _await_writer(descriptor: int) -> bytes:
+    """What a program has written first to a pipe, if anything.
+
+    Without this, a pipe that no program has opened for writing yet would look empty, and if none ever does,
+    it would be waited for.  Raises InputError.
+    """
     import select
 
-    os.set_blocking(descriptor, True)
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
-    waiting.poll()
+    head = b""
+    if not waiting.poll(PIPE_PATIENCE * 1000):
+        try:
+            head = os.read(descriptor, _CHUNK)
+        except BlockingIOError:  # some program has opened it
+            pass
+        else:
+            if not head:
+                raise InputError("cannot be read: it is a pipe, and no program writes to it")
+    os.set_blocking(descriptor, True)
+    return head
 
 
 # --- writing -------------------------------------------------------------------------------

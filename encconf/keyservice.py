@@ -26,7 +26,7 @@ from encconf.errors import (
     NotMyKeyError,
     UsageError,
 )
-from encconf.keys import service
+from encconf.keys import check_size, service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ class _Desk:
 
     def decrypt(self, request: bytes, context: Any) -> bytes:
         def use(key: MasterKey, enc: bytes, credentials: Credentials) -> bytes:
-            data_key = key.unwrap(enc.decode(), credentials)
+            check_size(text := enc.decode())
+            data_key = key.unwrap(text, credentials)
             if len(data_key) not in service.DATA_KEY_SIZES:
                 raise MasterKeyError("what was inside is no data key")
             return data_key

@@ -34,6 +34,10 @@ UNMERGED = (CONFLICT, PARENTS)
 
 _OWN = frozenset({"key_groups", "shamir_threshold", "lastmodified", "mac", "version", LAYOUT})
 _MAX_GROUPS = 255
+MAX_KEYS = 1000
+"""How many master keys a file may have."""
+MAX_WRAPPED = 512 << 10
+"""How long all wrapped data keys of a file may be together, in characters (512 KiB)."""
 
 
 class Metadata:
@@ -97,6 +101,7 @@ class Metadata:
                 unknown[name] = value
         group = _group(flat, "sops")
         groups = [group] if group else _groups(block.get("key_groups"))
+        _limit(groups)
         threshold = block.get("shamir_threshold") or 0
         if isinstance(threshold, str) and threshold.isdecimal() and len(threshold) < 4:
             threshold = int(threshold)
@@ -191,6 +196,14 @@ def _groups(value: object) -> list[list[WrappedKey]]:
             raise MetadataError(f"key_groups[{number}] in the sops block is not a mapping")
         groups.append(_group(members, f"key_groups[{number}]"))
     return groups
+
+
+def _limit(groups: list[list[WrappedKey]]) -> None:
+    """Raise MetadataError for more keys than anyone has: each of them may be tried."""
+    if sum(map(len, groups)) > MAX_KEYS:
+        raise MetadataError(f"the sops block has more than {MAX_KEYS} master keys")
+    if sum(len(wrapped.enc) for group in groups for wrapped in group) > MAX_WRAPPED:
+        raise MetadataError(f"the wrapped keys in the sops block are longer than {MAX_WRAPPED >> 10} KiB")
 
 
 def _entries(group: list[WrappedKey]) -> dict[str, object]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 END: Final = 1 << 62
 """``[]`` in a path: behind the last item of a list."""
 
+MAX_STEPS = 200
+"""How many steps a path may have: as many levels as a document."""
+
 _HINT = 'a path looks like a.b[0], or in sops\'s spelling like ["a"]["b"][0]'
 _STEP = re.compile(
     r"""
@@ -53,7 +56,7 @@ def parse(text: str) -> Path:
         else:
             path.append(END if match[2] is None and match[3] is None else match[2] or match[3] or "")
         at = match.end()
-    return tuple(path)
+    return _limited(path)
 
 
 def parse_sops(text: str) -> Path:
@@ -74,6 +77,12 @@ def parse_sops(text: str) -> Path:
             path.append(int(step))
         else:
             raise PathSyntaxError(f"component {part} is neither a quoted key nor a number", hint=_HINT)
+    return _limited(path)
+
+
+def _limited(path: list[str | int]) -> Path:
+    if len(path) > MAX_STEPS:
+        raise PathSyntaxError(f"the path has more than {MAX_STEPS} steps", hint=_HINT)
     return tuple(path)
 
 

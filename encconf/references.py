@@ -70,7 +70,9 @@ class Resolve:
     """Which references may be resolved, and how long that may take.
 
     ``schemes`` are words (``vault``: every address of that kind) and beginnings of addresses
-    (``env:APP_``, ``file:/run/secrets/``, ``azkv:my-vault/``); by default those of `ASKED`.  ``hosts`` are
+    (``env:APP_``, ``file:/run/secrets/``, ``azkv:my-vault/``); by default those of `ASKED`.  Whose secrets
+    are read, and as whom, the environment says alone; what an address may choose there is named behind a
+    question mark (``vault:secret/app/?namespace=team``, ``awssm?role_arn=arn:…``).  ``hosts`` are
     servers that addresses may name, and that get this program's credentials then, beside those that
     VAULT_ADDR and its like name, and the domains of Azure Key Vault: ``vault2.example.com:8200``, with
     ``http://`` if there is no TLS.  ``timeout`` is how long all may take together, and ``call_timeout``
@@ -97,7 +99,7 @@ class Resolve:
         self.timeout = timeout
         self.call_timeout = call_timeout
         for entry in self.schemes:
-            scheme = entry.partition(":")[0]
+            scheme = _beginning(entry)[0].partition(":")[0]
             if scheme not in sources.TABLE and scheme not in ASKED:
                 from difflib import get_close_matches
 
@@ -123,14 +125,16 @@ class Resolve:
         except UsageError as error:
             raise UsageError(f"ENCCONF_REF_ALLOW: {error.message}", hint=error.hint) from None
 
-    def allows(self, uri: Uri) -> bool:
-        """Whether an address is of an allowed kind."""
-        whole = f"{uri.scheme}:{_name(uri)}"
+    def allows(self, uri: Uri, home: str | None = None) -> bool:
+        """Whether an address is of an allowed kind; ``home`` is the folder that ``~`` stands for."""
+        return any(_matches(uri, _beginning(entry)[0], home) for entry in self.schemes)
+
+    def lets_choose(self, uri: Uri, name: str) -> bool:
+        """Whether an address may have the setting ``name`` that it has."""
+        wanted = (name, uri.query[name])
         for entry in self.schemes:
-            if entry == uri.scheme:
-                return True
-            # A beginning says nothing about what a path leaves by its back door.
-            if ":" in entry and whole.startswith(entry) and ".." not in uri.path.split("/"):
+            beginning, settings = _beginning(entry)
+            if wanted in settings and _matches(uri, beginning, None):
                 return True
         return False
 
@@ -139,6 +143,31 @@ class Resolve:
             f"Resolve(schemes={self.schemes!r}, hosts={sorted(self.hosts)!r}, "
             f"timeout={self.timeout:g}, call_timeout={self.call_timeout:g})"
         )
+
+
+def _beginning(entry: str) -> tuple[str, list[tuple[str, str]]]:
+    """The word or beginning of an entry of ``schemes``, and the settings that it allows."""
+    beginning, mark, settings = entry.partition("?")
+    if not mark or beginning.partition(":")[0] not in ASKED:  # part of a path, or of a command
+        return entry, []
+    pairs = (each.partition("=") for each in settings.split("&"))
+    return beginning, [(name, value) for name, _, value in pairs]
+
+
+def _matches(uri: Uri, beginning: str, home: str | None) -> bool:
+    """Whether an address is of a kind, or begins so: for a file wherever its links lead."""
+    if beginning == uri.scheme:
+        return True
+    # A beginning says nothing about what a path leaves by its back door.
+    if ":" not in beginning or ".." in uri.path.split("/"):
+        return False
+    if not f"{uri.scheme}:{_name(uri)}".startswith(beginning):
+        return False
+    if beginning == "file:" or uri.scheme != "file":
+        return True
+    folder, slash, base = expanded(beginning.removeprefix("file:"), home).rpartition("/")
+    inside = os.path.join(os.path.realpath(folder or slash or "."), base)
+    return os.path.realpath(expanded(uri.path, home)).startswith(inside)
 
 
 _HOST = re.compile(
@@ -260,7 +289,7 @@ def _checked(address: str, rules: Resolve, credentials: Credentials, keys: set[t
     if not address:
         raise SourceError("a reference inside a reference is not resolved", hint="write the address out")
     uri = sources.parse(address)
-    if not rules.allows(uri):
+    if not rules.allows(uri, credentials.home):
         raise SourceError(
             f"references to {uri.scheme}: are not allowed here",
             reason="denied",
@@ -325,6 +354,31 @@ def _name(uri: Uri) -> str:
     return name_in(uri)
 
 
+_VAULT: Final = {
+    name: tuple(f"{prefix}_{variable}" for prefix in ("VAULT", "BAO") for variable in variables)
+    for name, variables in {
+        "namespace": ("NAMESPACE",),
+        "auth_method": ("AUTH_METHOD",),
+        "role_id": ("ROLE_ID", "ROLE"),
+        "secret_id": ("SECRET_ID",),
+        "username": ("USERNAME",),
+    }.items()
+}
+_AWS: Final = {"profile": ("ENCCONF_AWS_PROFILE", "AWS_PROFILE"), "role_arn": ("AWS_ROLE_ARN",)}
+_CHOICES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "vault": _VAULT,
+    "awssm": _AWS,
+    "awsssm": _AWS,
+    "conjur": {
+        "account": ("CONJUR_ACCOUNT",),
+        "login": ("CONJUR_AUTHN_LOGIN",),
+        "apikey": ("CONJUR_AUTHN_API_KEY",),
+    },
+    "cyberark": {"app_id": ("CYBERARK_APP_ID",)},
+}
+"""By scheme, what an address may say of whose secrets are read and as whom, and the variables that say it."""
+
+
 def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
     """What vals lets an address say of the server and of the login; raises SourceError.
 
@@ -333,19 +387,23 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
     """
     for name, value in uri.query.items():
         scheme = {"env": "env", "file": "file"}.get(name.rpartition("_")[2])
-        if scheme and not rules.allows(sources.Uri(scheme, value, {}, None)):
+        if scheme and not rules.allows(sources.Uri(scheme, value, {}, None), credentials.home):
             raise SourceError(
                 f"references may not say {name}",
                 reason="denied",
                 hint=f"ENCCONF_REF_ALLOW={scheme} allows it",
             )
     environ = credentials.environ
-    profile = uri.query.get("profile")
-    if profile and profile not in (environ.get("ENCCONF_AWS_PROFILE"), environ.get("AWS_PROFILE")):
+    for name, variables in _CHOICES.get(uri.scheme, {}).items():
+        choice = uri.query.get(name)
+        if not choice or choice in map(environ.get, variables) or rules.lets_choose(uri, name):
+            continue
+        shown = "…" if name in ("secret_id", "apikey") else printable(choice)[:80]
         raise SourceError(
-            "references may not choose the AWS profile",
+            f"references may not choose {name}",
             reason="denied",
-            hint="leave it out; AWS_PROFILE does",
+            hint=f"leave it out: {variables[0]} says it; or allow it: "
+            f"ENCCONF_REF_ALLOW={uri.scheme}?{name}={shown}",
         )
     address = uri.query.get("address")
     own = [environ.get(name, "").strip() for name in ("VAULT_ADDR", "BAO_ADDR", "CONJUR_APPLIANCE_URL")]

@@ -5,12 +5,15 @@ stored encrypted.  It does not see keys of unencrypted values, types, nulls, emp
 one value ends.  encconf adds a check that does, where sops looks for none: the nonce of the
 encrypted MAC, which GCM authenticates, is
 
-    "ENCCONF1" || salt (8 bytes) || HMAC-SHA256(K, salt || lastmodified || structure)[:16]
+    "ENCCONF2" || D || HMAC-SHA256(K, D || structure)[:16]   with D = HMAC-SHA256(K, lastmodified)[:8]
 
-with K = HMAC-SHA256(data key, "encconf strict v1") and `structure` a SHA-256 over the rule that
+with K = HMAC-SHA256(data key, "encconf strict v2") and `structure` a SHA-256 over the rule that
 says what is encrypted, what it chose, and the tree's shape, types and values.  Nobody can make, alter
-or remove it without the data key.  A file that sops rewrites gets a random nonce and is read by
-sops's rules.  Not seen by either: comments, and the recipients.
+or remove it without the data key.  A program that rewrites the file gives it a random nonce (sops), or
+keeps the nonce and writes another date, to which D does not belong (rops): such a file is read by
+sops's rules.  The nonce is a function of all that the MAC says, so that no two MACs share one.
+Files from before have "ENCCONF1", a random salt in the place of D, and the date under the second HMAC.
+Not seen by either: comments, and the recipients.
 """
 
 from __future__ import annotations
@@ -33,8 +36,15 @@ if TYPE_CHECKING:
 
     Settings = Mapping[str, str | bool]
 
-_MARK = b"ENCCONF1"
-_STRICT_LABEL = b"encconf strict v1"
+_MARK, _STRICT_LABEL = b"ENCCONF2", b"encconf strict v2"
+_OLD_MARK, _OLD_STRICT_LABEL = b"ENCCONF1", b"encconf strict v1"
+ORDINARY = b"%b"
+"""What the MAC of an ordinary file is authenticated with: its date, and nothing else."""
+# What sops and rops write, and sops alone can read: a MAC under another text was made for something else.
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
 # sops starts the hash so when only encrypted values count: SHA-256 of "sops".
 _ONLY_ENCRYPTED = hashlib.sha256(b"sops").digest()
 _TYPES = {name.encode(): name for name in ("str", "int", "float", "bool", "time", "comment")}
@@ -112,19 +122,41 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
 
 _FORMS = {
     "int": re.compile(rb"-?(?:0|[1-9][0-9]{0,18})\Z"),
-    "float": re.compile(rb"[-+]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?|[iI]nf)\Z|NaN\Z"),
+    # Go spells what is infinite +Inf, Rust inf.
+    "float": re.compile(
+        rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]Inf|-?inf|NaN)\Z"
+    ),
     "bool": re.compile(rb"(?:[tT]rue|TRUE|[fF]alse|FALSE|[tTfF01])\Z"),
     "time": re.compile(
-        rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
+        rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?"
+        rb"(?:Z|[-+]([0-9]{2}):([0-9]{2}))\Z"
     ),
 }
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def _is_of(leaf: Leaf, type: str) -> bool:
     """Whether decrypted bytes are of the form that sops writes for a type; a comment only in a list."""
     if type == "comment":
         return isinstance(leaf.step, int)
-    return leaf.data is not None and _FORMS[type].match(leaf.data) is not None
+    match = _FORMS[type].match(leaf.data or b"")
+    if match is None:
+        return False
+    if type == "time":
+        return _exists(*(int(part or 0) for part in match.groups()))
+    # A number that is not finite is spelled in letters, and no other is.
+    return type != "float" or match[0][-1:].isalpha() or abs(float(match[0])) <= sys.float_info.max
+
+
+def _exists(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, zone_hour: int, zone_minute: int
+) -> bool:
+    """Whether there is such a date and time; Go has a year 0."""
+    if not (1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+        return False
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = 28 if month == 2 and not leap else _DAYS[month - 1]
+    return 1 <= day <= days and zone_hour < 24 and zone_minute < 60
 
 
 def _counted(document: Document, chosen: bytearray, only_encrypted: bool) -> Iterable[Leaf]:
@@ -137,8 +169,14 @@ def digest(document: Document, chosen: bytearray, only_encrypted: bool) -> str:
     """What sops stores as the MAC: upper-case hexadecimal SHA-512 over the leaves' bytes."""
     found = hashlib.sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
     leaves = _counted(document, chosen, only_encrypted)
-    found.update(b"".join([leaf.data for leaf in leaves if leaf.data and leaf.type != "comment"]))
+    _feed(found, [leaf.data for leaf in leaves if leaf.data and leaf.type != "comment"])
     return found.hexdigest().upper()
+
+
+def _feed(found: hashlib._Hash, values: Sequence[bytes]) -> None:
+    """Hash values one after the other: many at a time for speed, and never all of them for memory."""
+    for at in range(0, len(values), 64):
+        found.update(b"".join(values[at : at + 64]))
 
 
 def _structure(document: Document, chosen: bytearray, settings: Settings) -> bytes:
@@ -157,7 +195,7 @@ def _structure(document: Document, chosen: bytearray, settings: Settings) -> byt
     found.update("".join(shape).encode())
     found.update(bytes([_TYPE_CODES[leaf.type] for leaf in leaves]))
     found.update(_lengths(values))
-    found.update(b"".join(values))
+    _feed(found, values)
     return found.digest()
 
 
@@ -189,24 +227,38 @@ def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
     return lengths.tobytes()
 
 
-def _strict_tag(data_key: bytes, salt: bytes, lastmodified: str, structure: bytes) -> bytes:
+def _nonce(data_key: bytes, date: bytes, structure: bytes) -> bytes:
+    """The nonce of a MAC that was made at a date for a structure."""
     key = hmac.digest(data_key, _STRICT_LABEL, "sha256")
-    return hmac.digest(key, salt + lastmodified.encode() + structure, "sha256")[:16]
+    made_at = hmac.digest(key, date, "sha256")[:8]
+    return _MARK + made_at + hmac.digest(key, made_at + structure, "sha256")[:16]
+
+
+def _nonce_before(data_key: bytes, salt: bytes, date: bytes, structure: bytes) -> bytes:
+    """The same as encconf wrote it at first."""
+    key = hmac.digest(data_key, _OLD_STRICT_LABEL, "sha256")
+    return _OLD_MARK + salt + hmac.digest(key, salt + date + structure, "sha256")[:16]
 
 
 def seal_mac(
-    document: Document, chosen: bytearray, settings: Settings, data_key: bytes, lastmodified: str
+    document: Document,
+    chosen: bytearray,
+    settings: Settings,
+    data_key: bytes,
+    lastmodified: str,
+    purpose: bytes = ORDINARY,
 ) -> str:
     """The ``ENC[…]`` text of the document's MAC, with the strict check in its nonce.
 
-    ``settings`` are the members of the ``sops`` block that say what is encrypted.
+    ``settings`` are the members of the ``sops`` block that say what is encrypted.  The MAC is
+    authenticated with its ``purpose``, in which the date takes the place of ``%b``: any but the date
+    alone makes it a MAC that fits no ordinary file.
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
-    salt = os.urandom(8)
-    structure = _structure(document, chosen, settings)
-    nonce = _MARK + salt + _strict_tag(data_key, salt, lastmodified, structure)
+    date = purpose % lastmodified.encode()
+    nonce = _nonce(data_key, date, _structure(document, chosen, settings))
     value = digest(document, chosen, only_encrypted).encode()
-    return Encryptor(data_key)("str", value, lastmodified.encode(), nonce)
+    return Encryptor(data_key)("str", value, date, nonce)
 
 
 def check_mac(
@@ -216,8 +268,9 @@ def check_mac(
     data_key: bytes,
     lastmodified: str,
     mac: str | None,
+    purpose: bytes = ORDINARY,
 ) -> None:
-    """Check an unsealed document against its stored MAC.
+    """Check an unsealed document against its stored MAC, made for a ``purpose`` (of `seal_mac`).
 
     Raises MacMissingError or MacMismatchError; neither says what the MAC is or should be, since it
     is a hash of the plaintexts.
@@ -229,15 +282,25 @@ def check_mac(
     )
     if not mac:
         raise MacMissingError("the file has no MAC, so nothing shows that it is as it was written", hint=hint)
+    if not _DATE.fullmatch(lastmodified):
+        raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
+    date = purpose % lastmodified.encode()
     parts = cipher.split(mac.encode())
-    stored = cipher.unlock(data_key, parts[0], parts[1], lastmodified.encode()) if parts else None
+    stored = cipher.unlock(data_key, parts[0], parts[1], date) if parts else None
     if stored is None or parts is None:
         what = "the file's MAC cannot be decrypted: it or lastmodified was changed"
         raise MacMismatchError(what, hint=hint)
     if not hmac.compare_digest(stored, digest(document, chosen, only_encrypted).encode()):
         raise MacMismatchError("MAC mismatch: a value was changed, added, moved or removed", hint=hint)
     nonce = parts[1]
-    if nonce[:8] == _MARK and len(nonce) == cipher.NONCE_SIZE:
-        structure = _structure(document, chosen, settings)
-        if not hmac.compare_digest(nonce[16:], _strict_tag(data_key, nonce[8:16], lastmodified, structure)):
-            raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)
+    if len(nonce) != cipher.NONCE_SIZE or nonce[:8] not in (_MARK, _OLD_MARK):
+        return  # another program's
+    structure = _structure(document, chosen, settings)
+    if nonce[:8] == _OLD_MARK:
+        wanted = _nonce_before(data_key, nonce[8:16], date, structure)
+    else:
+        wanted = _nonce(data_key, date, structure)
+        if not hmac.compare_digest(nonce[8:16], wanted[8:16]):
+            return  # another program that holds the data key has written another date
+    if not hmac.compare_digest(nonce, wanted):
+        raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)

@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "fileio": {"errors"},
     "userconfig": {"errors", "fileio"},
     "credentials": {"errors", "fileio", "userconfig"},
-    "servers": {"credentials", "errors"},
+    "servers": {"credentials", "errors", "fileio"},
     "sources": {"credentials", "errors", "fileio", "formats", "servers"},
     "keys": {"credentials", "errors", "fileio", "servers"},
     "envelope": {"credentials", "errors", "keys", "shamir"},

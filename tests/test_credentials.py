@@ -73,8 +73,8 @@ def test_reading_a_file(tmp_path: Path) -> None:
         ("V", "/nowhere", "not there", True),
         (None, "/nowhere", "not there", False),
         ("V", "/dev/null/x", "not there", True),
-        ("V", "/", "cannot be read: is a directory", True),
-        (None, "/", "cannot be read: is a directory", True),
+        ("V", "/", "cannot be read: it is a folder", True),
+        (None, "/", "cannot be read: it is a folder", True),
         ("V", "a\0b", "cannot be read: not a path", True),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_read(
 def test_an_ssh_key_that_sops_finds_by_itself_is_never_broken() -> None:
     source = AgeSource(None, "file", "/", ssh=True)
     assert source.read("", Credentials({})) is None
-    assert (source.found, source.broken) == ("cannot be read: is a directory", False)
+    assert (source.found, source.broken) == ("cannot be read: it is a folder", False)
 
 
 def test_a_command_gets_the_environment_and_the_recipient_and_no_shell() -> None:

@@ -119,6 +119,38 @@ class TestReading:
         assert fileio.read_text(str(path)) == "a: 1\nb: 2\n"
         writer.join()
 
+    def test_b7_a_pipe_that_no_program_writes_to(self, tmp_path: Path) -> None:
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        started = time.monotonic()
+        with pytest.raises(InputError, match="no program writes to it"):
+            fileio.read_text(str(path))
+        assert fileio.PIPE_PATIENCE <= time.monotonic() - started < fileio.PIPE_PATIENCE + 3
+
+    def test_b7_whoever_has_opened_it_may_take_their_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fileio, "PIPE_PATIENCE", 0.1)
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+
+        def write() -> None:
+            with open(path, "wb") as pipe:
+                time.sleep(0.5)
+                pipe.write(b"a: 1\n")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert fileio.read_text(str(path)) == "a: 1\n"
+        writer.join()
+
+    def test_b7_the_limit_of_a_small_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_bytes(b"x" * 2049)
+        with pytest.raises(LimitError, match="larger than 2 KiB"):
+            fileio.read_bytes(str(path), limit=2048)
+        assert len(fileio.read_bytes(str(path), limit=2049)) == 2049
+
     def test_a_bash_pipe(self) -> None:
         code = "import sys; from encconf import fileio; print(fileio.read_text(sys.argv[1]))"
         done = subprocess.run(

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import time
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from textwrap import indent
 
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
+from project import Project
 
-from encconf import api
-from encconf.errors import EncconfError, LimitError, MetadataError, NotEncryptedError, ParseError
-from encconf.formats import yaml
+from encconf import api, changes, cli, sources
+from encconf.credentials import Credentials
+from encconf.errors import (
+    EncconfError,
+    KeyAccessError,
+    LimitError,
+    MetadataError,
+    NotEncryptedError,
+    NotMyKeyError,
+    ParseError,
+)
+from encconf.formats import module, yaml
 from encconf.formats.yaml_text import content_end, line_start
+from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
+from encconf.keys.age import AgeKey as AgeRecipient
+from encconf.metadata import MAX_KEYS
 
 _LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -145,3 +167,305 @@ def test_depth_through_aliases_is_limited(age_key: AgeKey) -> None:
     text = nested_aliases(199)  # with the mapping around them, 200 levels
     out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
     assert api.decrypt(out, credentials=credentials(age_key)) == text
+
+
+# --- wrapped keys --------------------------------------------------------------------------------
+
+
+def armored(stanzas: bytes) -> str:
+    """An age file with these stanzas, which nobody can open."""
+    file = b"age-encryption.org/v1\n" + stanzas + b"--- " + b"A" * 43 + b"\n" + bytes(64)
+    lines = b64encode(file).decode()
+    body = "\n".join(lines[at : at + 64] for at in range(0, len(lines), 64))
+    return f"-----BEGIN AGE ENCRYPTED FILE-----\n{body}\n-----END AGE ENCRYPTED FILE-----\n"
+
+
+STANZA = b"-> X25519 " + b"YWFh" * 10 + b"YWE" + b"\n" + b"A" * 43 + b"\n"
+
+
+def with_wrapped(text: str, enc: str, times: int = 1) -> str:
+    """An encrypted YAML file with another age entry, in front of its own ones."""
+    entry = "        - enc: |\n" + indent(enc, " " * 12) + "          recipient: age1x\n"
+    return text.replace("    age:\n", "    age:\n" + entry * times)
+
+
+@pytest.mark.parametrize(
+    "stanzas",
+    [
+        STANZA * 2000,
+        STANZA * (STANZA_LIMIT + 1),
+        b"-> x " + b"y" * 100_000 + b"\n\n",
+        b"-> x " + b"y" * LINE_LIMIT + b"\n\n",
+        b"-> x\n" + (b"B" * 64 + b"\n") * LINES_LIMIT + b"\n",
+        b"-> x y\n\n" * LINES_LIMIT,
+        b"-> " + b"x " * 50_000 + b"x\n\n",
+        b"x\n" * 50_000,
+    ],
+)
+def test_b2_a_long_age_header_is_not_read(stanzas: bytes, age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
+    text = with_wrapped(plain, armored(stanzas))
+    started = time.monotonic()
+    assert api.loads(text, credentials=creds) == {"a": 1}  # our own entry opens it as before
+    alone = re.sub(r"(?s)(          recipient: age1x\n).*(    lastmodified)", r"\1\2", text)
+    with pytest.raises(EncconfError, match=r"more of a header than a data key needs|longer than 16 KiB"):
+        api.loads(alone, credentials=creds)
+    assert time.monotonic() - started < 1
+
+
+def test_b2_what_rops_and_large_rsa_keys_write_is_read(age_key: AgeKey) -> None:
+    """A stanza of noise, one of an RSA key of 16384 bits, and one for us."""
+    creds = credentials(age_key)
+    noise = b"-> x-grease abc " + b"q" * 265 + b"\n" + b"B" * 64 + b"\n" + b"A" * 40 + b"\n"
+    rsa = b"-> ssh-rsa AAAAAA\n" + (b"B" * 64 + b"\n") * 42 + b"A" * 43 + b"\n"
+    plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
+    for stanzas in (STANZA + noise, rsa, STANZA * STANZA_LIMIT):
+        assert api.loads(with_wrapped(plain, armored(stanzas)), credentials=creds) == {"a": 1}
+        with pytest.raises(NotMyKeyError):
+            AgeRecipient("age1x").unwrap(armored(stanzas), creds)
+
+
+@pytest.mark.parametrize("type", ["age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"])
+def test_b2_no_key_type_gets_a_long_wrapped_key(type: str, age_key: AgeKey) -> None:
+    """Neither a program nor a service is asked about more than 16 KiB."""
+    creds = credentials(age_key)
+    plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
+    block = re.sub(r"(?s)    age:\n.*(    lastmodified)", rf"    {type}: [{{enc: {'x' * 16385}}}]\n\1", plain)
+    with pytest.raises(KeyAccessError, match="its enc is longer than 16 KiB"):
+        api.loads(block, credentials=creds)
+
+
+def test_b2_the_wrapped_keys_of_a_file_are_limited_together(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
+    assert api.loads(with_wrapped(plain, armored(STANZA), MAX_KEYS - 1), credentials=creds) == {"a": 1}
+    assert api.loads(with_wrapped(plain, "x" * 16000, 32), credentials=creds) == {"a": 1}
+    for enc, times in (("x", MAX_KEYS), ("x" * 16000, 33)):
+        with pytest.raises(MetadataError):
+            api.loads(with_wrapped(plain, enc, times), credentials=creds)
+        with pytest.raises(MetadataError):
+            api.inspect(with_wrapped(plain, enc, times))
+
+
+# --- aliases and paths ---------------------------------------------------------------------------
+
+KEPT = re.compile(r"(?ms)^sops:.*")
+
+
+def with_block(text: str, key: AgeKey) -> str:
+    """A YAML text with the block of another file, as somebody can make it without a key."""
+    found = KEPT.search(api.encrypt("z: 1\n", rule(key), credentials=credentials(key)))
+    assert found is not None
+    return text + found[0]
+
+
+def aliased(size: int, count: int, value: str = "'{}'") -> str:
+    return f"a_unencrypted: &a {value.format('x' * size)}\nb_unencrypted:\n" + "  - *a\n" * count
+
+
+ALIAS_BOMBS = {
+    "issue": aliased(20_000, 90_000),
+    "one value": aliased(600_000, 10_000),
+    "a list": aliased(20_000, 40_000, "[{}]"),
+    "a key": aliased(1000, 40_000, "{{{}: 1}}"),
+    "nested": "a_unencrypted: &a0 ['{}']\n".format("x" * 1000)
+    + "".join(f"b{n}_unencrypted: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]\n" for n in range(1, 6)),
+    "in the block": "sops:\n  unencrypted_suffix: _unencrypted\n  x: &a '{}'\nb_unencrypted:\n".format(
+        "x" * 20_000
+    )
+    + "  - *a\n" * 90_000,
+}
+
+
+@pytest.mark.parametrize("name", ALIAS_BOMBS)
+@pytest.mark.parametrize("verb", ["loads", "decrypt", "inspect"])
+def test_b1_aliases_are_limited_in_bytes(name: str, verb: str, age_key: AgeKey) -> None:
+    text = ALIAS_BOMBS[name]
+    text = text if "sops:" in text else with_block(text, age_key)
+    arguments = {} if verb == "inspect" else {"credentials": credentials(age_key)}
+    started = time.process_time()
+    with pytest.raises(LimitError, match="aliases stand for more than 16 MiB"):
+        getattr(api, verb)(text, **arguments)
+    assert time.process_time() - started < 2
+
+
+def test_b1_many_aliases_of_long_values_are_opened(age_key: AgeKey) -> None:
+    text = aliased(16_000, 1000)
+    out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
+    started, before = time.process_time(), getrusage(RUSAGE_SELF).ru_maxrss
+    assert api.decrypt(out, credentials=credentials(age_key)) == text
+    assert api.loads(out, credentials=credentials(age_key))["b_unencrypted"] == ["x" * 16_000] * 1000
+    assert time.process_time() - started < 3
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 150 << 10  # of which the dict has 16 MB
+
+
+@pytest.mark.parametrize("format", ["yaml", "json", "ini", "toml"])
+def test_b1_long_paths_are_limited(format: str) -> None:
+    """One long key with many values below it: whatever spells a path of each would take minutes."""
+    key, count = "k" * 60_000, 25_000
+    if format == "yaml":
+        text = f"? {key}\n:\n" + "".join(f"  b{n}: 1\n" for n in range(count))
+    elif format == "json":
+        text = f'{{"{key}": {{' + ", ".join(f'"b{n}": 1' for n in range(count)) + "}}"
+    else:
+        text = f"[{key}]\n" + "".join(f"b{n} = 1\n" for n in range(count))
+    started = time.process_time()
+    with pytest.raises(LimitError, match="too long altogether"):
+        module(format).scan(text)
+    assert time.process_time() - started < 3
+    module(format).scan(text.replace(key, "k" * 1000))
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_b1_too_little_memory_is_an_error_of_its_own(
+    error: type[Exception], age_key: AgeKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
+    file = tmp_path / "f.yaml"
+    file.write_text(out)
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(yaml, "scan", fails)
+    for call in (api.loads, api.loads_all, api.decrypt, api.inspect):
+        with pytest.raises(LimitError, match="than there is"):
+            call(out)  # type: ignore[operator]
+    with pytest.raises(LimitError, match="than there is"):
+        api.encrypt("a: 1\n", rule(age_key))
+    with pytest.raises(LimitError, match="than there is"):
+        api.load_config(file)
+    for argv in (
+        ["decrypt", str(file)],
+        ["check", str(file)],
+        ["get", str(file), "a"],
+        ["git", "textconv", str(file)],
+    ):
+        cli.main(argv)
+        assert "internal" not in capfd.readouterr().err
+
+
+# --- pipes in the place of files -----------------------------------------------------------------
+
+
+def outcome(project: Project, *argv: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """The exit code, and what a command says, which must not be that of a bug."""
+    done = subprocess.run(
+        [sys.executable, "-m", "encconf", *argv],
+        cwd=project.folder,
+        env={**project.environ, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "internal" not in done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["decrypt", "p.yaml"],
+        ["encrypt", "p.yaml"],
+        ["set", "p.yaml", "a", "1"],
+        ["get", "p.yaml", "a"],
+        ["edit", "p.yaml"],
+        ["check", "p.yaml"],
+        ["access", "p.yaml"],
+        ["explain", "p.yaml"],
+        ["updatekeys", "-y", "p.yaml"],
+        ["rotate", "p.yaml"],
+        ["exec", "p.yaml", "--", "true"],
+        ["git", "textconv", "p.yaml"],
+    ],
+    ids=lambda argv: " ".join(argv[:2]),
+)
+def test_b7_no_command_waits_for_a_file_that_is_a_pipe(sealed: Project, argv: list[str]) -> None:
+    os.mkfifo(sealed.path("p.yaml"))
+    started = time.monotonic()
+    _, said = outcome(sealed, *argv)
+    assert time.monotonic() - started < 20
+    if argv[0] not in ("check", "access", "explain", "git"):
+        assert "no program writes to it" in said
+
+
+def test_b7_nor_for_a_configuration_or_a_key_that_is_one(sealed: Project) -> None:
+    encrypted = next(path for path in sealed.folder.iterdir() if ".enc." in path.name)
+    os.mkfifo(sealed.path("key.pipe"))
+    started = time.monotonic()
+    environ = {"SOPS_AGE_KEY_FILE": str(sealed.path("key.pipe"))}
+    (sealed.folder / ".sops.yaml").rename(sealed.path("rules"))
+    code, said = outcome(sealed, "decrypt", str(encrypted), environ={**environ, "SOPS_AGE_KEY": ""})
+    assert code == 128
+    assert "no program writes to it" in said
+    os.mkfifo(sealed.path(".sops.yaml"))
+    for line in ("encrypt secrets.yaml", "check", "access", "explain x.yaml", f"updatekeys {encrypted}"):
+        outcome(sealed, *line.split())
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("variable", ["VAULT_TOKEN_FILE", "VAULT_SECRET_ID_FILE", "HOME"])
+def test_b7_nor_for_a_token(variable: str, tmp_path: Path) -> None:
+    pipe = tmp_path / (".vault-token" if variable == "HOME" else "pipe")
+    os.mkfifo(pipe)
+    environ = {"VAULT_ADDR": "https://127.0.0.1:9", "HOME": str(tmp_path), variable: str(pipe)}
+    if variable == "HOME":
+        environ["HOME"] = str(tmp_path)
+    if variable == "VAULT_SECRET_ID_FILE":
+        environ |= {"VAULT_AUTH_METHOD": "approle", "VAULT_ROLE_ID": "r"}
+    with pytest.raises(EncconfError, match="no program writes to it"):
+        sources.fetch("vault:secret/app#x", Credentials(environ, home=str(tmp_path)))
+
+
+# --- paths, values and the command line ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [".a", "[0]", '["a"]'])
+@pytest.mark.parametrize("verb", ["set", "unset", "get"])
+def test_b8_a_path_has_as_many_steps_as_a_document(sealed: Project, verb: str, step: str) -> None:
+    encrypted = next(path.name for path in sealed.folder.iterdir() if ".enc." in path.name)
+    value = ["1"] if verb == "set" else []
+    code, said = outcome(sealed, verb, encrypted, step * 2000, *value)
+    assert code == 91
+    assert "the path has more than 200 steps" in said
+    code, said = outcome(sealed, verb, encrypted, step * 200, *value)
+    assert "more than 200 steps" not in said
+
+
+@pytest.mark.parametrize("depth", [150, 400, 900, 5000])
+def test_b8_a_value_that_nests_deep(sealed: Project, depth: int) -> None:
+    encrypted = next(path.name for path in sealed.folder.iterdir() if ".enc." in path.name)
+    code, _ = outcome(sealed, "set", encrypted, "k", "--json", "[" * depth + "]" * depth)
+    assert (code == 0) is (depth < 200)
+
+
+def test_b8_the_library_says_it_too(age_key: AgeKey) -> None:
+    out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
+    with pytest.raises(EncconfError):
+        changes.set_value(out, ("a",) * 2000, "x", format="yaml", credentials=credentials(age_key))
+    with pytest.raises(EncconfError):
+        changes.unset(out, ("a",) * 2000, format="yaml", credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize("format", ["yaml", "json", "dotenv", "ini", "toml", "binary"])
+def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -> None:
+    for text in (
+        "\ud800",
+        "a=\ud800\n",
+        "a: \ud800\n",
+        '{"a": "\ud800"}',
+        'a = "\ud800"\n',
+        "[s]\na = \udfff\n",
+    ):
+        for call in (api.loads, api.decrypt):
+            with pytest.raises(EncconfError):
+                call(text, format=format, credentials=credentials(age_key))  # type: ignore[operator]
+        with pytest.raises(EncconfError):
+            api.inspect(text, format=format)
+        with pytest.raises(EncconfError):
+            api.encrypt(text, rule(age_key), format=format, credentials=credentials(age_key))

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,8 @@ from sops.conftest import Ended, boxes
 from encconf import publish
 from encconf.config import load
 from encconf.credentials import Credentials
-from encconf.errors import ConfigError
+from encconf.errors import ConfigError, EncconfError
+from encconf.publish import gcs
 
 pytestmark = pytest.mark.services
 
@@ -569,3 +574,33 @@ def test_names_that_leave_the_place(name: str) -> None:
 def test_no_rule_no_destination() -> None:
     with pytest.raises(ConfigError, match="no matching destination"):
         load("/x/.sops.yaml", "creation_rules: []\n").destination_for("x.yaml")
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_b8_a_bucket_that_does_not_respond(answers: bool) -> None:
+    """One that is silent, and one that is always busy: the SDK would try for two minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connections.append(connection)
+                    if answers:
+                        connection.recv(65536)
+                        connection.sendall(
+                            b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                        )
+                        connection.close()
+
+        connections: list[socket.socket] = []
+        threading.Thread(target=answer, daemon=True).start()
+        credentials = Credentials({"STORAGE_EMULATOR_HOST": f"http://{host}:{port}"}, timeout=1.5)
+        started = time.monotonic()
+        with pytest.raises(EncconfError, match=r"no answer within 1\.5 s"):
+            gcs.put({"gcs_bucket": "b"}, "f.yaml", b"x", credentials)
+        assert time.monotonic() - started < 10
+        server.shutdown(socket.SHUT_RDWR)
+        for connection in connections:
+            connection.close()

@@ -511,13 +511,69 @@ class TestAllowed:
             assert "it is a key that opens files, and no value" in said
             assert "XYZ" not in said
 
-    def test_the_aws_profile_is_not_the_file_s_to_choose(
-        self, seal: Callable[..., str], credentials: Callable[..., Credentials]
+    @pytest.mark.parametrize(
+        ("address", "variable"),
+        [
+            ("awssm:app/x?profile=CHOICE", "AWS_PROFILE"),
+            ("awssm:app/x?profile=CHOICE", "ENCCONF_AWS_PROFILE"),
+            ("awsssm:app/x?role_arn=CHOICE", "AWS_ROLE_ARN"),
+            ("vault:secret/app/x?namespace=CHOICE#x", "VAULT_NAMESPACE"),
+            ("vault://secret/app/x?namespace=CHOICE#/x", "BAO_NAMESPACE"),
+            ("openbao://secret/app/x?auth_method=CHOICE#/x", "VAULT_AUTH_METHOD"),
+            ("vault:secret/app/x?role_id=CHOICE#x", "VAULT_ROLE_ID"),
+            ("vault:secret/app/x?role_id=CHOICE#x", "VAULT_ROLE"),
+            ("vault:secret/app/x?secret_id=CHOICE#x", "VAULT_SECRET_ID"),
+            ("vault:secret/app/x?username=CHOICE#x", "VAULT_USERNAME"),
+            ("conjur:app/x?account=CHOICE", "CONJUR_ACCOUNT"),
+            ("conjur:app/x?login=CHOICE", "CONJUR_AUTHN_LOGIN"),
+            ("conjur:app/x?apikey=CHOICE", "CONJUR_AUTHN_API_KEY"),
+            ("cyberark:app/x?app_id=CHOICE", "CYBERARK_APP_ID"),
+        ],
+    )
+    def test_b5_whose_secrets_and_as_whom_is_not_the_file_s_to_choose(
+        self, credentials: Callable[..., Credentials], address: str, variable: str
     ) -> None:
-        made = credentials(AWS_PROFILE="mine")
-        references._checked("awssm:x?profile=mine", Resolve(), made, set())
-        with pytest.raises(SourceError, match="references may not choose the AWS profile"):
-            references._checked("awssm:x?profile=admin", Resolve(), made, set())
+        def check(choice: str, *schemes: str) -> None:
+            made = credentials(**{variable: "mine"})
+            references._checked(address.replace("CHOICE", choice), Resolve(schemes=schemes), made, set())
+
+        scheme = sources.parse(address).scheme
+        name = address.partition("?")[2].partition("=")[0]
+        beginning = f"{scheme}:{'secret/' * (scheme == 'vault')}app/"
+        check("mine", scheme)
+        check("mine", beginning)
+        for allowed in (f"{scheme}?{name}=other", f"{beginning}?x=y&{name}=other"):
+            check("other", allowed)
+        for refused in (
+            *(scheme, beginning, f"{scheme}?{name}=another", f"{scheme}?{name}"),
+            *(f"{scheme}?{name}x=other", f"{scheme}:else/?{name}=other"),
+        ):
+            with pytest.raises(SourceError, match=f"references may not choose {name}") as caught:
+                check("other", refused, scheme)
+            assert ("…" if name in ("secret_id", "apikey") else "other") in (caught.value.hint or "")
+        with pytest.raises(SourceError, match="are not allowed here"):
+            check("other", f"{beginning[:-1]}lication?{name}=other")
+
+    def test_b5_a_folder_is_not_left_by_its_links(
+        self, seal: Callable[..., str], credentials: Callable[..., Credentials], tmp_path: Path
+    ) -> None:
+        inside, outside = tmp_path / "in", tmp_path / "out"
+        (inside / "..data").mkdir(parents=True)
+        outside.mkdir()
+        (outside / "x").write_text("theirs")
+        (inside / "..data" / "y").write_text("ours")  # as Kubernetes does it
+        (inside / "y").symlink_to("..data/y")
+        (inside / "x").symlink_to(outside / "x")
+        (inside / "sub").symlink_to(outside)
+        (tmp_path / "alias").symlink_to(inside)
+        for name in ("in", "alias"):
+            rules = Resolve(schemes=[f"file:{tmp_path}/{name}/"])
+            sealed = seal({"a": f"ref+file://{tmp_path}/{name}/y"})
+            assert api.loads(sealed, credentials=credentials(), resolve=rules) == {"a": "ours"}
+            for leaving in ("x", "sub/x"):
+                sealed = seal({"a": f"ref+file://{tmp_path}/{name}/{leaving}"})
+                assert "are not allowed here" in self.failure(sealed, credentials(), rules)
+                assert api.loads(sealed, credentials=credentials(), resolve=Resolve(schemes=["file"]))
 
     def test_a_conjur_that_a_file_names(self, credentials: Callable[..., Credentials]) -> None:
         address = "conjur:x?address=https://c.example.com/conjur"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha512
 from pathlib import Path
 
 import pytest
 from engine import credentials, opened, rule
 from generate import yaml_text
-from oracle import AgeKey, Sops, SopsError
+from oracle import FIXTURES, AgeKey, Sops, SopsError
 
 from encconf import api
 from encconf.cipher import aes_gcm, split
 from encconf.errors import EncconfError, MacError, MacMissingError
-from encconf.seal import Encryptor
+from encconf.formats import yaml
+from encconf.metadata import Metadata
+from encconf.seal import ORDINARY, Encryptor, seal_mac
 from encconf.selection import Selection
 
 TEXT = """\
@@ -120,7 +123,7 @@ def test_sops_reads_and_rewrites_it(encrypted: str, age_key: AgeKey, sops: Sops)
     assert mac is not None
     parts = split(mac.group(1).encode())
     assert parts is not None
-    assert not parts[1].startswith(b"ENCCONF1")
+    assert not parts[1].startswith(b"ENCCONF")
 
 
 def test_what_sops_rewrites_at_once_is_read(age_key: AgeKey, sops: Sops, tmp_path: Path) -> None:
@@ -257,3 +260,147 @@ def test_another_layout_of_the_library_will_do(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.delattr(_rust.openssl, "aead")
     assert type(aes_gcm(bytes(32))) is aead.AESGCM
+
+
+STRICT1: list[tuple[str, *tuple[list[str], ...]]] = [
+    (
+        "whole.yaml",
+        ["open_", "z_"],
+        ["ab\nnext_unencrypted: cd", "a\nnext_unencrypted: bcd"],
+        [": 1", ': "1"'],
+    ),
+    ("only-encrypted.yaml", [r"\n  - password: ~", ""]),
+    ("table.toml", [r"\[t\]", "[z]"]),
+]
+
+
+@pytest.mark.parametrize("case", STRICT1, ids=[case[0] for case in STRICT1])
+def test_h4_files_with_the_first_strict_check_open(case: tuple[str, *tuple[list[str], ...]]) -> None:
+    name, *changes = case
+    text = (FIXTURES / "strict1" / name).read_text()
+    format = name.rpartition(".")[2]
+    creds = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
+    mac = re.search(r"mac ?[:=] ?\"?(ENC\[[^\]]+\])", text)
+    parts = split(mac[1].encode()) if mac else None
+    assert parts is not None
+    assert parts[1].startswith(b"ENCCONF1")
+    assert api.loads(text, format=format, credentials=creds)
+    for change, by in changes:
+        bent = re.sub(change, by, text, count=1)
+        assert bent != text
+        with pytest.raises(EncconfError):
+            api.loads(bent, format=format, credentials=creds)
+
+
+def sealed_by_another(text: str, data_key: bytes, *, date: str) -> str:
+    """What rops makes of a file: the MAC under the nonce that it has, with another date."""
+    document = yaml.scan(text)
+    metadata = Metadata.of(document)
+    parts = split((metadata.mac or "").encode())
+    assert parts is not None
+    mac = aes_gcm(data_key).decrypt(parts[1], parts[0], metadata.lastmodified.encode())
+    again = Encryptor(data_key)("str", mac, date.encode(), parts[1])
+    return text.replace(metadata.mac or "", again).replace(metadata.lastmodified, date)
+
+
+def test_h4_another_date_is_another_writer(age_key: AgeKey) -> None:
+    """rops keeps the nonce of a MAC that does not change, and dates the file anew."""
+    text = "a_unencrypted: x\nb_unencrypted: y\nc: 1\n"
+    out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
+    _, data_key, _ = opened(out, "yaml", age_key)
+    theirs = sealed_by_another(out, data_key, date="2031-02-03T04:05:06Z")
+    for change, by in (("a_unencrypted: x", "z_unencrypted: x"), ("x\nb_unencrypted: y", "xy")):
+        changed = theirs.replace(change, by)
+        assert changed != theirs
+        assert api.loads(changed, credentials=credentials(age_key))
+        with pytest.raises(MacError):  # ours is bound to its date
+            api.loads(out.replace(change, by), credentials=credentials(age_key))
+    for bent in (out.replace("x", "q", 1), theirs.replace(": x", ": q", 1)):
+        with pytest.raises(MacError):
+            api.loads(bent, credentials=credentials(age_key))
+
+
+def test_h4_no_two_macs_share_a_nonce(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nonce follows from what the MAC says: the same file at the same date has the same MAC."""
+    first = api.encrypt("a: 1\nb_unencrypted: x\n", rule(age_key), credentials=credentials(age_key))
+    _, data_key, _ = opened(first, "yaml", age_key)
+    nonces: dict[bytes, str] = {}
+    for text in ("a: 1\nb: 2\n", "a: 12\n", 'a: "12"\n', "a: 1\n", "a: 1\n"):
+        for date in ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"):
+            document = yaml.scan(text)
+            for purpose in (ORDINARY, b"\xff %b"):
+                mac = seal_mac(document, bytearray(len(document.leaves)), {}, data_key, date, purpose)
+                parts = split(mac.encode())
+                assert parts is not None
+                assert nonces.setdefault(parts[1], mac) == mac
+    assert len(nonces) == 16
+
+
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "2026-01-01T00:00:00Z encconf conflict 1", "2026-01-01", "1"]
+)
+def test_b4_a_mac_counts_with_a_date_only(age_key: AgeKey, date: str) -> None:
+    """Additional data that is not a date belongs to something else: see `encconf.git.merge`."""
+    out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
+    _, data_key, _ = opened(out, "yaml", age_key)
+    bent = sealed_by_another(out, data_key, date=date)
+    with pytest.raises(MacError, match="lastmodified"):
+        api.loads(bent, credentials=credentials(age_key))
+    assert api.decrypt(bent, credentials=credentials(age_key), ignore_mac=True) == "a: 1\n"
+
+
+@pytest.mark.parametrize("date", ["2026-01-01T00:00:00Z", "2016-03-16T23:34:46.5+01:00"])
+def test_b4_dates_of_sops_count(age_key: AgeKey, date: str) -> None:
+    out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
+    _, data_key, _ = opened(out, "yaml", age_key)
+    assert api.loads(sealed_by_another(out, data_key, date=date), credentials=credentials(age_key)) == {
+        "a": 1
+    }
+
+
+SPELLED = {
+    "time": [
+        *("2024-02-29T00:00:00Z", "2024-12-31T23:59:59.999999999+23:59", "1900-02-28T00:00:00-00:00"),
+        *("9999-99-99T00:00:00Z", "2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2024-04-31T00:00:00Z"),
+        *("2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:00:60Z", "2024-00-01T00:00:00Z"),
+        *("2024-01-00T00:00:00Z", "2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00+00:60", "2024-01-01"),
+    ],
+    "float": [
+        *("1.5", "-0", "1e308", "+Inf", "-Inf", "NaN", "1" * 308, "5e-324", "0.1e-400"),
+        *("Inf", "INF", "inf.0", "1e309", "-1e999", "9" * 400, "1e9999", "nan", "0x1p3", "1_0", ""),
+    ],
+    "int": ["0", "-1", "9223372036854775807", "1e3", "0x1F", "01", "--1", "1.0"],
+    "bool": ["true", "False", "1", "yes", "TRue", ""],
+}
+
+
+@pytest.mark.parametrize("type", SPELLED)
+@pytest.mark.parametrize("format", ["yaml", "json"])
+def test_b11_the_command_line_and_the_library_refuse_the_same(
+    age_key: AgeKey, type: str, format: str
+) -> None:
+    """Whoever holds the key can encrypt any bytes under any type."""
+    text = "a: x\n" if format == "yaml" else '{"a": "x"}'
+    out = api.encrypt(text, rule(age_key), format=format, credentials=credentials(age_key))
+    _, data_key, _ = opened(out, format, age_key)
+    accepted = 0
+    for spelled in SPELLED[type]:
+        enc = Encryptor(data_key)(type, spelled.encode(), b"a:")
+        bent = re.sub(r"ENC\[[^\]]*type:str\]", enc, out, count=1)
+        date = re.search(r'lastmodified"?: "?([^",\n]+)', bent)
+        old = re.search(r'"?mac"?: "?(ENC\[[^\]]+\])', bent)
+        assert date is not None
+        assert old is not None
+        value = sha512(spelled.encode()).hexdigest().upper()
+        bent = bent.replace(old[1], Encryptor(data_key)("str", value.encode(), date[1].encode()))
+        refused = []
+        for call in (api.loads, api.decrypt):
+            try:
+                call(bent, format=format, credentials=credentials(age_key))  # type: ignore[operator]
+                refused.append(False)
+            except EncconfError:
+                refused.append(True)
+        if format == "yaml" or not spelled.endswith(("Inf", "NaN")):  # which JSON cannot spell
+            assert refused in ([True, True], [False, False]), spelled
+        accepted += not refused[0]
+    assert 2 <= accepted < len(SPELLED[type])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.errors import EncconfError, UsageError
+from encconf.errors import EncconfError, LimitError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         command, values = called
         failure = command.failure
         _from_environment(command, values)
+        _as_texts(values)
         color = values.pop("color", None)
         if color is not None:
             console = Console(str(color))
@@ -93,9 +94,19 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 141
+    except UnicodeEncodeError:
+        return _told(console, failure, UsageError("a word of the command line, or a name, is not UTF-8"))
+    except (MemoryError, RecursionError) as error:
+        what = "memory" if isinstance(error, MemoryError) else "stack"
+        return _told(console, failure, LimitError(f"this takes more {what} than there is"))
     except Exception as error:
         return _unexpected(error, console, failure or 1)
     return 0
+
+
+def _told(console: Console, failure: int | None, error: EncconfError) -> int:
+    console.error(error)
+    return failure or error.exit_code
 
 
 def _is_audited() -> bool:
@@ -134,6 +145,30 @@ def _from_environment(command: Command, values: Values) -> None:
             if option.choices and value not in option.choices:
                 raise UsageError(f"{option.env} must be one of: {', '.join(option.choices)}")
             values[option.dest] = [value] if option.kind == "list" else value
+
+
+# What is text and no name of a file, whose bytes count.
+_TEXTS = ("value", "extract", "section", "age", "add_age", "rm_age", "prefix", "nested_separator")
+_TEXTS_END = ("_regex", "_suffix")
+
+
+def as_text(word: str) -> str:
+    """A word of the command line as text, which is UTF-8 in any locale.  Raises UsageError."""
+    if word.isascii():
+        return word
+    try:
+        return os.fsencode(word).decode()
+    except UnicodeError:
+        raise UsageError("a word of the command line is not UTF-8", hint="write it in UTF-8") from None
+
+
+def _as_texts(values: Values) -> None:
+    for dest, value in values.items():
+        if dest in _TEXTS or dest.endswith(_TEXTS_END) or (dest == "path" and "file" in values):
+            if isinstance(value, str):
+                values[dest] = as_text(value)
+            elif isinstance(value, list):
+                values[dest] = [as_text(each) for each in value]
 
 
 def _whose_keys(values: Values) -> dict[str, str]:

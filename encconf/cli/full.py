@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import click
 
 from encconf.cli.table import COMMANDS, GROUPS, ROOT, VERSION_FLAGS
-from encconf.errors import EncconfError, MissingFileError, UsageError
+from encconf.errors import EncconfError, MissingFileError, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
         argv, rest = argv[:at], argv[at + 1 :]
     try:
         result = _root().main(argv, prog_name=_PROGRAM, standalone_mode=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the help goes to stdout
+        reason = (error.strerror or "no stdout").lower()
+        raise OutputError(f"cannot be written: {reason}").about("stdout") from None
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         raise SystemExit(1) from None

@@ -420,6 +420,7 @@ class Run:
 
     def _cmd_set(self) -> None:
         from encconf import fileio
+        from encconf.cli import as_text
         from encconf.errors import PathSyntaxError
         from encconf.path import parse_sops
 
@@ -442,7 +443,7 @@ class Run:
             )
         self.check_config()
         try:
-            path = parse_sops(args[1])
+            path = parse_sops(as_text(args[1]))
         except PathSyntaxError:
             _fail(7, "Invalid set index format")
         if self.line.on("value-stdin"):
@@ -454,7 +455,7 @@ class Run:
                 error.exit_code = 1
                 raise
         else:
-            said = args[2]
+            said = as_text(args[2])
         self._set(args[0], path, said)
 
     def _set(self, file: str, path: Path, said: str) -> None:

@@ -32,7 +32,10 @@ _BRACE = re.compile(r"[ \t\r\n]*\{")
 
 
 def scan(text: str, *, comments: bool = False) -> Document:
-    """An envelope's document, or one with the whole text as its one value; never raises ParseError."""
+    """An envelope's document, or one with the whole text as its one value.
+
+    Raises ParseError only for a half of a character that is not one of the bytes above.
+    """
     if '"sops"' in text and _BRACE.match(text):
         try:
             document = json.scan(text)
@@ -50,7 +53,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
     tree: dict[str, object] = {_KEY: None}
     document.trees.append(tree)
     document.shape += ["%", "." + _KEY]
-    data = text.encode("utf-8", "surrogateescape")
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ParseError("the text holds half of a character, which is neither UTF-8 nor a byte") from None
     document.leaves.append(Leaf(Scope(None, None, (), "", tree), _KEY, 0, len(text), "", "str", data))
     return document
 

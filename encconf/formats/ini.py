@@ -32,7 +32,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from encconf.document import Comment, Document, Leaf, Part, Scope, splice
+from encconf.document import Comment, Document, Leaf, Part, Scope, limit_paths, splice
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, flat
 
@@ -218,6 +218,7 @@ def _document(text: str, entries: Iterator[_Entry], comments: bool) -> Document:
         for comment in sorted(document.comments, key=lambda comment: comment.start)
         if comments and not start <= comment.start < end
     ]
+    limit_paths(document)
     return document
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Document, Leaf, Part, Scope
+from encconf.document import Document, Leaf, Part, Scope, limit_paths
 from encconf.errors import EmitError, LimitError, ParseError
 
 TYPE_CHECKING = False
@@ -212,6 +212,7 @@ def _close(document: Document, at: int) -> Document:
     more = _skip(text, at)
     if more < len(text):
         raise _error(text, more, "there is more after the object")
+    limit_paths(document)
     return document
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Comment, Document, Leaf, Part, Scope, hash_comment, splice
+from encconf.document import Comment, Document, Leaf, Part, Scope, hash_comment, limit_paths, splice
 from encconf.errors import EmitError, LimitError, ParseError
 
 TYPE_CHECKING = False
@@ -158,6 +158,7 @@ def _parse(text: str, comments: bool) -> tuple[Document, dict[str, object]]:
             # To rops, no rule means that all is encrypted; to sops, all but names with a suffix.
             members["unencrypted_suffix"] = _NO_SUFFIX
         document.block = members
+    limit_paths(document)
     return document, values
 
 

@@ -7,7 +7,7 @@ for the spans that are replaced.
 
 from __future__ import annotations
 
-from encconf.document import hash_comment
+from encconf.document import hash_comment, limit_paths
 from encconf.formats import goyaml, lines
 from encconf.formats.yaml_block import amend, attach, detach, render_block
 from encconf.formats.yaml_text import comment, double, literal, plain, region, scalar, sealed
@@ -33,9 +33,12 @@ def scan(text: str, *, comments: bool = False) -> Document:
     Raises ParseError for what is not YAML or what sops cannot store, LimitError for what is
     deeper or more repetitive than any real file, EmptyDocumentError when there is no document.
     """
-    document = lines.scan(text, comments)
-    if document is not None:
-        return document
+    document = lines.scan(text, comments) or _read(text, comments)
+    limit_paths(document)
+    return document
+
+
+def _read(text: str, comments: bool) -> Document:
     from encconf.formats.yaml_events import TooNewError, read
 
     try:

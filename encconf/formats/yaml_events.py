@@ -35,6 +35,8 @@ MAX_DEPTH = 200
 """How deep collections may nest; far more than any configuration does."""
 MAX_ALIASED = 100_000
 """How many leaves and collections aliases may add: the bound on "billion laughs"."""
+MAX_ALIASED_SIZE = 16 << 20
+"""How many bytes of values and keys aliases may add (16 MiB): a long value can have many aliases."""
 MAX_PATHS = 1 << 25
 """How many characters the paths of all collections may have; one long key has many below it."""
 SKIP = re.compile(rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*")
@@ -118,7 +120,7 @@ class Unfolded:
 class _Anchor:
     """What an alias can stand for: one leaf, or a collection with all that is in it."""
 
-    __slots__ = ("height", "leaf", "leaves", "lists", "merges", "open", "scope", "scopes", "shape")
+    __slots__ = ("_size", "height", "leaf", "leaves", "lists", "merges", "open", "scope", "scopes", "shape")
 
     def __init__(self, leaf: Leaf | None, scope: Scope | None) -> None:
         self.leaf = leaf
@@ -130,6 +132,17 @@ class _Anchor:
         self.scopes = (0, 0)
         self.shape = (0, 0)
         self.merges = (0, 0)
+        self._size = -1
+
+    @property
+    def size(self) -> int:
+        """How many bytes of values, and characters of keys, an alias stands for."""
+        if self._size < 0:
+            leaves, shape = self.lists
+            inside = leaves[self.leaves[0] : self.leaves[1]] if self.leaf is None else [self.leaf]
+            self._size = sum(len(leaf.data) for leaf in inside if leaf.data)
+            self._size += sum(map(len, shape[self.shape[0] : self.shape[1]]))
+        return self._size
 
 
 def read(text: str, comments: bool, pure: bool) -> Document:
@@ -159,7 +172,7 @@ def read(text: str, comments: bool, pure: bool) -> Document:
     scopes: list[Scope] = []
     anchors: dict[str, _Anchor] = {}
     open_anchors: list[tuple[str, _Anchor] | None] = []
-    aliased = 0
+    aliased = aliased_size = 0
     path_size = 0
 
     part = Part(0)
@@ -360,6 +373,11 @@ def read(text: str, comments: bool, pure: bool) -> Document:
             target = anchors.get(event.anchor)
             if target is None or scope is None:
                 raise _error(text, start, "an alias has no anchor before it")
+            if target.open:
+                raise _error(text, start, "an alias stands inside what it is an alias for")
+            aliased_size += target.size
+            if aliased_size > MAX_ALIASED_SIZE:
+                raise LimitError(f"aliases stand for more than {MAX_ALIASED_SIZE >> 20} MiB of values")
             style = FLOW_ALIAS if flow else ALIAS
             step: str | int = key if in_map and key is not None else len(node)
             if place_comments and not in_map:
@@ -373,8 +391,6 @@ def read(text: str, comments: bool, pure: bool) -> Document:
                 else:
                     node.append(None)
             else:
-                if target.open:
-                    raise _error(text, start, "an alias stands inside what it is an alias for")
                 aliased += target.leaves[1] - target.leaves[0] + target.scopes[1] - target.scopes[0] + 1
                 if aliased > MAX_ALIASED:
                     raise LimitError(f"aliases stand for more than {MAX_ALIASED} values")

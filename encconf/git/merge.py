@@ -54,7 +54,10 @@ if TYPE_CHECKING:
     """Base, ours and theirs."""
 
 LABELS = ("ours", "base", "theirs")
-_PLACE = "encconf conflict 1"  # what the conflict's ciphertexts are authenticated with
+_PLACE = "encconf conflict 1"  # what the conflict's ciphertext is authenticated with, beside the MAC
+# What the file's MAC is authenticated with: no file can say that as its date, since it is not UTF-8.
+_PURPOSE = b"\xffencconf conflict 2 %b"
+_FIRST_PURPOSE = b"%b encconf conflict 1"  # what encconf wrote at first; it is not a date, either
 _MAX_SIZE = 64 << 20
 _DEEPEST = 8  # merges without a key, one upon the other
 _WITH_A_KEY = "let somebody merge who can open the file; git merge --abort goes back"
@@ -402,7 +405,8 @@ def _with_conflict(text: str, merged: Merged, labels: Labels, format: str, crede
         ) from None
     document, data_key = opened.document, opened.data_key
     settings = opened.metadata.selection.to_entries()
-    mac = seal.seal_mac(document, opened.chosen.leaves, settings, data_key, _bound(opened.metadata))
+    date = opened.metadata.lastmodified
+    mac = seal.seal_mac(document, opened.chosen.leaves, settings, data_key, date, _PURPOSE)
     import json
     import zlib
 
@@ -420,10 +424,6 @@ def _with_conflict(text: str, merged: Merged, labels: Labels, format: str, crede
     return splice(text, module.attach(document, block))
 
 
-def _bound(metadata: Metadata) -> str:
-    return f"{metadata.lastmodified} {_PLACE}"
-
-
 def open_conflict(
     text: str, *, format: str, credentials: Credentials | None = None, notify: Notify | None = None
 ) -> Conflict:
@@ -433,14 +433,10 @@ def open_conflict(
     """
     opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=True, notify=notify)
     metadata = opened.metadata
-    seal.check_mac(
-        opened.document,
-        opened.chosen.leaves,
-        metadata.selection.to_entries(),
-        opened.data_key,
-        _bound(metadata),
-        metadata.mac,
-    )
+    try:
+        opened.check_mac(_PURPOSE)
+    except MacMismatchError:
+        opened.check_mac(_FIRST_PURPOSE)
     parts = split(str(metadata.unknown.get(CONFLICT)).encode())
     place = f"{_PLACE} {metadata.mac}".encode()
     packed = unlock(opened.data_key, parts[0], parts[1], place) if parts is not None else None

@@ -8,7 +8,7 @@ A master key holds who, never a ciphertext and no client; what it wrapped is a
 from __future__ import annotations
 
 from encconf.credentials import printable
-from encconf.errors import BadKeyError, MetadataError
+from encconf.errors import BadKeyError, MasterKeyError, MetadataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +99,16 @@ def master_key(type: str, value: object) -> MasterKey:
             hint=f"it can use these: {usable}",
         )
     return known.from_config(value)
+
+
+WRAPPED_LIMIT = 16 << 10
+"""The longest wrapped data key that a master key is asked to open, in characters (16 KiB)."""
+
+
+def check_size(enc: str) -> None:
+    """Raise MasterKeyError for what is longer than any wrapped data key, before anything reads it."""
+    if len(enc) > WRAPPED_LIMIT:
+        raise MasterKeyError(f"its enc is longer than {WRAPPED_LIMIT >> 10} KiB")
 
 
 def parse_list(value: str) -> list[str]:

@@ -16,7 +16,7 @@ from _thread import allocate_lock
 from binascii import a2b_base64, b2a_base64
 
 from encconf.credentials import printable
-from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingExtraError, NotMyKeyError
 from encconf.keys import member, shorten
 
 TYPE_CHECKING = False
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 
 _SSH = ("ssh-ed25519", "ssh-rsa")
 _POST_QUANTUM = "age1pq1"
+
+# pyrage reads a header in quadratic time, and no other thread runs meanwhile.  One recipient takes one
+# stanza, or two with the one that rops adds at random; an RSA key of 16384 bits takes 43 lines.
+STANZA_LIMIT = 10
+"""How many recipients an age header may have."""
+LINE_LIMIT = 2048
+"""How long a line of an age header may be, in bytes."""
+LINES_LIMIT = 48
+"""How many lines an age header may have."""
+
 _BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
 
 
@@ -528,9 +538,10 @@ def _field(data: bytes, at: int) -> tuple[bytes, int]:
 def _public_beside(path: str) -> str:
     """The key in ``PATH.pub``, or ""."""
     try:
-        with open(f"{path}.pub", encoding="utf-8") as file:
-            return " ".join(file.read(1 << 16).split()[:2])
-    except (OSError, ValueError):
+        from encconf import fileio
+
+        return " ".join(fileio.read_bytes(f"{path}.pub", regular=True, limit=1 << 16).decode().split()[:2])
+    except (InputError, ValueError):
         return ""
 
 
@@ -600,7 +611,10 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
 
 
 def _stanzas(enc: str) -> list[Stanza]:
-    """Type and first argument of each recipient stanza; raises MasterKeyError when it is no age file."""
+    """Type and first argument of each recipient stanza.
+
+    Raises MasterKeyError when it is not an age file, or has more of a header than any wrapped data key.
+    """
     begin, _, rest = enc.strip().partition(_BEGIN)
     body, end, _ = rest.partition(_END)
     if begin or not end:
@@ -609,8 +623,12 @@ def _stanzas(enc: str) -> list[Stanza]:
         header = a2b_base64(body).partition(b"\n--- ")[0].decode("latin-1")
     except ValueError:
         raise MasterKeyError("its enc is not an armored age file") from None
-    lines = (line.split(" ") for line in header.split("\n") if line.startswith("-> "))
-    return [(words[1], words[2] if len(words) > 2 else "") for words in lines]
+    lines = header.split("\n")
+    stanzas = [line.split(" ", 3) for line in lines if line.startswith("-> ")]
+    too_long = len(lines) > LINES_LIMIT or max(map(len, lines)) > LINE_LIMIT
+    if too_long or len(stanzas) > STANZA_LIMIT:
+        raise MasterKeyError("its enc is an age file with more of a header than a data key needs")
+    return [(words[1], words[2] if len(words) > 2 else "") for words in stanzas]
 
 
 def _place(source: AgeSource, recipient: str, credentials: Credentials) -> str:

@@ -12,8 +12,9 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
+from encconf import fileio
 from encconf.credentials import printable
-from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.keys import member
 from encconf.servers.https import cause, missing, one_line, timeouts
 
@@ -28,6 +29,7 @@ _FORM = "REGION:KEY-UUID, as eu-west-101:0d0466b0-e727-4d9c-b35d-f84bb474a37f"
 _KEY_ID = re.compile(r"([0-9A-Za-z-]{1,64})\s*:\s*([!-~]{1,255})")
 _BASE64 = re.compile(r"[0-9A-Za-z+/]+={0,2}")
 _ALGORITHM = "SYMMETRIC_DEFAULT"
+_FILE_LIMIT = 1 << 20  # bytes
 _RETRIES = 2  # of an answer that says "later"; 20 s each, the first included, stay below 75 s
 _LATER = (429, 500, 502, 503, 504)
 
@@ -198,12 +200,11 @@ def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
     shown = printable(shown)
     parser = ConfigParser(interpolation=None)  # a secret may hold a %
     try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
-    except (FileNotFoundError, NotADirectoryError):
+        parser.read_string(fileio.read_bytes(path, limit=_FILE_LIMIT).decode())
+    except MissingFileError:
         raise NotMyKeyError(f"no Huawei Cloud credential\nlooked in: {looked}, {shown} (not there)") from None
-    except OSError as error:
-        raise MasterKeyError(f"{shown} cannot be read: {(error.strerror or '').lower()}") from None
+    except InputError as error:
+        raise MasterKeyError(f"{shown} {error.message}") from None
     except (SyntaxProblem, UnicodeDecodeError, ValueError):  # the parser's own words would quote the line
         raise MasterKeyError(f"{shown} is not a file of credentials") from None
     profile = dict(parser["basic"]) if parser.has_section("basic") else {}

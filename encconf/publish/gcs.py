@@ -11,6 +11,7 @@ from __future__ import annotations
 from encconf.credentials import printable
 from encconf.errors import EncconfError, MissingExtraError
 from encconf.publish import failed
+from encconf.servers import LateError, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def put(
 ) -> bool:
     """Write the object, over one that is there."""
     try:
-        from google.api_core.exceptions import GoogleAPICallError
+        from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
         from google.cloud.storage import Client
         from requests import RequestException
@@ -46,8 +47,12 @@ def put(
     try:
         client = _client(Client, credentials)
         blob = client.bucket(bucket).blob(key)
-        blob.upload_from_string(content, content_type=_TYPE, timeout=credentials.call_limit)
-    except (GoogleAPICallError, GoogleAuthError, RequestException, OSError, ValueError) as error:
+        # The SDK limits each wait, and then tries again for two minutes.
+        within(
+            credentials.call_limit,
+            lambda: blob.upload_from_string(content, content_type=_TYPE, timeout=credentials.call_limit),
+        )
+    except (GoogleAPIError, GoogleAuthError, RequestException, LateError, OSError, ValueError) as error:
         raise _failure(error, bucket, credentials) from None
     return True
 
@@ -71,9 +76,9 @@ def _failure(error: Exception, bucket: str, credentials: Credentials) -> Encconf
     from google.auth.exceptions import GoogleAuthError
     from requests import RequestException, Timeout
 
-    text = printable(" ".join(_said(error).split()))[:300]
-    if isinstance(error, Timeout):
+    if isinstance(error, (LateError, Timeout, exceptions.RetryError)):
         return failed("gcs", f"no answer within {credentials.call_limit:g} s")
+    text = printable(" ".join(_said(error).split()))[:300]
     if isinstance(error, GoogleAuthError):
         return failed("gcs", f"the Google credentials do not work: {text}")
     if isinstance(error, exceptions.NotFound):

@@ -16,8 +16,9 @@ import os
 import re
 from contextlib import contextmanager
 
+from encconf import fileio
 from encconf.credentials import printable
-from encconf.errors import MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.errors import InputError, MasterKeyError, MissingExtraError, NotMyKeyError
 from encconf.servers import failed, unheard
 
 TYPE_CHECKING = False
@@ -123,11 +124,9 @@ def _gcloud(credentials: Credentials) -> str | None:
 
 def _read(path: str, place: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read(_CREDENTIALS_LIMIT)
-    except OSError as error:
-        reason = (error.strerror or "not a file").lower()
-        raise MasterKeyError(f"{printable(place)}: the file cannot be read: {reason}") from None
+        return fileio.read_bytes(path, limit=_CREDENTIALS_LIMIT)
+    except InputError as error:
+        raise MasterKeyError(f"{printable(place)}: the file {error.message}") from None
 
 
 def _identity(text: bytes, place: str) -> Any:

@@ -25,8 +25,9 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 
+from encconf import fileio
 from encconf.credentials import printable
-from encconf.errors import MasterKeyError, NotMyKeyError
+from encconf.errors import InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.servers import failed
 from encconf.servers.https import missing, one_line, origin, permitted, session, timeouts, unreached
 
@@ -193,13 +194,13 @@ def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, s
     if not token and credentials.home:
         place = "~/.vault-token"
         try:
-            with open(os.path.join(credentials.home, ".vault-token"), "rb") as file:
-                token = file.read(_TOKEN_LIMIT).decode("ascii").strip()
+            path = os.path.join(credentials.home, ".vault-token")
+            token = fileio.read_bytes(path, limit=_TOKEN_LIMIT).decode("ascii").strip()
             looked += "(empty)"
-        except (FileNotFoundError, NotADirectoryError):
+        except MissingFileError:
             looked += "(not there)"
-        except OSError as error:
-            raise MasterKeyError(f"~/.vault-token cannot be read: {(error.strerror or '').lower()}") from None
+        except InputError as error:
+            raise MasterKeyError(f"~/.vault-token {error.message}") from None
         except UnicodeDecodeError:
             token = "\0"
     elif not token:
@@ -220,10 +221,13 @@ def _path(path: str, credentials: Credentials) -> str:
 def _content(path: str, what: str) -> str:
     """The text in a file that one logs in with; raises MasterKeyError."""
     try:
-        with open(path, "rb") as file:
-            return file.read(_TOKEN_LIMIT).decode().strip()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "not a text file").lower()
+        return fileio.read_bytes(path, limit=_TOKEN_LIMIT).decode().strip()
+    except (InputError, UnicodeDecodeError) as error:
+        reason = (
+            error.message.removeprefix("cannot be read: ")
+            if isinstance(error, InputError)
+            else "not a text file"
+        )
         raise failed(
             "unusable",
             f"{what} to log in to Vault cannot be read: {printable(path)[:200]}: {reason}",

@@ -17,8 +17,9 @@ from __future__ import annotations
 import os
 import re
 
+from encconf import fileio
 from encconf.credentials import printable
-from encconf.errors import MasterKeyError, SourceError
+from encconf.errors import InputError, MasterKeyError, SourceError
 from encconf.servers.https import missing, origin
 from encconf.sources import Probe, machine, there_already
 
@@ -123,10 +124,10 @@ def _az_user(credentials: Credentials) -> str | None:
         credentials.home or os.devnull, ".azure"
     )
     try:
-        with open(os.path.join(folder, "azureProfile.json"), encoding="utf-8-sig") as file:
-            accounts = json.load(file)["subscriptions"]
+        path = os.path.join(folder, "azureProfile.json")
+        accounts = json.loads(fileio.read_bytes(path, regular=True).decode("utf-8-sig"))["subscriptions"]
         return next(
             printable(str(account["user"]["name"])) for account in accounts if account.get("isDefault")
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
+    except (InputError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
         return None

@@ -25,8 +25,9 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
+from encconf import fileio
 from encconf.credentials import printable
-from encconf.errors import SourceError
+from encconf.errors import InputError, SourceError
 from encconf.servers.https import missing, one_line, origin, permitted, session, timeouts, unreached
 from encconf.sources import Probe, there_already
 
@@ -262,10 +263,13 @@ class _Token:
 
 def _content(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return file.read(_FILE_LIMIT).decode().strip()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        told = (getattr(error, "strerror", None) or "not a text file").lower()
+        return fileio.read_bytes(path, limit=_FILE_LIMIT).decode().strip()
+    except (InputError, UnicodeDecodeError) as error:
+        told = (
+            error.message.removeprefix("cannot be read: ")
+            if isinstance(error, InputError)
+            else "not a text file"
+        )
         raise SourceError(
             f"what one logs in to Conjur with cannot be read: {printable(path)[:200]}: {told}",
             reason="unusable",

@@ -249,3 +249,76 @@ class TestWaysOut:
             "encconf: error[changed]: a\\x07\\u202eb: it is odd\n  in two lines\nencconf: hint: do this\n"
             "encconf: warning: careful\nencconf: hint: that\n"
         )
+
+
+class TestNotUtf8:
+    """F7: words that are not UTF-8, a full disk, and a Python that is made to take another encoding."""
+
+    MODES = (
+        {},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "latin-1"},
+    )
+
+    def run(self, project: Project, mode: dict[str, str], *words: str | bytes) -> tuple[int, bytes, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "encconf", *words],
+            cwd=project.folder,
+            env={**project.environ, **mode},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        said = done.stderr.decode(errors="replace")
+        assert "internal" not in said
+        assert "Traceback" not in said
+        return done.returncode, done.stdout, said
+
+    @pytest.mark.parametrize("mode", MODES, ids=str)
+    def test_f7_what_is_not_utf8_is_refused(self, sealed: Project, mode: dict[str, str]) -> None:
+        file = "secrets.enc.yaml"
+        for words in (
+            *(("set", file, "k", b"a\xff"), ("set", file, b"k\xff", "a"), ("get", file, b"k\xff")),
+            *(("unset", file, b"k\xff"), ("encrypt", "--age", b"age1\xff", "secrets.yaml")),
+            ("encrypt", "--encrypted-regex", b"\xff", "secrets.yaml"),
+            ("set", "--idempotent", file, '["k"]', b'"a\xff"'),  # a line of sops's
+        ):
+            code, _, said = self.run(sealed, mode, *words)
+            assert code == 1
+            assert "not UTF-8" in said
+        for words in (
+            ("decrypt", b"\xff.yaml"),
+            ("explain", b"\xff.yaml"),
+            ("check", b"\xff.yaml"),
+            ("diff", b"\xff", file),
+        ):
+            self.run(sealed, mode, *words)
+
+    @pytest.mark.parametrize("mode", MODES, ids=str)
+    def test_f7_utf8_is_utf8_in_any_locale(self, sealed: Project, mode: dict[str, str]) -> None:
+        assert self.run(sealed, mode, "set", "secrets.enc.yaml", "kläf", "é\u20ac")[0] == 0
+        assert self.run(sealed, mode, "get", "secrets.enc.yaml", "kläf")[:2] == (0, "é\u20ac".encode())
+        os.rename(sealed.path("secrets.enc.yaml"), os.fsencode(sealed.folder) + "/sécrets.enc.yaml".encode())
+        code, out, _ = self.run(sealed, mode, "decrypt", "sécrets.enc.yaml".encode())
+        assert (code, "kläf: é\u20ac\n".encode() in out) == (0, True)
+
+    def test_f7_a_full_disk(self, sealed: Project) -> None:
+        for words in (
+            *(["--help"], ["decrypt", "--help"], ["help"], ["help", "set"], ["--version"]),
+            *(["decrypt", "secrets.enc.yaml"], ["completion", "bash"], ["check", "--format", "json"]),
+        ):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run(
+                    [sys.executable, "-m", "encconf", *words],
+                    cwd=sealed.folder,
+                    env=sealed.environ,
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    timeout=60,
+                    check=False,
+                )
+            assert done.returncode == 3, words
+            assert "error[unwritable]: stdout: cannot be written" in done.stderr

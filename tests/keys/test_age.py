@@ -379,8 +379,8 @@ def test_the_report_for_an_ssh_recipient_lists_ssh_places_too(
     ("variable", "value", "says"),
     [
         ("SOPS_AGE_KEY_FILE", "/nowhere/keys.txt", "SOPS_AGE_KEY_FILE=/nowhere/keys.txt (not there)"),
-        ("SOPS_AGE_KEY_FILE", "/", "SOPS_AGE_KEY_FILE=/ (cannot be read: is a directory)"),
-        ("SOPS_AGE_KEY_FILE", "/dev/zero", "(larger than any identity file)"),
+        ("SOPS_AGE_KEY_FILE", "/", "SOPS_AGE_KEY_FILE=/ (cannot be read: it is a folder)"),
+        ("SOPS_AGE_KEY_FILE", "/dev/zero", "(cannot be read: it is neither a regular file nor a pipe)"),
         ("SOPS_AGE_KEY", "/home/me/keys.txt", "a path? SOPS_AGE_KEY_FILE is for those"),
         (
             "SOPS_AGE_KEY",

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from merge.corpus import TEXTS, edited
-from oracle import AgeKey, Sops, SopsError
+from oracle import FIXTURES, AgeKey, Sops, SopsError
 
 from encconf import api, changes
 from encconf.config import Rule
@@ -384,3 +384,36 @@ def test_an_item_that_would_be_there_again(base: str, ours: str, theirs: str) ->
     texts = ["".join(["a:\n", *(f"- {item}\n" for item in items)]) for items in (base, ours, theirs)]
     one, other = merge_texts(*texts, format="yaml"), merge_texts(texts[0], *texts[:0:-1], format="yaml")
     assert one.conflicts == other.conflicts == ["a"]
+
+
+# --- the seal ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", ["encconf conflict 1", "encconf conflict 2", "\xffencconf conflict 2"])
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("form", ["new", "first"])
+def test_b4_the_seal_cannot_be_removed_without_a_key(mark: str, kept: bool, form: str) -> None:
+    if form == "new":
+        base, ours, theirs = versions(*both_changed("yaml"), "yaml")
+        text, mine = merge(base, ours, theirs, format="yaml", credentials=MINE).text, MINE
+    else:
+        text = (FIXTURES / "strict1" / "conflict.yaml").read_text()
+        mine = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
+    if not kept:
+        text = re.sub(r"(?m)^ *encconf_conflict:.*\n", "", text)
+    for spelled in (rf'lastmodified: "\1 {mark}"', rf'lastmodified: "{mark} \1"'):
+        bent = re.sub(r'lastmodified: "([^"]*)"', spelled, text)
+        assert bent != text
+        with pytest.raises((MacMismatchError, UnmergedError)):
+            api.loads(bent, credentials=mine)
+        with pytest.raises((MacMismatchError, UnmergedError)):
+            api.decrypt(bent, credentials=mine)
+
+
+def test_b4_conflicts_of_before_can_be_resolved() -> None:
+    text = (FIXTURES / "strict1" / "conflict.yaml").read_text()
+    mine = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
+    conflict = open_conflict(text, format="yaml", credentials=mine)
+    assert (conflict.merged.text, conflict.merged.theirs) == ("a: 1\nb: ours\n", "a: 1\nb: theirs\n")
+    with pytest.raises(UnmergedError):
+        api.loads(text, credentials=mine)
