@@ -22,6 +22,7 @@ from encconf.errors import (
     MissingFileError,
     OutputError,
     ParseError,
+    UnwrittenError,
 )
 
 TYPE_CHECKING = False
@@ -80,7 +81,7 @@ def read_stdin(*, binary: bool = False) -> str:
 def write_stdout(data: str | bytes) -> None:
     """Write to stdout (text as UTF-8) and make sure that it got there.
 
-    Raises OutputError; BrokenPipeError where the reader has gone.
+    Raises UnwrittenError; BrokenPipeError where the reader has gone.
     """
     try:
         write_all(1, encode(data) if isinstance(data, str) else data)
@@ -88,7 +89,7 @@ def write_stdout(data: str | bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot be written: {_reason(error)}").about("stdout") from None
+        raise UnwrittenError(f"cannot be written: {_reason(error)}").about("stdout") from None
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -261,7 +262,8 @@ def write_atomic(
     None for a file that must not exist yet.  Writers in one folder wait for each other.  What is not
     a regular file (a pipe, a device, an open descriptor) is written to directly.
 
-    Raises OutputError, ChangedError when the file isn't as ``replacing`` says.
+    Raises OutputError: ChangedError when the file isn't as ``replacing`` says, UnwrittenError when the
+    disk is full.
     """
     if isinstance(data, str):
         data = encode(data)
@@ -274,7 +276,11 @@ def write_atomic(
     except OutputError as error:
         raise error.about(path) from None
     except OSError as error:
-        raise OutputError(f"cannot be written: {_reason(error)}").about(path) from None
+        kind = UnwrittenError if error.errno in _FULL else OutputError
+        raise kind(f"cannot be written: {_reason(error)}").about(path) from None
+
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def check_writable(path: str) -> None:

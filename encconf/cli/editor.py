@@ -1,6 +1,7 @@
 """Running the user's editor on one plain file, so that the text leaks nowhere.
 
-Which editor, and that it inherits stdin, stdout and stderr, is as in sops 3.13.2 (cmd/sops/edit.go).
+Which editor, how its command line is split, and that it inherits stdin, stdout and stderr, is as in
+sops 3.13.2 (cmd/sops/edit.go).
 Beyond it, editors of vim's family keep no swap, backup, undo and history files, secrets that would
 open the file are not in the editor's environment, and no core is dumped.
 """
@@ -8,6 +9,7 @@ open the file are not in the editor's environment, and no core is dumped.
 from __future__ import annotations
 
 import os
+import re
 
 from encconf.credentials import KEY_VARIABLES
 from encconf.errors import EditorError
@@ -124,14 +126,27 @@ def _wait(process: int) -> int:
 
 
 def _split(setting: str, variable: str) -> list[str]:
-    if not any(sign in setting for sign in "'\"\\"):
-        return setting.split()  # the same, and nothing to import
-    import shlex
+    """The words of a command line, as google/shlex splits it for sops: no comments, nothing expanded."""
+    words = []
+    at = 0
+    while at < len(setting):
+        found = _WORD.match(setting, at)
+        if found is None:
+            raise EditorError(f"${variable} is not a command line: a quote is not closed")
+        if found[1] is not None:
+            words.append(_QUOTED.sub(_unquoted, found[1]))
+        at = found.end()
+    return words
 
-    try:
-        return shlex.split(setting)
-    except ValueError:
-        raise EditorError(f"${variable} is not a command line: a quote is not closed") from None
+
+_WORD = re.compile(r"""[ \t\r\n]+|#[^\n]*|((?:[^ \t\r\n"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)""", re.DOTALL)
+_QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
+
+
+def _unquoted(part: re.Match[str]) -> str:
+    if part[2] is not None:
+        return re.sub(r"(?s)\\(.)", r"\1", part[2])
+    return part[1] if part[1] is not None else part[3]
 
 
 def _end(process: int) -> None:

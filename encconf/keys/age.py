@@ -16,7 +16,7 @@ from _thread import allocate_lock
 from binascii import a2b_base64, b2a_base64
 
 from encconf.credentials import printable
-from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.errors import NO_IDENTITY, BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
 from encconf.keys import member, shorten
 
 TYPE_CHECKING = False
@@ -133,8 +133,8 @@ class AgeKey:
         if broken:
             unfit = ", ".join(_named(source, credentials) for source in broken)
             hint = next((source.hint for source in broken if source.hint), None)
-            raise MasterKeyError(f"no identity for it; not in order: {unfit}\nlooked in: {places}", hint=hint)
-        raise NotMyKeyError(f"no identity for it\nlooked in: {places}")
+            raise MasterKeyError(f"{NO_IDENTITY}; not in order: {unfit}\nlooked in: {places}", hint=hint)
+        raise NotMyKeyError(f"{NO_IDENTITY}\nlooked in: {places}")
 
     def _open(
         self, file: bytes, identity: _Identity, credentials: Credentials, trouble: list[MasterKeyError]
