@@ -569,3 +569,15 @@ def test_names_that_leave_the_place(name: str) -> None:
 def test_no_rule_no_destination() -> None:
     with pytest.raises(ConfigError, match="no matching destination"):
         load("/x/.sops.yaml", "creation_rules: []\n").destination_for("x.yaml")
+
+
+@pytest.mark.parametrize("setting", ["s3_bucket: b, s3_prefix: ../p/", "gcs_bucket: b, gcs_prefix: p/../..",
+                                     "vault_path: a/../b"])  # fmt: skip
+def test_b9_a_prefix_that_leaves_its_place(project: Project, setting: str) -> None:
+    project.rules(f"destination_rules:\n  - {{{setting}}}\n")
+    project.write("x.yaml", "a: 1\n")
+    project.run("encrypt", "-i", "x.yaml")
+    done = project.run("publish", "--yes", "x.yaml", code=1)
+    assert "which would leave its place" in done.err
+    project.rules(f"destination_rules:\n  - {{{setting.replace('../', '..p/').replace('/..', '/p..')}}}\n")
+    assert "leave its place" not in project.run("publish", "--dry-run", "--yes", "x.yaml").err

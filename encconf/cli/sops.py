@@ -344,9 +344,9 @@ class SopsConsole(Console):
 
     def error(self, error: EncconfError) -> None:
         """Say what is wrong, and what to do about it."""
-        from encconf.cli.console import visible
+        from encconf.cli.console import paragraph
 
-        self._write(visible(str(error)) + "\n")
+        self._write(paragraph(str(error)) + "\n")
         if error.hint:
             self.hint(error.hint)
 

@@ -76,7 +76,7 @@ class _Wanted:
         return [name for name in names if self._counts(name)]
 
     def _counts(self, name: str) -> bool:
-        if fileio.is_leftover(os.path.basename(name)):
+        if self.encrypted and fileio.is_leftover(os.path.basename(name)):
             return False
         format = self.input_type or formats.of_path(name)
         try:
