@@ -151,6 +151,11 @@ class TestReading:
         assert done.stdout == b"'a\\r\\n'\n"
 
 
+    def test_stdin_is_named_in_its_errors(self) -> None:
+        done = python("from encconf import fileio; fileio.read_stdin()", input=b"a\xff")
+        assert done.stderr.decode().strip().endswith("ParseError: stdin: line 1: not UTF-8 at byte 1")
+
+
 class TestWriting:
     def test_a_new_file_gets_what_the_umask_leaves(self, tmp_path: Path) -> None:
         before = os.umask(0o027)

@@ -54,11 +54,11 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
         program = _which(words[0], environ)
         if program is None:
             raise EditorError(f"the editor of ${variable} was not found: {words[0]}")
-        return [*_private(words[0], program), *words[1:]]
+        return [*_private(program), *words[1:]]
     for name in DEFAULTS:
         program = _which(name, environ)
         if program is not None:
-            return _private(name, program)
+            return _private(program)
     raise EditorError(
         f"no editor was found; looked for {', '.join(DEFAULTS)}", hint="name one in EDITOR or SOPS_EDITOR"
     )
@@ -164,16 +164,16 @@ def _end(process: int) -> None:
         return  # it has ended already
 
 
-def _private(name: str, program: str) -> list[str]:
+def _private(program: str) -> list[str]:
     """The program with the switches that keep the text out of other files, if it is known to have them."""
     real = os.path.basename(os.path.realpath(program)).partition(".")[0]
     if real in _VIM:
-        return [name, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]
-    return [name]
+        return [program, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]
+    return [program]
 
 
 def _which(name: str, environ: Mapping[str, str]) -> str | None:
-    """Where a program is, as execvp finds it."""
+    """Where a program is.  As in sops, a PATH that has the current folder in it does not find one there."""
     if os.path.dirname(name):
         return name if os.access(name, os.X_OK) and not os.path.isdir(name) else None
     if os.name == "nt":
@@ -181,8 +181,8 @@ def _which(name: str, environ: Mapping[str, str]) -> str | None:
 
         return shutil.which(name)
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(folder or ".", name)
-        if os.access(path, os.X_OK) and not os.path.isdir(path):
+        path = os.path.join(folder, name)
+        if os.path.isabs(folder) and os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
     return None
 

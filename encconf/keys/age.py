@@ -126,6 +126,9 @@ class AgeKey:
             for source in credentials.age_sources():
                 if source.ssh and source.variable and source.where:
                     notes.append(f"{source.place(credentials.home)} (not read: no SSH key can open it)")
+        if credentials.home is None:
+            variable = "USERPROFILE" if credentials.platform == "win32" else "HOME"
+            notes.append(f"{variable} (unset: no key file below it can be found)")
         places = ", ".join(notes)
         if trouble:
             raise MasterKeyError(f"{trouble[0].message}\nlooked in: {places}", hint=trouble[0].hint)

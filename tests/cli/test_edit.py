@@ -178,6 +178,15 @@ class TestEditing:
         assert "password: hunter3" in sealed.run("decrypt", "secrets.enc.yaml").out.replace('"', "")
         assert sealed.read("inside.enc.yaml") == ""
 
+    @pytest.mark.parametrize("path", ["", ".", "bin", ":"])
+    def test_b12_no_editor_of_the_current_folder(self, sealed: Project, path: str) -> None:
+        for name in ("vim", "bin/vim", "ed1"):
+            editor = sealed.write(name, "#!/bin/sh\ntouch ran\n")
+            editor.chmod(0o755)
+        for setting in ({}, {"EDITOR": "ed1"}):
+            sealed.run("edit", "secrets.enc.yaml", environ={"PATH": path, **setting}, code=201)
+        assert "ran" not in sealed.names()
+
     def test_b9_an_editor_that_closes_its_folder(self, sealed: Project) -> None:
         script = 'echo "more: 1" >> "$1"; chmod 000 "$1"; chmod 000 "$(dirname "$1")"'
         environ = sealed.editor(script)
