@@ -336,6 +336,15 @@ def test_atomic(sides: Sides) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def test_exec_keys(sides: Sides) -> None:
+    sides.encrypt("flat.yaml", "NAME: x\n")
+    for line in ("exec-env flat.yaml", "exec-file e.yaml"):
+        for done in sides.run(*line.split(), "echo $SOPS_AGE_KEY"):
+            assert done.out == f"{sides.key.identity}\n"
+    own = sides.own.run("exec", "flat.yaml", "--", "sh", "-c", "echo $NAME${SOPS_AGE_KEY-none}", code=0)
+    assert own.out == "xnone\n"
+
+
 def test_exec_filename(sides: Sides) -> None:
     for box, run in ((sides.real, True), (sides.ours, False), (sides.own, False)):
         done = box.run("exec-file", "--filename", "$(touch made)", "e.yaml", "true {}")
