@@ -325,7 +325,7 @@ class TestWriting:
             "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
         )
         done = python(code, path)
-        assert b"OutputError" in done.stderr
+        assert b"UnwrittenError" in done.stderr
         assert path.read_text() == "old"
         assert os.listdir(tmp_path) == ["x"]
         assert b"x" * 100 not in done.stderr
@@ -479,7 +479,7 @@ class TestOverwriting:
             "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
         )
         done = python(code, path)
-        assert b"OutputError" in done.stderr
+        assert b"UnwrittenError" in done.stderr
         assert path.read_text() == "old"
         assert sorted(os.listdir(tmp_path)) == ["x", "y"]
 
@@ -817,7 +817,7 @@ class TestStandardStreams:
 
     @pytest.mark.parametrize(
         ("descriptor", "call", "error"),
-        [(1, "write_stdout('x')", "OutputError"), (0, "read_stdin()", "InputError")],
+        [(1, "write_stdout('x')", "UnwrittenError"), (0, "read_stdin()", "InputError")],
     )
     def test_using_a_closed_one_is_an_error(self, descriptor: int, call: str, error: str) -> None:
         code = f"from encconf import fileio; fileio.open_standard_streams(); fileio.{call}"
@@ -832,7 +832,7 @@ class TestStandardStreams:
                 stdout=full,
                 stderr=subprocess.PIPE,
             )
-        assert b"OutputError" in done.stderr
+        assert b"UnwrittenError" in done.stderr
         assert b"no space" in done.stderr
 
     def test_a_stdout_that_does_not_block(self) -> None:
