@@ -378,7 +378,10 @@ class _Unfinished:
     def __init__(self, at: _LockedFolder, mode: int) -> None:
         self._at = at
         self._name = ""
-        self._unnamed = hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
+        # A name is given by linkat, which Python calls only relative to an open folder.
+        self._unnamed = (
+            hasattr(os, "O_TMPFILE") and at.descriptor is not None and os.path.isdir("/proc/self/fd")
+        )
         if self._unnamed:
             try:
                 self.descriptor = at.open(".", os.O_WRONLY | os.O_TMPFILE, mode)
@@ -425,7 +428,7 @@ class _Unfinished:
         self._name = ""
 
     def _link(self, name: str) -> bool:
-        # With dir_fd this is linkat with AT_SYMLINK_FOLLOW, which is what gives such a file a name.
+        # With dir_fd this is linkat with AT_SYMLINK_FOLLOW.
         try:
             os.link(
                 f"/proc/self/fd/{self.descriptor}",

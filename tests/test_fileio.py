@@ -150,7 +150,6 @@ class TestReading:
         done = python("from encconf import fileio; print(repr(fileio.read_stdin()))", input=b"a\r\n")
         assert done.stdout == b"'a\\r\\n'\n"
 
-
     def test_stdin_is_named_in_its_errors(self) -> None:
         done = python("from encconf import fileio; fileio.read_stdin()", input=b"a\xff")
         assert done.stderr.decode().strip().endswith("ParseError: stdin: line 1: not UTF-8 at byte 1")
@@ -461,6 +460,24 @@ class TestOverwriting:
         self.refuse(monkeypatch, "fchown", errno.EPERM)
         monkeypatch.setattr(os, "fstat", another)
         self.overwritten(path)
+
+    def test_c1_a_folder_that_may_not_be_listed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        real = os.open
+
+        def unlisted(name: str, flags: int, *args: Any, **options: Any) -> int:
+            if name == str(tmp_path):
+                raise _NO_FOLDER
+            return real(name, flags, *args, **options)
+
+        monkeypatch.setattr(os, "open", unlisted)
+        fileio.write_atomic(str(path), "new", replacing="old")
+        fileio.write_atomic(str(tmp_path / "y"), "other", replacing=None)
+        assert (path.read_text(), (tmp_path / "y").read_text()) == ("new", "other")
+        assert leftovers(tmp_path) == []
 
     def test_c1_hard_links_stay(self, tmp_path: Path) -> None:
         path, other = tmp_path / "x", tmp_path / "y"
