@@ -372,6 +372,9 @@ class Config:
             raise ConfigError(
                 f"{section.place} has {said}: it must have exactly one of {', '.join(_DESTINATION_KINDS)}"
             )
+        for name in ("s3_prefix", "gcs_prefix", "vault_path"):
+            if ".." in str(settings.get(name, "")).split("/"):
+                raise ConfigError(f'{section.place}.{name} has a step "..", which would leave its place')
         if kinds == ["vault_path"]:
             version = section.integer("vault_kv_version")
             if version not in (0, 1, 2):

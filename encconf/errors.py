@@ -198,6 +198,10 @@ class KeyAccessError(EncconfError):
     slug = "no-key"
 
 
+NO_IDENTITY = "no identity for it"
+"""What the report says of an age recipient that nothing here can open."""
+
+
 class MasterKeyError(EncconfError):
     """One master key should have worked and did not.
 
@@ -300,6 +304,10 @@ class OutputError(EncconfError):
 
     exit_code = 3
     slug = "unwritable"
+
+
+class UnwrittenError(OutputError):
+    """Not all of the output could be written: the disk is full, or stdout is closed."""
 
 
 class ChangedError(OutputError):

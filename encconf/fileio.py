@@ -1,17 +1,29 @@
-"""Reading and writing files so that nothing hangs, nothing is lost and nothing plain lies about.
+"""Reading and writing files so that nothing hangs, nothing is lost and no plaintext is left behind.
 
 Reading takes regular files and pipes only, up to a limit, and keeps every byte's meaning (UTF-8,
-no newline translation).  Writing replaces a file at once or not at all.  `PrivateFolder` is the one
-place where a plaintext stands on disk without having been asked for.  sops 3.13.3 truncates before
-it writes; that is not copied.  Hard links to a replaced file keep the old content.
+no newline translation).  Writing replaces a file at once or not at all; a file that cannot be
+replaced is overwritten (`encconf.inplace`).  What is not finished has no name where the file system
+allows that, so a process that is killed leaves nothing.  `PrivateFolder` is the only place where
+encconf puts a plaintext that you did not ask for.  sops 3.13.3 truncates before it writes; encconf
+does not.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-from encconf.errors import ChangedError, InputError, LimitError, MissingFileError, OutputError, ParseError
+from encconf.errors import (
+    ChangedError,
+    EncconfError,
+    InputError,
+    LimitError,
+    MissingFileError,
+    OutputError,
+    ParseError,
+    UnwrittenError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +39,9 @@ PIPE_PATIENCE = 2.0
 
 LOCK_PATIENCE = 10.0
 """How long a write waits for another one in the same folder, in seconds."""
+
+TURN_PATIENCE = 60.0
+"""How long a change of one value waits for other changes of the same file, in seconds."""
 
 
 class Anything:
@@ -69,7 +84,7 @@ def read_stdin(*, binary: bool = False) -> str:
 def write_stdout(data: str | bytes) -> None:
     """Write to stdout (text as UTF-8) and make sure that it got there.
 
-    Raises OutputError; BrokenPipeError where the reader has gone.
+    Raises UnwrittenError; BrokenPipeError where the reader has gone.
     """
     try:
         write_all(1, encode(data) if isinstance(data, str) else data)
@@ -77,7 +92,7 @@ def write_stdout(data: str | bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot be written: {_reason(error)}").about("stdout") from None
+        raise UnwrittenError(f"cannot be written: {_reason(error)}").about("stdout") from None
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -98,10 +113,27 @@ def write_all(descriptor: int, data: bytes) -> None:
 def resolve(path: str) -> str:
     """The file that a path names, every link followed.
 
-    Call it once, and read and write what it says: a link that is changed in between can then not
-    make a foreign file be overwritten.
+    Call it once, and read and write what it says: a link that is changed in between cannot make you
+    overwrite another file.  The path of an open descriptor (`descriptor_of`) stays as it is: what it
+    leads to may have no name at all.
     """
-    return os.path.realpath(path)
+    return path if descriptor_of(path) is not None else os.path.realpath(path)
+
+
+def descriptor_of(path: str) -> int | None:
+    """The number of the open descriptor that a path names: /dev/stderr, /dev/fd/3, a shell's ``>(…)``."""
+    if not path.startswith(("/dev/", "/proc/")):
+        return None
+    for _ in range(8):  # /dev/stderr leads to /proc/self/fd/2
+        folder, name = os.path.split(path)
+        if name.isdecimal() and len(name) < 10:
+            here = os.path.realpath(folder)
+            return int(name) if here in ("/dev/fd", f"/proc/{os.getpid()}/fd") else None
+        try:
+            path = os.path.join(folder, os.readlink(path))
+        except (OSError, ValueError):
+            return None
+    return None
 
 
 watching: Callable[[str, str], None] | None = None
@@ -233,18 +265,25 @@ def _await_writer(descriptor: int) -> bytes:
 # --- writing -------------------------------------------------------------------------------
 
 
+PRIVATE = 0o600
+"""The mode of a file with plaintext or keys: only its owner can read it."""
+
+
 def write_atomic(
     path: str, data: str | bytes, *, mode: int | None = None, replacing: str | Anything | None = ANYTHING
 ) -> None:
     """Replace a file's content (text as UTF-8) in one step, or leave it as it was.
 
-    ``path`` comes from `resolve`: a link in its last place is not followed.  A file that is there
-    keeps its mode, its owner and its access list as far as that is allowed; a new one gets ``mode``,
-    by default what the umask leaves of 0666.  ``replacing`` is the text that the file must still
-    have, None for a file that must not be there yet.  Writers in one folder wait for each other.
-    What is no regular file (a pipe, a device) is written to directly.
+    ``path`` comes from `resolve`: a link in its last place is not followed.  An existing file keeps
+    its mode, owner and access list; where a replacement could not have them, where the folder cannot
+    take one, and where the file has hard links, its content is overwritten instead.  A new file gets
+    ``mode``, by default what the umask leaves of 0666.  With mode `PRIVATE`, an existing file that
+    everyone may read or write gets it, too.  ``replacing`` is the text that the file must still have,
+    None for a file that must not exist yet.  Writers in one folder wait for each other.  What is not
+    a regular file (a pipe, a device, an open descriptor) is written to directly.
 
-    Raises OutputError, ChangedError when the file isn't as ``replacing`` says.
+    Raises OutputError: ChangedError when the file isn't as ``replacing`` says, UnwrittenError when the
+    disk is full.
     """
     if isinstance(data, str):
         data = encode(data)
@@ -252,39 +291,37 @@ def write_atomic(
         if is_special(path):
             _write_through(path, data)
         else:
-            with SignalGuard():
-                _replace(path, data, mode, replacing)
+            with SignalGuard() as guard:
+                _replace(path, data, mode, replacing, guard)
     except OutputError as error:
         raise error.about(path) from None
     except OSError as error:
-        raise OutputError(f"cannot be written: {_reason(error)}").about(path) from None
+        kind = UnwrittenError if error.errno in _FULL else OutputError
+        raise kind(f"cannot be written: {_reason(error)}").about(path) from None
+
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def check_writable(path: str) -> None:
     """Raise OutputError if `write_atomic` could not put a file there, before work is put into it."""
+    if os.path.exists(path):
+        if not os.access(path, os.W_OK):
+            raise OutputError("cannot be written: permission denied").about(path)
+        return
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise OutputError("cannot be written: its folder does not exist").about(path)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError("cannot be written: permission denied for its folder").about(path)
-    if os.path.exists(path) and not os.access(path, os.W_OK):
-        raise OutputError("cannot be written: permission denied").about(path)
 
 
-def _replace(path: str, data: bytes, mode: int | None, replacing: str | Anything | None) -> None:
+def _replace(
+    path: str, data: bytes, mode: int | None, replacing: str | Anything | None, guard: SignalGuard
+) -> None:
     folder, name = os.path.split(path)
     with _LockedFolder(folder or ".") as at:
-        try:
-            old = os.stat(at.name(name), dir_fd=at.descriptor, follow_symlinks=False)
-        except FileNotFoundError:
-            old = None
-        if old is not None and not stat.S_ISREG(old.st_mode):
-            what = "a folder" if stat.S_ISDIR(old.st_mode) else "not the regular file that it was"
-            raise OutputError(f"cannot be written: it is {what}")
-        if old is not None and not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
-            flags = os.O_WRONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY
-            os.close(os.open(at.name(name), flags, dir_fd=at.descriptor))  # raises, and says why
-            raise OutputError("cannot be written: permission denied")
+        old = _replaceable(at, name)
         if not isinstance(replacing, Anything) and _current(at, name) != replacing:
             raise ChangedError(
                 "it appeared meanwhile; nothing was written"
@@ -292,55 +329,161 @@ def _replace(path: str, data: bytes, mode: int | None, replacing: str | Anything
                 else "it was changed meanwhile by somebody else; nothing was written",
                 hint="run the command again",
             )
-        temporary = ""
-        try:
-            while True:
-                # Short, so that there is room for it beside a name of 255 bytes.
-                temporary = at.name(f"{_UNFINISHED}{os.urandom(4).hex()}")
-                try:
-                    descriptor = os.open(
-                        temporary,
-                        _CREATE,
-                        (0o666 if mode is None else mode) if old is None else 0o600,
-                        dir_fd=at.descriptor,
-                    )
-                    break
-                except FileExistsError:
-                    temporary = ""
-            try:
-                write_all(descriptor, data)
-                if old is not None:
-                    _keep_attributes(descriptor, old, at, name)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.replace(temporary, at.name(name), src_dir_fd=at.descriptor, dst_dir_fd=at.descriptor)
-            temporary = ""
-        finally:
-            if temporary:
-                at.unlink(temporary)
+        if old is None:
+            with _Unfinished(at, 0o666 if mode is None else mode) as new:
+                new.write(data)
+                new.become(name, new=True)
+        elif not _exchange(at, name, data, old, _mode(old, mode)):
+            from encconf.inplace import overwrite
+
+            guard.hold()
+            overwrite(at.open(name, os.O_RDWR), data, _mode(old, mode), folder or ".")
         at.sync()
 
 
+def _replaceable(at: _LockedFolder, name: str) -> os.stat_result | None:
+    """The state of the file to replace, None if there is none.  Raises OutputError if it can't be."""
+    try:
+        old = os.stat(at.name(name), dir_fd=at.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(old.st_mode):
+        what = "a folder" if stat.S_ISDIR(old.st_mode) else "not the regular file that it was"
+        raise OutputError(f"cannot be written: it is {what}")
+    if not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
+        os.close(at.open(name, os.O_WRONLY))  # raises, and says why
+        raise OutputError("cannot be written: permission denied")
+    return old
+
+
+def _mode(old: os.stat_result, mode: int | None) -> int:
+    """The mode of a file after it was written: its own, but nothing private is left to everyone."""
+    kept = stat.S_IMODE(old.st_mode) & 0o777
+    return kept & 0o700 if mode == PRIVATE and kept & 0o007 else kept
+
+
+def _exchange(at: _LockedFolder, name: str, data: bytes, old: os.stat_result, mode: int) -> bool:
+    """Put a new file in place of the old one; False, with nothing changed, if that would lose something."""
+    if old.st_nlink > 1:
+        return False  # the other names would keep the old content
+    try:
+        new = _Unfinished(at, PRIVATE)
+    except OSError as error:
+        if error.errno in _NO_EXCHANGE:
+            return False
+        raise
+    with new:
+        if not _keep_attributes(new.descriptor, old, at, name):
+            return False
+        new.write(data, mode)
+        try:
+            new.become(name)
+        except OSError as error:
+            if error.errno in _NO_EXCHANGE:
+                return False
+            raise
+    return True
+
+
+_NO_EXCHANGE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
+"""A folder that takes no new files or keeps others' files (sticky), a file that is mounted."""
+
+
+class _Unfinished:
+    """A new file in a folder that has no name before it is complete, where the system can do that.
+
+    Elsewhere it has a name of its own (`is_leftover`), which it loses again on every way out but SIGKILL.
+    """
+
+    def __init__(self, at: _LockedFolder, mode: int) -> None:
+        self._at = at
+        self._name = ""
+        # A name is given by linkat, which Python calls only relative to an open folder.
+        self._unnamed = (
+            hasattr(os, "O_TMPFILE") and at.descriptor is not None and os.path.isdir("/proc/self/fd")
+        )
+        if self._unnamed:
+            try:
+                self.descriptor = at.open(".", os.O_WRONLY | os.O_TMPFILE, mode)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
+                    raise
+                self._unnamed = False
+        while not self._name:
+            self._name = unfinished_name()
+            try:
+                self.descriptor = at.open(self._name, _CREATE, mode)
+            except FileExistsError:
+                self._name = ""
+
+    def __enter__(self) -> _Unfinished:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+        if self._name:
+            self._at.unlink(self._name)
+
+    def write(self, data: bytes, mode: int | None = None) -> None:
+        """Write all of the file, and then give it its mode."""
+        write_all(self.descriptor, data)
+        if mode is not None and hasattr(os, "fchmod"):
+            os.fchmod(self.descriptor, mode)
+        os.fsync(self.descriptor)
+
+    def become(self, name: str, *, new: bool = False) -> None:
+        """Take the place of a file, or be a ``new`` one."""
+        folder = self._at.descriptor
+        if new and self._unnamed and self._link(name):
+            return
+        while not self._name:
+            self._name = unfinished_name()
+            if not self._link(self._name):
+                self._name = ""
+        if os.name == "nt":
+            os.close(self.descriptor)  # an open file cannot be renamed there
+            self.descriptor = os.open(os.devnull, os.O_RDONLY)
+        os.replace(self._at.name(self._name), self._at.name(name), src_dir_fd=folder, dst_dir_fd=folder)
+        self._name = ""
+
+    def _link(self, name: str) -> bool:
+        # With dir_fd this is linkat with AT_SYMLINK_FOLLOW.
+        try:
+            os.link(
+                f"/proc/self/fd/{self.descriptor}",
+                self._at.name(name),
+                dst_dir_fd=self._at.descriptor,
+                follow_symlinks=True,
+            )
+        except FileExistsError:
+            return False
+        return True
+
+
 def sweep(folder: str) -> list[str]:
-    """Remove what writes that were killed have left in a folder; the names of what is gone.
+    """Remove what writes that were killed have left in a folder; the names of what was removed.
 
     Half of a new content, or all of it, in a file of the owner's, beside the file that it was for.
     Nothing is done where the folder cannot be locked: somebody may be writing there.
     """
     gone: list[str] = []
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if is_leftover(entry.name)]
-        if not names:
+        if not _leftovers(folder):
             return []
         with _LockedFolder(folder) as at:
-            for name in names if at.locked else ():
-                at.unlink(name)
-                gone.append(name)
+            # Look again: what was there may have been a write that has finished by now.
+            for name in _leftovers(folder) if at.locked else ():
+                if at.unlink(name):
+                    gone.append(name)
     except (OSError, OutputError):
         pass
     return gone
+
+
+def _leftovers(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if is_leftover(entry.name)]
 
 
 def is_leftover(name: str) -> bool:
@@ -348,12 +491,15 @@ def is_leftover(name: str) -> bool:
     return name.startswith(_UNFINISHED) and len(name) == len(_UNFINISHED) + 8
 
 
+def unfinished_name() -> str:
+    """A name for `is_leftover`: short, so that there is room for it beside a name of 255 bytes."""
+    return f"{_UNFINISHED}{os.urandom(4).hex()}"
+
+
 def _current(at: _LockedFolder, name: str) -> str | None:
     """The file's text now; what isn't UTF-8 stays different from every text."""
     try:
-        descriptor = os.open(
-            at.name(name), os.O_RDONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY, dir_fd=at.descriptor
-        )
+        descriptor = at.open(name, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
@@ -364,29 +510,23 @@ def _current(at: _LockedFolder, name: str) -> str | None:
         os.close(descriptor)
 
 
-def _keep_attributes(descriptor: int, old: os.stat_result, at: _LockedFolder, name: str) -> None:
-    """Give the new file the old one's owner, access list and mode, never more access than it had."""
+def _keep_attributes(descriptor: int, old: os.stat_result, at: _LockedFolder, name: str) -> bool:
+    """Give the new file the old one's owner, group and access list; whether it has all of them now."""
     if not hasattr(os, "fchown"):
-        return
-    mode = stat.S_IMODE(old.st_mode) & 0o777
+        return True
     new = os.fstat(descriptor)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         try:
             os.fchown(descriptor, old.st_uid, old.st_gid)
-        except PermissionError:
-            try:
-                os.fchown(descriptor, -1, old.st_gid)
-            except PermissionError:
-                mode &= 0o707  # the group's rights were meant for another group
-    if hasattr(os, "listxattr") and not _copy_access_list(descriptor, at, name):
-        mode &= 0o707  # with an access list the group bits are its mask; alone they would say more
-    os.fchmod(descriptor, mode)
+        except OSError:
+            return False
+    return not hasattr(os, "listxattr") or _copy_access_list(descriptor, at, name)
 
 
 def _copy_access_list(descriptor: int, at: _LockedFolder, name: str) -> bool:
     """Copy the extended attributes as far as possible; whether there is now no less access control."""
     try:
-        source = os.open(at.name(name), os.O_RDONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC, dir_fd=at.descriptor)
+        source = at.open(name, os.O_RDONLY)
     except OSError:
         return False
     complete = True
@@ -404,7 +544,9 @@ def _copy_access_list(descriptor: int, at: _LockedFolder, name: str) -> bool:
 
 
 def is_special(path: str) -> bool:
-    """Whether a path leads to something that can only be written to: a pipe, a device."""
+    """Whether a path leads to something that can only be written to: a pipe, a device, a descriptor."""
+    if descriptor_of(path) is not None:
+        return True
     try:
         kind = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -413,7 +555,12 @@ def is_special(path: str) -> bool:
 
 
 def _write_through(path: str, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | _NOCTTY | _CLOEXEC | _BINARY)
+    number = descriptor_of(path)
+    if number is not None:
+        # Not opened again: that would start at the beginning of its file, and fails on a socket.
+        descriptor = os.dup(number)
+    else:
+        descriptor = os.open(path, os.O_WRONLY | _NOCTTY | _CLOEXEC | _BINARY)
     try:
         write_all(descriptor, data)
     finally:
@@ -424,8 +571,8 @@ class _LockedFolder:
     """An open folder that no other encconf writes to meanwhile.
 
     The folder itself is locked: there is no lock file that could be planted or left behind.  All
-    names are taken relative to the open folder, so that it cannot be exchanged.  Windows has
-    neither; there ``descriptor`` is None and names are whole paths.
+    names are taken relative to the open folder, so that it cannot be exchanged.  On Windows, and for
+    a folder that may not be listed, ``descriptor`` is None and names are whole paths.
     """
 
     def __init__(self, folder: str) -> None:
@@ -435,9 +582,12 @@ class _LockedFolder:
 
     def __enter__(self) -> _LockedFolder:
         if os.open in os.supports_dir_fd:
-            self.descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | _NOFOLLOW | _CLOEXEC)
             try:
-                self.locked = self._lock(self.descriptor)
+                self.descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | _NOFOLLOW | _CLOEXEC)
+            except PermissionError:
+                return self
+            try:
+                self.locked = _lock(self.descriptor, LOCK_PATIENCE)
             except BaseException:
                 os.close(self.descriptor)
                 raise
@@ -450,11 +600,17 @@ class _LockedFolder:
     def name(self, name: str) -> str:
         return name if self.descriptor is not None else os.path.join(self.folder, name)
 
-    def unlink(self, name: str) -> None:
+    def open(self, name: str, flags: int, mode: int = 0o600) -> int:
+        """Open a file of the folder, never through a link."""
+        flags |= _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY
+        return os.open(self.name(name), flags, mode, dir_fd=self.descriptor)
+
+    def unlink(self, name: str) -> bool:
         try:
-            os.unlink(name, dir_fd=self.descriptor)
+            os.unlink(self.name(name), dir_fd=self.descriptor)
         except FileNotFoundError:
-            return
+            return False
+        return True
 
     def sync(self) -> None:
         if self.descriptor is not None:
@@ -463,24 +619,60 @@ class _LockedFolder:
             except OSError:
                 return  # some file systems cannot sync a folder; the file itself is safe
 
-    @staticmethod
-    def _lock(descriptor: int) -> bool:
-        import fcntl
+
+def _lock(descriptor: int, patience: float) -> bool:
+    """Lock an open file or folder; False where there are no locks (some NFS).
+
+    Raises OutputError after ``patience`` seconds.
+    """
+    import fcntl
+    import time
+
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise OutputError(
+                    f"cannot be written: somebody else has locked its folder for {patience:g} s"
+                ) from None
+            time.sleep(0.01)
+        except OSError:
+            return False
+
+
+class Turn:
+    """``with Turn(path):`` — wait until no other `Turn` holds the file, at most `TURN_PATIENCE` seconds.
+
+    For a change that reads, computes and writes, so that many of them at once are made one after the
+    other.  Nothing depends on it: whoever does not wait, or has waited too long, still writes only
+    over what it has read (``replacing``).
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> None:
         import time
 
-        deadline = time.monotonic() + LOCK_PATIENCE
-        while True:
+        deadline = time.monotonic() + TURN_PATIENCE
+        while os.name == "posix" and time.monotonic() < deadline:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise OutputError(
-                        f"cannot be written: somebody else has locked its folder for {LOCK_PATIENCE:g} s"
-                    ) from None
-                time.sleep(0.01)
-            except OSError:
-                return False  # no locks on this file system (some NFS): the write is atomic all the same
+                self._descriptor = os.open(self._path, os.O_RDONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC)
+                _lock(self._descriptor, deadline - time.monotonic())
+                if os.path.samestat(os.fstat(self._descriptor), os.stat(self._path)):
+                    return
+            except (OSError, OutputError):
+                return  # there is no such file yet, or it is not to be waited for any longer
+            self.__exit__()  # another file has taken its place meanwhile
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)  # unlocks
+            self._descriptor = None
 
 
 # --- private folders and signals -----------------------------------------------------------
@@ -489,14 +681,18 @@ class _LockedFolder:
 class PrivateFolder:
     """``with PrivateFolder() as path:`` — a new folder of mode 0700, gone afterwards.
 
-    It stands in memory (tmpfs) where there is such a place: $TMPDIR, $XDG_RUNTIME_DIR or /dev/shm;
+    It is in memory (tmpfs) where there is such a place: $TMPDIR, $XDG_RUNTIME_DIR or /dev/shm;
     otherwise in $TMPDIR or /tmp.  It is removed with all that is in it on every way out, SIGINT,
-    SIGTERM, SIGHUP and SIGQUIT included; only SIGKILL leaves it.  Raises OutputError.
+    SIGTERM, SIGHUP and SIGQUIT included; only SIGKILL leaves it, and then the next one removes it.
+    A process holds a lock on its folder, so that nobody takes it for such a leftover.
+
+    Raises OutputError, also when the folder could not be removed.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
         self._guard = SignalGuard()
+        self._descriptor: int | None = None
         self.path = ""
 
     def __enter__(self) -> str:
@@ -504,11 +700,11 @@ class PrivateFolder:
         try:
             failed = OutputError("there is no place for a temporary folder", hint="set TMPDIR to a folder")
             for place in _temporary_places(self._environ):
-                self.path = os.path.join(place, f"encconf-{os.urandom(8).hex()}")
+                _sweep_private(place)
                 try:
-                    os.mkdir(self.path, 0o700)
+                    while not self._make(place):
+                        pass
                 except OSError as error:
-                    self.path = ""
                     failed = OutputError(f"cannot make a temporary folder in {place}: {_reason(error)}")
                 else:
                     return self.path
@@ -517,13 +713,79 @@ class PrivateFolder:
             self.__exit__()
             raise
 
-    def __exit__(self, *_: object) -> None:
+    def _make(self, place: str) -> bool:
+        """Make the folder and lock it; False if somebody swept it in between."""
+        path = os.path.join(place, f"{_PRIVATE_FOLDER}{os.urandom(8).hex()}")
+        os.mkdir(path, 0o700)
+        self.path = path
+        try:
+            self._descriptor = _locked_private(path)
+        except FileNotFoundError:
+            self.path = ""
+        return bool(self.path)
+
+    def __exit__(self, _: object = None, error: object = None, __: object = None) -> None:
         try:
             self._guard.hold()
             if self.path:
                 _remove(self.path)
+            if self.path and os.path.lexists(self.path):
+                hint = f"the temporary folder with the plaintext could not be removed; remove {self.path}"
+                if not isinstance(error, EncconfError):
+                    raise OutputError("a plaintext is left", hint=hint)
+                error.hint = f"{error.hint}; {hint}" if error.hint else hint
         finally:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
             self._guard.__exit__()
+
+
+_PRIVATE_FOLDER = "encconf-"
+
+
+def _locked_private(path: str) -> int | None:
+    """An open descriptor that holds the lock on a private folder; None where there are no locks.
+
+    Raises FileNotFoundError when somebody else has it: they are removing it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NOFOLLOW | _CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.stat(path)
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        raise FileNotFoundError(path) from None
+    except OSError:
+        pass
+    return descriptor
+
+
+def _sweep_private(place: str) -> None:
+    """Remove this user's private folders that no running process holds: it was killed."""
+    try:
+        with os.scandir(place) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(_PRIVATE_FOLDER)]
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(place, name)
+        try:
+            state = os.lstat(path)
+            mine = stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
+            if not mine or len(name) != len(_PRIVATE_FOLDER) + 16:
+                continue
+            os.chmod(path, 0o700)
+            descriptor = _locked_private(path)
+        except (OSError, AttributeError):
+            continue
+        if descriptor is not None:
+            _remove(path)
+            os.close(descriptor)
 
 
 def write_private(path: str, data: str) -> None:
@@ -550,7 +812,7 @@ class SignalGuard:
         self._before: dict[int, object] = {}
         self._held: set[int] = set()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> SignalGuard:
         import signal
 
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
@@ -562,8 +824,9 @@ class SignalGuard:
                 try:
                     signal.signal(number, self._leave)
                 except ValueError:
-                    return  # not the main thread
+                    break  # not the main thread
                 self._before[number] = handler
+        return self
 
     def __exit__(self, *_: object) -> None:
         import signal
@@ -578,7 +841,7 @@ class SignalGuard:
         """Let signals wait from now on until the guard is left: for a cleanup that nothing may stop."""
         import signal
 
-        if hasattr(signal, "pthread_sigmask"):
+        if hasattr(signal, "pthread_sigmask") and not self._held:
             self._held = set(self._before) - signal.pthread_sigmask(signal.SIG_BLOCK, self._before)
 
     def _leave(self, number: int, _: FrameType | None) -> None:
@@ -624,6 +887,7 @@ def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
 def _remove(path: str) -> None:
     """Remove a folder and what is in it; what cannot be removed stays, and nothing is raised."""
     try:
+        os.chmod(path, 0o700)  # an editor may have taken our rights away
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):

@@ -28,9 +28,11 @@ _FOREIGN_NAMES = ("GNUPGHOME", "GPG_AGENT_INFO", "EDITOR", "VISUAL", "NO_COLOR",
 @pytest.fixture(scope="session", autouse=True)
 def _clean_session() -> Iterator[None]:
     """Take the caller's settings away before any fixture of a wider scope can see them."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a script's background job
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    # They are ignored in a script's background job, and under nohup; programs inherit that.
+    usual = {signal.SIGINT: signal.default_int_handler}
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual.get(number, signal.SIG_DFL))
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES:

@@ -183,8 +183,12 @@ def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @functools.cache
 def scratch() -> Path:
-    """This process's temporary folder, removed at its end.  Its path is short: agents put sockets there."""
-    folder = Path(tempfile.mkdtemp(prefix="ec-", dir="/tmp" if os.path.isdir("/tmp") else None))
+    """This process's temporary folder, removed at its end.
+
+    It is in $TMPDIR unless the path of a socket there would be too long: agents put sockets below it.
+    """
+    place = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix="ec-", dir=place if len(place) < 50 else "/tmp"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

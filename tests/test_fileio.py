@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -14,10 +15,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from encconf import fileio
+from encconf import fileio, inplace
 from encconf.errors import (
     ChangedError,
     InputError,
@@ -42,6 +44,20 @@ def python(code: str, *args: object, **options: object) -> subprocess.CompletedP
         timeout=60,
         check=False,
         **{"capture_output": True, **options},  # type: ignore[call-overload]
+    )
+
+
+def mounted(mounts: str, code: str, *args: object) -> subprocess.CompletedProcess[bytes]:
+    """Run a piece of code in a process that has mounts of its own: no root is needed for that."""
+    script = f'set -e; {mounts}; exec "$@"'
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", code]
+        + [str(arg) for arg in args],
+        env=environ,
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -166,6 +182,10 @@ class TestReading:
         done = python("from encconf import fileio; print(repr(fileio.read_stdin()))", input=b"a\r\n")
         assert done.stdout == b"'a\\r\\n'\n"
 
+    def test_stdin_is_named_in_its_errors(self) -> None:
+        done = python("from encconf import fileio; fileio.read_stdin()", input=b"a\xff")
+        assert done.stderr.decode().strip().endswith("ParseError: stdin: line 1: not UTF-8 at byte 1")
+
 
 class TestWriting:
     def test_a_new_file_gets_what_the_umask_leaves(self, tmp_path: Path) -> None:
@@ -184,9 +204,25 @@ class TestWriting:
         path = tmp_path / "x"
         path.write_text("old")
         path.chmod(mode)
-        fileio.write_atomic(str(path), "new", mode=0o600)
+        fileio.write_atomic(str(path), "new", mode=0o644)
         assert path.read_text() == "new"
         assert stat.S_IMODE(path.stat().st_mode) == mode
+
+    @pytest.mark.parametrize(
+        ("before", "after"), [(0o666, 0o600), (0o644, 0o600), (0o755, 0o700), (0o640, 0o640), (0o604, 0o600)]
+    )
+    def test_b9_what_is_private_is_not_left_to_everyone(
+        self, tmp_path: Path, before: int, after: int
+    ) -> None:
+        path, linked = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        path.chmod(before)
+        fileio.write_atomic(str(path), "new", mode=fileio.PRIVATE)
+        assert stat.S_IMODE(path.stat().st_mode) == after
+        path.chmod(before)
+        linked.hardlink_to(path)  # this one is overwritten, not replaced
+        fileio.write_atomic(str(path), "new", mode=fileio.PRIVATE)
+        assert stat.S_IMODE(linked.stat().st_mode) == after
 
     def test_setuid_is_not_kept(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
@@ -195,41 +231,49 @@ class TestWriting:
         fileio.write_atomic(str(path), "new")
         assert stat.S_IMODE(path.stat().st_mode) == 0o755
 
-    def test_attributes_are_kept(self, tmp_path: Path) -> None:
+    def test_attributes_are_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "x"
         path.write_text("old")
-        try:
-            os.setxattr(path, "user.note", b"mine")
-        except OSError:
-            return  # this file system has none, and then there is nothing to keep
+        had, given = {"user.note": b"mine"}, {}
+        monkeypatch.setattr(os, "listxattr", lambda _: list(had))
+        monkeypatch.setattr(os, "getxattr", lambda _, name: had[name])
+        monkeypatch.setattr(os, "setxattr", lambda _, name, value: given.update({name: value}))
         fileio.write_atomic(str(path), "new")
-        assert os.getxattr(path, "user.note") == b"mine"
+        assert given == had
 
-    def test_the_owner_is_kept_as_far_as_that_is_allowed(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("attribute", ["system.posix_acl_access", "security.selinux"])
+    def test_without_its_access_list_a_file_is_not_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attribute: str
+    ) -> None:
         path = tmp_path / "x"
         path.write_text("old")
-        path.chmod(0o660)
-        if os.geteuid() != 0:
-            fileio.write_atomic(str(path), "new")
-            assert path.stat().st_uid == os.geteuid()
-            return
-        os.chown(path, 12345, 23456)
+        before = path.stat().st_ino
+
+        def refuse(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(os, "listxattr", lambda _: [attribute])
+        monkeypatch.setattr(os, "getxattr", lambda _, name: b"")
+        monkeypatch.setattr(os, "setxattr", refuse)
         fileio.write_atomic(str(path), "new")
-        assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456)
-        # Somebody else who may write the folder and the file, but not give files away:
-        # his file is not readable by his own group, for whom it was never meant.
-        os.chown(path, 0, 23456)
-        path.chmod(0o666)
-        tmp_path.chmod(0o777)
-        code = (
-            "import fcntl, os, signal, sys, time; from encconf import fileio; os.chdir(sys.argv[1])\n"
-            "os.setgroups([]); os.setgid(777); os.setuid(777); fileio.write_atomic('x', 'theirs')"
-        )
-        done = python(code, tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert path.read_text() == "theirs"
-        assert path.stat().st_uid == 777
-        assert stat.S_IMODE(path.stat().st_mode) == 0o606
+        assert path.read_text() == "new"
+        assert (path.stat().st_ino == before) == (attribute == "system.posix_acl_access")
+
+    def test_the_owner_and_group_are_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        real, given = os.stat, []
+
+        def foreign(*args: Any, **options: Any) -> os.stat_result:
+            state = list(real(*args, **options))
+            state[stat.ST_UID], state[stat.ST_GID] = 12345, 23456
+            return os.stat_result(state)
+
+        monkeypatch.setattr(os, "fchown", lambda _, *owner: given.append(owner))
+        monkeypatch.setattr(os, "stat", foreign)
+        fileio.write_atomic(str(path), "new")
+        assert given == [(12345, 23456)]
+        assert path.read_text() == "new"
 
     def test_a_link_is_resolved_once(self, tmp_path: Path) -> None:
         mine, foreign, link = tmp_path / "mine", tmp_path / "foreign", tmp_path / "link"
@@ -312,27 +356,29 @@ class TestWriting:
             "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
         )
         done = python(code, path)
-        assert b"OutputError" in done.stderr
+        assert b"UnwrittenError" in done.stderr
         assert path.read_text() == "old"
         assert os.listdir(tmp_path) == ["x"]
         assert b"x" * 100 not in done.stderr
 
     def test_a_full_file_system(self, tmp_path: Path) -> None:
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path], check=False,
-                          capture_output=True).returncode:  # fmt: skip
-            return  # only root can make one; the limit above is the same to the writer
-        try:
-            path = tmp_path / "x"
-            path.write_text("old" * 1000)
-            with pytest.raises(OutputError, match="no space"):
-                fileio.write_atomic(str(path), "x" * 100_000)
-            assert path.read_text() == "old" * 1000
-            assert os.listdir(tmp_path) == ["x"]
-            subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
-            with pytest.raises(OutputError, match="read-only file system"):
-                fileio.write_atomic(str(path), "new")
-        finally:
-            subprocess.run(["umount", tmp_path], check=True)
+        code = (
+            "import os, subprocess, sys; from encconf import fileio, errors\n"
+            "path = 'x'; mount = ['mount', '-o', 'remount,ro', os.getcwd()]\n"
+            "fileio.write_atomic(path, 'old' * 1000)\n"
+            "def refused(text):\n"
+            "    try: fileio.write_atomic(path, text)\n"
+            "    except errors.OutputError as error: return str(error)\n"
+            "print(refused('x' * 100_000), os.listdir(), open(path).read() == 'old' * 1000)\n"
+            "subprocess.run(mount, check=True)\n"
+            "print(refused('new'))"
+        )
+        done = mounted(f"mount -t tmpfs -o size=64k none {tmp_path}; cd {tmp_path}", code)
+        assert done.returncode == 0, done.stderr
+        full, read_only = done.stdout.decode().splitlines()
+        assert "no space" in full
+        assert full.endswith("['x'] True")
+        assert "read-only file system" in read_only
 
     def test_a_locked_folder_is_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         holder = os.open(tmp_path, os.O_RDONLY)
@@ -361,6 +407,278 @@ class TestWriting:
         assert [writer.wait(60) for writer in writers] == [0, 0, 0]
         assert path.read_text() == "60"
         assert os.listdir(tmp_path) == ["x"]
+
+
+_NO_FOLDER = PermissionError(errno.EACCES, "Permission denied")
+
+
+class TestOverwriting:
+    """A file that cannot be replaced by renaming another one is written to."""
+
+    def refuse(self, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
+        def refused(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, call, refused)
+
+    def overwritten(self, path: Path, text: str = "new") -> None:
+        """Write, and see that it is the same file, and that nothing else is left there."""
+        before = path.stat()
+        fileio.write_atomic(str(path), text, replacing=path.read_text())
+        after = path.stat()
+        assert path.read_text() == text
+        assert (after.st_ino, after.st_uid, after.st_mode) == (before.st_ino, before.st_uid, before.st_mode)
+        assert leftovers(path.parent) == []
+
+    @pytest.mark.parametrize("text", ["", "new", "longer than the old one" * 1000])
+    def test_c1_a_single_file_that_is_mounted(self, tmp_path: Path, text: str) -> None:
+        outside, inside = tmp_path / "b", tmp_path / "m"
+        outside.write_text("old text")
+        inside.write_text("")
+        code = (
+            "import sys; from encconf import fileio\n"
+            "fileio.write_atomic(sys.argv[1], sys.argv[2], replacing='old text')"
+        )
+        done = mounted(f"mount --bind {outside} {inside}", code, inside, text)
+        assert done.returncode == 0, done.stderr
+        assert outside.read_text() == text
+        assert inside.read_text() == ""
+        assert leftovers(tmp_path) == []
+
+    @pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM, errno.EACCES])
+    def test_c1_a_file_whose_place_cannot_be_taken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        self.refuse(monkeypatch, "replace", number)
+        self.overwritten(path)
+
+    def test_c1_a_file_in_a_folder_that_takes_no_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        real = os.open
+        others = tmp_path / "others"
+        others.mkdir()
+        monkeypatch.setenv("TMPDIR", str(others))
+
+        def no_new_files(name: str, flags: int, *args: Any, **options: Any) -> int:
+            new = flags & (os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY)
+            if new and (options.get("dir_fd") is not None or os.path.dirname(name) == str(tmp_path)):
+                raise _NO_FOLDER
+            return real(name, flags, *args, **options)
+
+        monkeypatch.setattr(os, "open", no_new_files)
+        fileio.check_writable(str(path))
+        self.overwritten(path)
+        assert os.listdir(others) == []
+
+    @pytest.mark.parametrize("mode", [0o666, 0o660, 0o640])
+    def test_c1_a_file_whose_owner_or_group_cannot_be_kept(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        path.chmod(mode)
+        real = os.fstat
+
+        def another(descriptor: int) -> os.stat_result:
+            state = list(real(descriptor))
+            state[stat.ST_GID] += 1
+            return os.stat_result(state)
+
+        self.refuse(monkeypatch, "fchown", errno.EPERM)
+        monkeypatch.setattr(os, "fstat", another)
+        self.overwritten(path)
+
+    def test_c1_a_folder_that_may_not_be_listed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        real = os.open
+
+        def unlisted(name: str, flags: int, *args: Any, **options: Any) -> int:
+            if name == str(tmp_path):
+                raise _NO_FOLDER
+            return real(name, flags, *args, **options)
+
+        monkeypatch.setattr(os, "open", unlisted)
+        fileio.write_atomic(str(path), "new", replacing="old")
+        fileio.write_atomic(str(tmp_path / "y"), "other", replacing=None)
+        assert (path.read_text(), (tmp_path / "y").read_text()) == ("new", "other")
+        assert leftovers(tmp_path) == []
+
+    def test_c1_hard_links_stay(self, tmp_path: Path) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        self.overwritten(path)
+        assert other.read_text() == "new"
+
+    def test_c1_what_fails_is_undone(self, tmp_path: Path) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        code = (
+            "import resource, sys; from encconf import fileio\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+            "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
+        )
+        done = python(code, path)
+        assert b"UnwrittenError" in done.stderr
+        assert path.read_text() == "old"
+        assert sorted(os.listdir(tmp_path)) == ["x", "y"]
+
+    def test_c1_a_copy_is_kept_where_it_cannot_be_undone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        self.refuse(monkeypatch, "ftruncate", errno.EIO)
+        with pytest.raises(OutputError, match="damaged") as caught:
+            fileio.write_atomic(str(path), "new")
+        (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if inplace.is_saved(name)]
+        assert str(saved) in (caught.value.hint or "")
+        assert saved.read_text() == "old"
+        assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+        assert fileio.sweep(str(tmp_path)) == []
+
+    def test_c1_signals_wait_until_it_is_done(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        real = os.ftruncate
+
+        def interrupted(descriptor: int, length: int) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            real(descriptor, length)
+
+        monkeypatch.setattr(os, "ftruncate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fileio.write_atomic(str(path), "new")
+        assert path.read_text() == "new"
+
+
+class TestDescriptors:
+    """--output may be a pipe that a path names (C2)."""
+
+    CODE = "import sys; from encconf import fileio; fileio.write_atomic(fileio.resolve(sys.argv[1]), 'new')"
+
+    def test_c2_a_pipe(self) -> None:
+        done = python(self.CODE, "/dev/stderr")
+        assert done.stderr == b"new"
+
+    def test_c2_a_process_substitution(self) -> None:
+        script = 'exec 3>&1; "$0" -c "$1" >(cat >&3); wait $!'
+        done = subprocess.run(
+            ["bash", "-c", script, sys.executable, self.CODE],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.stdout == b"new", done.stderr
+
+    def test_c2_a_socket(self) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            done = python(self.CODE, f"/dev/fd/{theirs.fileno()}", pass_fds=(theirs.fileno(),))
+            assert done.returncode == 0, done.stderr
+            assert ours.recv(10) == b"new"
+
+    def test_c2_a_file_that_is_open_goes_on(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        with path.open("w") as file:
+            file.write("before ")
+            file.flush()
+            python(self.CODE, "/dev/stderr", capture_output=False, stderr=file)
+            file.write("?")  # its position is the same
+        assert path.read_text().startswith("before new")
+
+    def test_c2_other_paths_are_no_descriptors(self, tmp_path: Path) -> None:
+        (tmp_path / "2").write_text("")
+        for path in (str(tmp_path / "2"), "/dev/null", "/dev/fd", "/proc/1/fd/2", "/dev/fd/x", ""):
+            assert fileio.descriptor_of(path) is None
+
+
+class TestTurns:
+    def test_f4_one_after_the_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_text("0")
+        code = (
+            "import sys, time; from encconf import fileio\n"
+            "for _ in range(10):\n"
+            "    with fileio.Turn(sys.argv[1]):\n"
+            "        old = fileio.read_text(sys.argv[1]); time.sleep(0.005)\n"
+            "        fileio.write_atomic(sys.argv[1], str(int(old) + 1), replacing=old)\n"
+        )
+        writers = [subprocess.Popen([sys.executable, "-c", code, path], cwd=ROOT) for _ in range(4)]
+        assert [writer.wait(60) for writer in writers] == [0] * 4
+        assert path.read_text() == "40"
+
+    def test_f4_not_for_ever_and_not_for_what_is_not_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        with fileio.Turn(str(path)):
+            path.write_text("")
+        monkeypatch.setattr(fileio, "TURN_PATIENCE", 0.2)
+        with fileio.Turn(str(path)):
+            started = time.monotonic()
+            with fileio.Turn(str(path)):
+                assert time.monotonic() - started >= 0.2
+
+
+class TestLeftovers:
+    def test_f3_a_write_that_is_killed_leaves_nothing(self, tmp_path: Path) -> None:
+        for there in (False, True):
+            path = tmp_path / f"x{there}"
+            if there:
+                path.write_text("old")
+            process = subprocess.Popen(
+                [sys.executable, "-c", _SLOW_WRITE, str(path)], cwd=ROOT, stdout=subprocess.PIPE
+            )
+            assert process.stdout is not None
+            with process.stdout:
+                process.stdout.readline()
+                process.kill()
+                process.wait(10)
+            assert leftovers(tmp_path) == []
+
+    def test_f3_without_unnamed_files_it_is_as_private_and_swept(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        path.chmod(0o640)
+        code = f"import os; del os.O_TMPFILE\n{_SLOW_WRITE}"
+        process = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        with process.stdout:
+            process.stdout.readline()
+            assert fileio.sweep(str(tmp_path / "none")) == []
+            (name,) = leftovers(tmp_path)
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
+            process.kill()
+            process.wait(10)
+        assert fileio.sweep(str(tmp_path)) == [name]
+        assert os.listdir(tmp_path) == ["x"]
+
+    def test_f5_what_has_finished_meanwhile_is_not_said_to_be_left(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leftover = tmp_path / fileio.unfinished_name()
+        leftover.write_text("half")
+        real = fileio._lock
+
+        def finished(descriptor: int, patience: float) -> bool:
+            leftover.unlink()
+            return real(descriptor, patience)
+
+        monkeypatch.setattr(fileio, "_lock", finished)
+        assert fileio.sweep(str(tmp_path)) == []
 
 
 _SLOW_WRITE = """
@@ -443,12 +761,62 @@ class TestPrivateFolder:
         assert not os.path.exists(path)
         assert (tmp_path / "bystander").exists()
 
-    def test_it_is_in_memory_where_that_is_possible(self, tmp_path: Path) -> None:
-        mounts = fileio._memory_mounts()
-        if not mounts.get("/dev/shm"):
-            return  # a machine without
+    def test_it_is_in_memory_where_that_is_possible(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        disk, memory = tmp_path / "disk", tmp_path / "memory"
+        disk.mkdir()
+        memory.mkdir()
+        monkeypatch.setattr(fileio, "_memory_mounts", lambda: {"/": False, str(memory): True})
+        environ = {"TMPDIR": str(disk), "XDG_RUNTIME_DIR": str(memory)}
+        with fileio.PrivateFolder(environ) as path:
+            assert os.path.dirname(path) == str(memory)
+
+    def test_f3_the_next_one_removes_what_was_killed_and_nothing_else(self, tmp_path: Path) -> None:
+        code = (
+            "import os, sys, time; from encconf import fileio\n"
+            "fileio._memory_mounts = dict\n"
+            "with fileio.PrivateFolder({'TMPDIR': sys.argv[1]}) as path:\n"
+            "    fileio.write_private(path + '/x', 'secret'); os.chmod(path, 0)\n"
+            "    print(path, flush=True); time.sleep(30)\n"
+        )
+        running = []
+        for _ in range(2):
+            command = [sys.executable, "-c", code, str(tmp_path)]
+            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+            assert process.stdout is not None
+            running.append((process, process.stdout.readline().decode().strip()))
+        (killed, gone), (alive, there) = running
+        killed.kill()
+        killed.communicate(timeout=10)
+        (tmp_path / "encconf-mine").mkdir()
+        (tmp_path / "encconf-0123456789abcdef").write_text("a file")
+        fileio._sweep_private(str(tmp_path))
+        assert not os.path.exists(gone)
+        assert os.path.exists(there)
+        assert (tmp_path / "encconf-mine").exists()
+        assert (tmp_path / "encconf-0123456789abcdef").exists()
+        alive.terminate()
+        alive.communicate(timeout=10)
+        assert not os.path.exists(there)
+
+    def test_b9_it_is_removed_also_without_rights(self, tmp_path: Path) -> None:
         with fileio.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
-            assert path.startswith("/dev/shm/")
+            os.mkdir(os.path.join(path, "deep"))
+            fileio.write_private(os.path.join(path, "deep", "x"), "secret")
+            os.chmod(os.path.join(path, "deep"), 0)
+            os.chmod(path, 0)
+        assert not os.path.exists(path)
+
+    def test_b9_what_cannot_be_removed_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fileio, "_remove", lambda path: None)
+        with pytest.raises(OutputError) as caught, fileio.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            pass
+        assert path in (caught.value.hint or "")
+        with pytest.raises(InputError, match="first") as other, fileio.PrivateFolder({}) as path:
+            raise InputError("first", hint="try")
+        assert path in (other.value.hint or "")
+        os.rmdir(path)
 
     def test_on_disk_it_is_in_tmpdir(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fileio, "_memory_mounts", dict)
@@ -498,7 +866,7 @@ class TestStandardStreams:
 
     @pytest.mark.parametrize(
         ("descriptor", "call", "error"),
-        [(1, "write_stdout('x')", "OutputError"), (0, "read_stdin()", "InputError")],
+        [(1, "write_stdout('x')", "UnwrittenError"), (0, "read_stdin()", "InputError")],
     )
     def test_using_a_closed_one_is_an_error(self, descriptor: int, call: str, error: str) -> None:
         code = f"from encconf import fileio; fileio.open_standard_streams(); fileio.{call}"
@@ -513,7 +881,7 @@ class TestStandardStreams:
                 stdout=full,
                 stderr=subprocess.PIPE,
             )
-        assert b"OutputError" in done.stderr
+        assert b"UnwrittenError" in done.stderr
         assert b"no space" in done.stderr
 
     def test_a_stdout_that_does_not_block(self) -> None:

@@ -326,10 +326,16 @@ class TestConfiguration:
         path.chmod(0o644)
         me.opens()
 
-    def test_it_must_be_one_s_own(self, me: Owner) -> None:
+    def test_it_must_be_one_s_own(self, me: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
         path = me.config('identity = "file:~/mine.txt"\n')
-        os.chown(path, 65534, -1)
+        # As for another user; root's own files are always trusted.
+        user = os.geteuid()
+        if user == 0:
+            os.chown(path, 65534, -1)
+        else:
+            monkeypatch.setattr(os, "geteuid", lambda: user + 1)
         assert "it belongs to somebody else, and is not used" in me.fails()
+        monkeypatch.undo()
         path.unlink()
         path.mkdir()
         assert "it is a folder" in me.fails()
@@ -835,3 +841,13 @@ def test_the_help_lists_every_variable() -> None:
     used = names("(?:ENCCONF|SOPS)_[A-Z0-9_]+")
     assert set(SETTINGS.values()) <= used
     assert used - listed == set()
+
+
+def test_f10_an_unset_home_is_in_the_report() -> None:
+    key, mine = AgeKey.generate(), AgeKey.generate()
+    sealed = api.encrypt(TEXT, Rule([[master_key("age", key.recipient)]], None, DEFAULT))
+    environ = {"SOPS_AGE_KEY": mine.identity}
+    for home, said in (({}, True), ({"HOME": "/nonexistent"}, False)):
+        with pytest.raises(KeyAccessError) as caught:
+            api.decrypt(sealed, format="yaml", credentials=Credentials.from_env({**environ, **home}))
+        assert ("HOME (unset" in str(caught.value)) is said

@@ -604,3 +604,15 @@ def test_b8_a_bucket_that_does_not_respond(answers: bool) -> None:
         server.shutdown(socket.SHUT_RDWR)
         for connection in connections:
             connection.close()
+
+
+@pytest.mark.parametrize("setting", ["s3_bucket: b, s3_prefix: ../p/", "gcs_bucket: b, gcs_prefix: p/../..",
+                                     "vault_path: a/../b"])  # fmt: skip
+def test_b9_a_prefix_that_leaves_its_place(project: Project, setting: str) -> None:
+    project.rules(f"destination_rules:\n  - {{{setting}}}\n")
+    project.write("x.yaml", "a: 1\n")
+    project.run("encrypt", "-i", "x.yaml")
+    done = project.run("publish", "--yes", "x.yaml", code=1)
+    assert "which would leave its place" in done.err
+    project.rules(f"destination_rules:\n  - {{{setting.replace('../', '..p/').replace('/..', '/p..')}}}\n")
+    assert "leave its place" not in project.run("publish", "--dry-run", "--yes", "x.yaml").err

@@ -15,7 +15,7 @@ import os
 import re
 from collections import defaultdict
 
-from encconf import fileio, formats
+from encconf import fileio, formats, inplace
 from encconf.audit import sealed as looking
 from encconf.audit.findings import Finding, Ignored, Lines, listed, printable
 from encconf.audit.rulebook import Rulebook, Rules
@@ -170,6 +170,9 @@ class _Check:
                 if dull and base[base.rfind(".") :] in _SOURCE:
                     continue  # as `_file` would find
                 whole = f"{place}{os.sep}{base}"
+                if fileio.is_leftover(base) or inplace.is_saved(base):
+                    self._leftover(name, whole)
+                    continue
                 number, unsure = None, broken
                 if rules is not None:
                     try:
@@ -177,6 +180,15 @@ class _Check:
                     except PatternError:
                         unsure = True
                 self._file(name, base, whole, rules, number, broken=unsure, skip_links=skip_links)
+
+    def _leftover(self, name: str, whole: str) -> None:
+        """What a killed command has left has no name of its own: the content says what it is."""
+        try:
+            data = fileio.read_bytes(whole, regular=True)
+        except InputError:
+            return
+        if data and not any(sniff.is_encrypted(data, format) for format in formats.NAMES):
+            self._add("leftover", name, "plaintext that a killed command has left", place=(0, 0))
 
     def _file(
         self,

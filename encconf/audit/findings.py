@@ -104,6 +104,11 @@ KINDS: Final = {
         "git tracks the plain text of an encrypted file",
         "git rm --cached FILE, name it in .gitignore, and change the secrets: the history has them.",
     ),
+    "leftover": Kind(
+        "error",
+        "A command that was killed has left plaintext beside the file that it was writing",
+        "Remove it. If it has been committed or sent, change its secrets, too.",
+    ),
     "merge-conflict": Kind(
         "error",
         "An encrypted file has unresolved merge conflicts",

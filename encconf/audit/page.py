@@ -33,6 +33,9 @@ _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still 
 _FEW = 8  # so many columns have room for names that lie flat
 _FLAT = 16  # and such are the longest of those names
 
+GENERATOR: Final = '<meta name="generator" content="encconf access">'
+"""What says that a page is one of ours."""
+
 
 def page(found: Report, *, title: str) -> str:
     """The page's text; ``title`` says what it is about, the folder's name for example."""
@@ -47,6 +50,7 @@ def page(found: Report, *, title: str) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{GENERATOR}
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">

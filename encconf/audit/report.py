@@ -151,6 +151,8 @@ def _uri(name: str) -> str:
 
 def _spot(found: Finding) -> str:
     name = printable(found.file, 4096)
+    if name.lstrip().startswith(("::", "##")):
+        name = f"./{name}"  # CI systems take a line that begins so for a command
     return f"{name}:{found.line}:{found.column}" if found.line else name
 
 

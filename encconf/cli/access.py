@@ -10,7 +10,7 @@ from encconf.audit import access
 from encconf.audit.names import Names, kind
 from encconf.cli import files, targets
 from encconf.cli.console import counted, is_terminal, one_line, wants_color
-from encconf.errors import UsageError
+from encconf.errors import MissingFileError, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def report(
         if html in files.STDOUT:
             console.data(text)
         else:
-            fileio.write_atomic(fileio.resolve(html), text)
+            _write_page(html, text)
             console.note(f"wrote {html}: {_count(found)}")
     if json:
         import json as printer
@@ -77,6 +77,22 @@ def report(
         console.error(problem)
     if found.problems:
         raise SystemExit(1)
+
+
+def _write_page(html: str, text: str) -> None:
+    """Write a page; only an earlier one is replaced."""
+    from encconf.audit.page import GENERATOR
+
+    path = fileio.resolve(html)
+    old: str | fileio.Anything | None = fileio.ANYTHING
+    if not fileio.is_special(path):
+        try:
+            old = fileio.read_text(path)
+        except MissingFileError:
+            old = None
+        if isinstance(old, str) and GENERATOR not in old[:1000]:
+            raise OutputError("it is not a page that encconf wrote", hint="name another file").about(html)
+    fileio.write_atomic(path, text, replacing=old)
 
 
 def _warn(console: Console, found: Report) -> None:

@@ -12,6 +12,7 @@ looks, the last line of the terminal says how far a command is, and who keeps it
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 
@@ -93,10 +94,7 @@ class Console:
         return f"\033[{color}m{text}\033[0m" if self._colored else text
 
     def _say(self, kind: str, text: str) -> None:
-        # A name with a line break in it must not look like another message.
-        first, *more = visible(text).split("\n")
-        rest = (line if not line or line.startswith("  ") else f"  {line}" for line in more)
-        self._write("\n".join([f"{self.PROGRAM}: {kind}{first}", *rest, ""]))
+        self._write(f"{self.PROGRAM}: {kind}{paragraph(text)}\n")
 
     def _write(self, text: str) -> None:
         if self._status is not None and self._status.print(text):
@@ -302,6 +300,16 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def paragraph(text: str) -> str:
+    """A message: a name in it that holds a line break must not begin another message, or a command to CI."""
+    first, *more = visible(text).split("\n")
+    lines = [first, *(line if not line or line.startswith("  ") else f"  {line}" for line in more)]
+    return "\n".join(_COMMAND.sub(lambda sign: f"{sign[1]}\\x{ord(sign[2]):02x}", line) for line in lines)
+
+
+_COMMAND = re.compile(r"^(\s*)([:#])(?=[:#])")
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from encconf import api
 from encconf.cli import files
 from encconf.errors import EncconfError
+from encconf.fileio import PRIVATE
 from encconf.path import parse
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ def decrypt(
     filename_override: str | None,
     config: str | None,
 ) -> None:
-    """Decrypt a file to stdout, to another file (0600 when it is new), or over itself."""
+    """Decrypt a file to stdout, to another file, or over itself; what everyone could read becomes 0600."""
     source = files.read(file, in_place=in_place, output=output, override=filename_override)
     format = files.format_of(source.name, input_type)
     target = files.format_of(source.name, output_type) if output_type else format
@@ -48,6 +49,6 @@ def decrypt(
             plain = api.plain_text(opened)
     except EncconfError as error:
         raise error.about(source.label) from None
-    written = files.write(console, plain, source, in_place=in_place, output=output, mode=0o600)
+    written = files.write(console, plain, source, in_place=in_place, output=output, mode=PRIVATE)
     if written is not None:
         files.warn_if_exposed(console, written)

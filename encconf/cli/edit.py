@@ -258,8 +258,10 @@ class Session:
             while True:
                 started = time.monotonic()
                 run_editor(command, draft, self.console.environ)
+                os.chmod(folder, 0o700)  # an editor may have taken our rights away
                 if not os.path.exists(draft):
                     raise EditorError("the editor removed the text; nothing was changed").about(self.file)
+                edited = ""
                 try:
                     edited = fileio.read_text(draft, binary=self.format == "binary")
                     if edited == self.plain and not self.unfinished:
@@ -271,7 +273,7 @@ class Session:
                     raise error.about(self.file) from None
                 except EncconfError as error:
                     error.file = self.file
-                    self._offer_again(error)
+                    self._offer_again(error, edited)
 
     def _write(self, edited: str) -> None:
         while True:
@@ -324,17 +326,43 @@ class Session:
             notify=self.console.warn,
         )
 
-    def _offer_again(self, error: EncconfError) -> None:
+    def _offer_again(self, error: EncconfError, edited: str) -> None:
         """Ask whether to go on editing; raises the error if not, or if nobody can be asked."""
         untouched = f"{self.file} is as it was" if self.enc is not None else f"{self.file} was not made"
         if not self.console.can_ask():
-            error.hint = f"{untouched}, and your changes are gone; edit it on a terminal to be asked instead"
+            error.hint = f"{untouched}; {self._saved(edited)}"
             raise error
         self.console.error(error)
         answer = self._ask("Enter opens the editor again; q gives up, and your changes are lost:")
         if answer.lower().startswith("q"):
             error.hint = untouched
             raise error
+
+    def _saved(self, edited: str) -> str:
+        """Save what the editor left, encrypted for those who can open the file; says where it is."""
+        from encconf.changes import rule_of
+        from encconf.config import Rule
+        from encconf.selection import DEFAULT
+
+        failed = "your changes could not be saved; edit it on a terminal to be asked what to do"
+        rule = self.rule or (rule_of(self.old.metadata) if self.old is not None else None)
+        if rule is None:
+            return failed
+        rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
+        try:
+            enc = api.encrypt(edited, rule, format="binary", credentials=files.credentials(self.console))
+        except EncconfError:
+            return failed
+        name = f"{os.path.basename(self.path)[:200]}.unsaved-{os.urandom(4).hex()}"
+        for folder in (os.path.dirname(self.path), self.console.environ.get("TMPDIR") or "/tmp", "/tmp"):
+            path = os.path.join(folder, name)
+            try:
+                fileio.write_atomic(path, enc, mode=fileio.PRIVATE, replacing=None)
+            except EncconfError:
+                continue
+            show = f"{self.console.PROGRAM} decrypt --input-type binary {files.quoted(os.path.relpath(path))}"
+            return f"your changes are saved, encrypted: {show}"
+        return failed
 
     def _ask(self, question: str) -> str:
         try:

@@ -1,6 +1,7 @@
 """Running the user's editor on one plain file, so that the text leaks nowhere.
 
-Which editor, and that it inherits stdin, stdout and stderr, is as in sops 3.13.3 (cmd/sops/edit.go).
+Which editor, how its command line is split, and that it inherits stdin, stdout and stderr, is as in
+sops 3.13.3 (cmd/sops/edit.go).
 Beyond it, editors of vim's family keep no swap, backup, undo and history files, secrets that would
 open the file are not in the editor's environment, and no core is dumped.
 """
@@ -8,6 +9,7 @@ open the file are not in the editor's environment, and no core is dumped.
 from __future__ import annotations
 
 import os
+import re
 
 from encconf.credentials import KEY_VARIABLES
 from encconf.errors import EditorError
@@ -52,11 +54,11 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
         program = _which(words[0], environ)
         if program is None:
             raise EditorError(f"the editor of ${variable} was not found: {words[0]}")
-        return [*_private(words[0], program), *words[1:]]
+        return [*_private(program), *words[1:]]
     for name in DEFAULTS:
         program = _which(name, environ)
         if program is not None:
-            return _private(name, program)
+            return _private(program)
     raise EditorError(
         f"no editor was found; looked for {', '.join(DEFAULTS)}", hint="name one in EDITOR or SOPS_EDITOR"
     )
@@ -124,14 +126,27 @@ def _wait(process: int) -> int:
 
 
 def _split(setting: str, variable: str) -> list[str]:
-    if not any(sign in setting for sign in "'\"\\"):
-        return setting.split()  # the same, and nothing to import
-    import shlex
+    """The words of a command line, as google/shlex splits it for sops: no comments, nothing expanded."""
+    words = []
+    at = 0
+    while at < len(setting):
+        found = _WORD.match(setting, at)
+        if found is None:
+            raise EditorError(f"${variable} is not a command line: a quote is not closed")
+        if found[1] is not None:
+            words.append(_QUOTED.sub(_unquoted, found[1]))
+        at = found.end()
+    return words
 
-    try:
-        return shlex.split(setting)
-    except ValueError:
-        raise EditorError(f"${variable} is not a command line: a quote is not closed") from None
+
+_WORD = re.compile(r"""[ \t\r\n]+|#[^\n]*|((?:[^ \t\r\n"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)""", re.DOTALL)
+_QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
+
+
+def _unquoted(part: re.Match[str]) -> str:
+    if part[2] is not None:
+        return re.sub(r"(?s)\\(.)", r"\1", part[2])
+    return part[1] if part[1] is not None else part[3]
 
 
 def _end(process: int) -> None:
@@ -149,16 +164,16 @@ def _end(process: int) -> None:
         return  # it has ended already
 
 
-def _private(name: str, program: str) -> list[str]:
+def _private(program: str) -> list[str]:
     """The program with the switches that keep the text out of other files, if it is known to have them."""
     real = os.path.basename(os.path.realpath(program)).partition(".")[0]
     if real in _VIM:
-        return [name, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]
-    return [name]
+        return [program, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]
+    return [program]
 
 
 def _which(name: str, environ: Mapping[str, str]) -> str | None:
-    """Where a program is, as execvp finds it."""
+    """Where a program is.  As in sops, a PATH that has the current folder in it does not find one there."""
     if os.path.dirname(name):
         return name if os.access(name, os.X_OK) and not os.path.isdir(name) else None
     if os.name == "nt":
@@ -166,8 +181,8 @@ def _which(name: str, environ: Mapping[str, str]) -> str | None:
 
         return shutil.which(name)
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(folder or ".", name)
-        if os.access(path, os.X_OK) and not os.path.isdir(path):
+        path = os.path.join(folder, name)
+        if os.path.isabs(folder) and os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
     return None
 

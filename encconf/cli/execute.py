@@ -172,6 +172,13 @@ def run_on(
     name = filename or "tmp-file"
     if os.path.isabs(name) or ".." in name.split(os.sep) or not name.strip("./"):
         raise EncconfError("the provided filename is not a local path")
+    if os.path.dirname(os.path.normpath(name)):
+        raise EncconfError("the provided filename is in a folder, and there is none")
+    if any(sign in name for sign in _SHELL):
+        raise EncconfError(
+            "the provided filename has characters that mean something to the shell",
+            hint=f"it becomes a part of the command; use none of {_SHELL.strip()}",
+        )
     environ = dict(console.environ)
     if user is not None:
         environ.update(_switch(user))
@@ -185,6 +192,9 @@ def run_on(
         code = _spawn(placed, environ, detached=background)
     if code:
         raise SystemExit(code)
+
+
+_SHELL = "$`\"'\\;&|<>(){}*?[]~!#\t\r\n"
 
 
 def _decrypted(console: Console, file: str, input_type: str | None, output_type: str | None) -> str:
@@ -310,9 +320,15 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
 def _switch(user: str) -> dict[str, str]:
     """Become another user, for good; returns the variables that say who that is."""
-    import signal  # noqa: F401 - these are needed yet, and the other user may not be able to read them
+    # These are needed after the switch, and the other user may not be able to read them.
+    import fcntl  # noqa: F401
+    import select  # noqa: F401
+    import signal  # noqa: F401
     import subprocess  # noqa: F401
     import threading  # noqa: F401
+    import time  # noqa: F401
+
+    from encconf.cli import process  # noqa: F401
 
     try:
         import pwd

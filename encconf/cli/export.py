@@ -81,7 +81,7 @@ def _write(console: Console, text: str, output: str | None) -> None:
         except OSError as error:
             raise OutputError(f"its mode cannot be made 0600: {error.strerror}").about(output) from None
         console.note(f"{output} could be read by others: its mode is 0600 now")
-    fileio.write_atomic(path, text, mode=0o600)
+    fileio.write_atomic(path, text, mode=fileio.PRIVATE)
     console.note(f"wrote {output}, in plain text")
     files.warn_if_exposed(console, output)
 
@@ -125,7 +125,7 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
     lines = ["[Service]\n"]
     for name, text in sealed.items():
         path = os.path.join(folder, f"{name}.cred")
-        fileio.write_atomic(path, text, mode=0o600)
+        fileio.write_atomic(path, text, mode=fileio.PRIVATE)
         lines.append(units.load_encrypted(name, path))
     console.note(f"wrote {len(sealed)} credentials into {output}; the unit needs the lines on stdout")
     console.data("".join(lines))

@@ -6,6 +6,7 @@ import os
 
 from encconf import fileio
 from encconf.errors import (
+    ChangedError,
     ClearTextError,
     ConflictError,
     InputError,
@@ -16,7 +17,10 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
     from encconf.changes import Check
     from encconf.cli.console import Console
@@ -141,11 +145,11 @@ def write(
 ) -> str | None:
     """Write a result over its source, to a file or to stdout; returns the name of the file, if any.
 
-    ``mode`` is for a new file: 0o600 for a plain text.
+    ``mode`` is as for `fileio.write_atomic`: `fileio.PRIVATE` for a plain text.
     """
     if in_place and source.path is not None:
         try:
-            fileio.write_atomic(source.path, text, replacing=source.text)
+            fileio.write_atomic(source.path, text, mode=mode, replacing=source.text)
         except OutputError as error:
             error.file = source.label
             raise
@@ -155,6 +159,23 @@ def write(
         return None
     fileio.write_atomic(fileio.resolve(output), text, mode=mode)
     return output
+
+
+def in_turn(path: str, change: Callable[[], T]) -> T:
+    """Make a change that reads a file and writes it, while no other such change of the file is made.
+
+    It is made again if somebody who does not wait has written the file in between.
+    """
+    with fileio.Turn(path):
+        for _ in range(_ATTEMPTS):
+            try:
+                return change()
+            except ChangedError:
+                continue
+        return change()
+
+
+_ATTEMPTS = 20
 
 
 def known_rule(console: Console, file: str, config: str | None) -> Rule | None:

@@ -54,6 +54,11 @@ class Naming:
             if leaf.data is None:
                 continue
             name, path = self._name(below), (*self.section, *below)
+            if not name:
+                raise EmitError(
+                    f"{spell(path)} has an empty key, which no variable can be called by",
+                    hint="--prefix PREFIX gives it a name",
+                )
             if name in found:
                 raise EmitError(
                     f"{spell(found[name][0])} and {spell(path)} would both be called {name}",

@@ -14,7 +14,14 @@ from __future__ import annotations
 import os
 
 from encconf.cli.console import Console
-from encconf.errors import EncconfError, NotEncryptedError
+from encconf.errors import (
+    NO_IDENTITY,
+    EncconfError,
+    KeyAccessError,
+    NotEncryptedError,
+    NotModifiedError,
+    UnwrittenError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,6 +156,13 @@ class WrongLineError(EncconfError):
     slug = "usage"
 
 
+def no_topic(word: str) -> WrongLineError:
+    """The error for help about something that does not exist."""
+    error = WrongLineError(f"No help topic for '{word}'")
+    error.exit_code = 3
+    return error
+
+
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
@@ -161,9 +175,7 @@ def read(argv: list[str], environ: Mapping[str, str]) -> Line:
     name, words = root.args[0], root.args[1:]
     if name in GROUPED:
         if words and words[0] not in ("help", "h", "--help", "-h") and f"{name} {words[0]}" not in FLAGS:
-            wrong = WrongLineError(f"No help topic for '{words[0]}'")
-            wrong.exit_code = 3
-            raise wrong
+            raise no_topic(words[0])
         if not words or f"{name} {words[0]}" not in FLAGS:
             return _within(root, Line(f"{name} help", {}, set(), words))
         name, words = f"{name} {words[0]}", words[1:]
@@ -332,9 +344,9 @@ class SopsConsole(Console):
 
     def error(self, error: EncconfError) -> None:
         """Say what is wrong, and what to do about it."""
-        from encconf.cli.console import visible
+        from encconf.cli.console import paragraph
 
-        self._write(visible(str(error)) + "\n")
+        self._write(paragraph(str(error)) + "\n")
         if error.hint:
             self.hint(error.hint)
 
@@ -390,4 +402,11 @@ def as_sops(error: EncconfError) -> EncconfError:
     elif isinstance(error, NotEncryptedError):
         error.message = "sops metadata not found"
         error.hint = error.file = None
+    elif isinstance(error, NotModifiedError):
+        error.message = "File has not changed, exiting."
+        error.hint = error.file = None
+    elif isinstance(error, KeyAccessError):
+        error.message = error.message.replace(NO_IDENTITY, "no identity matched any of the recipients")
+    elif isinstance(error, UnwrittenError):
+        error.exit_code = 1
     return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.cli.sops import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag
+from encconf.cli.sops import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag, no_topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,22 +10,38 @@ if TYPE_CHECKING:
 
 
 def help_text(line: Line) -> str:
-    """What the root or a command takes."""
+    """What the root or a command takes.  Raises WrongLineError for one that does not exist."""
     name = line.command.removesuffix(" help").removesuffix("help").strip()
+    if name in GROUPED and line.command.endswith(" help"):
+        return _of_group(name, line.args[1:2])
     if not name and line.args[:1] in (["help"], ["h"]):
         name = " ".join(line.args[1:2])
     if name in GROUPED:
-        below = [each for each in FLAGS if each.startswith(f"{name} ")]
-        return f"sops {name} - {ABOUT[name]}\n\n" + "".join(f"   sops {each}\n" for each in below)
-    row = FLAGS.get(name)
-    if row is None:
-        commands = "".join(f"   {each:12} {ABOUT[each]}\n" for each in COMMANDS)
-        return (
-            "sops - editor of encrypted files, by encconf\n\nUSAGE: sops [flags] command [flags] "
-            "[arguments], or "
-            f"sops [flags] file\n\nCOMMANDS:\n{commands}\nFLAGS:\n{_flag_lines(ROOT_FLAGS)}"
-        )
-    return f"sops {name} - {ABOUT.get(name.partition(' ')[0], '')}\n\nFLAGS:\n{_flag_lines(row)}"
+        return _of_group(name, [])
+    if name in FLAGS:
+        return _of_command(name)
+    if name not in ("", "help", "h"):
+        raise no_topic(name)
+    commands = "".join(f"   {each:12} {ABOUT[each]}\n" for each in COMMANDS)
+    return (
+        "sops - editor of encrypted files, by encconf\n\nUSAGE: sops [flags] command [flags] "
+        "[arguments], or "
+        f"sops [flags] file\n\nCOMMANDS:\n{commands}\nFLAGS:\n{_flag_lines(ROOT_FLAGS)}"
+    )
+
+
+def _of_group(name: str, topic: list[str]) -> str:
+    """The commands of a group, or one of them: ``groups help add``."""
+    if topic and f"{name} {topic[0]}" in FLAGS:
+        return _of_command(f"{name} {topic[0]}")
+    if topic and topic[0] not in ("help", "h"):
+        raise no_topic(topic[0])
+    below = [each for each in FLAGS if each.startswith(f"{name} ")]
+    return f"sops {name} - {ABOUT[name]}\n\n" + "".join(f"   sops {each}\n" for each in below)
+
+
+def _of_command(name: str) -> str:
+    return f"sops {name} - {ABOUT.get(name.partition(' ')[0], '')}\n\nFLAGS:\n{_flag_lines(FLAGS[name])}"
 
 
 def _flag_lines(row: str) -> str:

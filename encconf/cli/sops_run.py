@@ -11,6 +11,7 @@ import sys
 from encconf.cli.sops import as_sops, is_empty_group
 from encconf.errors import (
     ConfigError,
+    EmptyDocumentError,
     EncconfError,
     InputError,
     KeyAccessError,
@@ -333,6 +334,8 @@ class Run:
                 plain, rule, format=target, credentials=self.credentials(), notify=self.console.warn
             )
         except EncconfError as error:
+            if isinstance(error, EmptyDocumentError) and text:
+                error.exit_code = 2  # a text of blanks and comments is not empty to sops's reader
             raise error.about(file) from None
         self.put(enc, file, text)
 
@@ -459,10 +462,16 @@ class Run:
         self._set(args[0], path, said)
 
     def _set(self, file: str, path: Path, said: str) -> None:
+        from encconf import fileio
+        from encconf.cli.files import in_turn
+
+        value = _json_value(said)
+        in_turn(fileio.resolve(file), lambda: self._set_once(file, path, value))
+
+    def _set_once(self, file: str, path: Path, value: Plain) -> None:
         from encconf import changes
         from encconf.cli.convert import plain_as
 
-        value = _json_value(said)
         source, target = self.formats(self.line.text("filename-override") or file)
         target = _envelope(source, target)
         text = self.read(file)
@@ -480,20 +489,28 @@ class Run:
         self.over(enc, file, text)
 
     def _cmd_unset(self) -> None:
-        from encconf import changes
-        from encconf.cli.convert import plain_as
-        from encconf.errors import PathBlockedError, PathNotFoundError, PathSyntaxError
+        from encconf import fileio
+        from encconf.cli.files import in_turn
+        from encconf.errors import PathSyntaxError
         from encconf.path import parse_sops
 
         args = self.line.args
         if len(args) != 2:
             _fail(100, "Error: no file specified, or index is missing")
         file = args[0]
-        source, target = self.formats(file)
+        self.formats(file)
         try:
             path = parse_sops(args[1])
         except PathSyntaxError:
             _fail(7, "Invalid unset index format")
+        in_turn(fileio.resolve(file), lambda: self._unset_once(file, path))
+
+    def _unset_once(self, file: str, path: Path) -> None:
+        from encconf import changes
+        from encconf.cli.convert import plain_as
+        from encconf.errors import PathBlockedError, PathNotFoundError
+
+        source, target = self.formats(file)
         target = _envelope(source, target)
         text = self.read(file)
         opened = self.open(text, source, file)

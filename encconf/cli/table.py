@@ -267,7 +267,9 @@ COMMANDS: Final = (
         details="Gives back what was encrypted, to the byte. Without FILE, or with -, stdin is read.",
         arguments=(Argument("file", required=False),),
         options=(
-            Option("--output -o", "Write the result here, readable only by you (-: stdout).", metavar="FILE"),
+            Option(
+                "--output -o", "Write the result here, not readable by others (-: stdout).", metavar="FILE"
+            ),
             IN_PLACE,
             Option(
                 "--extract", """Print only what is at this path: a.b[0], or ["a"]["b"][0].""", metavar="PATH"

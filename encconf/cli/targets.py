@@ -56,10 +56,21 @@ def files(
         found = wanted.among(_changed(paths))
     else:
         found = [name for path in paths for name in _named(path, recursive, wanted)]
-    once: dict[str, str] = {}
+    once: dict[object, str] = {}
     for name in found:
-        once.setdefault(name if name in STDIN else os.path.realpath(name), name)
+        once.setdefault(_identity(name), name)
     return list(once.values())
+
+
+def _identity(name: str) -> object:
+    """The same for names of the same file: through symbolic links and hard links."""
+    if name in STDIN:
+        return name
+    try:
+        state = os.stat(name)
+    except OSError:
+        return os.path.realpath(name)
+    return (state.st_dev, state.st_ino) if state.st_nlink > 1 else os.path.realpath(name)
 
 
 class _Wanted:
@@ -76,7 +87,7 @@ class _Wanted:
         return [name for name in names if self._counts(name)]
 
     def _counts(self, name: str) -> bool:
-        if fileio.is_leftover(os.path.basename(name)):
+        if self.encrypted and fileio.is_leftover(os.path.basename(name)):
             return False
         format = self.input_type or formats.of_path(name)
         try:

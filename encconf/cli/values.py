@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from encconf import api, changes, fileio
 from encconf.cli import files
 from encconf.document import Leaf
@@ -83,40 +85,48 @@ def set_value(
     if json and string:
         raise UsageError("--json and --string exclude each other")
     target = fileio.resolve(file)
-    old: str | None = None
-    try:
-        old = fileio.read_text(target)
-    except MissingFileError:
+    if not os.path.exists(target):
         fileio.check_writable(target)
     given = value if value is not None else _asked(console, path)
     if value is not None and console.can_ask():
         console.hint("without a value on the command line, set asks for it, and no history keeps it")
     new: Plain = _from_json(given) if json else given
-    try:
-        if old is None:
-            from encconf.cli.rule import find_rule
 
-            rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
-            plain = changes.put("{}\n" if format == "json" else "", where, new, format=format)
-            enc = api.encrypt(
-                plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
-            )
-        else:
-            selection = files.metadata(old, format).selection
-            enc = changes.set_value(
-                old,
-                where,
-                new,
-                format=format,
-                keep_type=not json and not string,
-                credentials=files.credentials(console),
-                ignore_mac=ignore_mac,
-                check=files.refuse_clear(console, file, format, selection, config, allowed=in_clear),
-                notify=console.warn,
-            )
-    except EncconfError as error:
-        raise error.about(file) from None
-    _write(console, file, target, old, enc)
+    def make() -> str:
+        from encconf.cli.rule import find_rule
+
+        rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
+        plain = changes.put("{}\n" if format == "json" else "", where, new, format=format)
+        return api.encrypt(
+            plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
+        )
+
+    def put(old: str) -> str:
+        selection = files.metadata(old, format).selection
+        return changes.set_value(
+            old,
+            where,
+            new,
+            format=format,
+            keep_type=not json and not string,
+            credentials=files.credentials(console),
+            ignore_mac=ignore_mac,
+            check=files.refuse_clear(console, file, format, selection, config, allowed=in_clear),
+            notify=console.warn,
+        )
+
+    def change() -> None:
+        try:
+            old = fileio.read_text(target)
+        except MissingFileError:
+            old = None
+        try:
+            enc = make() if old is None else put(old)
+        except EncconfError as error:
+            raise error.about(file) from None
+        _write(console, file, target, old, enc)
+
+    files.in_turn(target, change)
 
 
 def unset(
@@ -132,28 +142,33 @@ def unset(
     """Take one value out."""
     from encconf.errors import PathBlockedError, PathNotFoundError
 
-    source = files.read(file, in_place=False, output=None, override=None)
-    if source.path is None:
+    if file in files.STDIN:
         raise UsageError("unset needs a file, not stdin")
-    format = files.format_of(source.name, input_type)
+    format = files.format_of(file, input_type)
     where = parse(path)
-    try:
-        enc = changes.unset(
-            source.text,
-            where,
-            format=format,
-            credentials=files.credentials(console),
-            ignore_mac=ignore_mac,
-            notify=console.warn,
-        )
-    except PathNotFoundError as error:
-        if idempotent and not isinstance(error, PathBlockedError):
-            console.note(f"{file} has no such value")
-            return
-        raise error.about(file) from None
-    except EncconfError as error:
-        raise error.about(file) from None
-    _write(console, file, source.path, source.text, enc)
+
+    def change() -> None:
+        source = files.read(file, in_place=False, output=None, override=None)
+        assert source.path is not None
+        try:
+            enc = changes.unset(
+                source.text,
+                where,
+                format=format,
+                credentials=files.credentials(console),
+                ignore_mac=ignore_mac,
+                notify=console.warn,
+            )
+        except PathNotFoundError as error:
+            if idempotent and not isinstance(error, PathBlockedError):
+                console.note(f"{file} has no such value")
+                return
+            raise error.about(file) from None
+        except EncconfError as error:
+            raise error.about(file) from None
+        _write(console, file, source.path, source.text, enc)
+
+    files.in_turn(fileio.resolve(file), change)
 
 
 def update(

@@ -66,7 +66,8 @@ def install(
         if code == 127:
             raise EncconfError("git was not found", hint="install it, or see that it is on PATH")
         if code != 0:
-            raise EncconfError(f"git does not set {name} (exit code {code})")
+            said = _said([*config, name, wanted[name]], environ)
+            raise EncconfError(f"git does not set {name} (exit code {code})", hint=said)
     if any(name.startswith("diff.") for name in changed):
         done.append("git diff shows encrypted files as plain text")
     if any(name.startswith("merge") for name in changed):
@@ -75,6 +76,14 @@ def install(
     if added:
         done.append(f"for {', '.join(added)}: {attributes}")
     return done
+
+
+def _said(arguments: list[str], environ: Mapping[str, str]) -> str | None:
+    """What git says of a change of its settings that it did not make, tried once more."""
+    import subprocess
+
+    done = subprocess.run(["git", *arguments], env=dict(environ), capture_output=True, check=False)
+    return done.stderr.decode(errors="replace").strip() or None
 
 
 def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -16,7 +16,14 @@ from _thread import allocate_lock
 from binascii import a2b_base64, b2a_base64
 
 from encconf.credentials import printable
-from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.errors import (
+    NO_IDENTITY,
+    BadKeyError,
+    InputError,
+    MasterKeyError,
+    MissingExtraError,
+    NotMyKeyError,
+)
 from encconf.keys import member, shorten
 
 TYPE_CHECKING = False
@@ -136,6 +143,9 @@ class AgeKey:
             for source in credentials.age_sources():
                 if source.ssh and source.variable and source.where:
                     notes.append(f"{source.place(credentials.home)} (not read: no SSH key can open it)")
+        if credentials.home is None:
+            variable = "USERPROFILE" if credentials.platform == "win32" else "HOME"
+            notes.append(f"{variable} (unset: no key file below it can be found)")
         places = ", ".join(notes)
         if trouble:
             raise MasterKeyError(f"{trouble[0].message}\nlooked in: {places}", hint=trouble[0].hint)
@@ -143,8 +153,8 @@ class AgeKey:
         if broken:
             unfit = ", ".join(_named(source, credentials) for source in broken)
             hint = next((source.hint for source in broken if source.hint), None)
-            raise MasterKeyError(f"no identity for it; not in order: {unfit}\nlooked in: {places}", hint=hint)
-        raise NotMyKeyError(f"no identity for it\nlooked in: {places}")
+            raise MasterKeyError(f"{NO_IDENTITY}; not in order: {unfit}\nlooked in: {places}", hint=hint)
+        raise NotMyKeyError(f"{NO_IDENTITY}\nlooked in: {places}")
 
     def _open(
         self, file: bytes, identity: _Identity, credentials: Credentials, trouble: list[MasterKeyError]

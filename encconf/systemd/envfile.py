@@ -4,6 +4,8 @@ A value is a row of parts: quoted ones, with blanks between them dropped, and th
 quotes, to the end of the line.  In single quotes everything stands for itself; in double ones a backslash
 takes the meaning from ``"``, ``\\``, `````` and ``$`` and joins lines; without quotes it does so with every
 character.  ``#`` and ``;`` make comments only where a name could start.  Nothing is expanded.
+
+Before systemd 254, a backslash at the end of a comment joined the next line to it; here it never does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Unit files: a drop-in that makes a unit load credentials, and a socket and a service that hand them out.
 
 Words are escaped as systemd.syntax(7), systemd.unit(5) (specifiers) and systemd.service(5) (command
-lines) want it.  The files are text; where they go is the caller's.
+lines) want it.  The files are text; where they go is the caller's.  Every setting is known to systemd 252
+(Debian 12): that is why a signal reloads the service, and not the ``Type=notify-reload`` of 253.
 """
 
 from __future__ import annotations
@@ -146,8 +147,9 @@ Description=Credentials for {plain(unit)}, out of encrypted files
 Requires={name_of(unit)}.socket
 
 [Service]
-Type=notify-reload
+Type=notify
 {key}ExecStart={command}
+ExecReload=/bin/sh -c "kill -HUP ${{MAINPID}}"
 {_HARDENED}{"" if user else _HARDENED_SYSTEM}"""
     return Unit(f"{name_of(unit)}.service", text)
 

@@ -289,6 +289,18 @@ class TestCommand:
         team.seal("s.yaml", ["alice"])
         assert "both write to stdout" in team.project().run("access", "--json", "--html", "-", code=1).err
 
+    def test_b9_no_other_file_is_overwritten(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        project = team.project()
+        project.write("notes.html", "<!doctype html>\n<p>mine\n")
+        assert "not a page that encconf wrote" in project.run("access", "--html", "notes.html", code=3).err
+        assert project.read("notes.html") == "<!doctype html>\n<p>mine\n"
+        assert project.run("access", "--html", "s.yaml", code=3)
+        for _ in range(2):
+            project.run("access", "--html", "page.html")
+        assert "who can read what" in project.read("page.html")
+        assert project.run("access", "--html", "/dev/stderr").err.startswith("<!doctype html>")
+
     def test_no_key_is_used(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])
         team.commit()

@@ -383,6 +383,15 @@ def empty(repo: Repo) -> None:
     repo.write("a.enc.yaml", "")
 
 
+def killed(repo: Repo) -> None:
+    repo.write(".encconf-0123abcd", DATABASE)
+
+
+def killed_encrypted(repo: Repo) -> None:
+    repo.write(".encconf-0123abcd", seal(DATABASE))
+    repo.write(".encconf-89ab4567", "")
+
+
 VERIFIED = {"mac-mismatch", "damaged-value", "damaged-comment", "not-verified"}
 """Kinds that take --verify, here with Alice's key."""
 
@@ -400,6 +409,7 @@ CASES: dict[str, tuple[Make, Make]] = {
     "selection-differs": (newer_rule, same_rule),
     "no-rule": (no_rule, sound),
     "plain-twin": (twin, namesake),
+    "leftover": (killed, killed_encrypted),
     "merge-conflict": (conflict, shift_operators),
     "unmerged": (merged_without_a_key, merged),
     "equal-iv": (same_iv, sound),
@@ -418,6 +428,28 @@ CASES: dict[str, tuple[Make, Make]] = {
     "not-verified": (for_bob, sound),
     "unreadable": (broken, empty),
 }
+
+
+@pytest.mark.parametrize("name", [".encconf-0123abcd", ".encconf-saved-0123abcd"])
+def test_f3_plaintext_of_a_killed_command_is_found(project: Project, name: str) -> None:
+    project.rules()
+    project.git("init", "-q")
+    project.write(f"deploy/{name}", DATABASE)
+    project.git("add", "-A")
+    for paths in ([], ["."], ["deploy"], [f"deploy/{name}"]):
+        done = project.run("check", "--json", *paths, code=1)
+        assert [(each["slug"], each["file"]) for each in json.loads(done.out)["findings"]] == [
+            ("leftover", f"deploy/{name}")
+        ]
+    assert SECRET not in done.out
+
+
+def test_b9_no_name_is_a_command_to_a_ci_system() -> None:
+    for name in ("::error::x.yaml", "##[error]x.yaml", " ::error::x"):
+        report = Report()
+        report.findings = [Finding("unreadable", name, "it is")]
+        said = reports.text(report)
+        assert said.startswith(f"./{name}: error")
 
 
 def _documented() -> dict[str, tuple[str, ...]]:

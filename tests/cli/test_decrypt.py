@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 
 import pytest
 from oracle import AgeKey, Sops
@@ -42,7 +43,33 @@ def test_in_place(sealed: Project) -> None:
     done = sealed.run("decrypt", "-i", "secrets.enc.yaml")
     assert done.out == ""
     assert sealed.read("secrets.enc.yaml") == PLAIN
-    assert stat.S_IMODE(sealed.path("secrets.enc.yaml").stat().st_mode) == 0o644
+    assert stat.S_IMODE(sealed.path("secrets.enc.yaml").stat().st_mode) == 0o600
+
+
+def test_b9_a_plaintext_is_not_left_to_everyone(sealed: Project) -> None:
+    for mode in (0o666, 0o644):
+        sealed.write("plain.yaml", "old").chmod(mode)
+        sealed.run("decrypt", "secrets.enc.yaml", "-o", "plain.yaml")
+        assert stat.S_IMODE(sealed.path("plain.yaml").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("path", ["/dev/stderr", "/dev/fd/2"])
+def test_c2_to_a_pipe_that_a_path_names(sealed: Project, path: str) -> None:
+    assert sealed.run("decrypt", "secrets.enc.yaml", "--output", path).err.startswith(PLAIN)
+
+
+def test_c2_from_and_to_a_process_substitution(sealed: Project) -> None:
+    script = (
+        'exec 3>&1; "$0" -m encconf decrypt --input-type yaml -o >(cat >&3) <(cat secrets.enc.yaml); wait'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable],
+        cwd=sealed.folder,
+        env=sealed.environ,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode() == PLAIN
 
 
 def test_a_plain_output_that_git_would_take(sealed: Project) -> None:

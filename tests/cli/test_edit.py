@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
+import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,9 @@ from pathlib import Path
 import pytest
 from oracle import AgeKey, Sops
 from project import PLAIN, Project
+
+from encconf.cli import editor
+from encconf.errors import EditorError
 
 from .terminal import Terminal
 
@@ -139,6 +145,98 @@ class TestEditing:
         assert "secrets.enc.yaml is as it was" in done.err
         assert "hunter" not in done.err
         assert sealed.read("secrets.enc.yaml") == old
+
+    def saved(self, project: Project, err: str) -> str:
+        """What the hint says about changes that were saved, carried out."""
+        shown = re.search(r"saved, encrypted: encconf (decrypt .*)\n", err)
+        assert shown is not None, err
+        *_, name = words = shown[1].split()
+        assert stat.S_IMODE(project.path(name).stat().st_mode) == 0o600
+        assert "hunter" not in project.read(name)
+        return project.run(*words).out
+
+    def test_c1_changes_are_never_gone(self, sealed: Project) -> None:
+        script = "echo 'broken: [' >> \"$1\""
+        done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=2)
+        assert self.saved(sealed, done.err) == PLAIN + "broken: [\n"
+        file = sealed.path("secrets.enc.yaml")
+        script = f"echo 'more: 1' >> \"$1\"; echo '# theirs' >> {file}"
+        done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=3)
+        assert self.saved(sealed, done.err) == PLAIN + "more: 1\n"
+
+    def test_c1_a_mounted_file_is_edited(self, sealed: Project) -> None:
+        inside = sealed.write("inside.enc.yaml", "")
+        environ = {**sealed.environ, **sealed.editor('sed -i s/hunter2/hunter3/ "$1"')}
+        mount = f"mount --bind {sealed.path('secrets.enc.yaml')} {inside}"
+        for line in ("edit inside.enc.yaml", "set inside.enc.yaml db.port 1", "rotate -i inside.enc.yaml"):
+            script = f"set -e; {mount}; exec {sys.executable} -m encconf {line}"
+            done = subprocess.run(
+                ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
+                cwd=sealed.folder, env=environ, capture_output=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+        assert "password: hunter3" in sealed.run("decrypt", "secrets.enc.yaml").out.replace('"', "")
+        assert sealed.read("inside.enc.yaml") == ""
+
+    @pytest.mark.parametrize("path", ["", ".", "bin", ":"])
+    def test_b12_no_editor_of_the_current_folder(self, sealed: Project, path: str) -> None:
+        for name in ("vim", "bin/vim", "ed1"):
+            editor = sealed.write(name, "#!/bin/sh\ntouch ran\n")
+            editor.chmod(0o755)
+        for setting in ({}, {"EDITOR": "ed1"}):
+            sealed.run("edit", "secrets.enc.yaml", environ={"PATH": path, **setting}, code=201)
+        assert "ran" not in sealed.names()
+
+    def test_b9_an_editor_that_closes_its_folder(self, sealed: Project) -> None:
+        script = 'echo "more: 1" >> "$1"; chmod 000 "$1"; chmod 000 "$(dirname "$1")"'
+        environ = sealed.editor(script)
+        if os.geteuid():  # the text itself cannot be read then, and is removed all the same
+            sealed.run("edit", "secrets.enc.yaml", environ=environ, code=2)
+        else:
+            sealed.run("edit", "secrets.enc.yaml", environ=environ)
+
+    @pytest.mark.parametrize(
+        ("setting", "words"),
+        [
+            ("vi", ["vi"]),
+            ("  a\tb\nc ", ["a", "b", "c"]),
+            ('sh -c "sed -i s/a/b/ \\$1" x', ["sh", "-c", "sed -i s/a/b/ $1", "x"]),
+            ("a b # comment", ["a", "b"]),
+            ("a b#c", ["a", "b#c"]),
+            ("a # b\nc", ["a", "c"]),
+            ("'a b'\"c d\"e", ["a bc de"]),
+            (r"a\ b \'c", ["a b", "'c"]),
+            (r"""'a\b' "a\nb" """, [r"a\b", "anb"]),
+            ("a '' \"\"", ["a", "", ""]),
+            ("# all", []),
+            ("é\u00a0x ü", ["é\u00a0x", "ü"]),
+        ],
+    )
+    def test_c4_an_editor_s_line_is_split_as_sops_does(self, setting: str, words: list[str]) -> None:
+        assert editor._split(setting, "EDITOR") == words
+
+    @pytest.mark.parametrize("setting", ["'", 'a "b', "a\\", '"a\\', "a 'b\\' '"])
+    def test_c4_a_line_without_its_end(self, setting: str) -> None:
+        with pytest.raises(EditorError, match="not a command line"):
+            editor._split(setting, "EDITOR")
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            r"""sh -c "for f; do echo 'c: 1' >> \$f; done" x""",
+            "sed -i s/x/y/ # comment",
+            r"""sh -c 'echo "d: 1" >> $0'""",
+        ],
+    )
+    def test_c4_sops_splits_it_the_same_way(self, project: Project, line: str) -> None:
+        project.rules()
+        real = Sops({**project.key.environ(), "EDITOR": line})
+        project.write("a.yaml", "a: x\n")
+        real.run("encrypt", "-i", "--age", project.key.recipient, str(project.path("a.yaml")))
+        project.write("b.yaml", project.read("a.yaml"))
+        real.run("edit", str(project.path("a.yaml")))
+        project.run("edit", "b.yaml", environ={"EDITOR": line})
+        assert real.decrypt(project.read("b.yaml"), "yaml") == real.decrypt(project.read("a.yaml"), "yaml")
 
     def test_the_file_changed_meanwhile(self, sealed: Project) -> None:
         script = f"echo 'more: 1' >> \"$1\"; echo '# theirs' >> {sealed.path('secrets.enc.yaml')}"

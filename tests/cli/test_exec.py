@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import site
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from project import Project, signal_another_thread
+from project import ROOT, Project, signal_another_thread
+
+from encconf.cli import shim
+from encconf.cli.console import Console
 
 TREE = """\
 db:
@@ -186,9 +191,42 @@ class TestAsSops:
 
     @pytest.mark.parametrize("way", [(), ("--no-fifo",)])
     def test_a_name_that_no_file_can_have(self, app: Project, way: tuple[str, ...]) -> None:
-        for name in ("a/b", "a" * 300):
-            done = app.run("exec-file", *way, "--filename", name, FILE, "cat {}", code=3)
-            assert "cannot be" in done.err
+        done = app.run("exec-file", *way, "--filename", "a" * 300, FILE, "cat {}", code=3)
+        assert "cannot be" in done.err
+        done = app.run("exec-file", *way, "--filename", "a/b", FILE, "cat {}", code=1)
+        assert "in a folder" in done.err
+
+    @pytest.mark.parametrize("name", ["$(touch x)", "`touch x`", ";touch x", "a\ntouch x", "'x", "a&b"])
+    def test_b9_a_name_that_a_shell_would_run(self, app: Project, name: str) -> None:
+        done = app.run("exec-file", "--filename", name, FILE, "cat {}", code=1)
+        assert "mean something to the shell" in done.err
+        assert "x" not in app.names()
+        assert app.run("exec-file", "--filename", "a b-1.yaml", FILE, 'cat "{}"').out == TREE
+
+    def test_f2_nothing_is_imported_after_the_switch(self, app: Project, tmp_path: Path) -> None:
+        """The other user may not be able to read Python's modules.  No root is needed to see this."""
+        code = (
+            "import os, sys\n"
+            "class Closed:\n"
+            "    def find_spec(self, name, *_): raise ModuleNotFoundError(name)\n"
+            "os.setgroups = os.setregid = lambda *_: None\n"
+            "os.setreuid = lambda *_: sys.meta_path.insert(0, Closed())\n"
+            "from encconf.cli import run\n"
+            "run()\n"
+        )
+        app.write("flat.yaml", "A: b\n")
+        app.run("encrypt", "-i", "flat.yaml")
+        lines = [
+            (["exec-file", "--user", "root", FILE, "cat {}"], TREE),
+            (["exec-file", "--no-fifo", "--user", "root", FILE, "cat {}"], TREE),
+            (["exec-env", "--user", "root", "flat.yaml", "echo $A"], "b\n"),
+        ]
+        for line, out in lines:
+            done = subprocess.run(
+                [sys.executable, "-c", code, *line], cwd=app.folder, env=app.environ, capture_output=True,
+                check=False, timeout=60,
+            )  # fmt: skip
+            assert (done.returncode, done.stdout.decode()) == (0, out), done.stderr
 
     def test_another_user(self, app: Project) -> None:
         """Who need not be able to read where Python and encconf are."""
@@ -249,3 +287,39 @@ class TestShim:
         (folder / "sops").write_text("#!/bin/sh\n")
         assert "another sops" in app.run("shim", str(folder), code=3).err
         app.run("shim", str(folder / "none"), code=3)
+
+    def test_c3_it_is_isolated_and_its_children_are_not(self, app: Project, tmp_path: Path) -> None:
+        folder, evil = tmp_path / "bin", tmp_path / "evil"
+        for name in ("encconf", "cryptography"):
+            (evil / name).mkdir(parents=True)
+            (evil / name / "__init__.py").write_text("raise SystemExit(9)\n")
+        folder.mkdir()
+        app.run("shim", str(folder))
+        app.write("flat.yaml", "A: b\n")
+        app.run("encrypt", "-i", "flat.yaml")
+        environ = {**app.environ, "PYTHONPATH": str(evil), "PYTHONHOME": str(evil)}
+        done = subprocess.run(
+            [folder / "sops", "exec-env", "flat.yaml", "echo $A $PYTHONPATH $PYTHONHOME"],
+            cwd=app.folder, env=environ, capture_output=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout.decode()) == (0, f"b {evil} {evil}\n"), done.stderr
+
+    @pytest.mark.parametrize("name", ["with space", "l" * 150])
+    def test_c3_an_interpreter_that_no_first_line_can_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        folder = tmp_path / name
+        folder.mkdir()
+        python = folder / "python"
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+        shim.shim(Console(environ={}), folder=str(tmp_path))
+        done = subprocess.run([tmp_path / "sops", "--version"], capture_output=True, check=True)
+        assert done.stdout.startswith(b"sops ")
+
+    def test_c3_packages_of_the_user_are_found(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
+        monkeypatch.setattr(site, "getusersitepackages", lambda: str(ROOT))
+        shim.shim(Console(environ={}), folder=str(tmp_path))
+        assert (tmp_path / "sops").read_text().split("\n")[0].endswith(" -EP")

@@ -190,3 +190,15 @@ def test_the_formats_are_those_of_the_table() -> None:
     command = next(command for command in COMMANDS if command.name == "export")
     option = next(option for option in command.options if "--format" in option.names)
     assert option.choices == export.FORMATS
+
+
+@pytest.mark.parametrize("format", ["shell", "dotenv", "fish", "github", "k8s"])
+def test_b9_an_empty_key_is_no_name(project: Project, format: str) -> None:
+    project.rules()
+    project.write("odd.yaml", '"": x\nb: y\n')
+    project.run("encrypt", "-i", "odd.yaml")
+    done = project.run("export", "--format", format, "odd.yaml", environ={"GITHUB_ENV": "env"}, code=4)
+    assert "empty key" in done.err
+    assert done.out == ""
+    project.run("exec", "odd.yaml", "--", "true", code=4)
+    assert "P_='x'" in project.run("export", "--format", "shell", "--prefix", "P_", "odd.yaml").out

@@ -451,14 +451,14 @@ def test_what_may_not_be_read_or_written(project: Project) -> None:
     assert process.returncode == 1, err
     assert b"error[unwritable]: f1.yaml: cannot be written: permission denied" in err
     assert b"error[unreadable]: f2.yaml: cannot be read: permission denied" in err
-    assert b"error[unwritable]: locked/f0.yaml: cannot be written: permission denied" in err
+    assert b"wrote locked/f0.yaml" in err  # the file itself may be written
     assert b"error[unreadable]: shut: cannot be read: permission denied" in err
-    assert b"4 of 6 files failed: f1.yaml, f2.yaml, locked/f0.yaml, shut" in err
+    assert b"3 of 6 files failed: f1.yaml, f2.yaml, shut" in err
     assert [row["status"] for row in report(out.decode())["files"]] == [
-        "changed", "failed", "failed", "changed", "failed", "failed",
+        "changed", "failed", "failed", "changed", "changed", "failed",
     ]  # fmt: skip
     changed = [name for name, text in before.items() if project.read(name) != text]
-    assert changed == ["f0.yaml", "f3.yaml"]
+    assert changed == ["f0.yaml", "f3.yaml", "locked/f0.yaml"]
     assert project.path(names[1]).stat().st_mode & 0o777 == 0o444
 
 
@@ -518,7 +518,7 @@ def test_files_that_change_meanwhile(project: Project, tmp_path: Path) -> None:
 
 
 def test_links(project: Project) -> None:
-    """A link that is named leads to its file and stays; other names of the same file keep the old one."""
+    """A link that is named leads to its file and stays; a file with several names is written once (C1)."""
     fill(project, 2, folder="a/")
     os.symlink("a/f0.yaml", project.path("link.yaml"))
     os.link(project.path("a/f1.yaml"), project.path("a/hard.yaml"))
@@ -526,17 +526,17 @@ def test_links(project: Project) -> None:
     before = {name: project.read(name) for name in ("a/f0.yaml", "a/f1.yaml")}
     project.path("a/f0.yaml").chmod(0o640)
     done = project.run("rotate", "-r", "link.yaml", "a/f0.yaml", "a")
-    assert done.err.count("wrote") == 3, done.err
+    assert done.err.count("wrote") == 2, done.err
     assert os.readlink(project.path("link.yaml")) == "a/f0.yaml"
     assert project.path("a/f0.yaml").stat().st_mode & 0o777 == 0o640
     for name, plain_of in (
         ("a/f0.yaml", "a/f0.yaml"),
         ("a/f1.yaml", "a/f1.yaml"),
         ("a/hard.yaml", "a/f1.yaml"),
+        ("outside.yaml", "a/f1.yaml"),
     ):
         assert project.read(name) != before[plain_of]
         assert opened(project, name) == plain(plain_of)
-    assert project.read("outside.yaml") == before["a/f1.yaml"]
 
 
 def test_what_killed_writes_left_is_removed(project: Project) -> None:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 from project import PLAIN, Project
+
+from encconf import fileio
+from encconf.cli import files
+from encconf.errors import ChangedError
 
 from .terminal import Terminal
 
@@ -58,6 +64,47 @@ class TestGet:
 
 
 class TestSet:
+    def test_f4_many_at_once(self, project: Project) -> None:
+        """Each waits its turn: none is refused, and nothing is lost."""
+        project.rules()
+        started = [
+            project.popen("set", "new.yaml", f"k{number}", str(number), stderr=subprocess.PIPE)
+            for number in range(12)
+        ]
+        for each in started:
+            _, err = each.communicate(timeout=120)
+            assert (each.returncode, err.decode()) == (0, "encconf: wrote new.yaml\n")
+        said = json.loads(project.run("get", "--json", "new.yaml").out)
+        assert said == {f"k{number}": str(number) for number in range(12)}
+        gone = [
+            project.popen("unset", "new.yaml", f"k{number}", stderr=subprocess.PIPE) for number in range(11)
+        ]
+        for each in gone:
+            each.communicate(timeout=120)
+            assert each.returncode == 0
+        assert json.loads(project.run("get", "--json", "new.yaml").out) == {"k11": "11"}
+
+    def test_f4_again_after_somebody_who_does_not_wait(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("0")
+        tries = []
+
+        def change() -> int:
+            old = path.read_text()
+            tries.append(old)
+            if len(tries) < 5:
+                path.write_text(old + "!")
+            fileio.write_atomic(str(path), "new", replacing=old)
+            return len(tries)
+
+        assert files.in_turn(str(path), change) == 5
+        monkeypatch.setattr(files, "_ATTEMPTS", 2)
+        tries.clear()
+        with pytest.raises(ChangedError):
+            files.in_turn(str(path), change)
+
     def test_a_value(self, sealed: Project) -> None:
         done = sealed.run("set", FILE, "db.password", "hunter3")
         assert done.err == f"encconf: wrote {FILE}\n"

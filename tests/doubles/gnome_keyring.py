@@ -32,7 +32,8 @@ class GnomeKeyring(Closing):
                 raise RuntimeError(
                     f"{program} is missing: apt-get install gnome-keyring dbus libsecret-tools"
                 )
-        self._folder = tempfile.TemporaryDirectory(prefix="gk-")  # short: it holds sockets
+        # Short: it holds sockets.  A program that the daemon started may still write there at the end.
+        self._folder = tempfile.TemporaryDirectory(prefix="gk-", ignore_cleanup_errors=True)
         folder = Path(self._folder.name)
         self.home = home or folder / "home"
         run = folder / "run"

@@ -184,3 +184,10 @@ class TestExposure:
         assert exposure(path) == "tracked"
         project.write("a b/x.yaml", "")
         assert exposure(str(project.path("a b/x.yaml"))) is None
+
+
+def test_f10_git_s_own_error_is_shown(project: Project) -> None:
+    project.git("init", "-q")
+    project.write(".git/config.lock", "")
+    done = project.run("git", "install", code=1)
+    assert "could not lock config file" in done.err

@@ -22,6 +22,7 @@ from oracle import AgeKey
 from .conftest import ROOT, Box, Ended, boxes
 
 ELSEWHERE = {
+    "publish-dots": "test_b9_a_prefix_that_leaves_its_place",
     "audit": "test_what_is_not",
     "publish-refused": "test_who_may_not_write",
     "publish-lists": "test_lists_of_mappings_in_vault",
@@ -333,6 +334,43 @@ def test_atomic(sides: Sides) -> None:
         box.run("set", "e.yaml", '["a"]["b"]', value, code=0)
         assert (path.stat().st_ino == before.st_ino) is same
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_exec_keys(sides: Sides) -> None:
+    sides.encrypt("flat.yaml", "NAME: x\n")
+    for line in ("exec-env flat.yaml", "exec-file e.yaml"):
+        for done in sides.run(*line.split(), "echo $SOPS_AGE_KEY"):
+            assert done.out == f"{sides.key.identity}\n"
+    own = sides.own.run("exec", "flat.yaml", "--", "sh", "-c", "echo $NAME${SOPS_AGE_KEY-none}", code=0)
+    assert own.out == "xnone\n"
+
+
+def test_exec_filename(sides: Sides) -> None:
+    for box, run in ((sides.real, True), (sides.ours, False), (sides.own, False)):
+        done = box.run("exec-file", "--filename", "$(touch made)", "e.yaml", "true {}")
+        assert (box.folder / "made").exists() is run
+        assert (done.code == 0) is run
+
+
+def test_decrypt_mode(sides: Sides) -> None:
+    for box, mode in ((sides.real, 0o644), (sides.ours, 0o644), (sides.own, 0o600)):
+        (box.folder / "e.yaml").chmod(0o644)
+        box.run("decrypt", "-i", "e.yaml", code=0)
+        assert stat.S_IMODE((box.folder / "e.yaml").stat().st_mode) == mode
+
+
+def test_edit_saved(sides: Sides) -> None:
+    for box in (sides.ours, sides.own):
+        done = box.run("edit", "e.yaml", environ=box.editor("echo 'more: [' >> \"$1\""))
+        assert done.code != 0
+        (saved,) = box.folder.glob("e.yaml.unsaved-*")
+        assert str(saved.name) in done.err
+        assert "more: [" in box.run("decrypt", "--input-type", "binary", saved.name, code=0).out
+    before = sides.real.folder / "e.yaml"
+    script = f"echo 'more: 1' >> \"$1\"; mv {before} {before}.old; mkdir {before}"
+    done = sides.real.run("edit", "e.yaml", environ=sides.real.editor(script))
+    assert done.code != 0
+    assert not [each for each in sides.real.folder.iterdir() if "unsaved" in each.name]
 
 
 def test_config_place(sides: Sides) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -96,11 +98,31 @@ def allow(*rules: str) -> list[str]:
     return [word for rule in rules for word in ("--allow", rule)]
 
 
+def own(name: bytes) -> bytes:
+    """An abstract name of this run alone: the machine has each only once."""
+    return re.sub(rb"\A\0(?=[0-9a-f]{1,6}/)", b"\0" + _RUN, name)
+
+
+_RUN = os.urandom(4).hex().encode()
+
+
+def bind(peer: socket.socket, name: bytes) -> None:
+    """Bind to an `own` name, or wait for one that must be as it is and that another run has now."""
+    for _ in range(1000):
+        try:
+            return peer.bind(own(name))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            time.sleep(0.02)
+    raise AssertionError(f"{name!r} stays in use")
+
+
 def asked(path: Path, name: bytes | None, *, pause: float = 0) -> bytes:
     """What a process gets that binds to an abstract name, as systemd does, and reads to the end."""
     with socket.socket(socket.AF_UNIX) as peer:
         if name is not None:
-            peer.bind(name)
+            bind(peer, name)
         peer.settimeout(20)
         peer.connect(str(path))
         peer.shutdown(socket.SHUT_WR)
@@ -269,7 +291,7 @@ class TestPeers:
         """The socket is its owner's alone; and if it were not, the kernel says who is there."""
         script = (
             "import os, socket, sys\n"
-            "peer = socket.socket(socket.AF_UNIX); peer.bind(b'\\0c0ffee/unit/app.service/p')\n"
+            "peer = socket.socket(socket.AF_UNIX); peer.bind(b'\\0' + sys.argv[2].encode())\n"
             "os.setgid(65534); os.setuid(65534)\n"
             "peer.connect(sys.argv[1]); peer.shutdown(1)\n"
             "size = 0\n"
@@ -279,7 +301,8 @@ class TestPeers:
         with serving(values, *allow("app.service:p=db.password")) as server:
             assert stat.S_IMODE(os.stat(server.path).st_mode) == 0o600
             assert stat.S_IMODE(os.stat(server.path.parent).st_mode) == 0o700
-            command = [sys.executable, "-c", script, str(server.path)]
+            name = own(b"\0c0ffee/unit/app.service/p")[1:].decode()
+            command = [sys.executable, "-c", script, str(server.path), name]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
             assert "PermissionError" in done.stderr
             for folder in (server.path.parent, values.folder, manager.folder):
@@ -299,7 +322,7 @@ class TestPeers:
             slow = []
             for number in range(40):
                 peer = socket.socket(socket.AF_UNIX)
-                peer.bind(b"\0%x/unit/app.service/%s" % (number, b"b" if number % 2 else b"nothing"))
+                bind(peer, b"\0%x/unit/app.service/%s" % (number, b"b" if number % 2 else b"nothing"))
                 peer.connect(str(server.path))
                 slow.append(peer)
             started = time.monotonic()
@@ -314,7 +337,7 @@ class TestPeers:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     def test_a_signal_is_never_missed(self, values: Project, number: signal.Signals) -> None:
         with serving(values, *allow("app.service:b=big")) as server, socket.socket(socket.AF_UNIX) as slow:
-            slow.bind(b"\0a/unit/app.service/b")
+            bind(slow, b"\0a/unit/app.service/b")
             slow.connect(str(server.path))
             server.wait("app.service: b: given")
             signal_another_thread(server.process.pid, number)

@@ -1,0 +1,110 @@
+"""Overwriting a file whose place cannot be taken by another one.
+
+Some files cannot be replaced by renaming: a single file that is mounted (a container's ``-v file:file``),
+a file in a folder that takes no new files, and one whose owner, group or access list a new file could
+not get.  A file with hard links would lose them.  So the content is overwritten, as sops 3.13.2 does with
+every file.  Meanwhile a copy of the old content exists, and what fails is undone from it; if that fails as
+well, the error names the copy.  Somebody who reads the file at this moment may see half of it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf.errors import OutputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SAVED = ".encconf-saved-"
+
+
+def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
+    """Write ``data`` over the content of an open file of a folder, and close it.
+
+    It gets ``mode`` if that is allowed.  Raises OSError with the old content restored, OutputError if it
+    could not be restored.
+    """
+    try:
+        old = _content(descriptor)
+        saved = _save(folder, old)
+        try:
+            _write(descriptor, data)
+        except OSError:
+            try:
+                _write(descriptor, old)
+            except OSError as error:
+                where = f"it had before is in {saved}" if saved else "it had before is lost"
+                raise OutputError(
+                    f"cannot be written, and is damaged now: {(error.strerror or '').lower()}",
+                    hint=f"the content that {where}",
+                ) from None
+            _forget(saved)
+            raise
+        _forget(saved)
+        if os.fstat(descriptor).st_mode & 0o777 != mode:
+            try:
+                os.fchmod(descriptor, mode)
+            except OSError:
+                return  # it belongs to somebody else
+    finally:
+        os.close(descriptor)
+
+
+def is_saved(name: str) -> bool:
+    """Whether a file is called as a copy of the old content of a file that was being overwritten."""
+    return name.startswith(_SAVED) and len(name) == len(_SAVED) + 8
+
+
+def _content(descriptor: int) -> bytes:
+    chunks = []
+    while chunk := os.read(descriptor, 1 << 20):
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    _write_all(descriptor, data)
+    os.ftruncate(descriptor, len(data))
+    os.fsync(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _save(folder: str, content: bytes) -> str:
+    """Save the old content beside the file, or where files may be made; "" if that is nowhere."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    for place in _places(folder):
+        path = os.path.join(os.path.abspath(place), f"{_SAVED}{os.urandom(4).hex()}")
+        try:
+            descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        except OSError:
+            continue
+        try:
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+            return path
+        except OSError:
+            _forget(path)
+        finally:
+            os.close(descriptor)
+    return ""
+
+
+def _places(folder: str) -> Iterator[str]:
+    yield folder
+    for variable in ("TMPDIR", "TEMP"):
+        if os.path.isabs(os.environ.get(variable, "")):
+            yield os.environ[variable]
+    yield from ("/var/tmp", "/tmp", "/dev/shm")
+
+
+def _forget(path: str) -> None:
+    if path:
+        os.unlink(path)
