@@ -22,6 +22,7 @@ from encconf.errors import (
     ParseError,
     UsageError,
 )
+from encconf.formats import sniff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def import_(
     target = output or _default_target(file)
     if target in files.STDOUT:
         raise UsageError("an encrypted file is made, which has a name", hint="-o FILE")
-    format = files.format_of(target, None)
+    format = files.format_by_name(target, None)
     body = plain.render(reading, values, format)
     rule = find_rule(console, target, also=[file], config=config, **keys_and_selection)
     clear = _left_in_clear(body, format, rule)
@@ -114,10 +115,15 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
     if delete and (os.path.islink(file) or fileio.is_special(path)):
         raise UsageError("it is a link, or no file at all, and is not deleted").about(file)
     try:
-        return path, fileio.read_text(path)
+        text = fileio.read_text(path)
     except InputError as error:
         error.file = file
         raise
+    if sniff.find(text, file) is not None:
+        raise AlreadyEncryptedError("it is an encrypted file already", hint=f"encconf edit {file}").about(
+            file
+        )
+    return path, text
 
 
 def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
@@ -126,10 +132,6 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
         raise EmptyDocumentError(
             f"there is no variable in it, as {reading.dialect} reads it", hint="--dialect says how to read it"
         ).about(file)
-    if "sops_mac" in reading.variables or "sops_version" in reading.variables:
-        raise AlreadyEncryptedError("it is an encrypted file already", hint=f"encconf edit {file}").about(
-            file
-        )
     needy = [variable for variable in reading.variables.values() if variable.needs]
     if needy and not literal:
         needs = sorted({need for variable in needy for need in variable.needs})

@@ -32,7 +32,7 @@ def get(
     from encconf.cli.console import is_terminal
 
     source = files.read(file, in_place=False, output=None, override=None)
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     where = parse(path or "")
     if resolve and ignore_mac:
         raise ConflictError(
@@ -78,7 +78,6 @@ def set_value(
     **keys_and_selection: Value,
 ) -> None:
     """Set one value; a missing file is made by its rule."""
-    format = files.format_of(file, input_type)
     where = parse(path)
     if json and string:
         raise UsageError("--json and --string exclude each other")
@@ -88,6 +87,7 @@ def set_value(
         old = fileio.read_text(target)
     except MissingFileError:
         fileio.check_writable(target)
+    format = files.format_of(old, file, input_type)
     given = value if value is not None else _asked(console, path)
     if value is not None and console.can_ask():
         console.hint("without a value on the command line, set asks for it, and no history keeps it")
@@ -135,7 +135,7 @@ def unset(
     source = files.read(file, in_place=False, output=None, override=None)
     if source.path is None:
         raise UsageError("unset needs a file, not stdin")
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     where = parse(path)
     try:
         enc = changes.unset(
@@ -170,7 +170,7 @@ def update(
     source = files.read(file, in_place=False, output=None, override=None)
     if source.path is None:
         raise UsageError("update needs a file, not stdin")
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     plain = files.read(given, in_place=False, output=None, override=None).text
     try:
         selection = files.metadata(source.text, format).selection
