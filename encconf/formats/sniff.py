@@ -32,13 +32,14 @@ _JSON = rb'"sops"\s*:'
 _ENVELOPE = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
 _ENVELOPE_END = rb"\}\s*\}\s*\Z"
 _FLOW = rb"""[{,\s]["']?sops["']?\s*:"""
-_FLOW_ROOT = rb"(?:[ \t]*(?:#.*|%.*|---(?:[ \t]+[!&#].*)?)?\r?\n)*(?:---[ \t]+)?\s*\{"
+_FLOW_ROOT = rb"(?>(?:[ \t]*(?:#.*|%.*|---(?:[ \t]+[!&#].*)?)?\r?\n)*)(?:---[ \t]+)?[ \t]*\{"
 _BLOCK = {
     "yaml": rb"""(?m)^( *)["']?sops["']?[ \t]*:""",
     "dotenv": rb"(?m)^[ \t]*(?:export[ \t]+)?sops_\w+=",
     "ini": rb"(?m)^[ \t]*\[sops\]",
     "toml": rb"""(?m)^[ \t]*\[{0,2}[ \t]*["']?sops["']?[ \t]*[.\]=]""",
 }
+_CONTENT = rb"(?m)^( *)(?!\Z|[\s#%]|---|\.\.\.)"
 _MAC = rb"""\b(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=]"""
 _QUOTED_MAC = rb"""\b(?:mac|lastmodified)["']?[ \t]*=[ \t]*["']"""
 # What no line of a format begins with: a text with such a line only shows a SOPS file.
@@ -46,7 +47,7 @@ _FOREIGN = {
     "yaml": rb"""(?m)^(?![\s#%\-.{}\[\],'"&!*|>?]|[^\s:#`][^:\n]*:(?:\s|\Z)|\Z)""",
     "dotenv": rb"(?m)^(?!\s|#|[^\s=]+(?:[ \t]+[^\s=]+)?=|\Z)",
     "ini": rb"(?m)^(?![\s#;\[]|[^\n]+[=:]|\Z)",
-    "toml": rb"""(?m)^(?![\s#\[\]}"']|[\w.-]+[ \t]*[=.]|\Z)""",
+    "toml": rb"""(?m)^(?![\s#\[\]}"'-]|[\w.-]+[ \t]*[=.]|[\w+/=]+\s*$|\Z)""",
 }
 
 
@@ -112,16 +113,14 @@ def _has_entry(data: bytes, format: str) -> bool:
     if format == "yaml":
         if re.match(_FLOW_ROOT, data):
             return re.search(_FLOW, data) is not None
-        return any(_is_top(data, len(found[1])) for found in re.finditer(_BLOCK["yaml"], data))
+        indents = [len(found[1]) for found in re.finditer(_BLOCK["yaml"], data)]
+        return bool(indents) and (0 in indents or min(indents) <= _root_indent(data))
     if re.search(_BLOCK[format], data) is None:
         return False
     # INI and TOML write the section alike; strings have quotes in TOML.
     return format not in ("ini", "toml") or format == ("toml" if re.search(_QUOTED_MAC, data) else "ini")
 
 
-def _is_top(data: bytes, indent: int) -> bool:
-    """Whether keys of a YAML text that are indented so are those of its root mapping."""
-    if not indent:
-        return True
-    less = rb"(?m)^ {0,%d}(?![\s#%%]|---|\.\.\.)" % (indent - 1)
-    return re.search(less, data) is None
+def _root_indent(data: bytes) -> int:
+    """How far the root mapping of a YAML text is indented: as its least indented line."""
+    return min((len(found[1]) for found in re.finditer(_CONTENT, data)), default=0)
