@@ -85,7 +85,7 @@ def _open(
     ignore_mac: bool = False,
     cache: DataKeyCache | None = None,
 ) -> Opened:
-    document = format.scan(text, comments=comments)
+    document = formats.scan_encrypted(text, format, comments=comments)
     metadata = Metadata.of(document)
     if metadata.selection.needs_comments and not comments:
         document = format.scan(text, comments=True)
@@ -802,6 +802,7 @@ class _Sealer:
         if (
             old is not None
             and old.document.block_text is not None
+            and old.metadata.version  # rops writes none, and sops refuses such a file
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
         ):

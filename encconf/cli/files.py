@@ -153,7 +153,7 @@ def metadata(text: str, format: str) -> Metadata:
     from encconf import formats
     from encconf.metadata import Metadata
 
-    return Metadata.of(formats.module(format).scan(text))
+    return Metadata.of(formats.scan_encrypted(text, formats.module(format)))
 
 
 def credentials(console: Console, environ: Mapping[str, str] | None = None) -> Credentials:

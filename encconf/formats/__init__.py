@@ -6,7 +6,7 @@ content says (`encconf.formats.sniff`).
 
 from __future__ import annotations
 
-from encconf.errors import UsageError
+from encconf.errors import InputError, ParseError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,3 +167,20 @@ def module(name: str) -> Format:
 
         return toml
     raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(NAMES)}")
+
+
+def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:
+    """Scan the text of a SOPS file; where git has left conflict markers in it, the error says so."""
+    try:
+        return format.scan(text, comments=comments)
+    except InputError:
+        import re
+
+        found = re.search(r"^<{7} .*\n(?s:.*)^>{7}(?: |\r?$)", text, re.M)
+        if found is None:
+            raise
+        raise ParseError(
+            "git has left conflict markers in it",
+            line=text.count("\n", 0, found.start()) + 1,
+            hint="encconf git install sets up merges by values; then: git checkout --merge FILE",
+        ) from None

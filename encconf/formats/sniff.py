@@ -39,6 +39,7 @@ _BLOCK = {
     "ini": rb"(?m)^[ \t]*\[sops\]",
     "toml": rb"""(?m)^[ \t]*\[{0,2}[ \t]*["']?sops["']?[ \t]*[.\]=]""",
 }
+_MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # of a conflict in git
 _CONTENT = rb"(?m)^( *)(?!\Z|[\s#%]|---|\.\.\.)"
 _MAC = rb"""\b(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=]"""
 _QUOTED_MAC = rb"""\b(?:mac|lastmodified)["']?[ \t]*=[ \t]*["']"""
@@ -77,6 +78,8 @@ def find(content: bytes | str, name: str = "") -> str | None:
     if b"sops" not in data or b"ENC[" not in data:
         return None
     data = data.removeprefix(_BOM)
+    if b"<<<<<<<" in data:
+        data = re.sub(_MARKERS, b"", data)
     named = formats.of_path(name)
     if data.lstrip()[:1] == b"{":
         return _of_braces(data, name, named)
@@ -101,6 +104,8 @@ def _of_braces(data: bytes, name: str, named: str) -> str | None:
         return "yaml" if named == "yaml" and re.search(_FLOW, data) else None
     if formats.of_path_as_sops(name) in _OWN_JSON:
         return named
+    if named == "binary" and re.search(_MAC, data) is None:
+        return None
     if re.match(_ENVELOPE, data) and re.search(_ENVELOPE_END, data[-256:]):
         return "binary"
     return "yaml" if named == "yaml" else "json"

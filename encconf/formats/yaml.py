@@ -27,8 +27,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def scan(text: str, *, comments: bool = False) -> Document:
-    """Parse a YAML stream into leaves with spans.
+def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Document:
+    """Parse a YAML stream into leaves with spans; with ``any_keys``, a null or number may be a key.
 
     Raises ParseError for what is not YAML or what sops cannot store, LimitError for what is
     deeper or more repetitive than any real file, EmptyDocumentError when there is no document.
@@ -39,9 +39,9 @@ def scan(text: str, *, comments: bool = False) -> Document:
     from encconf.formats.yaml_events import TooNewError, read
 
     try:
-        return read(text, comments, pure=False)
+        return read(text, comments, pure=False, any_keys=any_keys)
     except TooNewError:
-        return read(text, comments, pure=True)
+        return read(text, comments, pure=True, any_keys=any_keys)
 
 
 def prepare(document: Document, chosen: bytearray) -> Prepared | None:

@@ -132,7 +132,7 @@ class _Anchor:
         self.merges = (0, 0)
 
 
-def read(text: str, comments: bool, pure: bool) -> Document:
+def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Document:
     """Parse a stream into leaves with spans; see `yaml.scan`."""
     from ruamel.yaml.events import (
         AliasEvent,
@@ -197,7 +197,7 @@ def read(text: str, comments: bool, pure: bool) -> Document:
             if in_map and key is None:
                 if style == PLAIN or tag is not None:
                     found = _resolve(text, start, value, tag, style == PLAIN)[0]
-                    if found != "str":
+                    if found != "str" and not any_keys:
                         raise _error(
                             text,
                             start,
