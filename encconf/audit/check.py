@@ -36,6 +36,7 @@ from encconf.errors import (
     UnmergedError,
 )
 from encconf.formats import sniff
+from encconf.git import attributes, repository
 from encconf.metadata import Metadata
 from encconf.path import spell
 from encconf.selection import DEFAULT
@@ -112,6 +113,7 @@ def check(
     run = _Check(cwd, config, Ignored(ignored), tracked, exposed)
     run.files(names, skip_links=whole)
     run.across()
+    run.drivers()
     if verify is not None:
         run.verify(verify, progress)
     run.configs(whole)
@@ -381,6 +383,17 @@ class _Check:
             else:
                 said = f"plain text with the keys of {printable(sealed.file)}, perhaps of an earlier state"
                 self._add("plain-twin", name, said, place=(0, 0), severity="warning")
+
+    def drivers(self) -> None:
+        """Encrypted files that git's drivers are not set for, where the repository uses them."""
+        root = repository(self.cwd)
+        if root is None or not self.sealed or not attributes.are_used(root):
+            return
+        inside = {os.path.relpath(os.path.join(self.cwd, each.file), root): each for each in self.sealed}
+        names = [name for name in inside if not name.startswith(os.pardir + os.sep)]
+        for name in attributes.without_drivers(root, names):
+            found = "no line of .gitattributes makes git compare and merge this file by its values"
+            self._add("no-driver", inside[name].file, found, place=(0, 0))
 
     # --- with keys -------------------------------------------------------------------------------
 

@@ -391,9 +391,22 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
         console.data(dumps({"user": ways.user(), "ways": list(map(_way_report, found))}, indent=2) + "\n")
     else:
         console.data(_way_text(found, ways.user()))
+    _warn_of_drivers(console)
     unusable = [each.way.name for each in found if not each.usable]
     if way and unusable:
         raise UnusableError(f"cannot be used here: {', '.join(unusable)}")
+
+
+def _warn_of_drivers(console: Console) -> None:
+    """Say which encrypted files git merges line by line."""
+    from encconf.git import attributes, repository
+
+    root = repository(os.getcwd())
+    left = attributes.without_drivers(root, attributes.encrypted(root)) if root is not None else []
+    if left:
+        console.warn(
+            f"git merges {_some(left)} line by line", hint="encconf git install sets up merges by values"
+        )
 
 
 def _way_report(found: Found) -> dict[str, Any]:
