@@ -28,7 +28,7 @@ from encconf.errors import (
     UnmergedError,
     UsageError,
 )
-from encconf.formats import goyaml
+from encconf.formats import goyaml, sniff
 from encconf.metadata import LAYOUT, LAYOUT_AAD, UNMERGED, Metadata
 from encconf.selection import DEFAULT
 
@@ -107,7 +107,7 @@ def _open(
     ignore_mac: bool = False,
     cache: DataKeyCache | None = None,
 ) -> Opened:
-    document = format.scan(text, comments=comments)
+    document = formats.scan_encrypted(text, format, comments=comments)
     metadata = Metadata.of(document)
     if metadata.selection.needs_comments and not comments:
         document = format.scan(text, comments=True)
@@ -157,7 +157,8 @@ def load_config(
     """Open an encrypted file and return what it holds, as an ordinary dict.
 
     The file is decrypted in this process and its MAC verified; nothing is written and no program
-    is run unless a key needs one (gpg).  Keys come from where sops looks for them, or from
+    is run unless a key needs one (gpg).  The content says what format the file has, unless ``format`` does,
+    whatever its name.  Keys come from where sops looks for them, or from
     ``credentials``; what a ``cache`` holds is not asked of a key service again.  Dates become
     `datetime.datetime` with a time zone, ``!!binary`` values that are not UTF-8 `bytes`; YAML merge
     keys are applied.  References (``ref+vault://secret/data/app#/password``) stay as they are, unless
@@ -171,14 +172,11 @@ def load_config(
     from encconf import fileio
 
     name = os.fspath(path)
+    credentials = credentials or Credentials.from_env()
     try:
-        return loads(
-            fileio.read_text(name),
-            format=format or formats.of_path(name),
-            credentials=credentials,
-            cache=cache,
-            resolve=resolve,
-        )
+        opened = _load(fileio.read_text(name), format, credentials, cache, name)
+        texts = resolved([("", opened)], resolve, credentials)[0] if resolve else {}
+        return _only(_trees(opened, texts))
     except EncconfError as error:
         raise error.about(name) from error.__cause__
 
@@ -210,7 +208,7 @@ def load_configs(
 
         name = os.fspath(path)
         try:
-            return _load(fileio.read_text(name), format or formats.of_path(name), credentials, cache)
+            return _load(fileio.read_text(name), format, credentials, cache, name)
         except EncconfError as error:
             raise error.about(name) from error.__cause__
 
@@ -272,13 +270,32 @@ def loads_all(
     return _trees(opened, resolved([("", opened)], resolve, credentials)[0] if resolve else {})
 
 
-def _load(text: str, format: str, credentials: Credentials | None, cache: DataKeyCache | None) -> Opened:
-    if format == "binary":
+def _load(
+    text: str,
+    format: str | None,
+    credentials: Credentials | None,
+    cache: DataKeyCache | None,
+    name: str = "",
+) -> Opened:
+    """Open a text for its values; its content says the format where ``format`` does not.
+
+    Where sops made a binary file of a ``.toml`` or ``.env.sops``, the values are those of the text inside.
+    """
+    inner = "" if format else formats.of_inner(name)
+    format = format or sniff.format_of(text, name)
+    if format == "binary" and inner in ("", "binary"):
         raise UsageError(
             "a binary file has no values to load, only bytes",
             hint="get them with decrypt; if it is something else, say what: format='yaml'",
         )
-    return _open(text, formats.module(format), credentials, comments=False, cache=cache)
+    opened = _open(text, formats.module(format), credentials, comments=False, cache=cache)
+    if format != "binary":
+        return opened
+    document = formats.module(inner).scan(plain_text(opened))
+    if document.block is not None:
+        raise InputError("it was encrypted twice", hint="decrypt it, and load what comes of it")
+    metadata = Metadata(opened.metadata.groups, opened.metadata.threshold, DEFAULT, "")
+    return Opened(document, metadata, DEFAULT.choose(document), opened.data_key)
 
 
 def resolved(
@@ -814,6 +831,7 @@ class _Sealer:
         if (
             old is not None
             and old.document.block_text is not None
+            and old.metadata.version  # rops writes none, and sops refuses such a file
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
         ):

@@ -312,7 +312,7 @@ def plan(
 
     Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group.
     """
-    document = formats.module(format).scan(text)
+    document = formats.scan_encrypted(text, formats.module(format))
     metadata = Metadata.of(document)
     for group in groups:
         if not group:
@@ -333,7 +333,7 @@ def plan_rotation(
 
     Raises as `with_keys`, NotEncryptedError, MetadataError, ParseError.
     """
-    document = formats.module(format).scan(text)
+    document = formats.scan_encrypted(text, formats.module(format))
     metadata = Metadata.of(document)
     return Plan(document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), anew=True)
 

@@ -443,7 +443,8 @@ class Config:
                 f" of them is needed to decrypt; if any one key should do, put them all under one dash of"
                 f" key_groups, otherwise write shamir_threshold: {len(groups)}"
             )
-        return Rule(groups, threshold or None, creation.selection(), creation.place, self.indents)
+        needed = threshold if len(groups) > 1 else 0  # one group has no threshold
+        return Rule(groups, needed or None, creation.selection(), creation.place, self.indents)
 
     def _notice(self, text: str) -> None:
         if text not in self.notices:
@@ -664,7 +665,7 @@ def _tree(text: str) -> object:
     from encconf.formats.yaml import merge, scan
 
     try:
-        document = scan(text)
+        document = scan(text, any_keys=True)  # sops ignores what its settings are not in
     except EmptyDocumentError:
         return None
     for leaf in document.leaves:

@@ -53,6 +53,7 @@ ANYTHING: Final = Anything()
 
 _CHUNK = 1 << 20
 _UNFINISHED = ".encconf-"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a text begins
 
 
 # --- standard streams ----------------------------------------------------------------------
@@ -74,7 +75,15 @@ def open_standard_streams() -> None:
 def read_stdin(*, binary: bool = False) -> str:
     """All of stdin as text; errors as for `read_text`."""
     try:
-        return decode(_read_all(0), binary=binary)
+        return decode(stdin_bytes(), binary=binary)
+    except InputError as error:
+        raise error.about("stdin") from None
+
+
+def stdin_bytes() -> bytes:
+    """All of stdin; errors as for `read_bytes`."""
+    try:
+        return _read_all(0)
     except InputError as error:
         raise error.about("stdin") from None
     except OSError as error:
@@ -141,7 +150,7 @@ watching: Callable[[str, str], None] | None = None
 
 
 def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
-    """The text of a file, every byte of it: UTF-8, a byte order mark and ``\\r\\n`` kept.
+    """The text of a file, every byte of it: UTF-8, a byte order mark and ``\\r\\n`` kept; or UTF-16.
 
     With ``binary``, bytes that are not UTF-8 become lone surrogates (``surrogateescape``); ``own`` as for
     `read_bytes`.
@@ -149,7 +158,11 @@ def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
     Raises MissingFileError, LimitError (more than `LIMIT`), ParseError (not UTF-8), InputError
     (unreadable, or neither a regular file nor a pipe: a link in a repository may lead to /dev/zero).
     """
-    data = read_bytes(path, regular=own, own=own)
+    return text_of(path, read_bytes(path, regular=own, own=own), binary=binary)
+
+
+def text_of(path: str, data: bytes, *, binary: bool = False) -> str:
+    """The text of a file that has been read; as `read_text`."""
     try:
         text = decode(data, binary=binary)
     except InputError as error:
@@ -210,19 +223,20 @@ def encode(text: str) -> bytes:
 
 
 def decode(data: bytes, *, binary: bool = False) -> str:
-    """Bytes as text; ``binary`` as for `read_text`.
+    """Bytes as text: UTF-8, or UTF-16 with its byte order mark; ``binary`` as for `read_text`.
 
-    Raises ParseError, which says where and not what, for what isn't UTF-8.
+    Raises ParseError, which says where and not what, for what is neither.
     """
+    if not binary and data[:2] in _UTF16:
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise ParseError(f"not UTF-16 at byte {error.start}, though it begins so") from None
     try:
         return data.decode("utf-8", "surrogateescape" if binary else "strict")
     except UnicodeDecodeError as error:
-        utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-        raise ParseError(
-            f"not UTF-8 at byte {error.start}",
-            line=data.count(b"\n", 0, error.start) + 1,
-            hint="it looks like UTF-16: save it as UTF-8" if utf16 else None,
-        ) from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ParseError(f"not UTF-8 at byte {error.start}", line=line) from None
 
 
 def _read_all(descriptor: int, limit: int | None = None) -> bytes:
@@ -322,7 +336,7 @@ def _replace(
     folder, name = os.path.split(path)
     with _LockedFolder(folder or ".") as at:
         old = _replaceable(at, name)
-        if not isinstance(replacing, Anything) and _current(at, name) != replacing:
+        if not isinstance(replacing, Anything) and not _is_still(_current(at, name), replacing):
             raise ChangedError(
                 "it appeared meanwhile; nothing was written"
                 if replacing is None
@@ -494,6 +508,19 @@ def is_leftover(name: str) -> bool:
 def unfinished_name() -> str:
     """A name for `is_leftover`: short, so that there is room for it beside a name of 255 bytes."""
     return f"{_UNFINISHED}{os.urandom(4).hex()}"
+
+
+def _is_still(now: str | None, text: str | None) -> bool:
+    """Whether what `_current` gives is the text that `read_text` gave; a UTF-16 file is not its bytes."""
+    if now == text:
+        return True
+    data = b"" if now is None else encode(now[:2])
+    if now is None or data not in _UTF16:
+        return False
+    try:
+        return decode(encode(now)) == text
+    except ParseError:
+        return False
 
 
 def _current(at: _LockedFolder, name: str) -> str | None:

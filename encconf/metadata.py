@@ -10,7 +10,7 @@ from __future__ import annotations
 from encconf import keys
 from encconf.envelope import WrappedKey
 from encconf.errors import MetadataError, NotEncryptedError
-from encconf.selection import Selection
+from encconf.selection import DEFAULT, EVERYTHING, Selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ class Metadata:
             if any(part.block for part in document.parts[:1]):
                 raise MetadataError("the sops entry is not a mapping", hint="is this file encrypted?")
             raise NotEncryptedError
-        selection = Selection.from_entries(block)
+        version = _text(block, "version") or ""
+        # To rops, which writes no version, no rule means that everything is encrypted.
+        selection = Selection.from_entries(block, DEFAULT if version else EVERYTHING)
         names = selection.NAMES
         unknown: dict[str, object] = {}
         flat: dict[str, object] = {}
@@ -107,7 +109,6 @@ class Metadata:
             threshold = int(threshold)
         if not isinstance(threshold, int) or isinstance(threshold, bool) or not 0 <= threshold <= _MAX_GROUPS:
             raise MetadataError("shamir_threshold is not a number of key groups")
-        version = _text(block, "version") or ""
         if _before_3_3(version):
             for wrapped in (wrapped for group in groups for wrapped in group):
                 wrapped.spoiled = _has_values(wrapped.entry.get("context"))
@@ -134,7 +135,7 @@ class Metadata:
         block.update(self.selection.to_entries())
         block["lastmodified"] = self.lastmodified
         block["mac"] = self.mac or ""
-        block["version"] = self.version
+        block["version"] = self.version or SOPS_VERSION
         if self.layout is not None:
             block[LAYOUT] = self.layout
         return dict(sorted(block.items()))

@@ -47,7 +47,8 @@ class Plan:
     @property
     def thresholds(self) -> tuple[int, int]:
         """How many groups it took, and will take; 0 where there is only one."""
-        return self.metadata.threshold, _threshold(self.rule)
+        held = self.metadata.threshold if len(self.metadata.groups) > 1 else 0  # of one group it says nothing
+        return held, _threshold(self.rule)
 
     @property
     def removes(self) -> bool:

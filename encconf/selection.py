@@ -59,11 +59,11 @@ class Selection:
         self.mac_only_encrypted = mac_only_encrypted
 
     @classmethod
-    def from_entries(cls, entries: Mapping[str, object]) -> Selection:
+    def from_entries(cls, entries: Mapping[str, object], default: Selection | None = None) -> Selection:
         """Read the members of a ``sops`` block; empty ones count as missing.
 
-        A block that names no rule means the suffix ``_unencrypted``.  Raises MetadataError for
-        two rules, and for values of a wrong type.
+        A block that names no rule means the ``default``, or else the suffix ``_unencrypted``.  Raises
+        MetadataError for two rules, and for values of a wrong type.
         """
         found = [(kind, text) for kind in KINDS if (text := _text(kind, entries.get(kind)))]
         if len(found) > 1:
@@ -71,7 +71,8 @@ class Selection:
                 f"the sops block has {found[0][0]} and {found[1][0]}: only one rule can say what is encrypted"
             )
         mac_only = _flag(entries.get(_MAC_ONLY))
-        return cls(*found[0], mac_only) if found else cls(DEFAULT.kind, DEFAULT.pattern, mac_only)
+        default = default or DEFAULT
+        return cls(*found[0], mac_only) if found else cls(default.kind, default.pattern, mac_only)
 
     def to_entries(self) -> dict[str, str | bool]:
         """The members of the ``sops`` block that say this rule."""
@@ -180,6 +181,8 @@ class Selection:
 
 DEFAULT = Selection("unencrypted_suffix", "_unencrypted", False)
 """What sops does when nothing is said."""
+EVERYTHING = Selection("unencrypted_suffix", "\n", False)
+"""A rule under which every value is encrypted: no key ends so."""
 
 
 def _inherited(own: Callable[[Scope], bool]) -> Callable[[Scope], bool]:

@@ -14,6 +14,7 @@ from itertools import combinations, islice, product
 from encconf import fileio, formats
 from encconf.audit import names as naming
 from encconf.errors import EncconfError, UsageError
+from encconf.formats import sniff
 from encconf.metadata import Metadata
 
 TYPE_CHECKING = False
@@ -233,8 +234,8 @@ def report(paths: Sequence[str], names: Names, *, history: bool = True, now: int
     for path in paths:
         try:
             data = fileio.read_bytes(path)
-            format = formats.of_path(path)
-            text = fileio.decode(data, binary=format == "binary")
+            format = sniff.format_of(data, path)
+            text = fileio.decode(data)
             metadata = Metadata.of(formats.module(format).scan(text))
         except EncconfError as error:
             found.problems.append(error.about(path))

@@ -1,8 +1,8 @@
 """Is everything encrypted as it should be?  Over many files, without a key.
 
 `check` reads the files that a creation rule covers, those that are called like encrypted ones, and
-those that may hold a ``sops`` block by their endings and first bytes.  With ``verify`` it also opens what
-it can.  Findings and their meaning: `encconf.audit.findings.KINDS`.
+those that hold a ``sops`` block, whatever they are called (`encconf.formats.sniff`).  With ``verify`` it
+also opens what it can.  Findings and their meaning: `encconf.audit.findings.KINDS`.
 
 A rule without a path_regex, or with one that every name matches, says how files are encrypted and not
 which; under such a rule a file counts as meant to be encrypted when its name says so (``secrets.yaml``,
@@ -36,6 +36,7 @@ from encconf.errors import (
     UnmergedError,
 )
 from encconf.formats import sniff
+from encconf.git import attributes, repository
 from encconf.metadata import Metadata
 from encconf.path import spell
 from encconf.selection import DEFAULT
@@ -53,19 +54,8 @@ if TYPE_CHECKING:
 CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|$)", re.I | re.M)
 """In a name, or in one of several that stand on a line each: it is meant to be encrypted."""
 _SECRETS: Final = re.compile(r"\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z", re.I)
-# fmt: off
-_SOURCE: Final = frozenset({
-    ".adoc", ".asm", ".avif", ".bash", ".bat", ".bmp", ".c", ".cc", ".cmake", ".cpp", ".cs", ".css", ".csv",
-    ".cts", ".dart", ".ejs", ".el", ".erb", ".ex", ".exs", ".fish", ".fs", ".gif", ".gleam", ".go",
-    ".gradle", ".graphql", ".h", ".haml", ".hbs", ".hpp", ".hs", ".htm", ".html", ".ico", ".ipynb", ".java",
-    ".jinja", ".jl", ".jpeg", ".jpg", ".js", ".jsx", ".kt", ".less", ".lock", ".lua", ".m", ".map", ".md",
-    ".mdx", ".mjs", ".ml", ".mod", ".mp3", ".mp4", ".mts", ".nix", ".odt", ".otf", ".patch", ".pdf", ".php",
-    ".pl", ".png", ".po", ".proto", ".ps1", ".py", ".pyi", ".r", ".rb", ".rs", ".rst", ".sass", ".scala",
-    ".scss", ".snap", ".sum", ".svelte", ".svg", ".swift", ".tex", ".tf", ".ts", ".tsx", ".ttf", ".vim",
-    ".vue", ".wasm", ".webm", ".webp", ".woff", ".woff2", ".xls", ".xlsx", ".zig", ".zsh",
-})
-# fmt: on
-"""Endings of files that are no encrypted ones: source code, pictures and the like."""
+_MEANT: Final = (".enc", ".sops", "secret")
+"""Any name has one of these that `CALLED` or `_SECRETS` matches."""
 _NEVER: Final = frozenset({".sops.yaml", ".sops.yml", ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER: Final = re.compile(r"^(?:<{7}|>{7})(?:[ \t].*)?\r?$", re.M)
 _CIPHERTEXT: Final = "ENC[AES256_GCM,"
@@ -95,8 +85,6 @@ class Report:
         return sum(1 for found in self.findings if found.severity == severity)
 
 
-_GLANCE = 1 << 13  # bytes
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not hang
 _RANKS = {"note": 0, "warning": 1, "error": 2}
 
 
@@ -125,6 +113,7 @@ def check(
     run = _Check(cwd, config, Ignored(ignored), tracked, exposed)
     run.files(names, skip_links=whole)
     run.across()
+    run.drivers()
     if verify is not None:
         run.verify(verify, progress)
     run.configs(whole)
@@ -165,14 +154,15 @@ class _Check:
             self.report.files += len(files)
             bases = [base for _, base in files]
             alike = rules is None or rules.takes_none(place, bases)
-            dull = alike and not CALLED.search("\n".join(bases))
+            meant = "\n".join(bases).lower()
+            dull = alike and not any(word in meant for word in _MEANT)
             for name, base in files:
-                if dull and base[base.rfind(".") :] in _SOURCE:
-                    continue  # as `_file` would find
                 whole = f"{place}{os.sep}{base}"
                 if fileio.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(name, whole)
                     continue
+                if dull and not _may_be_sealed(whole):
+                    continue  # as `_file` would find
                 number, unsure = None, broken
                 if rules is not None:
                     try:
@@ -187,7 +177,7 @@ class _Check:
             data = fileio.read_bytes(whole, regular=True)
         except InputError:
             return
-        if data and not any(sniff.is_encrypted(data, format) for format in formats.NAMES):
+        if data and sniff.find(data) is None:
             self._add("leftover", name, "plaintext that a killed command has left", place=(0, 0))
 
     def _file(
@@ -203,15 +193,15 @@ class _Check:
     ) -> None:
         if base in _NEVER:
             return
-        format = formats.of_path(base)
+        named = formats.of_path(base)
         called = CALLED.search(base) is not None
         if number is None or rules is None:
-            meant = "error" if called and format != "binary" else ""
-        elif not rules.takes_all(number) or (called and format != "binary"):
+            meant = "error" if called and named != "binary" else ""
+        elif not rules.takes_all(number) or (called and named != "binary"):
             meant = "error"
         else:
-            meant = "warning" if format != "binary" and _SECRETS.search(base) else ""
-        if not meant and not called and not _may_be_sealed(whole, format):
+            meant = "warning" if named != "binary" and _SECRETS.search(base) else ""
+        if not meant and not called and not _may_be_sealed(whole):
             return
         try:
             data = fileio.read_bytes(whole, regular=True)
@@ -221,11 +211,13 @@ class _Check:
             if meant:
                 self._unreadable(name, error)
             return
-        encrypted = sniff.is_encrypted(data, format)
-        if not meant and not encrypted and (format == "binary" or _CIPHERTEXT.encode() not in data):
+        found = sniff.find(data, base)
+        encrypted = found is not None
+        if not meant and not encrypted and (named == "binary" or _CIPHERTEXT.encode() not in data):
             return
         if skip_links and os.path.islink(whole):
             return  # git has the name that a link leads to, and that file is looked at itself
+        format = found or named
         self._look(name, data, format, rules, number, meant=meant, encrypted=encrypted, broken=broken)
 
     def _look(
@@ -404,6 +396,17 @@ class _Check:
                 said = f"plain text with the keys of {printable(sealed.file)}, perhaps of an earlier state"
                 self._add("plain-twin", name, said, place=(0, 0), severity="warning")
 
+    def drivers(self) -> None:
+        """Encrypted files that git's drivers are not set for, where the repository uses them."""
+        root = repository(self.cwd)
+        if root is None or not self.sealed or not attributes.are_used(root):
+            return
+        inside = {os.path.relpath(os.path.join(self.cwd, each.file), root): each for each in self.sealed}
+        names = [name for name in inside if not name.startswith(os.pardir + os.sep)]
+        for name in attributes.without_drivers(root, names):
+            found = "no line of .gitattributes makes git compare and merge this file by its values"
+            self._add("no-driver", inside[name].file, found, place=(0, 0))
+
     # --- with keys -------------------------------------------------------------------------------
 
     def verify(
@@ -514,24 +517,11 @@ def _first_ciphertext(document: Document) -> int | None:
     return None
 
 
-def _may_be_sealed(path: str, format: str) -> bool:
-    """Whether a file that nothing says it of may be an encrypted one: at a glance, since most are not."""
-    binary = format == "binary"
-    if binary and path[path.rfind(".") :].lower() in _SOURCE:
-        return False
+def _may_be_sealed(path: str) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDONLY | _NONBLOCK)
+        return sniff.glance(path)
     except OSError:
         return False
-    try:
-        data = os.read(descriptor, sniff.HEAD if binary else _GLANCE)
-    except OSError:  # a folder, say
-        return False
-    finally:
-        os.close(descriptor)
-    if binary:
-        return bool(data) and sniff.may_be(data, "binary")
-    return b"ENC[" in data or len(data) == _GLANCE
 
 
 # --- plain twins ---------------------------------------------------------------------------------

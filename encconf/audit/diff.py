@@ -25,6 +25,7 @@ from encconf.errors import (
     MetadataError,
     NotEncryptedError,
 )
+from encconf.formats import sniff
 from encconf.metadata import Metadata
 
 TYPE_CHECKING = False
@@ -52,15 +53,19 @@ _MAX_RENAMED: Final = 50
 
 
 class Side:
-    """One of the two: ``label`` is what to call it, ``path`` gives its format; ``text`` None: not there."""
+    """One of the two: ``label`` is what to call it; ``text`` None: not there.
 
-    __slots__ = ("format", "label", "path", "text")
+    The format is that of a SOPS file by its content, else by the ``path``; `found` is the first alone.
+    """
+
+    __slots__ = ("format", "found", "label", "path", "text")
 
     def __init__(self, label: str, path: str, text: str | None, format: str | None = None) -> None:
         self.label = label
         self.path = path
         self.text = text
-        self.format = format or formats.of_path(path)
+        self.found = format or sniff.find(text or "", path)
+        self.format = self.found or formats.of_path(path)
 
 
 class Change:
@@ -199,6 +204,8 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
     Raises ParseError and MetadataError for a side that cannot be read, with its label.
     """
     found = Difference(old, new, one_file=one_file)
+    _agree(old, new)
+    _agree(new, old)
     if old.text == new.text and old.format == new.format:
         if old.text is not None:  # what cannot be read is not told to be the same
             content = _Content(old, None)
@@ -224,6 +231,15 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
     if one_file and all(found.encrypted) and not found.differs:
         found.resealed = True
     return found
+
+
+def _agree(side: Side, other: Side) -> None:
+    """Read a plain text whose name says no format as what the other side is."""
+    if side.text is None or side.format != "binary" or side.found or other.found is None:
+        return
+    with suppress(UnicodeEncodeError):
+        side.text.encode()
+        side.format = other.found
 
 
 # --- the sides -----------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from encconf.errors import (
     NotEncryptedError,
     PatternError,
 )
+from encconf.formats import sniff
 from encconf.metadata import Metadata
 from encconf.path import spell
 
@@ -102,8 +103,8 @@ def explain(file: str, *, cwd: str, config: str | None = None, input_type: str |
     Raises UsageError for an unknown ``input_type``.
     """
     found = Explanation(file, input_type or formats.of_path(file))
+    text = _read(found, os.path.join(cwd, file), input_type)
     module = formats.module(found.format)
-    text = _read(found, os.path.join(cwd, file))
     document: Document | None = None
     metadata: Metadata | None = None
     if text is not None:
@@ -146,9 +147,13 @@ def explain(file: str, *, cwd: str, config: str | None = None, input_type: str |
     return found
 
 
-def _read(found: Explanation, path: str) -> str | None:
+def _read(found: Explanation, path: str, input_type: str | None) -> str | None:
     try:
-        return fileio.read_text(path, binary=found.format == "binary")
+        data = fileio.read_bytes(path)
+        encrypted = sniff.find(data, path)
+        if input_type is None and encrypted is not None:
+            found.format = encrypted
+        return fileio.decode(data, binary=found.format == "binary")
     except MissingFileError:
         return None
     except EncconfError as error:

@@ -99,6 +99,11 @@ KINDS: Final = {
         "An encrypted file that no creation rule covers",
         "Add a rule for it to .sops.yaml, so that it is known who should be able to open it.",
     ),
+    "no-driver": Kind(
+        "warning",
+        "An encrypted file that git merges line by line, though others are merged by values",
+        "encconf git install adds it to .gitattributes.",
+    ),
     "plain-twin": Kind(
         "error",
         "git tracks the plain text of an encrypted file",

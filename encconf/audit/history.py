@@ -14,9 +14,10 @@ import re
 from contextlib import closing, suppress
 from itertools import islice
 
-from encconf import formats
+from encconf import fileio, formats
 from encconf.audit.names import identity
 from encconf.errors import EncconfError, NotEncryptedError
+from encconf.formats import sniff
 from encconf.git import ask, question, repository
 from encconf.metadata import Metadata
 
@@ -303,11 +304,13 @@ class _Reader:
     def version(self, path: str, data: bytes) -> Version:
         if not data.strip():
             return _NOTHING  # nobody could learn anything from it; or a partial clone lacks it
-        if b"sops" not in data:
+        found = sniff.find(data, path)
+        if found is None:
             return Version({}, frozenset(), False)
-        format = formats.of_path(path)
         try:
-            keys = self._keys(data, "json" if format == "binary" else format)
+            if data[:2] in sniff.UTF16:
+                data = fileio.encode(fileio.decode(data))
+            keys = self._keys(data, "json" if found == "binary" else found)
         except (NotEncryptedError, UnicodeDecodeError):
             return Version({}, frozenset(), False)
         except EncconfError:

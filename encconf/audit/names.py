@@ -306,6 +306,7 @@ def _ssh_comment(key: str) -> str:
 _BEHIND = re.compile(r"(?:[ \t]*([,\]}]+))?[ \t]+#(.*)")
 _ABOVE = re.compile(r"[ \t]*#(.*)\Z")
 _ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]*\Z")
+_RULES = (("creation_rules",), ("destination_rules",))
 _NEAR = 4 * MAX_NAME  # no anchor is further away from what it names, and no name in a longer line
 _LONG = 64 * MAX_NAME  # what is read of a comment, which may be a list of names
 _ITEM = re.compile(r"[ \t]*-[ \t]")
@@ -316,7 +317,7 @@ def _of_config(text: str) -> Iterator[tuple[str, str]]:
     """Keys and names of a configuration, whatever member they stand in; the best names first."""
     from encconf.formats.yaml import scan
 
-    document = scan(text)
+    document = scan(text, any_keys=True)
     texts = (leaf for leaf in document.leaves if leaf.type == "str" and leaf.data)
     leaves = [leaf for leaf in texts if text[leaf.start] != "*"]
     members: dict[int, list[Leaf]] = {}
@@ -327,7 +328,8 @@ def _of_config(text: str) -> Iterator[tuple[str, str]]:
     for leaf in leaves:
         if anchor := _ANCHOR.search(text, max(leaf.start - _NEAR, 0), leaf.start):
             yield from _each(leaf, anchor[1])
-        comment = _BEHIND.match(text, leaf.end)
+        # Where a block scalar ends, another line begins.
+        comment = None if text[leaf.end - 1] == "\n" else _BEHIND.match(text, leaf.end)
         if comment and comment[2]:
             name = comment[2][:_LONG].strip()
             if "]" in (comment[1] or ""):  # it is about all of a list
@@ -350,18 +352,23 @@ def _of_config(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iterator[tuple[str, str]]:
-    """Names of list items, which may be keys or mappings that describe one (``- arn: …``)."""
+    """Names of list items, which may be keys or mappings that describe one (``- arn: …``).
+
+    What stands by a rule, or by a member that is no key, is a comment for people.
+    """
     lists: dict[int, dict[object, list[Leaf]]] = {}
     for leaf in leaves:
         place: tuple[Scope | None, object] = (leaf.scope, leaf.step)
         if isinstance(leaf.step, str):
+            if leaf.scope.parent is None or leaf.scope.parent.path in _RULES:
+                continue
             place = (leaf.scope.parent, leaf.scope.step)
         scope, step = place
         if scope is not None and isinstance(scope.node, list):
             lists.setdefault(id(scope), {}).setdefault(step, []).append(leaf)
     for items in lists.values():
         named = {
-            step: next((names[id(leaf)] for leaf in members if id(leaf) in names), "")
+            step: next((names[id(leaf)] for leaf in members if id(leaf) in names and _parts(leaf)), "")
             for step, members in items.items()
         }
         # A comment above one item only may be about the list.

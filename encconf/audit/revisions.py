@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from encconf import fileio, formats
+from encconf import fileio
 from encconf.audit.diff import Side
 from encconf.audit.history import contents
 from encconf.errors import InputError, MissingFileError, UsageError
@@ -38,7 +38,7 @@ def pairs(
     ``REV...REV``: the second with where it left the first; of these all encrypted files and
     configurations, or what is under ``paths``.  ``REV FILE``: the file then and now.  Two files: each
     other.  ``staged`` puts the index in the working tree's place.  ``format`` is that of all files, else
-    their names tell.
+    their content tells, or their names.
 
     Raises UsageError, MissingFileError, InputError.
     """
@@ -79,7 +79,7 @@ def pairs(
 
 
 class _Word:
-    """One word: what it means, and the name that tells the format."""
+    """One word: what it means, and the name of its file."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -251,13 +251,13 @@ def _concerns(data: bytes | None, name: str) -> bool:
 
     if data is None:
         return False
-    return os.path.basename(name) == NAME or sniff.is_encrypted(data, formats.of_path(name))
+    return os.path.basename(name) == NAME or sniff.find(data, name) is not None
 
 
 def _side(label: str, name: str, data: bytes | None, format: str | None) -> Side:
     if data is None:
         return Side(label, name, None, format)
-    binary = (format or formats.of_path(name)) == "binary"
+    binary = (format or sniff.format_of(data, name)) == "binary"
     try:
         return Side(label, name, fileio.decode(data, binary=binary), format)
     except InputError as error:

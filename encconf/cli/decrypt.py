@@ -28,8 +28,8 @@ def decrypt(
 ) -> None:
     """Decrypt a file to stdout, to another file, or over itself; what everyone could read becomes 0600."""
     source = files.read(file, in_place=in_place, output=output, override=filename_override)
-    format = files.format_of(source.name, input_type)
-    target = files.format_of(source.name, output_type) if output_type else format
+    format = source.format(input_type)
+    target = files.format_by_name(source.name, output_type) if output_type else format
     path = parse(extract or "")
     try:
         opened = api.open_text(

@@ -99,10 +99,12 @@ def edit(
 ) -> None:
     """Edit one encrypted file; make it from an example where there is none."""
     path = fileio.resolve(file)
-    format = files.format_of(file, input_type)
     try:
-        enc = fileio.read_text(path)
+        enc: str | None = fileio.read_text(path)
     except MissingFileError:
+        enc = None
+    format = files.format_of(enc, file, input_type)
+    if enc is None:
         from encconf.cli.rule import find_rule
 
         rule = find_rule(console, file, also=(), config=config, **keys_and_selection)

@@ -6,6 +6,7 @@ from encconf import api, fileio
 from encconf.cli import files
 from encconf.cli.rule import find_rule
 from encconf.errors import EncconfError, InputError, MissingFileError, OutputError, UsageError
+from encconf.formats import sniff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def encrypt(
         plain=True,
         input_type=input_type,
     )
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     target = _target(source, file, output, in_place=in_place)
     rule = find_rule(
         console,
@@ -51,10 +52,12 @@ def encrypt(
     notes: list[str] = []
     plain, written = source.text, format
     try:
+        if input_type != "binary":
+            files.refuse_twice(source.text, source.name)
         if output_type is not None:
             from encconf.cli.convert import plain_as
 
-            written = files.format_of(source.name, output_type)
+            written = files.format_by_name(source.name, output_type)
             plain = plain_as(plain, format, written)
         enc = api.encrypt(
             plain,
@@ -66,7 +69,7 @@ def encrypt(
         )
     except EncconfError as error:
         raise error.about(source.label) from None
-    if twin is not None and notes and not _is_encrypted(twin, written):
+    if twin is not None and notes and sniff.find(twin, target or "") is None:
         if not force:
             raise _not_encrypted(target)
         notes.clear()
@@ -81,6 +84,7 @@ def encrypt(
         assert path is not None
         fileio.write_atomic(path, enc, replacing=replacing)
         console.note(f"wrote {target}")
+        _warn_of_format(console, enc, target, written)
     if file is not None and source.path is not None and not in_place:
         files.warn_if_exposed(console, file)
 
@@ -124,11 +128,11 @@ def _not_encrypted(target: str | None) -> EncconfError:
     ).about(target or "")
 
 
-def _is_encrypted(text: str, format: str) -> bool:
-    """Whether a text has a ``sops`` block, be it one that cannot be used."""
-    from encconf import formats
-
-    try:
-        return formats.module(format).scan(text).block is not None
-    except EncconfError:
-        return False
+def _warn_of_format(console: Console, enc: str, target: str, written: str) -> None:
+    """Say so where the new file's name makes it a file of another format."""
+    found = sniff.find(enc, target)
+    if found != written and {found, written} != {"yaml", "json"}:
+        console.warn(
+            f"by its name, {target} is read as {found or 'plain text'}, and it is {written}",
+            hint=f"give it another name, or open it with --input-type {written}",
+        )

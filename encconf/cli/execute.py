@@ -47,7 +47,9 @@ def execute(
         raise UsageError("no program was named", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
     if not file:
         raise UsageError("no file was named", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
-    found = flat.values(console, file, flat.Naming(**naming), input_type=input_type, resolve=resolve)
+    found = flat.values(
+        console, files.read_all(file), flat.Naming(**naming), input_type=input_type, resolve=resolve
+    )
     # They open files, and the program has the values.
     hidden = () if keep_keys else (*KEY_VARIABLES, *_named_keys(console))
     before = {name: value for name, value in console.environ.items() if name not in hidden}
@@ -99,7 +101,7 @@ def exec_env(
 ) -> None:
     """Become a shell that runs a command with the top-level values of a file; they win."""
     source = files.read(file, in_place=False, output=None, override=None)
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     try:
         opened = api.open_text(
             source.text, format=format, credentials=files.credentials(console), notify=console.warn
@@ -201,12 +203,13 @@ def _decrypted(console: Console, file: str, input_type: str | None, output_type:
     from encconf.cli.convert import converted
 
     source = files.read(file, in_place=False, output=None, override=None)
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     try:
         opened = api.open_text(
             source.text, format=format, credentials=files.credentials(console), notify=console.warn
         )
-        return converted(opened, files.format_of(source.name, output_type or input_type))
+        target = files.format_by_name(source.name, output_type) if output_type else format
+        return converted(opened, target)
     except EncconfError as error:
         raise error.about(source.label) from None
 

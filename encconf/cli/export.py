@@ -52,10 +52,11 @@ def export(
         raise UsageError(
             "stdout is a terminal, and the values are secret", hint="--plaintext shows them all the same"
         )
-    if format == "k8s" and len(file) == 1 and files.format_of(file[0], input_type) == "binary":
-        _write(console, _k8s_binary(console, file[0], name, input_type), output)
+    sources = files.read_all(file)
+    if format == "k8s" and len(file) == 1 and sources[0].format(input_type) == "binary":
+        _write(console, _k8s_binary(console, sources[0], name), output)
         return
-    found = flat.values(console, file, flat.Naming(**naming), input_type=input_type, resolve=resolve)
+    found = flat.values(console, sources, flat.Naming(**naming), input_type=input_type, resolve=resolve)
     texts = {each: text for each, (text, _) in found.items()}
     if format == "github":
         _github(console, texts)
@@ -131,16 +132,17 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
     console.data("".join(lines))
 
 
-def _k8s_binary(console: Console, file: str, name: str | None, input_type: str | None) -> str:
+def _k8s_binary(console: Console, source: files.Source, name: str | None) -> str:
     from encconf import api
     from encconf.export import kubernetes_binary
 
-    source = files.read(file, in_place=False, output=None, override=None)
     plain = api.decrypt(
         source.text, format="binary", credentials=files.credentials(console), notify=console.warn
     )
-    key = re.sub(r"[^-._a-zA-Z0-9]", "_", os.path.basename(file).removesuffix(".enc"))
-    return kubernetes_binary(plain.encode("utf-8", "surrogateescape"), key, name or _secret_name(file))
+    key = re.sub(r"[^-._a-zA-Z0-9]", "_", os.path.basename(source.label).removesuffix(".enc"))
+    return kubernetes_binary(
+        plain.encode("utf-8", "surrogateescape"), key, name or _secret_name(source.label)
+    )
 
 
 def _secret_name(file: str) -> str:

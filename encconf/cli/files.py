@@ -17,7 +17,7 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -37,16 +37,27 @@ STDOUT = ("-", "/dev/stdout")
 class Source:
     """The text to work on: ``path`` is the file with links followed, None for stdin.
 
-    ``label`` is what to call it in messages; by ``name`` go its format and its rule.
+    ``label`` is what to call it in messages; ``name`` tells its rule.  ``found`` is the format of a SOPS
+    file, None for a text that is none (`encconf.formats.sniff`).
     """
 
-    __slots__ = ("label", "name", "path", "text")
+    __slots__ = ("found", "label", "name", "path", "text")
 
-    def __init__(self, label: str, name: str, path: str | None, text: str) -> None:
+    def __init__(self, label: str, name: str, path: str | None, text: str, found: str | None) -> None:
         self.label = label
         self.name = name
         self.path = path
         self.text = text
+        self.found = found
+
+    def format(self, input_type: str | None) -> str:
+        """The format: ``input_type``, else what the content says, else the name.
+
+        Raises UsageError, also for stdin without a name: nothing says that it is not binary.
+        """
+        if input_type is None and self.found is not None:
+            return self.found
+        return format_by_name(self.name, input_type)
 
 
 def read(
@@ -60,7 +71,7 @@ def read(
 ) -> Source:
     """Read FILE, or stdin where none is named and somebody feeds it.
 
-    A ``plain`` one of format binary (by ``input_type``, else by its name) may hold any bytes.
+    A ``plain`` one of format binary (by ``input_type``, else by content and name) may hold any bytes.
 
     Raises ConflictError for ``in_place`` with an output or stdin; MissingFileError when nothing
     is there to read.
@@ -75,39 +86,70 @@ def read(
 
             if is_terminal(0):
                 raise MissingFileError("no file was named", hint="name one, or - for stdin")
-        binary = plain and _is_binary(override, input_type)
-        return Source("stdin", override or STDIN_NAME, None, fileio.read_stdin(binary=binary))
+        data = fileio.stdin_bytes()
+        found, binary = _kind(data, override or STDIN_NAME, plain, input_type)
+        try:
+            return Source("stdin", override or STDIN_NAME, None, fileio.decode(data, binary=binary), found)
+        except InputError as error:
+            raise error.about("stdin") from None
     path = fileio.resolve(file)
     try:
-        text = fileio.read_text(path, binary=plain and _is_binary(override or file, input_type))
+        data = fileio.read_bytes(path)
+        found, binary = _kind(data, override or file, plain, input_type)
+        return Source(file, override or file, path, fileio.text_of(path, data, binary=binary), found)
     except InputError as error:
         error.file = file
         raise
-    return Source(file, override or file, path, text)
 
 
-def _is_binary(name: str | None, input_type: str | None) -> bool:
+def read_all(names: Iterable[str]) -> list[Source]:
+    """Read encrypted files, each as `read`."""
+    return [read(name, in_place=False, output=None, override=None) for name in names]
+
+
+def _kind(data: bytes, name: str, plain: bool, input_type: str | None) -> tuple[str | None, bool]:
+    """The format of a SOPS file, and whether the bytes are a plain text that may be any bytes."""
+    from encconf import formats
+    from encconf.formats import sniff
+
+    found = sniff.find(data, name)
+    format = input_type or found or ("" if name == STDIN_NAME else formats.of_path(name))
+    return found, plain and format == "binary"
+
+
+def format_by_name(name: str, type: str | None) -> str:
+    """The format of what is to be written: ``type``, else what the name says.  Raises UsageError."""
     from encconf import formats
 
-    return (input_type or (formats.of_path(name) if name else "")) == "binary"
-
-
-def format_of(name: str, input_type: str | None) -> str:
-    """The format: ``input_type``, else what the name says.
-
-    Raises UsageError, also for stdin without a name: nothing says that it is not binary.
-    """
-    from encconf import formats
-
-    if input_type is None:
+    if type is None:
         if name == STDIN_NAME:
             raise UsageError(
                 "nothing says which format stdin has",
                 hint=f"say it: --input-type {'|'.join(formats.NAMES)}, or --filename-override NAME",
             )
         return formats.of_path(name)
-    formats.module(input_type)
-    return input_type
+    formats.module(type)
+    return type
+
+
+def format_of(text: str | None, name: str, input_type: str | None) -> str:
+    """The format of a file that is there, or of one to be made (None); ``input_type`` decides first."""
+    from encconf.formats import sniff
+
+    found = sniff.find(text, name) if text is not None and input_type is None else None
+    return found or format_by_name(name, input_type)
+
+
+def refuse_twice(text: str, name: str) -> None:
+    """Raise AlreadyEncryptedError for a SOPS file, whatever its name: it would be encrypted twice."""
+    from encconf.errors import AlreadyEncryptedError
+    from encconf.formats import sniff
+
+    if (found := sniff.find(text, name)) is not None:
+        raise AlreadyEncryptedError(
+            f"it is a SOPS file of format {found} already",
+            hint="to change it: encconf edit FILE; to encrypt all its bytes once more: --input-type binary",
+        )
 
 
 def metadata(text: str, format: str) -> Metadata:
@@ -115,7 +157,7 @@ def metadata(text: str, format: str) -> Metadata:
     from encconf import formats
     from encconf.metadata import Metadata
 
-    return Metadata.of(formats.module(format).scan(text))
+    return Metadata.of(formats.scan_encrypted(text, formats.module(format)))
 
 
 def credentials(console: Console, environ: Mapping[str, str] | None = None) -> Credentials:

@@ -74,7 +74,12 @@ class Naming:
 
 
 def values(
-    console: Console, paths: Iterable[str], naming: Naming, *, input_type: str | None, resolve: bool = False
+    console: Console,
+    sources: Iterable[files.Source],
+    naming: Naming,
+    *,
+    input_type: str | None,
+    resolve: bool = False,
 ) -> dict[str, tuple[str, str]]:
     """By name, the text and the file it is from; later files override earlier ones.
 
@@ -84,9 +89,8 @@ def values(
     found: dict[str, tuple[str, str]] = {}
     credentials = files.credentials(console)
     opened_files: list[tuple[str, api.Opened]] = []
-    for path in paths:
-        source = files.read(path, in_place=False, output=None, override=None)
-        format = files.format_of(source.name, input_type)
+    for source in sources:
+        format = source.format(input_type)
         try:
             opened = api.open_text(source.text, format=format, credentials=credentials, notify=console.warn)
         except EncconfError as error:
@@ -117,7 +121,7 @@ def paths(
     for path in paths:
         source = files.read(path, in_place=False, output=None, override=None)
         try:
-            document = formats.module(files.format_of(source.name, input_type)).scan(source.text)
+            document = formats.module(source.format(input_type)).scan(source.text)
             if document.block is None:
                 raise NotEncryptedError
             found.update((name, place) for name, (place, _) in naming.leaves(document).items())

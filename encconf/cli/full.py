@@ -194,12 +194,13 @@ def _argument(argument: Argument) -> click.Argument:
 def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The paths in the file that was named: its keys are readable without a key."""
     from encconf import fileio, formats
+    from encconf.formats import sniff
     from encconf.path import spell
 
     try:
         file = str(context.params["file"])
         text = fileio.read_text(file)
-        document = formats.module(context.params.get("input_type") or formats.of_path(file)).scan(text)
+        document = formats.module(context.params.get("input_type") or sniff.format_of(text, file)).scan(text)
     except (EncconfError, KeyError, OSError):
         return []
     paths: dict[str, None] = {}

@@ -70,10 +70,11 @@ def merge(
     file = os.path.normpath(path)
     labels = _label(ours_label, "ours"), _label(base_label, "base"), _label(theirs_label, "theirs")
     try:
-        texts = _read(base, file), _read(ours, file), _read(theirs, file)
-        outcome = _merged(console, file, texts, (base, ours, theirs), labels)
+        names = base, ours, theirs
+        format, texts = _read(names, file)
+        outcome = _merged(console, file, format, texts, names, labels)
         if outcome is None:
-            _merge_plain((base, ours, theirs), labels, marker_size)
+            _merge_plain(names, labels, marker_size)
         else:
             fileio.write_atomic(ours, outcome.text)
             # git calls from the top of the work tree, wherever somebody has called git.
@@ -88,16 +89,12 @@ def merge(
 def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: str) -> None:
     """Merge two versions into a file, and let somebody decide in the editor what is at odds."""
     path = fileio.resolve(merged)
-    now = fileio.read_text(path, binary=_format(merged) == "binary")
-    try:
-        before = _read(base, merged)
-    except MissingFileError:
-        before = ""
-    texts = before, _read(ours, merged), _read(theirs, merged)
-    names = base if before else os.devnull, ours, theirs
+    now = fileio.read_text(path, binary=True)
+    names = base if os.path.lexists(base) else os.devnull, ours, theirs
+    format, texts = _read(names, merged)
     labels = "LOCAL", "BASE", "REMOTE"
     try:
-        outcome = _merged(console, merged, texts, names, labels)
+        outcome = _merged(console, merged, format, texts, names, labels)
     except EncconfError as error:
         raise error.about(merged) from error.__cause__
     if outcome is None:
@@ -110,19 +107,24 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
     from encconf.cli.edit import Resolution
     from encconf.git.merge import open_conflict
 
-    conflict = open_conflict(outcome.text, format=_format(merged), credentials=files.credentials(console))
+    conflict = open_conflict(outcome.text, format=format, credentials=files.credentials(console))
     Resolution(console, merged, path, conflict, now).run()
     console.note(f"wrote {merged}")
 
 
-def _format(file: str) -> str:
+def _read(names: tuple[str, str, str], file: str) -> tuple[str, tuple[str, str, str]]:
+    """The three texts, and their format: that of the side that is encrypted, ours first."""
     from encconf import formats
+    from encconf.formats import sniff
 
-    return formats.of_path(file)
-
-
-def _read(name: str, file: str) -> str:
-    return fileio.read_text(name, binary=_format(file) == "binary")
+    base, ours, theirs = contents = [fileio.read_bytes(name) for name in names]
+    found = (sniff.find(data, file) for data in (ours, theirs, base))
+    format = next(filter(None, found), None) or formats.of_path(file)
+    texts = [
+        fileio.text_of(name, data, binary=format == "binary")
+        for name, data in zip(names, contents, strict=True)
+    ]
+    return format, (texts[0], texts[1], texts[2])
 
 
 def _label(label: str | None, default: str) -> str:
@@ -134,6 +136,7 @@ def _label(label: str | None, default: str) -> str:
 def _merged(
     console: Console,
     file: str,
+    format: str,
     texts: tuple[str, str, str],
     names: tuple[str, str, str],
     labels: Labels,
@@ -143,7 +146,6 @@ def _merged(
     from encconf.git import run, version
     from encconf.git.merge import is_encrypted, merge
 
-    format = _format(file)
     if not is_encrypted(texts[1], format) and not is_encrypted(texts[2], format):
         return None
 

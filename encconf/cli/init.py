@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` keeps the key."""
 
-_PATHS = r"\.enc\.(yaml|yml|json)$"
+_PATHS = r"\.enc\.(yaml|yml|json|env|ini|toml)$"
 _CONFIG = """\
 # Which files are encrypted, and who can open them: the first rule that matches counts.
 # A recipient is public; those of several people stand in one line, with commas between them.
@@ -55,7 +55,10 @@ def init(console: Console, *, keyring: bool) -> None:
             console.note(line)
     else:
         console.note("this is no git repository: once it is one, run encconf git install")
-    console.note("next: encconf encrypt secrets.yaml, then encconf edit secrets.enc.yaml")
+    if os.path.isfile(".env"):
+        console.note("next: encconf import .env, then encconf edit secrets.enc.yaml")
+    else:
+        console.note("next: encconf encrypt secrets.yaml, then encconf edit secrets.enc.yaml")
 
 
 def keygen(console: Console, *, output: str | None, to: str | None, use: bool, pq: bool) -> None:

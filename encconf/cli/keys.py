@@ -37,7 +37,7 @@ def rotate(
 ) -> None:
     """Give files new data keys, and other master keys if some are named."""
     add, remove = named_keys(options, "add_"), named_keys(options, "rm_")
-    paths = targets.files(console, file, recursive=recursive, changed=changed, input_type=input_type)
+    paths = targets.files(console, file, recursive=recursive, changed=changed)
     if output is not None and len(paths) > 1:
         raise UsageError("--output takes the result of one file")
     work = Round(
@@ -97,7 +97,7 @@ def updatekeys(
     config: str | None,
 ) -> None:
     """Give files the keys that their rules name now."""
-    paths = targets.files(console, file, recursive=recursive, changed=changed, input_type=input_type)
+    paths = targets.files(console, file, recursive=recursive, changed=changed)
     work = Round(
         console,
         "updatekeys",

@@ -22,6 +22,7 @@ from encconf.errors import (
     ParseError,
     UsageError,
 )
+from encconf.formats import sniff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def import_(
     target = output or _default_target(file)
     if target in files.STDOUT:
         raise UsageError("an encrypted file is made, which has a name", hint="-o FILE")
-    format = files.format_of(target, None)
+    format = files.format_by_name(target, None)
     body = plain.render(reading, values, format)
     rule = find_rule(console, target, also=[file], config=config, **keys_and_selection)
     clear = _left_in_clear(body, format, rule)
@@ -114,10 +115,15 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
     if delete and (os.path.islink(file) or fileio.is_special(path)):
         raise UsageError("it is a link, or no file at all, and is not deleted").about(file)
     try:
-        return path, fileio.read_text(path)
+        text = fileio.read_text(path)
     except InputError as error:
         error.file = file
         raise
+    if sniff.find(text, file) is not None:
+        raise AlreadyEncryptedError("it is an encrypted file already", hint=f"encconf edit {file}").about(
+            file
+        )
+    return path, text
 
 
 def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
@@ -126,10 +132,6 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
         raise EmptyDocumentError(
             f"there is no variable in it, as {reading.dialect} reads it", hint="--dialect says how to read it"
         ).about(file)
-    if "sops_mac" in reading.variables or "sops_version" in reading.variables:
-        raise AlreadyEncryptedError("it is an encrypted file already", hint=f"encconf edit {file}").about(
-            file
-        )
     needy = [variable for variable in reading.variables.values() if variable.needs]
     if needy and not literal:
         needs = sorted({need for variable in needy for need in variable.needs})
@@ -389,9 +391,22 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
         console.data(dumps({"user": ways.user(), "ways": list(map(_way_report, found))}, indent=2) + "\n")
     else:
         console.data(_way_text(found, ways.user()))
+    _warn_of_drivers(console)
     unusable = [each.way.name for each in found if not each.usable]
     if way and unusable:
         raise UnusableError(f"cannot be used here: {', '.join(unusable)}")
+
+
+def _warn_of_drivers(console: Console) -> None:
+    """Say which encrypted files git merges line by line."""
+    from encconf.git import attributes, repository
+
+    root = repository(os.getcwd())
+    left = attributes.without_drivers(root, attributes.encrypted(root)) if root is not None else []
+    if left:
+        console.warn(
+            f"git merges {_some(left)} line by line", hint="encconf git install sets up merges by values"
+        )
 
 
 def _way_report(found: Found) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def publish(
     jobs: list[_Job] = []
     for path in file:
         root = path if os.path.isdir(path) else None
-        for each in targets.files(console, [path], recursive=recursive, changed=False, input_type=input_type):
+        for each in targets.files(console, [path], recursive=recursive, changed=False):
             jobs.append(_job(console, each, root, config, configs, omit_extensions))
     credentials = files.credentials(console)
     try:
@@ -144,7 +144,7 @@ def _publish(
     console: Console, job: _Job, credentials: Credentials, input_type: str | None, dry_run: bool
 ) -> None:
     source = files.read(job.file, in_place=False, output=None, override=None)
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     if dry_run:
         files.metadata(source.text, format)
         job.done = "would be"

@@ -47,7 +47,7 @@ class Change:
     def __init__(self, file: str, input_type: str | None) -> None:
         self.file = file
         self.source = files.read(file, in_place=False, output=None, override=None)
-        self.format = files.format_of(self.source.name, input_type)
+        self.format = self.source.format(input_type)
         self.strangers: list[MasterKey] = []
         self.told: list[tuple[str, str | None]] = []
         self.enc: str | None = None

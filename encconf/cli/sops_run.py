@@ -322,6 +322,7 @@ class Run:
     def _encrypt(self, file: str) -> None:
         from encconf import api
         from encconf.cli.convert import plain_as
+        from encconf.cli.files import refuse_twice
 
         name = self.line.text("filename-override") or file
         source, target = self.formats(name)
@@ -329,6 +330,8 @@ class Run:
         rule = self.rule(name, source)
         text = self.read(file)
         try:
+            if self.line.text("input-type") != "binary":
+                refuse_twice(text, name)
             plain = plain_as(text, source, target, indent=self.indent(target), anew=self.anew)
             enc = api.encrypt(
                 plain, rule, format=target, credentials=self.credentials(), notify=self.console.warn
@@ -811,10 +814,7 @@ def format_of(path: str, type: str) -> str:
     """The format as sops tells it: what ``type`` says if it is one, else what the name's end says."""
     from encconf import formats
 
-    if type in ("yaml", "json", "dotenv", "ini", "binary"):
-        return type
-    found = formats.of_path(path)
-    return found if found != "toml" else "binary"
+    return type if type in ("yaml", "json", "dotenv", "ini", "binary") else formats.of_path_as_sops(path)
 
 
 def _envelope(source: str, target: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def filestatus(console: Console, *, file: str, input_type: str | None, config: str | None) -> None:
     """Print ``{"encrypted":true}`` or ``{"encrypted":false}``."""
     source = files.read(file, in_place=False, output=None, override=None)
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     try:
         encrypted = is_encrypted(source.text, format)
     except EncconfError as error:

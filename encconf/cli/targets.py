@@ -1,9 +1,9 @@
 """The files that a command over many works on: files, folders, patterns, and what has changed in git.
 
-A folder or a pattern gives the encrypted files there, told by their looks
+A folder or a pattern gives the encrypted files there, whatever they are called
 (`encconf.formats.sniff`), in a repository those that git does not ignore.  Links are not followed
 inside a folder.  What is named as a file is taken as it is, so that a mistake in it is told; and so is what
-may not be read, a folder or a file whose name can be that of an encrypted one: it is not overlooked.
+may not be read, a folder or a file whose name says a format: it is not overlooked.
 """
 
 from __future__ import annotations
@@ -36,14 +36,13 @@ def files(
     recursive: bool,
     changed: bool,
     encrypted: bool = True,
-    input_type: str | None = None,
 ) -> list[str]:
     """The files that ``paths`` name, each once, in their order; inside a folder by name.
 
     A folder needs ``recursive``; a pattern (``*``, ``?``, ``[…]``, and ``**`` for any folders) is for
     names that no file has.  ``changed`` takes only what differs from the last commit, staged or not, or
     is new, and goes into folders; without paths it looks at the whole repository.  Not ``encrypted``: any
-    file of a folder.  ``input_type`` is the format of all files, whatever their names say.
+    file of a folder.
 
     Nothing changed is no mistake: the list is empty.  Raises MissingFileError where no file is named
     or a folder or pattern gives none, UsageError for a folder without ``recursive``, and ``changed`` in no
@@ -51,7 +50,7 @@ def files(
     """
     if not paths and not changed:
         raise MissingFileError("no file was named", hint="name files, patterns, or a folder with -r")
-    wanted = _Wanted(console, encrypted, input_type)
+    wanted = _Wanted(console, encrypted)
     if changed:
         found = wanted.among(_changed(paths))
     else:
@@ -76,12 +75,11 @@ def _identity(name: str) -> object:
 class _Wanted:
     """Which files of a folder count."""
 
-    __slots__ = ("console", "encrypted", "input_type")
+    __slots__ = ("console", "encrypted")
 
-    def __init__(self, console: Console, encrypted: bool, input_type: str | None) -> None:
+    def __init__(self, console: Console, encrypted: bool) -> None:
         self.console = console
         self.encrypted = encrypted
-        self.input_type = input_type
 
     def among(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if self._counts(name)]
@@ -89,7 +87,6 @@ class _Wanted:
     def _counts(self, name: str) -> bool:
         if self.encrypted and fileio.is_leftover(os.path.basename(name)):
             return False
-        format = self.input_type or formats.of_path(name)
         try:
             mode = os.lstat(name).st_mode
             if stat.S_ISDIR(mode):
@@ -98,14 +95,11 @@ class _Wanted:
                 return False
             if not self.encrypted:
                 return True
-            with open(name, "rb") as file:
-                if not sniff.may_be(file.read(sniff.HEAD), format):
-                    return False
-            return sniff.is_encrypted(fileio.read_bytes(name), format)
+            return sniff.glance(name) and sniff.find(fileio.read_bytes(name), name) is not None
         except (FileNotFoundError, NotADirectoryError, MissingFileError):
             return False
         except OSError as error:
-            if format != "binary":
+            if formats.of_path(name) != "binary":
                 return True  # whoever wants to read it is told why that cannot be
             self.console.warn(f"{name} cannot be read, and is left out: {(error.strerror or '').lower()}")
         except InputError as error:

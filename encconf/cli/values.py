@@ -34,7 +34,7 @@ def get(
     from encconf.cli.console import is_terminal
 
     source = files.read(file, in_place=False, output=None, override=None)
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     where = parse(path or "")
     if resolve and ignore_mac:
         raise ConflictError(
@@ -80,7 +80,6 @@ def set_value(
     **keys_and_selection: Value,
 ) -> None:
     """Set one value; a missing file is made by its rule."""
-    format = files.format_of(file, input_type)
     where = parse(path)
     if json and string:
         raise UsageError("--json and --string exclude each other")
@@ -92,7 +91,7 @@ def set_value(
         console.hint("without a value on the command line, set asks for it, and no history keeps it")
     new: Plain = _from_json(given) if json else given
 
-    def make() -> str:
+    def make(format: str) -> str:
         from encconf.cli.rule import find_rule
 
         rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
@@ -101,7 +100,7 @@ def set_value(
             plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
         )
 
-    def put(old: str) -> str:
+    def put(old: str, format: str) -> str:
         selection = files.metadata(old, format).selection
         return changes.set_value(
             old,
@@ -120,8 +119,9 @@ def set_value(
             old = fileio.read_text(target)
         except MissingFileError:
             old = None
+        format = files.format_of(old, file, input_type)
         try:
-            enc = make() if old is None else put(old)
+            enc = make(format) if old is None else put(old, format)
         except EncconfError as error:
             raise error.about(file) from None
         _write(console, file, target, old, enc)
@@ -144,12 +144,12 @@ def unset(
 
     if file in files.STDIN:
         raise UsageError("unset needs a file, not stdin")
-    format = files.format_of(file, input_type)
     where = parse(path)
 
     def change() -> None:
         source = files.read(file, in_place=False, output=None, override=None)
         assert source.path is not None
+        format = source.format(input_type)
         try:
             enc = changes.unset(
                 source.text,
@@ -185,7 +185,7 @@ def update(
     source = files.read(file, in_place=False, output=None, override=None)
     if source.path is None:
         raise UsageError("update needs a file, not stdin")
-    format = files.format_of(source.name, input_type)
+    format = source.format(input_type)
     plain = files.read(given, in_place=False, output=None, override=None).text
     try:
         selection = files.metadata(source.text, format).selection

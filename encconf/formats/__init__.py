@@ -1,11 +1,12 @@
 """The file formats: one module each, the same few functions (see `Format`).
 
-``of_path`` tells the format of a file by its name, as sops does.
+``of_path`` tells the format that a file of some name is written in; what an existing SOPS file is, its
+content says (`encconf.formats.sniff`).
 """
 
 from __future__ import annotations
 
-from encconf.errors import UsageError
+from encconf.errors import InputError, ParseError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,12 +107,34 @@ class Prepared:
         self.originals = originals
 
 
-def of_path(path: str) -> str:
-    """The format of a file by the end of its name; binary, as in sops, where that says nothing.
+_WRAPPERS = (".enc", ".sops", ".encrypted")
+"""Endings that say only that a file is encrypted: the name inside says what it is."""
 
-    So ``prod.env`` is dotenv, and ``.env.prod`` is binary: sops could not read it as anything else.
+
+def of_path(path: str) -> str:
+    """The format to write a file in, by the end of its name, in any case; binary where that says nothing.
+
+    ``.env.sops`` and ``prod.env.enc`` are dotenv, ``values.yaml.enc`` is YAML.  ``.env.prod`` is binary, as
+    in sops, which could not read it as anything else.
     """
-    return _BY_SUFFIX.get(path[path.rfind(".") :], "binary")
+    name = path.lower()
+    while (dot := name.rfind(".")) >= 0 and name[dot:] in _WRAPPERS:
+        name = name[:dot]
+    return _BY_SUFFIX.get(name[dot:], "binary") if dot >= 0 else "binary"
+
+
+def of_inner(path: str) -> str:
+    """The format of the text in a binary file, by any ending of its name: ``.env.prod`` holds dotenv."""
+    for ending in reversed(path.replace("\\", "/").rpartition("/")[2].lower().split(".")[1:]):
+        if format := _BY_SUFFIX.get(f".{ending}"):
+            return format
+    return "binary"
+
+
+def of_path_as_sops(path: str) -> str:
+    """The format that sops tells by the end of a name, which is case-sensitive; it knows no TOML."""
+    found = _BY_SUFFIX.get(path[path.rfind(".") :], "binary")
+    return found if found != "toml" else "binary"
 
 
 def module(name: str) -> Format:
@@ -144,3 +167,20 @@ def module(name: str) -> Format:
 
         return toml
     raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(NAMES)}")
+
+
+def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:
+    """Scan the text of a SOPS file; where git has left conflict markers in it, the error says so."""
+    try:
+        return format.scan(text, comments=comments)
+    except InputError:
+        import re
+
+        found = re.search(r"^<{7} .*\n(?s:.*)^>{7}(?: |\r?$)", text, re.M)
+        if found is None:
+            raise
+        raise ParseError(
+            "git has left conflict markers in it",
+            line=text.count("\n", 0, found.start()) + 1,
+            hint="encconf git install sets up merges by values; then: git checkout --merge FILE",
+        ) from None

@@ -1,40 +1,131 @@
-"""Whether some bytes look like an encrypted file, told without reading them as what they are.
+"""Whether a text is a SOPS file, and in which format: by its content, whatever its name.
 
-For going through many files: no parser is loaded, and a file that is damaged (by a merge, say) still
-counts, so that nobody overlooks it.  What follows may find that it is no encrypted file after all.
+`find` is the one function that decides this, for one file and for many.  It loads no parser and looks for
+the ``sops`` entry as each format spells it, so a damaged file (by a merge, say) counts, too, and is not
+overlooked.  A parser may find later that the file is no encrypted one after all.
+
+Where the name says a format (`encconf.formats.of_path`) and the text has that format's entry, that is
+enough.  Otherwise the text must also have a MAC or its date, and its lines must be those of the format:
+a README that shows a SOPS file is none.
 """
 
 from __future__ import annotations
 
+import os
 import re
+
+from encconf import formats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-HEAD: Final = 64
-"""How many bytes `may_be` needs to see."""
+UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+"""How a UTF-16 text begins; YAML may be written so."""
 
+_GLANCE = 1 << 13  # bytes
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not hang
 _BOM = b"\xef\xbb\xbf"
-_JSON = re.compile(rb'"sops"\s*:')
+_OWN_JSON = ("yaml", "json")  # sops reads JSON by the names of these as what the name says
+# Compiled when they are first needed: most files hold nothing that they are for.
+_JSON = rb'"sops"\s*:'
+_ENVELOPE = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
+_ENVELOPE_END = rb"\}\s*\}\s*\Z"
+_FLOW = rb"""[{,\s]["']?sops["']?\s*:"""
+_FLOW_ROOT = rb"(?>(?:[ \t]*(?:#.*|%.*|---(?:[ \t]+[!&#].*)?)?\r?\n)*)(?:---[ \t]+)?[ \t]*\{"
 _BLOCK = {
-    "yaml": re.compile(rb"""^["']?sops["']?[ \t]*:""", re.M),
-    "dotenv": re.compile(rb"^[ \t]*(?:export[ \t]+)?sops_\w+=", re.M),
-    "ini": re.compile(rb"^[ \t]*\[sops\]", re.M),
-    "toml": re.compile(rb"""^[ \t]*\[{0,2}[ \t]*["']?sops["']?[ \t]*[.\]=]""", re.M),
+    "yaml": rb"""(?m)^( *)["']?sops["']?[ \t]*:""",
+    "dotenv": rb"(?m)^[ \t]*(?:export[ \t]+)?sops_\w+=",
+    "ini": rb"(?m)^[ \t]*\[sops\]",
+    "toml": rb"""(?m)^[ \t]*\[{0,2}[ \t]*["']?sops["']?[ \t]*[.\]=]""",
+}
+_MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # of a conflict in git
+_CONTENT = rb"(?m)^( *)(?!\Z|[\s#%]|---|\.\.\.)"
+_MAC = rb"""\b(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=]"""
+_QUOTED_MAC = rb"""\b(?:mac|lastmodified)["']?[ \t]*=[ \t]*["']"""
+# What no line of a format begins with: a text with such a line only shows a SOPS file.
+_FOREIGN = {
+    "yaml": rb"""(?m)^(?![\s#%\-.{}\[\],'"&!*|>?]|[^\s:#`][^:\n]*:(?:\s|\Z)|\Z)""",
+    "dotenv": rb"(?m)^(?!\s|#|[^\s=]+(?:[ \t]+[^\s=]+)?=|\Z)",
+    "ini": rb"(?m)^(?![\s#;\[]|[^\n]+[=:]|\Z)",
+    "toml": rb"""(?m)^(?![\s#\[\]}"'-]|[\w.-]+[ \t]*[=.]|[\w+/=]+\s*$|\Z)""",
 }
 
 
-def may_be(head: bytes, format: str) -> bool:
-    """Whether a file that begins so can be an encrypted one: those of JSON and binary files are JSON."""
-    return format in _BLOCK or head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"")
+def glance(path: str) -> bool:
+    """Whether a file may be an encrypted one, by its first bytes, since most files are not.
+
+    Raises OSError.
+    """
+    descriptor = os.open(path, _FLAGS)
+    try:
+        head = os.read(descriptor, _GLANCE)
+    finally:
+        os.close(descriptor)
+    return b"ENC[" in head or (len(head) == _GLANCE and b"\0" not in head) or head.startswith(UTF16)
 
 
-def is_encrypted(data: bytes, format: str) -> bool:
-    """Whether a file with these bytes has a ``sops`` block, by its looks."""
-    if b"sops" not in data or b"ENC[" not in data or not may_be(data[:HEAD], format):
-        return False
+def find(content: bytes | str, name: str = "") -> str | None:
+    """The format of a SOPS file, None for what is none; ``name`` decides where several fit.
+
+    JSON with one value called ``data`` is sops's envelope of a binary file, unless the name says, to sops,
+    that it is YAML or JSON.
+    """
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    if data[:2] in UTF16:
+        text = data.decode("utf-16", "replace").encode("utf-8", "replace")
+        return "yaml" if find(text, "x.yaml") == "yaml" else None
+    if b"sops" not in data or b"ENC[" not in data:
+        return None
     data = data.removeprefix(_BOM)
-    if data.lstrip()[:1] == b"{":  # YAML may be written so too
-        return _JSON.search(data) is not None
-    return format in _BLOCK and _BLOCK[format].search(data) is not None
+    if b"<<<<<<<" in data:
+        data = re.sub(_MARKERS, b"", data)
+    named = formats.of_path(name)
+    if data.lstrip()[:1] == b"{":
+        return _of_braces(data, name, named)
+    if _has_entry(data, named):
+        return named
+    if re.search(_MAC, data) is None:
+        return None
+    for format, foreign in _FOREIGN.items():
+        if format != named and _has_entry(data, format) and re.search(foreign, data) is None:
+            return format
+    return None
+
+
+def format_of(content: bytes | str, name: str = "") -> str:
+    """The format of a SOPS file by its content, that of any other file by its name."""
+    return find(content, name) or formats.of_path(name)
+
+
+def _of_braces(data: bytes, name: str, named: str) -> str | None:
+    """The format of a text that begins with a brace: JSON, YAML in flow style, or an envelope."""
+    if re.search(_JSON, data) is None:
+        return "yaml" if named == "yaml" and re.search(_FLOW, data) else None
+    if formats.of_path_as_sops(name) in _OWN_JSON:
+        return named
+    if named == "binary" and re.search(_MAC, data) is None:
+        return None
+    if re.match(_ENVELOPE, data) and re.search(_ENVELOPE_END, data[-256:]):
+        return "binary"
+    return "yaml" if named == "yaml" else "json"
+
+
+def _has_entry(data: bytes, format: str) -> bool:
+    """Whether a text has a ``sops`` entry as a format spells it."""
+    if format not in _BLOCK:
+        return False
+    if format == "yaml":
+        if re.match(_FLOW_ROOT, data):
+            return re.search(_FLOW, data) is not None
+        indents = [len(found[1]) for found in re.finditer(_BLOCK["yaml"], data)]
+        return bool(indents) and (0 in indents or min(indents) <= _root_indent(data))
+    if re.search(_BLOCK[format], data) is None:
+        return False
+    # INI and TOML write the section alike; strings have quotes in TOML.
+    return format not in ("ini", "toml") or format == ("toml" if re.search(_QUOTED_MAC, data) else "ini")
+
+
+def _root_indent(data: bytes) -> int:
+    """How far the root mapping of a YAML text is indented: as its least indented line."""
+    return min((len(found[1]) for found in re.finditer(_CONTENT, data)), default=0)

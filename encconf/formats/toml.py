@@ -44,9 +44,6 @@ MAX_DIGITS = 1_000
 MAX_PATHS = 1 << 25
 """How many characters the key paths of all tables may have together: each holds its own."""
 
-_NO_SUFFIX = "\n"
-"""How no key ends."""
-
 BASIC, LITERAL, LONG_BASIC, LONG_LITERAL, BARE = '"', "'", '"""', "'''", ""
 
 _CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
@@ -154,9 +151,6 @@ def _parse(text: str, comments: bool) -> tuple[Document, dict[str, object]]:
         members = {name: _untimed(value) for name, value in block.items()}
         pieces = "".join(text[start:end] for start, end in spans)
         document.block_text = pieces if tables else render_block(members)
-        if not any(name.endswith(("_suffix", "_regex")) for name in members):
-            # To rops, no rule means that all is encrypted; to sops, all but names with a suffix.
-            members["unencrypted_suffix"] = _NO_SUFFIX
         document.block = members
     limit_paths(document)
     return document, values

@@ -27,24 +27,24 @@ __all__ = [
 ]  # fmt: skip
 
 
-def scan(text: str, *, comments: bool = False) -> Document:
-    """Parse a YAML stream into leaves with spans.
+def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Document:
+    """Parse a YAML stream into leaves with spans; with ``any_keys``, a null or number may be a key.
 
     Raises ParseError for what is not YAML or what sops cannot store, LimitError for what is
     deeper or more repetitive than any real file, EmptyDocumentError when there is no document.
     """
-    document = lines.scan(text, comments) or _read(text, comments)
+    document = lines.scan(text, comments) or _read(text, comments, any_keys)
     limit_paths(document)
     return document
 
 
-def _read(text: str, comments: bool) -> Document:
+def _read(text: str, comments: bool, any_keys: bool) -> Document:
     from encconf.formats.yaml_events import TooNewError, read
 
     try:
-        return read(text, comments, pure=False)
+        return read(text, comments, pure=False, any_keys=any_keys)
     except TooNewError:
-        return read(text, comments, pure=True)
+        return read(text, comments, pure=True, any_keys=any_keys)
 
 
 def prepare(document: Document, chosen: bytearray) -> Prepared | None:

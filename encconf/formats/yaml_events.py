@@ -145,7 +145,7 @@ class _Anchor:
         return self._size
 
 
-def read(text: str, comments: bool, pure: bool) -> Document:
+def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Document:
     """Parse a stream into leaves with spans; see `yaml.scan`."""
     from ruamel.yaml.events import (
         AliasEvent,
@@ -210,7 +210,7 @@ def read(text: str, comments: bool, pure: bool) -> Document:
             if in_map and key is None:
                 if style == PLAIN or tag is not None:
                     found = _resolve(text, start, value, tag, style == PLAIN)[0]
-                    if found != "str":
+                    if found != "str" and not any_keys:
                         raise _error(
                             text,
                             start,

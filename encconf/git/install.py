@@ -11,15 +11,15 @@ import sys
 
 from encconf import fileio
 from encconf.errors import EncconfError, MissingFileError, UsageError
-from encconf.git import repository, run
+from encconf.git import attributes, repository, run
+from encconf.git.attributes import ATTRIBUTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ATTRIBUTES = ("diff=encconf", "merge=encconf")
 PATTERNS = ("*.enc.yaml", "*.enc.yml", "*.enc.json", "*.enc.env", "*.enc.ini", "*.enc.toml")
-"""The files that the drivers are for, as .gitattributes names them."""
+"""Files that the drivers are always for, as .gitattributes names them."""
 
 SECTIONS = ("diff.encconf", "merge.encconf", "mergetool.encconf")
 
@@ -51,13 +51,14 @@ def install(
 ) -> list[str]:
     """Set up diffs and merges for the repository that a folder is in, or ``everywhere`` for the user.
 
-    ``patterns`` name more files than `PATTERNS`.  Returns what was done, a sentence each; nothing when
+    Files that are encrypted here, and those that ``.sops.yaml`` will encrypt, get patterns of their own;
+    ``patterns`` name more.  Returns what was done, a sentence each; nothing when
     all was there.  Raises UsageError outside a repository, EncconfError when git refuses.
     """
     for pattern in patterns:
         if not pattern or pattern[0] in '#!"[' or pattern.split() != [pattern]:
             raise UsageError(f"{pattern!r} is no pattern for .gitattributes", hint="such as: secrets/*.yaml")
-    config, attributes = _places(folder, everywhere, environ)
+    config, file = _places(folder, everywhere, environ)
     done = []
     wanted = settings(environ)
     changed = [name for name, value in wanted.items() if _get(config, name, environ) != value]
@@ -72,9 +73,20 @@ def install(
         done.append("git diff shows encrypted files as plain text")
     if any(name.startswith("merge") for name in changed):
         done.append("git merge, rebase, cherry-pick and stash merge them by their values")
-    added = _add_attributes(attributes, [*PATTERNS, *patterns])
+    added = _add_attributes(file, [*PATTERNS, *patterns])
+    left: list[str] = []
+    if not everywhere:
+        root = os.path.dirname(file)
+        there = attributes.encrypted(root)
+        here = attributes.patterns_for(attributes.without_drivers(root, there), root)
+        added += _add_attributes(file, [*here, *attributes.patterns_of_rules(root)])
+        left = attributes.without_drivers(root, there)
     if added:
-        done.append(f"for {', '.join(added)}: {attributes}")
+        done.append(f"for {', '.join(added)}: {file}")
+    if left:
+        done.append(
+            f"not for {', '.join(left[:5])}{', …' * (len(left) > 5)}: git check-attr still knows no driver"
+        )
     return done
 
 
@@ -88,12 +100,12 @@ def _said(arguments: list[str], environ: Mapping[str, str]) -> str | None:
 
 def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, str] = os.environ) -> list[str]:
     """Take out what `install` has set and written; returns what was done, a sentence each."""
-    config, attributes = _places(folder, everywhere, environ)
+    config, file = _places(folder, everywhere, environ)
     done = []
     for section in SECTIONS:
         if run([*config, "--remove-section", section], environ)[0] == 0:
             done.append(f"took {section} out of git's configuration")
-    path = fileio.resolve(attributes)
+    path = fileio.resolve(file)
     try:
         old = fileio.read_text(path)
     except MissingFileError:
@@ -111,7 +123,7 @@ def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, st
             fileio.write_atomic(path, new, replacing=old)
         else:
             os.unlink(path)
-        done.append(f"took the drivers out of {attributes}")
+        done.append(f"took the drivers out of {file}")
     return done
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from encconf.errors import EncconfError
+from encconf.formats import sniff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def textconv(data: bytes, path: str, credentials: Credentials | None = None) -> 
     ``path`` may be one of git's temporary files; its last part is the file's own name.  A file
     that is not encrypted is given back as it is, without a reason.
     """
-    if b"sops" not in data:
+    if b"sops" not in data and data[:2] not in sniff.UTF16:
         return data, None
     try:
         return _decrypted(data, path, credentials), None
@@ -37,11 +38,12 @@ def textconv(data: bytes, path: str, credentials: Credentials | None = None) -> 
 
 
 def _decrypted(data: bytes, path: str, credentials: Credentials | None) -> bytes:
-    from encconf import api, fileio, formats
+    from encconf import api, fileio
     from encconf.credentials import Credentials
 
     if credentials is None:
         credentials = Credentials.from_env()
         credentials.prompt = None
-    plain = api.decrypt(fileio.decode(data), format=formats.of_path(path), credentials=credentials)
+    format = sniff.format_of(data, path)
+    plain = api.decrypt(fileio.decode(data), format=format, credentials=credentials)
     return fileio.encode(plain)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
-from encconf import api, changes, emit, fileio, formats
+from encconf import api, changes, emit, fileio
 from encconf.document import Leaf
 from encconf.errors import EmitError, EncconfError, LimitError, PathNotFoundError
+from encconf.formats import sniff
 from encconf.formats.nodes import text_of
 from encconf.path import spell
 from encconf.systemd.rules import INSTANCE, SIZE_LIMIT, Rule
@@ -87,7 +88,7 @@ class Values:
     def _open(self, file: str) -> _Open:
         try:
             text = fileio.read_text(file)
-            format = self._input_type or formats.of_path(file)
+            format = self._input_type or sniff.format_of(text, file)
             opened = api.open_text(text, format=format, credentials=self._credentials())
             whole = "." if any(not rule.path for rule in self._rules) else ""
             return _Open(changes.tree(opened.document), api.plain_text(opened) if whole else "")

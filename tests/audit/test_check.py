@@ -395,6 +395,19 @@ def killed_encrypted(repo: Repo) -> None:
 VERIFIED = {"mac-mismatch", "damaged-value", "damaged-comment", "not-verified"}
 """Kinds that take --verify, here with Alice's key."""
 
+
+def no_driver(repo: Repo) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=repo.folder, check=True)
+    repo.write(".gitattributes", "*.enc.yaml diff=encconf merge=encconf\n")
+    repo.write("a.enc.yaml", seal(DATABASE))
+    repo.write(".env.enc", seal("A=correct horse\n", format="dotenv"))
+
+
+def driven(repo: Repo) -> None:
+    no_driver(repo)
+    repo.write(".gitattributes", "*.enc* diff=encconf merge=encconf\n")
+
+
 CASES: dict[str, tuple[Make, Make]] = {
     "not-encrypted": (plain_file, plain_file_without_secrets),
     "plain-value": (plain_value, plain_null),
@@ -408,6 +421,7 @@ CASES: dict[str, tuple[Make, Make]] = {
     "threshold-differs": (other_threshold, same_threshold),
     "selection-differs": (newer_rule, same_rule),
     "no-rule": (no_rule, sound),
+    "no-driver": (no_driver, driven),
     "plain-twin": (twin, namesake),
     "leftover": (killed, killed_encrypted),
     "merge-conflict": (conflict, shift_operators),

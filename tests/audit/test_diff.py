@@ -629,11 +629,11 @@ class TestCommand:
 
     def test_nor_one_that_is_no_text_or_may_not_be_read(self, project: Project) -> None:
         update(project, "hunter2", "hunter3")
-        project.path("b.yaml").write_bytes(project.read("s.yaml").encode("utf-16"))
+        project.path("b.yaml").write_bytes(project.read("s.yaml").encode() + b"\xff")
         project.git("add", "b.yaml")
         done = project.run("diff", "--", "b.yaml", "s.yaml", code=2)
         assert "  ~ db.password: changed" in lines(done)
-        assert "error[parse]: b.yaml: line 1: not UTF-8" in done.err
+        assert "error[parse]: b.yaml: line " in done.err
         project.git("commit", "-qm", "b", "b.yaml")
         blob = project.git("rev-parse", "HEAD:b.yaml").strip()
         os.unlink(project.path(f".git/objects/{blob[:2]}/{blob[2:]}"))

@@ -34,6 +34,16 @@ def texts(age_key: AgeKey) -> dict[str, str]:
     return {format: api.encrypt(text, rule, format=format) for format, text in plain.items()}
 
 
+NAMED = {
+    "yaml": "a.yaml",
+    "json": "a.json",
+    "dotenv": ".env",
+    "ini": "a.ini",
+    "toml": "a.toml",
+    "binary": "a",
+}
+
+
 class Folder:
     def __init__(self, path: Path, texts: dict[str, str]) -> None:
         self.path = path
@@ -142,16 +152,14 @@ class TestFolders:
         folder.sealed("a.yaml", "gone.yaml", "locked.yaml", "locked.bin")
         folder.commit()
         os.unlink("gone.yaml")
-        import builtins
+        opened = os.open
 
-        opened = builtins.open
-
-        def refuse(path: str, *args: object, **options: object) -> object:
+        def refuse(path: str, *args: int, **options: int) -> int:
             if path in ("locked.yaml", "locked.bin"):  # root may read everything
                 raise PermissionError(13, "Permission denied")
-            return opened(path, *args, **options)  # type: ignore[call-overload]
+            return opened(path, *args, **options)
 
-        monkeypatch.setattr(builtins, "open", refuse)
+        monkeypatch.setattr(os, "open", refuse)
         assert found(".", recursive=True) == ["a.yaml", "locked.yaml"], "to be told that it cannot be read"
         assert capsys.readouterr().err == (
             "encconf: warning: locked.bin cannot be read, and is left out: permission denied\n"
@@ -293,18 +301,15 @@ class TestChanged:
 class TestSniff:
     def test_every_format_and_sops(self, texts: dict[str, str], sops: Sops, age_key: AgeKey) -> None:
         for format, text in texts.items():
-            assert sniff.is_encrypted(text.encode(), format), format
-            assert sniff.is_encrypted(text.replace("\n", "\r\n").encode(), format), format
-            assert sniff.may_be(text.encode()[: sniff.HEAD], format)
+            assert sniff.find(text, NAMED[format]) == format
+            assert sniff.find(text.replace("\n", "\r\n").encode(), NAMED[format]) == format
         for format, text in (
             ("yaml", "a: b\n"),
             ("json", '{"a": 1}'),
             ("dotenv", "A=1\n"),
             ("ini", "[s]\na=b\n"),
         ):
-            assert sniff.is_encrypted(sops.encrypt(text, format, age=age_key.recipient).encode(), format), (
-                format
-            )
+            assert sniff.find(sops.encrypt(text, format, age=age_key.recipient), NAMED[format]) == format
 
     @pytest.mark.parametrize(
         ("text", "format"),
@@ -319,7 +324,7 @@ class TestSniff:
         ],
     )
     def test_other_spellings(self, text: str, format: str) -> None:
-        assert sniff.is_encrypted(text.encode(), format)
+        assert sniff.find(text.encode(), NAMED[format]) == format
 
     @pytest.mark.parametrize(
         ("text", "format"),
@@ -334,7 +339,7 @@ class TestSniff:
         ],
     )
     def test_none_at_all(self, text: str, format: str) -> None:
-        assert not sniff.is_encrypted(text.encode(), format)
+        assert sniff.find(text.encode(), NAMED[format]) is None
 
 
 def test_errors_are_of_ours(folder: Folder) -> None:

@@ -119,8 +119,8 @@ class TestBinary(SopsFormatContract):
         ".bin",
         ".txt",
         ".env.prod",
-        ".ENV",
         ".yaml.bak",
+        ".enc",
     )
     path = ("data",)
     loads = False

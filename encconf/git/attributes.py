@@ -1,0 +1,164 @@
+"""Which files git's drivers are for: those encrypted here, and those that ``.sops.yaml`` will encrypt.
+
+A ``path_regex`` becomes a pattern of .gitattributes where it is a plain path: folders, any names (``.*``,
+``[^/]+``) and endings, as in ``^secrets/.*\\.(yaml|json)$``.  Any other is left alone; the files that it
+covers get patterns once they are encrypted.  What git makes of the patterns, git itself is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import product
+
+from encconf import fileio
+from encconf.errors import EncconfError
+from encconf.formats import sniff
+from encconf.git import ask, worktree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Final
+
+ATTRIBUTES = ("diff=encconf", "merge=encconf")
+_CHUNK: Final = 500  # names in one call of git
+_MANY: Final = 3  # so many files alike in a folder get one pattern
+_LONG: Final = 40  # patterns that one path_regex may become
+_MARKED = re.compile(r"\.(?:enc|sops|encrypted)(?=\.|\Z)", re.I)
+_PIECE = re.compile(
+    r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)|\((?:\?:)?(?P<words>[\w|-]+)\)|(?P<maybe>\w)\?|\\?(?P<one>[\w./-])"
+)
+
+
+def encrypted(root: str) -> list[str]:
+    """The SOPS files of a repository that git has or would take, by their paths from its top."""
+    found = []
+    for name in worktree.listed(root) or ():
+        try:
+            if os.path.islink(name) or not sniff.glance(name):
+                continue
+            if sniff.find(fileio.read_bytes(name, regular=True), name) is not None:
+                found.append(os.path.relpath(name, root))
+        except (OSError, EncconfError):
+            continue  # a folder, or nothing that can be read
+    return found
+
+
+def without_drivers(root: str, names: Iterable[str]) -> list[str]:
+    """Those files for which ``git check-attr`` knows no driver for diffs or merges.
+
+    One that somebody has given another driver is not among them.
+    """
+    wanted = list(names)
+    left = []
+    for at in range(0, len(wanted), _CHUNK):
+        part = wanted[at : at + _CHUNK]
+        words = (ask(root, "check-attr", "-z", "diff", "merge", "--", *part) or "").split("\0")
+        said = {(words[n], words[n + 1]): words[n + 2] for n in range(0, len(words) - 2, 3)}
+        left += [
+            name
+            for name in part
+            if any(said.get((name, each)) == "unspecified" for each in ("diff", "merge"))
+        ]
+    return left
+
+
+def are_used(root: str) -> bool:
+    """Whether a repository's own attributes name encconf's drivers."""
+    try:
+        text = fileio.read_text(os.path.join(root, ".gitattributes"))
+    except EncconfError:
+        return False
+    return any(each in text for each in ATTRIBUTES)
+
+
+def patterns_for(names: Sequence[str], root: str) -> list[str]:
+    """Patterns for files: by their ending where it says that they are encrypted, else by their paths."""
+    found: dict[str, None] = {}
+    by_folder: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        folder, base = os.path.split(name.replace(os.sep, "/"))
+        if marker := _MARKED.search(base):
+            start = marker.start()
+            if marker.end() == len(base):  # the ending before it says what it is: .env.sops
+                start = max(base.rfind(".", 0, start), 0) if "." in base[:start] else start
+            found["*" + _escaped(base[start:])] = None
+        else:
+            by_folder.setdefault((folder, os.path.splitext(base)[1]), []).append(name)
+    for (folder, ending), alike in by_folder.items():
+        there = [name for name in _entries(os.path.join(root, folder)) if name.endswith(ending)]
+        if ending and len(alike) >= _MANY and len(there) == len(alike):
+            found[f"/{_escaped(folder)}/*{_escaped(ending)}".replace("//", "/")] = None
+        else:
+            found.update((f"/{_escaped(name)}", None) for name in alike)
+    return list(found)
+
+
+def patterns_of_rules(root: str) -> list[str]:
+    """Patterns for what the creation rules of a repository's ``.sops.yaml`` will encrypt."""
+    from encconf.config import NAME, load
+
+    path = os.path.join(root, NAME)
+    try:
+        regexes = load(path, fileio.read_text(path)).patterns
+    except EncconfError:
+        return []
+    return list(dict.fromkeys(pattern for regex in regexes for pattern in _globs(regex)))
+
+
+def _globs(regex: str) -> list[str]:
+    """The patterns that say what a path_regex does; none where it is not that simple, or takes everything."""
+    anchored, body = regex.startswith("^"), regex.removeprefix("^")
+    if body.endswith("$"):
+        body = body[:-1]
+    elif body.endswith("/"):
+        body += ".*"
+    elif not body.endswith((".*", ".+")):
+        return []
+    choices: list[list[str]] = []
+    at = 0
+    while at < len(body):
+        piece = _PIECE.match(body, at)
+        if piece is None:
+            return []
+        at = piece.end()
+        if piece["deep"]:
+            choices.append(["**/*"])
+        elif piece["any"]:
+            choices.append(["*"])
+        elif piece["words"]:
+            choices.append(piece["words"].split("|"))
+        elif piece["maybe"]:
+            choices.append([piece["maybe"], ""])
+        else:
+            choices.append([piece["one"]])
+    if len(choices) > 200 or sum(len(each) > 1 for each in choices) > 4:
+        return []
+    found = ["".join(words) for words in product(*choices)]
+    odd = re.compile(r"[^/]\*\*/|\A\W*\Z")  # folders from the middle of a name on; everything
+    if len(found) > _LONG or any(map(odd.search, found)):
+        return []
+    return [_as_path(glob, anchored) for glob in found]
+
+
+def _as_path(glob: str, anchored: bool) -> str:
+    """A glob for what a regex finds anywhere, or from the top of the repository on."""
+    glob = glob if anchored or glob.startswith("*") else f"*{glob}"
+    while glob.startswith("**/"):
+        glob, anchored = glob[3:], False
+    if "/" not in glob:
+        return f"/{glob}" if anchored else glob
+    return f"/{glob}" if anchored else f"**/{glob}"
+
+
+def _escaped(text: str) -> str:
+    """A path as a pattern for itself; a blank or a quote, which would end it, is any one character."""
+    return re.sub(r"[\s\"]", "?", re.sub(r"([*?\[\]\\])", r"\\\1", text))
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
