@@ -820,7 +820,7 @@ class _Sealer:
                 if enc is None:
                     if found.type != leaf.type or found.data != leaf.data:
                         fits = False
-                elif found.type != "str" or found.data is None or found.data.rstrip(b"\n") != enc.encode():
+                elif found.type != "str" or found.data != enc.encode():
                     fits = False
                 if not fits:
                     raise EmitError(

@@ -196,7 +196,8 @@ def _decrypted(console: Console, file: str, input_type: str | None, output_type:
         opened = api.open_text(
             source.text, format=format, credentials=files.credentials(console), notify=console.warn
         )
-        return converted(opened, files.format_of(source.name, output_type or input_type))
+        target = files.format_of(source.name, output_type or input_type)
+        return converted(opened, target, requested=output_type is not None)
     except EncconfError as error:
         raise error.about(source.label) from None
 

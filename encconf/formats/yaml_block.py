@@ -239,9 +239,8 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
     """Add the block as the last member of a flow mapping, never behind a comment."""
     text = document.text
     assert part.close is not None
-    ends = [leaf.end for leaf in document.leaves if part.start <= leaf.start < part.close]
-    ends += [flow.end for flow in document.flows if part.start <= flow.start and flow.end <= part.close]
-    tail = text[max(ends, default=part.start) : part.close]
+    last = _last_end(document, part, part.close)
+    tail = text[last : part.close]
     if "#" not in tail:
         body = text[part.start : part.close].rstrip()
         at = part.start + len(body)
@@ -252,7 +251,7 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
     before = _COMMENT.sub("", tail).rstrip()
     if before.endswith(","):
         return part.close, part.close, f"{block} ,"
-    return part.close, part.close, f", {block}" if ends or ":" in before else block
+    return part.close, part.close, f", {block}" if last > part.start or ":" in before else block
 
 
 def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
@@ -286,6 +285,7 @@ def _flow_block(block_text: str) -> str:
     return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)
 
 
+_BLANK_LINE = re.compile(rf"[ \t]*(?:\r\n|[{BREAK}])")
 _MARKER = re.compile(r"^---(?=\s|\Z)", re.M)
 
 
@@ -299,7 +299,7 @@ def detach(document: Document) -> list[Edit]:
         if part.block is None:
             continue
         if part.close is not None:
-            edits.append(_detach_flow(document.text, part, *part.block))
+            edits.append(_detach_flow(document, part, *part.block))
         else:
             start, end = _block_lines_of(document.text, *part.block)
             gone = not tree and part is document.parts[0] and not _MARKER.search(document.text, 0, start)
@@ -307,13 +307,30 @@ def detach(document: Document) -> list[Edit]:
     return edits
 
 
-def _detach_flow(text: str, part: Part, start: int, end: int) -> Edit:
+def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
+    """Remove the block from a mapping in braces, with one comma, and with its line if it was alone."""
+    text = document.text
     assert part.close is not None
-    if text[end : part.close].strip() == ",":
-        behind = text.index(",", end) + 1
-        return start if text[end] == " " else start - (text[start - 1] == " "), behind, ""
-    before = re.search(r",[ \t]*\Z", text[part.start : start])
-    if before is not None:
-        return part.start + before.start(), end, ""
-    after = re.compile(r"\s*,\s*").match(text, end)
-    return start, after.end() if after else end, ""
+    comma = re.compile(r"\s*,").match(text, end)
+    if comma is None or comma.end() > part.close:
+        last = _last_end(document, part, start)
+        before = re.search(r",\s*\Z", text[last:start])
+        if before and not _COMMENT.search(text, last, last + before.start()):
+            return last + before.start(), end, ""
+        return start, end, ""
+    behind = comma.end()
+    line = line_start(text, start)
+    below = _BLANK_LINE.match(text, behind)
+    if below and not text[line:start].strip():
+        return line, below.end(), ""
+    if text[behind : part.close].strip():
+        after = re.compile(r"\s*").match(text, behind)
+        return start, after.end() if after else behind, ""
+    return start - (text[start - 1] == " "), behind, ""  # a last member with a comma has a blank before it
+
+
+def _last_end(document: Document, part: Part, before: int) -> int:
+    """Where the last value before an offset ends, in a document in braces."""
+    ends = [leaf.end for leaf in document.leaves if part.start <= leaf.start < before]
+    ends += [flow.end for flow in document.flows if part.start <= flow.start and flow.end <= before]
+    return max(ends, default=part.start)
