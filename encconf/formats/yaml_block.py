@@ -314,10 +314,9 @@ def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
     comma = re.compile(r"\s*,").match(text, end)
     if comma is None or comma.end() > part.close:
         last = _last_end(document, part, start)
-        before = re.search(r",\s*\Z", text[last:start])
-        if before and not _COMMENT.search(text, last, last + before.start()):
-            return last + before.start(), end, ""
-        return start, end, ""
+        found = re.search(r",\s*\Z", text[last:start])
+        at = last + found.start() if found else start
+        return start if _COMMENT.search(text, max(last, line_start(text, at)), at) else at, end, ""
     behind = comma.end()
     line = line_start(text, start)
     below = _BLANK_LINE.match(text, behind)

@@ -129,7 +129,7 @@ def test_a1_block_scalar_value_has_no_newline(text: str, sops: Sops, age_key: Ag
 
 
 def test_a1_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
-    """Values that end with a line break, as earlier versions wrote them, open, and lose it with the first write."""
+    """Values that end with a line break, as earlier versions wrote them, open; the first write takes it."""
     creds = credentials(age_key)
     text = "k: |\n    a\n    b\nz: x\n"
     earlier = api.encrypt(text, rule(age_key), credentials=creds).replace("k: |-\n", "k: |\n")
