@@ -47,7 +47,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
 def prepare(document: Document, chosen: bytearray) -> Prepared | None:
     """Write out the aliases that sops could not read back; see `yaml_alias.prepare`."""
     text = document.text
-    if text.endswith(("\n", "\r")) and "*" not in text and "\\/" not in text:
+    if text.endswith(("\n", "\r")) and not document.merges and "*" not in text and "\\/" not in text:
         return None  # nothing of what it looks for, and it takes time to import
     from encconf.formats import yaml_alias
 

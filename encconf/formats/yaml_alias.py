@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf.document import Leaf, splice
 from encconf.formats import Prepared
-from encconf.formats.yaml_events import Unfolded, refuse_slash
+from encconf.formats.yaml_events import Unfolded, refuse_merges, refuse_slash
 from encconf.formats.yaml_text import (
     ALIAS,
     BREAK,
@@ -35,6 +35,7 @@ def prepare(document: Document, chosen: bytearray) -> Prepared | None:
     becomes a collection of its own, in flow style; so does one to an encrypted scalar whose copy
     is not encrypted.
     """
+    refuse_merges(document)
     text = document.text
     sealed_leaves = {
         id(leaf)
@@ -59,18 +60,31 @@ def prepare(document: Document, chosen: bytearray) -> Prepared | None:
     for start in touched:
         copies = unfolded[start]
         edits.append((start, copies[0].end, _flow_text(copies)))
+    edits += [
+        (start, end, double(key))
+        for key, start, end, leaf in document.alias_keys
+        if id(leaf) in sealed_leaves or _origin(leaf) in sealed_leaves
+    ]
     part = document.parts[-1]
     added = ""
+    last = document.leaves[-1] if document.leaves else None
+    is_block = last is not None and last.style in (LITERAL, FOLDED)
     if part.close is None and part.end == len(text) and text and text[-1] not in BREAK:
         added = newline_of(text)
-        last = document.leaves[-1] if document.leaves else None
-        if last is not None and last.style in (LITERAL, FOLDED) and last.end == len(text) and last.data:
+        if last is not None and is_block and last.end < len(text) and not text[last.end :].strip(" "):
+            # With a break behind them, the blanks would become a line of the value.
+            edits.append((last.end, len(text), ""))
+            added = ""
+        elif last is not None and is_block and last.end == len(text):
             # The added break must not become part of the value.
             start = region(document, last)[0]
             header = block_header(text, last)[0]
             at = header.start(2)
             chomped = header.group(2).strip("+-") + "-"
-            edits.append((start, len(text), text[start:at] + chomped + text[header.end(2) :]))
+            respelled = text[start:at] + chomped + text[header.end(2) :]
+            if not (last.data or b"").strip(b"\n"):  # only blank lines
+                respelled = text[start : last.start] + _word(last)
+            edits.append((start, len(text), respelled))
     if not edits and not added:
         return None
     originals: dict[int, str] = {}
