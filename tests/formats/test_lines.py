@@ -291,6 +291,29 @@ def test_random_texts(seed: int) -> None:
     assert counts[True] > 1200
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_c6_random_streams(seed: int) -> None:
+    """Several documents in a text."""
+    writer = Writer(seed)
+    counts: Counter[bool] = Counter()
+    for _ in range(700):
+        parts = [writer.text() for _ in range(writer.random.choice([2, 2, 3]))]
+        between = writer.random.choice(["---\n", "---\n", "---\n", "---\n", "--- # c\n", "---", "...\n", ""])
+        text = between.join(part if part.endswith("\n") else part + "\n" for part in parts[:-1])
+        text += between + parts[-1]
+        counts.update(check(text, comments) for comments in (False, True))
+        text = writer.damaged(text)
+        counts.update(check(text, comments) for comments in (False, True))
+    assert counts[True] > 40
+
+
+@pytest.mark.parametrize("comments", [False, True])
+def test_c6_streams_are_read_by_lines(comments: bool) -> None:
+    one = "# of the first\n---\na: |+\n  x\n\nl:\n  - b # c\n" if not comments else "---\n# c\na: b # d\n"
+    for text in (one + "---\nb: c\n---\n# c\nd:\n", one + "sops:\n  a: b\n---\nb: c\nsops:\n  a: b\n"):
+        assert check(text, comments)
+
+
 SMALL = [
     "k%d:", "k%d: v", "  k%d: v", "  k%d:", "    k%d: v", "- x", "  - y", "  - k%d: v", "    - z", "# c",
     "  # c", "    # c", "", "  - y # i", "  k%d: # i", "- k%d: v", "  k%d: []", "  k%d: |", "      t",
