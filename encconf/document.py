@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+LAYOUT = "encconf_layout"
+"""The member of the ``sops`` block that holds the encrypted layout record; sops ignores it."""
+
+
 class Scope:
     """One mapping or sequence.
 

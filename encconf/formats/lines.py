@@ -73,11 +73,37 @@ def scan(text: str, comments: bool) -> Document | None:
     document = Document(text, "yaml")
     whole = text if text[-1:] == "\n" else text + "\n"
     begin = 0
+    block = ""  # the last one that was read, to the end of its document
+    size = 0
     for end in _document_ends(whole):
-        if not _read(document, whole, begin, end, comments and "#" in text):
+        stop = _body_end(whole, begin, end, block) if block and end <= len(text) else end
+        if not _read(document, whole, begin, stop, comments and "#" in text):
             return None
+        part = document.parts[-1]
+        if stop < end:
+            if part.block is not None:
+                return None
+            part.block = (stop, stop + size)
+            part.end = end
+        elif part.block is not None and end <= len(text) and not whole[part.block[1] : end].strip("\n"):
+            block = whole[part.block[0] : end]
+            size = part.block[1] - part.block[0]
         begin = end
     return document
+
+
+def _body_end(text: str, begin: int, end: int, block: str) -> int:
+    """Where a document's own lines end if the given ``sops`` block follows, else its end.
+
+    Every document of a stream has the same block, which need not be read again.
+    """
+    stop = end - len(block)
+    if stop > begin and text.startswith("\n" + block, stop - 1):
+        body = text[begin:stop].rstrip(" \n")
+        last = body[body.rfind("\n") + 1 :].lstrip(" ")
+        if last not in ("", "---") and not last.startswith("#"):
+            return stop
+    return end
 
 
 def _document_ends(text: str) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Document, splice
+from encconf.document import LAYOUT, Document, splice
 from encconf.formats import goyaml
 from encconf.formats.yaml_text import (
     BREAK,
@@ -213,6 +213,8 @@ def attach(document: Document, block_text: str) -> list[Edit]:
     newline = newline_of(text)
     edits: list[Edit] = []
     for part in document.parts:
+        if part is not document.parts[0] and LAYOUT in block_text:
+            block_text = amend(block_text, {LAYOUT: None})  # it is read from the first document only
         if part.close is not None:
             if part.block is not None:
                 edits.append((*part.block, _flow_block(block_text)))
