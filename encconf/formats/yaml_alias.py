@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from encconf.document import Document, Edit
 
 
-def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepared | None:
     """Write out the aliases that sops could not read back, and add a missing last line break.
 
     sops expands an alias when it reads, and would look for each copy's ciphertext under the copy's
     own path.  So an alias to a collection that holds an encrypted value, here or at its anchor,
     becomes a collection of its own, in flow style; so does one to an encrypted scalar whose copy
-    is not encrypted.
+    is not encrypted.  ``moved`` are the edits that move comments.
     """
     refuse_merges(document)
     text = document.text
@@ -85,14 +85,16 @@ def prepare(document: Document, chosen: bytearray) -> Prepared | None:
             if not (last.data or b"").strip(b"\n"):  # only blank lines
                 respelled = text[start : last.start] + _word(last)
             edits.append((start, len(text), respelled))
-    if not edits and not added:
+    if not edits and not moved and not added:
         return None
     originals: dict[int, str] = {}
     shift = 0
-    for start, end, new in sorted(edits):
-        originals[start + shift] = text[start:end]
+    for edit in sorted([*edits, *moved]):
+        start, end, new = edit
+        if edit not in moved:
+            originals[start + shift] = text[start:end]
         shift += len(new) - (end - start)
-    return Prepared(splice(text, edits) + added, originals)
+    return Prepared(splice(text, [*edits, *moved]) + added, originals)
 
 
 def _origin(leaf: Leaf) -> int:
