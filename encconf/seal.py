@@ -112,7 +112,9 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
 
 _FORMS = {
     "int": re.compile(rb"-?(?:0|[1-9][0-9]{0,18})\Z"),
-    "float": re.compile(rb"[-+]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?|[iI]nf)\Z|NaN\Z"),
+    "float": re.compile(
+        rb"[-+]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?|[iI]nf)\Z|[nN]a[nN]\Z"
+    ),
     "bool": re.compile(rb"(?:[tT]rue|TRUE|[fF]alse|FALSE|[tTfF01])\Z"),
     "time": re.compile(
         rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"

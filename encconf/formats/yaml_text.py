@@ -233,15 +233,24 @@ def scalar(type: str, data: bytes | None) -> str:
     if type == "bool":
         return "true" if word[:1] in ("T", "t", "1") else "false"
     if type == "float":
-        special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)
-        if special is not None:
-            return special
-        # `3` would come back as an integer (sops writes it so and loses the type), and so would more
-        # digits than an integer of sops has, by readers whose integers have any number of them.
-        return word if "." in word and _means(word, "float", data) else word + ".0"
+        return word if "." in word and _means(word, "float", data) else _float(data)
     if type == "str":
         return plain(word, flow=True)
     return word
+
+
+def _float(data: bytes) -> str:
+    """A float whose own digits are not its spelling in YAML."""
+    try:
+        number = goyaml.parse("float", data)
+    except ValueError:
+        raise DecryptError("a value is not of the type it says it is (float)") from None
+    assert isinstance(number, float)
+    word = goyaml.format_float(number).decode()
+    special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)
+    # `3` would come back as an integer (sops writes it so and loses the type), and so would more
+    # digits than an integer of sops has, by readers whose integers have any number of them.
+    return special or (word if "." in word else word + ".0")
 
 
 def _means(word: str, type: str, data: bytes) -> bool:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
 
-from encconf import api, changes
-from encconf.formats import yaml
+from encconf import api, changes, seal
+from encconf.formats import module, yaml
 
 KEY = AgeKey.generate()
 
@@ -156,3 +156,30 @@ def test_h3_a_blank_line_after_a_block_scalar(value: str, tail: str, sops: Sops,
         plain = api.decrypt(text, credentials=creds)
         for reader, found in readings(plain).items():
             assert found["a"] == value, (reader, plain)
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"inf", ".inf"), (b"-inf", "-.inf"), (b"+Inf", ".inf"), (b"-Inf", "-.inf"), (b"NaN", ".nan"),
+        (b"Inf", ".inf"), (b"nan", ".nan"), (b"3", "3.0"), (b"-0", "-0.0"), (b"1.50", "1.5"), 
+        (b"1e3", "1000.0"), (b"1E-7", "0.0000001"), (b"0.1", "0.1"), (b"1.", "1.0"), (b"5", "5.0"), (b"007.5", "7.5"),
+    ],
+)  # fmt: skip
+def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
+    """Infinity as rops writes it, and whatever else Go's ParseFloat reads."""
+    text = 'a: "x"\n'
+    sealed = api.encrypt(text, rule(KEY), credentials=credentials(KEY))
+    opened = api._open(sealed, module("yaml"), credentials(KEY), comments=False)
+    theirs = seal.Encryptor(opened.data_key)("float", data, b"a:")
+    document = yaml.scan("a: 0.5\n")
+    document.leaves[0].data = data
+    digest = seal.digest(document, bytearray(1), False).encode()
+    mac = seal.Encryptor(opened.data_key)("str", digest, opened.metadata.lastmodified.encode())
+    changed = sealed.replace(str(opened.metadata.mac), mac).replace(
+        f'"{opened.document.leaves[0].sealed}"', theirs
+    )
+    assert api.decrypt(changed, credentials=credentials(KEY)) == f"a: {word}\n"
+    value = api.loads(changed, credentials=credentials(KEY))["a"]
+    assert isinstance(value, float)
+    assert repr(value) == repr(yaml.load_plain(f"a: {word}\n")[0]["a"])
