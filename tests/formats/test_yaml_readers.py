@@ -162,8 +162,9 @@ def test_h3_a_blank_line_after_a_block_scalar(value: str, tail: str, sops: Sops,
     ("data", "word"),
     [
         (b"inf", ".inf"), (b"-inf", "-.inf"), (b"+Inf", ".inf"), (b"-Inf", "-.inf"), (b"NaN", ".nan"),
-        (b"Inf", ".inf"), (b"nan", ".nan"), (b"3", "3.0"), (b"-0", "-0.0"), (b"1.50", "1.5"), 
-        (b"1e3", "1000.0"), (b"1E-7", "0.0000001"), (b"0.1", "0.1"), (b"1.", "1.0"), (b"5", "5.0"), (b"007.5", "7.5"),
+        (b"Inf", ".inf"), (b"nan", ".nan"), (b"3", "3.0"), (b"-0", "-0.0"), (b"1.50", "1.5"),
+        (b"1e3", "1000.0"), (b"1E-7", "0.0000001"), (b"0.1", "0.1"), (b"1.", "1.0"),
+        (b"5", "5.0"), (b"007.5", "7.5"),
     ],
 )  # fmt: skip
 def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
