@@ -87,7 +87,7 @@ def close_block(
 
 
 def render_block(block: Mapping[str, object]) -> str:
-    """Spell the ``sops`` mapping in block style, indented by four as sops does."""
+    """Spell the ``sops`` mapping in block style, as sops does: indented to the next multiple of four."""
     lines = ["sops:"]
     _render(block, 4, lines)
     return "\n".join(lines) + "\n"
@@ -114,7 +114,7 @@ def _render_item(head: str, item: object, indent: int, lines: list[str]) -> None
             lines.append(f"{head} {'{}' if isinstance(item, dict) else '[]'}")
             return
         lines.append(head)
-        _render(item, indent + 4, lines)
+        _render(item, _deeper(indent), lines)
     elif isinstance(item, bool):
         lines.append(f"{head} {'true' if item else 'false'}")
     elif item is None:
@@ -125,9 +125,13 @@ def _render_item(head: str, item: object, indent: int, lines: list[str]) -> None
         value = str(item)
         if "\n" in value and fits_block(value):
             lines.append(f"{head} |{chomping(value)}")
-            lines.extend(block_lines(value, indent + 4, "\n")[:-1].split("\n"))
+            lines.extend(block_lines(value, _deeper(indent), "\n")[:-1].split("\n"))
         else:
             lines.append(f"{head} {_quoted(value)}")
+
+
+def _deeper(indent: int) -> int:
+    return indent + 4 - indent % 4  # below a dash it is less than four away
 
 
 def _quoted(value: str) -> str:
