@@ -69,6 +69,20 @@ def random_strings(seed: int, count: int) -> list[str]:
     return [one() for _ in range(count)]
 
 
+def yaml_of(meant: Any, pad: str = "") -> str:
+    """Nested values as a text that says the same to every reader, with all strings in double quotes."""
+    if isinstance(meant, str):
+        return f" {yaml.double(meant)}\n"
+    pairs = meant.items() if isinstance(meant, dict) else (("-", item) for item in meant)
+    if not meant:
+        return " {}\n" if isinstance(meant, dict) else " []\n"
+    lines = []
+    for key, item in pairs:
+        head = "-" if isinstance(meant, list) else f"{yaml.double(key)}:"
+        lines.append(f"{pad}{head}{yaml_of(item, pad + '    ')}")
+    return ("\n" if pad else "") + "".join(lines)
+
+
 def readings(text: str) -> dict[str, Any]:
     """What each reader makes of a text, by the reader's name; an exception where it refuses the text."""
     found: dict[str, Any] = {}
