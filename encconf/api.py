@@ -623,6 +623,7 @@ def encrypt(
     unknown = dict(old.metadata.unknown) if old is not None else {}
     for name in UNMERGED:
         unknown.pop(name, None)
+    model = old
     if new_data_key:
         if rule is None:
             raise UsageError("a new data key needs a rule that says whom it is for")
@@ -649,7 +650,7 @@ def encrypt(
     metadata = Metadata(groups, threshold, selection, lastmodified(), unknown=unknown)
     known = twin.document.text if isinstance(twin, Opened) else twin
     credentials.audit("encrypt", text if known is None else known)
-    sealer = _Sealer(module, plain, metadata, data_key, old, notify, donors if old is not None else ())
+    sealer = _Sealer(module, plain, metadata, data_key, old, notify, donors if old is not None else (), model)
     return sealer.run(chosen)
 
 
@@ -709,8 +710,10 @@ class _Sealer:
         old: Opened | None,
         notify: Notify | None,
         donors: Sequence[Opened] = (),
+        model: Opened | None = None,
     ) -> None:
         self.module = module
+        self.model = model
         self.donors = donors
         self.notify = notify
         self.given = given
@@ -781,6 +784,7 @@ class _Sealer:
     ) -> list[tuple[str | None, bool]]:
         encrypt = self.encrypt
         out: list[tuple[str | None, bool]] = []
+        before = self._placed_before(plain) if self.old is None else None
         for index, leaf in enumerate(plain.leaves):
             if not chosen[index] or leaf.data is None or (not leaf.data and not self.module.SEALS_EMPTY):
                 out.append((None, False))
@@ -791,8 +795,20 @@ class _Sealer:
                 leaf.type, leaf.data = was.type, was.data
                 out.append((was.sealed, was.style == ""))
             else:
-                out.append((encrypt(leaf.type, leaf.data, leaf.aad), False))
+                place = before[index] if before is not None else None
+                was_plain = place is not None and place.style == ""
+                out.append((encrypt(leaf.type, leaf.data, leaf.aad), was_plain))
         return out
+
+    def _placed_before(self, plain: Document) -> list[Leaf | None] | None:
+        """Where the values stood in a file that gets a new data key: they stay on as many lines."""
+        if self.model is None:
+            return None
+        from encconf.align import align
+
+        leaves = self.model.document.leaves
+        taken = align(_tokens(leaves, self.module), _tokens(plain.leaves, self.module))
+        return [leaves[index] if index is not None else None for index in taken]
 
     def _warn(self, plain: Document, reused: list[Leaf | None] | None) -> None:
         """Tell of new values that others read differently: one line for each reason."""
@@ -867,7 +883,7 @@ class _Sealer:
                 if enc is None:
                     if found.type != leaf.type or found.data != leaf.data:
                         fits = False
-                elif found.type != "str" or found.data is None or found.data.rstrip(b"\n") != enc.encode():
+                elif found.type != "str" or found.data != enc.encode():
                     fits = False
                 if not fits:
                     raise EmitError(

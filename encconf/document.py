@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+LAYOUT = "encconf_layout"
+"""The member of the ``sops`` block that holds the encrypted layout record; sops ignores it."""
+
+
 class Scope:
     """One mapping or sequence.
 
@@ -158,13 +162,14 @@ class Document:
     ``-`` one in a sequence, ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and
     in a sequence, ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as
     plain values, ``block_text`` its raw text; the leaves, trees and shape leave it out.
-    ``merges`` are the scopes that have a YAML merge key (``<<``).  ``habits`` are the text's line
-    break and indentation, once a format has looked.
+    ``merges`` are the scopes that have a YAML merge key (``<<``), ``alias_keys`` the keys that are YAML
+    aliases: what the key is, where it stands, and the leaf it is an alias for.  ``habits`` are the text's
+    line break and indentation, once a format has looked.
     """
 
     __slots__ = (
-        "block", "block_text", "comments", "flows", "format", "habits", "leaves", "merges", "parts", "shape",
-        "text", "trees",
+        "alias_keys", "block", "block_text", "comments", "flows", "format", "habits", "leaves", "merges",
+        "parts", "shape", "text", "trees",
     )  # fmt: skip
 
     def __init__(self, text: str, format: str) -> None:
@@ -179,6 +184,7 @@ class Document:
         self.parts: list[Part] = []
         self.flows: list[Flow] = []
         self.merges: list[Scope] = []
+        self.alias_keys: list[tuple[str, int, int, Leaf]] = []
         self.habits: tuple[str, int] | None = None
 
 

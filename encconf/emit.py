@@ -353,7 +353,7 @@ def _yaml(node: Any, notes: Notes, column: int, step: int) -> list[str]:
         head = "-" if isinstance(node, list) else f"{_string(key, simple=True)}:"
         if isinstance(item, Leaf):
             inner = column + 2 if isinstance(node, list) else _deeper(column, step)
-            first, *more = _scalar(item, inner, step).split("\n")
+            first, *more = _scalar(item, inner, inner - column).split("\n")
             lines.append(f"{pad}{head} {first}{after}")
             lines += more
         elif not item:
@@ -374,7 +374,8 @@ def _deeper(column: int, step: int) -> int:
     return step * ((column + step) // step)
 
 
-def _scalar(leaf: Leaf, column: int = 4, step: int = 4) -> str:
+def _scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:
+    """A single value; a block scalar's lines go to ``column``, ``deeper`` than what holds it."""
     data = leaf.data
     if data is None:
         return "null"
@@ -388,7 +389,7 @@ def _scalar(leaf: Leaf, column: int = 4, step: int = 4) -> str:
     if leaf.type != "str":
         return data.decode()
     try:
-        return _string(data.decode(), column=column, step=step)
+        return _string(data.decode(), column=column, deeper=deeper)
     except UnicodeDecodeError:
         import base64
 
@@ -401,21 +402,22 @@ _OLD_BOOLS = frozenset(
 )
 
 
-def _string(value: str, *, simple: bool = False, column: int = 0, step: int = 4) -> str:
+def _string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4) -> str:
     """A string as go-yaml writes it; ``simple`` for keys, which have one line.
 
-    A block scalar's lines are indented to ``column``.
+    A block scalar's lines are indented to ``column``, ``deeper`` than what holds it.
     """
     from encconf.formats import yaml, yaml_text
 
-    breaks = any(char in value for char in "\n\r\x85\u2028\u2029")
-    odd = any(not _printable(char) for char in value)
+    breaks = any(char in value for char in "\r\x85\u2028\u2029")
+    odd = any(not _printable(char) and char != "\t" for char in value)
     spaced = bool(re.search(r" [\n\r\x85\u2028\u2029]", value))
     if "\n" in value:
-        trailing = value.endswith(" ")
-        if simple or odd or spaced or trailing:
+        trailing = value.endswith(" ") or value.lstrip("\n")[:1] == "\t" or deeper > 9
+        # sops writes other line breaks as they are, and not all readers take them for some.
+        if simple or odd or spaced or trailing or breaks:
             return yaml.double(value)
-        hint = str(step) if value[0] in " \n\r\x85\u2028\u2029" else ""
+        hint = str(deeper) if value[0] in " \n\r\x85\u2028\u2029" else ""
         chomp = "" if value.endswith("\n") and not value.endswith("\n\n") and value != "\n" else "-"
         if value.endswith("\n\n") or value == "\n":
             chomp = "+"

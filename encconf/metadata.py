@@ -8,6 +8,7 @@ is read here is not trusted: nothing is authenticated before the data key is the
 from __future__ import annotations
 
 from encconf import keys
+from encconf.document import LAYOUT as LAYOUT
 from encconf.envelope import WrappedKey
 from encconf.errors import MetadataError, NotEncryptedError
 from encconf.selection import DEFAULT, EVERYTHING, Selection
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 SOPS_VERSION = "3.13.3"
 """What encconf writes as ``version``: the release of sops whose format it writes."""
-LAYOUT = "encconf_layout"
-"""The member that holds the encrypted layout record; sops ignores it."""
 LAYOUT_AAD = b"encconf layout 1"
 """Additional data of the layout record's ciphertext; a value's always ends with a colon."""
 CONFLICT = "encconf_conflict"

@@ -112,7 +112,7 @@ def main() -> int:
     """Go on until the time is over; 1 if anything was wrong."""
     from generate import dotenv_text, ini_text, json_text, yaml_text
     from oracle import AgeKey, Sops
-    from test_differential import both_ways, lines_both_ways
+    from test_differential import both_ways, lines_both_ways, strings_both_ways
 
     parser = argparse.ArgumentParser(description="encconf against sops on random documents")
     parser.add_argument("--minutes", type=float, default=5)
@@ -125,6 +125,7 @@ def main() -> int:
         "json": lambda seed: both_ways(json_text(seed), "json", key, sops),
         "dotenv": lambda seed: lines_both_ways(dotenv_text(seed), "dotenv", key, sops),
         "ini": lambda seed: lines_both_ways(ini_text(seed), "ini", key, sops),
+        "strings": lambda seed: strings_both_ways(seed, key, sops),
         "yaml ": lambda seed: changed(yaml_text(seed), "yaml", seed, key, sops),
         "json ": lambda seed: changed(json_text(seed), "json", seed, key, sops),
         "dotenv ": lambda seed: changed(dotenv_text(seed), "dotenv", seed, key, sops),

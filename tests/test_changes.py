@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 
 import pytest
 from engine import credentials, rule
@@ -540,3 +541,26 @@ class TestKeys:
             changes.plan_without_group(last, 0, 1, format="yaml")
         with pytest.raises(ConfigError):
             changes.plan_group(last, [], None, format="yaml")
+
+
+def test_h12_rotate_changes_no_layout(sops: Sops, age_key: AgeKey) -> None:
+    """The values of a file of sops's stay on the lines where they are."""
+    text = 'a: b\nm: |\n    x\n    y\nn: |+\n    x\n\nl:\n    - |\n        z\n    - "22:22"\nf: .inf\n'
+    theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
+    ours = changes.rotate(theirs, format="yaml", credentials=credentials(age_key))
+
+    def layout(sealed: str) -> str:
+        return re.sub(r"ENC\[.*?\]", "ENC", sealed.partition("sops:")[0])
+
+    assert layout(ours) == layout(theirs)
+    assert sops.decrypt(ours, "yaml") == sops.decrypt(theirs, "yaml")
+
+
+def test_h12_a_rendered_block_is_laid_out_as_sops_does(sops: Sops, age_key: AgeKey) -> None:
+    config = (
+        "creation_rules:\n  - shamir_threshold: 2\n    key_groups:\n"
+        f"      - age: [{age_key.recipient}]\n      - age: [{age_key.recipient}]\n"
+    )
+    theirs = module("yaml").scan(sops.encrypt("a: b\n", "yaml", config=config))
+    assert theirs.block is not None
+    assert module("yaml").render_block(theirs.block) == theirs.block_text

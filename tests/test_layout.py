@@ -8,7 +8,7 @@ import pytest
 from engine import credentials, rule, values
 from oracle import AgeKey, Sops
 
-from encconf import api
+from encconf import api, changes
 from encconf.errors import EmitError
 from encconf.formats import module
 from encconf.selection import Selection
@@ -141,3 +141,17 @@ def test_an_alias_never_uncovers_what_a_comment_encrypts(age_key: AgeKey) -> Non
     text = "a: &x\n  # enc\n  k: SECRET\nb: *x\n"
     with pytest.raises(EmitError):
         api.encrypt(text, rule(age_key, selection=selection), credentials=credentials(age_key))
+
+
+def test_c6_the_record_of_a_stream_is_written_once(age_key: AgeKey, sops: Sops) -> None:
+    """sops and encconf read the block of the first document; a record in each would be most of the file."""
+    creds = credentials(age_key)
+    text = "a: 0x1F\n---\nb: 0x1F\n---\n{c: 010}\n---\nd: x\n"
+    sealed = api.encrypt(text, rule(age_key), credentials=creds)
+    assert sealed.count("encconf_layout") == 1
+    assert sealed.index("encconf_layout") < sealed.index("b: ")
+    assert api.decrypt(sealed, credentials=creds) == text
+    assert sops.decrypt(sealed, "yaml")
+    changed = changes.set_value(sealed, ("a",), 1, format="yaml", credentials=creds)
+    assert changed.count("encconf_layout") == 1
+    assert api.decrypt(changed, credentials=creds) == text.replace("0x1F", "1", 1)

@@ -39,12 +39,12 @@ def decrypt(
             ignore_mac=ignore_mac,
             notify=console.warn,
         )
-        if path or target != format:
+        if path or output_type:
             from encconf.cli.convert import converted, stores_indent
 
             name = None if source.path is None else source.name
             indent = stores_indent(target, config=config, target=name)
-            plain = converted(opened, target, path=path, indent=indent)
+            plain = converted(opened, target, path=path, indent=indent, requested=output_type is not None)
         else:
             plain = api.plain_text(opened)
     except EncconfError as error:

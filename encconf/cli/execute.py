@@ -209,7 +209,7 @@ def _decrypted(console: Console, file: str, input_type: str | None, output_type:
             source.text, format=format, credentials=files.credentials(console), notify=console.warn
         )
         target = files.format_by_name(source.name, output_type) if output_type else format
-        return converted(opened, target)
+        return converted(opened, target, requested=output_type is not None)
     except EncconfError as error:
         raise error.about(source.label) from None
 

@@ -297,7 +297,13 @@ class Run:
         try:
             indent = self.indent(target) if path or self.anew or self.config or source != target else None
             plain = converted(
-                opened, target, path=path, layout=False, indent=indent, anew=self.anew or _impossible(indent)
+                opened,
+                target,
+                path=path,
+                layout=False,
+                indent=indent,
+                anew=self.anew or _impossible(indent),
+                requested=bool(self.line.text("output-type")),
             )
         except EmitError as error:
             raise _dumping(error) from None
@@ -698,7 +704,14 @@ class Run:
                 "of sops"
             )
         try:
-            plain = converted(opened, target, layout=False, indent=self.indent(target), anew=self.anew)
+            plain = converted(
+                opened,
+                target,
+                layout=False,
+                indent=self.indent(target),
+                anew=self.anew,
+                requested=bool(self.line.text("output-type")),
+            )
         except EmitError as error:
             raise _dumping(error) from None
         execute.run_on(

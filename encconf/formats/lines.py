@@ -4,11 +4,11 @@
 span, in a third of the time and without importing a YAML library; or None, and then libyaml
 reads the text.  It never refuses a text: whatever looks odd, wrong YAML included, is None.
 
-What it reads: one document of block mappings and sequences; keys of a few words, or in quotes;
-plain and quoted scalars on one line; block scalars; ``{}``, ``[]`` and lists of words in brackets;
-comments, where it is plain which item they belong to.  Not here: anchors, aliases, tags, merge
-keys, any other flow collection, other scalars of many lines, ``? `` keys, directives, tabs, line
-breaks other than ``\\n``.
+What it reads: documents of block mappings and sequences, with ``---`` between them; keys of a few
+words, or in quotes; plain and quoted scalars on one line; block scalars; ``{}``, ``[]`` and lists of
+words in brackets; comments, where it is plain which item they belong to.  Not here: anchors, aliases,
+tags, merge keys, any other flow collection, other scalars of many lines, ``? `` keys, directives, tabs,
+line breaks other than ``\\n``.
 """
 
 from __future__ import annotations
@@ -70,8 +70,57 @@ def scan(text: str, comments: bool) -> Document | None:
     """
     if not _is_printable(text):
         return None
-    wanted = comments and "#" in text
     document = Document(text, "yaml")
+    whole = text if text[-1:] == "\n" else text + "\n"
+    begin = 0
+    block = ""  # the last one that was read, to the end of its document
+    size = 0
+    for end in _document_ends(whole):
+        stop = _body_end(whole, begin, end, block) if block and end <= len(text) else end
+        if not _read(document, whole, begin, stop, comments and "#" in text):
+            return None
+        part = document.parts[-1]
+        if stop < end:
+            if part.block is not None:
+                return None
+            part.block = (stop, stop + size)
+            part.end = end
+        elif part.block is not None and end <= len(text) and not whole[part.block[1] : end].strip("\n"):
+            block = whole[part.block[0] : end]
+            size = part.block[1] - part.block[0]
+        begin = end
+    return document
+
+
+def _body_end(text: str, begin: int, end: int, block: str) -> int:
+    """Where a document's own lines end if the given ``sops`` block follows, else its end.
+
+    Every document of a stream has the same block, which need not be read again.
+    """
+    stop = end - len(block)
+    if stop > begin and text.startswith("\n" + block, stop - 1):
+        body = text[begin:stop].rstrip(" \n")
+        last = body[body.rfind("\n") + 1 :].lstrip(" ")
+        if last not in ("", "---") and not last.startswith("#"):
+            return stop
+    return end
+
+
+def _document_ends(text: str) -> list[int]:
+    """Where each document of a stream ends: before the ``---`` of the next one, or with the text."""
+    ends = []
+    if "\n---\n" in text:
+        ends = [found.start() for found in re.finditer(r"^---\n", text, re.M)]
+        if re.fullmatch(r"(?>(?:\ *(?:#.*)?\n)*)", text[: ends[0]]):
+            del ends[0]  # only comments before it
+    return [*ends, len(text)]
+
+
+def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> bool:
+    """Add one document, ``text[begin:end]``, which ends with a line break; False if it is not of the kind.
+
+    ``text`` may have one line break more at its end than the document's own.
+    """
     resolve, new = goyaml.resolve, object.__new__
     leaves, shape = document.leaves, document.shape
     part = Part(-1)
@@ -91,8 +140,9 @@ def scan(text: str, comments: bool) -> Document | None:
     # The comment lines since the last item: where, and at which column; empty lines are at -1.
     gap: list[tuple[int, int, int]] = []
 
-    at = 0
-    lines = _LINE.finditer(text if text[-1:] == "\n" else text + "\n")
+    at = begin
+    own_end = len(document.text)
+    lines = _LINE.finditer(text, begin, end)
     for lead, key, colon, rest, deep in map(_groups, lines, repeat("")):
         start = at + len(lead) + len(key) + len(colon)
         if lead != pad or (not key) is in_map:
@@ -106,7 +156,7 @@ def scan(text: str, comments: bool) -> Document | None:
                 if rest == "---" and not lead and part.start < 0 and not gap:
                     part.start = at
                 elif rest and rest[0] != "#":
-                    return None
+                    return False
                 elif wanted:
                     gap.append((start + 1, start + len(rest), place if rest else -1))
                     pad = _NEVER
@@ -117,18 +167,20 @@ def scan(text: str, comments: bool) -> Document | None:
             ended = None
             if scope is None:
                 if dashes:
-                    return None
+                    return False
                 if part.start < 0:
                     part.start = at + place
                 part.root = "map"
                 part.indent = column = place
+                if begin and any(indent < 0 for _, _, indent in gap):
+                    return False  # perhaps comments of the document before
                 scope = Scope(None, None, (), "", {})
                 document.trees.append(scope.node)
                 shape.append("%")
                 near = in_map = True
             elif pending >= 0 and (place > column or (place == column and dashes and in_map)):
                 if in_block and not stack and dashes:
-                    return None
+                    return False
                 stack.append((scope, in_map, column))
                 near = in_map
                 in_map = not dashes
@@ -137,7 +189,7 @@ def scan(text: str, comments: bool) -> Document | None:
             else:
                 if pending >= 0:
                     if in_block and not stack:
-                        return None
+                        return False
                     leaves.append(_null(scope, step, pending, shape))
                 near = in_map is not bool(dashes)
                 if place < column:
@@ -145,14 +197,14 @@ def scan(text: str, comments: bool) -> Document | None:
                     ended = None if in_block else (scope, column)
                 while column > place or (column == place and not in_map and not dashes):
                     if not stack:
-                        return None
+                        return False
                     shape.append("}")
                     scope, in_map, column = stack.pop()
                 if column != place or in_map is bool(dashes):
-                    return None
+                    return False
                 if in_block and not stack:
                     if not _close(document, leaves, shape, scope.node):
-                        return None
+                        return False
                     leaves, shape = document.leaves, document.shape
                     in_block = False
             pending = -1
@@ -160,7 +212,7 @@ def scan(text: str, comments: bool) -> Document | None:
                 if not in_block:
                     step = len(scope.node) if dashes else key[1:-1] if key < "A" else key
                     if not _place(document, gap, scope, step, column, near, ended):
-                        return None
+                        return False
                 gap.clear()
 
             # What the line opens: `- - key:`.
@@ -178,7 +230,7 @@ def scan(text: str, comments: bool) -> Document | None:
                     scope = _open(scope, len(scope.node), True, shape)
                     in_map = True
             if len(stack) > _DEPTH:
-                return None
+                return False
             node = scope.node
             pad = " " * column if in_map else " " * column + "- "
         at = start + len(rest) + 1
@@ -187,19 +239,19 @@ def scan(text: str, comments: bool) -> Document | None:
             if key < "A":
                 key = key[1:-1]
                 if key == "sops" and not stack:
-                    return None
+                    return False
             elif key in _KEYS:
                 if key != "sops":
-                    return None
+                    return False
                 if not stack:
                     if part.block is not None or rest[:1] not in ("", "#"):
-                        return None
+                        return False
                     block = start - len(colon) - len(key)
                     part.block = (block, block)
                     leaves, shape = [], []
                     in_block = True
             if key in node:
-                return None
+                return False
             step = key
         else:
             step = len(node)
@@ -217,24 +269,24 @@ def scan(text: str, comments: bool) -> Document | None:
             if rest[-1] in " :" or ": " in rest or " #" in rest:
                 found = re.match(_PLAIN_SCALAR, rest)
                 if found is None:
-                    return None
+                    return False
                 value = found.group(1)
             size = len(value)
             if first in _TEXT or (first in "FNTfnt" and value not in _WORDS):
                 data = value.encode()
             elif first == "-" and value[1:2] in ("", " "):
-                return None
+                return False
             else:
                 try:
                     type, data = resolve(value, None, True)
                 except ParseError:
-                    return None
+                    return False
         elif not first or first == "#":
             if wanted and not key:
-                return None  # go-yaml moves the comments around a bare dash
+                return False  # go-yaml moves the comments around a bare dash
             if wanted and first:
                 if in_block:
-                    return None
+                    return False
                 _inline(document, scope, step, start, rest, 0)
             pending = start - len(colon) + 1 if key else start - len(lead) + lead.rfind("-") + 1
             pad = _NEVER
@@ -242,12 +294,12 @@ def scan(text: str, comments: bool) -> Document | None:
         elif first == "[" or first == "{":
             found = re.match(_FLOW, rest)
             if found is None or (in_block and len(rest) > 2):
-                return None
+                return False
             size = found.end()
             flow = Flow(start, len(leaves))
             inside = _open(scope, step, first == "{", shape)
             if size > 2 and not _items(inside, start, found.group(), leaves, shape):
-                return None
+                return False
             shape.append("}")
             flow.end = start + size
             flow.last = len(leaves)
@@ -260,14 +312,14 @@ def scan(text: str, comments: bool) -> Document | None:
                     _inline(document, scope, step, start, rest, size)
             continue
         else:
-            string = _block(rest, len(deep)) if len(deep) > column and at <= len(text) else _quoted(rest)
+            string = _block(rest, len(deep)) if len(deep) > column and at <= own_end else _quoted(rest)
             if string is None:
-                return None
+                return False
             style = first
             size, data = string
         if wanted and rest.find("#", size) >= 0:
             if in_block:
-                return None
+                return False
             _inline(document, scope, step, start, rest, size)
         if key:
             node[key] = None
@@ -287,22 +339,24 @@ def scan(text: str, comments: bool) -> Document | None:
         leaves.append(leaf)
 
     if scope is None:
-        return None
+        return False
     if pending >= 0:
         if in_block and not stack:
-            return None
+            return False
         leaves.append(_null(scope, step, pending, shape))
     if stack and gap and gap[0][2] >= 0:
-        return None
+        return False
+    if end < own_end and any(indent >= 0 for _, _, indent in gap):
+        return False  # perhaps comments of the document after
     while stack:
         shape.append("}")
         scope = stack.pop()[0]
-    if in_block and (text[-1:] != "\n" or not _close(document, leaves, shape, scope.node)):
-        return None
+    if in_block and (end > own_end or not _close(document, leaves, shape, scope.node)):
+        return False
     if not _place(document, gap, scope, None, part.indent, True, None):
-        return None
-    part.end = len(text)
-    return document
+        return False
+    part.end = min(end, own_end)
+    return True
 
 
 def _is_printable(text: str) -> bool:
@@ -402,7 +456,7 @@ def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[
     last = next(token for token in reversed(shape) if token != "}")
     if not leaves or last[0] in "{[":
         return False
-    close_block(document, document.parts[0], leaves, root)
+    close_block(document, document.parts[-1], leaves, root)
     return True
 
 

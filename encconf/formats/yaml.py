@@ -14,7 +14,7 @@ from encconf.formats.yaml_text import comment, double, literal, plain, region, s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Document, Leaf
+    from encconf.document import Document, Edit, Leaf
     from encconf.formats import Prepared
 
 SEALS_EMPTY = False
@@ -48,13 +48,20 @@ def _read(text: str, comments: bool, any_keys: bool) -> Document:
 
 
 def prepare(document: Document, chosen: bytearray) -> Prepared | None:
-    """Write out the aliases that sops could not read back; see `yaml_alias.prepare`."""
+    """Write out what sops could not read back; see `yaml_alias.prepare` and `yaml_lost`."""
     text = document.text
-    if text.endswith(("\n", "\r")) and "*" not in text and "\\/" not in text:
+    moved: list[Edit] = []
+    if "#" in text and not document.comments:  # a rule that looks at comments takes them where they are
+        from encconf.formats import yaml_lost
+
+        if yaml_lost.may_lose(text):
+            moved = yaml_lost.moves(scan(text, comments=True))
+    plain = text.endswith(("\n", "\r")) and not document.merges and "*" not in text and "\\/" not in text
+    if plain and not moved:
         return None  # nothing of what it looks for, and it takes time to import
     from encconf.formats import yaml_alias
 
-    return yaml_alias.prepare(document, chosen)
+    return yaml_alias.prepare(document, chosen, moved)
 
 
 def settle(document: Document) -> None:

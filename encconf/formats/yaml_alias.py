@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf.document import Leaf, splice
 from encconf.formats import Prepared
-from encconf.formats.yaml_events import Unfolded, refuse_slash
+from encconf.formats.yaml_events import Unfolded, refuse_merges, refuse_slash
 from encconf.formats.yaml_text import (
     ALIAS,
     BREAK,
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from encconf.document import Document, Edit
 
 
-def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepared | None:
     """Write out the aliases that sops could not read back, and add a missing last line break.
 
     sops expands an alias when it reads, and would look for each copy's ciphertext under the copy's
     own path.  So an alias to a collection that holds an encrypted value, here or at its anchor,
     becomes a collection of its own, in flow style; so does one to an encrypted scalar whose copy
-    is not encrypted.
+    is not encrypted.  ``moved`` are the edits that move comments.
     """
+    refuse_merges(document)
     text = document.text
     sealed_leaves = {
         id(leaf)
@@ -59,26 +60,41 @@ def prepare(document: Document, chosen: bytearray) -> Prepared | None:
     for start in touched:
         copies = unfolded[start]
         edits.append((start, copies[0].end, _flow_text(copies)))
+    edits += [
+        (start, end, double(key))
+        for key, start, end, leaf in document.alias_keys
+        if id(leaf) in sealed_leaves or _origin(leaf) in sealed_leaves
+    ]
     part = document.parts[-1]
     added = ""
+    last = document.leaves[-1] if document.leaves else None
+    is_block = last is not None and last.style in (LITERAL, FOLDED)
     if part.close is None and part.end == len(text) and text and text[-1] not in BREAK:
         added = newline_of(text)
-        last = document.leaves[-1] if document.leaves else None
-        if last is not None and last.style in (LITERAL, FOLDED) and last.end == len(text) and last.data:
+        if last is not None and is_block and last.end < len(text) and not text[last.end :].strip(" "):
+            # With a break behind them, the blanks would become a line of the value.
+            edits.append((last.end, len(text), ""))
+            added = ""
+        elif last is not None and is_block and last.end == len(text):
             # The added break must not become part of the value.
             start = region(document, last)[0]
             header = block_header(text, last)[0]
             at = header.start(2)
             chomped = header.group(2).strip("+-") + "-"
-            edits.append((start, len(text), text[start:at] + chomped + text[header.end(2) :]))
-    if not edits and not added:
+            respelled = text[start:at] + chomped + text[header.end(2) :]
+            if not (last.data or b"").strip(b"\n"):  # only blank lines
+                respelled = text[start : last.start] + _word(last)
+            edits.append((start, len(text), respelled))
+    if not edits and not moved and not added:
         return None
     originals: dict[int, str] = {}
     shift = 0
-    for start, end, new in sorted(edits):
-        originals[start + shift] = text[start:end]
+    for edit in sorted([*edits, *moved]):
+        start, end, new = edit
+        if edit not in moved:
+            originals[start + shift] = text[start:end]
         shift += len(new) - (end - start)
-    return Prepared(splice(text, edits) + added, originals)
+    return Prepared(splice(text, [*edits, *moved]) + added, originals)
 
 
 def _origin(leaf: Leaf) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Document, splice
+from encconf.document import LAYOUT, Document, splice
 from encconf.formats import goyaml
 from encconf.formats.yaml_text import (
     BREAK,
@@ -87,7 +87,7 @@ def close_block(
 
 
 def render_block(block: Mapping[str, object]) -> str:
-    """Spell the ``sops`` mapping in block style, indented by four as sops does."""
+    """Spell the ``sops`` mapping in block style, as sops does: indented to the next multiple of four."""
     lines = ["sops:"]
     _render(block, 4, lines)
     return "\n".join(lines) + "\n"
@@ -114,7 +114,7 @@ def _render_item(head: str, item: object, indent: int, lines: list[str]) -> None
             lines.append(f"{head} {'{}' if isinstance(item, dict) else '[]'}")
             return
         lines.append(head)
-        _render(item, indent + 4, lines)
+        _render(item, _deeper(indent), lines)
     elif isinstance(item, bool):
         lines.append(f"{head} {'true' if item else 'false'}")
     elif item is None:
@@ -125,9 +125,13 @@ def _render_item(head: str, item: object, indent: int, lines: list[str]) -> None
         value = str(item)
         if "\n" in value and fits_block(value):
             lines.append(f"{head} |{chomping(value)}")
-            lines.extend(block_lines(value, indent + 4, "\n")[:-1].split("\n"))
+            lines.extend(block_lines(value, _deeper(indent), "\n")[:-1].split("\n"))
         else:
             lines.append(f"{head} {_quoted(value)}")
+
+
+def _deeper(indent: int) -> int:
+    return indent + 4 - indent % 4  # below a dash it is less than four away
 
 
 def _quoted(value: str) -> str:
@@ -213,6 +217,8 @@ def attach(document: Document, block_text: str) -> list[Edit]:
     newline = newline_of(text)
     edits: list[Edit] = []
     for part in document.parts:
+        if part is not document.parts[0] and LAYOUT in block_text:
+            block_text = amend(block_text, {LAYOUT: None})  # it is read from the first document only
         if part.close is not None:
             if part.block is not None:
                 edits.append((*part.block, _flow_block(block_text)))
@@ -239,9 +245,8 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
     """Add the block as the last member of a flow mapping, never behind a comment."""
     text = document.text
     assert part.close is not None
-    ends = [leaf.end for leaf in document.leaves if part.start <= leaf.start < part.close]
-    ends += [flow.end for flow in document.flows if part.start <= flow.start and flow.end <= part.close]
-    tail = text[max(ends, default=part.start) : part.close]
+    last = _last_end(document, part, part.close)
+    tail = text[last : part.close]
     if "#" not in tail:
         body = text[part.start : part.close].rstrip()
         at = part.start + len(body)
@@ -252,7 +257,7 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
     before = _COMMENT.sub("", tail).rstrip()
     if before.endswith(","):
         return part.close, part.close, f"{block} ,"
-    return part.close, part.close, f", {block}" if ends or ":" in before else block
+    return part.close, part.close, f", {block}" if last > part.start or ":" in before else block
 
 
 def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
@@ -286,6 +291,7 @@ def _flow_block(block_text: str) -> str:
     return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)
 
 
+_BLANK_LINE = re.compile(rf"[ \t]*(?:\r\n|[{BREAK}])")
 _MARKER = re.compile(r"^---(?=\s|\Z)", re.M)
 
 
@@ -299,7 +305,7 @@ def detach(document: Document) -> list[Edit]:
         if part.block is None:
             continue
         if part.close is not None:
-            edits.append(_detach_flow(document.text, part, *part.block))
+            edits.append(_detach_flow(document, part, *part.block))
         else:
             start, end = _block_lines_of(document.text, *part.block)
             gone = not tree and part is document.parts[0] and not _MARKER.search(document.text, 0, start)
@@ -307,13 +313,29 @@ def detach(document: Document) -> list[Edit]:
     return edits
 
 
-def _detach_flow(text: str, part: Part, start: int, end: int) -> Edit:
+def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
+    """Remove the block from a mapping in braces, with one comma, and with its line if it was alone."""
+    text = document.text
     assert part.close is not None
-    if text[end : part.close].strip() == ",":
-        behind = text.index(",", end) + 1
-        return start if text[end] == " " else start - (text[start - 1] == " "), behind, ""
-    before = re.search(r",[ \t]*\Z", text[part.start : start])
-    if before is not None:
-        return part.start + before.start(), end, ""
-    after = re.compile(r"\s*,\s*").match(text, end)
-    return start, after.end() if after else end, ""
+    comma = re.compile(r"\s*,").match(text, end)
+    if comma is None or comma.end() > part.close:
+        last = _last_end(document, part, start)
+        found = re.search(r",\s*\Z", text[last:start])
+        at = last + found.start() if found else start
+        return start if _COMMENT.search(text, max(last, line_start(text, at)), at) else at, end, ""
+    behind = comma.end()
+    line = line_start(text, start)
+    below = _BLANK_LINE.match(text, behind)
+    if below and not text[line:start].strip():
+        return line, below.end(), ""
+    if text[behind : part.close].strip():
+        after = re.compile(r"\s*").match(text, behind)
+        return start, after.end() if after else behind, ""
+    return start - (text[start - 1] == " "), behind, ""  # a last member with a comma has a blank before it
+
+
+def _last_end(document: Document, part: Part, before: int) -> int:
+    """Where the last value before an offset ends, in a document in braces."""
+    ends = [leaf.end for leaf in document.leaves if part.start <= leaf.start < before]
+    ends += [flow.end for flow in document.flows if part.start <= flow.start and flow.end <= before]
+    return max(ends, default=part.start)

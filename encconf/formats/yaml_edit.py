@@ -73,6 +73,7 @@ def drop(text: str, path: Path) -> str:
     if parent.flow:
         return splice(text, [take(text, parent, at)])
     items = parent.items
+    _refuse_odd(items[at])
     if len(items) == 1:
         empty: Plain = {} if parent.kind == "map" else []
         if len(chain) == 2:
@@ -97,9 +98,12 @@ def drop(text: str, path: Path) -> str:
 def _replace(text: str, root: Node, chain: list[Node], item: Item, new: Plain) -> Edit:
     """Put a value in the place of an item's."""
     node, parent = chain[-1], chain[-2]
+    _refuse_odd(item)
     style = _Style(text, root)
     if parent.flow:
-        return _value_start(node), node.end, _word(new, node.style, True) if not _is_full(new) else _flow(new)
+        word = _flow(new) if _is_full(new) else _word(new, node.style, True)
+        is_bare = isinstance(item.key, str) and text[item.after - 1] != ":"  # `{key}`
+        return _value_start(node), node.end, f": {word}" if is_bare else word
     column = _column(text, item.start)
     if not _is_full(new) and node.kind == "leaf" and node.end > node.value and not _block(node):
         return _value_start(node), node.end, _word(new, node.style, False)
@@ -145,6 +149,17 @@ def _insert(text: str, end: int, lines: list[str], newline: str) -> Edit:
 def _value_start(node: Node) -> int:
     """Behind an anchor, in place of a tag: the new value may be of another type."""
     return node.value if node.shared else node.start
+
+
+_ODD = -1  # where the colon or the dash of an item that cannot be changed is
+
+
+def _refuse_odd(item: Item) -> None:
+    if item.after == _ODD:
+        raise EmitError(
+            "the place is laid out in a way that cannot be changed here",
+            hint="change it with: encconf edit FILE",
+        )
 
 
 def _block(node: Node) -> bool:
@@ -282,7 +297,7 @@ def _flow(value: Plain) -> str:
 def compose(text: str) -> Node:
     """The first document's values with their places.
 
-    Raises ParseError, and EmitError for layouts that cannot be changed (``? key`` without a value).
+    Raises ParseError.
     """
     end = len(text)
     try:
@@ -298,6 +313,7 @@ def _compose(text: str, *, pure: bool) -> Node:
     bom = 1 if text[:1] == "\ufeff" else 0
     stack: list[Node] = []
     key: tuple[str, int, int] | None = None
+    anchored: dict[str, str] = {}
     for event in yaml_events.parse(text, pure):
         name = type(event).__name__
         if name in ("StreamStartEvent", "DocumentStartEvent"):
@@ -312,8 +328,10 @@ def _compose(text: str, *, pure: bool) -> Node:
             break
         start, end = event.start_mark.index + bom, event.end_mark.index + bom
         inside = stack[-1] if stack else None
+        if name == "ScalarEvent" and event.anchor is not None:
+            anchored[event.anchor] = event.value
         if inside is not None and inside.kind == "map" and key is None:
-            key = (event.value, start, end)
+            key = (event.value if name == "ScalarEvent" else anchored[event.anchor], start, end)
             continue
         if name == "ScalarEvent":
             node = _scalar(text, event, start, end)
@@ -356,21 +374,13 @@ def _item(text: str, inside: Node, key: tuple[str, int, int] | None, node: Node)
             start = text.index("?", begin)
         elif before:
             colon = None
-        if colon is None:
-            raise EmitError(
-                "the place is laid out in a way that cannot be changed here",
-                hint="change it with: encconf edit FILE",
-            )
-        return Item(name, start, colon.end(), node)
+        if colon is None and inside.flow:
+            return Item(name, start, end, Node("leaf", end, end=end))
+        return Item(name, start, colon.end() if colon else _ODD, node)
     number = len(inside.items)
     if inside.flow:
         return Item(number, node.start, node.start, node)
     at = inside.start if not inside.items else inside.items[-1].node.end
     skipped = yaml_events.SKIP.match(text, at)
     dash = skipped.end() if skipped else at
-    if text[dash : dash + 1] != "-":
-        raise EmitError(
-            "the place is laid out in a way that cannot be changed here",
-            hint="change it with: encconf edit FILE",
-        )
-    return Item(number, dash, dash + 1, node)
+    return Item(number, dash, dash + 1 if text[dash : dash + 1] == "-" else _ODD, node)

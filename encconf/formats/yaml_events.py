@@ -191,7 +191,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     block_start = -1  # offset of the `sops` key while inside the block
 
     # Without its mark: one parser counts it as a character, the other doesn't.
-    for event in parse(text[bom:], pure):
+    for event in _with_marks(text[bom:], pure):
         kind = event.__class__
         if place_comments:
             events.append(event)
@@ -209,19 +209,17 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     raise _error(text, start, "what stands in front of the value cannot be told from it")
             if in_map and key is None:
                 if style == PLAIN or tag is not None:
-                    found = _resolve(text, start, value, tag, style == PLAIN)[0]
-                    if found != "str" and not any_keys:
-                        raise _error(
-                            text,
-                            start,
-                            f"a key is {_article(found)}, not a string",
-                            hint="put the key in quotes: sops stores string keys only",
-                        )
+                    value = _key(text, start, value, tag, style == PLAIN, any_keys)
                 if style == DOUBLE and "\\/" in text[start:end]:
                     refuse_slash(text, start, end)
                 if value in node:
                     raise _error(text, start, "the same key stands twice in one mapping")
                 key = value
+                if event.anchor is not None:
+                    named = Leaf(scope, key, start, end, style, "str", key.encode(), note)  # type: ignore[arg-type]
+                    anchors[event.anchor] = _Anchor(named, None)
+                if part.indent < 0:
+                    part.indent = _key_column(text, note.start if note else start)
                 if place_comments:
                     step_at[len(events) - 1] = key
                 if key == "<<" and style == PLAIN:
@@ -292,7 +290,10 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     )
                 inner = Scope(None, None, (), "", new)
                 part.root = "map"
-                part.indent = start - max(line_start(text, start), bom if start < 2 else 0)
+                if event.anchor is None and event.tag is None:
+                    part.indent = _key_column(text, start)
+                else:
+                    part.indent = -1  # known when its first key comes
                 document.trees.append(new)  # type: ignore[arg-type]
             elif in_map:
                 assert key is not None
@@ -368,8 +369,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
         elif kind is AliasEvent:
             start = event.start_mark.index + bom
             end = event.end_mark.index + bom
-            if in_map and key is None:
-                raise _error(text, start, "a key is an alias, not a string")
             target = anchors.get(event.anchor)
             if target is None or scope is None:
                 raise _error(text, start, "an alias has no anchor before it")
@@ -378,6 +377,13 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             aliased_size += target.size
             if aliased_size > MAX_ALIASED_SIZE:
                 raise LimitError(f"aliases stand for more than {MAX_ALIASED_SIZE >> 20} MiB of values")
+            if in_map and key is None:
+                key = _alias_key(document, target, start, end)
+                if key in node:
+                    raise _error(text, start, "the same key stands twice in one mapping")
+                if place_comments:
+                    step_at[len(events) - 1] = key
+                continue
             style = FLOW_ALIAS if flow else ALIAS
             step: str | int = key if in_map and key is not None else len(node)
             if place_comments and not in_map:
@@ -437,11 +443,85 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
         if part.end < 0:
             part.end = following
         following = part.start
-    if text.find("\ufeff", 1) >= 0 and re.search(r"(?m)^\ufeff", text[1:]):
-        raise ParseError("a byte order mark stands inside the stream: sops cannot read it")
     if place_comments:
         _place_comments(document, events, scope_at, step_at)
     return document
+
+
+def _with_marks(text: str, pure: bool) -> Iterator[Any]:
+    """The events of a stream in which a byte order mark is a character like any, as to go-yaml.
+
+    The parsers leave out one that begins a line.
+    """
+    if "\n\ufeff" not in text and "\r\ufeff" not in text:
+        yield from parse(text, pure)
+        return
+    other = next(sign for sign in map(chr, range(0xE000, 0xF8FF)) if sign not in text)
+    for event in parse(text.replace("\ufeff", other), pure):
+        value = getattr(event, "value", None)
+        if value is not None and other in value:
+            event.value = value.replace(other, "\ufeff")
+        yield event
+
+
+def _key(text: str, start: int, value: str, tag: str | None, plain: bool, any_keys: bool) -> str:
+    """A key as sops has it: a string, whatever its tag; with ``any_keys``, others by their spelling."""
+    found, data = _resolve(text, start, value, tag, plain)
+    if any_keys and found != "str":
+        return value
+    if found != "str" or data is None:
+        raise _error(
+            text,
+            start,
+            f"a key is {_article(found)}, not a string",
+            hint="put the key in quotes: sops stores string keys only",
+        )
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise _error(text, start, "a key is not UTF-8 text", hint="give it another name") from None
+
+
+def _key_column(text: str, start: int) -> int:
+    """The column of a block mapping, by where its first key begins."""
+    line = line_start(text, start)
+    if line == 0 and text[:1] == "\ufeff" and start > 0:
+        line = 1
+    before = text[line:start]
+    return before.index("?") if before.strip() == "?" else len(before)
+
+
+def _alias_key(document: Document, target: _Anchor, start: int, end: int) -> str:
+    """The key that an alias stands for."""
+    leaf = target.leaf
+    if leaf is None or leaf.type != "str" or leaf.data is None:
+        raise _error(document.text, start, "a key is an alias for something else than a string")
+    key = leaf.data.decode("utf-8", "replace")
+    document.alias_keys.append((key, start, end, leaf))
+    return key
+
+
+def refuse_merges(document: Document) -> None:
+    """Refuse merge keys that sops refuses: of the first document, where the value is not of mappings."""
+    if not document.merges:
+        return
+    aliased = {id(leaf.note.root.node) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}
+    for scope in document.merges:
+        root = scope
+        while root.parent is not None:
+            root = root.parent
+        value = scope.node["<<"]
+        items = value if isinstance(value, list) else [value]
+        fits = all(isinstance(item, dict) for item in items) and id(items) not in aliased
+        if root.node is document.trees[0] and not fits:
+            inside = [leaf for leaf in document.leaves if leaf.scope.node is value]
+            own = [leaf for leaf in document.leaves if leaf.scope is scope and leaf.step == "<<"]
+            raise _error(
+                document.text,
+                next((leaf.start for leaf in [*inside, *own]), 0),
+                "the merge key << takes a mapping or a list of mappings",
+                hint="put the key in quotes if it is a name like any",
+            )
 
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

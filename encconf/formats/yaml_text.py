@@ -6,13 +6,14 @@ Spans and styles are those that `yaml_events` and `lines` find.  Nothing here pa
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 from encconf.errors import DecryptError, ParseError
 from encconf.formats import goyaml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Document, Edit, Leaf
+    from encconf.document import Document, Edit, Leaf, Part
 
 
 BREAK = "\r\n\x85\u2028\u2029"
@@ -127,8 +128,9 @@ def region(document: Document, leaf: Leaf) -> tuple[int, int]:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in a leaf's place: quotes stay quotes, block headers stay.
+    """Put an ``ENC[…]`` text in a leaf's place: quotes stay quotes, a block scalar stays one.
 
+    Its header says that no line break ends the value: to most readers one that does is no ciphertext.
     ``was_plain`` says that this value's ciphertext was a plain scalar before: it stays one if
     decrypting a plain one gives the same text, so that only changed values change their lines.
     """
@@ -157,16 +159,21 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
         return start, end, f'{kept}"{enc}"'
     if style == SINGLE:
         return start, end, f"{kept}'{enc}'"
-    _, content, newline = block_header(text, leaf)
+    header, content, newline = block_header(text, leaf)
     end = content_end(text, leaf)
     indent = _content_indent(text, leaf, content)
     if indent is None:  # only blank lines: nothing shows how far they are indented
         return start, end, f'{kept}"{enc}"{newline}'
-    head = text[leaf.start : content]
+    head = _chomped(text, leaf, header, "-") + text[header.end(2) : content]
     if not head.endswith(tuple(BREAK)):
         head += newline
     tail = newline if text[end - 1 : end] in BREAK else ""
     return start, end, f"{kept}{head}{' ' * indent}{enc}{tail}"
+
+
+def _chomped(text: str, leaf: Leaf, header: re.Match[str], indicator: str) -> str:
+    """The first characters of a block scalar's header, with another chomping indicator."""
+    return text[leaf.start : header.start(2)] + header.group(2).strip("-+") + indicator
 
 
 def _is_type_tag(tag: str) -> bool:
@@ -201,7 +208,9 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     if style == DOUBLE:
         return start, end, double(value)
     if "\n" in value and style == PLAIN and _BLANK_REST.match(text, end) and fits_block(value):
-        return start, end, _as_block(document, leaf, value)
+        indent = _block_column(document, leaf)
+        if _has_room(document, end, indent, value):
+            return start, end, _as_block(document, leaf, value)
     return start, end, plain(value, flow=style != PLAIN, tagged=tagged)
 
 
@@ -224,15 +233,24 @@ def scalar(type: str, data: bytes | None) -> str:
     if type == "bool":
         return "true" if word[:1] in ("T", "t", "1") else "false"
     if type == "float":
-        special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)
-        if special is not None:
-            return special
-        # `3` would come back as an integer (sops writes it so and loses the type), and so would more
-        # digits than an integer of sops has, by readers whose integers have any number of them.
-        return word if "." in word and _means(word, "float", data) else word + ".0"
+        return word if "." in word and _means(word, "float", data) else _float(data)
     if type == "str":
         return plain(word, flow=True)
     return word
+
+
+def _float(data: bytes) -> str:
+    """A float whose own digits are not its spelling in YAML."""
+    try:
+        number = goyaml.parse("float", data)
+    except ValueError:
+        raise DecryptError("a value is not of the type it says it is (float)") from None
+    assert isinstance(number, float)
+    word = goyaml.format_float(number).decode()
+    special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)
+    # `3` would come back as an integer (sops writes it so and loses the type), and so would more
+    # digits than an integer of sops has, by readers whose integers have any number of them.
+    return special or (word if "." in word else word + ".0")
 
 
 def _means(word: str, type: str, data: bytes) -> bool:
@@ -243,14 +261,37 @@ def _means(word: str, type: str, data: bytes) -> bool:
         return False
 
 
-_YAML_1_1 = frozenset(
-    ["=", "<<"]
-    + [
-        spelled
-        for word in ("yes", "no", "on", "off", "y", "n")
-        for spelled in (word, word.title(), word.upper())
-    ]
+# Plain scalars that are strings to go-yaml and something else to a reader of another YAML: to PyYAML
+# and libyaml's other users (1.1), ruamel.yaml (1.2) or Ruby.  Compiled when first used.
+_WORDS = frozenset(
+    ["=", "<<", "y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", "-.inf", ".nan"]
 )
+_FIRST = frozenset("+-.0123456789")
+_NUMBER_OR_DATE = r"""(?x)
+    [-+]?(?: 0b[01_,]+ | 0o[0-7_]+ | 0x[0-9a-fA-F_,]+ | [0-9_,]+
+           | [0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?
+           | [0-9][0-9_,]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?
+           | \.[0-9_]+(?:[eE][-+]?[0-9]+)? | \.[eE][-+][0-9]+ )
+  | -?[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}
+    (?:(?:[Tt]|\ +)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:\ *(?:Z|[-+][0-9]{1,2}(?::?[0-9]{2})?))?)?"""
+
+
+def _is_ambiguous(value: str) -> bool:
+    """Whether a plain scalar is a string to some readers and something else to others."""
+    if len(value) < 6 and value.lower() in _WORDS:
+        return True
+    if value[0] not in _FIRST:
+        return value[0] == ":"  # a symbol, to Ruby
+    if value.count(".") > 1:
+        return False  # an address or a version: most that begin with a digit
+    return re.fullmatch(_NUMBER_OR_DATE, value) is not None
+
+
+def _is_string(value: str) -> bool:
+    """Whether a plain scalar is a string to every reader."""
+    return not _is_ambiguous(value) and _means(value, "str", value.encode())
+
+
 _INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`")
 
 
@@ -262,11 +303,9 @@ def _plain_fits(value: str, flow: bool, tagged: bool) -> bool:
         return False
     if ": " in value or " #" in value or value[-1] == ":" or value.startswith(("---", "...")):
         return False
-    if flow and any(char in value for char in ",[]{}?"):
+    if flow and any(char in value for char in ",[]{}?:"):
         return False
-    if tagged:
-        return True
-    return value not in _YAML_1_1 and _means(value, "str", value.encode())
+    return tagged or _is_string(value)
 
 
 def plain(value: str, *, flow: bool = False, tagged: bool = False) -> str:
@@ -274,7 +313,7 @@ def plain(value: str, *, flow: bool = False, tagged: bool = False) -> str:
     if _plain_fits(value, flow, tagged):
         return value
     # go-yaml puts what would be of another type in double quotes, and what has odd signs in single ones.
-    if not value or not value.isprintable() or value in _YAML_1_1 or not _means(value, "str", value.encode()):
+    if not value or not value.isprintable() or not _is_string(value):
         return double(value)
     return single(value)
 
@@ -358,8 +397,9 @@ def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
     head = ""
     # `+` keeps whatever blank lines follow, none included.
     if kept != natural and not (kept == "+" and value.endswith("\n")):
-        at = leaf.start + 1
-        head = text[leaf.start : at] + indicator.strip("-+") + natural + text[at + len(indicator) : content]
+        if natural == "+" and _below(document, end)[0]:
+            return leaf.start, end, double(value) + newline
+        head = _chomped(text, leaf, header, natural) + text[header.end(2) : content]
         start = leaf.start
     if header.group(1) == FOLDED:
         lines = _folded_lines(value, indent, newline)
@@ -370,20 +410,26 @@ def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
 
 def _folded_lines(value: str, indent: int, newline: str) -> str:
     """One paragraph per line: a break between two text lines needs an empty line after it."""
-    lines = value.removesuffix("\n").split("\n")
+    out: list[str] = []
     pad = " " * indent
-    out = []
-    for index, line in enumerate(lines):
+    below = ""  # the next line that is not empty
+    for line in reversed(value.removesuffix("\n").split("\n")):
+        if line and below and line[0] not in " \t" and below[0] not in " \t":
+            out.append("")
         out.append(pad + line if line else "")
-        if line and line[0] not in " \t" and index + 1 < len(lines):
-            following = next((later for later in lines[index + 1 :] if later), "")
-            if following and following[0] not in " \t":
-                out.append("")
-    return newline.join(out) + newline
+        below = line or below
+    return newline.join(reversed(out)) + newline
 
 
 def _as_block(document: Document, leaf: Leaf, value: str) -> str:
     """A multi-line string, sealed as a plain scalar by sops, as the block scalar it was."""
+    newline = _habits(document)[0]
+    body = block_lines(value, _block_column(document, leaf), newline)
+    return f"|{chomping(value)}{newline}{body[: -len(newline)]}"
+
+
+def _block_column(document: Document, leaf: Leaf) -> int:
+    """How far a block scalar's lines are indented in a leaf's place."""
     text = document.text
     line = line_start(text, leaf.start)
     before = text[line : leaf.start]
@@ -395,6 +441,42 @@ def _as_block(document: Document, leaf: Leaf, value: str) -> str:
         skipped = 2 + len(inner) - len(inner.lstrip(" "))
         indent += skipped
         rest = rest[skipped:]
-    newline, step = _habits(document)
-    body = block_lines(value, indent + step, newline)
-    return f"|{chomping(value)}{newline}{body[: -len(newline)]}"
+    return indent + _habits(document)[1]
+
+
+def _has_room(document: Document, end: int, indent: int, value: str) -> bool:
+    """Whether a block scalar can end at an offset without taking in what is below it."""
+    blank, text = _below(document, end)
+    if blank and (chomping(value) == "+" or any("\t" in line or len(line) > indent for line in blank)):
+        return False
+    return not text.startswith(" " * indent)  # a comment
+
+
+def _below(document: Document, end: int) -> tuple[list[str], str]:
+    """The blank lines below an offset once the ``sops`` block has gone, and the line after them."""
+    text = document.text
+    blank: list[str] = []
+    at = end
+    if text[end - 1 : end] not in BREAK:
+        match = NEWLINE.search(text, end)
+        at = match.end() if match else len(text)
+    while at < len(text):
+        match = NEWLINE.search(text, at)
+        stop, following = match.span() if match else (len(text), len(text))
+        line = text[at:stop]
+        if line.strip(" \t"):
+            part = document.parts[bisect_right(document.parts, at, key=_start_of) - 1]
+            if part.block is None or not at <= part.block[0] < stop:
+                return blank, line
+            following = part.block[1]
+            if text[following - 1] not in BREAK:
+                match = NEWLINE.search(text, following)
+                following = match.end() if match else len(text)
+        else:
+            blank.append(line)
+        at = following
+    return blank, ""
+
+
+def _start_of(part: Part) -> int:
+    return part.start

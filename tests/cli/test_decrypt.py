@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml as pyyaml
 from oracle import AgeKey, Sops
 from project import PLAIN, Project
 
@@ -164,3 +166,25 @@ class TestStdout:
         _, err = process.communicate(timeout=60)
         assert process.returncode == 141
         assert err == b""
+
+
+@pytest.mark.parametrize("text", ['{"a":{"b":"c"},"n":[1,"x"]}', '{"a":{"b":"c"},"n":[1,"x"],"t":"22:22"}'])
+def test_a3_json_text_as_yaml(text: str, project: Project, sops: Sops, age_key: AgeKey) -> None:
+    """Where YAML is requested, JSON becomes block YAML as in sops; in its own layout it loses one comma."""
+    meant = json.loads(text)
+    project.write("f", sops.encrypt(text, "json", age=age_key.recipient))
+    project.write("f.yaml", project.path("f").read_text())
+    yaml_out = ["decrypt", "--input-type", "yaml", "--output-type", "yaml", "f"]
+    done = project.run(*yaml_out, environ=age_key.environ())
+    assert done.out == sops.decrypt(project.path("f").read_text(), "yaml")
+    assert pyyaml.safe_load(done.out) == meant
+    own = project.run("decrypt", "f.yaml", environ=age_key.environ()).out
+    assert json.loads(own) == meant
+    project.run("set", "f.yaml", "a.b", "new", environ=age_key.environ())
+    meant["a"]["b"] = "new"
+    assert json.loads(project.run("decrypt", "f.yaml", environ=age_key.environ()).out) == meant
+    assert pyyaml.safe_load(sops.decrypt(project.path("f.yaml").read_text(), "yaml")) == meant
+    own = json.dumps(meant, indent=2) + "\n"
+    project.write("new.json", own)
+    project.run("update", "f.yaml", "--from", "new.json", environ=age_key.environ())
+    assert project.run("decrypt", "f.yaml", environ=age_key.environ()).out == own

@@ -291,6 +291,29 @@ def test_random_texts(seed: int) -> None:
     assert counts[True] > 1200
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_c6_random_streams(seed: int) -> None:
+    """Several documents in a text."""
+    writer = Writer(seed)
+    counts: Counter[bool] = Counter()
+    for _ in range(700):
+        parts = [writer.text() for _ in range(writer.random.choice([2, 2, 3]))]
+        between = writer.random.choice(["---\n", "---\n", "---\n", "---\n", "--- # c\n", "---", "...\n", ""])
+        text = between.join(part if part.endswith("\n") else part + "\n" for part in parts[:-1])
+        text += between + parts[-1]
+        counts.update(check(text, comments) for comments in (False, True))
+        text = writer.damaged(text)
+        counts.update(check(text, comments) for comments in (False, True))
+    assert counts[True] > 40
+
+
+@pytest.mark.parametrize("comments", [False, True])
+def test_c6_streams_are_read_by_lines(comments: bool) -> None:
+    one = "# of the first\n---\na: |+\n  x\n\nl:\n  - b # c\n" if not comments else "---\n# c\na: b # d\n"
+    for text in (one + "---\nb: c\n---\n# c\nd:\n", one + "sops:\n  a: b\n---\nb: c\nsops:\n  a: b\n"):
+        assert check(text, comments)
+
+
 SMALL = [
     "k%d:", "k%d: v", "  k%d: v", "  k%d:", "    k%d: v", "- x", "  - y", "  - k%d: v", "    - z", "# c",
     "  # c", "    # c", "", "  - y # i", "  k%d: # i", "- k%d: v", "  k%d: []", "  k%d: |", "      t",
@@ -368,9 +391,9 @@ def test_what_sops_writes_is_in_the_subset(name: str) -> None:
         "a: 1\n",
         "---\na: 1",
         "# top\n\na: # b\n  - c # d\n  # e\n  - f: |\n      g\n\n  - h\n\n# i\nj: k\n# l\n",
-        f"a:\n    b: {ENC}\n    #{ENC}\n    c: [\"{ENC}\", x]\n",
+        f'a:\n    b: {ENC}\n    #{ENC}\n    c: ["{ENC}", x]\n',
         "a:\n- b: >-\n    folded\n    text\n\n    of two paragraphs\n  c:\n  - d\ne:\n",
-        "a: \"it's\\n\"\nb: 'say \"it''s\"'\n\"c d\": http://e:80/#f\n",
+        'a: "it\'s\\n"\nb: \'say "it\'\'s"\'\n"c d": http://e:80/#f\n',
         "ключ: значение\n",
         "a:\n  b: 1\n  # the last of a\n# the first of c\nc: 1\n",
     ],
@@ -383,7 +406,7 @@ def test_ordinary_texts_are_in_the_subset(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "# c\n", "---\n", "- a\n", "a\n", "a: 1\n---\nb: 1\n", "a: 1\n...\n", "a: 1\na: 2\n",
+        "", "# c\n", "---\n", "- a\n", "a\n", "a: 1\n--- \nb: 1\n", "a: 1\n...\n", "a: 1\na: 2\n",
         "a: &b c\n", "a: *b\n", "a: !b c\n", "<<: {}\n", "? a\n", "true: 1\n", "1: 2\n", "a: b: c\n",
         "a: b\n  c\n", "a: b\n  c: d\n", "a:\n  - b\n c: d\n", "a:\n  b: 1\n   c: 2\n", "a: 'b\n  c'\n",
         "a:\tb\n", "a: b\r\n", "\ufeffa: b\n", "a: \x07\n", "a: \ud800\n", "sops: 1\n", "sops:\n",

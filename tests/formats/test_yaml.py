@@ -292,3 +292,21 @@ def test_merges_of_aliases_stand_in_order() -> None:
     assert tree["e"] == {"x": 1, "y": 2, "z": 3}
     paths = [scope.path for scope in yaml.scan(text).merges]
     assert paths == [("b",), ("b", "c"), ("d",), ("d", "c"), ("e",), ("e", "<<")]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{\n\t"a": 1,\n\t"sops": {"mac": "x"}\n}\n', '{\n\t"a": 1\n}\n'),
+        ('{\n\t"sops": {"mac": "x"},\n\t"a": 1\n}\n', '{\n\t"a": 1\n}\n'),
+        ('{\n\t"a": {},\n\t"sops": {\n\t\t"mac": "x"\n\t},\n}\n', '{\n\t"a": {},\n}\n'),
+        ("{a: 1, sops: {mac: x}, b: 2}\n", "{a: 1, b: 2}\n"),
+        ('{"a": "x, #y",\n  "sops": {"mac": "x"}\n}', '{"a": "x, #y"\n}'),
+        ("{a: 1, # c,\n  sops: {mac: x}\n}\n", "{a: 1, # c,\n  \n}\n"),
+        ('{\n\t"sops": {"mac": "x"}\n}\n', "{\n\t\n}\n"),
+    ],
+)
+def test_a3_a_block_in_braces_goes_with_its_comma_and_line(text: str, left: str) -> None:
+    document = yaml.scan(text)
+    assert splice(text, yaml.detach(document)) == left
+    assert yaml.scan(left).trees == document.trees
