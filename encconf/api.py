@@ -22,6 +22,7 @@ from encconf.errors import (
     EmitError,
     EncconfError,
     InputError,
+    LimitError,
     MacMismatchError,
     UnmergedError,
     UsageError,
@@ -716,8 +717,27 @@ class _Sealer:
         now_chosen = self.selection.choose(final)
         self._check(plain, final, chosen, now_chosen.leaves, [enc for enc, _ in sealed])
         comment_edits = self._seal_comments(plain, final, now_chosen)
-        result = self._with_layout(plain, final, sealed, prepared, comment_edits)
+        result = splice(final.text, comment_edits)
+        if prepared is not None or not self._comes_back(result):
+            result = self._with_layout(plain, final, sealed, prepared, comment_edits)
+            if not self._comes_back(result):
+                raise EmitError(
+                    "the text cannot be encrypted so that it comes back as it is, comments included",
+                    hint="please report the layout or comment that causes this; nothing was written",
+                )
         return self._unless_unchanged(result, len(final.parts))
+
+    def _comes_back(self, result: str) -> bool:
+        """Open a finished text as a reader does; whether that gives the original, to the byte."""
+        _refuse_larger(result)
+        module = self.module
+        document = module.scan(result, comments=True)
+        metadata = Metadata.of(document)
+        opened = Opened(document, metadata, metadata.selection.choose(document), self.data_key)
+        seal.unseal(document, opened.chosen.leaves, self.data_key)
+        opened.check_mac()
+        opened.comments = _open_comments(module, opened, None)
+        return plain_text(opened) == self.original
 
     def _unless_unchanged(self, result: str, parts: int) -> str:
         """The twin itself when nothing differs but the MAC and its date."""
@@ -914,6 +934,17 @@ class _Sealer:
         else:
             enc_layout = self.encrypt("bytes", packed, LAYOUT_AAD)
         return splice(final.text, comment_edits + module.attach(final, self._block(enc_layout)))
+
+
+def _refuse_larger(result: str) -> None:
+    """Refuse to write what is not read again for its size."""
+    from encconf import fileio
+
+    if 4 * len(result) > fileio.LIMIT and len(result.encode("utf-8", "surrogateescape")) > fileio.LIMIT:
+        raise LimitError(
+            f"the encrypted file would be larger than {fileio.LIMIT >> 20} MiB, and no larger one is read",
+            hint="split the file; for large binary data, encrypt it with age and keep only its key here",
+        )
 
 
 def _wraps(metadata: Metadata) -> list[list[str]]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Comment, Document, Leaf, Part, Scope, hash_comment, splice
+from encconf.document import Comment, Document, Leaf, Part, Scope, splice
 from encconf.errors import EmitError, LimitError, ParseError
 
 TYPE_CHECKING = False
@@ -695,8 +695,13 @@ def caveat(leaf: Leaf) -> str | None:
 
 
 def comment_text(plain: str) -> str | None:
-    """Every line of it becomes a comment; other line breaks would end it and be read as values."""
-    return hash_comment(plain)
+    """Every line of it becomes a comment; None if it holds what TOML allows in no comment.
+
+    A line ends with a line feed only: U+0085, U+2028 and U+2029 are characters like any.
+    """
+    if _COMMENT.fullmatch("#" + plain.replace("\n", "")) is None:
+        return None
+    return re.sub(r"\n(?!#)", "\n# ", plain)
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:

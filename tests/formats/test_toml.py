@@ -917,3 +917,14 @@ def test_mise_minds_the_order_that_we_mind(opened_by_mise: Mise) -> None:
     depth = format.MAX_DEPTH
     opened_by_mise(round_trip(f"a = {'[' * depth}1{']' * depth}\n"), KEY.identity)
     opened_by_mise(round_trip(".".join("a" * (depth + 1)) + " = 1\n"), KEY.identity)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\xa0", "\ufeff"])
+def test_a6_other_separators_in_comments(sign: str, age_key: AgeKey) -> None:
+    """They end no line in TOML."""
+    text = f"# a{sign}b\nx = 1 # {sign}\n"
+    creds = credentials(age_key)
+    ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
+    told: list[str] = []
+    assert api.decrypt(ours, format="toml", credentials=creds, notify=told.append) == text
+    assert not told
