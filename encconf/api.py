@@ -334,7 +334,11 @@ def _trees(opened: Opened, texts: Mapping[int, str]) -> list[dict[str, object]]:
 def _values(document: Document) -> list[dict[str, object]]:
     """Fill the trees of an unsealed document with Python values."""
     parse = goyaml.parse
-    integral = document.format == "json"  # sops before 3.13.2 stores every JSON number as a float
+    integral = False  # whether floats may be integers
+    if document.format == "json":
+        from encconf.formats import json
+
+        integral = not json.tells_integers(document)
     comments: list[Leaf] = []
     for leaf in document.leaves:
         kind = leaf.type
@@ -409,7 +413,10 @@ def open_text(
 
 
 def plain_text(opened: Opened, *, layout: bool = True) -> str:
-    """The plain text of an opened one, without ``layout`` in sops's spelling: the record is not used."""
+    """The plain text of an opened one; without ``layout`` its values are spelled as sops spells them.
+
+    Line breaks, blank lines and comments are then as they were, too, except at the end of the text.
+    """
     document = opened.document
     text = document.text
     module = formats.module(document.format)
@@ -417,7 +424,7 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     literals = _literals(module, document)
     detach = module.detach(document)
     canonical = splice(text, _around(literals, comments, text) + detach)
-    packed = _open_layout(opened) if layout else None
+    packed = _open_layout(opened)
     if packed is None:
         return canonical
     from encconf import layout as layouts
@@ -425,6 +432,10 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     record = layouts.Layout.unpack(packed)
     if record is None:
         return canonical
+    if not layout:
+        record.of_gaps_only()
+        if not record.gaps and not record.newline:
+            return canonical
     if record.whole is not None:
         return layouts.restore_whole(record, canonical) or canonical
     edits = layouts.apply(record, module, document, literals)
@@ -506,7 +517,7 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
     for comment, is_chosen in zip(opened.document.comments, opened.chosen.comments, strict=True):
         if not is_chosen or not comment.text.startswith(PREFIX):
             continue
-        parts = split(comment.text.encode())
+        parts = split(comment.text.encode("utf-8", "surrogateescape"))
         if parts is None or parts[2] != "comment":
             continue
         ciphertext, nonce, _ = parts
@@ -520,7 +531,9 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
                 data = unlock(opened.data_key, ciphertext, nonce, place)
                 if data is not None:
                     break
-        plain = None if data is None else module.comment_text(data.decode("utf-8", "replace"))
+        # sops puts any bytes into dotenv and INI files, as lone surrogates here.
+        errors = "surrogateescape" if opened.document.format in ("dotenv", "ini") else "replace"
+        plain = None if data is None else module.comment_text(data.decode("utf-8", errors))
         if plain is None:
             lost += 1
             continue
@@ -547,12 +560,12 @@ def _stored(comment: Comment) -> bytes:
     sops would turn a bare ``#`` inside a list into an item, so it is stored as a blank, a blank as
     two, and so on.
     """
-    data = comment.text.encode()
+    data = comment.text.encode("utf-8", "surrogateescape")
     return data + b" " if isinstance(comment.scope.node, list) and not data.strip(b" ") else data
 
 
 def _comment_aad(aad: str) -> bytes:
-    return aad.encode() or b":"  # sops joins no keys and adds its colon
+    return aad.encode("utf-8", "surrogateescape") or b":"  # sops joins no keys and adds its colon
 
 
 def _all_places(document: Document) -> list[bytes]:
@@ -656,7 +669,7 @@ def encrypt(
 
 def _plain(module: Format, text: str, selection: Selection) -> Document:
     """The document of a text to encrypt; no key service is asked for one that cannot be."""
-    plain = module.scan(text, comments=selection.needs_comments)
+    plain = module.scan(text, comments=module.COMMENTS_STAY or selection.needs_comments)
     if any(part.block is not None for part in plain.parts):
         raise AlreadyEncryptedError(
             'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
@@ -734,7 +747,8 @@ class _Sealer:
                     self.notify(f"sops before 3.13.2 reads the plain number at {path} as another one")
         prepared = module.prepare(plain, chosen)
         if prepared is not None:
-            plain = module.scan(prepared.text, comments=self.selection.needs_comments)
+            comments = module.COMMENTS_STAY or self.selection.needs_comments
+            plain = module.scan(prepared.text, comments=comments)
             if [leaf.data for leaf in given.leaves] != [leaf.data for leaf in plain.leaves]:
                 raise EmitError(
                     "the text cannot be put into the form that sops reads without changing a value",
@@ -759,14 +773,46 @@ class _Sealer:
         metadata.mac = seal.seal_mac(
             plain, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
         )
-        block = self._block()
+        attached = edits + module.attach(plain, self._block())
+        encs = [enc for enc, _ in sealed]
+        if module.COMMENTS_STAY and prepared is None:
+            comment_edits = self._seal_comments(plain, plain, self.selection.choose(plain))
+            final = self._scan_finished(plain, attached + comment_edits, chosen, encs)[0]
+            if self._comes_back(final):
+                return self._unless_unchanged(final.text, len(final.parts))
         # Where comments belong depends on what follows them: the block is there before they are read.
-        final = module.scan(splice(plain.text, edits + module.attach(plain, block)), comments=True)
-        now_chosen = self.selection.choose(final)
-        self._check(plain, final, chosen, now_chosen.leaves, [enc for enc, _ in sealed])
+        final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
         comment_edits = self._seal_comments(plain, final, now_chosen)
+        if not module.COMMENTS_STAY and prepared is None:
+            result = splice(final.text, comment_edits)
+            if self._comes_back(module.scan(result, comments=True) if comment_edits else final):
+                return self._unless_unchanged(result, len(final.parts))
         result = self._with_layout(plain, final, sealed, prepared, comment_edits)
+        if not self._comes_back(module.scan(result, comments=True)):
+            raise EmitError(
+                "the text cannot be encrypted so that it comes back as it is, comments included",
+                hint="please report the layout or comment that causes this; nothing was written",
+            )
         return self._unless_unchanged(result, len(final.parts))
+
+    def _scan_finished(
+        self, plain: Document, edits: list[Edit], chosen: bytearray, sealed: list[str | None]
+    ) -> tuple[Document, Chosen]:
+        """Make a text of the plain one with these edits, and see that it says what was meant."""
+        final = self.module.scan(splice(plain.text, edits), comments=True)
+        now_chosen = self.selection.choose(final)
+        self._check(plain, final, chosen, now_chosen.leaves, sealed)
+        return final, now_chosen
+
+    def _comes_back(self, document: Document) -> bool:
+        """Open a finished document as a reader does; whether that gives the original text, to the byte."""
+        _refuse_larger(document.text)
+        metadata = Metadata.of(document)
+        opened = Opened(document, metadata, metadata.selection.choose(document), self.data_key)
+        seal.unseal(document, opened.chosen.leaves, self.data_key)
+        opened.check_mac()
+        opened.comments = _open_comments(self.module, opened, None)
+        return plain_text(opened) == self.original
 
     def _unless_unchanged(self, result: str, parts: int) -> str:
         """The twin itself when nothing differs but the MAC and its date."""
@@ -790,6 +836,8 @@ class _Sealer:
                 out.append((None, False))
                 continue
             was = reused[index] if reused is not None else None
+            if was is not None and was.type != leaf.type and not self._keeps_block():
+                was = None  # the new block says that it is of this version, which tells integers from floats
             if was is not None and was.sealed is not None:
                 # See formats.json.token: an integer may have been stored as a float.
                 leaf.type, leaf.data = was.type, was.data
@@ -841,16 +889,23 @@ class _Sealer:
             used = {leaf.sealed for leaf in reused if leaf is not None and leaf.sealed is not None}
         return reused
 
-    def _block(self, layout: str | None = None) -> str:
-        """The block's text: the twin's own with a new MAC where nothing else changed."""
+    def _keeps_block(self) -> bool:
+        """Whether the block is the twin's but for its MAC."""
         metadata, old = self.metadata, self.old
-        if (
+        return (
             old is not None
             and old.document.block_text is not None
             and old.metadata.version  # rops writes none, and sops refuses such a file
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
-        ):
+        )
+
+    def _block(self, layout: str | None = None) -> str:
+        """The block's text: the twin's own with a new MAC where nothing else changed."""
+        metadata, old = self.metadata, self.old
+        if self._keeps_block():
+            assert old is not None
+            assert old.document.block_text is not None
             return self.module.amend(
                 old.document.block_text,
                 {
@@ -977,6 +1032,17 @@ class _Sealer:
         else:
             enc_layout = self.encrypt("bytes", packed, LAYOUT_AAD)
         return splice(final.text, comment_edits + module.attach(final, self._block(enc_layout)))
+
+
+def _refuse_larger(result: str) -> None:
+    """Refuse to write what is not read again for its size."""
+    from encconf import fileio
+
+    if 4 * len(result) > fileio.LIMIT and len(result.encode("utf-8", "surrogateescape")) > fileio.LIMIT:
+        raise LimitError(
+            f"the encrypted file would be larger than {fileio.LIMIT >> 20} MiB, and no larger one is read",
+            hint="split the file; for large binary data, encrypt it with age and keep only its key here",
+        )
 
 
 def _wraps(metadata: Metadata) -> list[list[str]]:

@@ -222,10 +222,15 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+_OF_SOPS = (b"sops_mac=", b"[sops]")
+"""How a line of an encrypted dotenv file and one of an INI file begin."""
+
+
 def decode(data: bytes, *, binary: bool = False) -> str:
     """Bytes as text: UTF-8, or UTF-16 with its byte order mark; ``binary`` as for `read_text`.
 
-    Raises ParseError, which says where and not what, for what is neither.
+    A dotenv or INI file that sops encrypted may hold any bytes, and is read as if ``binary``.  Raises
+    ParseError, which says where and not what, for what isn't UTF-8 otherwise.
     """
     if not binary and data[:2] in _UTF16:
         try:
@@ -235,6 +240,8 @@ def decode(data: bytes, *, binary: bool = False) -> str:
     try:
         return data.decode("utf-8", "surrogateescape" if binary else "strict")
     except UnicodeDecodeError as error:
+        if any(b"\n" + mark in b"\n" + data for mark in _OF_SOPS):
+            return data.decode("utf-8", "surrogateescape")
         line = data.count(b"\n", 0, error.start) + 1
         raise ParseError(f"not UTF-8 at byte {error.start}", line=line) from None
 

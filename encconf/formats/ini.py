@@ -19,9 +19,9 @@ What was decrypted is to the byte what was encrypted, so a program that has its 
 dict of sections, without interpolation and without handing down ``DEFAULT``.  `caveat` says of which
 values sops and configparser make different things.
 
-Comments: sops takes those before a key for one comment that follows it, and so do the comment rules
-here.  Lines that follow each other are encrypted as one; sops prints the first of several groups.  A
-first line without a word makes sops crash, so it leaves the encrypted file (the layout record has it).
+Comments: sops takes all those before a section or key, and the one behind its value, for one comment.
+They are encrypted as one, too; the blank lines between them, and that one stood behind a value, are in
+the layout record.  So is a first line without a word, which makes sops crash.
 
 Refused: a key that stands twice in a section (sops keeps the last value only; a section may stand
 twice), a key ``-`` (numbered by the library, and lost), a key without a value.
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+COMMENTS_STAY = True
 
 DEFAULT = "DEFAULT"
 """The section of keys that stand before any."""
@@ -59,6 +60,10 @@ _SPACE = (
 )
 _BLANKS = re.compile(f"[{_SPACE}]*+")
 _TAIL = re.compile(r"[ \t]*(?:\Z|[#;])")
+# A value that everybody reads as it is: no quotes, comment signs or backslashes, and one key's line of it.
+_WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*+"
+_SIMPLE_VALUE = re.compile(_WORDS)
+_SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
 _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
 _DELIMITER = re.compile("[=:]")
 _COMMENT_SIGN = re.compile("[#;]")
@@ -116,9 +121,9 @@ def scan(text: str, *, comments: bool = False) -> Document:
     A text with a ``[sops]`` section is read exactly as sops reads it, one without in the ways described
     above.  Raises ParseError, MetadataError for a block whose names are at odds.
     """
-    flat.check(text)
-    if _HAS_BLOCK.search(text):
+    if "[sops]" in text and _HAS_BLOCK.search(text):
         return _document(text, _entries(text, exact=True), comments)
+    flat.check(text)
     try:
         return _document(text, _entries(text, exact=False), comments)
     except _NoDelimiterError as error:
@@ -201,7 +206,7 @@ def _document(text: str, entries: Iterator[_Entry], comments: bool) -> Document:
                 comment.before = entry.name
             following.clear()
             place(scope)
-            data = entry.value.encode()
+            data = entry.value.encode("utf-8", "surrogateescape")
             note = _INLINE if before in ("inline", "dropped") else None
             leaf = Leaf(scope, entry.name, entry.start, entry.end, entry.style, "str", data, note)
             document.leaves.append(leaf)
@@ -235,8 +240,17 @@ def _entries(text: str, *, exact: bool) -> Iterator[_Entry]:
     at = 1 if text.startswith("\ufeff") else 0
     run: _Entry | None = None  # comment lines that follow each other
     size = len(text)
+    simple = _SIMPLE.match
     while at < size:
         line = at
+        found = simple(text, at)
+        if found is not None:
+            if run is not None:
+                yield run
+                run = None
+            at = found.end()
+            yield _Entry("key", line, at, *found.span(2), found[1], PLAIN, found[2])
+            continue
         end = text.find("\n", at)
         end, at = (end, end + 1) if end >= 0 else (size, size)
         start = _skip(text, line, end)
@@ -521,6 +535,8 @@ def fragile(leaf: Leaf) -> bool:
 def caveat(leaf: Leaf) -> str | None:
     """Why sops or configparser make something else of a value, if they do."""
     value = (leaf.data or b"").decode("utf-8", "replace")
+    if leaf.style == PLAIN and leaf.note is None and _SIMPLE_VALUE.fullmatch(value):
+        return None
     if _read(_as_sops(value), exact=True) != value:
         return _UNPRINTABLE
     if leaf.style in _QUOTES:
@@ -579,9 +595,11 @@ def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
 def _other_comments(text: str, entries: Iterator[_Entry]) -> list[Edit]:
     """The edits that make comments ones that sops can read and write.
 
-    Out goes a comment's first lines as long as they hold no word: sops would strip the first line down to
-    nothing, and crash when it writes the comment.  A comment behind a section's name goes before it: the
-    library takes all up to the last bracket, which an ``ENC[…]`` text has, for the name.
+    A comment's first lines are removed as long as they hold no word: sops would strip the first line down
+    to nothing, and crash when it writes the comment.  All comments of a section or key become lines that
+    follow each other, at the margin: the library takes them for one, and sops decrypts its first ``ENC[…]``.
+    A comment behind a section's name goes before it in any case: the library takes all up to the last
+    bracket, which an ``ENC[…]`` text has, for the name.
     """
     edits: list[Edit] = []
     group: list[_Entry] = []  # the library's comment: all up to a section or key
@@ -589,23 +607,50 @@ def _other_comments(text: str, entries: Iterator[_Entry]) -> list[Edit]:
         if entry is not None and entry.kind in ("comment", "inline", "dropped"):
             group.append(entry)
             continue
-        lines = [
-            (line.start() + part.line, line.end() + part.line)
-            for part in group
-            for line in _LINE.finditer(text[part.line : part.stop] if part.kind == "comment" else "#")
-            if line[0].strip(_SPACE)
-        ]
-        for start, end in lines[:-1]:
-            words = text[start:end].strip(_SPACE)
-            if words.strip(words[0] + _SPACE):
-                break
-            edits.append((start, end, ""))
-        if entry is not None and entry.kind == "section" and group and group[-1].kind == "inline":
-            tail = _COMMENT_SIGN.search(text, entry.end)
-            assert tail is not None
-            sign, end = tail.start(), group[-1].end
-            edits += [(entry.line, entry.line, text[sign:end] + _newline(text)), (sign, end, "")]
+        if group:
+            removed = _without_empty_lines(text, group)
+            edits += removed
+            if entry is not None:
+                edits += _in_one(text, [part for part in group if part.kind != "dropped"], entry, removed)
         group.clear()
+    return edits
+
+
+def _without_empty_lines(text: str, group: list[_Entry]) -> list[Edit]:
+    """Take out the first lines of a comment that hold no word; the last one stays."""
+    edits: list[Edit] = []
+    lines = [
+        (line.start() + part.line, line.end() + part.line)
+        for part in group
+        for line in _LINE.finditer(text[part.line : part.stop] if part.kind == "comment" else "#")
+        if line[0].strip(_SPACE)
+    ]
+    for start, end in lines[:-1]:
+        words = text[start:end].strip(_SPACE)
+        if words.strip(words[0] + _SPACE):
+            break
+        edits.append((start, end, ""))
+    return edits
+
+
+def _in_one(text: str, parts: list[_Entry], entry: _Entry, removed: list[Edit]) -> list[Edit]:
+    """Make lines that follow each other of all comments of a section or key, to be encrypted as one."""
+    edits: list[Edit] = []
+    places = [(part.line, part.stop) for part in parts if part.kind == "comment"]
+    # The library drops what is behind three quotes or backquotes that close in their first line.
+    alone = entry.kind == "section" or entry.style in ("`", '"""')
+    if parts and parts[-1].kind == "inline" and (places or alone):
+        tail = _COMMENT_SIGN.search(text, entry.end)
+        assert tail is not None
+        sign, end = tail.start(), parts[-1].end
+        edits += [(entry.line, entry.line, text[sign:end] + _newline(text)), (sign, end, "")]
+        places.append((entry.line, entry.line))
+    edits += [(one[1], other[0], "") for one, other in pairwise(places) if one[1] < other[0]]
+    lines = [found for start, stop in places for found in _LINE.finditer(text, start, stop)]
+    for line in lines[1:]:
+        start = _skip(text, line.start(), line.end())
+        if start > line.start() and (*line.span(), "") not in removed:
+            edits.append((line.start(), start, ""))
     return edits
 
 
@@ -615,8 +660,8 @@ def region(document: Document, leaf: Leaf) -> tuple[int, int]:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in a leaf's place: quotes stay quotes."""
-    quote = leaf.style if leaf.style in _QUOTES else ""
+    """Put an ``ENC[…]`` text in a leaf's place: quotes stay quotes, and sops writes none."""
+    quote = leaf.style if leaf.style in _QUOTES and not was_plain else ""
     if quote in ("`", '"""') and quote in _rest(document.text, leaf):
         quote = ""  # the library looks for the last one in the line
     return leaf.start, leaf.end, f"{quote}{enc}{quote}"
@@ -645,6 +690,8 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 def _spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
     """A value in the first quotes, or none, in which it is read as it is before the rest of a line."""
+    if not rest and _SIMPLE_VALUE.fullmatch(value):
+        return value
     for quote in ("", '"', "`", '"""', "'"):
         spelled = f"{quote}{value}{quote}"
         if _read(spelled, rest, exact=True) == value and (

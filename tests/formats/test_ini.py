@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api
+from encconf import api, changes, fileio
 from encconf.document import splice
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import ini as format
@@ -438,3 +438,77 @@ def test_work_grows_with_the_text(text: str) -> None:
     document = format.scan(text, comments=True)
     format.prepare(document, bytearray(len(document.leaves)))
     assert time.monotonic() - started < 20  # not a benchmark: squared, it would take hours
+
+
+COMMENTS = [
+    "# one\n\n# two\n\n[a]\nx = 1\n",
+    "; one\n\n; two\n# three\n\nx = 1 ; tail\ny=2 # only\n\n[s] ; sect\n# k\n\n\n; k2\nz = 'a' ; q\n",
+    "# a\n\n[s] # b\n\n# c\n  # d\n\n; e\nk = v\n# f\n\n# g\nj = 2\n",
+    "# a\r\n\r\n# b\r\nk = v # c\r\n\r\n[t]\r\nj = 1\r\n",
+    "##\n  ##\n  # a\n\n####\n# b\n[s]\nk = v\n",
+    "[s]\n# a\n\n# b\nk = v\n  more\n# c\n\n# d\nj = 2\n",
+]
+
+
+@pytest.mark.parametrize("text", COMMENTS)
+def test_a4_sops_keeps_every_comment(text: str, age_key: AgeKey, sops: Sops) -> None:
+    """All comments of a section or key are one ciphertext, of which sops prints every line."""
+    creds = credentials(age_key)
+    ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
+    assert api.decrypt(ours, format="ini", credentials=creds) == text
+    assert _comments(sops.decrypt(ours, "ini")) == _comments(text)
+    # sops rewrites the file, and encconf reads all comments still.
+    edited = sops.edit(ours, "ini", "printf '[new]\\nn = 1\\n' >> \"$1\"")
+    assert "ENC[" not in (now := api.decrypt(edited, format="ini", credentials=creds))
+    assert _comments(now) == _comments(text)
+
+
+def _comments(text: str) -> list[str]:
+    """All words of comments, in order."""
+    found = re.findall(r"(?m)(?:^|[ \t])[#;]+([^\r\n]*)", text)
+    return [words for comment in found if (words := comment.strip(" #"))]
+
+
+def test_a4_one_changed_comment_changes_one_ciphertext(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    text = COMMENTS[2]
+    ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
+    again = api.encrypt(text.replace("# g", "# h"), format="ini", twin=ours, credentials=creds)
+    was, now = (re.findall(r"ENC\[\S*type:comment\]", each) for each in (ours, again))
+    assert len(was) == len(now) == 3
+    assert was[:2] == now[:2]
+    assert was[2] != now[2]
+
+
+@pytest.mark.parametrize("value", ["a;b", " padded ", "it's", '"quoted"', "a # b", "two\nlines", "a`b"])
+def test_a12_values_of_sops_gain_no_quotes(value: str, age_key: AgeKey, sops: Sops) -> None:
+    """The first change to a file that sops wrote changes one line, its MAC and its date."""
+    creds = credentials(age_key)
+    tree = {"s": {"k": value, "other": "x"}}
+    theirs = sops.encrypt(json.dumps(tree), "json", "--output-type", "ini", age=age_key.recipient)
+    ours = changes.set_value(theirs, ("s", "other"), "y", format="ini", credentials=creds)
+    removed, added = changed_lines(theirs, ours)
+    names = [line.partition("=")[0].strip() for line in removed]
+    assert sorted(names) == ["lastmodified", "mac", "other"]
+    assert [line.partition("=")[0].strip() for line in added] == names
+    assert api.loads(ours, format="ini", credentials=creds) == {"s": {"k": value, "other": "y"}}
+
+
+def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
+    text = b"[s\xe9]\n; c\xe9\nA = caf\xe9 x\nB_unencrypted = \xff\n"
+    flags = ["--input-type", "ini", "--output-type", "ini"]
+    theirs = sops.run("encrypt", *flags, "--age", age_key.recipient, "/dev/stdin", input=text).stdout
+    by_sops = sops.run("decrypt", *flags, "/dev/stdin", input=theirs).stdout
+    creds = credentials(age_key)
+    read = fileio.decode(theirs)
+    assert fileio.encode(api.decrypt(read, format="ini", credentials=creds)) == by_sops
+    with pytest.raises(ParseError, match="not UTF-8"):
+        changes.set_value(read, ("s", "A"), "y", format="ini", credentials=creds)
+
+
+def test_h12_blank_lines_stay_without_the_other_spellings(age_key: AgeKey) -> None:
+    text = COMMENTS[1]
+    creds = credentials(age_key)
+    ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
+    opened = api.open_text(ours, format="ini", credentials=creds)
+    assert api.plain_text(opened, layout=False) == text

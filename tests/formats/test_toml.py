@@ -373,7 +373,7 @@ def test_a_file_without_a_rule_is_encrypted_as_a_whole() -> None:
         ("\ufeffa = 1", "line 1, column 1: a byte order mark"),
         ("a = '\ud800'", "line 1, column 6: a lone surrogate"),
         # What tomllib says:
-        ("[a]\n[a]", "line 2, column 3: cannot declare"),
+        ("[a]\n[a]", "line 2, column 1: the same key stands twice"),
         ("a = {b = 1,}", "line 1, column"),
         ("a = {}\na.b = 1", "cannot mutate immutable namespace"),
         ("a = 0_0", "line 1, column 6: "),
@@ -917,3 +917,61 @@ def test_mise_minds_the_order_that_we_mind(opened_by_mise: Mise) -> None:
     depth = format.MAX_DEPTH
     opened_by_mise(round_trip(f"a = {'[' * depth}1{']' * depth}\n"), KEY.identity)
     opened_by_mise(round_trip(".".join("a" * (depth + 1)) + " = 1\n"), KEY.identity)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\xa0", "\ufeff"])
+def test_a6_other_separators_in_comments(sign: str, age_key: AgeKey) -> None:
+    """They end no line in TOML."""
+    text = f"# a{sign}b\nx = 1 # {sign}\n"
+    creds = credentials(age_key)
+    ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
+    told: list[str] = []
+    assert api.decrypt(ours, format="toml", credentials=creds, notify=told.append) == text
+    assert not told
+
+
+def test_h9_each_text_is_read_once(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tomllib reads what is plain and, of what is encrypted, the ``sops`` table alone."""
+    creds = credentials(age_key)
+    text = "# c\nx = '1'\n[t]\ny = 'a'\n"
+    ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
+    parsed: list[str] = []
+    scanned: list[str] = []
+    loads, run = tomllib.loads, format._Scanner.run
+
+    def counted_loads(given: str) -> dict[str, object]:
+        parsed.append(given)
+        return loads(given)
+
+    def counted_run(scanner: format._Scanner) -> None:
+        scanned.append(scanner.text)
+        run(scanner)
+
+    monkeypatch.setattr(tomllib, "loads", counted_loads)
+    monkeypatch.setattr(format._Scanner, "run", counted_run)
+    assert api.decrypt(ours, format="toml", credentials=creds) == text
+    assert scanned.count(ours) == 1
+    assert [given[:6] for given in parsed] == ["[sops]"]
+    scanned.clear()
+    parsed.clear()
+    assert api.loads(ours, format="toml", credentials=creds) == {"x": "1", "t": {"y": "a"}}
+    assert scanned == [ours]
+    assert ["y = 'a'" in given for given in parsed] == [False, True]
+
+
+def _array(word: str, count: int) -> str:
+    return "a = [" + f"{word}, " * count + "]\n"
+
+
+@pytest.mark.parametrize("word", ['"v"', "'''v'''", '"""v"""'])
+def test_b11_time_grows_with_the_size(word: str, age_key: AgeKey) -> None:
+    """A long first line made the time quadratic."""
+    creds = credentials(age_key)
+    seconds = []
+    for count in (4_000, 40_000):
+        text = _array(word, count)
+        ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
+        began = time.process_time()
+        assert api.decrypt(ours, format="toml", credentials=creds) == text
+        seconds.append(time.process_time() - began)
+    assert seconds[1] < 30 * seconds[0]

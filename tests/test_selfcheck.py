@@ -1,0 +1,118 @@
+"""A finished text is opened as a reader would before it is returned, comments included, in every format."""
+
+from __future__ import annotations
+
+import pytest
+from engine import credentials, rule
+from generate import dotenv_text, ini_text, toml_text, yaml_text
+from oracle import AgeKey
+
+from encconf import api, changes, fileio, formats
+from encconf.document import Document
+from encconf.errors import EmitError, EmptyDocumentError, LimitError, ParseError
+
+TEXTS = {
+    "yaml": "# note\na: 1\nb: two # inline\n",
+    "toml": "# note\na = 1\nb = 'two' # inline\n",
+    "dotenv": "# note\nA=1\nB=two\n",
+    "ini": "; note\n[s]\na = 1 ; inline\nb = two\n",
+    "json": '{"a": 1.0, "b": "two"}\n',
+    "binary": "any text\n",
+}
+COMMENTED = ["yaml", "toml", "dotenv", "ini"]
+CHANGED = {"yaml": ("b",), "toml": ("b",), "dotenv": ("B",), "ini": ("s", "b"), "json": ("b",)}
+
+
+@pytest.mark.parametrize("format", COMMENTED)
+def test_a6_a_comment_that_does_not_come_back_is_noticed(
+    format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever wrote the text: encrypting, setting, updating, or taking a new data key."""
+    creds = credentials(age_key)
+    text = TEXTS[format]
+    good = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+    opened = api.open_text(good, format=format, credentials=creds)
+    monkeypatch.setattr(formats.module(format), "comment_text", lambda plain: None)
+    with pytest.raises(EmitError, match="comes back"):
+        api.encrypt(text, rule(age_key), format=format, credentials=creds)
+    with pytest.raises(EmitError, match="comes back"):
+        api.encrypt(text, rule(age_key), format=format, twin=opened, new_data_key=True, credentials=creds)
+    longer = text.replace("two", "three")
+    with pytest.raises(EmitError, match="comes back"):
+        api.encrypt(longer, format=format, twin=opened, credentials=creds)
+
+
+@pytest.mark.parametrize("format", TEXTS)
+def test_a6_a_value_that_does_not_come_back_is_noticed(
+    format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_text = api.plain_text
+    monkeypatch.setattr(api, "plain_text", lambda opened: plain_text(opened) + " ")
+    with pytest.raises(EmitError, match="comes back"):
+        api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize("format", CHANGED)
+def test_a6_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    creds = credentials(age_key)
+    text = TEXTS[format]
+    good = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+    read: list[str] = []
+    comes_back = api._Sealer._comes_back
+
+    def counted(sealer: api._Sealer, document: Document) -> bool:
+        read.append(document.text)
+        return comes_back(sealer, document)
+
+    monkeypatch.setattr(api._Sealer, "_comes_back", counted)
+    assert changes.set_value(good, CHANGED[format], "x", format=format, credentials=creds) == read[-1]
+    now = changes.unset(good, CHANGED[format], format=format, credentials=creds)
+    assert now == read[-1]
+    now = changes.update(good, text.replace("two", "2"), format=format, credentials=creds)
+    assert now == read[-1]
+
+
+@pytest.mark.parametrize("format", COMMENTED)
+def test_a6_signs_of_every_kind_in_comments(format: str, age_key: AgeKey) -> None:
+    """Each character either comes back or is refused by name; it is never lost."""
+    creds = credentials(age_key)
+    for code in [*range(1, 0x100), 0x1680, *range(0x2000, 0x2030), 0x205F, 0x3000, 0xFEFF, 0xFFFD, 0x1F600]:
+        sign = chr(code)
+        for comment in (f"# a{sign}b", f"#{sign}", f"# c{sign}"):
+            text = f"{comment}\n{TEXTS[format]}"
+            try:
+                ours = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+            except (ParseError, EmptyDocumentError):
+                continue
+            assert api.decrypt(ours, format=format, credentials=creds) == text
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a6_generated_texts_and_their_comments(seed: int, age_key: AgeKey) -> None:
+    """No comment of ours is reported as lost, and all text returns."""
+    creds = credentials(age_key)
+    texts = {
+        "yaml": yaml_text(seed), "toml": toml_text(seed), "dotenv": dotenv_text(seed), "ini": ini_text(seed),
+    }  # fmt: skip
+    for format, text in texts.items():
+        try:
+            ours = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+        except (ParseError, EmptyDocumentError):
+            continue
+        told: list[str] = []
+        assert api.decrypt(ours, format=format, credentials=creds, notify=told.append) == text
+        assert not told
+
+
+@pytest.mark.parametrize("format", TEXTS)
+def test_a7_no_file_is_written_that_is_too_large_to_read(
+    format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creds = credentials(age_key)
+    ours = api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=creds)
+    size = len(ours.encode())
+    monkeypatch.setattr(fileio, "LIMIT", size + 200)
+    assert api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=creds)
+    monkeypatch.setattr(fileio, "LIMIT", size - 200)
+    with pytest.raises(LimitError, match="larger than"):
+        api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=creds)
