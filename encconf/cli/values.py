@@ -102,7 +102,9 @@ def set_value(
                 plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
             )
         else:
-            selection = files.metadata(old, format).selection
+            metadata = files.metadata(old, format)
+            selection = metadata.selection
+            files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
             enc = changes.set_value(
                 old,
                 where,
@@ -138,6 +140,8 @@ def unset(
     format = files.format_of(source.name, input_type)
     where = parse(path)
     try:
+        metadata = files.metadata(source.text, format)
+        files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
         enc = changes.unset(
             source.text,
             where,
@@ -173,7 +177,9 @@ def update(
     format = files.format_of(source.name, input_type)
     plain = files.read(given, in_place=False, output=None, override=None).text
     try:
-        selection = files.metadata(source.text, format).selection
+        metadata = files.metadata(source.text, format)
+        selection = metadata.selection
+        files.refuse_strangers_of(file, metadata, config, new_data_key=False)
         enc = changes.update(
             source.text,
             plain,
