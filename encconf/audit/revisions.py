@@ -1,8 +1,7 @@
 """What two words of a command mean: files, folders, revisions of git, ``REV:PATH``, stdin.
 
 A word that names a file is that file, whatever revisions there are.  Nothing is changed, and files are
-read as they are: git's textconv and diff programs are not run (its clean filter is, where git itself must
-look into a file to see whether it has changed).
+read as they are: git runs no filter, textconv or diff program.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from encconf.audit.diff import Side
 from encconf.audit.history import contents
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
-from encconf.git import ask, repository
+from encconf.git import ask, repository, without_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -230,7 +229,8 @@ def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged
     """The files that differ, by their names."""
     command = ["diff-tree", "-r"] if len(revisions) == 2 else ["diff-index", *["--cached"] * staged]
     options = ["--raw", "-z", "-M", "--no-abbrev", "--ignore-submodules=all"]
-    output = ask(top, *command, *options, *revisions, "--", *names)
+    environ = without_filters(top)
+    output = ask(top, *command, *options, *revisions, "--", *names, environ=environ)
     if output is None:
         raise InputError(f"git cannot compare with {revisions[0]}", hint="is there a commit?")
     words = iter(output.split("\0"))
