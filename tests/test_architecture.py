@@ -37,6 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "many": {"errors"},
 }
 ROOMS["plan"] = {"cipher", "config", "document", "envelope", "keys", "metadata", "path"}
+ROOMS["admission"] = {"config", "credentials", "errors", "keys", "metadata"}
 ROOMS["references"] = {"credentials", "document", "errors", "path", "servers", "sources"}
 # The upper floors see everything below them, and not each other.
 ROOMS["api"] = set(ROOMS)

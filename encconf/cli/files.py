@@ -16,7 +16,7 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from encconf.changes import Check
     from encconf.cli.console import Console
@@ -170,21 +170,27 @@ def known_rule(console: Console, file: str, config: str | None) -> Rule | None:
 
 
 def refuse_strangers(
-    file: str, wanted: Rule, config: str | None, *, named: Sequence[MasterKey] = (), regroups: bool = False
+    file: str,
+    wanted: Rule,
+    find: Callable[[], Rule],
+    *,
+    named: Sequence[MasterKey] = (),
+    regroups: bool = False,
 ) -> None:
     """Raise StrangerError if a new data key would let recipients in that only the file names.
 
-    ``wanted`` is what the file would be encrypted by; keys that the command line has ``named`` count as
-    ours.  Where somebody ``regroups`` the keys, no other grouping than the rule's is objected to.
+    ``wanted`` is what the file would be encrypted by, ``find`` gives its rule of .sops.yaml; keys that the
+    command line has ``named`` count as ours.  Where somebody ``regroups`` the keys, no other grouping than
+    the rule's is objected to.
     """
     from encconf.admission import Objections
-    from encconf.config import Rule, find_rule
+    from encconf.config import Rule
     from encconf.errors import EncconfError
 
     rule: Rule | None = None
     missing: EncconfError | None = None
     try:
-        rule = find_rule(file, config=config)
+        rule = find()
     except EncconfError as error:
         missing = error
     groups = [[key for key in group if key not in named] for group in wanted.groups]
@@ -208,10 +214,11 @@ def refuse_strangers(
 def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, new_data_key: bool) -> None:
     """The same before a change of values, which wraps a data key only if it is new or some are spoiled."""
     from encconf.admission import rule_of
+    from encconf.config import find_rule
     from encconf.envelope import are_spoiled
 
     if new_data_key or are_spoiled(metadata.groups):
-        refuse_strangers(file, rule_of(metadata), config)
+        refuse_strangers(file, rule_of(metadata), lambda: find_rule(file, config=config))
 
 
 def _or_name(strangers: Sequence[MasterKey]) -> str:

@@ -58,7 +58,7 @@ def rotate(
         wanted = changes.plan_rotation(
             change.source.text, format=change.format, add=add, remove=remove, notify=change.warn
         )
-        files.refuse_strangers(change.file, wanted.rule, config, named=add)
+        files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), named=add)
         return wanted
 
     work.run(paths if resume_at is None else _from(paths, resume_at), plan)
@@ -146,14 +146,16 @@ def regroup(
 
         def plan(change: Change) -> Plan:
             wanted = changes.plan_group(change.source.text, group, needed, format=change.format)
-            files.refuse_strangers(change.file, wanted.rule, None, named=group, regroups=True)
+            files.refuse_strangers(
+                change.file, wanted.rule, lambda: work.rule(change), named=group, regroups=True
+            )
             return wanted
     else:
         which = _number(index, "the group is a number, from 0 on")
 
         def plan(change: Change) -> Plan:
             wanted = changes.plan_without_group(change.source.text, which, needed, format=change.format)
-            files.refuse_strangers(change.file, wanted.rule, None, regroups=True)
+            files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), regroups=True)
             return wanted
 
     if file is None:

@@ -609,8 +609,8 @@ def _attached(text: str, block: Metadata, format: str) -> str:
 
 _LOOK = "look at every value yourself, and save what counts, with: encconf edit --ignore-mac FILE"
 _ADMIT = (
-    "nothing was merged; if they may read it, git merge --abort, name them in .sops.yaml, commit that, "
-    "and merge again"
+    "nothing was written; if they may read it, go back (git merge --abort), name them in .sops.yaml, "
+    "commit that, and try again"
 )
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 

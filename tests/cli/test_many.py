@@ -37,7 +37,12 @@ COUNT = 24
 
 
 def fill(project: Project, count: int, *keys: AgeKey, folder: str = "") -> list[str]:
-    """Encrypted files for the project's key and these; their names in the order of a folder's listing."""
+    """Encrypted files for the project's key and these; their names in the order of a folder's listing.
+
+    A .sops.yaml names them, if there is none yet.
+    """
+    if not project.path(".sops.yaml").exists():
+        rules(project, project.key, *keys)
     rule = rule_for(project.key, *keys)
     names = sorted(f"{folder}f{number}.yaml" for number in range(count))
     for name in names:

@@ -698,7 +698,7 @@ def test_b3_a_branch_lets_nobody_in(team: Project, rule: bool) -> None:
     done = driver_says(team, 129)
     assert "error[stranger]" in done.err
     assert f"age {evil.recipient}" in done.err, "the whole name"
-    assert "commit that, and merge again" in done.err
+    assert "commit that, and try again" in done.err
     assert team.read("ours") != team.read("theirs")
     assert evil.recipient not in team.read("ours").partition("=======")[0]
     assert team.git("merge", "other", code=FAILS) is not None
@@ -738,7 +738,7 @@ def test_b3_without_a_rule_it_is_said_how_to_go_on(team: Project) -> None:
     stranger_branch(team, carol, evil)
     done = driver_says(team, 129)
     assert f"no .sops.yaml of ours names: age {team.key.recipient}, age {evil.recipient}\n" in done.err
-    assert "name them in .sops.yaml, commit that, and merge again" in done.err
+    assert "name them in .sops.yaml, commit that, and try again" in done.err
 
 
 def test_b3_nobody_who_holds_no_key_merges_a_stranger_in(team: Project) -> None:
