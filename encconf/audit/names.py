@@ -149,9 +149,9 @@ class Names:
         return self.given(key) or key.label
 
     def full(self, key: MasterKey) -> str:
-        """``alice (age1ql3z…ac8p)``, or the label alone: for where it matters which key of hers it is."""
-        name = self.given(key)
-        return f"{name} ({key.label})" if name else key.label
+        """``alice (age1ql3z2k…)`` with the whole key, or that alone: somebody decides by it."""
+        name, whole = self.given(key), printable(key.name) or key.label
+        return f"{name} ({whole})" if name else whole
 
     def written(self, text: str) -> str | None:
         """The same for what stands in a configuration: a key, or several with commas between them.

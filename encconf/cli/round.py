@@ -13,6 +13,7 @@ from _thread import allocate_lock
 from contextlib import closing
 
 from encconf import changes, fileio
+from encconf.admission import in_full
 from encconf.cli import checklist, files
 from encconf.cli.console import counted, one_line
 from encconf.errors import ChangedError, ConflictError, EncconfError, NoConfigError, StrangerError, UsageError
@@ -230,16 +231,18 @@ class Round:
             error.file = file
         elif not (self._alone and isinstance(error, NoConfigError)):
             error.about(file)
+        row: Row = {**_EMPTY, "file": file, "status": "failed"}
+        if isinstance(error, StrangerError):
+            self._told.append(file)
+            self._learn(error.strangers)
+            for key in error.strangers:
+                error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.full(key)}")
+            row["strangers"] = [self._key(key) for key in error.strangers]
         if not self._alone and str(error) not in self._said:  # a mistake in .sops.yaml is every file's
             self.console.error(error)
         self._said.add(str(error))
         self._failed.append((file, error))
-        row: Row = {**_EMPTY, "file": file, "status": "failed", "error": _error(error)}
-        if isinstance(error, StrangerError):
-            self._told.append(file)
-            self._learn(error.strangers)
-            row["strangers"] = [self._key(key) for key in error.strangers]
-        self._rows.append(row)
+        self._rows.append({**row, "error": _error(error)})
 
     def _failure(self, total: int) -> EncconfError:
         if self._alone:
@@ -283,7 +286,8 @@ class Round:
             if self.asks and agreed and not self._agreed(plans):
                 for file, row in rows.items():
                     self.console.note(f"{one_line(file)} was left as it is")
-                    self._rows.append(row)
+                    row["error"] = _error(error)
+        self._rows.append(row)
                 agreed = {}
             if self.checklist is not None and agreed:
                 self._write_checklist(self.checklist, seen)

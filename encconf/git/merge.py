@@ -294,21 +294,21 @@ class _Merge:
         groups: list[list[MasterKey]],
         threshold: int,
     ) -> bool:
-        """Whether the result gets a new data key, which it is told of.
+        """Whether the result gets a new data key; says so.
 
-        So it is where somebody is removed who knows the one of ``known``, and where their side has another
-        than ours: anybody can have made that, and would be able to read what our side adds.
+        It does where a recipient is removed who knows the one of the ``known`` versions, and where the sides
+        have different ones: anybody can make one and encrypt for our recipients, to read what the other side
+        adds.  (In a rebase, "ours" is what has come from elsewhere.)
         """
         gone = any(
             shuts_out(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known
         )
         if gone and self.notify is not None:
             self.notify("a recipient was removed: every value gets a new data key")
-        foreign = theirs.data_key is not None and theirs.data_key != ours.data_key
-        rotated = foreign and ours.data_key is not None
-        if rotated and not gone and self.notify is not None:
+        differ = ours.data_key != theirs.data_key and theirs.opened is not None
+        if differ and not gone and ours.opened is not None and self.notify is not None:
             self.notify("the sides have different data keys: every value gets a new one")
-        return gone or foreign
+        return gone or differ
 
 
 def admit(block: Metadata, rule: OurRule, ours: Metadata | None, *, wraps_all: bool = False) -> None:

@@ -135,13 +135,13 @@ def test_somebody_goes_on_one_side(case: Case, side: str, rotated: bool) -> None
     with pytest.raises(KeyAccessError):
         api.decrypt(outcome.text, format=case.format, credentials=credentials(BOB))
     assert not sealed(outcome.text) & sealed(base)
-    assert any("every value gets a new" in note for note in notes) is not (rotated and side == "ours")
+    assert any("every value gets a new" in note for note in notes)
 
 
 @by_format
 @pytest.mark.parametrize("side", ["ours", "theirs", "both"])
 def test_a_new_data_key_on_one_side(case: Case, side: str) -> None:
-    """Ours is the one of the result, with all ciphertexts that fit it; theirs anybody could have made."""
+    """The result gets another one: anybody could have made the one that is new."""
     base, ours, theirs = seal(case, ALICE)
     mine = credentials(ALICE)
     if side != "theirs":
@@ -150,9 +150,7 @@ def test_a_new_data_key_on_one_side(case: Case, side: str) -> None:
         theirs = changes.rotate(theirs, format=case.format, credentials=mine)
     outcome = merge(base, ours, theirs, format=case.format, credentials=mine)
     check(outcome.text, case, ALICE)
-    kept = sealed(ours)
-    assert (len(sealed(outcome.text) & kept) > len(kept) / 2) is (side == "ours")
-    assert not sealed(outcome.text) & (sealed(base) | sealed(theirs))
+    assert not sealed(outcome.text) & (sealed(base) | sealed(ours) | sealed(theirs))
 
 
 @by_format
