@@ -286,8 +286,7 @@ class Round:
             if self.asks and agreed and not self._agreed(plans):
                 for file, row in rows.items():
                     self.console.note(f"{one_line(file)} was left as it is")
-                    row["error"] = _error(error)
-        self._rows.append(row)
+                    self._rows.append(row)
                 agreed = {}
             if self.checklist is not None and agreed:
                 self._write_checklist(self.checklist, seen)
