@@ -15,8 +15,6 @@ sops's rules.  Not seen by either: comments, and the recipients.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import re
 import sys
@@ -24,6 +22,7 @@ from array import array
 
 from encconf import cipher
 from encconf.errors import DecryptError, MacMismatchError, MacMissingError
+from encconf.sha2 import compare_digest, hmac_sha256, sha256, sha512
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 _MARK = b"ENCCONF1"
 _STRICT_LABEL = b"encconf strict v1"
 # sops starts the hash so when only encrypted values count: SHA-256 of "sops".
-_ONLY_ENCRYPTED = hashlib.sha256(b"sops").digest()
+_ONLY_ENCRYPTED = sha256(b"sops").digest()
 _TYPES = {name.encode(): name for name in ("str", "int", "float", "bool", "time", "comment")}
 _TYPE_CODES = {"str": 1, "int": 2, "float": 3, "bool": 4, "time": 5, "null": 6, "comment": 7}
 
@@ -135,7 +134,7 @@ def _counted(document: Document, chosen: bytearray, only_encrypted: bool) -> Ite
 
 def digest(document: Document, chosen: bytearray, only_encrypted: bool) -> str:
     """What sops stores as the MAC: upper-case hexadecimal SHA-512 over the leaves' bytes."""
-    found = hashlib.sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
+    found = sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
     leaves = _counted(document, chosen, only_encrypted)
     found.update(b"".join([leaf.data for leaf in leaves if leaf.data and leaf.type != "comment"]))
     return found.hexdigest().upper()
@@ -148,7 +147,7 @@ def _structure(document: Document, chosen: bytearray, settings: Settings) -> byt
     shape = _places(leaves) if only_encrypted else document.shape
     values = [leaf.data or b"" for leaf in leaves]
     rule = [f"{name}={value}" for name, value in sorted(settings.items())]
-    found = hashlib.sha256(b"%d %d %d;" % (len(rule), len(shape), len(leaves)))
+    found = sha256(b"%d %d %d;" % (len(rule), len(shape), len(leaves)))
     found.update(_lengths(rule))
     found.update("".join(rule).encode())
     if not only_encrypted:
@@ -190,8 +189,8 @@ def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
 
 
 def _strict_tag(data_key: bytes, salt: bytes, lastmodified: str, structure: bytes) -> bytes:
-    key = hmac.digest(data_key, _STRICT_LABEL, "sha256")
-    return hmac.digest(key, salt + lastmodified.encode() + structure, "sha256")[:16]
+    key = hmac_sha256(data_key, _STRICT_LABEL)
+    return hmac_sha256(key, salt + lastmodified.encode() + structure)[:16]
 
 
 def seal_mac(
@@ -234,10 +233,10 @@ def check_mac(
     if stored is None or parts is None:
         what = "the file's MAC cannot be decrypted: it or lastmodified was changed"
         raise MacMismatchError(what, hint=hint)
-    if not hmac.compare_digest(stored, digest(document, chosen, only_encrypted).encode()):
+    if not compare_digest(stored, digest(document, chosen, only_encrypted).encode()):
         raise MacMismatchError("MAC mismatch: a value was changed, added, moved or removed", hint=hint)
     nonce = parts[1]
     if nonce[:8] == _MARK and len(nonce) == cipher.NONCE_SIZE:
         structure = _structure(document, chosen, settings)
-        if not hmac.compare_digest(nonce[16:], _strict_tag(data_key, nonce[8:16], lastmodified, structure)):
+        if not compare_digest(nonce[16:], _strict_tag(data_key, nonce[8:16], lastmodified, structure)):
             raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)

@@ -257,3 +257,14 @@ def test_another_layout_of_the_library_will_do(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.delattr(_rust.openssl, "aead")
     assert type(aes_gcm(bytes(32))) is aead.AESGCM
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 200])
+def test_d11_hmac_without_openssl_is_hmac(size: int) -> None:
+    import hmac
+
+    from encconf.sha2 import hmac_sha256
+
+    for key in (b"k" * size, bytes(range(size % 256))):
+        for data in (b"", b"data" * size):
+            assert hmac_sha256(key, data) == hmac.digest(key, data, "sha256")

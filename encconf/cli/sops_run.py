@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.admission import rule_of
 from encconf.cli.sops import as_sops, is_empty_group
 from encconf.errors import (
     ConfigError,
@@ -354,6 +353,7 @@ class Run:
 
     def _rotate(self, file: str) -> None:
         from encconf import changes
+        from encconf.admission import rule_of
         from encconf.cli.convert import converted
 
         source, target = self.formats(self.line.text("filename-override") or file)
@@ -387,6 +387,7 @@ class Run:
     def _again(self, opened: Opened, plain: str, rule: Rule | None, format: str, *, new: bool = False) -> str:
         """The opened file's encrypted text with another plain text, data key or format."""
         from encconf import api
+        from encconf.admission import rule_of
 
         same = format == opened.document.format
         new = new or not same or self.line.on("ignore-mac")
@@ -415,6 +416,8 @@ class Run:
             opened = self.open(text, source, file)
             session = editing.Session.of(self.console, file, path, opened)
             if self.line.on("ignore-mac"):
+                from encconf.admission import rule_of
+
                 session.rule = rule_of(opened.metadata)
             if self.line.on("show-master-keys"):
                 session.show_block()
