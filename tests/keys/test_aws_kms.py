@@ -765,7 +765,9 @@ def test_a_missing_or_half_installed_sdk(package: str) -> None:
     """Reading the entry takes no SDK; using it says what to install."""
     command = [sys.executable, "-c", BLOCKED, str(PROJECT), package, ARN]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.splitlines() == ["AWS needs the package boto3 / pip install 'encconf[aws]'"] * 2
+    assert (
+        done.stdout.splitlines() == ["AWS needs the package boto3 / pip install 'encconf[aws]'"] * 2
+    )
 
 
 def test_reading_an_entry_loads_nothing() -> None:
