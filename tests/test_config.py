@@ -560,10 +560,7 @@ def test_an_error_names_the_place(text: str, words: str) -> None:
         ("azure_keyvault: https://v.vault.azure.net/keys/k/1", "azure_kv"),
         ("hc_vault_transit_uri: https://v:8200/v1/transit/keys/k", "hc_vault"),
         (f"key_groups: [{{kms: [{{arn: {ARN}, role: r, context: {{a: 1, b: ~}}}}]}}]", "kms"),
-        (
-            "key_groups: [{gcp_kms: [{resource_id: projects/p/locations/l/keyRings/r/cryptoKeys/k}]}]",
-            "gcp_kms",
-        ),  # noqa: E501
+        ("key_groups: [{gcp_kms: [{resource_id: projects/p/locations/l/keyRings/r/cryptoKeys/k}]}]", "gcp_kms"),  # noqa: E501
         ("key_groups: [{hckms: [{key_id: 'r:u'}]}]", "hckms"),
         ("key_groups: [{azure_keyvault: [{vaultUrl: 'https://v.vault.azure.net', key: k}]}]", "azure_kv"),
         ("key_groups: [{hc_vault: ['https://v:8200/v1/transit/keys/k']}]", "hc_vault"),
