@@ -236,7 +236,7 @@ class Round:
             self._told.append(file)
             self._learn(error.strangers)
             for key in error.strangers:
-                error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.full(key)}")
+                error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
             row["strangers"] = [self._key(key) for key in error.strangers]
         if not self._alone and str(error) not in self._said:  # a mistake in .sops.yaml is every file's
             self.console.error(error)

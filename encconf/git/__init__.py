@@ -27,6 +27,13 @@ def repository(path: str) -> str | None:
     return None
 
 
+def is_bare(folder: str) -> bool:
+    """Whether a folder is a repository itself, without a work tree: a bare one, or a ``.git`` folder."""
+    return os.path.isfile(os.path.join(folder, "HEAD")) and all(
+        os.path.isdir(os.path.join(folder, name)) for name in ("objects", "refs")
+    )
+
+
 def exposure(path: str) -> str | None:
     """Whether git has a file (``tracked``) or would take it with the next ``git add .`` (``untracked``).
 

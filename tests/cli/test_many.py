@@ -656,7 +656,7 @@ class TestSomebodyLeaves:
             f"  --- {bob.recipient} (bob)\n"
             "  every value gets a new data key, since somebody who knows the old one is gone\n"
             "\n"
-            f"bob ({bob.recipient}) could read these values. Change them where they "
+            f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read these values. Change them where they "
             "come from:\n"
             "f0.yaml\n  name\n  password\n"
             "f1.yaml\n  name\n  password\n"
@@ -668,7 +668,7 @@ class TestSomebodyLeaves:
         project, bob = team
         done = project.run("updatekeys", "-r", "-y", ".")
         assert done.out == (
-            f"bob ({bob.recipient}) could read these values. Change them where they "
+            f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read these values. Change them where they "
             "come from:\n"
             "f0.yaml\n  name\n  password\n"
             "f1.yaml\n  name\n  password\n"
