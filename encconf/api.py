@@ -895,7 +895,7 @@ class _Sealer:
         return (
             old is not None
             and old.document.block_text is not None
-            and old.metadata.version  # rops writes none, and sops refuses such a file
+            and bool(old.metadata.version)  # rops writes none, and sops refuses such a file
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
         )

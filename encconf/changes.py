@@ -9,6 +9,7 @@ what was meant.
 from __future__ import annotations
 
 from encconf import api, formats
+from encconf.admission import in_full, rule_of
 from encconf.config import Rule
 from encconf.credentials import Credentials
 from encconf.document import Leaf, splice
@@ -271,12 +272,6 @@ def _again(
     )
 
 
-def rule_of(metadata: Metadata) -> Rule:
-    """The rule that a text was encrypted by, as it says itself."""
-    groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
-    return Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
-
-
 def left_in_clear(
     before: str, after: str, *, format: str, file: Selection, rule: Selection
 ) -> list[tuple[str | int, ...]]:
@@ -438,7 +433,7 @@ def with_keys(
     there = {(key.TYPE, key.name) for group in groups for key in group}
     for key in remove:
         if notify and (key.TYPE, key.name) not in there:
-            notify(f"the file has no {key.TYPE} key {key.label} that could be removed")
+            notify(f"the file has no key {in_full(key)} that could be removed")
     if not all(left):
         raise ConfigError(
             "empty key group provided", hint="the last key of a group cannot go; delete the group"
@@ -473,9 +468,3 @@ def plan_without_group(text: str, index: int, threshold: int | None, *, format: 
             hint="set another: --shamir-secret-sharing-threshold NUMBER",
         )
     return plan(text, groups, threshold if len(groups) > 1 else None, format=format)
-
-
-def strangers(metadata: Metadata, rule: Rule) -> list[MasterKey]:
-    """The keys of a file that its rule does not name: anyone can write a name into a file."""
-    wanted = {key for group in rule.groups for key in group}
-    return [wrapped.key for group in metadata.groups for wrapped in group if wrapped.key not in wanted]

@@ -7,6 +7,11 @@ a token or the MAC: it names files, paths inside files, and public identifiers o
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
 
 class EncconfError(Exception):
     """Base of all errors: one sentence saying what and which, and a hint saying what to do.
@@ -261,6 +266,26 @@ class WrapError(EncconfError):
     """The data key could not be encrypted for every master key: the report names each that failed."""
 
     slug = "wrap"
+
+
+class StrangerError(EncconfError):
+    """A data key would be encrypted for recipients that only a file, or only another branch, names.
+
+    ``strangers`` are their keys.
+    """
+
+    slug = "stranger"
+
+    def __init__(
+        self,
+        message: str,
+        strangers: Sequence[Any] = (),
+        *,
+        hint: str | None = None,
+        file: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, file=file)
+        self.strangers = list(strangers)
 
 
 class BadKeyError(EncconfError):

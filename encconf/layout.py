@@ -10,12 +10,12 @@ other values change; whether it still fits is found by reading the result (see `
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
 
 from encconf.document import splice
 from encconf.errors import EncconfError
+from encconf.sha2 import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def restore_whole(layout: Layout, canonical: str) -> str | None:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(text.encode()).hexdigest()
 
 
 def _common(one: str, other: str) -> int:

@@ -18,8 +18,6 @@ Not seen by either: comments, and the recipients.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import re
 import sys
@@ -27,9 +25,11 @@ from array import array
 
 from encconf import cipher
 from encconf.errors import DecryptError, MacMismatchError, MacMissingError
+from encconf.sha2 import compare_digest, hmac_sha256, sha256, sha512
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from encconf.document import Document, Leaf, Scope
@@ -46,7 +46,7 @@ _DATE = re.compile(
     re.ASCII,
 )
 # sops starts the hash so when only encrypted values count: SHA-256 of "sops".
-_ONLY_ENCRYPTED = hashlib.sha256(b"sops").digest()
+_ONLY_ENCRYPTED = sha256(b"sops").digest()
 _TYPES = {name.encode(): name for name in ("str", "int", "float", "bool", "time", "comment")}
 _TYPE_CODES = {"str": 1, "int": 2, "float": 3, "bool": 4, "time": 5, "null": 6, "comment": 7}
 
@@ -167,13 +167,13 @@ def _counted(document: Document, chosen: bytearray, only_encrypted: bool) -> Ite
 
 def digest(document: Document, chosen: bytearray, only_encrypted: bool) -> str:
     """What sops stores as the MAC: upper-case hexadecimal SHA-512 over the leaves' bytes."""
-    found = hashlib.sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
+    found = sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
     leaves = _counted(document, chosen, only_encrypted)
     _feed(found, [leaf.data for leaf in leaves if leaf.data and leaf.type != "comment"])
     return found.hexdigest().upper()
 
 
-def _feed(found: hashlib._Hash, values: Sequence[bytes]) -> None:
+def _feed(found: Hash, values: Sequence[bytes]) -> None:
     """Hash values one after the other: many at a time for speed, and never all of them for memory."""
     for at in range(0, len(values), 64):
         found.update(b"".join(values[at : at + 64]))
@@ -186,7 +186,7 @@ def _structure(document: Document, chosen: bytearray, settings: Settings) -> byt
     shape = _places(leaves) if only_encrypted else document.shape
     values = [leaf.data or b"" for leaf in leaves]
     rule = [f"{name}={value}" for name, value in sorted(settings.items())]
-    found = hashlib.sha256(b"%d %d %d;" % (len(rule), len(shape), len(leaves)))
+    found = sha256(b"%d %d %d;" % (len(rule), len(shape), len(leaves)))
     found.update(_lengths(rule))
     found.update("".join(rule).encode())
     if not only_encrypted:
@@ -229,15 +229,15 @@ def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
 
 def _nonce(data_key: bytes, date: bytes, structure: bytes) -> bytes:
     """The nonce of a MAC that was made at a date for a structure."""
-    key = hmac.digest(data_key, _STRICT_LABEL, "sha256")
-    made_at = hmac.digest(key, date, "sha256")[:8]
-    return _MARK + made_at + hmac.digest(key, made_at + structure, "sha256")[:16]
+    key = hmac_sha256(data_key, _STRICT_LABEL)
+    made_at = hmac_sha256(key, date)[:8]
+    return _MARK + made_at + hmac_sha256(key, made_at + structure)[:16]
 
 
 def _nonce_before(data_key: bytes, salt: bytes, date: bytes, structure: bytes) -> bytes:
     """The same as encconf wrote it at first."""
-    key = hmac.digest(data_key, _OLD_STRICT_LABEL, "sha256")
-    return _OLD_MARK + salt + hmac.digest(key, salt + date + structure, "sha256")[:16]
+    key = hmac_sha256(data_key, _OLD_STRICT_LABEL)
+    return _OLD_MARK + salt + hmac_sha256(key, salt + date + structure)[:16]
 
 
 def seal_mac(
@@ -290,7 +290,7 @@ def check_mac(
     if stored is None or parts is None:
         what = "the file's MAC cannot be decrypted: it or lastmodified was changed"
         raise MacMismatchError(what, hint=hint)
-    if not hmac.compare_digest(stored, digest(document, chosen, only_encrypted).encode()):
+    if not compare_digest(stored, digest(document, chosen, only_encrypted).encode()):
         raise MacMismatchError("MAC mismatch: a value was changed, added, moved or removed", hint=hint)
     nonce = parts[1]
     if len(nonce) != cipher.NONCE_SIZE or nonce[:8] not in (_MARK, _OLD_MARK):
@@ -300,7 +300,7 @@ def check_mac(
         wanted = _nonce_before(data_key, nonce[8:16], date, structure)
     else:
         wanted = _nonce(data_key, date, structure)
-        if not hmac.compare_digest(nonce[8:16], wanted[8:16]):
+        if not compare_digest(nonce[8:16], wanted[8:16]):
             return  # another program that holds the data key has written another date
-    if not hmac.compare_digest(nonce, wanted):
+    if not compare_digest(nonce, wanted):
         raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)

@@ -21,7 +21,19 @@ ALLOWED = {"encconf", "__future__"}
 # Decrypting a file that an age key opens needs none of these.
 NOT_TO_DECRYPT = {
     *("azure", "boto3", "click", "dataclasses", "email", "gnupg", "google", "hvac", "importlib.metadata"),
-    *("inspect", "keyring", "logging", "platformdirs", "pydantic", "re2", "rich", "shlex", "subprocess"),
+    *(
+        "_hashlib",
+        "hashlib",
+        "inspect",
+        "keyring",
+        "logging",
+        "platformdirs",
+        "pydantic",
+        "re2",
+        "rich",
+        "shlex",
+        "subprocess",
+    ),
     *("tempfile", "tomllib", "yaml"),
     # Where nobody named a source, and the machine keeps no audit log.
     *("encconf.auditlog", "encconf.references", "encconf.servers", "encconf.sources", "encconf.userconfig"),

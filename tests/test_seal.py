@@ -404,3 +404,14 @@ def test_b11_the_command_line_and_the_library_refuse_the_same(
             assert refused in ([True, True], [False, False]), spelled
         accepted += not refused[0]
     assert 2 <= accepted < len(SPELLED[type])
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 200])
+def test_d11_hmac_without_openssl_is_hmac(size: int) -> None:
+    import hmac
+
+    from encconf.sha2 import hmac_sha256
+
+    for key in (b"k" * size, bytes(range(size % 256))):
+        for data in (b"", b"data" * size):
+            assert hmac_sha256(key, data) == hmac.digest(key, data, "sha256")

@@ -153,12 +153,17 @@ class Names:
         name = self.given(key)
         return f"{name} ({key.label})" if name else key.label
 
+    def whole(self, key: MasterKey) -> str:
+        """The same with the whole key, for where somebody decides who may join or go."""
+        name, whole = self.given(key), printable(key.name) or key.label
+        return f"{name} ({whole})" if name else whole
+
     def written(self, text: str) -> str | None:
         """The same for what stands in a configuration: a key, or several with commas between them.
 
         None for what is no key, or may hold more than a name (an address).
         """
-        from encconf.keys import parse_list, shorten
+        from encconf.keys import parse_list
 
         found = []
         for key in parse_list(text):
@@ -166,8 +171,8 @@ class Names:
                 return None
             if key.startswith("http"):
                 return None
-            name, short = self._names.get(_identity(key)), shorten(_identity(key).rpartition(" ")[2])
-            found.append(f"{name} ({short})" if name else short)
+            name, whole = self._names.get(_identity(key)), printable(_identity(key).rpartition(" ")[2])
+            found.append(f"{name} ({whole})" if name else whole)
         return ", ".join(found) or None
 
 

@@ -1,8 +1,7 @@
 """What two words of a command mean: files, folders, revisions of git, ``REV:PATH``, stdin.
 
 A word that names a file is that file, whatever revisions there are.  Nothing is changed, and files are
-read as they are: git's textconv and diff programs are not run (its clean filter is, where git itself must
-look into a file to see whether it has changed).
+read as they are: git runs no filter, textconv or diff program.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from encconf.audit.diff import Side
 from encconf.audit.history import contents
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
-from encconf.git import ask, repository
+from encconf.git import ask, is_bare, repository, without_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class _Word:
         self.name = os.path.normpath(text)
         if text in _STDIN:
             self.kind = "stdin"
-        elif os.path.lexists(text):
+        elif os.path.lexists(text) and not is_bare("."):  # where HEAD is a file, it is none of ours
             self.kind = "folder" if os.path.isdir(text) else "file"
         elif ":" in text and _git("rev-parse", "--verify", "--quiet", "--end-of-options", text):
             self.kind = "blob"
@@ -166,6 +165,8 @@ def _everywhere(
 ) -> Iterator[Pair | InputError]:
     """The encrypted files, and the configurations, that differ between two revisions; or what is wrong."""
     top = _top()
+    if len(revisions) < 2 and is_bare("."):
+        raise UsageError("a bare repository has no work tree to compare with", hint="name two: REV..REV")
     named = {os.path.relpath(os.path.realpath(path), top): path for path in paths}
     for inside, path in named.items():
         if not os.path.lexists(path) and not any(_blob_of(f"{each}:{inside}", top) for each in revisions):
@@ -230,7 +231,8 @@ def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged
     """The files that differ, by their names."""
     command = ["diff-tree", "-r"] if len(revisions) == 2 else ["diff-index", *["--cached"] * staged]
     options = ["--raw", "-z", "-M", "--no-abbrev", "--ignore-submodules=all"]
-    output = ask(top, *command, *options, *revisions, "--", *names)
+    environ = without_filters(top)
+    output = ask(top, *command, *options, *revisions, "--", *names, environ=environ)
     if output is None:
         raise InputError(f"git cannot compare with {revisions[0]}", hint="is there a commit?")
     words = iter(output.split("\0"))
@@ -265,6 +267,8 @@ def _side(label: str, name: str, data: bytes | None, format: str | None) -> Side
 
 
 def _top() -> str:
+    if is_bare("."):
+        return os.path.realpath(".")
     top = repository(os.getcwd())
     if top is None:
         raise UsageError("this is no git repository", hint="name two files to compare: encconf diff A B")

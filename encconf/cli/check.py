@@ -42,8 +42,13 @@ def check(
     config: str | None,
 ) -> None:
     """Check files; raises FoundError or UncheckedError when there is reason to."""
-    from encconf.git import repository
+    from encconf.git import is_bare, repository
 
+    if any(map(is_bare, path or ["."])):
+        raise UsageError(
+            "this is a bare repository, which has no files to check",
+            hint="check a clone, or a work tree of it: git worktree add FOLDER",
+        )
     if json and format not in (None, "json"):
         raise ConflictError(f"--json and --format {format} exclude each other")
     shape = "json" if json else format or "text"

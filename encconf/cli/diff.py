@@ -242,7 +242,7 @@ class _Paper:
         return one_line(" → ".join(dict.fromkeys(map(str, told)))) if all(told) else ""
 
     def _key(self, key: MasterKey) -> str:
-        return one_line(self._names.full(key))
+        return one_line(self._names.whole(key))
 
     def _line(self, sign: str, where: str, *, kind: str, values: str = "") -> None:
         color = next((color for each, color in _SIGNS.values() if each == sign), _YELLOW)

@@ -13,6 +13,7 @@ import os
 import time
 
 from encconf import api, fileio, formats
+from encconf.admission import rule_of
 from encconf.cli import files
 from encconf.cli.editor import editor_command, run_editor
 from encconf.document import splice
@@ -111,7 +112,7 @@ def edit(
         session = Session(console, file, path, format, example(format), rule=rule)
     else:
         try:
-            found = _open(console, enc, path, format, ignore_mac=ignore_mac)
+            found = _open(console, enc, path, format, ignore_mac=ignore_mac, config=config)
         except EncconfError as error:
             raise error.about(file) from None
         if isinstance(found, str):
@@ -128,9 +129,8 @@ def edit(
             session = Resolution(console, file, path, found, enc)
             metadata = found.opened.metadata
         if ignore_mac:  # then it cannot be trusted with its own data key either
-            from encconf.changes import rule_of
-
             session.rule = rule_of(metadata)
+        files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
         session.check = files.refuse_clear(
             console, file, format, metadata.selection, config, allowed=in_clear
         )
@@ -140,7 +140,7 @@ def edit(
 
 
 def _open(
-    console: Console, enc: str, path: str, format: str, *, ignore_mac: bool
+    console: Console, enc: str, path: str, format: str, *, ignore_mac: bool, config: str | None
 ) -> api.Opened | Conflict | str:
     """What there is to edit; of a file that was merged without a key, the text that it should be."""
     credentials = files.credentials(console)
@@ -161,6 +161,7 @@ def _open(
             format=format,
             fetch=lambda id: version(id, folder),
             credentials=credentials,
+            rule=lambda: files.known_rule(console, path, config),
             notify=console.warn,
         )
 
@@ -172,14 +173,11 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
     have chosen old ones.
     """
     from encconf.git import before
-    from encconf.git.merge import parents_of
+    from encconf.git.merge import misplaced, parents_of
 
     ours = parents_of(enc, format)[1]
     if before(path, enc) != ours:
-        console.warn(
-            f"{file} was not merged into the version that git had before it, but into {ours[:12]}",
-            hint=f"values may be older than they were; look at them all: git log -p {files.quoted(file)}",
-        )
+        console.warn(f"{file} {misplaced(ours)}", hint=f"look at all values: git log -p {files.quoted(file)}")
 
 
 def example(format: str) -> str:
@@ -243,7 +241,6 @@ class Session:
 
     def _without_block(self, edited: str) -> str:
         """The text without the block; the keys that it names are those to encrypt for."""
-        from encconf.changes import rule_of
         from encconf.metadata import Metadata
 
         module = formats.module(self.format)
@@ -312,7 +309,6 @@ class Session:
             self.check(self.plain, edited)
         rule = self.rule
         if self.written != self.format:
-            from encconf.changes import rule_of
             from encconf.cli.convert import plain_as
 
             edited = plain_as(edited, self.format, self.written)
@@ -342,7 +338,7 @@ class Session:
 
     def _saved(self, edited: str) -> str:
         """Save what the editor left, encrypted for those who can open the file; says where it is."""
-        from encconf.changes import rule_of
+        from encconf.admission import rule_of
         from encconf.config import Rule
         from encconf.selection import DEFAULT
 

@@ -17,7 +17,7 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.config import Rule
     from encconf.credentials import Credentials
+    from encconf.keys import MasterKey
     from encconf.metadata import Metadata
     from encconf.selection import Selection
 
@@ -229,6 +230,67 @@ def known_rule(console: Console, file: str, config: str | None) -> Rule | None:
         return find_rule(file, config=config)
     except EncconfError:
         return None
+
+
+def refuse_strangers(
+    file: str,
+    wanted: Rule,
+    find: Callable[[], Rule],
+    *,
+    named: Sequence[MasterKey] = (),
+    regroups: bool = False,
+) -> None:
+    """Raise StrangerError if a new data key would let recipients in that only the file names.
+
+    ``wanted`` is what the file would be encrypted by, ``find`` gives its rule of .sops.yaml; keys that the
+    command line has ``named`` count as ours.  Where somebody ``regroups`` the keys, no other grouping than
+    the rule's is objected to.
+    """
+    from encconf.admission import Objections
+    from encconf.config import Rule
+    from encconf.errors import EncconfError
+
+    rule: Rule | None = None
+    missing: EncconfError | None = None
+    try:
+        rule = find()
+    except EncconfError as error:
+        missing = error
+    groups = [[key for key in group if key not in named] for group in wanted.groups]
+    if regroups:
+        groups = [[key for group in groups for key in group]]
+        rule = rule and Rule([[key for group in rule.groups for key in group]])
+    objections = Objections(Rule(groups, wanted.threshold), [rule] if rule is not None else [])
+    if not objections:
+        return
+    if rule is not None:
+        raise objections.error(
+            "a new data key would be for more than .sops.yaml names",
+            f"encconf updatekeys {quoted(file)} makes the file follow .sops.yaml; add there who may read it",
+        ).about(file)
+    raise objections.error(
+        "a new data key would be for recipients that only the file names, and anyone can add one there",
+        f"write a .sops.yaml that names those who may read it{_or_name(objections.strangers)}",
+    ).about(file) from missing
+
+
+def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, new_data_key: bool) -> None:
+    """The same before a change of values, which wraps a data key only if it is new or some are spoiled."""
+    from encconf.admission import rule_of
+    from encconf.config import find_rule
+    from encconf.envelope import are_spoiled
+
+    if new_data_key or are_spoiled(metadata.groups):
+        refuse_strangers(file, rule_of(metadata), lambda: find_rule(file, config=config))
+
+
+def _or_name(strangers: Sequence[MasterKey]) -> str:
+    """How `encconf rotate` gets keys on its command line."""
+    from encconf.cli.rule import KEY_OPTIONS
+
+    options = {type: option.replace("_", "-") for option, type in KEY_OPTIONS.items()}
+    named = [f"--add-{options[key.TYPE]} {quoted(key.name)}" for key in strangers if key.TYPE in options]
+    return f", or name them: encconf rotate {' '.join(named)} FILE" if named else ""
 
 
 def refuse_clear(

@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 
 from encconf import fileio
-from encconf.errors import EncconfError, LimitError, MissingFileError, OutputError, UndecidedError, UsageError
+from encconf.errors import (
+    EncconfError,
+    LimitError,
+    MissingFileError,
+    OutputError,
+    StrangerError,
+    UndecidedError,
+    UsageError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from encconf.cli.console import Console
     from encconf.git.merge import Labels, Outcome
 
@@ -63,27 +73,56 @@ def merge(
     ours_label: str | None,
     theirs_label: str | None,
 ) -> None:
-    """Merge two versions into the file ``ours``, which stays as it is where that cannot be done.
+    """Merge two versions into the file ``ours``; where that cannot be done, it gets both between markers.
 
     Raises SystemExit(1) for a conflict.
     """
     file = os.path.normpath(path)
-    labels = _label(ours_label, "ours"), _label(base_label, "base"), _label(theirs_label, "theirs")
+    labels = _labels(ours_label, base_label, theirs_label, console.environ)
+    merged = False
     try:
         names = base, ours, theirs
         format, texts = _read(names, file)
         outcome = _merged(console, file, format, texts, names, labels)
         if outcome is None:
-            _merge_plain(names, labels, marker_size)
+            clean = _merge_plain(names, labels, marker_size)
+            merged = True
+            if not clean:
+                raise UndecidedError("both sides changed the same lines; the file is not encrypted")
         else:
             fileio.write_atomic(ours, outcome.text)
+            merged = True
             # git calls from the top of the work tree, wherever somebody has called git.
             _report(console, os.path.relpath(file, console.environ.get("GIT_PREFIX") or "."), outcome)
-    except (MissingFileError, OutputError):
-        raise  # git's own files: it has to give up
     except EncconfError as error:
+        if not merged:
+            _leave_both(ours, theirs, labels, marker_size)
+        if isinstance(error, (MissingFileError, OutputError, StrangerError)):
+            raise error.about(file) from None  # git has to give up: its own files, or who may read the file
         console.error(error.about(file))
         raise SystemExit(_CONFLICT) from None
+
+
+def _leave_both(ours: str, theirs: str, labels: Labels, marker_size: str | None) -> None:
+    """Put both versions into our file, between markers, as git does where it has no driver.
+
+    Otherwise ``git add`` would take ours, and theirs would be lost.  git before 2.42 takes every failure for
+    a conflict; since then it gives up after 129, and does not use this.
+    """
+    from encconf.merge import MARKER_SIZE
+
+    size = int(marker_size) if marker_size is not None and marker_size.isdecimal() else MARKER_SIZE
+    try:
+        sides = []
+        for name in (ours, theirs):
+            with open(name, "rb") as file:
+                sides.append(file.read())
+        first, second = (side if side.endswith(b"\n") or not side else side + b"\n" for side in sides)
+        lines = (f"{sign * size} {label}\n" for sign, label in (("<", labels[0]), (">", labels[2])))
+        start, end = (line.encode() for line in lines)
+        fileio.write_atomic(ours, start + first + b"=" * size + b"\n" + second + end)
+    except (OSError, EncconfError):
+        pass  # the error that is reported is why
 
 
 def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: str) -> None:
@@ -127,10 +166,21 @@ def _read(names: tuple[str, str, str], file: str) -> tuple[str, tuple[str, str, 
     return format, (texts[0], texts[1], texts[2])
 
 
-def _label(label: str | None, default: str) -> str:
-    """A name for people, on one line; git before 2.45 leaves the placeholder."""
-    label = " ".join((label or "").split())
-    return default if not label or label in ("%S", "%X", "%Y") else label[:80]
+def _labels(ours: str | None, base: str | None, theirs: str | None, environ: Mapping[str, str]) -> Labels:
+    """Names for people, on one line each: ours, base, theirs.
+
+    git before 2.44 leaves the placeholders; but `git merge` tells all its programs what it merges.
+    """
+    from encconf.merge import LABELS
+
+    merged = [label for name, label in environ.items() if name.startswith("GITHEAD_")]
+    defaults = ("HEAD", "base", merged[0]) if len(merged) == 1 else LABELS
+    labels = (" ".join((label or "").split()) for label in (ours, base, theirs))
+    first, second, third = (
+        default if not label or label in ("%S", "%X", "%Y") else label[:80]
+        for label, default in zip(labels, defaults, strict=True)
+    )
+    return first, second, third
 
 
 def _merged(
@@ -145,6 +195,7 @@ def _merged(
     from encconf.cli import files
     from encconf.git import run, version
     from encconf.git.merge import is_encrypted, merge
+    from encconf.git.ours import follows, our_rule
 
     if not is_encrypted(texts[1], format) and not is_encrypted(texts[2], format):
         return None
@@ -159,6 +210,8 @@ def _merged(
         labels=labels,
         fetch=version,
         parents=parents,
+        rule=lambda: our_rule(file),
+        follows=lambda id, text, ours: follows(file, id, text, ours),
         notify=lambda text: console.warn(f"{file}: {text}"),
     )
 
@@ -179,8 +232,8 @@ def _report(console: Console, file: str, outcome: Outcome) -> None:
         )
 
 
-def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: str | None) -> None:
-    """What git does with any other text: neither side is encrypted."""
+def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: str | None) -> bool:
+    """What git does with any other text: neither side is encrypted.  Returns whether all is merged."""
     from encconf.git import run
 
     options = [word for label in labels for word in ("-L", label)]
@@ -188,5 +241,6 @@ def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: str |
         options.append(f"--marker-size={marker_size}")
     base, ours, theirs = names
     code, _ = run(["merge-file", "--quiet", *options, "--", ours, base, theirs])
-    if code:
-        raise UndecidedError("both sides changed the same lines; the file is not encrypted")
+    if code > 126:
+        raise OutputError(f"git merge-file failed with exit code {code}")
+    return code == 0

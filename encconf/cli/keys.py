@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from encconf import changes
-from encconf.cli import targets
+from encconf.cli import files, targets
 from encconf.cli.round import Round
 from encconf.cli.rule import named_keys
-from encconf.errors import EncconfError, MissingFileError, UsageError
+from encconf.errors import MissingFileError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,12 +58,7 @@ def rotate(
         wanted = changes.plan_rotation(
             change.source.text, format=change.format, add=add, remove=remove, notify=change.warn
         )
-        try:
-            rule = work.rule(change)
-        except EncconfError:
-            return wanted
-        strangers = changes.strangers(wanted.metadata, rule)
-        change.strangers = [key for key in strangers if key not in remove]
+        files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), named=add)
         return wanted
 
     work.run(paths if resume_at is None else _from(paths, resume_at), plan)
@@ -150,12 +145,18 @@ def regroup(
         group = named_keys(options)
 
         def plan(change: Change) -> Plan:
-            return changes.plan_group(change.source.text, group, needed, format=change.format)
+            wanted = changes.plan_group(change.source.text, group, needed, format=change.format)
+            files.refuse_strangers(
+                change.file, wanted.rule, lambda: work.rule(change), named=group, regroups=True
+            )
+            return wanted
     else:
         which = _number(index, "the group is a number, from 0 on")
 
         def plan(change: Change) -> Plan:
-            return changes.plan_without_group(change.source.text, which, needed, format=change.format)
+            wanted = changes.plan_without_group(change.source.text, which, needed, format=change.format)
+            files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), regroups=True)
+            return wanted
 
     if file is None:
         raise MissingFileError("no file was named", hint="name one: --file FILE")

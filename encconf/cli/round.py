@@ -13,9 +13,10 @@ from _thread import allocate_lock
 from contextlib import closing
 
 from encconf import changes, fileio
+from encconf.admission import in_full
 from encconf.cli import checklist, files
 from encconf.cli.console import counted, one_line
-from encconf.errors import ChangedError, ConflictError, EncconfError, NoConfigError, UsageError
+from encconf.errors import ChangedError, ConflictError, EncconfError, NoConfigError, StrangerError, UsageError
 from encconf.many import side_by_side
 from encconf.path import spell
 
@@ -37,18 +38,16 @@ if TYPE_CHECKING:
 class Change:
     """What is to happen to one file.
 
-    ``strangers`` are keys of it that its rule does not name, ``told`` warnings with their hints, and
-    ``enc`` is the new text once there is one.
+    ``told`` are warnings with their hints, and ``enc`` is the new text once there is one.
     """
 
-    __slots__ = ("enc", "file", "format", "plan", "source", "strangers", "told")
+    __slots__ = ("enc", "file", "format", "plan", "source", "told")
     plan: Plan
 
     def __init__(self, file: str, input_type: str | None) -> None:
         self.file = file
         self.source = files.read(file, in_place=False, output=None, override=None)
         self.format = self.source.format(input_type)
-        self.strangers: list[MasterKey] = []
         self.told: list[tuple[str, str | None]] = []
         self.enc: str | None = None
 
@@ -232,11 +231,18 @@ class Round:
             error.file = file
         elif not (self._alone and isinstance(error, NoConfigError)):
             error.about(file)
+        row: Row = {**_EMPTY, "file": file, "status": "failed"}
+        if isinstance(error, StrangerError):
+            self._told.append(file)
+            self._learn(error.strangers)
+            for key in error.strangers:
+                error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
+            row["strangers"] = [self._key(key) for key in error.strangers]
         if not self._alone and str(error) not in self._said:  # a mistake in .sops.yaml is every file's
             self.console.error(error)
         self._said.add(str(error))
         self._failed.append((file, error))
-        self._rows.append({**_EMPTY, "file": file, "status": "failed", "error": _error(error)})
+        self._rows.append({**row, "error": _error(error)})
 
     def _failure(self, total: int) -> EncconfError:
         if self._alone:
@@ -327,14 +333,7 @@ class Round:
 
     def _tell(self, change: Change) -> None:
         self._told.append(change.file)
-        self._learn([*change.plan.gone, *change.strangers])
-        file = one_line(change.file)
-        for key in change.strangers:
-            change.warn(
-                f"{file} is encrypted for {key.TYPE} {self.names.full(key)} too, "
-                "which .sops.yaml does not name",
-                hint=f"encconf updatekeys {file} takes it out",
-            )
+        self._learn(change.plan.gone)
         for text, hint in change.told:
             if text not in self._said:
                 self.console.warn(text, hint)
@@ -401,7 +400,6 @@ class Round:
     def _row(self, change: Change, status: str) -> Row:
         wanted = change.plan
         row: Row = {**_EMPTY, "file": change.file, "status": status}
-        row["strangers"] = [self._key(key) for key in change.strangers]
         if not wanted.changes:
             return row
         row["data_key"] = "new" if wanted.renews(rotate=self.rotate) else "kept"

@@ -365,6 +365,7 @@ class Run:
 
     def _rotate(self, file: str) -> None:
         from encconf import changes
+        from encconf.admission import rule_of
         from encconf.cli.convert import converted
 
         source, target = self.formats(self.line.text("filename-override") or file)
@@ -375,21 +376,36 @@ class Run:
         credentials.audit("rotate", text)
         opened = self.open(text, source, file)
         try:
-            rule = changes.with_keys(changes.rule_of(opened.metadata), add, remove, notify=self.console.warn)
+            rule = changes.with_keys(rule_of(opened.metadata), add, remove, notify=self.console.warn)
+            self._warn_of_strangers(file, rule, add)
             enc = self._again(opened, converted(opened, target), rule, target, new=True)
         except EncconfError as error:
             raise error.about(file) from None
         self.put(enc, file, text)
 
+    def _warn_of_strangers(self, file: str, wanted: Rule, named: list[MasterKey]) -> None:
+        """Say who gets the new data key because the file alone names them: sops wraps it for anyone."""
+        from encconf.admission import Objections, in_full
+        from encconf.cli.files import known_rule
+
+        rule = known_rule(self.console, file, self.config)
+        strangers = Objections(wanted, [rule]).strangers if rule is not None else []
+        names = [in_full(key) for key in strangers if key not in named]
+        if names:
+            self.console.warn(
+                f"{file} is encrypted for keys that .sops.yaml does not name: {', '.join(names)}"
+            )
+
     def _again(self, opened: Opened, plain: str, rule: Rule | None, format: str, *, new: bool = False) -> str:
         """The opened file's encrypted text with another plain text, data key or format."""
-        from encconf import api, changes
+        from encconf import api
+        from encconf.admission import rule_of
 
         same = format == opened.document.format
         new = new or not same or self.line.on("ignore-mac")
         return api.encrypt(
             plain,
-            rule or (changes.rule_of(opened.metadata) if new else None),
+            rule or (rule_of(opened.metadata) if new else None),
             format=format,
             twin=opened if same else None,
             new_data_key=new and same,
@@ -412,7 +428,7 @@ class Run:
             opened = self.open(text, source, file)
             session = editing.Session.of(self.console, file, path, opened)
             if self.line.on("ignore-mac"):
-                from encconf.changes import rule_of
+                from encconf.admission import rule_of
 
                 session.rule = rule_of(opened.metadata)
             if self.line.on("show-master-keys"):

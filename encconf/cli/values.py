@@ -101,7 +101,9 @@ def set_value(
         )
 
     def put(old: str, format: str) -> str:
-        selection = files.metadata(old, format).selection
+        metadata = files.metadata(old, format)
+        selection = metadata.selection
+        files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
         return changes.set_value(
             old,
             where,
@@ -151,6 +153,8 @@ def unset(
         assert source.path is not None
         format = source.format(input_type)
         try:
+            metadata = files.metadata(source.text, format)
+            files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
             enc = changes.unset(
                 source.text,
                 where,
@@ -188,7 +192,9 @@ def update(
     format = source.format(input_type)
     plain = files.read(given, in_place=False, output=None, override=None).text
     try:
-        selection = files.metadata(source.text, format).selection
+        metadata = files.metadata(source.text, format)
+        selection = metadata.selection
+        files.refuse_strangers_of(file, metadata, config, new_data_key=False)
         enc = changes.update(
             source.text,
             plain,

@@ -27,6 +27,13 @@ def repository(path: str) -> str | None:
     return None
 
 
+def is_bare(folder: str) -> bool:
+    """Whether a folder is a repository itself, without a work tree: a bare one, or a ``.git`` folder."""
+    return os.path.isfile(os.path.join(folder, "HEAD")) and all(
+        os.path.isdir(os.path.join(folder, name)) for name in ("objects", "refs")
+    )
+
+
 def exposure(path: str) -> str | None:
     """Whether git has a file (``tracked``) or would take it with the next ``git add .`` (``untracked``).
 
@@ -44,7 +51,7 @@ def exposure(path: str) -> str | None:
 
 def version(id: str, folder: str = ".") -> str | None:
     """The content that git has under an id, as text; None if it has none."""
-    code, content = run(["-C", folder, "cat-file", "blob", id])
+    code, content = run([*_ASKING, "-C", folder, "cat-file", "blob", id], {**os.environ, **_WITHOUT_FETCHING})
     return content if code == 0 else None
 
 
@@ -69,6 +76,8 @@ _ASKING = [
     "--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false",
     "-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false",
 ]  # fmt: skip
+# No object that a partial clone lacks is fetched: that would run the repository's own transport programs.
+_WITHOUT_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}  # git since 2.45, and before
 _BOUND = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 
 
@@ -78,20 +87,35 @@ def question(
     """Arguments and environment that ask git about the repository that a folder is in.
 
     In a hook, variables bind git to one repository, whatever the folder is in; they are left out.
-    Objects that a partial clone lacks are not fetched.
     """
     free = {
         name: value
         for name, value in environ.items()
         if name not in _BOUND and not name.endswith("_PATHSPECS")
     }
-    return [*_ASKING, "-C", folder, *words], {**free, "GIT_NO_LAZY_FETCH": "1"}
+    return [*_ASKING, "-C", folder, *words], {**free, **_WITHOUT_FETCHING}
 
 
-def ask(folder: str, *words: str) -> str | None:
+def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """What git answers to a `question`, None if it does not know."""
-    code, output = run(*question(folder, *words))
+    code, output = run(*question(folder, *words, environ=environ))
     return output if code == 0 else None
+
+
+def without_filters(folder: str) -> dict[str, str]:
+    """The environment in which git compares files with the index, and runs no filter for that.
+
+    Whether a file has changed is then a matter of its bytes and line breaks.
+    """
+    output = ask(folder, "config", "--name-only", "-z", "--get-regexp", r"^filter\.") or ""
+    settings = {name: "" for name in output.split("\0") if name.endswith((".clean", ".smudge", ".process"))}
+    settings |= {name: "false" for name in output.split("\0") if name.endswith(".required")}
+    environ = dict(os.environ)
+    first = int(count) if (count := environ.get("GIT_CONFIG_COUNT", "")).isdecimal() else 0
+    for number, (name, value) in enumerate(settings.items(), first):
+        environ[f"GIT_CONFIG_KEY_{number}"], environ[f"GIT_CONFIG_VALUE_{number}"] = name, value
+    environ["GIT_CONFIG_COUNT"] = str(first + len(settings))
+    return environ
 
 
 def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 
 from encconf import api, formats, seal
+from encconf.admission import Objections, in_full, rule_of
 from encconf.cipher import split, unlock
 from encconf.config import Rule
 from encconf.credentials import Credentials
@@ -30,6 +31,7 @@ from encconf.errors import (
     KeyAccessError,
     MacError,
     MacMismatchError,
+    StrangerError,
     UndecidedError,
     UnmergedError,
 )
@@ -50,6 +52,10 @@ if TYPE_CHECKING:
     Notify = Callable[[str], None]
     Fetch = Callable[[str], str | None]
     Labels = tuple[str, str, str]
+    OurRule = Callable[[], Rule | None]
+    """What our ``.sops.yaml`` says of the file, None where it says nothing."""
+    Follows = Callable[[str, str, bool], bool]
+    """Whether git had a version, by its id, just before a text; True for a text of our side."""
     Texts = tuple[str, str, str]
     """Base, ours and theirs."""
 
@@ -62,6 +68,10 @@ _MAX_SIZE = 64 << 20
 _DEEPEST = 8  # merges without a key, one upon the other
 _WITH_A_KEY = "let somebody merge who can open the file; git merge --abort goes back"
 _TAKE_ONE = "take one side with git checkout --ours or --theirs, and change it with encconf edit"
+
+
+def _no_rule() -> Rule | None:
+    return None
 
 
 class Outcome:
@@ -96,15 +106,21 @@ def merge(
     labels: Labels = LABELS,
     fetch: Fetch | None = None,
     parents: Callable[[], str] | None = None,
+    rule: OurRule = _no_rule,
+    follows: Follows | None = None,
     notify: Notify | None = None,
 ) -> Outcome:
     """Merge three versions of a file, of which ours or theirs is encrypted; ``base`` may be "".
 
     ``fetch`` gives the text of another version by git's id, None for one that is not there, and
-    ``parents`` the ids of these three, with blanks between.  Raises UndecidedError where only people can
-    say what is to be, and whatever opening and encrypting raise.
+    ``parents`` the ids of these three, with blanks between.  ``rule`` gives what our ``.sops.yaml`` says of
+    the file: only a recipient that it names, or that our side has already, can join.  ``follows`` says
+    whether git had a version just before a text that was merged without a key.
+
+    Raises StrangerError where only their side, or only the file, names a recipient; UndecidedError where
+    only people can say what is to be; and whatever opening and encrypting raise.
     """
-    run = _Merge(format, credentials or Credentials.from_env(), labels, fetch, notify)
+    run = _Merge(format, credentials or Credentials.from_env(), labels, fetch, notify, rule, follows)
     return run((base, ours, theirs), parents)
 
 
@@ -133,7 +149,7 @@ class _Merge:
     somebody without a key has named the versions, and all must have been sealed by somebody with one.
     """
 
-    __slots__ = ("credentials", "depth", "fetch", "format", "labels", "notify")
+    __slots__ = ("credentials", "depth", "fetch", "follows", "format", "labels", "notify", "rule")
 
     def __init__(
         self,
@@ -142,6 +158,8 @@ class _Merge:
         labels: Labels,
         fetch: Fetch | None,
         notify: Notify | None,
+        rule: OurRule = _no_rule,
+        follows: Follows | None = None,
         depth: int = 0,
     ) -> None:
         self.format = format
@@ -149,6 +167,8 @@ class _Merge:
         self.labels = labels
         self.fetch = fetch
         self.notify = notify
+        self.rule = rule
+        self.follows = follows
         self.depth = depth
         if credentials.cache is None:
             credentials.cache = DataKeyCache()  # all three have the same wrapped key, mostly
@@ -160,7 +180,7 @@ class _Merge:
             if self.notify is not None and " failed: " in error.message:
                 self.notify(error.message)  # a key that should have opened it: no stranger is merging
             try:
-                return _without_key(texts, self.format, parents)
+                return _without_key(texts, self.format, parents, self.rule)
             except UndecidedError as undecided:
                 raise undecided from error
         return self._with_key(*sides)
@@ -205,9 +225,7 @@ class _Merge:
                 conflict = open_conflict(text, format=format, credentials=credentials)
                 return _Side(conflict.merged.base, conflict.opened)
             if PARENTS in document.block and checked and self.fetch is not None:
-                text = self._resealed(text, self.fetch)
-                if self.notify is not None:
-                    self.notify(f"{which} was merged without a key, and gets its MAC now")
+                text = self._resealed(text, which, self.fetch)
             try:
                 opened = api.open_text(text, format=format, credentials=credentials)
             except MacError as error:
@@ -227,11 +245,19 @@ class _Merge:
             raise
         return _Side(api.plain_text(opened), opened)
 
-    def _resealed(self, text: str, fetch: Fetch) -> str:
-        return reseal(
-            text, format=self.format, credentials=self.credentials, fetch=fetch, notify=self.notify,
-            depth=self.depth,
+    def _resealed(self, text: str, which: str, fetch: Fetch) -> str:
+        """A side that was merged without a key, with its MAC."""
+        sealed = reseal(
+            text, format=self.format, credentials=self.credentials, fetch=fetch, rule=self.rule,
+            notify=self.notify, depth=self.depth,
         )  # fmt: skip
+        if self.notify is None:
+            return sealed
+        self.notify(f"{which} was merged without a key, and gets its MAC now")
+        before = parents_of(text, self.format)[1]
+        if self.follows is not None and not self.follows(before, text, which == "our side"):
+            self.notify(f"{which} {misplaced(before)}")
+        return sealed
 
     def _with_key(self, base: _Side, ours: _Side, theirs: _Side) -> Outcome:
         notify = self.notify
@@ -239,21 +265,16 @@ class _Merge:
             for side, which in ((ours, "our"), (theirs, "their")):
                 if side.opened is None:
                     notify(f"{which} side is not encrypted; the merged file is")
-            new = _let_in(base, ours, theirs)  # nothing authenticates who can open a file
-            if new:
-                notify(f"their side lets in {', '.join(new)}")
-        twin = _twin(base, ours, theirs)
+        twin = _twin(ours, theirs)
         block = _merged_block(base.metadata, ours.metadata, theirs.metadata)
         opened = [side.opened for side in (base, ours, theirs) if side.opened is not None]
         known = [each for each in opened if each.data_key == twin.data_key]
         source = _source(twin, block, [each.metadata.groups for each in known])
         groups = [[wrapped.key for wrapped in group] for group in block.groups]
-        goes = any(
-            shuts_out(each.metadata.groups, each.metadata.threshold, groups, block.threshold)
-            for each in known
-        )
-        if goes and notify is not None:
-            notify("some who could open the file are not to any more: every value gets a new data key")
+        renews = self._renews(ours, theirs, known, groups, block.threshold)
+        admit(block, self.rule, ours.metadata, wraps_all=renews or self.depth > 0)
+        if notify is not None:
+            _tell_who(notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
         text = api.encrypt(
             merged.text,
@@ -261,32 +282,81 @@ class _Merge:
             format=self.format,
             twin=source,
             donors=[each for each in known if each is not twin and each is not base.opened],
-            new_data_key=goes,
+            new_data_key=renews,
             credentials=self.credentials,
         )
         if merged.conflicts:
             text = _with_conflict(text, merged, self.labels, self.format, self.credentials)
         return Outcome(text, merged.conflicts)
 
+    def _renews(
+        self,
+        ours: _Side,
+        theirs: _Side,
+        known: list[api.Opened],
+        groups: list[list[MasterKey]],
+        threshold: int,
+    ) -> bool:
+        """Whether the result gets a new data key; says so.
 
-def _let_in(base: _Side, ours: _Side, theirs: _Side) -> list[str]:
-    """Who can open the file by their side alone."""
+        It does where a recipient is removed who knows the one of the ``known`` versions, and where the sides
+        have different ones: anybody can make one and encrypt for our recipients, to read what the other side
+        adds.  (In a rebase, "ours" is what has come from elsewhere.)
+        """
+        gone = any(
+            shuts_out(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known
+        )
+        if gone and self.notify is not None:
+            self.notify("a recipient was removed: every value gets a new data key")
+        differ = ours.data_key != theirs.data_key and theirs.opened is not None
+        if differ and not gone and ours.opened is not None and self.notify is not None:
+            self.notify("the sides have different data keys: every value gets a new one")
+        return gone or differ
+
+
+def admit(block: Metadata, rule: OurRule, ours: Metadata | None, *, wraps_all: bool = False) -> None:
+    """Raise StrangerError unless our rule, or our own version of the file, allows all that a block does.
+
+    Nothing authenticates recipients, key groups and selection: anyone who can push a branch can change them.
+    Where the data key is wrapped for all, only our rule counts: they may have changed our version, too.
+    """
+    wanted = rule_of(block)
+    own = [rule_of(ours)] if ours is not None and not wraps_all else []
+    reselects = ours is not None and wanted.selection != ours.selection
+    if own and not reselects and not Objections(wanted, own):
+        return  # nobody joins, and every value stays encrypted: no rule is needed
+    named = rule()
+    found = Objections(wanted, [*own, named] if named is not None else own)
+    if found:
+        where = "our .sops.yaml does not name" if named is not None else "no .sops.yaml of ours names"
+        raise found.error(f"the merged file would be for recipients that {where}", _ADMIT)
+    if reselects and (named is None or wanted.selection != named.selection):
+        raise StrangerError(
+            "their side changes which values are encrypted, and our .sops.yaml does not say so", hint=_ADMIT
+        )
+
+
+def _tell_who(notify: Notify, base: _Side, ours: _Side, theirs: _Side) -> None:
+    """Say who joins and who goes by their side alone."""
     was, here, there = (
         [wrapped.key for group in side.metadata.groups for wrapped in group] if side.metadata else []
         for side in (base, ours, theirs)
     )
-    if not was and not here:
-        return []
-    return list(dict.fromkeys(f"{key.TYPE} {key.label}" for key in there if key not in {*was, *here}))
+    if not (was or here):
+        return
+    new = dict.fromkeys(in_full(key) for key in there if key not in {*was, *here})
+    gone = dict.fromkeys(in_full(key) for key in was if key in here and key not in there)
+    if new:
+        notify(f"their side adds {', '.join(new)}")
+    if gone and theirs.metadata is not None:
+        notify(f"their side removes {', '.join(gone)}")
 
 
-def _twin(base: _Side, ours: _Side, theirs: _Side) -> api.Opened:
-    """The version whose data key and ciphertexts the result has: ours, unless theirs has a newer data key."""
-    rotated = ours.data_key == base.data_key != theirs.data_key
-    for side in (theirs, ours) if rotated else (ours, theirs):
-        if side.opened is not None:
-            return side.opened
-    raise AssertionError("neither side is encrypted")
+def _twin(ours: _Side, theirs: _Side) -> api.Opened:
+    """The version whose data key and ciphertexts the result starts from: ours, if it is encrypted."""
+    opened = ours.opened or theirs.opened
+    assert opened is not None, "neither side is encrypted"
+    return opened
 
 
 def _source(twin: api.Opened, block: Metadata, known: list[list[list[WrappedKey]]]) -> api.Opened:
@@ -458,7 +528,9 @@ def open_conflict(
 # --- without a key -------------------------------------------------------------------------------
 
 
-def _without_key(texts: Texts, format: str, parents: Callable[[], str] | None) -> Outcome:
+def _without_key(
+    texts: Texts, format: str, parents: Callable[[], str] | None, rule: OurRule = _no_rule
+) -> Outcome:
     documents = [_scanned(text, format) for text in texts]
     was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
     if here is None or there is None:
@@ -481,6 +553,7 @@ def _without_key(texts: Texts, format: str, parents: Callable[[], str] | None) -
         raise UndecidedError(
             "both sides changed the key groups, and it takes a key to split the data key", hint=_WITH_A_KEY
         )
+    admit(block, rule, here)
     plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
     merged = merge_texts(*plain, format=format)
     if merged.conflicts:
@@ -531,6 +604,10 @@ def _attached(text: str, block: Metadata, format: str) -> str:
 # --- the MAC, later ------------------------------------------------------------------------------
 
 _LOOK = "look at every value yourself, and save what counts, with: encconf edit --ignore-mac FILE"
+_ADMIT = (
+    "nothing was written; if they may read it, go back (git merge --abort), name them in .sops.yaml, "
+    "commit that, and try again"
+)
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
@@ -545,12 +622,21 @@ def parents_of(text: str, format: str) -> list[str]:
     return ids
 
 
+def misplaced(before: str) -> str:
+    """What to say of a file whose parents are not those that git had."""
+    return (
+        f"was not merged into the version that git had before it, but into {before[:12]}; "
+        "values may be older than they were"
+    )
+
+
 def reseal(
     text: str,
     *,
     format: str,
     fetch: Fetch,
     credentials: Credentials | None = None,
+    rule: OurRule = _no_rule,
     notify: Notify | None = None,
     depth: int = 0,
 ) -> str:
@@ -568,7 +654,7 @@ def reseal(
     base, ours, theirs = (fetch(each) for each in ids)
     if base is None or ours is None or theirs is None:
         raise UnmergedError("the versions it was merged from are not in this repository", hint=_LOOK)
-    run = _Merge(format, credentials, LABELS, fetch, notify, depth + 1)
+    run = _Merge(format, credentials, LABELS, fetch, notify, rule, depth=depth + 1)
     outcome = run((base, ours, theirs), None)
     if outcome.keyless:
         raise UnmergedError("no key of yours opens the versions it was merged from", hint=_WITH_A_KEY)

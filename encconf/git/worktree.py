@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from encconf.git import ask, question, repository, start
+from encconf.git import ask, question, repository, start, without_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def listed(folder: str) -> list[str] | None:
 def changed(folder: str) -> list[str] | None:
     """The files that differ from the last commit, staged or not, and those that are new and not ignored.
 
-    What has been deleted is not among them.
+    What has been deleted is not among them.  git runs no filter of its configuration.
     """
     real = os.path.realpath(folder or ".")
     root = repository(real)
@@ -44,7 +44,7 @@ def changed(folder: str) -> list[str] | None:
         return None
     output = ask(
         real, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames",
-        "--ignore-submodules=all", "--", ".",
+        "--ignore-submodules=all", "--", ".", environ=without_filters(real),
     )  # fmt: skip
     if output is None:
         return None

@@ -100,7 +100,7 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
                     # What is at odds must have been noticed.
                     if values.documents(was, here, there, "theirs") != wanted:
                         return None
-                    if _lost("theirs", trees, tree.read(merged, format)):
+                    if _incomplete(trees, tree.read(merged, format)):
                         return None
                     break
             elif side == "theirs" and results["theirs"] == results["ours"]:
@@ -122,6 +122,20 @@ def _lost(side: Side, trees: list[Block], merged: Block) -> bool:
 
     new = comments(trees[("base", "ours", "theirs").index(side)]) - comments(trees[0])
     return bool(new and new - comments(merged))
+
+
+def _incomplete(trees: list[Block], merged: Block) -> bool:
+    """Whether a comment is missing that both sides have, or one has added, where nothing is at odds."""
+    from encconf.merge.tree import comments
+
+    base, ours, theirs = map(comments, trees)
+    there = comments(merged)
+    for comment in {**ours, **theirs}:
+        was, here, other = base[comment], ours[comment], theirs[comment]
+        both_added = here > was and other > was
+        if there[comment] < (max(here, other) if both_added else here + other - was):
+            return True
+    return False
 
 
 def _spelled(paths: list[tuple[str | int, ...]], trees: list[Block], format: str) -> list[str]:

@@ -67,7 +67,8 @@ class Merge:
             if out and not out[-1].endswith("\n"):
                 out.append("\n")
             if isinstance(step, _Line):
-                shifted = _shifted(step.text, columns[3] - columns[step.side], first=True)
+                side, text = step.chosen(columns)
+                shifted = _shifted(text, columns[3] - columns[side], first=True)
                 out.append("\n" + shifted if not out and ours.inline else shifted)
                 continue
             body = self._entry(*members[step.id], columns, (*path, _step(step.id)))
@@ -192,7 +193,7 @@ class Merge:
             entry = sides[side][index]
             if entry.node is None:
                 if number not in dropped:
-                    plan.append(_Line(entry.lead, side))
+                    plan.append(_Line(sides, slot))
             elif (
                 entry.id in members
                 and entry.id not in seen
@@ -372,7 +373,7 @@ class Merge:
         if isinstance(here.node, Block) and not here.node.flow:
             if here.node.inline and value.startswith("\n"):
                 head = head.rstrip(" ")
-            if here.node.column is not None and not _has_entries(value):
+            if here.node.column is not None and not any(map(_only_lines, triple)) and not _has_entries(value):
                 head = _with_empty(head, here.node.kind)
         post = self._piece(_texts(triple, "post"), columns, path)
         return head + value + post
@@ -414,13 +415,23 @@ class Merge:
 
 
 class _Line:
-    """A line between entries, and the version that it is taken from."""
+    """A line between entries, in each version that has it."""
 
-    __slots__ = ("side", "text")
+    __slots__ = ("texts",)
 
-    def __init__(self, text: str, side: int) -> None:
-        self.text = text
-        self.side = side
+    def __init__(self, sides: list[list[Entry]], slot: Slot) -> None:
+        self.texts = [side[at].lead if at is not None else None for side, at in zip(sides, slot, strict=True)]
+
+    def chosen(self, columns: Columns) -> tuple[int, str]:
+        """The version that it is taken from, and how it is spelled there: indented, with blanks behind."""
+        was, here, there = (
+            (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
+            for side, text in enumerate(self.texts)
+        )
+        side = 2 if here is None or (there is not None and here == was) else 1
+        if here is None and there is None:
+            side = 0
+        return side, self.texts[side] or ""
 
 
 def _three(was: T, here: T, there: T) -> T:
@@ -498,9 +509,19 @@ def _shifted(text: str, delta: int, *, first: bool = False) -> str:
     return re.sub(rf"\n {{0,{-delta}}}", "\n", text)
 
 
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
 def _depth(lead: str) -> int:
     """How far a line that begins in a gap is indented."""
     return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
+
+
+def _only_lines(entry: Entry | None) -> bool:
+    """Whether it is a document with comments and nothing else, which is spelled without brackets."""
+    node = entry.node if entry is not None else None
+    return isinstance(node, Block) and bool(node.entries) and all(each.node is None for each in node.entries)
 
 
 def _has_entries(value: str) -> bool:

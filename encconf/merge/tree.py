@@ -120,12 +120,18 @@ def comments(block: Block) -> Counter[str]:
     """The comments in a tree and how often each is there: what looks like one and is no part of a value."""
     from collections import Counter
 
-    found = Counter(_COMMENT.findall(block.tail))
+    found = Counter(_comments(block.tail))
     for entry in block.entries:
-        found.update(_COMMENT.findall(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))
+        found.update(_comments(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))
         if isinstance(entry.node, Block):
             found.update(comments(entry.node))
+        elif entry.node is not None and isinstance(entry.node.data, (dict, list)):
+            found.update(_comments(entry.node.text))  # a collection that is not looked into
     return found
+
+
+def _comments(text: str) -> list[str]:
+    return [comment.rstrip() for comment in _COMMENT.findall(text)]
 
 
 def frozen(data: Data) -> Hashable:
@@ -229,7 +235,10 @@ def _stream(text: str) -> Block:
     document = _scanned(text, "yaml")
     stream = Block("stream", [])
     if document is None:
-        stream.tail = text
+        if text.strip():
+            stream.entries.append(_document(text, None))
+        else:
+            stream.tail = text
         return stream
     starts = [_line_start(text, part.start) for part in document.parts]
     starts[0] = 0
@@ -265,6 +274,10 @@ def _document(text: str, document: Document | None) -> Entry:
         node: Block | Leaf = _flow(text, root, datas)
         head = text[: root.value + 1]
         return Entry(None, "", head, node, text[root.end - 1 :], listed=True)
+    if not root.items and _only_comments(text, head_end, stop):
+        block = Block("map", {}, column=0)
+        block.entries += _lines(text, head_end, stop)
+        return Entry(None, "", text[:head_end], block, text[stop:], listed=True)
     if root.kind != "map" or not root.items:
         return Entry(None, "", "", Leaf(text, {}), listed=True)
     if not _only_comments(text, head_end, _line_start(text, root.items[0].start)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from oracle import AgeKey
 from project import PLAIN, Project
@@ -143,11 +145,52 @@ class TestRotate:
         done = sealed.run("rotate", "--rm-age", other.recipient, FILE, environ=other.environ(), code=1)
         assert "empty key group" in done.err
 
-    def test_a_stranger_is_told(self, sealed: Project) -> None:
+    def test_b3_a_stranger_gets_no_new_data_key(self, sealed: Project) -> None:
         """Anyone can write a recipient into a file; rotating would let him in."""
         other = AgeKey.generate()
         sealed.run("rotate", "--add-age", other.recipient, FILE)
-        assert "which .sops.yaml does not name" in sealed.run("rotate", FILE).err
+        before = sealed.read(FILE)
+        for command in (
+            ["rotate", FILE],
+            ["rotate", "-n", FILE],
+            ["set", "--ignore-mac", FILE, "a", "1"],
+            ["unset", "--ignore-mac", FILE, "users"],
+            ["edit", "--ignore-mac", FILE],
+            ["groups", "add", "-i", "-f", FILE, "--age", AgeKey.generate().recipient],
+        ):
+            done = sealed.run(*command, environ=sealed.editor('echo "a: 1" > "$1"'), code=1)
+            assert f"error[stranger]: {FILE}: " in done.err
+            assert f"age {other.recipient}\n" in done.err, "in full"
+            assert "encconf updatekeys secrets.enc.yaml makes the file follow .sops.yaml" in done.err
+            assert sealed.read(FILE) == before
+        sealed.run("rotate", "--rm-age", other.recipient, FILE)
+        assert not opens(sealed, other)
+
+    def test_b3_without_a_rule_recipients_are_named_on_the_command_line(self, sealed: Project) -> None:
+        sealed.path(".sops.yaml").unlink()
+        before = ciphertexts(sealed)
+        done = sealed.run("rotate", FILE, code=1)
+        key = sealed.key.recipient
+        assert f"only the file names, and anyone can add one there: age {key}\n" in done.err
+        assert f"or name them: encconf rotate --add-age {key} FILE\n" in done.err
+        assert ciphertexts(sealed) == before
+        sealed.run("rotate", "--add-age", key, FILE)
+        assert not ciphertexts(sealed) & before
+        assert opens(sealed, sealed.key)
+
+    def test_b3_a_spoiled_key_of_a_stranger_is_not_wrapped(self, sealed: Project) -> None:
+        """A key of a sops before 3.3.0 is wrapped again with the next change, if it is one of ours."""
+        entry = (
+            "    version: 3.2.0\n    kms:\n        - arn: arn:aws:kms:eu-west-1:123456789012:key/evil\n"
+            '          context:\n              a: "1"\n              b: "2"\n'
+            '          created_at: "2020-01-01T00:00:00Z"\n          enc: AAAA\n          aws_profile: ""\n'
+        )
+        text = re.sub(r"(?m)^ +version: .*\n", lambda found: entry, sealed.read(FILE))
+        sealed.write(FILE, text)
+        done = sealed.run("set", FILE, "a", "1", code=1)
+        assert "error[stranger]" in done.err
+        assert "kms arn:aws:kms:eu-west-1:123456789012:key/evil|a:1,b:2" in done.err
+        assert sealed.read(FILE) == text
 
 
 class TestGroups:
@@ -162,6 +205,7 @@ class TestGroups:
         assert not opens(sealed, sealed.key)
         assert opens(sealed, sealed.key, other)
         both = {"SOPS_AGE_KEY": f"{sealed.key.identity}\n{other.identity}"}
+        rules(sealed, other)
         sealed.run("groups", "delete", "-i", "-f", FILE, "0", environ=both, code=1)
         sealed.run("groups", "delete", "-i", "-f", FILE, "--threshold", "1", "0", environ=both)
         assert opens(sealed, other)

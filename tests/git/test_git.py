@@ -191,3 +191,38 @@ def test_f10_git_s_own_error_is_shown(project: Project) -> None:
     project.write(".git/config.lock", "")
     done = project.run("git", "install", code=1)
     assert "could not lock config file" in done.err
+
+
+class TestBare:
+    """Where there is no work tree."""
+
+    @pytest.fixture
+    def bare(self, repository: Project) -> Project:
+        repository.run("set", "secrets.enc.yaml", "db.port", "5433")
+        repository.git("commit", "-qam", "two")
+        repository.git("clone", "-q", "--bare", ".", str(repository.home / "bare.git"))
+        repository.folder = repository.home / "bare.git"
+        return repository
+
+    @pytest.mark.parametrize("path", [[], ["."]])
+    def test_d3_check_says_that_there_is_nothing_to_check(self, bare: Project, path: list[str]) -> None:
+        done = bare.run("check", *path, code=1)
+        assert "a bare repository" in done.err
+        assert "nothing found" not in done.err
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["HEAD~1..HEAD"],
+            ["main~1..main"],
+            ["HEAD~1", "HEAD"],
+            ["HEAD~1:secrets.enc.yaml", "main:secrets.enc.yaml"],
+        ],
+    )
+    def test_d3_diff_compares_revisions(self, bare: Project, words: list[str]) -> None:
+        done = bare.run("diff", *words, code=1)
+        assert "  ~ db.port: changed\n" in done.out
+
+    @pytest.mark.parametrize("words", [[], ["HEAD"], ["HEAD~1"], ["--staged"]])
+    def test_d3_diff_has_no_work_tree(self, bare: Project, words: list[str]) -> None:
+        assert "a bare repository has no work tree" in bare.run("diff", *words, code=2).err

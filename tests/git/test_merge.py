@@ -27,6 +27,11 @@ mail:
 """
 
 
+GIT = tuple(map(int, re.findall(r"\d+", subprocess.check_output(["git", "--version"]).decode())[:2]))
+AS_CONFLICT = GIT < (2, 42)  # what is more than 128 was a conflict to git, too
+FAILS = 1 if AS_CONFLICT else 2
+
+
 @pytest.fixture
 def team(repository: Project) -> Project:
     """A repository with `TEXT`, for the project's key."""
@@ -82,6 +87,12 @@ def leaks(project: Project, *words: str) -> list[str]:
     every = ["git", "cat-file", "--batch", "--batch-all-objects", "--unordered"]
     objects = subprocess.run(every, cwd=project.folder, env=project.environ, capture_output=True, check=True)
     return found + [f"an object: {word}" for word in words if word.encode() in objects.stdout]
+
+
+def both(project: Project) -> str:
+    """What is in the file where no driver could merge: both versions, between markers."""
+    ours, theirs = (project.git("show", f"{name}:{FILE}") for name in ("main", "other"))
+    return f"<<<<<<< HEAD\n{ours}=======\n{theirs}>>>>>>> other\n"
 
 
 def without_key(project: Project) -> AgeKey:
@@ -338,9 +349,8 @@ def test_one_side_is_not_encrypted(team: Project, side: str) -> None:
     assert plain(team) == TEXT.replace("5432", "5433").replace("t0ken", "t1ken")
     without_key(team)
     team.git("reset", "-q", "--hard", "HEAD~1")
-    before = team.read(FILE)
     assert "CONFLICT" in team.git("merge", "other", code=1)
-    assert team.read(FILE) == before
+    assert team.read(FILE) == both(team)
 
 
 def test_neither_side_is_encrypted(team: Project) -> None:
@@ -427,9 +437,9 @@ def test_a_key_that_should_have_opened_it(team: Project) -> None:
 def test_without_a_key_and_at_odds(team: Project) -> None:
     branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("5432", "5434"))
     key = without_key(team)
-    before = team.read(FILE)
     assert "CONFLICT" in team.git("merge", "other", code=1)
-    assert team.read(FILE) == before
+    assert team.read(FILE) == both(team)
+    team.git("checkout", "-q", "--ours", FILE)
     team.environ.update(key.environ())
     assert "5433" in plain(team)
 
@@ -585,7 +595,7 @@ def driver(project: Project, base: str, ours: str, theirs: str, code: int) -> Re
     for name, text in (("base", base), ("ours", ours), ("theirs", theirs)):
         project.write(name, text)
     done = project.run("git", "merge", "base", "ours", "theirs", f"./{FILE}", code=code)
-    assert project.read("ours") == ours
+    assert project.read("ours") == f"<<<<<<< ours\n{ours}=======\n{theirs}>>>>>>> theirs\n"
     assert done.err.startswith("encconf: error[")
     assert sum(line.startswith("encconf: error") for line in done.err.splitlines()) == 1
     return done
@@ -613,9 +623,21 @@ def test_git_gives_up_where_it_fails(team: Project) -> None:
     setting = team.git("config", "merge.encconf.driver").strip().replace("%O", "none")
     team.git("config", "merge.encconf.driver", setting)
     before = team.read(FILE)
-    team.git("merge", "other", code=2)
+    team.git("merge", "other", code=FAILS)
+    if AS_CONFLICT:
+        assert team.read(FILE) == both(team)
+        team.git("merge", "--abort")
     assert team.git("status", "--short") == ""
     assert team.read(FILE) == before
+
+
+def test_f8_where_the_driver_fails_git_add_does_not_lose_their_side(team: Project) -> None:
+    """git before 2.42 takes every failure for a conflict, and leaves in the file what the driver left."""
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    before = team.read(FILE)
+    done = team.run("git", "merge", "none", FILE, FILE, f"./{FILE}", environ={"GITHEAD_12": "x"}, code=129)
+    assert "error[no-such-file]" in done.err
+    assert team.read(FILE) == f"<<<<<<< HEAD\n{before}=======\n{before}>>>>>>> x\n"
 
 
 def test_the_disk_is_full(team: Project) -> None:
@@ -632,3 +654,184 @@ def test_the_disk_is_full(team: Project) -> None:
     )
     assert done.returncode == 129, done
     assert team.read("ours") == before
+
+
+# --- who may join --------------------------------------------------------------------------------
+
+
+def names(project: Project, *keys: AgeKey) -> None:
+    """Commit a .sops.yaml that names these."""
+    recipients = ",".join(key.recipient for key in keys)
+    project.write(".sops.yaml", f"creation_rules:\n  - age: {recipients}\n")
+    project.git("add", ".sops.yaml")
+    project.git("commit", "-qm", "who may read")
+
+
+def stranger_branch(project: Project, old: AgeKey, new: AgeKey, *, rule: bool = False) -> None:
+    """``other``, made without a key: one recipient's entry is another's now; ``main`` changes a value."""
+    project.git("checkout", "-qb", "other")
+    project.write(FILE, project.read(FILE).replace(old.recipient, new.recipient))
+    if rule:
+        project.write(".sops.yaml", project.read(".sops.yaml").replace(old.recipient, new.recipient))
+    project.git("commit", "-qam", "innocent")
+    project.git("checkout", "-q", "main")
+    commit(project, TEXT.replace("5432", "5433"))
+
+
+def driver_says(project: Project, code: int, **environ: str) -> Result:
+    """The driver on main and other, as git calls it."""
+    for name, revision in (("base", project.git("merge-base", "main", "other").strip()), ("ours", "main"),
+                           ("theirs", "other")):  # fmt: skip
+        project.write(name, project.git("show", f"{revision}:{FILE}"))
+    return project.run("git", "merge", "base", "ours", "theirs", f"./{FILE}", environ=environ, code=code)
+
+
+@pytest.mark.parametrize("rule", [False, True], ids=["the file", "their .sops.yaml too"])
+def test_b3_a_branch_lets_nobody_in(team: Project, rule: bool) -> None:
+    """Taking an entry out makes for a new data key, which must not be for whom the branch has put there."""
+    carol, evil = AgeKey.generate(), AgeKey.generate()
+    names(team, team.key, carol)
+    team.run("updatekeys", "-y", FILE)
+    team.git("commit", "-qam", "carol")
+    stranger_branch(team, carol, evil, rule=rule)
+    before = team.read(FILE)
+    done = driver_says(team, 129)
+    assert "error[stranger]" in done.err
+    assert f"age {evil.recipient}" in done.err, "the whole name"
+    assert "commit that, and try again" in done.err
+    assert team.read("ours") != team.read("theirs")
+    assert evil.recipient not in team.read("ours").partition("=======")[0]
+    assert team.git("merge", "other", code=FAILS) is not None
+    if AS_CONFLICT:
+        assert team.read(FILE) == both(team)
+        team.git("merge", "--abort")
+    assert team.read(FILE) == before
+    team.run("decrypt", FILE, environ=carol.environ())
+    # The same, and then a decision of ours.
+    names(team, team.key, carol, evil)
+    team.git("merge", "-q", "--no-edit", *(["-X", "ours"] if rule else []), "other")
+    assert "5433" in team.run("decrypt", FILE, environ=evil.environ()).out
+    team.run("decrypt", FILE, environ=carol.environ(), code=128)
+
+
+def test_b3_who_is_named_joins_and_is_told_in_full(team: Project) -> None:
+    bob = AgeKey.generate()
+    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
+    team.git("checkout", "-q", "other")
+    names(team, team.key, bob)
+    team.run("updatekeys", "-y", FILE)
+    team.git("commit", "-qam", "bob")
+    team.git("checkout", "-q", "main")
+    assert bob.recipient in driver_says(team, 129).err
+    names(team, team.key, bob)
+    assert f"their side adds age {bob.recipient}\n" in driver_says(team, 0).err
+    team.git("merge", "-q", "--no-edit", "other")
+    assert team.run("decrypt", FILE, environ=bob.environ()).out == MERGED
+
+
+def test_b3_without_a_rule_it_is_said_how_to_go_on(team: Project) -> None:
+    carol, evil = AgeKey.generate(), AgeKey.generate()
+    names(team, team.key, carol)
+    team.run("updatekeys", "-y", FILE)
+    team.git("rm", "-q", ".sops.yaml")
+    team.git("commit", "-qam", "no rules")
+    stranger_branch(team, carol, evil)
+    done = driver_says(team, 129)
+    assert f"no .sops.yaml of ours names: age {team.key.recipient}, age {evil.recipient}\n" in done.err
+    assert "name them in .sops.yaml, commit that, and try again" in done.err
+
+
+def test_b3_nobody_who_holds_no_key_merges_a_stranger_in(team: Project) -> None:
+    carol, evil = AgeKey.generate(), AgeKey.generate()
+    names(team, team.key, carol)
+    team.run("updatekeys", "-y", FILE)
+    team.git("commit", "-qam", "carol")
+    stranger_branch(team, carol, evil)
+    assert evil.recipient in driver_says(team, 129, **AgeKey.generate().environ()).err
+
+
+def test_b3_a_data_key_of_their_making_is_not_used(team: Project) -> None:
+    """Anybody can encrypt for our recipients: what our side adds must not be under a key that they know."""
+    evil = AgeKey.generate()
+    team.git("checkout", "-qb", "other")
+    theirs = Project(team.home / "evil", team.home, evil)
+    theirs.folder.mkdir()
+    theirs.write(".sops.yaml", f"creation_rules:\n  - age: {team.key.recipient},{evil.recipient}\n")
+    theirs.write(FILE, TEXT)
+    theirs.run("encrypt", "-i", FILE)
+    full = theirs.read(FILE)
+    entry = re.search(rf"(?m)^ +- enc: \|\n(?:(?! +- enc).*\n)*? +recipient: {evil.recipient}\n", full)
+    assert entry is not None
+    team.write(FILE, full.replace(entry[0], ""))
+    team.git("commit", "-qam", "innocent")
+    team.git("checkout", "-q", "main")
+    commit(team, TEXT + "new: s3cret\n")
+    team.git("merge", "-q", "--no-edit", "other")
+    assert plain(team) == TEXT + "new: s3cret\n"
+    theirs.write("got.yaml", re.sub(r"(?m)^( +age:\n)", lambda found: found[1] + entry[0], team.read(FILE)))
+    done = theirs.run("decrypt", "--ignore-mac", "got.yaml", code=25)
+    assert "s3cret" not in done.out + done.err
+
+
+def test_b3_a_branch_does_not_choose_what_is_encrypted(team: Project) -> None:
+    """In a file of sops's, no MAC covers the selection."""
+    sops = Sops(team.key.environ())
+    team.write("p.yaml", "password: pa55\nport: 1\n")
+    done = sops.run(
+        "encrypt",
+        "--age",
+        team.key.recipient,
+        "--encrypted-regex",
+        "^(pass|api_|por)",
+        str(team.path("p.yaml")),
+    )
+    team.write(FILE, done.stdout.decode())
+    team.git("add", FILE)
+    team.git("commit", "-qm", "of sops's")
+    team.git("checkout", "-qb", "other")
+    team.write(FILE, team.read(FILE).replace("^(pass|api_|por)", "^(pass|por)"))
+    team.git("commit", "-qam", "innocent")
+    team.git("checkout", "-q", "main")
+    team.run("set", FILE, "api_key", "s3cret")
+    team.git("commit", "-qam", "a secret")
+    assert "which values are encrypted" in driver_says(team, 129).err
+    assert "s3cret" not in team.read("ours")
+
+
+def test_b3_a_merge_without_a_key_is_finished_for_nobody_else(team: Project) -> None:
+    """Its parents are those that somebody without a key has picked: an old one, with a stranger in it."""
+    key = keyless(team)
+    team.environ.update(key.environ())
+    team.write(".sops.yaml", f"creation_rules:\n  - age: {AgeKey.generate().recipient}\n")
+    done = team.run("edit", FILE, environ=team.editor("exit 1"), code=1)
+    assert f"error[stranger]: {FILE}" in done.err
+    assert f"age {team.key.recipient}" in done.err
+
+
+def test_b10_a_merge_of_other_parents_is_told_by_the_driver_too(team: Project) -> None:
+    """A branch goes back to a file that was merged without a key long ago, and still has no MAC."""
+    key = keyless(team)
+    old = team.read(FILE)
+    team.environ.update(key.environ())
+    team.run("edit", FILE)
+    team.git("commit", "-qam", "MAC")
+    commit(team, MERGED.replace("t1ken", "t2ken"))
+    team.git("checkout", "-q", "-B", "other")
+    team.write(FILE, old)
+    team.git("commit", "-qam", "back again")
+    team.git("checkout", "-q", "main")
+    commit(team, MERGED.replace("t1ken", "t2ken") + "new: 1\n")
+    done = driver_says(team, 0)
+    assert "their side was not merged into the version that git had before it" in done.err
+    assert "values may be older" in done.err
+
+
+def test_b10_the_parents_that_git_had_are_no_cause_for_a_warning(team: Project) -> None:
+    key = keyless(team)
+    team.environ.update(key.environ())
+    team.git("checkout", "-q", "-B", "other")
+    team.git("checkout", "-q", "-B", "main", "main~1")
+    commit(team, plain(team) + "new: 1\n")
+    done = driver_says(team, 0)
+    assert "gets its MAC now" in done.err
+    assert "values may be older" not in done.err

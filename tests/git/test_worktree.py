@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from encconf.git import worktree
+from encconf.git import without_filters, worktree
 
 NAMES = ["a b.yaml", "new\nline.yaml", "-dash.yaml", 'q"uo\\te.yaml', "ü.yaml", ":(top)x.yaml", "*.yaml"]
 BYTES = os.fsdecode(b"\xff\xfe.yaml")
@@ -144,3 +144,49 @@ def test_the_repository_runs_nothing_and_is_not_written(repository: Repository, 
     assert worktree.listed(".") == ["a"]
     assert not (tmp_path / "ran").exists()
     assert (repository.folder / ".git" / "index").read_bytes() == before
+
+
+def filtered(repository: Repository, program: str) -> None:
+    """A file that git can only compare with the index by filters, which are a program."""
+    repository.write("a", "b", text="x\n")
+    repository.write(".gitattributes", text="a filter=one\nb filter=two=x\n* diff=three\n")
+    repository.commit()
+    for name in ("filter.one.clean", "filter.two=x.process", "filter.one.smudge", "diff.three.textconv"):
+        repository.git("config", name, program)
+    repository.git("config", "filter.one.required", "true")
+    repository.git("config", "diff.external", program)
+    repository.write("a", text="y\n")
+    os.utime("b", (1, 1))
+
+
+def test_b6_git_runs_no_filter(repository: Repository, tmp_path: Path) -> None:
+    filtered(repository, f"touch {tmp_path}/ran; cat")
+    assert worktree.changed(".") == ["a"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_b6_diff_runs_no_filter(repository: Repository, tmp_path: Path) -> None:
+    from encconf.audit.revisions import pairs
+
+    filtered(repository, f"touch {tmp_path}/ran; cat")
+    repository.write("moved", text="x\n")
+    repository.git("add", "--intent-to-add", "moved")
+    (tmp_path / "ran").unlink(missing_ok=True)
+    assert [pair for pair in pairs([], [], staged=False, format=None) if isinstance(pair, Exception)] == []
+    assert list(pairs(["HEAD"], ["a"], staged=False, format=None))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_b6_a_setting_of_the_environment_stays(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.git("config", "filter.one.clean", "cat")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.quotePath")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "false")
+    environ = without_filters(".")
+    assert [environ[f"GIT_CONFIG_KEY_{number}"] for number in range(2)] == [
+        "core.quotePath",
+        "filter.one.clean",
+    ]
+    assert (environ["GIT_CONFIG_COUNT"], environ["GIT_CONFIG_VALUE_1"]) == ("2", "")

@@ -223,7 +223,7 @@ def test_it_is_the_merge_of_the_plain_texts_encrypted(format: str, versions: tup
     sides = [api.encrypt(text, format=format, twin=base, credentials=MINE) for text in texts[1:]]
     wanted = merge(*texts, format=format)
     try:
-        outcome = merge_files(base, *sides, format=format, credentials=MINE)
+        outcome = merge_files(base, *sides, format=format, credentials=MINE, rule=lambda: RULE)
     except EmptyDocumentError:
         assert not formats.module(format).scan(wanted.text).leaves
         return
@@ -241,5 +241,5 @@ def test_it_is_the_merge_of_the_plain_texts_encrypted(format: str, versions: tup
         return
     text = keyless.text
     if not keyless.sealed:
-        text = reseal(text, format=format, fetch=lambda id: ids[id[0]], credentials=MINE)
+        text = reseal(text, format=format, fetch=lambda id: ids[id[0]], credentials=MINE, rule=lambda: RULE)
     assert api.decrypt(text, format=format, credentials=MINE) == wanted.text

@@ -788,10 +788,13 @@ def test_threshold(sides: Sides) -> None:
 def test_stranger(sides: Sides) -> None:
     other = AgeKey.generate()
     sides.encrypt("x.yaml", YAML, "--age", f"{sides.key.recipient},{other.recipient}")
-    for box, flags in ((sides.real, ["-i"]), (sides.ours, ["-i"]), (sides.own, [])):
-        done = box.run("rotate", *flags, "x.yaml", code=0)
+    assert "does not name" not in sides.real.run("rotate", "-i", "x.yaml", code=0).err
+    assert "does not name" in sides.ours.run("rotate", "-i", "x.yaml", code=0).err
+    for box in (sides.real, sides.ours):
         assert other.recipient in box.read("x.yaml")
-        assert ("does not name" in done.err) is (box is sides.own)
+    before = sides.own.read("x.yaml")
+    assert f"age {other.recipient}\n" in sides.own.run("rotate", "x.yaml", code=1).err
+    assert sides.own.read("x.yaml") == before
 
 
 def test_group_number(sides: Sides) -> None:

@@ -1,0 +1,76 @@
+"""Who may join a file: recipients that our own ``.sops.yaml``, or somebody's command line, names.
+
+Nothing authenticates the recipients, key groups and selection that a sops block lists: whoever can write
+to a branch can change them without a key.  So before a data key is wrapped because of what a file or
+another branch says, the caller asks here.  Nothing here reads files; the caller brings the rules.
+"""
+
+from __future__ import annotations
+
+from encconf.config import Rule
+from encconf.credentials import printable
+from encconf.errors import StrangerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.keys import MasterKey
+    from encconf.metadata import Metadata
+
+
+def rule_of(metadata: Metadata) -> Rule:
+    """The rule that a text was encrypted by, as it says itself."""
+    groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
+    return Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
+
+
+class Objections:
+    """What a file would allow that no trusted rule does.
+
+    ``strangers`` are the recipients that none names, or none in that key group; ``others`` are sentences
+    about the key groups.
+    """
+
+    __slots__ = ("others", "strangers")
+
+    def __init__(self, wanted: Rule, trusted: Sequence[Rule]) -> None:
+        count = len(wanted.groups)
+        fitting = [rule for rule in trusted if len(rule.groups) in (1, count)]
+        self.strangers: list[MasterKey] = []
+        for at, group in enumerate(wanted.groups):
+            named = {key for rule in fitting or trusted for key in _named(rule, at, count)}
+            self.strangers += [key for key in group if key not in named and key not in self.strangers]
+        self.others: list[str] = []
+        quorum, least = _quorum(wanted), min(map(_quorum, fitting), default=0)
+        if trusted and not fitting:
+            self.others.append(f"{count} key groups instead of {len(trusted[0].groups)}")
+        elif quorum < least:
+            self.others.append(f"{quorum} key groups are enough to open it instead of {least}")
+
+    def __bool__(self) -> bool:
+        return bool(self.strangers or self.others)
+
+    def __str__(self) -> str:
+        return ", ".join([*map(in_full, self.strangers), *self.others])
+
+    def error(self, message: str, hint: str) -> StrangerError:
+        """The error that stops because of these; the message ends where they are listed."""
+        return StrangerError(f"{message}: {self}", self.strangers, hint=hint)
+
+
+def _named(rule: Rule, at: int, count: int) -> Sequence[MasterKey]:
+    """The keys that a rule allows in one of so many groups."""
+    if len(rule.groups) == count:
+        return rule.groups[at]
+    return [key for group in rule.groups for key in group]
+
+
+def _quorum(rule: Rule) -> int:
+    """How many groups it takes to open a file."""
+    return (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else 1
+
+
+def in_full(key: MasterKey) -> str:
+    """The type and whole name of a key: somebody is to decide by it."""
+    return f"{key.TYPE} {printable(key.name) or '(no name)'}"

@@ -1,0 +1,305 @@
+"""Merges by hand: what each mechanism decides, one small case each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from oracle import AgeKey
+
+from encconf import api, changes
+from encconf.config import Rule
+from encconf.credentials import Credentials
+from encconf.errors import StrangerError, UndecidedError
+from encconf.git import merge as merging
+from encconf.keys.age import AgeKey as Recipient
+from encconf.merge import merge, tree
+from encconf.merge.weave import merge_items
+from encconf.selection import Selection
+
+ALICE, BOB, CAROL, DAVE = (AgeKey.generate() for _ in range(4))
+ALL = Credentials({"SOPS_AGE_KEY": "\n".join(key.identity for key in (ALICE, BOB, CAROL, DAVE))})
+STRANGER = Credentials(AgeKey.generate().environ())
+
+
+def rule(*groups: list[AgeKey], threshold: int | None = None) -> Rule:
+    return Rule([[Recipient.from_config(key.recipient) for key in group] for group in groups], threshold)
+
+
+def listed(items: str) -> str:
+    return "".join(["l:\n", *(f"- {item}\n" for item in items)])
+
+
+# --- sequences -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        ("cd", "c", "z", None),  # one takes out, the other writes all anew
+        ("abc", "ac", "azc", None),  # one takes out what the other has made another
+        ("abc", "xbc", "aby", "xby"),
+        ("abc", "bca", "abz", "bza"),
+        ("abcd", "bcd", "abcx", "bcx"),
+        ("ab", "b", "az", "z"),
+    ],
+)
+def test_g_lists(base: str, ours: str, theirs: str, merged: str | None) -> None:
+    for sides in ((ours, theirs), (theirs, ours)):
+        found = merge(listed(base), *map(listed, sides), format="yaml")
+        assert found.conflicts == ([] if merged is not None else ["l"])
+        assert found.text == listed(merged if merged is not None else sides[0])
+
+
+def test_g_items_in_step_only_where_all_are_in_their_places() -> None:
+    """A list of the same length may be another one: its items have moved by one."""
+    slots = merge_items("abc", "bcx", "abz", "ours").slots
+    assert (0, 0, 0) not in slots
+    assert merge_items("abc", "axc", "ayc", "ours").slots[1] == (1, 1, 1)
+
+
+# --- mappings and documents ----------------------------------------------------------------------
+
+
+def test_g_an_entry_taken_out_and_changed() -> None:
+    base, gone, changed = "x: 1\ny: 2\n", "y: 2\n", "x: 3\ny: 2\n"
+    for ours, theirs in ((gone, changed), (changed, gone)):
+        found = merge(base, ours, theirs, format="yaml")
+        assert (found.text, found.base, found.theirs, found.conflicts) == (ours, base, theirs, ["x"])
+
+
+def test_g_a_named_item_taken_out_and_changed() -> None:
+    """The rest of the list is merged in all three texts."""
+
+    def items(**values: int) -> str:
+        return "l:\n" + "".join(f"- name: {name}\n  v: {value}\n" for name, value in values.items())
+
+    gone, changed = items(b=1, c=1), items(a=2, b=2)
+    for ours, theirs in ((gone, changed), (changed, gone)):
+        found = merge(items(a=1, b=1), ours, theirs, format="yaml")
+        assert found.conflicts == ["l"]
+        assert found.base == items(a=1, b=2, c=1)
+        wanted = {gone: items(b=2, c=1), changed: items(a=2, b=2, c=1)}
+        assert (found.text, found.theirs) == (wanted[ours], wanted[theirs])
+
+
+@pytest.mark.parametrize(
+    ("format", "base", "path"),
+    [
+        ("yaml", "a: 1\n", "a"),
+        ("yaml", "b: 2\n---\na: 1\n", "[1].a"),
+        ("json", '{"a": 1}\n', "a"),
+        ("ini", "[s]\na = 1\n", '["section.s"].a'),
+        ("dotenv", "a=1\n", "a"),
+    ],
+)
+def test_g_the_path_of_a_conflict(format: str, base: str, path: str) -> None:
+    found = merge(base, base.replace("1", "8"), base.replace("1", "9"), format=format)
+    assert (found.conflicts, found.whole) == ([path], False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--- # x\n# a\n...\n",
+        "%YAML 1.1\n---\n# a\n",
+        "--- {a: 1} # x\n...\n# y\n",
+        "# only\n",
+        "\n",
+        "--- # x\na: 1\n... # y\n",
+        "a: 1\n---\n# b\n---\nc: 1\n",
+    ],
+)
+def test_g_the_pieces_of_a_text_are_the_text(text: str) -> None:
+    assert tree.raw(tree.read(text, "yaml")) == text
+
+
+def test_g_a_document_keeps_its_markers() -> None:
+    found = merge(
+        "--- # x\n# a\n...\n", "--- # x\n# a\nk: 1\n...\n", "--- # x\n# a\n# b\n...\n", format="yaml"
+    )
+    assert (found.text, found.conflicts) == ("--- # x\n# a\nk: 1\n# b\n...\n", [])
+    found = merge("--- {a: 1}\n...\n", "--- {a: 1, b: 2}\n...\n", "--- {a: 3}\n... # x\n", format="yaml")
+    assert (found.text, found.conflicts) == ("--- {a: 3, b: 2}\n... # x\n", [])
+
+
+# --- comments ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("format", "base"),
+    [
+        ("yaml", "a: 1\nk: 1\n# x \nb: 2\n"),
+        ("yaml", "m:\n  a: 1\n  k: 1\n  # x \n  b: 2\n"),
+        ("dotenv", "a=1\nk=1\n# x \nb=2\n"),
+        ("ini", "[s]\na = 1\nk = 1\n# x \nb = 2\n"),
+        ("toml", "a = 1\nk = 1\n# x \nb = 2\n"),
+    ],
+)
+def test_d4_blanks_behind_a_comment(format: str, base: str) -> None:
+    """One side takes them out, the other changes a value somewhere: git has no conflict there."""
+    trimmed, changed = base.replace("# x \n", "# x\n"), re.sub(r"(a ?[:=] ?)1", r"\g<1>5", base)
+    wanted = changed.replace("# x \n", "# x\n")
+    for ours, theirs in ((trimmed, changed), (changed, trimmed)):
+        found = merge(base, ours, theirs, format=format)
+        assert (found.text, found.conflicts) == (wanted, [])
+        # Whoever adds blanks is heard, too.
+        assert merge(wanted, changed, changed, format=format).text == changed
+
+
+def test_d4_both_sides_change_the_blanks() -> None:
+    found = merge("a: 1\n# x \nb: 2\n", "a: 1\n# x  \nb: 2\n", "a: 1\n# x\nb: 3\n", format="yaml")
+    assert (found.text, found.conflicts) == ("a: 1\n# x  \nb: 3\n", [])
+
+
+@pytest.mark.parametrize("start", ["---\n", ""])
+def test_d5_a_comment_in_a_document_without_values(start: str) -> None:
+    base, filled, more = f"{start}# a\n", f"{start}# a\nk: v\n", f"{start}# a\n# b\n"
+    for ours, theirs in ((filled, more), (more, filled)):
+        found = merge(base, ours, theirs, format="yaml")
+        assert found.conflicts == []
+        assert sorted(found.text.splitlines()) == sorted([*filled.splitlines(), "# b"])
+    emptied = merge(filled, base, f"{start}# a\nk: v\n# b\n", format="yaml")
+    assert (emptied.text, emptied.conflicts) == (more, [])
+
+
+def test_d5_a_comment_that_no_side_takes_out_stays() -> None:
+    """Where the pieces cannot be put together with it, the file is at odds."""
+    found = merge("---\n# a\nk: v\n", "---\n# a\n{}\n", "---\n# a\nk: v\n# b\n", format="yaml")
+    assert found.conflicts
+    found = merge(
+        "l: [ [a: 1 # c\n] ]\n", "l: [ [a: 1 # c\n] ]\nb: 1\n", "l: [ [a: 1 # d\n] ]\n", format="yaml"
+    )
+    assert "# d" in found.text
+
+
+# --- the block -----------------------------------------------------------------------------------
+
+
+def merged(base: str, ours: str, theirs: str, by: Rule | None = None, **options: Any) -> str:
+    credentials = options.pop("credentials", ALL)
+    return merging.merge(
+        base, ours, theirs, format="yaml", credentials=credentials, rule=lambda: by, **options
+    ).text
+
+
+def with_member(text: str, value: str) -> str:
+    return re.sub(r"(?m)^( +)mac: ", lambda found: f"{found[1]}custom: {value}\n{found[0]}", text)
+
+
+def test_g_a_member_that_one_side_adds_to_the_block() -> None:
+    base = api.encrypt("a: 1\nb: 1\n", rule([ALICE]), credentials=ALL)
+    ours = api.encrypt("a: 2\nb: 1\n", twin=base, credentials=ALL)
+    theirs = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
+    for credentials in (ALL, STRANGER):
+        assert "custom: one\n" in merged(base, with_member(ours, "one"), theirs, credentials=credentials)
+        assert "custom: two\n" in merged(base, ours, with_member(theirs, "two"), credentials=credentials)
+        both = merged(base, with_member(ours, "one"), with_member(theirs, "two"), credentials=credentials)
+        assert "custom: one\n" in both
+        old = with_member(base, "one")
+        assert "custom" not in merged(old, with_member(ours, "one"), theirs, credentials=credentials)
+        assert "custom" not in merged(old, ours, with_member(theirs, "one"), credentials=credentials)
+
+
+def members(text: str) -> list[set[str]]:
+    return [{recipient for _, recipient in group} for group in api.inspect(text).groups]
+
+
+def test_g_a_key_group_that_one_side_adds() -> None:
+    two, three = rule([ALICE], [BOB], threshold=2), rule([ALICE], [BOB], [CAROL], threshold=2)
+    base = api.encrypt("a: 1\nb: 1\n", two, credentials=ALL)
+    more = api.encrypt("a: 2\nb: 1\n", three, twin=base, credentials=ALL)
+    other = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
+    for sides in ((more, other), (other, more)):
+        text = merged(base, *sides, by=three)
+        assert members(text) == [{key.recipient} for key in (ALICE, BOB, CAROL)]
+        assert api.decrypt(text, credentials=ALL) == "a: 2\nb: 2\n"
+    # Both sides made the file: there is no common version to tell who has added what.
+    with pytest.raises(UndecidedError, match="key groups"):
+        merged("", api.encrypt("a: 1\n", two, credentials=ALL), api.encrypt("a: 1\n", three, credentials=ALL))
+
+
+def test_g_each_side_removes_a_key_from_another_group() -> None:
+    base = api.encrypt("a: 1\nb: 1\n", rule([ALICE, CAROL], [BOB, DAVE], threshold=2), credentials=ALL)
+    sides = []
+    for at, text in enumerate(("a: 2\nb: 1\n", "a: 1\nb: 2\n")):
+        groups = [[ALICE, CAROL], [BOB, DAVE]]
+        groups[at].pop()
+        plan = changes.plan(
+            api.encrypt(text, twin=base, credentials=ALL), rule(*groups).groups, 2, format="yaml"
+        )
+        sides.append(changes.carry_out(plan, rotate=False, credentials=ALL))
+    with pytest.raises(UndecidedError):
+        merged(base, *sides, credentials=STRANGER)
+    text = merged(base, *sides, by=rule([ALICE], [BOB], threshold=2))
+    assert members(text) == [{ALICE.recipient}, {BOB.recipient}]
+
+
+# --- who may join --------------------------------------------------------------------------------
+
+
+def admit(block: Rule, ours: Rule | None, named: Rule | None, *, wraps_all: bool = False) -> None:
+    """What `encconf.git.merge.admit` says of a merged block, as files say it."""
+    from encconf import formats
+    from encconf.metadata import Metadata
+
+    def said(by: Rule) -> Metadata:
+        return Metadata.of(formats.module("yaml").scan(api.encrypt("a: 1\n", by, credentials=ALL)))
+
+    merging.admit(said(block), lambda: named, said(ours) if ours is not None else None, wraps_all=wraps_all)
+
+
+A, AB, ABC = rule([ALICE]), rule([ALICE, BOB]), rule([ALICE, BOB, CAROL])
+A_B, B_A, A_B_C = rule([ALICE], [BOB]), rule([BOB], [ALICE]), rule([ALICE], [BOB], [CAROL], threshold=2)
+THREE = rule([ALICE], [BOB], [CAROL], threshold=3)
+ONLY_A = Rule(A.groups, selection=Selection("encrypted_regex", "^a$"))
+
+
+@pytest.mark.parametrize(
+    ("block", "ours", "named"),
+    [
+        (A, A, None),  # nothing changes: no rule is needed
+        (A, AB, None),  # one goes
+        (AB, A, AB),  # one joins whom our rule names
+        (AB, A, ABC),
+        (A_B, AB, AB),  # it takes two where one was enough
+        (AB, A_B, AB),  # our rule says that one is enough
+        (A_B_C, THREE, A_B_C),
+        (THREE, A_B_C, None),
+        (ONLY_A, A, ONLY_A),
+    ],
+)
+def test_b3_what_a_merge_may_do(block: Rule, ours: Rule, named: Rule | None) -> None:
+    admit(block, ours, named)
+
+
+@pytest.mark.parametrize(
+    ("block", "ours", "named", "said"),
+    [
+        (AB, A, None, f"no .sops.yaml of ours names: age {BOB.recipient}"),
+        (AB, A, A, f"our .sops.yaml does not name: age {BOB.recipient}"),
+        (ABC, A, AB, f"does not name: age {CAROL.recipient}"),
+        (AB, A_B, A_B, "1 key groups instead of 2"),
+        (AB, A_B, None, "1 key groups instead of 2"),
+        (B_A, A_B, A_B, f"age {BOB.recipient}, age {ALICE.recipient}"),
+        (A_B_C, THREE, THREE, "2 key groups are enough to open it instead of 3"),
+        (A_B_C, A_B, A_B, f"age {CAROL.recipient}, 3 key groups instead of 2"),
+        (ONLY_A, A, None, "which values are encrypted"),
+        (ONLY_A, A, A, "which values are encrypted"),
+    ],
+)
+def test_b3_what_a_merge_may_not_do(block: Rule, ours: Rule, named: Rule | None, said: str) -> None:
+    with pytest.raises(StrangerError, match=re.escape(said)) as error:
+        admit(block, ours, named)
+    assert "name them in .sops.yaml" in str(error.value.hint)
+
+
+def test_b3_where_all_are_wrapped_for_our_version_does_not_count() -> None:
+    admit(AB, AB, AB, wraps_all=True)
+    for named in (A, None):
+        with pytest.raises(StrangerError, match=BOB.recipient):
+            admit(AB, AB, named, wraps_all=True)
+    with pytest.raises(StrangerError, match="which values"):
+        admit(ONLY_A, A, A, wraps_all=True)
+    admit(ONLY_A, None, A, wraps_all=True)
