@@ -15,6 +15,7 @@ from encconf.document import Leaf, splice
 from encconf.envelope import open_data_key, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
+    ClearTextError,
     ConfigError,
     EmitError,
     EmptyDocumentError,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
     Notify = Callable[[str], None]
     Check = Callable[[str, str], None]  # is given the plain text before and after, and raises
+
+_NAMED = 20  # paths in one message
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -304,18 +307,40 @@ def plan(
     *,
     format: str,
     selection: Selection | None = None,
+    allow_plaintext: bool = False,
 ) -> Plan:
     """What it means to give a file other groups of keys; with ``selection``, other values to encrypt.
 
-    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group.
+    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group; ClearTextError,
+    unless ``allow_plaintext`` is set, for a selection that puts encrypted values into plaintext.
     """
-    document = formats.module(format).scan(text)
+    document = formats.module(format).scan(text, comments=selection is not None)
     metadata = Metadata.of(document)
     for group in groups:
         if not group:
             raise ConfigError("empty key group provided", hint="name at least one key for it")
     rule = Rule(groups, threshold or None, selection or metadata.selection, "")
-    return Plan(document, metadata, rule, selection is not None)
+    wanted = Plan(document, metadata, rule, selection is not None)
+    if wanted.reselects and not allow_plaintext:
+        _refuse_exposed(wanted)
+    return wanted
+
+
+def _refuse_exposed(wanted: Plan) -> None:
+    """Raise ClearTextError where the plan would put encrypted values or comments into plaintext."""
+    found = wanted.outcome
+    if not found.exposed and not found.comments:
+        return
+    named = [spell(leaf.path) for leaf in found.exposed[:_NAMED]]
+    if len(found.exposed) > _NAMED:
+        named.append(f"{len(found.exposed) - _NAMED} more values")
+    if found.comments:
+        named.append(f"{found.comments} comment{'s' if found.comments > 1 else ''}")
+    own = " and ".join(f"{name}: {value}" for name, value in wanted.metadata.selection.to_entries().items())
+    raise ClearTextError(
+        f"the rule's selection would put encrypted values into plaintext: {', '.join(named)}",
+        hint=f"to keep them encrypted, put the file's own selection into the rule: {own}",
+    )
 
 
 def plan_rotation(

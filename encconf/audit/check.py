@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from encconf.config import Rule
     from encconf.credentials import Credentials
     from encconf.document import Document
+    from encconf.selection import Selection
 
 CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|$)", re.I | re.M)
 """In a name, or in one of several that stand on a line each: it is meant to be encrypted."""
@@ -150,6 +151,7 @@ class _Check:
         self.report = Report()
         self.found: list[Finding] = []
         self.sealed: list[Sealed] = []
+        self.selections: dict[tuple[str, int, Selection], list[str]] = defaultdict(list)
 
     # --- one file by itself ----------------------------------------------------------------------
 
@@ -262,6 +264,10 @@ class _Check:
             self._add("bad-block", name, error.message, place=where)
             return
         self.report.encrypted += 1
+        if rules is not None and number is not None and rule is not None and format != "binary":
+            own = metadata.selection
+            if not rule.selects and own != rule.selection_for(DEFAULT):
+                self.selections[rules.path, number, own].append(name)
         found = Sealed(name, document, metadata, chosen)
         looking.look(found, rule, place, rules.who if rules is not None else looking.label)
         if number is None and not broken:
@@ -429,6 +435,22 @@ class _Check:
 
     # --- the rules themselves --------------------------------------------------------------------
 
+    def _unselected(self, rules: Rules, name: str) -> None:
+        """The rules that do not say which values are encrypted, although their files do: one each."""
+        for (path, number, selection), files in self.selections.items():
+            if path != rules.path:
+                continue
+            entry = looking.entry(selection)
+            count = f"{len(files)} file{'s have' if len(files) > 1 else ' has'}"
+            self._add(
+                "rule-without-selection",
+                name,
+                f"creation_rules[{number}] does not say which values are encrypted, and {count} {entry}: "
+                f"{listed([printable(file) for file in files], 3)}",
+                place=rules.place(f"creation_rules[{number}]"),
+                hint=f"New files are encrypted whole. Put {entry} into the rule if they should be alike.",
+            )
+
     def configs(self, whole: bool) -> None:
         """What is wrong with the .sops.yaml files that were needed."""
         for rules in self.book.read:
@@ -441,6 +463,7 @@ class _Check:
                 self._add("bad-config", name, error.message, place=place, hint=error.hint)
                 continue
             assert rules.config is not None
+            self._unselected(rules, name)
             for notice in list(rules.config.notices):
                 self._add("config-notice", name, notice, place=rules.place(notice.partition(" ")[0]))
             sound = True

@@ -434,6 +434,12 @@ COMMANDS: Final = (
             CHECKLIST,
             FAIL_FAST,
             Option("--selection", "Encrypt the values that the rule selects now, too.", kind="flag"),
+            Option(
+                "--allow-plaintext",
+                "With --selection: write values in plaintext that the rule does not select, and that are "
+                "encrypted now.",
+                kind="flag",
+            ),
             Option("--keep-data-key", "Keep the data key although somebody goes, as sops does.", kind="flag"),
             INPUT_TYPE,
             *WHOSE_KEYS,

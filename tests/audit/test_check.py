@@ -164,6 +164,10 @@ def same_rule(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal(DATABASE.replace("token:", "place:"), rule(selection=ONLY_PASSWORD)))
 
 
+def silent_rule(repo: Repo) -> None:
+    repo.write("a.enc.yaml", seal(DATABASE.replace("token:", "place:"), rule(selection=ONLY_PASSWORD)))
+
+
 def plain_comment(repo: Repo) -> None:
     sound(repo)
     repo.edit("a.enc.yaml", r"^db:", f"# {SECRET}\ndb:")
@@ -398,6 +402,7 @@ CASES: dict[str, tuple[Make, Make]] = {
     "keys-differ": (other_keys, reordered_keys),
     "threshold-differs": (other_threshold, same_threshold),
     "selection-differs": (newer_rule, same_rule),
+    "rule-without-selection": (silent_rule, same_rule),
     "no-rule": (no_rule, sound),
     "plain-twin": (twin, namesake),
     "merge-conflict": (conflict, shift_operators),
@@ -1357,3 +1362,44 @@ def test_the_benchmark_runs() -> None:
     assert done.returncode in (0, 1), done
     assert "60 files, 5 encrypted; encconf: 5 encrypted files among 60: nothing found" in done.stdout
     assert re.search(r"^of what is allowed +\d+\.\d\d$", done.stdout, flags=re.M)
+
+
+class TestSelections:
+    def test_i14_no_hint_leads_to_plaintext(self, repo: Repo) -> None:
+        repo.rules("encrypted_regex: ^(data|stringData)$")
+        repo.write("whole.enc.yaml", seal(f"root: {SECRET}\ndata: {SECRET}\n"))
+        part = Selection("encrypted_regex", "^(root|x)$")
+        repo.write("part.enc.yaml", seal(f"root: {SECRET}\ndata: {SECRET}\n", rule(selection=part)))
+        found = [
+            each for each in repo.check().findings if each.slug in ("selection-differs", "plain-by-rule")
+        ]
+        assert [(each.file, each.slug, each.severity) for each in found] == [
+            ("part.enc.yaml", "plain-by-rule", "error"),
+            ("part.enc.yaml", "selection-differs", "error"),
+            ("whole.enc.yaml", "selection-differs", "note"),
+        ]
+        assert not any("updatekeys" in each.hint for each in found)
+        assert "encrypted_regex: ^(root|x)$" in found[0].hint
+        assert "unencrypted_suffix: _unencrypted" in found[2].hint
+
+    def test_i4_one_warning_for_a_rule_without_a_selection(self, repo: Repo) -> None:
+        own = rule(selection=Selection("encrypted_regex", "^stringData$"))
+        for number in range(5):
+            repo.write(f"{number}.enc.yaml", seal(f"kind: Secret\nstringData: {SECRET}\n", own))
+        repo.write("whole.enc.yaml", seal(f"kind: {SECRET}\n"))
+        (found,) = [each for each in repo.check().findings if each.severity != "note"]
+        assert (found.slug, found.file) == ("rule-without-selection", ".sops.yaml")
+        assert (
+            "5 files have encrypted_regex: ^stringData$: 0.enc.yaml, 1.enc.yaml, 2.enc.yaml and 2 more"
+            in (found.message)
+        )
+
+    def test_i6_the_same_outcome_is_no_error(self, repo: Repo) -> None:
+        repo.rules("encrypted_regex: ^(password|key)$")
+        own = rule(selection=Selection("encrypted_regex", "^password$"))
+        repo.write("a.enc.yaml", seal(f"host: db\npassword: {SECRET}\n", own))
+        (found,) = repo.only("selection-differs")
+        assert found.severity == "note"
+        repo.write("a.enc.yaml", seal(f"key: db\npassword: {SECRET}\n", own))
+        (found,) = repo.only("selection-differs")
+        assert (found.severity, "updatekeys --selection" in found.hint) == ("error", True)

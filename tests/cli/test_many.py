@@ -868,17 +868,19 @@ def test_another_selection_is_in_the_plan(project: Project) -> None:
     project.write(
         ".sops.yaml", f"creation_rules:\n  - age: {project.key.recipient}\n    encrypted_regex: ^password$\n"
     )
-    done = project.run("updatekeys", "-r", "-n", "--selection", ".")
+    done = project.run("updatekeys", "-r", "-n", "--selection", "--allow-plaintext", ".")
     assert done.out == (
         "f0.yaml\nf1.yaml\n"
         "  what is encrypted: encrypted_regex ^password$; until now unencrypted_suffix _unencrypted\n"
     )
-    row = report(project.run("updatekeys", "-n", "--selection", "--json", "f0.yaml").out)["files"][0]
+    row = report(
+        project.run("updatekeys", "-n", "--selection", "--allow-plaintext", "--json", "f0.yaml").out
+    )["files"][0]
     assert row["selection"] == {
         "before": {"unencrypted_suffix": "_unencrypted"},
         "after": {"encrypted_regex": "^password$"},
     }
-    project.run("updatekeys", "-r", "-y", "--selection", ".")
+    project.run("updatekeys", "-r", "-y", "--selection", "--allow-plaintext", ".")
     assert "name: f1.yaml" in project.read("f1.yaml")
 
 
