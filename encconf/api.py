@@ -83,6 +83,7 @@ def _open(
     *,
     comments: bool,
     ignore_mac: bool = False,
+    accept_plain: bool = False,
     cache: DataKeyCache | None = None,
 ) -> Opened:
     document = format.scan(text, comments=comments)
@@ -93,7 +94,7 @@ def _open(
     credentials = credentials or Credentials.from_env()
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
     credentials.audit("decrypt", text)
-    seal.unseal(document, chosen.leaves, data_key)
+    seal.unseal(document, chosen.leaves, data_key, accept_plain=accept_plain)
     opened = Opened(document, metadata, chosen, data_key)
     if not ignore_mac:
         try:
@@ -350,15 +351,17 @@ def open_text(
     format: str,
     credentials: Credentials | None = None,
     ignore_mac: bool = False,
+    accept_plain: bool = False,
     notify: Notify | None = None,
 ) -> Opened:
     """Open an encrypted text, comments included, for `plain_text` and as the twin of `encrypt`.
 
     Whoever needs the plain text of a file and then writes it again asks its master keys but once.
+    With ``accept_plain``, values that are plaintext where they should be encrypted stay as they are.
     Raises what `decrypt` raises.
     """
     module = formats.module(format)
-    opened = _open(text, module, credentials, comments=True, ignore_mac=ignore_mac)
+    opened = _open(text, module, credentials, comments=True, ignore_mac=ignore_mac, accept_plain=accept_plain)
     opened.comments = _open_comments(module, opened, notify)
     return opened
 

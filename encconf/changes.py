@@ -9,6 +9,7 @@ what was meant.
 from __future__ import annotations
 
 from encconf import api, formats
+from encconf.cipher import PREFIX
 from encconf.config import Rule
 from encconf.credentials import Credentials
 from encconf.document import Leaf, splice
@@ -20,6 +21,8 @@ from encconf.errors import (
     EmitError,
     EmptyDocumentError,
     EncconfError,
+    MacError,
+    MacMismatchError,
     PathBlockedError,
     PathNotFoundError,
     UnmergedError,
@@ -295,6 +298,63 @@ def left_in_clear(
         for leaf, by_file, by_rule in chosen
         if by_rule and not by_file and leaf.data and (leaf.path, leaf.data) not in known
     ]
+
+
+# --- plaintext in an encrypted file --------------------------------------------------------------
+
+
+def open_with_plain_values(
+    text: str,
+    *,
+    format: str,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    notify: Notify | None = None,
+) -> tuple[Opened, list[Path]]:
+    """Open a file into which somebody wrote values in plaintext, and where they are.
+
+    The MAC must fit the file without them: then nothing else was changed.  That holds for values that
+    were added; one that replaced an encrypted value needs ``ignore_mac``.  Raises MacMismatchError
+    otherwise, and what `encconf.api.open_text` raises.
+    """
+    document = formats.module(format).scan(text, comments=True)
+    chosen = Metadata.of(document).selection.choose(document).leaves
+    paths = [
+        leaf.path
+        for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        if is_chosen and leaf.data and not leaf.data.startswith(PREFIX.encode())
+    ]
+    credentials = credentials or Credentials.from_env()
+    if not ignore_mac:
+        try:
+            rest = text
+            for path in _tops(document, set(paths)):
+                rest = drop(rest, path, format=format)
+            api.open_text(rest, format=format, credentials=credentials)
+        except (MacError, EmitError, PathNotFoundError):
+            named = ", ".join(map(spell, paths[:_NAMED]))
+            raise MacMismatchError(
+                f"plaintext at {named}, and the MAC does not fit the rest: values were replaced or changed",
+                hint="compare it with an older version; encconf edit --ignore-mac FILE takes it as it is",
+            ) from None
+    opened = api.open_text(
+        text, format=format, credentials=credentials, ignore_mac=True, accept_plain=True, notify=notify
+    )
+    return opened, paths
+
+
+def _tops(document: Document, plain: set[Path]) -> list[Path]:
+    """The outermost paths that hold nothing but such plain values, the last one first."""
+    kept: set[Path] = set()
+    for leaf in document.leaves:
+        if leaf.path not in plain:
+            kept |= {leaf.path[:end] for end in range(len(leaf.path))}
+    tops = [
+        next(path[:end] for end in range(1, len(path) + 1) if path[:end] not in kept)
+        for path in (leaf.path for leaf in document.leaves)
+        if path in plain
+    ]
+    return list(dict.fromkeys(tops))[::-1]
 
 
 # --- keys ----------------------------------------------------------------------------------------

@@ -160,6 +160,12 @@ class DecryptError(EncconfError):
     slug = "decrypt"
 
 
+class PlainValueError(DecryptError):
+    """A value is plaintext where the file's own selection says that it is encrypted."""
+
+    slug = "plain-value"
+
+
 class MacError(EncconfError):
     """The file's MAC is missing, or does not fit what the file says."""
 

@@ -23,7 +23,7 @@ import sys
 from array import array
 
 from encconf import cipher
-from encconf.errors import DecryptError, MacMismatchError, MacMissingError
+from encconf.errors import DecryptError, MacMismatchError, MacMissingError, PlainValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Settings = Mapping[str, str | bool]
 
 _MARK = b"ENCCONF1"
+_PREFIX = cipher.PREFIX.encode()
 _STRICT_LABEL = b"encconf strict v1"
 # sops starts the hash so when only encrypted values count: SHA-256 of "sops".
 _ONLY_ENCRYPTED = hashlib.sha256(b"sops").digest()
@@ -69,10 +70,12 @@ def _nonces() -> Iterator[bytes]:
             yield pool[at : at + size]
 
 
-def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
+def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_plain: bool = False) -> None:
     """Decrypt every chosen leaf in place: ``type`` and ``data`` become the plaintext's.
 
-    Raises DecryptError naming the path of a value that isn't encrypted or doesn't fit its place.
+    With ``accept_plain`` a value that somebody wrote in plaintext stays as it is.
+
+    Raises PlainValueError naming the path of such a value, DecryptError for one that doesn't fit its place.
     """
     # This loop is most of the time that opening a large file takes, hence no calls of ours in it.
     decrypt = cipher.aes_gcm(data_key).decrypt
@@ -84,9 +87,16 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
             continue  # null and the empty string are never encrypted
         parts = match(data) if leaf.type == "str" else None
         if parts is None:
-            raise DecryptError(
+            if data.startswith(_PREFIX):
+                raise DecryptError(
+                    f"the ciphertext at {path_text(leaf.path)} is cut off or damaged",
+                    hint="take the value from an older version of the file that can be opened",
+                )
+            if accept_plain:
+                continue
+            raise PlainValueError(
                 f"the value at {path_text(leaf.path)} is not encrypted, though the file's rule says so",
-                hint="encrypt the plain file again, or set the value with: encconf edit FILE",
+                hint="encconf edit FILE opens the file and encrypts the value when you save",
             )
         ciphertext, nonce, tag, kind = parts.groups()
         try:

@@ -14,6 +14,7 @@ import time
 
 from encconf import api, fileio, formats
 from encconf.cli import files
+from encconf.cli.console import counted
 from encconf.cli.editor import editor_command, run_editor
 from encconf.document import splice
 from encconf.errors import (
@@ -22,8 +23,10 @@ from encconf.errors import (
     EncconfError,
     MissingFileError,
     NotModifiedError,
+    PlainValueError,
     UnmergedError,
 )
+from encconf.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from encconf.config import Rule
     from encconf.git.merge import Conflict
     from encconf.metadata import Metadata
+    from encconf.path import Path
 
 _YAML_EXAMPLE = """\
 # This file is encrypted when you leave the editor.
@@ -108,8 +112,12 @@ def edit(
         rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
         session = Session(console, file, path, format, example(format), rule=rule)
     else:
+        plain: list[Path] = []
         try:
-            found = _open(console, enc, path, format, ignore_mac=ignore_mac)
+            try:
+                found = _open(console, enc, path, format, ignore_mac=ignore_mac)
+            except PlainValueError:
+                found, plain = _open_plain(console, file, enc, format, ignore_mac=ignore_mac)
         except EncconfError as error:
             raise error.about(file) from None
         if isinstance(found, str):
@@ -121,7 +129,7 @@ def edit(
         if isinstance(found, api.Opened):
             session = Session.of(console, file, path, found)
             metadata = found.metadata
-            session.unfinished = metadata.unmerged is not None
+            session.unfinished = metadata.unmerged is not None or bool(plain)
         else:
             session = Resolution(console, file, path, found, enc)
             metadata = found.opened.metadata
@@ -161,6 +169,27 @@ def _open(
             credentials=credentials,
             notify=console.warn,
         )
+
+
+def _open_plain(
+    console: Console, file: str, enc: str, format: str, *, ignore_mac: bool
+) -> tuple[api.Opened, list[Path]]:
+    """Open a file that has values in plaintext, and say which: they are encrypted when it is saved."""
+    from encconf.audit.findings import listed
+    from encconf.changes import open_with_plain_values
+
+    opened, paths = open_with_plain_values(
+        enc,
+        format=format,
+        credentials=files.credentials(console),
+        ignore_mac=ignore_mac,
+        notify=console.warn,
+    )
+    console.warn(
+        f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(list(map(spell, paths)), 20)}",
+        hint="they are encrypted when you save; whoever saw the file knows them: change them at their source",
+    )
+    return opened, paths
 
 
 def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: str) -> None:
