@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from encconf.cipher import PREFIX, split
 from encconf.envelope import shuts_out
 
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from encconf.metadata import Metadata
     from encconf.path import Path
     from encconf.selection import Chosen, Selection
+
+
+_SECRET = re.compile(
+    r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
+    r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
+)
 
 
 class Plan:
@@ -93,10 +102,10 @@ class Plan:
         if not gone:
             return None
         sealed = [(leaf.path, split(leaf.data)) for leaf in self.document.leaves if leaf.data]
-        paths = [path for path, parts in sealed if parts is not None and parts[2] != "comment"]
+        paths = [(path, parts[2]) for path, parts in sealed if parts is not None and parts[2] != "comment"]
         theirs = sum(not gone.isdisjoint(group) for group in self.old)
         quorum = max(self.metadata.threshold or len(self.old), 2) if len(self.old) > 1 else 1
-        return Seen(list(dict.fromkeys(paths)), theirs >= quorum)
+        return Seen(dict(paths), theirs >= quorum)
 
 
 class Outcome:
@@ -144,14 +153,25 @@ def _without(these: list[list[MasterKey]], those: list[list[MasterKey]]) -> list
 class Seen:
     """The ``paths`` of values that somebody could read who no longer may.
 
+    ``ranks`` has a number for each: 0 for what its name calls a secret, 2 for a number or a switch, else 1.
     Not ``alone``: only together with keys of other groups.
     """
 
-    __slots__ = ("alone", "paths")
+    __slots__ = ("alone", "paths", "ranks")
 
-    def __init__(self, paths: list[Path], alone: bool) -> None:
-        self.paths = paths
+    def __init__(self, types: dict[Path, str], alone: bool) -> None:
+        self.paths = list(types)
+        self.ranks = [
+            0 if called_a_secret(path) else 1 if type in ("str", "bytes") else 2
+            for path, type in types.items()
+        ]
         self.alone = alone
+
+
+def called_a_secret(path: Path) -> bool:
+    """Whether the last key of a path is a word for a secret."""
+    step = next((step for step in reversed(path) if isinstance(step, str)), "")
+    return _SECRET.search(step) is not None
 
 
 def _threshold(rule: Rule) -> int:

@@ -8,7 +8,7 @@ from encconf import cipher
 from encconf.audit.findings import Finding, Lines, listed, printable
 from encconf.errors import EncconfError
 from encconf.path import spell
-from encconf.plan import Outcome, Plan
+from encconf.plan import Outcome, Plan, called_a_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +33,6 @@ _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
 )
 _ARMOR = {"age": "-----BEGIN AGE ENCRYPTED FILE-----", "pgp": "-----BEGIN PGP MESSAGE-----"}
-_SECRET = re.compile(
-    r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
-    r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
-    r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
-)
 _LOOKS = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAGE-SECRET-KEY-"
     rb"|\b(?:gh[pousr]|glpat|github_pat|xox[abeprs]|[rs]k_live|hv[sb])[-_.][A-Za-z0-9_-]{10}"
@@ -315,7 +310,7 @@ def _like_a_secret(leaf: Leaf, data: bytes) -> str:
     if _LOOKS.search(data):
         return "looks like a secret"
     step = leaf.step
-    called = type(step) is str and _SECRET.search(step) is not None and _REFERENCE.match(data) is None
+    called = type(step) is str and called_a_secret((step,)) and _REFERENCE.match(data) is None
     return "is called like a secret" if called else ""
 
 

@@ -123,6 +123,8 @@ class Progress:
         self._doing = doing
 
     def __enter__(self) -> Callable[[], None]:
+        if self._total > _MANY:
+            collect_garbage()
         status = self._status
         if status is None:
             return lambda: None
@@ -274,6 +276,19 @@ class Status:
         line.add_column(no_wrap=True, overflow="ellipsis")
         line.add_row(*parts, Text(self._slow()))
         return line
+
+
+def collect_garbage() -> None:
+    """Collect garbage from here on, for work that goes on and on.
+
+    `encconf.cli.run` switches that off, which a command that ends in a moment does not need.  libyaml's
+    parser is in a cycle with its loader, some 150 kB for each text.
+    """
+    import gc
+
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -> bool:
