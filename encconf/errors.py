@@ -17,6 +17,8 @@ class EncconfError(Exception):
 
     exit_code = 1
     slug = "error"
+    temporary = False
+    """Whether a service could not be reached, so that the same may work later."""
 
     def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
@@ -32,6 +34,21 @@ class EncconfError(Exception):
 
     def __str__(self) -> str:
         return f"{self.file}: {self.message}" if self.file else self.message
+
+
+TRY_AGAIN = 75
+"""The exit code of encconf's own verbs for what may work later: EX_TEMPFAIL of sysexits.h."""
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Whether the same may work later: a service was not reached, or did not answer in time."""
+    temporary = isinstance(error, EncconfError) and error.temporary
+    return temporary or getattr(error, "reason", "") in ("unreachable", "slow")
+
+
+def exit_code_of(error: EncconfError) -> int:
+    """What encconf's own verbs end with."""
+    return TRY_AGAIN if is_temporary(error) else error.exit_code
 
 
 class UsageError(EncconfError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.errors import EncconfError, UsageError
+from encconf.errors import EncconfError, UsageError, exit_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
         _function(command)(console, **values)
     except EncconfError as error:
         console.error(error)
-        return failure or error.exit_code
+        return failure or exit_code_of(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

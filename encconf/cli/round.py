@@ -15,7 +15,14 @@ from contextlib import closing
 from encconf import changes, fileio
 from encconf.cli import checklist, files
 from encconf.cli.console import counted, one_line
-from encconf.errors import ChangedError, ConflictError, EncconfError, NoConfigError, UsageError
+from encconf.errors import (
+    ChangedError,
+    ConflictError,
+    EncconfError,
+    NoConfigError,
+    UsageError,
+    exit_code_of,
+)
 from encconf.many import side_by_side
 from encconf.path import spell
 
@@ -254,7 +261,7 @@ class Round:
         alike.append(file)
         self._failed.append(file)
         self._error = self._error or error
-        self._codes.add(error.exit_code)
+        self._codes.add(exit_code_of(error))
         self._states[file] = "failed"
         if self.json:
             self._rows.append({**_EMPTY, "file": file, "status": "failed", "error": _error(error)})
