@@ -661,7 +661,8 @@ COMMANDS: Final = (
         details="dotenv can be sourced by a shell and is read alike by python-dotenv, uv, node and "
         "systemd; shell and "
         "fish are commands for eval; json is a flat object; github sets variables for the next steps of a "
-        "workflow and masks them in its log; k8s is a Secret; env-file is for EnvironmentFile= of systemd, "
+        "workflow and masks the encrypted ones in its log; k8s is a Secret; env-file is for "
+        "EnvironmentFile= of systemd, "
         "and refuses what systemd would; systemd-creds prints the lines of a unit with each value encrypted "
         "for this machine, or with -o FOLDER puts them into files there. A file that is written has mode "
         "0600.",
