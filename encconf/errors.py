@@ -26,6 +26,18 @@ class EncconfError(Exception):
         self.hint = hint
         self.file = file
 
+    @property
+    def hint(self) -> str | None:
+        """What to do next; a traceback shows it as a note."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str | None) -> None:
+        notes = [note for note in getattr(self, "__notes__", ()) if not note.startswith("hint: ")]
+        if hint is not None or notes or hasattr(self, "__notes__"):
+            self.__notes__ = [*notes, f"hint: {hint}"] if hint is not None else notes
+        self._hint = hint
+
     def about(self, file: str) -> EncconfError:
         """Name the file this error is about, unless one is named already; returns self."""
         if self.file is None:
@@ -51,7 +63,13 @@ def exit_code_of(error: EncconfError) -> int:
     return TRY_AGAIN if is_temporary(error) else error.exit_code
 
 
-class UsageError(EncconfError):
+class WrongTypeError(EncconfError, TypeError):
+    """A call was given an object of a type that it does not take."""
+
+    slug = "usage"
+
+
+class UsageError(EncconfError, ValueError):
     """The command line, or a call's arguments, cannot be understood."""
 
     slug = "usage"
@@ -98,14 +116,33 @@ class InputError(EncconfError):
     slug = "unreadable"
 
 
-class MissingFileError(InputError):
+class InputDeniedError(InputError, PermissionError):
+    """This user may not read the file."""
+
+    @property
+    def filename(self) -> str | None:
+        """The file, as `OSError` has it."""
+        return self.file
+
+
+class MissingFileError(InputError, FileNotFoundError):
     """No file was named, or the named one does not exist."""
 
     exit_code = 100
     slug = "no-such-file"
 
+    def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
+        super().__init__(message, hint=hint, file=file)
+        self.errno = 2  # ENOENT
+        self.strerror = message
 
-class ParseError(InputError):
+    @property
+    def filename(self) -> str | None:
+        """The file, as `OSError` has it."""
+        return self.file
+
+
+class ParseError(InputError, ValueError):
     """The text is not in its format, or uses a part of it that sops cannot store.
 
     ``line`` and ``column`` count from 1 and are None where no place is known.
@@ -127,20 +164,20 @@ class ParseError(InputError):
         self.column = column
 
 
-class LimitError(InputError):
+class LimitError(InputError, ValueError):
     """The input is larger, deeper or more repetitive than any real file (a bomb, say)."""
 
     slug = "limit"
 
 
-class EmptyDocumentError(InputError):
+class EmptyDocumentError(InputError, ValueError):
     """There is no document in the text."""
 
     exit_code = 92
     slug = "empty"
 
 
-class NotEncryptedError(EncconfError):
+class NotEncryptedError(EncconfError, ValueError):
     """The file has no sops metadata.  The words are those that sops's clients look for."""
 
     slug = "not-encrypted"
@@ -161,7 +198,7 @@ class AlreadyEncryptedError(EncconfError):
     slug = "already-encrypted"
 
 
-class MetadataError(InputError):
+class MetadataError(InputError, ValueError):
     """The ``sops`` block is there but malformed."""
 
     slug = "bad-metadata"
@@ -323,6 +360,15 @@ class OutputError(EncconfError):
 
     exit_code = 3
     slug = "unwritable"
+
+
+class OutputDeniedError(OutputError, PermissionError):
+    """This user may not write there."""
+
+    @property
+    def filename(self) -> str | None:
+        """The file, as `OSError` has it."""
+        return self.file
 
 
 class ChangedError(OutputError):

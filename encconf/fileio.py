@@ -11,7 +11,16 @@ from __future__ import annotations
 import os
 import stat
 
-from encconf.errors import ChangedError, InputError, LimitError, MissingFileError, OutputError, ParseError
+from encconf.errors import (
+    ChangedError,
+    InputDeniedError,
+    InputError,
+    LimitError,
+    MissingFileError,
+    OutputDeniedError,
+    OutputError,
+    ParseError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +147,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError("no such file").about(path) from None
     except OSError as error:
-        raise InputError(f"cannot be read: {_reason(error)}").about(path) from None
+        raise _cannot_read(error).about(path) from None
     except ValueError:
         raise InputError("cannot be read: not a path").about(path.replace("\0", "\\0")) from None
     try:
@@ -156,7 +165,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False) -> bytes:
     except InputError as error:
         raise error.about(path) from None
     except OSError as error:
-        raise InputError(f"cannot be read: {_reason(error)}").about(path) from None
+        raise _cannot_read(error).about(path) from None
     finally:
         os.close(descriptor)
 
@@ -237,7 +246,7 @@ def write_atomic(
     except OutputError as error:
         raise error.about(path) from None
     except OSError as error:
-        raise OutputError(f"cannot be written: {_reason(error)}").about(path) from None
+        raise _cannot_write(error).about(path) from None
 
 
 def check_writable(path: str) -> None:
@@ -515,7 +524,7 @@ def write_private(path: str, data: str) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise OutputError(f"cannot be written: {_reason(error)}").about(path) from None
+        raise _cannot_write(error).about(path) from None
 
 
 class SignalGuard:
@@ -613,6 +622,24 @@ def _remove(path: str) -> None:
         os.rmdir(path)
     except OSError:
         pass
+
+
+def _cannot_read(error: OSError) -> InputError:
+    said = f"cannot be read: {_reason(error)}"
+    if not isinstance(error, PermissionError):
+        return InputError(said)
+    denied = InputDeniedError(said)
+    denied.errno, denied.strerror = error.errno, error.strerror
+    return denied
+
+
+def _cannot_write(error: OSError) -> OutputError:
+    said = f"cannot be written: {_reason(error)}"
+    if not isinstance(error, PermissionError):
+        return OutputError(said)
+    denied = OutputDeniedError(said)
+    denied.errno, denied.strerror = error.errno, error.strerror
+    return denied
 
 
 def _reason(error: OSError) -> str:

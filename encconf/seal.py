@@ -235,7 +235,7 @@ def check_mac(
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     hint = (
         "someone changed the file without its key; compare it with an older version, "
-        "or open it with --ignore-mac"
+        "or open it with: encconf decrypt --ignore-mac FILE"
     )
     if not mac:
         raise MacMissingError("the file has no MAC, so nothing shows that it is as it was written", hint=hint)
