@@ -420,6 +420,13 @@ def plan_rotation(
     return Plan(document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), anew=True)
 
 
+def plan_addition(text: str, add: Sequence[MasterKey], *, format: str) -> Plan:
+    """What it means to give a file more keys, in its first group."""
+    metadata = Metadata.of(formats.module(format).scan(text))
+    rule = with_keys(rule_of(metadata), add, ())
+    return plan(text, rule.groups, rule.threshold, format=format)
+
+
 def carry_out(
     wanted: Plan,
     *,

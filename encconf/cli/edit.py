@@ -30,6 +30,8 @@ from encconf.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from encconf.changes import Check
     from encconf.cli.console import Console
     from encconf.cli.table import Value
@@ -102,6 +104,9 @@ def edit(
     **keys_and_selection: Value,
 ) -> None:
     """Edit one encrypted file; make it from an example where there is none."""
+    if file in files.STDIN:
+        _edit_stdin(console, input_type, ignore_mac=ignore_mac)
+        return
     path = fileio.resolve(file)
     format = files.format_of(file, input_type)
     try:
@@ -254,7 +259,7 @@ class Session:
         self.plain = plain
 
     @classmethod
-    def of(cls, console: Console, file: str, path: str, old: api.Opened, *, layout: bool = True) -> Session:
+    def of(cls, console: Console, file: str, path: str, old: api.Opened, *, layout: bool = True) -> Self:
         """A session with the plain text of an opened file."""
         document = old.document
         plain = api.plain_text(old, layout=layout)
@@ -370,6 +375,58 @@ class Session:
             return self.console.ask(question)
         except EOFError:
             return "q"
+
+
+def _edit_stdin(console: Console, input_type: str | None, *, ignore_mac: bool) -> None:
+    """Edit what comes from stdin, and print the result, also where nothing was changed."""
+    format = files.format_of(files.STDIN_NAME, input_type)
+    opened = api.open_text(
+        fileio.read_stdin(),
+        format=format,
+        credentials=files.credentials(console),
+        ignore_mac=ignore_mac,
+        notify=console.warn,
+    )
+    session = Stream.of(console, f"stdin.{format}", "", opened)
+    if ignore_mac:
+        from encconf.changes import rule_of
+
+        session.rule = rule_of(opened.metadata)
+    session.unfinished = True
+    with _Terminal():
+        session.run()
+    console.data(session.result)
+
+
+class Stream(Session):
+    """A text from stdin, whose result goes to stdout."""
+
+    __slots__ = ("result",)
+
+    def _write(self, edited: str) -> None:
+        self.result = self.encrypted(edited)
+
+
+class _Terminal:
+    """Inside it, stdin and stdout are the terminal, for the editor; stderr where there is no terminal."""
+
+    __slots__ = ("_stdout",)
+
+    def __enter__(self) -> None:
+        self._stdout = os.dup(1)
+        try:
+            terminal = os.open("/dev/tty", os.O_RDWR)
+        except OSError:
+            terminal = os.open(os.devnull, os.O_RDWR)
+            os.dup2(2, 1)
+        else:
+            os.dup2(terminal, 1)
+        os.dup2(terminal, 0)
+        os.close(terminal)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._stdout, 1)
+        os.close(self._stdout)
 
 
 class Resolution(Session):

@@ -146,6 +146,40 @@ def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
     change.warn(f"{change.file} selects values in another way than {rule}, which encrypts {what}", hint=hint)
 
 
+def add_keys(
+    console: Console,
+    *,
+    file: list[str],
+    recursive: bool,
+    changed: bool,
+    dry_run: bool,
+    fail_fast: bool,
+    json: bool,
+    input_type: str | None,
+    config: str | None,
+    **options: Value,
+) -> None:
+    """Add master keys to the first group of files; their ciphertexts stay."""
+    add = named_keys(options)
+    if not add:
+        raise UsageError("no key was named", hint="name one: --age age1…")
+    paths = targets.files(console, file, recursive=recursive, changed=changed, input_type=input_type)
+    work = Round(
+        console,
+        "keys add",
+        input_type=input_type,
+        config=config,
+        dry_run=dry_run,
+        fail_fast=fail_fast,
+        json=json,
+    )
+
+    def plan(change: Change) -> Plan:
+        return changes.plan_addition(change.source.text, add, format=change.format)
+
+    work.run(paths, plan)
+
+
 def regroup(
     console: Console,
     *,

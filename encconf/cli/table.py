@@ -292,7 +292,8 @@ COMMANDS: Final = (
         "Edit a file decrypted.",
         details="Opens the plain text in $SOPS_EDITOR, $EDITOR, vim, nano or vi; afterwards only changed "
         "lines differ. A FILE that does not exist is made from an example, for the keys that .sops.yaml or "
-        "the options name. Exit code 200: nothing was changed.",
+        "the options name. With -, stdin is edited and the result printed. Exit code 200: nothing was "
+        "changed.",
         arguments=(Argument("file"),),
         options=(IGNORE_MAC, IN_CLEAR, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG, COLOR),
         examples=("encconf edit secrets.enc.yaml", "EDITOR='code --wait' encconf edit secrets.enc.yaml"),
@@ -575,6 +576,27 @@ COMMANDS: Final = (
             "encconf diff --show-values v1.0:db.enc.yaml db.enc.yaml",
             "encconf diff staging.enc.yaml prod.enc.yaml",
         ),
+    ),
+    Command(
+        "keys add",
+        "encconf.cli.keys:add_keys",
+        "Let more recipients open files.",
+        details="They are added to the first key group of each file, and get its data key: no value is "
+        "encrypted again, and .sops.yaml is not changed. rotate --add-age also renews every value.",
+        arguments=(Argument("file", required=False, many=True),),
+        options=(
+            RECURSIVE,
+            CHANGED,
+            DRY_RUN,
+            JSON,
+            FAIL_FAST,
+            *GROUP_KEYS,
+            INPUT_TYPE,
+            *WHOSE_KEYS,
+            CONFIG,
+            COLOR,
+        ),
+        examples=("encconf keys add --age age1… secrets.enc.yaml",),
     ),
     Command(
         "groups add",
@@ -1002,7 +1024,8 @@ COMMANDS: Final = (
 
 GROUPS: Final = {
     "git": "Let git diff and merge encrypted files.",
-    "groups": "Let it take several people to open a file.",
+    "groups": "Require several people to open a file (key groups).",
+    "keys": "Let more recipients open files.",
     "systemd": "Hand values to systemd units.",
 }
 """First words that several commands share, and what they are about."""

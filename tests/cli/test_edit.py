@@ -386,3 +386,21 @@ class TestPlainValues:
         sealed.write("secrets.enc.yaml", re.sub(r"(password: \S+)\]", r"\1", text))
         done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": "true"}, code=25)
         assert "error[decrypt]" in done.err
+
+
+class TestStdin:
+    def test_h11_stdin_to_stdout(self, sealed: Project) -> None:
+        enc = sealed.read("secrets.enc.yaml")
+        editor = sealed.editor('echo editing; sed -i s/hunter2/hunter3/ "$1"')
+        done = sealed.run("edit", "-", "--input-type", "yaml", input=enc, environ=editor)
+        assert set(changed_lines(enc, done.out)) <= {"password", "mac", "lastmodified"}
+        assert "hunter" not in done.out + done.err
+        assert sealed.read("secrets.enc.yaml") == enc
+        sealed.write("new.yaml", done.out)
+        assert "hunter3" in sealed.run("decrypt", "new.yaml").out
+
+    def test_h11_nothing_changed_is_printed_all_the_same(self, sealed: Project) -> None:
+        enc = sealed.read("secrets.enc.yaml")
+        done = sealed.run("edit", "-", "--input-type", "yaml", input=enc, environ={"EDITOR": "true"})
+        assert done.out == enc
+        assert "--input-type" in sealed.run("edit", "-", input=enc, code=1).err

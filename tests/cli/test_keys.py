@@ -238,3 +238,18 @@ class TestGroups:
         assert "the group is a number" in sealed.run("groups", "delete", "-f", FILE, "0000000001", code=1).err
         sealed.run("groups", "delete", "-f", FILE, "0", code=1)
         sealed.run("groups", "add", "-f", FILE, "--threshold", "x", "--age", sealed.key.recipient, code=1)
+
+
+class TestAddKeys:
+    def test_h11_one_recipient_more_and_every_ciphertext_stays(self, sealed: Project) -> None:
+        other = AgeKey.generate()
+        before = ciphertexts(sealed)
+        done = sealed.run("keys", "add", "-n", "--age", other.recipient, FILE)
+        assert f"+++ {other.recipient}" in done.out
+        assert not opens(sealed, other)
+        assert "keys add" not in sealed.run("keys", "add", "--age", other.recipient, FILE).err
+        assert opens(sealed, other)
+        assert opens(sealed, sealed.key)
+        assert ciphertexts(sealed) == before
+        assert "up to date" in sealed.run("keys", "add", "--age", other.recipient, FILE).err
+        assert "no key was named" in sealed.run("keys", "add", FILE, code=1).err
