@@ -898,6 +898,7 @@ COMMANDS: Final = (
                 choices=("dotenv", "systemd", "shell", "docker"),
             ),
             Option("--literal", "Keep ${NAME} and the like as they are written.", kind="flag"),
+            Option("--cast", "Make booleans and whole numbers of true, False, 5432.", kind="flag"),
             Option("--delete", "Delete FILE once the new one has been read back.", kind="flag"),
             Option("--force -f", "Replace a file that has other values.", kind="flag"),
             DRY_RUN,
