@@ -73,9 +73,12 @@ _CIPHERTEXT: Final = "ENC[AES256_GCM,"
 
 
 class Report:
-    """``findings`` by file and line; how many ``files`` there were, were ``encrypted``, and ``verified``."""
+    """``findings`` by file and line; how many ``files`` there were, were ``encrypted``, and ``verified``.
 
-    __slots__ = ("encrypted", "files", "findings", "hidden", "verified")
+    ``hidden`` counts the findings that are milder than ``shown``.
+    """
+
+    __slots__ = ("encrypted", "files", "findings", "hidden", "shown", "verified")
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -83,10 +86,12 @@ class Report:
         self.encrypted = 0
         self.verified = 0
         self.hidden = 0
+        self.shown = "note"
 
     def show(self, severity: str) -> None:
         """Leave out findings that are milder; `hidden` says how many."""
         rank = _RANKS[severity]
+        self.shown = severity
         kept = [found for found in self.findings if found.rank >= rank]
         self.hidden += len(self.findings) - len(kept)
         self.findings = kept

@@ -222,7 +222,7 @@ class Finding:
         self.slug = slug
         self.file = file
         self.message = message
-        self.hint = _about(kind.help, file, path) if hint is None else hint
+        self.hint = _about(kind.help if hint is None else hint, file, path)
         self.line, self.column = place
         self.path = path
         self.severity = severity or kind.severity

@@ -29,6 +29,7 @@ SHORT: Final = 4
 """How many bytes a value may have to be called short."""
 
 _TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})
+_TEXTS = (b"str", b"bytes")
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
 )
@@ -283,7 +284,9 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
         size = len(text) * 3 // 4 - text.count(b"=")
         if chosen:
             sealed.lengths[leaf.path] = size
-            if kind == b"bool":
+            if kind not in _TEXTS and not called_a_secret(leaf.path):
+                pass  # a number of replicas, a switch: settings, and no secrets
+            elif kind == b"bool":
                 sealed.find(
                     "short-value",
                     f"{_at(leaf)} is true or false: the length of its ciphertext says which",

@@ -96,7 +96,9 @@ class Console:
         # A name with a line break in it must not look like another message.
         first, *more = visible(text).split("\n")
         rest = (line if not line or line.startswith("  ") else f"  {line}" for line in more)
-        self._write("\n".join([f"{self.PROGRAM}: {kind}{first}", *rest, ""]))
+        lines = [f"{self.PROGRAM}: {kind}{first}", *rest]
+        width = _width()
+        self._write("\n".join([part for line in lines for part in wrapped(line, width)] + [""]))
 
     def _write(self, text: str) -> None:
         if self._status is not None and self._status.print(text):
@@ -109,6 +111,7 @@ class Console:
 
 
 _MANY = 4
+_NARROW = 40  # a terminal that is narrower breaks lines itself
 _SOON = 1.0  # seconds of waiting that nobody needs to be told of
 
 
@@ -276,6 +279,32 @@ class Status:
         line.add_column(no_wrap=True, overflow="ellipsis")
         line.add_row(*parts, Text(self._slow()))
         return line
+
+
+def _width() -> int:
+    """How wide the terminal of stderr is, 0 where there is none."""
+    if not is_terminal(2):
+        return 0
+    try:
+        return os.get_terminal_size(2).columns
+    except OSError:
+        return 0
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """A message's line in lines that fit, broken between words; a word that is longer stays whole."""
+    if width < _NARROW or len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    lines: list[str] = []
+    while len(line) > width:
+        at = line.rfind(" ", len(indent), width + 1)
+        at = at if at > 0 else line.find(" ", width)
+        if at < 0:
+            break
+        lines.append(line[:at].rstrip(" "))
+        line = indent + line[at:].lstrip(" ")
+    return [*lines, line] if line.strip() else lines
 
 
 def collect_garbage() -> None:

@@ -309,7 +309,7 @@ def copied(repo: Repo) -> None:
 
 
 def short(repo: Repo) -> None:
-    repo.write("a.enc.yaml", seal("on: true\n"))
+    repo.write("a.enc.yaml", seal("pin: '7'\n"))
 
 
 def clear_token(repo: Repo) -> None:
@@ -774,8 +774,8 @@ def test_a_finding_says_where(repo: Repo) -> None:
     (found,) = repo.check().findings
     assert (found.file, found.line, found.column, found.path) == ("a.enc.yaml", 4, 15, "db.password")
     assert found.hint == (
-        "Neither sops nor encconf opens such a file. Put the value in with: "
-        "encconf set a.enc.yaml db.password."
+        "Neither sops nor encconf opens such a file. "
+        "encconf edit a.enc.yaml encrypts the value when you save."
     )
 
 
@@ -794,7 +794,7 @@ def test_names_from_the_configuration_are_used(repo: Repo) -> None:
 
 
 def test_many_findings_of_a_kind_are_cut_short(repo: Repo) -> None:
-    values = "".join(f"key{number}: true\n" for number in range(500))
+    values = "".join(f"key{number}: ab\n" for number in range(500))
     repo.write("a.enc.yaml", seal(values))
     found = repo.check().findings
     assert len(found) == 50
@@ -971,7 +971,7 @@ def mixed(repo: Repo) -> Report:
     repo.rules("encrypted_regex: ^(password|on)$")
     selection = Selection("encrypted_regex", "^(password|on)$")
     repo.write(
-        "a.enc.yaml", seal(f"password: {SECRET}\non: true\ntoken: {SECRET}\n", rule(selection=selection))
+        "a.enc.yaml", seal(f"password: {SECRET}\non: ab\ntoken: {SECRET}\n", rule(selection=selection))
     )
     repo.write("b.enc.yaml", f"password: {SECRET}\n")
     return repo.check()
@@ -987,7 +987,9 @@ def test_text(mixed: Report) -> None:
         "    hint: Encrypt it (encconf encrypt -i b.enc.yaml). If it has been committed or sent, change its "
         "secrets, too.",
     ]
-    assert reports.summary(mixed) == "1 encrypted file among 3: 1 error, 1 warning (1 milder not shown)"
+    assert reports.summary(mixed) == (
+        "1 encrypted file among 3: 1 error, 1 warning (1 note hidden; --min-severity note shows it)"
+    )
 
 
 def test_json(mixed: Report) -> None:
@@ -1103,7 +1105,10 @@ def slugs(done: Result) -> set[str]:
 def test_a_sound_repository(project: Project) -> None:
     done = project.run("check")
     assert done.out == ""
-    assert done.err == "encconf: 1 encrypted file among 3: nothing found (2 milder not shown)\n"
+    assert done.err == (
+        "encconf: 1 encrypted file among 3: no errors or warnings "
+        "(1 note hidden; --min-severity note shows it)\n"
+    )
     project.git("commit", "-q", "-m", "x")
     assert project.run("check", "--verify").err.startswith(
         "encconf: 1 encrypted file among 3, 1 of them opened:"
@@ -1360,7 +1365,7 @@ def test_the_benchmark_runs() -> None:
         timeout=60,
     )
     assert done.returncode in (0, 1), done
-    assert "60 files, 5 encrypted; encconf: 5 encrypted files among 60: nothing found" in done.stdout
+    assert "60 files, 5 encrypted; encconf: 5 encrypted files among 60: no errors or warnings" in done.stdout
     assert re.search(r"^of what is allowed +\d+\.\d\d$", done.stdout, flags=re.M)
 
 
@@ -1403,3 +1408,9 @@ class TestSelections:
         repo.write("a.enc.yaml", seal(f"key: db\npassword: {SECRET}\n", own))
         (found,) = repo.only("selection-differs")
         assert (found.severity, "updatekeys --selection" in found.hint) == ("error", True)
+
+
+def test_e7_short_values_are_secrets_only(repo: Repo) -> None:
+    repo.write("a.enc.yaml", seal("replicas: 3\nregion: eu\ndebug: true\npin: '12'\napi_token: 7\n"))
+    found = [each.path for each in repo.check().findings if each.slug == "short-value"]
+    assert found == ["region", "pin", "api_token"]
