@@ -1414,3 +1414,16 @@ def test_e7_short_values_are_secrets_only(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal("replicas: 3\nregion: eu\ndebug: true\npin: '12'\napi_token: 7\n"))
     found = [each.path for each in repo.check().findings if each.slug == "short-value"]
     assert found == ["region", "pin", "api_token"]
+
+
+def test_g_a_block_that_names_no_key(repo: Repo) -> None:
+    text = seal(DATABASE)
+    start, end = text.index("    age:"), text.index("    lastmodified:")
+    repo.write("a.enc.yaml", text[:start] + "    age: []\n" + text[end:])
+    (found,) = repo.only("bad-block")
+    assert "names no key" in found.message
+
+
+def test_g_null_and_plain_empty_values_are_not_short(repo: Repo) -> None:
+    repo.write("a.enc.yaml", seal("empty: ''\nnothing: null\nshown_unencrypted: ''\n"))
+    assert [found.path for found in repo.only("short-value")] == ["empty"]
