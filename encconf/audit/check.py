@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
+from contextlib import nullcontext
 
 from encconf import fileio, formats
 from encconf.audit import sealed as looking
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from encconf.credentials import Credentials
     from encconf.document import Document
     from encconf.selection import Selection
+
+    Progress = Callable[[int], AbstractContextManager[Callable[[], None]]]
 
 CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|$)", re.I | re.M)
 """In a name, or in one of several that stand on a line each: it is meant to be encrypted."""
@@ -116,7 +119,8 @@ def check(
     exposed: Callable[[str], bool] = lambda name: True,
     ignored: Sequence[str] = (),
     verify: Credentials | None = None,
-    progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
+    progress: Progress | None = None,
+    reading: Progress | None = None,
 ) -> Report:
     """Check files; ``names`` are relative to ``cwd`` or absolute, and findings name them so.
 
@@ -124,12 +128,14 @@ def check(
     ``tracked`` tells whether git has a file, for plain twins; ``exposed`` whether a plain file is of
     concern, which one that git ignores is not.  ``ignored`` are kinds of findings to leave out (see
     `encconf.audit.findings.Ignored`).  ``verify`` are the credentials to open files with; ``progress`` is
-    given how many there are, and gives what to call after each.
+    given how many there are, and gives what to call after each; ``reading`` is the same for all files.
 
     Raises UsageError for an unknown kind in ``ignored``.
     """
     run = _Check(cwd, config, Ignored(ignored), tracked, exposed)
-    run.files(names, skip_links=whole)
+    names = list(names)
+    with reading(len(names)) if reading is not None else nullcontext(lambda: None) as step:
+        run.files(names, skip_links=whole, step=step)
     run.across()
     if verify is not None:
         run.verify(verify, progress)
@@ -160,7 +166,7 @@ class _Check:
 
     # --- one file by itself ----------------------------------------------------------------------
 
-    def files(self, names: Iterable[str], *, skip_links: bool) -> None:
+    def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> None:
         folders: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for name in names:
             folder, slash, base = name.replace(os.sep, "/").rpartition("/")
@@ -174,6 +180,7 @@ class _Check:
             alike = rules is None or rules.takes_none(place, bases)
             dull = alike and not CALLED.search("\n".join(bases))
             for name, base in files:
+                step()
                 if dull and base[base.rfind(".") :] in _SOURCE:
                     continue  # as `_file` would find
                 whole = f"{place}{os.sep}{base}"
@@ -408,11 +415,9 @@ class _Check:
     def verify(
         self,
         credentials: Credentials,
-        progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None,
+        progress: Progress | None,
     ) -> None:
         """Open what can be opened, several files at a time, each wrapped data key once."""
-        from contextlib import nullcontext
-
         from encconf import api
         from encconf.envelope import DataKeyCache
         from encconf.many import side_by_side

@@ -112,6 +112,7 @@ class Console:
 
 _MANY = 4
 _NARROW = 40  # a terminal that is narrower breaks lines itself
+_OFTEN = 0.05  # seconds between two drawings of a bar
 _SOON = 1.0  # seconds of waiting that nobody needs to be told of
 
 
@@ -145,7 +146,9 @@ class Status:
     It is drawn when there is something on it, by whichever thread knows, and goes when there is not.
     """
 
-    __slots__ = ("_colored", "_doing", "_done", "_held", "_live", "_lock", "_ticking", "_total", "_waiting")
+    __slots__ = (
+        "_colored", "_doing", "_done", "_drawn", "_held", "_live", "_lock", "_ticking", "_total", "_waiting",
+    )  # fmt: skip
 
     def __init__(self, colored: bool) -> None:
         from _thread import RLock
@@ -155,6 +158,7 @@ class Status:
         self._live: Live | None = None
         self._held = False
         self._total = self._done = 0
+        self._drawn = 0.0
         self._doing = ""
         self._waiting: dict[object, tuple[float, str]] = {}
         self._ticking = False
@@ -167,7 +171,10 @@ class Status:
         """One more is done."""
         with self._lock:
             self._done += 1
-            self._draw()
+            now = time.monotonic()
+            if now - self._drawn > _OFTEN or self._done == self._total:
+                self._drawn = now
+                self._draw()
 
     def end(self) -> None:
         """Take the bar away."""
@@ -317,6 +324,7 @@ def collect_garbage() -> None:
 
     if not gc.isenabled():
         gc.freeze()
+        gc.set_threshold(5_000)
         gc.enable()
 
 
