@@ -2,6 +2,7 @@
 
     .venv/bin/python bench/many.py               300 files of 20 values, one age recipient
     .venv/bin/python bench/many.py --kms 0.05    a local KMS instead, 50 ms added to each call
+    .venv/bin/python bench/many.py --memory      5,000 files, and how much memory encconf takes for them
 
 ``rotate -r`` gives every file a new data key, ``updatekeys -r -y`` one more recipient; the loop is the one
 that people write: ``find … | while read -r f; do sops … "$f"; done``.  Both programs get the same files,
@@ -119,6 +120,41 @@ def compare(made: Path, scratch: Path, environ: dict[str, str], name: str, round
     return best
 
 
+MEMORY = 150
+"""How many MB removing a recipient from 5,000 files may take."""
+_MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def memory(scratch: Path, environ: dict[str, str], files: int, values: int) -> None:
+    """Say how much memory it takes to check many files and to remove a recipient; libyaml reads them."""
+    from encconf import Rule, encrypt
+    from encconf.keys import master_key
+
+    stays, goes = AgeKey.generate(), AgeKey.generate()
+    rule = Rule([[master_key("age", key.recipient) for key in (stays, goes)]])
+    for number in range(files):
+        path = scratch / f"team{number % 10}" / f"service{number}.enc.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(encrypt(document(number, values) + "flow: {a: [x, y]}\n", rule))
+    (scratch / ".sops.yaml").write_text(f"creation_rules:\n  - age: {stays.recipient}\n")
+    environ.update(stays.environ())
+    for words in (
+        ["check"],
+        ["access", "--no-history", "--html", "access.html"],
+        ["updatekeys", "-r", "-y", "."],
+    ):
+        command = [sys.executable, "-c", _MEASURED, sys.executable, "-m", "encconf", *words]
+        done = subprocess.run(command, cwd=scratch, env=environ, stdout=subprocess.PIPE, check=False)
+        took = int(done.stdout) / 1024
+        goal = f", goal {MEMORY}: {'reached' if took <= MEMORY else 'not reached'}" if "-r" in words else ""
+        print(f"  {words[0]}: {took:.0f} MB for {files} files{goal}")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -127,6 +163,7 @@ def main() -> None:
     options.add_argument("--values", type=int, default=20)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--kms", type=float, metavar="SECONDS", help="a KMS, slower by this much")
+    options.add_argument("--memory", action="store_true", help="measure memory instead of time")
     given = options.parse_args()
 
     def run(key: tuple[str, str]) -> None:
@@ -144,7 +181,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         environ = {"PATH": os.environ["PATH"], "HOME": scratch, "SOPS_DISABLE_VERSION_CHECK": "true"}
         environ["PYTHONPATH"] = str(HERE.parent)
-        if given.kms is None:
+        if given.memory:
+            memory(Path(scratch), environ, given.files if given.files != 300 else 5000, given.values)
+        elif given.kms is None:
             age = AgeKey.generate()
             environ.update(age.environ())
             run(("age", age.recipient))

@@ -27,6 +27,7 @@ from encconf.errors import (
     MacMismatchError,
     UnmergedError,
     UsageError,
+    WrongTypeError,
 )
 from encconf.formats import goyaml, sniff
 from encconf.metadata import LAYOUT, LAYOUT_AAD, UNMERGED, Metadata
@@ -35,7 +36,7 @@ from encconf.selection import DEFAULT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, ParamSpec, TypeVar
+    from typing import Any, ParamSpec, Protocol, TypeVar
 
     from encconf.config import Rule
     from encconf.formats import Format
@@ -46,6 +47,21 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     T = TypeVar("T")
     Notify = Callable[[str], None]
+    FilePath = str | os.PathLike[str]
+
+    class OpenFile(Protocol):
+        """What `open` gives, in text or binary mode."""
+
+        def read(self) -> str | bytes:
+            """All of it."""
+
+    class Resource(Protocol):
+        """What `importlib.resources.files` gives."""
+
+        def read_bytes(self) -> bytes:
+            """All of it."""
+
+    Readable = OpenFile | Resource
 
 
 def bounded(function: Callable[P, T]) -> Callable[P, T]:
@@ -105,6 +121,7 @@ def _open(
     *,
     comments: bool,
     ignore_mac: bool = False,
+    accept_plain: bool = False,
     cache: DataKeyCache | None = None,
 ) -> Opened:
     document = formats.scan_encrypted(text, format, comments=comments)
@@ -115,7 +132,7 @@ def _open(
     credentials = credentials or Credentials.from_env()
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
     credentials.audit("decrypt", text)
-    seal.unseal(document, chosen.leaves, data_key)
+    seal.unseal(document, chosen.leaves, data_key, accept_plain=accept_plain)
     opened = Opened(document, metadata, chosen, data_key)
     if not ignore_mac:
         try:
@@ -147,15 +164,16 @@ def _as_older_sops(format: Format, opened: Opened) -> bool:
 
 @bounded
 def load_config(
-    path: str | os.PathLike[str],
+    path: FilePath | Readable,
     *,
     format: str | None = None,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Open an encrypted file and return what it holds, as an ordinary dict.
 
+    ``path`` is a file's name, an open file, or a resource of a package (`importlib.resources.files`).
     The file is decrypted in this process and its MAC verified; nothing is written and no program
     is run unless a key needs one (gpg).  The content says what format the file has, unless ``format`` does,
     whatever its name.  Keys come from where sops looks for them, or from
@@ -169,27 +187,56 @@ def load_config(
 
     >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
     """
-    from encconf import fileio
-
-    name = os.fspath(path)
-    credentials = credentials or Credentials.from_env()
+    name, read = _source(path)
     try:
-        opened = _load(fileio.read_text(name), format, credentials, cache, name)
-        texts = resolved([("", opened)], resolve, credentials)[0] if resolve else {}
-        return _only(_trees(opened, texts))
+        return loads(
+            read(),
+            format=format or formats.of_path(name),
+            credentials=credentials,
+            cache=cache,
+            resolve=resolve,
+        )
     except EncconfError as error:
         raise error.about(name) from error.__cause__
 
 
-@bounded
+def _source(path: FilePath | Readable) -> tuple[str, Callable[[], str | bytes]]:
+    """The name of what was given to read, and how to read it.  Raises WrongTypeError."""
+    if isinstance(path, (str, os.PathLike)):
+        from encconf import fileio
+
+        name = os.fspath(path)
+        return name, lambda: fileio.read_text(name)
+    name = getattr(path, "name", "")
+    name = name if isinstance(name, str) else ""
+    read = getattr(path, "read_bytes", None) or getattr(path, "read", None)
+    if not callable(read):
+        raise WrongTypeError(f"a file's name or an open file is needed, not {type(path).__name__}")
+    return name, read
+
+
+def _text(given: object, *, binary: bool = False) -> str:
+    """A text, of bytes if they are UTF-8.  Raises WrongTypeError, and InputError for other bytes."""
+    if isinstance(given, str):
+        return given
+    if isinstance(given, (bytes, bytearray)):
+        from encconf import fileio
+
+        return fileio.decode(bytes(given), binary=binary)
+    hint = None
+    if isinstance(given, (dict, list)):
+        hint = "make a text of it first, with json.dumps for example"
+    raise WrongTypeError(f"a text is needed (str or bytes), not {type(given).__name__}", hint=hint)
+
+
 def load_configs(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Sequence[FilePath | Readable],
     *,
     format: str | None = None,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Open many files at once, in order; each as by `load_config`.
 
     Key services are asked for up to 32 files at a time, and once for files with the same wrapped
@@ -201,24 +248,22 @@ def load_configs(
     credentials = credentials or Credentials.from_env()
     cache = cache if cache is not None else DataKeyCache()
 
-    def load(path: str | os.PathLike[str]) -> dict[str, object] | Opened:
+    def load(path: FilePath | Readable) -> dict[str, Any] | Opened:
         if not resolve:
             return load_config(path, format=format, credentials=credentials, cache=cache)
-        from encconf import fileio
-
-        name = os.fspath(path)
+        name, read = _source(path)
         try:
-            return _load(fileio.read_text(name), format, credentials, cache, name)
+            return _load(_text(read()), format or formats.of_path(name), credentials, cache)
         except EncconfError as error:
             raise error.about(name) from error.__cause__
 
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     opened: list[tuple[str, Opened]] = []
     for path, loaded in side_by_side(load, paths):
         if isinstance(loaded, EncconfError):
             raise loaded
         if isinstance(loaded, Opened):
-            opened.append((os.fspath(path), loaded))
+            opened.append((_source(path)[0], loaded))
         else:
             found.append(loaded)
     if opened:
@@ -233,13 +278,13 @@ def load_configs(
 
 @bounded
 def loads(
-    text: str,
+    text: str | bytes,
     *,
     format: str = "yaml",
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """What an encrypted text holds, as an ordinary dict; see `load_config`.
 
     Raises InputError for a stream of several YAML documents; `loads_all` reads those.
@@ -247,7 +292,7 @@ def loads(
     return _only(loads_all(text, format=format, credentials=credentials, cache=cache, resolve=resolve))
 
 
-def _only(trees: list[dict[str, object]]) -> dict[str, object]:
+def _only(trees: list[dict[str, Any]]) -> dict[str, Any]:
     if len(trees) != 1:
         raise InputError(
             f"the file holds {len(trees)} documents, not one", hint="read them all with loads_all"
@@ -257,16 +302,16 @@ def _only(trees: list[dict[str, object]]) -> dict[str, object]:
 
 @bounded
 def loads_all(
-    text: str,
+    text: str | bytes,
     *,
     format: str = "yaml",
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """What each document of an encrypted YAML stream holds; see `load_config`."""
     credentials = credentials or Credentials.from_env()
-    opened = _load(text, format, credentials, cache)
+    opened = _load(_text(text), format, credentials, cache)
     return _trees(opened, resolved([("", opened)], resolve, credentials)[0] if resolve else {})
 
 
@@ -314,7 +359,7 @@ def resolved(
     return references.resolve(places, resolve, credentials or Credentials.from_env(), under)
 
 
-def _trees(opened: Opened, texts: Mapping[int, str]) -> list[dict[str, object]]:
+def _trees(opened: Opened, texts: Mapping[int, str]) -> list[dict[str, Any]]:
     """The values, with some texts in place of leaves."""
     document = opened.document
     module = formats.module(document.format)
@@ -331,7 +376,7 @@ def _trees(opened: Opened, texts: Mapping[int, str]) -> list[dict[str, object]]:
     return _values(document)
 
 
-def _values(document: Document) -> list[dict[str, object]]:
+def _values(document: Document) -> list[dict[str, Any]]:
     """Fill the trees of an unsealed document with Python values."""
     parse = goyaml.parse
     integral = False  # whether floats may be integers
@@ -375,7 +420,7 @@ def _values(document: Document) -> list[dict[str, object]]:
 
 @bounded
 def decrypt(
-    text: str,
+    text: str | bytes,
     *,
     format: str = "yaml",
     credentials: Credentials | None = None,
@@ -388,6 +433,7 @@ def decrypt(
     file says without saying that it is what someone wrote.  ``notify`` is told of what could not
     be done fully, a comment that does not decrypt, say.
     """
+    text = _text(text)
     opened = open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
     return plain_text(opened)
 
@@ -399,15 +445,17 @@ def open_text(
     format: str,
     credentials: Credentials | None = None,
     ignore_mac: bool = False,
+    accept_plain: bool = False,
     notify: Notify | None = None,
 ) -> Opened:
     """Open an encrypted text, comments included, for `plain_text` and as the twin of `encrypt`.
 
     Whoever needs the plain text of a file and then writes it again asks its master keys but once.
+    With ``accept_plain``, values that are plaintext where they should be encrypted stay as they are.
     Raises what `decrypt` raises.
     """
     module = formats.module(format)
-    opened = _open(text, module, credentials, comments=True, ignore_mac=ignore_mac)
+    opened = _open(text, module, credentials, comments=True, ignore_mac=ignore_mac, accept_plain=accept_plain)
     opened.comments = _open_comments(module, opened, notify)
     return opened
 
@@ -589,7 +637,7 @@ def _all_places(document: Document) -> list[bytes]:
 
 @bounded
 def encrypt(
-    text: str,
+    text: str | bytes,
     rule: Rule | None = None,
     *,
     format: str = "yaml",
@@ -612,6 +660,7 @@ def encrypt(
     format or sops cannot hold, KeyAccessError or MasterKeyError when a key cannot be used.
     """
     module = formats.module(format)
+    text = _text(text, binary=format == "binary")
     credentials = credentials or Credentials.from_env()
     old: Opened | None = twin if isinstance(twin, Opened) else None
     if isinstance(twin, str):
@@ -1100,12 +1149,11 @@ class Inspection:
         self.plain = len(document.leaves) - self.encrypted
 
 
-@bounded
-def inspect(text: str, *, format: str = "yaml") -> Inspection:
+def inspect(text: str | bytes, *, format: str = "yaml") -> Inspection:
     """Read an encrypted text's ``sops`` block, without a key.
 
     Raises NotEncryptedError, MetadataError or ParseError.
     """
-    document = formats.module(format).scan(text, comments=True)
+    document = formats.module(format).scan(_text(text), comments=True)
     metadata = Metadata.of(document)
     return Inspection(document, metadata, metadata.selection.choose(document).leaves)

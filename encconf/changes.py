@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from encconf import api, formats
 from encconf.admission import in_full, rule_of
+from encconf.cipher import PREFIX
 from encconf.config import Rule
 from encconf.credentials import Credentials
 from encconf.document import Leaf, splice
 from encconf.envelope import open_data_key, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
+    ClearTextError,
     ConfigError,
     EmitError,
     EmptyDocumentError,
     EncconfError,
+    MacError,
+    MacMismatchError,
     PathBlockedError,
     PathNotFoundError,
     UnmergedError,
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
 
     Notify = Callable[[str], None]
     Check = Callable[[str, str], None]  # is given the plain text before and after, and raises
+
+_NAMED = 20  # paths in one message
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -292,6 +298,63 @@ def left_in_clear(
     ]
 
 
+# --- plaintext in an encrypted file --------------------------------------------------------------
+
+
+def open_with_plain_values(
+    text: str,
+    *,
+    format: str,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    notify: Notify | None = None,
+) -> tuple[Opened, list[Path]]:
+    """Open a file into which somebody wrote values in plaintext, and where they are.
+
+    The MAC must fit the file without them: then nothing else was changed.  That holds for values that
+    were added; one that replaced an encrypted value needs ``ignore_mac``.  Raises MacMismatchError
+    otherwise, and what `encconf.api.open_text` raises.
+    """
+    document = formats.module(format).scan(text, comments=True)
+    chosen = Metadata.of(document).selection.choose(document).leaves
+    paths = [
+        leaf.path
+        for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        if is_chosen and leaf.data and not leaf.data.startswith(PREFIX.encode())
+    ]
+    credentials = credentials or Credentials.from_env()
+    if not ignore_mac:
+        try:
+            rest = text
+            for path in _tops(document, set(paths)):
+                rest = drop(rest, path, format=format)
+            api.open_text(rest, format=format, credentials=credentials)
+        except (MacError, EmitError, PathNotFoundError):
+            named = ", ".join(map(spell, paths[:_NAMED]))
+            raise MacMismatchError(
+                f"plaintext at {named}, and the MAC does not fit the rest: values were replaced or changed",
+                hint="compare it with an older version; encconf edit --ignore-mac FILE takes it as it is",
+            ) from None
+    opened = api.open_text(
+        text, format=format, credentials=credentials, ignore_mac=True, accept_plain=True, notify=notify
+    )
+    return opened, paths
+
+
+def _tops(document: Document, plain: set[Path]) -> list[Path]:
+    """The outermost paths that hold nothing but such plain values, the last one first."""
+    kept: set[Path] = set()
+    for leaf in document.leaves:
+        if leaf.path not in plain:
+            kept |= {leaf.path[:end] for end in range(len(leaf.path))}
+    tops = [
+        next(path[:end] for end in range(1, len(path) + 1) if path[:end] not in kept)
+        for path in (leaf.path for leaf in document.leaves)
+        if path in plain
+    ]
+    return list(dict.fromkeys(tops))[::-1]
+
+
 # --- keys ----------------------------------------------------------------------------------------
 
 
@@ -302,18 +365,40 @@ def plan(
     *,
     format: str,
     selection: Selection | None = None,
+    allow_plaintext: bool = False,
 ) -> Plan:
     """What it means to give a file other groups of keys; with ``selection``, other values to encrypt.
 
-    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group.
+    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group; ClearTextError,
+    unless ``allow_plaintext`` is set, for a selection that puts encrypted values into plaintext.
     """
-    document = formats.scan_encrypted(text, formats.module(format))
+    document = formats.scan_encrypted(text, formats.module(format), comments=selection is not None)
     metadata = Metadata.of(document)
     for group in groups:
         if not group:
             raise ConfigError("empty key group provided", hint="name at least one key for it")
     rule = Rule(groups, threshold or None, selection or metadata.selection, "")
-    return Plan(document, metadata, rule, selection is not None)
+    wanted = Plan(document, metadata, rule, selection is not None)
+    if wanted.reselects and not allow_plaintext:
+        _refuse_exposed(wanted)
+    return wanted
+
+
+def _refuse_exposed(wanted: Plan) -> None:
+    """Raise ClearTextError where the plan would put encrypted values or comments into plaintext."""
+    found = wanted.outcome
+    if not found.exposed and not found.comments:
+        return
+    named = [spell(leaf.path) for leaf in found.exposed[:_NAMED]]
+    if len(found.exposed) > _NAMED:
+        named.append(f"{len(found.exposed) - _NAMED} more values")
+    if found.comments:
+        named.append(f"{found.comments} comment{'s' if found.comments > 1 else ''}")
+    own = " and ".join(f"{name}: {value}" for name, value in wanted.metadata.selection.to_entries().items())
+    raise ClearTextError(
+        f"the rule's selection would put encrypted values into plaintext: {', '.join(named)}",
+        hint=f"to keep them encrypted, put the file's own selection into the rule: {own}",
+    )
 
 
 def plan_rotation(
@@ -331,6 +416,13 @@ def plan_rotation(
     document = formats.scan_encrypted(text, formats.module(format))
     metadata = Metadata.of(document)
     return Plan(document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), anew=True)
+
+
+def plan_addition(text: str, add: Sequence[MasterKey], *, format: str) -> Plan:
+    """What it means to give a file more keys, in its first group."""
+    metadata = Metadata.of(formats.module(format).scan(text))
+    rule = with_keys(rule_of(metadata), add, ())
+    return plan(text, rule.groups, rule.threshold, format=format)
 
 
 def carry_out(

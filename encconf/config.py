@@ -108,9 +108,10 @@ class Rule:
     ``groups`` are the key groups, one unless the data key is split; ``threshold`` how many of
     several groups are needed (None: all); ``name`` says which rule it is, for messages;
     ``indents`` are those of ``stores`` in characters (yaml: 0 means 4; json: -1 means a tab).
+    ``selects`` is False for a rule of ``.sops.yaml`` that does not say which values are encrypted.
     """
 
-    __slots__ = ("groups", "indents", "name", "selection", "threshold")
+    __slots__ = ("groups", "indents", "name", "selection", "selects", "threshold")
 
     def __init__(
         self,
@@ -119,12 +120,25 @@ class Rule:
         selection: Selection = DEFAULT,
         name: str = "",
         indents: Mapping[str, int] = _INDENTS,
+        *,
+        selects: bool = True,
     ) -> None:
         self.groups = groups
         self.threshold = threshold
         self.selection = selection
         self.name = name
         self.indents = indents
+        self.selects = selects
+
+    def selection_for(self, own: Selection) -> Selection:
+        """The selection that an encrypted file should have, which has its ``own``.
+
+        A rule that does not say which values are encrypted accepts the file's own selection, as
+        ``sops updatekeys`` does.
+        """
+        if self.selects:
+            return self.selection
+        return Selection(own.kind, own.pattern, own.mac_only_encrypted or self.selection.mac_only_encrypted)
 
     def __repr__(self) -> str:
         return f"Rule({self.groups!r}, {self.threshold!r}, {self.selection!r}, {self.name!r})"
@@ -444,7 +458,14 @@ class Config:
                 f" key_groups, otherwise write shamir_threshold: {len(groups)}"
             )
         needed = threshold if len(groups) > 1 else 0  # one group has no threshold
-        return Rule(groups, needed or None, creation.selection(), creation.place, self.indents)
+        return Rule(
+            groups,
+            needed or None,
+            creation.selection(),
+            creation.place,
+            self.indents,
+            selects=bool(creation.kinds),
+        )
 
     def _notice(self, text: str) -> None:
         if text not in self.notices:

@@ -22,6 +22,7 @@ from encconf.errors import (
     MetadataError,
     NotMyKeyError,
     WrapError,
+    is_temporary,
 )
 
 TYPE_CHECKING = False
@@ -149,7 +150,9 @@ def wrap_for(
     if failures:
         total = len(members)
         which = "its only master key" if total == 1 else f"{len(failures)} of its {total} master keys"
-        raise WrapError("\n".join([f"cannot encrypt the data key for {which}", *_lines(failures, "  ")]))
+        failed = WrapError("\n".join([f"cannot encrypt the data key for {which}", *_lines(failures, "  ")]))
+        failed.temporary = all(is_temporary(error) for _, error in failures)
+        raise failed
     rest = iter(wrapped)
     return [[next(rest) for _ in group] for group in groups]
 
@@ -412,7 +415,8 @@ def _race(
         now = time.monotonic()
         for race, at in [which for which, until in running.items() if until <= now]:
             del running[race, at]
-            answers[race][at] = MasterKeyError(f"no answer within {limit:g} s")
+            late = answers[race][at] = MasterKeyError(f"no answer within {limit:g} s")
+            late.reason = "slow"
         wake: list[float] = []
         for race in sorted(going):
             size = len(races[race])
@@ -554,9 +558,19 @@ def _no_access(openings: Sequence[_Opening], quorum: int) -> KeyAccessError:
             else:
                 lines.append(f"  group {number}: opened by {opening.by.TYPE} {opening.by.label}")
     hint = _ASK
-    if any(not isinstance(error, NotMyKeyError) for _, error in failed):
+    causes = {
+        error.message.split("\n")[0]: error for _, error in failed if not isinstance(error, NotMyKeyError)
+    }
+    temporary = bool(causes) and all(map(is_temporary, causes.values()))
+    if temporary:
+        hint = "try again when the service can be reached"
+    elif causes:
         hint = f"see to what failed above; or {_ASK}"
-    return KeyAccessError("\n".join([f"cannot get the data key: {why}", *lines]), hint=hint)
+    if len(causes) == 1:  # the report below says it too, but the first line is what is read
+        why = f"{next(iter(causes))} ({why})"
+    error = KeyAccessError("\n".join([f"cannot get the data key: {why}", *lines]), hint=hint)
+    error.temporary = temporary
+    return error
 
 
 def _lines(failures: Sequence[Failure], indent: str) -> list[str]:

@@ -22,12 +22,26 @@ class EncconfError(Exception):
 
     exit_code = 1
     slug = "error"
+    temporary = False
+    """Whether a service could not be reached, so that the same may work later."""
 
     def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.file = file
+
+    @property
+    def hint(self) -> str | None:
+        """What to do next; a traceback shows it as a note."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str | None) -> None:
+        notes = [note for note in getattr(self, "__notes__", ()) if not note.startswith("hint: ")]
+        if hint is not None or notes or hasattr(self, "__notes__"):
+            self.__notes__ = [*notes, f"hint: {hint}"] if hint is not None else notes
+        self._hint = hint
 
     def about(self, file: str) -> EncconfError:
         """Name the file this error is about, unless one is named already; returns self."""
@@ -39,7 +53,28 @@ class EncconfError(Exception):
         return f"{self.file}: {self.message}" if self.file else self.message
 
 
-class UsageError(EncconfError):
+TRY_AGAIN = 75
+"""The exit code of encconf's own verbs for what may work later: EX_TEMPFAIL of sysexits.h."""
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Whether the same may work later: a service was not reached, or did not answer in time."""
+    temporary = isinstance(error, EncconfError) and error.temporary
+    return temporary or getattr(error, "reason", "") in ("unreachable", "slow")
+
+
+def exit_code_of(error: EncconfError) -> int:
+    """What encconf's own verbs end with."""
+    return TRY_AGAIN if is_temporary(error) else error.exit_code
+
+
+class WrongTypeError(EncconfError, TypeError):
+    """A call was given an object of a type that it does not take."""
+
+    slug = "usage"
+
+
+class UsageError(EncconfError, ValueError):
     """The command line, or a call's arguments, cannot be understood."""
 
     slug = "usage"
@@ -86,14 +121,33 @@ class InputError(EncconfError):
     slug = "unreadable"
 
 
-class MissingFileError(InputError):
+class InputDeniedError(InputError, PermissionError):
+    """This user may not read the file."""
+
+    @property
+    def filename(self) -> str | None:
+        """The file, as `OSError` has it."""
+        return self.file
+
+
+class MissingFileError(InputError, FileNotFoundError):
     """No file was named, or the named one does not exist."""
 
     exit_code = 100
     slug = "no-such-file"
 
+    def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
+        super().__init__(message, hint=hint, file=file)
+        self.errno = 2  # ENOENT
+        self.strerror = message
 
-class ParseError(InputError):
+    @property
+    def filename(self) -> str | None:
+        """The file, as `OSError` has it."""
+        return self.file
+
+
+class ParseError(InputError, ValueError):
     """The text is not in its format, or uses a part of it that sops cannot store.
 
     ``line`` and ``column`` count from 1 and are None where no place is known.
@@ -115,20 +169,20 @@ class ParseError(InputError):
         self.column = column
 
 
-class LimitError(InputError):
+class LimitError(InputError, ValueError):
     """The input is larger, deeper or more repetitive than any real file (a bomb, say)."""
 
     slug = "limit"
 
 
-class EmptyDocumentError(InputError):
+class EmptyDocumentError(InputError, ValueError):
     """There is no document in the text."""
 
     exit_code = 92
     slug = "empty"
 
 
-class NotEncryptedError(EncconfError):
+class NotEncryptedError(EncconfError, ValueError):
     """The file has no sops metadata.  The words are those that sops's clients look for."""
 
     slug = "not-encrypted"
@@ -149,7 +203,7 @@ class AlreadyEncryptedError(EncconfError):
     slug = "already-encrypted"
 
 
-class MetadataError(InputError):
+class MetadataError(InputError, ValueError):
     """The ``sops`` block is there but malformed."""
 
     slug = "bad-metadata"
@@ -163,6 +217,12 @@ class DecryptError(EncconfError):
 
     exit_code = 25
     slug = "decrypt"
+
+
+class PlainValueError(DecryptError):
+    """A value is plaintext where the file's own selection says that it is encrypted."""
+
+    slug = "plain-value"
 
 
 class MacError(EncconfError):
@@ -333,6 +393,15 @@ class OutputError(EncconfError):
 
 class UnwrittenError(OutputError):
     """Not all of the output could be written: the disk is full, or stdout is closed."""
+
+
+class OutputDeniedError(OutputError, PermissionError):
+    """This user may not write there."""
+
+    @property
+    def filename(self) -> str | None:
+        """The file, as `OSError` has it."""
+        return self.file
 
 
 class ChangedError(OutputError):

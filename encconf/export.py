@@ -13,7 +13,7 @@ from encconf.systemd import envfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 FORMATS = ("dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "systemd-creds")
 
@@ -55,15 +55,25 @@ WRITERS = {"dotenv": dotenv, "shell": shell, "fish": fish, "json": json, "env-fi
 """Formats that are a text of names and values and nothing else."""
 
 
-def github(texts: Mapping[str, str], ends: Mapping[str, str]) -> tuple[str, str]:
-    """For a GitHub workflow: lines that mask every value in its log, and the lines for ``$GITHUB_ENV``.
+_KEYWORDS = frozenset({"true", "false", "null", "none", "yes", "no", "on", "off"})
 
-    ``ends`` has for each name a word that no value holds, as the end of the value.
+
+def is_masked(text: str) -> bool:
+    """Whether a value is long enough to be masked: a log without every ``3`` or ``true`` cannot be read."""
+    return len(text.strip()) > 3 and text.strip().lower() not in _KEYWORDS
+
+
+def github(texts: Mapping[str, str], ends: Mapping[str, str], secret: Iterable[str]) -> tuple[str, str]:
+    """For a GitHub workflow: lines that mask values in its log, and the lines for ``$GITHUB_ENV``.
+
+    ``ends`` has for each name a word that no value holds, as the end of the value.  ``secret`` are the names
+    of the values to mask, where `is_masked` says so, with each of their lines.
     """
     masks: dict[str, None] = {}
-    for text in texts.values():
+    for name in secret:
+        text = texts[name]
         for part in (text, *text.splitlines()):
-            if part.strip():
+            if is_masked(part):
                 masks[part.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")] = None
     lines = (f"{name}<<{ends[name]}\n{text}\n{ends[name]}\n" for name, text in texts.items())
     return "".join(f"::add-mask::{mask}\n" for mask in masks), "".join(lines)

@@ -17,9 +17,11 @@ import stat
 from encconf.errors import (
     ChangedError,
     EncconfError,
+    InputDeniedError,
     InputError,
     LimitError,
     MissingFileError,
+    OutputDeniedError,
     OutputError,
     ParseError,
     UnwrittenError,
@@ -186,7 +188,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError("no such file").about(path) from None
     except OSError as error:
-        raise InputError(f"cannot be read: {_reason(error)}").about(path) from None
+        raise _cannot_read(error).about(path) from None
     except ValueError:
         raise InputError("cannot be read: not a path").about(path.replace("\0", "\\0")) from None
     try:
@@ -205,7 +207,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
     except InputError as error:
         raise error.about(path) from None
     except OSError as error:
-        raise InputError(f"cannot be read: {_reason(error)}").about(path) from None
+        raise _cannot_read(error).about(path) from None
     finally:
         os.close(descriptor)
 
@@ -317,8 +319,7 @@ def write_atomic(
     except OutputError as error:
         raise error.about(path) from None
     except OSError as error:
-        kind = UnwrittenError if error.errno in _FULL else OutputError
-        raise kind(f"cannot be written: {_reason(error)}").about(path) from None
+        raise _cannot_write(error).about(path) from None
 
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -328,13 +329,13 @@ def check_writable(path: str) -> None:
     """Raise OutputError if `write_atomic` could not put a file there, before work is put into it."""
     if os.path.exists(path):
         if not os.access(path, os.W_OK):
-            raise OutputError("cannot be written: permission denied").about(path)
+            raise OutputDeniedError("cannot be written: permission denied").about(path)
         return
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise OutputError("cannot be written: its folder does not exist").about(path)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError("cannot be written: permission denied for its folder").about(path)
+        raise OutputDeniedError("cannot be written: permission denied for its folder").about(path)
 
 
 def _replace(
@@ -831,7 +832,7 @@ def write_private(path: str, data: str) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise OutputError(f"cannot be written: {_reason(error)}").about(path) from None
+        raise _cannot_write(error).about(path) from None
 
 
 class SignalGuard:
@@ -931,6 +932,24 @@ def _remove(path: str) -> None:
         os.rmdir(path)
     except OSError:
         pass
+
+
+def _cannot_read(error: OSError) -> InputError:
+    said = f"cannot be read: {_reason(error)}"
+    if not isinstance(error, PermissionError):
+        return InputError(said)
+    denied = InputDeniedError(said)
+    denied.errno, denied.strerror = error.errno, error.strerror
+    return denied
+
+
+def _cannot_write(error: OSError) -> OutputError:
+    said = f"cannot be written: {_reason(error)}"
+    if not isinstance(error, PermissionError):
+        return UnwrittenError(said) if error.errno in _FULL else OutputError(said)
+    denied = OutputDeniedError(said)
+    denied.errno, denied.strerror = error.errno, error.strerror
+    return denied
 
 
 def _reason(error: OSError) -> str:

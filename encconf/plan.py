@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
-from encconf.cipher import split
+import re
+
+from encconf.cipher import PREFIX, split
 from encconf.envelope import shuts_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.config import Rule
-    from encconf.document import Document
+    from encconf.document import Document, Leaf
     from encconf.keys import MasterKey
     from encconf.metadata import Metadata
     from encconf.path import Path
+    from encconf.selection import Chosen, Selection
+
+
+_SECRET = re.compile(
+    r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
+    r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
+)
 
 
 class Plan:
@@ -78,6 +88,11 @@ class Plan:
         selects = self.selects and self.document.format != "binary"
         return selects and self.metadata.selection != self.rule.selection
 
+    @property
+    def outcome(self) -> Outcome:
+        """What its selection changes.  Raises PatternError."""
+        return Outcome(self.document, self.metadata.selection, self.rule.selection)
+
     def renews(self, *, rotate: bool = True) -> bool:
         """Whether every value gets a new data key; ``rotate`` as for `encconf.changes.carry_out`."""
         return self.anew or (self.removes and rotate)
@@ -88,10 +103,47 @@ class Plan:
         if not gone:
             return None
         sealed = [(leaf.path, split(leaf.data)) for leaf in self.document.leaves if leaf.data]
-        paths = [path for path, parts in sealed if parts is not None and parts[2] != "comment"]
+        paths = [(path, parts[2]) for path, parts in sealed if parts is not None and parts[2] != "comment"]
         theirs = sum(not gone.isdisjoint(group) for group in self.old)
         quorum = max(self.metadata.threshold or len(self.old), 2) if len(self.old) > 1 else 1
-        return Seen(list(dict.fromkeys(paths)), theirs >= quorum)
+        return Seen(dict(paths), theirs >= quorum)
+
+
+class Outcome:
+    """What a new selection changes in an encrypted document.
+
+    ``sealed`` are the plaintext values that it encrypts, ``exposed`` the encrypted values that it puts
+    into plaintext; ``comments`` counts the encrypted comments that it exposes.  ``stronger``
+    says that the MAC covers plaintext values too, which it did not.
+    """
+
+    __slots__ = ("comments", "exposed", "sealed", "stronger", "weaker")
+
+    def __init__(self, document: Document, old: Selection, new: Selection) -> None:
+        before, after = _chosen(document, old), _chosen(document, new)
+        self.sealed: list[Leaf] = []
+        self.exposed: list[Leaf] = []
+        for leaf, was, will in zip(document.leaves, before.leaves, after.leaves, strict=True):
+            if not leaf.data or was == will:
+                continue
+            is_sealed = leaf.type == "str" and split(leaf.data) is not None
+            if was and is_sealed:
+                self.exposed.append(leaf)
+            elif will and not is_sealed:
+                self.sealed.append(leaf)
+        pairs = zip(document.comments, before.comments, after.comments, strict=False)
+        self.comments = sum(
+            was and not will and comment.text.startswith(PREFIX) for comment, was, will in pairs
+        )
+        self.stronger = old.mac_only_encrypted and not new.mac_only_encrypted
+
+
+def _chosen(document: Document, selection: Selection) -> Chosen:
+    if selection.needs_comments and not document.comments:
+        from encconf import formats
+
+        document = formats.module(document.format).scan(document.text, comments=True)
+    return selection.choose(document)
 
 
 def _without(these: list[list[MasterKey]], those: list[list[MasterKey]]) -> list[MasterKey]:
@@ -102,14 +154,25 @@ def _without(these: list[list[MasterKey]], those: list[list[MasterKey]]) -> list
 class Seen:
     """The ``paths`` of values that somebody could read who no longer may.
 
+    ``ranks`` has a number for each: 0 for what its name calls a secret, 2 for a number or a switch, else 1.
     Not ``alone``: only together with keys of other groups.
     """
 
-    __slots__ = ("alone", "paths")
+    __slots__ = ("alone", "paths", "ranks")
 
-    def __init__(self, paths: list[Path], alone: bool) -> None:
-        self.paths = paths
+    def __init__(self, types: dict[Path, str], alone: bool) -> None:
+        self.paths = list(types)
+        self.ranks = [
+            0 if called_a_secret(path) else 1 if type in ("str", "bytes") else 2
+            for path, type in types.items()
+        ]
         self.alone = alone
+
+
+def called_a_secret(path: Path) -> bool:
+    """Whether the last key of a path is a word for a secret."""
+    step = next((step for step in reversed(path) if isinstance(step, str)), "")
+    return _SECRET.search(step) is not None
 
 
 def _threshold(rule: Rule) -> int:

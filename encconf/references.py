@@ -24,7 +24,7 @@ import time
 
 from encconf import sources
 from encconf.credentials import KEY_VARIABLES, SETTINGS, UNIT_IDENTITY, Credentials, expanded, printable
-from encconf.errors import MasterKeyError, SourceError, UnresolvedError, UsageError
+from encconf.errors import MasterKeyError, SourceError, UnresolvedError, UsageError, is_temporary
 from encconf.path import spell
 from encconf.servers.https import origin, permitted
 
@@ -557,5 +557,8 @@ def _unresolved(problems: Sequence[_Found], total: int) -> UnresolvedError:
         if error.hint:
             hints[error.hint] = None
     unresolved = UnresolvedError("\n".join(lines), hint="; ".join(hints) if len(hints) < 3 else None)
+    unresolved.temporary = all(
+        reference.problem and is_temporary(reference.problem) for reference in problems
+    )
     unresolved.file = files.pop() or None if len(files) == 1 else None
     return unresolved

@@ -24,13 +24,13 @@ import sys
 from array import array
 
 from encconf import cipher
-from encconf.errors import DecryptError, MacMismatchError, MacMissingError
+from encconf.errors import DecryptError, MacMismatchError, MacMissingError, PlainValueError
 from encconf.sha2 import compare_digest, hmac_sha256, sha256, sha512
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from hashlib import _Hash as Hash
 
     from encconf.document import Document, Leaf, Scope
 
@@ -45,6 +45,7 @@ _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})",
     re.ASCII,
 )
+_PREFIX = cipher.PREFIX.encode()
 # sops starts the hash so when only encrypted values count: SHA-256 of "sops".
 _ONLY_ENCRYPTED = sha256(b"sops").digest()
 _TYPES = {name.encode(): name for name in ("str", "int", "float", "bool", "time", "comment")}
@@ -79,10 +80,12 @@ def _nonces() -> Iterator[bytes]:
             yield pool[at : at + size]
 
 
-def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
+def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_plain: bool = False) -> None:
     """Decrypt every chosen leaf in place: ``type`` and ``data`` become the plaintext's.
 
-    Raises DecryptError naming the path of a value that isn't encrypted or doesn't fit its place.
+    With ``accept_plain`` a value that somebody wrote in plaintext stays as it is.
+
+    Raises PlainValueError naming the path of such a value, DecryptError for one that doesn't fit its place.
     """
     # This loop is most of the time that opening a large file takes, hence no calls of ours in it.
     decrypt = cipher.aes_gcm(data_key).decrypt
@@ -94,9 +97,16 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes) -> None:
             continue  # null and the empty string are never encrypted
         parts = match(data) if leaf.type == "str" else None
         if parts is None:
-            raise DecryptError(
+            if data.startswith(_PREFIX):
+                raise DecryptError(
+                    f"the ciphertext at {path_text(leaf.path)} is cut off or damaged",
+                    hint="take the value from an older version of the file that can be opened",
+                )
+            if accept_plain:
+                continue
+            raise PlainValueError(
                 f"the value at {path_text(leaf.path)} is not encrypted, though the file's rule says so",
-                hint="encrypt the plain file again, or set the value with: encconf edit FILE",
+                hint="encconf edit FILE opens the file and encrypts the value when you save",
             )
         ciphertext, nonce, tag, kind = parts.groups()
         try:
@@ -278,7 +288,7 @@ def check_mac(
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     hint = (
         "someone changed the file without its key; compare it with an older version, "
-        "or open it with --ignore-mac"
+        "or open it with: encconf decrypt --ignore-mac FILE"
     )
     if not mac:
         raise MacMissingError("the file has no MAC, so nothing shows that it is as it was written", hint=hint)

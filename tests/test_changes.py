@@ -564,3 +564,39 @@ def test_h12_a_rendered_block_is_laid_out_as_sops_does(sops: Sops, age_key: AgeK
     theirs = module("yaml").scan(sops.encrypt("a: b\n", "yaml", config=config))
     assert theirs.block is not None
     assert module("yaml").render_block(theirs.block) == theirs.block_text
+
+
+class TestG:
+    """Mistakes that no other test would notice."""
+
+    SECRET = "# encrypt\na: x\n"
+
+    @pytest.mark.parametrize("comments_by", ["rule", "file"])
+    def test_g_a_value_left_in_plaintext_under_a_comment_rule_is_refused(self, comments_by: str) -> None:
+        by_comment = Selection("encrypted_comment_regex", "^ encrypt")
+        by_key = Selection("encrypted_regex", "^b$" if comments_by == "rule" else "^(a|b)$")
+        if comments_by == "rule":
+            file, wanted, after, path = by_key, by_comment, "# encrypt\na: new\nb: 1\n", ("a",)
+        else:
+            file, wanted, after, path = by_comment, by_key, "# encrypt\na: new\nb: 1\n", ("b",)
+        found = changes.left_in_clear("c: 1\n", after, format="yaml", file=file, rule=wanted)
+        assert found == [path]
+        nothing = changes.left_in_clear(after, after, format="yaml", file=file, rule=wanted)
+        assert nothing == []
+
+    def test_g_a_value_keeps_its_own_type_unless_asked(self, age_key: AgeKey) -> None:
+        who = credentials(age_key)
+        enc = api.encrypt("port: 5432\n", rule(age_key), credentials=who)
+        for value, keep, expected in (
+            ("5433", False, "5433"),
+            ("5433", True, 5433),
+            ([1], True, [1]),
+            (True, True, True),
+        ):
+            done = changes.set_value(enc, ("port",), value, format="yaml", keep_type=keep, credentials=who)
+            assert api.loads(done, credentials=who) == {"port": expected}
+            assert type(api.loads(done, credentials=who)["port"]) is type(expected)
+
+    def test_g_a_rule_without_groups_gets_its_first(self, age_key: AgeKey) -> None:
+        key = master_key("age", age_key.recipient)
+        assert changes.with_keys(Rule([]), [key], ()).groups == [[key]]

@@ -631,3 +631,19 @@ def test_the_cache_shows_and_writes_nothing() -> None:
         pickle.dumps(cache)
     with pytest.raises(TypeError):
         copy.deepcopy(cache)
+
+
+def test_g_one_spoiled_key_of_two_is_wrapped_again() -> None:
+    pairs = [Pair.generate(), Pair.generate()]
+    group = [AgeKey.from_config(pair.recipient) for pair in pairs]
+    data_key = bytes(range(32))
+    now = "2026-01-01T00:00:00Z"
+    held = wrap_for(data_key, [group], None, Credentials({}), now)
+    before = [wrapped.enc for wrapped in held[0]]
+    assert envelope.wrap_again(data_key, held, 0, [group], None, Credentials({}), now) == (held, 0)
+    held[0][1].spoiled = True
+    assert envelope.are_spoiled(held)
+    again, _ = envelope.wrap_again(data_key, held, 0, [group], None, Credentials({}), now)
+    assert again[0][0].enc == before[0]
+    assert again[0][1].enc != before[1]
+    assert not envelope.are_spoiled(again)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from oracle import AgeKey
 
 import encconf
 from encconf import api
-from encconf.errors import KeyAccessError, MissingFileError
+from encconf.errors import EncconfError, KeyAccessError, MissingFileError
 
 
 def _files(folder: Path, key: AgeKey, count: int) -> list[Path]:
@@ -47,3 +50,81 @@ def test_a_cache_opens_without_the_key(tmp_path: Path, age_key: AgeKey) -> None:
     cache.clear()
     with pytest.raises(KeyAccessError):
         encconf.load_config(path, credentials=nobody, cache=cache)
+
+
+class TestPython:
+    """What json and tomllib take and raise."""
+
+    def test_e6_bytes_open_files_and_resources(self, tmp_path: Path, age_key: AgeKey) -> None:
+        who = credentials(age_key)
+        path = _files(tmp_path, age_key, 1)[0]
+        data = path.read_bytes()
+        assert encconf.loads(data, credentials=who) == {"n": 0}
+        assert encconf.loads(bytearray(data), credentials=who) == {"n": 0}
+        assert encconf.loads_all(data, credentials=who) == [{"n": 0}]
+        assert encconf.decrypt(data, credentials=who) == "n: 0\n"
+        assert encconf.inspect(data).encrypted == 1
+        assert encconf.inspect(encconf.encrypt(b"a: 1\n", rule(age_key))).encrypted == 1
+        for mode in ("r", "rb"):
+            with path.open(mode) as file:
+                assert encconf.load_config(file, credentials=who) == {"n": 0}
+        with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+            archive.write(path, "app/f0.yaml")
+        with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+            inside = zipfile.Path(archive) / "app" / "f0.yaml"
+            assert encconf.load_config(inside, credentials=who) == {"n": 0}
+            assert encconf.load_configs([inside, path], credentials=who) == [{"n": 0}] * 2
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda: encconf.loads({"a": 1}),  # type: ignore[arg-type]
+            lambda: encconf.encrypt({"a": 1}),  # type: ignore[arg-type]
+            lambda: encconf.decrypt(None),  # type: ignore[arg-type]
+            lambda: encconf.inspect(3),  # type: ignore[arg-type]
+            lambda: encconf.load_config(3),  # type: ignore[arg-type]
+            lambda: encconf.load_configs([None]),  # type: ignore[list-item]
+        ],
+    )
+    def test_e6_another_type_is_a_type_error(self, call: Callable[[], object]) -> None:
+        with pytest.raises(TypeError, match=r"needed, not|needed \(str or bytes\), not"):
+            call()
+
+    def test_e6_errors_are_those_of_python_too(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError) as missing:
+            encconf.load_config(tmp_path / "x.yaml")
+        assert (missing.value.errno, missing.value.filename) == (2, str(tmp_path / "x.yaml"))
+        assert str(missing.value) == f"{tmp_path / 'x.yaml'}: no such file"
+        for text, format in (
+            ("a: [", "yaml"),
+            ("{", "json"),
+            ("a: 1", "yaml"),
+            ("", "toml"),
+            ("sops: 1", "yaml"),
+        ):
+            with pytest.raises(ValueError, match=r".") as wrong:
+                encconf.loads(text, format=format)
+            assert isinstance(wrong.value, EncconfError)
+        with pytest.raises(ValueError, match="xml"):
+            encconf.loads("a", format="xml")
+
+    def test_e6_a_file_that_may_not_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> int:
+            raise PermissionError(13, "Permission denied")
+
+        (tmp_path / "x.yaml").write_text("a: 1\n")
+        monkeypatch.setattr("encconf.fileio.os.open", refuse)
+        with pytest.raises(PermissionError, match="cannot be read: permission denied") as denied:
+            encconf.load_config(tmp_path / "x.yaml")
+        assert isinstance(denied.value, EncconfError)
+        assert (denied.value.errno, denied.value.filename) == (13, str(tmp_path / "x.yaml"))
+
+    def test_e6_a_traceback_shows_the_hint(self) -> None:
+        with pytest.raises(EncconfError) as caught:
+            encconf.loads("a: 1\n")
+        assert "hint: encrypt it first: encconf encrypt FILE" in traceback.format_exception(caught.value)[-1]
+        caught.value.hint = "another"
+        caught.value.add_note("and more")
+        assert caught.value.__notes__ == ["hint: another", "and more"]
+        caught.value.hint = None
+        assert caught.value.__notes__ == ["and more"]

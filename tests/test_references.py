@@ -604,6 +604,8 @@ class TestAllowed:
         for name in ("VAULT_ADDR", "BAO_ADDR", "CONJUR_APPLIANCE_URL", "SOPS_HC_VAULT_ALLOWLIST"):
             made = credentials(**{name: "https://evil.example.com:8200"})
             assert api.loads(sealed, credentials=made, resolve=Resolve(schemes=DOUBLE)) == {"a": "<x>"}
+        made = credentials(SOPS_HC_VAULT_ALLOWLIST="all")  # test_g: every server
+        assert api.loads(sealed, credentials=made, resolve=Resolve(schemes=DOUBLE)) == {"a": "<x>"}
         made = credentials(SOPS_HC_VAULT_ALLOWLIST="nonsense,")
         assert "entry 1 of SOPS_HC_VAULT_ALLOWLIST is not an address" in self.failure(
             sealed, made, Resolve(schemes=DOUBLE)

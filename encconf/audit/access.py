@@ -19,7 +19,7 @@ from encconf.metadata import Metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Final
 
     from encconf.audit.history import FileHistory, Moment, Span
@@ -222,16 +222,41 @@ def _time(moment: Moment) -> int:
     return moment.time
 
 
-def report(paths: Sequence[str], names: Names, *, history: bool = True, now: int) -> Report:
+def alike(files: Sequence[FileAccess]) -> list[list[FileAccess]]:
+    """The files in groups with the same readers, in the same states; in the order of the first of each."""
+    found: dict[object, list[FileAccess]] = {}
+    for file in files:
+        states = frozenset((id(reader.person), reader.state) for reader in file.readers)
+        groups = tuple(tuple(map(id, group)) for group in file.groups)
+        found.setdefault((file.quorum, groups, states), []).append(file)
+    return list(found.values())
+
+
+def folder_of(files: Sequence[FileAccess]) -> str:
+    """The innermost folder that has all of some files, with a slash at its end, or ""."""
+    common = os.path.commonprefix([file.path for file in files])  # noqa: RUF071  # cut at a slash below
+    return common[: common.rfind("/") + 1]
+
+
+def report(
+    paths: Sequence[str],
+    names: Names,
+    *,
+    history: bool = True,
+    now: int,
+    step: Callable[[], None] = lambda: None,
+) -> Report:
     """Read who can open each of some files, of which those that are not encrypted are left out.
 
     ``now`` is the time of the report in seconds since 1970.  With ``history``, git is asked since when.
+    ``step`` is called after each file.
     """
     found = Report(now)
     found.dated = history
     contents: dict[str, bytes] = {}
     read: list[tuple[FileAccess, Metadata]] = []
     for path in paths:
+        step()
         try:
             data = fileio.read_bytes(path)
             format = sniff.format_of(data, path)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
+from contextlib import nullcontext
 
 from encconf import fileio, formats, inplace
 from encconf.audit import sealed as looking
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from encconf.config import Rule
     from encconf.credentials import Credentials
     from encconf.document import Document
+    from encconf.selection import Selection
+
+    Progress = Callable[[int], AbstractContextManager[Callable[[], None]]]
 
 CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|$)", re.I | re.M)
 """In a name, or in one of several that stand on a line each: it is meant to be encrypted."""
@@ -62,9 +66,12 @@ _CIPHERTEXT: Final = "ENC[AES256_GCM,"
 
 
 class Report:
-    """``findings`` by file and line; how many ``files`` there were, were ``encrypted``, and ``verified``."""
+    """``findings`` by file and line; how many ``files`` there were, were ``encrypted``, and ``verified``.
 
-    __slots__ = ("encrypted", "files", "findings", "hidden", "verified")
+    ``hidden`` counts the findings that are milder than ``shown``.
+    """
+
+    __slots__ = ("encrypted", "files", "findings", "hidden", "shown", "verified")
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -72,10 +79,12 @@ class Report:
         self.encrypted = 0
         self.verified = 0
         self.hidden = 0
+        self.shown = "note"
 
     def show(self, severity: str) -> None:
         """Leave out findings that are milder; `hidden` says how many."""
         rank = _RANKS[severity]
+        self.shown = severity
         kept = [found for found in self.findings if found.rank >= rank]
         self.hidden += len(self.findings) - len(kept)
         self.findings = kept
@@ -98,7 +107,8 @@ def check(
     exposed: Callable[[str], bool] = lambda name: True,
     ignored: Sequence[str] = (),
     verify: Credentials | None = None,
-    progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
+    progress: Progress | None = None,
+    reading: Progress | None = None,
 ) -> Report:
     """Check files; ``names`` are relative to ``cwd`` or absolute, and findings name them so.
 
@@ -106,12 +116,14 @@ def check(
     ``tracked`` tells whether git has a file, for plain twins; ``exposed`` whether a plain file is of
     concern, which one that git ignores is not.  ``ignored`` are kinds of findings to leave out (see
     `encconf.audit.findings.Ignored`).  ``verify`` are the credentials to open files with; ``progress`` is
-    given how many there are, and gives what to call after each.
+    given how many there are, and gives what to call after each; ``reading`` is the same for all files.
 
     Raises UsageError for an unknown kind in ``ignored``.
     """
     run = _Check(cwd, config, Ignored(ignored), tracked, exposed)
-    run.files(names, skip_links=whole)
+    names = list(names)
+    with reading(len(names)) if reading is not None else nullcontext(lambda: None) as step:
+        run.files(names, skip_links=whole, step=step)
     run.across()
     run.drivers()
     if verify is not None:
@@ -139,10 +151,11 @@ class _Check:
         self.report = Report()
         self.found: list[Finding] = []
         self.sealed: list[Sealed] = []
+        self.selections: dict[tuple[str, int, Selection], list[str]] = defaultdict(list)
 
     # --- one file by itself ----------------------------------------------------------------------
 
-    def files(self, names: Iterable[str], *, skip_links: bool) -> None:
+    def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> None:
         folders: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for name in names:
             folder, slash, base = name.replace(os.sep, "/").rpartition("/")
@@ -157,6 +170,7 @@ class _Check:
             meant = "\n".join(bases).lower()
             dull = alike and not any(word in meant for word in _MEANT)
             for name, base in files:
+                step()
                 whole = f"{place}{os.sep}{base}"
                 if fileio.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(name, whole)
@@ -266,6 +280,10 @@ class _Check:
             self._add("bad-block", name, error.message, place=where)
             return
         self.report.encrypted += 1
+        if rules is not None and number is not None and rule is not None and format != "binary":
+            own = metadata.selection
+            if not rule.selects and own != rule.selection_for(DEFAULT):
+                self.selections[rules.path, number, own].append(name)
         found = Sealed(name, document, metadata, chosen)
         looking.look(found, rule, place, rules.who if rules is not None else looking.label)
         if number is None and not broken:
@@ -412,11 +430,9 @@ class _Check:
     def verify(
         self,
         credentials: Credentials,
-        progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None,
+        progress: Progress | None,
     ) -> None:
         """Open what can be opened, several files at a time, each wrapped data key once."""
-        from contextlib import nullcontext
-
         from encconf import api
         from encconf.envelope import DataKeyCache
         from encconf.many import side_by_side
@@ -444,6 +460,22 @@ class _Check:
 
     # --- the rules themselves --------------------------------------------------------------------
 
+    def _unselected(self, rules: Rules, name: str) -> None:
+        """The rules that do not say which values are encrypted, although their files do: one each."""
+        for (path, number, selection), files in self.selections.items():
+            if path != rules.path:
+                continue
+            entry = looking.entry(selection)
+            count = f"{len(files)} file{'s have' if len(files) > 1 else ' has'}"
+            self._add(
+                "rule-without-selection",
+                name,
+                f"creation_rules[{number}] does not say which values are encrypted, and {count} {entry}: "
+                f"{listed([printable(file) for file in files], 3)}",
+                place=rules.place(f"creation_rules[{number}]"),
+                hint=f"New files are encrypted whole. Put {entry} into the rule if they should be alike.",
+            )
+
     def configs(self, whole: bool) -> None:
         """What is wrong with the .sops.yaml files that were needed."""
         for rules in self.book.read:
@@ -456,6 +488,7 @@ class _Check:
                 self._add("bad-config", name, error.message, place=place, hint=error.hint)
                 continue
             assert rules.config is not None
+            self._unselected(rules, name)
             for notice in list(rules.config.notices):
                 self._add("config-notice", name, notice, place=rules.place(notice.partition(" ")[0]))
             sound = True

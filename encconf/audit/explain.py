@@ -131,9 +131,10 @@ def explain(file: str, *, cwd: str, config: str | None = None, input_type: str |
     rule = found.rule or found.own
     try:
         if rule is not None:
-            found.fates = list(_fates(document, rule.selection))
+            selection = rule.selection if metadata is None else rule.selection_for(metadata.selection)
+            found.fates = list(_fates(document, selection))
             if document.comments:
-                chosen = rule.selection.choose(document).comments
+                chosen = selection.choose(document).comments
                 found.comments = bool(sum(chosen)) if len(set(chosen)) == 1 else None
         if metadata is not None:
             for fate, leaf in zip(found.fates, document.leaves, strict=True):
@@ -331,7 +332,8 @@ def text(found: Explanation, cwd: str) -> str:
             if found.format == "binary":
                 out.append("values: the file is one value, which is encrypted")
             else:
-                out.append(f"values: {selected(rule_of.selection)}")
+                own = found.own.selection if found.own is not None else rule_of.selection
+                out.append(f"values: {selected(rule_of.selection_for(own))}")
     if found.own is not None and found.rule is not None:
         out += ["", "the file and the rule " + ("differ:" if found.differences else "agree")]
         out += [f"  {each}" for each in found.differences]

@@ -46,12 +46,12 @@ KINDS: Final = {
     ),
     "plain-value": Kind(
         "error",
-        "A value stands in clear where the file says that it is encrypted",
-        "Neither sops nor encconf opens such a file. Put the value in with: encconf set FILE PATH.",
+        "A value is plaintext where the file says that it is encrypted",
+        "Neither sops nor encconf opens such a file. encconf edit FILE encrypts the value when you save.",
     ),
     "plain-by-rule": Kind(
         "error",
-        "A value stands in clear that the creation rule now wants encrypted",
+        "A value is plaintext that the creation rule encrypts now",
         "encconf updatekeys --selection FILE makes the file follow the rule.",
     ),
     "plain-comment": Kind(
@@ -93,6 +93,11 @@ KINDS: Final = {
         "error",
         "The file selects what is encrypted in another way than its creation rule",
         "encconf updatekeys --selection FILE makes it follow the rule.",
+    ),
+    "rule-without-selection": Kind(
+        "warning",
+        "A creation rule does not say which values are encrypted, and files of it do",
+        "New files are encrypted whole. Put the files' selection into the rule if they should be alike.",
     ),
     "no-rule": Kind(
         "warning",
@@ -227,7 +232,7 @@ class Finding:
         self.slug = slug
         self.file = file
         self.message = message
-        self.hint = _about(kind.help, file, path) if hint is None else hint
+        self.hint = _about(kind.help if hint is None else hint, file, path)
         self.line, self.column = place
         self.path = path
         self.severity = severity or kind.severity

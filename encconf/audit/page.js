@@ -84,16 +84,43 @@
   };
   let shownPeople = data.people.map(() => true);
 
+  // A row is of one file, or of several with the same readers, which it lists when it is open.
+  const filesOf = new Map(rows.map((row) => [row, (row.dataset.files ?? row.dataset.at).split(" ").map(Number)]));
+  const fitting = new Map(filesOf);
+  const fill = (row) => {
+    const details = row.querySelector("details");
+    const at = fitting.get(row);
+    details.querySelector("summary b").textContent = number(at.length, "file", "files");
+    const lines = details.querySelector("pre");
+    lines.replaceChildren();
+    if (!details.open) return;
+    for (const each of at) {
+      const button = element("button", "", data.files[each].path);
+      button.type = "button";
+      button.dataset.at = String(each);
+      lines.append(button);
+    }
+  };
+  for (const row of rows.filter((each) => each.dataset.files)) {
+    row.querySelector("details").addEventListener("toggle", () => fill(row));
+    fill(row);
+  }
+
   const refresh = () => {
     const wanted = folded(by("find").value).split(/\s+/).filter(Boolean);
     const names = folded(by("find-people").value).split(/[\s,]+/).filter(Boolean);
     const filter = by("filter").value;
     let count = 0;
     rows.forEach((row) => {
-      const at = Number(row.dataset.at);
-      const fits = wanted.every((word) => paths[at].includes(word)) && filters[filter](data.files[at]);
-      row.hidden = !fits;
-      if (fits) count += 1;
+      const fits = filesOf
+        .get(row)
+        .filter((at) => wanted.every((word) => paths[at].includes(word)) && filters[filter](data.files[at]));
+      row.hidden = !fits.length;
+      count += fits.length;
+      if (row.dataset.files && fits.length !== fitting.get(row).length) {
+        fitting.set(row, fits);
+        fill(row);
+      }
     });
     const now = labels.map((label, at) =>
       filter === "together" ? chosen.has(at) : !names.length || names.some((name) => label.includes(name)),
@@ -109,9 +136,9 @@
     }
     const people = now.filter(Boolean).length;
     by("count").textContent =
-      count === rows.length && people === labels.length
+      count === data.files.length && people === labels.length
         ? `${number(count, "file", "files")}, ${number(people, "reader", "readers")}`
-        : `${count} of ${number(rows.length, "file", "files")}, ${people} of ${number(labels.length, "reader", "readers")}`;
+        : `${count} of ${number(data.files.length, "file", "files")}, ${people} of ${number(labels.length, "reader", "readers")}`;
     by("nothing").hidden = count > 0;
   };
   for (const id of ["find", "find-people"]) by(id).addEventListener("input", refresh);
@@ -132,7 +159,7 @@
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", descending ? "descending" : "ascending");
     const sign = descending ? -1 : 1;
-    const keyed = rows.map((row) => [value(Number(row.dataset.at)), Number(row.dataset.at), row]);
+    const keyed = rows.map((row) => [value(filesOf.get(row)[0]), filesOf.get(row)[0], row]);
     keyed.sort((one, other) => sign * (one[0] - other[0]) || one[1] - other[1]);
     body.append(...keyed.map((entry) => entry[2]));
   };
@@ -153,9 +180,11 @@
       hot = col;
     }
     if (cell?.classList.contains("s") && !cell.title) {
-      const file = data.files[Number(cell.parentElement.dataset.at)];
+      const several = cell.parentElement.dataset.files;
+      const file = data.files[filesOf.get(cell.parentElement)[0]];
       const reader = file.readers.find((entry) => entry[0] === cell.cellIndex - first);
-      cell.title = [data.people[reader[0]].label, data.states[reader[1]], reader[2]].filter(Boolean).join(", ");
+      const when = several ? "" : reader[2];
+      cell.title = [data.people[reader[0]].label, data.states[reader[1]], when].filter(Boolean).join(", ");
     }
   });
   body.addEventListener("pointerleave", () => {
@@ -222,7 +251,12 @@
     ]);
   };
   body.addEventListener("click", (event) => {
-    if (event.target.closest("button, td.s")) showFile(Number(event.target.closest("tr").dataset.at));
+    const row = event.target.closest("tr");
+    const button = event.target.closest("button");
+    if (!row || !(button || event.target.closest("td.s"))) return;
+    if (!row.dataset.files) showFile(Number(row.dataset.at));
+    else if (button) showFile(Number(button.dataset.at));
+    else row.querySelector("details").toggleAttribute("open");
   });
   by("close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => {

@@ -30,6 +30,7 @@ STATES: Final = {
 }
 """What `Reader.state` means, in words."""
 _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}
+_MANY = 60  # beyond so many files, those with the same readers share a row
 _FEW = 8  # so many columns have room for names that lie flat
 _FLAT = 16  # and such are the longest of those names
 
@@ -122,13 +123,28 @@ def _stats(found: Report, people: list[Person]) -> str:
 
 
 def _attention(found: Report) -> str:
-    notes = [(file, note) for file in found.files for note in _notes(file)]
+    notes: dict[str, list[FileAccess]] = {}
+    for file in found.files:
+        for note in _notes(file):
+            notes.setdefault(note, []).append(file)
     if not notes:
         return ""
-    items = "".join(f"<li><code>{_text(file.path)}</code> <p>{_text(note)}</p></li>" for file, note in notes)
+    items = "".join(
+        f"<li><code>{_text(files[0].path)}</code>{_others(files)} <p>{_text(note)}</p></li>"
+        for note, files in notes.items()
+    )
     head = f"{len(notes)} {'thing' if len(notes) == 1 else 'things'} to look at"
     opened = " open" if len(notes) <= 3 else ""
     return f'<details class="attention"{opened}><summary>{head}</summary><ul>{items}</ul></details>\n'
+
+
+def _others(files: list[FileAccess]) -> str:
+    """The other files with the same note, to unfold."""
+    if len(files) == 1:
+        return ""
+    paths = "\n".join(_text(file.path) for file in files[1:])
+    count = f"{len(files) - 1} other file{'s' if len(files) > 2 else ''}"
+    return f" <details><summary>and {count}</summary><pre>{paths}</pre></details>"
 
 
 def _notes(file: FileAccess) -> list[str]:
@@ -181,11 +197,14 @@ def _matrix(found: Report, people: list[Person]) -> str:
         for at, person in enumerate(people)
     )
     place = {person: at for at, person in enumerate(people)}
-    rows = "\n".join(_row(at, file, place) for at, file in enumerate(found.files))
+    numbers = {id(file): at for at, file in enumerate(found.files)}
+    grouped = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
+    rows = "\n".join(_row([numbers[id(file)] for file in files], files, place) for files in grouped)
     return f"""\
 <div class="box" tabindex="0" role="region" aria-label="Files and who can read them">
 <table id="files"{' class="few"' if few else ""}>
-<caption class="unseen">One row for each file, one column for each reader</caption>
+<caption class="unseen">One row for each file, or for files with the same readers; one column for each
+reader</caption>
 <colgroup><col><col>{"<col>" * len(people)}</colgroup>
 <thead><tr>
 <th scope="col" class="name head" data-sort="path" aria-sort="ascending">
@@ -201,20 +220,30 @@ def _matrix(found: Report, people: list[Person]) -> str:
 </div>"""
 
 
-def _row(at: int, file: FileAccess, place: dict[Person, int]) -> str:
+def _row(numbers: list[int], files: list[FileAccess], place: dict[Person, int]) -> str:
+    """The row of a file, or of several that have the same readers, which unfolds."""
+    file = files[0]
     cells = ["<td class=none></td>"] * len(place)
     for reader in file.readers:
         state = reader.state
         cells[place[reader.person]] = f'<td class="s {state}"><span class=unseen>{_HEADS[state]}</span></td>'
-    folder, slash, name = file.path.rpartition("/")
     number = sum(not reader.former for reader in file.readers)
     groups = f"{file.quorum} of {len(file.groups)} groups"
     quorum = f' <em class="pill">{groups}</em>' if file.quorum > 1 else ""
-    return (
-        f'<tr data-at="{at}"><th scope="row" class="name"><button type="button">'
-        f"<small>{_text(folder + slash)}</small><b>{_text(name)}</b></button>{quorum}</th>"
-        f'<td class="number">{number}</td>{"".join(cells)}</tr>'
-    )
+    if len(files) == 1:
+        folder, slash, name = file.path.rpartition("/")
+        head = (
+            f'<tr data-at="{numbers[0]}"><th scope="row" class="name"><button type="button">'
+            f"<small>{_text(folder + slash)}</small><b>{_text(name)}</b></button>{quorum}</th>"
+        )
+    else:
+        paths = "\n".join(_text(each.path) for each in files)
+        head = (
+            f'<tr data-files="{" ".join(map(str, numbers))}"><th scope="row" class="name"><details>'
+            f"<summary><small>{_text(access.folder_of(files))}</small><b>{len(files)} files</b></summary>"
+            f"<pre>{paths}</pre></details>{quorum}</th>"
+        )
+    return f'{head}<td class="number">{number}</td>{"".join(cells)}</tr>'
 
 
 def _people(found: Report, people: list[Person]) -> str:

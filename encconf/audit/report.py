@@ -29,13 +29,18 @@ def text(report: Report) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+_NOTHING = {"note": "nothing found", "warning": "no errors or warnings", "error": "no errors"}
+
+
 def summary(report: Report) -> str:
     """One sentence: what was looked at, and how many findings there are."""
     counts = [(report.count(severity), severity) for severity in reversed(SEVERITIES)]
     parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counts if count]
-    said = ", ".join(parts) or "nothing found"
+    said = ", ".join(parts) or _NOTHING[report.shown]
     if report.hidden:
-        said += f" ({report.hidden} milder not shown)"
+        milder = "note" if report.shown == "warning" else "milder finding"
+        count = f"{report.hidden} {milder}{'s' if report.hidden > 1 else ''}"
+        said += f" ({count} hidden; --min-severity note shows {'them' if report.hidden > 1 else 'it'})"
     opened = f", {report.verified} of them opened" if report.verified else ""
     many = f"{report.encrypted} encrypted file{'s' if report.encrypted != 1 else ''}"
     return f"{many} among {report.files}{opened}: {said}"

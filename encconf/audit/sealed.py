@@ -8,7 +8,7 @@ from encconf import cipher
 from encconf.audit.findings import Finding, Lines, listed, printable
 from encconf.errors import EncconfError
 from encconf.path import spell
-from encconf.plan import Plan
+from encconf.plan import Outcome, Plan, called_a_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +29,11 @@ SHORT: Final = 4
 """How many bytes a value may have to be called short."""
 
 _TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})
+_TEXTS = (b"str", b"bytes")
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
 )
 _ARMOR = {"age": "-----BEGIN AGE ENCRYPTED FILE-----", "pgp": "-----BEGIN PGP MESSAGE-----"}
-_SECRET = re.compile(
-    r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
-    r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
-    r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
-)
 _LOOKS = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAGE-SECRET-KEY-"
     rb"|\b(?:gh[pousr]|glpat|github_pat|xox[abeprs]|[rs]k_live|hv[sb])[-_.][A-Za-z0-9_-]{10}"
@@ -125,26 +121,15 @@ def look(sealed: Sealed, rule: Rule | None, place: str, who: Who = label) -> Non
     ``place`` says which rule it is, and ``who`` what keys are called, for messages.
     """
     _block(sealed)
-    by_rule = None
+    found = None
     if rule is not None:
-        against(sealed, rule, place, who)
-        if rule.selection != sealed.metadata.selection:
-            try:
-                by_rule = rule.selection.choose(_for(rule, sealed)).leaves
-            except EncconfError as error:
-                sealed.find("selection-differs", f"{place}: {error.message}")
-    _values(sealed, by_rule, place)
+        try:
+            found = against(sealed, rule, place, who)
+        except EncconfError as error:
+            sealed.find("selection-differs", f"{place}: {error.message}")
+    _values(sealed, found, place)
     _comments(sealed)
     sealed.finish()
-
-
-def _for(rule: Rule, sealed: Sealed) -> Document:
-    """The document with its comments, where a rule needs them."""
-    if rule.selection.needs_comments and not sealed.document.comments:
-        from encconf import formats
-
-        return formats.module(sealed.document.format).scan(sealed.text, comments=True)
-    return sealed.document
 
 
 def _block(sealed: Sealed) -> None:
@@ -178,8 +163,11 @@ def _block(sealed: Sealed) -> None:
             sealed.find("aws-profile", f"the key {label(wrapped.key)} is to be used with an aws_profile")
 
 
-def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> None:
-    """Note what ``updatekeys --selection`` would change."""
+def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
+    """Note in what a file differs from its rule; what the rule's selection would change, None for nothing.
+
+    Raises PatternError for a selection that cannot be used.
+    """
     wanted = Plan(sealed.document, sealed.metadata, rule, True)
     old, new = wanted.old, wanted.new
     if [set(group) for group in old] != [set(group) for group in new]:
@@ -190,12 +178,39 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> None:
             "threshold-differs",
             f"the file {_takes(before, len(old))}; {place} says that it {_takes(after, len(new))}",
         )
-    if wanted.reselects:
-        mine, theirs = sealed.metadata.selection, rule.selection
-        sealed.find(
-            "selection-differs",
-            f"the file has {selection_text(mine)}; {place} has {selection_text(theirs)}",
-        )
+    mine, theirs = sealed.metadata.selection, rule.selection_for(sealed.metadata.selection)
+    if mine == theirs or sealed.document.format == "binary":
+        return None
+    found = Outcome(sealed.document, mine, theirs)
+    said = f"the file has {selection_text(mine)}; {place} has {selection_text(theirs)}"
+    if found.sealed or found.stronger:
+        sealed.find("selection-differs", said, hint=_safe_hint(found, mine))
+    else:
+        what = "; nothing that is plaintext here would be encrypted by it"
+        sealed.find("selection-differs", said + what, severity="note", hint=_OWN_HINT.format(entry(mine)))
+    return found
+
+
+_OWN_HINT = "If the file's selection is right, put it into the rule: {}."
+
+
+def _safe_hint(found: Outcome, mine: Selection) -> str | None:
+    """What to do about a selection that differs; None for the usual hint, where it exposes nothing."""
+    if not found.exposed and not found.comments:
+        return None
+    values = f"{len(found.exposed)} encrypted value{'s' if len(found.exposed) != 1 else ''}"
+    return (
+        f"The rule would also put {values} into plaintext: write a selection into it that has those, too. "
+        f"The file's own is {entry(mine)}."
+    )
+
+
+def entry(selection: Selection) -> str:
+    """A selection as the lines of .sops.yaml that say it, in one."""
+    entries = selection.to_entries()
+    return " and ".join(
+        f"{name}: {printable(value) if isinstance(value, str) else 'true'}" for name, value in entries.items()
+    )
 
 
 def _difference(old: list[list[MasterKey]], new: list[list[MasterKey]], who: Who) -> str:
@@ -222,7 +237,9 @@ def selection_text(selection: Selection) -> str:
     return f"{said} and mac_only_encrypted" if selection.mac_only_encrypted else said
 
 
-def _values(sealed: Sealed, by_rule: bytearray | None, place: str) -> None:
+def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
+    by_rule = {id(leaf) for leaf in found.sealed} if found is not None else ()
+    hint = _safe_hint(found, sealed.metadata.selection) if found is not None else None
     match = cipher.ENC.match
     prefix = cipher.PREFIX.encode()
     ivs = sealed.ivs
@@ -243,9 +260,12 @@ def _values(sealed: Sealed, by_rule: bytearray | None, place: str) -> None:
                 sealed.find(
                     "plain-value", f"{_at(leaf)} stands in clear, though the file encrypts such values", leaf
                 )
-            elif by_rule is not None and by_rule[index]:
+            elif id(leaf) in by_rule:
                 sealed.find(
-                    "plain-by-rule", f"{_at(leaf)} stands in clear, though {place} wants it encrypted", leaf
+                    "plain-by-rule",
+                    f"{_at(leaf)} is plaintext, though {place} encrypts such values",
+                    leaf,
+                    hint=hint,
                 )
             elif said := _like_a_secret(leaf, data):
                 sealed.find("secret-in-clear", f"{_at(leaf)} stands in clear and {said}", leaf)
@@ -264,7 +284,9 @@ def _values(sealed: Sealed, by_rule: bytearray | None, place: str) -> None:
         size = len(text) * 3 // 4 - text.count(b"=")
         if chosen:
             sealed.lengths[leaf.path] = size
-            if kind == b"bool":
+            if kind not in _TEXTS and not called_a_secret(leaf.path):
+                pass  # a number of replicas, a switch: settings, and no secrets
+            elif kind == b"bool":
                 sealed.find(
                     "short-value",
                     f"{_at(leaf)} is true or false: the length of its ciphertext says which",
@@ -291,7 +313,7 @@ def _like_a_secret(leaf: Leaf, data: bytes) -> str:
     if _LOOKS.search(data):
         return "looks like a secret"
     step = leaf.step
-    called = type(step) is str and _SECRET.search(step) is not None and _REFERENCE.match(data) is None
+    called = type(step) is str and called_a_secret((step,)) and _REFERENCE.match(data) is None
     return "is called like a secret" if called else ""
 
 

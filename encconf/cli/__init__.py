@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.errors import EncconfError, LimitError, UsageError
+from encconf.errors import EncconfError, LimitError, NotModifiedError, UsageError, exit_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,9 +87,14 @@ def main(argv: list[str] | None = None) -> int:
             console = Console(str(color))
         console.keys = _whose_keys(values)
         _function(command)(console, **values)
+    except NotModifiedError as error:  # what happened is what was asked for
+        console.note(str(error))
+        if error.hint:
+            console.hint(error.hint)
+        return failure or error.exit_code
     except EncconfError as error:
         console.error(error)
-        return failure or error.exit_code
+        return failure or exit_code_of(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -72,6 +72,7 @@ Exit codes are those of sops 3.13.3.
    25  a value could not be decrypted
    49  called sops: keys to add or remove, and no file
    51  the MAC is missing or does not fit
+   75  a service cannot be reached: try again later (called sops: 128)
    91  a malformed path into a document
    92  there is no document in the file
   100  no file was named, or it does not exist

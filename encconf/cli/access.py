@@ -28,6 +28,7 @@ _LEGEND = (
     ("exposed", "is out, and still knows its data key"),
 )
 _FEW = 5  # so many warnings are told
+_MANY = 40  # beyond so many files, a terminal shows one row for all that have the same readers
 
 
 def report(
@@ -47,7 +48,8 @@ def report(
     paths = targets.files(console, file or ["."], recursive=True, changed=False)
     names = Names.for_files(paths, config, recipients)
     now = int(time.time())
-    found = access.report(paths, names, history=not no_history, now=now)
+    with console.progress(len(paths), "reading") as step:
+        found = access.report(paths, names, history=not no_history, now=now, step=step)
     asked = [found.person(word) for words in people for word in words.split(",") if word.strip()]
     if html is not None:
         from encconf.audit.page import page
@@ -163,7 +165,9 @@ class _Screen:
             " " * name + "".join(_centred(head, width) for head, width in zip(heads, widths, strict=True))
         )
         shown = {""}
-        for file in found.files:
+        rows = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
+        for files_alike in rows:
+            file = files_alike[0]
             readers = [file.of(person) for person in people]
             states = [reader.state if reader else "" for reader in readers]
             shown.update(states)
@@ -174,7 +178,8 @@ class _Screen:
             note = f"  {file.quorum} of {len(file.groups)} groups" if len(file.groups) > 1 else ""
             if name + sum(widths) + len(note) > self._width:
                 note = ""
-            self._say(_padded(_shortened(one_line(file.path), name), name) + "".join(signs) + self._dim(note))
+            label = one_line(_label(files_alike))
+            self._say(_padded(_shortened(label, name), name) + "".join(signs) + self._dim(note))
         self._say()
         legend = [f"{_SIGNS[state]} {words}" for state, words in _LEGEND if state in shown]
         self._say(self._dim("   ".join(legend)))
@@ -187,9 +192,12 @@ class _Screen:
                 self._say("".join(_padded(cell, wide) for cell in cells[start : start + each]))
 
     def _list(self, found: Report) -> None:
-        for file in found.files:
+        grouped = self._terminal and len(found.files) > _MANY
+        rows = access.alike(found.files) if grouped else [[file] for file in found.files]
+        for files_alike in rows:
+            file = files_alike[0]
             groups = [", ".join(one_line(person.label) for person in group) for group in file.groups]
-            line = f"{one_line(file.path)}: "
+            line = f"{one_line(_label(files_alike))}: "
             if len(groups) > 1:
                 line += f"{file.quorum} of {len(groups)} groups: "
             line += " | ".join(groups)
@@ -290,6 +298,13 @@ class _Screen:
 
     def _paint(self, color: str, text: str) -> str:
         return f"\033[{color}m{text}\033[0m" if self._colored and text.strip() else text
+
+
+def _label(files_alike: Sequence[FileAccess]) -> str:
+    """What a row is called: its file, or the folder and number of several."""
+    if len(files_alike) == 1:
+        return files_alike[0].path
+    return f"{access.folder_of(files_alike) or './'} ({len(files_alike)} files)"
 
 
 def _lacks(file: FileAccess, held: set[int]) -> str:

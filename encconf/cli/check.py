@@ -72,6 +72,7 @@ def check(
         ignored=ignore,
         verify=files.credentials(console) if verify else None,
         progress=lambda count: console.progress(count, "opening"),
+        reading=lambda count: console.progress(count, "checking"),
     )
     report.show(min_severity or "warning")
 

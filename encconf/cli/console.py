@@ -94,7 +94,9 @@ class Console:
         return f"\033[{color}m{text}\033[0m" if self._colored else text
 
     def _say(self, kind: str, text: str) -> None:
-        self._write(f"{self.PROGRAM}: {kind}{paragraph(text)}\n")
+        lines = f"{self.PROGRAM}: {kind}{paragraph(text)}".split("\n")
+        width = _width()
+        self._write("\n".join([part for line in lines for part in wrapped(line, width)] + [""]))
 
     def _write(self, text: str) -> None:
         if self._status is not None and self._status.print(text):
@@ -107,6 +109,8 @@ class Console:
 
 
 _MANY = 4
+_NARROW = 40  # a terminal that is narrower breaks lines itself
+_OFTEN = 0.05  # seconds between two drawings of a bar
 _SOON = 1.0  # seconds of waiting that nobody needs to be told of
 
 
@@ -121,6 +125,8 @@ class Progress:
         self._doing = doing
 
     def __enter__(self) -> Callable[[], None]:
+        if self._total > _MANY:
+            collect_garbage()
         status = self._status
         if status is None:
             return lambda: None
@@ -138,7 +144,9 @@ class Status:
     It is drawn when there is something on it, by whichever thread knows, and goes when there is not.
     """
 
-    __slots__ = ("_colored", "_doing", "_done", "_held", "_live", "_lock", "_ticking", "_total", "_waiting")
+    __slots__ = (
+        "_colored", "_doing", "_done", "_drawn", "_held", "_live", "_lock", "_ticking", "_total", "_waiting",
+    )  # fmt: skip
 
     def __init__(self, colored: bool) -> None:
         from _thread import RLock
@@ -148,6 +156,7 @@ class Status:
         self._live: Live | None = None
         self._held = False
         self._total = self._done = 0
+        self._drawn = 0.0
         self._doing = ""
         self._waiting: dict[object, tuple[float, str]] = {}
         self._ticking = False
@@ -160,7 +169,10 @@ class Status:
         """One more is done."""
         with self._lock:
             self._done += 1
-            self._draw()
+            now = time.monotonic()
+            if now - self._drawn > _OFTEN or self._done == self._total:
+                self._drawn = now
+                self._draw()
 
     def end(self) -> None:
         """Take the bar away."""
@@ -272,6 +284,46 @@ class Status:
         line.add_column(no_wrap=True, overflow="ellipsis")
         line.add_row(*parts, Text(self._slow()))
         return line
+
+
+def _width() -> int:
+    """How wide the terminal of stderr is, 0 where there is none."""
+    if not is_terminal(2):
+        return 0
+    try:
+        return os.get_terminal_size(2).columns
+    except OSError:
+        return 0
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """A message's line in lines that fit, broken between words; a word that is longer stays whole."""
+    if width < _NARROW or len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    lines: list[str] = []
+    while len(line) > width:
+        at = line.rfind(" ", len(indent), width + 1)
+        at = at if at > 0 else line.find(" ", width)
+        if at < 0:
+            break
+        lines.append(line[:at].rstrip(" "))
+        line = indent + line[at:].lstrip(" ")
+    return [*lines, line] if line.strip() else lines
+
+
+def collect_garbage() -> None:
+    """Collect garbage from here on, for work that goes on and on.
+
+    `encconf.cli.run` switches that off, which a command that ends in a moment does not need.  libyaml's
+    parser is in a cycle with its loader, some 150 kB for each text.
+    """
+    import gc
+
+    if not gc.isenabled():
+        gc.freeze()
+        gc.set_threshold(5_000)
+        gc.enable()
 
 
 def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -> bool:

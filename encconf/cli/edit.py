@@ -15,6 +15,7 @@ import time
 from encconf import api, fileio, formats
 from encconf.admission import rule_of
 from encconf.cli import files
+from encconf.cli.console import counted
 from encconf.cli.editor import editor_command, run_editor
 from encconf.document import splice
 from encconf.errors import (
@@ -23,17 +24,22 @@ from encconf.errors import (
     EncconfError,
     MissingFileError,
     NotModifiedError,
+    PlainValueError,
     UnmergedError,
 )
+from encconf.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from encconf.changes import Check
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.config import Rule
     from encconf.git.merge import Conflict
     from encconf.metadata import Metadata
+    from encconf.path import Path
 
 _YAML_EXAMPLE = """\
 # This file is encrypted when you leave the editor.
@@ -99,6 +105,9 @@ def edit(
     **keys_and_selection: Value,
 ) -> None:
     """Edit one encrypted file; make it from an example where there is none."""
+    if file in files.STDIN:
+        _edit_stdin(console, input_type, ignore_mac=ignore_mac)
+        return
     path = fileio.resolve(file)
     try:
         enc: str | None = fileio.read_text(path)
@@ -111,8 +120,12 @@ def edit(
         rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
         session = Session(console, file, path, format, example(format), rule=rule)
     else:
+        plain: list[Path] = []
         try:
-            found = _open(console, enc, path, format, ignore_mac=ignore_mac, config=config)
+            try:
+                found = _open(console, enc, path, format, ignore_mac=ignore_mac, config=config)
+            except PlainValueError:
+                found, plain = _open_plain(console, file, enc, format, ignore_mac=ignore_mac)
         except EncconfError as error:
             raise error.about(file) from None
         if isinstance(found, str):
@@ -124,7 +137,7 @@ def edit(
         if isinstance(found, api.Opened):
             session = Session.of(console, file, path, found)
             metadata = found.metadata
-            session.unfinished = metadata.unmerged is not None
+            session.unfinished = metadata.unmerged is not None or bool(plain)
         else:
             session = Resolution(console, file, path, found, enc)
             metadata = found.opened.metadata
@@ -164,6 +177,27 @@ def _open(
             rule=lambda: files.known_rule(console, path, config),
             notify=console.warn,
         )
+
+
+def _open_plain(
+    console: Console, file: str, enc: str, format: str, *, ignore_mac: bool
+) -> tuple[api.Opened, list[Path]]:
+    """Open a file that has values in plaintext, and say which: they are encrypted when it is saved."""
+    from encconf.audit.findings import listed
+    from encconf.changes import open_with_plain_values
+
+    opened, paths = open_with_plain_values(
+        enc,
+        format=format,
+        credentials=files.credentials(console),
+        ignore_mac=ignore_mac,
+        notify=console.warn,
+    )
+    console.warn(
+        f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(list(map(spell, paths)), 20)}",
+        hint="they are encrypted when you save; whoever saw the file knows them: change them at their source",
+    )
+    return opened, paths
 
 
 def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: str) -> None:
@@ -225,7 +259,7 @@ class Session:
         self.plain = plain
 
     @classmethod
-    def of(cls, console: Console, file: str, path: str, old: api.Opened, *, layout: bool = True) -> Session:
+    def of(cls, console: Console, file: str, path: str, old: api.Opened, *, layout: bool = True) -> Self:
         """A session with the plain text of an opened file."""
         document = old.document
         plain = api.plain_text(old, layout=layout)
@@ -367,6 +401,57 @@ class Session:
             return self.console.ask(question)
         except EOFError:
             return "q"
+
+
+def _edit_stdin(console: Console, input_type: str | None, *, ignore_mac: bool) -> None:
+    """Edit what comes from stdin, and print the result, also where nothing was changed."""
+    text = fileio.read_stdin()
+    format = files.format_of(text, files.STDIN_NAME, input_type)
+    opened = api.open_text(
+        text,
+        format=format,
+        credentials=files.credentials(console),
+        ignore_mac=ignore_mac,
+        notify=console.warn,
+    )
+    session = Stream.of(console, f"stdin.{format}", "", opened)
+    if ignore_mac:
+        session.rule = rule_of(opened.metadata)
+    session.unfinished = True
+    with _Terminal():
+        session.run()
+    console.data(session.result)
+
+
+class Stream(Session):
+    """A text from stdin, whose result goes to stdout."""
+
+    __slots__ = ("result",)
+
+    def _write(self, edited: str) -> None:
+        self.result = self.encrypted(edited)
+
+
+class _Terminal:
+    """Inside it, stdin and stdout are the terminal, for the editor; stderr where there is no terminal."""
+
+    __slots__ = ("_stdout",)
+
+    def __enter__(self) -> None:
+        self._stdout = os.dup(1)
+        try:
+            terminal = os.open("/dev/tty", os.O_RDWR)
+        except OSError:
+            terminal = os.open(os.devnull, os.O_RDWR)
+            os.dup2(2, 1)
+        else:
+            os.dup2(terminal, 1)
+        os.dup2(terminal, 0)
+        os.close(terminal)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._stdout, 1)
+        os.close(self._stdout)
 
 
 class Resolution(Session):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 from encconf import api, fileio
 from encconf.cli import files
 from encconf.cli.rule import find_rule
@@ -85,8 +88,20 @@ def encrypt(
         fileio.write_atomic(path, enc, replacing=replacing)
         console.note(f"wrote {target}")
         _warn_of_format(console, enc, target, written)
+    if target is not None and output is None and not in_place and _is_redirected():
+        console.hint(
+            f"nothing was printed to stdout, as sops would: encconf encrypt -o - {source.label} does"
+        )
     if file is not None and source.path is not None and not in_place:
         files.warn_if_exposed(console, file)
+
+
+def _is_redirected() -> bool:
+    """Whether stdout is a file: then somebody expects something in it."""
+    try:
+        return stat.S_ISREG(os.fstat(1).st_mode)
+    except OSError:
+        return False
 
 
 def _target(source: files.Source, file: str | None, output: str | None, *, in_place: bool) -> str | None:

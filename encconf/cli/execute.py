@@ -54,7 +54,7 @@ def execute(
     hidden = () if keep_keys else (*KEY_VARIABLES, *_named_keys(console))
     before = {name: value for name, value in console.environ.items() if name not in hidden}
     environ = {} if pristine else dict(before)
-    for name, (text, source) in found.items():
+    for name, (text, source, _) in found.items():
         there = name in environ and not override
         if print_sources:
             console.note(f"{name}: {'the environment' if there else source}")

@@ -57,9 +57,9 @@ def export(
         _write(console, _k8s_binary(console, sources[0], name), output)
         return
     found = flat.values(console, sources, flat.Naming(**naming), input_type=input_type, resolve=resolve)
-    texts = {each: text for each, (text, _) in found.items()}
+    texts = {each: value.text for each, value in found.items()}
     if format == "github":
-        _github(console, texts)
+        _github(console, texts, [each for each, value in found.items() if value.secret])
     elif format == "systemd-creds":
         _systemd_creds(console, texts, output, with_key or "auto")
     elif format == "k8s":
@@ -87,14 +87,15 @@ def _write(console: Console, text: str, output: str | None) -> None:
     files.warn_if_exposed(console, output)
 
 
-def _github(console: Console, texts: Mapping[str, str]) -> None:
-    """Mask every value in the log of a GitHub workflow, then set it for the steps that follow."""
-    from encconf.export import github
+def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> None:
+    """Mask encrypted values in the log of a GitHub workflow, then set all values for later steps."""
+    from encconf.export import github, is_masked
 
     path = console.environ.get("GITHUB_ENV")
     if not path:
         raise UsageError("GITHUB_ENV is not set: this is no step of a GitHub workflow")
-    masks, lines = github(texts, {name: f"encconf_{os.urandom(12).hex()}" for name in texts})
+    ends = {name: f"encconf_{os.urandom(12).hex()}" for name in texts}
+    masks, lines = github(texts, ends, secret)
     console.data(masks)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -105,6 +106,8 @@ def _github(console: Console, texts: Mapping[str, str]) -> None:
     except OSError as error:
         raise UsageError(f"GITHUB_ENV cannot be written: {error.strerror}") from None
     console.note(f"set {len(texts)} variables for the steps that follow")
+    if short := [name for name in secret if texts[name] and not is_masked(texts[name])]:
+        console.note(f"not masked in the log, since so short a text is everywhere in it: {', '.join(short)}")
 
 
 def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | None, key: str) -> None:

@@ -315,7 +315,9 @@ def refuse_clear(
         rule = known_rule(console, file, config)
         if rule is None:
             return
-        paths = left_in_clear(before, after, format=format, file=selection, rule=rule.selection)
+        paths = left_in_clear(
+            before, after, format=format, file=selection, rule=rule.selection_for(selection)
+        )
         if not paths:
             return
         named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")

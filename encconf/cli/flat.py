@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from encconf import api, changes, emit, formats
 from encconf.cli import files
@@ -73,6 +74,14 @@ class Naming:
         return f"_{name}" if name[:1].isdigit() else name
 
 
+class Value(NamedTuple):
+    """A value as text, the file that it is from, and whether it is encrypted there."""
+
+    text: str
+    file: str
+    secret: bool
+
+
 def values(
     console: Console,
     sources: Iterable[files.Source],
@@ -80,15 +89,16 @@ def values(
     *,
     input_type: str | None,
     resolve: bool = False,
-) -> dict[str, tuple[str, str]]:
-    """By name, the text and the file it is from; later files override earlier ones.
+) -> dict[str, Value]:
+    """By name, the values of files; later files override earlier ones.
 
     With ``resolve``, references are replaced by what they stand for (`encconf.references`).  Raises
     EmitError also for what cannot be a text in an environment.
     """
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, Value] = {}
     credentials = files.credentials(console)
     opened_files: list[tuple[str, api.Opened]] = []
+    fetched: set[int] = set()  # the leaves that were references, by id
     for source in sources:
         format = source.format(input_type)
         try:
@@ -101,13 +111,14 @@ def values(
         for (_, opened), own_texts in zip(opened_files, texts, strict=True):
             for index, text in own_texts.items():
                 opened.document.leaves[index].data = text.encode()
+                fetched.add(id(opened.document.leaves[index]))
     for label, opened in opened_files:
         try:
             for name, (place, leaf) in naming.leaves(opened.document).items():
                 text = text_of(leaf.type, leaf.data)
                 if "\0" in text:
                     raise EmitError(f"{spell(place)} holds a NUL, which no environment can")
-                found[name] = text, label
+                found[name] = Value(text, label, leaf.sealed is not None or id(leaf) in fetched)
         except EncconfError as error:
             raise error.about(label) from None
     return found

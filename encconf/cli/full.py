@@ -75,7 +75,9 @@ def completion_script(shell: str) -> str | None:
     kind = get_completion_class(shell)
     if kind is None:
         return None
-    return ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
+    script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
+    # click's script for fish would cut a description off at its first comma.
+    return script.replace('string split ","', 'string split --max 1 ","')
 
 
 def _settings() -> dict[str, object]:

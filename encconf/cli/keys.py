@@ -6,9 +6,11 @@ import os
 
 from encconf import changes
 from encconf.cli import files, targets
+from encconf.cli.console import counted
 from encconf.cli.round import Round
 from encconf.cli.rule import named_keys
 from encconf.errors import MissingFileError, UsageError
+from encconf.plan import Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ def updatekeys(
     json: bool,
     checklist: str | None,
     selection: bool,
+    allow_plaintext: bool,
     keep_data_key: bool,
     input_type: str | None,
     config: str | None,
@@ -110,19 +113,64 @@ def updatekeys(
         if change.source.path is None:
             raise UsageError("updatekeys needs a file, not stdin")
         rule = work.rule(change)
+        own = files.metadata(change.source.text, change.format).selection
+        by_rule = rule.selection_for(own)
         wanted = changes.plan(
             change.source.text,
             rule.groups,
             rule.threshold,
             format=change.format,
-            selection=rule.selection if selection else None,
+            selection=by_rule if selection else None,
+            allow_plaintext=allow_plaintext,
         )
-        if not selection and wanted.metadata.selection != rule.selection:
-            change.warn(
-                f"{change.file} is encrypted by another selection of values than {rule.name} says",
-                hint=f"encconf updatekeys --selection {change.file} makes it follow the rule",
-            )
+        if not selection and change.format != "binary" and own != by_rule:
+            _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
         return wanted
+
+    work.run(paths, plan)
+
+
+def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
+    """Say that the rule would encrypt more of a file than the file's own selection does."""
+    if not found.sealed and not found.stronger:
+        return
+    what = f"{counted(len(found.sealed), 'value')} more" if found.sealed else "the MAC over all values"
+    hint = f"encconf updatekeys --selection {files.quoted(change.file)} makes it follow the rule"
+    if found.exposed or found.comments:
+        hint = "it would also put encrypted values into plaintext: encconf check says what to change"
+    change.warn(f"{change.file} selects values in another way than {rule}, which encrypts {what}", hint=hint)
+
+
+def add_keys(
+    console: Console,
+    *,
+    file: list[str],
+    recursive: bool,
+    changed: bool,
+    dry_run: bool,
+    fail_fast: bool,
+    json: bool,
+    input_type: str | None,
+    config: str | None,
+    **options: Value,
+) -> None:
+    """Add master keys to the first group of files; their ciphertexts stay."""
+    add = named_keys(options)
+    if not add:
+        raise UsageError("no key was named", hint="name one: --age age1…")
+    paths = targets.files(console, file, recursive=recursive, changed=changed)
+    work = Round(
+        console,
+        "keys add",
+        input_type=input_type,
+        config=config,
+        dry_run=dry_run,
+        fail_fast=fail_fast,
+        json=json,
+    )
+
+    def plan(change: Change) -> Plan:
+        return changes.plan_addition(change.source.text, add, format=change.format)
 
     work.run(paths, plan)
 

@@ -28,7 +28,9 @@ def keyservice(
 
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong is said here
     from encconf import keyservice
+    from encconf.cli.console import collect_garbage
 
+    collect_garbage()
     network = network or "tcp"
     if address is None and network == "unix":
         raise UsageError("which socket?", hint="--network unix --address $XDG_RUNTIME_DIR/encconf.sock")

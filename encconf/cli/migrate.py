@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.config import Rule
+    from encconf.migration import plain
     from encconf.migration.dialects import Reading
     from encconf.migration.history import Past
     from encconf.migration.ways import Found
@@ -54,6 +55,7 @@ def import_(
     output: str | None,
     dialect: str | None,
     literal: bool,
+    cast: bool,
     delete: bool,
     force: bool,
     dry_run: bool,
@@ -68,13 +70,18 @@ def import_(
     path, text = _plain_file(file, delete)
     dialect = dialect or dialects.guess(os.path.abspath(file))
     reading = dialects.read(text, dialect)
-    values = _values(file, reading, literal)
+    texts = _values(file, reading, literal)
     _refuse_cut_keys(file, text, reading)
     _warn_of_reading(console, file, text, reading)
     target = output or _default_target(file)
     if target in files.STDOUT:
         raise UsageError("an encrypted file is made, which has a name", hint="-o FILE")
     format = files.format_by_name(target, None)
+    if cast and format == "dotenv":
+        raise UsageError("dotenv has no booleans and numbers", hint="-o NAME.enc.yaml has")
+    values: Mapping[str, plain.Value] = plain.cast(texts) if cast else texts
+    if not cast and format != "dotenv":
+        _warn_of_words(console, texts)
     body = plain.render(reading, values, format)
     rule = find_rule(console, target, also=[file], config=config, **keys_and_selection)
     clear = _left_in_clear(body, format, rule)
@@ -95,7 +102,7 @@ def import_(
         "names": list(values),
         "in_clear": clear,
         "lost_lines": reading.lost,
-        "git": _history(console, file, values, dialect, state),
+        "git": _history(console, file, texts, dialect, state),
         "next": _next(target, list(values)),
     }
     if json:
@@ -158,6 +165,16 @@ def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
             ).about(file)
 
 
+def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
+    """Say which values are texts that read like booleans: in most languages every text is true."""
+    words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
+    if words:
+        console.warn(
+            f"{_some(words)}: kept as text, and the text 'False' is true in Python",
+            hint="--cast makes booleans and whole numbers of such values",
+        )
+
+
 def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:
     from encconf.migration import dialects
 
@@ -211,7 +228,7 @@ def _write(
     console: Console,
     target: str,
     plain: str,
-    values: Mapping[str, str],
+    values: Mapping[str, plain.Value],
     format: str,
     rule: Rule,
     *,
@@ -254,7 +271,9 @@ def _there(path: str) -> str | None:
         return None
 
 
-def _differing(console: Console, text: str, values: Mapping[str, str], format: str, force: bool) -> list[str]:
+def _differing(
+    console: Console, text: str, values: Mapping[str, plain.Value], format: str, force: bool
+) -> list[str]:
     """The names that have another value in an encrypted text, or none."""
     try:
         found = api.loads(text, format=format, credentials=files.credentials(console))
@@ -275,7 +294,7 @@ def _is_encrypted(text: str, format: str) -> bool:
     return True
 
 
-def _compare(console: Console, target: str, values: Mapping[str, str], format: str) -> None:
+def _compare(console: Console, target: str, values: Mapping[str, plain.Value], format: str) -> None:
     """Open what is on disk.  Raises OutputError if it is not what was meant, and what opening raises."""
     try:
         text = fileio.read_text(fileio.resolve(target))
@@ -293,7 +312,7 @@ def _delete(
     text: str,
     reading: Reading,
     target: str,
-    values: Mapping[str, str],
+    values: Mapping[str, plain.Value],
     format: str,
 ) -> None:
     """Remove the old file, once the new one has opened and holds all that is in it."""

@@ -16,6 +16,7 @@ from encconf.errors import (
     NoConfigError,
     PublishError,
     UsageError,
+    exit_code_of,
 )
 
 TYPE_CHECKING = False
@@ -90,7 +91,7 @@ def publish(
                 step()
         if failed:
             last = EncconfError(f"{len(failed)} of {len(jobs)} files were not published")
-            codes = {error.exit_code for error in failed}
+            codes = {exit_code_of(error) for error in failed}
             last.exit_code = codes.pop() if len(codes) == 1 else 1
             raise last
     finally:

@@ -16,7 +16,15 @@ from encconf import changes, fileio
 from encconf.admission import in_full
 from encconf.cli import checklist, files
 from encconf.cli.console import counted, one_line
-from encconf.errors import ChangedError, ConflictError, EncconfError, NoConfigError, StrangerError, UsageError
+from encconf.errors import (
+    ChangedError,
+    ConflictError,
+    EncconfError,
+    NoConfigError,
+    StrangerError,
+    UsageError,
+    exit_code_of,
+)
 from encconf.many import side_by_side
 from encconf.path import spell
 
@@ -33,6 +41,9 @@ if TYPE_CHECKING:
 
     Planner = Callable[["Change"], Plan]
     Row = dict[str, object]
+
+
+_ALIKE = 3  # so many short errors for the same reason are said in full
 
 
 class Change:
@@ -59,10 +70,12 @@ class Change:
 class Round:
     """How a command goes through its files, and what came of each.
 
+    What is kept of a file is its name and what came of it; files that are alike share the rest.
+
     ``command`` are its words.  ``output`` is where a result goes that does not replace its file;
     ``rotate`` and ``ignore_mac`` are as for `encconf.changes.carry_out`.  With ``asks``, somebody has to
-    agree to the plan.  ``checklist`` is a file that gets what those could read who go, before anything is
-    changed: whatever happens then, nothing of it is forgotten.  ``resume`` is the option by which a
+    agree to the plan.  ``checklist`` is a file that gets what those could read who go, before the first
+    file is written: whatever happens then, nothing of it is forgotten.  ``resume`` is the option by which a
     round over the same files begins with a later one; without it, one that begins anew does only what
     is left.
     """
@@ -107,10 +120,16 @@ class Round:
         self._said: set[str] = set()
         self._alone = True
         self._left: list[str] = []
-        self._failed: list[tuple[str, EncconfError]] = []
-        self._rows: list[Row] = []
+        self._failed: list[str] = []
+        self._said_alike: set[str] = set()  # the files whose error was said in full
+        self._error: EncconfError | None = None  # the first
+        self._codes: set[int] = set()
+        self._causes: dict[tuple[str, str], list[str]] = {}  # the files that failed alike
+        self._states: dict[str, str] = {}
+        self._rows: list[Row] = []  # for --json alone
         self._plans: dict[tuple[str, ...], list[str]] = {}
-        self._seen: dict[str, list[tuple[str, list[str]]]] = {}
+        self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # who, paths, files
+        self._items: list[tuple[int, str]] = []  # for the checklist
 
     def rule(self, change: Change) -> Rule:
         """The rule of a file; raises as `encconf.config.find_rule`."""
@@ -152,6 +171,8 @@ class Round:
             self._say_left("interrupted", len(paths))
             raise
         finally:
+            if not self._alone:
+                self._say_alike()
             self._report(to_stdout)
         if self._failed:
             raise self._failure(len(paths))
@@ -161,7 +182,7 @@ class Round:
         change.plan = planner(change)
         return change
 
-    def _go(self, planner: Planner, agreed: dict[str, list[str]] | None) -> None:
+    def _go(self, planner: Planner, agreed: dict[str, bytes] | None) -> None:
         def work(file: str) -> Change:
             change = self._plan(file, planner)
             if agreed is not None and self._meant(change.plan) != agreed[file]:
@@ -207,7 +228,7 @@ class Round:
         if not wanted.changes:
             if not (self.dry_run and self.json):
                 self.console.note(f"{one_line(file)} is up to date")
-            self._rows.append(self._row(change, "unchanged"))
+            self._record(change, "unchanged")
             return
         if self.dry_run:
             self._plans.setdefault(tuple(self._lines(wanted)), []).append(file)
@@ -215,6 +236,7 @@ class Round:
             if self._alone and self.command == "updatekeys" and not self.asks:
                 self._show(one_line(file), self._lines(wanted))
             assert change.enc is not None
+            self._write_checklist()
             try:
                 written = files.write(
                     self.console, change.enc, change.source, in_place=self.output is None, output=self.output
@@ -224,7 +246,7 @@ class Round:
                 return
             if written is not None:
                 self.console.note(f"wrote {one_line(written)}{self._brief(wanted)}")
-        self._rows.append(self._row(change, "would-change" if self.dry_run else "changed"))
+        self._record(change, "would-change" if self.dry_run else "changed")
 
     def _fail(self, file: str, error: EncconfError) -> None:
         if error.file == os.path.realpath(file):
@@ -238,30 +260,44 @@ class Round:
             for key in error.strangers:
                 error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
             row["strangers"] = [self._key(key) for key in error.strangers]
-        if not self._alone and str(error) not in self._said:  # a mistake in .sops.yaml is every file's
+        alike = self._causes.setdefault((error.slug, error.message), [])
+        # A missing key, or a mistake in .sops.yaml, is every file's.
+        if not self._alone and len(alike) < (1 if "\n" in error.message else _ALIKE):
             self.console.error(error)
-        self._said.add(str(error))
-        self._failed.append((file, error))
-        self._rows.append({**row, "error": _error(error)})
+            self._said_alike.add(file)
+        alike.append(file)
+        self._failed.append(file)
+        self._error = self._error or error
+        self._codes.add(exit_code_of(error))
+        self._states[file] = "failed"
+        if self.json:
+            self._rows.append({**row, "error": _error(error)})
+
+    def _say_alike(self) -> None:
+        """Which other files failed for the reasons that were said."""
+        for files_alike in self._causes.values():
+            others = [one_line(file) for file in files_alike if file not in self._said_alike]
+            if others:
+                more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+                count = counted(len(others), "other file")
+                self.console.note(f"the same for {count}: {', '.join(others[:3])}{more}")
 
     def _failure(self, total: int) -> EncconfError:
-        if self._alone:
-            return self._failed[0][1]
-        names = [one_line(file) for file, _ in self._failed]
+        if self._alone and self._error is not None:
+            return self._error
+        names = [one_line(file) for file in self._failed]
         named = ", ".join(names[:10]) + (" and others" if len(names) > 10 else "")
         last = EncconfError(f"{len(names)} of {total} files failed: {named}")
-        codes = {error.exit_code for _, error in self._failed}
-        last.exit_code = codes.pop() if len(codes) == 1 else 1
+        last.exit_code = self._codes.pop() if len(self._codes) == 1 else 1
         return last
 
     # --- before anything is changed ----------------------------------------------------------
 
-    def _prepare(self, paths: Sequence[str], planner: Planner) -> dict[str, list[str]]:
-        """Make all plans, have them agreed to, and write the checklist; what is to happen to which file."""
+    def _prepare(self, paths: Sequence[str], planner: Planner) -> dict[str, bytes]:
+        """Make all plans, and have them agreed to; what is to happen to which file."""
         rows: dict[str, Row] = {}
         plans: dict[tuple[str, ...], list[str]] = {}
-        agreed: dict[str, list[str]] = {}
-        seen: list[str] = []
+        agreed: dict[str, bytes] = {}
         with (
             self.console.progress(len(paths), "planning") as step,
             closing(side_by_side(lambda file: self._plan(file, planner), paths)) as results,
@@ -276,28 +312,31 @@ class Round:
                 self._tell(change)
                 if not change.plan.changes:
                     self.console.note(f"{one_line(file)} is up to date")
-                    self._rows.append(self._row(change, "unchanged"))
+                    self._record(change, "unchanged")
                     continue
                 agreed[file] = self._meant(change.plan)
-                rows[file] = self._row(change, "left")
+                if self.json:
+                    rows[file] = self._row(change, "left")
                 plans.setdefault(tuple(self._lines(change.plan)), []).append(file)
-                seen += self._items(change)
-        if not (self._failed and self.fail_fast):
-            if self.asks and agreed and not self._agreed(plans):
-                for file, row in rows.items():
-                    self.console.note(f"{one_line(file)} was left as it is")
-                    self._rows.append(row)
-                agreed = {}
-            if self.checklist is not None and agreed:
-                self._write_checklist(self.checklist, seen)
-        settled = {row["file"] for row in self._rows}
-        self._left = [file for file in paths if file not in settled]
+                if self.checklist is not None:
+                    self._items += self._checklist_items(change)
+        stops = self._failed and self.fail_fast
+        if agreed and self.asks and not stops and not self._agreed(plans):
+            for file in agreed:
+                self.console.note(f"{one_line(file)} was left as it is")
+                self._states[file] = "left"
+            self._rows += rows.values()
+            agreed = {}
+        self._left = [file for file in paths if file not in self._states]
         return agreed
 
-    def _meant(self, wanted: Plan) -> list[str]:
-        """All that was said of a plan."""
+    def _meant(self, wanted: Plan) -> bytes:
+        """All that was said of a plan, as a hash."""
+        from hashlib import sha256
+
         seen = wanted.seen()
-        return [*_lines(wanted, rotate=self.rotate), *(map(spell, seen.paths) if seen else ())]
+        said = [*_lines(wanted, rotate=self.rotate), *(map(spell, seen.paths) if seen else ())]
+        return sha256("\0".join(said).encode("utf-8", "surrogatepass")).digest()
 
     def _agreed(self, plans: dict[tuple[str, ...], list[str]]) -> bool:
         """Whether somebody says yes."""
@@ -312,17 +351,24 @@ class Round:
         except EOFError:
             return False
 
-    def _items(self, change: Change) -> list[str]:
-        """What the checklist says of a file."""
+    def _checklist_items(self, change: Change) -> list[tuple[int, str]]:
+        """What the checklist says of a file, with ranks."""
         seen = change.plan.seen()
         if seen is None:
             return []
         who, file = self._who(change.plan, seen), one_line(change.file)
-        return [checklist.item(who, file, one_line(spell(path))) for path in seen.paths]
+        items = [checklist.item(who, file, one_line(spell(path))) for path in seen.paths]
+        return list(zip(seen.ranks, items, strict=True))
 
-    def _write_checklist(self, path: str, items: list[str]) -> None:
+    def _write_checklist(self) -> None:
+        """Write the checklist, secrets first, before the first file is written."""
+        path, self.checklist = self.checklist, None
+        if path is None:
+            return
+        items = [item for _, item in sorted(self._items, key=lambda item: item[0])]
+        self._items.clear()
         if not items:
-            self.console.note(f"nobody goes: there is nothing for {one_line(path)}")
+            self.console.note(f"no recipient is removed: there is nothing for {one_line(path)}")
             return
         added = checklist.write(path, items)
         values = f"{counted(len(items), 'value')} to change"
@@ -346,7 +392,7 @@ class Round:
         """Where it all ended, and how to go on."""
         if self._alone or self.dry_run:
             return
-        done = sum(row["status"] in ("changed", "unchanged") for row in self._rows)
+        done = sum(status in ("changed", "unchanged") for status in self._states.values())
         failed = f", {len(self._failed)} failed" if self._failed else ""
         self.console.warn(f"{why}: {done} of {total} files are done{failed}; the others are as they were")
         if self._left:
@@ -397,6 +443,16 @@ class Round:
 
     # --- the report ----------------------------------------------------------------------------
 
+    def _record(self, change: Change, status: str) -> None:
+        """Keep what came of a file."""
+        self._states[change.file] = status
+        seen = change.plan.seen() if change.plan.changes else None
+        if seen is not None:
+            paths = tuple(spell(path) for path in seen.paths)
+            self._seen.setdefault(self._who(change.plan, seen), {}).setdefault(paths, []).append(change.file)
+        if self.json:
+            self._rows.append(self._row(change, status))
+
     def _row(self, change: Change, status: str) -> Row:
         wanted = change.plan
         row: Row = {**_EMPTY, "file": change.file, "status": status}
@@ -415,10 +471,7 @@ class Round:
             }
         seen = wanted.seen()
         if seen is not None:
-            paths = [spell(path) for path in seen.paths]
-            row["seen"] = {"values": paths, "alone": seen.alone}
-            if status != "left":
-                self._seen.setdefault(self._who(wanted, seen), []).append((change.file, paths))
+            row["seen"] = {"values": [spell(path) for path in seen.paths], "alone": seen.alone}
         return row
 
     def _who(self, wanted: Plan, seen: Seen) -> str:
@@ -434,8 +487,7 @@ class Round:
         if self.json:
             from json import dumps
 
-            counts = [row["status"] for row in self._rows]
-            reached = {row["file"] for row in self._rows}
+            counts = list(self._states.values())
             report: Row = {
                 "command": self.command,
                 "dry_run": self.dry_run,
@@ -443,7 +495,7 @@ class Round:
                 "changed": counts.count("would-change" if self.dry_run else "changed"),
                 "unchanged": counts.count("unchanged"),
                 "failed": counts.count("failed"),
-                "not_reached": [file for file in self._left if file not in reached],
+                "not_reached": [file for file in self._left if file not in self._states],
             }
             self.console.data(dumps(report, indent=2) + "\n")
         else:
@@ -482,12 +534,12 @@ def _plan_text(plans: dict[tuple[str, ...], list[str]]) -> str:
     return "\n".join(blocks)
 
 
-def _seen_text(seen: dict[str, list[tuple[str, list[str]]]]) -> str:
+def _seen_text(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
     blocks = []
     for who, places in seen.items():
         said = [f"{who} could read these values. Change them where they come from:"]
-        for file, paths in places:
-            said += [one_line(file), *(f"  {one_line(path)}" for path in paths)]
+        for paths, names in places.items():
+            said += [*map(one_line, names), *(f"  {one_line(path)}" for path in paths)]
         blocks.append("\n".join(said) + "\n")
     return "\n".join(blocks)
 

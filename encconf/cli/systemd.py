@@ -33,6 +33,7 @@ def serve(
     import signal
     from contextlib import nullcontext
 
+    from encconf.cli.console import collect_garbage
     from encconf.credentials import Credentials
     from encconf.systemd import server
     from encconf.systemd.values import Values
@@ -48,6 +49,7 @@ def serve(
             "no rule says which unit may have which value, so that nobody would get any",
             hint="--allow app.service:db_password=database.password",
         )
+    collect_garbage()
     server.stay_in_memory()
     values = Values(
         file,

@@ -294,7 +294,8 @@ COMMANDS: Final = (
         "Edit a file decrypted.",
         details="Opens the plain text in $SOPS_EDITOR, $EDITOR, vim, nano or vi; afterwards only changed "
         "lines differ. A FILE that does not exist is made from an example, for the keys that .sops.yaml or "
-        "the options name. Exit code 200: nothing was changed.",
+        "the options name. With -, stdin is edited and the result printed. Exit code 200: nothing was "
+        "changed.",
         arguments=(Argument("file"),),
         options=(IGNORE_MAC, IN_CLEAR, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG, COLOR),
         examples=("encconf edit secrets.enc.yaml", "EDITOR='code --wait' encconf edit secrets.enc.yaml"),
@@ -436,6 +437,12 @@ COMMANDS: Final = (
             CHECKLIST,
             FAIL_FAST,
             Option("--selection", "Encrypt the values that the rule selects now, too.", kind="flag"),
+            Option(
+                "--allow-plaintext",
+                "With --selection: write values in plaintext that the rule does not select, and that are "
+                "encrypted now.",
+                kind="flag",
+            ),
             Option("--keep-data-key", "Keep the data key although somebody goes, as sops does.", kind="flag"),
             INPUT_TYPE,
             *WHOSE_KEYS,
@@ -573,6 +580,27 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        "keys add",
+        "encconf.cli.keys:add_keys",
+        "Let more recipients open files.",
+        details="They are added to the first key group of each file, and get its data key: no value is "
+        "encrypted again, and .sops.yaml is not changed. rotate --add-age also renews every value.",
+        arguments=(Argument("file", required=False, many=True),),
+        options=(
+            RECURSIVE,
+            CHANGED,
+            DRY_RUN,
+            JSON,
+            FAIL_FAST,
+            *GROUP_KEYS,
+            INPUT_TYPE,
+            *WHOSE_KEYS,
+            CONFIG,
+            COLOR,
+        ),
+        examples=("encconf keys add --age age1… secrets.enc.yaml",),
+    ),
+    Command(
         "groups add",
         "encconf.cli.keys:regroup",
         "Add a key group to a file.",
@@ -657,7 +685,8 @@ COMMANDS: Final = (
         details="dotenv can be sourced by a shell and is read alike by python-dotenv, uv, node and "
         "systemd; shell and "
         "fish are commands for eval; json is a flat object; github sets variables for the next steps of a "
-        "workflow and masks them in its log; k8s is a Secret; env-file is for EnvironmentFile= of systemd, "
+        "workflow and masks the encrypted ones in its log; k8s is a Secret; env-file is for "
+        "EnvironmentFile= of systemd, "
         "and refuses what systemd would; systemd-creds prints the lines of a unit with each value encrypted "
         "for this machine, or with -o FOLDER puts them into files there. A file that is written has mode "
         "0600.",
@@ -871,6 +900,7 @@ COMMANDS: Final = (
                 choices=("dotenv", "systemd", "shell", "docker"),
             ),
             Option("--literal", "Keep ${NAME} and the like as they are written.", kind="flag"),
+            Option("--cast", "Make booleans and whole numbers of true, False, 5432.", kind="flag"),
             Option("--delete", "Delete FILE once the new one has been read back.", kind="flag"),
             Option("--force -f", "Replace a file that has other values.", kind="flag"),
             DRY_RUN,
@@ -997,7 +1027,8 @@ COMMANDS: Final = (
 
 GROUPS: Final = {
     "git": "Let git diff and merge encrypted files.",
-    "groups": "Let it take several people to open a file.",
+    "groups": "Require several people to open a file (key groups).",
+    "keys": "Let more recipients open files.",
     "systemd": "Hand values to systemd units.",
 }
 """First words that several commands share, and what they are about."""

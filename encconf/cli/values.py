@@ -90,6 +90,8 @@ def set_value(
     if value is not None and console.can_ask():
         console.hint("without a value on the command line, set asks for it, and no history keeps it")
     new: Plain = _from_json(given) if json else given
+    if path[:1] == "[" and len(given) > 1 and given[0] == given[-1] == '"' and not (json or string):
+        console.hint("the quotes are part of the value; --json takes values as sops does")
 
     def make(format: str) -> str:
         from encconf.cli.rule import find_rule

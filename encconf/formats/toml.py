@@ -539,13 +539,13 @@ class _Scanner:
         if word in ("true", "false"):
             return end, "bool", word.capitalize().encode()
         digits = word.replace("_", "")
+        integer: int | None = None
+        number = 0.0
         try:
             if digits[:2] in ("0x", "0o", "0b") or digits.lstrip("+-").isdigit():
                 integer = int(digits, 0)
-                if not -(1 << 63) <= integer < 1 << 63:
-                    raise _error(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
-                return end, "int", b"%d" % integer
-            number = float(digits)
+            else:
+                number = float(digits)
         except ValueError:
             hint = None
             if word.lower() in ("true", "false"):
@@ -553,6 +553,10 @@ class _Scanner:
             elif not re.match("[0-9+-]", word):
                 hint = "a string stands in quotes"
             raise _error(text, at, "this is no value of TOML", hint=hint) from None
+        if integer is not None:
+            if not -(1 << 63) <= integer < 1 << 63:
+                raise _error(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
+            return end, "int", b"%d" % integer
         if number - number != 0 and digits.lstrip("+-")[:1].isdigit():
             raise _error(text, at, "a number is too large for a float", hint="put it in quotes")
         return end, "float", _float(number)

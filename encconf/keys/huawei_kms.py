@@ -16,6 +16,7 @@ from encconf import fileio
 from encconf.credentials import printable
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.keys import member
+from encconf.servers import failed
 from encconf.servers.https import cause, missing, one_line, timeouts
 
 TYPE_CHECKING = False
@@ -128,10 +129,10 @@ class HuaweiKey:
             raise _refused(error) from None
         except (exceptions.SdkException, requests.RequestException) as error:
             if isinstance(error, requests.Timeout) or isinstance(error.__context__, requests.Timeout):
-                reason = f"did not answer within {credentials.call_limit:g} s"
+                word, told = "slow", f"did not answer within {credentials.call_limit:g} s"
             else:
-                reason = f"cannot be reached: {cause(error) or type(error).__name__}"
-            raise MasterKeyError(f"Huawei Cloud in {region} {reason}") from None
+                word, told = "unreachable", f"cannot be reached: {cause(error) or type(error).__name__}"
+            raise failed(word, f"Huawei Cloud in {region} {told}") from None
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             answer = None  # the SDK expects the API's JSON
         text = getattr(answer, wanted, None)
@@ -259,7 +260,8 @@ def _may_be_repeated(answer: object, error: Any) -> bool:
 
 def _refused(error: Any) -> MasterKeyError:
     """The service's own reason."""
-    reason = one_line(f"{error.error_code}: {error.error_msg}")
+    told = one_line(f"{error.error_code}: {error.error_msg}")
+    later = error.status_code == 429 or (error.status_code or 0) >= 500
     if error.status_code == 429:
-        reason = f"the service throttles: {reason}"
-    return MasterKeyError(f"Huawei Cloud: {reason}")
+        told = f"the service throttles: {told}"
+    return failed("unreachable" if later else "wrong", f"Huawei Cloud: {told}")

@@ -168,14 +168,16 @@ def _channel(target: str, credentials: Credentials) -> Any:
 def _explained(code: Any, details: str | None, credentials: Credentials) -> MasterKeyError:
     import grpc
 
+    from encconf.servers import failed
+
     said = " ".join(printable(details or code.name).split())[:_LONGEST_REASON]
     if code is grpc.StatusCode.NOT_FOUND:
         return NotMyKeyError(said)
     if code is grpc.StatusCode.UNAVAILABLE:
         reason = said.rpartition(": ")[2] or said
-        return MasterKeyError(f"cannot be reached: {reason[:1].lower()}{reason[1:]}", hint=_HINT)
+        return failed("unreachable", f"cannot be reached: {reason[:1].lower()}{reason[1:]}", hint=_HINT)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return MasterKeyError(f"did not answer within {credentials.timeout:g} s")
+        return failed("slow", f"did not answer within {credentials.timeout:g} s")
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return MasterKeyError("it is no key service, but another gRPC server")
     return MasterKeyError(said)
@@ -228,7 +230,9 @@ def _check_owner(path: str) -> None:
     try:
         owner = os.stat(path).st_uid
     except (OSError, ValueError):
-        raise MasterKeyError("cannot be reached: there is no such socket", hint=_HINT) from None
+        from encconf.servers import failed
+
+        raise failed("unreachable", "cannot be reached: there is no such socket", hint=_HINT) from None
     if hasattr(os, "geteuid") and owner not in (0, os.geteuid()):
         raise MasterKeyError("the socket belongs to another user", hint=_TRUST)
 

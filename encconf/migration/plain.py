@@ -5,12 +5,17 @@ What is written is read again, so that a value which a format cannot hold is fou
 
 from __future__ import annotations
 
+import re
+
 from encconf import emit, formats
 from encconf.errors import EmitError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
+
+    Value = str | bool | int
 
     from encconf.migration.dialects import Reading
 
@@ -18,7 +23,21 @@ FORMATS = ("yaml", "json", "toml", "dotenv")
 """The formats that hold names and values and nothing else; JSON loses the comments."""
 
 
-def render(reading: Reading, values: Mapping[str, str], format: str) -> str:
+SPELLED: Final = re.compile(r"(?i:true|false)|-?(?:0|[1-9][0-9]{0,17})")
+"""What `cast` makes a boolean or a whole number of."""
+
+
+def cast(values: Mapping[str, str]) -> dict[str, Value]:
+    """The values, with booleans and whole numbers in place of the texts that spell one."""
+    return {name: _cast(text) if SPELLED.fullmatch(text) else text for name, text in values.items()}
+
+
+def _cast(text: str) -> bool | int:
+    word = text.lower()
+    return word == "true" if word in ("true", "false") else int(text)
+
+
+def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
     """A text in a format that loads as ``values``, with the comments of ``reading``.
 
     Raises UsageError for a format that variables have no place in, EmitError for a value that it cannot hold.
@@ -32,10 +51,12 @@ def render(reading: Reading, values: Mapping[str, str], format: str) -> str:
         lines = []
         for name, value in values.items():
             lines += [f"#{comment}" for comment in before[name]]
-            lines.append(f"{name}={_word(value)}")
+            lines.append(f"{name}={_word(str(value))}")
         text = "".join(f"{line}\n" for line in [*lines, *(f"#{comment}" for comment in reading.trailing)])
     else:
-        tree = {name: emit.leaf_of("str", value.encode()) for name, value in values.items()}
+        tree = {
+            name: emit.leaf_of(type(value).__name__, str(value).encode()) for name, value in values.items()
+        }
         notes: dict[str | int | None, list[tuple[str, bool]]] = {
             name: [(comment, False) for comment in comments] for name, comments in before.items() if comments
         }
@@ -55,7 +76,7 @@ def _word(value: str) -> str:
     return f'"{"".join(signs.get(sign, sign) for sign in value)}"'
 
 
-def _check(text: str, values: Mapping[str, str], format: str) -> None:
+def _check(text: str, values: Mapping[str, Value], format: str) -> None:
     read = formats.module(format).load_plain(text)[0] if values else {}
     wrong = [name for name in {**values, **read} if read.get(name) != values.get(name)]
     if wrong:

@@ -53,6 +53,9 @@ _REASONS = {
 }
 
 
+NO_MOUNT = "no handler for route"
+
+
 def settings(credentials: Credentials) -> Mapping[str, str]:
     """The environment, with Vault's names for the variables that OpenBao calls BAO_."""
     environ = credentials.environ
@@ -288,6 +291,12 @@ def ask(
                 raise NotMyKeyError(
                     f"no Vault token, and {server} wants one\nlooked in: {who.places}"
                 ) from None
+            if needs and denied and _is_refused(server, credentials, who, namespace):
+                raise failed(
+                    "expired",
+                    "the Vault token is not valid, or not any more",
+                    hint="log in again: vault login",
+                ) from None
             raise
     login = credentials.client(("vault login", server, namespace, who.key), _Login)
     token, fresh = login.token(lambda: _log_in(adapter(""), who, server, credentials))
@@ -323,6 +332,14 @@ def valid(
         own = path.startswith("auth/") and isinstance(answer, dict) and answer.get("data")
         return own if isinstance(own, dict) else {}
     return None
+
+
+def _is_refused(server: str, credentials: Credentials, who: Identity, namespace: str | None) -> bool:
+    """Whether the server knows nothing of the token: then it is not the policy that is the matter."""
+    try:
+        return valid(server, credentials, who=who, namespace=namespace) is None
+    except MasterKeyError:
+        return False
 
 
 class _Login:
@@ -439,8 +456,16 @@ def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
         words = words.replace(secret, "…")
     told = one_line(words)
     hint = None
+    if NO_MOUNT in words:
+        # The server says so of any path that no mount has.
+        message = f"Vault: {told} (no secrets engine is mounted there)"
+        return failed("wrong", message, hint="vault secrets list shows the mounts; is VAULT_NAMESPACE right?")
+    if "is sealed" in words:
+        return failed("unreachable", f"Vault: {told}", hint="someone has to unseal it: vault operator unseal")
+    if kind == "VaultNotInitialized":
+        return failed("unreachable", f"Vault: {told}", hint="someone has to set it up: vault operator init")
     if kind == "Forbidden" and needs:
-        hint = f"the token must be valid, and its policy needs {needs}"
+        hint = f"the token's policy needs {needs}"
     elif kind == "RateLimitExceeded":
         told = f"the server throttles: {told}"
     return failed(_REASONS.get(kind, "unreachable"), f"Vault: {told}", hint=hint)

@@ -23,7 +23,7 @@ from _thread import allocate_lock
 
 from encconf.credentials import printable
 from encconf.errors import MasterKeyError, SourceError
-from encconf.servers import failed, vault
+from encconf.servers import vault
 from encconf.servers.https import origin
 from encconf.sources import Probe, Uri, there_already
 
@@ -128,12 +128,7 @@ class _Place:
     def ask(self, method: str, body: Any = None, needs: str = "read", **query: str) -> Any:
         """The answer to a request for the secret, None where there is none; raises MasterKeyError."""
         path = printable("/".join(self.parts))[:200]
-        try:
-            return self._ask(self.parts, method, body, f"{needs} on {path}", query)
-        except MasterKeyError as error:
-            if error.reason == "denied" and self._who.token:
-                self._check_token()
-            raise
+        return self._ask(self.parts, method, body, f"{needs} on {path}", query)
 
     def _ask(self, parts: list[str], method: str, body: Any, needs: str, query: dict[str, str]) -> Any:
         def call(adapter: Any) -> Any:
@@ -145,7 +140,7 @@ class _Place:
             try:
                 return adapter.request(method.lower(), url, **options)
             except InvalidPath as error:
-                if method != "GET":
+                if method != "GET" or vault.NO_MOUNT in str(error):
                     raise
                 # The answer about a deleted version is one of those.
                 return error.json if isinstance(error.json, dict) else {}
@@ -153,13 +148,6 @@ class _Place:
         return vault.ask(
             self._server, self._credentials, call, needs, who=self._who, namespace=self._namespace
         )
-
-    def _check_token(self) -> None:
-        """Raise if it is not the policy but the token that is the matter."""
-        if vault.valid(self._server, self._credentials, who=self._who, namespace=self._namespace) is None:
-            raise failed(
-                "expired", "the Vault token is not valid, or not any more", hint="log in again: vault login"
-            ) from None
 
     def _mount(self, parts: list[str]) -> tuple[list[str], int]:
         """The parts of the path that are the mount, and its version of KV."""

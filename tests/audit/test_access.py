@@ -346,6 +346,19 @@ class TestTerminal:
             "● can read it   ◐ holds a part: others are needed   ○ could read it once\n"
         )
 
+    def test_d6_many_files_with_the_same_readers_share_a_row(self, team: Team) -> None:
+        texts = {who: team.seal("x.yaml", list(who)).read_text() for who in (("alice",), ("alice", "bob"))}
+        team.write("x.yaml", "a: 1\n")
+        for number in range(30):
+            team.write(f"dev/{number}.yaml", texts["alice", "bob"])
+            team.write(f"prod/a/{number}.yaml", texts["alice",])
+        seen = self.seen(team, "--no-history")
+        assert "60 files, 2 people" in seen
+        assert "dev/ (30 files)" in seen
+        assert "prod/a/ (30 files)" in seen
+        assert seen.count(".yaml") == 0
+        assert len(team.project().run("access", "--no-history").out.splitlines()) == 60
+
     def test_many_people_have_numbers(self, team: Team) -> None:
         names = [f"somebody-{number}" for number in range(12)]
         team.config(*names)

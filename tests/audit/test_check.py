@@ -164,6 +164,10 @@ def same_rule(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal(DATABASE.replace("token:", "place:"), rule(selection=ONLY_PASSWORD)))
 
 
+def silent_rule(repo: Repo) -> None:
+    repo.write("a.enc.yaml", seal(DATABASE.replace("token:", "place:"), rule(selection=ONLY_PASSWORD)))
+
+
 def plain_comment(repo: Repo) -> None:
     sound(repo)
     repo.edit("a.enc.yaml", r"^db:", f"# {SECRET}\ndb:")
@@ -305,7 +309,7 @@ def copied(repo: Repo) -> None:
 
 
 def short(repo: Repo) -> None:
-    repo.write("a.enc.yaml", seal("on: true\n"))
+    repo.write("a.enc.yaml", seal("pin: '7'\n"))
 
 
 def clear_token(repo: Repo) -> None:
@@ -420,6 +424,7 @@ CASES: dict[str, tuple[Make, Make]] = {
     "keys-differ": (other_keys, reordered_keys),
     "threshold-differs": (other_threshold, same_threshold),
     "selection-differs": (newer_rule, same_rule),
+    "rule-without-selection": (silent_rule, same_rule),
     "no-rule": (no_rule, sound),
     "no-driver": (no_driver, driven),
     "plain-twin": (twin, namesake),
@@ -815,8 +820,8 @@ def test_a_finding_says_where(repo: Repo) -> None:
     (found,) = repo.check().findings
     assert (found.file, found.line, found.column, found.path) == ("a.enc.yaml", 4, 15, "db.password")
     assert found.hint == (
-        "Neither sops nor encconf opens such a file. Put the value in with: "
-        "encconf set a.enc.yaml db.password."
+        "Neither sops nor encconf opens such a file. "
+        "encconf edit a.enc.yaml encrypts the value when you save."
     )
 
 
@@ -835,7 +840,7 @@ def test_names_from_the_configuration_are_used(repo: Repo) -> None:
 
 
 def test_many_findings_of_a_kind_are_cut_short(repo: Repo) -> None:
-    values = "".join(f"key{number}: true\n" for number in range(500))
+    values = "".join(f"key{number}: ab\n" for number in range(500))
     repo.write("a.enc.yaml", seal(values))
     found = repo.check().findings
     assert len(found) == 50
@@ -1012,7 +1017,7 @@ def mixed(repo: Repo) -> Report:
     repo.rules("encrypted_regex: ^(password|on)$")
     selection = Selection("encrypted_regex", "^(password|on)$")
     repo.write(
-        "a.enc.yaml", seal(f"password: {SECRET}\non: true\ntoken: {SECRET}\n", rule(selection=selection))
+        "a.enc.yaml", seal(f"password: {SECRET}\non: ab\ntoken: {SECRET}\n", rule(selection=selection))
     )
     repo.write("b.enc.yaml", f"password: {SECRET}\n")
     return repo.check()
@@ -1028,7 +1033,9 @@ def test_text(mixed: Report) -> None:
         "    hint: Encrypt it (encconf encrypt -i b.enc.yaml). If it has been committed or sent, change its "
         "secrets, too.",
     ]
-    assert reports.summary(mixed) == "1 encrypted file among 3: 1 error, 1 warning (1 milder not shown)"
+    assert reports.summary(mixed) == (
+        "1 encrypted file among 3: 1 error, 1 warning (1 note hidden; --min-severity note shows it)"
+    )
 
 
 def test_json(mixed: Report) -> None:
@@ -1144,7 +1151,10 @@ def slugs(done: Result) -> set[str]:
 def test_a_sound_repository(project: Project) -> None:
     done = project.run("check")
     assert done.out == ""
-    assert done.err == "encconf: 1 encrypted file among 3: nothing found (2 milder not shown)\n"
+    assert done.err == (
+        "encconf: 1 encrypted file among 3: no errors or warnings "
+        "(1 note hidden; --min-severity note shows it)\n"
+    )
     project.git("commit", "-q", "-m", "x")
     assert project.run("check", "--verify").err.startswith(
         "encconf: 1 encrypted file among 3, 1 of them opened:"
@@ -1401,5 +1411,65 @@ def test_the_benchmark_runs() -> None:
         timeout=60,
     )
     assert done.returncode in (0, 1), done
-    assert "60 files, 5 encrypted; encconf: 5 encrypted files among 60: nothing found" in done.stdout
+    assert "60 files, 5 encrypted; encconf: 5 encrypted files among 60: no errors or warnings" in done.stdout
     assert re.search(r"^of what is allowed +\d+\.\d\d$", done.stdout, flags=re.M)
+
+
+class TestSelections:
+    def test_i14_no_hint_leads_to_plaintext(self, repo: Repo) -> None:
+        repo.rules("encrypted_regex: ^(data|stringData)$")
+        repo.write("whole.enc.yaml", seal(f"root: {SECRET}\ndata: {SECRET}\n"))
+        part = Selection("encrypted_regex", "^(root|x)$")
+        repo.write("part.enc.yaml", seal(f"root: {SECRET}\ndata: {SECRET}\n", rule(selection=part)))
+        found = [
+            each for each in repo.check().findings if each.slug in ("selection-differs", "plain-by-rule")
+        ]
+        assert [(each.file, each.slug, each.severity) for each in found] == [
+            ("part.enc.yaml", "plain-by-rule", "error"),
+            ("part.enc.yaml", "selection-differs", "error"),
+            ("whole.enc.yaml", "selection-differs", "note"),
+        ]
+        assert not any("updatekeys" in each.hint for each in found)
+        assert "encrypted_regex: ^(root|x)$" in found[0].hint
+        assert "unencrypted_suffix: _unencrypted" in found[2].hint
+
+    def test_i4_one_warning_for_a_rule_without_a_selection(self, repo: Repo) -> None:
+        own = rule(selection=Selection("encrypted_regex", "^stringData$"))
+        for number in range(5):
+            repo.write(f"{number}.enc.yaml", seal(f"kind: Secret\nstringData: {SECRET}\n", own))
+        repo.write("whole.enc.yaml", seal(f"kind: {SECRET}\n"))
+        (found,) = [each for each in repo.check().findings if each.severity != "note"]
+        assert (found.slug, found.file) == ("rule-without-selection", ".sops.yaml")
+        assert (
+            "5 files have encrypted_regex: ^stringData$: 0.enc.yaml, 1.enc.yaml, 2.enc.yaml and 2 more"
+            in (found.message)
+        )
+
+    def test_i6_the_same_outcome_is_no_error(self, repo: Repo) -> None:
+        repo.rules("encrypted_regex: ^(password|key)$")
+        own = rule(selection=Selection("encrypted_regex", "^password$"))
+        repo.write("a.enc.yaml", seal(f"host: db\npassword: {SECRET}\n", own))
+        (found,) = repo.only("selection-differs")
+        assert found.severity == "note"
+        repo.write("a.enc.yaml", seal(f"key: db\npassword: {SECRET}\n", own))
+        (found,) = repo.only("selection-differs")
+        assert (found.severity, "updatekeys --selection" in found.hint) == ("error", True)
+
+
+def test_e7_short_values_are_secrets_only(repo: Repo) -> None:
+    repo.write("a.enc.yaml", seal("replicas: 3\nregion: eu\ndebug: true\npin: '12'\napi_token: 7\n"))
+    found = [each.path for each in repo.check().findings if each.slug == "short-value"]
+    assert found == ["region", "pin", "api_token"]
+
+
+def test_g_a_block_that_names_no_key(repo: Repo) -> None:
+    text = seal(DATABASE)
+    start, end = text.index("    age:"), text.index("    lastmodified:")
+    repo.write("a.enc.yaml", text[:start] + "    age: []\n" + text[end:])
+    (found,) = repo.only("bad-block")
+    assert "names no key" in found.message
+
+
+def test_g_null_and_plain_empty_values_are_not_short(repo: Repo) -> None:
+    repo.write("a.enc.yaml", seal("empty: ''\nnothing: null\nshown_unencrypted: ''\n"))
+    assert [found.path for found in repo.only("short-value")] == ["empty"]

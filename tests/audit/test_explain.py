@@ -269,7 +269,8 @@ def test_a_file_that_differs_from_its_rule(project: Project) -> None:
     assert [
         f"encrypted for age {alice} too, which the rule does not name, and not encrypted for age bob "
         f"({bob}), which the rule names (creation_rules[0])",
-        "the file has unencrypted_suffix: _unencrypted; creation_rules[0] has encrypted_regex: ^password$",
+        "the file has unencrypted_suffix: _unencrypted; creation_rules[0] has encrypted_regex: ^password$; "
+        "nothing that is plaintext here would be encrypted by it",
     ] == said["differences"]
     assert [(each["path"], each["encrypted"], each["now"]) for each in said["values"]] == [  # type: ignore[attr-defined]
         ("password", True, True),
@@ -277,7 +278,14 @@ def test_a_file_that_differs_from_its_rule(project: Project) -> None:
     ]
     out = project.run("explain", "a.enc.yaml").out
     assert re.search(r"^  clear +host +no key .*; now it is encrypted$", out, flags=re.M)
-    project.run("updatekeys", "-y", "--selection", "a.enc.yaml", environ={"SOPS_AGE_KEY": ALICE.identity})
+    project.run(
+        "updatekeys",
+        "-y",
+        "--selection",
+        "--allow-plaintext",
+        "a.enc.yaml",
+        environ={"SOPS_AGE_KEY": ALICE.identity},
+    )
     assert explained(project, "a.enc.yaml")["differences"] == []
 
 

@@ -126,3 +126,20 @@ def test_completion_as_sops(sealed: Project, bin: Path, shell: str) -> None:
             driven.wait_for(printed)
     finally:
         driven.ends()
+
+
+def test_e7_fish_shows_whole_descriptions(project: Project, tmp_path: Path) -> None:
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    (bin / "encconf").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m encconf "$@"\n')
+    (bin / "encconf").chmod(0o755)
+    script = 'encconf completion fish | source; complete -C "encconf decrypt --keys"'
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script],
+        env={**project.environ, "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}"},
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--keyservice\tAsk this key service, too: unix:///PATH, tcp://HOST:PORT." in done.stdout

@@ -417,3 +417,87 @@ class TestOnATerminal:
         terminal = Terminal(sealed, "edit", "--input-type", "none", "none", environ={"TERM": "xterm"})
         assert terminal.end() == 1
         assert "\x1b[1;31merror[usage]\x1b[0m" in terminal.seen
+
+
+class TestPlainValues:
+    """Somebody wrote values in plaintext into an encrypted file."""
+
+    def added(self, sealed: Project, more: str) -> None:
+        text = sealed.read("secrets.enc.yaml")
+        sealed.write("secrets.enc.yaml", text.replace("sops:\n", f"{more}sops:\n", 1))
+
+    def test_i17_edit_encrypts_values_that_were_added(self, sealed: Project) -> None:
+        more = "token: hunter4\napi:\n    urls: [hunter5, hunter6]\n    key: hunter7\n"
+        self.added(sealed, more)
+        before = sealed.read("secrets.enc.yaml")
+        for words in (["set", "secrets.enc.yaml", "db.port", "1"], ["decrypt", "secrets.enc.yaml"]):
+            done = sealed.run(*words, code=25)
+            assert "error[plain-value]" in done.err
+            assert "encconf edit" in done.err
+        done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": "true"})
+        assert "4 values in plaintext: token, api.urls[0], api.urls[1], api.key" in done.err
+        assert "hunter" not in done.err
+        after = sealed.read("secrets.enc.yaml")
+        assert "hunter" not in after
+        assert sealed.run("decrypt", "secrets.enc.yaml").out == PLAIN + more
+        kept = {line for line in before.splitlines() if "ENC[" in line and "mac" not in line}
+        assert kept <= set(after.splitlines()) | {line for line in kept if "encconf_layout" in line}
+        assert Sops(sealed.key.environ()).decrypt(after, "yaml")
+
+    @pytest.mark.parametrize("wrong", ["replaced", "changed too"])
+    def test_i17_what_else_was_changed_takes_ignore_mac(self, sealed: Project, wrong: str) -> None:
+        text = sealed.read("secrets.enc.yaml")
+        if wrong == "replaced":
+            text = re.sub(r"password: \S+\]\S?", "password: hunter4", text)
+        else:
+            text = re.sub(r" *port: ENC\[.*\]\n", "", text).replace("sops:\n", "more: hunter4\nsops:\n", 1)
+        sealed.write("secrets.enc.yaml", text)
+        done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": "true"}, code=51)
+        assert "edit --ignore-mac" in done.err
+        assert "hunter" not in done.err
+        assert sealed.read("secrets.enc.yaml") == text
+        sealed.run("edit", "--ignore-mac", "secrets.enc.yaml", environ={"EDITOR": "true"})
+        assert "hunter" not in sealed.read("secrets.enc.yaml")
+        assert "hunter4" in sealed.run("decrypt", "secrets.enc.yaml").out
+
+    @pytest.mark.parametrize("name", ["s.enc.json", "s.enc.env", "s.enc.ini", "s.enc.toml"])
+    def test_i17_in_every_format(self, sealed: Project, name: str) -> None:
+        plain = {"json": '{"a": {"b": "x", "c": "y"}}\n', "env": "A=x\nB=y\n", "ini": "[a]\nb = x\n"}
+        sealed.write(name, plain.get(name[6:], '[a]\nb = "x"\n'))
+        sealed.run("encrypt", "-i", name)
+        added = {
+            "json": ('"a": {', '"a": {"new": "hunter4", '),
+            "env": ("A=", "NEW=hunter4\nA="),
+            "ini": ("[a]\n", "[a]\nnew = hunter4\n"),
+            "toml": ("[a]\n", '[a]\nnew = "hunter4"\n'),
+        }[name[6:]]
+        assert added[0] in sealed.read(name)
+        sealed.write(name, sealed.read(name).replace(*added, 1))
+        sealed.run("decrypt", name, code=25)
+        sealed.run("edit", name, environ={"EDITOR": "true"})
+        assert "hunter4" not in sealed.read(name)
+        assert "hunter4" in sealed.run("decrypt", name).out
+
+    def test_i17_a_damaged_ciphertext_is_not_plaintext(self, sealed: Project) -> None:
+        text = sealed.read("secrets.enc.yaml")
+        sealed.write("secrets.enc.yaml", re.sub(r"(password: \S+)\]", r"\1", text))
+        done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": "true"}, code=25)
+        assert "error[decrypt]" in done.err
+
+
+class TestStdin:
+    def test_h11_stdin_to_stdout(self, sealed: Project) -> None:
+        enc = sealed.read("secrets.enc.yaml")
+        editor = sealed.editor('echo editing; sed -i s/hunter2/hunter3/ "$1"')
+        done = sealed.run("edit", "-", "--input-type", "yaml", input=enc, environ=editor)
+        assert set(changed_lines(enc, done.out)) <= {"password", "mac", "lastmodified"}
+        assert "hunter" not in done.out + done.err
+        assert sealed.read("secrets.enc.yaml") == enc
+        sealed.write("new.yaml", done.out)
+        assert "hunter3" in sealed.run("decrypt", "new.yaml").out
+
+    def test_h11_nothing_changed_is_printed_all_the_same(self, sealed: Project) -> None:
+        enc = sealed.read("secrets.enc.yaml")
+        done = sealed.run("edit", "-", "--input-type", "yaml", input=enc, environ={"EDITOR": "true"})
+        assert done.out == enc
+        assert "--input-type" in sealed.run("edit", "-", input=enc, code=1).err

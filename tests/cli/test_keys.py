@@ -112,10 +112,72 @@ class TestUpdatekeys:
 
     def test_another_selection_is_told(self, sealed: Project) -> None:
         rules(sealed, sealed.key, more="    encrypted_regex: ^password$\n")
+        sealed.run("updatekeys", "-y", "--selection", "--allow-plaintext", FILE)
+        assert "localhost" in sealed.read(FILE)
+        rules(sealed, sealed.key, more="    encrypted_regex: ^(password|host)$\n")
         assert "updatekeys --selection" in sealed.run("updatekeys", FILE).err
         sealed.run("updatekeys", "-y", "--selection", FILE)
-        assert "localhost" in sealed.read(FILE)
+        assert "localhost" not in sealed.read(FILE)
         assert sealed.run("decrypt", FILE).out == PLAIN
+
+
+class TestSelections:
+    """What `updatekeys --selection` does to values that are encrypted already."""
+
+    K8S = "kind: Secret\ntype: Opaque\nstringData:\n    password: hunter2\n"
+
+    def test_i14_no_encrypted_value_becomes_plaintext(self, project: Project) -> None:
+        project.rules()
+        project.write("s.enc.yaml", "# on call: 555\nroot: hunter2\n" + self.K8S)
+        project.run("encrypt", "-i", "s.enc.yaml")
+        project.rules("    encrypted_regex: ^(data|stringData)$\n")
+        before = project.read("s.enc.yaml")
+        for words in ([], ["-n"], ["-n", "--json"]):
+            done = project.run("updatekeys", "-y", "--selection", *words, "s.enc.yaml", code=1)
+            assert "error[in-clear]" in done.err
+            assert "plaintext: root, kind, type, 1 comment" in done.err
+            assert "unencrypted_suffix: _unencrypted" in done.err
+            assert "--allow-plaintext" not in done.err
+            assert "hunter2" not in done.err + done.out
+        assert project.read("s.enc.yaml") == before
+        project.run("updatekeys", "-y", "--selection", "--allow-plaintext", "s.enc.yaml")
+        assert "root: hunter2" in project.read("s.enc.yaml")
+        assert "kind: Secret" in project.read("s.enc.yaml")
+
+    def test_i14_one_file_of_several_is_refused(self, project: Project) -> None:
+        project.rules()
+        for name, more in (("a.yaml", []), ("b.yaml", ["--encrypted-regex", "^data$"])):
+            project.write(name, "kind: Secret\ndata: hunter2\nstringData: hunter2\n")
+            project.run("encrypt", "-i", *more, name)
+        project.rules("    encrypted_regex: ^(data|stringData)$\n")
+        done = project.run("updatekeys", "-y", "--selection", "a.yaml", "b.yaml", code=1)
+        assert "1 of 2 files failed: a.yaml" in done.err
+        assert "kind: ENC[" in project.read("a.yaml")
+        assert "hunter2" not in project.read("b.yaml")
+        assert "kind: Secret" in project.read("b.yaml")
+
+    def test_i14_a_rule_without_a_selection_accepts_the_files_own(self, project: Project) -> None:
+        project.rules()
+        project.write("s.enc.yaml", self.K8S)
+        project.run("encrypt", "-i", "--encrypted-regex", "^stringData$", "s.enc.yaml")
+        before = project.read("s.enc.yaml")
+        done = project.run("updatekeys", "-y", "--selection", "s.enc.yaml")
+        assert "s.enc.yaml is up to date" in done.err
+        assert project.read("s.enc.yaml") == before
+        assert "selection" not in project.run("updatekeys", "-y", "s.enc.yaml").err
+        project.run("set", "s.enc.yaml", "kind", "ConfigMap")  # which no rule wants encrypted
+        assert "kind: ConfigMap" in project.read("s.enc.yaml")
+
+    def test_i6_only_a_rule_that_encrypts_more_is_worth_a_warning(self, project: Project) -> None:
+        project.rules()
+        project.write("s.enc.yaml", self.K8S)
+        project.run("encrypt", "-i", "--encrypted-regex", "^stringData$", "s.enc.yaml")
+        project.rules("    encrypted_regex: ^(data|stringData)$\n")
+        assert "selects values" not in project.run("updatekeys", "-y", "s.enc.yaml").err
+        project.rules("    encrypted_regex: ^(kind|type)$\n")
+        done = project.run("updatekeys", "-y", "s.enc.yaml")
+        assert "which encrypts 2 values more" in done.err
+        assert "--selection" not in done.err  # which would expose stringData
 
 
 class TestRotate:
@@ -220,3 +282,18 @@ class TestGroups:
         assert "the group is a number" in sealed.run("groups", "delete", "-f", FILE, "0000000001", code=1).err
         sealed.run("groups", "delete", "-f", FILE, "0", code=1)
         sealed.run("groups", "add", "-f", FILE, "--threshold", "x", "--age", sealed.key.recipient, code=1)
+
+
+class TestAddKeys:
+    def test_h11_one_recipient_more_and_every_ciphertext_stays(self, sealed: Project) -> None:
+        other = AgeKey.generate()
+        before = ciphertexts(sealed)
+        done = sealed.run("keys", "add", "-n", "--age", other.recipient, FILE)
+        assert f"+++ {other.recipient}" in done.out
+        assert not opens(sealed, other)
+        assert "keys add" not in sealed.run("keys", "add", "--age", other.recipient, FILE).err
+        assert opens(sealed, other)
+        assert opens(sealed, sealed.key)
+        assert ciphertexts(sealed) == before
+        assert "up to date" in sealed.run("keys", "add", "--age", other.recipient, FILE).err
+        assert "no key was named" in sealed.run("keys", "add", FILE, code=1).err

@@ -322,3 +322,16 @@ class TestNotUtf8:
                 )
             assert done.returncode == 3, words
             assert "error[unwritable]: stdout: cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("width", [40, 57, 80])
+def test_e7_long_lines_are_wrapped_between_words(width: int) -> None:
+    from encconf.cli.console import wrapped
+
+    line = "encconf: hint: " + "some words and then " * 9 + "/a/path/" + "x" * 90 + " and more words after it"
+    lines = wrapped(line, width)
+    assert " ".join(part.strip() for part in lines).split() == line.split()
+    assert all(len(part) <= width or " " not in part.strip() for part in lines)
+    assert all(part.startswith("  ") for part in lines[1:])
+    assert wrapped(line, 0) == [line]
+    assert wrapped("  indented " + "word " * 20, width)[1].startswith("    word")

@@ -324,3 +324,26 @@ class TestFilestatus:
         assert sealed.run("filestatus", "empty.yaml").out == '{"encrypted":false}\n'
         sealed.write("bad.yaml", "a: [")
         sealed.run("filestatus", "bad.yaml", code=2)
+
+
+class TestSopsHabits:
+    """Command lines that mean something else to sops: a note says so."""
+
+    def test_e5_a_value_in_json_quotes(self, sealed: Project) -> None:
+        done = sealed.run("set", FILE, '["db"]["password"]', '"x"')
+        assert "the quotes are part of the value; --json takes values as sops does" in done.err
+        assert sealed.run("get", FILE, "db.password").out == '"x"'
+        assert "quotes" not in sealed.run("set", "--json", FILE, '["db"]["password"]', '"x"').err
+        assert "quotes" not in sealed.run("set", "--string", FILE, '["db"]["password"]', '"x"').err
+        assert "quotes" not in sealed.run("set", FILE, "db.password", '"x"').err
+
+    def test_e5_encrypt_prints_nothing(self, project: Project) -> None:
+        project.rules()
+        project.write("a.yaml", "a: 1\n")
+        with project.path("out").open("wb") as out:
+            process = project.popen("encrypt", "a.yaml", stdout=out, stderr=subprocess.PIPE, environ={})
+            err = process.communicate()[1].decode()
+        assert process.returncode == 0
+        assert "nothing was printed to stdout, as sops would: encconf encrypt -o - a.yaml does" in err
+        assert project.read("out") == ""
+        assert "stdout" not in project.run("encrypt", "a.yaml").err

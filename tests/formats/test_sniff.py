@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import FIXTURES, AgeKey, Sops
+from oracle import FIXTURES, AgeKey
 
 import encconf
-from encconf import api, fileio, formats
-from encconf.cli import run
+from encconf import api, formats
 from encconf.config import Rule
 from encconf.formats import sniff
 from encconf.keys.age import AgeKey as Recipient

@@ -765,9 +765,7 @@ def test_a_missing_or_half_installed_sdk(package: str) -> None:
     """Reading the entry takes no SDK; using it says what to install."""
     command = [sys.executable, "-c", BLOCKED, str(PROJECT), package, ARN]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert (
-        done.stdout.splitlines() == ["AWS needs the package boto3 / pip install 'encconf[aws]'"] * 2
-    )
+    assert done.stdout.splitlines() == ["AWS needs the package boto3 / pip install 'encconf[aws]'"] * 2
 
 
 def test_reading_an_entry_loads_nothing() -> None:
@@ -788,3 +786,19 @@ def test_the_process_environment_is_not_touched() -> None:
     with contextlib.suppress(MasterKeyError):
         AwsKmsKey(ARN).unwrap("AAAA", Credentials({"AWS_EC2_METADATA_DISABLED": "true"}))
     assert dict(os.environ) == before
+
+
+def test_g_a_stranger_s_key_is_not_tried_under_other_contexts() -> None:
+    from encconf.keys.aws_kms import under_any_context
+
+    key = AwsKmsKey.from_config({"arn": "arn:aws:kms:eu-central-1:1:key/x", "context": "a:1,b:2"})
+    assert key.context == {"a": "1", "b": "2"}
+    asked: list[object] = []
+
+    def ask(each: object) -> bytes:
+        asked.append(each)
+        raise NotMyKeyError("no credentials")
+
+    with pytest.raises(NotMyKeyError, match="no credentials"):
+        under_any_context(key, ask, Credentials({}))
+    assert asked == [key]

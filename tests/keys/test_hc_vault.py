@@ -246,9 +246,9 @@ def test_the_token_s_file_is_used_where_the_variable_is_not_set(
         credentials,
     )
     wrong = Credentials({**environ, "VAULT_TOKEN": "wrong"}, home=str(tmp_path))
-    assert "permission denied" in failure(key, "vault:v1:x", wrong).message
+    assert "the Vault token is not valid" in failure(key, "vault:v1:x", wrong).message
     (tmp_path / ".vault-token").write_text("another")  # an agent writes it anew, now and then
-    assert "permission denied" in failure(key, "vault:v1:x", credentials).message
+    assert "the Vault token is not valid" in failure(key, "vault:v1:x", credentials).message
 
 
 @services
@@ -553,7 +553,7 @@ def test_a_denial_says_what_is_needed(bao: OpenBao, key: VaultKey) -> None:
     error = failure(key, enc, only_encrypts)
     assert not isinstance(error, NotMyKeyError)
     assert "permission denied" in error.message
-    assert error.hint == "the token must be valid, and its policy needs update on transit/decrypt/k"
+    assert error.hint == "the token's policy needs update on transit/decrypt/k"
     only_decrypts = Credentials(environ_for(bao, bao.token(("transit/decrypt/k", "update"))))
     assert key.unwrap(enc, only_decrypts) == DATA_KEY
     with pytest.raises(MasterKeyError, match="permission denied"):
@@ -579,6 +579,26 @@ def test_a_sealed_server_is_told_so() -> None:
         own.root.sys.seal()
         error = failure(VaultKey(own.address, "transit", "k"), "vault:v1:x", Credentials(environ_for(own)))
         assert error.message == "Vault: Vault is sealed"
+        assert (error.reason, error.hint) == (
+            "unreachable", "someone has to unseal it: vault operator unseal",
+        )  # fmt: skip
+
+
+@services
+def test_d8_an_invalid_token_is_not_a_matter_of_the_policy(bao: OpenBao, key: VaultKey) -> None:
+    error = failure(key, "vault:v1:x", Credentials(environ_for(bao, "s.nonsense")))
+    assert error.reason == "expired"
+    assert error.message == "the Vault token is not valid, or not any more"
+    assert "policy" not in (error.hint or "")
+
+
+@services
+def test_d8_a_mount_that_is_not_there(bao: OpenBao, credentials: Credentials) -> None:
+    error = failure(VaultKey(bao.address, "nowhere", "k"), "vault:v1:x", credentials)
+    assert error.message.startswith("Vault: no handler for route")
+    assert "no secrets engine is mounted there" in error.message
+    assert error.reason == "wrong"
+    assert "vault secrets list" in (error.hint or "")
 
 
 @pytest.mark.parametrize("code", [412, 429, 500, 502, 503, 504])

@@ -367,3 +367,32 @@ def test_nothing_secret_is_said(env: Project) -> None:
         assert "SECRET-" not in said, args
     assert os.path.exists(env.path("s.enc.yaml"))
     assert "SECRET-" not in Path(env.path("s.enc.yaml")).read_text()
+
+
+class TestCasts:
+    TEXT = (
+        "DEBUG=False\nON=true\nPORT=5432\nZIP=01234\nRATE=1.50\nBIG=99999999999999999999\nNAME=x\nYES=yes\n"
+    )
+
+    def test_e3_a_text_that_reads_like_a_boolean_is_told(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        project.write(".env", self.TEXT).chmod(0o600)
+        done = project.run("import", ".env")
+        assert "warning: DEBUG, ON: kept as text, and the text 'False' is true in Python" in done.err
+        assert "--cast" in done.err
+        assert loaded(project, "secrets.enc.yaml", monkeypatch)["DEBUG"] == "False"
+        assert "--cast" not in project.run("import", "-o", "s.enc.env", ".env").err
+
+    @pytest.mark.parametrize("name", ["s.enc.yaml", "s.enc.json", "s.enc.toml"])
+    def test_e3_casts(self, project: Project, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        project.write(".env", self.TEXT).chmod(0o600)
+        done = project.run("import", "--cast", "-o", name, ".env")
+        assert "8 values, read back and the same" in done.err
+        assert "kept as text" not in done.err
+        values = list(loaded(project, name, monkeypatch).values())
+        assert values == [False, True, 5432, "01234", "1.50", "99999999999999999999", "x", "yes"]
+        assert [type(value) for value in values[:3]] == [bool, bool, int]
+        assert (
+            "dotenv has no booleans" in project.run("import", "--cast", "-o", "s.enc.env", ".env", code=1).err
+        )

@@ -921,6 +921,23 @@ def test_fish(sides: Sides) -> None:
         assert box.run("completion", "powershell", code=0).out
 
 
+def test_try_again(sides: Sides) -> None:
+    entry = (
+        "    hc_vault:\n        - vault_address: http://127.0.0.1:1\n          engine_path: transit\n"
+        '          key_name: k\n          created_at: "2026-01-01T00:00:00Z"\n          enc: vault:v1:QUJD\n'
+    )
+    text = sides.real.read("e.yaml")
+    start, end = text.index("    age:"), text.index("    lastmodified:")
+    sides.write("v.yaml", text[:start] + entry + text[end:])
+    environ = {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "x"}
+    codes = [box.run("decrypt", "v.yaml", environ=environ) for box in sides.all]
+    assert [done.code for done in codes] == [128, 128, 75]
+    first, *_, last = codes[2].err.splitlines()
+    assert "http://127.0.0.1:1 cannot be reached: Connection refused" in first
+    assert "try again" in last
+    assert "add your recipient" not in codes[2].err
+
+
 def test_toml(sides: Sides) -> None:
     sides.write("x.toml", 'a = "secret"\n')
     for box in sides.all:

@@ -6,9 +6,10 @@ A line here that has to change is a change for every caller: say it in CHANGELOG
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import encconf
 from encconf import (
@@ -33,30 +34,36 @@ assert_type(encconf.__version__, str)
 
 # --- reading ---------------------------------------------------------------------------------
 
-assert_type(load_config("secrets.enc.yaml"), dict[str, object])
-assert_type(load_config(Path("secrets.enc.yaml"), format="yaml"), dict[str, object])
+assert_type(load_config("secrets.enc.yaml"), dict[str, Any])
+assert_type(load_config(Path("secrets.enc.yaml"), format="yaml"), dict[str, Any])
 
 credentials = Credentials.from_env()
 assert_type(credentials, Credentials)
 assert_type(Credentials.from_env(os.environ), Credentials)
-assert_type(load_config("x.json", credentials=credentials), dict[str, object])
+assert_type(load_config("x.json", credentials=credentials), dict[str, Any])
 
 cache = DataKeyCache(lifetime=60)
 assert_type(cache, DataKeyCache)
-assert_type(load_config("x.json", cache=cache), dict[str, object])
-assert_type(load_configs(["a.yaml", Path("b.yaml")], cache=cache), list[dict[str, object]])
+assert_type(load_config("x.json", cache=cache), dict[str, Any])
+assert_type(load_configs(["a.yaml", Path("b.yaml")], cache=cache), list[dict[str, Any]])
 
-assert_type(loads("…"), dict[str, object])
-assert_type(loads("…", format="json", credentials=credentials), dict[str, object])
-assert_type(loads_all("…", format="yaml"), list[dict[str, object]])
+assert_type(loads("…"), dict[str, Any])
+assert_type(loads("…", format="json", credentials=credentials), dict[str, Any])
+assert_type(loads_all("…", format="yaml"), list[dict[str, Any]])
 
 rules = Resolve(schemes=["vault", "env:APP_"], hosts=["vault.example.com"], timeout=10, call_timeout=5)
 assert_type(rules, Resolve)
 assert_type(Resolve.from_env(os.environ), Resolve)
-assert_type(load_config("x.json", resolve=True), dict[str, object])
-assert_type(load_configs(["a.yaml"], resolve=rules), list[dict[str, object]])
-assert_type(loads("…", resolve=rules), dict[str, object])
-assert_type(loads_all("…", resolve=rules), list[dict[str, object]])
+assert_type(load_config("x.json", resolve=True), dict[str, Any])
+assert_type(load_configs(["a.yaml"], resolve=rules), list[dict[str, Any]])
+assert_type(loads("…", resolve=rules), dict[str, Any])
+assert_type(loads_all("…", resolve=rules), list[dict[str, Any]])
+
+assert_type(loads(b"bytes"), dict[str, Any])
+assert_type(load_config(files("app") / "secrets.enc.yaml"), dict[str, Any])
+with open("x.json", "rb") as file:
+    assert_type(load_config(file, format="json"), dict[str, Any])
+password: str = load_config("x.yaml")["db"]["password"]
 
 # --- text to text ----------------------------------------------------------------------------
 
@@ -97,7 +104,7 @@ except EncconfError as error:
 
 load_config("x.yaml", resolve="vault")  # type: ignore[arg-type]
 load_config("x.yaml", ignore_mac=True)  # type: ignore[call-arg]  # the library has no such switch
-loads(b"bytes")  # type: ignore[arg-type]
+loads({"a": 1})  # type: ignore[arg-type]
 encrypt("a: 1", "age1…")  # type: ignore[arg-type]
 rule.selection = None  # type: ignore[assignment]
-found: Mapping[str, str] = load_config("x.yaml")  # type: ignore[assignment]
+load_config(3)  # type: ignore[arg-type]
