@@ -278,11 +278,7 @@ def test_a_malformed_identity_is_refused_and_not_repeated() -> None:
 
 def test_the_padding_of_bech32_is_zero() -> None:
     """32 bytes leave 4 bits; with one of them set the text still has a right checksum."""
-    number = int.from_bytes(bytes(32), "big") << 4 | 1
-    digits = [number >> at & 31 for at in range(255, -1, -5)]
-    check = bech32._polymod([*bech32._expanded(agepq.IDENTITY_PREFIX), *digits, *[0] * 6]) ^ 1
-    digits += [check >> at & 31 for at in range(25, -1, -5)]
-    text = agepq.IDENTITY_PREFIX + "".join(agepq._DIGITS[digit] for digit in digits).upper()
+    text = agepq.IDENTITY_PREFIX + "Q" * 50 + "PQ0MMAT"
     with pytest.raises(ValueError, match="its last bits are not zero"):
         agepq.Identity(text)
 
