@@ -1,9 +1,10 @@
 """age recipients: X25519, SSH (ed25519, RSA) and plugins by pyrage (the Rust age), post-quantum ones.
 
-Behaviour of sops 3.13.3 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these
-differences: the places where identities may be are read one after the other, and only until one
-opens; SSH keys only when the file is encrypted for one; whatever a person has to unlock comes last.
-One unusable identity does not hide the others of its file.  The places that ENCCONF_IDENTITY names come
+Behaviour of sops 3.13.3 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these differences: the
+places where identities may be are read one after the other, and only until one opens; SSH keys only when
+the file is encrypted for one; whatever a person has to unlock comes last. One unusable identity does not
+hide the others of its file.  An ssh-ed25519 key also opens what is encrypted for the age recipient derived
+from it, as sops-nix has it (see `encconf.keys.ssh_to_age`).  The places that ENCCONF_IDENTITY names come
 first, and may hold SSH keys, too; ENCCONF_AGE_PASSPHRASE unlocks what needs a passphrase.
 
 Hybrid post-quantum keys are in `encconf.keys.agepq`, since pyrage has none.  Not here yet:
@@ -119,10 +120,18 @@ class AgeKey:
                 return []
 
         over_ssh = any(kind in _SSH for kind, _ in stanzas)
+        derivable = _is_x25519(self.recipient)
+        relatives: list[_Locked] = []  # locked SSH keys that the recipient is derived from
         for source in credentials.age_sources():
+            relative = self._relative(source, credentials) if derivable else None
+            if relative is not None or over_ssh or not source.ssh:
+                looked.append(source)
+            if isinstance(relative, _Locked):
+                relatives.append(relative)
+            elif relative is not None and (data_key := first([relative])) is not None:
+                return data_key
             if source.ssh and not over_ssh:
                 continue
-            looked.append(source)
             for identity in _identities(source, self.recipient, credentials):
                 if not isinstance(identity, _Locked):
                     data_key = first([identity])
@@ -134,14 +143,14 @@ class AgeKey:
                     continue
                 if data_key is not None:
                     return data_key
-        for lock in locked:
+        for lock in [*relatives, *locked]:
             if (data_key := first(unlocked(lock))) is not None:
                 return data_key
 
         notes = [_place(source, self.recipient, credentials) for source in looked]
         if not over_ssh:
             for source in credentials.age_sources():
-                if source.ssh and source.variable and source.where:
+                if source.ssh and source.variable and source.where and source not in looked:
                     notes.append(f"{source.place(credentials.home)} (not read: no SSH key can open it)")
         if credentials.home is None:
             variable = "USERPROFILE" if credentials.platform == "win32" else "HOME"
@@ -155,6 +164,29 @@ class AgeKey:
             hint = next((source.hint for source in broken if source.hint), None)
             raise MasterKeyError(f"{NO_IDENTITY}; not in order: {unfit}\nlooked in: {places}", hint=hint)
         raise NotMyKeyError(f"{NO_IDENTITY}\nlooked in: {places}")
+
+    def _relative(self, source: AgeSource, credentials: Credentials) -> _Identity | _Locked | None:
+        """The SSH key in a place that this recipient is derived from, if it is there.
+
+        A command is not run for that: it may ask a person, and few recipients are derived.
+        """
+        from encconf.keys import ssh_to_age
+
+        if not (source.ssh and source.how == "file") and source.how != "source":
+            return None
+        for identity in _identities(source, self.recipient, credentials):
+            public = identity.public if isinstance(identity, _Locked) else identity.public()
+            if not public.startswith(ssh_to_age.KIND):
+                continue
+            try:
+                if ssh_to_age.recipient(public) != self.recipient:
+                    continue
+            except BadKeyError:
+                continue
+            if isinstance(identity, _Locked):
+                return _LockedRelative(identity.data, identity.place, public)
+            return _derived(identity.private, public)
+        return None
 
     def _open(
         self, file: bytes, identity: _Identity, credentials: Credentials, trouble: list[MasterKeyError]
@@ -202,11 +234,12 @@ class AgeKey:
 class _Identity:
     """Something that opens: an object of pyrage or `encconf.keys.agepq`, and its recipient if known."""
 
-    __slots__ = ("_opener", "_public")
+    __slots__ = ("_opener", "_public", "private")
 
-    def __init__(self, opener: Any, public: str = "") -> None:
+    def __init__(self, opener: Any, public: str = "", private: bytes = b"") -> None:
         self._opener = opener
         self._public = public
+        self.private = private  # an SSH key's file, without a passphrase
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
         """What is in an age file; None when it is for somebody else.  Raises MasterKeyError."""
@@ -367,6 +400,34 @@ class _LockedSsh(_Locked):
             raise MasterKeyError(f"the passphrase is not that of {self.place}") from None
 
 
+class _LockedRelative(_LockedSsh):
+    """A passphrase-protected SSH key that a file's age recipient is derived from."""
+
+    __slots__ = ()
+
+    def may_open(self, stanzas: list[Stanza]) -> bool:
+        return True
+
+    def open(self, passphrase: str) -> list[_Identity]:
+        try:
+            return [_derived(_reserialised(self.data, passphrase.encode()), self.public)]
+        except (ValueError, TypeError):
+            raise MasterKeyError(f"the passphrase is not that of {self.place}") from None
+
+
+def _is_x25519(recipient: str) -> bool:
+    return recipient.startswith("age1") and recipient.count("1") == 1
+
+
+def _derived(private: bytes, public: str) -> _Identity:
+    """The age identity of an ssh-ed25519 key; its name stays the SSH key's."""
+    import pyrage
+
+    from encconf.keys import ssh_to_age
+
+    return _Identity(pyrage.x25519.Identity.from_str(ssh_to_age.identity(private)), public)
+
+
 class _Conversation:
     """What an age plugin may ask of a person."""
 
@@ -507,11 +568,12 @@ def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list
     if locked and public.partition(" ")[0] in (*_SSH, ""):
         return [_LockedSsh(data, place, public)]
     try:
-        return [_Identity(pyrage.ssh.Identity.from_buffer(data), public)]
+        return [_Identity(pyrage.ssh.Identity.from_buffer(data), public, data)]
     except pyrage.IdentityError:
         pass
     try:  # PKCS #8, which sops takes and pyrage does not
-        return [_Identity(pyrage.ssh.Identity.from_buffer(_reserialised(data, None)), public)]
+        plain = _reserialised(data, None)
+        return [_Identity(pyrage.ssh.Identity.from_buffer(plain), public or _openssh(plain)[0], plain)]
     except (ValueError, TypeError, MissingExtraError, pyrage.IdentityError):
         kind = "an SSH key that age cannot use (ed25519 and RSA only)"
         source.fail(kind if b"PRIVATE KEY-----" in data else "not an SSH private key")

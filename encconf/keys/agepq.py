@@ -13,6 +13,7 @@ import re
 from binascii import a2b_base64, b2a_base64
 
 from encconf.errors import MasterKeyError
+from encconf.keys import bech32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,23 +53,23 @@ class Identity:
     __slots__ = ("_keys", "_seed")
 
     def __init__(self, text: str) -> None:
-        self._seed = _bech32_decode(text, IDENTITY_PREFIX, _SEED_SIZE)
+        self._seed = bech32.decode(text, IDENTITY_PREFIX, _SEED_SIZE)
         self._keys: tuple[Any, Any] | None = None
 
     @classmethod
     def generate(cls, random: Callable[[int], bytes] = os.urandom) -> Identity:
         """A fresh one; ``random`` gives that many bytes."""
-        return cls(_bech32_encode(random(_SEED_SIZE), IDENTITY_PREFIX))
+        return cls(bech32.encode(random(_SEED_SIZE), IDENTITY_PREFIX))
 
     def secret(self) -> str:
         """The text of an identity file: 77 characters.  To be shown to nobody."""
-        return _bech32_encode(self._seed, IDENTITY_PREFIX)
+        return bech32.encode(self._seed, IDENTITY_PREFIX)
 
     def to_public(self) -> str:
         """The recipient: 1959 characters.  Raises MasterKeyError, as `open`."""
         mlkem, x25519 = self._halves()
         public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
-        return _bech32_encode(public, RECIPIENT_PREFIX)
+        return bech32.encode(public, RECIPIENT_PREFIX)
 
     def open(self, file: bytes) -> bytes | None:
         """What is in an armored file; None when no stanza is for this identity.
@@ -244,7 +245,7 @@ def _suite() -> Any:
 
 
 def _public_key(recipient: str) -> Any:
-    public = _bech32_decode(recipient, RECIPIENT_PREFIX, _PUBLIC_SIZE)
+    public = bech32.decode(recipient, RECIPIENT_PREFIX, _PUBLIC_SIZE)
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hpke
     from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
@@ -265,59 +266,3 @@ def _unsupported() -> MasterKeyError:
         "post-quantum keys need a cryptography package with ML-KEM",
         hint="its wheels of PyPI have it (48 or newer); one built here needs OpenSSL 3.5",
     )
-
-
-# Bech32 (BIP 173), without its limit of 90 characters.
-
-_DIGITS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-_CHECKSUM = 6  # digits
-
-
-def _bech32_decode(text: str, prefix: str, size: int) -> bytes:
-    """The ``size`` bytes after a prefix, which ends with the separator ``1`` and sets the case.
-
-    Raises ValueError, which says what is wrong and nothing of the text.
-    """
-    upper = prefix.isupper()
-    rest = text.removeprefix(prefix)
-    if rest == text or rest != (rest.upper() if upper else rest.lower()):
-        raise ValueError(f"it is not {prefix}… in one case")
-    digits = [_DIGITS.find(character) for character in rest.lower()]
-    padding = -size * 8 % 5
-    if len(digits) != (size * 8 + padding) // 5 + _CHECKSUM or -1 in digits:
-        raise ValueError("it is damaged: a character was lost, added or changed")
-    if _polymod([*_expanded(prefix), *digits]) != 1:
-        raise ValueError("it is damaged: its checksum does not fit")
-    number = 0
-    for digit in digits[:-_CHECKSUM]:
-        number = number << 5 | digit
-    if number & ((1 << padding) - 1):
-        raise ValueError("it is damaged: its last bits are not zero")
-    return (number >> padding).to_bytes(size, "big")
-
-
-def _bech32_encode(data: bytes, prefix: str) -> str:
-    padding = -len(data) * 8 % 5
-    number = int.from_bytes(data, "big") << padding
-    digits = [number >> at & 31 for at in range(len(data) * 8 + padding - 5, -1, -5)]
-    check = _polymod([*_expanded(prefix), *digits, *[0] * _CHECKSUM]) ^ 1
-    digits += [check >> at & 31 for at in range(5 * (_CHECKSUM - 1), -1, -5)]
-    text = "".join(_DIGITS[digit] for digit in digits)
-    return prefix + (text.upper() if prefix.isupper() else text)
-
-
-def _expanded(prefix: str) -> list[int]:
-    codes = prefix[:-1].lower().encode()
-    return [*(code >> 5 for code in codes), 0, *(code & 31 for code in codes)]
-
-
-def _polymod(values: Sequence[int]) -> int:
-    checksum = 1
-    for value in values:
-        top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for bit, term in enumerate(_GENERATOR):
-            if top >> bit & 1:
-                checksum ^= term
-    return checksum

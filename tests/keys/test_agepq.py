@@ -19,7 +19,7 @@ from oracle import FIXTURES, AgeKey, Sops
 from encconf import keys
 from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
-from encconf.keys import age, agepq
+from encconf.keys import age, agepq, bech32
 
 DATA_KEY = bytes(range(32))
 
@@ -268,8 +268,8 @@ def test_a_malformed_identity_is_refused_and_not_repeated() -> None:
         "AGE-SECRET-KEY-1" + body,
         f" {SPECIFIED}",
         f"{SPECIFIED}\n",
-        agepq._bech32_encode(bytes(31), agepq.IDENTITY_PREFIX),
-        agepq._bech32_encode(bytes(33), agepq.IDENTITY_PREFIX),
+        bech32.encode(bytes(31), agepq.IDENTITY_PREFIX),
+        bech32.encode(bytes(33), agepq.IDENTITY_PREFIX),
     ):
         with pytest.raises(ValueError, match=r"^it is ") as caught:
             agepq.Identity(text)
@@ -278,11 +278,7 @@ def test_a_malformed_identity_is_refused_and_not_repeated() -> None:
 
 def test_the_padding_of_bech32_is_zero() -> None:
     """32 bytes leave 4 bits; with one of them set the text still has a right checksum."""
-    number = int.from_bytes(bytes(32), "big") << 4 | 1
-    digits = [number >> at & 31 for at in range(255, -1, -5)]
-    check = agepq._polymod([*agepq._expanded(agepq.IDENTITY_PREFIX), *digits, *[0] * 6]) ^ 1
-    digits += [check >> at & 31 for at in range(25, -1, -5)]
-    text = agepq.IDENTITY_PREFIX + "".join(agepq._DIGITS[digit] for digit in digits).upper()
+    text = agepq.IDENTITY_PREFIX + "Q" * 51 + "PQ0MMAT"
     with pytest.raises(ValueError, match="its last bits are not zero"):
         agepq.Identity(text)
 
@@ -292,9 +288,9 @@ def test_the_padding_of_bech32_is_zero() -> None:
     [
         "age1pq1",
         "age1pq1x",
-        agepq._bech32_encode(bytes(32), agepq.RECIPIENT_PREFIX),
-        agepq._bech32_encode(b"\xff" * 1216, agepq.RECIPIENT_PREFIX),  # coefficients beyond the modulus
-        agepq._bech32_encode(bytes(1216), agepq.RECIPIENT_PREFIX),  # X25519's neutral element
+        bech32.encode(bytes(32), agepq.RECIPIENT_PREFIX),
+        bech32.encode(b"\xff" * 1216, agepq.RECIPIENT_PREFIX),  # coefficients beyond the modulus
+        bech32.encode(bytes(1216), agepq.RECIPIENT_PREFIX),  # X25519's neutral element
     ],
     ids=["empty", "short", "size", "ml-kem", "x25519"],
 )

@@ -1,0 +1,62 @@
+"""The age key that belongs to an ssh-ed25519 key, as ssh-to-age makes it (convert.go of Mic92/ssh-to-age).
+
+sops-nix encrypts for the age recipients of SSH host and user keys.  The recipient is the Montgomery form of
+the public point (RFC 7748, section 4.1); the identity is the first half of the SHA-512 of the seed, of
+which X25519 clamps what it uses.  RSA keys have no such counterpart.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+
+from encconf.errors import BadKeyError
+from encconf.keys import bech32
+
+KIND = "ssh-ed25519"
+_P = 2**255 - 19
+
+
+def recipient(public: str) -> str:
+    """The ``age1…`` for an SSH public key's line, ``ssh-ed25519 AAAA… comment``.
+
+    Raises BadKeyError for a key of another kind, or a damaged one.
+
+    >>> recipient("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDuDK4+AyDmhDnaWKG2rtV/kJVuL2yTQ2cB2RsjC1TXW")
+    'age1skdnc2wzr4wdu25xrsjd7tay95rqfvdhqd9ncvkm5wwcypfyy3esmeu0ss'
+    """
+    kind, _, rest = public.strip().partition(" ")
+    if kind != KIND:
+        raise BadKeyError(f"only {KIND} keys have an age recipient", hint="make one: ssh-keygen -t ed25519")
+    try:
+        blob = a2b_base64(rest.split(" ")[0])
+    except ValueError:
+        blob = b""
+    head = len(KIND).to_bytes(4, "big") + KIND.encode() + (32).to_bytes(4, "big")
+    if len(blob) != len(head) + 32 or not blob.startswith(head):
+        raise BadKeyError("the SSH public key is damaged", hint="copy the whole line of the .pub file")
+    y = int.from_bytes(blob[len(head) :], "little") & (1 << 255) - 1
+    if y >= _P or y == 1:
+        raise BadKeyError("the SSH public key is damaged", hint="copy the whole line of the .pub file")
+    u = (1 + y) * pow(1 - y, -1, _P) % _P
+    return bech32.encode(u.to_bytes(32, "little"), "age1")
+
+
+def identity(private: bytes) -> str:
+    """The ``AGE-SECRET-KEY-1…`` for an SSH private key without a passphrase, in OpenSSH's format or PKCS #8.
+
+    Raises ValueError for a key of another kind.
+    """
+    from hashlib import sha512
+
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    load = (
+        serialization.load_ssh_private_key
+        if b"BEGIN OPENSSH" in private
+        else serialization.load_pem_private_key
+    )
+    key = load(private, None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"not an {KIND} key")
+    return bech32.encode(sha512(key.private_bytes_raw()).digest()[:32], "AGE-SECRET-KEY-1")

@@ -1,0 +1,124 @@
+"""The age keys of SSH keys: as ssh-to-age makes them, and files that they open."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from oracle import FIXTURES, Sops
+
+from encconf import decrypt
+from encconf.credentials import Credentials
+from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.keys import ssh_to_age
+from encconf.keys.age import AgeKey
+
+DATA_KEY = bytes(range(32))
+ANSWERS = [line.split(" ", 3) for line in (FIXTURES / "ssh-to-age" / "answers.txt").read_text().splitlines()]
+
+
+def private(seed: str, passphrase: bytes = b"", format: str = "OpenSSH") -> bytes:
+    protection = (
+        serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    )
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
+    return key.private_bytes(
+        serialization.Encoding.PEM, getattr(serialization.PrivateFormat, format), protection
+    )
+
+
+def credentials(home: Path, prompt: list[str] | None = None, **environ: str) -> Credentials:
+    answers = iter(prompt or [])
+    return Credentials(
+        environ, home=str(home), prompt=(lambda _: next(answers)) if prompt is not None else None
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / ".ssh").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(("seed", "recipient", "identity", "public"), ANSWERS)
+def test_the_answers_are_those_of_the_real_tool(
+    seed: str, recipient: str, identity: str, public: str
+) -> None:
+    assert ssh_to_age.recipient(public) == recipient
+    assert ssh_to_age.identity(private(seed)) == identity
+    assert ssh_to_age.identity(private(seed, format="PKCS8")) == identity
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        *("", "ssh-rsa AAAA", "ssh-ed25519", "ssh-ed25519 A", "ssh-ed25519 AAAA"),
+        f"ssh-ed25519 {ANSWERS[0][3].split()[1][:-8]}",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",  # y = 1
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP///////////////////////////////////////38=",  # y > p
+    ],
+)
+def test_other_keys_are_refused(public: str) -> None:
+    with pytest.raises(BadKeyError):
+        ssh_to_age.recipient(public)
+
+
+@pytest.mark.parametrize("format", ["OpenSSH", "PKCS8"])
+@pytest.mark.parametrize("place", ["home", "variable", "source"])
+def test_an_ssh_key_opens_a_file_for_its_age_recipient(home: Path, place: str, format: str) -> None:
+    seed, recipient, _, _ = ANSWERS[0]
+    environ = {}
+    path = home / ".ssh" / "id_ed25519"
+    if place != "home":
+        path = home / "host_key"
+        variable, value = {
+            "variable": ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", str(path)),
+            "source": ("ENCCONF_IDENTITY", f"file:{path}"),
+        }[place]
+        environ[variable] = value
+    path.write_bytes(private(seed, format=format))
+    path.chmod(0o600)
+    made = credentials(home, **environ)
+    enc = AgeKey(recipient).wrap(DATA_KEY, made)
+    assert AgeKey(recipient).unwrap(enc, made) == DATA_KEY
+
+
+def test_the_passphrase_is_asked_for_only_for_the_key_s_own_recipient(home: Path) -> None:
+    (home / ".ssh" / "id_ed25519").write_bytes(private(ANSWERS[0][0], b"hunter2"))
+    own, other = AgeKey(ANSWERS[0][1]), AgeKey(ANSWERS[1][1])
+    enc = own.wrap(DATA_KEY, credentials(home))
+    assert own.unwrap(enc, credentials(home, ["hunter2"])) == DATA_KEY
+    with pytest.raises(MasterKeyError, match=r"the passphrase is not that of ~/\.ssh/id_ed25519"):
+        own.unwrap(enc, credentials(home, ["wrong"]))
+    with pytest.raises(NotMyKeyError) as caught:
+        other.unwrap(other.wrap(DATA_KEY, credentials(home)), credentials(home, []))
+    assert ".ssh" not in caught.value.message
+
+
+def test_several_keys(home: Path) -> None:
+    """The place that a variable names has a stranger's key; the one in the home folder is the right one."""
+    stranger = home / "stranger"
+    stranger.write_bytes(private(ANSWERS[1][0]))
+    (home / ".ssh" / "id_ed25519").write_bytes(private(ANSWERS[2][0]))
+    made = credentials(home, SOPS_AGE_SSH_PRIVATE_KEY_FILE=str(stranger))
+    key = AgeKey(ANSWERS[2][1])
+    assert key.unwrap(key.wrap(DATA_KEY, made), made) == DATA_KEY
+
+
+def test_a_file_of_the_real_sops(sops: Sops, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    (home / ".ssh" / "id_ed25519").write_bytes(private(ANSWERS[0][0]))
+    text = sops.encrypt("a: 1\n", "yaml", age=ANSWERS[0][1])
+    monkeypatch.setenv("HOME", str(home))
+    assert decrypt(text) == "a: 1\n"
+    assert sops.with_environ({"SOPS_AGE_KEY": ANSWERS[0][2]}).decrypt(text, "yaml") == "a: 1\n"
+
+
+def test_a_key_that_ssh_keygen_made(home: Path) -> None:
+    path = home / ".ssh" / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    key = AgeKey(ssh_to_age.recipient(path.with_suffix(".pub").read_text()))
+    made = credentials(home)
+    assert key.unwrap(key.wrap(DATA_KEY, made), made) == DATA_KEY
