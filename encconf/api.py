@@ -17,12 +17,16 @@ from encconf.document import Comment, Document, Edit, Leaf, splice
 from encconf.envelope import DataKeyCache, are_spoiled, open_data_key, shuts_out, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
+    ArgumentTypeError,
+    ClearTextError,
     ConfigError,
+    ConfigTypeError,
     DecryptError,
     EmitError,
     EncconfError,
     InputError,
     MacMismatchError,
+    MissingFileError,
     UnmergedError,
     UsageError,
 )
@@ -33,15 +37,26 @@ from encconf.selection import DEFAULT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from importlib.resources.abc import Traversable
+    from typing import Any, Protocol, TypeVar, overload
 
     from encconf.config import Rule
     from encconf.formats import Format
     from encconf.path import Path
     from encconf.references import Resolve
     from encconf.selection import Chosen, Selection
+    from encconf.settings.section import Section
 
     Notify = Callable[[str], None]
+    Input = str | os.PathLike[str] | Traversable
+    Masker = Callable[[object], object]
+    T = TypeVar("T")
+
+    class SupportsRead(Protocol):
+        """An open file."""
+
+        def read(self) -> str | bytes:
+            """All of it."""
 
 
 class Opened:
@@ -123,51 +138,196 @@ def _as_older_sops(format: Format, opened: Opened) -> bool:
 # --- loading -------------------------------------------------------------------------------------
 
 
+TEXTS_ONLY = ("dotenv", "ini")
+"""Formats in which every value is a text: a ``schema`` may read numbers and booleans from them."""
+
+if TYPE_CHECKING:
+
+    @overload
+    def load_config(
+        path: Input,
+        *,
+        section: Section = (),
+        schema: type[T],
+        mask: bool = False,
+        format: str | None = None,
+        credentials: Credentials | None = None,
+        cache: DataKeyCache | None = None,
+        resolve: bool | Resolve = False,
+    ) -> T: ...
+
+    @overload
+    def load_config(
+        path: Input,
+        *,
+        section: Section = (),
+        schema: None = None,
+        mask: bool = False,
+        format: str | None = None,
+        credentials: Credentials | None = None,
+        cache: DataKeyCache | None = None,
+        resolve: bool | Resolve = False,
+    ) -> dict[str, Any]: ...
+
+
 def load_config(
-    path: str | os.PathLike[str],
+    path: Input,
+    *,
+    section: Section = (),
+    schema: type[T] | None = None,
+    mask: bool = False,
+    format: str | None = None,
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
+) -> dict[str, Any] | T:
+    """Open an encrypted file and return what it holds, as an ordinary dict.
+
+    The file is decrypted in this process and its MAC verified; nothing is written and no program is run
+    unless a key needs one (gpg).  ``path`` may also be a `importlib.resources` Traversable, in a zip for
+    example.  Keys come from where sops looks for them, or from ``credentials``; a ``cache`` keeps data
+    keys, so that a key service is asked once.  Dates become `datetime.datetime` with a time zone,
+    ``!!binary`` values that are not UTF-8 become `bytes`; YAML merge keys are applied.
+
+    ``section`` is one mapping of the file: ``"app.db"``, or ``("app", "db")``.  With a ``schema`` (a
+    dataclass, TypedDict, attrs class or msgspec Struct; or a pydantic model), an object of that type is
+    returned.  With ``mask``, values that were encrypted print as ``'**********'`` (see `MaskedStr`); a
+    ``schema`` always gets them masked.  References (``ref+vault://secret/data/app#/password``) stay as they
+    are, unless ``resolve`` is True or says which may be resolved (see `Resolve`).
+
+    Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError,
+    UnresolvedError, PathNotFoundError (section), ConfigTypeError (schema) and so on, each with the file's
+    name.
+
+    >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
+    >>> db = load_config("secrets.enc.yaml", section="app.db", schema=Database)  # doctest: +SKIP
+    """
+    masker = masker_for(mask, schema)
+    format = format or format_of(path)
+    tree = tree_of(path, masker, format=format, credentials=credentials, cache=cache, resolve=resolve)
+    return shaped(tree, section, schema, name=_name(path), lax=format in TEXTS_ONLY)
+
+
+def tree_of(
+    path: Input,
+    masker: Masker | None,
     *,
     format: str | None = None,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> dict[str, object]:
-    """Open an encrypted file and return what it holds, as an ordinary dict.
-
-    The file is decrypted in this process and its MAC verified; nothing is written and no program
-    is run unless a key needs one (gpg).  Keys come from where sops looks for them, or from
-    ``credentials``; what a ``cache`` holds is not asked of a key service again.  Dates become
-    `datetime.datetime` with a time zone, ``!!binary`` values that are not UTF-8 `bytes`; YAML merge
-    keys are applied.  References (``ref+vault://secret/data/app#/password``) stay as they are, unless
-    ``resolve`` is True or says which may be resolved (see `encconf.references`).
-
-    Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError,
-    UnresolvedError and so on, each with the file's name.
-
-    >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
-    """
-    from encconf import fileio
-
-    name = os.fspath(path)
+) -> dict[str, Any]:
+    """What an encrypted file holds; ``masker`` gets each value that was encrypted, and gives what to load."""
+    name, text = _read(path)
     try:
-        return loads(
-            fileio.read_text(name),
-            format=format or formats.of_path(name),
-            credentials=credentials,
-            cache=cache,
-            resolve=resolve,
-        )
+        return _only(_all(text, format or formats.of_path(name), masker, credentials, cache, resolve))
     except EncconfError as error:
         raise error.about(name) from error.__cause__
 
 
-def load_configs(
-    paths: Sequence[str | os.PathLike[str]],
+def masker_for(mask: bool, schema: object = None) -> Masker | None:
+    """What hides values: nothing, unless it is asked for or a schema's errors could show them."""
+    if not mask and schema is None:
+        return None
+    from encconf.settings.mask import masked, masked_number
+
+    # pydantic's errors show the input; msgspec's do not, and it takes no subclass of int.
+    return masked_number if hasattr(schema, "__pydantic_validator__") else masked
+
+
+def load(
+    fp: SupportsRead,
     *,
+    format: str | None = None,
+    mask: bool = False,
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
+) -> dict[str, Any]:
+    """What an open file holds, text or binary; otherwise as `load_config`.
+
+    The file's name gives the format, unless ``format`` does.
+
+    >>> app.config.from_file("secrets.enc.yaml", load=encconf.load, text=False)  # doctest: +SKIP
+    """
+    name = getattr(fp, "name", None)
+    name = name if isinstance(name, str) else ""
+    text = _as_text(fp.read())
+    try:
+        format = format or (formats.of_path(name) if name else "yaml")
+        return _only(_all(text, format, masker_for(mask), credentials, cache, resolve))
+    except EncconfError as error:
+        raise (error.about(name) if name else error) from error.__cause__
+
+
+def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, lax: bool) -> Any:
+    """A section of a loaded tree, as an object of the type ``schema`` if there is one."""
+    keys: tuple[str, ...] = ()
+    try:
+        if section:
+            from encconf.settings.section import at
+
+            tree, keys = at(tree, section)
+        if schema is not None:
+            from encconf.settings.schema import convert
+
+            return convert(tree, schema, at=keys, lax=lax)
+        if not isinstance(tree, dict):
+            raise ConfigTypeError(f"{'.'.join(keys)}: expected a mapping")
+    except EncconfError as error:
+        raise (error.about(name) if name else error) from None
+    return tree
+
+
+def _read(path: Input) -> tuple[str, str]:
+    """The name and text of a file, or of a Traversable."""
+    from encconf import fileio
+
+    if isinstance(path, (str, bytes)) or hasattr(path, "__fspath__"):
+        name = os.fsdecode(path)
+        return name, fileio.read_text(name)
+    if hasattr(path, "read_bytes"):
+        try:
+            return path.name, fileio.decode(path.read_bytes())
+        except FileNotFoundError:
+            raise MissingFileError("no such file").about(path.name) from None
+        except EncconfError as error:
+            raise error.about(path.name) from None
+    hint = "for an open file, use load(file)" if hasattr(path, "read") else "for a text, use loads(text)"
+    raise ArgumentTypeError(f"load_config needs a path, not {type(path).__name__}", hint=hint)
+
+
+def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, Any]]:
+    """Format, document and values of a readable file.  Raises ClearTextError for one that is encrypted."""
+    from encconf import fileio
+
+    text = fileio.read_text(name)
+    format = format or formats.of_path(name)
+    module = formats.module(format)
+    document = module.scan(text, comments=True)
+    if any(part.block is not None for part in document.parts):
+        raise ClearTextError("the file is encrypted", hint="give its path as it is, without plain()")
+    return format, document, _only(module.load_plain(text))
+
+
+def format_of(path: Input) -> str:
+    """The format of a file."""
+    return formats.of_path(_name(path))
+
+
+def _name(path: Input) -> str:
+    return os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else path.name
+
+
+def load_configs(
+    paths: Sequence[Input],
+    *,
+    mask: bool = False,
     format: str | None = None,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Open many files at once, in order; each as by `load_config`.
 
     Key services are asked for up to 32 files at a time, and once for files with the same wrapped
@@ -179,52 +339,51 @@ def load_configs(
     credentials = credentials or Credentials.from_env()
     cache = cache if cache is not None else DataKeyCache()
 
-    def load(path: str | os.PathLike[str]) -> dict[str, object] | Opened:
+    def load(path: Input) -> dict[str, Any] | tuple[str, Opened]:
         if not resolve:
-            return load_config(path, format=format, credentials=credentials, cache=cache)
-        from encconf import fileio
-
-        name = os.fspath(path)
+            return load_config(path, mask=mask, format=format, credentials=credentials, cache=cache)
+        name, text = _read(path)
         try:
-            return _load(fileio.read_text(name), format or formats.of_path(name), credentials, cache)
+            return name, _load(text, format or formats.of_path(name), credentials, cache)
         except EncconfError as error:
             raise error.about(name) from error.__cause__
 
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     opened: list[tuple[str, Opened]] = []
-    for path, loaded in side_by_side(load, paths):
+    for _, loaded in side_by_side(load, paths):
         if isinstance(loaded, EncconfError):
             raise loaded
-        if isinstance(loaded, Opened):
-            opened.append((os.fspath(path), loaded))
+        if isinstance(loaded, tuple):
+            opened.append(loaded)
         else:
             found.append(loaded)
     if opened:
         texts = resolved(opened, resolve, credentials)
         for (name, loaded), own in zip(opened, texts, strict=True):
             try:
-                found.append(_only(_trees(loaded, own)))
+                found.append(_only(_trees(loaded, own, masker_for(mask))))
             except EncconfError as error:
                 raise error.about(name) from error.__cause__
     return found
 
 
 def loads(
-    text: str,
+    text: str | bytes,
     *,
     format: str = "yaml",
+    mask: bool = False,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """What an encrypted text holds, as an ordinary dict; see `load_config`.
 
     Raises InputError for a stream of several YAML documents; `loads_all` reads those.
     """
-    return _only(loads_all(text, format=format, credentials=credentials, cache=cache, resolve=resolve))
+    return _only(_all(_as_text(text), format, masker_for(mask), credentials, cache, resolve))
 
 
-def _only(trees: list[dict[str, object]]) -> dict[str, object]:
+def _only(trees: list[dict[str, Any]]) -> dict[str, Any]:
     if len(trees) != 1:
         raise InputError(
             f"the file holds {len(trees)} documents, not one", hint="read them all with loads_all"
@@ -233,17 +392,40 @@ def _only(trees: list[dict[str, object]]) -> dict[str, object]:
 
 
 def loads_all(
-    text: str,
+    text: str | bytes,
     *,
     format: str = "yaml",
+    mask: bool = False,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """What each document of an encrypted YAML stream holds; see `load_config`."""
+    return _all(_as_text(text), format, masker_for(mask), credentials, cache, resolve)
+
+
+def _all(
+    text: str,
+    format: str,
+    masker: Masker | None,
+    credentials: Credentials | None,
+    cache: DataKeyCache | None,
+    resolve: bool | Resolve,
+) -> list[dict[str, Any]]:
     credentials = credentials or Credentials.from_env()
     opened = _load(text, format, credentials, cache)
-    return _trees(opened, resolved([("", opened)], resolve, credentials)[0] if resolve else {})
+    return _trees(opened, resolved([("", opened)], resolve, credentials)[0] if resolve else {}, masker)
+
+
+def _as_text(text: str | bytes) -> str:
+    if isinstance(text, str):
+        return text
+    if isinstance(text, (bytes, bytearray)):
+        from encconf import fileio
+
+        return fileio.decode(bytes(text))
+    hint = "for an open file, use load(file)" if hasattr(text, "read") else None
+    raise ArgumentTypeError(f"an encrypted text is str or bytes, not {type(text).__name__}", hint=hint)
 
 
 def _load(text: str, format: str, credentials: Credentials | None, cache: DataKeyCache | None) -> Opened:
@@ -271,24 +453,35 @@ def resolved(
     return references.resolve(places, resolve, credentials or Credentials.from_env(), under)
 
 
-def _trees(opened: Opened, texts: Mapping[int, str]) -> list[dict[str, object]]:
-    """The values, with some texts in place of leaves."""
+def _trees(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
+    """The values, with some texts in place of leaves; ``masker`` as for `tree_of`."""
     document = opened.document
     module = formats.module(document.format)
     if module.LOADS_TEXT:
         trees = module.load_plain(plain_text(opened))
         for index, text in texts.items():
-            node: Any = trees[0]
-            for step in document.leaves[index].scope.path:
-                node = node[step]
-            node[document.leaves[index].step] = text
+            _node(trees[0], document.leaves[index])[document.leaves[index].step] = text
+        if masker is not None:
+            for index, leaf in enumerate(document.leaves):
+                if leaf.sealed is not None or index in texts:
+                    node = _node(trees[0], leaf)
+                    node[leaf.step] = masker(node[leaf.step])
         return trees
     for index, text in texts.items():
-        document.leaves[index].data = text.encode()
-    return _values(document)
+        leaf = document.leaves[index]
+        leaf.data = text.encode()
+        leaf.sealed = leaf.sealed or ""  # a secret from elsewhere is one
+    return _values(document, masker)
 
 
-def _values(document: Document) -> list[dict[str, object]]:
+def _node(tree: Any, leaf: Leaf) -> Any:
+    """The mapping or list of a tree in which a leaf is."""
+    for step in leaf.scope.path:
+        tree = tree[step]
+    return tree
+
+
+def _values(document: Document, masker: Masker | None = None) -> list[dict[str, Any]]:
     """Fill the trees of an unsealed document with Python values."""
     parse = goyaml.parse
     integral = document.format == "json"  # sops before 3.13.2 stores every JSON number as a float
@@ -316,6 +509,8 @@ def _values(document: Document) -> list[dict[str, object]]:
                 raise DecryptError(
                     f"the value at {seal.path_text(leaf.path)} is not of the type it says it is ({kind})"
                 ) from None
+        if masker is not None and leaf.sealed is not None:
+            value = masker(value)
         leaf.scope.node[leaf.step] = value
     for leaf in reversed(comments):
         del leaf.scope.node[leaf.step]
@@ -950,12 +1145,36 @@ def _with_comments(
 # --- looking -------------------------------------------------------------------------------------
 
 
+class InspectedLeaf:
+    """One value of an encrypted text, as it looks without a key.
+
+    ``path`` are keys and indexes; ``encrypted`` is whether the file's rule encrypts it; ``type`` is str, int,
+    float, bool, bytes, time or null.
+    """
+
+    __slots__ = ("encrypted", "path", "type")
+
+    def __init__(self, path: Path, encrypted: bool, type: str) -> None:
+        self.path = path
+        self.encrypted = encrypted
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"InspectedLeaf({self.path!r}, encrypted={self.encrypted}, type={self.type!r})"
+
+
 class Inspection:
-    """What an encrypted text says of itself without a key; nothing of it is authenticated."""
+    """What an encrypted text says of itself without a key; nothing of it is authenticated.
+
+    ``leaves`` are its values in order; ``encrypted`` and ``plain`` count them; ``groups`` are its key
+    groups, as pairs of type and name; ``threshold`` is how many groups are needed (0: one group);
+    ``version`` and ``lastmodified`` are texts.
+    """
 
     __slots__ = (
-        "encrypted", "format", "groups", "lastmodified", "plain", "selection", "threshold", "version",
-    )  # fmt: skip
+        *("encrypted", "format", "groups", "lastmodified", "leaves", "plain", "selection", "threshold"),
+        "version",
+    )
 
     def __init__(self, document: Document, metadata: Metadata, chosen: bytearray) -> None:
         self.format = document.format
@@ -966,9 +1185,18 @@ class Inspection:
         self.groups = [
             [(wrapped.key.TYPE, wrapped.key.name) for wrapped in group] for group in metadata.groups
         ]
-        pairs = zip(document.leaves, chosen, strict=True)
-        self.encrypted = sum(1 for leaf, is_chosen in pairs if is_chosen and leaf.data)
-        self.plain = len(document.leaves) - self.encrypted
+        self.leaves = [
+            InspectedLeaf(leaf.path, bool(is_chosen and leaf.data), _type_of(leaf))
+            for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        ]
+        self.encrypted = sum(leaf.encrypted for leaf in self.leaves)
+        self.plain = len(self.leaves) - self.encrypted
+
+
+def _type_of(leaf: Leaf) -> str:
+    """The type of a value, which a ciphertext says too."""
+    parts = split(leaf.data) if leaf.data is not None and leaf.data.startswith(PREFIX.encode()) else None
+    return parts[2] if parts is not None else leaf.type
 
 
 def inspect(text: str, *, format: str = "yaml") -> Inspection:

@@ -40,6 +40,10 @@ class UsageError(EncconfError):
     slug = "usage"
 
 
+class ArgumentTypeError(UsageError, TypeError):
+    """A Python call got an argument of another type than it takes."""
+
+
 class ConflictError(UsageError):
     """Two options exclude each other."""
 
@@ -148,6 +152,12 @@ class MetadataError(InputError):
     """The ``sops`` block is there but malformed."""
 
     slug = "bad-metadata"
+
+
+class ConfigTypeError(InputError, ValueError):
+    """What the file holds does not fit the ``schema``: the message names places and types, never a value."""
+
+    slug = "type"
 
 
 # --- opening -------------------------------------------------------------------------------
