@@ -205,7 +205,8 @@ def load_config(
     masker = masker_for(mask, schema)
     format = format or format_of(path)
     tree = tree_of(path, masker, format=format, credentials=credentials, cache=cache, resolve=resolve)
-    return shaped(tree, section, schema, name=_name(path), lax=format in TEXTS_ONLY)
+    found: dict[str, Any] | T = shaped(tree, section, schema, name=_name(path), lax=format in TEXTS_ONLY)
+    return found
 
 
 def tree_of(
@@ -219,10 +220,11 @@ def tree_of(
 ) -> dict[str, Any]:
     """What an encrypted file holds; ``masker`` gets each value that was encrypted, and gives what to load."""
     name, text = _read(path)
+    # Without their tracebacks: error trackers print the local variables of frames, data keys among them.
     try:
         return _only(_all(text, format or formats.of_path(name), masker, credentials, cache, resolve))
     except EncconfError as error:
-        raise error.about(name) from error.__cause__
+        raise error.about(name).with_traceback(None) from error.__cause__
 
 
 def masker_for(mask: bool, schema: object = None) -> Masker | None:
@@ -257,7 +259,7 @@ def load(
         format = format or (formats.of_path(name) if name else "yaml")
         return _only(_all(text, format, masker_for(mask), credentials, cache, resolve))
     except EncconfError as error:
-        raise (error.about(name) if name else error) from error.__cause__
+        raise (error.about(name) if name else error).with_traceback(None) from error.__cause__
 
 
 def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, lax: bool) -> Any:
@@ -275,7 +277,7 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
         if not isinstance(tree, dict):
             raise ConfigTypeError(f"{'.'.join(keys)}: expected a mapping")
     except EncconfError as error:
-        raise (error.about(name) if name else error) from None
+        raise (error.about(name) if name else error).with_traceback(None) from None
     return tree
 
 
@@ -283,7 +285,7 @@ def _read(path: Input) -> tuple[str, str]:
     """The name and text of a file, or of a Traversable."""
     from encconf import fileio
 
-    if isinstance(path, (str, bytes)) or hasattr(path, "__fspath__"):
+    if isinstance(path, (str, bytes, os.PathLike)):
         name = os.fsdecode(path)
         return name, fileio.read_text(name)
     if hasattr(path, "read_bytes"):
@@ -346,7 +348,7 @@ def load_configs(
         try:
             return name, _load(text, format or formats.of_path(name), credentials, cache)
         except EncconfError as error:
-            raise error.about(name) from error.__cause__
+            raise error.about(name).with_traceback(None) from error.__cause__
 
     found: list[dict[str, Any]] = []
     opened: list[tuple[str, Opened]] = []
@@ -359,11 +361,11 @@ def load_configs(
             found.append(loaded)
     if opened:
         texts = resolved(opened, resolve, credentials)
-        for (name, loaded), own in zip(opened, texts, strict=True):
+        for (name, one), own in zip(opened, texts, strict=True):
             try:
-                found.append(_only(_trees(loaded, own, masker_for(mask))))
+                found.append(_only(_trees(one, own, masker_for(mask))))
             except EncconfError as error:
-                raise error.about(name) from error.__cause__
+                raise error.about(name).with_traceback(None) from error.__cause__
     return found
 
 
@@ -380,7 +382,9 @@ def loads(
 
     Raises InputError for a stream of several YAML documents; `loads_all` reads those.
     """
-    return _only(_all(_as_text(text), format, masker_for(mask), credentials, cache, resolve))
+    return _only(
+        loads_all(text, format=format, mask=mask, credentials=credentials, cache=cache, resolve=resolve)
+    )
 
 
 def _only(trees: list[dict[str, Any]]) -> dict[str, Any]:
@@ -401,7 +405,10 @@ def loads_all(
     resolve: bool | Resolve = False,
 ) -> list[dict[str, Any]]:
     """What each document of an encrypted YAML stream holds; see `load_config`."""
-    return _all(_as_text(text), format, masker_for(mask), credentials, cache, resolve)
+    try:
+        return _all(_as_text(text), format, masker_for(mask), credentials, cache, resolve)
+    except EncconfError as error:
+        raise error.with_traceback(None) from error.__cause__  # see `tree_of`
 
 
 def _all(
@@ -417,7 +424,7 @@ def _all(
     return _trees(opened, resolved([("", opened)], resolve, credentials)[0] if resolve else {}, masker)
 
 
-def _as_text(text: str | bytes) -> str:
+def _as_text(text: object) -> str:
     if isinstance(text, str):
         return text
     if isinstance(text, (bytes, bytearray)):

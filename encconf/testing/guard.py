@@ -36,7 +36,8 @@ class _Guarded(Credentials):
     __slots__ = ("_key", "_real", "_test")
 
     def __init__(self, made: Credentials, real: Credentials, key: TestKey, test: str) -> None:
-        super().__init__({**made.environ, "SOPS_AGE_KEY": key.identity}, home=made.home, notify=made.notify)
+        # Without a home folder: Vault's token, for one, would be read from there.
+        super().__init__({**made.environ, "SOPS_AGE_KEY": key.identity}, notify=made.notify)
         self._real = real
         self._key = key
         self._test = test
