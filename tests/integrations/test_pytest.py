@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from encconf.testing import TestKey
 
-pytest_plugins = ["pytester"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Suite:
+    """Another project's tests, run by pytest in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, **texts: str) -> None:
+        for name, text in texts.items():
+            (self.folder / f"{name}.py").write_text(textwrap.dedent(text))
+
+    def run(self, *args: str, passed: int, failed: int = 0) -> str:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args]
+        environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False
+        )
+        counts = {
+            word: int(number) for number, word in re.findall(r"([0-9]+) (passed|failed|error)", done.stdout)
+        }
+        assert counts == {"passed": passed, **({"failed": failed} if failed else {})}, (
+            done.stdout + done.stderr
+        )
+        return done.stdout
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    """A folder for another project's tests."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    return Suite(tmp_path)
+
 
 APP = """
     import encconf
@@ -28,8 +66,8 @@ def real(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     return key.write(tmp_path_factory.mktemp("real") / "prod.enc.yaml", {"db": {"password": "hunter2"}})
 
 
-def test_a_file_and_a_throwaway_key(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
+def test_a_file_and_a_throwaway_key(suite: Suite) -> None:
+    suite.write(
         app=APP,
         test_app="""
         import os, subprocess, sys
@@ -53,12 +91,12 @@ def test_a_file_and_a_throwaway_key(pytester: pytest.Pytester) -> None:
             assert "SOPS_AGE_KEY" not in os.environ
         """,
     )
-    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=3)
+    suite.run(passed=3)
 
 
-def test_a_real_key_is_out_of_reach(pytester: pytest.Pytester, real: Path) -> None:
-    pytester.makepyfile(
-        f"""
+def test_a_real_key_is_out_of_reach(suite: Suite, real: Path) -> None:
+    suite.write(
+        test_app=f"""
         import encconf, pytest
 
         def test_app(encconf_key):
@@ -68,17 +106,15 @@ def test_a_real_key_is_out_of_reach(pytester: pytest.Pytester, real: Path) -> No
             assert encconf.load_config({str(real)!r})
         """
     )
-    result = pytester.runpytest_subprocess()
-    result.assert_outcomes(passed=1, failed=1)
-    text = result.stdout.str()
-    assert "keys.txt (not read: test_a_real_key_is_out_of_reach.py::test_app must not use real keys)" in text
+    text = suite.run(passed=1, failed=1)
+    assert "keys.txt (not read: test_app.py::test_app must not use real keys)" in text
     assert "hunter2" not in text
 
 
-def test_the_guard_for_every_test(pytester: pytest.Pytester, real: Path) -> None:
-    pytester.makeini("[pytest]\nencconf_guard = true\naddopts = --strict-markers\n")
-    pytester.makepyfile(
-        f"""
+def test_the_guard_for_every_test(suite: Suite, real: Path) -> None:
+    (suite.folder / "pytest.ini").write_text("[pytest]\nencconf_guard = true\naddopts = --strict-markers\n")
+    suite.write(
+        test_app=f"""
         import encconf, pytest
 
         def test_app():
@@ -90,14 +126,14 @@ def test_the_guard_for_every_test(pytester: pytest.Pytester, real: Path) -> None
             assert encconf.load_config({str(real)!r})
         """
     )
-    pytester.runpytest_subprocess().assert_outcomes(passed=2)
+    suite.run(passed=2)
 
 
-def test_key_services_and_gpg_are_out_of_reach(pytester: pytest.Pytester, home: Path) -> None:
+def test_key_services_and_gpg_are_out_of_reach(suite: Suite, home: Path) -> None:
     """The file names an AWS key and a PGP key; neither AWS nor gpg is asked."""
     (home / ".vault-token").write_text("hvs.real")
-    pytester.makepyfile(
-        """
+    suite.write(
+        test_app="""
         import encconf, pytest
         from encconf.config import Rule
         from encconf.credentials import Credentials
@@ -115,12 +151,12 @@ def test_key_services_and_gpg_are_out_of_reach(pytester: pytest.Pytester, home: 
                 master_key(type, value).unwrap("AAAA", Credentials.from_env())
         """
     )
-    pytester.runpytest_subprocess().assert_outcomes(passed=3)
+    suite.run(passed=3)
 
 
-def test_in_parallel(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
+def test_in_parallel(suite: Suite) -> None:
+    suite.write(
+        test_app="""
         import encconf, pytest
 
         @pytest.mark.parametrize("n", range(6))
@@ -128,13 +164,13 @@ def test_in_parallel(pytester: pytest.Pytester) -> None:
             assert encconf.load_config(encconf_file("s.enc.yaml", {"n": n})) == {"n": n}
         """
     )
-    pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=6)
+    suite.run("-n", "2", passed=6)
 
 
-def test_the_plugin_costs_nothing_until_it_is_used(pytester: pytest.Pytester) -> None:
+def test_the_plugin_costs_nothing_until_it_is_used(suite: Suite) -> None:
     """Nothing of encconf but the plugin itself is loaded."""
-    pytester.makepyfile(
-        """
+    suite.write(
+        test_app="""
         import sys
 
         def test_app():
@@ -142,4 +178,4 @@ def test_the_plugin_costs_nothing_until_it_is_used(pytester: pytest.Pytester) ->
             assert ours == {"encconf", "encconf.integrations", "encconf.integrations.pytest"}
         """
     )
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    suite.run(passed=1)
