@@ -1,8 +1,8 @@
 """Places in Python programs that run sops, and the line of encconf that replaces each.
 
-The syntax tree is read, nothing is run.  Found are calls of `subprocess`, `os` and `asyncio` whose command is
-written out as a list or a string, and uses of sopsy and pydantic-settings-sops.  A command that is put together elsewhere
-is not seen.  The patterns are those of 42 public programs.
+The syntax tree is read, nothing is run.  This finds calls of `subprocess`, `os` and `asyncio` whose command
+is written out as a list or a string, and uses of sopsy and pydantic-settings-sops.  It does not find a
+command that is put together elsewhere.  The patterns are those of 42 public programs.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ _RUNNERS = {
     *("subprocess.getoutput", "subprocess.getstatusoutput", "os.system", "os.popen"),
     *("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
 }
-_TAKES_VALUE = frozenset(
-    "--input-type --output-type --extract --output -o --age -a --pgp -p --kms -k --config --set --filename-override "
-    "--aws-profile --keyservice --encrypted-regex --unencrypted-regex --hc-vault-transit --gcp-kms --azure-kv".split()
-)
+_TAKES_VALUE = {
+    *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
+    *("--age", "-a", "--pgp", "-p", "--kms", "-k", "--hc-vault-transit", "--gcp-kms", "--azure-kv", "--set"),
+    *("--aws-profile", "--keyservice", "--encrypted-regex", "--unencrypted-regex"),
+}
 _SKIPPED = {".git", ".venv", "venv", "node_modules", "__pycache__", "site-packages", ".tox"}
 LIMIT = 1 << 20
 """The largest source file that is read, in bytes (1 MiB)."""

@@ -21,13 +21,13 @@ LOAD = "encconf.load_config(path)"
             LOAD,
         ),
         (
-            'out = run(["sops", "--decrypt", "--output-type", "json", path], stdout=subprocess.PIPE)\n'
+            'out = run(["sops", "--decrypt", "--output-type", "json", path], stdout=-1)\n'
             "data = json.loads(out.stdout)",
             "reads a file with sops and parses it as JSON",
             LOAD,
         ),
         (
-            'out = subprocess.run(["sops", "decrypt", "--output-type=dotenv", "app.env"], stdout=-1)\n'
+            'out = run(["sops", "decrypt", "--output-type=dotenv", "app.env"], stdout=subprocess.PIPE)\n'
             'pairs = [line.split("=", 1) for line in out.stdout.decode().splitlines()]',
             "reads a file with sops",
             "encconf.load_config('app.env')",
