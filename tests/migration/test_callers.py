@@ -21,7 +21,7 @@ LOAD = "encconf.load_config(path)"
             LOAD,
         ),
         (
-            'out = run(["sops", "--decrypt", "--output-type", "json", path], stdout=-1)\n'
+            'out = run(["sops", "--decrypt", "--output-type", "json", path], stdout=subprocess.PIPE)\n'
             "data = json.loads(out.stdout)",
             "reads a file with sops and parses it as JSON",
             LOAD,
