@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -48,13 +49,14 @@ def main(rounds: int = 15) -> int:
 
             @classmethod
             def settings_customise_sources(
-                cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource
+                cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
             ) -> tuple[PydanticBaseSettingsSource, ...]:
                 return (SOPSConfigSettingsSource(settings_cls, yaml_file=path),)
 
         times: dict[str, list[float]] = {"encconf": [], "pydantic-settings-sops": []}
         for _ in range(rounds):
-            for name, settings in (("encconf", Ours), ("pydantic-settings-sops", Theirs)):
+            makers: tuple[tuple[str, Any], ...] = (("encconf", Ours), ("pydantic-settings-sops", Theirs))
+            for name, settings in makers:
                 start = time.perf_counter()
                 assert settings().v0 == "value 0"
                 times[name].append(time.perf_counter() - start)

@@ -10,7 +10,8 @@ import encconf
 
 PAGE = Path(__file__).resolve().parent / "python" / "reference.md"
 GROUPS = {
-    "Reading": ("load_config", "load_configs", "load", "loads", "loads_all", "load_layers", "plain", "optional"),
+    "Reading": ("load_config", "load_configs", "load", "loads", "loads_all"),
+    "Layers": ("load_layers", "plain", "optional"),
     "Following and changing files": ("watch", "Live", "edit"),
     "Texts": ("encrypt", "decrypt", "find_rule", "Rule", "inspect", "Inspection"),
     "Keys and values": ("Credentials", "DataKeyCache", "Resolve", "MaskedStr"),
@@ -22,7 +23,7 @@ def page() -> str:
     """The whole page."""
     out = [
         "# Reference: Python\n",
-        "Everything here is in the package `encconf`. This page is made from the docstrings (`make reference`).\n",
+        "Everything here is in the package `encconf`. `make reference` makes this page from the docstrings.\n",
     ]
     for group, names in GROUPS.items():
         out.append(f"## {group}\n")
@@ -60,8 +61,8 @@ def signature(name: str, function: object) -> str:
             words.append("*")
             star = True
         words.append(str(each).replace("'", ""))
-    return f"{name}(\n" + "".join(f"    {word},\n" for word in words) + f") ->
-    {found.return_annotation}".replace("'", "")
+    result = str(found.return_annotation).replace("'", "")
+    return f"{name}(\n" + "".join(f"    {word},\n" for word in words) + f") -> {result}"
 
 
 def markdown(doc: str) -> str:

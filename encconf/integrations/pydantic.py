@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from encconf import api
+from encconf.envelope import DataKeyCache
 from encconf.settings.mask import masked_number
 
 if TYPE_CHECKING:
     from encconf.credentials import Credentials
-    from encconf.envelope import DataKeyCache
     from encconf.references import Resolve
     from encconf.settings.section import Section
 
@@ -56,12 +56,16 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
     """The value for ``settings_customise_sources`` of a settings class.
 
     The files come after arguments, environment variables, the dotenv file and the secrets directory; of
-    several files, the first that has a value wins.  ``options`` are those of `EncconfSettingsSource`.
+    several files, the first that has a value wins.  ``options`` are those of `EncconfSettingsSource`;
+    unless you give a ``cache``, data keys are kept for five minutes, so that settings that are made again
+    ask no key service again.
 
     >>> class Settings(BaseSettings):  # doctest: +SKIP
     ...     settings_customise_sources = encrypted("secrets.enc.yaml", section="app")
     ...     db: Database
     """
+
+    options.setdefault("cache", DataKeyCache())
 
     def settings_customise_sources(
         cls: type[BaseSettings],
