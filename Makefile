@@ -3,6 +3,7 @@
 # make bench   side by side with sops; prints the table that README.md quotes
 # make fuzz    documents that no test has seen, both ways with sops (ARGS='--minutes 30')
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
+# make reference   docs/python/reference.md, from the docstrings
 # make clean   the virtual environment and caches
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench fuzz functional clean
+.PHONY: demo test lint types bench fuzz functional reference clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -27,6 +28,9 @@ types: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/formats.py
+
+reference: $(STAMP)
+	$(BIN)/python docs/make_reference.py
 
 fuzz: $(STAMP)
 	@failed=0; \

@@ -9,6 +9,14 @@ Importing this package loads nothing else; each name is loaded when it is first 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Live": "settings.watch",
+    "MaskedStr": "settings.mask",
+    "edit": "settings.edit",
+    "load": "api",
+    "load_layers": "settings.layers",
+    "optional": "settings.layers",
+    "plain": "settings.layers",
+    "watch": "settings.watch",
     "Credentials": "credentials",
     "DataKeyCache": "envelope",
     "EncconfError": "errors",
@@ -30,27 +38,49 @@ __all__ = [
     "DataKeyCache",
     "EncconfError",
     "Inspection",
+    "Live",
+    "MaskedStr",
     "Resolve",
     "Rule",
     "__version__",
     "decrypt",
+    "edit",
     "encrypt",
     "find_rule",
     "inspect",
+    "load",
     "load_config",
     "load_configs",
+    "load_layers",
     "loads",
     "loads_all",
+    "optional",
+    "plain",
+    "watch",
 ]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.api import Inspection, decrypt, encrypt, inspect, load_config, load_configs, loads, loads_all
+    from encconf.api import (
+        Inspection,
+        decrypt,
+        encrypt,
+        inspect,
+        load,
+        load_config,
+        load_configs,
+        loads,
+        loads_all,
+    )
     from encconf.config import Rule, find_rule
     from encconf.credentials import Credentials
     from encconf.envelope import DataKeyCache
     from encconf.errors import EncconfError
     from encconf.references import Resolve
+    from encconf.settings.edit import edit
+    from encconf.settings.layers import load_layers, optional, plain
+    from encconf.settings.mask import MaskedStr
+    from encconf.settings.watch import Live, watch
 
 
 def __getattr__(name: str) -> object:

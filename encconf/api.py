@@ -18,13 +18,16 @@ from encconf.document import Comment, Document, Edit, Leaf, splice
 from encconf.envelope import DataKeyCache, are_spoiled, open_data_key, shuts_out, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
+    ClearTextError,
     ConfigError,
+    ConfigTypeError,
     DecryptError,
     EmitError,
     EncconfError,
     InputError,
     LimitError,
     MacMismatchError,
+    MissingFileError,
     UnmergedError,
     UsageError,
     WrongTypeError,
@@ -36,13 +39,14 @@ from encconf.selection import DEFAULT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, ParamSpec, Protocol, TypeVar
+    from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
     from encconf.config import Rule
     from encconf.formats import Format
     from encconf.path import Path
     from encconf.references import Resolve
     from encconf.selection import Chosen, Selection
+    from encconf.settings.section import Section
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -62,6 +66,8 @@ if TYPE_CHECKING:
             """All of it."""
 
     Readable = OpenFile | Resource
+    Input = FilePath | Readable
+    Masker = Callable[[object], object]
 
 
 def bounded(function: Callable[P, T]) -> Callable[P, T]:
@@ -162,45 +168,152 @@ def _as_older_sops(format: Format, opened: Opened) -> bool:
 # --- loading -------------------------------------------------------------------------------------
 
 
-@bounded
+TEXTS_ONLY = ("dotenv", "ini")
+"""Formats in which every value is a text: a ``schema`` may read numbers and booleans from them."""
+
+if TYPE_CHECKING:
+
+    @overload
+    def load_config(
+        path: Input,
+        *,
+        section: Section = (),
+        schema: type[T],
+        mask: bool = False,
+        format: str | None = None,
+        credentials: Credentials | None = None,
+        cache: DataKeyCache | None = None,
+        resolve: bool | Resolve = False,
+    ) -> T: ...
+
+    @overload
+    def load_config(
+        path: Input,
+        *,
+        section: Section = (),
+        schema: None = None,
+        mask: bool = False,
+        format: str | None = None,
+        credentials: Credentials | None = None,
+        cache: DataKeyCache | None = None,
+        resolve: bool | Resolve = False,
+    ) -> dict[str, Any]: ...
+
+
 def load_config(
-    path: FilePath | Readable,
+    path: Input,
     *,
+    section: Section = (),
+    schema: type[T] | None = None,
+    mask: bool = False,
+    format: str | None = None,
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
+) -> dict[str, Any] | T:
+    """Open an encrypted file and return what it holds, as an ordinary dict.
+
+    ``path`` is a file's name, an open file, or a resource of a package (`importlib.resources.files`), in a
+    zip for example.  The file is decrypted in this process and its MAC verified; nothing is written and no
+    program is run unless a key needs one (gpg).  The content says what format the file has, unless
+    ``format`` does.  Keys come from where sops looks for them, or from ``credentials``; a ``cache`` keeps
+    data keys, so that a key service is asked once.  Dates become `datetime.datetime` with a time zone,
+    ``!!binary`` values that are not UTF-8 become `bytes`; YAML merge keys are applied.
+
+    ``section`` is one mapping of the file: ``"app.db"``, or ``("app", "db")``.  With a ``schema`` (a
+    dataclass, TypedDict, attrs class or msgspec Struct; or a pydantic model), an object of that type is
+    returned.  With ``mask``, values that were encrypted print as ``'**********'`` (see `MaskedStr`); a
+    ``schema`` always gets them masked.  References (``ref+vault://secret/data/app#/password``) stay as they
+    are, unless ``resolve`` is True or says which may be resolved (see `Resolve`).
+
+    Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError,
+    UnresolvedError, PathNotFoundError (section), ConfigTypeError (schema) and so on, each with the file's
+    name.
+
+    >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
+    >>> db = load_config("secrets.enc.yaml", section="app.db", schema=Database)  # doctest: +SKIP
+    """
+    masker = masker_for(mask, schema)
+    tree, format = tree_of(path, masker, format=format, credentials=credentials, cache=cache, resolve=resolve)
+    if not section and schema is None:
+        return tree
+    name = path if isinstance(path, str) else _source(path)[0]
+    found: dict[str, Any] | T = shaped(tree, section, schema, name=name, lax=format in TEXTS_ONLY)
+    return found
+
+
+def load(
+    fp: Readable,
+    *,
+    section: Section = (),
+    mask: bool = False,
     format: str | None = None,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> dict[str, Any]:
-    """Open an encrypted file and return what it holds, as an ordinary dict.
+    """What an open file holds, text or binary; otherwise as `load_config`.
 
-    ``path`` is a file's name, an open file, or a resource of a package (`importlib.resources.files`).
-    The file is decrypted in this process and its MAC verified; nothing is written and no program
-    is run unless a key needs one (gpg).  The content says what format the file has, unless ``format`` does,
-    whatever its name.  Keys come from where sops looks for them, or from
-    ``credentials``; what a ``cache`` holds is not asked of a key service again.  Dates become
-    `datetime.datetime` with a time zone, ``!!binary`` values that are not UTF-8 `bytes`; YAML merge
-    keys are applied.  References (``ref+vault://secret/data/app#/password``) stay as they are, unless
-    ``resolve`` is True or says which may be resolved (see `encconf.references`).
+    >>> app.config.from_file("secrets.enc.yaml", load=encconf.load)  # doctest: +SKIP
+    """
+    return load_config(
+        fp, section=section, mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve
+    )
 
-    Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError,
-    UnresolvedError and so on, each with the file's name.
 
-    >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
+def tree_of(
+    path: Input,
+    masker: Masker | None,
+    *,
+    format: str | None = None,
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
+) -> tuple[dict[str, Any], str]:
+    """What an encrypted file holds, and its format.
+
+    ``masker`` gets each value that was encrypted, and gives what to load.
     """
     name, read = _source(path)
+    # Without its traceback: error trackers print the local variables of frames, data keys among them.
     try:
-        return loads(
-            read(),
-            format=format or formats.of_path(name),
-            credentials=credentials,
-            cache=cache,
-            resolve=resolve,
-        )
+        opened = _load(_text(read()), format, credentials, cache, name)
+        texts = resolved([(name, opened)], resolve, credentials)[0] if resolve else {}
+        return _only(_trees(opened, texts, masker)), opened.document.format
     except EncconfError as error:
-        raise error.about(name) from error.__cause__
+        raise (error.about(name) if name else error).with_traceback(None) from error.__cause__
 
 
-def _source(path: FilePath | Readable) -> tuple[str, Callable[[], str | bytes]]:
+def masker_for(mask: bool, schema: object = None) -> Masker | None:
+    """What hides values: nothing, unless it is asked for or a schema's errors could show them."""
+    if not mask and schema is None:
+        return None
+    from encconf.settings.mask import masked, masked_number
+
+    # pydantic's errors show the input; msgspec's do not, and it takes no subclass of int.
+    return masked_number if hasattr(schema, "__pydantic_validator__") else masked
+
+
+def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, lax: bool) -> Any:
+    """A section of a loaded tree, as an object of the type ``schema`` if there is one."""
+    keys: tuple[str, ...] = ()
+    try:
+        if section:
+            from encconf.settings.section import at
+
+            tree, keys = at(tree, section)
+        if schema is not None:
+            from encconf.settings.schema import convert
+
+            return convert(tree, schema, at=keys, lax=lax)
+        if not isinstance(tree, dict):
+            raise ConfigTypeError(f"{'.'.join(keys)}: expected a mapping")
+    except EncconfError as error:
+        raise (error.about(name) if name else error).with_traceback(None) from None
+    return tree
+
+
+def _source(path: Input) -> tuple[str, Callable[[], str | bytes]]:
     """The name of what was given to read, and how to read it.  Raises WrongTypeError."""
     if isinstance(path, (str, os.PathLike)):
         from encconf import fileio
@@ -212,7 +325,14 @@ def _source(path: FilePath | Readable) -> tuple[str, Callable[[], str | bytes]]:
     read = getattr(path, "read_bytes", None) or getattr(path, "read", None)
     if not callable(read):
         raise WrongTypeError(f"a file's name or an open file is needed, not {type(path).__name__}")
-    return name, read
+    return name, lambda: _resource(read)
+
+
+def _resource(read: Callable[[], str | bytes]) -> str | bytes:
+    try:
+        return read()
+    except FileNotFoundError:
+        raise MissingFileError("no such file") from None
 
 
 def _text(given: object, *, binary: bool = False) -> str:
@@ -230,8 +350,9 @@ def _text(given: object, *, binary: bool = False) -> str:
 
 
 def load_configs(
-    paths: Sequence[FilePath | Readable],
+    paths: Sequence[Input],
     *,
+    mask: bool = False,
     format: str | None = None,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
@@ -248,39 +369,39 @@ def load_configs(
     credentials = credentials or Credentials.from_env()
     cache = cache if cache is not None else DataKeyCache()
 
-    def load(path: FilePath | Readable) -> dict[str, Any] | Opened:
+    def load(path: Input) -> dict[str, Any] | tuple[str, Opened]:
         if not resolve:
-            return load_config(path, format=format, credentials=credentials, cache=cache)
+            return load_config(path, mask=mask, format=format, credentials=credentials, cache=cache)
         name, read = _source(path)
         try:
-            return _load(_text(read()), format or formats.of_path(name), credentials, cache)
+            return name, _load(_text(read()), format, credentials, cache, name)
         except EncconfError as error:
-            raise error.about(name) from error.__cause__
+            raise error.about(name).with_traceback(None) from error.__cause__
 
     found: list[dict[str, Any]] = []
     opened: list[tuple[str, Opened]] = []
-    for path, loaded in side_by_side(load, paths):
+    for _, loaded in side_by_side(load, paths):
         if isinstance(loaded, EncconfError):
             raise loaded
-        if isinstance(loaded, Opened):
-            opened.append((_source(path)[0], loaded))
+        if isinstance(loaded, tuple):
+            opened.append(loaded)
         else:
             found.append(loaded)
     if opened:
         texts = resolved(opened, resolve, credentials)
-        for (name, loaded), own in zip(opened, texts, strict=True):
+        for (name, one), own in zip(opened, texts, strict=True):
             try:
-                found.append(_only(_trees(loaded, own)))
+                found.append(_only(_trees(one, own, masker_for(mask))))
             except EncconfError as error:
-                raise error.about(name) from error.__cause__
+                raise error.about(name).with_traceback(None) from error.__cause__
     return found
 
 
-@bounded
 def loads(
     text: str | bytes,
     *,
     format: str = "yaml",
+    mask: bool = False,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
@@ -289,7 +410,9 @@ def loads(
 
     Raises InputError for a stream of several YAML documents; `loads_all` reads those.
     """
-    return _only(loads_all(text, format=format, credentials=credentials, cache=cache, resolve=resolve))
+    return _only(
+        loads_all(text, format=format, mask=mask, credentials=credentials, cache=cache, resolve=resolve)
+    )
 
 
 def _only(trees: list[dict[str, Any]]) -> dict[str, Any]:
@@ -300,21 +423,37 @@ def _only(trees: list[dict[str, Any]]) -> dict[str, Any]:
     return trees[0]
 
 
-@bounded
 def loads_all(
     text: str | bytes,
     *,
     format: str = "yaml",
+    mask: bool = False,
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> list[dict[str, Any]]:
     """What each document of an encrypted YAML stream holds; see `load_config`."""
-    credentials = credentials or Credentials.from_env()
-    opened = _load(_text(text), format, credentials, cache)
-    return _trees(opened, resolved([("", opened)], resolve, credentials)[0] if resolve else {})
+    try:
+        opened = _load(_text(text), format, credentials, cache)
+        texts = resolved([("", opened)], resolve, credentials)[0] if resolve else {}
+        return _trees(opened, texts, masker_for(mask))
+    except EncconfError as error:
+        raise error.with_traceback(None) from error.__cause__  # see `tree_of`
 
 
+def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, Any]]:
+    """Format, document and values of a readable file.  Raises ClearTextError for one that is encrypted."""
+    from encconf import fileio
+
+    text = fileio.read_text(name)
+    if sniff.find(text, name) is not None:
+        raise ClearTextError("the file is encrypted", hint="give its path as it is, without plain()")
+    format = format or formats.of_path(name)
+    module = formats.module(format)
+    return format, module.scan(text, comments=True), _only(module.load_plain(text))
+
+
+@bounded
 def _load(
     text: str,
     format: str | None,
@@ -339,6 +478,8 @@ def _load(
     document = formats.module(inner).scan(plain_text(opened))
     if document.block is not None:
         raise InputError("it was encrypted twice", hint="decrypt it, and load what comes of it")
+    for leaf in document.leaves:
+        leaf.sealed = ""  # all of the file was encrypted
     metadata = Metadata(opened.metadata.groups, opened.metadata.threshold, DEFAULT, "")
     return Opened(document, metadata, DEFAULT.choose(document), opened.data_key)
 
@@ -359,24 +500,35 @@ def resolved(
     return references.resolve(places, resolve, credentials or Credentials.from_env(), under)
 
 
-def _trees(opened: Opened, texts: Mapping[int, str]) -> list[dict[str, Any]]:
-    """The values, with some texts in place of leaves."""
+def _trees(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
+    """The values, with some texts in place of leaves; ``masker`` as for `tree_of`."""
     document = opened.document
     module = formats.module(document.format)
     if module.LOADS_TEXT:
         trees = module.load_plain(plain_text(opened))
         for index, text in texts.items():
-            node: Any = trees[0]
-            for step in document.leaves[index].scope.path:
-                node = node[step]
-            node[document.leaves[index].step] = text
+            _node(trees[0], document.leaves[index])[document.leaves[index].step] = text
+        if masker is not None:
+            for index, leaf in enumerate(document.leaves):
+                if leaf.sealed is not None or index in texts:
+                    node = _node(trees[0], leaf)
+                    node[leaf.step] = masker(node[leaf.step])
         return trees
     for index, text in texts.items():
-        document.leaves[index].data = text.encode()
-    return _values(document)
+        leaf = document.leaves[index]
+        leaf.data = text.encode()
+        leaf.sealed = leaf.sealed or ""  # a secret from elsewhere is one
+    return _values(document, masker)
 
 
-def _values(document: Document) -> list[dict[str, Any]]:
+def _node(tree: Any, leaf: Leaf) -> Any:
+    """The mapping or list of a tree in which a leaf is."""
+    for step in leaf.scope.path:
+        tree = tree[step]
+    return tree
+
+
+def _values(document: Document, masker: Masker | None = None) -> list[dict[str, Any]]:
     """Fill the trees of an unsealed document with Python values."""
     parse = goyaml.parse
     integral = False  # whether floats may be integers
@@ -408,6 +560,8 @@ def _values(document: Document) -> list[dict[str, Any]]:
                 raise DecryptError(
                     f"the value at {seal.path_text(leaf.path)} is not of the type it says it is ({kind})"
                 ) from None
+        if masker is not None and leaf.sealed is not None:
+            value = masker(value)
         leaf.scope.node[leaf.step] = value
     for leaf in reversed(comments):
         del leaf.scope.node[leaf.step]
@@ -1128,12 +1282,36 @@ def _with_comments(
 # --- looking -------------------------------------------------------------------------------------
 
 
+class InspectedLeaf:
+    """One value of an encrypted text, as it looks without a key.
+
+    ``path`` are keys and indexes; ``encrypted`` is whether the file's rule encrypts it; ``type`` is str, int,
+    float, bool, bytes, time or null.
+    """
+
+    __slots__ = ("encrypted", "path", "type")
+
+    def __init__(self, path: Path, encrypted: bool, type: str) -> None:
+        self.path = path
+        self.encrypted = encrypted
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"InspectedLeaf({self.path!r}, encrypted={self.encrypted}, type={self.type!r})"
+
+
 class Inspection:
-    """What an encrypted text says of itself without a key; nothing of it is authenticated."""
+    """What an encrypted text says of itself without a key; nothing of it is authenticated.
+
+    ``leaves`` are its values in order; ``encrypted`` and ``plain`` count them; ``groups`` are its key
+    groups, as pairs of type and name; ``threshold`` is how many groups are needed (0: one group);
+    ``version`` and ``lastmodified`` are texts.
+    """
 
     __slots__ = (
-        "encrypted", "format", "groups", "lastmodified", "plain", "selection", "threshold", "version",
-    )  # fmt: skip
+        *("encrypted", "format", "groups", "lastmodified", "leaves", "plain", "selection", "threshold"),
+        "version",
+    )
 
     def __init__(self, document: Document, metadata: Metadata, chosen: bytearray) -> None:
         self.format = document.format
@@ -1144,9 +1322,18 @@ class Inspection:
         self.groups = [
             [(wrapped.key.TYPE, wrapped.key.name) for wrapped in group] for group in metadata.groups
         ]
-        pairs = zip(document.leaves, chosen, strict=True)
-        self.encrypted = sum(1 for leaf, is_chosen in pairs if is_chosen and leaf.data)
-        self.plain = len(document.leaves) - self.encrypted
+        self.leaves = [
+            InspectedLeaf(leaf.path, bool(is_chosen and leaf.data), _type_of(leaf))
+            for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        ]
+        self.encrypted = sum(leaf.encrypted for leaf in self.leaves)
+        self.plain = len(self.leaves) - self.encrypted
+
+
+def _type_of(leaf: Leaf) -> str:
+    """The type of a value, which a ciphertext says too."""
+    parts = split(leaf.data) if leaf.data is not None and leaf.data.startswith(PREFIX.encode()) else None
+    return parts[2] if parts is not None else leaf.type
 
 
 def inspect(text: str | bytes, *, format: str = "yaml") -> Inspection:

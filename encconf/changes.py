@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 _NAMED = 20  # paths in one message
 
 
+REMOVED: Any = object()
+"""In a list of changes: the value is removed."""
+
+
 # --- values --------------------------------------------------------------------------------------
 
 
@@ -140,6 +144,32 @@ def unset(
     before = api.text_to_change(opened)
     after = drop(before, path, format=format)
     return _again(opened, before, after, credentials, ignore_mac, None, notify)
+
+
+@api.bounded
+def change(
+    text: str,
+    operations: Sequence[tuple[Path, Any]],
+    *,
+    format: str,
+    credentials: Credentials | None = None,
+    check: Callable[[str, str, Selection], None] | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """An encrypted text with several values set or removed: (path, value), or (path, `REMOVED`).
+
+    ``check`` gets the plaintext before and after and the file's selection.  Raises as `set_value`.
+    """
+    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
+    before = after = api.text_to_change(opened)
+    for path, value in operations:
+        if value is REMOVED:
+            after = drop(after, path, format=format)
+        else:
+            after = put(after, path, value, format=format)
+    if check is not None:
+        check(before, after, opened.metadata.selection)
+    return _again(opened, before, after, credentials, False, None, notify)
 
 
 @api.bounded

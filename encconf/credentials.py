@@ -65,6 +65,9 @@ _SECRET = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
 auditing: Callable[[str, str], None] | None = None
 """Is told of each text in this process what is done with it; see `encconf.auditlog`."""
 
+guard: Callable[[Credentials], Credentials] | None = None
+"""Replaces the credentials of the environment while a test runs; see `encconf.testing.guard`."""
+
 
 class Credentials:
     """The environment, as far as unlocking goes.
@@ -136,7 +139,7 @@ class Credentials:
         """
         home = environ.get("USERPROFILE" if platform == "win32" else "HOME") or None
         uris = environ.get("SOPS_KEYSERVICE", "").split(",")
-        return cls(
+        made = cls(
             environ,
             home=home,
             config_home=_config_home(environ, home, platform),
@@ -147,6 +150,7 @@ class Credentials:
             local_key_service=_flag(environ, "SOPS_ENABLE_LOCAL_KEYSERVICE", True),
             insecure_remote=_flag(environ, "ENCCONF_INSECURE_REMOTE", False),
         )
+        return made if guard is None else guard(made)
 
     @property
     def call_limit(self) -> float:

@@ -209,6 +209,12 @@ class MetadataError(InputError, ValueError):
     slug = "bad-metadata"
 
 
+class ConfigTypeError(InputError, ValueError):
+    """What the file holds does not fit the ``schema``: the message names places and types, never a value."""
+
+    slug = "type"
+
+
 # --- opening -------------------------------------------------------------------------------
 
 

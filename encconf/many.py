@@ -55,9 +55,10 @@ def side_by_side(
     workers = min(len(items), AT_ONCE)
     ahead: deque[tuple[S, SimpleQueue[T | BaseException]]] = deque()
     rest = iter(items)
+    threads = [Thread(target=run, daemon=True) for _ in range(workers)]
     try:
-        for _ in range(workers):
-            Thread(target=run, daemon=True).start()
+        for thread in threads:
+            thread.start()
         for _ in items:
             for item in islice(rest, 2 * workers - len(ahead)):
                 ahead.append((item, SimpleQueue()))
@@ -71,3 +72,5 @@ def side_by_side(
         going = False
         for _ in range(workers):
             jobs.put(None)
+    for thread in threads:  # all is done: nothing is left that a fork could break
+        thread.join()

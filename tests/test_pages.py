@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pages
 import pytest
 from oracle import FIXTURES
 
+import encconf
 from encconf import config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,3 +74,15 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     contents = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     for page in ROOT.glob("docs/*.md"):
         assert page.name == "README.md" or f"({page.name})" in contents, page.name
+
+
+def test_the_python_reference_is_made_from_the_docstrings() -> None:
+    """make reference"""
+    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    assert maker.PAGE.read_text(encoding="utf-8") == maker.page()
+    shown = {name for names in maker.GROUPS.values() for name in names}
+    assert shown == set(encconf.__all__) - {"__version__"}

@@ -10,6 +10,7 @@ from encconf import api, fileio
 from encconf.cli import files
 from encconf.cli.console import visible
 from encconf.cli.rule import find_rule
+from encconf.credentials import printable
 from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
@@ -396,10 +397,18 @@ def _next_text(steps: object, target: str) -> str:
 
 
 def doctor(console: Console, *, way: list[str], json: bool) -> None:
-    """Say which of the seven ways can be used here; raises UnusableError if one that is named cannot."""
+    """Say which of the seven ways can be used here; raises UnusableError if one that is named cannot.
+
+    For paths: the places in Python source code that run sops.
+    """
     from encconf.migration import ways
 
     known = {each.name: each for each in ways.WAYS}
+    if paths := [name for name in way if name not in known and os.path.exists(name)]:
+        if paths != way:
+            raise UsageError("doctor takes the names of ways, or paths of source code, not both")
+        _callers(console, paths, json)
+        return
     for name in way:
         if name not in known:
             raise UsageError(f"there is no way called {name}", hint=f"there are: {', '.join(known)}")
@@ -426,6 +435,22 @@ def _warn_of_drivers(console: Console) -> None:
         console.warn(
             f"git merges {_some(left)} line by line", hint="encconf git install sets up merges by values"
         )
+
+
+def _callers(console: Console, paths: list[str], json: bool) -> None:
+    from encconf.migration.callers import search
+
+    found = [caller for path in paths for caller in search(path)]
+    if json:
+        from json import dumps
+
+        console.data(dumps({"callers": [caller.to_json() for caller in found]}, indent=2) + "\n")
+        return
+    for caller in found:
+        place = printable(caller.file)
+        console.data(f"{place}:{caller.line}: {caller.what}\n    {printable(caller.replacement)}\n")
+    if not found:
+        console.note("no Python code here runs sops")
 
 
 def _way_report(found: Found) -> dict[str, Any]:

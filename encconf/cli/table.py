@@ -924,10 +924,11 @@ COMMANDS: Final = (
         details="For each of the seven ways (environment, systemd, keyring, cyberark, vault, cloud, sops): "
         "as whom it would be used, and what is missing. Each part is asked for two seconds at most; no "
         "secret is fetched but the identities that are named for opening files, and none is printed. Exit "
-        "code 1: one of the ways that are named cannot be used.",
+        "code 1: one of the ways that are named cannot be used. With the path of a Python file or a folder "
+        "instead: list the places that run sops, each with the line that replaces it.",
         arguments=(Argument("way", required=False, many=True),),
         options=(JSON, *WHOSE_KEYS, COLOR),
-        examples=("encconf doctor", "encconf doctor vault cloud", "encconf doctor --json"),
+        examples=("encconf doctor", "encconf doctor vault cloud", "encconf doctor src/"),
     ),
     Command(
         "systemd serve",

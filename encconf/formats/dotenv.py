@@ -30,7 +30,7 @@ from encconf.formats import Prepared, flat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from encconf.document import Edit
 
@@ -238,6 +238,7 @@ def load_plain(text: str) -> list[dict[str, object]]:
 def settle(document: Document) -> None:
     """Fill the tree with the names and values that are meant; see the module's docstring."""
     tree = document.trees[0]
+    types = {key: type(value) for key, value in tree.items()}  # a masked value stays one
     tree.clear()
     for leaf in document.leaves:
         name = _NAME.fullmatch(str(leaf.step))
@@ -254,7 +255,8 @@ def settle(document: Document) -> None:
             value = value if unquoted is None else unquoted
         elif isinstance(value, str) and str(leaf.step)[-1:] in (" ", "\t"):
             value = value.lstrip(" \t")  # `NAME = value`
-        tree[name[1]] = value
+        kind: Callable[[object], object] = types[str(leaf.step)]
+        tree[name[1]] = kind(value) if issubclass(types[str(leaf.step)], type(value)) else value
 
 
 def comment_text(plain: str) -> str | None:

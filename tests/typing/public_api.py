@@ -5,8 +5,10 @@ A line here that has to change is a change for every caller: say it in CHANGELOG
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
+from importlib import resources
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, assert_type
@@ -17,18 +19,27 @@ from encconf import (
     DataKeyCache,
     EncconfError,
     Inspection,
+    Live,
+    MaskedStr,
     Resolve,
     Rule,
     decrypt,
+    edit,
     encrypt,
     find_rule,
     inspect,
+    load,
     load_config,
     load_configs,
+    load_layers,
     loads,
     loads_all,
+    optional,
+    plain,
+    watch,
 )
 from encconf.errors import KeyAccessError, MacError, NotEncryptedError
+from encconf.testing import TestKey, guarded
 
 assert_type(encconf.__version__, str)
 
@@ -102,9 +113,48 @@ except EncconfError as error:
 
 # --- what must not pass ----------------------------------------------------------------------
 
-load_config("x.yaml", resolve="vault")  # type: ignore[arg-type]
-load_config("x.yaml", ignore_mac=True)  # type: ignore[call-arg]  # the library has no such switch
+load_config("x.yaml", resolve="vault")  # type: ignore[call-overload]
+load_config("x.yaml", ignore_mac=True)  # type: ignore[call-overload]  # the library has no such switch
 loads({"a": 1})  # type: ignore[arg-type]
 encrypt("a: 1", "age1…")  # type: ignore[arg-type]
 rule.selection = None  # type: ignore[assignment]
-load_config(3)  # type: ignore[arg-type]
+load_config(3)  # type: ignore[call-overload]
+
+# --- settings --------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Database:
+    host: str
+    port: int
+
+
+assert_type(load_config("x.yaml", section="app.db", mask=True), dict[str, Any])
+assert_type(load_config("x.yaml", section=("app", "db"), schema=Database), Database)
+assert_type(load_config(resources.files("app") / "x.yaml"), dict[str, Any])
+with open("x.yaml", "rb") as file:
+    assert_type(load(file, mask=True), dict[str, Any])
+    assert_type(load_config(file), dict[str, Any])
+assert_type(loads("…", mask=True), dict[str, Any])
+assert_type(
+    load_layers(plain("a.yaml"), "b.yaml", optional("c.yaml"), {"d": 1}, env="APP_"), dict[str, Any]
+)
+assert_type(load_layers("b.yaml", section="db", schema=Database, mask=True), Database)
+live = watch("x.yaml", interval=1, mask=True)
+assert_type(live, Live[dict[str, Any]])
+assert_type(live(), dict[str, Any])
+assert_type(live.error, Exception | None)
+live.on_change(lambda old, new: new["db"])
+live.expire()
+assert_type(watch(lambda: Database("h", 1), "x.yaml")(), Database)
+with edit("x.yaml", format="yaml", credentials=credentials) as document:
+    assert_type(document, dict[str, Any])
+assert_type(MaskedStr("x").upper(), str)
+assert_type(inspection.leaves[0].path, tuple[str | int, ...])
+assert_type(inspection.leaves[0].encrypted, bool)
+
+key = TestKey.generate()
+assert_type(key.write("x.yaml", {"a": 1}), Path)
+assert_type(key.encrypt("a: 1"), str)
+with guarded(key, "a test"):
+    pass

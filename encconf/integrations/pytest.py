@@ -1,0 +1,65 @@
+"""The pytest plugin: fixtures for encrypted files, and a guard against real keys.
+
+pytest loads it by itself (entry point ``pytest11``); encconf is imported when a fixture is used.
+
+- ``encconf_key``: a throwaway key; while the test runs, nothing else opens a file.
+- ``encconf_file(name, data)``: an encrypted file in the test's temporary folder.
+- ``encconf_guard = true`` in the ini file: no test reaches a real key, whether it uses a fixture or not.
+- ``@pytest.mark.encconf_real_keys``: this test may.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from encconf.testing import TestKey
+
+_MARK = "encconf_real_keys"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The ini setting ``encconf_guard``."""
+    parser.addini("encconf_guard", "no test may use a real encconf key", type="bool", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker ``encconf_real_keys``."""
+    config.addinivalue_line("markers", f"{_MARK}: this test may use your real keys to open encrypted files")
+
+
+@pytest.fixture(autouse=True)
+def _encconf_guard(request: pytest.FixtureRequest) -> None:
+    if request.config.getini("encconf_guard") and not request.node.get_closest_marker(_MARK):
+        request.getfixturevalue("encconf_key")
+
+
+@pytest.fixture
+def encconf_key(request: pytest.FixtureRequest) -> Iterator[TestKey]:
+    """A new age key; encconf opens files with it, and with no other, until the test ends."""
+    from encconf.testing import TestKey, guarded
+
+    key = TestKey.generate()
+    if request.node.get_closest_marker(_MARK):
+        yield key
+        return
+    with guarded(key, request.node.nodeid):
+        yield key
+
+
+@pytest.fixture
+def encconf_file(encconf_key: TestKey, tmp_path: Path) -> Callable[..., Path]:
+    """A function ``(name, data, *, format=None) -> path`` that writes an encrypted file into ``tmp_path``.
+
+    ``data`` is a dict, or a plaintext as you would write it.
+    """
+
+    def write(name: str, data: Mapping[str, Any] | str, *, format: str | None = None) -> Path:
+        return encconf_key.write(tmp_path / name, data, format=format)
+
+    return write

@@ -1,0 +1,252 @@
+"""Places in Python programs that run sops, and the line of encconf that replaces each.
+
+The syntax tree is read, nothing is run.  This finds calls of `subprocess`, `os` and `asyncio` whose command
+is written out as a list or a string, and uses of sopsy and pydantic-settings-sops.  It does not find a
+command that is put together elsewhere.  The patterns are those of 42 public programs.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from itertools import pairwise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_RUNNERS = {
+    *(
+        "subprocess.run",
+        "subprocess.check_output",
+        "subprocess.check_call",
+        "subprocess.call",
+        "subprocess.Popen",
+    ),
+    *("subprocess.getoutput", "subprocess.getstatusoutput", "os.system", "os.popen"),
+    *("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
+}
+_TAKES_VALUE = {
+    *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
+    *("--age", "-a", "--pgp", "-p", "--kms", "-k", "--hc-vault-transit", "--gcp-kms", "--azure-kv", "--set"),
+    *("--aws-profile", "--keyservice", "--encrypted-regex", "--unencrypted-regex"),
+}
+_SKIPPED = {".git", ".venv", "venv", "node_modules", "__pycache__", "site-packages", ".tox"}
+LIMIT = 1 << 20
+"""The largest source file that is read, in bytes (1 MiB)."""
+
+
+class Caller:
+    """One place: ``file`` and ``line``, ``what`` is done there, and the ``replacement`` in Python."""
+
+    __slots__ = ("file", "line", "replacement", "what")
+
+    def __init__(self, file: str, line: int, what: str, replacement: str) -> None:
+        self.file = file
+        self.line = line
+        self.what = what
+        self.replacement = replacement
+
+    def to_json(self) -> dict[str, object]:
+        """Its members."""
+        return {"file": self.file, "line": self.line, "what": self.what, "replacement": self.replacement}
+
+
+def search(path: str) -> Iterator[Caller]:
+    """The callers in a Python file, or in all of them below a folder, by file and line."""
+    for file in _sources(path):
+        try:
+            with open(file, "rb") as source:
+                text = source.read(LIMIT + 1)
+            if len(text) <= LIMIT and b"sops" in text:
+                yield from callers(text.decode(), file)
+        except (OSError, ValueError, SyntaxError, RecursionError):
+            continue  # not Python, or not of this version
+
+
+def _sources(path: str) -> Iterator[str]:
+    if os.path.isfile(path):
+        yield path
+        return
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        for name in sorted(files):
+            if name.endswith(".py"):
+                yield os.path.join(folder, name)
+
+
+def callers(text: str, file: str) -> list[Caller]:
+    """The callers in a Python source text."""
+    return sorted(_Reader(text, file).run(), key=lambda caller: caller.line)
+
+
+class _Reader:
+    """One source text: its names for modules, and what encloses each node."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.text = text
+        self.file = file
+        self.tree = ast.parse(text)
+        self.names: dict[str, str] = {}
+        self.parents: dict[ast.AST, ast.AST] = {}
+
+    def run(self) -> Iterator[Caller]:
+        for node in ast.walk(self.tree):
+            for child in ast.iter_child_nodes(node):
+                self.parents[child] = node
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    self.names[alias.asname or alias.name.partition(".")[0]] = alias.name
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    self.names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call):
+                found = self._library(node) or self._command(node)
+                if found is not None:
+                    yield Caller(self.file, node.lineno, *found)
+
+    def _called(self, node: ast.expr) -> str:
+        """``subprocess.run`` for ``run`` after ``from subprocess import run``."""
+        if isinstance(node, ast.Name):
+            return self.names.get(node.id, node.id)
+        if isinstance(node, ast.Attribute):
+            return f"{self._called(node.value)}.{node.attr}"
+        return ""
+
+    def _library(self, node: ast.Call) -> tuple[str, str] | None:
+        name = self._called(node.func)
+        path = self._source(node.args[0]) if node.args else "PATH"
+        if name in ("sopsy.Sops", "sopsy.sopsy.Sops"):
+            verb = self._method(node)
+            return f"sopsy runs sops ({verb})" if verb else "sopsy runs sops", _LIBRARY.get(
+                verb, _LOAD
+            ).format(path)
+        if (
+            name.endswith(("SOPSConfigSettingsSource", "SopsConfigSettingsSource"))
+            and "sops" in name.partition(".")[0]
+        ):
+            return "pydantic-settings-sops runs sops", "settings_customise_sources = encrypted(PATH)"
+        return None
+
+    def _method(self, node: ast.Call) -> str:
+        outer = self.parents.get(node)
+        return outer.attr if isinstance(outer, ast.Attribute) else ""
+
+    def _command(self, node: ast.Call) -> tuple[str, str] | None:
+        name = self._called(node.func)
+        if name not in _RUNNERS or not node.args:
+            return None
+        words = self._words(node.args if name == "asyncio.create_subprocess_exec" else node.args[:1])
+        while words and words[0][0] in ("sudo", "env", "exec"):
+            words = words[1:]
+        if not words or os.path.basename(words[0][0] or "") not in ("sops", "sops.exe"):
+            return None
+        return self._meaning(node, words[1:])
+
+    def _words(self, nodes: Sequence[ast.expr]) -> list[tuple[str | None, str]]:
+        """The words of a command: the text, None where it is computed, and the source of it."""
+        found: list[tuple[str | None, str]] = []
+        for node in nodes:
+            if isinstance(node, (ast.List, ast.Tuple)):
+                found += self._words(node.elts)
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+                found += self._words([node.left, node.right])
+            elif isinstance(node, ast.Starred):
+                found.append((None, "…"))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(nodes) == 1:
+                found += [(word, repr(word)) for word in node.value.split()]
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append((node.value, repr(node.value)))
+            elif isinstance(node, ast.JoinedStr) and len(nodes) == 1:
+                found += self._formatted(node)
+            else:
+                found.append((None, self._source(node)))
+        return found
+
+    def _formatted(self, node: ast.JoinedStr) -> list[tuple[str | None, str]]:
+        """``f"sops -d {path}"``: words, of which an expression is one."""
+        found: list[tuple[str | None, str]] = []
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                found += [(word, repr(word)) for word in str(part.value).split() if word.strip("'\"")]
+            elif isinstance(part, ast.FormattedValue):
+                found.append((None, self._source(part.value)))
+        return found
+
+    def _source(self, node: ast.expr) -> str:
+        text = ast.get_source_segment(self.text, node) or "PATH"
+        return text if "\n" not in text and len(text) <= 60 else "PATH"
+
+    def _meaning(self, node: ast.Call, words: list[tuple[str | None, str]]) -> tuple[str, str] | None:
+        flags = {word for word, _ in words if word}
+        paths = _positional(words)
+        if flags & {"exec-env", "exec-file"}:
+            return "runs a program with sops", "encconf exec FILE -- PROGRAM"
+        path = paths[-1] if paths else "PATH"
+        if flags & {"-e", "--encrypt", "encrypt"}:
+            return "encrypts with sops", f"encconf.encrypt(text, encconf.find_rule({path}), format=…)"
+        if flags & {"set", "--set", "unset"}:
+            return "sets a value with sops", f"with encconf.edit({path}) as doc: doc[…] = value"
+        if flags & {"rotate", "-r", "--rotate", "updatekeys"}:
+            return None  # an operator's work, not a program's
+        if not flags & {"-d", "--decrypt", "decrypt"}:
+            return None
+        keys = next((value for (word, _), (value, _) in pairwise(words) if word == "--extract"), None)
+        if keys:
+            return "reads one value with sops", f"encconf.load_config({path}){keys}"
+        if flags & {"-i", "--in-place", "--output", "-o"} or any(
+            key.arg == "stdout" and self._is_file(key.value) for key in node.keywords
+        ):
+            return (
+                "writes the plaintext to a file with sops",
+                f"encconf.load_config({path}), and no file; or encconf.decrypt(text, format=…)",
+            )
+        parser = self._parser(node)
+        return f"reads a file with sops{parser}", f"encconf.load_config({path})"
+
+    def _is_file(self, node: ast.expr) -> bool:
+        return self._called(node) not in ("subprocess.PIPE", "asyncio.subprocess.PIPE", "subprocess.DEVNULL")
+
+    def _parser(self, node: ast.Call) -> str:
+        """Who parses the output, where that is in the same function."""
+        scope: ast.AST = node
+        while scope in self.parents and not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            scope = self.parents[scope]
+        calls = {self._called(each.func) for each in ast.walk(scope) if isinstance(each, ast.Call)}
+        for name, parser in _PARSERS.items():
+            if name in calls:
+                return f" and parses it as {parser}"
+        return ""
+
+
+_LOAD = "encconf.load_config({})"
+_LIBRARY = {
+    "decrypt": _LOAD,
+    "get": "encconf.load_config({})[…]",
+    "set": "with encconf.edit({}) as doc: doc[…] = value",
+    "encrypt": "encconf.encrypt(text, encconf.find_rule({}), format=…)",
+}
+_PARSERS = {
+    "yaml.safe_load": "YAML",
+    "yaml.load": "YAML",
+    "json.loads": "JSON",
+    "json.load": "JSON",
+    "dotenv.dotenv_values": "dotenv",
+    "dotenv.load_dotenv": "dotenv",
+}
+
+
+def _positional(words: list[tuple[str | None, str]]) -> list[str]:
+    """The source of each word that is no flag, no flag's value and no sub-command."""
+    found: list[str] = []
+    before = ""
+    for word, source in words:
+        positional = word is None or not word.startswith("-")
+        if positional and before not in _TAKES_VALUE and word not in _VERBS and source != "…":
+            found.append(source)
+        before = word or ""
+    return found
+
+
+_VERBS = {"decrypt", "encrypt", "exec-env", "exec-file", "set", "unset", "edit", "2>/dev/null"}

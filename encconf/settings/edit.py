@@ -1,0 +1,162 @@
+"""Change an encrypted file from Python: a dict in a ``with`` block.
+
+What the block did to the dict becomes the fewest values to set and to remove, as ``encconf set`` and
+``unset`` make them: comments, layout, mode and the ciphertexts of other values stay.  Reordering keys
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from encconf import api, changes, fileio
+from encconf.errors import ClearTextError, EncconfError, NoConfigError, NoMatchingRuleError, WrongTypeError
+from encconf.formats import sniff
+from encconf.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from encconf.credentials import Credentials
+    from encconf.path import Path
+    from encconf.selection import Selection
+
+
+@contextmanager
+def edit(
+    path: str | os.PathLike[str], *, format: str | None = None, credentials: Credentials | None = None
+) -> Iterator[dict[str, Any]]:
+    """Open an encrypted file as a dict, and save what the block changed in it.
+
+    Nothing is written if the block raises or changes nothing.  A new value is encrypted as the file's own
+    rule says.  Values are dicts, lists, str, int, float, bool and None.
+
+    Raises ChangedError if somebody else wrote the file meanwhile, ClearTextError if a new value would stay
+    in plaintext although ``.sops.yaml`` wants it encrypted, WrongTypeError for a value of another type,
+    and what `load_config` raises.
+
+    >>> with edit("secrets.enc.yaml") as doc:  # doctest: +SKIP
+    ...     doc["db"]["password"] = new_password
+    """
+    name = os.fspath(path)
+    target = fileio.resolve(name)
+    try:
+        text = fileio.read_text(target)
+        format = format or sniff.format_of(text, name)
+        doc = api.loads(text, format=format, credentials=credentials)
+        before = api.loads(text, format=format, credentials=credentials)
+    except EncconfError as error:
+        raise error.about(name) from error.__cause__
+    yield doc
+    operations = list(differences(before, doc))
+    if not operations:
+        return
+    try:
+        after = changes.change(
+            text,
+            operations,
+            format=format,
+            credentials=credentials,
+            check=lambda old, new, selection: _refuse_plaintext(name, format, selection, old, new),
+        )
+    except EncconfError as error:
+        raise error.about(name) from error.__cause__
+    if after != text:
+        fileio.write_atomic(target, after, replacing=text)
+
+
+def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """The values to set, or `changes.REMOVED`, that make the new value of the old one, in an order that
+    works.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old:
+            if key not in new:
+                yield (*path, key), changes.REMOVED
+        for key, value in new.items():
+            if key in old:
+                yield from differences(old[key], value, (*path, key))
+            else:
+                yield (*path, key), _plain(value, (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _list_differences(old, new, path)
+    elif not _same(old, new):
+        yield path, _plain(new, path)
+
+
+def _list_differences(old: list[Any], new: list[Any], path: Path) -> Iterator[tuple[Path, Any]]:
+    removed = _left_out(old, new)
+    if removed is not None:
+        for at in reversed(removed):
+            yield (*path, at), changes.REMOVED
+        return
+    if len(new) < len(old):
+        yield path, _plain(new, path)
+        return
+    for at, value in enumerate(new):
+        if at < len(old):
+            yield from differences(old[at], value, (*path, at))
+        else:
+            yield (*path, at), _plain(value, (*path, at))
+
+
+def _left_out(old: list[Any], new: list[Any]) -> list[int] | None:
+    """The indexes that the new list lacks, if it lacks some and is the same otherwise."""
+    if len(new) >= len(old):
+        return None
+    left_out = []
+    at = 0
+    for index, value in enumerate(old):
+        if at < len(new) and _same(value, new[at]):
+            at += 1
+        else:
+            left_out.append(index)
+    return left_out if at == len(new) and new else None
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return list(old) == list(new) and all(_same(old[key], new[key]) for key in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_same, old, new))
+    if isinstance(old, str) or isinstance(new, str):
+        return bool(old == new)
+    return type(old) is type(new) and bool(old == new or (old != old and new != new))  # NaN is NaN
+
+
+def _plain(value: Any, path: Path) -> Any:
+    """A new value as `encconf.changes` takes it: exact types, nothing shared with the caller's dict."""
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise WrongTypeError(f"{spell(path)}: a key is a str, not {type(key).__name__}")
+        return {str(key): _plain(item, (*path, key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, (*path, at)) for at, item in enumerate(value)]
+    if isinstance(value, str):
+        return str(value)
+    if value is None or type(value) in (bool, int, float):
+        return value
+    raise WrongTypeError(
+        f"{spell(path)}: {type(value).__name__} cannot be stored",
+        hint="store a str, int, float, bool, None, or a dict or list of these",
+    )
+
+
+def _refuse_plaintext(name: str, format: str, selection: Selection, before: str, after: str) -> None:
+    from encconf.config import find_rule
+
+    try:
+        rule = find_rule(name)
+    except (NoConfigError, NoMatchingRuleError):
+        return
+    paths = changes.left_in_clear(before, after, format=format, file=selection, rule=rule.selection)
+    if paths:
+        named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
+        raise ClearTextError(
+            f"{named} would be saved in plaintext: {rule.name} of .sops.yaml wants it encrypted, "
+            "but the file was made by another selection"
+        )

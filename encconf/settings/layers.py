@@ -1,0 +1,280 @@
+"""One configuration from several files, and from the environment.
+
+The model is dynaconf's: later layers win, ``APP_DB__PORT`` sets ``db.port``.  Nothing is interpolated, and
+the environment is read only if a prefix is given.  A bare path must be an encrypted file, so that a
+decrypted copy in production is noticed; `plain` marks the files that are meant to be readable.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf import api
+from encconf.errors import (
+    ClearTextError,
+    ConfigTypeError,
+    EncconfError,
+    MissingFileError,
+    NoConfigError,
+    NoMatchingRuleError,
+    NotEncryptedError,
+)
+from encconf.settings.mask import masked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, TypeAlias, TypeVar, overload
+
+    from encconf.api import Input
+    from encconf.credentials import Credentials
+    from encconf.envelope import DataKeyCache
+    from encconf.references import Resolve
+    from encconf.settings.section import Section
+
+    T = TypeVar("T")
+    Layer: TypeAlias = "Input | Plain | Optional | Mapping[str, Any]"
+
+_TRUE = ("true", "1", "yes", "on")
+_WANTED = ((bool, "bool"), (int, "int"), (float, "float"), (list, "a JSON list"), (dict, "a JSON object"))
+_FALSE = ("false", "0", "no", "off")
+
+
+class Plain:
+    """A layer that is not encrypted; made by `plain`."""
+
+    __slots__ = ("format", "path")
+
+    def __init__(self, path: str | os.PathLike[str], format: str | None) -> None:
+        self.path = path
+        self.format = format
+
+
+class Optional:
+    """A layer whose file may be missing; made by `optional`."""
+
+    __slots__ = ("layer",)
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+
+def plain(path: str | os.PathLike[str], *, format: str | None = None) -> Plain:
+    """A file for `load_layers` that is meant to be readable: defaults, for example.
+
+    `load_layers` raises ClearTextError if the file is encrypted after all, or if a rule of its
+    ``.sops.yaml`` says that values in it must be encrypted.
+
+    >>> base = plain("base.yaml")
+    """
+    return Plain(path, format)
+
+
+def optional(layer: str | os.PathLike[str] | Plain) -> Optional:
+    """A layer for `load_layers` that is left out if its file does not exist.
+
+    >>> local = optional(plain("local.yaml"))
+    """
+    return Optional(layer)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def load_layers(
+        *layers: Layer,
+        env: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        section: Section = (),
+        schema: type[T],
+        mask: bool = False,
+        credentials: Credentials | None = None,
+        cache: DataKeyCache | None = None,
+        resolve: bool | Resolve = False,
+    ) -> T: ...
+
+    @overload
+    def load_layers(
+        *layers: Layer,
+        env: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        section: Section = (),
+        schema: None = None,
+        mask: bool = False,
+        credentials: Credentials | None = None,
+        cache: DataKeyCache | None = None,
+        resolve: bool | Resolve = False,
+    ) -> dict[str, Any]: ...
+
+
+def load_layers(
+    *layers: Layer,
+    env: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    section: Section = (),
+    schema: type[T] | None = None,
+    mask: bool = False,
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
+) -> dict[str, Any] | T:
+    """Merge several files, and then variables of the environment, into one dict.
+
+    A layer is the path of an encrypted file, `plain` of a readable one, `optional` of either, or a dict.
+    Later layers win: mappings merge, while lists, single values and null replace what was there.
+
+    With ``env="APP_"``, the variable ``APP_DB__PORT`` sets ``db.port``: the name is the prefix and the
+    keys, joined by two underscores, in any case.  The text becomes what the existing value is: a bool, int
+    or float, or JSON for a list or mapping.  Where there is no value yet, it stays text under lower-case
+    keys.  ``environ`` is os.environ by default.
+
+    ``section``, ``schema``, ``mask``, ``credentials``, ``cache`` and ``resolve`` are as in `load_config`;
+    the section is taken after merging.
+
+    Raises ConfigTypeError for a variable that does not fit (``APP_DB__PORT: db.port wants int``; never its
+    value), NotEncryptedError for a bare path that is not encrypted, ClearTextError, and what `load_config`
+    raises.
+
+    >>> config = load_layers(plain("base.yaml"), "secrets.enc.yaml", env="APP_")  # doctest: +SKIP
+    """
+    masker = api.masker_for(mask, schema)
+    merged: dict[str, Any] = {}
+    texts_only = True
+    for layer in layers:
+        found = _load(layer, masker=masker, credentials=credentials, cache=cache, resolve=resolve)
+        if found is not None:
+            values, typed = found
+            texts_only = texts_only and not typed
+            merged = _merge(merged, values)
+    if env is not None:
+        _override(merged, env, os.environ if environ is None else environ)
+    found_there: dict[str, Any] | T = api.shaped(
+        merged, section, schema, name="", lax=texts_only or env is not None
+    )
+    return found_there
+
+
+def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
+    """The values of a layer, and whether its format has types; None for a missing optional file."""
+    if isinstance(layer, Optional):
+        try:
+            return _load(layer.layer, **options)
+        except MissingFileError:
+            return None
+    if isinstance(layer, Plain):
+        return _load_plain(layer)
+    if isinstance(layer, dict):
+        return layer, True
+    try:
+        values, format = api.tree_of(layer, **options)
+    except NotEncryptedError as error:
+        error.hint = "a layer that is meant to be readable is given as plain(path)"
+        raise
+    return values, format not in api.TEXTS_ONLY
+
+
+def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
+    name = os.fspath(layer.path)
+    try:
+        format, document, values = api.read_plain(name, layer.format)
+        rule = _rule(name)
+        if rule is not None and any(
+            chosen and leaf.data
+            for leaf, chosen in zip(document.leaves, rule.selection.choose(document).leaves, strict=True)
+        ):
+            raise ClearTextError(
+                "plain() is for readable files, but .sops.yaml says that this one must be encrypted",
+                hint=f"encrypt it: encconf encrypt {name}",
+            )
+    except EncconfError as error:
+        raise error.about(name) from None
+    return values, format not in api.TEXTS_ONLY
+
+
+def _rule(name: str) -> Any:
+    from encconf.config import find_rule
+
+    try:
+        return find_rule(name)
+    except (NoConfigError, NoMatchingRuleError):
+        return None
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """New mappings all the way down: no layer is changed."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(value, dict):
+            merged[key] = _merge(old if isinstance(old, dict) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+# --- the environment -------------------------------------------------------------------------
+
+
+def _override(tree: dict[str, Any], prefix: str, environ: Mapping[str, str]) -> None:
+    for name in sorted(environ):
+        if name.startswith(prefix) and len(name) > len(prefix):
+            _set(tree, name, name[len(prefix) :].split("__"), environ[name])
+
+
+def _set(tree: dict[str, Any], name: str, words: list[str], text: str) -> None:
+    node: Any = tree
+    keys: list[str] = []
+    for word in words[:-1]:
+        key = _key(node, word, name)
+        keys.append(key)
+        if key not in node or node[key] is None:
+            node[key] = {}
+        node = node[key]
+        if not isinstance(node, dict):
+            raise ConfigTypeError(f"{name}: {'.'.join(keys)} is not a mapping")
+    key = _key(node, words[-1], name)
+    keys.append(key)
+    node[key] = _cast(text, node.get(key), f"{name}: {'.'.join(keys)}")
+
+
+def _key(node: dict[str, Any], word: str, name: str) -> str:
+    """The key that a word of a variable's name means: in its own case, or in any."""
+    if word in node:
+        return word
+    same = [key for key in node if key.lower() == word.lower()]
+    if len(same) > 1:
+        raise ConfigTypeError(f"{name}: it may mean {' or '.join(same)}; spell it as one of them")
+    return same[0] if same else word.lower()
+
+
+def _cast(text: str, old: Any, place: str) -> Any:
+    """A text as a value of the type that an old one has."""
+    try:
+        if isinstance(old, bool):
+            return _boolean(text)
+        if isinstance(old, int):
+            return int(text) if len(text) <= 40 else _wrong()
+        if isinstance(old, float):
+            return float(text)
+        if isinstance(old, (list, dict)):
+            return _json(text, type(old))
+    except (ValueError, RecursionError):
+        wanted = next(word for kind, word in _WANTED if isinstance(old, kind))
+        raise ConfigTypeError(f"{place} wants {wanted}") from None
+    return text if type(old) in (str, type(None)) or isinstance(old, bytes) else masked(text)
+
+
+def _boolean(text: str) -> bool:
+    word = text.strip().lower()
+    return True if word in _TRUE else False if word in _FALSE else _wrong()
+
+
+def _json(text: str, wanted: type) -> Any:
+    from json import loads
+
+    value = loads(text)
+    return value if isinstance(value, wanted) else _wrong()
+
+
+def _wrong() -> Any:
+    raise ValueError

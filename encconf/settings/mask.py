@@ -1,0 +1,84 @@
+"""Secrets that print as asterisks.
+
+`MaskedStr` and `MaskedBytes` are a `str` and `bytes` in every way but one: ``repr`` shows ``'**********'``.
+So a debug page, a notebook, a traceback with local variables or ``print(config)`` shows no secret, and
+drivers, JSON and hmac see the text.  This hides values from people who look; it does not keep them from
+code.  ``yaml.safe_dump`` and ``msgspec.json.encode`` refuse subclasses of str: give them ``str(value)``.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+STARS = "'**********'"
+
+
+class MaskedStr(str):
+    """A str whose ``repr`` is ``'**********'``.
+
+    >>> password = MaskedStr("hunter2")
+    >>> password
+    '**********'
+    >>> password == "hunter2", f"{password}"
+    (True, 'hunter2')
+
+    As the type of a pydantic field it keeps its mask, where ``str`` would lose it.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return STARS
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+class MaskedBytes(bytes):
+    """Bytes whose ``repr`` is ``'**********'``: a ``!!binary`` value that is not UTF-8."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return STARS
+
+
+class MaskedInt(int):
+    """An int whose ``repr`` hides it, for libraries that put the input into their errors."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return STARS
+
+
+class MaskedFloat(float):
+    """A float whose ``repr`` hides it; see `MaskedInt`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return STARS
+
+
+def masked(value: object) -> object:
+    """The value with a mask if it is a str or bytes; other types stay as they are."""
+    if type(value) is str:
+        return MaskedStr(value)
+    if type(value) is bytes:
+        return MaskedBytes(value)
+    return value
+
+
+def masked_number(value: object) -> object:
+    """As `masked`, and numbers too."""
+    if type(value) is int:
+        return MaskedInt(value)
+    if type(value) is float:
+        return MaskedFloat(value)
+    return masked(value)

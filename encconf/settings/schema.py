@@ -1,0 +1,86 @@
+"""A loaded dict as an object of the caller's type; the errors name the place, never the value.
+
+pydantic checks pydantic's own classes, msgspec everything else that it knows: dataclasses, TypedDict, attrs,
+Struct, NamedTuple, ``dict[str, int]``.  Both are the caller's: neither is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import ConfigTypeError, MissingExtraError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+_SHOWN = 8  # problems listed in one error
+_PLACE = re.compile(r"(.*?)(?: - at `(?:key in )?\$([^`]*)`)?", re.DOTALL)
+
+
+def convert(value: Any, schema: type[T], *, at: Sequence[str] = (), lax: bool = False) -> T:
+    """The value as an object of the type ``schema``.
+
+    ``at`` are the keys that lead to the value, for errors.  With ``lax``, a text that spells a number or a
+    boolean is one: dotenv and INI files hold only texts.  Raises ConfigTypeError, MissingExtraError.
+    """
+    if hasattr(schema, "__pydantic_validator__"):
+        return _by_pydantic(value, schema, at)
+    return _by_msgspec(value, schema, at, lax)
+
+
+def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
+    from pydantic import TypeAdapter, ValidationError
+
+    problems: list[str] = []
+    try:
+        return TypeAdapter(schema).validate_python(value)
+    except ValidationError as error:
+        for each in error.errors(include_input=False, include_url=False, include_context=False):
+            # A validator of the caller's may say anything, the value too.
+            told = each["type"] not in ("value_error", "assertion_error")
+            what = each["msg"] if told else "a validator refuses the value"
+            problems.append(_problem(_spelled([*at, *each["loc"]]), what))
+    raise _refused(problems)
+
+
+def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
+    try:
+        from msgspec import ValidationError
+        from msgspec import convert as convert_to
+    except ImportError:
+        raise MissingExtraError(
+            f"a schema that is not a pydantic class needs msgspec: {getattr(schema, '__name__', 'this one')}",
+            hint="install it: pip install 'encconf[msgspec]'",
+        ) from None
+    try:
+        converted: T = convert_to(value, schema, strict=not lax)
+        return converted
+    except ValidationError as error:
+        found = _PLACE.fullmatch(str(error))
+        assert found is not None  # every text matches
+        what = re.sub(r"(Invalid \w+ value) .*", r"\1", found[1], flags=re.DOTALL)
+        if error.__cause__ is not None:  # raised by __post_init__: it may say the value
+            what = "the class refuses the values"
+        problem = _problem(
+            ".".join(at) + (found[2] or "") if at else (found[2] or "").removeprefix("."), what
+        )
+    raise _refused([problem])
+
+
+def _spelled(steps: Sequence[str | int]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def _problem(place: str, what: str) -> str:
+    what = what.replace("`", "").rstrip(".")
+    what = what[:1].lower() + what[1:]
+    return f"{place}: {what}" if place else what
+
+
+def _refused(problems: list[str]) -> ConfigTypeError:
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return ConfigTypeError("; ".join(problems[:_SHOWN]) + more)

@@ -1,0 +1,178 @@
+"""A configuration that follows its files, without a thread.
+
+An access checks modification time, size and inode of each file (links followed), at most once per
+interval.  So it sees an editor's rename and Kubernetes's swap of ``..data``, which watchers of a path
+miss.  A file that cannot be loaded, or a key service that is unavailable, leaves the last good value in
+place.  `Live` holds data only: no client, socket or thread; a fork is safe.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import allocate_lock
+from typing import Generic, TypeVar
+
+from encconf import api
+from encconf.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, overload
+
+    State = tuple[tuple[int, int, int] | None, ...]
+
+T = TypeVar("T")
+
+INTERVAL = 5.0
+"""Seconds between two looks at the files."""
+PATIENCE = 60.0
+"""Seconds, at most, between two tries to load files that cannot be loaded and do not change."""
+
+
+class Live(Generic[T]):
+    """What `watch` returns: call it for the current value.
+
+    ``error`` is why the files, as they are now, could not be loaded, None if they could.
+    """
+
+    __slots__ = (
+        *(
+            "_again",
+            "_due",
+            "_interval",
+            "_listeners",
+            "_load",
+            "_lock",
+            "_owner",
+            "_pause",
+            "_paths",
+            "_seen",
+        ),
+        *("_value", "error"),
+    )
+
+    def __init__(self, load: Callable[[], T], paths: tuple[str, ...], interval: float) -> None:
+        self._load = load
+        self._paths = paths
+        self._interval = interval
+        self._listeners: list[Callable[[T, T], object]] = []
+        self._lock = allocate_lock()
+        self._owner = os.getpid()
+        self.error: Exception | None = None
+        self._seen = self._look()
+        self._value = load()
+        self._again = 0.0
+        self._pause = interval
+        self._due = time.monotonic() + interval
+
+    def __call__(self) -> T:
+        """The current value.  It is the same object until a file changes; treat it as read-only."""
+        if time.monotonic() >= self._due:
+            self._check()
+        return self._value
+
+    def on_change(self, listener: Callable[[T, T], object]) -> None:
+        """Call ``listener(old, new)`` after each change, in the thread whose access noticed it.
+
+        The new value is in place by then.  What a listener raises, that access raises.
+        """
+        self._listeners.append(listener)
+
+    def expire(self) -> None:
+        """Load the files again at the next access, changed or not."""
+        self._seen = None
+        self._again = self._due = 0.0
+
+    def _check(self) -> None:
+        # A lock that another thread held when this process was forked is never released here.
+        if self._owner != os.getpid():
+            self._lock = allocate_lock()
+            self._owner = os.getpid()
+        if not self._lock.acquire(False):
+            return  # another thread is at it; the value so far will do
+        try:
+            now = time.monotonic()
+            self._due = now + self._interval
+            seen = self._look()
+            if seen == self._seen and (self.error is None or now < self._again):
+                return
+            changed = seen != self._seen
+            self._seen = seen
+            old = self._value
+            try:
+                self._value = new = self._load()
+            except Exception as error:
+                self._pause = (
+                    self._interval if changed else min(self._pause * 2, max(PATIENCE, self._interval))
+                )
+                self._again = time.monotonic() + self._pause
+                # Without its traceback: the frames would keep their local variables alive.
+                self.error = error.with_traceback(None)
+                return
+            self.error = None
+            self._pause = self._interval
+        finally:
+            self._lock.release()
+        if new != old:
+            for listener in list(self._listeners):
+                listener(old, new)
+
+    def _look(self) -> State | None:
+        return tuple(map(_state, self._paths))
+
+    def __repr__(self) -> str:
+        return f"<encconf.Live {', '.join(self._paths)}>"
+
+
+def _state(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def watch(
+        source: str | os.PathLike[str],
+        *paths: str | os.PathLike[str],
+        interval: float = INTERVAL,
+        **options: Any,
+    ) -> Live[dict[str, Any]]: ...
+
+    @overload
+    def watch(
+        source: Callable[[], T], *paths: str | os.PathLike[str], interval: float = INTERVAL
+    ) -> Live[T]: ...
+
+
+def watch(
+    source: Any, *paths: str | os.PathLike[str], interval: float = INTERVAL, **options: Any
+) -> Live[Any]:
+    """Load a file now, and again whenever it has changed.
+
+    ``source`` is the path of an encrypted file, loaded by `load_config` with ``options``; or a function
+    that loads what it likes, and ``paths`` are the files that it depends on.  ``interval`` is how many
+    seconds may pass before a change is noticed.  The first load raises what `load_config` raises; later
+    ones keep the last good value and say why in ``live.error``.
+
+    >>> live = watch("secrets.enc.yaml")  # doctest: +SKIP
+    >>> live()["db"]["host"]  # doctest: +SKIP
+    'db.example.com'
+    """
+    if callable(source):
+        if not paths:
+            raise UsageError("watch(function) needs the paths of the files that the function loads")
+        if options:
+            raise UsageError(
+                f"watch(function, …) takes no {next(iter(options))}=: the function loads the files"
+            )
+        return Live(source, tuple(os.fspath(path) for path in paths), interval)
+    if paths:
+        raise UsageError("watch(path) takes one path; for several, give a function and then the paths")
+    name = os.fspath(source)
+    return Live(lambda: api.load_config(name, **options), (name,), interval)

@@ -1,0 +1,111 @@
+"""No way to a real key: while a guard is up, only the test's own key opens files.
+
+It works in this process, where `Credentials.from_env` makes the credentials that encconf uses by default.
+Child processes get the test's key by SOPS_AGE_KEY, and none of the other variables that name keys.
+Credentials that a program makes itself (``Credentials(…)``) are its own choice, and pass.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from encconf import credentials
+from encconf.credentials import KEY_VARIABLES, SETTINGS, AgeSource, Credentials
+from encconf.errors import MasterKeyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+    from typing import TypeVar
+
+    from encconf.testing.key import TestKey
+
+    T = TypeVar("T")
+
+_NAMES_KEYS = (
+    *KEY_VARIABLES,
+    *SETTINGS.values(),
+    *("SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE", "SOPS_KEYSERVICE", "SOPS_GPG_EXEC"),
+)
+
+
+class _Guarded(Credentials):
+    """Credentials that have the test's key, and know what they must not read."""
+
+    __slots__ = ("_key", "_real", "_test")
+
+    def __init__(self, made: Credentials, real: Credentials, key: TestKey, test: str) -> None:
+        # Without a home folder: Vault's token, for one, would be read from there.
+        super().__init__({**made.environ, "SOPS_AGE_KEY": key.identity}, notify=made.notify)
+        self._real = real
+        self._key = key
+        self._test = test
+
+    def age_sources(self) -> list[AgeSource]:
+        """The test's key; and the places of real ones, which refuse to be read."""
+        own = AgeSource("encconf_key", "text", self._key.identity)
+        real = [source for source in self._real.age_sources() if _is_there(source, self._real.home)]
+        return [own, *(_Forbidden(source, self._test) for source in real)]
+
+    def named(self, setting: str) -> tuple[str, list[str]]:
+        return "", []
+
+    @property
+    def gpg(self) -> str:
+        raise self._refusal("gpg with the keyring of this user")
+
+    def client(self, name: Hashable, make: Callable[[], T]) -> T:
+        service = name[0] if isinstance(name, tuple) and name else name
+        if service == "local master keys":
+            return super().client(name, make)
+        raise self._refusal(f"a key service ({service})")
+
+    def _refusal(self, what: str) -> MasterKeyError:
+        return MasterKeyError(
+            f"{self._test} must not use {what}",
+            hint="encrypt the file with the test's own key (encconf_file), "
+            "or mark the test: @pytest.mark.encconf_real_keys",
+        )
+
+
+class _Forbidden(AgeSource):
+    """A place that holds a real key."""
+
+    __slots__ = ("_test",)
+
+    def __init__(self, source: AgeSource, test: str) -> None:
+        super().__init__(source.variable, source.how, source.where, ssh=source.ssh)
+        self._test = test
+
+    def read(self, recipient: str, credentials: Credentials) -> bytes | None:
+        self.found, self.hint, self.broken = "", None, True
+        self.fail(f"not read: {self._test} must not use real keys")
+        return None
+
+
+def _is_there(source: AgeSource, home: str | None) -> bool:
+    if not source.where:
+        return False
+    return source.how != "file" or os.path.exists(credentials.expanded(source.where, home))
+
+
+@contextmanager
+def guarded(key: TestKey, test: str) -> Iterator[None]:
+    """While the block runs, encconf opens files with ``key`` and no other.
+
+    ``test`` is the name that errors give.  A file for another key raises KeyAccessError, which names the
+    test and each place that would have been read.
+    """
+    before = credentials.guard
+    credentials.guard = None
+    real = Credentials.from_env(dict(os.environ))
+    variables = {name: os.environ.pop(name) for name in _NAMES_KEYS if name in os.environ}
+    os.environ["SOPS_AGE_KEY"] = key.identity
+    credentials.guard = lambda made: _Guarded(made, real, key, test)
+    try:
+        yield
+    finally:
+        credentials.guard = before
+        del os.environ["SOPS_AGE_KEY"]
+        os.environ.update(variables)

@@ -1,0 +1,75 @@
+"""An age key for tests, and files that it opens."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyrage
+
+from encconf import api, changes, fileio, formats
+from encconf.config import Rule
+from encconf.credentials import Credentials
+from encconf.keys.age import AgeKey
+from encconf.selection import DEFAULT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from encconf.selection import Selection
+
+
+class TestKey:
+    """An age key: ``identity`` is the secret line ``AGE-SECRET-KEY-1…``, ``recipient`` the public
+    ``age1…``.
+    """
+
+    __slots__ = ("identity", "recipient")
+    __test__ = False  # pytest: this is no class of tests
+
+    def __init__(self, identity: str, recipient: str) -> None:
+        self.identity = identity
+        self.recipient = recipient
+
+    @classmethod
+    def generate(cls) -> TestKey:
+        """A new X25519 key."""
+        identity = pyrage.x25519.Identity.generate()
+        return cls(str(identity), str(identity.to_public()))
+
+    def encrypt(
+        self, data: Mapping[str, Any] | str, *, format: str = "yaml", selection: Selection = DEFAULT
+    ) -> str:
+        """The encrypted text of some values, or of a plaintext that you wrote yourself."""
+        text = data if isinstance(data, str) else _text(data, format)
+        rule = Rule([[AgeKey.from_config(self.recipient)]], None, selection, "encconf.testing")
+        return api.encrypt(text, rule, format=format, credentials=self.credentials())
+
+    def write(
+        self, path: str | os.PathLike[str], data: Mapping[str, Any] | str, *, format: str | None = None
+    ) -> Path:
+        """Write an encrypted file (mode 0600; missing folders are made), and return its path.
+
+        The name gives the format, unless ``format`` does.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = self.encrypt(data, format=format or formats.of_path(target.name))
+        fileio.write_atomic(fileio.resolve(str(target)), text, mode=0o600)
+        return target
+
+    def credentials(self) -> Credentials:
+        """Credentials that have this key and nothing else."""
+        return Credentials({"SOPS_AGE_KEY": self.identity})
+
+    def __repr__(self) -> str:
+        return f"TestKey({self.recipient!r})"
+
+
+def _text(data: Mapping[str, Any], format: str) -> str:
+    text = "{}\n" if format == "json" else ""
+    for key, value in data.items():
+        text = changes.put(text, (key,), value, format=format)
+    return text

@@ -1,0 +1,172 @@
+"""EncconfSettingsSource: the file as a source of pydantic-settings, and no secret in what is printed."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pydantic
+import pytest
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from encconf import MaskedStr
+from encconf.errors import NotEncryptedError, PathNotFoundError
+from encconf.integrations.pydantic import EncconfSettingsSource, encrypted
+from encconf.testing import TestKey
+
+SECRET = "hunter2-of-the-database"
+PIN = 738912
+TEXT = f"app:\n  name: shop\n  db:\n    host: h\n    port: 5432\n    password: {SECRET}\n    pin: {PIN}\n"
+
+
+class DB(pydantic.BaseModel):
+    host: str
+    port: int
+    password: pydantic.SecretStr
+    pin: int = pydantic.Field(repr=False)
+
+
+@pytest.fixture
+def path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    key = TestKey.generate()
+    monkeypatch.setenv("SOPS_AGE_KEY", key.identity)
+    monkeypatch.chdir(tmp_path)
+    return key.write("s.enc.yaml", TEXT)
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="APP_", env_nested_delimiter="__")
+    settings_customise_sources = encrypted("s.enc.yaml", section="app")
+
+    name: str
+    db: DB
+
+
+def test_settings(path: Path) -> None:
+    settings = Settings()
+    assert settings.name == "shop"
+    assert settings.db.password.get_secret_value() == SECRET
+    assert (settings.db.port, settings.db.pin) == (5432, PIN)
+    assert type(settings.db.pin) is int
+
+
+def test_arguments_and_the_environment_come_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_NAME", "from the environment")
+    monkeypatch.setenv("APP_DB__PORT", "1")
+    settings = Settings()
+    assert settings.name == "from the environment"
+    assert (settings.db.port, settings.db.host) == (1, "h")  # merged
+    assert Settings(name="given").name == "given"
+
+
+def test_the_file_is_read_when_settings_are_made(path: Path) -> None:
+    path.unlink()
+
+    class Late(BaseSettings):
+        settings_customise_sources = encrypted("s.enc.yaml")
+
+    with pytest.raises(FileNotFoundError):
+        Late()
+
+
+def test_errors_of_ours_are_ours(path: Path) -> None:
+    class Elsewhere(BaseSettings):
+        settings_customise_sources = encrypted("s.enc.yaml", section="nope")
+
+    with pytest.raises(PathNotFoundError, match=r"s\.enc\.yaml"):
+        Elsewhere()
+    path.write_text("a: 1\n")
+    with pytest.raises(NotEncryptedError):
+        Settings()
+
+
+def test_several_files_and_other_sources(path: Path) -> None:
+    class Both(BaseSettings):
+        model_config = SettingsConfigDict(extra="ignore")
+        name: str
+        extra: int
+
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            one = EncconfSettingsSource(settings_cls, "s.enc.yaml", section="app")
+            assert repr(one) == "EncconfSettingsSource('s.enc.yaml')"
+            return (sources["init_settings"], one)
+
+    assert Both(extra=1, _env_file=None).name == "shop"  # type: ignore[call-arg]
+
+
+def wrong_type() -> None:
+    class Wrong(BaseSettings):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app.db")
+        password: int
+        pin: str
+        host: str
+        port: int
+
+    Wrong()
+
+
+def missing() -> None:
+    class Missing(BaseSettings):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app.db")
+        model_config = SettingsConfigDict(extra="ignore")
+        other: str
+
+    Missing()
+
+
+def constraint() -> None:
+    class Constraint(BaseSettings):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app.db")
+        model_config = SettingsConfigDict(extra="ignore")
+        password: str = pydantic.Field(max_length=3)
+        pin: int = pydantic.Field(le=9999)
+
+    Constraint()
+
+
+def extra() -> None:
+    class Extra(BaseSettings):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app.db")
+        host: str
+
+    Extra()
+
+
+@pytest.mark.parametrize("fail", [wrong_type, missing, constraint, extra])
+def test_no_secret_in_an_error(path: Path, fail: Callable[[], None]) -> None:
+    with pytest.raises(pydantic.ValidationError) as caught:
+        fail()
+    error = caught.value
+    log = io.StringIO()
+    logger = logging.Logger("app")
+    logger.addHandler(logging.StreamHandler(log))
+    try:
+        raise error
+    except pydantic.ValidationError:
+        logger.exception("settings")
+    with_locals = traceback.TracebackException.from_exception(error, capture_locals=True)
+    shown = [str(error), repr(error), repr(error.errors()), log.getvalue(), "".join(with_locals.format())]
+    for text in shown:
+        assert SECRET not in text
+        assert str(PIN) not in text
+    # As documented: json() writes the inputs.
+    assert SECRET in error.json() or fail is missing or fail is extra or json.loads(error.json())
+
+
+def test_settings_in_a_log(path: Path) -> None:
+    class Masked(BaseSettings):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app.db")
+        model_config = SettingsConfigDict(extra="ignore")
+        password: MaskedStr
+
+    masked = Masked()
+    assert masked.password == SECRET
+    for settings in (masked, Settings()):
+        assert SECRET not in f"{settings} {settings!r}"

@@ -1,0 +1,137 @@
+"""Programs that run sops: each pattern, and the line that replaces it."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from encconf.migration.callers import callers, search
+
+LOAD = "encconf.load_config(path)"
+
+
+@pytest.mark.parametrize(
+    ("source", "what", "replacement"),
+    [
+        (
+            'out = subprocess.check_output(["sops", "-d", path])\ndata = yaml.safe_load(out)',
+            "reads a file with sops and parses it as YAML",
+            LOAD,
+        ),
+        (
+            'out = run(["sops", "--decrypt", "--output-type", "json", path], stdout=subprocess.PIPE)\n'
+            "data = json.loads(out.stdout)",
+            "reads a file with sops and parses it as JSON",
+            LOAD,
+        ),
+        (
+            'out = run(["sops", "decrypt", "--output-type=dotenv", "app.env"], stdout=subprocess.PIPE)\n'
+            'pairs = [line.split("=", 1) for line in out.stdout.decode().splitlines()]',
+            "reads a file with sops",
+            "encconf.load_config('app.env')",
+        ),
+        ('os.popen(f"sops -d {path}").read()', "reads a file with sops", LOAD),
+        (
+            'subprocess.getoutput("sops -d secrets.yaml")',
+            "reads a file with sops",
+            "encconf.load_config('secrets.yaml')",
+        ),
+        (
+            'subprocess.check_output(["/usr/bin/sops", "-d", "--extract", \'["db"]["password"]\', path])',
+            "reads one value with sops",
+            'encconf.load_config(path)["db"]["password"]',
+        ),
+        (
+            'subprocess.check_call(["sops", "-d", "-i", str(path)])',
+            "writes the plaintext to a file with sops",
+            "encconf.load_config(str(path)), and no file; or encconf.decrypt(text, format=…)",
+        ),
+        (
+            'with open("plain.yaml", "w") as file:\n    subprocess.run(["sops", "-d", path], stdout=file)',
+            "writes the plaintext to a file with sops",
+            "encconf.load_config(path), and no file; or encconf.decrypt(text, format=…)",
+        ),
+        (
+            'subprocess.run(["sops", "--encrypt", "--age", key, "--in-place", path])',
+            "encrypts with sops",
+            "encconf.encrypt(text, encconf.find_rule(path), format=…)",
+        ),
+        (
+            'subprocess.run(["sops", "--set", value, path])',
+            "sets a value with sops",
+            "with encconf.edit(path) as doc: doc[…] = value",
+        ),
+        (
+            'subprocess.run(["sops", "exec-env", "app.env", "./run"])',
+            "runs a program with sops",
+            "encconf exec FILE -- PROGRAM",
+        ),
+        (
+            'async def go():\n    await asyncio.create_subprocess_exec("sops", "-d", path)',
+            "reads a file with sops",
+            LOAD,
+        ),
+        ("data = Sops(path).decrypt()", "sopsy runs sops (decrypt)", LOAD),
+        (
+            "Sops(path).set('[\"a\"]', 'x')",
+            "sopsy runs sops (set)",
+            "with encconf.edit(path) as doc: doc[…] = value",
+        ),
+        (
+            "SOPSConfigSettingsSource(cls)",
+            "pydantic-settings-sops runs sops",
+            "settings_customise_sources = encrypted(PATH)",
+        ),
+    ],
+)
+def test_patterns(source: str, what: str, replacement: str) -> None:
+    head = (
+        "import asyncio, json, os, subprocess, yaml\nfrom subprocess import run\nfrom sopsy import Sops\n"
+        "from pydantic_settings_sops import SOPSConfigSettingsSource\n"
+    )
+    (found,) = callers(head + source + "\n", "app.py")
+    assert (found.file, found.what) == ("app.py", what)
+    assert found.replacement == replacement
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'subprocess.run(["git", "commit", "-m", "sops"])',
+        'subprocess.run(["sops", "--version"])',
+        'subprocess.run(["sops", "updatekeys", "-y", path])',
+        'print(["sops", "-d", path])',
+        '"""sops -d secrets.yaml"""',
+        "Sops(path)",
+    ],
+)
+def test_other_things_are_left_alone(source: str) -> None:
+    assert callers(f"import subprocess\n{source}\n", "app.py") == []
+
+
+def test_a_tree(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import subprocess
+
+        def load(path):
+            return subprocess.run(["sops", "-d", path], capture_output=True).stdout
+        """)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "config.py").write_text(program)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "lib.py").write_text(program)
+    (tmp_path / "broken.py").write_text("sops = (\n")
+    (tmp_path / "old.py").write_bytes(b"# sops \xff\n")
+    (tmp_path / "note.txt").write_text(program)
+    found = [caller.to_json() for caller in search(str(tmp_path))]
+    assert found == [
+        {
+            "file": str(tmp_path / "app" / "config.py"),
+            "line": 5,
+            "what": "reads a file with sops",
+            "replacement": LOAD,
+        }
+    ]
+    assert [caller.line for caller in search(str(tmp_path / "app" / "config.py"))] == [5]

@@ -1,0 +1,165 @@
+"""Changing a file from Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encconf import decrypt, edit, load_config
+from encconf.changes import REMOVED
+from encconf.errors import ChangedError, ClearTextError, InputError, WrongTypeError
+from encconf.settings.edit import differences
+from encconf.testing import TestKey
+
+TEXT = """\
+# the database
+db:
+    host: localhost   # the name
+    port: 5432
+
+    password: "hunter2"
+users: [alice, bob]
+servers:
+    - name: a
+      size: 1
+    - name: b   # the second
+      size: 2
+"""
+
+
+@pytest.fixture
+def path(write: Callable[..., Path]) -> Path:
+    return write("s.enc.yaml", TEXT)
+
+
+def test_only_what_changed_changes(path: Path) -> None:
+    path.chmod(0o640)
+    before = path.read_text().splitlines()
+    with edit(path) as doc:
+        doc["db"]["port"] = 5433
+        doc["servers"][1]["size"] = 3
+    text = path.read_text()
+    assert decrypt(text) == TEXT.replace("5432", "5433").replace("size: 2", "size: 3")
+    changed = [line for line in text.splitlines() if line not in before]
+    keys = [re.split(r"[:=]", line.strip())[0] for line in changed]
+    assert [key for key in keys if key != "lastmodified"] == ["port", "size", "mac"]
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_new_removed_and_nested_values(path: Path) -> None:
+    with edit(path) as doc:
+        del doc["db"]["password"]
+        doc["users"].append("carol")
+        doc["servers"].pop(0)
+        doc["new"] = {"list": [1, 2.5, True, None], "text": "5"}
+    assert load_config(path) == {
+        "db": {"host": "localhost", "port": 5432},
+        "users": ["alice", "bob", "carol"],
+        "servers": [{"name": "b", "size": 2}],
+        "new": {"list": [1, 2.5, True, None], "text": "5"},
+    }
+    assert "# the second" in decrypt(path.read_text())
+
+
+def test_nothing_is_written_without_a_change_or_after_an_error(path: Path) -> None:
+    before = path.stat()
+    with edit(path) as doc:
+        doc["db"] = dict(doc["db"])
+
+    def fail() -> None:
+        with edit(path) as doc:
+            doc["db"]["port"] = 1
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.enc.json", '{\n  "a": 1,\n  "b": {"c": "x"}\n}\n'),
+        ("s.enc.toml", "a = 1 # one\n\n[b]\nc = 'x'\n"),
+        ("s.enc.env", "# note\na=1\nb=x\n"),
+        ("s.enc.ini", "; note\n[b]\nc = x\n"),
+    ],
+)
+def test_every_format(write: Callable[..., Path], name: str, text: str) -> None:
+    path = write(name, text)
+    with edit(path) as doc:
+        if isinstance(doc["b"], dict):
+            doc["b"]["c"] = "changed"
+        else:
+            doc["b"] = "changed"
+    format = {"env": "dotenv"}.get(name.rpartition(".")[2], name.rpartition(".")[2])
+    assert decrypt(path.read_text(), format=format) == text.replace("x", "changed")
+
+
+def test_a_file_that_changed_meanwhile_is_not_overwritten(path: Path, key: TestKey) -> None:
+    def race() -> None:
+        with edit(path) as doc:
+            doc["db"]["port"] = 1
+            key.write(path, {"other": 1})
+
+    with pytest.raises(ChangedError):
+        race()
+    assert load_config(path) == {"other": 1}
+
+
+def test_a_value_that_would_stay_in_plaintext(key: TestKey, path: Path) -> None:
+    from encconf.selection import Selection
+
+    path.write_text(key.encrypt("pw: x\nname: y\n", selection=Selection("encrypted_regex", "^pw$")))
+    Path(".sops.yaml").write_text(
+        f"creation_rules: [{{age: {key.recipient}, encrypted_regex: ^(pw|token)$}}]"
+    )
+    with edit(path) as doc:
+        doc["pw"] = "z"
+    with pytest.raises(ClearTextError, match="token would be saved in plaintext"), edit(path) as doc:
+        doc["token"] = "hunter2"
+    assert load_config(path) == {"pw": "z", "name": "y"}
+
+
+@pytest.mark.parametrize("value", [{1, 2}, object(), {1: "x"}, [b"\xff"]])
+def test_a_value_of_another_type(path: Path, value: object) -> None:
+    with pytest.raises(WrongTypeError, match=r"new"), edit(path) as doc:
+        doc["new"] = value
+
+
+def test_several_documents_are_no_dict(path: Path, key: TestKey) -> None:
+    path.write_text(key.encrypt("a: 1\n---\nb: 2\n"))
+    with pytest.raises(InputError, match="2 documents"), edit(path):
+        pass
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["a", "b", "1"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), VALUES), st.dictionaries(st.sampled_from("abcd"), VALUES))
+def test_the_differences_make_the_new_value(old: dict[str, Any], new: dict[str, Any]) -> None:
+    from encconf.formats.nodes import drop_plain, put_plain
+
+    tree: Any = old
+    operations = list(differences(old, new))
+    for path, value in operations:
+        tree = drop_plain(tree, path) if value is REMOVED else put_plain(tree, path, value)
+    assert repr(_sorted(tree)) == repr(_sorted(new))
+    assert bool(operations) == (repr(_sorted(old)) != repr(_sorted(new)))
+
+
+def _sorted(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _sorted(tree[key]) for key in sorted(tree)}
+    return [_sorted(item) for item in tree] if isinstance(tree, list) else tree

@@ -1,0 +1,89 @@
+"""Values that print as asterisks, and are what they are everywhere else."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import hmac
+import json
+import pickle
+import sqlite3
+import subprocess
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from encconf import MaskedStr, load_config
+from encconf.settings.mask import STARS, MaskedBytes
+
+SECRET = "hunter2-of-the-database"
+
+
+def test_what_was_encrypted_is_masked_and_nothing_else(write: Callable[..., Path]) -> None:
+    text = f"db:\n  password: {SECRET}\n  port: 5432\nnote_unencrypted: free\nblob: !!binary /w==\n"
+    config = load_config(write("s.enc.yaml", text), mask=True)
+    assert SECRET not in repr(config)
+    assert config == {"db": {"password": SECRET, "port": 5432}, "note_unencrypted": "free", "blob": b"\xff"}
+    assert type(config["db"]["password"]) is MaskedStr
+    assert type(config["note_unencrypted"]) is str
+    assert type(config["blob"]) is MaskedBytes
+    assert repr(config["blob"]) == STARS
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.enc.json", json.dumps({"a": SECRET, "l": [SECRET]})),
+        ("s.enc.toml", f"a = '{SECRET}'\nl = ['{SECRET}']\n"),
+        ("s.enc.env", f"a={SECRET}\n"),
+        ("s.enc.ini", f"[s]\na = {SECRET}\n"),
+    ],
+)
+def test_in_every_format(write: Callable[..., Path], name: str, text: str) -> None:
+    path = write(name, text)
+    assert SECRET not in repr(load_config(path, mask=True))
+    assert load_config(path, mask=True) == load_config(path)
+    assert SECRET in repr(load_config(path))
+
+
+def test_it_is_a_str_for_everybody_else(tmp_path: Path) -> None:
+    masked = MaskedStr(SECRET)
+    assert masked == SECRET
+    assert f"{masked}" == str(masked) == "%s" % masked == SECRET  # noqa: UP031
+    assert type(str(masked)) is str
+    assert json.dumps([masked]) == json.dumps([SECRET])
+    for again in (pickle.loads(pickle.dumps(masked)), copy.deepcopy(masked)):
+        assert again == SECRET
+        assert type(again) is MaskedStr
+    digest = hmac.new(masked.encode(), b"", hashlib.sha256).digest()
+    assert digest == hmac.new(SECRET.encode(), b"", hashlib.sha256).digest()
+    with sqlite3.connect(":memory:") as database:
+        assert database.execute("SELECT ?", [masked]).fetchone() == (SECRET,)
+    done = subprocess.run(["env"], env={"X": masked}, capture_output=True, text=True, check=True)
+    assert done.stdout == f"X={SECRET}\n"
+
+
+def test_tracebacks_with_locals_show_none(write: Callable[..., Path]) -> None:
+    """As error trackers and debug pages print them."""
+    config = load_config(write("s.enc.yaml", f"password: {SECRET}\n"), mask=True)
+    password = config["password"]
+    try:
+        raise RuntimeError(f"{len(password)} characters")
+    except RuntimeError as error:
+        shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert STARS in shown
+    assert SECRET not in shown
+
+
+def test_errors_of_a_load_keep_no_frames_of_ours(write: Callable[..., Path]) -> None:
+    """The frames inside encconf have data keys and plaintexts as local variables."""
+    path = write("s.enc.yaml", f"password: {SECRET}\nother: 1\n")
+    lines = path.read_text().splitlines(keepends=True)
+    lines[1] = lines[1].replace("other", "o2")
+    path.write_text("".join(lines))
+    with pytest.raises(Exception, match=r"o2|MAC|changed") as caught:
+        load_config(path)
+    inner = [frame.name for frame in caught.traceback][1:]
+    assert inner in (["load_config"], ["load_config", "tree_of"])

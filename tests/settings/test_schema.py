@@ -1,0 +1,167 @@
+"""Files as objects of the caller's types; errors without values."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypedDict
+
+import attrs
+import msgspec
+import pydantic
+import pytest
+
+from encconf import load_config
+from encconf.errors import ConfigTypeError, MissingExtraError
+
+SECRET = "hunter2-of-the-database"
+TEXT = f"db:\n  host: h\n  port: 5432\n  password: {SECRET}\n"
+
+
+@dataclasses.dataclass
+class Dataclass:
+    host: str
+    port: int
+    password: str
+
+
+class Typed(TypedDict):
+    host: str
+    port: int
+    password: str
+
+
+@attrs.define
+class Attrs:
+    host: str
+    port: int
+    password: str
+
+
+class Struct(msgspec.Struct):
+    host: str
+    port: int
+    password: str
+
+
+class Model(pydantic.BaseModel):
+    host: str
+    port: int
+    password: pydantic.SecretStr
+
+
+@pytest.mark.parametrize("schema", [Dataclass, Attrs, Struct, Model])
+def test_objects(write: Callable[..., Path], schema: type[Dataclass]) -> None:
+    db = load_config(write("s.enc.yaml", TEXT), section="db", schema=schema)
+    assert isinstance(db, schema)
+    assert db.port == 5432
+    assert SECRET not in repr(db)
+
+
+def test_a_typed_dict_and_a_dict(write: Callable[..., Path]) -> None:
+    path = write("s.enc.yaml", TEXT)
+    assert load_config(path, section="db", schema=Typed)["password"] == SECRET
+    with pytest.raises(ConfigTypeError):
+        load_config(path, section="db", schema=dict[str, int])
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Strict:
+    password: str
+
+    def __post_init__(self) -> None:
+        raise ValueError(f"{self.password} is too weak")
+
+
+class StrictModel(pydantic.BaseModel):
+    password: str
+
+    @pydantic.field_validator("password")
+    @classmethod
+    def refuse(cls, value: str) -> str:
+        raise ValueError(f"{value} is too weak")
+
+
+@dataclasses.dataclass
+class Number:
+    password: int
+
+
+@dataclasses.dataclass
+class Word:
+    password: Literal["a", "b"]
+
+
+@dataclasses.dataclass
+class Enumerated:
+    password: Colour
+
+
+class Short(pydantic.BaseModel):
+    password: str = pydantic.Field(max_length=3)
+    missing: int
+
+
+@pytest.mark.parametrize("schema", [Strict, StrictModel, Number, Word, Enumerated, Short])
+def test_no_error_has_a_value(write: Callable[..., Path], schema: type) -> None:
+    path = write("s.enc.yaml", TEXT)
+    with pytest.raises(ConfigTypeError, match=r"s\.enc\.yaml: db") as caught:
+        load_config(path, section="db", schema=schema)
+    error = caught.value
+    assert isinstance(error, ValueError)
+    for shown in (str(error), repr(error), repr(error.args), repr(error.__dict__)):
+        assert SECRET not in shown
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+@dataclasses.dataclass
+class Leveled:
+    pin: Level
+
+
+def test_a_number_in_an_error_of_msgspec(write: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigTypeError) as caught:
+        load_config(write("s.enc.yaml", "pin: 738912\n"), schema=Leveled)
+    assert "738912" not in str(caught.value)
+    assert "pin" in str(caught.value)
+
+
+def test_the_message_names_the_place_and_the_types(write: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigTypeError, match=r"^.*s\.enc\.yaml: db\.password: expected int, got str$"):
+        load_config(write("s.enc.yaml", TEXT), section="db", schema=Number)
+
+
+@dataclasses.dataclass
+class Options:
+    port: int
+    debug: bool
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("s.enc.env", "port=5432\ndebug=False\n"), ("s.enc.ini", "[s]\nport = 5432\ndebug = False\n")],
+)
+def test_formats_that_know_texts_only_are_cast(write: Callable[..., Path], name: str, text: str) -> None:
+    section = "s" if name.endswith("ini") else ()
+    assert load_config(write(name, text), section=section, schema=Options) == Options(5432, False)
+
+
+def test_without_msgspec_the_error_says_what_to_install(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    with pytest.raises(MissingExtraError, match="needs msgspec: Number") as caught:
+        load_config(write("s.enc.yaml", TEXT), schema=Number)
+    assert caught.value.hint == "install it: pip install 'encconf[msgspec]'"

@@ -1,0 +1,41 @@
+"""One part of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from encconf import load_config
+from encconf.errors import ConfigTypeError, PathNotFoundError
+
+TEXT = "app:\n  db: {host: inner}\napp.db: {host: whole}\napp.web:\n  x.y: {n: 1}\nsingle: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("section", "found"),
+    [
+        ("app.db", {"host": "whole"}),
+        (("app", "db"), {"host": "inner"}),
+        (("app.db",), {"host": "whole"}),
+        ("app.web.x.y", {"n": 1}),
+        ("app", {"db": {"host": "inner"}}),
+    ],
+)
+def test_the_longest_key_is_tried_first_and_a_tuple_is_exact(
+    write: Callable[..., Path], section: str | tuple[str, ...], found: object
+) -> None:
+    assert load_config(write("s.enc.yaml", TEXT), section=section) == found
+
+
+@pytest.mark.parametrize("section", ["nope", "app.nope", ("app", "db", "host", "x"), ("app.web.x.y",)])
+def test_a_section_that_is_missing(write: Callable[..., Path], section: str | tuple[str, ...]) -> None:
+    with pytest.raises(PathNotFoundError, match=r"s\.enc\.yaml: the file has no section") as caught:
+        load_config(write("s.enc.yaml", TEXT), section=section)
+    assert caught.value.hint == "the file has these sections: app, app.db, app.web"
+
+
+def test_a_single_value_is_no_section(write: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigTypeError, match="single: expected a mapping"):
+        load_config(write("s.enc.yaml", TEXT), section="single")

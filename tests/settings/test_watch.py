@@ -1,0 +1,177 @@
+"""A configuration that follows its files."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import encconf
+from encconf import watch
+from encconf.errors import KeyAccessError, MissingFileError, UsageError
+from encconf.settings.watch import Live
+from encconf.testing import TestKey
+
+
+@pytest.fixture
+def path(write: Callable[..., Path]) -> Path:
+    return write("s.enc.yaml", {"n": 1})
+
+
+def test_a_change_is_seen(path: Path, key: TestKey) -> None:
+    live = watch(path, interval=0)
+    changes: list[tuple[object, object]] = []
+    live.on_change(lambda old, new: changes.append((old, new)))
+    first = live()
+    assert live() is first
+    key.write(path, {"n": 2})
+    assert live() == {"n": 2}
+    assert changes == [({"n": 1}, {"n": 2})]
+    assert live.error is None
+
+
+def test_nothing_is_looked_at_before_the_interval_is_over(path: Path, key: TestKey) -> None:
+    live = watch(path, interval=3600)
+    key.write(path, {"n": 2})
+    assert live() == {"n": 1}
+    live.expire()
+    assert live() == {"n": 2}
+
+
+def test_kubernetes_swaps_a_link(key: TestKey, tmp_path: Path) -> None:
+    for number in (1, 2):
+        key.write(tmp_path / f"..{number}" / "s.enc.yaml", {"n": number})
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "s.enc.yaml").symlink_to("..data/s.enc.yaml")
+    live = watch(tmp_path / "s.enc.yaml", interval=0)
+    assert live() == {"n": 1}
+    (tmp_path / "..new").symlink_to("..2")
+    os.replace(tmp_path / "..new", tmp_path / "..data")
+    assert live() == {"n": 2}
+
+
+@pytest.mark.parametrize("spoil", [lambda p: p.write_text("no: ["), lambda p: p.unlink()])
+def test_the_last_good_value_stays(path: Path, key: TestKey, spoil: Callable[[Path], object]) -> None:
+    live = watch(path, interval=0)
+    spoil(path)
+    assert live() == {"n": 1}
+    assert isinstance(live.error, encconf.EncconfError)
+    assert live.error.__traceback__ is None
+    key.write(path, {"n": 3})
+    assert live() == {"n": 3}
+    assert live.error is None
+
+
+def test_a_key_that_is_gone_and_comes_back(path: Path, key: TestKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = watch(path, interval=0)
+    monkeypatch.delenv("SOPS_AGE_KEY")
+    key.write(path, {"n": 2})
+    assert live() == {"n": 1}
+    assert isinstance(live.error, KeyAccessError)
+    assert "SOPS_AGE_KEY (unset)" in str(live.error)
+    monkeypatch.setenv("SOPS_AGE_KEY", key.identity)
+    assert live() == {"n": 2}  # tried again, although the file is the same
+    assert live.error is None
+
+
+def test_the_first_load_raises(key: TestKey, tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError):
+        watch(tmp_path / "none.enc.yaml")
+
+
+def test_a_function_and_its_files(path: Path, key: TestKey, write: Callable[..., Path]) -> None:
+    other = write("t.enc.yaml", {"m": 1})
+    live = watch(lambda: encconf.load_layers(path, other), path, other, interval=0)
+    assert live() == {"n": 1, "m": 1}
+    key.write(other, {"m": 2})
+    assert live() == {"n": 1, "m": 2}
+    with pytest.raises(UsageError, match="needs the paths"):
+        watch(dict)
+    with pytest.raises(UsageError, match="takes no mask="):
+        watch(dict, path, mask=True)  # type: ignore[call-overload]
+    with pytest.raises(UsageError, match="one path"):
+        watch(path, other)
+
+
+def test_what_a_listener_raises_is_not_lost_and_spoils_nothing(path: Path, key: TestKey) -> None:
+    live = watch(path, interval=0)
+
+    def fail(old: object, new: object) -> None:
+        raise RuntimeError("a bug")
+
+    live.on_change(fail)
+    key.write(path, {"n": 2})
+    with pytest.raises(RuntimeError, match="a bug"):
+        live()
+    assert live() == {"n": 2}
+
+
+def test_threads_that_reload_while_the_file_changes_a_thousand_times(path: Path, key: TestKey) -> None:
+    """Each value is whole, none is older than what the thread has seen, and the last one arrives."""
+    texts = [key.encrypt({"n": n, "m": n}) for n in range(20)]
+    wrong: list[object] = []
+    done = threading.Event()
+    path.write_text(texts[0])
+    live = watch(path, interval=0)
+
+    def read() -> None:
+        while not done.is_set():
+            value = live()
+            if value["n"] != value["m"] or live.error is not None:
+                wrong.append((value, live.error))
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for turn in range(1000):
+        (path.parent / "next").write_text(texts[turn % 20])
+        os.replace(path.parent / "next", path)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert live()["n"] == 999 % 20
+
+
+def test_a_fork_under_load(path: Path, key: TestKey) -> None:
+    """A child forked while a thread reloads still follows the file."""
+    live = watch(path, interval=0)
+    done = threading.Event()
+
+    def busy() -> None:
+        while not done.is_set():
+            live.expire()
+            live()
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                key.write(path.with_name(f"{os.getpid()}.enc.yaml"), {"n": 1})
+                live.expire()
+                os._exit(0 if live() == {"n": 1} and live.error is None else 1)
+            deadline = time.monotonic() + 60
+            while (found := os.waitpid(child, os.WNOHANG)) == (0, 0):
+                assert time.monotonic() < deadline, "the child hangs"
+                time.sleep(0.005)
+            assert os.waitstatus_to_exitcode(found[1]) == 0
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_after_a_load_only_data_remains(path: Path) -> None:
+    """No thread, socket or open file: that is why a fork is safe."""
+    before = set(os.listdir("/proc/self/fd"))
+    threads = threading.active_count()
+    live = watch(path)
+    encconf.load_configs([path, path])
+    assert isinstance(live, Live)
+    assert threading.active_count() == threads
+    assert set(os.listdir("/proc/self/fd")) == before
