@@ -288,6 +288,7 @@ def test_b3_what_a_merge_may_do(block: Rule, ours: Rule, named: Rule | None) -> 
         (ONLY_A, A, None, "which values are encrypted"),
         (ONLY_A, A, A, "which values are encrypted"),
     ],
+    ids=map(str, range(10)),  # the keys are new ones in every process
 )
 def test_b3_what_a_merge_may_not_do(block: Rule, ours: Rule, named: Rule | None, said: str) -> None:
     with pytest.raises(StrangerError, match=re.escape(said)) as error:
