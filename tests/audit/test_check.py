@@ -444,6 +444,12 @@ def test_f3_plaintext_of_a_killed_command_is_found(project: Project, name: str) 
     assert SECRET not in done.out
 
 
+def test_c1_a_saved_copy_is_found(repo: Repo) -> None:
+    repo.write(".encconf-saved-0123abcd", seal(DATABASE))
+    (found,) = (each for each in repo.check().findings if each.slug == "leftover")
+    assert (found.file, found.severity) == (".encconf-saved-0123abcd", "warning")
+
+
 def test_b9_no_name_is_a_command_to_a_ci_system() -> None:
     for name in ("::error::x.yaml", "##[error]x.yaml", " ::error::x"):
         report = Report()

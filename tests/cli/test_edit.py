@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from oracle import AgeKey, Sops
-from project import PLAIN, Project
+from project import OWN_MOUNTS, PLAIN, Project
 
 from encconf.cli import editor
 from encconf.errors import EditorError
@@ -171,7 +171,7 @@ class TestEditing:
         for line in ("edit inside.enc.yaml", "set inside.enc.yaml db.port 1", "rotate -i inside.enc.yaml"):
             script = f"set -e; {mount}; exec {sys.executable} -m encconf {line}"
             done = subprocess.run(
-                ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
+                [*OWN_MOUNTS, "sh", "-c", script],
                 cwd=sealed.folder, env=environ, capture_output=True, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
