@@ -118,7 +118,8 @@ class TestEditing:
     def test_an_editor_that_changes_and_then_fails(self, sealed: Project) -> None:
         old = sealed.read("secrets.enc.yaml")
         sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('echo x: 1 >> "$1"; exit 1'), code=201)
-        sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('rm "$1"'), code=201)
+        for script in ('rm "$1"', 'rm -r "$(dirname "$1")"'):
+            sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=201)
         assert sealed.read("secrets.enc.yaml") == old
 
     def test_an_editor_that_leaves_files_and_replaces_its_own(self, sealed: Project) -> None:
