@@ -16,6 +16,9 @@ from oracle import AgeKey
 
 ROOT = Path(__file__).resolve().parents[1]
 
+OWN_MOUNTS = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+"""A program after these words has mounts of its own, also without root where user namespaces are allowed."""
+
 PLAIN = """\
 # the database
 db:

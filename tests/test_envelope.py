@@ -231,7 +231,9 @@ def test_the_report_for_one_group(pairs: list[Pair], recipients: list[AgeKey]) -
         open_data_key(wrapped, 0, holds(pairs[2]))
     assert caught.value.exit_code == 128
     assert caught.value.hint == HINT
-    unset = "SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset)"
+    unset = (
+        "SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset), HOME (unset: no key file below it can be found)"
+    )
     looked = f"looked in: SOPS_AGE_KEY (1 key: {short(pairs[2])}), {unset}"
     assert str(caught.value.about("secrets.enc.yaml")) == (
         "secrets.enc.yaml: cannot get the data key: none of its 2 master keys could be used\n"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from project import OWN_MOUNTS
 
 from encconf import fileio, inplace
 from encconf.errors import (
@@ -52,8 +53,7 @@ def mounted(mounts: str, code: str, *args: object) -> subprocess.CompletedProces
     script = f'set -e; {mounts}; exec "$@"'
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", code]
-        + [str(arg) for arg in args],
+        [*OWN_MOUNTS, "sh", "-c", script, "sh", sys.executable, "-c", code, *map(str, args)],
         env=environ,
         capture_output=True,
         check=False,
@@ -554,6 +554,20 @@ class TestOverwriting:
         assert saved.read_text() == "old"
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
         assert fileio.sweep(str(tmp_path)) == []
+
+    def test_c1_a_copy_is_there_after_a_kill(self, tmp_path: Path) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        code = (
+            "import os, signal, sys; from encconf import fileio\n"
+            "os.ftruncate = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "fileio.write_atomic(sys.argv[1], 'n')"
+        )
+        assert python(code, path).returncode == -signal.SIGKILL
+        assert path.read_text() == "nld"
+        (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if inplace.is_saved(name)]
+        assert saved.read_text() == "old"
 
     def test_c1_signals_wait_until_it_is_done(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path, other = tmp_path / "x", tmp_path / "y"

@@ -193,6 +193,9 @@ class _Check:
             return
         if data and sniff.find(data) is None:
             self._add("leftover", name, "plaintext that a killed command has left", place=(0, 0))
+        elif inplace.is_saved(os.path.basename(name)):
+            said = "the old content of a file that was being overwritten: compare them, then remove it"
+            self._add("leftover", name, said, place=(0, 0), severity="warning")
 
     def _file(
         self,

@@ -12,7 +12,7 @@ import os
 from encconf import config as configs
 from encconf import fileio, formats
 from encconf.audit import sealed as looking
-from encconf.audit.findings import Lines, printable
+from encconf.audit.findings import Lines, leading, printable
 from encconf.audit.names import Names
 from encconf.audit.sealed import Sealed
 from encconf.errors import (
@@ -303,7 +303,7 @@ def _matches(selection: Selection) -> str:
 
 def text(found: Explanation, cwd: str) -> str:
     """For people."""
-    out = [f"{printable(found.file, 4096)}: {_STATES[found.state]} ({found.format})"]
+    out = [f"{leading(found.file)}: {_STATES[found.state]} ({found.format})"]
     if found.problem is not None:
         out.append(f"  {printable(found.problem.message, 400)}")
     out.append("")

@@ -317,6 +317,12 @@ def printable(text: str, limit: int = 200) -> str:
     return "".join(char if char.isprintable() else "?" for char in short)
 
 
+def leading(name: str) -> str:
+    """A file's name for the start of a line, where CI systems would take ``::error…`` for a command."""
+    shown = printable(name, 4096)
+    return f"./{shown}" if shown.lstrip().startswith(("::", "##")) else shown
+
+
 def listed(words: Sequence[str], limit: int = 5) -> str:
     """``a, b and 3 more``."""
     shown = ", ".join(words[:limit])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.audit.findings import KINDS, SEVERITIES, printable
+from encconf.audit.findings import KINDS, SEVERITIES, leading, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,9 +155,7 @@ def _uri(name: str) -> str:
 
 
 def _spot(found: Finding) -> str:
-    name = printable(found.file, 4096)
-    if name.lstrip().startswith(("::", "##")):
-        name = f"./{name}"  # CI systems take a line that begins so for a command
+    name = leading(found.file)
     return f"{name}:{found.line}:{found.column}" if found.line else name
 
 

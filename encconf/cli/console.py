@@ -12,7 +12,6 @@ looks, the last line of the terminal says how far a command is, and who keeps it
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 
@@ -358,10 +357,15 @@ def paragraph(text: str) -> str:
     """A message: a name in it that holds a line break must not begin another message, or a command to CI."""
     first, *more = visible(text).split("\n")
     lines = [first, *(line if not line or line.startswith("  ") else f"  {line}" for line in more)]
-    return "\n".join(_COMMAND.sub(lambda sign: f"{sign[1]}\\x{ord(sign[2]):02x}", line) for line in lines)
+    return "\n".join(map(_no_command, lines))
 
 
-_COMMAND = re.compile(r"^(\s*)([:#])(?=[:#])")
+def _no_command(line: str) -> str:
+    """The line as CI systems do not take it for a command: ``::error::…``, ``##[error]…``."""
+    body = line.lstrip()
+    if not body.startswith(("::", "##")):
+        return line
+    return f"{line[: len(line) - len(body)]}\\x{ord(body[0]):02x}{body[1:]}"
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -370,5 +374,5 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def one_line(text: str) -> str:
-    """The same for one line of a list, which a name must not be able to end."""
-    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+    """The same for one line of a list, which a name must not be able to end, or make a command of."""
+    return _no_command(visible(text).replace("\n", "\\n").replace("\t", "\\t"))

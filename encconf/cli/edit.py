@@ -291,7 +291,8 @@ class Session:
             while True:
                 started = time.monotonic()
                 run_editor(command, draft, self.console.environ)
-                os.chmod(folder, 0o700)  # an editor may have taken our rights away
+                if os.path.isdir(folder):
+                    os.chmod(folder, 0o700)  # an editor may have taken our rights away
                 if not os.path.exists(draft):
                     raise EditorError("the editor removed the text; nothing was changed").about(self.file)
                 edited = ""

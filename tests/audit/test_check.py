@@ -463,12 +463,41 @@ def test_f3_plaintext_of_a_killed_command_is_found(project: Project, name: str) 
     assert SECRET not in done.out
 
 
+def test_c1_a_saved_copy_is_found(repo: Repo) -> None:
+    repo.write(".encconf-saved-0123abcd", seal(DATABASE))
+    (found,) = (each for each in repo.check().findings if each.slug == "leftover")
+    assert (found.file, found.severity) == (".encconf-saved-0123abcd", "warning")
+
+
 def test_b9_no_name_is_a_command_to_a_ci_system() -> None:
     for name in ("::error::x.yaml", "##[error]x.yaml", " ::error::x"):
         report = Report()
         report.findings = [Finding("unreadable", name, "it is")]
         said = reports.text(report)
         assert said.startswith(f"./{name}: error")
+
+
+def test_b9_no_command_prints_one(project: Project) -> None:
+    project.rules()
+    project.git("init", "-q")
+    name = "::error::x.yaml"
+    project.write(name, '"::error::k": 1\n"\\n##[error]z": 2\n')
+    project.run("encrypt", "-i", name)
+    project.write("y.yaml", project.read(name))
+    project.run("set", "y.yaml", '["::error::k"]', "3")
+    project.write("##[error]p.yaml", "a: 1\n")
+    project.git("add", "-A")
+    lines = ["access", "check --min-severity note", f"explain {name}", f"diff {name} y.yaml",
+             "rotate -n -r .", f"rotate {name}", f"get {name} none", f"updatekeys -n {name}"]  # fmt: skip
+    for line in lines:
+        done = subprocess.run(
+            [sys.executable, "-m", "encconf", *line.split(" ")],
+            cwd=project.folder, env=project.environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        assert said
+        if line != f"rotate {name}":  # that one prints the file
+            assert not re.search(r"(?m)^\s*(::|##)", said), said
 
 
 def _documented() -> dict[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from oracle import AgeKey, Sops
-from project import PLAIN, Project
+from project import OWN_MOUNTS, PLAIN, Project
 
 from encconf.cli import editor
 from encconf.errors import EditorError
@@ -118,7 +118,8 @@ class TestEditing:
     def test_an_editor_that_changes_and_then_fails(self, sealed: Project) -> None:
         old = sealed.read("secrets.enc.yaml")
         sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('echo x: 1 >> "$1"; exit 1'), code=201)
-        sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('rm "$1"'), code=201)
+        for script in ('rm "$1"', 'rm -r "$(dirname "$1")"'):
+            sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=201)
         assert sealed.read("secrets.enc.yaml") == old
 
     def test_an_editor_that_leaves_files_and_replaces_its_own(self, sealed: Project) -> None:
@@ -171,7 +172,7 @@ class TestEditing:
         for line in ("edit inside.enc.yaml", "set inside.enc.yaml db.port 1", "rotate -i inside.enc.yaml"):
             script = f"set -e; {mount}; exec {sys.executable} -m encconf {line}"
             done = subprocess.run(
-                ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
+                [*OWN_MOUNTS, "sh", "-c", script],
                 cwd=sealed.folder, env=environ, capture_output=True, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
