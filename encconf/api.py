@@ -27,7 +27,7 @@ from encconf.errors import (
     UsageError,
 )
 from encconf.formats import goyaml, sniff
-from encconf.metadata import LAYOUT, LAYOUT_AAD, UNMERGED, Metadata
+from encconf.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
 from encconf.selection import DEFAULT
 
 TYPE_CHECKING = False
@@ -734,7 +734,7 @@ class _Sealer:
         self._check(plain, final, chosen, now_chosen.leaves, [enc for enc, _ in sealed])
         comment_edits = self._seal_comments(plain, final, now_chosen)
         result = self._with_layout(plain, final, sealed, prepared, comment_edits)
-        return self._unless_unchanged(result, len(final.parts))
+        return self._with_version(self._unless_unchanged(result, len(final.parts)))
 
     def _unless_unchanged(self, result: str, parts: int) -> str:
         """The twin itself when nothing differs but the MAC and its date."""
@@ -746,6 +746,19 @@ class _Sealer:
         if before != now and again.count(now) == parts:
             again = again.replace(now, before)
         return again if again == old.document.text else result
+
+    def _with_version(self, result: str) -> str:
+        """The text with a version and its rule in the block: rops writes neither, and sops needs them."""
+        old = self.old
+        if old is None or old.metadata.version or result == old.document.text:
+            return result
+        document = self.module.scan(result)
+        assert document.block_text is not None
+        block = document.block or {}
+        members: dict[str, str | None] = {"version": SOPS_VERSION}
+        if self.selection.kind not in block:
+            members[self.selection.kind] = self.selection.pattern
+        return splice(result, self.module.attach(document, self.module.amend(document.block_text, members)))
 
     def _seal_leaves(
         self, plain: Document, chosen: bytearray, reused: list[Leaf | None] | None
@@ -802,7 +815,6 @@ class _Sealer:
         if (
             old is not None
             and old.document.block_text is not None
-            and old.metadata.version  # rops writes none, and sops refuses such a file
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
         ):
