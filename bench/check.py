@@ -2,6 +2,7 @@
 
     .venv/bin/python bench/check.py                        10,000 tracked files, 1000 of them encrypted
     .venv/bin/python bench/check.py --files 1000 --encrypted 50 --rounds 9
+    .venv/bin/python bench/check.py --encrypted 20 --against OTHER/bin/encconf      beside another encconf
 
 The repository is made anew: source files, notes, plain configuration, and encrypted files of 20 values,
 each with a data key of its own, under four creation rules.  Both programs are timed with their start, in
@@ -12,6 +13,7 @@ each encrypted file.  Every file is sound, so check finds nothing; that is verif
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import subprocess
@@ -84,6 +86,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--encrypted", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--against", help="another encconf to time in turn with this one")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="encconf-bench-"))
     try:
@@ -95,6 +98,9 @@ def main() -> int:
             best["grep"] = min(best["grep"], seconds(grep, folder)[0])
             taken, said = seconds(encconf, folder)
             best["check"] = min(best["check"], taken)
+            if arguments.against:
+                other = [os.path.abspath(arguments.against), "check", "--strict"]
+                best["other"] = min(best.get("other", float("inf")), seconds(other, folder)[0])
     finally:
         shutil.rmtree(folder)
     allowed = best["grep"] + arguments.encrypted * PER_FILE / 1000
@@ -104,6 +110,9 @@ def main() -> int:
     times = best["check"] / best["grep"]
     print(f"encconf check         {best['check'] * 1000:7.1f} ms   {times:.2f} times that")
     print(f"above git grep        {each:7.2f} ms for each encrypted file (target: {PER_FILE:g})")
+    if arguments.against:
+        ratio = best["check"] / best["other"]
+        print(f"{arguments.against}  {best['other'] * 1000:7.1f} ms; check here takes {ratio:.2f} times that")
     print(f"of what is allowed    {best['check'] / allowed:7.2f}")
     return int(best["check"] > allowed)
 

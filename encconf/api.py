@@ -33,7 +33,7 @@ from encconf.errors import (
     WrongTypeError,
 )
 from encconf.formats import goyaml, sniff
-from encconf.metadata import LAYOUT, LAYOUT_AAD, UNMERGED, Metadata
+from encconf.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
 from encconf.selection import DEFAULT
 
 TYPE_CHECKING = False
@@ -982,21 +982,21 @@ class _Sealer:
             comment_edits = self._seal_comments(plain, plain, self.selection.choose(plain))
             final = self._scan_finished(plain, attached + comment_edits, chosen, encs)[0]
             if self._comes_back(final):
-                return self._unless_unchanged(final.text, len(final.parts))
+                return self._finished(final.text, len(final.parts))
         # Where comments belong depends on what follows them: the block is there before they are read.
         final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
         comment_edits = self._seal_comments(plain, final, now_chosen)
         if not module.COMMENTS_STAY and prepared is None:
             result = splice(final.text, comment_edits)
             if self._comes_back(module.scan(result, comments=True) if comment_edits else final):
-                return self._unless_unchanged(result, len(final.parts))
+                return self._finished(result, len(final.parts))
         result = self._with_layout(plain, final, sealed, prepared, comment_edits)
         if not self._comes_back(module.scan(result, comments=True)):
             raise EmitError(
                 "the text cannot be encrypted so that it comes back as it is, comments included",
                 hint="please report the layout or comment that causes this; nothing was written",
             )
-        return self._unless_unchanged(result, len(final.parts))
+        return self._finished(result, len(final.parts))
 
     def _scan_finished(
         self, plain: Document, edits: list[Edit], chosen: bytearray, sealed: list[str | None]
@@ -1017,6 +1017,9 @@ class _Sealer:
         opened.comments = _open_comments(self.module, opened, None)
         return plain_text(opened) == self.original
 
+    def _finished(self, result: str, parts: int) -> str:
+        return self._with_version(self._unless_unchanged(result, parts))
+
     def _unless_unchanged(self, result: str, parts: int) -> str:
         """The twin itself when nothing differs but the MAC and its date."""
         old = self.old
@@ -1027,6 +1030,19 @@ class _Sealer:
         if before != now and again.count(now) == parts:
             again = again.replace(now, before)
         return again if again == old.document.text else result
+
+    def _with_version(self, result: str) -> str:
+        """The text with a version and its rule in the block: rops writes neither, and sops needs them."""
+        old = self.old
+        if old is None or old.metadata.version or result == old.document.text:
+            return result
+        document = self.module.scan(result)
+        assert document.block_text is not None
+        block = document.block or {}
+        members: dict[str, str | None] = {"version": SOPS_VERSION}
+        if self.selection.kind not in block:
+            members[self.selection.kind] = self.selection.pattern
+        return splice(result, self.module.attach(document, self.module.amend(document.block_text, members)))
 
     def _seal_leaves(
         self, plain: Document, chosen: bytearray, reused: list[Leaf | None] | None
@@ -1098,7 +1114,6 @@ class _Sealer:
         return (
             old is not None
             and old.document.block_text is not None
-            and bool(old.metadata.version)  # rops writes none, and sops refuses such a file
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
         )

@@ -560,7 +560,10 @@ def test_an_error_names_the_place(text: str, words: str) -> None:
         ("azure_keyvault: https://v.vault.azure.net/keys/k/1", "azure_kv"),
         ("hc_vault_transit_uri: https://v:8200/v1/transit/keys/k", "hc_vault"),
         (f"key_groups: [{{kms: [{{arn: {ARN}, role: r, context: {{a: 1, b: ~}}}}]}}]", "kms"),
-        ("key_groups: [{gcp_kms: [{resource_id: projects/p/locations/l/keyRings/r/cryptoKeys/k}]}]", "gcp_kms"),  # noqa: E501
+        (
+            "key_groups: [{gcp_kms: [{resource_id: projects/p/locations/l/keyRings/r/cryptoKeys/k}]}]",
+            "gcp_kms",
+        ),
         ("key_groups: [{hckms: [{key_id: 'r:u'}]}]", "hckms"),
         ("key_groups: [{azure_keyvault: [{vaultUrl: 'https://v.vault.azure.net', key: k}]}]", "azure_kv"),
         ("key_groups: [{hc_vault: ['https://v:8200/v1/transit/keys/k']}]", "hc_vault"),
@@ -830,3 +833,37 @@ def test_find_rule_tells_what_is_odd_even_when_nothing_matches(tree: Path) -> No
     with pytest.raises(NoMatchingRuleError):
         config.find_rule("b.yaml", cwd=str(tree / "elsewhere"), notify=heard.append)
     assert heard == [f"{path}: creation_rules[0].Age is not a setting and is ignored: did you mean age?"]
+
+
+NULL_KEYS = """\
+keys:
+  - &users:
+    - &alice {key}
+  - 1: x
+creation_rules:
+  - key_groups:
+    - age:
+      - *alice
+"""
+
+
+def test_i2_a_null_key_outside_the_rules_is_ignored(age_key: AgeKey, sops: Sops, tmp_path: Path) -> None:
+    text = NULL_KEYS.replace("{key}", age_key.recipient)
+    (key,) = config.load(".sops.yaml", text).rule(0).groups[0]
+    assert key.name == age_key.recipient
+    (tmp_path / ".sops.yaml").write_text(text)
+    (tmp_path / "a.yaml").write_text("a: b\n")
+    assert b"ENC[" in sops.run("encrypt", "a.yaml", cwd=tmp_path).stdout
+
+
+def test_i3_one_group_has_no_threshold(age_key: AgeKey) -> None:
+    groups = f"    key_groups:\n    - age:\n      - {age_key.recipient}\n"
+    rules = f"creation_rules:\n  - shamir_threshold: 1\n{groups}"
+    assert config.load(".sops.yaml", rules).rule(0).threshold is None
+
+
+def test_i19_a_configuration_in_utf16(age_key: AgeKey, tmp_path: Path) -> None:
+    rules = f"creation_rules:\n  - age: {age_key.recipient}\n"
+    (tmp_path / ".sops.yaml").write_bytes(rules.encode("utf-16"))
+    rule = config.find_rule(tmp_path / "a.yaml", cwd=str(tmp_path))
+    assert rule.groups[0][0].name == age_key.recipient

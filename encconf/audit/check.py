@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int], AbstractContextManager[Callable[[], None]]]
 
+    _Entry = tuple[str, str, str, Rules | None, bool]  # name, last part, folder, rules, no rule but the rest
+
 CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|$)", re.I | re.M)
 """In a name, or in one of several that stand on a line each: it is meant to be encrypted."""
 _SECRETS: Final = re.compile(r"\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z", re.I)
@@ -160,30 +162,44 @@ class _Check:
         for name in names:
             folder, slash, base = name.replace(os.sep, "/").rpartition("/")
             folders[folder or slash].append((name, base))
+        dull: dict[str, _Entry] = {}  # by their paths: nothing but their content can say anything of them
+        rest: list[_Entry] = []
         for folder, files in folders.items():
             place = os.path.abspath(os.path.join(self.cwd, folder))
             rules = self.book.of(place)
-            broken = rules is not None and rules.config is None
             self.report.files += len(files)
             bases = [base for _, base in files]
             alike = rules is None or rules.takes_none(place, bases)
-            meant = "\n".join(bases).lower()
-            dull = alike and not any(word in meant for word in _MEANT)
+            said = "\n".join(bases).lower()
+            is_dull = alike and not any(word in said for word in _MEANT)
             for name, base in files:
                 step()
                 whole = f"{place}{os.sep}{base}"
                 if fileio.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(name, whole)
-                    continue
-                if dull and not _may_be_sealed(whole):
-                    continue  # as `_file` would find
-                number, unsure = None, broken
-                if rules is not None:
-                    try:
-                        number = rules.rest if alike else rules.find(whole)
-                    except PatternError:
-                        unsure = True
-                self._file(name, base, whole, rules, number, broken=unsure, skip_links=skip_links)
+                elif is_dull:
+                    dull[whole] = (name, base, place, rules, True)
+                else:
+                    rest.append((name, base, place, rules, alike))
+        answer = sniff.glancing(list(dull))
+        for entry in rest:
+            self._entry(entry, skip_links)
+        for path in answer():
+            self._entry(dull[path], skip_links)
+        by_name = {sealed.file: sealed for sealed in self.sealed}
+        ordered = (by_name.get(name) for files in folders.values() for name, _ in files)
+        self.sealed = [sealed for sealed in ordered if sealed is not None]
+
+    def _entry(self, entry: _Entry, skip_links: bool) -> None:
+        name, base, place, rules, alike = entry
+        whole = f"{place}{os.sep}{base}"
+        number, unsure = None, rules is not None and rules.config is None
+        if rules is not None:
+            try:
+                number = rules.rest if alike else rules.find(whole)
+            except PatternError:
+                unsure = True
+        self._file(name, base, whole, rules, number, broken=unsure, skip_links=skip_links)
 
     def _leftover(self, name: str, whole: str) -> None:
         """What a killed command has left has no name of its own: the content says what it is."""
@@ -218,7 +234,7 @@ class _Check:
             meant = "error"
         else:
             meant = "warning" if named != "binary" and _SECRETS.search(base) else ""
-        if not meant and not called and not _may_be_sealed(whole):
+        if not meant and not called and not sniff.glancing([whole])():
             return
         try:
             data = fileio.read_bytes(whole, regular=True)
@@ -551,13 +567,6 @@ def _first_ciphertext(document: Document) -> int | None:
         if leaf.data and leaf.data.startswith(prefix):
             return leaf.start
     return None
-
-
-def _may_be_sealed(path: str) -> bool:
-    try:
-        return sniff.glance(path)
-    except OSError:
-        return False
 
 
 # --- plain twins ---------------------------------------------------------------------------------

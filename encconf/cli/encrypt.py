@@ -56,7 +56,7 @@ def encrypt(
     plain, written = source.text, format
     try:
         if input_type != "binary":
-            files.refuse_twice(source.text, source.name)
+            files.refuse_twice(source.text, source.name, format)
         if output_type is not None:
             from encconf.cli.convert import plain_as
 

@@ -141,12 +141,15 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
     return found or format_by_name(name, input_type)
 
 
-def refuse_twice(text: str, name: str) -> None:
-    """Raise AlreadyEncryptedError for a SOPS file, whatever its name: it would be encrypted twice."""
+def refuse_twice(text: str, name: str, format: str) -> None:
+    """Raise AlreadyEncryptedError for a SOPS file of another format: it would be encrypted twice.
+
+    Of the same format, `encconf.api.encrypt` refuses it.
+    """
     from encconf.errors import AlreadyEncryptedError
     from encconf.formats import sniff
 
-    if (found := sniff.find(text, name)) is not None:
+    if (found := sniff.find(text, name)) not in (None, format):
         raise AlreadyEncryptedError(
             f"it is a SOPS file of format {found} already",
             hint="to change it: encconf edit FILE; to encrypt all its bytes once more: --input-type binary",

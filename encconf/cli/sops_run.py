@@ -337,7 +337,7 @@ class Run:
         text = self.read(file)
         try:
             if self.line.text("input-type") != "binary":
-                refuse_twice(text, name)
+                refuse_twice(text, name, source)
             plain = plain_as(text, source, target, indent=self.indent(target), anew=self.anew)
             enc = api.encrypt(
                 plain, rule, format=target, credentials=self.credentials(), notify=self.console.warn

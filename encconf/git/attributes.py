@@ -27,7 +27,7 @@ _MANY: Final = 3  # so many files alike in a folder get one pattern
 _LONG: Final = 40  # patterns that one path_regex may become
 _MARKED = re.compile(r"\.(?:enc|sops|encrypted)(?=\.|\Z)", re.I)
 _PIECE = re.compile(
-    r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)|\((?:\?:)?(?P<words>[\w|-]+)\)|(?P<maybe>\w)\?|\\?(?P<one>[\w./-])"
+    r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)|\((?:\?:)?(?P<words>\w[\w|?-]*)\)|(?P<maybe>\w)\?|\\?(?P<one>[\w./-])"
 )
 
 
@@ -128,7 +128,8 @@ def _globs(regex: str) -> list[str]:
         elif piece["any"]:
             choices.append(["*"])
         elif piece["words"]:
-            choices.append(piece["words"].split("|"))
+            words = piece["words"].split("|")
+            choices.append([each for word in words for each in dict.fromkeys(_optional(word))])
         elif piece["maybe"]:
             choices.append([piece["maybe"], ""])
         else:
@@ -140,6 +141,11 @@ def _globs(regex: str) -> list[str]:
     if len(found) > _LONG or any(map(odd.search, found)):
         return []
     return [_as_path(glob, anchored) for glob in found]
+
+
+def _optional(word: str) -> tuple[str, str]:
+    """``yaml`` and ``yml`` for ``ya?ml``; a word without such a character twice."""
+    return word.replace("?", "", 1), re.sub(r"\w\?", "", word, count=1)
 
 
 def _as_path(glob: str, anchored: bool) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle import AgeKey
+from oracle import AgeKey, Sops
 from project import PLAIN, ROOT, Project, Result
 
 from encconf import api, changes, formats
@@ -1502,3 +1502,31 @@ def test_g_a_block_that_names_no_key(repo: Repo) -> None:
 def test_g_null_and_plain_empty_values_are_not_short(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal("empty: ''\nnothing: null\nshown_unencrypted: ''\n"))
     assert [found.path for found in repo.only("short-value")] == ["empty"]
+
+
+def test_i3_a_threshold_of_one_group_says_nothing(repo: Repo, sops: Sops) -> None:
+    repo.rules("shamir_threshold: 1")
+    text = sops.run(
+        "encrypt",
+        "--age",
+        ALICE.recipient,
+        "--shamir-secret-sharing-threshold",
+        "1",
+        "--input-type",
+        "yaml",
+        "--output-type",
+        "yaml",
+        "/dev/stdin",
+        input="a: b\n",
+    ).stdout
+    repo.write("a.enc.yaml", text.decode())
+    assert "threshold-differs" not in repo.slugs()
+
+
+@pytest.mark.parametrize("name", ["secret.py", "README.md", ".env.enc", "values.yaml.enc", "x.svg"])
+def test_d1_any_name_is_looked_into(repo: Repo, name: str) -> None:
+    repo.config(f"  - path_regex: x\\.yaml$\n    age: {ALICE.recipient}\n")
+    repo.write(name, seal(DATABASE))
+    assert "no-rule" in repo.slugs()
+    repo.write(name, f"# How to\n\n```\n{seal(DATABASE)}```\n")
+    assert "no-rule" not in repo.slugs()

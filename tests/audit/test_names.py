@@ -309,3 +309,33 @@ def test_they_are_shown_where_keys_change(tmp_path: Path, home: Path) -> None:
     assert f"{B} (bob)" in project.run("updatekeys", "-n", "s.yaml").out
     project.run("updatekeys", "-y", "s.yaml")
     assert project.run("access", "s.yaml").out.count("bob") == 1
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "  # Staging secrets\n  - path_regex: x\n    age: {A}\n",
+        "  - path_regex: x # Staging\n    age: {A}\n",
+        "  # Everything\n  - age: {A}\n",
+        "  - path_regex: x\n    age: >-\n      {A}\n    # Staging\n  - path_regex: y\n    age: {B}\n",
+        "  - path_regex: x\n    age: |\n      {A}\n  # Staging\n  - path_regex: y\n    age: {B}\n",
+    ],
+)
+def test_i15_comments_for_people_are_no_names(tmp_path: Path, rules: str) -> None:
+    names = of_config(tmp_path, "creation_rules:\n" + rules.replace("{A}", A).replace("{B}", B))
+    assert given(names, A, B) == [None, None]
+
+
+def test_i15_comments_at_keys_are_names(tmp_path: Path) -> None:
+    text = (
+        f"keys:\n  - &alice {A}\ncreation_rules:\n  - path_regex: x\n    key_groups:\n"
+        f"    - age:\n      # bob\n      - {B}\n      kms:\n      # web\n      - arn: {ARN}\n"
+    )
+    names = of_config(tmp_path, text)
+    assert given(names, A, B) == ["alice", "bob"]
+    assert names.given(master_key("kms", ARN)) == "web"
+
+
+def test_i2_names_beside_a_null_key(tmp_path: Path) -> None:
+    names = of_config(tmp_path, f"keys:\n  - &users:\n    - &alice {A}\ncreation_rules: []\n")
+    assert given(names, A) == ["alice"]

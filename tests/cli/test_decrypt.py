@@ -84,7 +84,8 @@ def test_from_stdin(sealed: Project, file: list[str]) -> None:
     enc = sealed.read("secrets.enc.yaml")
     assert sealed.run("decrypt", *file, "--input-type", "yaml", input=enc).out == PLAIN
     assert sealed.run("decrypt", *file, "--filename-override", "a.yml", input=enc).out == PLAIN
-    assert "--input-type" in sealed.run("decrypt", *file, input=enc, code=1).err
+    assert sealed.run("decrypt", *file, input=enc).out == PLAIN
+    assert "--input-type" in sealed.run("decrypt", *file, input=PLAIN, code=1).err
 
 
 def test_no_key(sealed: Project) -> None:

@@ -42,6 +42,16 @@ class TestInit:
         fresh.run("encrypt", "secrets.yaml")
         assert fresh.run("decrypt", "secrets.enc.yaml").out == PLAIN
 
+    def test_e2_what_the_attributes_cover_the_rule_does(self, fresh: Project) -> None:
+        fresh.git("init", "-q")
+        fresh.write(".env", "A=1\n")
+        assert "next: encconf import .env" in fresh.run("init").err
+        fresh.run("encrypt", ".env")
+        assert fresh.run("decrypt", ".enc.env").out == "A=1\n"
+        fresh.run("import", ".env")
+        assert "A: " in fresh.run("decrypt", "secrets.enc.yaml").out
+        assert fresh.run("check", "--strict").err.count("nothing found") == 1
+
     def test_age_reads_the_key(self, fresh: Project) -> None:
         fresh.run("init")
         done = subprocess.run(["age-keygen", "-y", keys_file(fresh)], capture_output=True, check=True)

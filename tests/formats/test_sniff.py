@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import FIXTURES, AgeKey
+from oracle import FIXTURES, AgeKey, Sops
 
 import encconf
 from encconf import api, formats
@@ -33,11 +33,6 @@ NAMES = (
     "values.yaml.enc", "values.YAML.sops", "H.YAML", "a.Json", "x.ini.enc", "x.toml", "x.toml.enc", "x.txt",
     "config.py", "a.md", "x.yaml", "x.yml", "x.json", "x.env", "x.ini", "no ending", "ä.conf", ".enc", "x.",
 )  # fmt: skip
-
-
-def opens(name: str, format: str) -> bool:
-    """Whether sops itself, going by the name, reads such a text as another format."""
-    return not (format in ("json", "binary") and formats.of_path(name) == "yaml" and name[-4:] != ".enc")
 
 
 # --- the names -----------------------------------------------------------------------------------
@@ -142,12 +137,33 @@ def test_a_text_that_is_searched_for_long() -> None:
     """Each search is linear: nothing in a file makes detection slow."""
     import time
 
-    for piece in ("sops ENC[ mac: \n", " sops: ENC[ mac:\n", '{"data": "ENC[', "sops= \t", "# sops ENC[mac=\n"):
+    for piece in (
+        "sops ENC[ mac: \n",
+        " sops: ENC[ mac:\n",
+        '{"data": "ENC[',
+        "sops= \t",
+        "# sops ENC[mac=\n",
+    ):
         text = piece * 20_000
         started = time.perf_counter()
         for name in ("a", "a.yaml", "a.env", "a.toml", "a.ini"):
             sniff.find(text, name)
         assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_very_many_files_are_looked_at_by_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(sniff, "_MANY", 3)
+    monkeypatch.setattr(sniff.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(sniff._thread, "_count", lambda: 0)
+    contents = {"a": SEALED["yaml"].encode(), "b": b"x", "c": b"x\0ENC[", "d": b"\xff\xfe", "e": b"x" * 9000}
+    for name, data in {**contents, "f": b"\0" * 9000, "g": b""}.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [str(tmp_path / name) for name in ("a", "b", "c", "missing", "d", "e", "f", "g", "")]
+    found = sniff.glancing(paths)()
+    assert [path[-1] for path in found] == ["a", "c", "d", "e"]
 
 
 # --- the verbs -----------------------------------------------------------------------------------
@@ -161,19 +177,124 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def called(*words: str) -> tuple[int, str]:
-    """Exit code and stdout of a command, in this process."""
-    import contextlib
-    import io
+def called(*words: str, program: str = "encconf", code: int = 0) -> str:
+    """What a command prints, which must end with ``code``."""
+    start = [sys.executable, "-m", "encconf"]
+    if program == "sops":
+        start = [sys.executable, "-c", "import sys; from encconf.cli import run; sys.argv[0] = 'sops'; run()"]
+    done = subprocess.run([*start, *words], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code, done
+    return done.stdout + done.stderr
 
-    out, err = io.BytesIO(), io.StringIO()
-    code = 0
-    with contextlib.redirect_stderr(err):
-        done = subprocess.run(
-            [os.path.join(os.path.dirname(os.sys.executable), "encconf"), *words],  # type: ignore[attr-defined]
-            capture_output=True,
-            check=False,
-        )
-        code = done.returncode
-        out.write(done.stdout)
-    return code, out.getvalue().decode() + done.stderr.decode()
+
+VERBS = ((".env.sops", "dotenv"), ("values.yaml.enc", "yaml"), ("prod.ini.enc", "ini"), ("secrets", "toml"))
+
+
+@pytest.mark.parametrize(("name", "format"), VERBS)
+def test_d1_i1_every_verb(here: Path, name: str, format: str) -> None:
+    value = "s.a" if format == "ini" else "a"
+    (here / name).write_text(SEALED[format])
+    assert called("decrypt", name) == PLAIN[format]
+    assert called("get", name, value) == "b"
+    called("set", name, value, "new")
+    assert called("get", name, value) == "new"
+    assert "1 encrypted file" in called("check")
+    assert name in called("access")
+    assert "state: encrypted" in called("explain", name) or "encrypted" in called("explain", name)
+    assert '{"encrypted":true}' in called("filestatus", name)
+    assert called("exec", name, "--", "sh", "-c", "echo $A$S_A") == "new\n"
+    assert "new" in called("git", "textconv", name)
+    assert "already" in called("encrypt", "-i", name, code=203)
+    other = AgeKey.generate()
+    rules = here / ".sops.yaml"
+    rules.write_text(f"creation_rules:\n  - age: {ALICE.recipient},{other.recipient}\n")
+    assert "keys-differ" in called("check", code=1)
+    called("updatekeys", "-y", "-r", ".")
+    assert other.recipient in (here / name).read_text()
+    called("rotate", "-r", ".")
+    loaded = encconf.load_config(here / name)
+    assert loaded == ({"s": {"a": "new"}} if format == "ini" else {"a": "new"})
+
+
+def test_i1_what_was_written_is_read_again(here: Path) -> None:
+    (here / ".env").write_text("A=1\nB=x y\n")
+    called("encrypt", "-o", ".env.sops", ".env")
+    assert "sops_mac=" in (here / ".env.sops").read_text()
+    assert called("decrypt", ".env.sops") == "A=1\nB=x y\n"
+    assert encconf.load_config(".env.sops") == {"A": "1", "B": "x y"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.toml", 'a = "b"\n'), (".env.sops", "a=b\n"), (".env.prod", "a=b\n")]
+)
+def test_a11_binary_json_of_sops_by_another_name(here: Path, sops: Sops, name: str, text: str) -> None:
+    enc = sops.encrypt(text, "binary", age=ALICE.recipient)
+    (here / name).write_text(enc)
+    assert called("decrypt", name) == text
+    assert called("git", "textconv", name) == text
+    assert "1 encrypted file" in called("check")
+    assert name in called("access")
+    assert encconf.load_config(name) == {"a": "b"}
+    assert encconf.load_configs([name], resolve=True) == [{"a": "b"}]
+
+
+def test_i1_load_config_of_what_is_no_text_of_a_format(here: Path) -> None:
+    Path("x.bin").write_text(SEALED["binary"])
+    with pytest.raises(encconf.EncconfError, match="no values to load"):
+        encconf.load_config("x.bin")
+    Path("a.toml").write_text(api.encrypt(SEALED["toml"], RULE, format="binary"))
+    with pytest.raises(encconf.EncconfError, match="encrypted twice"):
+        encconf.load_config("a.toml")
+
+
+@pytest.mark.parametrize("program", ["encconf", "sops"])
+@pytest.mark.parametrize("format", SEALED)
+@pytest.mark.parametrize("name", ["secrets", ".env.sops", "a.toml", "x.YAML"])
+def test_nothing_is_encrypted_twice(here: Path, program: str, format: str, name: str) -> None:
+    (here / name).write_text(SEALED[format])
+    called("encrypt", "-i", name, program=program, code=203)
+    assert (here / name).read_text() == SEALED[format]
+
+
+def test_encrypted_twice_where_that_is_asked_for(here: Path) -> None:
+    (here / "secrets").write_text(SEALED["dotenv"])
+    called("encrypt", "-i", "--input-type", "binary", "secrets")
+    assert called("decrypt", "secrets") == SEALED["dotenv"]
+
+
+def test_a_name_by_which_a_file_is_read_otherwise(here: Path) -> None:
+    (here / "a.txt").write_text("x")
+    said = called("encrypt", "-o", "b.json", "a.txt")
+    assert "b.json is read as json, and it is binary" in said
+    assert called("decrypt", "--input-type", "binary", "b.json") == "x"
+
+
+def test_i9_utf16_yaml(here: Path, sops: Sops) -> None:
+    enc = sops.encrypt("a: ü\n", "yaml", age=ALICE.recipient)
+    for name in ("x.enc.yaml", "secrets"):
+        (here / name).write_bytes(enc.encode("utf-16"))
+        assert called("decrypt", name) == "a: ü\n"
+        assert name in called("access")
+        assert encconf.load_config(name) == {"a": "ü"}
+        called("set", name, "b", "1")
+        assert (here / name).read_bytes().startswith(b"a: ENC[")
+    (here / "plain.yaml").write_bytes("a: ü\n".encode("utf-16"))
+    called("encrypt", "-i", "plain.yaml")
+    assert Sops(ALICE.environ()).decrypt((here / "plain.yaml").read_text(), "yaml") == "a: ü\n"
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json", ".env", "a.ini", "a.toml", "b.enc"])
+@pytest.mark.parametrize(
+    "command", [("edit",), ("decrypt",), ("set", "a", "b"), ("rotate",), ("updatekeys", "-y")]
+)
+def test_d9_conflict_markers_are_named(here: Path, name: str, command: tuple[str, ...]) -> None:
+    format = formats.of_path(name)
+    text = SEALED["yaml" if format == "binary" else format]
+    (here / name).write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n")
+    verb, *rest = command
+    said = called(verb, name, *rest, code=2)
+    assert "git has left conflict markers in it" in said
+    assert "git checkout --merge FILE" in said
+    assert "merge-conflict" in called("check", code=1)
+    with pytest.raises(encconf.EncconfError, match="conflict markers"):
+        encconf.load_config(name)

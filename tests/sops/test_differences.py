@@ -178,6 +178,11 @@ def test_encrypt_twice(sides: Sides) -> None:
     assert (real.code, ours.code, own.code) == (0, 203, 203)
     for box in sides.all:
         assert box.run("encrypt", "e.yaml").code == 203
+    sides.write(".env.sops", sides.real.read("e.yaml"))
+    real, ours, own = sides.run("encrypt", "-i", ".env.sops")
+    assert (real.code, ours.code, own.code) == (0, 203, 203)
+    for box in (sides.ours, sides.own):
+        box.run("encrypt", "-i", "--input-type", "binary", ".env.sops", code=0)
 
 
 def test_encrypt_convert(sides: Sides) -> None:
@@ -905,8 +910,49 @@ def test_edit_syntax(sides: Sides) -> None:
 
 def test_stdin_type(sides: Sides) -> None:
     real, ours, own = sides.run("decrypt", input=sides.real.read("e.yaml"))
-    assert real.code == ours.code == own.code == 1
-    assert "--input-type" in own.err
+    assert real.code == ours.code == 1
+    assert own.code == 0
+    plain = sides.own.run("encrypt", "-", input="a: b\n")
+    assert plain.code == 1
+    assert "--input-type" in plain.err
+
+
+def test_file_type(sides: Sides) -> None:
+    text = sides.real.read("e.yaml")
+    for name in ("H.YAML", "values.yaml.enc", "secrets"):
+        sides.write(name, text)
+        real, ours, own = sides.run("decrypt", name)
+        assert real.code == ours.code == 1
+        assert own.code == 0
+    sides.write("P.ENV.sops", "A=1\n")
+    for box in sides.all:
+        box.run("encrypt", "-i", "P.ENV.sops", code=0)
+    assert sides.real.read("P.ENV.sops")[0] == sides.ours.read("P.ENV.sops")[0] == "{"
+    assert sides.own.read("P.ENV.sops").startswith("A=ENC[")
+
+
+def test_wide_text(sides: Sides) -> None:
+    for name, text in (("x.yaml", "a: b\n"), ("x.env", "a=b\n")):
+        for box in sides.all:
+            (box.folder / name).write_bytes(text.encode("utf-16"))
+    for box in sides.all:
+        box.run("encrypt", "-i", "x.yaml", code=0)
+        assert box.read("x.yaml").startswith("a: ENC[")
+    real, ours, own = sides.run("encrypt", "-i", "x.env")
+    assert real.code != 0
+    assert ours.code == own.code == 0
+    for box in (sides.ours, sides.own):
+        assert box.run("decrypt", "x.env").out == "a=b\n"
+
+
+def test_no_version(sides: Sides) -> None:
+    sides.encrypt("r.yaml", "a_unencrypted: b\n", "--unencrypted-suffix", "_never")
+    lines = sides.real.read("r.yaml").splitlines(keepends=True)
+    kept = [line for line in lines if "_suffix:" not in line and "version:" not in line]
+    sides.write("r.yaml", "".join(kept))
+    assert sides.real.run("decrypt", "r.yaml").code != 0
+    for box in (sides.ours, sides.own):
+        assert box.run("decrypt", "r.yaml", code=0).out == "a_unencrypted: b\n"
 
 
 def test_aws_profile(sides: Sides) -> None:

@@ -1,0 +1,71 @@
+"""Files as rops writes them: no version, and no rule means that everything is encrypted."""
+
+from __future__ import annotations
+
+import pytest
+from oracle import FIXTURES, AgeKey, Sops
+
+from encconf import api, changes, formats
+from encconf.config import Rule
+from encconf.credentials import Credentials
+from encconf.document import splice
+from encconf.keys.age import AgeKey as Recipient
+from encconf.metadata import SOPS_VERSION, Metadata
+from encconf.selection import DEFAULT, EVERYTHING
+
+ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
+ALICE_S = Recipient.from_config(ALICE.recipient)
+CREDENTIALS = Credentials.from_env({"SOPS_AGE_KEY": ALICE.identity})
+PLAIN = {
+    "yaml": "a_unencrypted: x\n",
+    "json": '{\n\t"a_unencrypted": "x"\n}\n',
+    "dotenv": "a_unencrypted=x\n",
+    "ini": "[s]\na_unencrypted = x\n",
+    "toml": 'a_unencrypted = "x"\n',
+}
+
+
+def as_rops(format: str) -> str:
+    """The text as rops writes it, without a rule and a version."""
+    enc = api.encrypt(PLAIN[format], Rule([[ALICE_S]], None, EVERYTHING), format=format)
+    module = formats.module(format)
+    document = module.scan(enc)
+    assert document.block_text is not None
+    bare = module.amend(document.block_text, {"unencrypted_suffix": None, "version": None})
+    return splice(enc, module.attach(document, bare))
+
+
+@pytest.mark.parametrize("format", PLAIN)
+def test_h5_no_rule_and_no_version_means_everything(format: str) -> None:
+    text = as_rops(format)
+    assert "unencrypted_suffix" not in text
+    assert api.decrypt(text, format=format, credentials=CREDENTIALS) == PLAIN[format]
+    assert Metadata.of(formats.module(format).scan(text)).selection == EVERYTHING
+
+
+@pytest.mark.parametrize("format", PLAIN)
+def test_h5_no_rule_and_a_version_is_sops_s_default(format: str) -> None:
+    module = formats.module(format)
+    document = module.scan(as_rops(format))
+    assert document.block_text is not None
+    text = splice(
+        document.text, module.attach(document, module.amend(document.block_text, {"version": "3.9.0"}))
+    )
+    assert Metadata.of(module.scan(text)).selection == DEFAULT
+
+
+@pytest.mark.parametrize("format", PLAIN)
+def test_h8_any_write_adds_the_version(format: str) -> None:
+    text = as_rops(format)
+    path = ("s", "b") if format == "ini" else ("b",)
+    other = Recipient.from_config(AgeKey.generate().recipient)
+    plan = changes.plan(text, [[ALICE_S, other]], None, format=format)
+    for new in (
+        changes.set_value(text, path, "y", format=format, credentials=CREDENTIALS),
+        changes.rotate(text, format=format, credentials=CREDENTIALS),
+        changes.carry_out(plan, rotate=False, credentials=CREDENTIALS),
+    ):
+        metadata = Metadata.of(formats.module(format).scan(new))
+        assert (metadata.version, metadata.selection) == (SOPS_VERSION, EVERYTHING)
+        if format != "toml":
+            assert "x" in Sops(ALICE.environ()).decrypt(new, format)
