@@ -292,7 +292,11 @@ def _trees(opened: Opened, texts: Mapping[int, str]) -> list[dict[str, object]]:
 def _values(document: Document) -> list[dict[str, object]]:
     """Fill the trees of an unsealed document with Python values."""
     parse = goyaml.parse
-    integral = document.format == "json"  # sops before 3.13.2 stores every JSON number as a float
+    integral = False  # whether floats may be integers
+    if document.format == "json":
+        from encconf.formats import json
+
+        integral = not json.tells_integers(document)
     comments: list[Leaf] = []
     for leaf in document.leaves:
         kind = leaf.type
@@ -365,7 +369,10 @@ def open_text(
 
 
 def plain_text(opened: Opened, *, layout: bool = True) -> str:
-    """The plain text of an opened one, without ``layout`` in sops's spelling: the record is not used."""
+    """The plain text of an opened one; without ``layout`` its values are spelled as sops spells them.
+
+    Line breaks, blank lines and comments are then as they were, too, except at the end of the text.
+    """
     document = opened.document
     text = document.text
     module = formats.module(document.format)
@@ -373,7 +380,7 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     literals = _literals(module, document)
     detach = module.detach(document)
     canonical = splice(text, _around(literals, comments, text) + detach)
-    packed = _open_layout(opened) if layout else None
+    packed = _open_layout(opened)
     if packed is None:
         return canonical
     from encconf import layout as layouts
@@ -381,6 +388,10 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     record = layouts.Layout.unpack(packed)
     if record is None:
         return canonical
+    if not layout:
+        record.of_gaps_only()
+        if not record.gaps and not record.newline:
+            return canonical
     if record.whole is not None:
         return layouts.restore_whole(record, canonical) or canonical
     edits = layouts.apply(record, module, document, literals)
@@ -462,7 +473,7 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
     for comment, is_chosen in zip(opened.document.comments, opened.chosen.comments, strict=True):
         if not is_chosen or not comment.text.startswith(PREFIX):
             continue
-        parts = split(comment.text.encode())
+        parts = split(comment.text.encode("utf-8", "surrogateescape"))
         if parts is None or parts[2] != "comment":
             continue
         ciphertext, nonce, _ = parts
@@ -476,7 +487,9 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
                 data = unlock(opened.data_key, ciphertext, nonce, place)
                 if data is not None:
                     break
-        plain = None if data is None else module.comment_text(data.decode("utf-8", "replace"))
+        # sops puts any bytes into dotenv and INI files, as lone surrogates here.
+        errors = "surrogateescape" if opened.document.format in ("dotenv", "ini") else "replace"
+        plain = None if data is None else module.comment_text(data.decode("utf-8", errors))
         if plain is None:
             lost += 1
             continue
@@ -503,12 +516,12 @@ def _stored(comment: Comment) -> bytes:
     sops would turn a bare ``#`` inside a list into an item, so it is stored as a blank, a blank as
     two, and so on.
     """
-    data = comment.text.encode()
+    data = comment.text.encode("utf-8", "surrogateescape")
     return data + b" " if isinstance(comment.scope.node, list) and not data.strip(b" ") else data
 
 
 def _comment_aad(aad: str) -> bytes:
-    return aad.encode() or b":"  # sops joins no keys and adds its colon
+    return aad.encode("utf-8", "surrogateescape") or b":"  # sops joins no keys and adds its colon
 
 
 def _all_places(document: Document) -> list[bytes]:
@@ -760,6 +773,8 @@ class _Sealer:
                 out.append((None, False))
                 continue
             was = reused[index] if reused is not None else None
+            if was is not None and was.type != leaf.type and not self._keeps_block():
+                was = None  # the new block says that it is of this version, which tells integers from floats
             if was is not None and was.sealed is not None:
                 # See formats.json.token: an integer may have been stored as a float.
                 leaf.type, leaf.data = was.type, was.data
@@ -799,15 +814,22 @@ class _Sealer:
             used = {leaf.sealed for leaf in reused if leaf is not None and leaf.sealed is not None}
         return reused
 
-    def _block(self, layout: str | None = None) -> str:
-        """The block's text: the twin's own with a new MAC where nothing else changed."""
+    def _keeps_block(self) -> bool:
+        """Whether the block is the twin's but for its MAC."""
         metadata, old = self.metadata, self.old
-        if (
+        return (
             old is not None
             and old.document.block_text is not None
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
-        ):
+        )
+
+    def _block(self, layout: str | None = None) -> str:
+        """The block's text: the twin's own with a new MAC where nothing else changed."""
+        metadata, old = self.metadata, self.old
+        if self._keeps_block():
+            assert old is not None
+            assert old.document.block_text is not None
             return self.module.amend(
                 old.document.block_text,
                 {

@@ -93,7 +93,8 @@ class Leaf:
     @property
     def aad(self) -> bytes:
         """What sops authenticates with the value: every key followed by ``:``, no indexes."""
-        return (self.scope.aad if type(self.step) is int else f"{self.scope.aad}{self.step}:").encode()
+        aad = self.scope.aad if type(self.step) is int else f"{self.scope.aad}{self.step}:"
+        return aad.encode("utf-8", "surrogateescape")
 
 
 class Comment:

@@ -173,14 +173,21 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+_OF_SOPS = (b"sops_mac=", b"[sops]")
+"""How a line of an encrypted dotenv file and one of an INI file begin."""
+
+
 def decode(data: bytes, *, binary: bool = False) -> str:
     """Bytes as text; ``binary`` as for `read_text`.
 
-    Raises ParseError, which says where and not what, for what isn't UTF-8.
+    A dotenv or INI file that sops encrypted may hold any bytes, and is read as if ``binary``.  Raises
+    ParseError, which says where and not what, for what isn't UTF-8 otherwise.
     """
     try:
         return data.decode("utf-8", "surrogateescape" if binary else "strict")
     except UnicodeDecodeError as error:
+        if any(b"\n" + mark in b"\n" + data for mark in _OF_SOPS):
+            return data.decode("utf-8", "surrogateescape")
         utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
         raise ParseError(
             f"not UTF-8 at byte {error.start}",

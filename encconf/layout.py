@@ -62,6 +62,10 @@ class Layout:
             record["whole"] = self.whole
         return zlib.compress(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(), 9)
 
+    def of_gaps_only(self) -> None:
+        """Forget how values are spelled, and that the text ends without a line break."""
+        self.leaves, self.flows, self.trim, self.whole = {}, {}, 0, None
+
     @classmethod
     def unpack(cls, packed: bytes) -> Layout | None:
         """Read a record; None for one that this version does not understand."""

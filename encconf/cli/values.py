@@ -55,7 +55,7 @@ def get(
         elif not where and not resolve:
             said = api.plain_text(opened)
         else:
-            said = emit.value(node, format if format in ("yaml", "json", "dotenv", "ini") else "json", notes)
+            said = emit.value(node, "json" if format == "binary" else format, notes)
     except EncconfError as error:
         raise error.about(source.label) from None
     if json or is_terminal(1):

@@ -66,8 +66,9 @@ def scan(text: str, *, comments: bool = False) -> Document:
     break in any case; one without also in the ways described above.  Raises ParseError for a line
     without ``=``, MetadataError for a block whose names are at odds.
     """
-    flat.check(text)
     exact = _BLOCK.search(text) is not None
+    if not exact:
+        flat.check(text)
     crlf = _all_crlf(text)
     if exact and crlf:
         text, crlf = text.replace("\r\n", "\n"), False  # git has done that; sops could not read it
@@ -128,7 +129,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
             seen.clear()
         seen.add(name)
         line = note if note is not None else text[start:end]
-        data = line.replace("\\n", "\n").encode()
+        data = line.replace("\\n", "\n").encode("utf-8", "surrogateescape")
         leaf = Leaf(root, name, start, end, _style(line), "str", data, note)
         document.leaves.append(leaf)
         document.shape.append("." + name)

@@ -130,24 +130,21 @@ def _short(name: str) -> str:
 
 
 def check(text: str) -> None:
-    """Raises ParseError if there is half a surrogate pair in a text: it is not a character."""
+    """Raises ParseError if a text to encrypt holds what is not UTF-8: lone surrogates, in a `str`."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
-        raise ParseError("a lone surrogate is not a character", line=line) from None
+        raise ParseError(
+            "the text is not UTF-8", line=line, hint="save it as UTF-8, or encrypt it as binary"
+        ) from None
 
 
 def word(type: str, data: bytes) -> str:
-    """A value of any type as text.  Raises EmitError for bytes that are not UTF-8."""
+    """A value of any type as text; bytes that are not UTF-8, which sops writes, as lone surrogates."""
     if type == "bool":
         return "true" if data[:1] in b"Tt1" else "false"
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise EmitError(
-            "a value is not UTF-8 text", hint="decrypt it with sops, which writes any bytes"
-        ) from None
+    text = data.decode("utf-8", "surrogateescape")
     if type != "float":
         return text
     number = float(text)
@@ -172,7 +169,7 @@ def spelled(leaf: Leaf, format: str) -> bytes | None:
     if data is None or leaf.type == "comment":
         return data
     if leaf.type != "str":
-        data = word(leaf.type, data).encode()
+        data = word(leaf.type, data).encode("utf-8", "surrogateescape")
     return data.replace(b"\n", b"\\n") if format == "dotenv" else data
 
 

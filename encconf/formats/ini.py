@@ -116,9 +116,9 @@ def scan(text: str, *, comments: bool = False) -> Document:
     A text with a ``[sops]`` section is read exactly as sops reads it, one without in the ways described
     above.  Raises ParseError, MetadataError for a block whose names are at odds.
     """
-    flat.check(text)
     if _HAS_BLOCK.search(text):
         return _document(text, _entries(text, exact=True), comments)
+    flat.check(text)
     try:
         return _document(text, _entries(text, exact=False), comments)
     except _NoDelimiterError as error:
@@ -201,7 +201,7 @@ def _document(text: str, entries: Iterator[_Entry], comments: bool) -> Document:
                 comment.before = entry.name
             following.clear()
             place(scope)
-            data = entry.value.encode()
+            data = entry.value.encode("utf-8", "surrogateescape")
             note = _INLINE if before in ("inline", "dropped") else None
             leaf = Leaf(scope, entry.name, entry.start, entry.end, entry.style, "str", data, note)
             document.leaves.append(leaf)

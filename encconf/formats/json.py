@@ -3,10 +3,11 @@
 JSON is RFC 8259 as Go's encoding/json reads it; what a value is to sops is said by 3.13.2
 (stores/json/store.go): an integer that int64 holds is an int, every other number a float.
 Refused beyond that: duplicate keys, data after the object, a byte order mark, all of which sops
-loses or fails on.  Values are never dumped: the text stays as it is but for the spans that
-`sealed`, `literal`, `attach` and `detach` replace.
+loses or fails on.  Duplicate keys in an encrypted text, which sops writes, are read; the last one
+counts.  Values are never dumped: the text stays as it is but for the spans that `sealed`, `literal`,
+`attach` and `detach` replace.
 
-JSON has no styles that could carry a value's spelling (``1.0``, ``\\u00e9``) through encryption:
+JSON has no styles that could carry a value's spelling (``1.50``, ``\\u00e9``) through encryption:
 `literal` writes one canonical spelling.  JSON has no comments either.
 """
 
@@ -75,6 +76,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     in_map = True
     depth = 1
     paths = 0
+    twice = -1  # where a key stands a second time
     block: tuple[int, int, int] | None = None  # inside the sops member: its start, leaves and shape before
     match = _VALUE.match
     step: Any  # the key, or the number of the item
@@ -95,8 +97,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
             if "\\" in step or not step.isascii():
                 step = _string(text, found.start(1), key)
             if step in node or (step == "sops" and scope is root and part.block is not None):
-                raise _error(text, found.start(1), "the same key stands twice in one object",
-                             hint="remove or rename one of the two")  # fmt: skip
+                if block is not None or (step == "sops" and scope is root):
+                    raise _twice(text, found.start(1))
+                if twice < 0:
+                    twice = found.start(1)
             node[step] = None
             if step == "sops" and scope is root:
                 block = (found.start(1), len(leaves), len(shape))
@@ -166,6 +170,8 @@ def scan(text: str, *, comments: bool = False) -> Document:
             if mark != ("}" if in_map else "]"):
                 raise _fault(text, at - 1, in_map, ended=True)
             if scope.parent is None:
+                if twice >= 0 and document.block is None:
+                    raise _twice(text, twice)
                 return _close(document, at)
             shape.append("}")
             scope = scope.parent
@@ -180,6 +186,11 @@ def scan(text: str, *, comments: bool = False) -> Document:
                 raise _fault(text, at, in_map, ended=True)
             mark = closed[1]
             at = closed.end()
+
+
+def _twice(text: str, offset: int) -> ParseError:
+    hint = "remove or rename one of the two"
+    return _error(text, offset, "the same key stands twice in one object", hint=hint)
 
 
 def _open(text: str) -> int:
@@ -345,7 +356,7 @@ def comment_text(plain: str) -> str | None:
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Integers as sops before 3.13.2 stored them, as floats: the number is what counts."""
+    """Integers as sops before 3.13.2 stores them, as floats: the number is what counts."""
     return "number" if leaf.type in ("int", "float") else leaf.type, leaf.data
 
 
@@ -369,6 +380,13 @@ def fragile(leaf: Leaf) -> bool:
     return format_float(float(leaf.data)) != leaf.data
 
 
+def tells_integers(document: Document) -> bool:
+    """Whether a float of an encrypted text is one: sops before 3.13.2 stores every number as a float."""
+    version = (document.block or {}).get("version")
+    found = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", version) if isinstance(version, str) else None
+    return found is None or tuple(int(part or 0) for part in found.groups()) >= (3, 13, 2)
+
+
 # --- spelling ------------------------------------------------------------------------------
 
 
@@ -390,10 +408,13 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     """Put a plaintext where an ``ENC[…]`` text stands.
 
-    Numbers are spelled as sops spells them (``1.0`` comes back as ``1``), strings with as few
-    escapes as can be, times as strings.  Raises EmitError for what JSON cannot hold.
+    Numbers are spelled as sops spells them, but a float stays one: ``1.0``.  Strings have as few
+    escapes as can be, times are strings.  Raises EmitError for what JSON cannot hold.
     """
-    return leaf.start, leaf.end, _spell(type, data)
+    word = _spell(type, data)
+    if type == "float" and word.lstrip("-").isdigit() and tells_integers(document):
+        word += ".0"
+    return leaf.start, leaf.end, word
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
@@ -402,10 +423,9 @@ def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
 
 
 def _spell(type: str, data: bytes) -> str:
-    try:
-        word = data.decode()
-    except UnicodeDecodeError:
-        raise EmitError("a value is not UTF-8 text: JSON cannot hold it") from None
+    word = data.decode("utf-8", "surrogateescape")
+    if not word.isascii():  # sops puts any bytes into a value, and Go prints U+FFFD for each wrong one
+        word = re.sub("[\udc80-\udcff]", "\ufffd", word)
     if type == "bool":
         return "true" if word[:1] in ("T", "t", "1") else "false"
     if type in ("int", "float"):

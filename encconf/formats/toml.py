@@ -1,6 +1,7 @@
 """TOML texts, by an own tokenizer that keeps spans; the standard library's tomllib has the last word.
 
-TOML is 1.0: a text is taken only if tomllib takes it and finds the values that stand here.  sops
+TOML is 1.0: a plain text is taken only if tomllib takes it and finds the values that stand here; of
+an encrypted one, which was such a text, tomllib reads the ``sops`` table alone.  sops
 knows no TOML; what is stored is what rops stores (0.1.7, by which mise reads such files): strings,
 int64 integers, floats and booleans as sops stores them, dates as strings in toml-rs's spelling,
 and a string that says ``null`` as no value at all, which is neither encrypted nor in the MAC.  The
@@ -68,6 +69,10 @@ _STRINGS = {
 }
 
 _PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({_BASIC})|({_LITERAL}))[ \t]*+([.=\]]?)")
+# The statement that most lines are; a string of many lines begins with an empty one.
+_SIMPLE = re.compile(
+    rf"""([A-Za-z0-9_-]++)[ \t]*+=[ \t]*+(?:"([^"\\{_CONTROL}]*+)"|'([^'{_CONTROL}]*+)')[ \t]*+(?:\r?\n|\Z)"""
+)
 _WORD = re.compile(r"[A-Za-z0-9_.+-]++")
 _CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?>(?:\.([0-9]++))?)"
 _ZONE = "(?>([Zz]|[+-][0-9]{2}:[0-9]{2})?)"
@@ -102,12 +107,27 @@ def scan(text: str, *, comments: bool = False) -> Document:
     Raises ParseError for what is not TOML or what rops could not store, LimitError for what is
     larger or deeper than any real file.
     """
-    return _parse(text, comments)[0]
+    scanner = _Scanner(text, comments)
+    scanner.run()
+    document = Document(text, "toml")
+    tree = scanner.root.node
+    document.trees.append(tree)
+    document.shape.append("%")
+    if "sops" in tree:
+        # What is encrypted has been read as plain text before: only the block's own text is read twice.
+        del tree["sops"]
+        _settle(document, tree, None)
+    else:
+        _settle(document, tree, _load(text))
+    if scanner.comments is not None:
+        document.comments = [comment for comment in scanner.comments if not _in_block(comment)]
+    _take_block(document, scanner.block)
+    return document
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
     """The values of a plain TOML text as tomllib gives them, as a list of the one table."""
-    return [_parse(text, False)[1]]
+    return [_load(text)]
 
 
 def settle(document: Document) -> None:
@@ -121,44 +141,32 @@ def settle(document: Document) -> None:
             leaf.scope.node[leaf.step] = "null"
 
 
-def _parse(text: str, comments: bool) -> tuple[Document, dict[str, object]]:
-    """The document, and what tomllib makes of the text, the ``sops`` table included."""
-    scanner = _Scanner(text, comments)
-    scanner.run()
-    values = _load(text)
-    document = Document(text, "toml")
-    tree = scanner.root.node
-    document.trees.append(tree)
-    document.shape.append("%")
-    rest = dict(values)
-    if "sops" in tree:
-        _settle(Document(text, "toml"), {"sops": tree.pop("sops")}, {"sops": rest.pop("sops", None)})
-    _settle(document, tree, rest)
-    if scanner.comments is not None:
-        document.comments = [comment for comment in scanner.comments if not _in_block(comment)]
-
+def _take_block(document: Document, lines: list[_Line]) -> None:
+    """Find the ``sops`` table among the statements that make it."""
+    text = document.text
     spans: list[tuple[int, int]] = []
     after = -1
-    for line in scanner.block:
+    for line in lines:
         if line.number == after:
             spans[-1] = (spans[-1][0], line.end)
         else:
             spans.append((line.start, line.end))
         after = line.number + 1
-    tables = all(line.headed for line in scanner.block)
+    tables = all(line.headed for line in lines)
     part = _Root(spans, tables)
     part.end = len(text)
     document.parts.append(part)
-    block = values.get("sops")
+    if not spans:
+        return
+    pieces = "".join(text[start:end] for start, end in spans)
+    block = _load(pieces).get("sops")
     if isinstance(block, dict):
         members = {name: _untimed(value) for name, value in block.items()}
-        pieces = "".join(text[start:end] for start, end in spans)
         document.block_text = pieces if tables else render_block(members)
         if not any(name.endswith(("_suffix", "_regex")) for name in members):
             # To rops, no rule means that all is encrypted; to sops, all but names with a suffix.
             members["unencrypted_suffix"] = _NO_SUFFIX
         document.block = members
-    return document, values
 
 
 def _load(text: str) -> dict[str, object]:
@@ -227,8 +235,8 @@ class _Scanner:
     """
 
     __slots__ = (
-        "block", "comments", "count", "depths", "ends", "inner", "paths", "pending", "places", "root",
-        "table", "text",
+        "block", "comments", "count", "depths", "ends", "headers", "inner", "paths", "pending", "places",
+        "root", "table", "text",
     )  # fmt: skip
 
     def __init__(self, text: str, comments: bool = False, *, places: bool = False) -> None:
@@ -236,6 +244,7 @@ class _Scanner:
         self.root = self.table = Scope(None, None, (), "", {})
         self.inner: dict[Item, Scope] = {}
         self.depths: dict[Scope, int] = {self.root: 0}
+        self.headers: set[Scope] = set()  # the tables that have had theirs
         self.count = 0
         self.paths = 0
         self.comments: list[Comment] | None = [] if comments else None
@@ -259,6 +268,13 @@ class _Scanner:
         headed = False
         while at < len(text):
             start = at
+            found = _SIMPLE.match(text, at) if self.places is None else None
+            if found is not None:
+                at = self._simple(found, number, headed)
+                number += 1
+                if text[at : at + 1] in "\r\n\t #":
+                    at = self._gap(at)
+                continue
             header = text[at] == "["
             if header:
                 item, at = self._header(at)
@@ -280,6 +296,23 @@ class _Scanner:
             number += 1
             at = self._gap(at)
         self._place((self.table, None))
+
+    def _simple(self, found: re.Match[str], number: int, headed: bool) -> int:
+        """Take a statement that is a bare key and a short string; returns where the next line starts."""
+        table = self.table
+        step, basic, literal = found.groups()
+        if step in table.node:
+            raise _twice(self.text, found.start())
+        if self.pending:
+            self._place((table, step))
+        style, value, group = (BASIC, basic, 2) if literal is None else (LITERAL, literal, 3)
+        type, data = ("null", None) if value == "null" else ("str", value.encode())
+        start, end = found.span(group)
+        self._put(table, step, Leaf(table, step, start - 1, end + 1, style, type, data))
+        if headed or table.keys[:1] == ("sops",) or (step == "sops" and table is self.root):
+            line = self.text.rfind("\n", 0, found.start()) + 1
+            self.block.append(_Line(number, line, found.end(), table, step, False, headed))
+        return found.end()
 
     # Comments: one on a line of its own belongs to the next item, one behind an item to that.
 
@@ -377,7 +410,11 @@ class _Scanner:
             raise _twice(self.text, at)
         elif not array:
             # Only its inner tables have had a header yet; toml-rs moves it behind what came between.
+            if scope in self.headers:
+                raise _twice(self.text, at)
             parent.node[key] = parent.node.pop(key)
+        if not array:
+            self.headers.add(scope)
         item: Item = (parent, key)
         if array:
             item = (scope, len(scope.node))
@@ -469,7 +506,7 @@ class _Scanner:
         data: bytes | None
         if quote in ('"', "'"):
             style = quote * 3 if text.startswith(quote * 3, at) else quote
-            found = re.compile(_STRINGS[style]).match(text, at)
+            found = _string_pattern(style).match(text, at)
             if found is None:
                 raise self._unended(at, style)
             end = found.end()
@@ -543,6 +580,17 @@ class _Scanner:
         return _error(self.text, at, what, hint=hint)
 
 
+_patterns: dict[str, re.Pattern[str]] = {}
+
+
+def _string_pattern(style: str) -> re.Pattern[str]:
+    """The pattern of a string, compiled when the first one is read."""
+    pattern = _patterns.get(style)
+    if pattern is None:
+        pattern = _patterns[style] = re.compile(_STRINGS[style])
+    return pattern
+
+
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     """Where a pattern that always matches ends."""
     found = pattern.match(text, at)
@@ -603,13 +651,14 @@ def _iso(value: object) -> str:
 def _settle(document: Document, tree: Any, values: Any) -> None:
     """List the leaves and the shape of a tree in its order; its leaves give way to placeholders.
 
-    Raises ParseError if the leaves are not the values that tomllib found.
+    Raises ParseError if the leaves are not the values that tomllib found, unless those are None.
     """
     leaves, shape = document.leaves, document.shape
     stack: list[tuple[Iterator[tuple[Step, Any]], Any, Any]] = []
+    compared = values is not None
 
     def enter(node: Any, found: Any) -> None:
-        if type(node) is not type(found) or len(node) != len(found):
+        if compared and (type(node) is not type(found) or len(node) != len(found)):
             raise _unlike()
         stack.append((iter(node.items() if isinstance(node, dict) else enumerate(node)), node, found))
 
@@ -618,10 +667,10 @@ def _settle(document: Document, tree: Any, values: Any) -> None:
         items, node, found = stack[-1]
         in_map = isinstance(node, dict)
         for step, item in items:
-            if in_map and step not in found:
+            if compared and in_map and step not in found:
                 raise _unlike()
             if isinstance(item, Leaf):
-                if not _is(item, found[step]):
+                if compared and not _is(item, found[step]):
                     raise _unlike()
                 node[step] = None
                 leaves.append(item)
@@ -629,7 +678,7 @@ def _settle(document: Document, tree: Any, values: Any) -> None:
                 continue
             sign = "{" if isinstance(item, dict) else "["
             shape.append(f"{sign}{step}" if in_map else sign)
-            enter(item, found[step])
+            enter(item, found[step] if compared else None)
             break
         else:
             stack.pop()
@@ -775,7 +824,9 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     elif type in ("int", "float"):
         word = _number(type, word)
     elif type != "time" or not _TIME.fullmatch(word):
-        word = _string(leaf.style, str(leaf.note or ""), _newline(document.text), word)
+        if document.habits is None:
+            document.habits = (_newline(document.text), 0)
+        word = _string(leaf.style, str(leaf.note or ""), document.habits[0], word)
     return leaf.start, leaf.end, word
 
 

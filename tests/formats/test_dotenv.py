@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api, changes
+from encconf import api, changes, fileio
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import dotenv as format
 from encconf.selection import Selection
@@ -363,3 +363,26 @@ def test_a_stale_record_brings_nothing_back() -> None:
     assert "encconf" not in new
     stale = new.replace("sops_lastmodified", record.group() + "sops_lastmodified")
     assert api.decrypt(stale, format="dotenv", credentials=CREDENTIALS) == "# new\nA=1\n  # b\nB=2\n"
+
+
+def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
+    text = b"A=caf\xe9\n#c\xe9\nB\xff=x\nC_unencrypted=\xe9\n"
+    flags = ["--input-type", "dotenv", "--output-type", "dotenv"]
+    theirs = sops.run("encrypt", *flags, "--age", age_key.recipient, "/dev/stdin", input=text).stdout
+    creds = credentials(age_key)
+    read = fileio.decode(theirs)
+    assert fileio.encode(api.decrypt(read, format="dotenv", credentials=creds)) == text
+    assert api.loads(read, format="dotenv", credentials=creds)["A"] == b"caf\xe9"
+    with pytest.raises(ParseError, match="not UTF-8"):
+        changes.set_value(read, ("A",), "y", format="dotenv", credentials=creds)
+    with pytest.raises(ParseError, match="not UTF-8"):
+        fileio.decode(text)
+
+
+def test_h12_line_breaks_stay_without_the_other_spellings(age_key: AgeKey) -> None:
+    """As sops, encconf spells values as sops does; the layout of the file is the file's own."""
+    creds = credentials(age_key)
+    for text in ("A=1\r\nB=2\r\n", "# c\r\n\r\nA=1\r\n  # d\r\nB=2\r\n"):
+        ours = api.encrypt(text, rule(age_key), format="dotenv", credentials=creds)
+        opened = api.open_text(ours, format="dotenv", credentials=creds)
+        assert api.plain_text(opened, layout=False) == text

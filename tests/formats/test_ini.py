@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api, changes
+from encconf import api, changes, fileio
 from encconf.document import splice
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import ini as format
@@ -492,3 +492,23 @@ def test_a12_values_of_sops_gain_no_quotes(value: str, age_key: AgeKey, sops: So
     assert sorted(names) == ["lastmodified", "mac", "other"]
     assert [line.partition("=")[0].strip() for line in added] == names
     assert api.loads(ours, format="ini", credentials=creds) == {"s": {"k": value, "other": "y"}}
+
+
+def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
+    text = b"[s\xe9]\n; c\xe9\nA = caf\xe9 x\nB_unencrypted = \xff\n"
+    flags = ["--input-type", "ini", "--output-type", "ini"]
+    theirs = sops.run("encrypt", *flags, "--age", age_key.recipient, "/dev/stdin", input=text).stdout
+    by_sops = sops.run("decrypt", *flags, "/dev/stdin", input=theirs).stdout
+    creds = credentials(age_key)
+    read = fileio.decode(theirs)
+    assert fileio.encode(api.decrypt(read, format="ini", credentials=creds)) == by_sops
+    with pytest.raises(ParseError, match="not UTF-8"):
+        changes.set_value(read, ("s", "A"), "y", format="ini", credentials=creds)
+
+
+def test_h12_blank_lines_stay_without_the_other_spellings(age_key: AgeKey) -> None:
+    text = COMMENTS[1]
+    creds = credentials(age_key)
+    ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
+    opened = api.open_text(ours, format="ini", credentials=creds)
+    assert api.plain_text(opened, layout=False) == text

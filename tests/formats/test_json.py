@@ -12,13 +12,18 @@ from base64 import b64decode, b64encode
 import pyrage
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from engine import credentials, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
+from encconf import api, changes, seal
+from encconf.credentials import Credentials
 from encconf.document import Document, Leaf, splice
-from encconf.errors import EmitError, LimitError, ParseError
+from encconf.envelope import open_data_key
+from encconf.errors import EmitError, EncconfError, LimitError, ParseError
 from encconf.formats import json as format
+from encconf.metadata import Metadata
 
 BLOCK: dict[str, object] = {
     "mac": "ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]",
@@ -374,14 +379,14 @@ def test_a_sops_member_that_is_no_block(value: str, after: str) -> None:
         ("int", b"-5", "-5"),
         ("int", b"+5", "5"),
         ("int", b"007", "7"),
-        ("float", b"1", "1"),
+        ("float", b"1", "1.0"),
         ("float", b"1.5", "1.5"),
         ("float", b"1000000000000000000000", "1e+21"),
         ("float", b"-12500000000000000000000000", "-1.25e+25"),
-        ("float", b"100000000000000000000", "100000000000000000000"),
+        ("float", b"100000000000000000000", "100000000000000000000.0"),
         ("float", b"0.000001", "0.000001"),
         ("float", b"0.00000012", "1.2e-7"),
-        ("float", b"0", "0"),
+        ("float", b"0", "0.0"),
         ("float", b"-0", "-0.0"),
         ("float", b".5", "0.5"),
         ("bool", b"True", "true"),
@@ -799,7 +804,8 @@ def test_spells_numbers_as_sops(number: float, sops: Sops, age_key: AgeKey) -> N
     data = one(repr(number)).data
     assert data is not None
     plain = splice(encrypted, [format.literal(document, leaf, "float", data), *format.detach(document)])
-    assert plain == sops.decrypt(encrypted, "json")
+    # Releases that store integers as such print a float without a fraction as one; ours stays a float.
+    assert plain.replace(".0\n", "\n") == sops.decrypt(encrypted, "json")
 
 
 @settings(max_examples=30, deadline=None)
@@ -838,3 +844,84 @@ def test_comments_that_sops_made_list_items(sops: Sops, age_key: AgeKey) -> None
     assert comments
     plain = splice(encrypted, [format.comment(document, leaf, alone=False) for leaf in comments])
     assert len(json.loads(plain)["a"]) == 2
+
+
+NUMBERS = '{"a": 1.0, "b": -0.0, "c": 1e3, "d": 3, "e": 1.50, "l": [2.0, 2]}'
+
+
+def sealed(text: str, age_key: AgeKey) -> str:
+    return api.encrypt(text, rule(age_key), format="json", credentials=credentials(age_key))
+
+
+def test_h7_numbers_keep_spelling_and_type(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    ours = sealed(NUMBERS, age_key)
+    assert api.decrypt(ours, format="json", credentials=creds) == NUMBERS
+    assert repr(api.loads(ours, format="json", credentials=creds)) == repr(json.loads(NUMBERS))
+    canonical = api.plain_text(api.open_text(ours, format="json", credentials=creds), layout=False)
+    assert repr(json.loads(canonical)) == repr(json.loads(NUMBERS))
+
+
+def test_h7_no_version_means_that_types_count(age_key: AgeKey) -> None:
+    """A file of rops has no version."""
+    ours = sealed(NUMBERS, age_key)
+    rops = re.sub(r',\s*"version": "[^"]*"|"version": "[^"]*",\s*', "", ours)
+    assert "version" not in rops
+    assert repr(api.loads(rops, format="json", credentials=credentials(age_key))) == repr(json.loads(NUMBERS))
+
+
+def test_h7_integers_that_older_sops_stored_as_floats(age_key: AgeKey, sops: Sops) -> None:
+    """They stay integers, and become int when the file gets this version's block."""
+    creds = credentials(age_key)
+    data = '{"p": 8080, "l": [7, 1.5]}'
+    old = _as_stored_before(data, age_key, creds)
+    assert "type:int" not in old
+    assert json.loads(api.decrypt(old, format="json", credentials=creds)) == json.loads(data)
+    assert repr(api.loads(old, format="json", credentials=creds)) == repr(json.loads(data))
+    set_ = changes.set_value(old, ("l", 1), 2.5, format="json", credentials=creds)
+    assert repr(api.loads(set_, format="json", credentials=creds)) == repr({"p": 8080, "l": [7, 2.5]})
+    other = AgeKey.generate()
+    more = api.encrypt(data, rule(age_key, other), format="json", twin=old, credentials=creds)
+    assert repr(api.loads(more, format="json", credentials=creds)) == repr(json.loads(data))
+    assert more.count("type:int]") == 2
+    sops.decrypt(more, "json")
+
+
+def _as_stored_before(data: str, age_key: AgeKey, creds: Credentials) -> str:
+    """A file as sops before 3.13.2 writes it: every number a float."""
+    document = format.scan(data)
+    for leaf in document.leaves:
+        leaf.type = "float"
+    metadata = Metadata.of(format.scan(sealed(data, age_key)))
+    data_key = open_data_key(metadata.groups, metadata.threshold, creds)
+    encryptor = seal.Encryptor(data_key)
+    mac = encryptor("str", seal.digest(document, bytearray(), False).encode(), metadata.lastmodified.encode())
+    block = {**metadata.to_block(), "mac": mac, "version": "3.11.0"}
+    edits = [
+        format.sealed(document, leaf, encryptor("float", leaf.data or b"", leaf.aad))
+        for leaf in document.leaves
+    ]
+    return splice(data, edits + format.attach(document, format.render_block(block)))
+
+
+def test_a13_keys_that_stand_twice_in_a_file_of_sops(age_key: AgeKey, sops: Sops) -> None:
+    """It is decrypted as sops does; the last value counts; nothing is written over it."""
+    creds = credentials(age_key)
+    theirs = sops.encrypt('{"a": "1", "b": {"x": 1}, "a": "2", "b": {"y": 2}}', "json", age=age_key.recipient)
+    assert api.decrypt(theirs, format="json", credentials=creds) == sops.decrypt(theirs, "json")
+    assert api.loads(theirs, format="json", credentials=creds) == {"a": "2", "b": {"y": 2}}
+    with pytest.raises(ParseError, match="stands twice"):
+        changes.set_value(theirs, ("a",), "3", format="json", credentials=creds)
+    with pytest.raises(EncconfError):
+        api.inspect(theirs.replace('"sops"', '"sops": {}, "sops"'), format="json")
+
+
+def test_a13_bytes_that_are_not_utf_8_come_out_as_from_sops(age_key: AgeKey, sops: Sops) -> None:
+    text = b"A=caf\xe9\nB=\xe2\x80x\n"
+    theirs = sops.encrypt(text, "dotenv", "--output-type", "json", age=age_key.recipient)
+    ours = api.decrypt(theirs, format="json", credentials=credentials(age_key))
+    assert (
+        json.loads(ours)
+        == json.loads(sops.decrypt(theirs, "json"))
+        == {"A": "caf\ufffd", "B": "\ufffd\ufffdx"}
+    )
