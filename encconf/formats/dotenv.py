@@ -39,6 +39,8 @@ LOADS_TEXT = False
 
 _PREFIX = "sops_"
 _BLOCK = re.compile(r"(?m)^sops_[^\n]*(?:\n|\Z)")
+# The line that most are: no quotes, no backslash, no carriage return.
+_SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=([^\"'\\\r\n]*+)(?:\n|\Z)")
 # A value in quotes, and behind it at most a comment.
 _QUOTED = re.compile(
     r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""",
@@ -66,7 +68,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     break in any case; one without also in the ways described above.  Raises ParseError for a line
     without ``=``, MetadataError for a block whose names are at odds.
     """
-    exact = _BLOCK.search(text) is not None
+    exact = text.startswith(_PREFIX) or f"\n{_PREFIX}" in text
     if not exact:
         flat.check(text)
     crlf = _all_crlf(text)
@@ -86,62 +88,82 @@ def scan(text: str, *, comments: bool = False) -> Document:
     block: list[tuple[int, int]] = []
 
     at = 1 if text.startswith("\ufeff") and not exact else 0
+    simple = _SIMPLE.match
     while at < len(text):
-        end = text.find("\n", at)
-        following = len(text) if end < 0 else end + 1
-        end = _content_end(text, at, following, crlf)
-        lead = at
-        if not exact or not text[at:end].strip(" \t\r"):
-            while lead < end and text[lead] in " \t\r":
-                lead += 1
-        if lead == end:
-            at = following
-            continue
-        if text[lead] == "#":
-            if comments:
-                comment = Comment(root, text[lead + 1 : end], lead + 1, end, None)
-                document.comments.append(comment)
-                pending.append(comment)
-            at = following
-            continue
-        sign = text.find("=", at, end)
-        if sign < 0:
-            raise ParseError(
-                "a line has no = after a name",
-                line=text.count("\n", 0, at) + 1,
-                hint="write NAME=value; a comment starts with #; a value over several lines needs quotes",
-            )
-        name = text[at:sign]
-        start = sign + 1
-        note = None
-        if name.startswith(_PREFIX):
-            block.append((at, following))
-            at = following
-            continue
-        if not exact and _QUOTE.match(text, start, end):
-            found = _QUOTED.match(text, start)
-            if found is not None and found.end() > end:  # it goes on in the next line
-                end = found.end()
-                following = text.find("\n", end) + 1 or len(text)
-                note = _one_line(text[start:end])
+        found = simple(text, at)
+        if found is not None:
+            line_at, at = at, found.end()
+            name, line = found.groups()
+            start, end = found.span(2)
+            note, style = None, ""
+        else:
+            kind, start, end, note, following = _read_line(text, at, exact, crlf)
+            line_at, at = at, following
+            if kind == _EMPTY:
+                continue
+            if kind == _COMMENT:
+                if comments:
+                    comment = Comment(root, text[start:end], start, end, None)
+                    document.comments.append(comment)
+                    pending.append(comment)
+                continue
+            name = text[line_at : start - 1]
+            if name.startswith(_PREFIX):
+                block.append((line_at, at))
+                continue
+            line = note if note is not None else text[start:end]
+            style = _style(line)
+            line = line.replace("\\n", "\n")
         if name in seen:  # a scope of its own tells its comments from those of the first
             root = Scope(None, None, (), "", tree)
             seen.clear()
         seen.add(name)
-        line = note if note is not None else text[start:end]
-        data = line.replace("\\n", "\n").encode("utf-8", "surrogateescape")
-        leaf = Leaf(root, name, start, end, _style(line), "str", data, note)
-        document.leaves.append(leaf)
+        data = line.encode("utf-8", "surrogateescape")
+        document.leaves.append(Leaf(root, name, start, end, style, "str", data, note))
         document.shape.append("." + name)
         tree[name] = None
-        for comment in pending:
-            comment.scope, comment.before = root, name
-        pending.clear()
-        at = following
+        if pending:
+            for comment in pending:
+                comment.scope, comment.before = root, name
+            pending.clear()
     if block:
         part.block = (block[0][0], block[-1][1])
         _take_block(document, block)
     return document
+
+
+_EMPTY, _COMMENT, _PAIR = range(3)
+
+
+def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, int, str | None, int]:
+    """Kind, start and end of the comment or value, a respelling over several lines; the next line's start."""
+    end = text.find("\n", at)
+    following = len(text) if end < 0 else end + 1
+    end = _content_end(text, at, following, crlf)
+    lead = at
+    if not exact or not text[at:end].strip(" \t\r"):
+        while lead < end and text[lead] in " \t\r":
+            lead += 1
+    if lead == end:
+        return _EMPTY, at, end, None, following
+    if text[lead] == "#":
+        return _COMMENT, lead + 1, end, None, following
+    sign = text.find("=", at, end)
+    if sign < 0:
+        raise ParseError(
+            "a line has no = after a name",
+            line=text.count("\n", 0, at) + 1,
+            hint="write NAME=value; a comment starts with #; a value over several lines needs quotes",
+        )
+    start = sign + 1
+    note = None
+    if not exact and _QUOTE.match(text, start, end) and not text.startswith(_PREFIX, at):
+        found = _QUOTED.match(text, start)
+        if found is not None and found.end() > end:  # it goes on in the next line
+            end = found.end()
+            following = text.find("\n", end) + 1 or len(text)
+            note = _one_line(text[start:end])
+    return _PAIR, start, end, note, following
 
 
 def _all_crlf(text: str) -> bool:

@@ -59,6 +59,10 @@ _SPACE = (
 )
 _BLANKS = re.compile(f"[{_SPACE}]*+")
 _TAIL = re.compile(r"[ \t]*(?:\Z|[#;])")
+# A value that everybody reads as it is: no quotes, comment signs or backslashes, and one key's line of it.
+_WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*+"
+_SIMPLE_VALUE = re.compile(_WORDS)
+_SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
 _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
 _DELIMITER = re.compile("[=:]")
 _COMMENT_SIGN = re.compile("[#;]")
@@ -116,7 +120,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     A text with a ``[sops]`` section is read exactly as sops reads it, one without in the ways described
     above.  Raises ParseError, MetadataError for a block whose names are at odds.
     """
-    if _HAS_BLOCK.search(text):
+    if "[sops]" in text and _HAS_BLOCK.search(text):
         return _document(text, _entries(text, exact=True), comments)
     flat.check(text)
     try:
@@ -234,8 +238,17 @@ def _entries(text: str, *, exact: bool) -> Iterator[_Entry]:
     at = 1 if text.startswith("\ufeff") else 0
     run: _Entry | None = None  # comment lines that follow each other
     size = len(text)
+    simple = _SIMPLE.match
     while at < size:
         line = at
+        found = simple(text, at)
+        if found is not None:
+            if run is not None:
+                yield run
+                run = None
+            at = found.end()
+            yield _Entry("key", line, at, *found.span(2), found[1], PLAIN, found[2])
+            continue
         end = text.find("\n", at)
         end, at = (end, end + 1) if end >= 0 else (size, size)
         start = _skip(text, line, end)
@@ -520,6 +533,8 @@ def fragile(leaf: Leaf) -> bool:
 def caveat(leaf: Leaf) -> str | None:
     """Why sops or configparser make something else of a value, if they do."""
     value = (leaf.data or b"").decode("utf-8", "replace")
+    if leaf.style == PLAIN and leaf.note is None and _SIMPLE_VALUE.fullmatch(value):
+        return None
     if _read(_as_sops(value), exact=True) != value:
         return _UNPRINTABLE
     if leaf.style in _QUOTES:
@@ -671,6 +686,8 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 def _spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
     """A value in the first quotes, or none, in which it is read as it is before the rest of a line."""
+    if not rest and _SIMPLE_VALUE.fullmatch(value):
+        return value
     for quote in ("", '"', "`", '"""', "'"):
         spelled = f"{quote}{value}{quote}"
         if _read(spelled, rest, exact=True) == value and (

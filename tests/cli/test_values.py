@@ -51,6 +51,26 @@ class TestGet:
         sealed.run("get", FILE, "users.x", code=1)
         sealed.run("get", "none.yaml", "x", code=100)
 
+    @pytest.mark.parametrize(
+        ("name", "text", "path"),
+        [
+            ("t.enc.toml", "[db]\nhost = 'a'\nports = [1, 2]\n", "db"),
+            ("t.enc.toml", "[db]\nhost = 'a'\nports = [1, 2]\n", "db.ports"),
+            ("t.enc.json", '{"db": {"host": "a"}}', "db"),
+        ],
+    )
+    def test_house_a_part_has_the_format_of_the_file(
+        self, sealed: Project, name: str, text: str, path: str
+    ) -> None:
+        """`get` and `decrypt --extract` print the same."""
+        plain = name.replace(".enc", "")
+        sealed.write(plain, text)
+        sealed.run("encrypt", "-o", name, plain)
+        wanted = sealed.run("decrypt", "--extract", path, name).out
+        assert sealed.run("get", name, path).out == wanted
+        if name.endswith("toml"):
+            assert not wanted.startswith("{")
+
     def test_a_terminal_gets_a_line_break(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "get", FILE, "db.password", environ={})
         assert terminal.end() == 0

@@ -406,7 +406,7 @@ def test_literals(type: str, data: bytes, expected: str) -> None:
     ("type", "data"),
     [
         ("float", b"+Inf"), ("float", b"-Inf"), ("float", b"NaN"), ("float", b"1e400"), ("float", b"1" * 400),
-        ("float", b"secret"), ("int", b"1.5x"), ("str", b"\xff"), ("str", b"\xed\xa0\x80"),
+        ("float", b"secret"), ("int", b"1.5x"),
     ],
 )  # fmt: skip
 def test_what_json_cannot_hold(type: str, data: bytes) -> None:
@@ -920,8 +920,5 @@ def test_a13_bytes_that_are_not_utf_8_come_out_as_from_sops(age_key: AgeKey, sop
     text = b"A=caf\xe9\nB=\xe2\x80x\n"
     theirs = sops.encrypt(text, "dotenv", "--output-type", "json", age=age_key.recipient)
     ours = api.decrypt(theirs, format="json", credentials=credentials(age_key))
-    assert (
-        json.loads(ours)
-        == json.loads(sops.decrypt(theirs, "json"))
-        == {"A": "caf\ufffd", "B": "\ufffd\ufffdx"}
-    )
+    assert json.loads(ours) == json.loads(sops.decrypt(theirs, "json"))
+    assert json.loads(ours) == {"A": "caf\ufffd", "B": "\ufffd\ufffdx"}

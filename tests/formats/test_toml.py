@@ -373,7 +373,7 @@ def test_a_file_without_a_rule_is_encrypted_as_a_whole() -> None:
         ("\ufeffa = 1", "line 1, column 1: a byte order mark"),
         ("a = '\ud800'", "line 1, column 6: a lone surrogate"),
         # What tomllib says:
-        ("[a]\n[a]", "line 2, column 3: cannot declare"),
+        ("[a]\n[a]", "line 2, column 1: the same key stands twice"),
         ("a = {b = 1,}", "line 1, column"),
         ("a = {}\na.b = 1", "cannot mutate immutable namespace"),
         ("a = 0_0", "line 1, column 6: "),
