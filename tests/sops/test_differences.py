@@ -228,6 +228,135 @@ def test_dotenv_twice(sides: Sides) -> None:
     assert ours.out == own.out == '{\n\t"A": "2"\n}\n'
 
 
+def test_dotenv_bom(sides: Sides) -> None:
+    sides.encrypt("x.env", "\ufeffA=1\n")
+    real, ours, own = sides.run("decrypt", "--output-type", "json", "x.env")
+    assert real.out == ours.out == own.out == '{\n\t"\ufeffA": "1"\n}\n'
+    sides.mine("y.env", "\ufeffA=1\n")
+    assert sides.ours.read("y.env").startswith("A=ENC[")
+    real, ours, own = sides.run("decrypt", "y.env")
+    assert (real.out, own.out) == ("A=1\n", "\ufeffA=1\n")
+
+
+def test_dotenv_cr(sides: Sides) -> None:
+    sides.encrypt("x.env", "A=1\r\nB=2\r\n")
+    real, ours, own = sides.run("decrypt", "--output-type", "json", "x.env")
+    assert real.out == ours.out == own.out == '{\n\t"A": "1\\r",\n\t"B": "2\\r"\n}\n'
+    sides.mine("y.env", "A=1\r\nB=2\r\n")
+    real, ours, own = sides.run("decrypt", "y.env")
+    assert real.out == "A=1\nB=2\n"
+    assert ours.out == own.out == "A=1\r\nB=2\r\n"
+    sides.ours.run("decrypt", "-i", "y.env", code=0)
+    assert sides.ours.read("y.env") == "A=1\r\nB=2\r\n"
+
+
+def test_ini_end(sides: Sides) -> None:
+    text = "[s]\n; first\na = 1\n\n; last\n"
+    sides.encrypt("x.ini", text)
+    assert "last" not in sides.real.run("decrypt", "x.ini").out
+    sides.mine("y.ini", text)
+    real, ours, own = sides.run("decrypt", "y.ini")
+    assert "last" not in real.out
+    assert "first" in real.out
+    assert ours.out == own.out == text
+
+
+def test_ini_nested(sides: Sides) -> None:
+    text = '{"s": {"b": {"c": "d"}}}'
+    sides.write("n.json", text)
+    flags = ("--output-type", "ini")
+    real = sides.real.run("encrypt", *flags, "n.json", code=0)
+    assert "b = [{c ENC[" in real.out
+    sides.write("n.ini", real.out)
+    assert sides.real.run("decrypt", "n.ini").code
+    for box in (sides.ours, sides.own):
+        more = () if box is sides.ours else ("-o", "-")
+        ended = box.run("encrypt", *flags, *more, "n.json")
+        assert (ended.code, ended.out) == (4, "")
+        assert box.run("decrypt", "n.ini").code
+
+
+def test_json_twice(sides: Sides) -> None:
+    text = '{"a": "1", "a": "2", "o": {"x": "1"}, "o": {"y": "2"}}'
+    sides.write("p.json", text)
+    real, ours, own = sides.run("encrypt", "-i", "p.json")
+    assert (real.code, ours.code, own.code) == (0, 2, 2)
+    sides.encrypt("x.json", text)
+    real, ours, own = sides.run("decrypt", "x.json")
+    assert real.out.count('"a"') == real.out.count('"o"') == 2
+    assert real.out == ours.out == own.out
+    real, ours, own = sides.run("decrypt", "--extract", '["a"]', "x.json")
+    assert (real.out, ours.out, own.out) == ("1", "2", "2")
+    assert sides.ours.run("set", "x.json", '["a"]', '"3"').code == 2
+
+
+def test_json_float(sides: Sides) -> None:
+    sides.mine("x.json", '{\n\t"a": 1.0,\n\t"b": 1e3\n}\n')
+    real, ours, own = sides.run("decrypt", "x.json")
+    assert real.out == '{\n\t"a": 1,\n\t"b": 1000\n}\n'
+    assert ours.out == '{\n\t"a": 1.0,\n\t"b": 1000.0\n}\n'
+    assert own.out == '{\n\t"a": 1.0,\n\t"b": 1e3\n}\n'
+
+
+def test_json_int(sides: Sides) -> None:
+    text = '{\n\t"a": 3\n}\n'
+    sides.encrypt("x.json", text)
+    old = sides.real.run("--version").out.split()[1] in ("3.11.0",)
+    assert ("type:float" in sides.real.read("x.json")) == old
+    sides.mine("y.json", text)
+    assert "type:int" in sides.ours.read("y.json")
+    for name in ("x.json", "y.json"):
+        real, ours, own = sides.run("decrypt", name)
+        assert real.out == ours.out == own.out == text
+
+
+def test_not_utf(sides: Sides) -> None:
+    for name, text in (("x.env", b"A=caf\xe9\nB=x\n"), ("x.ini", b"[s]\nA = caf\xe9\nB = x\n")):
+        for box in sides.all:
+            (box.folder / name).write_bytes(text)
+        assert sides.ours.run("encrypt", name).code == sides.own.run("encrypt", name).code == 2
+        sides.real.run("encrypt", "-i", name, code=0)
+        for box in sides.all:
+            (box.folder / name).write_bytes((sides.real.folder / name).read_bytes())
+            box.run("decrypt", "--output", f"out-{name}", name, code=0)
+            assert (box.folder / f"out-{name}").read_bytes() == text
+        path = '["B"]' if name == "x.env" else '["s"]["B"]'
+        assert sides.ours.run("set", name, path, '"y"').code == 2
+
+
+def test_size(sides: Sides) -> None:
+    for box in sides.all:
+        (box.folder / "x.bin").write_bytes(b"x" * (52 << 20))
+    real, ours, own = (box.run("encrypt", "--output", "y.bin", "x.bin") for box in sides.all)
+    assert (real.code, ours.code, own.code) == (0, 2, 2)
+    assert "larger than 64 MiB" in ours.err
+    for box in (sides.ours, sides.own):
+        assert not (box.folder / "y.bin").exists()
+        (box.folder / "z.bin").write_bytes((sides.real.folder / "y.bin").read_bytes())
+        assert box.run("decrypt", "z.bin").code == 2
+
+
+def test_binary_suffix(sides: Sides) -> None:
+    sides.rules("    unencrypted_suffix: data\n")
+    for box in sides.all:
+        box.write("x.bin", "text")
+    said = [box.run("encrypt", "--output", "y.bin", "x.bin", code=0).err for box in sides.all]
+    texts = [box.read("y.bin") for box in sides.all]
+    assert all('"data": "ENC[' in text for text in texts)
+    assert '"unencrypted_suffix"' not in texts[0]
+    assert all('"unencrypted_suffix": "_unencrypted"' in text for text in texts[1:])
+    assert all(re.search("unencrypted.suffix", words) for words in said)
+
+
+def test_edit_s(sides: Sides) -> None:
+    for box in sides.all:
+        ended = box.run("edit", "-s", "e.yaml", environ=box.editor('sed -i s/hello/bye/ "$1"'))
+        assert ended.code == 0, ended
+    assert "hello" in sides.real.run("decrypt", "e.yaml").out
+    assert "bye" in sides.ours.run("decrypt", "e.yaml").out
+    assert "bye" in sides.own.run("decrypt", "e.yaml").out
+
+
 def test_dotenv_name(sides: Sides) -> None:
     sides.encrypt("x.yaml", '"A=1\\nB": x\n')
     real, ours, own = sides.run("decrypt", "--output-type", "dotenv", "x.yaml")
