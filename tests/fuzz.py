@@ -110,13 +110,23 @@ def _sops_own(plain: str, format: str, path: Any) -> str:
 
 def main() -> int:
     """Go on until the time is over; 1 if anything was wrong."""
-    from generate import dotenv_text, ini_text, json_text, yaml_text
+    from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
     from oracle import AgeKey, Sops
-    from test_differential import both_ways, lines_both_ways
+    from test_differential import (
+        both_ways,
+        bytes_both_ways,
+        comments_both_ways,
+        lines_both_ways,
+        random_bytes,
+        toml_again,
+    )
 
     parser = argparse.ArgumentParser(description="encconf against sops on random documents")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the first one")
+    parser.add_argument(
+        "--only", default="", help="checks whose name begins so: toml, binary, ini comments …"
+    )
     arguments = parser.parse_args()
     key = AgeKey.generate()
     sops = Sops(key.environ())
@@ -125,6 +135,11 @@ def main() -> int:
         "json": lambda seed: both_ways(json_text(seed), "json", key, sops),
         "dotenv": lambda seed: lines_both_ways(dotenv_text(seed), "dotenv", key, sops),
         "ini": lambda seed: lines_both_ways(ini_text(seed), "ini", key, sops),
+        "toml": lambda seed: toml_again(toml_text(seed), key),
+        "binary": lambda seed: bytes_both_ways(random_bytes(seed), key, sops),
+        "yaml comments": lambda seed: comments_both_ways(yaml_text(seed), "yaml", key, sops),
+        "dotenv comments": lambda seed: comments_both_ways(dotenv_text(seed), "dotenv", key, sops),
+        "ini comments": lambda seed: comments_both_ways(ini_text(seed), "ini", key, sops),
         "yaml ": lambda seed: changed(yaml_text(seed), "yaml", seed, key, sops),
         "json ": lambda seed: changed(json_text(seed), "json", seed, key, sops),
         "dotenv ": lambda seed: changed(dotenv_text(seed), "dotenv", seed, key, sops),
@@ -132,6 +147,7 @@ def main() -> int:
     }
     outcomes: Counter[str] = Counter()
     wrong = 0
+    checks = {name: check for name, check in checks.items() if name.startswith(arguments.only)}
     end = time.monotonic() + 60 * arguments.minutes
     seed = arguments.seed
     while time.monotonic() < end:

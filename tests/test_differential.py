@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
+import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from engine import credentials, rule, values
-from generate import dotenv_text, ini_text, json_text, yaml_text
+from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
 from oracle import AgeKey, Sops, SopsError
 
 from encconf import api
+from encconf.document import Document
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import module
 from encconf.selection import Selection
@@ -143,6 +147,108 @@ def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     except EncconfError:
         return "sops changes the data"  # so that not even it can read it
     return "ok"
+
+
+def comment_words(document: Document) -> Counter[str]:
+    """The words of every comment line of a plain text."""
+    lines = (line for comment in document.comments for line in comment.text.split("\n"))
+    words = (line.strip(" \t\r#;") for line in lines)
+    return Counter(word for word in words if word and not word.startswith("ENC["))  # sops lost that one
+
+
+def comments_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
+    """Whether sops prints every comment of our file that it prints of its own; returns what happened."""
+    creds = credentials(age_key)
+    scan = module(format).scan
+    try:
+        ours = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+    except EncconfError:
+        return "refused"
+    told: list[str] = []
+    assert api.decrypt(ours, format=format, credentials=creds, notify=told.append) == text
+    assert not told
+    by_sops = sops.decrypt(ours, format)
+    try:
+        theirs = sops.decrypt(sops.encrypt(text, format, age=age_key.recipient), format)
+        wanted, found = scan(theirs, comments=True), scan(by_sops, comments=True)
+    except (SopsError, EncconfError):
+        return "sops cannot"
+    if [(leaf.path, leaf.data) for leaf in wanted.leaves] != [
+        (leaf.path, leaf.data) for leaf in found.leaves
+    ]:
+        return "sops changes the data"
+    lost = comment_words(wanted) - comment_words(found)
+    assert not lost, (lost, theirs, by_sops)
+    return "ok"
+
+
+def toml_again(text: str, age_key: AgeKey) -> str:
+    """Check one TOML text, which sops does not know, against tomllib."""
+    creds = credentials(age_key)
+    try:
+        plain = tomllib.loads(text)
+        ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
+    except (tomllib.TOMLDecodeError, EncconfError):
+        return "refused"
+    told: list[str] = []
+    assert api.decrypt(ours, format="toml", credentials=creds, notify=told.append) == text
+    assert not told
+    assert repr(api.loads(ours, format="toml", credentials=creds)) == repr(plain)
+    again = api.encrypt(text, format="toml", twin=ours, credentials=creds)
+    assert again == ours
+    renewed = api.encrypt(text, rule(age_key), format="toml", twin=ours, new_data_key=True, credentials=creds)
+    assert api.decrypt(renewed, format="toml", credentials=creds) == text
+    return "ok"
+
+
+def bytes_both_ways(data: bytes, age_key: AgeKey, sops: Sops) -> str:
+    """Check some bytes as a binary file in both directions."""
+    creds = credentials(age_key)
+    text = data.decode("utf-8", "surrogateescape")
+    flags = ("--input-type", "binary", "--output-type", "binary")
+    try:
+        ours = api.encrypt(text, rule(age_key), format="binary", credentials=creds)
+    except EncconfError:
+        return "refused"
+    assert api.decrypt(ours, format="binary", credentials=creds) == text
+    assert sops.run("decrypt", *flags, "/dev/stdin", input=ours).stdout == data
+    theirs = sops.run("encrypt", *flags, "--age", age_key.recipient, "/dev/stdin", input=data).stdout.decode()
+    assert api.decrypt(theirs, format="binary", credentials=creds) == text
+    return "ok"
+
+
+def random_bytes(seed: int) -> bytes:
+    """Bytes of every kind: text with a few wrong bytes, nothing but noise, JSON that is no envelope."""
+    draw = random.Random(seed)
+    kind = draw.randrange(4)
+    if kind == 0:
+        return draw.randbytes(draw.randrange(2000))
+    text = draw.choice([yaml_text, json_text, toml_text, ini_text])(seed).encode("utf-8", "surrogatepass")
+    if kind == 1:
+        return text
+    broken = bytearray(text)
+    for _ in range(draw.randrange(1, 20)):
+        broken.insert(draw.randrange(len(broken) + 1), draw.randrange(256))
+    return bytes(broken) if kind == 2 else b'{"sops": ' + bytes(broken) + b"}"
+
+
+@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("format", ["dotenv", "ini"])
+def test_a4_comments_reach_sops(format: str, block: int, age_key: AgeKey, sops: Sops) -> None:
+    make = dotenv_text if format == "dotenv" else ini_text
+    seeds = range(block * 15, block * 15 + 15)
+    outcomes = [comments_both_ways(make(seed), format, age_key, sops) for seed in seeds]
+    assert outcomes.count("refused") < 10
+
+
+def test_f10_toml(age_key: AgeKey) -> None:
+    outcomes = [toml_again(toml_text(seed), age_key) for seed in range(60)]
+    assert outcomes.count("ok") > 50
+
+
+def test_f10_binary(age_key: AgeKey, sops: Sops) -> None:
+    outcomes = [bytes_both_ways(random_bytes(seed), age_key, sops) for seed in range(30)]
+    assert outcomes.count("ok") > 25
 
 
 def with_values(trees: list[dict[str, object]]) -> list[dict[str, object]]:

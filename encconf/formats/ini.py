@@ -635,7 +635,9 @@ def _in_one(text: str, parts: list[_Entry], entry: _Entry, removed: list[Edit]) 
     """Make lines that follow each other of all comments of a section or key, to be encrypted as one."""
     edits: list[Edit] = []
     places = [(part.line, part.stop) for part in parts if part.kind == "comment"]
-    if parts and parts[-1].kind == "inline" and (places or entry.kind == "section"):
+    # The library drops what is behind three quotes or backquotes that close in their first line.
+    alone = entry.kind == "section" or entry.style in ("`", '"""')
+    if parts and parts[-1].kind == "inline" and (places or alone):
         tail = _COMMENT_SIGN.search(text, entry.end)
         assert tail is not None
         sign, end = tail.start(), parts[-1].end

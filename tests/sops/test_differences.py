@@ -251,7 +251,7 @@ def test_dotenv_cr(sides: Sides) -> None:
 
 
 def test_ini_end(sides: Sides) -> None:
-    text = "[s]\n; first\na = 1\n\n; last\n"
+    text = "[s]\n; first\na = 1\nb = `x` ; last\n\n; last\n"
     sides.encrypt("x.ini", text)
     assert "last" not in sides.real.run("decrypt", "x.ini").out
     sides.mine("y.ini", text)
