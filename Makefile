@@ -26,6 +26,7 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/compare.py
+	$(BIN)/python bench/formats.py
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=new
