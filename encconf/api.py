@@ -623,7 +623,7 @@ def encrypt(
 
 def _plain(module: Format, text: str, selection: Selection) -> Document:
     """The document of a text to encrypt; no key service is asked for one that cannot be."""
-    plain = module.scan(text, comments=selection.needs_comments)
+    plain = module.scan(text, comments=module.COMMENTS_STAY or selection.needs_comments)
     if any(part.block is not None for part in plain.parts):
         raise AlreadyEncryptedError(
             'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
@@ -699,7 +699,8 @@ class _Sealer:
                     self.notify(f"sops before 3.13.2 reads the plain number at {path} as another one")
         prepared = module.prepare(plain, chosen)
         if prepared is not None:
-            plain = module.scan(prepared.text, comments=self.selection.needs_comments)
+            comments = module.COMMENTS_STAY or self.selection.needs_comments
+            plain = module.scan(prepared.text, comments=comments)
             if [leaf.data for leaf in given.leaves] != [leaf.data for leaf in plain.leaves]:
                 raise EmitError(
                     "the text cannot be put into the form that sops reads without changing a value",
@@ -724,32 +725,45 @@ class _Sealer:
         metadata.mac = seal.seal_mac(
             plain, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
         )
-        block = self._block()
+        attached = edits + module.attach(plain, self._block())
+        encs = [enc for enc, _ in sealed]
+        if module.COMMENTS_STAY and prepared is None:
+            comment_edits = self._seal_comments(plain, plain, self.selection.choose(plain))
+            final = self._scan_finished(plain, attached + comment_edits, chosen, encs)[0]
+            if self._comes_back(final):
+                return self._unless_unchanged(final.text, len(final.parts))
         # Where comments belong depends on what follows them: the block is there before they are read.
-        final = module.scan(splice(plain.text, edits + module.attach(plain, block)), comments=True)
-        now_chosen = self.selection.choose(final)
-        self._check(plain, final, chosen, now_chosen.leaves, [enc for enc, _ in sealed])
+        final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
         comment_edits = self._seal_comments(plain, final, now_chosen)
-        result = splice(final.text, comment_edits)
-        if prepared is not None or not self._comes_back(result):
-            result = self._with_layout(plain, final, sealed, prepared, comment_edits)
-            if not self._comes_back(result):
-                raise EmitError(
-                    "the text cannot be encrypted so that it comes back as it is, comments included",
-                    hint="please report the layout or comment that causes this; nothing was written",
-                )
+        if not module.COMMENTS_STAY and prepared is None:
+            result = splice(final.text, comment_edits)
+            if self._comes_back(module.scan(result, comments=True) if comment_edits else final):
+                return self._unless_unchanged(result, len(final.parts))
+        result = self._with_layout(plain, final, sealed, prepared, comment_edits)
+        if not self._comes_back(module.scan(result, comments=True)):
+            raise EmitError(
+                "the text cannot be encrypted so that it comes back as it is, comments included",
+                hint="please report the layout or comment that causes this; nothing was written",
+            )
         return self._unless_unchanged(result, len(final.parts))
 
-    def _comes_back(self, result: str) -> bool:
-        """Open a finished text as a reader does; whether that gives the original, to the byte."""
-        _refuse_larger(result)
-        module = self.module
-        document = module.scan(result, comments=True)
+    def _scan_finished(
+        self, plain: Document, edits: list[Edit], chosen: bytearray, sealed: list[str | None]
+    ) -> tuple[Document, Chosen]:
+        """Make a text of the plain one with these edits, and see that it says what was meant."""
+        final = self.module.scan(splice(plain.text, edits), comments=True)
+        now_chosen = self.selection.choose(final)
+        self._check(plain, final, chosen, now_chosen.leaves, sealed)
+        return final, now_chosen
+
+    def _comes_back(self, document: Document) -> bool:
+        """Open a finished document as a reader does; whether that gives the original text, to the byte."""
+        _refuse_larger(document.text)
         metadata = Metadata.of(document)
         opened = Opened(document, metadata, metadata.selection.choose(document), self.data_key)
         seal.unseal(document, opened.chosen.leaves, self.data_key)
         opened.check_mac()
-        opened.comments = _open_comments(module, opened, None)
+        opened.comments = _open_comments(self.module, opened, None)
         return plain_text(opened) == self.original
 
     def _unless_unchanged(self, result: str, parts: int) -> str:

@@ -8,6 +8,7 @@ from generate import dotenv_text, ini_text, toml_text, yaml_text
 from oracle import AgeKey
 
 from encconf import api, changes, fileio, formats
+from encconf.document import Document
 from encconf.errors import EmitError, EmptyDocumentError, LimitError, ParseError
 
 TEXTS = {
@@ -59,9 +60,9 @@ def test_a6_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: py
     read: list[str] = []
     comes_back = api._Sealer._comes_back
 
-    def counted(sealer: api._Sealer, result: str) -> bool:
-        read.append(result)
-        return comes_back(sealer, result)
+    def counted(sealer: api._Sealer, document: Document) -> bool:
+        read.append(document.text)
+        return comes_back(sealer, document)
 
     monkeypatch.setattr(api._Sealer, "_comes_back", counted)
     assert changes.set_value(good, CHANGED[format], "x", format=format, credentials=creds) == read[-1]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         LOADS_TEXT: bool
         """Whether values are read from the decrypted text, as what they are stands nowhere else."""
 
+        COMMENTS_STAY: bool
+        """Whether comments belong to the same values with and without the ``sops`` block."""
+
         def scan(self, text: str, *, comments: bool = False) -> Document:
             """Parse a text into leaves with spans; with ``comments``, place the comments too."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+COMMENTS_STAY = True
 
 _KEY = "data"
 _ENVELOPE = '{\n\t"data": ""\n}\n'

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+COMMENTS_STAY = True
 
 _PREFIX = "sops_"
 _BLOCK = re.compile(r"(?m)^sops_[^\n]*(?:\n|\Z)")
@@ -50,6 +51,8 @@ _QUOTED = re.compile(
 _LITERAL = re.compile(r"[ \t]*'([^'\n]*+)'[ \t]*(?:\#[^\r\n]*)?")
 _QUOTE = re.compile(r"[ \t]*[\"']")
 _NAME = re.compile(r"\s*(?:export[ \t]+)?(.*?)\s*", re.DOTALL)
+# Blanks before a comment or on a line without anything else.
+_BLANK = re.compile(r"(?m)^[ \t\r]+(?=#|$)")
 _ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -296,6 +299,9 @@ def prepare(document: Document, chosen: bytearray) -> Prepared | None:
     if document.parts[0].block is not None:
         return None
     crlf = _all_crlf(text)
+    respelled = any(leaf.note is not None for leaf in document.leaves)
+    if not (crlf or respelled or text.startswith("\ufeff") or _BLANK.search(text)):
+        return None
     out: list[str] = []
     originals: dict[int, str] = {}
     size = at = 0
@@ -322,7 +328,7 @@ def _tidy(gap: str, crlf: bool) -> str:
     """What stands between two values, as sops can read it."""
     if crlf:
         gap = gap.replace("\r\n", "\n")
-    gap = re.sub(r"(?m)^[ \t\r]+(?=#|$)", "", gap)
+    gap = _BLANK.sub("", gap)
     return re.sub(r"\A\ufeff[ \t\r]+(?=#|\n|\Z)", "\ufeff", gap)
 
 

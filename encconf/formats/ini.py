@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+COMMENTS_STAY = True
 
 DEFAULT = "DEFAULT"
 """The section of keys that stand before any."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+COMMENTS_STAY = True
 
 MAX_DEPTH = 200
 """How deep collections may nest, as in YAML."""

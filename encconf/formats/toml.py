@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # No release of rops could read an empty string; which strings are dates stands in the layout record.
 SEALS_EMPTY = True
 LOADS_TEXT = True
+COMMENTS_STAY = True
 
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+COMMENTS_STAY = False
 
 __all__ = [
-    "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text", "detach", "double",
-    "fragile", "literal", "load_plain", "merge", "plain", "prepare", "region", "render_block", "scalar",
-    "scan", "sealed", "settle", "token", "unclosed",
+    "COMMENTS_STAY", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
+    "detach", "double", "fragile", "literal", "load_plain", "merge", "plain", "prepare", "region",
+    "render_block", "scalar", "scan", "sealed", "settle", "token", "unclosed",
 ]  # fmt: skip
 
 
