@@ -928,3 +928,50 @@ def test_a6_other_separators_in_comments(sign: str, age_key: AgeKey) -> None:
     told: list[str] = []
     assert api.decrypt(ours, format="toml", credentials=creds, notify=told.append) == text
     assert not told
+
+
+def test_h9_each_text_is_read_once(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tomllib reads what is plain and, of what is encrypted, the ``sops`` table alone."""
+    creds = credentials(age_key)
+    text = "# c\nx = '1'\n[t]\ny = 'a'\n"
+    ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
+    parsed: list[str] = []
+    scanned: list[str] = []
+    loads, run = tomllib.loads, format._Scanner.run
+
+    def counted_loads(given: str) -> dict[str, object]:
+        parsed.append(given)
+        return loads(given)
+
+    def counted_run(scanner: format._Scanner) -> None:
+        scanned.append(scanner.text)
+        run(scanner)
+
+    monkeypatch.setattr(tomllib, "loads", counted_loads)
+    monkeypatch.setattr(format._Scanner, "run", counted_run)
+    assert api.decrypt(ours, format="toml", credentials=creds) == text
+    assert scanned.count(ours) == 1
+    assert [given[:6] for given in parsed] == ["[sops]"]
+    scanned.clear()
+    parsed.clear()
+    assert api.loads(ours, format="toml", credentials=creds) == {"x": "1", "t": {"y": "a"}}
+    assert scanned == [ours]
+    assert ["y = 'a'" in given for given in parsed] == [False, True]
+
+
+def _array(word: str, count: int) -> str:
+    return "a = [" + f"{word}, " * count + "]\n"
+
+
+@pytest.mark.parametrize("word", ['"v"', "'''v'''", '"""v"""'])
+def test_b11_time_grows_with_the_size(word: str, age_key: AgeKey) -> None:
+    """A long first line made the time quadratic."""
+    creds = credentials(age_key)
+    seconds = []
+    for count in (4_000, 40_000):
+        text = _array(word, count)
+        ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
+        began = time.process_time()
+        assert api.decrypt(ours, format="toml", credentials=creds) == text
+        seconds.append(time.process_time() - began)
+    assert seconds[1] < 30 * seconds[0]
