@@ -709,9 +709,11 @@ class _Sealer:
             meant, chosen = chosen, self.selection.choose(plain).leaves
             if chosen != meant:
                 # sops copies the comments of an anchored collection for each alias; a flow copy has none.
+                # It takes all comments of a key in INI for one.
                 raise EmitError(
-                    "an alias stands for values that are encrypted because of a comment",
-                    hint="write the collection out in the alias's place, with its comments",
+                    "what is encrypted depends on comments that sops finds at other places",
+                    hint="write out the collection in an alias's place, with its comments; in INI, make the "
+                    "comments of one key lines that follow each other",
                 )
         reused = self._reusable(plain)
         self._warn(given, reused)

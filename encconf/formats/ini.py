@@ -551,12 +551,6 @@ def prepare(document: Document, chosen: bytearray) -> Prepared | None:
     text = document.text
     if document.parts[0].block is not None:
         return None
-    for one, other in pairwise(document.comments):  # there are some if they say what is encrypted
-        if one.scope is other.scope and one.before == other.before is not None:
-            raise EmitError(
-                "with a rule about comments, those of one key must be lines that follow each other",
-                hint="sops takes them for one comment, and prints the first group only",
-            )
     indented = document.parts[0].indent > 0
     edits = _other_comments(text, _indented(text) if indented else _entries(text, exact=False))
     starts: set[int] = set()
