@@ -731,15 +731,17 @@ class _Sealer:
         encs = [enc for enc, _ in sealed]
         if module.COMMENTS_STAY and prepared is None:
             comment_edits = self._seal_comments(plain, plain, self.selection.choose(plain))
-            final = self._scan_finished(plain, attached + comment_edits, chosen, encs)[0]
-            if self._comes_back(final):
+            final, final_chosen = self._scan_finished(plain, attached + comment_edits, chosen, encs)
+            if self._comes_back(final, final_chosen):
                 return self._unless_unchanged(final.text, len(final.parts))
         # Where comments belong depends on what follows them: the block is there before they are read.
         final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
         comment_edits = self._seal_comments(plain, final, now_chosen)
         if not module.COMMENTS_STAY and prepared is None:
             result = splice(final.text, comment_edits)
-            if self._comes_back(module.scan(result, comments=True) if comment_edits else final):
+            # Comments decide nothing that is not decided yet, unless the rule is about them.
+            known = None if self.selection.needs_comments else now_chosen
+            if self._comes_back(module.scan(result, comments=True) if comment_edits else final, known):
                 return self._unless_unchanged(result, len(final.parts))
         result = self._with_layout(plain, final, sealed, prepared, comment_edits)
         if not self._comes_back(module.scan(result, comments=True)):
@@ -758,11 +760,16 @@ class _Sealer:
         self._check(plain, final, chosen, now_chosen.leaves, sealed)
         return final, now_chosen
 
-    def _comes_back(self, document: Document) -> bool:
-        """Open a finished document as a reader does; whether that gives the original text, to the byte."""
+    def _comes_back(self, document: Document, chosen: Chosen | None = None) -> bool:
+        """Open a finished document as a reader does; whether that gives the original text, to the byte.
+
+        ``chosen`` is what the rule of this run chooses there, if it is known.
+        """
         _refuse_larger(document.text)
         metadata = Metadata.of(document)
-        opened = Opened(document, metadata, metadata.selection.choose(document), self.data_key)
+        if chosen is None or metadata.selection != self.selection:
+            chosen = metadata.selection.choose(document)
+        opened = Opened(document, metadata, chosen, self.data_key)
         seal.unseal(document, opened.chosen.leaves, self.data_key)
         opened.check_mac()
         opened.comments = _open_comments(self.module, opened, None)
