@@ -11,7 +11,7 @@ import os
 import time
 
 from encconf import formats, seal
-from encconf.cipher import KEY_SIZE, PREFIX, split, unlock
+from encconf.cipher import KEY_SIZE, PREFIX, aes_gcm, split, unlock
 from encconf.credentials import Credentials
 from encconf.document import Comment, Document, Edit, Leaf, splice
 from encconf.envelope import DataKeyCache, are_spoiled, open_data_key, shuts_out, wrap_again
@@ -470,6 +470,7 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
     edits: list[Edit] = []
     places: list[bytes] | None = None
     lost = 0
+    key = aes_gcm(opened.data_key)
     for comment, is_chosen in zip(opened.document.comments, opened.chosen.comments, strict=True):
         if not is_chosen or not comment.text.startswith(PREFIX):
             continue
@@ -477,14 +478,14 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
         if parts is None or parts[2] != "comment":
             continue
         ciphertext, nonce, _ = parts
-        data = unlock(opened.data_key, ciphertext, nonce, _comment_aad(comment.scope.aad))
+        data = unlock(key, ciphertext, nonce, _comment_aad(comment.scope.aad))
         if data is None:
             # go-yaml puts a few comments where nobody would look; the tag says when a guess is right.
             if places is None:
                 places = _all_places(opened.document)
             comment.misplaced = True
             for place in places:
-                data = unlock(opened.data_key, ciphertext, nonce, place)
+                data = unlock(key, ciphertext, nonce, place)
                 if data is not None:
                     break
         # sops puts any bytes into dotenv and INI files, as lone surrogates here.

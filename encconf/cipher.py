@@ -64,10 +64,13 @@ def aes_gcm(data_key: bytes) -> AESGCM:
         return aead.AESGCM(data_key)
 
 
-def unlock(data_key: bytes, ciphertext: bytes, nonce: bytes, aad: bytes) -> bytes | None:
-    """Decrypt one ciphertext (with its tag); None if it is not what was written."""
+def unlock(key: bytes | AESGCM, ciphertext: bytes, nonce: bytes, aad: bytes) -> bytes | None:
+    """Decrypt one ciphertext (with its tag) under a data key, or what `aes_gcm` made of it for many.
+
+    None if it is not what was written.
+    """
     try:
-        return aes_gcm(data_key).decrypt(nonce, ciphertext, aad)
+        return (aes_gcm(key) if isinstance(key, bytes) else key).decrypt(nonce, ciphertext, aad)
     except Exception as error:
         if not is_refusal(error):
             raise
