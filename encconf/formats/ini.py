@@ -61,7 +61,7 @@ _SPACE = (
 _BLANKS = re.compile(f"[{_SPACE}]*+")
 _TAIL = re.compile(r"[ \t]*(?:\Z|[#;])")
 # A value that everybody reads as it is: no quotes, comment signs or backslashes, and one key's line of it.
-_WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*+"
+_WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?>(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*)"
 _SIMPLE_VALUE = re.compile(_WORDS)
 _SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
 _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
