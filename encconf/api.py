@@ -12,7 +12,7 @@ import time
 from functools import wraps
 
 from encconf import formats, seal
-from encconf.cipher import KEY_SIZE, PREFIX, split, unlock
+from encconf.cipher import KEY_SIZE, PREFIX, aes_gcm, split, unlock
 from encconf.credentials import Credentials
 from encconf.document import Comment, Document, Edit, Leaf, splice
 from encconf.envelope import DataKeyCache, are_spoiled, open_data_key, shuts_out, wrap_again
@@ -716,6 +716,7 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
     edits: list[Edit] = []
     places: list[bytes] | None = None
     lost = 0
+    key = aes_gcm(opened.data_key)
     for comment, is_chosen in zip(opened.document.comments, opened.chosen.comments, strict=True):
         if not is_chosen or not comment.text.startswith(PREFIX):
             continue
@@ -723,14 +724,14 @@ def _open_comments(module: Format, opened: Opened, notify: Notify | None) -> lis
         if parts is None or parts[2] != "comment":
             continue
         ciphertext, nonce, _ = parts
-        data = unlock(opened.data_key, ciphertext, nonce, _comment_aad(comment.scope.aad))
+        data = unlock(key, ciphertext, nonce, _comment_aad(comment.scope.aad))
         if data is None:
             # go-yaml puts a few comments where nobody would look; the tag says when a guess is right.
             if places is None:
                 places = _all_places(opened.document)
             comment.misplaced = True
             for place in places:
-                data = unlock(opened.data_key, ciphertext, nonce, place)
+                data = unlock(key, ciphertext, nonce, place)
                 if data is not None:
                     break
         # sops puts any bytes into dotenv and INI files, as lone surrogates here.
@@ -960,9 +961,11 @@ class _Sealer:
             meant, chosen = chosen, self.selection.choose(plain).leaves
             if chosen != meant:
                 # sops copies the comments of an anchored collection for each alias; a flow copy has none.
+                # It takes all comments of a key in INI for one.
                 raise EmitError(
-                    "an alias stands for values that are encrypted because of a comment",
-                    hint="write the collection out in the alias's place, with its comments",
+                    "what is encrypted depends on comments that sops finds at other places",
+                    hint="write out the collection in an alias's place, with its comments; in INI, make the "
+                    "comments of one key lines that follow each other",
                 )
         reused = self._reusable(plain)
         self._warn(given, reused)
@@ -980,15 +983,17 @@ class _Sealer:
         encs = [enc for enc, _ in sealed]
         if module.COMMENTS_STAY and prepared is None:
             comment_edits = self._seal_comments(plain, plain, self.selection.choose(plain))
-            final = self._scan_finished(plain, attached + comment_edits, chosen, encs)[0]
-            if self._comes_back(final):
+            final, final_chosen = self._scan_finished(plain, attached + comment_edits, chosen, encs)
+            if self._comes_back(final, final_chosen):
                 return self._finished(final.text, len(final.parts))
         # Where comments belong depends on what follows them: the block is there before they are read.
         final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
         comment_edits = self._seal_comments(plain, final, now_chosen)
         if not module.COMMENTS_STAY and prepared is None:
             result = splice(final.text, comment_edits)
-            if self._comes_back(module.scan(result, comments=True) if comment_edits else final):
+            # Comments decide nothing that is not decided yet, unless the rule is about them.
+            known = None if self.selection.needs_comments else now_chosen
+            if self._comes_back(module.scan(result, comments=True) if comment_edits else final, known):
                 return self._finished(result, len(final.parts))
         result = self._with_layout(plain, final, sealed, prepared, comment_edits)
         if not self._comes_back(module.scan(result, comments=True)):
@@ -1007,11 +1012,16 @@ class _Sealer:
         self._check(plain, final, chosen, now_chosen.leaves, sealed)
         return final, now_chosen
 
-    def _comes_back(self, document: Document) -> bool:
-        """Open a finished document as a reader does; whether that gives the original text, to the byte."""
+    def _comes_back(self, document: Document, chosen: Chosen | None = None) -> bool:
+        """Open a finished document as a reader does; whether that gives the original text, to the byte.
+
+        ``chosen`` is what the rule of this run chooses there, if it is known.
+        """
         _refuse_larger(document.text)
         metadata = Metadata.of(document)
-        opened = Opened(document, metadata, metadata.selection.choose(document), self.data_key)
+        if chosen is None or metadata.selection != self.selection:
+            chosen = metadata.selection.choose(document)
+        opened = Opened(document, metadata, chosen, self.data_key)
         seal.unseal(document, opened.chosen.leaves, self.data_key)
         opened.check_mac()
         opened.comments = _open_comments(self.module, opened, None)

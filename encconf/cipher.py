@@ -32,10 +32,10 @@ b64encode = binascii.b2a_base64
 
 def encode(ciphertext: bytes, nonce: bytes, type: str) -> str:
     """Spell a ciphertext, which ends with its 16-byte tag."""
-    data = b64encode(ciphertext[:-TAG_SIZE], newline=False).decode()
-    iv = b64encode(nonce, newline=False).decode()
-    tag = b64encode(ciphertext[-TAG_SIZE:], newline=False).decode()
-    return f"ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{type}]"
+    data = b64encode(ciphertext[:-TAG_SIZE], newline=False)
+    iv = b64encode(nonce, newline=False)
+    tag = b64encode(ciphertext[-TAG_SIZE:], newline=False)
+    return f"{(b'ENC[AES256_GCM,data:%b,iv:%b,tag:%b,type:' % (data, iv, tag)).decode()}{type}]"
 
 
 def split(enc: bytes) -> tuple[bytes, bytes, str] | None:
@@ -64,10 +64,13 @@ def aes_gcm(data_key: bytes) -> AESGCM:
         return aead.AESGCM(data_key)
 
 
-def unlock(data_key: bytes, ciphertext: bytes, nonce: bytes, aad: bytes) -> bytes | None:
-    """Decrypt one ciphertext (with its tag); None if it is not what was written."""
+def unlock(key: bytes | AESGCM, ciphertext: bytes, nonce: bytes, aad: bytes) -> bytes | None:
+    """Decrypt one ciphertext (with its tag) under a data key, or what `aes_gcm` made of it for many.
+
+    None if it is not what was written.
+    """
     try:
-        return aes_gcm(data_key).decrypt(nonce, ciphertext, aad)
+        return (aes_gcm(key) if isinstance(key, bytes) else key).decrypt(nonce, ciphertext, aad)
     except Exception as error:
         if not is_refusal(error):
             raise

@@ -10,6 +10,7 @@ from oracle import AgeKey
 from encconf import api, changes, fileio, formats
 from encconf.document import Document
 from encconf.errors import EmitError, EmptyDocumentError, LimitError, ParseError
+from encconf.selection import Chosen
 
 TEXTS = {
     "yaml": "# note\na: 1\nb: two # inline\n",
@@ -60,9 +61,9 @@ def test_a6_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: py
     read: list[str] = []
     comes_back = api._Sealer._comes_back
 
-    def counted(sealer: api._Sealer, document: Document) -> bool:
+    def counted(sealer: api._Sealer, document: Document, chosen: Chosen | None = None) -> bool:
         read.append(document.text)
-        return comes_back(sealer, document)
+        return comes_back(sealer, document, chosen)
 
     monkeypatch.setattr(api._Sealer, "_comes_back", counted)
     assert changes.set_value(good, CHANGED[format], "x", format=format, credentials=creds) == read[-1]

@@ -61,7 +61,7 @@ _SPACE = (
 _BLANKS = re.compile(f"[{_SPACE}]*+")
 _TAIL = re.compile(r"[ \t]*(?:\Z|[#;])")
 # A value that everybody reads as it is: no quotes, comment signs or backslashes, and one key's line of it.
-_WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*+"
+_WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?>(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*)"
 _SIMPLE_VALUE = re.compile(_WORDS)
 _SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
 _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
@@ -552,12 +552,6 @@ def prepare(document: Document, chosen: bytearray) -> Prepared | None:
     text = document.text
     if document.parts[0].block is not None:
         return None
-    for one, other in pairwise(document.comments):  # there are some if they say what is encrypted
-        if one.scope is other.scope and one.before == other.before is not None:
-            raise EmitError(
-                "with a rule about comments, those of one key must be lines that follow each other",
-                hint="sops takes them for one comment, and prints the first group only",
-            )
     indented = document.parts[0].indent > 0
     edits = _other_comments(text, _indented(text) if indented else _entries(text, exact=False))
     starts: set[int] = set()

@@ -385,7 +385,7 @@ def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
         indent is not None
         and bool(value.strip("\n"))
         and "\r" not in value
-        and all(char in "\n\t" or char.isprintable() for char in value)
+        and value.replace("\n", "").replace("\t", "").isprintable()
         and (digit or first not in (" ", "\t"))
     )
     if not fits:
