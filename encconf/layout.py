@@ -1,7 +1,7 @@
 """The layout record: what a plain text looked like where its ciphertext cannot show it.
 
-Quotes, block headers, comments and blank lines stay in the encrypted file.  The spelling of a
-number, the folds of a ``>`` block, a plain scalar inside ``[…]``, an alias to a collection, a
+Quotes, comments and blank lines stay in the encrypted file.  The spelling of a number, the folds of a
+``>`` block, the ``+`` of a block scalar, a plain scalar inside ``[…]``, an alias to a collection, a
 missing last line break, and what sops cannot read between values cannot.  They go, encrypted, into
 a member of the ``sops`` block that sops ignores (and drops when it rewrites the file).  The record
 names values by their number in the file and holds no hash of the whole, so it stays the same while

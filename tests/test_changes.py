@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from engine import credentials, rule
+from engine import changed_lines, credentials, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
@@ -600,3 +600,26 @@ class TestG:
     def test_g_a_rule_without_groups_gets_its_first(self, age_key: AgeKey) -> None:
         key = master_key("age", age_key.recipient)
         assert changes.with_keys(Rule([]), [key], ()).groups == [[key]]
+
+
+def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> None:
+    """It rewrites the comments of lists, as docs/formats.md says, and no other line."""
+    text = "# top\na: x  # behind\nm: |\n    a\n    b\nl:\n    # in a list\n    - b\n    - c: d\nz: '22:22'\n"
+    theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
+    creds = credentials(age_key)
+    ours = changes.set_value(theirs, ("a",), "new", format="yaml", credentials=creds)
+    removed, added = changed_lines(theirs, ours)
+    assert [line.split(":")[0] for line in removed if "type:comment" not in line] == [
+        line.split(":")[0] for line in added if "type:comment" not in line
+    ]
+    assert {line.split(":")[0].strip() for line in removed if "type:comment" not in line} <= {
+        "a", "lastmodified", "mac", "version",
+    }  # fmt: skip
+    assert [line.strip()[:6] for line in removed if "type:comment" in line and "a: ENC" not in line] == [
+        "- ENC["
+    ]
+    assert [line.strip()[:5] for line in added if "type:comment" in line and "a: ENC" not in line] == [
+        "#ENC["
+    ]
+    again = changes.set_value(ours, ("a",), "newer", format="yaml", credentials=creds)
+    assert len(changed_lines(ours, again)[0]) <= 3

@@ -88,10 +88,11 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
     if not edits and not moved and not added:
         return None
     originals: dict[int, str] = {}
+    moves = set(moved)
     shift = 0
     for edit in sorted([*edits, *moved]):
         start, end, new = edit
-        if edit not in moved:
+        if edit not in moves:
             originals[start + shift] = text[start:end]
         shift += len(new) - (end - start)
     return Prepared(splice(text, [*edits, *moved]) + added, originals)

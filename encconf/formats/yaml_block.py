@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from encconf.document import LAYOUT, Document, splice
 from encconf.formats import goyaml
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.document import Edit, Leaf, Part
+    from encconf.document import Edit, Flow, Leaf, Part
 
 
 def close_block(
@@ -336,6 +337,14 @@ def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
 
 def _last_end(document: Document, part: Part, before: int) -> int:
     """Where the last value before an offset ends, in a document in braces."""
-    ends = [leaf.end for leaf in document.leaves if part.start <= leaf.start < before]
-    ends += [flow.end for flow in document.flows if part.start <= flow.start and flow.end <= before]
+
+    def inside(places: list[Leaf] | list[Flow]) -> slice:
+        return slice(bisect_left(places, part.start, key=_start), bisect_left(places, before, key=_start))
+
+    ends = [leaf.end for leaf in document.leaves[inside(document.leaves)]]
+    ends += [flow.end for flow in document.flows[inside(document.flows)] if flow.end <= before]
     return max(ends, default=part.start)
+
+
+def _start(place: Leaf | Flow) -> int:
+    return place.start

@@ -87,7 +87,7 @@ def test_a9_what_sops_could_not_open_is_refused(text: str, sops: Sops, age_key: 
 
 
 def test_a9_a_key_that_is_not_text(sops: Sops, age_key: AgeKey) -> None:
-    """sops takes it, and cannot open the file that it makes."""
+    """sops takes it; neither could open what the other made."""
     text = '!!binary "/w==": x\n'
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
     with pytest.raises(ParseError, match="line 1, column 10: a key is not UTF-8 text"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 from engine import credentials, rule
@@ -184,3 +185,15 @@ def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
     value = api.loads(changed, credentials=credentials(KEY))["a"]
     assert isinstance(value, float)
     assert repr(value) == repr(yaml.load_plain(f"a: {word}\n")[0]["a"])
+
+
+def test_b11_a_folded_scalar_takes_time_that_grows_with_it() -> None:
+    def seconds(paragraphs: int) -> float:
+        text = "a: >\n" + "".join(f"  paragraph {number}\n\n" for number in range(paragraphs)) + "b: x\n"
+        sealed = api.encrypt(text, rule(KEY), credentials=credentials(KEY))
+        start = time.process_time()
+        assert api.decrypt(sealed, credentials=credentials(KEY)) == text
+        return time.process_time() - start
+
+    small = max(min(seconds(5_000) for _ in range(3)), 0.005)
+    assert seconds(40_000) < 32 * small  # it is 64 times as much where each line looks at all that follow

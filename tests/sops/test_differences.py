@@ -141,6 +141,103 @@ def test_float(sides: Sides) -> None:
     assert ours.out == own.out == "a: 3.0\n"
 
 
+def test_strings(sides: Sides) -> None:
+    words = ["22:22", "yes", "2001-99-99", "1,000", "tRue", "="]
+    sides.encrypt("x.yaml", "l:\n" + "".join(f"    - '{word}'\n" for word in words))
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    quoted = [f'    - "{word}"' for word in words]
+    assert real.out.splitlines()[1:] == quoted[:2] + [f"    - {word}" for word in words[2:]]
+    assert ours.out.splitlines()[1:] == own.out.splitlines()[1:] == quoted
+    sides.own.write("y.yaml", "a: 22:22\n")
+    sides.own.run("encrypt", "-i", "y.yaml", code=0)
+    assert sides.own.run("decrypt", "y.yaml").out == "a: 22:22\n"
+
+
+def test_block_scalar(sides: Sides) -> None:
+    for box in sides.all:
+        box.write("x.yaml", "k: |\n    a\n    b\n")
+        box.run("encrypt", "-i", "x.yaml", code=0)
+    assert sides.real.read("x.yaml").startswith("k: ENC[")
+    for box in (sides.ours, sides.own):
+        assert box.read("x.yaml").startswith("k: |-\n    ENC[")
+        sides.real.write("x.yaml", box.read("x.yaml"))
+        assert sides.real.run("decrypt", "x.yaml").out == "k: |\n    a\n    b\n"
+
+
+def test_flow_root(sides: Sides) -> None:
+    sides.encrypt("x.json", '{"a": {"b": "c"}}')
+    sides.write("x.yaml", sides.real.read("x.json"))
+    real, ours, own = sides.run("decrypt", "--output-type", "yaml", "x.yaml")
+    assert real.out == ours.out == own.out == "a:\n    b: c\n"
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.out == "a:\n    b: c\n"
+    assert ours.out == own.out == '{\n\t"a": {\n\t\t"b": "c"\n\t}\n}\n'
+
+
+def test_list_head(sides: Sides) -> None:
+    for box in sides.all:
+        box.write("x.yaml", "l:\n  # above\n  - a: b # behind\n")
+        box.run("encrypt", "-i", "x.yaml", code=0)
+        done = box.run("decrypt", "x.yaml")
+        assert done.out.count("#") in ((1, 2) if box is sides.real else (2,))  # 2 before sops 3.13
+    sides.real.write("x.yaml", sides.own.read("x.yaml"))
+    assert sides.real.run("decrypt", "x.yaml").out.count("#") == 2
+
+
+def test_list_items(sides: Sides) -> None:
+    sides.encrypt("x.yaml", "l:\n    # c\n    - a\nz: x\n")
+    assert "    - ENC[" in sides.real.read("x.yaml").splitlines()[1]
+    for box in (sides.real, sides.ours):
+        box.run("set", "x.yaml", '["z"]', '"new"', code=0)
+    sides.own.run("set", "x.yaml", "z", "new", code=0)
+    assert sides.real.read("x.yaml").splitlines()[1].startswith("    - ENC[")
+    for box in (sides.ours, sides.own):
+        assert box.read("x.yaml").splitlines()[1].startswith("    #ENC[")
+        assert box.run("decrypt", "x.yaml").out == "l:\n    # c\n    - a\nz: new\n"
+        before = box.read("x.yaml").splitlines()[:3]
+        box.run("set", "x.yaml", *(['["z"]', '"v"'] if box is sides.ours else ["z", "v"]), code=0)
+        assert box.read("x.yaml").splitlines()[:3] == before
+
+
+def test_merge_name(sides: Sides) -> None:
+    sides.encrypt("x.yaml", '"<<": baz\n')
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.code in (1, 2)
+    assert ours.code == own.code == 0
+    assert ours.out == own.out
+    assert own.out.endswith("<<: baz\n")
+
+
+def test_key_bytes(sides: Sides) -> None:
+    sides.write("x.yaml", '!!binary "/w==": x\n')
+    real, ours, own = sides.run("encrypt", "-i", "x.yaml")
+    assert (real.code, ours.code, own.code) == (0, 2, 2)
+    assert sides.real.run("decrypt", "x.yaml").code == 0
+
+
+def test_anchor_colon(sides: Sides) -> None:
+    sides.write("x.yaml", "k: &an:chor v\n")
+    real, ours, own = sides.run("encrypt", "-i", "x.yaml")
+    assert (real.code, ours.code, own.code) == (0, 2, 2)
+    assert sides.real.run("decrypt", "x.yaml").out == "k: :chor v\n"
+
+
+def test_depth(sides: Sides) -> None:
+    for levels, code in ((190, 0), (250, 2)):
+        sides.write("x.yaml", "a: " + "[" * levels + "x" + "]" * levels + "\n")
+        real, ours, own = sides.run("encrypt", "-i", "x.yaml")
+        assert (real.code, ours.code, own.code) == (0, code, code)
+    assert "200 levels" in ours.err
+
+
+def test_aliases(sides: Sides) -> None:
+    text = f"a_unencrypted: &a [{'x, ' * 5000}]\nb_unencrypted: [{'*a, ' * 40}]\n"
+    sides.write("x.yaml", text)
+    real, ours, own = sides.run("encrypt", "-i", "x.yaml")
+    assert (real.code, ours.code, own.code) == (0, 2, 2)
+    assert "aliases stand for more than" in ours.err
+
+
 def test_json_signs(sides: Sides) -> None:
     sides.mine("x.json", '{"a": "<&>"}')
     real, ours, own = sides.run("decrypt", "x.json")
