@@ -245,10 +245,10 @@ def test_long_paths_cannot_fill_the_memory() -> None:
     ],
 )
 def test_broken_texts_are_refused_quickly(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ParseError):
         format.scan(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 5  # squared, it would be hours
 
 
 # --- what sops stores ----------------------------------------------------------------------------
