@@ -18,7 +18,8 @@ HERE = Path(__file__).resolve().parent
 
 MODULES = [
     *("align", "architecture", "changes", "credentials", "fileio", "golden", "hostile", "imports"),
-    *("interpreters", "layout", "load", "many", "minimal_diff", "pattern", "references", "seal", "selection", "shamir"),
+    *("interpreters", "layout", "load", "many", "minimal_diff", "pattern", "references", "seal"),
+    *("selection", "shamir"),
     *("formats/contracts", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
     *("formats/line_edit", "formats/toml", "formats/toml_edit", "formats/yaml"),
     *("merge/conflict", "merge/corpus", "git/git", "git/worktree"),
@@ -27,8 +28,9 @@ MODULES = [
 
 HIDDEN = [
     *("age", "age-keygen", "gpg", "gpg-agent", "gpgconf", "gpg-connect-agent", "ssh-keygen", "ssh-agent"),
-    *("openssl", "systemctl", "systemd-creds", "systemd-run", "unshare", "nsenter", "dbus-daemon", "dbus-run-session"),
-    *("gnome-keyring-daemon", "secret-tool", "fish", "zsh", "direnv", "node", "npm", "npx", "chromium"),
+    *("openssl", "systemctl", "systemd-creds", "systemd-run", "unshare", "nsenter", "dbus-daemon"),
+    *("dbus-run-session", "gnome-keyring-daemon", "secret-tool", "fish", "zsh", "direnv"),
+    *("node", "npm", "npx", "chromium"),
     *("initdb", "postgres", "go", "cargo", "rops", "sops", "docker", "ansible", "mise"),
 ]
 

@@ -9,6 +9,7 @@ from engine import credentials, rule, values
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf import layout as layouts
 from encconf.errors import EmitError
 from encconf.formats import module
 from encconf.selection import Selection
@@ -141,3 +142,14 @@ def test_an_alias_never_uncovers_what_a_comment_encrypts(age_key: AgeKey) -> Non
     text = "a: &x\n  # enc\n  k: SECRET\nb: *x\n"
     with pytest.raises(EmitError):
         api.encrypt(text, rule(age_key, selection=selection), credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize("index", [-1, 1, 99])
+def test_g_a_record_of_a_collection_that_is_not_there(index: int) -> None:
+    format = module("yaml")
+    document = format.scan("a: [x, y]\n")
+    record = layouts.Layout()
+    record.flows = {index: "[ x ]"}
+    assert layouts.apply(record, format, document, [None] * len(document.leaves)) is None
+    record.flows = {0: "[ x,  y ]"}
+    assert layouts.apply(record, format, document, [None] * len(document.leaves)) == [(3, 9, "[ x,  y ]")]

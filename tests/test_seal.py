@@ -196,6 +196,28 @@ def test_only_encrypted_values_cannot_be_regrouped(age_key: AgeKey) -> None:
         api.loads(out.replace("\n  y", "\n- y"), credentials=credentials(age_key))
 
 
+@pytest.mark.parametrize("value", ["", ' ""', " ~", " null"])
+def test_g_the_key_of_a_selected_value_that_is_not_encrypted(age_key: AgeKey, value: str) -> None:
+    """A null or empty value has no ciphertext: with mac_only_encrypted, only the strict check sees its place."""
+    selection = Selection("unencrypted_suffix", "_unencrypted", True)
+    text = f"a: secret\nx:\n  k:{value}\n"
+    out = api.encrypt(text, rule(age_key, selection=selection), credentials=credentials(age_key))
+    for changed in (out.replace("  k:", "  j:"), out.replace("x:\n  k:", "y:\n  k:")):
+        assert changed != out
+        with pytest.raises(MacError):
+            api.loads(changed, credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("{a: {}, b: 1}", "{a: [], b: 1}"), ("{a: [], b: 1}", "{a: {}, b: 1}")]
+)
+def test_g_an_empty_collection_of_another_kind(age_key: AgeKey, before: str, after: str) -> None:
+    text = f"s: secret\no_unencrypted: {before}\n"
+    out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
+    with pytest.raises(MacError):
+        api.loads(out.replace(before, after), credentials=credentials(age_key))
+
+
 def test_only_encrypted_values_count(age_key: AgeKey, sops: Sops) -> None:
     selection = Selection("unencrypted_suffix", "_unencrypted", True)
     text = api.encrypt(TEXT, rule(age_key, selection=selection), credentials=credentials(age_key))
@@ -248,6 +270,15 @@ def test_nonces_never_repeat(age_key: AgeKey) -> None:
 def test_the_class_is_the_public_one() -> None:
     from cryptography.hazmat.primitives.ciphers import aead
 
+    assert type(aes_gcm(bytes(32))) is aead.AESGCM
+
+
+def test_g_a_library_without_that_module_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from cryptography.hazmat.primitives.ciphers import aead
+
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.bindings._rust", None)  # importing it fails
     assert type(aes_gcm(bytes(32))) is aead.AESGCM
 
 

@@ -12,10 +12,12 @@ from base64 import b64decode, b64encode
 import pyrage
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from engine import credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
+from encconf import api
 from encconf.document import Document, Leaf, splice
 from encconf.errors import EmitError, LimitError, ParseError
 from encconf.formats import json as format
@@ -828,6 +830,17 @@ def test_reads_what_sops_writes(text: str, sops: Sops, age_key: AgeKey) -> None:
         before = old.type == "int" and match[4] == b"float"
         assert found == old.data or (before and format.fragile(old))
         assert before or match[4].decode() == old.type
+
+
+@pytest.mark.parametrize(("data", "value"), [("-5", -5), ("5", 5), ("0", 0), ("-5.5", -5.5), ("1e20", 1e20)])
+def test_g_whole_numbers_that_an_old_sops_stored_as_floats(
+    data: str, value: object, sops: Sops, age_key: AgeKey
+) -> None:
+    """sops before 3.13.2 stored every number of JSON as a float, spelled as strconv does."""
+    theirs = sops.encrypt(json.dumps({"a": data}), "json", age=age_key.recipient)
+    old = theirs.replace("type:str", "type:float", 1)
+    (loaded,) = api.loads_all(old, format="json", credentials=credentials(age_key))
+    assert repr(loaded) == repr({"a": value})
 
 
 def test_comments_that_sops_made_list_items(sops: Sops, age_key: AgeKey) -> None:
