@@ -6,6 +6,7 @@ import pytest
 
 from encconf.document import Document
 from encconf.errors import MetadataError, NotEncryptedError
+from encconf.formats import yaml
 from encconf.metadata import Metadata
 
 AGE = {"recipient": "age1x", "enc": "wrapped"}
@@ -66,6 +67,24 @@ def test_what_is_refused(members: dict[str, object], said: str) -> None:
 def test_no_block() -> None:
     with pytest.raises(NotEncryptedError):
         Metadata.of(Document("", "yaml"))
+
+
+@pytest.mark.parametrize("text", ["sops: x\na: 1\n", "a: 1\nsops: [1]\n"])
+def test_a_block_that_is_no_mapping(text: str) -> None:
+    with pytest.raises(MetadataError, match="the sops entry is not a mapping"):
+        Metadata.of(yaml.scan(text))
+
+
+def test_lists_that_are_no_keys_are_kept_as_they_are() -> None:
+    lists: dict[str, object] = {"a": [], "b": [{"id": "x"}], "c": ["x"], "d": [AGE, {"id": 1}]}
+    found = read(**lists)
+    assert [key.key.TYPE for key in found.groups[0]] == ["age"]
+    assert found.unknown == lists
+
+
+def test_key_groups_are_no_kind_of_key() -> None:
+    with pytest.raises(MetadataError, match=r"enc in key_groups\[0\] is not a list of keys"):
+        read(age=None, key_groups=[{"enc": "x"}])
 
 
 def test_what_is_not_known_is_kept() -> None:

@@ -198,7 +198,7 @@ def test_only_encrypted_values_cannot_be_regrouped(age_key: AgeKey) -> None:
 
 @pytest.mark.parametrize("value", ["", ' ""', " ~", " null"])
 def test_g_the_key_of_a_selected_value_that_is_not_encrypted(age_key: AgeKey, value: str) -> None:
-    """A null or empty value has no ciphertext: with mac_only_encrypted, only the strict check sees its place."""
+    """A null or empty value has no ciphertext: with mac_only_encrypted, the strict check sees its key."""
     selection = Selection("unencrypted_suffix", "_unencrypted", True)
     text = f"a: secret\nx:\n  k:{value}\n"
     out = api.encrypt(text, rule(age_key, selection=selection), credentials=credentials(age_key))
