@@ -82,6 +82,14 @@ def test_lists_that_are_no_keys_are_kept_as_they_are() -> None:
     assert found.unknown == lists
 
 
+@pytest.mark.parametrize("nothing", [None, "", []])
+def test_a_kind_of_key_of_which_there_is_none(nothing: object) -> None:
+    """Older releases of sops wrote such members."""
+    document = Document("", "yaml")
+    document.block = {**BLOCK, "pgp": nothing, "key_groups": None}
+    assert [key.key.TYPE for key in Metadata.of(document).groups[0]] == ["age"]
+
+
 def test_key_groups_are_no_kind_of_key() -> None:
     with pytest.raises(MetadataError, match=r"enc in key_groups\[0\] is not a list of keys"):
         read(age=None, key_groups=[{"enc": "x"}])
