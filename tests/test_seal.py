@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from engine import credentials, opened, rule
 from generate import yaml_text
 from oracle import AgeKey, Sops, SopsError
 
-from encconf import api
+from encconf import api, seal
 from encconf.cipher import aes_gcm, split
-from encconf.errors import EncconfError, MacError, MacMissingError
+from encconf.document import Document, Leaf, Scope
+from encconf.errors import DecryptError, EncconfError, MacError, MacMissingError
 from encconf.seal import Encryptor
 from encconf.selection import Selection
 
@@ -288,3 +290,112 @@ def test_another_layout_of_the_library_will_do(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.delattr(_rust.openssl, "aead")
     assert type(aes_gcm(bytes(32))) is aead.AESGCM
+
+
+# --- one document, by hand -------------------------------------------------------------------------
+
+KEY = bytes(range(32))
+SETTINGS: dict[str, str | bool] = {"unencrypted_suffix": "_unencrypted"}
+
+
+def by_hand(*values: tuple[str, bytes | None]) -> Document:
+    """A list ``l`` of these values, each a type and its bytes."""
+    document = Document("", "yaml")
+    root = Scope(None, None, (), "", {})
+    items = Scope(root, "l", ("l",), "l:", [])
+    document.shape = ["%", "l", "["]
+    document.leaves = [
+        Leaf(items, index, 0, 0, "", type, data) for index, (type, data) in enumerate(values)
+    ]
+    return document
+
+
+def test_a_comment_of_a_list_is_in_no_digest() -> None:
+    with_comment = by_hand(("str", b"a"), ("comment", b" c"), ("str", b"b"))
+    without = by_hand(("str", b"a"), ("null", None), ("str", b"b"))
+    everything = bytearray(b"\1\1\1")
+    expected = hashlib.sha512(b"ab").hexdigest().upper()
+    for document in (with_comment, without):
+        assert seal.digest(document, everything, False) == expected
+    only = hashlib.sha512(hashlib.sha256(b"sops").digest() + b"b").hexdigest().upper()
+    assert seal.digest(with_comment, bytearray(b"\0\1\1"), True) == only
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "said"),
+    [
+        ("str", b"plain", "is not encrypted, though"),
+        ("int", b"5", "is not encrypted, though"),
+        ("str", b"ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]", "cannot be decrypted"),
+    ],
+)
+def test_errors_say_where(type: str, data: bytes, said: str) -> None:
+    with pytest.raises(DecryptError) as caught:
+        seal.unseal(by_hand(("null", None), ("str", b""), (type, data)), bytearray(b"\1\1\1"), KEY)
+    assert caught.value.message.startswith(f'the value at ["l"][2] {said}')
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "said"),
+    [
+        ("int", b"05", "is not of the type it says it is (int)"),
+        ("bool", b"yes", "is not of the type it says it is (bool)"),
+        ("float", b"1e", "is not of the type it says it is (float)"),
+        ("time", b"2024-01-02", "is not of the type it says it is (time)"),
+        ("bytes", b"x", "has an unknown type"),
+    ],
+)
+def test_types_that_do_not_fit(type: str, data: bytes, said: str) -> None:
+    enc = Encryptor(KEY)(type, data, b"l:").encode()
+    with pytest.raises(DecryptError) as caught:
+        seal.unseal(by_hand(("str", enc)), bytearray(b"\1"), KEY)
+    assert caught.value.message == f'the value at ["l"][0] {said}'
+
+
+@pytest.mark.parametrize(
+    ("type", "data"),
+    [
+        *(("int", data) for data in (b"0", b"-1", b"9223372036854775807")),
+        *(("float", data) for data in (b"1.5", b"-0", b"+Inf", b"-Inf", b"NaN", b"1e21", b"5")),
+        *(("bool", data) for data in (b"True", b"False", b"true", b"1")),
+        *(("time", data) for data in (b"2024-01-02T03:04:05Z", b"2024-01-02T03:04:05.5+01:00")),
+        *(("comment", data) for data in (b" c", b"")),
+        ("str", b"\xff"),
+    ],
+)
+def test_types_that_fit(type: str, data: bytes) -> None:
+    enc = Encryptor(KEY)(type, data, b"l:")
+    document = by_hand(("str", enc.encode() + b"\n"))
+    seal.unseal(document, bytearray(b"\1"), KEY)
+    (leaf,) = document.leaves
+    assert (leaf.type, leaf.data, leaf.sealed) == (type, data, enc)
+
+
+DATE = "2026-01-02T03:04:05Z"
+
+
+def test_the_mac_by_hand() -> None:
+    document = by_hand(("str", b"a"), ("int", b"5"), ("bool", b"True"), ("null", None))
+    chosen = bytearray(b"\1\1\0\0")
+    mac = seal.seal_mac(document, chosen, SETTINGS, KEY, DATE)
+    seal.check_mac(document, chosen, SETTINGS, KEY, DATE, mac)
+    seal.check_mac(document, chosen, SETTINGS, KEY, DATE, mac + "\n")
+
+    def refused(said: str, *, mac: str | None = mac, date: str = DATE, chosen: bytearray = chosen) -> None:
+        with pytest.raises((MacError, MacMissingError), match=said):
+            seal.check_mac(document, chosen, SETTINGS, KEY, date, mac)
+
+    refused("has no MAC", mac=None)
+    refused("has no MAC", mac="")
+    refused("cannot be decrypted", mac="x")
+    refused("cannot be decrypted", date="2026-01-02T03:04:06Z")
+    refused("a key, a type or the structure", chosen=bytearray(b"\1\1\1\0"))
+    document.leaves[1].type = "float"
+    refused("a key, a type or the structure")
+    document.leaves[1].type = "int"
+    document.leaves[1].data = b"6"
+    refused("a value was changed")
+    # The MAC of a sops: a nonce without the mark is read by sops's rules.
+    theirs = Encryptor(KEY)("str", seal.digest(document, chosen, False).encode(), DATE.encode())
+    document.leaves[1].type = "float"
+    seal.check_mac(document, chosen, SETTINGS, KEY, DATE, theirs)
