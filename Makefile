@@ -1,5 +1,6 @@
 # make demo    the main job, from nothing to a dict, with no service needed
 # make test    lint, types and tests
+# make test-fast   the tests that need only Python and git, in about a minute
 # make bench   side by side with sops; prints the table that README.md quotes
 # make fuzz    documents that no test has seen, both ways with sops (ARGS='--minutes 30')
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
@@ -11,13 +12,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench fuzz functional reference clean
+.PHONY: demo test test-fast lint types bench fuzz functional reference clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
 
 test: lint types
 	$(BIN)/python -m pytest -q -n 2
+
+test-fast: $(STAMP)
+	$(BIN)/python tests/fast.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check

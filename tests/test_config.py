@@ -616,6 +616,8 @@ def test_a_shell_pattern_is_recognised() -> None:
             rules("- age: $A") + "stores: {yaml: {indnt: 2}, yml: {}}\n",
             ["stores.yml -> yaml", "stores.yaml.indnt -> indent"],
         ),
+        (rules("- age: $A") + "stores: {yaml: {}, json: {}, json_binary: {}, dotenv: {}, ini: {}}\n", []),
+        (rules("- age: $A") + "stores: {dotnev: {}}\n", ["stores.dotnev -> dotenv"]),
         (
             rules("- age: $A") + "stores: {yaml: {indent: -1}, json: {indent: -2}}\n",
             ["stores.yaml.indent is -1, which sops refuses", "stores.json.indent is -2, which sops refuses"],

@@ -200,3 +200,13 @@ def test_a_notice_is_heard_once() -> None:
 def test_the_limits_of_key_services(timeout: float, call: float, key: float) -> None:
     made = Credentials({}, timeout=timeout)
     assert (made.call_limit, made.key_limit) == (call, key)
+
+
+@pytest.mark.parametrize("command", ["{folder}", "{folder}/plain.txt", "a\0b", "{folder}/plain.txt/x"])
+def test_g_a_command_that_is_no_program(command: str, tmp_path: Path) -> None:
+    (tmp_path / "plain.txt").write_text("AGE-SECRET-KEY-1\n")
+    made = Credentials({"SOPS_AGE_KEY_CMD": command.replace("{folder}", str(tmp_path))})
+    (source,) = [each for each in made.age_sources() if each.variable == "SOPS_AGE_KEY_CMD"]
+    assert source.read("age1x", made) is None
+    assert "cannot be run: " in source.found or "was not found" in source.found
+    assert source.broken

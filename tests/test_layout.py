@@ -9,6 +9,7 @@ from engine import credentials, rule, values
 from oracle import AgeKey, Sops
 
 from encconf import api, changes
+from encconf import layout as layouts
 from encconf.errors import EmitError
 from encconf.formats import module
 from encconf.selection import Selection
@@ -155,3 +156,14 @@ def test_c6_the_record_of_a_stream_is_written_once(age_key: AgeKey, sops: Sops) 
     changed = changes.set_value(sealed, ("a",), 1, format="yaml", credentials=creds)
     assert changed.count("encconf_layout") == 1
     assert api.decrypt(changed, credentials=creds) == text.replace("0x1F", "1", 1)
+
+
+@pytest.mark.parametrize("index", [-1, 1, 99])
+def test_g_a_record_of_a_collection_that_is_not_there(index: int) -> None:
+    format = module("yaml")
+    document = format.scan("a: [x, y]\n")
+    record = layouts.Layout()
+    record.flows = {index: "[ x ]"}
+    assert layouts.apply(record, format, document, [None] * len(document.leaves)) is None
+    record.flows = {0: "[ x,  y ]"}
+    assert layouts.apply(record, format, document, [None] * len(document.leaves)) == [(3, 9, "[ x,  y ]")]

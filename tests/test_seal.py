@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from hashlib import sha512
 from pathlib import Path
@@ -11,9 +12,10 @@ from engine import credentials, opened, rule
 from generate import yaml_text
 from oracle import FIXTURES, AgeKey, Sops, SopsError
 
-from encconf import api
+from encconf import api, seal
 from encconf.cipher import aes_gcm, split
-from encconf.errors import EncconfError, MacError, MacMissingError
+from encconf.document import Document, Leaf, Scope
+from encconf.errors import DecryptError, EncconfError, MacError, MacMissingError
 from encconf.formats import yaml
 from encconf.metadata import Metadata
 from encconf.seal import ORDINARY, Encryptor, seal_mac
@@ -199,6 +201,28 @@ def test_only_encrypted_values_cannot_be_regrouped(age_key: AgeKey) -> None:
         api.loads(out.replace("\n  y", "\n- y"), credentials=credentials(age_key))
 
 
+@pytest.mark.parametrize("value", ["", ' ""', " ~", " null"])
+def test_g_the_key_of_a_selected_value_that_is_not_encrypted(age_key: AgeKey, value: str) -> None:
+    """A null or empty value has no ciphertext: with mac_only_encrypted, the strict check sees its key."""
+    selection = Selection("unencrypted_suffix", "_unencrypted", True)
+    text = f"a: secret\nx:\n  k:{value}\n"
+    out = api.encrypt(text, rule(age_key, selection=selection), credentials=credentials(age_key))
+    for changed in (out.replace("  k:", "  j:"), out.replace("x:\n  k:", "y:\n  k:")):
+        assert changed != out
+        with pytest.raises(MacError):
+            api.loads(changed, credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("{a: {}, b: 1}", "{a: [], b: 1}"), ("{a: [], b: 1}", "{a: {}, b: 1}")]
+)
+def test_g_an_empty_collection_of_another_kind(age_key: AgeKey, before: str, after: str) -> None:
+    text = f"s: secret\no_unencrypted: {before}\n"
+    out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
+    with pytest.raises(MacError):
+        api.loads(out.replace(before, after), credentials=credentials(age_key))
+
+
 def test_only_encrypted_values_count(age_key: AgeKey, sops: Sops) -> None:
     selection = Selection("unencrypted_suffix", "_unencrypted", True)
     text = api.encrypt(TEXT, rule(age_key, selection=selection), credentials=credentials(age_key))
@@ -251,6 +275,15 @@ def test_nonces_never_repeat(age_key: AgeKey) -> None:
 def test_the_class_is_the_public_one() -> None:
     from cryptography.hazmat.primitives.ciphers import aead
 
+    assert type(aes_gcm(bytes(32))) is aead.AESGCM
+
+
+def test_g_a_library_without_that_module_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from cryptography.hazmat.primitives.ciphers import aead
+
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.bindings._rust", None)  # importing it fails
     assert type(aes_gcm(bytes(32))) is aead.AESGCM
 
 
@@ -415,3 +448,112 @@ def test_d11_hmac_without_openssl_is_hmac(size: int) -> None:
     for key in (b"k" * size, bytes(range(size % 256))):
         for data in (b"", b"data" * size):
             assert hmac_sha256(key, data) == hmac.digest(key, data, "sha256")
+
+
+# --- one document, by hand -------------------------------------------------------------------------
+
+KEY = bytes(range(32))
+SETTINGS: dict[str, str | bool] = {"unencrypted_suffix": "_unencrypted"}
+
+
+def by_hand(*values: tuple[str, bytes | None]) -> Document:
+    """A list ``l`` of these values, each a type and its bytes."""
+    document = Document("", "yaml")
+    root = Scope(None, None, (), "", {})
+    items = Scope(root, "l", ("l",), "l:", [])
+    document.shape = ["%", "l", "["]
+    document.leaves = [
+        Leaf(items, index, 0, 0, "", type, data) for index, (type, data) in enumerate(values)
+    ]
+    return document
+
+
+def test_a_comment_of_a_list_is_in_no_digest() -> None:
+    with_comment = by_hand(("str", b"a"), ("comment", b" c"), ("str", b"b"))
+    without = by_hand(("str", b"a"), ("null", None), ("str", b"b"))
+    everything = bytearray(b"\1\1\1")
+    expected = hashlib.sha512(b"ab").hexdigest().upper()
+    for document in (with_comment, without):
+        assert seal.digest(document, everything, False) == expected
+    only = hashlib.sha512(hashlib.sha256(b"sops").digest() + b"b").hexdigest().upper()
+    assert seal.digest(with_comment, bytearray(b"\0\1\1"), True) == only
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "said"),
+    [
+        ("str", b"plain", "is not encrypted, though"),
+        ("int", b"5", "is not encrypted, though"),
+        ("str", b"ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]", "cannot be decrypted"),
+    ],
+)
+def test_errors_say_where(type: str, data: bytes, said: str) -> None:
+    with pytest.raises(DecryptError) as caught:
+        seal.unseal(by_hand(("null", None), ("str", b""), (type, data)), bytearray(b"\1\1\1"), KEY)
+    assert caught.value.message.startswith(f'the value at ["l"][2] {said}')
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "said"),
+    [
+        ("int", b"05", "is not of the type it says it is (int)"),
+        ("bool", b"yes", "is not of the type it says it is (bool)"),
+        ("float", b"1e", "is not of the type it says it is (float)"),
+        ("time", b"2024-01-02", "is not of the type it says it is (time)"),
+        ("bytes", b"x", "has an unknown type"),
+    ],
+)
+def test_types_that_do_not_fit(type: str, data: bytes, said: str) -> None:
+    enc = Encryptor(KEY)(type, data, b"l:").encode()
+    with pytest.raises(DecryptError) as caught:
+        seal.unseal(by_hand(("str", enc)), bytearray(b"\1"), KEY)
+    assert caught.value.message == f'the value at ["l"][0] {said}'
+
+
+@pytest.mark.parametrize(
+    ("type", "data"),
+    [
+        *(("int", data) for data in (b"0", b"-1", b"9223372036854775807")),
+        *(("float", data) for data in (b"1.5", b"-0", b"+Inf", b"-Inf", b"NaN", b"1e21", b"5")),
+        *(("bool", data) for data in (b"True", b"False", b"true", b"1")),
+        *(("time", data) for data in (b"2024-01-02T03:04:05Z", b"2024-01-02T03:04:05.5+01:00")),
+        *(("comment", data) for data in (b" c", b"")),
+        ("str", b"\xff"),
+    ],
+)
+def test_types_that_fit(type: str, data: bytes) -> None:
+    enc = Encryptor(KEY)(type, data, b"l:")
+    document = by_hand(("str", enc.encode() + b"\n"))
+    seal.unseal(document, bytearray(b"\1"), KEY)
+    (leaf,) = document.leaves
+    assert (leaf.type, leaf.data, leaf.sealed) == (type, data, enc)
+
+
+DATE = "2026-01-02T03:04:05Z"
+
+
+def test_the_mac_by_hand() -> None:
+    document = by_hand(("str", b"a"), ("int", b"5"), ("bool", b"True"), ("null", None))
+    chosen = bytearray(b"\1\1\0\0")
+    mac = seal.seal_mac(document, chosen, SETTINGS, KEY, DATE)
+    seal.check_mac(document, chosen, SETTINGS, KEY, DATE, mac)
+    seal.check_mac(document, chosen, SETTINGS, KEY, DATE, mac + "\n")
+
+    def refused(said: str, *, mac: str | None = mac, date: str = DATE, chosen: bytearray = chosen) -> None:
+        with pytest.raises((MacError, MacMissingError), match=said):
+            seal.check_mac(document, chosen, SETTINGS, KEY, date, mac)
+
+    refused("has no MAC", mac=None)
+    refused("has no MAC", mac="")
+    refused("cannot be decrypted", mac="x")
+    refused("cannot be decrypted", date="2026-01-02T03:04:06Z")
+    refused("a key, a type or the structure", chosen=bytearray(b"\1\1\1\0"))
+    document.leaves[1].type = "float"
+    refused("a key, a type or the structure")
+    document.leaves[1].type = "int"
+    document.leaves[1].data = b"6"
+    refused("a value was changed")
+    # The MAC of a sops: a nonce without the mark is read by sops's rules.
+    theirs = Encryptor(KEY)("str", seal.digest(document, chosen, False).encode(), DATE.encode())
+    document.leaves[1].type = "float"
+    seal.check_mac(document, chosen, SETTINGS, KEY, DATE, theirs)

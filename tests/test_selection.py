@@ -417,8 +417,10 @@ def test_mac_only_encrypted_as_loosely_typed_as_in_sops(value: object, meaning: 
     assert Selection.from_entries({"mac_only_encrypted": value}).mac_only_encrypted is meaning
 
 
-def test_numbers_are_taken_as_texts() -> None:
-    assert Selection.from_entries({"encrypted_suffix": 12}) == Selection("encrypted_suffix", "12")
+@pytest.mark.parametrize(("value", "text"), [(12, "12"), (True, "1"), (False, "0"), (0, "0")])
+def test_numbers_are_taken_as_texts(value: object, text: str) -> None:
+    found = Selection.from_entries({"encrypted_suffix": value})
+    assert (found.kind, found.pattern) == ("encrypted_suffix", text)
 
 
 @pytest.mark.parametrize(

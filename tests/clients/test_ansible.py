@@ -11,6 +11,7 @@ from typing import Any
 
 import installed
 import pytest
+import yaml
 from oracle import sops_binary
 
 from .conftest import Desk
@@ -105,3 +106,33 @@ def test_community_sops(desk: Desk, ansible: dict[str, str]) -> None:
         assert json.loads(desk.run(sops_binary(), *as_json)) == {"made": [1, "by ansible"]}
     desk.sops("decrypt", "--output", "made.out", "made.bin")
     assert (desk.folder / "made.out").read_bytes() == b"\0\1\2\xff"
+
+
+JSON_PLAY = """\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - community.sops.load_vars: {file: vars/v.sops.yaml, name: loaded}
+    - ansible.builtin.copy: {dest: loaded.json, content: "{{ loaded | to_json }}"}
+    - community.sops.sops_encrypt: {path: vars/v.sops.yaml, content_yaml: {v: {w: part, n: 5}}}
+      register: same
+    - community.sops.sops_encrypt: {path: vars/v.sops.yaml, content_yaml: {v: {w: other}}}
+      register: other
+    - ansible.builtin.copy:
+        dest: changed.json
+        content: "{{ [same is changed, other is changed] | to_json }}"
+"""
+
+
+def test_a3_json_under_a_yaml_name(desk: Desk, ansible: dict[str, str]) -> None:
+    """Files that older releases of the collection wrote: sops_encrypt reads them as YAML to compare."""
+    desk.write("hosts", HOSTS.format(sys.executable))
+    desk.write("play.yaml", JSON_PLAY)
+    types = ["--input-type", "json", "--output-type", "json", "--filename-override", "v.json"]
+    text = desk.run(sops_binary(), "encrypt", *types, input='{"v": {"w": "part", "n": 5}}')
+    desk.write("vars/v.sops.yaml", text)
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts", "play.yaml"]
+    desk.run(*command, environ={**ansible, "HOME": str(desk.home)})
+    assert json.loads(desk.read("loaded.json")) == {"v": {"w": "part", "n": 5}}
+    assert json.loads(desk.read("changed.json")) == [False, True]
+    assert yaml.safe_load(desk.sops("decrypt", "vars/v.sops.yaml")) == {"v": {"w": "other"}}

@@ -253,7 +253,7 @@ def test_broken_texts_are_refused_quickly(text: str) -> None:
     began = time.process_time()
     with pytest.raises(ParseError):
         format.scan(text)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 5  # squared, it would be hours
 
 
 # --- what sops stores ----------------------------------------------------------------------------
@@ -834,6 +834,17 @@ def test_reads_what_sops_writes(text: str, sops: Sops, age_key: AgeKey) -> None:
         before = old.type == "int" and match[4] == b"float"
         assert found == old.data or (before and format.fragile(old))
         assert before or match[4].decode() == old.type
+
+
+@pytest.mark.parametrize(("data", "value"), [("-5", -5), ("5", 5), ("0", 0), ("-5.5", -5.5), ("1e20", 1e20)])
+def test_g_whole_numbers_that_an_old_sops_stored_as_floats(
+    data: str, value: object, sops: Sops, age_key: AgeKey
+) -> None:
+    """sops before 3.13.2 stored every number of JSON as a float, spelled as strconv does."""
+    theirs = sops.encrypt(json.dumps({"a": data}), "json", age=age_key.recipient)
+    old = theirs.replace("type:str", "type:float", 1)
+    (loaded,) = api.loads_all(old, format="json", credentials=credentials(age_key))
+    assert repr(loaded) == repr({"a": value})
 
 
 def test_comments_that_sops_made_list_items(sops: Sops, age_key: AgeKey) -> None:

@@ -20,7 +20,7 @@ from oracle import Sops, clean_environ
 from encconf import keys
 from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
-from encconf.keys.age import AgeKey
+from encconf.keys.age import AgeKey, recipient_in
 
 DATA_KEY = bytes(range(32))
 PASSPHRASE = "correct horse"
@@ -677,3 +677,11 @@ def test_the_fast_path_needs_pyrage_and_nothing_else(alice: Pair, tmp_path: Path
     assert bytes.fromhex(data_key) == DATA_KEY
     foreign = [name for name in modules.split() if name.partition(".")[0] not in OURS]
     assert foreign == []
+
+
+def test_g_the_recipient_in_a_key_file() -> None:
+    pem = b"-----BEGIN RSA PRIVATE KEY-----\nnot a key\n-----END RSA PRIVATE KEY-----\n"
+    assert recipient_in(pem) is None
+    assert recipient_in(b"# a comment\n") is None
+    pair = Pair.generate()
+    assert recipient_in(f"# created\n{pair.identity}\n".encode()) == pair.recipient

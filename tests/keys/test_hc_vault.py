@@ -391,6 +391,13 @@ def test_redirects_are_not_followed() -> None:
     assert elsewhere.seen == []
 
 
+@pytest.mark.parametrize("body", ["[]", '"x"', "null", '{"data": []}', "[" * 100_000, "{", '{"data": {}}'])
+def test_g_an_answer_that_is_no_vault_s(body: str) -> None:
+    with Script((200, body)) as server:
+        error = failure(VaultKey(server.address, "transit", "k"), "vault:v1:x", server.credentials())
+    assert "not that of a Vault" in error.message
+
+
 # --- namespaces and TLS ----------------------------------------------------------------------
 
 

@@ -526,10 +526,13 @@ def test_tokens_from_places_that_vals_knows(bao: OpenBao, tmp_path: Path) -> Non
         ),
         (f"vault:secret/app?token_file={tmp_path}/token#password", base),
         ("vault:secret/app#password", {**base, "VAULT_TOKEN_FILE": str(tmp_path / "token")}),
+        ("vault:secret/app#password", {**base, "VAULT_TOKEN_FILE": "~/token"}),
         ("vault:secret/app#password", base),
         ("vault:secret/app#password", {"BAO_ADDR": bao.address, "BAO_TOKEN": ROOT_TOKEN}),
     ):
         assert sources.fetch(address, Credentials(environ, home=str(tmp_path))) == VALUE
+    error = failure("vault:secret/app#password", Credentials({**base, "VAULT_TOKEN_FILE": "~/token"}))
+    assert "~/token" in error.message  # without a home, `~` is only a name
     error = failure("vault:secret/app#password", Credentials(base))
     assert error.reason == "unusable"
     assert "looked in: VAULT_TOKEN (unset), ~/.vault-token (no home)" in error.message

@@ -1,0 +1,57 @@
+"""`make test-fast`: the tests that need only Python with its packages (sops is one) and git; about a minute.
+
+    .venv/bin/python tests/fast.py [pytest's arguments]
+
+Every other program that some test runs is hidden: a test of these that calls one fails.  `make test` runs all
+tests, and needs the programs that `.ci/run` installs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+MODULES = [
+    *("align", "architecture", "changes", "credentials", "fileio", "golden", "hostile", "imports"),
+    *("interpreters", "layout", "load", "many", "minimal_diff", "pattern", "references", "seal"),
+    *("selection", "shamir"),
+    *("formats/contracts", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
+    *("formats/line_edit", "formats/toml", "formats/toml_edit", "formats/yaml"),
+    *("merge/conflict", "merge/corpus", "git/git", "git/worktree"),
+]
+"""By name, without ``test_``."""
+
+HIDDEN = [
+    *("age", "age-keygen", "gpg", "gpg-agent", "gpgconf", "gpg-connect-agent", "ssh-keygen", "ssh-agent"),
+    *("openssl", "systemctl", "systemd-creds", "systemd-run", "unshare", "nsenter", "dbus-daemon"),
+    *("dbus-run-session", "gnome-keyring-daemon", "secret-tool", "fish", "zsh", "direnv"),
+    *("node", "npm", "npx", "chromium"),
+    *("initdb", "postgres", "go", "cargo", "rops", "sops", "docker", "ansible", "mise"),
+]
+
+
+def paths() -> list[Path]:
+    """The files of the modules."""
+    split = (each.rpartition("/") for each in MODULES)
+    return [HERE / folder / f"test_{name}.py" for folder, _, name in split]
+
+
+def main(arguments: list[str]) -> int:
+    """Run them; returns pytest's exit code."""
+    with tempfile.TemporaryDirectory(prefix="fast-") as folder:
+        for name in HIDDEN:
+            program = Path(folder, name)
+            program.write_text(f"#!/bin/sh\necho '{name} is hidden: see tests/fast.py' >&2\nexit 127\n")
+            program.chmod(0o755)
+        environ = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "not services", *arguments, *map(str, paths())]
+        return subprocess.run(command, cwd=HERE.parent, env=environ, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or ["-n", "2"]))
