@@ -2,10 +2,10 @@
 
     .venv/bin/python tests/fuzz.py --minutes 5 --seed 1000000
 
-As long again, encrypted files of every format are changed at random, and opened under a limit of memory and
-time (`mutated`).  Not part of `make test`.  Every document is made from a seed, which is printed when something is wrong;
+Not part of `make test`.  Every document is made from a seed, which is printed when something is wrong;
 the tests run the same checks over fixed seeds (tests/test_differential.py).  Values are also put into the
-documents and taken out by both.
+documents and taken out by both.  For as long again, encrypted files of every format are changed at random,
+and opened under a limit of memory and time (`mutated`).
 """
 
 from __future__ import annotations
