@@ -24,8 +24,10 @@ MAX_LENGTH = 4096
 """The longest pattern, in characters."""
 MAX_MEMORY = 1 << 20
 """How much a compiled pattern may take, in bytes; RE2 refuses what does not fit."""
-MAX_WORK = 1 << 33
-"""The bound on program size times bytes searched, over a pattern's life: some ten seconds at worst."""
+MAX_WORK = 1 << 29
+"""The bound on program size times bytes searched, over a pattern's life: about a second at worst."""
+FREE_SIZE = 500
+"""How large a program may be for its work not to count: 250 instructions, there and back."""
 
 
 class Pattern:
@@ -36,7 +38,8 @@ class Pattern:
     def __init__(self, text: str, regex: Any) -> None:
         self.text = text
         self._regex = regex
-        self._size: int = 2 * regex.programsize  # and about as much for the way back
+        # The program, and about as much for the way back.
+        self._size: int = max(2 * regex.programsize - FREE_SIZE, 0)
         self._work = MAX_WORK
 
     def search(self, text: str | bytes) -> bool:

@@ -4,7 +4,8 @@
 
 Not part of `make test`.  Every document is made from a seed, which is printed when something is wrong;
 the tests run the same checks over fixed seeds (tests/test_differential.py).  Values are also put into the
-documents and taken out by both.
+documents and taken out by both.  For as long again, encrypted files of every format are changed at random,
+and opened under a limit of memory and time (`mutated`).
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ def _sops_own(plain: str, format: str, path: Any) -> str:
 def main() -> int:
     """Go on until the time is over; 1 if anything was wrong."""
     from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
+    from mutated import main as mutated
     from oracle import AgeKey, Sops
     from test_differential import (
         both_ways,
@@ -164,6 +166,7 @@ def main() -> int:
     for outcome, count in sorted(outcomes.items()):
         print(f"{count:6} {outcome}")
     print(f"seeds {arguments.seed} to {seed - 1}: {wrong} wrong")
+    wrong += mutated(arguments.minutes, arguments.seed)
     return int(wrong > 0)
 
 

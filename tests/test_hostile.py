@@ -347,6 +347,27 @@ def test_b1_too_little_memory_is_an_error_of_its_own(
         assert "internal" not in capfd.readouterr().err
 
 
+def test_b1_documents_are_limited(age_key: AgeKey) -> None:
+    text = "---\na: 1\n"
+    assert len(yaml.scan(text * 10_000).trees) == 10_000
+    for format in (api.loads_all, api.decrypt):
+        with pytest.raises(LimitError, match="more than 10000 documents"):
+            format(text * 10_001, credentials=credentials(age_key))  # type: ignore[operator]
+
+
+def test_b1_a_pattern_of_a_file_takes_no_longer_than_a_second_or_two(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    keys = "".join(f"{'ab' * 450}{number}: 1\n" for number in range(1000))
+    for pattern in ("[ab]*a[ab]{1000}c", "(a|b|ab|ba){500}$", "([ab]{0,50}a){0,18}c", "[ab]*a[ab]{50}c"):
+        text = with_block(keys, age_key).replace(
+            "unencrypted_suffix: _unencrypted", f"encrypted_regex: '{pattern}'"
+        )
+        started = time.process_time()
+        with pytest.raises(EncconfError):
+            api.loads(text, credentials=creds)
+        assert time.process_time() - started < 5  # of eight, where nothing counts
+
+
 # --- pipes in the place of files -----------------------------------------------------------------
 
 

@@ -126,7 +126,8 @@ def _read(path: str, place: str) -> bytes:
     try:
         return fileio.read_bytes(path, limit=_CREDENTIALS_LIMIT)
     except InputError as error:
-        raise MasterKeyError(f"{printable(place)}: the file {error.message}") from None
+        reason = error.message.removeprefix("cannot be read: ")
+        raise MasterKeyError(f"{printable(place)}: the file cannot be read: {reason}") from None
 
 
 def _identity(text: bytes, place: str) -> Any:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import re
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import grpc
+import pyrage
 import pytest
 from doubles.recording_keyservice import RecordingKeyservice, RefusalError, by_itself
+from engine import opened
 from oracle import AgeKey
 
 from .conftest import ROOT, Box, Ended, boxes
@@ -1097,3 +1100,35 @@ def test_background(sides: Sides) -> None:
     # encconf has no such option of its own, so that the line is read as sops's.
     assert own.code == 0
     assert "deprecated" in own.err
+
+
+def test_bounds(sides: Sides) -> None:
+    long = "x" * 1_000_000
+    aliases = f"a_unencrypted: &a {long}\n" + "".join(f"b{n}_unencrypted: *a\n" for n in range(18))
+    sides.rules("    mac_only_encrypted: true\n")
+    sides.encrypt("aliases.yaml", YAML)
+    sides.write("aliases.yaml", aliases + sides.real.read("aliases.yaml"))
+    recipients = [AgeKey.generate().recipient for _ in range(11)]
+    _, data_key, _ = opened(sides.real.read("e.yaml"), "yaml", sides.key)
+    keys = [pyrage.x25519.Recipient.from_str(each) for each in (*recipients, sides.key.recipient)]
+    enc = pyrage.encrypt(data_key, keys, armored=True).decode()
+    armored = "".join(f"            {line}\n" for line in enc.splitlines())
+    text = re.sub(
+        r"(?s)( +)-----BEGIN AGE.*END AGE ENCRYPTED FILE-----\n", armored, sides.real.read("e.yaml")
+    )
+    sides.write("header.yaml", re.sub(r"enc: \|(?:\n *|\n)?\n", "enc: |\n", text))
+    for name, codes in (("aliases.yaml", (0, 1, 2)), ("header.yaml", (0, 128, 128))):
+        real, ours, own = sides.run("decrypt", name)
+        assert (real.code, ours.code, own.code) == codes
+
+
+def test_pipe(sides: Sides) -> None:
+    for box in sides.all:
+        os.mkfifo(box.folder / "p.yaml")
+    for box in (sides.ours, sides.own):
+        assert "no program writes to it" in box.run("decrypt", "p.yaml", code=2).err
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run(
+            [sides.real.program, "decrypt", "p.yaml"], cwd=sides.real.folder, env=sides.real.environ,
+            capture_output=True, timeout=4, check=False,
+        )  # fmt: skip
