@@ -113,6 +113,8 @@ def whole(entry: Entry) -> str:
     return entry.lead + entry.head + (raw(entry.node) if entry.node is not None else "") + entry.post
 
 
+HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
+"""What a block scalar begins with; the comment in it is no part of the value."""
 _COMMENT = re.compile(r"[#;][^\n]*")
 
 
@@ -127,6 +129,8 @@ def comments(block: Block) -> Counter[str]:
             found.update(comments(entry.node))
         elif entry.node is not None and isinstance(entry.node.data, (dict, list)):
             found.update(_comments(entry.node.text))  # a collection that is not looked into
+        elif entry.node is not None and (header := HEADER.match(entry.node.text)):
+            found.update(_comments(header[1]))
     return found
 
 

@@ -164,6 +164,17 @@ def test_d5_a_comment_in_a_document_without_values(start: str) -> None:
     assert (emptied.text, emptied.conflicts) == (more, [])
 
 
+def test_d5_a_comment_behind_the_sign_of_a_block_scalar() -> None:
+    """One side explains a value, the other changes it."""
+    base = "a: |-\n  one\n  two\nb: 1\n"
+    told, changed = base.replace("|-", "|- # why"), base.replace("two", "three")
+    for ours, theirs in ((told, changed), (changed, told)):
+        found = merge(base, ours, theirs, format="yaml")
+        assert (found.text, found.conflicts) == (changed.replace("|-", "|- # why"), [])
+        for other in ("a: x\nb: 1\n", "b: 2\n"):
+            assert merge(base, told, other, format="yaml").conflicts
+
+
 def test_d5_a_comment_that_no_side_takes_out_stays() -> None:
     """Where the pieces cannot be put together with it, the file is at odds."""
     found = merge("---\n# a\nk: v\n", "---\n# a\n{}\n", "---\n# a\nk: v\n# b\n", format="yaml")
