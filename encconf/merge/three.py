@@ -374,7 +374,7 @@ class Merge:
         if isinstance(here.node, Block) and not here.node.flow:
             if here.node.inline and value.startswith("\n"):
                 head = head.rstrip(" ")
-            if here.node.column is not None and not any(map(_only_lines, triple)) and not _has_entries(value):
+            if here.node.column is not None and not any(map(_is_bare, triple)) and not _has_entries(value):
                 head = _with_empty(head, here.node.kind)
         post = self._piece(_texts(triple, "post"), columns, path)
         return head + value + post
@@ -529,10 +529,8 @@ def _depth(lead: str) -> int:
     return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
 
 
-def _only_lines(entry: Entry | None) -> bool:
-    """Whether it is a document with comments and nothing else, which is spelled without brackets."""
-    node = entry.node if entry is not None else None
-    return isinstance(node, Block) and bool(node.entries) and all(each.node is None for each in node.entries)
+def _is_bare(entry: Entry | None) -> bool:
+    return entry is not None and isinstance(entry.node, Block) and entry.node.bare
 
 
 def _has_entries(value: str) -> bool:

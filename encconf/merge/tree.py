@@ -79,7 +79,7 @@ class Block:
     brackets, ``tail`` is what precedes the closing one, and ``comma`` says whether the last entry has one.
     """
 
-    __slots__ = ("column", "comma", "data", "entries", "flow", "inline", "kind", "tail")
+    __slots__ = ("bare", "column", "comma", "data", "entries", "flow", "inline", "kind", "tail")
 
     def __init__(
         self, kind: str, data: Data, *, column: int | None = None, inline: bool = False, flow: bool = False
@@ -92,6 +92,7 @@ class Block:
         self.entries: list[Entry] = []
         self.tail = ""
         self.comma = False
+        self.bare = False  # a document of comments and nothing else, which is spelled without brackets
 
 
 def raw(node: Block | Leaf) -> str:
@@ -280,6 +281,7 @@ def _document(text: str, document: Document | None) -> Entry:
         return Entry(None, "", head, node, text[root.end - 1 :], listed=True)
     if not root.items and _only_comments(text, head_end, stop):
         block = Block("map", {}, column=0)
+        block.bare = True
         block.entries += _lines(text, head_end, stop)
         return Entry(None, "", text[:head_end], block, text[stop:], listed=True)
     if root.kind != "map" or not root.items:

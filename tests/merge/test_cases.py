@@ -120,6 +120,9 @@ def test_g_a_document_keeps_its_markers() -> None:
         "--- # x\n# a\n...\n", "--- # x\n# a\nk: 1\n...\n", "--- # x\n# a\n# b\n...\n", format="yaml"
     )
     assert (found.text, found.conflicts) == ("--- # x\n# a\nk: 1\n# b\n...\n", [])
+    empty = "a: 1\n# x\nb: 2\n---\n"
+    found = merge(empty, empty.replace("1", "3"), empty.replace("2", "4"), format="yaml")
+    assert (found.text, found.conflicts) == ("a: 3\n# x\nb: 4\n---\n", [])
     found = merge("--- {a: 1}\n...\n", "--- {a: 1, b: 2}\n...\n", "--- {a: 3}\n... # x\n", format="yaml")
     assert (found.text, found.conflicts) == ("--- {a: 3, b: 2}\n... # x\n", [])
 
