@@ -317,3 +317,36 @@ def test_b3_where_all_are_wrapped_for_our_version_does_not_count() -> None:
     with pytest.raises(StrangerError, match="which values"):
         admit(ONLY_A, A, A, wraps_all=True)
     admit(ONLY_A, None, A, wraps_all=True)
+
+
+# --- a side that is not encrypted ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_g_it_is_said_which_side_is_not_encrypted(side: str) -> None:
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    enc, plain = api.encrypt("a: 2\nb: 1\n", twin=base, credentials=ALL), "a: 1\nb: 2\n"
+    notes: list[str] = []
+    sides = (plain, enc) if side == "our" else (enc, plain)
+    text = merged(base, *sides, by=A, notify=notes.append)
+    assert notes == [f"{side} side is not encrypted; the merged file is"]
+    assert api.decrypt(text, credentials=ALL) == "a: 2\nb: 2\n"
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_g_a_plain_side_has_no_opinion_of_who_can_open_the_file(side: str) -> None:
+    """Neither has a common version that was plain: who joins on the encrypted side stays."""
+    enc, plain = api.encrypt("a: 2\nb: 1\n", AB, credentials=ALL), "a: 1\nb: 2\n"
+    sides = (plain, enc) if side == "our" else (enc, plain)
+    text = merged("a: 1\nb: 1\n", *sides, by=AB)
+    assert members(text) == [{ALICE.recipient, BOB.recipient}]
+
+
+def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
+    """But an empty one is: there was no common version."""
+    one = api.encrypt("a: 1\n", A, credentials=ALL)
+    ours, theirs = (api.encrypt(text, twin=one, credentials=ALL) for text in ("a: 1\nb: 2\n", "a: 1\nc: 3\n"))
+    ids = {digit * 40: text for digit, text in zip("012", ("", ours, theirs), strict=True)}
+    keyless = merged("", ours, theirs, credentials=STRANGER, parents=lambda: " ".join(ids))
+    text = merging.reseal(keyless, format="yaml", fetch=ids.get, credentials=ALL, rule=lambda: A)
+    assert api.decrypt(text, credentials=ALL) == "a: 1\nb: 2\nc: 3\n"
