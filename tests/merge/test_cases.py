@@ -350,3 +350,15 @@ def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
     keyless = merged("", ours, theirs, credentials=STRANGER, parents=lambda: " ".join(ids))
     text = merging.reseal(keyless, format="yaml", fetch=ids.get, credentials=ALL, rule=lambda: A)
     assert api.decrypt(text, credentials=ALL) == "a: 1\nb: 2\nc: 3\n"
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_b3_who_goes_by_their_side_is_told_in_full(side: str) -> None:
+    base = api.encrypt("a: 1\nb: 1\n", AB, credentials=ALL)
+    plan = changes.plan(base, A.groups, None, format="yaml")
+    removed = changes.carry_out(plan, rotate=False, credentials=ALL)
+    other = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
+    notes: list[str] = []
+    merged(base, *((removed, other) if side == "our" else (other, removed)), by=AB, notify=notes.append)
+    told = [f"their side removes age {BOB.recipient}"] if side == "their" else []
+    assert notes == ["a recipient was removed: every value gets a new data key", *told]
