@@ -362,3 +362,22 @@ def test_b3_who_goes_by_their_side_is_told_in_full(side: str) -> None:
     merged(base, *((removed, other) if side == "our" else (other, removed)), by=AB, notify=notes.append)
     told = [f"their side removes age {BOB.recipient}"] if side == "their" else []
     assert notes == ["a recipient was removed: every value gets a new data key", *told]
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_g_a_side_with_a_conflict_in_it_is_not_merged(side: str) -> None:
+    """As a common version it is: git has merged several then.  As a side, somebody has to decide first."""
+    from encconf.errors import UnmergedError
+
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    two, three, other = (
+        api.encrypt(text, twin=base, credentials=ALL)
+        for text in ("a: 2\nb: 1\n", "a: 3\nb: 1\n", "a: 1\nb: 2\n")
+    )
+    odd = merged(base, two, three)
+    assert "encconf_conflict" in odd
+    with pytest.raises(UnmergedError, match=f"^{side} side: "):
+        merged(base, *((odd, other) if side == "our" else (other, odd)))
+    assert api.decrypt(
+        merged(odd, two, api.encrypt("a: 2\nb: 5\n", twin=two, credentials=ALL)), credentials=ALL
+    )
