@@ -381,3 +381,17 @@ def test_g_a_side_with_a_conflict_in_it_is_not_merged(side: str) -> None:
     assert api.decrypt(
         merged(odd, two, api.encrypt("a: 2\nb: 5\n", twin=two, credentials=ALL)), credentials=ALL
     )
+
+
+def test_g_what_has_no_mac_yet_gets_none_from_a_merge_of_recipients() -> None:
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    one, two = (api.encrypt(text, twin=base, credentials=ALL) for text in ("a: 2\nb: 1\n", "a: 1\nb: 2\n"))
+    unsealed = merged(base, one, two, credentials=STRANGER, parents=lambda: "")
+    plan = changes.plan(base, AB.groups, None, format="yaml")
+    joined = changes.carry_out(plan, credentials=ALL)
+    for sides in ((unsealed, joined), (joined, unsealed)):
+        outcome = merging.merge(
+            base, *sides, format="yaml", credentials=STRANGER, rule=lambda: AB, parents=lambda: ""
+        )
+        assert (outcome.keyless, outcome.sealed) == (True, False)
+        assert "encconf_merge" in outcome.text
