@@ -1,4 +1,5 @@
 """Both ways with the real sops over documents that no test has seen, for as long as you like: `make fuzz`.
+Random merges are compared with those of `git merge-file`.
 
     .venv/bin/python tests/fuzz.py --minutes 5 --seed 1000000
 
@@ -15,6 +16,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -109,6 +111,120 @@ def _sops_own(plain: str, format: str, path: Any) -> str:
     return ""
 
 
+def merged(text: str, format: str, seed: int) -> str:
+    """Both sides change lines: what git merges is merged in the same way or at odds, and nothing is lost."""
+    from encconf import formats
+    from encconf.errors import EncconfError
+    from encconf.merge import merge
+
+    draw = random.Random(seed)
+    module = formats.module(format)
+
+    def reads(text: str) -> bool:
+        try:
+            module.scan(text, comments=True)
+        except EncconfError:
+            return False
+        return True
+
+    def side() -> str:
+        lines = text.splitlines(keepends=True)
+        for _ in range(draw.randrange(1, 4)):
+            tried = _edited(lines, draw, format)
+            if reads("".join(tried)):
+                lines = tried
+        return "".join(lines)
+
+    if "\0" in text or not reads(text):
+        return "refused"
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "")
+    ours, theirs = side(), side()
+    by_git = _merge_file(text, ours, theirs)
+    found = merge(text, ours, theirs, format=format)
+    case = repr((text, ours, theirs, found.text, by_git))
+    if by_git is None:
+        return "git: conflict, ours: " + ("conflict" if found.conflicts else "merged")
+    if found.conflicts:
+        return "git: merged, ours: " + ("conflict of all" if found.whole else "conflict")
+    if found.text == by_git:
+        return "the same"
+    if not reads(by_git):
+        return "git: spoiled, ours: merged"
+    # An entry that one side moves is there once, and gone if the other takes it out.
+    was, one, other, git, here = (
+        Counter(map(str.strip, each.splitlines())) for each in (text, ours, theirs, by_git, found.text)
+    )
+    wanted = {line: min(git[line], one[line] + other[line] - was[line]) for line in git if line}
+    missing = [line for line, count in wanted.items() if here[line] < count]
+    assert not missing, (missing, case)
+    return "the same lines in another order"
+
+
+def _edited(lines: list[str], draw: random.Random, format: str) -> list[str]:
+    """The lines with one of them changed, added or taken out, as people do it."""
+    at = draw.randrange(len(lines)) if lines else 0
+    line = lines[at] if lines else ""
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    number = draw.randrange(1000)
+    key = {"json": f'"new{number}": {number},', "yaml": f"new{number}: {number}"}.get(
+        format, f"new{number} = 1"
+    )
+    kind = draw.choice(["delete", "value", "comment", "key", "blanks", "move", "behind"])
+    if kind == "delete":
+        return lines[:at] + lines[at + 1 :]
+    if kind == "value":
+        changed = re.sub(r"([:=] ?)([\w\"'-][^#\n]*)(?=[^\w]*$)", rf"\g<1>{number}", line, count=1)
+        return [*lines[:at], changed if line.strip()[:1] != "#" else line, *lines[at + 1 :]]
+    if kind == "comment":
+        return [*lines[:at], f"{indent}{'' if format == 'json' else '# '}note {number}\n", *lines[at:]]
+    if kind == "key":
+        return [*lines[:at], f"{indent}{key}\n", *lines[at:]]
+    if kind == "behind":
+        return [*lines[:at], f"{line.rstrip()} # why {number}\n", *lines[at + 1 :]]
+    if kind == "blanks":
+        return [*lines[:at], f"{line.rstrip()}{draw.choice(['', ' ', '  '])}\n", *lines[at + 1 :]]
+    rest = lines[:at] + lines[at + 1 :]
+    to = draw.randrange(len(rest) + 1)
+    return [*rest[:to], line if line.endswith("\n") else f"{line}\n", *rest[to:]]
+
+
+def _merge_file(base: str, ours: str, theirs: str) -> str | None:
+    """What git makes of three texts, None where it has a conflict."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = []
+        for name, text in (("ours", ours), ("base", base), ("theirs", theirs)):
+            Path(folder, name).write_bytes(text.encode())
+            names.append(name)
+        done = subprocess.run(
+            ["git", "merge-file", "-p", "-q", *names], cwd=folder, capture_output=True, check=False
+        )
+    return done.stdout.decode() if done.returncode == 0 else None
+
+
+TOML = """\
+# Settings
+title = "x"  # a name
+list = [
+  1,  # one
+  2,
+]
+
+[db]
+host = "h"
+# the port
+port = 1
+
+[[users]]
+name = "a"
+id = 1
+
+[[users]]
+name = "b"
+id = 2
+"""
+
+
 def main() -> int:
     """Go on until the time is over; 1 if anything was wrong."""
     from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
@@ -126,6 +242,7 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description="encconf against sops on random documents")
     parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--only", default="", help="checks whose name begins so")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the first one")
     parser.add_argument(
         "--only", default="", help="checks whose name begins so: toml, binary, ini comments …"
@@ -148,6 +265,11 @@ def main() -> int:
         "json ": lambda seed: changed(json_text(seed), "json", seed, key, sops),
         "dotenv ": lambda seed: changed(dotenv_text(seed), "dotenv", seed, key, sops),
         "ini ": lambda seed: changed(ini_text(seed), "ini", seed, key, sops),
+        "merge yaml": lambda seed: merged(yaml_text(seed), "yaml", seed),
+        "merge json": lambda seed: merged(json_text(seed), "json", seed),
+        "merge dotenv": lambda seed: merged(dotenv_text(seed), "dotenv", seed),
+        "merge ini": lambda seed: merged(ini_text(seed), "ini", seed),
+        "merge toml": lambda seed: merged(TOML, "toml", seed),
     }
     outcomes: Counter[str] = Counter()
     wrong = 0
@@ -156,6 +278,8 @@ def main() -> int:
     seed = arguments.seed
     while time.monotonic() < end:
         for name, check in checks.items():
+            if not name.startswith(arguments.only):
+                continue
             try:
                 outcomes[f"{name}: {check(seed)}"] += 1
             except BaseException:

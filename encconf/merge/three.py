@@ -12,7 +12,7 @@ import re
 
 from encconf.errors import EmitError
 from encconf.merge import values
-from encconf.merge.tree import Block, Entry, Leaf, frozen, raw
+from encconf.merge.tree import HEADER, Block, Entry, Leaf, frozen, raw
 from encconf.merge.weave import moved, pairs, weave
 
 TYPE_CHECKING = False
@@ -362,6 +362,7 @@ class Merge:
                 return None
             side, leaf = chosen
             value = _shifted(leaf.text, columns[3] - columns[side])
+            value = self._with_header(value, [leaf_was, here.node, there.node], columns, path)
         else:
             assert isinstance(here.node, Block)
             assert isinstance(there.node, Block)
@@ -373,10 +374,20 @@ class Merge:
         if isinstance(here.node, Block) and not here.node.flow:
             if here.node.inline and value.startswith("\n"):
                 head = head.rstrip(" ")
-            if here.node.column is not None and not any(map(_only_lines, triple)) and not _has_entries(value):
+            if here.node.column is not None and not any(map(_is_bare, triple)) and not _has_entries(value):
                 head = _with_empty(head, here.node.kind)
         post = self._piece(_texts(triple, "post"), columns, path)
         return head + value + post
+
+    def _with_header(self, value: str, leaves: list[Leaf | None], columns: Columns, path: Steps) -> str:
+        """A block scalar with the comment that its first line is to have."""
+        headers = [HEADER.match(leaf.text) if leaf is not None else None for leaf in leaves]
+        header = HEADER.match(value)
+        if header is None or headers[1] is None or headers[2] is None:
+            return value
+        was, here, there = (found[1] if found is not None else None for found in headers)
+        comment = self._piece((was, here, there), columns, path)
+        return value[: header.start(1)] + comment + value[header.end(1) :]
 
     def _leaf(self, was: Leaf | None, here: Leaf, there: Leaf, path: Steps) -> tuple[int, Leaf] | None:
         """A value and the side that it is from."""
@@ -518,10 +529,8 @@ def _depth(lead: str) -> int:
     return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
 
 
-def _only_lines(entry: Entry | None) -> bool:
-    """Whether it is a document with comments and nothing else, which is spelled without brackets."""
-    node = entry.node if entry is not None else None
-    return isinstance(node, Block) and bool(node.entries) and all(each.node is None for each in node.entries)
+def _is_bare(entry: Entry | None) -> bool:
+    return entry is not None and isinstance(entry.node, Block) and entry.node.bare
 
 
 def _has_entries(value: str) -> bool:

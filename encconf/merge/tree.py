@@ -79,7 +79,7 @@ class Block:
     brackets, ``tail`` is what precedes the closing one, and ``comma`` says whether the last entry has one.
     """
 
-    __slots__ = ("column", "comma", "data", "entries", "flow", "inline", "kind", "tail")
+    __slots__ = ("bare", "column", "comma", "data", "entries", "flow", "inline", "kind", "tail")
 
     def __init__(
         self, kind: str, data: Data, *, column: int | None = None, inline: bool = False, flow: bool = False
@@ -92,6 +92,7 @@ class Block:
         self.entries: list[Entry] = []
         self.tail = ""
         self.comma = False
+        self.bare = False  # a document of comments and nothing else, which is spelled without brackets
 
 
 def raw(node: Block | Leaf) -> str:
@@ -113,6 +114,8 @@ def whole(entry: Entry) -> str:
     return entry.lead + entry.head + (raw(entry.node) if entry.node is not None else "") + entry.post
 
 
+HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
+"""What a block scalar begins with; the comment in it is no part of the value."""
 _COMMENT = re.compile(r"[#;][^\n]*")
 
 
@@ -127,6 +130,8 @@ def comments(block: Block) -> Counter[str]:
             found.update(comments(entry.node))
         elif entry.node is not None and isinstance(entry.node.data, (dict, list)):
             found.update(_comments(entry.node.text))  # a collection that is not looked into
+        elif entry.node is not None and (header := HEADER.match(entry.node.text)):
+            found.update(_comments(header[1]))
     return found
 
 
@@ -276,6 +281,7 @@ def _document(text: str, document: Document | None) -> Entry:
         return Entry(None, "", head, node, text[root.end - 1 :], listed=True)
     if not root.items and _only_comments(text, head_end, stop):
         block = Block("map", {}, column=0)
+        block.bare = True
         block.entries += _lines(text, head_end, stop)
         return Entry(None, "", text[:head_end], block, text[stop:], listed=True)
     if root.kind != "map" or not root.items:

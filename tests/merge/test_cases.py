@@ -120,6 +120,9 @@ def test_g_a_document_keeps_its_markers() -> None:
         "--- # x\n# a\n...\n", "--- # x\n# a\nk: 1\n...\n", "--- # x\n# a\n# b\n...\n", format="yaml"
     )
     assert (found.text, found.conflicts) == ("--- # x\n# a\nk: 1\n# b\n...\n", [])
+    empty = "a: 1\n# x\nb: 2\n---\n"
+    found = merge(empty, empty.replace("1", "3"), empty.replace("2", "4"), format="yaml")
+    assert (found.text, found.conflicts) == ("a: 3\n# x\nb: 4\n---\n", [])
     found = merge("--- {a: 1}\n...\n", "--- {a: 1, b: 2}\n...\n", "--- {a: 3}\n... # x\n", format="yaml")
     assert (found.text, found.conflicts) == ("--- {a: 3, b: 2}\n... # x\n", [])
 
@@ -162,6 +165,17 @@ def test_d5_a_comment_in_a_document_without_values(start: str) -> None:
         assert sorted(found.text.splitlines()) == sorted([*filled.splitlines(), "# b"])
     emptied = merge(filled, base, f"{start}# a\nk: v\n# b\n", format="yaml")
     assert (emptied.text, emptied.conflicts) == (more, [])
+
+
+def test_d5_a_comment_behind_the_sign_of_a_block_scalar() -> None:
+    """One side explains a value, the other changes it."""
+    base = "a: |-\n  one\n  two\nb: 1\n"
+    told, changed = base.replace("|-", "|- # why"), base.replace("two", "three")
+    for ours, theirs in ((told, changed), (changed, told)):
+        found = merge(base, ours, theirs, format="yaml")
+        assert (found.text, found.conflicts) == (changed.replace("|-", "|- # why"), [])
+        for other in ("a: x\nb: 1\n", "b: 2\n"):
+            assert merge(base, told, other, format="yaml").conflicts
 
 
 def test_d5_a_comment_that_no_side_takes_out_stays() -> None:
@@ -304,3 +318,81 @@ def test_b3_where_all_are_wrapped_for_our_version_does_not_count() -> None:
     with pytest.raises(StrangerError, match="which values"):
         admit(ONLY_A, A, A, wraps_all=True)
     admit(ONLY_A, None, A, wraps_all=True)
+
+
+# --- a side that is not encrypted ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_g_it_is_said_which_side_is_not_encrypted(side: str) -> None:
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    enc, plain = api.encrypt("a: 2\nb: 1\n", twin=base, credentials=ALL), "a: 1\nb: 2\n"
+    notes: list[str] = []
+    sides = (plain, enc) if side == "our" else (enc, plain)
+    text = merged(base, *sides, by=A, notify=notes.append)
+    assert notes == [f"{side} side is not encrypted; the merged file is"]
+    assert api.decrypt(text, credentials=ALL) == "a: 2\nb: 2\n"
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_g_a_plain_side_has_no_opinion_of_who_can_open_the_file(side: str) -> None:
+    """Neither has a common version that was plain: who joins on the encrypted side stays."""
+    enc, plain = api.encrypt("a: 2\nb: 1\n", AB, credentials=ALL), "a: 1\nb: 2\n"
+    sides = (plain, enc) if side == "our" else (enc, plain)
+    text = merged("a: 1\nb: 1\n", *sides, by=AB)
+    assert members(text) == [{ALICE.recipient, BOB.recipient}]
+
+
+def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
+    """But an empty one is: there was no common version."""
+    one = api.encrypt("a: 1\n", A, credentials=ALL)
+    ours, theirs = (api.encrypt(text, twin=one, credentials=ALL) for text in ("a: 1\nb: 2\n", "a: 1\nc: 3\n"))
+    ids = {digit * 40: text for digit, text in zip("012", ("", ours, theirs), strict=True)}
+    keyless = merged("", ours, theirs, credentials=STRANGER, parents=lambda: " ".join(ids))
+    text = merging.reseal(keyless, format="yaml", fetch=ids.get, credentials=ALL, rule=lambda: A)
+    assert api.decrypt(text, credentials=ALL) == "a: 1\nb: 2\nc: 3\n"
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_b3_who_goes_by_their_side_is_told_in_full(side: str) -> None:
+    base = api.encrypt("a: 1\nb: 1\n", AB, credentials=ALL)
+    plan = changes.plan(base, A.groups, None, format="yaml")
+    removed = changes.carry_out(plan, rotate=False, credentials=ALL)
+    other = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
+    notes: list[str] = []
+    merged(base, *((removed, other) if side == "our" else (other, removed)), by=AB, notify=notes.append)
+    told = [f"their side removes age {BOB.recipient}"] if side == "their" else []
+    assert notes == ["a recipient was removed: every value gets a new data key", *told]
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_g_a_side_with_a_conflict_in_it_is_not_merged(side: str) -> None:
+    """As a common version it is: git has merged several then.  As a side, somebody has to decide first."""
+    from encconf.errors import UnmergedError
+
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    two, three, other = (
+        api.encrypt(text, twin=base, credentials=ALL)
+        for text in ("a: 2\nb: 1\n", "a: 3\nb: 1\n", "a: 1\nb: 2\n")
+    )
+    odd = merged(base, two, three)
+    assert "encconf_conflict" in odd
+    with pytest.raises(UnmergedError, match=f"^{side} side: "):
+        merged(base, *((odd, other) if side == "our" else (other, odd)))
+    assert api.decrypt(
+        merged(odd, two, api.encrypt("a: 2\nb: 5\n", twin=two, credentials=ALL)), credentials=ALL
+    )
+
+
+def test_g_what_has_no_mac_yet_gets_none_from_a_merge_of_recipients() -> None:
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    one, two = (api.encrypt(text, twin=base, credentials=ALL) for text in ("a: 2\nb: 1\n", "a: 1\nb: 2\n"))
+    unsealed = merged(base, one, two, credentials=STRANGER, parents=lambda: "")
+    plan = changes.plan(base, AB.groups, None, format="yaml")
+    joined = changes.carry_out(plan, credentials=ALL)
+    for sides in ((unsealed, joined), (joined, unsealed)):
+        outcome = merging.merge(
+            base, *sides, format="yaml", credentials=STRANGER, rule=lambda: AB, parents=lambda: ""
+        )
+        assert (outcome.keyless, outcome.sealed) == (True, False)
+        assert "encconf_merge" in outcome.text
