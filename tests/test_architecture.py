@@ -38,7 +38,17 @@ ROOMS: dict[str, set[str]] = {
     "config": {"document", "errors", "fileio", "formats", "keys", "pattern", "selection"},
     "many": {"errors"},
 }
-ROOMS["plan"] = {"cipher", "config", "document", "envelope", "keys", "metadata", "path"}
+ROOMS["plan"] = {
+    "cipher",
+    "config",
+    "document",
+    "envelope",
+    "formats",
+    "keys",
+    "metadata",
+    "path",
+    "selection",
+}
 ROOMS["admission"] = {"config", "credentials", "errors", "keys", "metadata"}
 ROOMS["references"] = {"credentials", "document", "errors", "path", "servers", "sources"}
 # The upper floors see everything below them, and not each other.

@@ -149,7 +149,8 @@ class _Screen:
     def matrix(self, found: Report) -> None:
         """Files by people, as far as there is room; else a line for each file."""
         people = [person for person in found.people if any(file.of(person) for file in found.files)]
-        name = max((_cells(file.path) for file in found.files), default=0)
+        rows = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
+        name = max((_cells(_label(files_alike)) for files_alike in rows), default=0)
         labels = [one_line(person.short) for person in people]
         room = self._width - min(name, 60) - 1
         if not self._terminal or 3 * len(people) > room + max(0, min(name, 60) - 24):
@@ -165,7 +166,6 @@ class _Screen:
             " " * name + "".join(_centred(head, width) for head, width in zip(heads, widths, strict=True))
         )
         shown = {""}
-        rows = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
         for files_alike in rows:
             file = files_alike[0]
             readers = [file.of(person) for person in people]

@@ -1067,6 +1067,46 @@ def test_fish(sides: Sides) -> None:
         assert box.run("completion", "powershell", code=0).out
 
 
+def test_own_words(sides: Sides) -> None:
+    for words in (["--help"], ["completion", "bash"]):
+        real, ours, own = (done.out for done in sides.run(*words))
+        assert real
+        assert ours
+        assert own
+        assert real != ours != own
+
+
+def test_new_file(sides: Sides) -> None:
+    seen = []
+    for box in sides.all:
+        box.run("edit", "new.yaml", environ=box.editor('cp "$1" ../seen; echo "z: 1" > "$1"'), code=0)
+        seen.append((box.folder.parent / "seen").read_text())
+        assert "z: ENC[" in box.read("new.yaml")
+    assert "Welcome to SOPS" in seen[0]
+    assert seen[1] == seen[2] != seen[0]
+
+
+def test_key_twice(sides: Sides) -> None:
+    name = f"recipient: {sides.key.recipient}"
+    counts = []
+    for box in sides.all:
+        box.run("rotate", "-i", "--add-age", "{R}", "e.yaml", code=0)
+        first = box.read("e.yaml").count(name)
+        box.run("groups", "add", "-i", "-f", "e.yaml", "--age", "{R}", "--age", "{R}", code=0)
+        counts.append((first, box.read("e.yaml").count(name)))
+    assert counts == [(2, 4), (1, 2), (1, 2)]
+
+
+def test_closed_stdout(sides: Sides) -> None:
+    codes = []
+    for box in sides.all:
+        line = f'"{box.program}" decrypt e.yaml >&-'
+        command = ["sh", "-c", line]
+        done = subprocess.run(command, cwd=box.folder, env=box.environ, capture_output=True, check=False)
+        codes.append(done.returncode)
+    assert codes == [0, 3, 3]
+
+
 def test_try_again(sides: Sides) -> None:
     entry = (
         "    hc_vault:\n        - vault_address: http://127.0.0.1:1\n          engine_path: transit\n"
