@@ -16,6 +16,7 @@ from encconf import api, changes
 from encconf.config import Rule
 from encconf.errors import (
     AlreadyEncryptedError,
+    ClearTextError,
     ConfigError,
     EmitError,
     EncconfError,
@@ -464,7 +465,10 @@ class TestKeys:
         assert "two  # c" in enc
         groups = rule(age_key).groups
         assert not changes.plan(enc, groups, None, format="yaml").changes
-        plan = changes.plan(enc, groups, None, format="yaml", selection=Selection("encrypted_regex", "^l$"))
+        other = Selection("encrypted_regex", "^l$")
+        with pytest.raises(ClearTextError, match=r"plaintext: a\.b"):
+            changes.plan(enc, groups, None, format="yaml", selection=other)
+        plan = changes.plan(enc, groups, None, format="yaml", selection=other, allow_plaintext=True)
         after = changes.carry_out(plan, credentials=open_with)
         assert "two  # c" not in after
         assert 'b: "x"' in after
