@@ -46,8 +46,8 @@ def repository(folder: Path, files: int, encrypted: int) -> None:
     from oracle import AgeKey
 
     from encconf import api
-    from encconf.config import Rule
     from encconf.keys import master_key
+    from encconf.rules.config import Rule
 
     draw = random.Random(files)
     people = [AgeKey.generate().recipient for _ in range(2)]

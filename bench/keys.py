@@ -26,9 +26,9 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from oracle import Sops  # noqa: E402
 
 import encconf  # noqa: E402
-from encconf.config import Rule  # noqa: E402
-from encconf.envelope import wrap_for  # noqa: E402
+from encconf.envelope.data_key import wrap_for  # noqa: E402
 from encconf.keys import master_key  # noqa: E402
+from encconf.rules.config import Rule  # noqa: E402
 
 REGION = "eu-central-1"
 

@@ -35,8 +35,8 @@ def repository(folder: Path, versions: int, recipient: str) -> None:
     from compare import document
 
     from encconf import api
-    from encconf.config import Rule
     from encconf.keys import master_key
+    from encconf.rules.config import Rule
 
     git(folder, "init", "-q")
     (folder / ".gitattributes").write_text(f"{FILE} diff=bench\n", encoding="utf-8")

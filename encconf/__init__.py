@@ -10,27 +10,27 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Live": "settings.watch",
-    "MaskedStr": "settings.mask",
+    "MaskedStr": "shape.mask",
     "edit": "settings.edit",
     "load": "api",
     "load_layers": "settings.layers",
     "optional": "settings.layers",
     "plain": "settings.layers",
     "watch": "settings.watch",
-    "Credentials": "credentials",
-    "DataKeyCache": "envelope",
+    "Credentials": "identities.credentials",
+    "DataKeyCache": "envelope.data_key",
     "EncconfError": "errors",
     "Inspection": "api",
     "decrypt": "api",
     "encrypt": "api",
-    "find_rule": "config",
+    "find_rule": "rules.config",
     "inspect": "api",
     "load_config": "api",
     "load_configs": "api",
     "loads": "api",
     "loads_all": "api",
-    "Resolve": "references",
-    "Rule": "config",
+    "Resolve": "sources.references",
+    "Rule": "rules.config",
 }
 
 __all__ = [
@@ -72,15 +72,15 @@ if TYPE_CHECKING:
         loads,
         loads_all,
     )
-    from encconf.config import Rule, find_rule
-    from encconf.credentials import Credentials
-    from encconf.envelope import DataKeyCache
+    from encconf.envelope.data_key import DataKeyCache
     from encconf.errors import EncconfError
-    from encconf.references import Resolve
+    from encconf.identities.credentials import Credentials
+    from encconf.rules.config import Rule, find_rule
     from encconf.settings.edit import edit
     from encconf.settings.layers import load_layers, optional, plain
-    from encconf.settings.mask import MaskedStr
     from encconf.settings.watch import Live, watch
+    from encconf.shape.mask import MaskedStr
+    from encconf.sources.references import Resolve
 
 
 def __getattr__(name: str) -> object:

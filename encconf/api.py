@@ -11,11 +11,11 @@ import os
 import time
 from functools import wraps
 
-from encconf import formats, seal
-from encconf.cipher import KEY_SIZE, PREFIX, aes_gcm, split, unlock
-from encconf.credentials import Credentials
-from encconf.document import Comment, Document, Edit, Leaf, splice
-from encconf.envelope import DataKeyCache, are_spoiled, open_data_key, shuts_out, wrap_again
+from encconf import formats
+from encconf.engine import seal
+from encconf.engine.cipher import KEY_SIZE, PREFIX, aes_gcm, split, unlock
+from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
+from encconf.envelope.data_key import DataKeyCache, are_spoiled, open_data_key, shuts_out, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
     ClearTextError,
@@ -33,20 +33,21 @@ from encconf.errors import (
     WrongTypeError,
 )
 from encconf.formats import goyaml, sniff
-from encconf.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
-from encconf.selection import DEFAULT
+from encconf.identities.credentials import Credentials
+from encconf.rules.selection import DEFAULT
+from encconf.text.document import Comment, Document, Edit, Leaf, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-    from encconf.config import Rule
     from encconf.formats import Format
-    from encconf.path import Path
-    from encconf.references import Resolve
-    from encconf.selection import Chosen, Selection
-    from encconf.settings.section import Section
+    from encconf.rules.config import Rule
+    from encconf.rules.selection import Chosen, Selection
+    from encconf.shape.section import Section
+    from encconf.sources.references import Resolve
+    from encconf.text.path import Path
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -288,7 +289,7 @@ def masker_for(mask: bool, schema: object = None) -> Masker | None:
     """What hides values: nothing, unless it is asked for or a schema's errors could show them."""
     if not mask and schema is None:
         return None
-    from encconf.settings.mask import masked, masked_number
+    from encconf.shape.mask import masked, masked_number
 
     # pydantic's errors show the input; msgspec's do not, and it takes no subclass of int.
     return masked_number if hasattr(schema, "__pydantic_validator__") else masked
@@ -299,11 +300,11 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
     keys: tuple[str, ...] = ()
     try:
         if section:
-            from encconf.settings.section import at
+            from encconf.shape.section import at
 
             tree, keys = at(tree, section)
         if schema is not None:
-            from encconf.settings.schema import convert
+            from encconf.shape.schema import convert
 
             return convert(tree, schema, at=keys, lax=lax)
         if not isinstance(tree, dict):
@@ -316,7 +317,7 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
 def _source(path: Input) -> tuple[str, Callable[[], str | bytes]]:
     """The name of what was given to read, and how to read it.  Raises WrongTypeError."""
     if isinstance(path, (str, os.PathLike)):
-        from encconf import fileio
+        from encconf.io import fileio
 
         name = os.fspath(path)
         return name, lambda: fileio.read_text(name)
@@ -340,7 +341,7 @@ def _text(given: object, *, binary: bool = False) -> str:
     if isinstance(given, str):
         return given
     if isinstance(given, (bytes, bytearray)):
-        from encconf import fileio
+        from encconf.io import fileio
 
         return fileio.decode(bytes(given), binary=binary)
     hint = None
@@ -364,7 +365,7 @@ def load_configs(
     key; with ``resolve``, each secret is asked for once for all of them.  Raises the error of the first
     file, in the order given, that cannot be opened; then one UnresolvedError for all references.
     """
-    from encconf.many import side_by_side
+    from encconf.io.side_by_side import side_by_side
 
     credentials = credentials or Credentials.from_env()
     cache = cache if cache is not None else DataKeyCache()
@@ -443,7 +444,7 @@ def loads_all(
 
 def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, Any]]:
     """Format, document and values of a readable file.  Raises ClearTextError for one that is encrypted."""
-    from encconf import fileio
+    from encconf.io import fileio
 
     text = fileio.read_text(name)
     if sniff.find(text, name) is not None:
@@ -494,7 +495,7 @@ def resolved(
 
     A file's name may be "".  Raises UnresolvedError for all that cannot be resolved.
     """
-    from encconf import references
+    from encconf.sources import references
 
     places = [(name, opened.document, opened.covered) for name, opened in files]
     return references.resolve(places, resolve, credentials or Credentials.from_env(), under)
@@ -629,7 +630,7 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     packed = _open_layout(opened)
     if packed is None:
         return canonical
-    from encconf import layout as layouts
+    from encconf.engine import layout as layouts
 
     record = layouts.Layout.unpack(packed)
     if record is None:
@@ -1081,7 +1082,7 @@ class _Sealer:
         """Where the values stood in a file that gets a new data key: they stay on as many lines."""
         if self.model is None:
             return None
-        from encconf.align import align
+        from encconf.text.align import align
 
         leaves = self.model.document.leaves
         taken = align(_tokens(leaves, self.module), _tokens(plain.leaves, self.module))
@@ -1104,7 +1105,7 @@ class _Sealer:
     def _reusable(self, plain: Document) -> list[Leaf | None] | None:
         if self.old is None:
             return None
-        from encconf.align import align
+        from encconf.text.align import align
 
         reused: list[Leaf | None] = [None] * len(plain.leaves)
         used: set[str | None] = set()
@@ -1206,7 +1207,7 @@ class _Sealer:
         old = self.old
         if old is None:
             return reused
-        from encconf.align import align
+        from encconf.text.align import align
 
         now = _with_comments(plain.leaves, final, self.module)
         for opened in (old, *self.donors):
@@ -1250,7 +1251,7 @@ class _Sealer:
         canonical = splice(final.text, [edit for edit in literals if edit is not None] + detach)
         if canonical == self.original:
             return splice(final.text, comment_edits)
-        from encconf import layout as layouts
+        from encconf.engine import layout as layouts
 
         layout = layouts.record(module, self.original, plain, final, literals, canonical, prepared)
         packed = layout.pack()
@@ -1264,7 +1265,7 @@ class _Sealer:
 
 def _refuse_larger(result: str) -> None:
     """Refuse to write what is not read again for its size."""
-    from encconf import fileio
+    from encconf.io import fileio
 
     if 4 * len(result) > fileio.LIMIT and len(result.encode("utf-8", "surrogateescape")) > fileio.LIMIT:
         raise LimitError(

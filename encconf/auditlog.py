@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 
-from encconf import credentials, fileio
-from encconf.credentials import printable
 from encconf.errors import AuditError, EncconfError
+from encconf.identities import credentials
+from encconf.identities.credentials import printable
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

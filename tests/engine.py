@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from oracle import AgeKey
 
 from encconf.api import _open
-from encconf.config import Rule
-from encconf.credentials import Credentials
-from encconf.document import Document, Leaf
 from encconf.formats import module
+from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
-from encconf.selection import DEFAULT, Selection
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT, Selection
+from encconf.text.document import Document, Leaf
 
 
 def rule(*keys: AgeKey, selection: Selection | None = None) -> Rule:

@@ -35,9 +35,10 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     from engine import credentials, values
     from oracle import SopsError
 
-    from encconf import api, changes
+    from encconf import api
     from encconf.errors import EmitError, EncconfError
-    from encconf.path import parse_sops
+    from encconf.text.path import parse_sops
+    from encconf.verbs import changes
 
     draw = random.Random(seed)
     try:

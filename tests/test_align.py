@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encconf.align import align
+from encconf.text.align import align
 
 TOKENS = st.lists(st.sampled_from("abcdefgh"), max_size=40)
 

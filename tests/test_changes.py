@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api, changes
-from encconf.config import Rule
+from encconf import api
 from encconf.errors import (
     AlreadyEncryptedError,
     ClearTextError,
@@ -26,8 +25,10 @@ from encconf.errors import (
 )
 from encconf.formats import module
 from encconf.keys import master_key
-from encconf.path import END, parse, parse_sops, spell
-from encconf.selection import Selection
+from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
+from encconf.text.path import END, parse, parse_sops, spell
+from encconf.verbs import changes
 
 YAML = """\
 # top
@@ -317,8 +318,8 @@ def _existing(tree: object, path: list[str | int]) -> tuple[str | int, ...]:
 
 
 def _plain(node: object) -> object:
-    from encconf.document import Leaf
     from encconf.formats.goyaml import parse as value
+    from encconf.text.document import Leaf
 
     if isinstance(node, dict):
         return {key: _plain(item) for key, item in node.items()}

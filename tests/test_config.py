@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from oracle import FIXTURES, PGP_FINGERPRINT, AgeKey, Sops, SopsError, gpg_home, scratch
 
-from encconf import config
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -23,7 +22,8 @@ from encconf.errors import (
     PatternError,
 )
 from encconf.formats.yaml import scan
-from encconf.selection import DEFAULT, Selection
+from encconf.rules import config
+from encconf.rules.selection import DEFAULT, Selection
 
 # The same in every process: they stand in the names of the tests.
 A, B, C = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt").recipient for name in ("alice", "bob", "carol"))

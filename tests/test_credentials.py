@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from encconf.credentials import AgeSource, Credentials, printable
 from encconf.errors import DuplicateKeyTypeError
+from encconf.identities.credentials import AgeSource, Credentials, printable
 
 
 def places(environ: dict[str, str], platform: str = "linux") -> list[str]:

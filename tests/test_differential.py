@@ -14,11 +14,12 @@ from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
 from oracle import AgeKey, Sops, SopsError
 from readers import random_strings, readings, yaml_of
 
-from encconf import api, changes, emit
-from encconf.document import Document
+from encconf import api
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import module
-from encconf.selection import Selection
+from encconf.formats import emit, module
+from encconf.rules.selection import Selection
+from encconf.text.document import Document
+from encconf.verbs import changes
 
 # Texts that encconf refuses though sops takes them: sops reads only the first document's keys strictly.
 _STRICTER = ("the same key stands twice",)

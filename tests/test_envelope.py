@@ -15,9 +15,9 @@ from doubles.recording_keyservice import RecordingKeyservice
 from oracle import PGP_FINGERPRINT, Sops, clean_environ
 from oracle import AgeKey as Pair
 
-from encconf import envelope, keys, shamir
-from encconf.credentials import Credentials
-from encconf.envelope import DataKeyCache, WrappedKey, open_data_key, wrap_for
+from encconf import keys
+from encconf.envelope import data_key as envelope
+from encconf.envelope.data_key import DataKeyCache, WrappedKey, open_data_key, shamir, wrap_for
 from encconf.errors import (
     ConfigError,
     DuplicateKeyTypeError,
@@ -27,6 +27,7 @@ from encconf.errors import (
     NotMyKeyError,
     WrapError,
 )
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey
 from encconf.keys.pgp import PgpKey
 
@@ -476,8 +477,8 @@ def test_a_mistake_of_ours_is_not_swallowed_by_a_thread() -> None:
 LIGHT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from encconf.credentials import Credentials
-from encconf.envelope import WrappedKey, open_data_key
+from encconf.identities.credentials import Credentials
+from encconf.envelope.data_key import WrappedKey, open_data_key
 class Key:
     TYPE, DATED, name, label = "age", False, "k", "k"
     def unwrap(self, enc, credentials): return bytes(32)

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 from project import OWN_MOUNTS
 
-from encconf import fileio, inplace
 from encconf.errors import (
     ChangedError,
     InputError,
@@ -29,6 +28,7 @@ from encconf.errors import (
     OutputError,
     ParseError,
 )
+from encconf.io import fileio, inplace
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -15,8 +15,8 @@ import yaml
 from oracle import FIXTURES, AgeKey, Sops, gpg_home
 
 import encconf
-from encconf import config
 from encconf.errors import EncconfError
+from encconf.rules import config
 
 
 def _make() -> ModuleType:

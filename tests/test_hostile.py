@@ -18,8 +18,8 @@ from engine import credentials, rule
 from oracle import AgeKey
 from project import Project
 
-from encconf import api, changes, cli, sources
-from encconf.credentials import Credentials
+from encconf import api, cli, sources
+from encconf.engine.metadata import MAX_KEYS
 from encconf.errors import (
     EncconfError,
     KeyAccessError,
@@ -31,9 +31,10 @@ from encconf.errors import (
 )
 from encconf.formats import module, yaml
 from encconf.formats.yaml_text import content_end, line_start
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient
-from encconf.metadata import MAX_KEYS
+from encconf.verbs import changes
 
 _LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)

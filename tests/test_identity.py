@@ -28,12 +28,12 @@ from project import PLAIN, Project, Result
 import encconf
 from encconf import api
 from encconf.cli import about
-from encconf.config import Rule
-from encconf.credentials import SETTINGS, UNIT_IDENTITY, AgeSource, Credentials
 from encconf.errors import KeyAccessError, MasterKeyError
+from encconf.identities.credentials import SETTINGS, UNIT_IDENTITY, AgeSource, Credentials
 from encconf.keys import agepq, master_key
 from encconf.keys.pgp import PgpKey
-from encconf.selection import DEFAULT
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT
 
 PACKAGE = Path(encconf.__file__).parent
 TEXT = "password: hunter2\n"

@@ -36,7 +36,7 @@ NOT_TO_DECRYPT = {
     ),
     *("tempfile", "tomllib", "yaml"),
     # Where nobody named a source, and the machine keeps no audit log.
-    *("encconf.auditlog", "encconf.references", "encconf.servers", "encconf.sources", "encconf.userconfig"),
+    *("encconf.auditlog", "encconf.providers", "encconf.sources", "encconf.identities.userconfig"),
 }
 
 

@@ -8,11 +8,12 @@ import pytest
 from engine import credentials, rule, values
 from oracle import AgeKey, Sops
 
-from encconf import api, changes
-from encconf import layout as layouts
+from encconf import api
+from encconf.engine import layout as layouts
 from encconf.errors import EmitError
 from encconf.formats import module
-from encconf.selection import Selection
+from encconf.rules.selection import Selection
+from encconf.verbs import changes
 
 NEEDS_RECORD = {
     "number spelling": "a: 0x1F\nb: 010\nc: 1_000\nd: 1e3\ne: 1.0\nf: +5\n",
@@ -115,7 +116,7 @@ def test_a_forged_record_is_ignored(age_key: AgeKey) -> None:
 def test_a_record_that_makes_no_sense_is_none(record: str) -> None:
     import zlib
 
-    from encconf.layout import Layout
+    from encconf.engine.layout import Layout
 
     assert Layout.unpack(zlib.compress(record.encode())) is None
 

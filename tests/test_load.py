@@ -113,7 +113,7 @@ class TestPython:
             raise PermissionError(13, "Permission denied")
 
         (tmp_path / "x.yaml").write_text("a: 1\n")
-        monkeypatch.setattr("encconf.fileio.os.open", refuse)
+        monkeypatch.setattr("encconf.io.fileio.os.open", refuse)
         with pytest.raises(PermissionError, match="cannot be read: permission denied") as denied:
             encconf.load_config(tmp_path / "x.yaml")
         assert isinstance(denied.value, EncconfError)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.document import Document
+from encconf.engine.metadata import Metadata
 from encconf.errors import MetadataError, NotEncryptedError
 from encconf.formats import yaml
-from encconf.metadata import Metadata
+from encconf.text.document import Document
 
 AGE = {"recipient": "age1x", "enc": "wrapped"}
 BLOCK: dict[str, object] = {

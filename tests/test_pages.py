@@ -13,7 +13,7 @@ import pytest
 from oracle import FIXTURES
 
 import encconf
-from encconf import config
+from encconf.rules import config
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

@@ -13,8 +13,8 @@ import time
 import pytest
 from oracle import AgeKey, Sops, SopsError
 
-from encconf import pattern
 from encconf.errors import PatternError
+from encconf.rules import pattern
 
 # As keys of a JSON document these reach Go's regexp as they are.
 TEXTS = [
@@ -215,5 +215,5 @@ def test_an_ordinary_pattern_is_never_too_much() -> None:
 
 
 def test_re2_is_loaded_by_the_first_pattern_only() -> None:
-    code = "import sys, encconf.pattern as p; a = 're2' in sys.modules; p.compile('a'); assert not a"
+    code = "import sys, encconf.rules.pattern as p; a = 're2' in sys.modules; p.compile('a'); assert not a"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

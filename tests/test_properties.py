@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from oracle import AgeKey
 
 from encconf import api
-from encconf.document import splice
 from encconf.errors import EncconfError
 from encconf.formats import module
+from encconf.text.document import splice
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)

@@ -28,10 +28,10 @@ from project import Project
 from sops.conftest import Ended, boxes
 
 from encconf import publish
-from encconf.config import load
-from encconf.credentials import Credentials
 from encconf.errors import ConfigError, EncconfError
+from encconf.identities.credentials import Credentials
 from encconf.publish import gcs
+from encconf.rules.config import load
 
 pytestmark = pytest.mark.services
 

@@ -20,12 +20,12 @@ from oracle import AgeKey
 from project import Project
 
 import encconf
-from encconf import api, references, sources
-from encconf.credentials import Credentials
+from encconf import api, sources
 from encconf.errors import MacMismatchError, SourceError, UnresolvedError, UsageError
-from encconf.references import ASKED, Resolve
-from encconf.selection import DEFAULT, Selection
-from encconf.sources import Uri
+from encconf.identities.credentials import Credentials
+from encconf.rules.selection import DEFAULT, Selection
+from encconf.sources import Uri, references
+from encconf.sources.references import ASKED, Resolve
 
 ENV = Resolve(schemes=["env"])
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from oracle import FIXTURES, AgeKey, Sops
 
-from encconf import api, changes, formats
-from encconf.config import Rule
-from encconf.credentials import Credentials
-from encconf.document import splice
+from encconf import api, formats
+from encconf.engine.metadata import SOPS_VERSION, Metadata
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
-from encconf.metadata import SOPS_VERSION, Metadata
-from encconf.selection import DEFAULT, EVERYTHING
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT, EVERYTHING
+from encconf.text.document import splice
+from encconf.verbs import changes
 
 ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
 ALICE_S = Recipient.from_config(ALICE.recipient)

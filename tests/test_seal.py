@@ -12,14 +12,15 @@ from engine import credentials, opened, rule
 from generate import yaml_text
 from oracle import FIXTURES, AgeKey, Sops, SopsError
 
-from encconf import api, seal
-from encconf.cipher import aes_gcm, split
-from encconf.document import Document, Leaf, Scope
+from encconf import api
+from encconf.engine import seal
+from encconf.engine.cipher import aes_gcm, split
+from encconf.engine.metadata import Metadata
+from encconf.engine.seal import ORDINARY, Encryptor, seal_mac
 from encconf.errors import DecryptError, EncconfError, MacError, MacMissingError
 from encconf.formats import yaml
-from encconf.metadata import Metadata
-from encconf.seal import ORDINARY, Encryptor, seal_mac
-from encconf.selection import Selection
+from encconf.rules.selection import Selection
+from encconf.text.document import Document, Leaf, Scope
 
 TEXT = """\
 a: secret
@@ -443,7 +444,7 @@ def test_b11_the_command_line_and_the_library_refuse_the_same(
 def test_d11_hmac_without_openssl_is_hmac(size: int) -> None:
     import hmac
 
-    from encconf.sha2 import hmac_sha256
+    from encconf.engine.sha2 import hmac_sha256
 
     for key in (b"k" * size, bytes(range(size % 256))):
         for data in (b"", b"data" * size):

@@ -15,10 +15,10 @@ from engine import credentials, opened, rule
 from oracle import AgeKey
 
 from encconf import api
-from encconf.cipher import aes_gcm, split
+from encconf.engine.cipher import aes_gcm, split
+from encconf.engine.metadata import LAYOUT_AAD
+from encconf.engine.seal import Encryptor
 from encconf.errors import EncconfError
-from encconf.metadata import LAYOUT_AAD
-from encconf.seal import Encryptor
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "security.md").read_text(encoding="utf-8")
 UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20}

@@ -13,11 +13,11 @@ from typing import TypeVar
 import pytest
 from oracle import AgeKey, Sops, SopsError, scratch
 
-from encconf.document import Comment, Document, Leaf, Scope
 from encconf.errors import MetadataError, PatternError
 from encconf.formats import json as json_format
 from encconf.formats import yaml as yaml_format
-from encconf.selection import DEFAULT, KINDS, Selection
+from encconf.rules.selection import DEFAULT, KINDS, Selection
+from encconf.text.document import Comment, Document, Leaf, Scope
 
 T = TypeVar("T")
 
@@ -444,7 +444,7 @@ def test_malformed_entries(entries: dict[str, object]) -> None:
 
 def test_suffix_rules_load_no_re2() -> None:
     code = (
-        "import sys; from encconf.document import *; from encconf.selection import *\n"
+        "import sys; from encconf.text.document import *; from encconf.rules.selection import *\n"
         "d = Document('', 'yaml'); root = Scope(None, None, (), '', {})\n"
         "d.leaves = [Leaf(root, 'a', 0, 0, '', 'int', b'1')]\n"
         "assert DEFAULT.choose(d).leaves == b'\\1'; assert 're2' not in sys.modules"

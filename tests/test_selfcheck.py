@@ -7,10 +7,12 @@ from engine import credentials, rule
 from generate import dotenv_text, ini_text, toml_text, yaml_text
 from oracle import AgeKey
 
-from encconf import api, changes, fileio, formats
-from encconf.document import Document
+from encconf import api, formats
 from encconf.errors import EmitError, EmptyDocumentError, LimitError, ParseError
-from encconf.selection import Chosen
+from encconf.io import fileio
+from encconf.rules.selection import Chosen
+from encconf.text.document import Document
+from encconf.verbs import changes
 
 TEXTS = {
     "yaml": "# note\na: 1\nb: two # inline\n",

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import shamir
-from encconf.credentials import Credentials
-from encconf.envelope import WrappedKey, open_data_key
+from encconf.envelope.data_key import WrappedKey, open_data_key, shamir
+from encconf.identities.credentials import Credentials
 from encconf.keys import age
 
 

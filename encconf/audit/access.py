@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 from itertools import combinations, islice, product
 
-from encconf import fileio, formats
+from encconf import formats
 from encconf.audit import names as naming
+from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, UsageError
 from encconf.formats import sniff
-from encconf.metadata import Metadata
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

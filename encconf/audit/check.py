@@ -16,11 +16,12 @@ import re
 from collections import defaultdict
 from contextlib import nullcontext
 
-from encconf import fileio, formats, inplace
+from encconf import formats
 from encconf.audit import sealed as looking
 from encconf.audit.findings import Finding, Ignored, Lines, listed, printable
 from encconf.audit.rulebook import Rulebook, Rules
 from encconf.audit.sealed import Sealed
+from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
     EmptyDocumentError,
@@ -38,9 +39,9 @@ from encconf.errors import (
 )
 from encconf.formats import sniff
 from encconf.git import attributes, repository
-from encconf.metadata import Metadata
-from encconf.path import spell
-from encconf.selection import DEFAULT
+from encconf.io import fileio, inplace
+from encconf.rules.selection import DEFAULT
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Final
 
-    from encconf.config import Rule
-    from encconf.credentials import Credentials
-    from encconf.document import Document
-    from encconf.selection import Selection
+    from encconf.identities.credentials import Credentials
+    from encconf.rules.config import Rule
+    from encconf.rules.selection import Selection
+    from encconf.text.document import Document
 
     Progress = Callable[[int], AbstractContextManager[Callable[[], None]]]
 
@@ -453,8 +454,8 @@ class _Check:
     ) -> None:
         """Open what can be opened, several files at a time, each wrapped data key once."""
         from encconf import api
-        from encconf.envelope import DataKeyCache
-        from encconf.many import side_by_side
+        from encconf.envelope.data_key import DataKeyCache
+        from encconf.io.side_by_side import side_by_side
 
         credentials.cache = credentials.cache or DataKeyCache()
 

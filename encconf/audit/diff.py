@@ -13,9 +13,10 @@ from bisect import bisect_left
 from contextlib import suppress
 from itertools import islice
 
-from encconf import api, cipher, formats
-from encconf.align import align
+from encconf import api, formats
 from encconf.audit.names import identity
+from encconf.engine import cipher
+from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
     EmptyDocumentError,
@@ -26,17 +27,17 @@ from encconf.errors import (
     NotEncryptedError,
 )
 from encconf.formats import sniff
-from encconf.metadata import Metadata
+from encconf.text.align import align
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Final
 
-    from encconf.credentials import Credentials
-    from encconf.document import Leaf, Scope
+    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
-    from encconf.path import Path
+    from encconf.text.document import Leaf, Scope
+    from encconf.text.path import Path
 
     Json = dict[str, object]
 
@@ -592,7 +593,7 @@ def _data_key(before: _Content, after: _Content) -> str:
 
 def to_json(found: Difference, *, values: bool) -> Json:
     """One difference as plain data; with ``values`` also what is secret."""
-    from encconf.path import spell
+    from encconf.text.path import spell
 
     changes: list[Json] = []
     for change in found.changes:

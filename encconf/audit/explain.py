@@ -1,7 +1,7 @@
 """What applies to one file, and why: its configuration, the rules tried, the keys, and every value's fate.
 
-Works on plain and encrypted files, and on files that do not exist yet; needs no key.  Which rule is
-chosen is what `encconf.config` chooses, and which values are encrypted what `encconf.selection` does;
+Works on plain and encrypted files, and on files that do not exist yet; needs no key.  Which rule is chosen
+is what `encconf.rules.config` chooses, and which values are encrypted what `encconf.rules.selection` does;
 here is only said why.  No value is ever in an explanation.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 
-from encconf import config as configs
-from encconf import fileio, formats
+from encconf import formats
 from encconf.audit import sealed as looking
 from encconf.audit.findings import Lines, leading, printable
 from encconf.audit.names import Names
 from encconf.audit.sealed import Sealed
+from encconf.engine.metadata import Metadata
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -28,17 +28,18 @@ from encconf.errors import (
     PatternError,
 )
 from encconf.formats import sniff
-from encconf.metadata import Metadata
-from encconf.path import spell
+from encconf.io import fileio
+from encconf.rules import config as configs
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from encconf.config import Config, Rule, Tried
-    from encconf.document import Document, Leaf, Scope
     from encconf.keys import MasterKey
-    from encconf.selection import Selection
+    from encconf.rules.config import Config, Rule, Tried
+    from encconf.rules.selection import Selection
+    from encconf.text.document import Document, Leaf, Scope
 
 
 class Fate:
@@ -164,7 +165,7 @@ def _read(found: Explanation, path: str, input_type: str | None) -> str | None:
 
 
 def _rules(found: Explanation, cwd: str, config: str | None) -> None:
-    """Find the configuration and the rule, as `encconf.config.find_rule` and the command encrypt do."""
+    """Find the configuration and the rule, as `encconf.rules.config.find_rule` and the command encrypt do."""
     target = os.path.join(cwd, found.file)
     if config is not None:
         found.looked = [os.path.join(cwd, config)]

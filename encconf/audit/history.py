@@ -14,12 +14,13 @@ import re
 from contextlib import closing, suppress
 from itertools import islice
 
-from encconf import fileio, formats
+from encconf import formats
 from encconf.audit.names import identity
+from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.git import ask, question, repository
-from encconf.metadata import Metadata
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,16 +17,16 @@ import os
 import re
 from contextlib import suppress
 
-from encconf.credentials import printable
 from encconf.errors import ConfigError, EncconfError
+from encconf.identities.credentials import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Final
 
-    from encconf.document import Leaf, Scope
     from encconf.keys import MasterKey
+    from encconf.text.document import Leaf, Scope
 
 RECIPIENTS: Final = ".sops.recipients"
 """The recipients file that is read without being named, beside the configuration."""
@@ -77,7 +77,7 @@ class Names:
 
         ``config`` is the one for all files, if it is not looked for beside and above them.
         """
-        from encconf.config import find_config
+        from encconf.rules.config import find_config
 
         names = cls.load(config, recipients)
         if config is None:
@@ -97,7 +97,7 @@ class Names:
                 if os.path.isfile(file):
                     self.add_recipients(file)
             return
-        from encconf import fileio
+        from encconf.io import fileio
 
         text = fileio.read_text(path)
         self.files.append(path)
@@ -111,7 +111,7 @@ class Names:
         beside = os.path.join(os.path.dirname(path), RECIPIENTS)
         if os.path.isfile(beside):
             self.add_recipients(beside)
-        from encconf import fileio
+        from encconf.io import fileio
 
         self.files.append(path)
         with suppress(EncconfError):
@@ -119,7 +119,7 @@ class Names:
 
     def add_old(self, path: str, text: str) -> None:
         """Take the names of an older version of one of ``files``, as far as it can be read."""
-        from encconf.config import NAME
+        from encconf.rules.config import NAME
 
         with suppress(EncconfError):
             if os.path.basename(path) == NAME:
@@ -128,7 +128,7 @@ class Names:
                 self._take(_of_recipients(text, os.path.basename(path)))
 
     def _take_config(self, text: str) -> None:
-        from encconf.config import MAX_SIZE
+        from encconf.rules.config import MAX_SIZE
 
         self._take(_of_config(text) if len(text) <= MAX_SIZE else ())
 

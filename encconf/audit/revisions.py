@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from encconf import fileio
 from encconf.audit.diff import Side
 from encconf.audit.history import contents
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import ask, is_bare, repository, without_filters
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged
 
 
 def _concerns(data: bytes | None, name: str) -> bool:
-    from encconf.config import NAME
+    from encconf.rules.config import NAME
 
     if data is None:
         return False

@@ -1,6 +1,6 @@
 """Which creation rule is the rule of a file, for very many files: each ``.sops.yaml`` is read once.
 
-The answers are those of `encconf.config.find_rule`.  A ``.sops.yaml`` that cannot be used, or a rule
+The answers are those of `encconf.rules.config.find_rule`.  A ``.sops.yaml`` that cannot be used, or a rule
 that cannot, is kept with its error.  A comment in it can accept findings (`encconf.audit.findings`)::
 
     # encconf: ignore short-value, plain-twin=examples/*
@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import re
 
-from encconf import config as configs
-from encconf import fileio
 from encconf.audit.findings import Ignored, Lines
 from encconf.errors import EncconfError, PatternError, UsageError
+from encconf.io import fileio
+from encconf.rules import config as configs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Rules:
         """Whether a rule is for whatever there is: then it says how to encrypt, and not what."""
         found = self._all.get(number)
         if found is None:
-            from encconf.pattern import compile
+            from encconf.rules.pattern import compile
 
             regex = self.patterns[number]
             found = self._all[number] = not regex or compile(regex).search(_NO_NAME)
@@ -165,7 +165,7 @@ class Rules:
             self._lines = {}
             try:
                 from encconf.formats.yaml import scan
-                from encconf.path import spell
+                from encconf.text.path import spell
 
                 document = scan(self.text)
                 lines = Lines(self.text)
@@ -195,7 +195,7 @@ class Rules:
 
 def _any_of(patterns: list[str]) -> Callable[[str], bool] | None:
     """A search for any of the patterns, None where one of them cannot be used."""
-    from encconf.pattern import compile
+    from encconf.rules.pattern import compile
 
     if not patterns:
         return lambda name: False
@@ -225,7 +225,7 @@ def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
     It may find something where none does: across two lines.  None where a pattern has what ``(?m)`` does
     not make a matter of lines.
     """
-    from encconf.pattern import compile
+    from encconf.rules.pattern import compile
 
     if any(_WHOLE_TEXT.search(pattern) for pattern in patterns):
         return None

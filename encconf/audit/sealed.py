@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 
-from encconf import cipher
 from encconf.audit.findings import Finding, Lines, listed, printable
+from encconf.engine import cipher
+from encconf.engine.plan import Outcome, Plan, called_a_secret
 from encconf.errors import EncconfError
-from encconf.path import spell
-from encconf.plan import Outcome, Plan, called_a_secret
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from encconf.config import Rule
-    from encconf.document import Document, Leaf
+    from encconf.engine.metadata import Metadata
     from encconf.keys import MasterKey
-    from encconf.metadata import Metadata
-    from encconf.selection import Chosen, Selection
+    from encconf.rules.config import Rule
+    from encconf.rules.selection import Chosen, Selection
+    from encconf.text.document import Document, Leaf
 
     Who = Callable[[MasterKey], str]
 

@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     Nothing is raised but SystemExit, for a signal, and for completion.
     """
     from encconf.cli.console import Console
-    from encconf.fileio import open_standard_streams
+    from encconf.io.fileio import open_standard_streams
 
     open_standard_streams()
     program = ""

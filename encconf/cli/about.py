@@ -113,4 +113,4 @@ def show_help(console: Console, *, words: list[str]) -> None:
 
 
 SOPS_VERSION = "3.13.3"
-"""As in `encconf.metadata`, which costs an import."""
+"""As in `encconf.engine.metadata`, which costs an import."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 
-from encconf import fileio
 from encconf.audit import access
 from encconf.audit.names import Names, kind
 from encconf.cli import files, targets
 from encconf.cli.console import counted, is_terminal, one_line, wants_color
 from encconf.errors import MissingFileError, OutputError, UsageError
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

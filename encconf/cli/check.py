@@ -110,7 +110,7 @@ def _end(console: Console, report: Report, strict: bool) -> None:
 def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
     from encconf.cli import targets
     from encconf.cli.files import STDIN
-    from encconf.config import NAME
+    from encconf.rules.config import NAME
 
     names = targets.files(console, paths, recursive=True, changed=changed, encrypted=False)
     if changed:  # a rule that has changed is about files that have not

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from encconf import fileio
 from encconf.errors import InputError, MissingFileError, OutputError
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ class Console:
 
     def data(self, data: str | bytes) -> None:
         """Write a result to stdout, all of it.  Raises OutputError, or BrokenPipeError."""
-        from encconf.fileio import write_stdout
+        from encconf.io.fileio import write_stdout
 
         write_stdout(data)
 

@@ -8,7 +8,7 @@ from encconf.errors import AlreadyEncryptedError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.api import Opened
-    from encconf.path import Path
+    from encconf.text.path import Path
 
 
 def converted(
@@ -33,7 +33,8 @@ def converted(
         anew = anew or any(part.close is not None for part in document.parts)
     if not path and format == document.format and not (anew and format in _INDENTED):
         return api.plain_text(opened, layout=layout)
-    from encconf import changes, emit
+    from encconf.formats import emit
+    from encconf.verbs import changes
 
     trees, notes = emit.trees_of(document)
     if not path:
@@ -48,7 +49,8 @@ def plain_as(text: str, format: str, target: str, *, indent: int | None = None, 
     """
     if format == target and not (anew and format in _INDENTED):
         return text
-    from encconf import emit, formats
+    from encconf import formats
+    from encconf.formats import emit
 
     document = formats.module(format).scan(text, comments=True)
     if any(part.block is not None for part in document.parts):  # in the trees it is no more
@@ -73,9 +75,9 @@ def stores_indent(format: str, *, config: str | None, target: str | None = None)
         return None
     import os
 
-    from encconf import config as configs
-    from encconf import fileio
     from encconf.errors import EncconfError
+    from encconf.io import fileio
+    from encconf.rules import config as configs
 
     try:
         path = config or configs.find_config(target, os.getcwd())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from encconf import api
 from encconf.cli import files
 from encconf.errors import EncconfError
-from encconf.fileio import PRIVATE
-from encconf.path import parse
+from encconf.io.fileio import PRIVATE
+from encconf.text.path import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -90,7 +90,7 @@ def _differences(
     """Each pair compared, or what is wrong with a side."""
     credentials = None
     if not keyless:
-        from encconf.envelope import DataKeyCache
+        from encconf.envelope.data_key import DataKeyCache
 
         credentials = files.credentials(console)
         credentials.cache = credentials.cache or DataKeyCache()
@@ -109,7 +109,7 @@ def _names(found: Iterable[Difference], recipients: list[str], config: str | Non
     """The names of keys, from the configurations that are in charge of the files."""
     from encconf.audit.history import name_former
     from encconf.audit.names import Names
-    from encconf.config import NAME
+    from encconf.rules.config import NAME
 
     keys = [key for each in found for key in each.recipients]
     if not keys and not any(os.path.basename(each.new.path) == NAME for each in found):
@@ -209,7 +209,7 @@ class _Paper:
             self._line("*", "the file", kind="was plain text, is encrypted now")
 
     def _change(self, found: Difference, change: Change, said: str, several: bool) -> None:
-        from encconf.path import spell
+        from encconf.text.path import spell
 
         sign = _SIGNS[change.kind][0] if change.certain else "?"
         where = one_line(spell(change.old if change.kind == "moved" and change.old else change.path))
@@ -230,7 +230,7 @@ class _Paper:
 
     def _shown(self, found: Difference, change: Change) -> str:
         """The values themselves, where that was asked for; in a configuration, whose keys they are."""
-        from encconf.config import NAME
+        from encconf.rules.config import NAME
 
         if self._values:
             tell: Callable[[str], str | None] = _quoted
@@ -262,7 +262,7 @@ def _existence(found: Difference) -> str:
 
 def _said(change: Change) -> str:
     """What happened, in words."""
-    from encconf.path import spell
+    from encconf.text.path import spell
 
     if change.kind == "moved":
         to = f"moved to {one_line(spell(change.path))}" if change.old != change.new else "moved"

@@ -12,12 +12,11 @@ from __future__ import annotations
 import os
 import time
 
-from encconf import api, fileio, formats
-from encconf.admission import rule_of
+from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.console import counted
 from encconf.cli.editor import editor_command, run_editor
-from encconf.document import splice
+from encconf.engine.admission import rule_of
 from encconf.errors import (
     ChangedError,
     EditorError,
@@ -27,19 +26,21 @@ from encconf.errors import (
     PlainValueError,
     UnmergedError,
 )
-from encconf.path import spell
+from encconf.io import fileio
+from encconf.text.document import splice
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-    from encconf.changes import Check
     from encconf.cli.console import Console
     from encconf.cli.table import Value
-    from encconf.config import Rule
+    from encconf.engine.metadata import Metadata
     from encconf.git.merge import Conflict
-    from encconf.metadata import Metadata
-    from encconf.path import Path
+    from encconf.rules.config import Rule
+    from encconf.text.path import Path
+    from encconf.verbs.changes import Check
 
 _YAML_EXAMPLE = """\
 # This file is encrypted when you leave the editor.
@@ -162,9 +163,9 @@ def _open(
             enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=console.warn
         )
     except UnmergedError:
+        from encconf.engine.metadata import CONFLICT
         from encconf.git import version
         from encconf.git.merge import open_conflict, reseal
-        from encconf.metadata import CONFLICT
 
         if CONFLICT in files.metadata(enc, format).unknown:
             return open_conflict(enc, format=format, credentials=credentials, notify=console.warn)
@@ -184,7 +185,7 @@ def _open_plain(
 ) -> tuple[api.Opened, list[Path]]:
     """Open a file that has values in plaintext, and say which: they are encrypted when it is saved."""
     from encconf.audit.findings import listed
-    from encconf.changes import open_with_plain_values
+    from encconf.verbs.changes import open_with_plain_values
 
     opened, paths = open_with_plain_values(
         enc,
@@ -275,7 +276,7 @@ class Session:
 
     def _without_block(self, edited: str) -> str:
         """The text without the block; the keys that it names are those to encrypt for."""
-        from encconf.metadata import Metadata
+        from encconf.engine.metadata import Metadata
 
         module = formats.module(self.format)
         document = module.scan(edited)
@@ -373,9 +374,9 @@ class Session:
 
     def _saved(self, edited: str) -> str:
         """Save what the editor left, encrypted for those who can open the file; says where it is."""
-        from encconf.admission import rule_of
-        from encconf.config import Rule
-        from encconf.selection import DEFAULT
+        from encconf.engine.admission import rule_of
+        from encconf.rules.config import Rule
+        from encconf.rules.selection import DEFAULT
 
         failed = "your changes could not be saved; edit it on a terminal to be asked what to do"
         rule = self.rule or (rule_of(self.old.metadata) if self.old is not None else None)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import re
 
-from encconf.credentials import KEY_VARIABLES
 from encconf.errors import EditorError
+from encconf.identities.credentials import KEY_VARIABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

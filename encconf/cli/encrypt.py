@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 
-from encconf import api, fileio
+from encconf import api
 from encconf.cli import files
 from encconf.cli.rule import find_rule
 from encconf.errors import EncconfError, InputError, MissingFileError, OutputError, UsageError
 from encconf.formats import sniff
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

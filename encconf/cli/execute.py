@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf import api, changes, emit, fileio
+from encconf import api
 from encconf.cli import files, flat
-from encconf.credentials import KEY_VARIABLES, SETTINGS
 from encconf.errors import EncconfError, OutputError, UsageError
+from encconf.formats import emit
+from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
+from encconf.io import fileio
+from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

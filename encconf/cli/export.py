@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 
-from encconf import fileio
 from encconf.cli import files, flat
 from encconf.errors import ConflictError, OutputError, UsageError
 from encconf.export import FORMATS, WRITERS
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from encconf import fileio
 from encconf.errors import (
     ChangedError,
     ClearTextError,
@@ -14,6 +13,7 @@ from encconf.errors import (
     OutputError,
     UsageError,
 )
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    from encconf.changes import Check
     from encconf.cli.console import Console
-    from encconf.config import Rule
-    from encconf.credentials import Credentials
+    from encconf.engine.metadata import Metadata
+    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
-    from encconf.metadata import Metadata
-    from encconf.selection import Selection
+    from encconf.rules.config import Rule
+    from encconf.rules.selection import Selection
+    from encconf.verbs.changes import Check
 
 STDIN = ("-", "/dev/stdin")
 STDIN_NAME = "stdin"
@@ -159,14 +159,14 @@ def refuse_twice(text: str, name: str, format: str) -> None:
 def metadata(text: str, format: str) -> Metadata:
     """What an encrypted text says of itself.  Raises NotEncryptedError, ParseError, MetadataError."""
     from encconf import formats
-    from encconf.metadata import Metadata
+    from encconf.engine.metadata import Metadata
 
     return Metadata.of(formats.scan_encrypted(text, formats.module(format)))
 
 
 def credentials(console: Console, environ: Mapping[str, str] | None = None) -> Credentials:
     """What may be used to unlock; what is done in another way than asked for becomes a warning."""
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
     environ = console.environ if environ is None else environ
     if console.keys:
@@ -226,8 +226,8 @@ _ATTEMPTS = 20
 
 def known_rule(console: Console, file: str, config: str | None) -> Rule | None:
     """The creation rule that .sops.yaml has for a file, None if it has none that can be used."""
-    from encconf.config import find_rule
     from encconf.errors import EncconfError
+    from encconf.rules.config import find_rule
 
     try:
         return find_rule(file, config=config)
@@ -249,9 +249,9 @@ def refuse_strangers(
     command line has ``named`` count as ours.  Where somebody ``regroups`` the keys, no other grouping than
     the rule's is objected to.
     """
-    from encconf.admission import Objections
-    from encconf.config import Rule
+    from encconf.engine.admission import Objections
     from encconf.errors import EncconfError
+    from encconf.rules.config import Rule
 
     rule: Rule | None = None
     missing: EncconfError | None = None
@@ -279,9 +279,9 @@ def refuse_strangers(
 
 def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, new_data_key: bool) -> None:
     """The same before a change of values, which wraps a data key only if it is new or some are spoiled."""
-    from encconf.admission import rule_of
-    from encconf.config import find_rule
-    from encconf.envelope import are_spoiled
+    from encconf.engine.admission import rule_of
+    from encconf.envelope.data_key import are_spoiled
+    from encconf.rules.config import find_rule
 
     if new_data_key or are_spoiled(metadata.groups):
         refuse_strangers(file, rule_of(metadata), lambda: find_rule(file, config=config))
@@ -305,15 +305,15 @@ def refuse_clear(
     *,
     allowed: bool = False,
 ) -> Check:
-    """A check for `encconf.changes`: no value is saved in clear that the rule wants encrypted.
+    """A check for `encconf.verbs.changes`: no value is saved in clear that the rule wants encrypted.
 
     An encrypted file goes on by the selection that it was made with, also when .sops.yaml says
     something else by now.  Where that is ``allowed``, it is only said.
     """
 
     def check(before: str, after: str) -> None:
-        from encconf.changes import left_in_clear
-        from encconf.path import spell
+        from encconf.text.path import spell
+        from encconf.verbs.changes import left_in_clear
 
         rule = known_rule(console, file, config)
         if rule is None:

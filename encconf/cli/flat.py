@@ -8,19 +8,21 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from encconf import api, changes, emit, formats
+from encconf import api, formats
 from encconf.cli import files
 from encconf.errors import EmitError, EncconfError, NotEncryptedError
+from encconf.formats import emit
 from encconf.formats.nodes import text_of
-from encconf.path import parse, spell
+from encconf.text.path import parse, spell
+from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from encconf.cli.console import Console
-    from encconf.document import Document, Leaf
-    from encconf.path import Path
+    from encconf.text.document import Document, Leaf
+    from encconf.text.path import Path
 
 _ODD = re.compile(r"[^A-Za-z0-9_]")
 
@@ -92,7 +94,7 @@ def values(
 ) -> dict[str, Value]:
     """By name, the values of files; later files override earlier ones.
 
-    With ``resolve``, references are replaced by what they stand for (`encconf.references`).  Raises
+    With ``resolve``, references are replaced by what they stand for (`encconf.sources.references`).  Raises
     EmitError also for what cannot be a text in an environment.
     """
     found: dict[str, Value] = {}

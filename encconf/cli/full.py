@@ -195,9 +195,10 @@ def _argument(argument: Argument) -> click.Argument:
 
 def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The paths in the file that was named: its keys are readable without a key."""
-    from encconf import fileio, formats
+    from encconf import formats
     from encconf.formats import sniff
-    from encconf.path import spell
+    from encconf.io import fileio
+    from encconf.text.path import spell
 
     try:
         file = str(context.params["file"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from encconf import fileio
 from encconf.errors import (
     EncconfError,
     LimitError,
@@ -14,6 +13,7 @@ from encconf.errors import (
     UndecidedError,
     UsageError,
 )
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,9 +10,7 @@ import os
 import stat
 import time
 
-from encconf import fileio
 from encconf.cli import files
-from encconf.credentials import expanded
 from encconf.errors import (
     BadKeyError,
     ConflictError,
@@ -21,11 +19,13 @@ from encconf.errors import (
     OutputError,
     SourceError,
 )
+from encconf.identities.credentials import expanded
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
-    from encconf.credentials import AgeSource, Credentials
+    from encconf.identities.credentials import AgeSource, Credentials
 
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` keeps the key."""
@@ -159,7 +159,7 @@ def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: boo
     also when something is there already.
     """
     from encconf import sources
-    from encconf.credentials import Credentials as Fresh
+    from encconf.identities.credentials import Credentials as Fresh
 
     address = sources.parse(to)
     recipient, secret, _ = _new_key(pq)
@@ -192,8 +192,8 @@ def _absolute(address: str) -> str:
 
 def _use(console: Console, credentials: Credentials, address: str) -> None:
     """Name a source of identities in the user's configuration file."""
-    from encconf import userconfig
-    from encconf.credentials import SETTINGS
+    from encconf.identities import userconfig
+    from encconf.identities.credentials import SETTINGS
 
     path = credentials.config_file
     if path is None:
@@ -291,7 +291,7 @@ def _warn_if_readable(console: Console, path: str) -> None:
 
 
 def _make_config(console: Console, folder: str, recipient: str) -> None:
-    from encconf.config import find_config
+    from encconf.rules.config import find_config
 
     found = find_config(None, os.getcwd())
     if found is None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 
-from encconf import changes
 from encconf.cli import files, targets
 from encconf.cli.console import counted
 from encconf.cli.round import Round
 from encconf.cli.rule import named_keys
+from encconf.engine.plan import Outcome
 from encconf.errors import MissingFileError, UsageError
-from encconf.plan import Outcome
+from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.cli.round import Change
     from encconf.cli.table import Value
-    from encconf.plan import Plan
+    from encconf.engine.plan import Plan
 
 
 def rotate(

@@ -27,8 +27,8 @@ def keyservice(
     from threading import Event
 
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong is said here
-    from encconf import keyservice
     from encconf.cli.console import collect_garbage
+    from encconf.keyservice import server as keyservice
 
     collect_garbage()
     network = network or "tcp"

@@ -6,11 +6,10 @@ import os
 import re
 import stat
 
-from encconf import api, fileio
+from encconf import api
 from encconf.cli import files
 from encconf.cli.console import visible
 from encconf.cli.rule import find_rule
-from encconf.credentials import printable
 from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
@@ -24,6 +23,8 @@ from encconf.errors import (
     UsageError,
 )
 from encconf.formats import sniff
+from encconf.identities.credentials import printable
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
 
     from encconf.cli.console import Console
     from encconf.cli.table import Value
-    from encconf.config import Rule
     from encconf.migration import plain
     from encconf.migration.dialects import Reading
     from encconf.migration.history import Past
     from encconf.migration.ways import Found
+    from encconf.rules.config import Rule
     from encconf.sources import Probe
 
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from encconf.cli.console import Console
     from encconf.cli.sops_run import Run
-    from encconf.config import Config, Destination
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
+    from encconf.rules.config import Config, Destination
 
 
 class _Job:
@@ -107,8 +107,8 @@ def _job(
     configs: dict[str, Config],
     omit_extensions: bool,
 ) -> _Job:
-    from encconf import fileio
-    from encconf.config import NAME, find_config, load
+    from encconf.io import fileio
+    from encconf.rules.config import NAME, find_config, load
 
     if file in files.STDIN:
         raise UsageError("stdin has no name to publish it under", hint="name a file")
@@ -174,7 +174,7 @@ def _report(console: Console, jobs: list[_Job]) -> None:
 
 def publish_as_sops(run: Run) -> None:
     """``sops publish FILE``: its checks in its order, its questions, its exit codes."""
-    from encconf.config import find_config
+    from encconf.rules.config import find_config
 
     config = run.config or find_config(None, os.getcwd(), notify=run.console.warn)
     if config is None:
@@ -206,9 +206,9 @@ def _walk(path: str) -> Iterator[str]:
 
 
 def _publish_as_sops(run: Run, file: str, root: str, config: str, credentials: Credentials) -> None:
-    from encconf import fileio
     from encconf.cli.sops_run import difference
-    from encconf.config import Rule, load
+    from encconf.io import fileio
+    from encconf.rules.config import Rule, load
 
     loaded = load(config, fileio.read_text(config))
     destination = loaded.destination_for(file)
@@ -229,7 +229,7 @@ def _publish_as_sops(run: Run, file: str, root: str, config: str, credentials: C
     rule = destination.rule
     if rule is not None and not rule.selection.kind.endswith("suffix"):
         # sops takes a suffix from this rule, and no regex: all is encrypted.
-        from encconf.selection import DEFAULT
+        from encconf.rules.selection import DEFAULT
 
         rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
     prepared = publishing.prepare(text, source, destination, credentials, rule=rule, notify=run.console.warn)

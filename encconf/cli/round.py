@@ -1,6 +1,6 @@
 """One round over files that changes who can open them: plan, show, carry out, report.
 
-Plans need no key.  What needs keys goes on side by side (`encconf.many`), and the files are
+Plans need no key.  What needs keys goes on side by side (`encconf.io.side_by_side`), and the files are
 written one by one in the order in which they were named: whenever it all ends, by a signal or a
 full disk, each is still the old one or is the new one, and another round can go on from there.
 """
@@ -12,10 +12,9 @@ import sys
 from _thread import allocate_lock
 from contextlib import closing
 
-from encconf import changes, fileio
-from encconf.admission import in_full
 from encconf.cli import checklist, files
 from encconf.cli.console import counted, one_line
+from encconf.engine.admission import in_full
 from encconf.errors import (
     ChangedError,
     ConflictError,
@@ -25,8 +24,10 @@ from encconf.errors import (
     UsageError,
     exit_code_of,
 )
-from encconf.many import side_by_side
-from encconf.path import spell
+from encconf.io import fileio
+from encconf.io.side_by_side import side_by_side
+from encconf.text.path import spell
+from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 
     from encconf.audit.names import Names
     from encconf.cli.console import Console
-    from encconf.config import Config, Rule
+    from encconf.engine.plan import Plan, Seen
     from encconf.keys import MasterKey
-    from encconf.plan import Plan, Seen
-    from encconf.selection import Selection
+    from encconf.rules.config import Config, Rule
+    from encconf.rules.selection import Selection
 
     Planner = Callable[["Change"], Plan]
     Row = dict[str, object]
@@ -72,12 +73,11 @@ class Round:
 
     What is kept of a file is its name and what came of it; files that are alike share the rest.
 
-    ``command`` are its words.  ``output`` is where a result goes that does not replace its file;
-    ``rotate`` and ``ignore_mac`` are as for `encconf.changes.carry_out`.  With ``asks``, somebody has to
-    agree to the plan.  ``checklist`` is a file that gets what those could read who go, before the first
-    file is written: whatever happens then, nothing of it is forgotten.  ``resume`` is the option by which a
-    round over the same files begins with a later one; without it, one that begins anew does only what
-    is left.
+    ``command`` are its words.  ``output`` is where a result goes that does not replace its file; ``rotate``
+    and ``ignore_mac`` are as for `encconf.verbs.changes.carry_out`.  With ``asks``, somebody has to agree
+    to the plan.  ``checklist`` is a file that gets what those could read who go, before the first file is
+    written: whatever happens then, nothing of it is forgotten.  ``resume`` is the option by which a round
+    over the same files begins with a later one; without it, one that begins anew does only what is left.
     """
 
     def __init__(
@@ -132,8 +132,8 @@ class Round:
         self._items: list[tuple[int, str]] = []  # for the checklist
 
     def rule(self, change: Change) -> Rule:
-        """The rule of a file; raises as `encconf.config.find_rule`."""
-        from encconf.config import find_rule
+        """The rule of a file; raises as `encconf.rules.config.find_rule`."""
+        from encconf.rules.config import find_rule
 
         with self._reading:
             return find_rule(change.file, config=self.config, read=self._configs, notify=change.warn)
@@ -155,7 +155,7 @@ class Round:
         if not paths:
             self.console.note("no encrypted file has changed")
         elif not self._alone:
-            from encconf.envelope import DataKeyCache
+            from encconf.envelope.data_key import DataKeyCache
 
             self.credentials.cache = DataKeyCache()
         self._left = list(paths)
@@ -425,7 +425,7 @@ class Round:
     def names(self) -> Names:
         """What people call keys, by the configurations of the files that were told of so far."""
         from encconf.audit.names import Names
-        from encconf.config import find_config
+        from encconf.rules.config import find_config
 
         if self._names is None:
             self._names = Names()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from encconf import config as configs
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -10,7 +9,8 @@ from encconf.errors import (
     NoConfigError,
     NoMatchingRuleError,
 )
-from encconf.selection import DEFAULT, KINDS, Selection
+from encconf.rules import config as configs
+from encconf.rules.selection import DEFAULT, KINDS, Selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf import fileio
 from encconf.cli import files
 from encconf.errors import MissingFileError, OutputError
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from encconf.api import Opened
     from encconf.cli.console import Console
     from encconf.cli.sops import Line, SopsConsole
-    from encconf.config import Rule
-    from encconf.credentials import Credentials
+    from encconf.engine.plan import Plan
     from encconf.errors import EmitError
     from encconf.formats.nodes import Plain
+    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
-    from encconf.path import Path
-    from encconf.plan import Plan
+    from encconf.rules.config import Rule
+    from encconf.text.path import Path
 
 
 def _fail(code: int, message: str) -> NoReturn:
@@ -75,8 +75,8 @@ class Run:
 
     def check_config(self) -> None:
         """A config file that is named must be one, also where nothing of it is needed."""
-        from encconf import config as configs
-        from encconf import fileio
+        from encconf.io import fileio
+        from encconf.rules import config as configs
 
         if self.config is None or self._config_read:
             return
@@ -96,7 +96,7 @@ class Run:
 
     def credentials(self) -> Credentials:
         """What may be used to unlock, with what the flags say of it."""
-        from encconf.credentials import Credentials
+        from encconf.identities.credentials import Credentials
 
         return Credentials.from_env(self.environ, notify=self.console.warn)
 
@@ -143,7 +143,7 @@ class Run:
 
     def read(self, file: str) -> str:
         """The text of a file; exit code 2 if it cannot be read."""
-        from encconf import fileio
+        from encconf.io import fileio
 
         self.check_order()
         try:
@@ -180,7 +180,7 @@ class Run:
 
     def put(self, text: str, file: str | None, source: str | None) -> None:
         """Write a result: over the file, to --output, or to stdout."""
-        from encconf import fileio
+        from encconf.io import fileio
 
         output = self.line.text("output")
         if file is not None and self.line.on("in-place"):
@@ -194,7 +194,7 @@ class Run:
 
     def over(self, text: str, file: str, source: str) -> None:
         """Write a result over its source."""
-        from encconf import fileio
+        from encconf.io import fileio
 
         fileio.write_atomic(fileio.resolve(file), text, replacing=source)
         self.console.note("File written successfully")
@@ -214,9 +214,9 @@ class Run:
 
     def rule(self, name: str, format: str) -> Rule:
         """The rule to encrypt a file by: of the flags and of .sops.yaml."""
-        from encconf import config as configs
         from encconf.errors import NoConfigError
-        from encconf.selection import DEFAULT, KINDS, Selection
+        from encconf.rules import config as configs
+        from encconf.rules.selection import DEFAULT, KINDS, Selection
 
         keys = self.keys()
         rule: Rule | None = None
@@ -283,7 +283,7 @@ class Run:
     def _decrypt(self, file: str, name: str) -> None:
         from encconf.cli.convert import converted
         from encconf.errors import EmitError, PathNotFoundError, PathSyntaxError
-        from encconf.path import parse_sops
+        from encconf.text.path import parse_sops
 
         source, target = self.formats(self.line.text("filename-override") or name)
         self.check_order()
@@ -364,9 +364,9 @@ class Run:
             )
 
     def _rotate(self, file: str) -> None:
-        from encconf import changes
-        from encconf.admission import rule_of
         from encconf.cli.convert import converted
+        from encconf.engine.admission import rule_of
+        from encconf.verbs import changes
 
         source, target = self.formats(self.line.text("filename-override") or file)
         target = _envelope(source, target)
@@ -385,8 +385,8 @@ class Run:
 
     def _warn_of_strangers(self, file: str, wanted: Rule, named: list[MasterKey]) -> None:
         """Say who gets the new data key because the file alone names them: sops wraps it for anyone."""
-        from encconf.admission import Objections, in_full
         from encconf.cli.files import known_rule
+        from encconf.engine.admission import Objections, in_full
 
         rule = known_rule(self.console, file, self.config)
         strangers = Objections(wanted, [rule]).strangers if rule is not None else []
@@ -399,7 +399,7 @@ class Run:
     def _again(self, opened: Opened, plain: str, rule: Rule | None, format: str, *, new: bool = False) -> str:
         """The opened file's encrypted text with another plain text, data key or format."""
         from encconf import api
-        from encconf.admission import rule_of
+        from encconf.engine.admission import rule_of
 
         same = format == opened.document.format
         new = new or not same or self.line.on("ignore-mac")
@@ -417,8 +417,8 @@ class Run:
         self._edit(self.first())
 
     def _edit(self, file: str) -> None:
-        from encconf import fileio
         from encconf.cli import edit as editing
+        from encconf.io import fileio
 
         source, target = self.formats(self.line.text("filename-override") or file)
         path = fileio.resolve(file)
@@ -428,7 +428,7 @@ class Run:
             opened = self.open(text, source, file)
             session = editing.Session.of(self.console, file, path, opened)
             if self.line.on("ignore-mac"):
-                from encconf.admission import rule_of
+                from encconf.engine.admission import rule_of
 
                 session.rule = rule_of(opened.metadata)
             if self.line.on("show-master-keys"):
@@ -447,10 +447,10 @@ class Run:
         self.console.note("File written successfully")
 
     def _cmd_set(self) -> None:
-        from encconf import fileio
         from encconf.cli import as_text
         from encconf.errors import PathSyntaxError
-        from encconf.path import parse_sops
+        from encconf.io import fileio
+        from encconf.text.path import parse_sops
 
         args = self.line.args
         if self.line.on("value-file") and self.line.on("value-stdin"):
@@ -487,15 +487,15 @@ class Run:
         self._set(args[0], path, said)
 
     def _set(self, file: str, path: Path, said: str) -> None:
-        from encconf import fileio
         from encconf.cli.files import in_turn
+        from encconf.io import fileio
 
         value = _json_value(said)
         in_turn(fileio.resolve(file), lambda: self._set_once(file, path, value))
 
     def _set_once(self, file: str, path: Path, value: Plain) -> None:
-        from encconf import changes
         from encconf.cli.convert import plain_as
+        from encconf.verbs import changes
 
         source, target = self.formats(self.line.text("filename-override") or file)
         target = _envelope(source, target)
@@ -514,10 +514,10 @@ class Run:
         self.over(enc, file, text)
 
     def _cmd_unset(self) -> None:
-        from encconf import fileio
         from encconf.cli.files import in_turn
         from encconf.errors import PathSyntaxError
-        from encconf.path import parse_sops
+        from encconf.io import fileio
+        from encconf.text.path import parse_sops
 
         args = self.line.args
         if len(args) != 2:
@@ -531,9 +531,9 @@ class Run:
         in_turn(fileio.resolve(file), lambda: self._unset_once(file, path))
 
     def _unset_once(self, file: str, path: Path) -> None:
-        from encconf import changes
         from encconf.cli.convert import plain_as
         from encconf.errors import PathBlockedError, PathNotFoundError
+        from encconf.verbs import changes
 
         source, target = self.formats(file)
         target = _envelope(source, target)
@@ -551,7 +551,7 @@ class Run:
         self.over(enc, file, text)
 
     def _cmd_updatekeys(self) -> None:
-        from encconf.config import find_config
+        from encconf.rules.config import find_config
 
         config = self.config or find_config(None, os.getcwd(), notify=self.console.warn)
         if config is None:
@@ -571,8 +571,9 @@ class Run:
             _fail(1, f"failed updating {failed} key(s)")
 
     def _update(self, file: str, config: str) -> None:
-        from encconf import changes, fileio
-        from encconf.config import find_rule
+        from encconf.io import fileio
+        from encconf.rules.config import find_rule
+        from encconf.verbs import changes
 
         path = os.path.abspath(file)
         if not os.path.exists(path):
@@ -627,7 +628,7 @@ class Run:
         self.console._write(text + "\n")
 
     def _cmd_groups_add(self) -> None:
-        from encconf import changes
+        from encconf.verbs import changes
 
         if self.line.args:
             _fail(1, "error: no positional arguments allowed")
@@ -638,7 +639,7 @@ class Run:
         self._regroup(file, text, lambda: changes.plan_group(text, self.keys(), threshold, format=source))
 
     def _cmd_groups_delete(self) -> None:
-        from encconf import changes
+        from encconf.verbs import changes
 
         args = self.line.args
         if len(args) != 1:
@@ -654,7 +655,7 @@ class Run:
         )
 
     def _regroup(self, file: str, text: str, plan: Callable[[], Plan]) -> None:
-        from encconf import changes
+        from encconf.verbs import changes
 
         try:
             enc = changes.carry_out(
@@ -797,8 +798,8 @@ class Run:
 
     def _check_rule(self, name: str) -> None:
         """A config file that is there must have a rule for the file, though it is not needed."""
-        from encconf.config import find_rule
         from encconf.errors import NoConfigError
+        from encconf.rules.config import find_rule
 
         try:
             find_rule(name, config=self.config)
@@ -807,7 +808,7 @@ class Run:
 
     def _set_words(self) -> tuple[Path, str]:
         from encconf.errors import PathSyntaxError
-        from encconf.path import parse_sops
+        from encconf.text.path import parse_sops
 
         index, bracket, value = self.line.text("set").partition("] ")
         try:

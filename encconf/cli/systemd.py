@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from encconf import fileio
 from encconf.errors import MissingFileError, OutputError, UsageError
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def serve(
     from contextlib import nullcontext
 
     from encconf.cli.console import collect_garbage
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.systemd import server
     from encconf.systemd.values import Values
 

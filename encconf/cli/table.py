@@ -128,7 +128,7 @@ WHOSE_KEYS: Final = (
     ),
     Option("--aws-profile", "Use this AWS profile, whatever a file says.", metavar="NAME"),
 )
-"""On every command that opens files; for what makes `encconf.credentials.Credentials`, see `main`."""
+"""On every command that opens files; for what makes the `Credentials`, see `main`."""
 
 IGNORE_MAC: Final = Option(
     "--ignore-mac", "Decrypt although the file was changed without its key. For recovery only.", kind="flag"

@@ -12,11 +12,12 @@ import os
 import re
 import stat
 
-from encconf import fileio, formats
+from encconf import formats
 from encconf.cli.files import STDIN
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import worktree
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
-from encconf import api, changes, fileio
+from encconf import api
 from encconf.cli import files
-from encconf.document import Leaf
 from encconf.errors import ConflictError, EncconfError, InputError, MissingFileError, UsageError
 from encconf.formats.nodes import text_of
-from encconf.path import parse
+from encconf.io import fileio
+from encconf.text.document import Leaf
+from encconf.text.path import parse
+from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ def get(
     config: str | None,
 ) -> None:
     """Print one value of a file as it is, or a mapping or list as the file's format has it."""
-    from encconf import emit
     from encconf.cli.console import is_terminal
+    from encconf.formats import emit
 
     source = files.read(file, in_place=False, output=None, override=None)
     format = source.format(input_type)

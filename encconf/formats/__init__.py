@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
-    from encconf.document import Document, Edit, Leaf
+    from encconf.text.document import Document, Edit, Leaf
 
     class Format(Protocol):
         """What a format module must have."""

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Document, Leaf, Part, Scope, splice
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, json
+from encconf.text.document import Document, Leaf, Part, Scope, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.document import Edit
+    from encconf.text.document import Edit
 
 SEALS_EMPTY = False
 LOADS_TEXT = False

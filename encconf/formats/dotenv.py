@@ -24,15 +24,15 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Comment, Document, Leaf, Part, Scope
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, flat
+from encconf.text.document import Comment, Document, Leaf, Part, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from encconf.document import Edit
+    from encconf.text.document import Edit
 
 SEALS_EMPTY = False
 LOADS_TEXT = False

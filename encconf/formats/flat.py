@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from encconf.document import Document, Leaf
+    from encconf.text.document import Document, Leaf
 
 _STEP = re.compile("__(map|list)_")
 _MAX_DEPTH = 12

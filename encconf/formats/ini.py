@@ -32,15 +32,15 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from encconf.document import Comment, Document, Leaf, Part, Scope, limit_paths, splice
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, flat
+from encconf.text.document import Comment, Document, Leaf, Part, Scope, limit_paths, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from encconf.document import Edit
+    from encconf.text.document import Edit
 
 SEALS_EMPTY = False
 LOADS_TEXT = False

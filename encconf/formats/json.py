@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Document, Leaf, Part, Scope, limit_paths
 from encconf.errors import EmitError, LimitError, ParseError
+from encconf.text.document import Document, Leaf, Part, Scope, limit_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from encconf.document import Edit
     from encconf.formats import Prepared
+    from encconf.text.document import Edit
 
 SEALS_EMPTY = False
 LOADS_TEXT = False

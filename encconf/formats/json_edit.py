@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import splice
 from encconf.formats import json
 from encconf.formats.nodes import Item, Node, add, descend, found, nested, take
+from encconf.text.document import splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.formats.nodes import Plain
-    from encconf.path import Path
+    from encconf.text.path import Path
 
 _TOKEN = re.compile(json._TOKEN)
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 
 from encconf import formats
-from encconf.document import splice
 from encconf.errors import EmitError
 from encconf.formats.nodes import missing, text_of, typed
+from encconf.text.document import splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Document, Leaf
     from encconf.formats.nodes import Plain
-    from encconf.path import Path
+    from encconf.text.document import Document, Leaf
+    from encconf.text.path import Path
 
 _DEPTH = {"dotenv": 1, "ini": 2}
 

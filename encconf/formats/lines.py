@@ -16,9 +16,9 @@ from __future__ import annotations
 import re
 from itertools import repeat
 
-from encconf.document import Comment, Document, Flow, Leaf, Part, Scope
 from encconf.errors import ParseError
 from encconf.formats import goyaml
+from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from encconf.errors import EmitError, PathNotFoundError
 from encconf.formats import goyaml
-from encconf.path import spell
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from encconf.document import Edit
-    from encconf.path import Path
+    from encconf.text.document import Edit
+    from encconf.text.path import Path
 
     Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
     """A value as Python's json module knows them."""

@@ -18,16 +18,16 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Comment, Document, Leaf, Part, Scope, limit_paths, splice
 from encconf.errors import EmitError, LimitError, ParseError
+from encconf.text.document import Comment, Document, Leaf, Part, Scope, limit_paths, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from encconf.document import Edit
     from encconf.formats import Prepared
+    from encconf.text.document import Edit
 
     Step = str | int
     Item = tuple[Scope, Step]

@@ -7,18 +7,18 @@ is taken out first.
 
 from __future__ import annotations
 
-from encconf.document import Leaf, splice
 from encconf.errors import EmitError, ParseError, PathNotFoundError
 from encconf.formats import toml
 from encconf.formats.nodes import missing, nested
-from encconf.path import spell
+from encconf.text.document import Leaf, splice
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Scope
     from encconf.formats.nodes import Plain
     from encconf.formats.toml import Item, Step
-    from encconf.path import Path
+    from encconf.text.document import Scope
+    from encconf.text.path import Path
 
 
 def put(text: str, path: Path, value: Plain) -> str:

@@ -7,15 +7,15 @@ for the spans that are replaced.
 
 from __future__ import annotations
 
-from encconf.document import hash_comment, limit_paths
 from encconf.formats import goyaml, lines
 from encconf.formats.yaml_block import amend, attach, detach, render_block
 from encconf.formats.yaml_text import comment, double, literal, plain, region, scalar, sealed
+from encconf.text.document import hash_comment, limit_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Document, Edit, Leaf
     from encconf.formats import Prepared
+    from encconf.text.document import Document, Edit, Leaf
 
 SEALS_EMPTY = False
 LOADS_TEXT = False

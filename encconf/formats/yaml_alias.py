@@ -5,7 +5,6 @@ sops expands an alias when it reads, and looks for each copy's ciphertext under 
 
 from __future__ import annotations
 
-from encconf.document import Leaf, splice
 from encconf.formats import Prepared
 from encconf.formats.yaml_events import Unfolded, refuse_merges, refuse_slash
 from encconf.formats.yaml_text import (
@@ -21,10 +20,11 @@ from encconf.formats.yaml_text import (
     region,
     scalar,
 )
+from encconf.text.document import Leaf, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Document, Edit
+    from encconf.text.document import Document, Edit
 
 
 def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepared | None:

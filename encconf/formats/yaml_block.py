@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from encconf.document import LAYOUT, Document, splice
 from encconf.formats import goyaml
 from encconf.formats.yaml_text import (
     BREAK,
@@ -23,13 +22,14 @@ from encconf.formats.yaml_text import (
     plain,
     region,
 )
+from encconf.text.document import LAYOUT, Document, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.document import Edit, Flow, Leaf, Part
+    from encconf.text.document import Edit, Flow, Leaf, Part
 
 
 def close_block(

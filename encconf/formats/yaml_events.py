@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 
-from encconf.document import Comment, Document, Flow, Leaf, Part, Scope
 from encconf.errors import EmptyDocumentError, LimitError, ParseError
 from encconf.formats import goyaml
 from encconf.formats.yaml_block import close_block
@@ -24,6 +23,7 @@ from encconf.formats.yaml_text import (
     Properties,
     line_start,
 )
+from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

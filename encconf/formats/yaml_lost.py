@@ -14,7 +14,7 @@ from encconf.formats.yaml_text import NEWLINE, line_start, newline_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Comment, Document, Edit, Scope
+    from encconf.text.document import Comment, Document, Edit, Scope
 
 # A comment line above a dash, and one behind the dash or below a bare one.
 _PERHAPS = re.compile(r"^ *#.*\n(?: *\r?\n)*(?: *-)+ *(?:[^\n]*#|\r?\n)", re.M)

@@ -13,7 +13,7 @@ from encconf.formats import goyaml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Document, Edit, Leaf, Part
+    from encconf.text.document import Document, Edit, Leaf, Part
 
 
 BREAK = "\r\n\x85\u2028\u2029"

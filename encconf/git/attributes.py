@@ -11,10 +11,10 @@ import os
 import re
 from itertools import product
 
-from encconf import fileio
 from encconf.errors import EncconfError
 from encconf.formats import sniff
 from encconf.git import ask, worktree
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def patterns_for(names: Sequence[str], root: str) -> list[str]:
 
 def patterns_of_rules(root: str) -> list[str]:
     """Patterns for what the creation rules of a repository's ``.sops.yaml`` will encrypt."""
-    from encconf.config import NAME, load
+    from encconf.rules.config import NAME, load
 
     path = os.path.join(root, NAME)
     try:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf import fileio
 from encconf.errors import EncconfError, MissingFileError, UsageError
 from encconf.git import attributes, repository, run
 from encconf.git.attributes import ATTRIBUTES
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

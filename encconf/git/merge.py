@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import re
 
-from encconf import api, formats, seal
-from encconf.admission import Objections, in_full, rule_of
-from encconf.cipher import split, unlock
-from encconf.config import Rule
-from encconf.credentials import Credentials
-from encconf.document import Document, splice
-from encconf.envelope import DATA_KEY_SIZE, DataKeyCache, shuts_out
+from encconf import api, formats
+from encconf.engine import seal
+from encconf.engine.admission import Objections, in_full, rule_of
+from encconf.engine.cipher import split, unlock
+from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
+from encconf.envelope.data_key import DATA_KEY_SIZE, DataKeyCache, shuts_out
 from encconf.errors import (
     DecryptError,
     EmptyDocumentError,
@@ -35,17 +34,19 @@ from encconf.errors import (
     UndecidedError,
     UnmergedError,
 )
+from encconf.identities.credentials import Credentials
 from encconf.merge import Merged
 from encconf.merge import merge as merge_texts
-from encconf.metadata import CONFLICT, PARENTS, Metadata
-from encconf.path import spell
+from encconf.rules.config import Rule
+from encconf.text.document import Document, splice
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
-    from encconf.envelope import WrappedKey
+    from encconf.envelope.data_key import WrappedKey
     from encconf.keys import MasterKey
 
     T = TypeVar("T")

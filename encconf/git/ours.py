@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import os
 
-from encconf import fileio
 from encconf.errors import EncconfError
 from encconf.git import ask, before, repository, version
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.config import Rule
+    from encconf.rules.config import Rule
 
 
 def our_rule(path: str) -> Rule | None:
     """The creation rule of our ``.sops.yaml`` for a file, None where there is none that can be used."""
-    from encconf import config
+    from encconf.rules import config
 
     root = repository(os.getcwd())
     for place in config.places(path, os.getcwd()):

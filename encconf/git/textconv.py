@@ -13,7 +13,7 @@ from encconf.formats import sniff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 
 def textconv(data: bytes, path: str, credentials: Credentials | None = None) -> tuple[bytes, str | None]:
@@ -38,8 +38,9 @@ def textconv(data: bytes, path: str, credentials: Credentials | None = None) -> 
 
 
 def _decrypted(data: bytes, path: str, credentials: Credentials | None) -> bytes:
-    from encconf import api, fileio
-    from encconf.credentials import Credentials
+    from encconf import api
+    from encconf.identities.credentials import Credentials
+    from encconf.io import fileio
 
     if credentials is None:
         credentials = Credentials.from_env()

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from encconf import api
-from encconf.envelope import DataKeyCache
-from encconf.settings.mask import masked_number
+from encconf.envelope.data_key import DataKeyCache
+from encconf.shape.mask import masked_number
 
 if TYPE_CHECKING:
-    from encconf.credentials import Credentials
-    from encconf.references import Resolve
-    from encconf.settings.section import Section
+    from encconf.identities.credentials import Credentials
+    from encconf.shape.section import Section
+    from encconf.sources.references import Resolve
 
 
 class EncconfSettingsSource(InitSettingsSource):

@@ -1,21 +1,21 @@
 """Master keys: who can open a data key.  One file per type, one row in `TABLE`.
 
 A master key holds who, never a ciphertext and no client; what it wrapped is a
-`encconf.envelope.WrappedKey`.  Key types are named and ordered as in the metadata of sops 3.13.3
+`encconf.envelope.data_key.WrappedKey`.  Key types are named and ordered as in the metadata of sops 3.13.3
 (stores/stores.go).  A type without a row's module is kept as it is (`encconf.keys.unknown`).
 """
 
 from __future__ import annotations
 
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
+from encconf.identities.credentials import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol, Self
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
     class MasterKey(Protocol):
         """What a key type must have.  Equal and hashed by type and name."""

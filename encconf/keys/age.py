@@ -16,7 +16,6 @@ from __future__ import annotations
 from _thread import allocate_lock
 from binascii import a2b_base64, b2a_base64
 
-from encconf.credentials import printable
 from encconf.errors import (
     NO_IDENTITY,
     BadKeyError,
@@ -25,6 +24,7 @@ from encconf.errors import (
     MissingExtraError,
     NotMyKeyError,
 )
+from encconf.identities.credentials import printable
 from encconf.keys import member, shorten
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from encconf.credentials import AgeSource, Credentials
+    from encconf.identities.credentials import AgeSource, Credentials
 
     Stanza = tuple[str, str]  # type, first argument
 
@@ -610,7 +610,7 @@ def _field(data: bytes, at: int) -> tuple[bytes, int]:
 def _public_beside(path: str) -> str:
     """The key in ``PATH.pub``, or ""."""
     try:
-        from encconf import fileio
+        from encconf.io import fileio
 
         return " ".join(fileio.read_bytes(f"{path}.pub", regular=True, limit=1 << 16).decode().split()[:2])
     except (InputError, ValueError):

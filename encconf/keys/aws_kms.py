@@ -12,15 +12,15 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import printable
 from encconf.keys import member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
 
 # The region becomes part of a host name, so that it is held to what regions are made of.
@@ -110,7 +110,7 @@ class AwsKmsKey:
         return self._ask("decrypt", "Plaintext", credentials, CiphertextBlob=blob)
 
     def _ask(self, operation: str, member: str, credentials: Credentials, **parameters: bytes) -> bytes:
-        from encconf.servers import aws
+        from encconf.providers import aws
 
         region = _region(self.arn)
         if self.context is None:

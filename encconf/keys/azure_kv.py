@@ -12,17 +12,17 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError
+from encconf.identities.credentials import printable
 from encconf.keys import member
-from encconf.servers.https import missing, origin
+from encconf.providers.https import missing, origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _FORM = "https://VAULT.vault.azure.net/keys/NAME[/VERSION]"
 _URL = re.compile(r"(https://[^/]+)/keys/([^/]+)(?:/([^/]*))?")  # as sops reads it
@@ -136,7 +136,7 @@ class AzureKey:
 
     def _ask(self, verb: str, value: str, credentials: Credentials) -> str:
         """What the service makes of a value; both are unpadded base64url."""
-        from encconf.servers import azure
+        from encconf.providers import azure
 
         server = self._checked()
         azure.permit(server, credentials.environ)

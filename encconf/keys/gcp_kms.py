@@ -12,8 +12,8 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError
+from encconf.identities.credentials import printable
 from encconf.keys import member
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 # It becomes part of a URL.  A project may be one of a domain: example.com:name.
 _RESOURCE = (
@@ -106,7 +106,7 @@ class GcpKmsKey:
         """One call, tried again while what is wrong may pass."""
         if not re.fullmatch(_RESOURCE, self.resource_id):
             raise _malformed(self.resource_id)
-        from encconf.servers import gcp
+        from encconf.providers import gcp
 
         with gcp.needing("Google Cloud KMS", "google-cloud-kms", "google-crc32c"):
             import google_crc32c

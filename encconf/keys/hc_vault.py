@@ -3,7 +3,7 @@
 Behaviour of sops 3.13.3 (hcvault/keysource.go), with these differences.  The token goes to VAULT_ADDR
 and SOPS_HC_VAULT_ALLOWLIST only (sops: anywhere, unless the list is set), no redirect is followed,
 and names from the file are percent-encoded, ``..`` refused.  Beyond it: logging in by AppRole, JWT and
-the like (see `encconf.servers.vault`).  Not here: VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the client's
+the like (see `encconf.providers.vault`).  Not here: VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the client's
 rate limit.
 """
 
@@ -13,17 +13,17 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError
+from encconf.identities.credentials import printable
 from encconf.keys import member
-from encconf.servers.https import origin
+from encconf.providers.https import origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _FORM = "https://vault.example.com:8200/v1/transit/keys/NAME"
 
@@ -40,8 +40,8 @@ class VaultKey:
 
     Environment: VAULT_TOKEN, else the file ``~/.vault-token``, or what another VAULT_AUTH_METHOD takes;
     VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where the token may go;
-    VAULT_NAMESPACE, VAULT_CACERT and what else `encconf.servers.vault` tells.  Without a token VAULT_ADDR is
-    asked all the same: it may be an agent that adds its own.
+    VAULT_NAMESPACE, VAULT_CACERT and what else `encconf.providers.vault` tells.  Without a token VAULT_ADDR
+    is asked all the same: it may be an agent that adds its own.
 
     Permissions: ``update`` on ``ENGINE/encrypt/NAME`` to encrypt, on ``ENGINE/decrypt/NAME`` to decrypt.
     """
@@ -131,7 +131,7 @@ class VaultKey:
 
     def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:
         """The member ``wanted`` of the answer to ``ENGINE/VERB/NAME``."""
-        from encconf.servers import vault
+        from encconf.providers import vault
 
         server = self._checked()
 

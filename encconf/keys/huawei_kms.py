@@ -12,19 +12,19 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
-from encconf import fileio
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
+from encconf.identities.credentials import printable
+from encconf.io import fileio
 from encconf.keys import member
-from encconf.servers import failed
-from encconf.servers.https import cause, missing, one_line, timeouts
+from encconf.providers import failed
+from encconf.providers.https import cause, missing, one_line, timeouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _FORM = "REGION:KEY-UUID, as eu-west-101:0d0466b0-e727-4d9c-b35d-f84bb474a37f"
 _KEY_ID = re.compile(r"([0-9A-Za-z-]{1,64})\s*:\s*([!-~]{1,255})")

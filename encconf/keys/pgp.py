@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.identities.credentials import printable
 from encconf.keys import member
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _OUTPUT_LIMIT = 4096  # bytes; a data key has 32, and a compressed message can have any number
 

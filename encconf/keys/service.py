@@ -2,7 +2,7 @@
 
 The gRPC protocol of sops 3.13.3 (keyservice/keyservice.proto, sops.go): a service ``KeyService`` in no
 package, with ``Encrypt`` and ``Decrypt``; neither encrypted nor authenticated.  Each key is tried here
-first, then with each service in turn.  The server is `encconf.keyservice`.  Needs the extra
+first, then with each service in turn.  The server is `encconf.keyservice.server`.  Needs the extra
 ``keyservice`` (grpcio) as soon as a service is named; the messages are few and flat, so that they are
 read and written here and neither protobuf nor a generated file is needed.
 
@@ -13,8 +13,8 @@ TCP service beyond this machine, and a socket of another user (root excepted), t
 
 from __future__ import annotations
 
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError, MissingExtraError, NotMyKeyError
+from encconf.identities.credentials import printable
 from encconf.keys import from_entry, member
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any, TypeVar
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
 
     T = TypeVar("T")
@@ -168,7 +168,7 @@ def _channel(target: str, credentials: Credentials) -> Any:
 def _explained(code: Any, details: str | None, credentials: Credentials) -> MasterKeyError:
     import grpc
 
-    from encconf.servers import failed
+    from encconf.providers import failed
 
     said = " ".join(printable(details or code.name).split())[:_LONGEST_REASON]
     if code is grpc.StatusCode.NOT_FOUND:
@@ -230,7 +230,7 @@ def _check_owner(path: str) -> None:
     try:
         owner = os.stat(path).st_uid
     except (OSError, ValueError):
-        from encconf.servers import failed
+        from encconf.providers import failed
 
         raise failed("unreachable", "cannot be reached: there is no such socket", hint=_HINT) from None
     if hasattr(os, "geteuid") and owner not in (0, os.geteuid()):

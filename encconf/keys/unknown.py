@@ -5,14 +5,14 @@ That is the cloud types without a module yet, and whatever a newer sops invents.
 
 from __future__ import annotations
 
-from encconf.credentials import printable
 from encconf.errors import BadKeyError, MasterKeyError
+from encconf.identities.credentials import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 
 class UnknownKey:

@@ -14,7 +14,7 @@ import re
 from itertools import pairwise
 
 from encconf.errors import EncconfError
-from encconf.path import spell
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Any
 
-    from encconf.document import Document
     from encconf.formats.nodes import Item, Node
+    from encconf.text.document import Document
 
     Data = dict[str, "Data"] | list["Data"] | tuple[str, bytes | None]
     """What a text says: a single value is its type and its bytes."""

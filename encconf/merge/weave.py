@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from encconf.align import align
+from encconf.text.align import align
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

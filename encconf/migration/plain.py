@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 
-from encconf import emit, formats
+from encconf import formats
 from encconf.errors import EmitError, UsageError
+from encconf.formats import emit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 
 from encconf import sources
-from encconf.credentials import Credentials, printable, runs_program
 from encconf.errors import EncconfError
-from encconf.path import spell
+from encconf.identities.credentials import Credentials, printable, runs_program
 from encconf.sources import PROBE_LIMIT, Probe
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from encconf.credentials import AgeSource
+    from encconf.identities.credentials import AgeSource
 
     Look = Callable[[Credentials], Probe]
 
@@ -129,7 +129,7 @@ def steps(way: Way, file: str, names: Sequence[str]) -> list[str]:
 
 def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]:
     """Whether ways can be used here, each part asked at the same time as the others."""
-    from encconf.many import side_by_side
+    from encconf.io.side_by_side import side_by_side
 
     parts = [(way, label, work) for way in ways for label, work in _parts(way, cwd).items()]
 
@@ -306,7 +306,7 @@ def _pgp(credentials: Credentials) -> Probe:
 
 
 def _rules(cwd: str) -> Probe:
-    from encconf.config import find_config
+    from encconf.rules.config import find_config
 
     path = find_config(None, cwd)
     if path is None:

@@ -3,7 +3,7 @@
 As in sops 3.13.3 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
 the encrypted file, encrypted anew if the rule has a ``recreation_rule``; a KV engine of Vault or
 OpenBao gets the decrypted values.  Each kind of destination is one module with ``address`` and
-``put``; `Destination` comes from `encconf.config`.  Nothing is ever deleted at a destination.
+``put``; `Destination` comes from `encconf.rules.config`.  Nothing is ever deleted at a destination.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from encconf.api import Opened
-    from encconf.config import Destination, Rule
-    from encconf.credentials import Credentials
-    from encconf.plan import Plan
+    from encconf.engine.plan import Plan
+    from encconf.identities.credentials import Credentials
+    from encconf.rules.config import Destination, Rule
 
     Content = bytes | dict[str, object]
 
@@ -73,8 +73,8 @@ def prepare(
     UnmergedError and whatever opening and encrypting raise.
     """
     from encconf import api
-    from encconf.metadata import Metadata
-    from encconf.plan import Plan
+    from encconf.engine.metadata import Metadata
+    from encconf.engine.plan import Plan
 
     rule = rule or destination.rule
     if destination.kind == "vault":
@@ -103,7 +103,7 @@ def prepare(
 
 def _values(opened: Opened) -> dict[str, object]:
     """The values as JSON has them; of several documents the last one counts, as in sops."""
-    from encconf import emit
+    from encconf.formats import emit
 
     trees, _ = emit.trees_of(opened.document)
     values: dict[str, object] = {}

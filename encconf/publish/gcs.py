@@ -1,6 +1,6 @@
 """A bucket of Google Cloud Storage, by google-cloud-storage.
 
-Settings: ``gcs_bucket``, ``gcs_prefix``.  Credentials as for Google's KMS (see `encconf.servers.gcp`);
+Settings: ``gcs_bucket``, ``gcs_prefix``.  Credentials as for Google's KMS (see `encconf.providers.gcp`);
 STORAGE_EMULATOR_HOST names another server than Google's, which then needs none.
 
 Permissions: storage.objects.create, and storage.objects.delete to write over an object.
@@ -8,17 +8,17 @@ Permissions: storage.objects.create, and storage.objects.delete to write over an
 
 from __future__ import annotations
 
-from encconf.credentials import printable
 from encconf.errors import EncconfError, MissingExtraError
+from encconf.identities.credentials import printable
+from encconf.providers import LateError, within
 from encconf.publish import failed
-from encconf.servers import LateError, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _TYPE = "text/plain; charset=utf-8"  # what Go's client makes of it
 
@@ -66,7 +66,7 @@ def _client(kind: Any, credentials: Credentials) -> Any:
         return kind(
             project="-", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
         )
-    from encconf.servers.gcp import identity
+    from encconf.providers.gcp import identity
 
     return kind(project="-", credentials=identity(credentials))
 

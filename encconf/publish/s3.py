@@ -1,21 +1,21 @@
 """A bucket of Amazon S3, by botocore (what boto3 is made of).
 
 Settings: ``s3_bucket``, ``s3_prefix``.  Credentials, profile and region are those of the environment (see
-`encconf.servers.aws`); AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL name another server than Amazon's.
+`encconf.providers.aws`); AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL name another server than Amazon's.
 
 Permissions: s3:PutObject on ``arn:aws:s3:::BUCKET/PREFIX*``.
 """
 
 from __future__ import annotations
 
-from encconf.credentials import printable
+from encconf.identities.credentials import printable
 from encconf.publish import failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _TYPE = "application/octet-stream"
 
@@ -29,7 +29,7 @@ def put(
     settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
 ) -> bool:
     """Write the object, over one that is there."""
-    from encconf.servers import aws
+    from encconf.providers import aws
 
     bucket, key = str(settings["s3_bucket"]), f"{settings.get('s3_prefix', '')}{name}"
     region = aws.home_region(credentials)

@@ -1,7 +1,7 @@
 """A KV engine of HashiCorp Vault or OpenBao, version 1 or 2, by hvac.
 
 Settings: ``vault_path``, ``vault_address`` (by default VAULT_ADDR), ``vault_kv_mount_name`` (``secret/``),
-``vault_kv_version`` (2).  Token, TLS and namespace as for transit keys (see `encconf.servers.vault`): the
+``vault_kv_version`` (2).  Token, TLS and namespace as for transit keys (see `encconf.providers.vault`): the
 token and the values go to VAULT_ADDR and the addresses of SOPS_HC_VAULT_ALLOWLIST only.
 
 Permissions: ``read`` and ``create`` or ``update`` on ``MOUNT/data/PATH`` (version 1: ``MOUNT/PATH``).
@@ -9,7 +9,7 @@ Permissions: ``read`` and ``create`` or ``update`` on ``MOUNT/data/PATH`` (versi
 
 from __future__ import annotations
 
-from encconf.credentials import printable
+from encconf.identities.credentials import printable
 from encconf.publish import failed
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _DEFAULT = "https://127.0.0.1:8200"  # Vault's own
 
@@ -39,8 +39,8 @@ def put(
     settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
 ) -> bool:
     """Write the values as a new version; False where the newest version has them already."""
-    from encconf.servers import vault
-    from encconf.servers.https import origin
+    from encconf.providers import vault
+    from encconf.providers.https import origin
 
     environ = credentials.environ
     server = origin(str(settings.get("vault_address") or environ.get("VAULT_ADDR") or _DEFAULT))

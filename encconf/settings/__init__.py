@@ -1,4 +1,4 @@
-"""What a program does with an opened file: sections, schemas, masked values, layers, reloading, editing.
+"""What a program does with opened files: layers, reloading, editing.
 
 One module for each.  None of them decrypts: they call `encconf.api`.
 """

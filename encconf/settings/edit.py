@@ -10,19 +10,21 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from encconf import api, changes, fileio
+from encconf import api
 from encconf.errors import ClearTextError, EncconfError, NoConfigError, NoMatchingRuleError, WrongTypeError
 from encconf.formats import sniff
-from encconf.path import spell
+from encconf.io import fileio
+from encconf.text.path import spell
+from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from encconf.credentials import Credentials
-    from encconf.path import Path
-    from encconf.selection import Selection
+    from encconf.identities.credentials import Credentials
+    from encconf.rules.selection import Selection
+    from encconf.text.path import Path
 
 
 @contextmanager
@@ -128,7 +130,7 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _plain(value: Any, path: Path) -> Any:
-    """A new value as `encconf.changes` takes it: exact types, nothing shared with the caller's dict."""
+    """A new value as `encconf.verbs.changes` takes it: exact types, nothing shared with the caller's dict."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
@@ -147,7 +149,7 @@ def _plain(value: Any, path: Path) -> Any:
 
 
 def _refuse_plaintext(name: str, format: str, selection: Selection, before: str, after: str) -> None:
-    from encconf.config import find_rule
+    from encconf.rules.config import find_rule
 
     try:
         rule = find_rule(name)

@@ -19,7 +19,7 @@ from encconf.errors import (
     NoMatchingRuleError,
     NotEncryptedError,
 )
-from encconf.settings.mask import masked
+from encconf.shape.mask import masked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias, TypeVar, overload
 
     from encconf.api import Input
-    from encconf.credentials import Credentials
-    from encconf.envelope import DataKeyCache
-    from encconf.references import Resolve
-    from encconf.settings.section import Section
+    from encconf.envelope.data_key import DataKeyCache
+    from encconf.identities.credentials import Credentials
+    from encconf.shape.section import Section
+    from encconf.sources.references import Resolve
 
     T = TypeVar("T")
     Layer: TypeAlias = "Input | Plain | Optional | Mapping[str, Any]"
@@ -192,7 +192,7 @@ def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
 
 
 def _rule(name: str) -> Any:
-    from encconf.config import find_rule
+    from encconf.rules.config import find_rule
 
     try:
         return find_rule(name)

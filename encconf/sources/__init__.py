@@ -20,15 +20,15 @@ from __future__ import annotations
 import re
 from _thread import allocate_lock
 
-from encconf.credentials import printable
 from encconf.errors import MasterKeyError, SourceError, SourceExtraError
+from encconf.identities.credentials import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import NoReturn, Protocol
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
     class Source(Protocol):
         """What the module of a scheme must have.
@@ -444,8 +444,8 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
     No metadata service is asked unless this is evidently a machine of that provider's.  Raises SourceError
     for a scheme that does not exist, and nothing else.
     """
-    from encconf.credentials import Credentials
-    from encconf.servers import LateError, within
+    from encconf.identities.credentials import Credentials
+    from encconf.providers import LateError, within
 
     module = _module(scheme)
     hasty = Credentials(

@@ -5,7 +5,7 @@ without it the current one is meant.  Text comes as UTF-8, binary secrets as the
 
 The region is ``region``, else the one in the ARN, else AWS_REGION or AWS_DEFAULT_REGION, else the profile's.
 ``profile`` and ``role_arn`` are hints, which the environment outranks.  Whose credentials are used says
-`encconf.servers.aws`; on a machine of AWS they are its own.
+`encconf.providers.aws`; on a machine of AWS they are its own.
 
 Permissions: secretsmanager:GetSecretValue on the secret, and kms:Decrypt if it has a key of its own; to
 write, secretsmanager:CreateSecret and PutSecretValue.  Limits: ``Credentials.call_limit`` for each request,
@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 QUERY = ("version", "version_id", "version_stage", "region", "profile", "role_arn")
@@ -112,7 +112,7 @@ def ask(
     region: str | None = None,
 ) -> dict[str, Any]:
     """The answer of a service of AWS, where and as whom an address says; raises MasterKeyError."""
-    from encconf.servers import aws
+    from encconf.providers import aws
 
     profile = uri.query.get("profile", "")
     region = uri.query.get("region") or region or aws.home_region(credentials, profile)
@@ -130,8 +130,8 @@ def ask(
 
 def probe(credentials: Credentials) -> Probe:
     """Asks AWS who one is."""
-    from encconf.credentials import Credentials as Hasty
-    from encconf.servers import aws
+    from encconf.identities.credentials import Credentials as Hasty
+    from encconf.providers import aws
 
     environ = dict(credentials.environ)
     if machine() != "aws":

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 QUERY = ("version", "region", "profile", "role_arn", "mode", "recursive")
 _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:ssm:([a-z0-9-]+):[0-9]+:parameter/.+", re.DOTALL)

@@ -3,7 +3,7 @@
 VAULT is the vault's name, or its whole host name in another cloud (``v.vault.usgovcloudapi.net``).
 ``version`` may also stand in the query.  Values are text.
 
-Who one is and where a token may go says `encconf.servers.azure`; on a machine of Azure it is its managed
+Who one is and where a token may go says `encconf.providers.azure`; on a machine of Azure it is its managed
 identity.
 
 Permissions: secrets/get (role Key Vault Secrets User); to write, secrets/set (Key Vault Secrets Officer).
@@ -17,10 +17,10 @@ from __future__ import annotations
 import os
 import re
 
-from encconf import fileio
-from encconf.credentials import printable
 from encconf.errors import InputError, MasterKeyError, SourceError
-from encconf.servers.https import missing, origin
+from encconf.identities.credentials import printable
+from encconf.io import fileio
+from encconf.providers.https import missing, origin
 from encconf.sources import Probe, machine, there_already
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
     T = TypeVar("T")
@@ -86,7 +86,7 @@ def _parts(uri: Uri) -> tuple[str, str, str]:
 
 
 def _ask(server: str, call: Callable[[Any, dict[str, Any]], T], credentials: Credentials, needs: str) -> T:
-    from encconf.servers import azure
+    from encconf.providers import azure
 
     azure.permit(server, credentials.environ)
     try:
@@ -98,7 +98,7 @@ def _ask(server: str, call: Callable[[Any, dict[str, Any]], T], credentials: Cre
 
 def probe(credentials: Credentials) -> Probe:
     """Asks for a token if the environment says as whom; no program such as az is run."""
-    from encconf.servers import azure
+    from encconf.providers import azure
 
     try:
         from azure.keyvault.secrets import SecretClient  # noqa: F401

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import os
 
-from encconf.credentials import KEY_VARIABLES, printable
 from encconf.errors import SourceError
+from encconf.identities.credentials import KEY_VARIABLES, printable
 from encconf.sources import LIMIT, Probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 QUERY = ()

@@ -25,10 +25,10 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
-from encconf import fileio
-from encconf.credentials import printable
 from encconf.errors import InputError, SourceError
-from encconf.servers.https import missing, one_line, origin, permitted, session, timeouts, unreached
+from encconf.identities.credentials import printable
+from encconf.io import fileio
+from encconf.providers.https import missing, one_line, origin, permitted, session, timeouts, unreached
 from encconf.sources import Probe, there_already
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 QUERY = ("version", "address", "account", "login", "apikey")

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import re
 
-from encconf.credentials import printable
 from encconf.errors import SourceError
-from encconf.servers import failed
-from encconf.servers.https import cause, missing, one_line, origin, session, timeouts, unreached
+from encconf.identities.credentials import printable
+from encconf.providers import failed
+from encconf.providers.https import cause, missing, one_line, origin, session, timeouts, unreached
 from encconf.sources import Probe, Uri
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 # Our words for CyberArk's.
 _CRITERIA = {

@@ -13,7 +13,7 @@ from encconf.sources import Probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 QUERY = ()

@@ -130,6 +130,6 @@ def _find(tree: Any, field: str) -> Any:
 
 
 def _shown(field: str) -> str:
-    from encconf.credentials import printable
+    from encconf.identities.credentials import printable
 
     return printable(field)[:60]

@@ -13,14 +13,14 @@ from __future__ import annotations
 import os
 import stat
 
-from encconf import fileio
-from encconf.credentials import printable
 from encconf.errors import ChangedError, OutputError, SourceError
+from encconf.identities.credentials import printable
+from encconf.io import fileio
 from encconf.sources import LIMIT, Probe, there_already
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 QUERY = ()

@@ -4,7 +4,7 @@
 be left out where GCP_PROJECT, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT names it; the resource name
 ``projects/P/secrets/N`` is taken, too.  Google's checksums are compared.
 
-Whose credentials are used says `encconf.servers.gcp`; on a machine of Google's they are its own.
+Whose credentials are used says `encconf.providers.gcp`; on a machine of Google's they are its own.
 
 Permissions: secretmanager.versions.access on the secret (roles/secretmanager.secretAccessor); to write,
 secretmanager.secrets.create and secretmanager.versions.add.  Limits: ``Credentials.call_limit`` for each
@@ -17,15 +17,15 @@ from __future__ import annotations
 
 import re
 
-from encconf.credentials import printable
 from encconf.errors import MasterKeyError, SourceError
+from encconf.identities.credentials import printable
 from encconf.sources import Probe, machine, there_already
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 QUERY = ("version", "location")
@@ -113,7 +113,7 @@ def _ask(
     credentials: Credentials,
     needs: str,
 ) -> Any:
-    from encconf.servers import gcp
+    from encconf.providers import gcp
 
     kind = _kind()
     location = uri.query.get("location")
@@ -128,7 +128,7 @@ def _ask(
 
 def _kind() -> Any:
     """Google's client; raises MissingExtraError."""
-    from encconf.servers import gcp
+    from encconf.providers import gcp
 
     with gcp.needing("Google Secret Manager", "google-cloud-secret-manager", "google-crc32c"):
         import google_crc32c  # noqa: F401
@@ -138,8 +138,8 @@ def _kind() -> Any:
 
 def probe(credentials: Credentials) -> Probe:
     """Looks for credentials; the secrets are not asked."""
-    from encconf.credentials import Credentials as Hasty
-    from encconf.servers import gcp
+    from encconf.identities.credentials import Credentials as Hasty
+    from encconf.providers import gcp
 
     _kind()
     environ = dict(credentials.environ)

@@ -13,9 +13,9 @@ unusable (no keyring, or the package is not there).
 
 from __future__ import annotations
 
-from encconf.credentials import printable
 from encconf.errors import SourceError, SourceExtraError
-from encconf.servers import LateError, within
+from encconf.identities.credentials import printable
+from encconf.providers import LateError, within
 from encconf.sources import PROBE_LIMIT, Probe, there_already, unquote
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
     T = TypeVar("T")

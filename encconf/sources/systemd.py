@@ -13,13 +13,13 @@ from __future__ import annotations
 import os
 import re
 
-from encconf.credentials import printable
 from encconf.errors import SourceError
+from encconf.identities.credentials import printable
 from encconf.sources import Probe, file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 QUERY = ()

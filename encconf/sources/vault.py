@@ -8,7 +8,7 @@ is the JSON of all of them.  In vals' form a missing field is the last part of t
 Also from vals: ``address``, ``namespace``, ``auth_method``, ``token_env``, ``token_file``, ``role_id``,
 ``secret_id``, ``username``, ``password_env``, ``password_file``, and ``proto``, which changes nothing there
 either, unless a configuration of vals names a host.  How one logs in, which variables are read and where
-a token may go says `encconf.servers.vault`.
+a token may go says `encconf.providers.vault`.
 
 Permissions: ``read`` on ``MOUNT/data/PATH`` (KV 1: ``MOUNT/PATH``); to write, ``create`` and ``update`` as
 well.  Limits: ``Credentials.call_limit`` for each request, two more where the server says "later".
@@ -21,17 +21,17 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
-from encconf.credentials import printable
 from encconf.errors import MasterKeyError, SourceError
-from encconf.servers import vault
-from encconf.servers.https import origin
+from encconf.identities.credentials import printable
+from encconf.providers import vault
+from encconf.providers.https import origin
 from encconf.sources import Probe, Uri, there_already
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _LOGIN = ("auth_method", "token_env", "token_file", "role_id", "secret_id")
 _LOGIN_BY_NAME = ("username", "password_env", "password_file")

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import re
 
-from encconf import fileio
 from encconf.errors import LimitError, UsageError
-from encconf.path import parse, spell
+from encconf.io import fileio
+from encconf.text.path import parse, spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from encconf.path import Path
+    from encconf.text.path import Path
 
 INSTANCE = "%i"
 """The step of a path that stands for the unit's instance."""

@@ -233,7 +233,7 @@ class Listening:
         self._inode = 0
 
     def __enter__(self) -> socket.socket:
-        from encconf.keyservice import refuse_unless_dead
+        from encconf.keyservice.server import refuse_unless_dead
 
         folder = os.path.dirname(self._path)
         temporary = os.path.join(folder, f".{os.urandom(4).hex()}")
@@ -261,7 +261,7 @@ class Listening:
         return listener
 
     def __exit__(self, *_: object) -> None:
-        from encconf.keyservice import remove_socket
+        from encconf.keyservice.server import remove_socket
 
         remove_socket(self._path, self._inode)
         self._listener.close()

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 
-from encconf import api, changes, emit, fileio
-from encconf.document import Leaf
+from encconf import api
 from encconf.errors import EmitError, EncconfError, LimitError, PathNotFoundError
-from encconf.formats import sniff
+from encconf.formats import emit, sniff
 from encconf.formats.nodes import text_of
-from encconf.path import spell
+from encconf.io import fileio
 from encconf.systemd.rules import INSTANCE, SIZE_LIMIT, Rule
+from encconf.text.document import Leaf
+from encconf.text.path import spell
+from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from encconf.credentials import Credentials
-    from encconf.path import Path
+    from encconf.identities.credentials import Credentials
+    from encconf.text.path import Path
 
 
 class Values:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from encconf import credentials
-from encconf.credentials import KEY_VARIABLES, SETTINGS, AgeSource, Credentials
 from encconf.errors import MasterKeyError
+from encconf.identities import credentials
+from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, AgeSource, Credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,18 +7,20 @@ from pathlib import Path
 
 import pyrage
 
-from encconf import api, changes, fileio, formats
-from encconf.config import Rule
-from encconf.credentials import Credentials
+from encconf import api, formats
+from encconf.identities.credentials import Credentials
+from encconf.io import fileio
 from encconf.keys.age import AgeKey
-from encconf.selection import DEFAULT
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT
+from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.selection import Selection
+    from encconf.rules.selection import Selection
 
 
 class TestKey:

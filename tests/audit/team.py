@@ -11,11 +11,12 @@ from pathlib import Path
 from oracle import AgeKey
 from project import Project
 
-from encconf import api, changes, formats
-from encconf.config import Rule
-from encconf.credentials import Credentials
+from encconf import api, formats
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
-from encconf.selection import DEFAULT
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT
+from encconf.verbs import changes
 
 PLAIN = "db:\n  host: localhost\n  password: hunter2\ntoken: s3cr3t-t0ken\nuser_unencrypted: admin\n"
 

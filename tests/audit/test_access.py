@@ -111,8 +111,8 @@ class TestTogether:
 
 
 def opens(text: str, keys: str) -> bool:
-    from encconf.credentials import Credentials
     from encconf.errors import KeyAccessError
+    from encconf.identities.credentials import Credentials
 
     try:
         api.decrypt(text, credentials=Credentials({"SOPS_AGE_KEY": keys}, home="/nonexistent"))

@@ -18,16 +18,17 @@ import pytest
 from oracle import AgeKey, Sops
 from project import PLAIN, ROOT, Project, Result
 
-from encconf import api, changes, formats
+from encconf import api, formats
 from encconf.audit import explain as explaining
 from encconf.audit import report as reports
 from encconf.audit.check import Report, check, plain_names
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, Ignored
-from encconf.config import Rule
-from encconf.credentials import Credentials
 from encconf.git.merge import merge
+from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
-from encconf.selection import Selection
+from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
+from encconf.verbs import changes
 
 ALICE, BOB = AgeKey.generate(), AgeKey.generate()
 PAGE = ROOT / "docs" / "check.md"
@@ -692,8 +693,8 @@ def test_each_folder_has_its_own_configuration(repo: Repo) -> None:
 
 def test_the_rule_is_the_one_that_encrypting_would_take(repo: Repo) -> None:
     from encconf.audit.rulebook import Rulebook
-    from encconf.config import find_rule
     from encconf.errors import NoMatchingRuleError
+    from encconf.rules.config import find_rule
 
     kinds = [r"^prod/", "(?i)SECRET", r"\.enc\.(yaml|json)$", "^x/[^/]+$", r"\Aa\z", "(?P<n>q)", "(?P<n>r)"]
     for count in range(1, len(kinds) + 1):
@@ -967,7 +968,7 @@ def test_links_are_not_followed_out(repo: Repo) -> None:
 
 
 def test_a_file_that_is_too_large(repo: Repo) -> None:
-    from encconf.fileio import LIMIT
+    from encconf.io.fileio import LIMIT
 
     with (repo.folder / "huge.enc.yaml").open("wb") as file:
         file.truncate(LIMIT + 1)

@@ -13,16 +13,17 @@ import pytest
 from oracle import FIXTURES, AgeKey, Sops
 from project import Project, Result
 
-from encconf import api, changes, formats
+from encconf import api, formats
 from encconf.audit import diff
 from encconf.audit.diff import Difference, Side
 from encconf.cli import main
-from encconf.config import Rule
-from encconf.credentials import Credentials
 from encconf.errors import EncconfError
+from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
-from encconf.path import spell
-from encconf.selection import Selection
+from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
+from encconf.text.path import spell
+from encconf.verbs import changes
 
 ALICE, BOB, CAROL = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt") for name in ("alice", "bob", "carol"))
 EVERYBODY = Credentials(

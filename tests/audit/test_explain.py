@@ -13,8 +13,8 @@ from project import PLAIN, ROOT, Project
 from encconf import api, formats
 from encconf.audit import explain as explaining
 from encconf.audit.explain import Explanation, explain
-from encconf.config import find_rule
-from encconf.selection import Selection
+from encconf.rules.config import find_rule
+from encconf.rules.selection import Selection
 
 ALICE, BOB, CAROL = AgeKey.generate(), AgeKey.generate(), AgeKey.generate()
 PAGE = ROOT / "docs" / "check.md"

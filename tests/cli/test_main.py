@@ -77,7 +77,7 @@ class TestVersionAndHelp:
 
     def test_the_sops_version_is_the_one_that_is_written(self) -> None:
         from encconf.cli.about import SOPS_VERSION
-        from encconf.metadata import SOPS_VERSION as WRITTEN
+        from encconf.engine.metadata import SOPS_VERSION as WRITTEN
 
         assert SOPS_VERSION == WRITTEN
 

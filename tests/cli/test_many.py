@@ -24,12 +24,14 @@ from oracle import AgeKey
 from project import Project, small_files
 
 import encconf
-from encconf import api, changes, fileio, formats
-from encconf.config import Rule
-from encconf.credentials import Credentials
+from encconf import api, formats
+from encconf.engine.metadata import Metadata
+from encconf.identities.credentials import Credentials
+from encconf.io import fileio
 from encconf.keys import master_key
-from encconf.metadata import Metadata
-from encconf.selection import DEFAULT
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT
+from encconf.verbs import changes
 
 from .terminal import Terminal
 
@@ -961,8 +963,8 @@ def test_a_name_cannot_be_a_message(project: Project, command: list[str]) -> Non
 
 
 def test_the_configuration_is_read_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from encconf import config
     from encconf.cli import main
+    from encconf.rules import config
 
     fill(project, 20, folder="a/")
     rules(project, project.key)

@@ -14,11 +14,11 @@ from oracle import AgeKey, Sops
 from encconf import api
 from encconf.cli import targets
 from encconf.cli.console import Console
-from encconf.config import Rule
 from encconf.errors import EncconfError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.keys import master_key
-from encconf.selection import DEFAULT
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT
 
 WEIRD = ["a b.yaml", "new\nline.yaml", "[x].yaml", os.fsdecode(b"\xff.yaml"), "-n.yaml", ".env"]
 

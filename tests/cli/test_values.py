@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from project import PLAIN, Project
 
-from encconf import fileio
 from encconf.cli import files
 from encconf.errors import ChangedError
+from encconf.io import fileio
 
 from .terminal import Terminal
 

@@ -14,8 +14,8 @@ from engine import changed_lines, credentials, rule
 from oracle import AgeKey, Sops
 
 from encconf import api, formats
-from encconf.document import Document, splice
 from encconf.errors import AlreadyEncryptedError, EncconfError, NotEncryptedError, ParseError
+from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:
     from encconf.formats import Format

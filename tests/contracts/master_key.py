@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from encconf import keys
-from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, EncconfError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 
 if TYPE_CHECKING:
     from encconf.keys import MasterKey

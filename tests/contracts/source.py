@@ -25,9 +25,9 @@ from engine import rule
 from oracle import AgeKey
 
 from encconf import api, sources
-from encconf.credentials import Credentials
 from encconf.errors import KeyAccessError, SourceError
-from encconf.references import Resolve
+from encconf.identities.credentials import Credentials
+from encconf.sources.references import Resolve
 
 Failing = Callable[[str], tuple[str, Credentials]]
 

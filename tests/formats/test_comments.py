@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 
 from encconf import api
 from encconf.formats.comments import place
-from encconf.selection import Selection
+from encconf.rules.selection import Selection
 
 
 def parse(text, *, pure=False):

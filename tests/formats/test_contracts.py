@@ -10,9 +10,9 @@ from engine import credentials, rule, values
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.document import Document, splice
 from encconf.errors import EmitError, UsageError
-from encconf.selection import Selection
+from encconf.rules.selection import Selection
+from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:
     from encconf.formats import Format

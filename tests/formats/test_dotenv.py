@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api, changes, fileio
+from encconf import api
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import dotenv as format
-from encconf.selection import Selection
+from encconf.io import fileio
+from encconf.rules.selection import Selection
+from encconf.verbs import changes
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)

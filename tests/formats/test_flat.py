@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encconf.document import Leaf, Scope
 from encconf.errors import EmitError, EncconfError, MetadataError
 from encconf.formats import dotenv, flat, ini
+from encconf.text.document import Leaf, Scope
 
 BLOCK: dict[str, object] = {
     "mac": "m",

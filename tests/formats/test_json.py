@@ -17,13 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api, changes, seal
-from encconf.credentials import Credentials
-from encconf.document import Document, Leaf, splice
-from encconf.envelope import open_data_key
+from encconf import api
+from encconf.engine import seal
+from encconf.engine.metadata import Metadata
+from encconf.envelope.data_key import open_data_key
 from encconf.errors import EmitError, EncconfError, LimitError, ParseError
 from encconf.formats import json as format
-from encconf.metadata import Metadata
+from encconf.identities.credentials import Credentials
+from encconf.text.document import Document, Leaf, splice
+from encconf.verbs import changes
 
 BLOCK: dict[str, object] = {
     "mac": "ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]",

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from encconf.document import Comment, Document, Leaf, Scope
 from encconf.errors import EncconfError
 from encconf.formats import lines, yaml_events
+from encconf.text.document import Comment, Document, Leaf, Scope
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures"

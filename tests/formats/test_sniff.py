@@ -13,9 +13,9 @@ from oracle import FIXTURES, AgeKey, Sops
 
 import encconf
 from encconf import api, formats
-from encconf.config import Rule
 from encconf.formats import sniff
 from encconf.keys.age import AgeKey as Recipient
+from encconf.rules.config import Rule
 
 ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
 RULE = Rule([[Recipient.from_config(ALICE.recipient)]])

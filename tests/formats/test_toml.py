@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from oracle import AgeKey, clean_environ
 
 from encconf import api, formats
-from encconf.credentials import Credentials
-from encconf.document import Document, Leaf, splice
 from encconf.errors import EmitError, EncconfError, LimitError, MetadataError, ParseError
 from encconf.formats import toml as format
-from encconf.selection import DEFAULT, Selection
+from encconf.identities.credentials import Credentials
+from encconf.rules.selection import DEFAULT, Selection
+from encconf.text.document import Document, Leaf, splice
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)

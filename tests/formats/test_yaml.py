@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import FIXTURES
 
-from encconf.document import splice
 from encconf.errors import EmptyDocumentError, EncconfError, LimitError, ParseError
 from encconf.formats import goyaml, yaml
 from encconf.formats.yaml_events import TooNewError, read
 from encconf.formats.yaml_text import Properties
+from encconf.text.document import splice
 
 HARD = sorted((FIXTURES / "hard" / "kept").glob("*.yaml"))
 

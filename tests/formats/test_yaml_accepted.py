@@ -8,8 +8,9 @@ import pytest
 from engine import credentials, rule
 from oracle import AgeKey, Sops, SopsError
 
-from encconf import api, changes
+from encconf import api
 from encconf.errors import EncconfError, ParseError
+from encconf.verbs import changes
 
 ACCEPTED = [
     "--- !foo\na: b\n",

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
 
-from encconf import api, changes, seal
+from encconf import api
+from encconf.engine import seal
 from encconf.formats import module, yaml
+from encconf.verbs import changes
 
 KEY = AgeKey.generate()
 

@@ -135,10 +135,10 @@ def test_key_services_and_gpg_are_out_of_reach(suite: Suite, home: Path) -> None
     suite.write(
         test_app="""
         import encconf, pytest
-        from encconf.config import Rule
-        from encconf.credentials import Credentials
+        from encconf.rules.config import Rule
+        from encconf.identities.credentials import Credentials
         from encconf.keys import master_key
-        from encconf.envelope import WrappedKey
+        from encconf.envelope.data_key import WrappedKey
         from encconf.errors import MasterKeyError
 
         @pytest.mark.parametrize(("type", "value"), [

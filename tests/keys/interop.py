@@ -11,8 +11,9 @@ from typing import Any
 
 from oracle import Sops, clean_environ
 
-from encconf import api, config, keys
-from encconf.credentials import Credentials
+from encconf import api, keys
+from encconf.identities.credentials import Credentials
+from encconf.rules import config
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = {"user": "alice", "n": 1, "nested": {"list": ["a", "b"]}}
@@ -42,7 +43,7 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 from encconf import keys
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 from encconf.errors import MissingExtraError
 
 key = keys.master_key(sys.argv[2], sys.argv[3])  # naming a key needs no package

@@ -18,8 +18,8 @@ from oracle import AgeKey as Pair
 from oracle import Sops, clean_environ
 
 from encconf import keys
-from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey, recipient_in
 
 DATA_KEY = bytes(range(32))
@@ -543,7 +543,7 @@ def test_without_bcrypt_a_locked_ssh_key_says_so(ssh: dict[str, tuple[Path, str]
     program = """
         import sys
         sys.modules["bcrypt"] = None
-        from encconf.credentials import Credentials
+        from encconf.identities.credentials import Credentials
         from encconf.errors import MasterKeyError
         from encconf.keys.age import AgeKey
         key = AgeKey(sys.argv[1])
@@ -574,7 +574,7 @@ def child(program: str, *args: str, **environ: str) -> str:
 
 UNWRAP = """
     import sys
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.keys.age import AgeKey
     print(AgeKey(sys.argv[1]).unwrap(open(sys.argv[2]).read(), Credentials.from_env()).hex())
 """
@@ -666,8 +666,8 @@ def test_the_fast_path_needs_pyrage_and_nothing_else(alice: Pair, tmp_path: Path
     program = """
         import sys
         before = set(sys.modules)
-        from encconf.credentials import Credentials
-        from encconf.envelope import WrappedKey, open_data_key
+        from encconf.identities.credentials import Credentials
+        from encconf.envelope.data_key import WrappedKey, open_data_key
         key = WrappedKey.from_entry("age", {"recipient": sys.argv[1], "enc": open(sys.argv[2]).read()})
         print(open_data_key([[key]], 0, Credentials.from_env()).hex())
         print(*sorted(name for name in set(sys.modules) - before))

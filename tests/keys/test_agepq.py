@@ -17,8 +17,8 @@ from keys.test_age import child, credentials
 from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import keys
-from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys import age, agepq, bech32
 
 DATA_KEY = bytes(range(32))
@@ -327,7 +327,7 @@ def test_it_costs_nothing_where_it_cannot_help(alice: agepq.Identity) -> None:
     pair = AgeKey.generate()
     program = """
         import sys
-        from encconf.credentials import Credentials
+        from encconf.identities.credentials import Credentials
         from encconf.keys.age import AgeKey
         key, credentials = AgeKey(sys.argv[1]), Credentials.from_env()
         assert key.unwrap(key.wrap(bytes(32), credentials), credentials) == bytes(32)
@@ -343,7 +343,7 @@ def test_a_cryptography_without_ml_kem_is_named(alice: agepq.Identity) -> None:
         import sys
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import mlkem
-        from encconf.credentials import Credentials
+        from encconf.identities.credentials import Credentials
         from encconf.errors import MasterKeyError
         from encconf.keys.age import AgeKey
 

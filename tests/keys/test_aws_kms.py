@@ -22,14 +22,14 @@ from doubles.moto_server import REGION, ROOT, MotoServer
 from oracle import Sops, SopsError, clean_environ
 
 from encconf import api, keys
-from encconf.config import Rule
-from encconf.credentials import Credentials
-from encconf.envelope import DataKeyCache, WrappedKey, open_data_key, wrap_for
+from encconf.engine.metadata import Metadata
+from encconf.envelope.data_key import DataKeyCache, WrappedKey, open_data_key, wrap_for
 from encconf.errors import BadKeyError, KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.formats import module
+from encconf.identities.credentials import Credentials
 from encconf.keys.aws_kms import AwsKmsKey
-from encconf.metadata import Metadata
-from encconf.servers.aws import session_name
+from encconf.providers.aws import session_name
+from encconf.rules.config import Rule
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_KEY = bytes(range(32))
@@ -747,7 +747,7 @@ class Blocking:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocking())
 sys.path.insert(0, sys.argv[1])
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 from encconf.errors import MissingExtraError
 from encconf import keys
 key = keys.from_entry("kms", {"arn": sys.argv[3]})

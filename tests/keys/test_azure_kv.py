@@ -29,11 +29,12 @@ from doubles.testca import TestCA
 from keys.interop import open_both_ways, packages_loaded_for, said_without
 from oracle import Sops
 
-from encconf import api, config
-from encconf.credentials import Credentials
+from encconf import api
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys.azure_kv import AzureKey
-from encconf.servers import azure as azure_server
+from encconf.providers import azure as azure_server
+from encconf.rules import config
 
 VAULT = "https://myvault.vault.azure.net"
 DATA_KEY = bytes(range(32))

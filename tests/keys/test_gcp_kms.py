@@ -19,13 +19,13 @@ from google.api_core import exceptions
 from oracle import Sops, SopsError, clean_environ
 
 from encconf import api, keys
-from encconf.config import Rule
-from encconf.credentials import Credentials
-from encconf.envelope import WrappedKey, open_data_key, wrap_for
+from encconf.engine.metadata import Metadata
+from encconf.envelope.data_key import WrappedKey, open_data_key, wrap_for
 from encconf.errors import BadKeyError, KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.formats import module
+from encconf.identities.credentials import Credentials
 from encconf.keys.gcp_kms import GcpKmsKey
-from encconf.metadata import Metadata
+from encconf.rules.config import Rule
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_KEY = bytes(range(32))
@@ -367,7 +367,7 @@ def test_other_types_of_credentials(
 MACHINE = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 from encconf.keys.gcp_kms import GcpKmsKey
 key, who = GcpKmsKey(sys.argv[2]), Credentials.from_env()
 assert key.unwrap(key.wrap(bytes(32), who), who) == bytes(32)
@@ -561,7 +561,7 @@ class Blocking:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocking())
 sys.path.insert(0, sys.argv[1])
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 from encconf.errors import MissingExtraError
 from encconf import keys
 key = keys.from_entry("gcp_kms", {"resource_id": sys.argv[3]})

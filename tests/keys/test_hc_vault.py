@@ -27,8 +27,8 @@ from doubles.testca import TestCA
 from keys.interop import open_both_ways, packages_loaded_for, said_without
 from oracle import Sops
 
-from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys.hc_vault import VaultKey
 
 services = pytest.mark.services

@@ -15,8 +15,8 @@ from huaweicloudsdkkms.v2 import KmsClient, model
 from keys.interop import open_both_ways, packages_loaded_for, said_without
 from oracle import Sops
 
-from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys.huawei_kms import HuaweiKey
 
 ID = "0d0466b0-e727-4d9c-b35d-f84bb474a37f"

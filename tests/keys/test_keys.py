@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from encconf import keys
-from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
+from encconf.identities.credentials import Credentials
 from encconf.keys.unknown import UnknownKey
 
 ARN = "arn:aws:kms:eu-central-1:123456789012:key/92c2a9b0-0000-4000-8000-000000000000"
@@ -95,7 +95,8 @@ def test_a_member_that_is_no_text_is_refused(value: object) -> None:
 STARTS = """
 import os, sys
 before = set(sys.modules)
-import encconf.credentials, encconf.envelope, encconf.keys, encconf.keys.age, encconf.keys.unknown
+import encconf.identities.credentials, encconf.envelope.data_key
+import encconf.keys.age, encconf.keys.unknown
 foreign = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(foreign - {"encconf", "__future__", "binascii"}))
 """

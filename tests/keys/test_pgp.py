@@ -15,8 +15,8 @@ from keys.terminal import on_terminal
 from oracle import PGP_FINGERPRINT, Sops, clean_environ, gpg, scratch
 
 from encconf import keys
-from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys.pgp import PgpKey
 
 DATA_KEY = bytes(range(32))
@@ -247,7 +247,7 @@ def test_a_passphrase_without_a_terminal(locked_home: tuple[Path, str]) -> None:
     key = PgpKey(fingerprint)
     program = """
         import os, sys
-        from encconf.credentials import Credentials
+        from encconf.identities.credentials import Credentials
         from encconf.errors import MasterKeyError
         from encconf.keys.pgp import PgpKey
         key, credentials = PgpKey(sys.argv[1]), Credentials.from_env()
@@ -300,7 +300,7 @@ def test_the_agent_asks_for_a_passphrase_on_our_terminal(
     note = use_pinentry(home, tmp_path, PASSPHRASE)
     program = """
         import os, sys
-        from encconf.credentials import Credentials
+        from encconf.identities.credentials import Credentials
         from encconf.keys.pgp import PgpKey
         key, credentials = PgpKey(sys.argv[1]), Credentials.from_env()
         assert key.unwrap(key.wrap(bytes(32), credentials), credentials) == bytes(32)

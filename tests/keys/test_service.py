@@ -28,12 +28,13 @@ from keys.test_age import child
 from oracle import PGP_FINGERPRINT, AgeKey, Sops, SopsError, clean_environ, gpg, gpg_home, scratch
 from project import signal_another_thread
 
-from encconf import keys, keyservice
-from encconf.credentials import Credentials
+from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError, UsageError
+from encconf.identities.credentials import Credentials
 from encconf.keys import service
 from encconf.keys.age import AgeKey as AgeRecipient
 from encconf.keys.pgp import PgpKey
+from encconf.keyservice import server as keyservice
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_KEY = bytes(range(32))
@@ -566,7 +567,7 @@ def test_no_proxy_gets_a_data_key(
         said = child(
             """
             import sys
-            from encconf.credentials import Credentials
+            from encconf.identities.credentials import Credentials
             from encconf.keys import service
             from encconf.keys.age import AgeKey
             credentials = Credentials.from_env()
@@ -1126,7 +1127,7 @@ WITHOUT = """
                 raise ImportError(name)
     sys.meta_path.insert(0, Blocked())
     from encconf import keyservice
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.errors import MissingExtraError
     from encconf.keys import service
     from encconf.keys.age import AgeKey

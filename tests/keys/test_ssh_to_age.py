@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from oracle import FIXTURES, Sops
 
 from encconf import decrypt
-from encconf.credentials import Credentials
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys import ssh_to_age
 from encconf.keys.age import AgeKey
 

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from oracle import AgeKey
 
-from encconf import api, changes
-from encconf.config import Rule
-from encconf.credentials import Credentials
+from encconf import api
 from encconf.errors import StrangerError, UndecidedError
 from encconf.git import merge as merging
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import merge, tree
 from encconf.merge.weave import merge_items
-from encconf.selection import Selection
+from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
+from encconf.verbs import changes
 
 ALICE, BOB, CAROL, DAVE = (AgeKey.generate() for _ in range(4))
 ALL = Credentials({"SOPS_AGE_KEY": "\n".join(key.identity for key in (ALICE, BOB, CAROL, DAVE))})
@@ -256,7 +257,7 @@ def test_g_each_side_removes_a_key_from_another_group() -> None:
 def admit(block: Rule, ours: Rule | None, named: Rule | None, *, wraps_all: bool = False) -> None:
     """What `encconf.git.merge.admit` says of a merged block, as files say it."""
     from encconf import formats
-    from encconf.metadata import Metadata
+    from encconf.engine.metadata import Metadata
 
     def said(by: Rule) -> Metadata:
         return Metadata.of(formats.module("yaml").scan(api.encrypt("a: 1\n", by, credentials=ALL)))

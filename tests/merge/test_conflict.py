@@ -9,15 +9,16 @@ import pytest
 from merge.corpus import TEXTS, edited
 from oracle import FIXTURES, AgeKey, Sops, SopsError
 
-from encconf import api, changes
-from encconf.config import Rule
-from encconf.credentials import Credentials
+from encconf import api
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError, UnmergedError
 from encconf.git import merge as merging
 from encconf.git.merge import Outcome, open_conflict
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import mark, marked
 from encconf.merge import merge as merge_texts
+from encconf.rules.config import Rule
+from encconf.verbs import changes
 
 ALICE, BOB, CAROL = (AgeKey.generate() for _ in range(3))
 
@@ -181,7 +182,7 @@ def test_key_groups() -> None:
 
 
 def test_both_change_what_is_encrypted() -> None:
-    from encconf.selection import Selection
+    from encconf.rules.selection import Selection
 
     base = seal("a: 1\nb: 2\n", "yaml")
     ours, theirs = (

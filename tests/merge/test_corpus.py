@@ -11,15 +11,16 @@ import pytest
 from merge.corpus import CASES, TEXTS, Case
 from oracle import AgeKey, Sops
 
-from encconf import api, changes, formats
-from encconf.config import Rule
-from encconf.credentials import Credentials
+from encconf import api, formats
 from encconf.errors import KeyAccessError, UndecidedError
 from encconf.git import merge as merging
 from encconf.git.merge import Outcome
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import merge as merge_texts
-from encconf.selection import DEFAULT, Selection
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT, Selection
+from encconf.verbs import changes
 
 ALICE, BOB = AgeKey.generate(), AgeKey.generate()
 _ENC = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.config import Rule
-from encconf.credentials import Credentials
 from encconf.errors import EmptyDocumentError, EncconfError, UndecidedError
 from encconf.git.merge import merge as merge_files
 from encconf.git.merge import open_conflict, reseal
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import Merged, mark, marked, merge
-from encconf.selection import Selection
+from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
 
 _KEYS = st.sampled_from("abcdef")
 _SCALARS = st.sampled_from([0, 1, -2, 1.5, True, None, "", "x", "y z", "# no comment", "line\nline", "ENC"])

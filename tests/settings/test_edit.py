@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encconf import decrypt, edit, load_config
-from encconf.changes import REMOVED
 from encconf.errors import ChangedError, ClearTextError, InputError, WrongTypeError
 from encconf.settings.edit import differences
 from encconf.testing import TestKey
+from encconf.verbs.changes import REMOVED
 
 TEXT = """\
 # the database
@@ -115,7 +115,7 @@ def test_a_file_that_changed_meanwhile_is_not_overwritten(path: Path, key: TestK
 
 
 def test_a_value_that_would_stay_in_plaintext(key: TestKey, path: Path) -> None:
-    from encconf.selection import Selection
+    from encconf.rules.selection import Selection
 
     path.write_text(key.encrypt("pw: x\nname: y\n", selection=Selection("encrypted_regex", "^pw$")))
     Path(".sops.yaml").write_text(

@@ -16,8 +16,8 @@ from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, fa
 from doubles.moto_server import REGION, ROOT, MotoServer
 
 from encconf import sources
-from encconf.credentials import Credentials
 from encconf.errors import SourceError
+from encconf.identities.credentials import Credentials
 
 pytestmark = pytest.mark.services
 

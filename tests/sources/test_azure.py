@@ -15,8 +15,8 @@ from doubles.connect_proxy import ConnectProxy
 from doubles.testca import TestCA
 
 from encconf import sources
-from encconf.credentials import Credentials
 from encconf.errors import SourceError
+from encconf.identities.credentials import Credentials
 
 pytestmark = pytest.mark.services
 

@@ -20,8 +20,8 @@ from oracle import clean_environ
 from pyaim import CCPPasswordREST
 
 from encconf import sources
-from encconf.credentials import Credentials
 from encconf.errors import SourceError
+from encconf.identities.credentials import Credentials
 
 VALUE = b"s3cret-of-a-safe"
 

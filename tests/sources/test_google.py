@@ -22,8 +22,8 @@ from google.oauth2.credentials import Credentials as Token
 from oracle import clean_environ
 
 from encconf import sources
-from encconf.credentials import Credentials
 from encconf.errors import SourceError
+from encconf.identities.credentials import Credentials
 
 pytestmark = pytest.mark.services
 
@@ -229,7 +229,7 @@ def test_what_passes_is_asked_again(store: SecretStore, environ: dict[str, str])
 _MACHINE = """
 import sys
 from encconf import sources
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 sys.stdout.buffer.write(sources.fetch("gcpsm:p/db", Credentials.from_env()))
 """
 

@@ -12,7 +12,7 @@ import pytest
 from contracts.source import failure
 
 from encconf import sources
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

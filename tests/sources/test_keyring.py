@@ -19,7 +19,7 @@ from doubles.gnome_keyring import PASSWORD, GnomeKeyring
 from oracle import clean_environ
 
 from encconf import sources
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 
 pytestmark = [
     pytest.mark.services,
@@ -148,7 +148,7 @@ def test_it_stays_and_opens_again_with_the_password(desktop: GnomeKeyring, tmp_p
 _CODE = """
 import json, sys
 from encconf import sources
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 from encconf.errors import SourceError
 who = Credentials.from_env()
 sources.PROBE_LIMIT = 60  # loading takes its time where much else goes on

@@ -20,8 +20,8 @@ from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, fa
 from oracle import clean_environ
 
 from encconf import sources
-from encconf.credentials import Credentials
 from encconf.errors import SourceError
+from encconf.identities.credentials import Credentials
 
 VALUE = b"s3cret-of-this-machine"
 
@@ -370,7 +370,8 @@ def test_by_systemd_s_own_word(unit: Path) -> None:
 def test_an_interrupt_reaches_a_program_that_somebody_types_to(tmp_path: Path) -> None:
     """With a terminal the program shares the session, so that Ctrl-C ends both."""
     code = (
-        "from encconf import sources; from encconf.credentials import Credentials; import os, sys\n"
+        "from encconf import sources; import os, sys\n"
+        "from encconf.identities.credentials import Credentials\n"
         "who = Credentials(dict(os.environ), prompt=lambda question: '')\n"
         "sources.fetch(f'cmd:sh -c \"echo $$ > {sys.argv[1]}; exec sleep 60\"', who)\n"
     )

@@ -16,8 +16,8 @@ from contracts.source import EVERY_REASON, failure
 from oracle import clean_environ
 
 from encconf import sources
-from encconf.credentials import Credentials
 from encconf.errors import MasterKeyError, MissingExtraError, SourceError, SourceExtraError
+from encconf.identities.credentials import Credentials
 from encconf.sources import Uri, fields
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -346,7 +346,7 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 from encconf import sources
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 from encconf.errors import SourceExtraError
 
 uri = sources.parse(sys.argv[2])  # naming a secret needs no package
@@ -402,7 +402,7 @@ def test_a_package_that_is_not_there(package: str, address: str, extra: str, env
 
 def test_an_address_loads_no_sdk() -> None:
     code = (
-        "import sys\nfrom encconf import sources\nfrom encconf.credentials import Credentials\n"
+        "import sys\nfrom encconf import sources\nfrom encconf.identities.credentials import Credentials\n"
         "for scheme in sources.TABLE: sources.parse(f'{scheme}:a/b?optional=true')\n"
         "assert sources.fetch('env:A', Credentials({'A': '1'})) == b'1'\n"
         "print(*{name.partition('.')[0] for name in sys.modules})"

@@ -22,9 +22,9 @@ from doubles.testca import TestCA
 from oracle import clean_environ
 
 from encconf import sources
-from encconf.credentials import Credentials
 from encconf.errors import SourceError
-from encconf.servers import vault as server_code
+from encconf.identities.credentials import Credentials
+from encconf.providers import vault as server_code
 
 pytestmark = pytest.mark.services
 

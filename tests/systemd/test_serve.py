@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from project import Project, signal_another_thread
 
-from encconf.credentials import Credentials
+from encconf.identities.credentials import Credentials
 from encconf.systemd.rules import Request
 from encconf.systemd.rules import read as rule_of
 from encconf.systemd.server import CredentialServer, Listening

@@ -16,17 +16,17 @@ import os
 import re
 from contextlib import contextmanager
 
-from encconf import fileio
-from encconf.credentials import printable
 from encconf.errors import InputError, MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.servers import failed, unheard
+from encconf.identities.credentials import printable
+from encconf.io import fileio
+from encconf.providers import failed, unheard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _UNIVERSE = "googleapis.com"

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import os
 
-from encconf import fileio
 from encconf.errors import InputError, MasterKeyError
+from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

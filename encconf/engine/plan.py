@@ -1,23 +1,23 @@
 """A plan of which master keys a file gets: who was there, who will be, what that changes.  Needs no key.
 
-`encconf.changes` makes plans and carries them out; `encconf check` looks at what one would change.
+`encconf.verbs.changes` makes plans and carries them out; `encconf check` looks at what one would change.
 """
 
 from __future__ import annotations
 
 import re
 
-from encconf.cipher import PREFIX, split
-from encconf.envelope import shuts_out
+from encconf.engine.cipher import PREFIX, split
+from encconf.envelope.data_key import shuts_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.config import Rule
-    from encconf.document import Document, Leaf
+    from encconf.engine.metadata import Metadata
     from encconf.keys import MasterKey
-    from encconf.metadata import Metadata
-    from encconf.path import Path
-    from encconf.selection import Chosen, Selection
+    from encconf.rules.config import Rule
+    from encconf.rules.selection import Chosen, Selection
+    from encconf.text.document import Document, Leaf
+    from encconf.text.path import Path
 
 
 _SECRET = re.compile(
@@ -28,7 +28,7 @@ _SECRET = re.compile(
 
 
 class Plan:
-    """Other master keys for a file: who was there, who will be.  See `encconf.changes.plan`.
+    """Other master keys for a file: who was there, who will be.  See `encconf.verbs.changes.plan`.
 
     With ``anew`` the file gets a new data key in any case.
     """
@@ -94,7 +94,7 @@ class Plan:
         return Outcome(self.document, self.metadata.selection, self.rule.selection)
 
     def renews(self, *, rotate: bool = True) -> bool:
-        """Whether every value gets a new data key; ``rotate`` as for `encconf.changes.carry_out`."""
+        """Whether every value gets a new data key; ``rotate`` as for `encconf.verbs.changes.carry_out`."""
         return self.anew or (self.removes and rotate)
 
     def seen(self) -> Seen | None:

@@ -8,16 +8,16 @@ is read here is not trusted: nothing is authenticated before the data key is the
 from __future__ import annotations
 
 from encconf import keys
-from encconf.document import LAYOUT as LAYOUT
-from encconf.envelope import WrappedKey
+from encconf.envelope.data_key import WrappedKey
 from encconf.errors import MetadataError, NotEncryptedError
-from encconf.selection import DEFAULT, EVERYTHING, Selection
+from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
+from encconf.text.document import LAYOUT as LAYOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.document import Document
+    from encconf.text.document import Document
 
 SOPS_VERSION = "3.13.3"
 """What encconf writes as ``version``: the release of sops whose format it writes."""

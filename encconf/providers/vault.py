@@ -25,18 +25,18 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 
-from encconf import fileio
-from encconf.credentials import printable
 from encconf.errors import InputError, MasterKeyError, MissingFileError, NotMyKeyError
-from encconf.servers import failed
-from encconf.servers.https import missing, one_line, origin, permitted, session, timeouts, unreached
+from encconf.identities.credentials import printable
+from encconf.io import fileio
+from encconf.providers import failed
+from encconf.providers.https import missing, one_line, origin, permitted, session, timeouts, unreached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
 METHODS = ("token", "approle", "kubernetes", "jwt", "userpass")
@@ -252,7 +252,7 @@ def ask(
 ) -> Any:
     """What ``call`` gets from a server: it is given hvac's adapter, with a token of these credentials.
 
-    ``server`` is an origin (see `encconf.servers.https.origin`); ``needs`` what the token's policy must
+    ``server`` is an origin (see `encconf.providers.https.origin`); ``needs`` what the token's policy must
     allow, for the hint of a refusal; ``who`` is by default who the environment says.  None for an answer
     that hvac cannot read.  Where a login's token is refused, ``call`` is made again after a new login.
     Raises NotMyKeyError when there is no token, and MasterKeyError.

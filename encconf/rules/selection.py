@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from encconf.document import Document, Leaf, Scope
+    from encconf.text.document import Document, Leaf, Scope
 
 KINDS = (
     "unencrypted_suffix",
@@ -45,7 +45,7 @@ class Selection:
     """One rule.
 
     ``kind`` is one of `KINDS`, ``pattern`` its suffix or regular expression (see
-    `encconf.pattern`).  With ``mac_only_encrypted`` the MAC covers the encrypted values only.
+    `encconf.rules.pattern`).  With ``mac_only_encrypted`` the MAC covers the encrypted values only.
     """
 
     __slots__ = ("kind", "mac_only_encrypted", "pattern")
@@ -153,7 +153,7 @@ class Selection:
         suffix = self.pattern
         if self.kind.endswith("_suffix"):
             return lambda text: text.endswith(suffix)
-        from encconf.pattern import compile
+        from encconf.rules.pattern import compile
 
         search = compile(self.pattern).search
         known: dict[str, bool] = {}

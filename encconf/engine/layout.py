@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 import zlib
 
-from encconf.document import splice
+from encconf.engine.sha2 import sha256
 from encconf.errors import EncconfError
-from encconf.sha2 import sha256
+from encconf.text.document import splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.document import Document, Edit
     from encconf.formats import Format, Prepared
+    from encconf.text.document import Document, Edit
 
 _MAX_SIZE = 64 << 20
 

@@ -2,7 +2,7 @@
 
 Reading takes regular files and pipes only, up to a limit, and keeps every byte's meaning (UTF-8,
 no newline translation).  Writing replaces a file at once or not at all; a file that cannot be
-replaced is overwritten (`encconf.inplace`).  What is not finished has no name where the file system
+replaced is overwritten (`encconf.io.inplace`).  What is not finished has no name where the file system
 allows that, so a process that is killed leaves nothing.  `PrivateFolder` is the only place where
 encconf puts a plaintext that you did not ask for.  sops 3.13.3 truncates before it writes; encconf
 does not.
@@ -356,7 +356,7 @@ def _replace(
                 new.write(data)
                 new.become(name, new=True)
         elif not _exchange(at, name, data, old, _mode(old, mode)):
-            from encconf.inplace import overwrite
+            from encconf.io.inplace import overwrite
 
             guard.hold()
             overwrite(at.open(name, os.O_RDWR), data, _mode(old, mode), folder or ".")

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 
-from encconf.credentials import printable
 from encconf.errors import MasterKeyError, MissingExtraError
-from encconf.servers import failed
+from encconf.identities.credentials import printable
+from encconf.providers import failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 # No user, no path, nothing that two parsers could read in two ways.  ASCII: else "K" (Kelvin) is a "k".
 _ORIGIN = re.compile(

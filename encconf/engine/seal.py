@@ -23,16 +23,16 @@ import re
 import sys
 from array import array
 
-from encconf import cipher
+from encconf.engine import cipher
+from encconf.engine.sha2 import compare_digest, hmac_sha256, sha256, sha512
 from encconf.errors import DecryptError, MacMismatchError, MacMissingError, PlainValueError
-from encconf.sha2 import compare_digest, hmac_sha256, sha256, sha512
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from hashlib import _Hash as Hash
 
-    from encconf.document import Document, Leaf, Scope
+    from encconf.text.document import Document, Leaf, Scope
 
     Settings = Mapping[str, str | bool]
 

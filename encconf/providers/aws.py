@@ -17,16 +17,16 @@ from __future__ import annotations
 import os
 import re
 
-from encconf.credentials import printable
 from encconf.errors import MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.servers import LateError, failed, unheard, within
+from encconf.identities.credentials import printable
+from encconf.providers import LateError, failed, unheard, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
 _PARALLEL = 32  # calls at a time over one client
 # Loggers of the SDK that tell bodies of requests and answers, and session tokens.

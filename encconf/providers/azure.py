@@ -17,15 +17,15 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError, NotMyKeyError
-from encconf.servers import failed
-from encconf.servers.https import cause, missing, one_line, permitted, timeouts
+from encconf.providers import failed
+from encconf.providers.https import cause, missing, one_line, permitted, timeouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any, TypeVar
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
 
     Step = tuple[str, Any]  # what it is called in a report, a credential of azure-identity
     T = TypeVar("T")

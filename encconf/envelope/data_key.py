@@ -13,7 +13,8 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock
 
-from encconf import keys, shamir
+from encconf import keys
+from encconf.envelope import shamir
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from typing import NoReturn, TypeVar
 
-    from encconf.credentials import Credentials
+    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
 
     S = TypeVar("S")

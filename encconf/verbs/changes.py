@@ -9,12 +9,11 @@ what was meant.
 from __future__ import annotations
 
 from encconf import api, formats
-from encconf.admission import in_full, rule_of
-from encconf.cipher import PREFIX
-from encconf.config import Rule
-from encconf.credentials import Credentials
-from encconf.document import Leaf, splice
-from encconf.envelope import open_data_key, wrap_again
+from encconf.engine.admission import in_full, rule_of
+from encconf.engine.cipher import PREFIX
+from encconf.engine.metadata import Metadata
+from encconf.engine.plan import Plan
+from encconf.envelope.data_key import open_data_key, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
     ClearTextError,
@@ -30,10 +29,11 @@ from encconf.errors import (
 )
 from encconf.formats import goyaml
 from encconf.formats.nodes import drop_plain, missing, put_plain, text_of, typed
-from encconf.metadata import Metadata
-from encconf.path import spell
-from encconf.plan import Plan
-from encconf.selection import Chosen
+from encconf.identities.credentials import Credentials
+from encconf.rules.config import Rule
+from encconf.rules.selection import Chosen
+from encconf.text.document import Leaf, splice
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.api import Opened
-    from encconf.document import Document
     from encconf.formats.nodes import Plain
     from encconf.keys import MasterKey
-    from encconf.path import Path
-    from encconf.selection import Selection
+    from encconf.rules.selection import Selection
+    from encconf.text.document import Document
+    from encconf.text.path import Path
 
     Notify = Callable[[str], None]
     Check = Callable[[str, str], None]  # is given the plain text before and after, and raises
@@ -62,7 +62,7 @@ REMOVED: Any = object()
 
 def tree(document: Document) -> Any:
     """The first document's values as dicts and lists, with a `Leaf` for each single value."""
-    from encconf.emit import trees_of
+    from encconf.formats.emit import trees_of
 
     return trees_of(document)[0][0]
 

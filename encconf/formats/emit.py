@@ -4,23 +4,23 @@ This is what ``--output-type`` and ``--extract`` print, spelled as sops 3.13.3 s
 (stores/*/store.go: EmitPlainFile, EmitValue) with go-yaml 3, encoding/json and go-ini below it.  A
 document that stays whole in its format is never written anew: see `encconf.api.decrypt`.
 
-Values are those of `encconf.changes.tree`: dicts, lists, and a `Leaf` for each single value.
+Values are those of `encconf.verbs.changes.tree`: dicts, lists, and a `Leaf` for each single value.
 """
 
 from __future__ import annotations
 
 import re
 
-from encconf.document import Leaf
 from encconf.errors import EmitError
 from encconf.formats import goyaml
+from encconf.text.document import Leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from encconf.document import Document
+    from encconf.text.document import Document
 
     Notes = dict[int, dict[str | int | None, list[tuple[str, bool]]]]
     """By the id of a dict or list, the comments before each of its items: text, whether inline."""
@@ -528,7 +528,7 @@ def plain_value(leaf: Leaf) -> object:
 
 def leaf_of(type: str, data: bytes | None) -> Leaf:
     """A single value that stands in no document."""
-    from encconf.document import Scope
+    from encconf.text.document import Scope
 
     return Leaf(Scope(None, None, (), "", {}), "", 0, 0, "", type, data)
 

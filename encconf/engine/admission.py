@@ -7,16 +7,16 @@ another branch says, the caller asks here.  Nothing here reads files; the caller
 
 from __future__ import annotations
 
-from encconf.config import Rule
-from encconf.credentials import printable
 from encconf.errors import StrangerError
+from encconf.identities.credentials import printable
+from encconf.rules.config import Rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from encconf.engine.metadata import Metadata
     from encconf.keys import MasterKey
-    from encconf.metadata import Metadata
 
 
 def rule_of(metadata: Metadata) -> Rule:

@@ -229,7 +229,7 @@ class Credentials:
         return (_tilde(path, self.home), addresses) if path and addresses else ("", [])
 
     def _load_config(self, path: str) -> dict[str, list[str]]:
-        from encconf import userconfig
+        from encconf.identities import userconfig
 
         try:
             return userconfig.load(path, SETTINGS)
@@ -377,7 +377,7 @@ class AgeSource:
         return data
 
     def _read_file(self, credentials: Credentials) -> bytes | None:
-        from encconf import fileio
+        from encconf.io import fileio
 
         try:
             return fileio.read_bytes(expanded(self.where or "", credentials.home), limit=IDENTITY_LIMIT)

@@ -23,19 +23,26 @@ import re
 import time
 
 from encconf import sources
-from encconf.credentials import KEY_VARIABLES, SETTINGS, UNIT_IDENTITY, Credentials, expanded, printable
 from encconf.errors import MasterKeyError, SourceError, UnresolvedError, UsageError, is_temporary
-from encconf.path import spell
-from encconf.servers.https import origin, permitted
+from encconf.identities.credentials import (
+    KEY_VARIABLES,
+    SETTINGS,
+    UNIT_IDENTITY,
+    Credentials,
+    expanded,
+    printable,
+)
+from encconf.providers.https import origin, permitted
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Final, TypeVar
 
-    from encconf.document import Document, Leaf
-    from encconf.path import Path
     from encconf.sources import Uri
+    from encconf.text.document import Document, Leaf
+    from encconf.text.path import Path
 
     S = TypeVar("S")
     T = TypeVar("T")

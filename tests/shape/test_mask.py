@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from encconf import MaskedStr, load_config
-from encconf.settings.mask import STARS, MaskedBytes
+from encconf.shape.mask import STARS, MaskedBytes
 
 SECRET = "hunter2-of-the-database"
 

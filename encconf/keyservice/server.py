@@ -17,7 +17,6 @@ import os
 import stat
 from contextlib import contextmanager
 
-from encconf.credentials import Credentials, printable
 from encconf.errors import (
     BadKeyError,
     EncconfError,
@@ -26,6 +25,7 @@ from encconf.errors import (
     NotMyKeyError,
     UsageError,
 )
+from encconf.identities.credentials import Credentials, printable
 from encconf.keys import check_size, service
 
 TYPE_CHECKING = False

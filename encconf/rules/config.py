@@ -25,16 +25,16 @@ from encconf.errors import (
     ParseError,
     PatternError,
 )
-from encconf.selection import DEFAULT, KINDS, Selection
+from encconf.rules.selection import DEFAULT, KINDS, Selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from encconf.document import Leaf
     from encconf.keys import MasterKey
-    from encconf.pattern import Pattern
+    from encconf.rules.pattern import Pattern
+    from encconf.text.document import Leaf
 
     Notify = Callable[[str], None]
     Named = tuple[str, object, str]  # a master key as written: type, value, place in the file
@@ -222,7 +222,7 @@ def find_rule(
     already, by path.  ``notify`` hears of what is odd in the configuration.  Raises NoConfigError,
     NoMatchingRuleError, or what `load` raises.
     """
-    from encconf import fileio
+    from encconf.io import fileio
 
     cwd = cwd or os.getcwd()
     target = os.fspath(path)
@@ -564,7 +564,7 @@ def _master_keys(named: Sequence[Named]) -> Iterator[MasterKey]:
 
 
 def _pattern(place: str, text: str) -> Pattern:
-    from encconf.pattern import compile
+    from encconf.rules.pattern import compile
 
     try:
         return compile(text)
@@ -577,7 +577,7 @@ def _pattern(place: str, text: str) -> Pattern:
 
 def _why_not(regex: str, names: Sequence[str], whole: str) -> str:
     """Why a pattern that compiles does not match, as far as a guess can tell."""
-    from encconf.pattern import compile
+    from encconf.rules.pattern import compile
 
     pattern = compile(regex)
     if pattern.search(whole):
@@ -701,7 +701,7 @@ def _tree(text: str) -> object:
 
 def _spelling(text: str, leaf: Leaf) -> str:
     """How a leaf is written, at its anchor if it is an alias."""
-    from encconf.document import Leaf
+    from encconf.text.document import Leaf
 
     while True:
         source = getattr(leaf.note, "source", leaf.note)

@@ -1,0 +1,1 @@
+"""One text and its ciphertexts: sealing, opening, the MAC, the sops block, the layout record."""

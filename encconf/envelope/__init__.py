@@ -1,0 +1,1 @@
+"""The data key, and the groups of master keys that wrap it."""

@@ -1,0 +1,1 @@
+"""Where an identity, a passphrase or a login comes from."""

@@ -1,0 +1,1 @@
+"""Reading files, replacing them atomically, private folders, signals, work in threads."""

@@ -1,0 +1,1 @@
+"""What can be done to encrypted texts; no console and no argv."""
