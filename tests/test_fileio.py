@@ -176,7 +176,7 @@ class TestReading:
         assert len(fileio.read_bytes(str(path), limit=2049)) == 2049
 
     def test_a_bash_pipe(self) -> None:
-        code = "import sys; from encconf import fileio; print(fileio.read_text(sys.argv[1]))"
+        code = "import sys; from encconf.io import fileio; print(fileio.read_text(sys.argv[1]))"
         done = subprocess.run(
             ["bash", "-c", f"{sys.executable} -c '{code}' <(sleep 0.1; echo hello)"],
             cwd=ROOT,
@@ -187,11 +187,11 @@ class TestReading:
         assert done.stdout == b"hello\n\n", done.stderr
 
     def test_stdin(self) -> None:
-        done = python("from encconf import fileio; print(repr(fileio.read_stdin()))", input=b"a\r\n")
+        done = python("from encconf.io import fileio; print(repr(fileio.read_stdin()))", input=b"a\r\n")
         assert done.stdout == b"'a\\r\\n'\n"
 
     def test_stdin_is_named_in_its_errors(self) -> None:
-        done = python("from encconf import fileio; fileio.read_stdin()", input=b"a\xff")
+        done = python("from encconf.io import fileio; fileio.read_stdin()", input=b"a\xff")
         assert done.stderr.decode().strip().endswith("ParseError: stdin: line 1: not UTF-8 at byte 1")
 
 
@@ -358,7 +358,7 @@ class TestWriting:
         path = tmp_path / "x"
         path.write_text("old")
         code = (
-            "import resource, sys; from encconf import fileio\n"
+            "import resource, sys; from encconf.io import fileio\n"
             "sys.dont_write_bytecode = True\n"  # Python would leave a cut off .pyc
             "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
             "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
@@ -371,7 +371,7 @@ class TestWriting:
 
     def test_a_full_file_system(self, tmp_path: Path) -> None:
         code = (
-            "import os, subprocess, sys; from encconf import fileio, errors\n"
+            "import os, subprocess, sys; from encconf import errors; from encconf.io import fileio\n"
             "path = 'x'; mount = ['mount', '-o', 'remount,ro', os.getcwd()]\n"
             "fileio.write_atomic(path, 'old' * 1000)\n"
             "def refused(text):\n"
@@ -403,7 +403,7 @@ class TestWriting:
         path = tmp_path / "x"
         path.write_text("0")
         code = (
-            "import sys; from encconf import fileio, errors\n"
+            "import sys; from encconf import errors; from encconf.io import fileio\n"
             "path, done = sys.argv[1], 0\n"
             "while done < 20:\n"
             "    old = fileio.read_text(path)\n"
@@ -444,7 +444,7 @@ class TestOverwriting:
         outside.write_text("old text")
         inside.write_text("")
         code = (
-            "import sys; from encconf import fileio\n"
+            "import sys; from encconf.io import fileio\n"
             "fileio.write_atomic(sys.argv[1], sys.argv[2], replacing='old text')"
         )
         done = mounted(f"mount --bind {outside} {inside}", code, inside, text)
@@ -531,7 +531,7 @@ class TestOverwriting:
         path.write_text("old")
         other.hardlink_to(path)
         code = (
-            "import resource, sys; from encconf import fileio\n"
+            "import resource, sys; from encconf.io import fileio\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
             "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
         )
@@ -560,7 +560,7 @@ class TestOverwriting:
         path.write_text("old")
         other.hardlink_to(path)
         code = (
-            "import os, signal, sys; from encconf import fileio\n"
+            "import os, signal, sys; from encconf.io import fileio\n"
             "os.ftruncate = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
             "fileio.write_atomic(sys.argv[1], 'n')"
         )
@@ -588,7 +588,7 @@ class TestOverwriting:
 class TestDescriptors:
     """--output may be a pipe that a path names (C2)."""
 
-    CODE = "import sys; from encconf import fileio; fileio.write_atomic(fileio.resolve(sys.argv[1]), 'new')"
+    CODE = "import sys; from encconf.io import fileio; fileio.write_atomic(fileio.resolve(sys.argv[1]), 'new')"
 
     def test_c2_a_pipe(self) -> None:
         done = python(self.CODE, "/dev/stderr")
@@ -632,7 +632,7 @@ class TestTurns:
         path = tmp_path / "x"
         path.write_text("0")
         code = (
-            "import sys, time; from encconf import fileio\n"
+            "import sys, time; from encconf.io import fileio\n"
             "for _ in range(10):\n"
             "    with fileio.Turn(sys.argv[1]):\n"
             "        old = fileio.read_text(sys.argv[1]); time.sleep(0.005)\n"
@@ -705,7 +705,7 @@ class TestLeftovers:
 
 _SLOW_WRITE = """
 import os, sys, time
-from encconf import fileio
+from encconf.io import fileio
 real = os.fsync
 def slow(descriptor):
     print("writing", flush=True)
@@ -796,7 +796,7 @@ class TestPrivateFolder:
 
     def test_f3_the_next_one_removes_what_was_killed_and_nothing_else(self, tmp_path: Path) -> None:
         code = (
-            "import os, sys, time; from encconf import fileio\n"
+            "import os, sys, time; from encconf.io import fileio\n"
             "fileio._memory_mounts = dict\n"
             "with fileio.PrivateFolder({'TMPDIR': sys.argv[1]}) as path:\n"
             "    fileio.write_private(path + '/x', 'secret'); os.chmod(path, 0)\n"
@@ -850,7 +850,7 @@ class TestPrivateFolder:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_it_goes_with_a_signal(self, number: signal.Signals) -> None:
         code = (
-            "import os, time; from encconf import fileio\n"
+            "import os, time; from encconf.io import fileio\n"
             "with fileio.PrivateFolder() as path:\n"
             "    fileio.write_private(path + '/x', 'secret')\n"
             "    print(path, flush=True); time.sleep(30)\n"
@@ -878,7 +878,7 @@ def closed(*descriptors: int) -> Callable[[], None]:
 class TestStandardStreams:
     def test_closed_ones_are_never_a_file(self, tmp_path: Path) -> None:
         code = (
-            "import os, sys; from encconf import fileio; fileio.open_standard_streams()\n"
+            "import os, sys; from encconf.io import fileio; fileio.open_standard_streams()\n"
             "descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
             "os.write(descriptor, str(descriptor).encode())"
         )
@@ -891,14 +891,14 @@ class TestStandardStreams:
         [(1, "write_stdout('x')", "UnwrittenError"), (0, "read_stdin()", "InputError")],
     )
     def test_using_a_closed_one_is_an_error(self, descriptor: int, call: str, error: str) -> None:
-        code = f"from encconf import fileio; fileio.open_standard_streams(); fileio.{call}"
+        code = f"from encconf.io import fileio; fileio.open_standard_streams(); fileio.{call}"
         done = python(code, capture_output=False, stderr=subprocess.PIPE, preexec_fn=closed(descriptor))
         assert error.encode() in done.stderr
 
     def test_a_full_stdout_is_an_error(self) -> None:
         with open("/dev/full", "wb") as full:
             done = python(
-                "from encconf import fileio; fileio.write_stdout('x')",
+                "from encconf.io import fileio; fileio.write_stdout('x')",
                 capture_output=False,
                 stdout=full,
                 stderr=subprocess.PIPE,
@@ -910,7 +910,7 @@ class TestStandardStreams:
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         process = subprocess.Popen(
-            [sys.executable, "-c", "from encconf import fileio; fileio.write_stdout('x' * 1_000_000)"],
+            [sys.executable, "-c", "from encconf.io import fileio; fileio.write_stdout('x' * 1_000_000)"],
             cwd=ROOT,
             stdout=writing,
         )
