@@ -262,6 +262,7 @@ def load(
     )
 
 
+@bounded
 def tree_of(
     path: Input,
     masker: Masker | None,
@@ -424,6 +425,7 @@ def _only(trees: list[dict[str, Any]]) -> dict[str, Any]:
     return trees[0]
 
 
+@bounded
 def loads_all(
     text: str | bytes,
     *,
@@ -454,7 +456,6 @@ def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, 
     return format, module.scan(text, comments=True), _only(module.load_plain(text))
 
 
-@bounded
 def _load(
     text: str,
     format: str | None,

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     Row = dict[str, object]
 
 
-_ALIKE = 3  # so many short errors for the same reason are said in full
 
 
 class Change:
@@ -262,7 +261,7 @@ class Round:
             row["strangers"] = [self._key(key) for key in error.strangers]
         alike = self._causes.setdefault((error.slug, error.message), [])
         # A missing key, or a mistake in .sops.yaml, is every file's.
-        if not self._alone and len(alike) < (1 if "\n" in error.message else _ALIKE):
+        if not self._alone and not alike:
             self.console.error(error)
             self._said_alike.add(file)
         alike.append(file)

@@ -134,7 +134,7 @@ _FORMS = {
     "int": re.compile(rb"-?(?:0|[1-9][0-9]{0,18})\Z"),
     # Go spells what is infinite +Inf, Rust inf.
     "float": re.compile(
-        rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]Inf|[-+]?inf|[nN]a[nN])\Z"
+        rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]?[iI]nf|[nN]a[nN])\Z"
     ),
     "bool": re.compile(rb"(?:[tT]rue|TRUE|[fF]alse|FALSE|[tTfF01])\Z"),
     "time": re.compile(

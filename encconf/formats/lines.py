@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from itertools import repeat
 
-from encconf.errors import ParseError
+from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
 from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope
 
@@ -57,6 +57,9 @@ _REST = r"(?=\ *+(?:(?<=\ )\#.*+)?\Z)"
 _PLAIN_SCALAR = r"((?>(?:[^\ :]++|:(?!\ |\Z)|\ ++(?![\ #]|\Z))+))" + _REST
 _SINGLE_SCALAR = r"'((?>(?:[^']|'')*))'" + _REST
 _DOUBLE_SCALAR = r'"((?>(?:[^"\\]|\\["\\nrt])*))"' + _REST
+MAX_DOCUMENTS = 10_000
+"""How many documents a stream may have."""
+
 _ESCAPED = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 _WORD = r"-?[A-Za-z0-9_./][A-Za-z0-9_./+=@$*-]*+(?>(?:\ [A-Za-z0-9_./+=@$*-]++)*)"
 _ITEM = rf""""[^"\\]*+"|'[^']*+'|{_WORD}"""
@@ -75,7 +78,10 @@ def scan(text: str, comments: bool) -> Document | None:
     begin = 0
     block = ""  # the last one that was read, to the end of its document
     size = 0
-    for end in _document_ends(whole):
+    ends = _document_ends(whole)
+    if len(ends) > MAX_DOCUMENTS:
+        raise LimitError(f"the stream has more than {MAX_DOCUMENTS} documents")
+    for end in ends:
         stop = _body_end(whole, begin, end, block) if block and end <= len(text) else end
         if not _read(document, whole, begin, stop, comments and "#" in text):
             return None

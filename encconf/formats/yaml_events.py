@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmptyDocumentError, LimitError, ParseError
-from encconf.formats import goyaml
+from encconf.formats import goyaml, lines
 from encconf.formats.yaml_block import close_block
 from encconf.formats.yaml_text import (
     ALIAS,
@@ -35,7 +35,6 @@ MAX_DEPTH = 200
 """How deep collections may nest; far more than any configuration does."""
 MAX_ALIASED = 100_000
 """How many leaves and collections aliases may add: the bound on "billion laughs"."""
-MAX_DOCUMENTS = 10_000
 """How many documents a stream may have."""
 MAX_ALIASED_SIZE = 16 << 20
 """How many bytes of values and keys aliases may add (16 MiB): a long value can have many aliases."""
@@ -417,8 +416,8 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     "the directive is not %YAML 1.1",
                     hint="remove the %YAML line: sops takes version 1.1 only",
                 )
-            if len(document.parts) >= MAX_DOCUMENTS:
-                raise LimitError(f"the stream has more than {MAX_DOCUMENTS} documents")
+            if len(document.parts) >= lines.MAX_DOCUMENTS:
+                raise LimitError(f"the stream has more than {lines.MAX_DOCUMENTS} documents")
             part = Part(event.start_mark.index + bom)
             document.parts.append(part)
             anchors = {}

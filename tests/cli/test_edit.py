@@ -501,4 +501,4 @@ class TestStdin:
         enc = sealed.read("secrets.enc.yaml")
         done = sealed.run("edit", "-", "--input-type", "yaml", input=enc, environ={"EDITOR": "true"})
         assert done.out == enc
-        assert "--input-type" in sealed.run("edit", "-", input=enc, code=1).err
+        assert sealed.run("edit", "-", input=enc, environ={"EDITOR": "true"}).out == enc

@@ -50,7 +50,7 @@ class TestInit:
         assert fresh.run("decrypt", ".enc.env").out == "A=1\n"
         fresh.run("import", ".env")
         assert "A: " in fresh.run("decrypt", "secrets.enc.yaml").out
-        assert fresh.run("check", "--strict").err.count("nothing found") == 1
+        assert fresh.run("check", "--strict").err.count("no errors or warnings") == 1
 
     def test_age_reads_the_key(self, fresh: Project) -> None:
         fresh.run("init")

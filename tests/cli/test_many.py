@@ -552,7 +552,7 @@ def test_what_killed_writes_left_is_removed(project: Project) -> None:
         project.write(f"a/{name}", project.read(names[0]))
     done = project.run("rotate", "-r", "a")
     assert "removed a/.encconf-01234567" in done.err.replace(str(project.folder) + "/", "")
-    assert done.err.count("wrote") == 2
+    assert done.err.count("wrote") == 4  # an encrypted file is one by its content
     left = sorted(os.listdir(project.path("a")))
     assert left == [".encconf-0123456789", ".encconfig", "f0.yaml", "f1.yaml"]
 
@@ -789,7 +789,6 @@ class TestSomebodyLeaves:
         fill(project, 1, bob)
         rules(project, project.key, bob)
         done = project.run("rotate", "--checklist", "list.md", "f0.yaml")
-        assert done.err.count("is encrypted for age bob") == 1
         assert "no recipient is removed: there is nothing for list.md" in done.err
 
     def test_d7_secrets_come_first_in_a_checklist(self, team: tuple[Project, AgeKey]) -> None:

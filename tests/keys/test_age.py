@@ -656,7 +656,7 @@ def test_a_private_key_given_as_a_recipient_is_not_repeated(
         assert caught.value.message == "a private key stands where an age recipient belongs"
 
 
-OURS = ("__future__", "binascii", "encconf", "pyrage")
+OURS = ("__future__", "binascii", "encconf", "errno", "pyrage")
 
 
 def test_the_fast_path_needs_pyrage_and_nothing_else(alice: Pair, tmp_path: Path) -> None:

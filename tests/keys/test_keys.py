@@ -44,7 +44,7 @@ def test_a_type_without_a_class_is_kept_verbatim_and_not_usable(type: str) -> No
     assert key.to_entry() == {k: v for k, v in ENTRY.items() if k not in ("created_at", "enc")}
     assert key.name == f"{ARN} {ENTRY['role']}"
     for use in (lambda: key.wrap(bytes(32), Credentials({})), lambda: key.unwrap("AQICAH", Credentials({}))):
-        with pytest.raises(MasterKeyError, match=f"^{type} keys cannot be used by this version of encconf$"):
+        with pytest.raises(MasterKeyError, match=f"^{type} keys cannot be used by this version of encconf\n"):
             use()
     with pytest.raises(BadKeyError, match=f"^{type} keys cannot be used") as caught:
         keys.master_key(type, ARN)
