@@ -31,14 +31,14 @@ Keys to decrypt with, in the order they are tried
   SOPS_ENABLE_LOCAL_KEYSERVICE    false: use only those key services
   ENCCONF_INSECURE_REMOTE         true: allow key services on other machines, unencrypted
 
-Keys to encrypt for, instead of those in .sops.yaml (comma-separated)
-  SOPS_AGE_RECIPIENTS             age recipients
-  SOPS_PGP_FP                     PGP fingerprints
-  SOPS_KMS_ARN                    AWS KMS keys
-  SOPS_GCP_KMS_IDS                Google Cloud KMS keys
-  SOPS_HUAWEICLOUD_KMS_IDS        Huawei Cloud KMS keys
-  SOPS_AZURE_KEYVAULT_URLS        Azure Key Vault keys
-  SOPS_VAULT_URIS                 Vault or OpenBao transit keys
+Keys to encrypt for, instead of those of .sops.yaml
+  SOPS_AGE_RECIPIENTS             age recipients, comma list
+  SOPS_PGP_FP                     PGP fingerprints, comma list
+  SOPS_KMS_ARN                    AWS KMS keys, comma list
+  SOPS_GCP_KMS_IDS                Google Cloud KMS keys, comma list
+  SOPS_HUAWEICLOUD_KMS_IDS        Huawei Cloud KMS keys, comma list
+  SOPS_AZURE_KEYVAULT_URLS        Azure Key Vault keys, comma list
+  SOPS_VAULT_URIS                 Vault or OpenBao transit keys, comma list
 
 Servers, in addition to their own variables (AWS_…, AZURE_…, CONJUR_…, GOOGLE_…, VAULT_…)
   ENCCONF_AWS_PROFILE             the AWS profile, instead of the one a file names

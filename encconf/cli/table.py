@@ -1,8 +1,8 @@
-"""The table of commands and options that both parsers, the help and the completion read.
+"""Every command with its options, once: both parsers, the help and the completion read this table.
 
 A command is a row in `COMMANDS` and a function ``target`` ("module:function"), which is called as
-``function(console, **values)`` with one keyword per argument and option.  Names follow sops 3.13.3
-where it has them.  Nothing here imports anything, because the table is loaded at every start.
+``function(console, **values)`` with one keyword per argument and option.  Words are those of sops
+3.13.3 where it has them.  Nothing here imports anything: the table is read at every start.
 """
 
 from __future__ import annotations
