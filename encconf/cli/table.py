@@ -114,7 +114,9 @@ CONFIG: Final = Option(
 ROOT: Final = (COLOR, CONFIG)
 """Options that may also come before the command."""
 
-INPUT_TYPE: Final = Option("--input-type", "The file's format (by default, from its name).", metavar="FORMAT")
+INPUT_TYPE: Final = Option(
+    "--input-type", "The file's format (by default, detected from its content and name).", metavar="FORMAT"
+)
 FILENAME: Final = Option(
     "--filename-override", "Use this name to choose the format and the creation rule.", metavar="NAME"
 )
@@ -1011,7 +1013,7 @@ COMMANDS: Final = (
         "encconf.cli.systemd:unit",
         "Print unit files that give a unit its values.",
         details="Prints a drop-in for the unit with LoadCredential= for each value, and a socket and a "
-        "service that serve them: systemd starts the service together with the unit, and the service reads "
+        "service that serve them: systemd starts the service when the unit starts, and the service reads "
         "only FILE. The unit finds each value in $CREDENTIALS_DIRECTORY/NAME. You need no key to print "
         "them.",
         arguments=(Argument("file", many=True),),
