@@ -116,11 +116,11 @@ BACKED: dict[str, tuple[str, ...]] = {
         "merge/test_conflict::test_b4_the_seal_cannot_be_removed_without_a_key",
     ),
     "adds one only if merging the versions": ("git/test_merge::test_what_is_not_only_a_merge_is_refused",),
-    "warn if ours is not the version": (
+    "encconf warns about it": (
         "git/test_merge::test_a_merge_of_older_versions_is_told",
         "git/test_merge::test_b10_a_merge_of_other_parents_is_told_by_the_driver_too",
     ),
-    "A merge stops (129)": (
+    "a merge that would let in anyone else stops (129)": (
         "git/test_merge::test_b3_a_branch_lets_nobody_in",
         "git/test_merge::test_b3_a_branch_does_not_choose_what_is_encrypted",
     ),
