@@ -166,6 +166,11 @@ BACKED: dict[str, tuple[str, ...]] = {
         "git/test_worktree::test_the_repository_runs_nothing_and_is_not_written",
     ),
     "no filter, textconv, external diff": ("git/test_worktree::test_b6_git_runs_no_filter",),
+    "encconf never makes git fetch anything": (
+        "audit/test_history::test_a_partial_clone_fetches_nothing",
+        "migration/test_history::test_a_partial_clone_fetches_nothing",
+    ),
+    "Values are only in memory": ("systemd/test_serve::test_memory",),
     "permits its own script and style by hash only": (
         "audit/test_page::test_nothing_but_its_own_script_is_run",
     ),
