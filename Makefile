@@ -1,7 +1,7 @@
 # make demo    the main job, from nothing to a dict, with no service needed
 # make test    lint, types and tests
 # make test-fast   the tests that need only Python and git, in about a minute
-# make bench   side by side with sops; prints the table that README.md quotes
+# make bench   side by side with sops; prints the table that docs/benchmark.md quotes
 # make fuzz    documents that no test has seen, both ways with sops; then mutated files under limits of
 #              memory and time (ARGS='--minutes 30' for each)
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)

@@ -1,9 +1,9 @@
 """encconf beside sops, in one run on the same files: time, peak memory, and the targets.
 
-    make bench            the table of README.md
+    make bench            the table of docs/benchmark.md
     .venv/bin/python bench/compare.py --leaves 20 500      only these sizes
     .venv/bin/python bench/compare.py --rounds 3           fewer repetitions
-    .venv/bin/python bench/compare.py --readme             put the table into README.md, too
+    .venv/bin/python bench/compare.py --page               also put the table into docs/benchmark.md
 
 *load* is ``encconf.load_config`` in a warm process against ``sops -d`` as a subprocess and its output
 parsed by PyYAML's CSafeLoader.  *decrypt*, *encrypt* and *edit* are the two command lines, interpreter
@@ -234,7 +234,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--leaves", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--page", action="store_true")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--sops", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -270,12 +270,12 @@ def main() -> None:
         said = ", ".join(f"{verb} {times:.1f} ×" for verb, times in growth.items())
         word = "linear: reached" if max(growth.values()) <= 12 else "linear: **not reached**"
         say(f"\n50,000 leaves take this much more time than 5,000: {said} ({word}).")
-    if options.readme:
-        readme = HERE.parent / "README.md"
+    if options.page:
+        page = HERE.parent / "docs" / "benchmark.md"
         begin, end = "<!-- benchmark: make bench -->\n", "\n<!-- end of benchmark -->"
-        before, _, rest = readme.read_text(encoding="utf-8").partition(begin)
+        before, _, rest = page.read_text(encoding="utf-8").partition(begin)
         after = rest.partition(end)[2]
-        readme.write_text(before + begin + "\n".join(lines) + end + after, encoding="utf-8")
+        page.write_text(before + begin + "\n".join(lines) + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """INI, dotenv, TOML, JSON and YAML with many documents beside sops, in one run on the same files.
 
-    make bench                                             after the table of README.md
+    make bench                                             after the table of docs/benchmark.md
     .venv/bin/python bench/formats.py --leaves 500 5000    only these sizes
     .venv/bin/python bench/formats.py --formats ini toml   only these formats
 

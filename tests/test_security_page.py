@@ -1,7 +1,6 @@
-"""docs/security.md: each number on the page is the number in the code, and the sentences it rests on hold.
+"""docs/security.md and SECURITY.md: each number is the number in the code, and each claim names its tests.
 
-Most sentences are tested where the code is: the strict check in test_seal, bounds in test_hostile, references
-in test_references, merges in merge/test_conflict.
+Most claims are tested where the code is: `BACKED` says where.
 """
 
 from __future__ import annotations
@@ -20,9 +19,219 @@ from encconf.engine.metadata import LAYOUT_AAD
 from encconf.engine.seal import Encryptor
 from encconf.errors import EncconfError
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "security.md").read_text(encoding="utf-8")
+HERE = Path(__file__).resolve().parent
+PAGE = (HERE.parent / "docs" / "security.md").read_text(encoding="utf-8")
+SECURITY = (HERE.parent / "SECURITY.md").read_text(encoding="utf-8")
 UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20}
 ROWS = re.findall(r"(?m)^\| (.+) \| ([0-9,]+) ?(KiB|MiB|) \| (`.+`) \|$", PAGE)
+
+BACKED: dict[str, tuple[str, ...]] = {
+    "A nonce is used again only for the same bytes under the same data key": (
+        "test_seal::test_nonces_never_repeat",
+        "test_properties::test_no_nonce_serves_two_values",
+    ),
+    "It uses an old ciphertext at most once": (
+        "test_minimal_diff::test_equal_items_keep_different_ciphertexts",
+    ),
+    "it keeps the ciphertext of each value that did not change": (
+        "test_minimal_diff::test_one_value",
+        "test_changes::test_only_what_changed",
+    ),
+    "It counts only if `lastmodified` is an RFC 3339 date": (
+        "test_seal::test_b4_a_mac_counts_with_a_date_only",
+    ),
+    "encconf wrote these keys, types, structure and selection": (
+        "test_seal::test_no_change_goes_unnoticed",
+        "test_seal::test_the_strict_check_cannot_be_taken_off",
+        "test_seal::test_the_rule_is_part_of_it",
+    ),
+    "to which rops gave another date": ("test_seal::test_h4_another_date_is_another_writer",),
+    "it covers only encrypted values and their places": ("test_seal::test_only_encrypted_values_count",),
+    "uses it only if the resulting text has exactly the values": (
+        "test_layout::test_a_stale_record_is_ignored",
+        "test_layout::test_a_forged_record_is_ignored",
+    ),
+    "wrote both sides for exactly this MAC": (
+        "merge/test_conflict::test_a_conflict_is_no_part_of_another_file",
+        "git/test_merge::test_someone_alters_the_conflict",
+    ),
+    "can put back a whole older one": ("test_security_page::test_an_older_version_is_not_noticed",),
+    "encconf never prints the stored or the computed MAC": ("test_seal::test_errors_do_not_show_the_mac",),
+    "A file that exceeds one is refused": (
+        "test_hostile::test_b1_aliases_are_limited_in_bytes",
+        "test_hostile::test_b1_long_paths_are_limited",
+        "test_hostile::test_b1_documents_are_limited",
+        "test_hostile::test_b2_a_long_age_header_is_not_read",
+        "test_hostile::test_b2_the_wrapped_keys_of_a_file_are_limited_together",
+    ),
+    "needs more memory or stack than there is": (
+        "test_hostile::test_b1_too_little_memory_is_an_error_of_its_own",
+    ),
+    "Patterns are matched with RE2": ("test_pattern::test_a_hostile_pattern_takes_neither_time_nor_memory",),
+    "An invalid pattern is an error": ("sops/test_differences::test_regex",),
+    "A pipe that no program opens for writing is refused": (
+        "test_hostile::test_b7_no_command_waits_for_a_file_that_is_a_pipe",
+    ),
+    "its control characters are escaped": (
+        "cli/test_decrypt::test_control_characters_of_a_name_are_shown_not_sent",
+        "test_credentials::test_text_from_a_foreign_file_cannot_move_the_cursor",
+    ),
+    "in the same places and the same order as sops": (
+        "test_credentials::test_the_places_are_those_of_sops_in_its_order",
+    ),
+    "lists each place and what was found there": ("test_identity::test_the_report",),
+    "have mode 0600, in a folder of mode 0700": ("cli/test_init::test_from_nothing_to_an_encrypted_file",),
+    "refuses the file if others may write to it": ("test_identity::test_others_may_not_write_it",),
+    "only in values that the MAC covers": ("test_references::test_only_what_the_mac_covers",),
+    "You have to allow programs": (
+        "test_references::test_what_this_user_has_is_not_given_unless_somebody_says_so",
+    ),
+    "never sends a token to a server other than the environment's": (
+        "test_references::test_no_other_server_gets_the_token",
+    ),
+    "never returns a secret that opens": ("test_references::test_nor_is_any_identity_wherever_it_is",),
+    "cannot choose whose secrets are read": (
+        "test_references::test_b5_whose_secrets_and_as_whom_is_not_the_file_s_to_choose",
+    ),
+    "cannot leave an allowed folder through links": (
+        "test_references::test_b5_a_folder_is_not_left_by_its_links",
+    ),
+    "compared by origin; redirects are not followed": (
+        "sources/test_vault::test_an_address_leads_a_token_nowhere_else",
+        "sources/test_cyberark::test_an_address_leads_a_login_nowhere_else",
+        "keys/test_hc_vault::test_redirects_are_not_followed",
+        "keys/test_azure_kv::test_redirects_are_not_followed",
+    ),
+    "An incomplete response is an error": ("sources/test_https::test_part_of_an_answer_is_no_answer",),
+    "Nothing logs a value": ("contracts/source::test_nothing_is_logged_and_nothing_said",),
+    "is used only if you chose it": (
+        "sources/test_keyring::test_a_keyring_that_is_a_plain_file_is_used_only_where_somebody_chose_it",
+    ),
+    "the same requests as CyberArk's clients": (
+        "sources/test_cyberark::test_as_pyaim_asks",
+        "sources/test_cyberark::test_as_conjur_s_own_client_asks",
+    ),
+    "from before sops 3.3.0": ("sops/test_differences::test_context_bug",),
+    "writes no plaintext to the work tree or to `.git`": (
+        "git/test_merge::test_a_conflict",
+        "git/test_merge::test_recorded_resolutions_hold_nothing",
+        "git/test_git::test_nothing_is_cached_in_the_repository",
+    ),
+    "whatever anyone removes from the block": (
+        "merge/test_conflict::test_b4_the_seal_cannot_be_removed_without_a_key",
+    ),
+    "adds one only if merging the versions": ("git/test_merge::test_what_is_not_only_a_merge_is_refused",),
+    "encconf warns about it": (
+        "git/test_merge::test_a_merge_of_older_versions_is_told",
+        "git/test_merge::test_b10_a_merge_of_other_parents_is_told_by_the_driver_too",
+    ),
+    "a merge that would let in anyone else stops (129)": (
+        "git/test_merge::test_b3_a_branch_lets_nobody_in",
+        "git/test_merge::test_b3_a_branch_does_not_choose_what_is_encrypted",
+    ),
+    "wrap no data key for a recipient": ("sops/test_differences::test_stranger",),
+    "the result gets a new one": ("git/test_merge::test_b3_a_data_key_of_their_making_is_not_used",),
+    "every value is re-encrypted with a new data key": ("test_changes::test_somebody_goes",),
+    "The report lists the paths": ("cli/test_many::test_the_report",),
+    "with the old mode, owner and access list": (
+        "test_fileio::test_the_mode_is_kept",
+        "test_fileio::test_the_owner_and_group_are_kept",
+        "test_fileio::test_without_its_access_list_a_file_is_not_replaced",
+    ),
+    "the content is overwritten": (
+        "test_fileio::test_c1_a_single_file_that_is_mounted",
+        "test_fileio::test_c1_hard_links_stay",
+    ),
+    "encconf restores the content from it": ("test_fileio::test_c1_what_fails_is_undone",),
+    "the error names the copy": ("test_fileio::test_c1_a_copy_is_kept_where_it_cannot_be_undone",),
+    "the copy is still there": ("test_fileio::test_c1_a_copy_is_there_after_a_kill",),
+    "is not readable by everyone": (
+        "test_fileio::test_b9_what_is_private_is_not_left_to_everyone",
+        "cli/test_decrypt::test_b9_a_plaintext_is_not_left_to_everyone",
+    ),
+    "encconf does what sops does: the mode stays": ("sops/test_same::test_b9_modes_are_those_of_sops",),
+    "the file has no name (O_TMPFILE)": ("test_fileio::test_f3_a_write_that_is_killed_leaves_nothing",),
+    "The next `rotate` or `updatekeys` in that folder removes it": (
+        "cli/test_many::test_what_killed_writes_left_is_removed",
+    ),
+    "a running command holds a lock": (
+        "test_fileio::test_f3_the_next_one_removes_what_was_killed_and_nothing_else",
+    ),
+    "reports such a file as plaintext (`leftover`)": (
+        "audit/test_check::test_f3_plaintext_of_a_killed_command_is_found",
+    ),
+    "wait for each other, up to a minute": ("test_fileio::test_f4_one_after_the_other",),
+    "only if the file still has the text": ("test_fileio::test_a_file_that_changed_meanwhile",),
+    "`core.fsmonitor`, textconv and external diffs off": (
+        "git/test_worktree::test_the_repository_runs_nothing_and_is_not_written",
+    ),
+    "no filter, textconv, external diff": ("git/test_worktree::test_b6_git_runs_no_filter",),
+    "encconf never makes git fetch anything": (
+        "audit/test_history::test_a_partial_clone_fetches_nothing",
+        "migration/test_history::test_a_partial_clone_fetches_nothing",
+    ),
+    "Values are only in memory": ("systemd/test_serve::test_memory",),
+    "permits its own script and style by hash only": (
+        "audit/test_page::test_nothing_but_its_own_script_is_run",
+    ),
+    "escapes every name": ("audit/test_page::test_no_tag_and_no_control_character_comes_from_them",),
+    "answers only root and its own user": ("systemd/test_serve::test_another_user",),
+    "excluded from core dumps": ("systemd/test_serve::test_no_core_and_no_look_into_it",),
+    "fails to start instead of getting an empty one": (
+        "systemd/test_serve::test_who_gets_what",
+        "systemd/test_serve::test_why_nobody_is_hung_up_on",
+    ),
+    "pass all variables to the program": ("sops/test_differences::test_exec_keys",),
+    "`exec` and `edit` do not pass those": (
+        "cli/test_exec::test_what_opens_files_is_not_passed_on",
+        "sops/test_differences::test_editor_keys",
+    ),
+    "a profile that is used if the environment names no credentials": (
+        "keys/test_aws_kms::test_the_environment_goes_before_the_file",
+        "keys/test_aws_kms::test_what_the_environment_may_not_the_profile_of_the_file_may",
+        "sops/test_differences::test_aws_profile",
+    ),
+    "is isolated from": ("cli/test_exec::test_c3_it_is_isolated_and_its_children_are_not",),
+    "never runs an editor from the current folder": (
+        "cli/test_edit::test_b12_no_editor_of_the_current_folder",
+    ),
+}
+"""Words of the page, and the tests that show them, as FILE::NAME without "tests/" and ".py"."""
+
+OF_SECURITY: dict[str, tuple[str, ...]] = {
+    "Each is bound to its place": (
+        "test_seal::test_a_moved_ciphertext_is_no_comment_in_a_plain_place",
+        "test_seal::test_a_flipped_bit_anywhere_in_a_ciphertext",
+    ),
+    "`load_config` has no way to skip it": (
+        "test_seal::test_b11_the_command_line_and_the_library_refuse_the_same",
+    ),
+    "replaced completely or not at all": (
+        "test_fileio::test_a_full_disk_leaves_the_old_file",
+        "test_fileio::test_a_write_that_is_killed_leaves_the_old_file",
+    ),
+    "removed in every way a program can end": (
+        "test_fileio::test_it_is_private_and_gone_afterwards",
+        "test_fileio::test_it_goes_with_a_signal",
+    ),
+    "warns if git tracks the plaintext file": ("cli/test_encrypt::TestGit",),
+    "rename the key of an **unencrypted** value": ("sops/test_differences::test_strict_mac",),
+    "puts back an older version of the whole file": (
+        "test_security_page::test_an_older_version_is_not_noticed",
+    ),
+    "the next `encrypt` of the file": ("test_minimal_diff::test_someone_added_and_someone_removed",),
+}
+"""The same for SECURITY.md."""
+
+
+@pytest.mark.parametrize("words", [*BACKED, *OF_SECURITY])
+def test_each_claim_names_its_tests(words: str) -> None:
+    page, tests = (PAGE, BACKED[words]) if words in BACKED else (SECURITY, OF_SECURITY[words])
+    assert words in " ".join(page.split())
+    for test in tests:
+        file, _, name = test.partition("::")
+        text = (HERE / f"{file}.py").read_text(encoding="utf-8")
+        assert re.search(rf"(?:def|class) {name}\b", text), test
 
 
 def test_the_table_is_read() -> None:
@@ -44,8 +253,7 @@ def test_the_links_to_its_sections_lead_somewhere() -> None:
         re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
         for title in re.findall(r"(?m)^## (.+)$", PAGE)
     }
-    root = Path(__file__).resolve().parent.parent
-    text = PAGE + (root / "SECURITY.md").read_text(encoding="utf-8").replace("docs/security.md#", "#")
+    text = PAGE + SECURITY.replace("docs/security.md#", "#")
     links = re.findall(r"\]\(#([a-z0-9-]+)\)", text)
     assert len(links) >= 3
     assert {*links} <= anchors

@@ -1,4 +1,4 @@
-"""``encconf version`` and ``encconf help``, with the topics that belong to no one command."""
+"""``encconf version`` and ``encconf help``, with the topics that do not belong to one command."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ if TYPE_CHECKING:
 _ENVIRONMENT = """\
 Variables that encconf reads. An option beats its variable.
 
-Keys to decrypt with, in the order of asking
-  ENCCONF_IDENTITY                where an age identity is kept: keyring:…, vault:…, cmd:…
-                                  (docs/sources.md), with spaces between several
-  ENCCONF_AGE_PASSPHRASE          where the passphrase of an age identity or SSH key is kept
-  ENCCONF_PGP_PASSPHRASE          where the passphrase of a PGP key is kept
-  CREDENTIALS_DIRECTORY           systemd's: its credential encconf-identity is an identity
+Keys to decrypt with, in the order they are tried
+  ENCCONF_IDENTITY                address of an age identity: keyring:…, vault:…, cmd:…
+                                  (docs/sources.md); separate several with spaces
+  ENCCONF_AGE_PASSPHRASE          address of the passphrase of an age identity or SSH key
+  ENCCONF_PGP_PASSPHRASE          address of the passphrase of a PGP key
+  CREDENTIALS_DIRECTORY           set by systemd: its credential encconf-identity is an
+                                  age identity
   SOPS_AGE_SSH_PRIVATE_KEY_FILE   an SSH private key
   SOPS_AGE_SSH_PRIVATE_KEY_CMD    a command that prints an SSH private key
-  SOPS_AGE_KEY                    age identities, one a line
+  SOPS_AGE_KEY                    age identities, one per line
   SOPS_AGE_KEY_FILE               a file with age identities
-  SOPS_AGE_KEY_CMD                a command that prints age identities; is told SOPS_AGE_RECIPIENT
-  XDG_CONFIG_HOME                 where encconf/config.toml and sops/age/keys.txt are looked for
-                                  (by default ~/.config)
-  SOPS_GPG_EXEC, GNUPGHOME        gpg, and where it keeps its keys
-  SOPS_DECRYPTION_ORDER           key types to try first (age,pgp)
-  SOPS_KEYSERVICE                 key services of other processes, comma list of tcp:// and unix://
-  SOPS_ENABLE_LOCAL_KEYSERVICE    false: use only those
-  ENCCONF_INSECURE_REMOTE         true: also those on other machines, unencrypted
+  SOPS_AGE_KEY_CMD                a command that prints age identities; it gets the
+                                  recipient in SOPS_AGE_RECIPIENT
+  XDG_CONFIG_HOME                 folder of encconf/config.toml and sops/age/keys.txt
+                                  (by default, ~/.config)
+  SOPS_GPG_EXEC, GNUPGHOME        the gpg program, and the folder of its keys
+  SOPS_DECRYPTION_ORDER           key types to try first, such as age,pgp
+  SOPS_KEYSERVICE                 key services of other processes: tcp:// and unix://,
+                                  comma-separated
+  SOPS_ENABLE_LOCAL_KEYSERVICE    false: use only those key services
+  ENCCONF_INSECURE_REMOTE         true: allow key services on other machines, unencrypted
 
 Keys to encrypt for, instead of those of .sops.yaml
   SOPS_AGE_RECIPIENTS             age recipients, comma list
@@ -37,53 +40,56 @@ Keys to encrypt for, instead of those of .sops.yaml
   SOPS_AZURE_KEYVAULT_URLS        Azure Key Vault keys, comma list
   SOPS_VAULT_URIS                 Vault or OpenBao transit keys, comma list
 
-Servers, beside the variables of their own programs (AWS_…, AZURE_…, CONJUR_…, GOOGLE_…, VAULT_…)
-  ENCCONF_AWS_PROFILE             the AWS profile, whatever a file says
-  ENCCONF_AZURE_ALLOWLIST         hosts that get an Azure token beside Key Vault's own
-  ENCCONF_CONJUR_ALLOWLIST        Conjurs that may be logged in to beside CONJUR_APPLIANCE_URL
-  SOPS_HC_VAULT_ALLOWLIST         Vaults that get the token beside VAULT_ADDR: all, none, or a list
+Servers, in addition to their own variables (AWS_…, AZURE_…, CONJUR_…, GOOGLE_…, VAULT_…)
+  ENCCONF_AWS_PROFILE             the AWS profile, instead of the one a file names
+  ENCCONF_AZURE_ALLOWLIST         hosts that may get an Azure token, besides Key Vault's own
+  ENCCONF_CONJUR_ALLOWLIST        Conjur servers to log in to, besides CONJUR_APPLIANCE_URL
+  SOPS_HC_VAULT_ALLOWLIST         Vault servers that may get the token, besides VAULT_ADDR:
+                                  all, none, or a list
   SOPS_GCP_KMS_CLIENT_TYPE, SOPS_GCP_KMS_ENDPOINT, SOPS_GCP_KMS_UNIVERSE_DOMAIN
-                                  how Google Cloud KMS is reached
+                                  how to reach Google Cloud KMS
 
-Everything else
-  ENCCONF_REF_ALLOW               what --resolve may ask for, beside the stores of secrets: env, file,
-                                  file:/run/secrets/, keyring, cmd …
-  SOPS_CONFIG                     the configuration file, instead of looking for .sops.yaml
+Other
+  ENCCONF_REF_ALLOW               what --resolve may fetch, besides secret stores: env,
+                                  file, file:/run/secrets/, keyring, cmd …
+  SOPS_CONFIG                     the configuration file, instead of searching for .sops.yaml
   SOPS_EDITOR, EDITOR             the editor, with its arguments
-  TMPDIR, XDG_RUNTIME_DIR         where edit puts its private folder: the first that is in memory
+  TMPDIR, XDG_RUNTIME_DIR         where edit creates its private folder: the first that is
+                                  in memory
   ENCCONF_COLOR                   auto, always or never
   NO_COLOR, FORCE_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM=dumb
-                                  as everywhere
+                                  as in other programs
   ENCCONF_DEBUG                   1: show the traceback of a bug
-  SOPS_DISABLE_VERSION_CHECK      called sops: taken, and of no effect; no version is looked up
+  SOPS_DISABLE_VERSION_CHECK      called as sops: accepted without effect, as encconf never
+                                  looks for new versions
 """
 
 _EXIT_CODES = """\
 Exit codes are those of sops 3.13.3.
 
     0  done
-    1  anything not below: a wrong option, no rule for the file, a file that is not encrypted
+    1  any other error: a wrong option, no rule for the file, a file that is not encrypted
     2  the input could not be read or parsed, or a value is not JSON
     3  the output could not be written
-    4  a value cannot be written in the wanted format
-    6  called sops: a malformed encryption context
-    7  called sops: set or unset with a malformed index or value
-    8  options that exclude each other
+    4  a value cannot be written in the requested format
+    6  called as sops: a malformed encryption context
+    7  called as sops: set or unset with a malformed index or value
+    8  options that cannot be combined
    25  a value could not be decrypted
-   49  called sops: keys to add or remove, and no file
-   51  the MAC is missing or does not fit
-   75  a service cannot be reached: try again later (called sops: 128)
-   91  a malformed path into a document
-   92  there is no document in the file
-  100  no file was named, or it does not exist
+   49  called as sops: no file to add keys to or remove keys from
+   51  the MAC is missing or wrong
+   75  a service cannot be reached: try again later (called as sops: 128)
+   91  a malformed path in a document
+   92  the file contains no document
+  100  no file was given, or it does not exist
   112  SOPS_DECRYPTION_ORDER names a key type twice
-  126  exec: the program may not be run
+  126  exec: the program cannot be run
   127  exec: the program was not found
   128  no key could open the file
   130  Ctrl-C
   200  edit: nothing was changed
   201  edit: no editor was found, or it failed
-  203  the file is encrypted already, or has an entry called sops
+  203  the file is already encrypted, or has an entry called sops
 """
 
 _TOPICS = {"environment": _ENVIRONMENT, "exit-codes": _EXIT_CODES}

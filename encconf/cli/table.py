@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Option:
     """One option: its names, where its value goes, and what its help says.
 
-    ``kind`` is ``flag`` (bool), ``text`` (str or None; the last one wins) or ``list`` (list of
-    str; every one counts).  ``env`` is the variable that stands in for it when it isn't given.
+    ``kind`` is ``flag`` (bool), ``text`` (str or None; the last one counts) or ``list`` (list of
+    str; all of them count).  ``env`` is the variable that is read when the option isn't given.
     """
 
     __slots__ = ("choices", "dest", "env", "help", "kind", "metavar", "names")
@@ -44,7 +44,7 @@ class Option:
         self.choices = choices
 
     def default(self) -> Value:
-        """The value of an option that isn't given."""
+        """The value when the option isn't given."""
         return False if self.kind == "flag" else [] if self.kind == "list" else None
 
 
@@ -62,8 +62,8 @@ class Argument:
 class Command:
     """One command: ``name`` has the words that call it, ``examples`` are lines for its help.
 
-    ``rest`` is where the words behind ``--`` go (list of str), "" if there are none.  ``failure`` is the
-    exit code when it fails, whatever fails; None: that of the error.
+    ``rest`` names the keyword for the words after ``--`` (list of str); "" if the command takes none.
+    ``failure`` is the exit code for every failure; None: the error's own.
     """
 
     __slots__ = ("arguments", "details", "examples", "failure", "help", "name", "options", "rest", "target")
@@ -92,7 +92,7 @@ class Command:
         self.examples = examples
 
     def defaults(self) -> Values:
-        """Every keyword of ``target``, as it is when nothing is given."""
+        """Every keyword of ``target``, with its default."""
         values: Values = {option.dest: option.default() for option in self.options}
         for argument in self.arguments:
             values[argument.dest] = [] if argument.many else None
@@ -103,7 +103,7 @@ class Command:
 
 COLOR: Final = Option(
     "--color",
-    "When to colour messages (auto: on a terminal).",
+    "When to color messages (auto: on a terminal).",
     metavar="WHEN",
     env="ENCCONF_COLOR",
     choices=("auto", "always", "never"),
@@ -112,74 +112,81 @@ CONFIG: Final = Option(
     "--config", "Use this file instead of looking for .sops.yaml.", metavar="FILE", env="SOPS_CONFIG"
 )
 ROOT: Final = (COLOR, CONFIG)
-"""Options that are taken before the command, too."""
+"""Options that may also come before the command."""
 
-INPUT_TYPE: Final = Option("--input-type", "The file's format; by default its name tells.", metavar="FORMAT")
-FILENAME: Final = Option(
-    "--filename-override", "Look up the format and the creation rule for this name.", metavar="NAME"
+INPUT_TYPE: Final = Option(
+    "--input-type", "The file's format (by default, detected from its content and name).", metavar="FORMAT"
 )
-IN_PLACE: Final = Option("--in-place -i", "Write the result over FILE.", kind="flag")
+FILENAME: Final = Option(
+    "--filename-override", "Use this name to choose the format and the creation rule.", metavar="NAME"
+)
+IN_PLACE: Final = Option("--in-place -i", "Write the result back to FILE.", kind="flag")
 WHOSE_KEYS: Final = (
     Option(
         "--keyservice",
-        "Ask this key service, too: unix:///PATH, tcp://HOST:PORT. Can be given several times.",
+        "Also use this key service: unix:///PATH or tcp://HOST:PORT. Repeatable.",
         kind="list",
         metavar="URI",
     ),
-    Option("--aws-profile", "Use this AWS profile, whatever a file says.", metavar="NAME"),
+    Option("--aws-profile", "Use this AWS profile instead of the one a file names.", metavar="NAME"),
 )
-"""On every command that opens files; for what makes the `Credentials`, see `main`."""
+"""For every command that opens files; `main` makes the `Credentials` from them."""
 
 IGNORE_MAC: Final = Option(
-    "--ignore-mac", "Decrypt although the file was changed without its key. For recovery only.", kind="flag"
+    "--ignore-mac", "Decrypt even if the file was changed without its key. For recovery only.", kind="flag"
 )
 JSON: Final = Option("--json", "Print JSON.", kind="flag")
 RECIPIENTS: Final = Option(
-    "--recipients", "Names of keys: from this file, or the files in this folder.", kind="list", metavar="FILE"
+    "--recipients",
+    "Read names of keys from this file, or from the files in this folder.",
+    kind="list",
+    metavar="FILE",
 )
 RECURSIVE: Final = Option(
-    "--recursive -r", "Go through folders: every encrypted file that git does not ignore.", kind="flag"
+    "--recursive -r",
+    "Include the files in folders: every encrypted file that git does not ignore.",
+    kind="flag",
 )
 CHANGED: Final = Option(
-    "--changed", "Only files that are new, or differ from the last commit of git.", kind="flag"
+    "--changed", "Only files that are new or changed since the last git commit.", kind="flag"
 )
 FAIL_FAST: Final = Option("--fail-fast", "Stop at the first file that fails.", kind="flag")
-DRY_RUN: Final = Option("--dry-run -n", "Say what would be done, and do nothing.", kind="flag")
+DRY_RUN: Final = Option("--dry-run -n", "Show what would be done, without doing it.", kind="flag")
 CHECKLIST: Final = Option(
     "--checklist",
-    "Add what those who go could read to this list (Markdown), before anything is changed.",
+    "Before changing anything, add what removed recipients could read to this Markdown list.",
     metavar="FILE",
 )
 IN_CLEAR: Final = Option(
     "--in-clear",
-    "Save values that the rule wants encrypted although the file leaves them in clear.",
+    "Allow plaintext for values that the rule would encrypt but the file's own selection does not.",
     kind="flag",
 )
-OUTPUT: Final = Option("--output -o", "Write the result here (-: stdout).", metavar="FILE")
+OUTPUT: Final = Option("--output -o", "Write the result to this file (-: stdout).", metavar="FILE")
 THRESHOLD: Final = Option(
     "--shamir-secret-sharing-threshold --threshold",
-    "How many key groups it takes to open the file (by default all).",
+    "How many key groups are needed to open the file (by default, all).",
     metavar="NUMBER",
     dest="threshold",
 )
 FILE: Final = Option("--file -f", "The file.", metavar="FILE", dest="file")
 FLAT: Final = (
-    Option("--prefix", "Put this in front of every name.", metavar="TEXT"),
+    Option("--prefix", "Prefix every name with this.", metavar="TEXT"),
     Option(
         "--nested-separator --separator",
-        "What joins the keys of a nested value (by default _).",
+        "Join the keys of nested values with this (by default, _).",
         metavar="TEXT",
         dest="nested_separator",
     ),
-    Option("--section", "Take only what is below this path.", metavar="PATH"),
-    Option("--keep-case", "Do not write names in capitals.", kind="flag"),
+    Option("--section", "Use only the values below this path.", metavar="PATH"),
+    Option("--keep-case", "Do not convert names to upper case.", kind="flag"),
 )
 RESOLVE: Final = Option(
     "--resolve",
-    "Fetch what references (ref+vault://…) stand for; ENCCONF_REF_ALLOW widens which may be.",
+    "Fetch the values of references (ref+vault://…). ENCCONF_REF_ALLOW permits more kinds.",
     kind="flag",
 )
-FORCE: Final = Option("--force -f", "Overwrite a file that is not an encrypted one.", kind="flag")
+FORCE: Final = Option("--force -f", "Overwrite the output file even if it is not encrypted.", kind="flag")
 
 
 def _keys(prefix: str, verb: str, *, env: bool = False) -> tuple[Option, ...]:
@@ -205,18 +212,28 @@ def _keys(prefix: str, verb: str, *, env: bool = False) -> tuple[Option, ...]:
     )
 
 
-KEYS: Final = _keys("", "Encrypt for these {} (comma list), not for those of .sops.yaml.", env=True)
-GROUP_KEYS: Final = _keys("", "{} of the group (comma list).")
-ADD_KEYS: Final = _keys("add-", "Let these {} open the file, too (comma list).")
-RM_KEYS: Final = _keys("rm-", "Take these {} out (comma list).")
+KEYS: Final = _keys("", "Encrypt for these {} instead of those in .sops.yaml (comma-separated).", env=True)
+GROUP_KEYS: Final = _keys("", "{} of the group (comma-separated).")
+ADD_KEYS: Final = _keys("add-", "Add these {} (comma-separated).")
+RM_KEYS: Final = _keys("rm-", "Remove these {} (comma-separated).")
 SELECTION: Final = (
-    Option("--encrypted-regex", "Encrypt only values whose key matches.", metavar="REGEX"),
-    Option("--unencrypted-regex", "Encrypt all but values whose key matches.", metavar="REGEX"),
-    Option("--encrypted-suffix", "Encrypt only values whose key ends so.", metavar="SUFFIX"),
-    Option("--unencrypted-suffix", "Encrypt all but values whose key ends so.", metavar="SUFFIX"),
-    Option("--encrypted-comment-regex", "Encrypt only values whose comment matches.", metavar="REGEX"),
-    Option("--unencrypted-comment-regex", "Encrypt all but values whose comment matches.", metavar="REGEX"),
-    Option("--mac-only-encrypted", "Let the MAC cover encrypted values only.", kind="flag"),
+    Option("--encrypted-regex", "Encrypt only values whose key matches REGEX.", metavar="REGEX"),
+    Option(
+        "--unencrypted-regex", "Encrypt all values except those whose key matches REGEX.", metavar="REGEX"
+    ),
+    Option("--encrypted-suffix", "Encrypt only values whose key ends with SUFFIX.", metavar="SUFFIX"),
+    Option(
+        "--unencrypted-suffix",
+        "Encrypt all values except those whose key ends with SUFFIX.",
+        metavar="SUFFIX",
+    ),
+    Option("--encrypted-comment-regex", "Encrypt only values whose comment matches REGEX.", metavar="REGEX"),
+    Option(
+        "--unencrypted-comment-regex",
+        "Encrypt all values except those whose comment matches REGEX.",
+        metavar="REGEX",
+    ),
+    Option("--mac-only-encrypted", "Compute the MAC over encrypted values only.", kind="flag"),
 )
 
 
@@ -225,10 +242,10 @@ COMMANDS: Final = (
         "init",
         "encconf.cli.init:init",
         "Set up a key, a .sops.yaml and git for this project.",
-        details="Makes what is missing and changes nothing that is there: an age key in your own key file, "
-        "a .sops.yaml that names it, and the git drivers for diffs and merges.",
+        details="Creates what is missing and changes nothing that exists: an age key in your key file, a "
+        ".sops.yaml that names it as a recipient, and the git drivers for diffs and merges.",
         options=(
-            Option("--keyring", "Keep the key in the system's keyring instead, and use it.", kind="flag"),
+            Option("--keyring", "Store the key in the system keyring, and use it from there.", kind="flag"),
             COLOR,
         ),
         examples=("encconf init", "encconf init --keyring"),
@@ -237,9 +254,10 @@ COMMANDS: Final = (
         "encrypt",
         "encconf.cli.encrypt:encrypt",
         "Encrypt a file.",
-        details="secrets.yaml becomes secrets.enc.yaml beside it. When that exists and can be opened, only "
-        "the lines that changed are written anew. Who can open it, and which values are encrypted, says "
-        "the first rule of .sops.yaml that matches. Without FILE, or with -, stdin is encrypted to stdout.",
+        details="Writes secrets.yaml, encrypted, to secrets.enc.yaml next to it. If that file already "
+        "exists and you can decrypt it, only the lines that changed are re-encrypted. The first rule in "
+        ".sops.yaml that matches the file sets its recipients and which values are encrypted. Without "
+        "FILE, or with -, encrypts stdin to stdout.",
         arguments=(Argument("file", required=False),),
         options=(
             OUTPUT,
@@ -264,21 +282,25 @@ COMMANDS: Final = (
         "decrypt",
         "encconf.cli.decrypt:decrypt",
         "Decrypt a file to stdout.",
-        details="Gives back what was encrypted, to the byte. Without FILE, or with -, stdin is read.",
+        details="Prints the original text, byte for byte. Without FILE, or with -, reads stdin.",
         arguments=(Argument("file", required=False),),
         options=(
             Option(
-                "--output -o", "Write the result here, not readable by others (-: stdout).", metavar="FILE"
+                "--output -o",
+                "Write the result to this file, readable only by you (-: stdout).",
+                metavar="FILE",
             ),
             IN_PLACE,
             Option(
-                "--extract", """Print only what is at this path: a.b[0], or ["a"]["b"][0].""", metavar="PATH"
+                "--extract",
+                """Print only the value at this path: a.b[0], or ["a"]["b"][0].""",
+                metavar="PATH",
             ),
             IGNORE_MAC,
             INPUT_TYPE,
             Option(
                 "--output-type",
-                "Write it in this format: yaml, json, dotenv, ini, toml, binary.",
+                "Write this format: yaml, json, dotenv, ini, toml, binary.",
                 metavar="FORMAT",
             ),
             FILENAME,
@@ -291,11 +313,11 @@ COMMANDS: Final = (
     Command(
         "edit",
         "encconf.cli.edit:edit",
-        "Edit a file decrypted.",
-        details="Opens the plain text in $SOPS_EDITOR, $EDITOR, vim, nano or vi; afterwards only changed "
-        "lines differ. A FILE that does not exist is made from an example, for the keys that .sops.yaml or "
-        "the options name. With -, stdin is edited and the result printed. Exit code 200: nothing was "
-        "changed.",
+        "Edit an encrypted file in your editor.",
+        details="Opens the plaintext in $SOPS_EDITOR, $EDITOR, vim, nano or vi. When you save and close "
+        "it, only the lines you changed are re-encrypted. If FILE does not exist, it starts from an "
+        "example, encrypted for the keys in .sops.yaml or in the options. With -, edits stdin and prints "
+        "the result. Exit code 200: you changed nothing.",
         arguments=(Argument("file"),),
         options=(IGNORE_MAC, IN_CLEAR, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG, COLOR),
         examples=("encconf edit secrets.enc.yaml", "EDITOR='code --wait' encconf edit secrets.enc.yaml"),
@@ -304,8 +326,8 @@ COMMANDS: Final = (
         "get",
         "encconf.cli.values:get",
         "Print one value of a file.",
-        details="A string is printed as it is, a mapping or list as the file's format has it. PATH is "
-        """a.b[0], or sops's ["a"]["b"][0]; without it, or with ., the whole file is printed.""",
+        details="Prints a string as it is, and a mapping or list in the file's format. PATH is a.b[0], or "
+        """sops's ["a"]["b"][0]. Without PATH, or with ., prints the whole file.""",
         arguments=(Argument("file"), Argument("path", required=False)),
         options=(JSON, RESOLVE, IGNORE_MAC, INPUT_TYPE, *WHOSE_KEYS, CONFIG, COLOR),
         examples=(
@@ -317,16 +339,15 @@ COMMANDS: Final = (
         "set",
         "encconf.cli.values:set_value",
         "Set one value of a file.",
-        details="Without VALUE it is asked for unseen, or read from stdin; so it stays out of the shell's "
-        "history. Nothing at all is no value: '' means an empty one. "
-        "Where a number or boolean stands, a VALUE that spells one becomes one; all else is a string. A "
-        "FILE that "
-        "does not exist is made, for the keys that .sops.yaml or the options name. users[] is a new last "
-        "item.",
+        details="Without VALUE, encconf prompts for it (hidden) or reads it from stdin, so it stays out of "
+        "your shell history. Empty input is an error; for an empty value, pass ''. If the present value is "
+        "a number or a boolean and VALUE looks like one, it stays one; otherwise VALUE is a string. If "
+        "FILE does not exist, it is created for the keys in .sops.yaml or in the options. The path users[] "
+        "appends an item to a list.",
         arguments=(Argument("file"), Argument("path"), Argument("value", required=False)),
         options=(
-            Option("--json", "VALUE is JSON: a number, a list, a mapping …", kind="flag"),
-            Option("--string", "VALUE is a string, whatever it looks like.", kind="flag"),
+            Option("--json", "Parse VALUE as JSON: a number, a list, a mapping …", kind="flag"),
+            Option("--string", "Treat VALUE as a string, whatever it looks like.", kind="flag"),
             IN_CLEAR,
             IGNORE_MAC,
             INPUT_TYPE,
@@ -346,10 +367,10 @@ COMMANDS: Final = (
     Command(
         "unset",
         "encconf.cli.values:unset",
-        "Take one value out of a file.",
+        "Remove one value from a file.",
         arguments=(Argument("file"), Argument("path")),
         options=(
-            Option("--idempotent", "It is no error if there is no such value.", kind="flag"),
+            Option("--idempotent", "Succeed even if there is no such value.", kind="flag"),
             IGNORE_MAC,
             INPUT_TYPE,
             *WHOSE_KEYS,
@@ -361,13 +382,12 @@ COMMANDS: Final = (
     Command(
         "update",
         "encconf.cli.values:update",
-        "Put a new plain text into an encrypted file.",
-        details="The text is read from stdin or --from. Only the lines that changed are written anew; "
-        "keys and "
-        "selection stay the file's own.",
+        "Replace the plaintext of an encrypted file.",
+        details="Reads the new plaintext from stdin or --from. Only the lines that changed are "
+        "re-encrypted; the file keeps its recipients and its selection of encrypted values.",
         arguments=(Argument("file"),),
         options=(
-            Option("--from", "Read the plain text from this file.", metavar="FILE", dest="given"),
+            Option("--from", "Read the plaintext from this file.", metavar="FILE", dest="given"),
             DRY_RUN,
             IN_CLEAR,
             INPUT_TYPE,
@@ -383,12 +403,12 @@ COMMANDS: Final = (
     Command(
         "rotate",
         "encconf.cli.keys:rotate",
-        "Give files a new data key.",
-        details="Every value is encrypted anew, for the keys of the file and those that are added, "
-        "without those that are removed; a report then says what they could read. FILE is a file, a "
-        "pattern in quotes ('deploy/**/*.yaml') or, with -r, a folder. What fails does not stop the others. "
-        "Interrupted, it says how to go on. Exit code: 0, all is done; that of the files that failed, if it "
-        "is one, else 1; 130, interrupted.",
+        "Re-encrypt files with a new data key.",
+        details="Re-encrypts every value, for the file's keys plus those you add, minus those you remove. "
+        "If you remove any, a report lists the values they could read. FILE is a file, a quoted pattern "
+        "('deploy/**/*.yaml') or, with -r, a folder. If one file fails, the others are still done. If "
+        "interrupted, encconf prints how to resume. Exit code: 0, all done; if files failed, their code if "
+        "it is the same for all, otherwise 1; 130, interrupted.",
         arguments=(Argument("file", required=False, many=True),),
         options=(
             RECURSIVE,
@@ -399,7 +419,7 @@ COMMANDS: Final = (
             *RM_KEYS,
             Option(
                 "--resume-at",
-                "Begin with this file: those before it are done.",
+                "Start with this file; skip those before it.",
                 metavar="FILE",
             ),
             CHECKLIST,
@@ -421,29 +441,31 @@ COMMANDS: Final = (
     Command(
         "updatekeys",
         "encconf.cli.keys:updatekeys",
-        "Give files the keys that .sops.yaml names now.",
-        details="Who comes gets the data key that is there. If somebody goes, every value gets a new one, "
-        "since the old one may have been kept, and a report says which values they could read. FILE is a "
-        "file, a pattern in quotes ('deploy/**/*.yaml') or, with -r, a folder. What fails does not stop the "
-        "others; run again, it does only what is left. Exit code: 0, all is done; that of the files that "
-        "failed, if it is one, else 1; 130, interrupted.",
+        "Update the recipients of files to those in .sops.yaml.",
+        details="New recipients get the existing data key. If a recipient was removed, the file is "
+        "re-encrypted with a new data key, because they may have kept the old one, and a report lists the "
+        "values they could read. FILE is a file, a quoted pattern ('deploy/**/*.yaml') or, with -r, a "
+        "folder. If one file fails, the others are still done. Run it again to do only the files that are "
+        "left. Exit code: 0, all done; if files failed, their code if it is the same for all, otherwise 1; "
+        "130, interrupted.",
         arguments=(Argument("file", required=False, many=True),),
         options=(
             RECURSIVE,
             CHANGED,
-            Option("--yes -y", "Do it without asking.", kind="flag"),
+            Option("--yes -y", "Do not ask for confirmation.", kind="flag"),
             DRY_RUN,
             JSON,
             CHECKLIST,
             FAIL_FAST,
-            Option("--selection", "Encrypt the values that the rule selects now, too.", kind="flag"),
+            Option("--selection", "Also update which values are encrypted, as the rule says.", kind="flag"),
             Option(
                 "--allow-plaintext",
-                "With --selection: write values in plaintext that the rule does not select, and that are "
-                "encrypted now.",
+                "With --selection: decrypt values in the file that the rule no longer selects.",
                 kind="flag",
             ),
-            Option("--keep-data-key", "Keep the data key although somebody goes, as sops does.", kind="flag"),
+            Option(
+                "--keep-data-key", "Keep the data key when a recipient is removed, as sops does.", kind="flag"
+            ),
             INPUT_TYPE,
             *WHOSE_KEYS,
             CONFIG,
@@ -460,37 +482,42 @@ COMMANDS: Final = (
     Command(
         "check",
         "encconf.cli.check:check",
-        "Find what is not encrypted as the rules of .sops.yaml say; no key is needed.",
-        details="Without PATH, all that git tracks is checked: that files are encrypted value by value, for "
-        "the keys and by the selection of their rules, that no plain text of them is tracked, and that "
-        "nothing in them gives values away. Folders and patterns are taken, too. Exit code 1: there are "
-        "errors (with --strict: or warnings); 2: something could not be checked, and nothing else is wrong. "
-        "# encconf: ignore SLUG=GLOB in .sops.yaml accepts a kind of findings for good.",
+        "Find secrets that are not encrypted as .sops.yaml says; needs no key.",
+        details="Without PATH, checks every file that git tracks: whether files are encrypted value by "
+        "value, with the keys and the selection of their rule; whether git tracks a plaintext copy; and "
+        "whether anything in them reveals values. PATH may be a file, a folder or a pattern. Exit code 1: "
+        "there are errors (with --strict, also for warnings); 2: something could not be checked, and "
+        "nothing else is wrong. To accept a kind of finding permanently, write # encconf: ignore SLUG=GLOB "
+        "in .sops.yaml.",
         arguments=(Argument("path", required=False, many=True),),
         options=(
-            Option("--verify", "Also open the files that can be opened, and check their MAC.", kind="flag"),
+            Option("--verify", "Also decrypt the files you have keys for, and check their MAC.", kind="flag"),
             Option(
                 "--changed",
-                "Only what differs from the last commit, is new, or is below a .sops.yaml that differs.",
+                "Only files that are new, changed since the last commit, or below a .sops.yaml that changed.",
                 kind="flag",
             ),
-            Option("--recursive -r", "Go into folders; check does so in any case.", kind="flag"),
-            Option("--strict", "Fail for warnings, too.", kind="flag"),
+            Option(
+                "--recursive -r",
+                "Accepted for consistency: check always includes the files in folders.",
+                kind="flag",
+            ),
+            Option("--strict", "Fail on warnings as well.", kind="flag"),
             Option(
                 "--min-severity",
-                "Leave out what is milder (by default notes).",
+                "Hide findings below this severity (by default, notes are hidden).",
                 metavar="SEVERITY",
                 choices=("note", "warning", "error"),
             ),
             Option(
                 "--ignore",
-                "Leave out findings of this kind (SLUG, or SLUG=GLOB: in files of such names).",
+                "Ignore findings of this kind (SLUG=GLOB: only in files that match).",
                 kind="list",
                 metavar="SLUG",
             ),
             Option(
                 "--format",
-                "How to say it (by default text); github makes annotations, sarif is for code scanning.",
+                "Output format (by default, text). github prints annotations; sarif is for code scanning.",
                 metavar="FORMAT",
                 choices=("text", "json", "sarif", "github"),
             ),
@@ -508,10 +535,10 @@ COMMANDS: Final = (
     Command(
         "explain",
         "encconf.cli.check:explain",
-        "Say which rule is a file's, who can open it, and why each value is encrypted or not.",
-        details="FILE may be plain or encrypted, or not exist yet; no key is needed. Shows where .sops.yaml "
-        "was looked for, every rule and why it matches or not, and in what an encrypted file differs from "
-        "its rule. Exit code 1: no rule can be used; 2: the file cannot be read.",
+        "Explain which rule applies to a file, who can decrypt it, and why each value is encrypted or not.",
+        details="FILE may be plain or encrypted, or may not exist yet; you need no key. Shows where "
+        "encconf looked for .sops.yaml, every rule and why it matches or not, and where an encrypted file "
+        "differs from its rule. Exit code 1: no rule applies; 2: the file cannot be read.",
         arguments=(Argument("file"),),
         options=(INPUT_TYPE, JSON, CONFIG, COLOR),
         examples=("encconf explain secrets.enc.yaml", "encconf explain --json deploy/new.enc.yaml"),
@@ -519,23 +546,23 @@ COMMANDS: Final = (
     Command(
         "access",
         "encconf.cli.access:report",
-        "Say who can read which files, alone or together, and since when; no key is needed.",
-        details="Without FILE, and for folders: every encrypted file there. One FILE is told in full. Names "
-        "are those beside the keys in .sops.yaml (age1… # alice, or &alice age1…), in .sops.recipients "
-        "beside it, and in files of --recipients: NAME KEY on a line, age recipients with # NAME above them, "
-        "SSH public keys, and what github.com/USER.keys says, saved as USER.keys. Since when, says the "
-        "history of git. Exit code 1: a file could not be read.",
+        "List who can read which files, alone or together, and since when; needs no key.",
+        details="Without FILE, or for a folder, lists every encrypted file there; for one FILE, shows "
+        "every detail. Names of keys come from comments in .sops.yaml (age1… # alice, or &alice age1…), "
+        "from .sops.recipients next to it, and from the files you give with --recipients: lines of NAME "
+        "KEY, age recipients below a line # NAME, SSH public keys, or the output of github.com/USER.keys "
+        "saved as USER.keys. The dates come from git's history. Exit code 1: a file could not be read.",
         arguments=(Argument("file", required=False, many=True),),
         options=(
             Option(
                 "--people -p",
-                "What these can open together: names or keys (comma list).",
+                "List what these names or keys can open together (comma-separated).",
                 kind="list",
                 metavar="NAMES",
             ),
             RECIPIENTS,
-            Option("--html", "Write one page to look at in a browser (-: stdout).", metavar="FILE"),
-            Option("--no-history", "Do not ask git since when.", kind="flag"),
+            Option("--html", "Write an HTML report to this file (-: stdout).", metavar="FILE"),
+            Option("--no-history", "Do not read dates from git's history.", kind="flag"),
             JSON,
             CONFIG,
             COLOR,
@@ -550,20 +577,24 @@ COMMANDS: Final = (
     Command(
         "diff",
         "encconf.cli.diff:compare",
-        "Say what differs between versions of files, without telling values.",
-        details="FILE: since the last commit. REV FILE, REV:FILE, FILE FILE: those two. Nothing, REV, REV "
-        "REV, REV..REV and REV...REV: all encrypted files and .sops.yaml that differ, below the paths behind "
-        "--, if there are any. A plain text is compared with an encrypted one by its values. Without a key, "
-        "structure and ciphertexts are compared. Exit code: 0, nothing differs; 1, something does; 2, it "
-        "could not be told.",
+        "Show what changed between versions of files, without showing values.",
+        details="FILE compares with the last commit. REV FILE, REV:FILE and FILE FILE compare those two. "
+        "No argument, REV, REV REV, REV..REV and REV...REV compare every encrypted file and .sops.yaml "
+        "that differs, below the paths after -- if you give any. A plaintext file is compared with an "
+        "encrypted one by its values. Without a key, structure and ciphertexts are compared. Exit code: 0, "
+        "no differences; 1, differences; 2, could not compare.",
         arguments=(Argument("file", required=False, many=True),),
         rest="paths",
         failure=2,
         options=(
-            Option("--show-values", "Tell the values, too.", kind="flag"),
-            Option("--staged --cached", "Compare what is staged, not the files here.", kind="flag"),
-            Option("--keyless", "Use no key: compare structure and ciphertexts.", kind="flag"),
-            Option("--quiet -q", "Print nothing: the exit code tells.", kind="flag"),
+            Option("--show-values", "Show the values as well.", kind="flag"),
+            Option(
+                "--staged --cached",
+                "Compare the staged files instead of those in the work tree.",
+                kind="flag",
+            ),
+            Option("--keyless", "Compare structure and ciphertexts, without using a key.", kind="flag"),
+            Option("--quiet -q", "Print nothing; use the exit code.", kind="flag"),
             RECIPIENTS,
             JSON,
             INPUT_TYPE,
@@ -582,9 +613,10 @@ COMMANDS: Final = (
     Command(
         "keys add",
         "encconf.cli.keys:add_keys",
-        "Let more recipients open files.",
-        details="They are added to the first key group of each file, and get its data key: no value is "
-        "encrypted again, and .sops.yaml is not changed. rotate --add-age also renews every value.",
+        "Add recipients to files.",
+        details="Adds them to the first key group of each file and gives them its data key. No value is "
+        "re-encrypted, and .sops.yaml does not change. To re-encrypt every value as well, use rotate "
+        "--add-age.",
         arguments=(Argument("file", required=False, many=True),),
         options=(
             RECURSIVE,
@@ -604,16 +636,16 @@ COMMANDS: Final = (
         "groups add",
         "encconf.cli.keys:regroup",
         "Add a key group to a file.",
-        details="Of a file with several groups, one key each of as many groups as the threshold says is "
-        "needed.",
+        details="If a file has several groups, opening it takes one key from each of as many groups as the "
+        "threshold says.",
         options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, *GROUP_KEYS, INPUT_TYPE, *WHOSE_KEYS, COLOR),
         examples=("encconf groups add -i -f secrets.enc.yaml --age age1… --threshold 2",),
     ),
     Command(
         "groups delete",
         "encconf.cli.keys:regroup",
-        "Take a key group away from a file.",
-        details="INDEX counts from 0. The file gets a new data key.",
+        "Remove a key group from a file.",
+        details="INDEX counts from 0. The file is re-encrypted with a new data key.",
         arguments=(Argument("index"),),
         options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, INPUT_TYPE, *WHOSE_KEYS, COLOR),
         examples=("encconf groups delete -i -f secrets.enc.yaml 1",),
@@ -622,17 +654,19 @@ COMMANDS: Final = (
         "exec",
         "encconf.cli.execute:execute",
         "Run a program with the values of files in its environment.",
-        details="db.password is DB_PASSWORD there. Variables that are set already win, and later files over "
-        "earlier ones. The program takes encconf's place: no shell, and signals and the exit code are its "
-        "own. "
-        "It does not get what opens files: SOPS_AGE_KEY, VAULT_TOKEN, CONJUR_AUTHN_API_KEY and their like.",
+        details="db.password becomes DB_PASSWORD. Variables that are already set take precedence, and "
+        "later files override earlier ones. The program replaces encconf: there is no shell in between, "
+        "and signals and the exit code are the program's own. It does not get the variables that open "
+        "files: SOPS_AGE_KEY, VAULT_TOKEN, CONJUR_AUTHN_API_KEY and similar.",
         arguments=(Argument("file", many=True),),
         rest="argv",
         options=(
-            Option("--override", "Values of the files win over variables that are set.", kind="flag"),
-            Option("--pristine", "Give the program the values and nothing else.", kind="flag"),
-            Option("--keep-keys", "Let the program have what opens files, too.", kind="flag"),
-            Option("--print-sources", "Say where each name is from.", kind="flag"),
+            Option("--override", "Let values from the files override variables that are set.", kind="flag"),
+            Option("--pristine", "Start the program with only the values in its environment.", kind="flag"),
+            Option(
+                "--keep-keys", "Keep the variables that open files in the program's environment.", kind="flag"
+            ),
+            Option("--print-sources", "Show which file each variable comes from.", kind="flag"),
             RESOLVE,
             *FLAT,
             INPUT_TYPE,
@@ -648,11 +682,12 @@ COMMANDS: Final = (
         "exec-env",
         "encconf.cli.execute:exec_env",
         "Run a shell command with the values of a file in its environment, as sops does.",
-        details="The file's values win, its names are taken as they are, and it has no nested values.",
+        details="The file's values override existing variables, names are used unchanged, and nested "
+        "values are not allowed.",
         arguments=(Argument("file"), Argument("command")),
         options=(
-            Option("--pristine", "Give the command the values and nothing else.", kind="flag"),
-            Option("--user", "Run it as this user.", metavar="NAME"),
+            Option("--pristine", "Start the command with only the values in its environment.", kind="flag"),
+            Option("--user", "Run the command as this user.", metavar="NAME"),
             INPUT_TYPE,
             *WHOSE_KEYS,
             COLOR,
@@ -663,16 +698,15 @@ COMMANDS: Final = (
         "exec-file",
         "encconf.cli.execute:exec_file",
         "Run a shell command on a decrypted file, as sops does.",
-        details="{} in the command is the path of the plain text: a pipe, which can be read once, in a "
-        "private "
-        "folder.",
+        details="{} in the command becomes the path of the plaintext: a named pipe in a private folder, "
+        "which can be read once.",
         arguments=(Argument("file"), Argument("command")),
         options=(
-            Option("--no-fifo", "Use a file instead of a pipe.", kind="flag"),
-            Option("--filename", "What to call it (by default tmp-file).", metavar="NAME"),
+            Option("--no-fifo", "Use a regular file instead of a named pipe.", kind="flag"),
+            Option("--filename", "The file's name (by default, tmp-file).", metavar="NAME"),
             Option("--user", "Run the command as this user.", metavar="NAME"),
             INPUT_TYPE,
-            Option("--output-type", "The format to write; by default the file's.", metavar="FORMAT"),
+            Option("--output-type", "The format to write (by default, the file's).", metavar="FORMAT"),
             *WHOSE_KEYS,
             COLOR,
         ),
@@ -682,19 +716,17 @@ COMMANDS: Final = (
         "export",
         "encconf.cli.export:export",
         "Print the values of files for other programs.",
-        details="dotenv can be sourced by a shell and is read alike by python-dotenv, uv, node and "
-        "systemd; shell and "
-        "fish are commands for eval; json is a flat object; github sets variables for the next steps of a "
-        "workflow and masks the encrypted ones in its log; k8s is a Secret; env-file is for "
-        "EnvironmentFile= of systemd, "
-        "and refuses what systemd would; systemd-creds prints the lines of a unit with each value encrypted "
-        "for this machine, or with -o FOLDER puts them into files there. A file that is written has mode "
-        "0600.",
+        details="Formats: dotenv can be sourced by a shell, and python-dotenv, uv, node and systemd read "
+        "it the same way; shell and fish print commands for eval; json is a flat object; github sets "
+        "variables for the next steps of a workflow and masks the encrypted ones in its log; k8s is a "
+        "Secret; env-file is for EnvironmentFile= of systemd, and refuses values that systemd would "
+        "refuse; systemd-creds prints lines for a unit, each value encrypted for this machine, or with -o "
+        "FOLDER writes them to files. Files are written with mode 0600.",
         arguments=(Argument("file", many=True),),
         options=(
             Option(
                 "--format",
-                "What to print.",
+                "The output format.",
                 metavar="FORMAT",
                 choices=("dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "systemd-creds"),
             ),
@@ -703,11 +735,11 @@ COMMANDS: Final = (
             Option("--name", "The name of the Secret (k8s).", metavar="NAME"),
             Option(
                 "--with-key",
-                "What encrypts (systemd-creds): by default what this machine has.",
+                "The key that encrypts (systemd-creds; by default, what this machine has).",
                 metavar="KEY",
                 choices=("auto", "host", "tpm2", "host+tpm2"),
             ),
-            Option("--plaintext", "Print to a terminal, too.", kind="flag"),
+            Option("--plaintext", "Allow printing values to a terminal.", kind="flag"),
             RESOLVE,
             INPUT_TYPE,
             *WHOSE_KEYS,
@@ -724,17 +756,22 @@ COMMANDS: Final = (
     Command(
         "publish",
         "encconf.cli.publish:publish",
-        "Put files where .sops.yaml says: S3, Google Cloud Storage, Vault.",
-        details="A bucket gets the encrypted file, encrypted anew where the destination rule has a "
-        "recreation_rule; a KV engine of Vault or OpenBao gets the decrypted values. Where each file goes is "
-        "said before anything is sent. Of a folder, with -r, the encrypted files go, by their place in it. "
-        "Exit code 1: a destination did not take a file; 128: it could not be decrypted.",
+        "Send files to the destinations in .sops.yaml: S3, Google Cloud Storage, Vault.",
+        details="A bucket gets the encrypted file, re-encrypted if the destination rule has a "
+        "recreation_rule; a KV engine of Vault or OpenBao gets the decrypted values. encconf prints each "
+        "file's destination before it sends anything. With -r, it sends the encrypted files of a folder, "
+        "by their path within it. Exit code 1: a destination did not accept a file; 128: a file could not "
+        "be decrypted.",
         arguments=(Argument("file", many=True),),
         options=(
-            Option("--yes -y", "Do it without asking.", kind="flag"),
+            Option("--yes -y", "Do not ask for confirmation.", kind="flag"),
             DRY_RUN,
-            Option("--recursive -r", "Publish the encrypted files of folders.", kind="flag"),
-            Option("--omit-extensions", "Leave the extension out of the name there.", kind="flag"),
+            Option("--recursive -r", "Publish the encrypted files in folders.", kind="flag"),
+            Option(
+                "--omit-extensions",
+                "Remove the file extension from the name at the destination.",
+                kind="flag",
+            ),
             JSON,
             INPUT_TYPE,
             *WHOSE_KEYS,
@@ -750,7 +787,7 @@ COMMANDS: Final = (
     Command(
         "filestatus",
         "encconf.cli.status:filestatus",
-        "Say whether a file is encrypted, in JSON.",
+        "Print whether a file is encrypted, as JSON.",
         arguments=(Argument("file"),),
         options=(INPUT_TYPE, CONFIG, COLOR),
         examples=("encconf filestatus secrets.enc.yaml",),
@@ -758,8 +795,9 @@ COMMANDS: Final = (
     Command(
         "completion",
         "encconf.cli.completion:completion",
-        "Print what makes a shell complete encconf's words, files and paths into files.",
-        details="SHELL is bash, zsh, fish or powershell.",
+        "Print a shell completion script.",
+        details="SHELL is bash, zsh, fish or powershell. Completes commands, options, files, and paths "
+        "inside files.",
         arguments=(Argument("shell"),),
         options=(COLOR,),
         examples=(
@@ -770,15 +808,15 @@ COMMANDS: Final = (
     Command(
         "keygen",
         "encconf.cli.init:keygen",
-        "Make an age key and print its recipient.",
-        details="The key is added to your own key file, where it is found by itself. With --to it goes "
-        "straight to where secrets are kept, and ENCCONF_IDENTITY (or --use) says where that is; what is "
-        "there already is never overwritten.",
+        "Create an age key and print its recipient.",
+        details="Adds the key to your key file, where encconf and sops find it. With --to, stores it in a "
+        "secret store instead; ENCCONF_IDENTITY (or --use) then tells encconf where to look. An existing "
+        "secret is never overwritten.",
         options=(
             Option("--output -o", "Write the key to this new file instead (-: stdout).", metavar="FILE"),
-            Option("--to", "Put the key here instead: keyring:…, vault:…, awssm:… …", metavar="ADDRESS"),
-            Option("--use", "Name the place of --to in your configuration file.", kind="flag"),
-            Option("--pq", "Make a post-quantum key.", kind="flag"),
+            Option("--to", "Store the key here instead: keyring:…, vault:…, awssm:… …", metavar="ADDRESS"),
+            Option("--use", "Save the address given with --to in your configuration file.", kind="flag"),
+            Option("--pq", "Create a post-quantum key.", kind="flag"),
             COLOR,
         ),
         examples=(
@@ -792,9 +830,9 @@ COMMANDS: Final = (
         "git install",
         "encconf.cli.git:install",
         "Let git diff and merge encrypted files by their values.",
-        details="Sets the diff driver, the merge driver and the merge tool in this clone's configuration, "
-        "and names the files in .gitattributes: *.enc.yaml, *.enc.json and so on, and those of each PATTERN."
-        " Whoever lacks the key sees the encrypted text.",
+        details="Sets up the diff driver, the merge driver and the merge tool in this clone's "
+        "configuration, and lists the files in .gitattributes: *.enc.yaml, *.enc.json and so on, and those "
+        "matching each PATTERN. People without a key see the encrypted text.",
         arguments=(Argument("pattern", required=False, many=True),),
         options=(
             Option("--global", "For all your repositories.", kind="flag", dest="everywhere"),
@@ -805,7 +843,7 @@ COMMANDS: Final = (
     Command(
         "git uninstall",
         "encconf.cli.git:uninstall",
-        "Take out what git install has set.",
+        "Undo git install.",
         options=(
             Option("--global", "For all your repositories.", kind="flag", dest="everywhere"),
             COLOR,
@@ -815,8 +853,8 @@ COMMANDS: Final = (
     Command(
         "git textconv",
         "encconf.cli.git:textconv",
-        "Print a file as plain text, for git diff.",
-        details="What cannot be decrypted is printed as it is, so that git diff never fails.",
+        "Print a file as plaintext, for git diff.",
+        details="A file that cannot be decrypted is printed as it is, so git diff never fails.",
         arguments=(Argument("file"),),
         options=(COLOR,),
         examples=('git config diff.encconf.textconv "encconf git textconv"',),
@@ -824,16 +862,17 @@ COMMANDS: Final = (
     Command(
         "git merge",
         "encconf.cli.git:merge",
-        "Merge two versions of an encrypted file, as git's driver.",
-        details="Writes the result over OURS; PATH is the file's own name. With a key, values are merged, "
-        "and both sides of a conflict stay encrypted until encconf edit shows them. Keyless, ciphertexts "
-        "are, and encconf edit adds the MAC. Exit code 1: a conflict; 129: it failed, OURS is as it was.",
+        "Merge two versions of an encrypted file, as git's merge driver.",
+        details="Writes the result to OURS; PATH is the file's path in the repository. With a key, merges "
+        "values; both sides of a conflict stay encrypted until encconf edit shows them. Without a key, "
+        "merges ciphertexts; encconf edit then adds the MAC. Exit code 1: there is a conflict; 129: the "
+        "merge failed and OURS is unchanged.",
         arguments=(Argument("base"), Argument("ours"), Argument("theirs"), Argument("path")),
         options=(
-            Option("--marker-size", "How long conflict markers are in a plain file.", metavar="NUMBER"),
-            Option("--base-label", "What to call the common version.", metavar="TEXT"),
-            Option("--ours-label", "What to call OURS.", metavar="TEXT"),
-            Option("--theirs-label", "What to call THEIRS.", metavar="TEXT"),
+            Option("--marker-size", "The length of conflict markers in a plaintext file.", metavar="NUMBER"),
+            Option("--base-label", "The label of the common ancestor.", metavar="TEXT"),
+            Option("--ours-label", "The label of OURS.", metavar="TEXT"),
+            Option("--theirs-label", "The label of THEIRS.", metavar="TEXT"),
             COLOR,
         ),
         examples=('git config merge.encconf.driver "encconf git merge %O %A %B ./%P"',),
@@ -842,8 +881,9 @@ COMMANDS: Final = (
     Command(
         "git mergetool",
         "encconf.cli.git:mergetool",
-        "Merge two versions of an encrypted file in the editor.",
-        details="Writes MERGED. What is not at odds is merged without asking; the editor shows the rest.",
+        "Merge two versions of an encrypted file in your editor.",
+        details="Writes MERGED. Changes that do not conflict are merged automatically; the editor shows "
+        "the rest.",
         arguments=(Argument("base"), Argument("ours"), Argument("theirs"), Argument("merged")),
         options=(COLOR,),
         examples=("git mergetool --tool=encconf secrets.enc.yaml",),
@@ -852,26 +892,26 @@ COMMANDS: Final = (
         "keyservice",
         "encconf.cli.keyservice:keyservice",
         "Let other processes use your master keys.",
-        details="Speaks the key service protocol of sops, for encconf and sops with --keyservice or "
-        "SOPS_KEYSERVICE; ends with SIGTERM or Ctrl-C. Whoever can connect can use the keys: a unix socket "
-        "lets in only you, a TCP port every user of the machine.",
+        details="Speaks sops's key service protocol, for encconf and sops with --keyservice or "
+        "SOPS_KEYSERVICE. Stop it with SIGTERM or Ctrl-C. Anyone who can connect can use the keys: a unix "
+        "socket admits only you, a TCP port every user of this machine.",
         options=(
             Option(
                 "--network --net",
-                "Where to listen (by default tcp).",
+                "The kind of socket (by default, tcp).",
                 metavar="NETWORK",
                 choices=("tcp", "unix"),
             ),
             Option(
                 "--address --addr",
-                "HOST:PORT (by default 127.0.0.1:5000), or the path of the socket.",
+                "HOST:PORT (by default, 127.0.0.1:5000), or the path of the unix socket.",
                 metavar="ADDRESS",
             ),
-            Option("--prompt", "Ask on the terminal before a key is used.", kind="flag"),
-            Option("--verbose", "Print every request.", kind="flag"),
+            Option("--prompt", "Ask on the terminal before using a key.", kind="flag"),
+            Option("--verbose", "Log every request.", kind="flag"),
             Option(
                 "--insecure-remote",
-                "Listen to other machines too, unencrypted and without any password.",
+                "Accept connections from other machines, unencrypted and without a password.",
                 kind="flag",
             ),
             COLOR,
@@ -884,25 +924,28 @@ COMMANDS: Final = (
     Command(
         "import",
         "encconf.cli.migrate:import_",
-        "Make an encrypted file of a .env or another file of variables.",
-        details="Values are those that the program saw which read FILE: python-dotenv, systemd "
-        "(EnvironmentFile=), a shell, or docker (--env-file). .env becomes secrets.enc.yaml beside it, by "
-        "the rule of .sops.yaml for that name; the name says the format. Then git is asked whether FILE is "
-        "ignored and was never committed, and what comes next is printed for each of seven ways. FILE "
-        "stays, unless --delete says otherwise.",
+        "Create an encrypted file from a .env or another file of variables.",
+        details="Values are parsed the way the program that used FILE parsed them: python-dotenv, systemd "
+        "(EnvironmentFile=), a shell, or docker (--env-file). .env becomes secrets.enc.yaml next to it, "
+        "using the rule in .sops.yaml for that name; the extension sets the format. encconf then checks "
+        "that git ignores FILE and that it was never committed, and prints the next steps for each of "
+        "seven ways to keep secrets. FILE is kept unless you use --delete.",
         arguments=(Argument("file"),),
         options=(
-            Option("--output -o", "The file to make: .yaml, .json, .toml or .env.", metavar="FILE"),
+            Option("--output -o", "The file to create: .yaml, .json, .toml or .env.", metavar="FILE"),
             Option(
                 "--dialect",
-                "Who reads FILE so far (by default dotenv; systemd in /etc/default and the like).",
+                "The program that reads FILE today (by default, dotenv; systemd for /etc/default and "
+                "similar).",
                 metavar="DIALECT",
                 choices=("dotenv", "systemd", "shell", "docker"),
             ),
-            Option("--literal", "Keep ${NAME} and the like as they are written.", kind="flag"),
-            Option("--cast", "Make booleans and whole numbers of true, False, 5432.", kind="flag"),
-            Option("--delete", "Delete FILE once the new one has been read back.", kind="flag"),
-            Option("--force -f", "Replace a file that has other values.", kind="flag"),
+            Option("--literal", "Do not expand ${NAME} and similar.", kind="flag"),
+            Option(
+                "--cast", "Convert values like true, False and 5432 to booleans and integers.", kind="flag"
+            ),
+            Option("--delete", "Delete FILE after verifying the new one.", kind="flag"),
+            Option("--force -f", "Replace an existing output file whose values differ.", kind="flag"),
             DRY_RUN,
             JSON,
             *KEYS,
@@ -920,12 +963,12 @@ COMMANDS: Final = (
     Command(
         "doctor",
         "encconf.cli.migrate:doctor",
-        "Say which ways to keep secrets can be used on this machine.",
+        "Show which ways to keep secrets work on this machine.",
         details="For each of the seven ways (environment, systemd, keyring, cyberark, vault, cloud, sops): "
-        "as whom it would be used, and what is missing. Each part is asked for two seconds at most; no "
-        "secret is fetched but the identities that are named for opening files, and none is printed. Exit "
-        "code 1: one of the ways that are named cannot be used. With the path of a Python file or a folder "
-        "instead: list the places that run sops, each with the line that replaces it.",
+        "the login it would use, and what is missing. Each check takes two seconds at most. The only "
+        "secrets fetched are the identities you configured for opening files; none is printed. Exit code "
+        "1: a way that you named does not work. With the path of a Python file or a folder instead: lists "
+        "the code that runs sops, with the line that replaces each call.",
         arguments=(Argument("way", required=False, many=True),),
         options=(JSON, *WHOSE_KEYS, COLOR),
         examples=("encconf doctor", "encconf doctor vault cloud", "encconf doctor src/"),
@@ -933,28 +976,30 @@ COMMANDS: Final = (
     Command(
         "systemd serve",
         "encconf.cli.systemd:serve",
-        "Hand single values to systemd units.",
-        details="A unit with LoadCredential=NAME:SOCKET gets the value that a rule UNIT:NAME=PATH allows it, "
-        "and fails to start where none does. UNIT may have * in it, and %i in PATH is the unit's instance. "
-        "SIGHUP opens the files anew. Values stay in memory; only names are logged. Run it as the user of "
-        "the manager, or with a socket that systemd hands over: encconf systemd unit writes both units. "
-        "Ends with SIGTERM or Ctrl-C.",
+        "Serve single values to systemd units.",
+        details="A unit with LoadCredential=NAME:SOCKET gets the value that a rule UNIT:NAME=PATH allows; "
+        "without a rule it fails to start. UNIT may contain *, and %i in PATH is the unit's instance. "
+        "SIGHUP reloads the files. Values stay in memory; only names are logged. Run it as the user of the "
+        "service manager, or with a socket passed by systemd: encconf systemd unit writes both units. Stop "
+        "it with SIGTERM or Ctrl-C.",
         arguments=(Argument("file", many=True),),
         options=(
             Option(
                 "--socket -s",
-                "Listen here (by default /run/encconf/credentials.sock, or that in $XDG_RUNTIME_DIR).",
+                "The socket's path (by default, encconf/credentials.sock in /run or $XDG_RUNTIME_DIR).",
                 metavar="PATH",
             ),
             Option(
                 "--allow -a",
-                "UNIT:CREDENTIAL=PATH: what a unit may have. Can be given several times.",
+                "Allow a unit a value: UNIT:CREDENTIAL=PATH. Repeatable.",
                 kind="list",
                 metavar="RULE",
             ),
-            Option("--allow-from", "Read such rules from a file, one a line.", metavar="FILE"),
-            Option("--reload", "Open a file anew as soon as it has changed.", kind="flag"),
-            Option("--idle", "End after so many seconds without a request.", metavar="SECONDS"),
+            Option(
+                "--allow-from", "Read rules like those of --allow from a file, one per line.", metavar="FILE"
+            ),
+            Option("--reload", "Reload a file when it changes.", kind="flag"),
+            Option("--idle", "Exit after this many seconds without a request.", metavar="SECONDS"),
             INPUT_TYPE,
             COLOR,
         ),
@@ -966,10 +1011,11 @@ COMMANDS: Final = (
     Command(
         "systemd unit",
         "encconf.cli.systemd:unit",
-        "Print unit files that let a unit have values.",
-        details="A drop-in for the unit with LoadCredential= for each value, and a socket and a service that "
-        "hand them out: systemd starts the service when the unit starts, and the service reads nothing but "
-        "FILE. The unit finds each value in $CREDENTIALS_DIRECTORY/NAME. No key is needed to print them.",
+        "Print unit files that give a unit its values.",
+        details="Prints a drop-in for the unit with LoadCredential= for each value, and a socket and a "
+        "service that serve them: systemd starts the service when the unit starts, and the service reads "
+        "only FILE. The unit finds each value in $CREDENTIALS_DIRECTORY/NAME. You need no key to print "
+        "them.",
         arguments=(Argument("file", many=True),),
         options=(
             Option(
@@ -977,19 +1023,19 @@ COMMANDS: Final = (
             ),
             Option(
                 "--allow -a",
-                "CREDENTIAL=PATH: only these values, by these names. Can be given several times.",
+                "Include only this value, under this name: CREDENTIAL=PATH. Repeatable.",
                 kind="list",
                 metavar="RULE",
             ),
             Option(
                 "--identity",
-                "The key that opens FILE, for the service (NAME.cred: encrypted).",
+                "The age identity the service opens FILE with (NAME.cred: an encrypted credential).",
                 metavar="FILE",
             ),
-            Option("--env", "Also set NAME_FILE=… to where each value is.", kind="flag", dest="variables"),
-            Option("--user", "For the user's own systemd, not the system's.", kind="flag"),
-            Option("--socket -s", "Listen here (by default /run/UNIT-credentials/…).", metavar="PATH"),
-            Option("--output -o", "Write the files into this folder of units.", metavar="FOLDER"),
+            Option("--env", "Also set NAME_FILE=… to the path of each value.", kind="flag", dest="variables"),
+            Option("--user", "Write units for the user's service manager, not the system's.", kind="flag"),
+            Option("--socket -s", "The socket's path (by default, /run/UNIT-credentials/…).", metavar="PATH"),
+            Option("--output -o", "Write the unit files into this folder.", metavar="FOLDER"),
             *FLAT,
             INPUT_TYPE,
             COLOR,
@@ -1003,8 +1049,9 @@ COMMANDS: Final = (
     Command(
         "shim",
         "encconf.cli.shim:shim",
-        "Write a program called sops that is encconf.",
-        details="For programs that call sops. It takes sops's argument line and gives its exit codes.",
+        "Install encconf under the name sops.",
+        details="Writes a launcher called sops into FOLDER, for programs that call sops: a drop-in "
+        "replacement with the same arguments and exit codes.",
         arguments=(Argument("folder"),),
         options=(COLOR,),
         examples=("encconf shim ~/bin",),
@@ -1027,12 +1074,12 @@ COMMANDS: Final = (
 )
 
 GROUPS: Final = {
-    "git": "Let git diff and merge encrypted files.",
+    "git": "Let git diff and merge encrypted files by their values.",
     "groups": "Require several people to open a file (key groups).",
-    "keys": "Let more recipients open files.",
-    "systemd": "Hand values to systemd units.",
+    "keys": "Add recipients to files.",
+    "systemd": "Serve values to systemd units.",
 }
-"""First words that several commands share, and what they are about."""
+"""First words that several commands share, with the help for each."""
 
 VERSION_FLAGS: Final = ("--version", "-v")
 """Instead of a command.  As in sops, ``-v`` is not ``--verbose``."""

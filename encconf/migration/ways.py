@@ -95,7 +95,7 @@ WAYS = (
         ("git add {file}", "load_config({path})"),
     ),
 )
-"""In the order of the README's table."""
+"""In the order of the table in docs/choosing.md."""
 
 
 _HELPS = ("systemd-creds", ".sops.yaml")  # of no use alone

@@ -142,4 +142,4 @@ def test_e7_fish_shows_whole_descriptions(project: Project, tmp_path: Path) -> N
         text=True,
         check=True,
     )
-    assert "--keyservice\tAsk this key service, too: unix:///PATH, tcp://HOST:PORT." in done.stdout
+    assert "--keyservice\tAlso use this key service: unix:///PATH or tcp://HOST:PORT." in done.stdout

@@ -441,7 +441,7 @@ def _rows(heading: str) -> dict[str, str]:
 
 
 def test_the_page_has_every_scheme() -> None:
-    rows = _rows("What there is")
+    rows = _rows("All sources")
     assert [name.strip("`:") for name in rows] == list(sources.TABLE)
     for name, row in rows.items():
         address, who, read, write = row.split(" | ")
@@ -469,7 +469,7 @@ def test_the_page_tells_what_its_module_does(scheme: str) -> None:
 
 
 def test_the_page_has_every_reason() -> None:
-    assert tuple(_rows("When something fails")) == EVERY_REASON
+    assert tuple(_rows("Errors")) == EVERY_REASON
     assert set(sources._HINTS) == set(EVERY_REASON)
 
 
