@@ -7,18 +7,20 @@ changes nothing.
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 
 from encconf import api
 from encconf.errors import ClearTextError, EncconfError, NoConfigError, NoMatchingRuleError, WrongTypeError
 from encconf.formats import sniff
 from encconf.io import fileio
+from encconf.settings.arguments import check_keys
+from encconf.shape.arguments import check, path_of
 from encconf.text.path import spell
 from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from typing import Any
 
@@ -34,40 +36,44 @@ def edit(
     """Open an encrypted file as a dict, and save what the block changed in it.
 
     Nothing is written if the block raises or changes nothing.  A new value is encrypted as the file's own
-    rule says.  Values are dicts, lists, str, int, float, bool and None.
+    rule says.  Values are dicts, lists, str, int, float, bool and None.  Other calls of `edit`, and
+    ``encconf set``, wait for the block to end, for at most 60 seconds: keep it short.
 
-    Raises ChangedError if somebody else wrote the file meanwhile, ClearTextError if a new value would stay
-    in plaintext although ``.sops.yaml`` wants it encrypted, WrongTypeError for a value of another type,
-    and what `load_config` raises.
+    Raises ChangedError if the file changed meanwhile (nothing is written), ClearTextError if a new value
+    would stay in plaintext although ``.sops.yaml`` wants it encrypted, WrongTypeError for a value of another
+    type, and what `load_config` raises.
 
     >>> with edit("secrets.enc.yaml") as doc:  # doctest: +SKIP
     ...     doc["db"]["password"] = new_password
     """
-    name = os.fspath(path)
+    name = path_of(path, "edit")
+    check(format=format)
+    check_keys(credentials=credentials)
     target = fileio.resolve(name)
-    try:
-        text = fileio.read_text(target)
-        format = format or sniff.format_of(text, name)
-        doc = api.loads(text, format=format, credentials=credentials)
-        before = api.loads(text, format=format, credentials=credentials)
-    except EncconfError as error:
-        raise error.about(name) from error.__cause__
-    yield doc
-    operations = list(differences(before, doc))
-    if not operations:
-        return
-    try:
-        after = changes.change(
-            text,
-            operations,
-            format=format,
-            credentials=credentials,
-            check=lambda old, new, selection: _refuse_plaintext(name, format, selection, old, new),
-        )
-    except EncconfError as error:
-        raise error.about(name) from error.__cause__
-    if after != text:
-        fileio.write_atomic(target, after, replacing=text)
+    with fileio.Turn(target):
+        try:
+            text = fileio.read_text(target)
+            format = format or sniff.format_of(text, name)
+            doc = api.loads(text, format=format, credentials=credentials)
+            before = api.loads(text, format=format, credentials=credentials)
+        except EncconfError as error:
+            raise error.about(name) from error.__cause__
+        yield doc
+        operations = list(differences(before, doc))
+        if not operations:
+            return
+        try:
+            after = changes.change(
+                text,
+                operations,
+                format=format,
+                credentials=credentials,
+                check=lambda old, new, selection: _refuse_plaintext(name, format, selection, old, new),
+            )
+        except EncconfError as error:
+            raise error.about(name) from error.__cause__
+        if after != text:
+            fileio.write_atomic(target, after, replacing=text)
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

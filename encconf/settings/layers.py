@@ -18,7 +18,11 @@ from encconf.errors import (
     NoConfigError,
     NoMatchingRuleError,
     NotEncryptedError,
+    UsageError,
+    WrongTypeError,
 )
+from encconf.settings.arguments import check_keys
+from encconf.shape.arguments import check, path_of
 from encconf.shape.mask import masked
 
 TYPE_CHECKING = False
@@ -45,7 +49,7 @@ class Plain:
 
     __slots__ = ("format", "path")
 
-    def __init__(self, path: str | os.PathLike[str], format: str | None) -> None:
+    def __init__(self, path: str, format: str | None) -> None:
         self.path = path
         self.format = format
 
@@ -63,19 +67,22 @@ def plain(path: str | os.PathLike[str], *, format: str | None = None) -> Plain:
     """A file for `load_layers` that is meant to be readable: defaults, for example.
 
     `load_layers` raises ClearTextError if the file is encrypted after all, or if a rule of its
-    ``.sops.yaml`` says that values in it must be encrypted.
+    ``.sops.yaml`` says that values in it must be encrypted.  Raises WrongTypeError.
 
     >>> base = plain("base.yaml")
     """
-    return Plain(path, format)
+    check(format=format)
+    return Plain(path_of(path, "plain"), format)
 
 
 def optional(layer: str | os.PathLike[str] | Plain) -> Optional:
     """A layer for `load_layers` that is left out if its file does not exist.
 
+    Raises WrongTypeError for what is not a path or `plain` of one.
+
     >>> local = optional(plain("local.yaml"))
     """
-    return Optional(layer)
+    return Optional(layer if isinstance(layer, Plain) else path_of(layer, "optional"))
 
 
 if TYPE_CHECKING:
@@ -137,6 +144,10 @@ def load_layers(
 
     >>> config = load_layers(plain("base.yaml"), "secrets.enc.yaml", env="APP_")  # doctest: +SKIP
     """
+    check(env=env, environ=environ, section=section, schema=schema, mask=mask)
+    check_keys(credentials=credentials, cache=cache, resolve=resolve)
+    if environ is not None and env is None:
+        raise UsageError("environ is read only with env: give the prefix of the variables, env='APP_'")
     masker = api.masker_for(mask, schema)
     merged: dict[str, Any] = {}
     texts_only = True
@@ -163,7 +174,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
             return None
     if isinstance(layer, Plain):
         return _load_plain(layer)
-    if isinstance(layer, dict):
+    if hasattr(layer, "keys") and hasattr(layer, "items"):
         return layer, True
     try:
         values, format = api.tree_of(layer, **options)
@@ -174,7 +185,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
 
 
 def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
-    name = os.fspath(layer.path)
+    name = layer.path
     try:
         format, document, values = api.read_plain(name, layer.format)
         rule = _rule(name)
@@ -222,6 +233,8 @@ def _override(tree: dict[str, Any], prefix: str, environ: Mapping[str, str]) -> 
 
 
 def _set(tree: dict[str, Any], name: str, words: list[str], text: str) -> None:
+    if not isinstance(text, str):
+        raise WrongTypeError(f"environ: {name} must be a str, not {type(text).__name__}")
     node: Any = tree
     keys: list[str] = []
     for word in words[:-1]:
