@@ -31,12 +31,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def edit(
-    path: str | os.PathLike[str], *, format: str | None = None, credentials: Credentials | None = None
+    path: str | os.PathLike[str],
+    *,
+    mask: bool = False,
+    format: str | None = None,
+    credentials: Credentials | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Open an encrypted file as a dict, and save what the block changed in it.
 
     Nothing is written if the block raises or changes nothing.  A new value is encrypted as the file's own
-    rule says.  Values are dicts, lists, str, int, float, bool and None.  Other calls of `edit`, and
+    rule says.  Values are dicts, lists, str, int, float, bool and None.  With ``mask``, values that were
+    encrypted print as asterisks, and are saved as the text that they are.  Other calls of `edit`, and
     ``encconf set``, wait for the block to end, for at most 60 seconds: keep it short.
 
     Raises ChangedError if the file changed meanwhile (nothing is written), ClearTextError if a new value
@@ -47,33 +52,50 @@ def edit(
     ...     doc["db"]["password"] = new_password
     """
     name = path_of(path, "edit")
-    check(format=format)
+    check(format=format, mask=mask)
     check_keys(credentials=credentials)
     target = fileio.resolve(name)
     with fileio.Turn(target):
+        text = fileio.read_text(target)
         try:
-            text = fileio.read_text(target)
             format = format or sniff.format_of(text, name)
-            doc = api.loads(text, format=format, credentials=credentials)
-            before = api.loads(text, format=format, credentials=credentials)
+            doc = api.loads(text, format=format, mask=mask, credentials=credentials)
         except EncconfError as error:
-            raise error.about(name) from error.__cause__
+            raise error.about(name).with_traceback(None) from error.__cause__
+        before = api.loads(text, format=format, mask=mask, credentials=credentials)
         yield doc
+        failed = _save(name, target, text, format, before, doc, credentials)
+        del doc, before  # error trackers print local variables
+        if failed is not None:
+            raise failed
+
+
+def _save(
+    name: str,
+    target: str,
+    text: str,
+    format: str,
+    before: dict[str, Any],
+    doc: dict[str, Any],
+    credentials: Credentials | None,
+) -> EncconfError | None:
+    """Write what the block changed.  An error is returned, without frames that hold values."""
+    try:
         operations = list(differences(before, doc))
         if not operations:
-            return
-        try:
-            after = changes.change(
-                text,
-                operations,
-                format=format,
-                credentials=credentials,
-                check=lambda old, new, selection: _refuse_plaintext(name, format, selection, old, new),
-            )
-        except EncconfError as error:
-            raise error.about(name) from error.__cause__
+            return None
+        after = changes.change(
+            text,
+            operations,
+            format=format,
+            credentials=credentials,
+            check=lambda old, new, selection: _refuse_plaintext(name, format, selection, old, new),
+        )
         if after != text:
             fileio.write_atomic(target, after, replacing=text)
+    except EncconfError as error:
+        return error.about(name).with_traceback(None)
+    return None
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -27,7 +27,7 @@ from encconf.shape.mask import masked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any, TypeAlias, TypeVar, overload
 
     from encconf.api import Input
@@ -148,21 +148,44 @@ def load_layers(
     check_keys(credentials=credentials, cache=cache, resolve=resolve)
     if environ is not None and env is None:
         raise UsageError("environ is read only with env: give the prefix of the variables, env='APP_'")
-    masker = api.masker_for(mask, schema)
+    found: dict[str, Any] | T | EncconfError = _layered(
+        layers,
+        (env, os.environ if environ is None else environ),
+        (section, schema),
+        masker=api.masker_for(mask, schema),
+        credentials=credentials,
+        cache=cache,
+        resolve=resolve,
+    )
+    if isinstance(found, EncconfError):
+        del environ  # error trackers print local variables
+        raise found
+    return found
+
+
+def _layered(
+    layers: Sequence[Any],
+    overrides: tuple[str | None, Mapping[str, str]],
+    shape: tuple[Section, type[T] | None],
+    **options: Any,
+) -> Any:
+    """What `load_layers` returns.  An error is returned, without frames that hold values."""
     merged: dict[str, Any] = {}
     texts_only = True
-    for layer in layers:
-        found = _load(layer, masker=masker, credentials=credentials, cache=cache, resolve=resolve)
-        if found is not None:
-            values, typed = found
-            texts_only = texts_only and not typed
-            merged = _merge(merged, values)
-    if env is not None:
-        _override(merged, env, os.environ if environ is None else environ)
-    found_there: dict[str, Any] | T = api.shaped(
-        merged, section, schema, name="", lax=texts_only or env is not None
-    )
-    return found_there
+    env, environ = overrides
+    try:
+        for layer in layers:
+            found = _load(layer, **options)
+            if found is not None:
+                values, typed = found
+                texts_only = texts_only and not typed
+                merged = _merge(merged, values)
+        if env is not None:
+            _override(merged, env, environ)
+        return api.shaped(merged, *shape, name="", lax=texts_only or env is not None)
+    except EncconfError as error:
+        error.__context__ = None
+        return error.with_traceback(None)
 
 
 def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
