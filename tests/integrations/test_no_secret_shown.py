@@ -172,7 +172,6 @@ def test_sentry_gets_none(sentry: Recorder, accident: Callable[[], None]) -> Non
     assert any("vars" in frame for frame in frames)
     # The lines of this file, which Sentry quotes, have the secrets in the definitions of the accidents.
     shown = json.dumps([[frame["vars"] for frame in frames], event["exception"]["values"][-1]["value"]])
-    assert "Error" in shown or "a bug" in shown
     for secret in (SECRET, TOKEN):
         assert secret not in shown
 
