@@ -110,10 +110,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_mypy_strict(written: Path) -> None:
     (written / "mypy.ini").write_text(
-        "[mypy]\nstrict = True\nplugins = pydantic.mypy\n"
+        "[mypy]\nstrict = True\n"
         # Django, Celery and Airflow have no types; a test function needs none.
         "disable_error_code = import-untyped, misc, untyped-decorator\n"
         "[mypy-page_pytest.test_app]\ndisallow_untyped_defs = False\n"
+        # pydantic-settings: without its plugin, mypy does not know that the sources fill in the fields.
+        "[mypy-page_fastapi.app]\ndisable_error_code = call-arg\n"
     )
     command = [sys.executable, "-m", "mypy", "--explicit-package-bases", "--namespace-packages", "."]
     done = subprocess.run(command, cwd=written, capture_output=True, text=True, check=False)
