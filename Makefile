@@ -5,7 +5,7 @@
 # make fuzz    documents that no test has seen, both ways with sops; then mutated files under limits of
 #              memory and time (ARGS='--minutes 30' for each)
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
-# make reference   docs/python/reference.md, from the docstrings (ARGS=--check only compares)
+# make reference   docs/python/reference.md, from the docstrings
 # make clean   the virtual environment and caches
 
 PYTHON ?= python3
@@ -35,7 +35,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/formats.py
 
 reference: $(STAMP)
-	$(BIN)/python docs/make_reference.py $(ARGS)
+	$(BIN)/python docs/make_reference.py
 
 fuzz: $(STAMP)
 	@failed=0; \

@@ -168,13 +168,18 @@ def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
 
 
 def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
-    """Say which values are texts that read like booleans: in most languages every text is true."""
-    words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
+    """Say which values Python takes for something else: every text that is not empty is true."""
+    from encconf.migration.plain import misread
+
+    words, empty = misread(texts)
     if words:
+        like = texts[words[0]] if texts[words[0]].lower() != "true" else "False"
         console.warn(
-            f"{_some(words)}: kept as text, and the text 'False' is true in Python",
-            hint="--cast makes booleans and whole numbers of such values",
+            f"{_some(words)}: kept as text, and the text {like!r} is true in Python",
+            hint="--cast makes booleans and whole numbers of such values; in Python, schema= does",
         )
+    if empty:
+        console.note(f"{_some(empty)}: an empty text, not None: a default in your code does not replace it")
 
 
 def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:

@@ -28,6 +28,20 @@ SPELLED: Final = re.compile(r"(?i:true|false)|-?(?:0|[1-9][0-9]{0,17})")
 """What `cast` makes a boolean or a whole number of."""
 
 
+_NO = ("false", "0", "no", "off")
+
+
+def misread(values: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """What Python takes for something else: names of texts that say yes or no, and names of empty texts.
+
+    Every text but the empty one is true; an empty one is there, so that no default takes its place.
+    Texts that say no come first.
+    """
+    words = [name for name, text in values.items() if text.lower() in _NO]
+    words += [name for name, text in values.items() if text.lower() == "true"]
+    return words, [name for name, text in values.items() if not text]
+
+
 def cast(values: Mapping[str, str]) -> dict[str, Value]:
     """The values, with booleans and whole numbers in place of the texts that spell one."""
     return {name: _cast(text) if SPELLED.fullmatch(text) else text for name, text in values.items()}
