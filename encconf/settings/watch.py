@@ -35,7 +35,12 @@ PATIENCE = 60.0
 class Live(Generic[T]):
     """What `watch` returns: call it for the current value.
 
+    It looks at its files at most every ``interval`` seconds.
     ``error`` is why the files, as they are now, could not be loaded, None if they could.
+
+    >>> live = watch("secrets.enc.yaml", interval=5)  # doctest: +SKIP
+    >>> live()["db"]["host"], live.error  # doctest: +SKIP
+    ('db.example.com', None)
     """
 
     __slots__ = (
@@ -170,8 +175,11 @@ def watch(
 
     ``source`` is the path of an encrypted file, loaded by `load_config` with ``options``; or a function
     that loads what it likes, and ``paths`` are the files that it depends on.  ``interval`` is how many
-    seconds may pass before a change is noticed.  The first load raises what `load_config` raises; later
-    ones keep the last good value and say why in ``live.error``.
+    seconds may pass before a change is noticed.  Files that cannot be loaded are tried again after 5
+    seconds, then 10, and so on up to 60.
+
+    The first load raises what `load_config` raises; later ones keep the last good value and say why in
+    ``live.error``.  Raises WrongTypeError and UsageError for arguments that do not fit.
 
     >>> live = watch("secrets.enc.yaml")  # doctest: +SKIP
     >>> live()["db"]["host"]  # doctest: +SKIP
