@@ -1,15 +1,16 @@
 """Places in Python programs that run sops, and the line of encconf that replaces each.
 
-The syntax tree is read, nothing is run.  This finds calls of `subprocess`, `os` and `asyncio` whose command
-is a list or a string, written out in the call or given a name in the same function or module; and uses of
-sopsy and pydantic-settings-sops.  It does not find a command that is passed in as an argument.  The patterns
-are those of 42 public programs.
+The syntax tree is read, nothing is run.  This finds calls of `subprocess`, `os`, `asyncio` and of functions
+named like ``run_cmd`` whose command is a list or a string, written out in the call or given a name in the
+same function or module; and uses of sopsy and pydantic-settings-sops.  It does not find a command that a
+function gets as an argument.  The patterns are those of 42 public programs.
 """
 
 from __future__ import annotations
 
 import ast
 import os
+import re
 from itertools import pairwise
 
 TYPE_CHECKING = False
@@ -27,6 +28,8 @@ _RUNNERS = {
     *("subprocess.getoutput", "subprocess.getstatusoutput", "os.system", "os.popen"),
     *("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
 }
+_WRAPPER = re.compile(r"run|exec|call|popen|output|cmd|command", re.IGNORECASE)
+"""Names of functions that run a list that they get, such as ``run_cmd``."""
 _TAKES_VALUE = {
     *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
     *("--age", "-a", "--pgp", "-p", "--kms", "-k", "--hc-vault-transit", "--gcp-kms", "--azure-kv", "--set"),
@@ -136,9 +139,10 @@ class _Reader:
 
     def _command(self, node: ast.Call) -> tuple[str, str] | None:
         name = self._called(node.func)
-        if name not in _RUNNERS or not node.args:
-            return None
         given = [self._meant(each) for each in node.args]
+        wraps = _WRAPPER.search(name.rpartition(".")[2]) and given and isinstance(given[0], ast.List)
+        if not given or (name not in _RUNNERS and not wraps):
+            return None
         words = self._words(given if name == "asyncio.create_subprocess_exec" else given[:1])
         while words and words[0][0] in ("sudo", "env", "exec"):
             words = words[1:]
@@ -182,6 +186,8 @@ class _Reader:
                 found += [(word, repr(word)) for word in node.value.split()]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append((node.value, repr(node.value)))
+            elif node is nodes[0] and (program := _program(node)):
+                found.append((program, self._source(node)))
             elif isinstance(node, ast.JoinedStr) and len(nodes) == 1:
                 found += self._formatted(node)
             else:
@@ -242,6 +248,16 @@ class _Reader:
             if name in calls:
                 return f" and parses it as {parser}"
         return ""
+
+
+def _program(node: ast.expr) -> str:
+    """The last part of a program's path: ``BIN / "sops"``, ``joinpath("bin", "sops")``, ``which("sops")``."""
+    if isinstance(node, ast.BoolOp):
+        node = node.values[0]
+    last = node.right if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) else None
+    if isinstance(node, ast.Call) and node.args:
+        last = node.args[-1]
+    return last.value if isinstance(last, ast.Constant) and isinstance(last.value, str) else ""
 
 
 def _named_by(node: ast.Assign | ast.AnnAssign) -> set[str]:

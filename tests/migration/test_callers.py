@@ -88,6 +88,18 @@ LOAD = "encconf.load_config(path)"
             "reads a file with sops",
             LOAD,
         ),
+        (
+            'result = run_cmd(["sops", "-d", str(path)], text=True)',
+            "reads a file with sops",
+            "encconf.load_config(str(path))",
+        ),
+        (
+            'SOPS = Path(__file__).parent.joinpath("bin", "sops")\nrun([SOPS, "--decrypt", path])',
+            "reads a file with sops",
+            LOAD,
+        ),
+        ('run([BIN / "sops", "-d", path])', "reads a file with sops", LOAD),
+        ('sops = shutil.which("sops") or "sops"\nrun([sops, "-d", path])', "reads a file with sops", LOAD),
         ("data = Sops(path).decrypt()", "sopsy runs sops (decrypt)", LOAD),
         (
             "Sops(path).set('[\"a\"]', 'x')",
