@@ -13,7 +13,6 @@ from encconf import api
 from encconf.errors import ClearTextError, EncconfError, NoConfigError, NoMatchingRuleError, WrongTypeError
 from encconf.formats import sniff
 from encconf.io import fileio
-from encconf.settings.arguments import check_keys
 from encconf.shape.arguments import check, path_of
 from encconf.text.path import spell
 from encconf.verbs import changes
@@ -52,8 +51,7 @@ def edit(
     ...     doc["db"]["password"] = new_password
     """
     name = path_of(path, "edit")
-    check(format=format, mask=mask)
-    check_keys(credentials=credentials)
+    check(format=format, mask=mask, credentials=credentials)
     target = fileio.resolve(name)
     with fileio.Turn(target):
         text = fileio.read_text(target)

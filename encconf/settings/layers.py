@@ -21,7 +21,6 @@ from encconf.errors import (
     UsageError,
     WrongTypeError,
 )
-from encconf.settings.arguments import check_keys
 from encconf.shape.arguments import check, path_of
 from encconf.shape.mask import masked
 
@@ -145,7 +144,7 @@ def load_layers(
     >>> config = load_layers(plain("base.yaml"), "secrets.enc.yaml", env="APP_")  # doctest: +SKIP
     """
     check(env=env, environ=environ, section=section, schema=schema, mask=mask)
-    check_keys(credentials=credentials, cache=cache, resolve=resolve)
+    check(credentials=credentials, cache=cache, resolve=resolve)
     if environ is not None and env is None:
         raise UsageError("environ is read only with env: give the prefix of the variables, env='APP_'")
     found: dict[str, Any] | T | EncconfError = _layered(

@@ -27,16 +27,10 @@ def check(**given: Any) -> None:
     Raises WrongTypeError, and UsageError for a negative interval.
     """
     for name, value in given.items():
-        fits, wanted = _OPTIONS[name]
-        check_one(name, value, value is None or fits(value), wanted)
+        if value is not None and not _OPTIONS[name][0](value):
+            raise WrongTypeError(f"{name} must be {_OPTIONS[name][1]}, not {type(value).__name__}")
     if (given.get("interval") or 0) < 0:
         raise UsageError("interval must not be negative: it is in seconds")
-
-
-def check_one(name: str, value: object, fits: bool, wanted: str) -> None:
-    """Raise WrongTypeError for one option, unless it fits."""
-    if not fits:
-        raise WrongTypeError(f"{name} must be {wanted}, not {type(value).__name__}")
 
 
 def _is_schema(value: object) -> bool:
@@ -50,6 +44,13 @@ def _is_section(value: object) -> bool:
 
 
 _OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    # By what is called on them: their modules are loaded when they are needed.
+    "cache": (lambda value: hasattr(value, "fetch"), "a DataKeyCache"),
+    "credentials": (lambda value: hasattr(value, "age_sources"), "Credentials"),
+    "resolve": (
+        lambda value: isinstance(value, bool) or hasattr(value, "lets_choose"),
+        "True, False or a Resolve",
+    ),
     "env": (lambda value: isinstance(value, str), "a str, the prefix of the variables' names"),
     "environ": (lambda value: hasattr(value, "keys"), "a mapping of names to texts"),
     "format": (lambda value: isinstance(value, str), "a str: yaml, json, dotenv, ini, toml or binary"),
