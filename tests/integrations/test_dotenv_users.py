@@ -32,6 +32,14 @@ def test_import_names_what_python_would_misread(project: Project) -> None:
     assert "warning: ZERO, ON: kept as text, and the text '0' is true in Python" in done.err
 
 
+def test_encrypt_points_to_import(project: Project) -> None:
+    project.rules()
+    project.write(".env", TEXT).chmod(0o600)
+    assert "make YAML of it: encconf import FILE" in project.run("encrypt", ".env").err
+    project.write("a.yaml", "a: 1\n")
+    assert "import" not in project.run("encrypt", "a.yaml").err
+
+
 def test_a_schema_and_layers_cast_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.rules()
     project.write(".env", TEXT).chmod(0o600)
