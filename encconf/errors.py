@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 class EncconfError(Exception):
     """Base of all errors: one sentence saying what and which, and a hint saying what to do.
 
+    >>> try:
+    ...     config = load_config("secrets.enc.yaml")
+    ... except EncconfError as error:
+    ...     print(error, error.hint)  # doctest: +SKIP
+
     ``exit_code`` is what the command line ends with; ``file`` is put in front of the message
     by whoever knows the file's name (see `about`).
     """

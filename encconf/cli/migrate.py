@@ -84,6 +84,8 @@ def import_(
     values: Mapping[str, plain.Value] = plain.cast(texts) if cast else texts
     if not cast and format != "dotenv":
         _warn_of_words(console, texts)
+        for sentence in plain.misread(texts):
+            console.note(sentence)
     body = plain.render(reading, values, format)
     rule = find_rule(console, target, also=[file], config=config, **keys_and_selection)
     clear = _left_in_clear(body, format, rule)

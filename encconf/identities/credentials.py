@@ -72,6 +72,9 @@ guard: Callable[[Credentials], Credentials] | None = None
 class Credentials:
     """The environment, as far as unlocking goes.
 
+    >>> me = Credentials({"SOPS_AGE_KEY": "AGE-SECRET-KEY-1…"})
+    >>> load_config("secrets.enc.yaml", credentials=me)  # doctest: +SKIP
+
     ``environ`` is what children get; ``home`` and ``config_home`` are folders or None where
     there is none; ``platform`` is spelled as in `sys.platform`; ``prompt`` asks a person for a
     secret (it gets the question, and may raise EOFError) and is None where nobody can be asked;

@@ -29,6 +29,8 @@ class EncconfSettingsSource(InitSettingsSource):
 
     ``section`` is one mapping of the file; ``format``, ``credentials``, ``cache`` and ``resolve`` are as in
     `encconf.load_config`, which says what is raised.
+
+    >>> source = EncconfSettingsSource(settings_cls, "secrets.enc.yaml", section="app")  # doctest: +SKIP
     """
 
     def __init__(
@@ -57,8 +59,9 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
 
     The files come after arguments, environment variables, the dotenv file and the secrets directory; of
     several files, the first that has a value wins.  ``options`` are those of `EncconfSettingsSource`;
-    unless you give a ``cache``, data keys are kept for five minutes, so that settings that are made again
-    ask no key service again.
+    unless you give a ``cache``, data keys are kept for five minutes (300 seconds), so that settings that
+    are made again do not ask a key service again.  The settings class raises what `encconf.load_config`
+    raises, and pydantic's ValidationError.
 
     >>> class Settings(BaseSettings):  # doctest: +SKIP
     ...     settings_customise_sources = encrypted("secrets.enc.yaml", section="app")

@@ -1,14 +1,16 @@
 """Places in Python programs that run sops, and the line of encconf that replaces each.
 
-The syntax tree is read, nothing is run.  This finds calls of `subprocess`, `os` and `asyncio` whose command
-is written out as a list or a string, and uses of sopsy and pydantic-settings-sops.  It does not find a
-command that is put together elsewhere.  The patterns are those of 42 public programs.
+The syntax tree is read, nothing is run.  This finds calls of `subprocess`, `os`, `asyncio` and of functions
+named like ``run_cmd`` whose command is a list or a string, written out in the call or given a name in the
+same function or module; and uses of sopsy and pydantic-settings-sops.  It does not find a command that a
+function gets as an argument.  The patterns are those of 42 public programs.
 """
 
 from __future__ import annotations
 
 import ast
 import os
+import re
 from itertools import pairwise
 
 TYPE_CHECKING = False
@@ -26,6 +28,8 @@ _RUNNERS = {
     *("subprocess.getoutput", "subprocess.getstatusoutput", "os.system", "os.popen"),
     *("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
 }
+_WRAPPER = re.compile(r"run|exec|call|popen|output|cmd|command", re.IGNORECASE)
+"""Names of functions that run a list that they get, such as ``run_cmd``."""
 _TAKES_VALUE = {
     *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
     *("--age", "-a", "--pgp", "-p", "--kms", "-k", "--hc-vault-transit", "--gcp-kms", "--azure-kv", "--set"),
@@ -135,21 +139,45 @@ class _Reader:
 
     def _command(self, node: ast.Call) -> tuple[str, str] | None:
         name = self._called(node.func)
-        if name not in _RUNNERS or not node.args:
+        given = [self._meant(each) for each in node.args]
+        wraps = _WRAPPER.search(name.rpartition(".")[2]) and given and isinstance(given[0], ast.List)
+        if not given or (name not in _RUNNERS and not wraps):
             return None
-        words = self._words(node.args if name == "asyncio.create_subprocess_exec" else node.args[:1])
+        words = self._words(given if name == "asyncio.create_subprocess_exec" else given[:1])
         while words and words[0][0] in ("sudo", "env", "exec"):
             words = words[1:]
         if not words or os.path.basename(words[0][0] or "") not in ("sops", "sops.exe"):
             return None
         return self._meaning(node, words[1:])
 
+    def _meant(self, node: ast.expr) -> ast.expr:
+        """What a name was given last, in the same function or else in the module; others as they are."""
+        scope: ast.AST = node
+        while isinstance(node, ast.Name) and scope in self.parents:
+            scope = self.parents[scope]
+            if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Module)):
+                given = [
+                    each
+                    for each in ast.walk(scope)
+                    if isinstance(each, (ast.Assign, ast.AnnAssign))
+                    and each.lineno < node.lineno
+                    and node.id in _named_by(each)
+                ]
+                if given:
+                    return max(given, key=lambda each: each.lineno).value or node
+                if not isinstance(scope, ast.Module) and node.id in {each.arg for each in scope.args.args}:
+                    return node
+        return node
+
     def _words(self, nodes: Sequence[ast.expr]) -> list[tuple[str | None, str]]:
         """The words of a command: the text, None where it is computed, and the source of it."""
         found: list[tuple[str | None, str]] = []
         for node in nodes:
-            if isinstance(node, (ast.List, ast.Tuple)):
-                found += self._words(node.elts)
+            if isinstance(node, ast.Call) and self._called(node.func) == "shlex.split" and node.args:
+                found += self._words([self._meant(node.args[0])])
+            elif isinstance(node, (ast.List, ast.Tuple)):
+                elements = [self._meant(each) if at == 0 else each for at, each in enumerate(node.elts)]
+                found += self._words(elements)
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
                 found += self._words([node.left, node.right])
             elif isinstance(node, ast.Starred):
@@ -158,6 +186,8 @@ class _Reader:
                 found += [(word, repr(word)) for word in node.value.split()]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append((node.value, repr(node.value)))
+            elif node is nodes[0] and (program := _program(node)):
+                found.append((program, self._source(node)))
             elif isinstance(node, ast.JoinedStr) and len(nodes) == 1:
                 found += self._formatted(node)
             else:
@@ -218,6 +248,21 @@ class _Reader:
             if name in calls:
                 return f" and parses it as {parser}"
         return ""
+
+
+def _program(node: ast.expr) -> str:
+    """The last part of a program's path: ``BIN / "sops"``, ``joinpath("bin", "sops")``, ``which("sops")``."""
+    if isinstance(node, ast.BoolOp):
+        node = node.values[0]
+    last = node.right if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) else None
+    if isinstance(node, ast.Call) and node.args:
+        last = node.args[-1]
+    return last.value if isinstance(last, ast.Constant) and isinstance(last.value, str) else ""
+
+
+def _named_by(node: ast.Assign | ast.AnnAssign) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 _LOAD = "encconf.load_config({})"

@@ -103,7 +103,11 @@ _NO = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 
 
 class Rule:
-    """What a file is encrypted by.
+    """What a file is encrypted by; `find_rule` makes it from ``.sops.yaml``.
+
+    >>> rule = find_rule("secrets.enc.yaml")  # doctest: +SKIP
+    >>> [key.name for group in rule.groups for key in group]  # doctest: +SKIP
+    ['age1…']
 
     ``groups`` are the key groups, one unless the data key is split; ``threshold`` how many of
     several groups are needed (None: all); ``name`` says which rule it is, for messages;
@@ -217,6 +221,8 @@ def find_rule(
     notify: Notify | None = None,
 ) -> Rule:
     """The creation rule for a file, from the ``.sops.yaml`` found for it or from ``config``.
+
+    >>> rule = find_rule("secrets.enc.yaml")  # doctest: +SKIP
 
     ``also`` are other names by which a rule may know the file.  ``read`` keeps what has been read
     already, by path.  ``notify`` hears of what is odd in the configuration.  Raises NoConfigError,

@@ -7,18 +7,19 @@ changes nothing.
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 
 from encconf import api
 from encconf.errors import ClearTextError, EncconfError, NoConfigError, NoMatchingRuleError, WrongTypeError
 from encconf.formats import sniff
 from encconf.io import fileio
+from encconf.shape.arguments import check, path_of
 from encconf.text.path import spell
 from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from typing import Any
 
@@ -29,34 +30,58 @@ if TYPE_CHECKING:
 
 @contextmanager
 def edit(
-    path: str | os.PathLike[str], *, format: str | None = None, credentials: Credentials | None = None
+    path: str | os.PathLike[str],
+    *,
+    mask: bool = False,
+    format: str | None = None,
+    credentials: Credentials | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Open an encrypted file as a dict, and save what the block changed in it.
 
     Nothing is written if the block raises or changes nothing.  A new value is encrypted as the file's own
-    rule says.  Values are dicts, lists, str, int, float, bool and None.
+    rule says.  Values are dicts, lists, str, int, float, bool and None.  With ``mask``, values that were
+    encrypted print as asterisks, and are saved as the text that they are.  Other calls of `edit`, and
+    ``encconf set``, wait for the block to end, for at most 60 seconds: keep it short.
 
-    Raises ChangedError if somebody else wrote the file meanwhile, ClearTextError if a new value would stay
-    in plaintext although ``.sops.yaml`` wants it encrypted, WrongTypeError for a value of another type,
-    and what `load_config` raises.
+    Raises ChangedError if the file changed meanwhile (nothing is written), ClearTextError if a new value
+    would stay in plaintext although ``.sops.yaml`` wants it encrypted, WrongTypeError for a value of another
+    type, and what `load_config` raises.
 
     >>> with edit("secrets.enc.yaml") as doc:  # doctest: +SKIP
     ...     doc["db"]["password"] = new_password
     """
-    name = os.fspath(path)
+    name = path_of(path, "edit")
+    check(format=format, mask=mask, credentials=credentials)
     target = fileio.resolve(name)
-    try:
+    with fileio.Turn(target):
         text = fileio.read_text(target)
-        format = format or sniff.format_of(text, name)
-        doc = api.loads(text, format=format, credentials=credentials)
-        before = api.loads(text, format=format, credentials=credentials)
-    except EncconfError as error:
-        raise error.about(name) from error.__cause__
-    yield doc
-    operations = list(differences(before, doc))
-    if not operations:
-        return
+        try:
+            format = format or sniff.format_of(text, name)
+            doc = api.loads(text, format=format, mask=mask, credentials=credentials)
+        except EncconfError as error:
+            raise error.about(name).with_traceback(None) from error.__cause__
+        before = api.loads(text, format=format, mask=mask, credentials=credentials)
+        yield doc
+        failed = _save(name, target, text, format, before, doc, credentials)
+        del doc, before  # error trackers print local variables
+        if failed is not None:
+            raise failed
+
+
+def _save(
+    name: str,
+    target: str,
+    text: str,
+    format: str,
+    before: dict[str, Any],
+    doc: dict[str, Any],
+    credentials: Credentials | None,
+) -> EncconfError | None:
+    """Write what the block changed.  An error is returned, without frames that hold values."""
     try:
+        operations = list(differences(before, doc))
+        if not operations:
+            return None
         after = changes.change(
             text,
             operations,
@@ -64,10 +89,11 @@ def edit(
             credentials=credentials,
             check=lambda old, new, selection: _refuse_plaintext(name, format, selection, old, new),
         )
+        if after != text:
+            fileio.write_atomic(target, after, replacing=text)
     except EncconfError as error:
-        raise error.about(name) from error.__cause__
-    if after != text:
-        fileio.write_atomic(target, after, replacing=text)
+        return error.about(name).with_traceback(None)
+    return None
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -18,12 +18,15 @@ from encconf.errors import (
     NoConfigError,
     NoMatchingRuleError,
     NotEncryptedError,
+    UsageError,
+    WrongTypeError,
 )
+from encconf.shape.arguments import check, path_of
 from encconf.shape.mask import masked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any, TypeAlias, TypeVar, overload
 
     from encconf.api import Input
@@ -45,7 +48,7 @@ class Plain:
 
     __slots__ = ("format", "path")
 
-    def __init__(self, path: str | os.PathLike[str], format: str | None) -> None:
+    def __init__(self, path: str, format: str | None) -> None:
         self.path = path
         self.format = format
 
@@ -63,19 +66,22 @@ def plain(path: str | os.PathLike[str], *, format: str | None = None) -> Plain:
     """A file for `load_layers` that is meant to be readable: defaults, for example.
 
     `load_layers` raises ClearTextError if the file is encrypted after all, or if a rule of its
-    ``.sops.yaml`` says that values in it must be encrypted.
+    ``.sops.yaml`` says that values in it must be encrypted.  Raises WrongTypeError.
 
     >>> base = plain("base.yaml")
     """
-    return Plain(path, format)
+    check(format=format)
+    return Plain(path_of(path, "plain"), format)
 
 
 def optional(layer: str | os.PathLike[str] | Plain) -> Optional:
     """A layer for `load_layers` that is left out if its file does not exist.
 
+    Raises WrongTypeError for what is not a path or `plain` of one.
+
     >>> local = optional(plain("local.yaml"))
     """
-    return Optional(layer)
+    return Optional(layer if isinstance(layer, Plain) else path_of(layer, "optional"))
 
 
 if TYPE_CHECKING:
@@ -137,21 +143,48 @@ def load_layers(
 
     >>> config = load_layers(plain("base.yaml"), "secrets.enc.yaml", env="APP_")  # doctest: +SKIP
     """
-    masker = api.masker_for(mask, schema)
+    check(env=env, environ=environ, section=section, schema=schema, mask=mask)
+    check(credentials=credentials, cache=cache, resolve=resolve)
+    if environ is not None and env is None:
+        raise UsageError("environ is read only with env: give the prefix of the variables, env='APP_'")
+    found: dict[str, Any] | T | EncconfError = _layered(
+        layers,
+        (env, os.environ if environ is None else environ),
+        (section, schema),
+        masker=api.masker_for(mask, schema),
+        credentials=credentials,
+        cache=cache,
+        resolve=resolve,
+    )
+    if isinstance(found, EncconfError):
+        del environ  # error trackers print local variables
+        raise found
+    return found
+
+
+def _layered(
+    layers: Sequence[Any],
+    overrides: tuple[str | None, Mapping[str, str]],
+    shape: tuple[Section, type[T] | None],
+    **options: Any,
+) -> Any:
+    """What `load_layers` returns.  An error is returned, without frames that hold values."""
     merged: dict[str, Any] = {}
     texts_only = True
-    for layer in layers:
-        found = _load(layer, masker=masker, credentials=credentials, cache=cache, resolve=resolve)
-        if found is not None:
-            values, typed = found
-            texts_only = texts_only and not typed
-            merged = _merge(merged, values)
-    if env is not None:
-        _override(merged, env, os.environ if environ is None else environ)
-    found_there: dict[str, Any] | T = api.shaped(
-        merged, section, schema, name="", lax=texts_only or env is not None
-    )
-    return found_there
+    env, environ = overrides
+    try:
+        for layer in layers:
+            found = _load(layer, **options)
+            if found is not None:
+                values, typed = found
+                texts_only = texts_only and not typed
+                merged = _merge(merged, values)
+        if env is not None:
+            _override(merged, env, environ)
+        return api.shaped(merged, *shape, name="", lax=texts_only or env is not None)
+    except EncconfError as error:
+        error.__context__ = None
+        return error.with_traceback(None)
 
 
 def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
@@ -163,7 +196,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
             return None
     if isinstance(layer, Plain):
         return _load_plain(layer)
-    if isinstance(layer, dict):
+    if hasattr(layer, "keys") and hasattr(layer, "items"):
         return layer, True
     try:
         values, format = api.tree_of(layer, **options)
@@ -174,7 +207,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
 
 
 def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
-    name = os.fspath(layer.path)
+    name = layer.path
     try:
         format, document, values = api.read_plain(name, layer.format)
         rule = _rule(name)
@@ -222,6 +255,8 @@ def _override(tree: dict[str, Any], prefix: str, environ: Mapping[str, str]) -> 
 
 
 def _set(tree: dict[str, Any], name: str, words: list[str], text: str) -> None:
+    if not isinstance(text, str):
+        raise WrongTypeError(f"environ: {name} must be a str, not {type(text).__name__}")
     node: Any = tree
     keys: list[str] = []
     for word in words[:-1]:

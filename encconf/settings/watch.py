@@ -14,7 +14,8 @@ from _thread import allocate_lock
 from typing import Generic, TypeVar
 
 from encconf import api
-from encconf.errors import UsageError
+from encconf.errors import UsageError, WrongTypeError
+from encconf.shape.arguments import check, path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ PATIENCE = 60.0
 class Live(Generic[T]):
     """What `watch` returns: call it for the current value.
 
+    It looks at its files at most every ``interval`` seconds.
     ``error`` is why the files, as they are now, could not be loaded, None if they could.
+
+    >>> live = watch("secrets.enc.yaml", interval=5)  # doctest: +SKIP
+    >>> live()["db"]["host"], live.error  # doctest: +SKIP
+    ('db.example.com', None)
     """
 
     __slots__ = (
@@ -76,8 +82,11 @@ class Live(Generic[T]):
     def on_change(self, listener: Callable[[T, T], object]) -> None:
         """Call ``listener(old, new)`` after each change, in the thread whose access noticed it.
 
-        The new value is in place by then.  What a listener raises, that access raises.
+        The new value is in place by then.  All listeners are called; the first error that one raises, the
+        access raises.  Raises WrongTypeError for a listener that is not callable.
         """
+        if not callable(listener):
+            raise WrongTypeError(f"on_change needs a function, not {type(listener).__name__}")
         self._listeners.append(listener)
 
     def expire(self) -> None:
@@ -116,8 +125,17 @@ class Live(Generic[T]):
         finally:
             self._lock.release()
         if new != old:
-            for listener in list(self._listeners):
+            self._tell(old, new)
+
+    def _tell(self, old: T, new: T) -> None:
+        first: Exception | None = None
+        for listener in list(self._listeners):
+            try:
                 listener(old, new)
+            except Exception as error:
+                first = first or error
+        if first is not None:
+            raise first
 
     def _look(self) -> State | None:
         return tuple(map(_state, self._paths))
@@ -157,13 +175,17 @@ def watch(
 
     ``source`` is the path of an encrypted file, loaded by `load_config` with ``options``; or a function
     that loads what it likes, and ``paths`` are the files that it depends on.  ``interval`` is how many
-    seconds may pass before a change is noticed.  The first load raises what `load_config` raises; later
-    ones keep the last good value and say why in ``live.error``.
+    seconds may pass before a change is noticed.  Files that cannot be loaded are tried again after 5
+    seconds, then 10, and so on up to 60.
+
+    The first load raises what `load_config` raises; later ones keep the last good value and say why in
+    ``live.error``.  Raises WrongTypeError and UsageError for arguments that do not fit.
 
     >>> live = watch("secrets.enc.yaml")  # doctest: +SKIP
     >>> live()["db"]["host"]  # doctest: +SKIP
     'db.example.com'
     """
+    check(interval=interval)
     if callable(source):
         if not paths:
             raise UsageError("watch(function) needs the paths of the files that the function loads")
@@ -171,8 +193,8 @@ def watch(
             raise UsageError(
                 f"watch(function, …) takes no {next(iter(options))}=: the function loads the files"
             )
-        return Live(source, tuple(os.fspath(path) for path in paths), interval)
+        return Live(source, tuple(path_of(path, "watch") for path in paths), interval)
     if paths:
         raise UsageError("watch(path) takes one path; for several, give a function and then the paths")
-    name = os.fspath(source)
+    name = path_of(source, "watch")
     return Live(lambda: api.load_config(name, **options), (name,), interval)

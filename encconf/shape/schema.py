@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import ConfigTypeError, MissingExtraError
+from encconf.errors import ConfigTypeError, MissingExtraError, WrongTypeError
+from encconf.shape.arguments import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ def convert(value: Any, schema: type[T], *, at: Sequence[str] = (), lax: bool = 
     """The value as an object of the type ``schema``.
 
     ``at`` are the keys that lead to the value, for errors.  With ``lax``, a text that spells a number or a
-    boolean is one: dotenv and INI files hold only texts.  Raises ConfigTypeError, MissingExtraError.
+    boolean is one: dotenv and INI files hold only texts.  Raises ConfigTypeError, MissingExtraError,
+    WrongTypeError.
     """
+    check(schema=schema)
     if hasattr(schema, "__pydantic_validator__"):
         return _by_pydantic(value, schema, at)
     return _by_msgspec(value, schema, at, lax)
@@ -56,9 +59,12 @@ def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
             f"a schema that is not a pydantic class needs msgspec: {getattr(schema, '__name__', 'this one')}",
             hint="install it: pip install 'encconf[msgspec]'",
         ) from None
+    problem = ""
     try:
         converted: T = convert_to(value, schema, strict=not lax)
         return converted
+    except TypeError as error:
+        unknown = str(error).partition("\n")[0]  # about the types of the schema, not the values
     except ValidationError as error:
         found = _PLACE.fullmatch(str(error))
         assert found is not None  # every text matches
@@ -68,7 +74,12 @@ def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
         problem = _problem(
             ".".join(at) + (found[2] or "") if at else (found[2] or "").removeprefix("."), what
         )
-    raise _refused([problem])
+    if problem:
+        raise _refused([problem])
+    raise WrongTypeError(
+        f"msgspec does not take the schema: {unknown}",
+        hint="use a dataclass, TypedDict, attrs class, msgspec Struct or pydantic model",
+    )
 
 
 def _spelled(steps: Sequence[str | int]) -> str:

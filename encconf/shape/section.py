@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from encconf.errors import PathNotFoundError
+from encconf.shape.arguments import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ def at(tree: Any, section: Section) -> tuple[Any, tuple[str, ...]]:
 
     A tuple is exact.  In a str, dots separate keys, and the longest key that the file has is tried
     first: ``"app.db"`` is the key ``app.db`` if there is one, else ``db`` inside ``app``.  Raises
-    PathNotFoundError.
+    PathNotFoundError, WrongTypeError.
     """
+    check(section=section)
     keys = _exact(tree, section) if isinstance(section, tuple) else _longest(tree, section.split("."))
     if keys is None:
         name = ".".join(section) if isinstance(section, tuple) else section

@@ -94,8 +94,11 @@ def _is_there(source: AgeSource, home: str | None) -> bool:
 def guarded(key: TestKey, test: str) -> Iterator[None]:
     """While the block runs, encconf opens files with ``key`` and no other.
 
-    ``test`` is the name that errors give.  A file for another key raises KeyAccessError, which names the
-    test and each place that would have been read.
+    ``test`` is the name that errors give.  Opening a file for another key raises KeyAccessError, which names
+    the test and each place that would have been read.
+
+    >>> with guarded(TestKey.generate(), "my test"):  # doctest: +SKIP
+    ...     encconf.load_config("prod.enc.yaml")
     """
     before = credentials.guard
     credentials.guard = None

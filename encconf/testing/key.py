@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyrage
 
 from encconf import api, formats
+from encconf.errors import WrongTypeError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.keys.age import AgeKey
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
+from encconf.shape.arguments import path_of
 from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from encconf.rules.selection import Selection
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 class TestKey:
     """An age key: ``identity`` is the secret line ``AGE-SECRET-KEY-1…``, ``recipient`` the public
     ``age1…``.
+
+    >>> key = TestKey.generate()
+    >>> path = key.write("s.enc.yaml", {"db": {"password": "x"}})  # doctest: +SKIP
+    >>> load_config(path, credentials=key.credentials())  # doctest: +SKIP
+    {'db': {'password': 'x'}}
     """
 
     __slots__ = ("identity", "recipient")
@@ -44,7 +51,12 @@ class TestKey:
     def encrypt(
         self, data: Mapping[str, Any] | str, *, format: str = "yaml", selection: Selection = DEFAULT
     ) -> str:
-        """The encrypted text of some values, or of a plaintext that you wrote yourself."""
+        """The encrypted text of some values, or of a plaintext that you wrote yourself.
+
+        Raises WrongTypeError for other data, ParseError for a text that is not in the format.
+        """
+        if not isinstance(data, (str, Mapping)):
+            raise WrongTypeError(f"data must be a dict or a text, not {type(data).__name__}")
         text = data if isinstance(data, str) else _text(data, format)
         rule = Rule([[AgeKey.from_config(self.recipient)]], None, selection, "encconf.testing")
         return api.encrypt(text, rule, format=format, credentials=self.credentials())
@@ -54,9 +66,9 @@ class TestKey:
     ) -> Path:
         """Write an encrypted file (mode 0600; missing folders are made), and return its path.
 
-        The name gives the format, unless ``format`` does.
+        The name gives the format, unless ``format`` does.  Raises what `encrypt` raises, and OutputError.
         """
-        target = Path(path)
+        target = Path(path_of(path, "write"))
         target.parent.mkdir(parents=True, exist_ok=True)
         text = self.encrypt(data, format=format or formats.of_path(target.name))
         fileio.write_atomic(fileio.resolve(str(target)), text, mode=0o600)

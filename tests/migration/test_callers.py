@@ -73,6 +73,33 @@ LOAD = "encconf.load_config(path)"
             "reads a file with sops",
             LOAD,
         ),
+        (
+            'cmd = ["sops", "-d", path]\nout = run(cmd, stdout=subprocess.PIPE)\nyaml.safe_load(out.stdout)',
+            "reads a file with sops and parses it as YAML",
+            LOAD,
+        ),
+        (
+            'SOPS = "/usr/local/bin/sops"\ndef read(path):\n    return check_output([SOPS, "-d", path])',
+            "reads a file with sops",
+            LOAD,
+        ),
+        (
+            'def read(path):\n    command: str = f"sops -d {path}"\n    return run(shlex.split(command))',
+            "reads a file with sops",
+            LOAD,
+        ),
+        (
+            'result = run_cmd(["sops", "-d", str(path)], text=True)',
+            "reads a file with sops",
+            "encconf.load_config(str(path))",
+        ),
+        (
+            'SOPS = Path(__file__).parent.joinpath("bin", "sops")\nrun([SOPS, "--decrypt", path])',
+            "reads a file with sops",
+            LOAD,
+        ),
+        ('run([BIN / "sops", "-d", path])', "reads a file with sops", LOAD),
+        ('sops = shutil.which("sops") or "sops"\nrun([sops, "-d", path])', "reads a file with sops", LOAD),
         ("data = Sops(path).decrypt()", "sopsy runs sops (decrypt)", LOAD),
         (
             "Sops(path).set('[\"a\"]', 'x')",
@@ -88,7 +115,8 @@ LOAD = "encconf.load_config(path)"
 )
 def test_patterns(source: str, what: str, replacement: str) -> None:
     head = (
-        "import asyncio, json, os, subprocess, yaml\nfrom subprocess import run\nfrom sopsy import Sops\n"
+        "import asyncio, json, os, shlex, subprocess, yaml\n"
+        "from subprocess import check_output, run\nfrom sopsy import Sops\n"
         "from pydantic_settings_sops import SOPSConfigSettingsSource\n"
     )
     (found,) = callers(head + source + "\n", "app.py")
@@ -105,6 +133,8 @@ def test_patterns(source: str, what: str, replacement: str) -> None:
         'print(["sops", "-d", path])',
         '"""sops -d secrets.yaml"""',
         "Sops(path)",
+        'cmd = ["git", "log"]\nsubprocess.run(cmd)',
+        'cmd = ["sops", "-d", "x"]\ndef f(cmd):\n    subprocess.run(cmd)',
     ],
 )
 def test_other_things_are_left_alone(source: str) -> None:

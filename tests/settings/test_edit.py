@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,25 @@ def _sorted(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: _sorted(tree[key]) for key in sorted(tree)}
     return [_sorted(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def test_edits_at_the_same_time_wait_for_each_other(write: Callable[..., Path]) -> None:
+    """The lock is held during the block: no increment is lost, and none is refused."""
+    path = write("n.enc.yaml", {"n": 0})
+    errors: list[BaseException] = []
+
+    def count() -> None:
+        try:
+            for _ in range(10):
+                with edit(path) as doc:
+                    doc["n"] += 1
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert load_config(path) == {"n": 40}

@@ -103,11 +103,14 @@ def test_what_a_listener_raises_is_not_lost_and_spoils_nothing(path: Path, key: 
     def fail(old: object, new: object) -> None:
         raise RuntimeError("a bug")
 
+    seen: list[object] = []
     live.on_change(fail)
+    live.on_change(lambda old, new: seen.append(new))
     key.write(path, {"n": 2})
     with pytest.raises(RuntimeError, match="a bug"):
         live()
     assert live() == {"n": 2}
+    assert seen == [{"n": 2}]  # the listener after it is called all the same
 
 
 def test_threads_that_reload_while_the_file_changes_a_thousand_times(path: Path, key: TestKey) -> None:

@@ -147,7 +147,7 @@ assert_type(live.error, Exception | None)
 live.on_change(lambda old, new: new["db"])
 live.expire()
 assert_type(watch(lambda: Database("h", 1), "x.yaml")(), Database)
-with edit("x.yaml", format="yaml", credentials=credentials) as document:
+with edit("x.yaml", mask=True, format="yaml", credentials=credentials) as document:
     assert_type(document, dict[str, Any])
 assert_type(MaskedStr("x").upper(), str)
 assert_type(inspection.leaves[0].path, tuple[str | int, ...])
