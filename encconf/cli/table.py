@@ -1013,10 +1013,10 @@ COMMANDS: Final = (
         "help",
         "encconf.cli.about:show_help",
         "Explain a command or a topic.",
-        details="Topics: environment, exit-codes.",
+        details="Topics: environment, exit-codes, error SLUG.",
         arguments=(Argument("words", required=False, many=True),),
         options=(COLOR,),
-        examples=("encconf help edit", "encconf help environment"),
+        examples=("encconf help edit", "encconf help environment", "encconf help error no-rule"),
     ),
     Command(
         "version",
