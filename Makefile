@@ -5,7 +5,10 @@
 # make fuzz    documents that no test has seen, both ways with sops; then mutated files under limits of
 #              memory and time (ARGS='--minutes 30' for each)
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
-# make reference   docs/python/reference.md, from the docstrings
+# make reference   docs/python/reference.md, from the docstrings; docs/reference/, from the tables of the
+#              command line
+# make docs   the site, into site/ (to read it: python3 -m http.server -d site)
+# make man    the man pages, into build/man
 # make clean   the virtual environment and caches
 
 PYTHON ?= python3
@@ -13,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast lint types bench fuzz functional reference clean
+.PHONY: demo test test-fast lint types bench fuzz functional reference docs man clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -34,8 +37,15 @@ bench: $(STAMP)
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/formats.py
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+man: $(STAMP)
+	$(BIN)/python docs/make/manual.py
+
 reference: $(STAMP)
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make/reference.py
 
 fuzz: $(STAMP)
 	@failed=0; \
@@ -53,4 +63,4 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
