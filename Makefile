@@ -8,6 +8,8 @@
 # make reference   docs/python/reference.md, from the docstrings; docs/reference/, from the tables of the
 #              command line
 # make docs   the site, into site/ (to read it: python3 -m http.server -d site)
+# make lint-workflows   the workflows and the action of .github/, with zizmor and the schemas of GitHub
+# make release-check   build twice, compare, and check what a release needs; the result is in dist/
 # make man    the man pages, into build/man
 # make clean   the virtual environment and caches
 
@@ -16,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast lint types bench fuzz functional reference docs man clean
+.PHONY: demo test test-fast lint types bench fuzz functional reference docs man lint-workflows release-check clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -36,6 +38,16 @@ types: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/formats.py
+
+lint-workflows: $(STAMP)
+	$(BIN)/zizmor --offline --no-progress --quiet .github action.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@if command -v actionlint >/dev/null; then actionlint; fi
+
+release-check: $(STAMP)
+	$(BIN)/python .ci/release.py
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
