@@ -10,6 +10,7 @@
 # make docs   the site, into site/ (to read it: python3 -m http.server -d site)
 # make lint-workflows   the workflows and the action of .github/, with zizmor and the schemas of GitHub
 # make release-check   build twice, compare, and check what a release needs; the result is in dist/
+# make pictures   those of README.md, from real runs (access.png needs chromium)
 # make man    the man pages, into build/man
 # make clean   the virtual environment and caches
 
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores
 
-.PHONY: demo test test-fast lint types bench fuzz functional reference docs man lint-workflows release-check clean
+.PHONY: demo test test-fast lint types bench fuzz functional reference docs man pictures lint-workflows release-check clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -59,6 +60,9 @@ docs: $(STAMP)
 
 man: $(STAMP)
 	$(BIN)/python docs/make/manual.py
+
+pictures: $(STAMP)
+	$(BIN)/python docs/make/pictures.py
 
 reference: $(STAMP)
 	$(BIN)/python docs/make_reference.py

@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 from audit.browser import Browser
@@ -208,3 +209,18 @@ def test_the_man_pages(tmp_path: Path) -> None:
     shown = re.sub(".\b", "", shown)
     assert "encconf encrypt [OPTIONS] [FILE]" in shown
     assert "--in-place, -i" in shown
+
+
+def test_the_pictures() -> None:
+    """make pictures"""
+    code = "import pictures; print(pictures.terminal()); print(chr(0)); print(pictures.benchmark())"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=_MAKE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    terminal, benchmark = done.stdout.split("\0")
+    for picture, name in ((terminal, "terminal.svg"), (benchmark, "benchmark.svg")):
+        root = ElementTree.fromstring(picture.strip())
+        kept = ElementTree.parse(ROOT / "docs" / "pictures" / name).getroot()
+        assert len(root) == len(kept), f"{name}: run make pictures"
+    assert "new\" x=" in terminal
+    assert "n3w-pa55" in terminal
