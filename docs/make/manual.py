@@ -18,7 +18,7 @@ from reference import ROOT, names, topic
 
 from encconf import __version__
 from encconf.cli.error_help import ENTRIES
-from encconf.cli.table import COLOR, COMMANDS, CONFIG, Command, Option
+from encconf.cli.table import COLOR, COMMANDS, CONFIG, QUIET, Command, Option
 
 FOLDER = ROOT / "build" / "man"
 SUMMARY = "encrypted configuration files, compatible with SOPS"
@@ -99,7 +99,8 @@ def main_page() -> str:
     lines += ["encconf encrypts configuration files in the format of SOPS.", ".SH COMMANDS"]
     for command in COMMANDS:
         lines += [".TP", f"\\fB{plain(command.name)}\\fR", plain(command.help)]
-    lines += [".SH OPTIONS", *options((COLOR, CONFIG)), ".SH EXIT STATUS", *listed(topic("exit-codes"))]
+    lines += [".SH OPTIONS", *options((COLOR, CONFIG, QUIET))]
+    lines += [".SH EXIT STATUS", *listed(topic("exit-codes"))]
     return text([*lines, *see_also()])
 
 

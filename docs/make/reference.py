@@ -18,7 +18,7 @@ from encconf.audit.findings import KINDS  # noqa: E402
 from encconf.cli import about  # noqa: E402
 from encconf.cli.console import Console  # noqa: E402
 from encconf.cli.error_help import ENTRIES  # noqa: E402
-from encconf.cli.table import COLOR, COMMANDS, CONFIG, Command, Option  # noqa: E402
+from encconf.cli.table import COLOR, COMMANDS, CONFIG, QUIET, Command, Option  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -85,7 +85,7 @@ def command_line() -> str:
             (f"[`{each.name}`](#encconf-{each.name.replace(' ', '-')})", cell(each.help)) for each in COMMANDS
         ]),
         "These options can also stand before the command:\n",
-        options((COLOR, CONFIG)),
+        options((COLOR, CONFIG, QUIET)),
     ]  # fmt: skip
     for command in COMMANDS:
         out.append(f"## encconf {command.name}\n\n{cell(command.help)}\n\n```text\n{usage(command)}\n```\n")

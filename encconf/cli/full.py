@@ -161,8 +161,8 @@ def _returning(row: Command) -> Callable[..., tuple[Command, Values]]:
         given = {dest: value for dest, value in context.params.items() if value is not None}
         result: Values = {}
         for dest, value in values.items():
-            if value is None:
-                value = given.get(dest)
+            if value is None or value is False:
+                value = given.get(dest, value)
             result[dest] = list(value) if isinstance(value, tuple) else value  # type: ignore[assignment]
         return row, result
 

@@ -59,6 +59,12 @@ class Argument:
         self.many = many
 
 
+QUIET = Option(
+    "--quiet", "Do not say what was done; warnings and errors stay.", kind="flag", dest="without_notes"
+)
+"""On every command; one that has a --quiet of its own (diff) keeps that."""
+
+
 class Command:
     """One command: ``name`` has the words that call it, ``examples`` are lines for its help.
 
@@ -87,7 +93,8 @@ class Command:
         self.target = target
         self.help = help
         self.arguments = arguments
-        self.options = options
+        own = any("--quiet" in option.names for option in options)
+        self.options = options if own else (*options, QUIET)
         self.details = details
         self.examples = examples
 
@@ -111,7 +118,7 @@ COLOR: Final = Option(
 CONFIG: Final = Option(
     "--config", "Use this file instead of looking for .sops.yaml.", metavar="FILE", env="SOPS_CONFIG"
 )
-ROOT: Final = (COLOR, CONFIG)
+ROOT: Final = (COLOR, CONFIG, QUIET)
 """Options that are taken before the command, too."""
 
 INPUT_TYPE: Final = Option("--input-type", "The file's format; by default its name tells.", metavar="FORMAT")
