@@ -6,7 +6,9 @@ The command line comes from `encconf.cli.table`, the errors from `encconf.cli.er
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,30 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from encconf.audit.findings import KINDS  # noqa: E402
-from encconf.cli import about  # noqa: E402
-from encconf.cli.console import Console  # noqa: E402
 from encconf.cli.error_help import ENTRIES  # noqa: E402
 from encconf.cli.table import COLOR, COMMANDS, CONFIG, QUIET, Command, Option  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 
 
-class _Printed(Console):
-    """A console that keeps what is printed."""
-
-    def __init__(self) -> None:
-        super().__init__("never")
-        self.text = ""
-
-    def data(self, data: str | bytes) -> None:
-        self.text += data if isinstance(data, str) else data.decode()
-
-
 def topic(name: str) -> str:
     """What ``encconf help NAME`` prints."""
-    console = _Printed()
-    about.show_help(console, words=[name])
-    return console.text
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    words = [sys.executable, "-m", "encconf", "help", name]
+    return subprocess.run(words, env=environ, capture_output=True, check=True).stdout.decode()
 
 
 def usage(command: Command) -> str:
