@@ -5,15 +5,22 @@
 # make fuzz    documents that no test has seen, both ways with sops; then mutated files under limits of
 #              memory and time (ARGS='--minutes 30' for each)
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
-# make reference   docs/python/reference.md, from the docstrings
+# make reference   docs/python/reference.md, from the docstrings; docs/reference/, from the tables of the
+#              command line
+# make docs   the site, into site/ (to read it: python3 -m http.server -d site)
+# make lint-workflows   the workflows and the action of .github/, with zizmor and the schemas of GitHub
+# make release-check   build twice, compare, and check what a release needs; the result is in dist/
+# make pictures   those of README.md, from real runs (access.png needs chromium)
+# make man    the man pages, into build/man
 # make clean   the virtual environment and caches
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores
 
-.PHONY: demo test test-fast lint types bench fuzz functional reference clean
+.PHONY: demo test test-fast lint types bench fuzz functional reference docs man pictures lint-workflows release-check clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -27,15 +34,39 @@ test-fast: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check
 
+# The second and third lines check what runs on other systems.  A name that a system lacks is no error there:
+# tests/test_platforms.py shows that such calls are not made.
 types: $(STAMP)
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin $(LACKS)
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 $(LACKS)
 
 bench: $(STAMP)
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/formats.py
 
+lint-workflows: $(STAMP)
+	$(BIN)/zizmor --offline --no-progress --quiet .github action.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@if command -v actionlint >/dev/null; then actionlint; fi
+
+release-check: $(STAMP)
+	$(BIN)/python .ci/release.py
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+man: $(STAMP)
+	$(BIN)/python docs/make/manual.py
+
+pictures: $(STAMP)
+	$(BIN)/python docs/make/pictures.py
+
 reference: $(STAMP)
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make/reference.py
 
 fuzz: $(STAMP)
 	@failed=0; \
@@ -53,4 +84,4 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -83,7 +83,11 @@ def main(argv: list[str] | None = None) -> int:
         _from_environment(command, values)
         _as_texts(values)
         color = values.pop("color", None)
-        if color is not None:
+        if values.pop("without_notes", False):
+            from encconf.cli.quiet import QuietConsole
+
+            console = QuietConsole(str(color) if color is not None else None)
+        elif color is not None:
             console = Console(str(color))
         console.keys = _whose_keys(values)
         _function(command)(console, **values)

@@ -113,6 +113,11 @@ def show_help(console: Console, *, words: list[str]) -> None:
     if topic is not None:
         console.data(topic)
         return
+    if words[:1] == ["error"]:
+        from encconf.cli.error_help import show
+
+        show(console, words[1:])
+        return
     from encconf.cli.full import parse
 
     parse([*words, "--help"])

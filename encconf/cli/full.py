@@ -6,6 +6,8 @@ exit code 1 as in sops, where click would say 2.
 
 from __future__ import annotations
 
+import io
+import sys
 from difflib import get_close_matches
 
 import click
@@ -30,6 +32,9 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
     """
     rest: list[str] | None = None
     meant = _meant(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every code page has a "…"
     if "--" in argv and meant is not None and meant.rest:
         at = argv.index("--")
         argv, rest = argv[:at], argv[at + 1 :]
@@ -156,8 +161,8 @@ def _returning(row: Command) -> Callable[..., tuple[Command, Values]]:
         given = {dest: value for dest, value in context.params.items() if value is not None}
         result: Values = {}
         for dest, value in values.items():
-            if value is None:
-                value = given.get(dest)
+            if value is None or value is False:
+                value = given.get(dest, value)
             result[dest] = list(value) if isinstance(value, tuple) else value  # type: ignore[assignment]
         return row, result
 

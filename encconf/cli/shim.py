@@ -2,6 +2,9 @@
 
 It is not installed with encconf, where it would hide a real sops.  The interpreter is isolated: neither
 PYTHONPATH nor PYTHONHOME changes what it imports.  The programs that it starts still get these variables.
+
+On Windows it is ``sops.cmd``, which shells find as ``sops``.  A program that asks for ``sops.exe`` does not
+find it.
 """
 
 from __future__ import annotations
@@ -24,25 +27,38 @@ def shim(console: Console, *, folder: str) -> None:
     """Write the program into a folder; one that is not encconf's is never written over."""
     if not os.path.isdir(folder):
         raise OutputError("there is no such folder").about(folder)
-    path = os.path.join(os.path.realpath(folder), "sops")
+    windows = os.name == "nt"
+    path = os.path.join(os.path.realpath(folder), "sops.cmd" if windows else "sops")
     try:
         old = fileio.read_text(path)
     except MissingFileError:
         old = None
     if old is not None and _MARK not in old:
         raise OutputError("there is another sops already").about(path)
-    fileio.write_atomic(path, f"{_start()}{_MARK}\n\nrun()\n", mode=0o755, replacing=old)
+    text = _batch() if windows else f"{_start()}{_MARK}\n\nrun()\n"
+    fileio.write_atomic(path, text, mode=0o755, replacing=old)
     os.chmod(path, 0o755)
     console.note(f"wrote {path}")
 
 
-def _start() -> str:
-    """The first lines of the program, which start the interpreter that runs encconf now."""
+def _options() -> str:
+    """The interpreter's options: -I ignores the user's own packages, too, and encconf may be one of them."""
     import site
 
-    # -I ignores the user's own packages, too; encconf may be one of them.
     own = site.ENABLE_USER_SITE and __file__.startswith(site.getusersitepackages())
-    options = "-EP" if own else "-I"
+    return "-EP" if own else "-I"
+
+
+def _batch() -> str:
+    """The program for Windows, where a first line starts no interpreter."""
+    python = sys.executable.replace("%", "%%")
+    code = f"import sys; sys.argv[0] = 'sops'; {_MARK}; run()"
+    return f'@echo off\r\n"{python}" {_options()} -c "{code}" %*\r\n'
+
+
+def _start() -> str:
+    """The first lines of the program, which start the interpreter that runs encconf now."""
+    options = _options()
     if " " not in sys.executable and len(sys.executable) < 100:
         return f"#!{sys.executable} {options}\n"
     # Such a path cannot be in the first line.  What a shell executes here is a string to Python.

@@ -59,6 +59,12 @@ class Argument:
         self.many = many
 
 
+QUIET = Option(
+    "--quiet", "Do not say what was done; warnings and errors stay.", kind="flag", dest="without_notes"
+)
+"""On every command; one that has a --quiet of its own (diff) keeps that."""
+
+
 class Command:
     """One command: ``name`` has the words that call it, ``examples`` are lines for its help.
 
@@ -87,7 +93,8 @@ class Command:
         self.target = target
         self.help = help
         self.arguments = arguments
-        self.options = options
+        own = any("--quiet" in option.names for option in options)
+        self.options = options if own else (*options, QUIET)
         self.details = details
         self.examples = examples
 
@@ -111,7 +118,7 @@ COLOR: Final = Option(
 CONFIG: Final = Option(
     "--config", "Use this file instead of looking for .sops.yaml.", metavar="FILE", env="SOPS_CONFIG"
 )
-ROOT: Final = (COLOR, CONFIG)
+ROOT: Final = (COLOR, CONFIG, QUIET)
 """Options that may also come before the command."""
 
 INPUT_TYPE: Final = Option(
@@ -1060,10 +1067,10 @@ COMMANDS: Final = (
         "help",
         "encconf.cli.about:show_help",
         "Explain a command or a topic.",
-        details="Topics: environment, exit-codes.",
+        details="Topics: environment, exit-codes, error SLUG.",
         arguments=(Argument("words", required=False, many=True),),
         options=(COLOR,),
-        examples=("encconf help edit", "encconf help environment"),
+        examples=("encconf help edit", "encconf help environment", "encconf help error no-rule"),
     ),
     Command(
         "version",

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from encconf.cli import full, quick
-from encconf.cli.table import COLOR, COMMANDS, GROUPS, ROOT, WHOSE_KEYS, Command, Option
+from encconf.cli.table import COLOR, COMMANDS, GROUPS, QUIET, ROOT, WHOSE_KEYS, Command, Option
 from encconf.errors import EncconfError
 
 WORDS = st.sampled_from(
@@ -115,7 +115,7 @@ def test_a_target_takes_what_the_table_gives(command: Command) -> None:
     __import__(module)
     function = getattr(sys.modules[module], name)
     values = command.defaults()
-    for option in (COLOR, *WHOSE_KEYS):  # which main takes out
+    for option in (COLOR, QUIET, *WHOSE_KEYS):  # which main takes out
         values.pop(option.dest, None)
     inspect.signature(function).bind(None, **values)
     explicit = {

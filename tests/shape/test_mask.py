@@ -85,8 +85,7 @@ def test_errors_of_a_load_keep_no_frames_of_ours(write: Callable[..., Path]) -> 
     path.write_text("".join(lines))
     with pytest.raises(Exception, match=r"o2|MAC|changed") as caught:
         load_config(path)
-    inner = [frame.name for frame in caught.traceback][1:]
-    assert inner in (["load_config"], ["load_config", "tree_of"])
+    assert {frame.name for frame in caught.traceback[1:]} <= {"load_config", "tree_of", "call"}
 
 
 def test_other_people_s_libraries_take_it(tmp_path: Path) -> None:

@@ -1,0 +1,164 @@
+"""Write the generated pages of docs/reference/: `make reference`.
+
+The command line comes from `encconf.cli.table`, the errors from `encconf.cli.error_help` and
+`encconf.audit.findings`, variables and exit codes from `encconf help`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from encconf.audit.findings import KINDS  # noqa: E402
+from encconf.cli.error_help import ENTRIES  # noqa: E402
+from encconf.cli.table import COLOR, COMMANDS, CONFIG, QUIET, Command, Option  # noqa: E402
+
+FOLDER = ROOT / "docs" / "reference"
+
+
+def topic(name: str) -> str:
+    """What ``encconf help NAME`` prints."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    words = [sys.executable, "-m", "encconf", "help", name]
+    return subprocess.run(words, env=environ, capture_output=True, check=True).stdout.decode()
+
+
+def usage(command: Command) -> str:
+    """The line that calls a command."""
+    words = [f"encconf {command.name}", "[OPTIONS]" if command.options else ""]
+    for argument in command.arguments:
+        word = argument.dest.upper() + ("…" if argument.many else "")
+        words.append(word if argument.required else f"[{word}]")
+    if command.rest:
+        words.append(f"-- {command.rest.upper()}…")
+    return " ".join(filter(None, words))
+
+
+def names(option: Option) -> str:
+    """The names of an option, with the word for its value."""
+    value = "|".join(option.choices) or option.metavar
+    return ", ".join(option.names) + (f" {value}" if option.kind != "flag" else "")
+
+
+def cell(text: str) -> str:
+    """Text for a cell of a table, in which Markdown has no meaning."""
+    return re.sub(r"([\\`*<>|\[\]]|\b_|_\b)", r"\\\1", text)
+
+
+def code(text: str) -> str:
+    """Code for a cell of a table."""
+    quotes = "``" if "`" in text else "`"
+    return f"{quotes}{text}{quotes}".replace("|", "\\|")
+
+
+def table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table of Markdown."""
+    lines = [titles, ("---",) * len(titles), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def command_line() -> str:
+    """The page of the command line."""
+    out = [
+        "# The command line\n\n"
+        "`encconf help COMMAND` prints the same. Called `sops`, encconf takes the command line of sops "
+        "instead: see [Coming from sops](../from-sops.md).\n",
+        table(("command", "what it does"), [
+            (f"[`{each.name}`](#encconf-{each.name.replace(' ', '-')})", cell(each.help)) for each in COMMANDS
+        ]),
+        "These options can also stand before the command:\n",
+        options((COLOR, CONFIG, QUIET)),
+    ]  # fmt: skip
+    for command in COMMANDS:
+        out.append(f"## encconf {command.name}\n\n{cell(command.help)}\n\n```text\n{usage(command)}\n```\n")
+        if command.details:
+            out.append(cell(command.details) + "\n")
+        if command.options:
+            out.append(options(command.options))
+        if command.examples:
+            out.append("Examples:\n\n```text\n" + "\n".join(command.examples) + "\n```\n")
+    return "\n".join(out)
+
+
+def options(given: tuple[Option, ...]) -> str:
+    """A table of options."""
+    rows = []
+    for option in given:
+        variable = f" Variable: {code(option.env)}." if option.env else ""
+        rows.append((code(names(option)), cell(option.help) + variable))
+    return table(("option", "meaning"), rows)
+
+
+def errors() -> str:
+    """The page of errors and findings."""
+    out = [
+        "# Errors and findings\n\n"
+        "A message names its error: `encconf: error[no-rule]: …`. In Python, the word is `error.slug`. "
+        "`encconf help error no-rule` prints the entry of this page.\n",
+        "## Errors\n",
+    ]
+    for slug, entry in ENTRIES.items():
+        out.append(f"### {slug}\n\n{cell(entry.meaning)}\n\n{cell(entry.do)}\n\nExit code {entry.code}.\n")
+    out += [
+        "## Findings of encconf check\n\n"
+        "`--ignore WORD` leaves a kind of finding out; see [Checks without keys](../check.md).\n",
+        table(("finding", "severity", "what it means", "what to do"), [
+            (code(slug), kind.severity, cell(kind.title), cell(kind.help)) for slug, kind in KINDS.items()
+        ]),
+    ]  # fmt: skip
+    return "\n".join(out)
+
+
+def exit_codes() -> str:
+    """The page of exit codes."""
+    first, *lines = topic("exit-codes").splitlines()
+    rows = re.findall(r"^ +(\d+)  +(.+(?:\n {7,}\S.*)*)", "\n".join(lines), flags=re.M)
+    cells = [(number, cell(" ".join(text.split()))) for number, text in rows]
+    after = "A signal ends a command with 128 and its number. `encconf help exit-codes` prints this list."
+    return f"# Exit codes\n\n{first}\n\n{table(('code', 'meaning'), cells)}\n{after}\n"
+
+
+def environment() -> str:
+    """The page of environment variables."""
+    out: list[str] = ["# Environment variables\n"]
+    rows: list[list[str]] = []
+
+    def close() -> None:
+        if rows:
+            made = [(", ".join(map(code, key.split(", "))), cell(text.strip())) for key, text in rows]
+            out.append(table(("variable", "meaning"), made))
+            rows.clear()
+
+    for line in topic("environment").splitlines():
+        entry = re.match(r"  (\S(?:.*?\S)?)(?:  +(\S.*))?$", line)
+        if not line.strip():
+            close()
+        elif not line.startswith(" "):
+            close()
+            out.append(f"{line}\n" if line.endswith(".") else f"## {line}\n")
+        elif line.startswith("   ") and rows:
+            rows[-1][1] += f" {line.strip()}"
+        elif entry:
+            rows.append([entry[1], entry[2] or ""])
+    close()
+    out.append("`encconf help environment` prints this list.\n")
+    return "\n".join(out)
+
+
+PAGES = {
+    "command-line.md": command_line,
+    "errors.md": errors,
+    "exit-codes.md": exit_codes,
+    "environment.md": environment,
+}
+
+if __name__ == "__main__":
+    for name, made in PAGES.items():
+        (FOLDER / name).write_text(made(), encoding="utf-8")

@@ -1,0 +1,309 @@
+"""``encconf help error SLUG``: what each error means, and what to do about it.
+
+`ENTRIES` has every slug that encconf prints in ``error[…]``; docs/reference/errors.md is made from it.  The
+findings of ``encconf check`` are explained from `encconf.audit.findings.KINDS`.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from encconf.cli.console import Console
+
+
+class Entry:
+    """The exit code of an error, what it means, and what to do."""
+
+    __slots__ = ("code", "do", "meaning")
+
+    def __init__(self, code: int, meaning: str, do: str) -> None:
+        self.code = code
+        self.meaning = meaning
+        self.do = do
+
+
+ENTRIES: Final = {
+    "already-encrypted": Entry(
+        203,
+        "The file that you want to encrypt has a top-level entry named sops.",
+        "If the file is encrypted already, change it with: encconf edit FILE. If the entry is your own, "
+        "rename "
+        "it: the format keeps its metadata under this name.",
+    ),
+    "audit": Entry(
+        1,
+        "This machine asks for an audit log (/etc/sops/audit.yaml), and encconf cannot write to it. Nothing "
+        "was "
+        "decrypted.",
+        "Make the database of the log reachable, or ask the administrator of the machine.",
+    ),
+    "bad-key": Entry(
+        1,
+        "A recipient, a fingerprint or the name of a key is malformed.",
+        "Compare it with its source. An age recipient begins with age1; a private key (AGE-SECRET-KEY-1…) is "
+        "not a recipient and does not belong into .sops.yaml.",
+    ),
+    "bad-metadata": Entry(
+        2,
+        "The sops block of the file is damaged: an entry is missing, or has the wrong type.",
+        "Restore the block from an older version: git log -p FILE. Change encrypted files only with encconf "
+        "or "
+        "sops.",
+    ),
+    "bad-path": Entry(
+        91,
+        "The path to a value cannot be read.",
+        """Write it as a.b[0], or as sops does: '["a"]["b"][0]'. Put it in quotes for the shell.""",
+    ),
+    "bad-regex": Entry(
+        1,
+        "A regular expression is not one that RE2 accepts.",
+        "RE2 has no look-ahead, no look-behind and no back-references. See "
+        "https://github.com/google/re2/wiki/Syntax.",
+    ),
+    "changed": Entry(
+        3,
+        "Another program changed the file while encconf worked on it. The file is as that program left it.",
+        "Run the command again.",
+    ),
+    "config": Entry(
+        1,
+        ".sops.yaml is malformed.",
+        "The message names the line or the setting. encconf explain FILE shows which .sops.yaml is used.",
+    ),
+    "conflicting-options": Entry(
+        8, "Two options exclude each other.", "Use one of them. encconf help COMMAND explains both."
+    ),
+    "decrypt": Entry(
+        25,
+        "A value cannot be decrypted with the data key of the file. Somebody changed, moved or damaged it.",
+        "Restore the value from an older version of the file: git log -p FILE.",
+    ),
+    "duplicate-key-type": Entry(
+        112, "SOPS_DECRYPTION_ORDER names a key type twice.", "Name each key type once: age,pgp."
+    ),
+    "editor": Entry(
+        201,
+        "No editor was found, or the editor failed. The file was not changed.",
+        "Set SOPS_EDITOR or EDITOR to an editor that waits until you close the file: EDITOR='code --wait'.",
+    ),
+    "emit": Entry(
+        4,
+        "A value cannot be written in the format that you asked for.",
+        "The message names the value. JSON takes every value: --output-type json.",
+    ),
+    "empty": Entry(92, "There is no document in the file.", "Check the name of the file, or what was piped "
+    "in."),
+    "error": Entry(1, "Something went wrong that has no entry of its own.", "The message says what it is."),
+    "findings": Entry(
+        1,
+        "encconf check found something that is not as the rules say.",
+        "Each finding has a hint and a word of its own: encconf help error WORD.",
+    ),
+    "in-clear": Entry(
+        1,
+        "The command would save a value as plaintext although the creation rule of the file encrypts it.",
+        "Let the file follow its rule: encconf updatekeys --selection FILE. To save it as it is: --in-clear.",
+    ),
+    "internal": Entry(
+        1,
+        "This is a bug in encconf.",
+        "Please report the line of the message. ENCCONF_DEBUG=1 shows more, and can show values of the file.",
+    ),
+    "limit": Entry(
+        2,
+        "The input is larger, deeper or more repetitive than any real file.",
+        "encconf reads no such input, so that a hostile file cannot use up your memory. Split the file.",
+    ),
+    "mac": Entry(
+        51,
+        "The MAC of the file is missing or does not match, so the file may have been changed without a key.",
+        "See mac-missing and mac-mismatch.",
+    ),
+    "mac-mismatch": Entry(
+        51,
+        "Somebody changed the file without its data key: a value was added, removed or moved, or git merged "
+        "the file line by line.",
+        "Compare the file with an older version: git log -p FILE. To recover it: encconf decrypt "
+        "--ignore-mac "
+        "FILE shows the values, and encconf rotate --ignore-mac FILE writes a new MAC once you have checked "
+        "them. "
+        "encconf git install prevents it for merges.",
+    ),
+    "mac-missing": Entry(
+        51,
+        "The file has no MAC, so nothing shows that its values are those that were written.",
+        "Compare the file with an older version. To recover it: encconf rotate --ignore-mac FILE.",
+    ),
+    "master-key": Entry(
+        128,
+        "A key that should work did not: a server refused it, or a program failed.",
+        "The message names the key and the reason. Check your login for that service.",
+    ),
+    "missing-extra": Entry(
+        128,
+        "A package is not installed that this kind of key or source needs.",
+        "Install it as the hint says, for example: pip install 'encconf[aws]'.",
+    ),
+    "no-config": Entry(
+        1,
+        "There is no .sops.yaml for the file, and you named no key.",
+        "encconf init makes a key and a .sops.yaml. Or name a recipient: encconf encrypt --age age1… FILE.",
+    ),
+    "no-key": Entry(
+        128,
+        "None of your keys opens the file. The report lists each key of the file and where encconf looked.",
+        "If you should have access: send your recipient (age1…) to somebody who can open the file. They add "
+        "it to "
+        ".sops.yaml and run: encconf updatekeys FILE. If you have the key, tell encconf where: "
+        "SOPS_AGE_KEY_FILE, SOPS_AGE_KEY or ENCCONF_IDENTITY.",
+    ),
+    "no-program": Entry(
+        127,
+        "encconf exec could not start the program. The exit code is 126 if you may not run it.",
+        "Check its name and your PATH. Put -- before the program.",
+    ),
+    "no-rule": Entry(
+        1,
+        "No creation rule in .sops.yaml covers the file.",
+        "encconf explain FILE shows each rule and why it does not match. path_regex is matched against the "
+        "path "
+        "of the file from the folder of .sops.yaml. A rule without path_regex covers every file.",
+    ),
+    "no-such-file": Entry(100, "You named no file, or the file does not exist.", "Check the path."),
+    "not-encrypted": Entry(
+        1,
+        "The file has no sops metadata: it is plaintext.",
+        "Encrypt it: encconf encrypt FILE. If it has been committed, change its secrets, too.",
+    ),
+    "not-modified": Entry(200, "The edit changed nothing, so nothing was written.", "There is nothing to "
+    "do."),
+    "not-my-key": Entry(
+        128, "Nothing on this machine can use this key.", "Use another key of the file, or see no-key."
+    ),
+    "parse": Entry(
+        2,
+        "The text is not valid in its format, or uses a part of the format that a SOPS file cannot store.",
+        "The message names the line. If the format is wrong, name it: --input-type.",
+    ),
+    "path-not-found": Entry(
+        1, "There is no value at this path.", "The hint lists the keys that exist. Keys need no decryption."
+    ),
+    "plain-value": Entry(
+        25,
+        "A value is plaintext where the file says that it is encrypted. Somebody typed it into the "
+        "encrypted file.",
+        "encconf edit FILE opens the file and encrypts the value when you save. If it was committed, change "
+        "it.",
+    ),
+    "publish": Entry(1, "A destination did not accept the file.", "The message has the server's reason."),
+    "reference": Entry(
+        1,
+        "References to other secrets (ref+vault://…) could not be resolved.",
+        "The report names each by its path. ENCCONF_REF_ALLOW says which sources may be asked.",
+    ),
+    "source": Entry(
+        1,
+        "A secret could not be fetched from where it is kept, or stored there.",
+        "The message names the address and the reason. encconf doctor shows what this machine can reach. "
+        "Exit "
+        "code 75 means: try again later.",
+    ),
+    "stranger": Entry(
+        1,
+        "The command would encrypt the data key for a recipient that your .sops.yaml does not name. Only "
+        "the file "
+        "or another branch names it.",
+        "If the recipient should have access, add it to .sops.yaml first. If not, find out who added it.",
+    ),
+    "systemd-creds": Entry(
+        1,
+        "systemd-creds is not installed, or could not encrypt.",
+        "Install systemd 250 or newer, or choose another key: --with-key host.",
+    ),
+    "type": Entry(
+        2,
+        "The values of the file do not fit the schema that your program gave.",
+        "The message names each place and the type that it should have; it never shows the value.",
+    ),
+    "undecided": Entry(
+        1,
+        "Two versions of the file cannot be merged before you decide something.",
+        "encconf edit FILE shows both sides.",
+    ),
+    "unchecked": Entry(
+        2,
+        "encconf check could not look at something, and found nothing else.",
+        "The findings name what could not be read or opened.",
+    ),
+    "unmerged": Entry(
+        51,
+        "Git merged the file, and somebody with a key has to finish the merge.",
+        "encconf edit FILE shows what is open; saving finishes the merge.",
+    ),
+    "unreadable": Entry(2, "The input cannot be read.", "The message has the reason."),
+    "unusable": Entry(
+        1,
+        "A way to keep secrets that you asked for does not work here.",
+        "encconf doctor says what is missing.",
+    ),
+    "unwritable": Entry(
+        3,
+        "The output cannot be written. What was there before is unchanged.",
+        "Check permissions and free space.",
+    ),
+    "usage": Entry(
+        1,
+        "The command line cannot be understood, or a Python call has a wrong argument.",
+        "encconf help COMMAND shows the options.",
+    ),
+    "wrap": Entry(
+        1,
+        "The data key could not be encrypted for every recipient. Nothing was written.",
+        "The report names each key that failed and why.",
+    ),
+}
+
+
+def show(console: Console, slugs: list[str]) -> None:
+    """Print the entries of some errors or findings; without any, the list of errors.  Raises UsageError."""
+    if not slugs:
+        width = max(map(len, ENTRIES))
+        console.data("".join(f"{slug:{width}}  {ENTRIES[slug].meaning}\n" for slug in ENTRIES))
+        return
+    console.data("\n".join(_text(slug) for slug in slugs))
+
+
+def _text(slug: str) -> str:
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    from encconf.audit.findings import KINDS
+
+    width = min(get_terminal_size().columns, 100)
+    texts = []
+    entry = ENTRIES.get(slug)
+    if entry is not None:
+        texts += [f"error[{slug}], exit code {entry.code}", entry.meaning, entry.do]
+    if slug in KINDS:
+        kind = KINDS[slug]
+        texts += [f"{kind.severity}[{slug}], a finding of encconf check", f"{kind.title}.", kind.help]
+    if not texts:
+        raise _unknown(slug)
+    return "".join(fill(text, width, break_on_hyphens=False, break_long_words=False) + "\n" for text in texts)
+
+
+def _unknown(slug: str) -> UsageError:
+    from difflib import get_close_matches
+
+    from encconf.audit.findings import KINDS
+
+    close = get_close_matches(slug, [*ENTRIES, *KINDS], 1)
+    return UsageError(
+        f"there is no error called {slug!r}",
+        hint=f"did you mean: {close[0]}" if close else "encconf help error lists all errors",
+    )

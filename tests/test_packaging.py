@@ -1,0 +1,249 @@
+"""What is published: the wheel and the source archive, the workflows, the action, the size of an install."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from oracle import AgeKey
+from packaging.requirements import Requirement
+from project import ROOT, Project
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.fixture(scope="module")
+def release() -> dict[str, object]:
+    """The functions of .ci/release.py."""
+    return runpy.run_path(str(ROOT / ".ci" / "release.py"))
+
+
+@pytest.fixture(scope="module")
+def built(release: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with both files, built twice."""
+    first, second = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")
+    build = release["build"]
+    assert callable(build)
+    assert build(first) == build(second), "two builds differ"
+    return first
+
+
+class TestWheel:
+    def test_its_description_is_what_pypi_takes(self, built: Path) -> None:
+        command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+    def test_it_has_the_package_and_nothing_else(self, built: Path) -> None:
+        (wheel,) = built.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            names = archive.namelist()
+        assert all(re.match(r"encconf(-[\d.]+\.dist-info)?/", name) for name in names)
+        assert "encconf/py.typed" in names
+        assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+    def test_the_archive_can_be_tested(self, built: Path) -> None:
+        (archive,) = built.glob("*.tar.gz")
+        with tarfile.open(archive) as tar:
+            names = {name.partition("/")[2] for name in tar.getnames()}
+        wanted = {"Makefile", "mkdocs.yml", "action.yml", "tests/conftest.py", "fixtures/README.md"}
+        assert wanted <= names
+        assert not [name for name in names if "__pycache__" in name or name.startswith(".venv")]
+
+    def test_it_works_where_it_is_installed(self, built: Path, tmp_path: Path) -> None:
+        """tests/smoke.py, as CI runs it on every system."""
+        (wheel,) = built.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(tmp_path)
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "tests" / "smoke.py")],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_the_classifiers_are_true(self) -> None:
+        classifiers = PROJECT["classifiers"]
+        minors = re.findall(r"Python :: 3\.(\d+)", "\n".join(classifiers))
+        jobs = yaml.safe_load(WORKFLOWS[0].read_text(encoding="utf-8"))["jobs"]
+        assert [f"3.{minor}" for minor in minors] == jobs["smoke"]["strategy"]["matrix"]["python"]
+        assert PROJECT["requires-python"] == f">=3.{minors[0]}"
+
+
+def closure(requirements: list[str]) -> set[str]:
+    """The packages that these need, without extras."""
+    found: set[str] = set()
+    queue = [Requirement(each) for each in requirements]
+    while queue:
+        requirement = queue.pop()
+        name = requirement.name.lower().replace("_", "-")
+        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        found.add(name)
+        queue += [Requirement(each) for each in importlib.metadata.requires(name) or ()]
+    return found
+
+
+def test_the_size_of_an_install() -> None:
+    """What `pip install encconf` puts on the disk: with pip's bytecode 32 MB at most (bench/install.py)."""
+    files = list((ROOT / "encconf").rglob("*"))
+    for name in closure(PROJECT["dependencies"]):
+        files += [Path(str(file.locate())) for file in importlib.metadata.files(name) or ()]
+    size = sum(path.stat().st_size for path in files if path.suffix != ".pyc" and path.is_file())
+    without_bytecode = 27
+    limit = 33 if any(each.startswith("rich") for each in PROJECT["dependencies"]) else without_bytecode
+    assert size <= limit * 1_000_000, size
+
+
+class TestRelease:
+    def test_what_is_missing_is_said(self, release: dict[str, object]) -> None:
+        missing = release["missing"]
+        assert callable(missing)
+        lacks = "\n".join(missing("v99.0.0"))
+        assert "the tag is v99.0.0" in lacks
+        assert ("no project URL" in lacks) == ("urls" not in PROJECT)
+
+    def test_only_the_publishing_job_can_publish(self) -> None:
+        jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))["jobs"]
+        read = {("contents", "read")}
+        powers = {name: set(job["permissions"].items()) - read for name, job in jobs.items()}
+        assert powers == {
+            "build": set(),
+            "publish": {("id-token", "write"), ("attestations", "write")},
+            "notes": {("contents", "write")},
+        }
+        assert not any("checkout" in str(step) for step in jobs["publish"]["steps"])
+
+
+class TestWorkflows:
+    def test_they_pass_the_linters(self) -> None:
+        make = ["make", "lint-workflows", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed"]
+        done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / "action.yml"], ids=lambda path: path.name)
+    def test_actions_of_others_are_pinned_to_a_commit(self, path: Path) -> None:
+        for used in re.findall(r"uses: (\S+)", path.read_text(encoding="utf-8")):
+            assert used == "./" or re.search(r"@[0-9a-f]{40}$", used), used
+
+
+class TestAction:
+    """action.yml, its steps run by bash as GitHub would run them."""
+
+    def steps(self, project: Project, inputs: dict[str, str]) -> dict[str, tuple[int, str]]:
+        """Run the steps after the installation: the exit code and output of each."""
+        action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+        given = {name: str(each.get("default", "")) for name, each in action["inputs"].items()} | inputs
+        programs = project.home / "bin"
+        programs.mkdir(exist_ok=True)
+        own = programs / "encconf"
+        own.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m encconf "$@"\n')
+        github = programs / "gh"
+        github.write_text('#!/bin/sh\nprintf "%s " "$@" > "$RUNNER_TEMP/gh.txt"\n')
+        for program in (own, github):
+            program.chmod(0o755)
+        values = {
+            **{f"inputs.{name}": value for name, value in given.items()},
+            "steps.install.outputs.encconf": str(own),
+            "github.event.pull_request.number": "7",
+            "github.repository": "example/shop",
+        }
+        environ = {
+            **project.environ,
+            "PATH": f"{programs}{os.pathsep}{project.environ['PATH']}",
+            "RUNNER_TEMP": str(project.home),
+            "GITHUB_ACTIONS": "true",
+            **{name: str(project.home / name) for name in ("GITHUB_OUTPUT", "GITHUB_ENV")},
+        }
+        done: dict[str, tuple[int, str]] = {}
+        for step in action["runs"]["steps"][1:]:
+            output = project.home / "GITHUB_OUTPUT"
+            for line in output.read_text().splitlines() if output.exists() else ():
+                name, _, value = line.partition("=")
+                values[f"steps.check.outputs.{name}"] = value
+            if not self.holds(step.get("if", "true == true"), values):
+                continue
+            own_environ = {
+                name: re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda found: values.get(found[1], ""), text)
+                for name, text in step["env"].items()
+            }
+            result = subprocess.run(
+                ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
+                cwd=project.folder,
+                env={**environ, **own_environ},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            done[step["name"]] = (result.returncode, result.stdout + result.stderr)
+        return done
+
+    def holds(self, condition: str, values: dict[str, str]) -> bool:
+        known = {**values, "github.event_name": "pull_request", "true": "true"}
+        for part in condition.split(" && "):
+            left, operator, right = re.fullmatch(r"(\S+) (==|!=) '?(.*?)'?", part).groups()  # type: ignore[union-attr]
+            if (known.get(left, "") == right) != (operator == "=="):
+                return False
+        return True
+
+    def test_nothing_to_stop_for(self, sealed: Project) -> None:
+        sealed.git("init", "-q")
+        sealed.path("secrets.yaml").unlink()
+        sealed.git("add", ".")
+        done = self.steps(sealed, {"comment": "true"})
+        assert [code for code, _ in done.values()] == [0, 0]
+        assert set(done) == {"Check", "Result"}
+
+    def test_findings_fail_the_step_and_are_a_comment(self, sealed: Project) -> None:
+        sealed.git("init", "-q")
+        sealed.git("add", ".")
+        done = self.steps(sealed, {"comment": "true", "paths": "secrets.yaml\nsecrets.enc.yaml\n"})
+        assert "::error file=secrets.yaml" in done["Check"][1]
+        assert done["Comment"][0] == 0
+        said = (sealed.home / "gh.txt").read_text()
+        assert said.startswith("pr comment 7 --repo example/shop --edit-last --create-if-none")
+        assert "secrets.yaml" in (sealed.home / "encconf.md").read_text()
+        assert "hunter2" not in (sealed.home / "encconf.md").read_text()
+        assert done["Result"][0] == 1
+
+    def test_secrets_for_the_next_steps(self, sealed: Project) -> None:
+        key = sealed.environ.pop("SOPS_AGE_KEY")
+        done = self.steps(sealed, {"check": "false", "export": "secrets.enc.yaml", "age-key": key})
+        code, out = done["Export"]
+        assert code == 0, out
+        assert "::add-mask::hunter2" in out
+        assert "hunter2" in (sealed.home / "GITHUB_ENV").read_text()
+        assert key not in out
+        another = AgeKey.generate().identity
+        done = self.steps(sealed, {"check": "false", "export": "secrets.enc.yaml", "age-key": another})
+        assert done["Export"][0] == 128
+
+
+def test_the_image_runs_as_nobody_and_builds_from_little() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^USER 65534:65534$", text, flags=re.M)
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert ignored[0] == "*"
+    for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", text, flags=re.M):
+        assert all(f"!{name}" in ignored for name in copied.split())
+
+
+def test_the_hooks_are_those_of_pre_commit() -> None:
+    command = [sys.executable, "-m", "pre_commit", "validate-manifest", str(ROOT / ".pre-commit-hooks.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
