@@ -164,7 +164,6 @@ AGREED: dict[str, tuple[str, list[str]]] = {
         rules("- {shamir_threshold: 3, key_groups: [{age: [$A]}, {age: [$B]}]}"),
         ["a.yaml"],
     ),
-    "threshold without need": (rules("- {shamir_threshold: 2, age: $A}"), ["a.yaml"]),
     "threshold 2.0": (rules("- {shamir_threshold: 2.0, key_groups: [{age: [$A]}, {age: [$B]}]}"), ["a.yaml"]),
     "threshold as text": (rules("- {shamir_threshold: '2', age: $A}"), ["a.yaml"]),
     "threshold null": (rules("- {shamir_threshold: ~, age: $A}"), ["a.yaml"]),
@@ -290,6 +289,18 @@ def test_as_sops(name: str, sops: Sops, tmp_path: Path) -> None:
             assert ours == theirs
 
 
+def test_one_group_has_no_threshold(sops: Sops, tmp_path: Path) -> None:
+    """sops keeps a number there that means nothing."""
+    text = rules("- {shamir_threshold: 2, age: $A}")
+    (tmp_path / ".sops.yaml").write_text(text)
+    (tmp_path / "a.yaml").write_text("a: 1\n")
+    ours, theirs = of_encconf(tmp_path, text, "a.yaml"), of_sops(sops, tmp_path, "a.yaml")
+    assert not isinstance(ours, EncconfError)
+    assert not isinstance(theirs, str)
+    assert (ours[1], theirs[1]) == (None, 2)
+    assert (ours[0], ours[2]) == (theirs[0], theirs[2])
+
+
 def test_the_table_is_large_enough() -> None:
     assert len(AGREED) > 100
 
@@ -304,7 +315,6 @@ def test_the_table_is_large_enough() -> None:
         rules("- {age: $A, shamir_threshold: -2}"),
         rules("- {shamir_threshold: 2.7, key_groups: [{age: [$A]}, {age: [$B]}]}"),
         # What it skips is still YAML, of the kind that sops can store.
-        rules("- age: $A") + "other: {1: 2}\n",
         rules("- age: $A") + "other: {a: 1, a: 2}\n",
         rules("- age: $A") + "---\na: : b\n",
     ],

@@ -29,13 +29,7 @@ Keys to decrypt with, in the order of asking
   ENCCONF_INSECURE_REMOTE         true: also those on other machines, unencrypted
 
 Keys to encrypt for, instead of those of .sops.yaml
-  SOPS_AGE_RECIPIENTS             age recipients, comma list
-  SOPS_PGP_FP                     PGP fingerprints, comma list
-  SOPS_KMS_ARN                    AWS KMS keys, comma list
-  SOPS_GCP_KMS_IDS                Google Cloud KMS keys, comma list
-  SOPS_HUAWEICLOUD_KMS_IDS        Huawei Cloud KMS keys, comma list
-  SOPS_AZURE_KEYVAULT_URLS        Azure Key Vault keys, comma list
-  SOPS_VAULT_URIS                 Vault or OpenBao transit keys, comma list
+{keys}
 
 Servers, beside the variables of their own programs (AWS_…, AZURE_…, CONJUR_…, GOOGLE_…, VAULT_…)
   ENCCONF_AWS_PROFILE             the AWS profile, whatever a file says
@@ -86,7 +80,15 @@ Exit codes are those of sops 3.13.3.
   203  the file is encrypted already, or has an entry called sops
 """
 
-_TOPICS = {"environment": _ENVIRONMENT, "exit-codes": _EXIT_CODES}
+
+def _environment() -> str:
+    from encconf.keys import in_config_order
+
+    rows = [f"  {row.variable:31} {row.plural}, comma list" for _, row in in_config_order()]
+    return _ENVIRONMENT.replace("{keys}", "\n".join(rows))
+
+
+_TOPICS = {"environment": _environment, "exit-codes": _EXIT_CODES.__str__}
 
 
 def version_line() -> str:
@@ -105,7 +107,7 @@ def show_help(console: Console, *, words: list[str]) -> None:
     """Print the help of a command, or a topic."""
     topic = _TOPICS.get(" ".join(words))
     if topic is not None:
-        console.data(topic)
+        console.data(topic())
         return
     from encconf.cli.full import parse
 

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 DATA_KEY_SIZE = 32
 """Bytes of a data key: AES-256."""
 
-# Types that may ask a person, and so come one after the other; all others are asked of a service.
-_LOCAL = ("age", "pgp")
 _WIDTH = 32  # calls to services at a time
 _PATIENCE = 3  # seconds after which a slow service no longer holds up the others of its group
 
@@ -359,7 +357,8 @@ def _elsewhere(credentials: Credentials) -> bool:
 
 
 def _is_remote(key: MasterKey, credentials: Credentials) -> bool:
-    return key.TYPE in keys.TABLE and (key.TYPE not in _LOCAL or not credentials.local_key_service)
+    row = keys.TABLE.get(key.TYPE)
+    return row is not None and not (row.personal and credentials.local_key_service)
 
 
 class _Watched:

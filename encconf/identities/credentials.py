@@ -23,6 +23,7 @@ from encconf.errors import (
     SourceError,
     UsageError,
 )
+from encconf.text.printable import printable as printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -490,11 +491,6 @@ def _tilde(path: str, home: str | None) -> str:
 def expanded(path: str, home: str | None) -> str:
     """The path with the home folder for ``~/`` in front."""
     return home + path[1:] if home and path.startswith("~/") else path
-
-
-def printable(text: str) -> str:
-    """The text without what could move a terminal's cursor: it may come from a foreign file."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _config_home(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:

@@ -24,8 +24,8 @@ from encconf.errors import (
     MissingExtraError,
     NotMyKeyError,
 )
-from encconf.identities.credentials import printable
 from encconf.keys import member, shorten
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

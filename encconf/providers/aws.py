@@ -18,8 +18,8 @@ import os
 import re
 
 from encconf.errors import MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.identities.credentials import printable
 from encconf.providers import LateError, failed, unheard, within
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

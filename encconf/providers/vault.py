@@ -26,10 +26,10 @@ import os
 from _thread import allocate_lock
 
 from encconf.errors import InputError, MasterKeyError, MissingFileError, NotMyKeyError
-from encconf.identities.credentials import printable
 from encconf.io import fileio
 from encconf.providers import failed
 from encconf.providers.https import missing, one_line, origin, permitted, session, timeouts, unreached
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def ask(
     except ImportError as error:
         raise missing("Vault", error, "vault") from None
 
-    connections = credentials.client(("hc_vault", server), lambda: _session(environ))
+    connections = credentials.client(("vault", server), lambda: _session(environ))
 
     def adapter(token: str) -> Any:
         return JSONAdapter(

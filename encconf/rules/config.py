@@ -25,7 +25,9 @@ from encconf.errors import (
     ParseError,
     PatternError,
 )
+from encconf.keys import CONTEXT, TABLE, in_config_order
 from encconf.rules.selection import DEFAULT, KINDS, Selection
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,34 +52,19 @@ MAX_SIZE = 1 << 20
 MAX_RULES = 1000
 """How many creation rules there may be: a hostile pattern takes some milliseconds to compile."""
 _MAX_NOTICES = 50
+_SHOWN = 120  # characters of a word of the file in a message
 
 # The words of sops, which its clients look for.
 _NO_CONFIG = (
     "config file not found, or has no creation rules, and no keys provided through command line options"
 )
 
-# Members that name keys and the metadata's name of their type, in the order in which sops takes them.
-_FLAT = {
-    "age": "age",
-    "pgp": "pgp",
-    "kms": "kms",
-    "gcp_kms": "gcp_kms",
-    "hckms": "hckms",
-    "azure_keyvault": "azure_kv",
-    "hc_vault_transit_uri": "hc_vault",
-}
-# In a key group: the same for keys that are texts, and for those that are mappings of texts.
-_GROUP_MAPPINGS = {
-    "kms": ("kms", ("arn", "role", "context", "aws_profile")),
-    "gcp_kms": ("gcp_kms", ("resource_id",)),
-    "hckms": ("hckms", ("key_id",)),
-    "azure_keyvault": ("azure_kv", ("vaultUrl", "key", "version")),
-}
-_GROUP_MEMBERS = ("merge", "age", "pgp", *_GROUP_MAPPINGS, "hc_vault")
+# Every rule may name a profile for the keys that have one; in a key group each key names its own.
+_PROFILE = "aws_profile"
 _RULE_MEMBERS = (
     "path_regex",
-    *_FLAT,
-    "aws_profile",
+    *(row.member for _, row in in_config_order()),
+    _PROFILE,
     "key_groups",
     "shamir_threshold",
     *KINDS,
@@ -488,9 +475,11 @@ class _Creation:
         self.mac_only_encrypted = section.boolean("mac_only_encrypted")
         self.kinds = {kind: text for kind in KINDS if (text := section.string(kind))}
         # Most flat members are looked at only when the rule is used, as in sops.
-        self._flat = [name for name in _FLAT if name in section.members]
-        section.strings("hckms")
-        section.string("aws_profile")
+        self._flat = [type for type, row in in_config_order() if row.member in section.members]
+        for row in TABLE.values():
+            if row.only_list:
+                section.strings(row.member)
+        section.string(_PROFILE)
         self._groups = [list(_group(group)) for group in section.sections("key_groups")]
         self._pattern: Pattern | None = None
         self._left = 0
@@ -512,12 +501,12 @@ class _Creation:
         """The keys, in sops's order; it drops repeated ones only where key groups are spelled out."""
         if self._groups:
             return [list(dict.fromkeys(_master_keys(group))) for group in self._groups]
-        profile = self._section.string("aws_profile")
+        more = {_PROFILE: self._section.string(_PROFILE)}
         named: list[Named] = []
-        for name in self._flat:
-            for place, text in self._section.keys(name):
-                value = {"arn": text, "aws_profile": profile} if name == "kms" and profile else text
-                named.append((_FLAT[name], value, place))
+        for type in self._flat:
+            row = TABLE[type]
+            for place, text in self._section.keys(row.member):
+                named.append((type, row.with_settings(text, more), place))
         return [list(_master_keys(named))]
 
     def selection(self) -> Selection:
@@ -536,21 +525,18 @@ def _group(section: _Section) -> Iterator[Named]:
     """The keys that a key group names, those of the groups merged into it first."""
     for merged in section.sections("merge"):
         yield from _group(merged)
-    for place, text in section.strings("age"):
-        for recipient in text.split(",") if text else ():
-            yield "age", recipient.strip(), place
-    for place, text in section.strings("pgp"):
-        yield "pgp", text, place
-    for name, (type, members) in _GROUP_MAPPINGS.items():
-        for key in section.sections(name):
-            value: dict[str, object] = {
-                member: text for member in members if member != "context" and (text := key.string(member))
-            }
-            if name == "kms" and (context := key.texts("context")):
-                value["context"] = context
-            yield type, value, key.place
-    for place, text in section.strings("hc_vault"):
-        yield "hc_vault", text, place
+    for type, row in in_config_order():
+        if row.settings:
+            for key in section.sections(row.group_member):
+                read = {name: key.texts if name == CONTEXT else key.string for name in row.settings}
+                yield type, {name: value for name in row.settings if (value := read[name](name))}, key.place
+            continue
+        for place, text in section.strings(row.group_member):
+            if not row.commas:
+                yield type, text, place
+            elif text:
+                for part in text.split(","):
+                    yield type, part.strip(), place
 
 
 def _master_keys(named: Sequence[Named]) -> Iterator[MasterKey]:
@@ -593,7 +579,7 @@ def _why_not(regex: str, names: Sequence[str], whole: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f'"{_printable(text)}"'
+    return f'"{printable(text, _SHOWN)}"'
 
 
 # --- loading -------------------------------------------------------------------------------------
@@ -659,10 +645,11 @@ def _report_rule(section: _Section, notices: list[str]) -> None:
     section.report(_RULE_MEMBERS, notices)
     groups = section.sections("key_groups")
     for group in groups:  # which grows by the groups merged into them
-        group.report(_GROUP_MEMBERS, notices)
-        for name, (_, members) in _GROUP_MAPPINGS.items():
-            for key in group.sections(name):
-                key.report(members, notices)
+        rows = [row for _, row in in_config_order()]
+        group.report(("merge", *(row.group_member for row in rows)), notices)
+        for row in rows:
+            for key in group.sections(row.group_member) if row.settings else ():
+                key.report(row.settings, notices)
         groups += group.sections("merge")
 
 
@@ -736,7 +723,7 @@ class _Section:
             best = get_close_matches(name[:80].lower(), known, 1, 0.55 if self.place else 0.75)
             if best or self.place:  # at the top people keep anchors under names of their own
                 meant = f": did you mean {best[0]}?" if best else ""
-                notices.append(f"{_printable(self._at(name))} is not a setting and is ignored{meant}")
+                notices.append(f"{printable(self._at(name), _SHOWN)} is not a setting and is ignored{meant}")
 
     def string(self, name: str) -> str:
         """A text, "" when it is missing."""
@@ -830,10 +817,4 @@ def _wrong(place: str, wanted: str, node: object) -> ConfigError:
         found = _TYPES[node.type]
     else:
         found = "a mapping" if isinstance(node, dict) else "a list" if isinstance(node, list) else "null"
-    return ConfigError(f"{_printable(place)} must be {wanted}, not {found}")
-
-
-def _printable(text: str) -> str:
-    """Words of the file for a message: on one line, not too long."""
-    short = text if len(text) <= 120 else text[:119] + "…"
-    return "".join(char if char.isprintable() else "?" for char in short)
+    return ConfigError(f"{printable(place, _SHOWN)} must be {wanted}, not {found}")

@@ -21,7 +21,7 @@ import re
 from _thread import allocate_lock
 
 from encconf.errors import MasterKeyError, SourceError, SourceExtraError
-from encconf.identities.credentials import printable
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

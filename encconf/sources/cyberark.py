@@ -24,10 +24,10 @@ from __future__ import annotations
 import re
 
 from encconf.errors import SourceError
-from encconf.identities.credentials import printable
 from encconf.providers import failed
 from encconf.providers.https import cause, missing, one_line, origin, session, timeouts, unreached
 from encconf.sources import Probe, Uri
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

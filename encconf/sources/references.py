@@ -30,10 +30,10 @@ from encconf.identities.credentials import (
     UNIT_IDENTITY,
     Credentials,
     expanded,
-    printable,
 )
 from encconf.providers.https import origin, permitted
 from encconf.text.path import spell
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from __future__ import annotations
 from _thread import allocate_lock
 
 from encconf.errors import MasterKeyError, SourceError
-from encconf.identities.credentials import printable
 from encconf.providers import vault
 from encconf.providers.https import origin
 from encconf.sources import Probe, Uri, there_already
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
