@@ -220,7 +220,7 @@ def _query(text: str) -> dict[str, str]:
 
 
 def _check_query(uri: Uri) -> None:
-    known = (*_module(uri.scheme).QUERY, *_GENERAL) if uri.query else ()
+    known = (*module(uri.scheme).QUERY, *_GENERAL) if uri.query else ()
     for name in uri.query:
         if name not in known:
             from difflib import get_close_matches
@@ -245,18 +245,19 @@ def _uri(uri: str | Uri) -> Uri:
     return parse(uri) if isinstance(uri, str) else uri
 
 
-def _module(scheme: str) -> Source:
+def module(scheme: str) -> Source:
+    """What reads the secrets of a scheme, imported now; raises SourceError for an unknown scheme."""
     if scheme not in TABLE:
         _unknown(scheme)
-    module: Source = __import__(TABLE[scheme], fromlist=["fetch"])
-    return module
+    found: Source = __import__(TABLE[scheme], fromlist=["fetch"])
+    return found
 
 
 def _resolved(uri: Uri) -> tuple[Source, Uri]:
     """The module for an address, and the address as that has it."""
-    module = _module(uri.scheme)
-    canonical: Callable[[Uri], Uri] | None = getattr(module, "canonical", None)
-    return module, canonical(uri) if canonical else uri
+    source = module(uri.scheme)
+    canonical: Callable[[Uri], Uri] | None = getattr(source, "canonical", None)
+    return source, canonical(uri) if canonical else uri
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -269,8 +270,8 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
     """
     uri = _uri(uri)
     try:
-        module, exact = _resolved(uri)
-        value = _flight(exact, credentials).get(lambda: module.fetch(exact, credentials))
+        source, exact = _resolved(uri)
+        value = _flight(exact, credentials).get(lambda: source.fetch(exact, credentials))
         if exact.field is not None:
             from encconf.sources.fields import pick
 
@@ -387,8 +388,8 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
     """
     uri = _uri(uri)
     try:
-        module, exact = _resolved(uri)
-        write = getattr(module, "store", None)
+        source, exact = _resolved(uri)
+        write = getattr(source, "store", None)
         if write is None:
             raise SourceError(
                 f"{uri.scheme}: can only be read",
@@ -399,10 +400,10 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
 
             value = b2a_base64(value, newline=False)
         try:
-            if exact.field is not None and not getattr(module, "OWN_FIELDS", False):
+            if exact.field is not None and not getattr(source, "OWN_FIELDS", False):
                 from encconf.sources.fields import put
 
-                whole = _if_there(module, exact, credentials)
+                whole = _if_there(source, exact, credentials)
                 value = put(whole, exact.field, value, replace=replace)
                 replace = whole is not None
             write(exact, value, credentials, replace=replace)
@@ -412,10 +413,10 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
         raise _as_source_error(error).about(uri.label) from None
 
 
-def _if_there(module: Source, uri: Uri, credentials: Credentials) -> bytes | None:
+def _if_there(source: Source, uri: Uri, credentials: Credentials) -> bytes | None:
     """A whole secret, as it is now; None where there is none."""
     try:
-        return module.fetch(uri, credentials)
+        return source.fetch(uri, credentials)
     except (SourceError, MasterKeyError) as error:
         if error.reason != "missing":
             raise
@@ -424,7 +425,7 @@ def _if_there(module: Source, uri: Uri, credentials: Credentials) -> bytes | Non
 
 def writable() -> list[str]:
     """The schemes that `store` can write to."""
-    return [name for name in TABLE if hasattr(_module(name), "store")]
+    return [name for name in TABLE if hasattr(module(name), "store")]
 
 
 def there_already() -> SourceError:
@@ -447,7 +448,7 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
     from encconf.identities.credentials import Credentials
     from encconf.providers import LateError, within
 
-    module = _module(scheme)
+    source = module(scheme)
     hasty = Credentials(
         credentials.environ,
         home=credentials.home,
@@ -456,7 +457,7 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
         timeout=min(credentials.timeout, PROBE_LIMIT * 0.8),
     )
     try:
-        return within(PROBE_LIMIT, lambda: module.probe(hasty))
+        return within(PROBE_LIMIT, lambda: source.probe(hasty))
     except LateError:
         return Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
     except (SourceError, MasterKeyError) as error:

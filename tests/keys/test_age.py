@@ -10,7 +10,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from contracts.master_key import MasterKeyContract
 from keys import plugin
 from keys.passphrase import armored, locked
 from keys.terminal import on_terminal
@@ -21,6 +20,7 @@ from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey, recipient_in
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 DATA_KEY = bytes(range(32))
 PASSPHRASE = "correct horse"
@@ -656,7 +656,7 @@ def test_a_private_key_given_as_a_recipient_is_not_repeated(
         assert caught.value.message == "a private key stands where an age recipient belongs"
 
 
-OURS = ("__future__", "binascii", "encconf", "pyrage")
+OURS = ("__future__", "binascii", "encconf", "errno", "pyrage")
 
 
 def test_the_fast_path_needs_pyrage_and_nothing_else(alice: Pair, tmp_path: Path) -> None:

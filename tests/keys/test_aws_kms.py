@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.master_key import MasterKeyContract
 from doubles.moto_server import REGION, ROOT, MotoServer
 from oracle import Sops, SopsError, clean_environ
 
@@ -30,6 +29,7 @@ from encconf.identities.credentials import Credentials
 from encconf.keys.aws_kms import AwsKmsKey
 from encconf.providers.aws import session_name
 from encconf.rules.config import Rule
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_KEY = bytes(range(32))
