@@ -317,11 +317,15 @@ def _pairs(entry: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    size, length = len(content), b""
-    while size > 0x7F:
-        length += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+    return _as_varint(number << 3 | 2) + _as_varint(len(content)) + content
+
+
+def _as_varint(number: int) -> bytes:
+    more = b""
+    while number > 0x7F:
+        more += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return more + bytes([number])
 
 
 def _bytes(number: int, content: bytes) -> bytes:

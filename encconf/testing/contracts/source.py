@@ -106,6 +106,11 @@ class SourceContract:
         """A new key, for files that refer to the source."""
         return TestKey.generate()
 
+    @pytest.fixture
+    def patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give a probe the time that a busy machine takes."""
+        monkeypatch.setattr(sources, "PROBE_LIMIT", 60.0)
+
     def test_the_value_is_had(self, place: Place, vals: str) -> None:
         credentials = place.credentials()
         assert sources.fetch(place.address, credentials) == place.value
