@@ -778,7 +778,8 @@ def test_reading_an_entry_loads_nothing() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     light = {"re", "enum", "functools", "collections", "copyreg", "keyword", "operator", "reprlib", "types"}
     heavy = {name for name in done.stdout.split() if name.lstrip("_") not in light}
-    assert heavy <= {"_sre", "_collections", "_functools", "_operator", "itertools", "binascii"}
+    heavy -= {"_sre", "_collections", "_collections_abc", "_functools", "_operator", "itertools", "binascii"}
+    assert not heavy
 
 
 def test_the_process_environment_is_not_touched() -> None:
@@ -789,8 +790,6 @@ def test_the_process_environment_is_not_touched() -> None:
 
 
 def test_g_a_stranger_s_key_is_not_tried_under_other_contexts() -> None:
-    from encconf.keys.aws_kms import under_any_context
-
     key = AwsKmsKey.from_config({"arn": "arn:aws:kms:eu-central-1:1:key/x", "context": "a:1,b:2"})
     assert key.context == {"a": "1", "b": "2"}
     asked: list[object] = []
@@ -800,5 +799,5 @@ def test_g_a_stranger_s_key_is_not_tried_under_other_contexts() -> None:
         raise NotMyKeyError("no credentials")
 
     with pytest.raises(NotMyKeyError, match="no credentials"):
-        under_any_context(key, ask, Credentials({}))
+        key.unwrap_spoiled(ask, Credentials({}))
     assert asked == [key]
