@@ -21,7 +21,7 @@ ROOMS: dict[str, set[str]] = {
     "identities": {"errors", "io", "text"},
     "providers": {"errors", "identities", "io", "text"},
     "sources": {"errors", "formats", "identities", "io", "providers", "text"},
-    "keys": {"errors", "identities", "io", "providers", "text"},
+    "keys": {"errors", "identities", "io", "providers", "sources", "text"},
     "envelope": {"errors", "identities", "keys"},
     "rules": {"errors", "formats", "io", "keys", "text"},
 }

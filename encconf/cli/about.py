@@ -81,14 +81,15 @@ Exit codes are those of sops 3.13.3.
 """
 
 
-def _environment() -> str:
+def environment() -> str:
+    """The topic ``environment``."""
     from encconf.keys import in_config_order
 
     rows = [f"  {row.variable:31} {row.plural}, comma list" for _, row in in_config_order()]
     return _ENVIRONMENT.replace("{keys}", "\n".join(rows))
 
 
-_TOPICS = {"environment": _environment, "exit-codes": _EXIT_CODES.__str__}
+_TOPICS = {"environment": environment, "exit-codes": _EXIT_CODES.__str__}
 
 
 def version_line() -> str:

@@ -8,6 +8,7 @@ A master key holds who, never a ciphertext and no client; what it wrapped is a
 from __future__ import annotations
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
+from encconf.identities import stored
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -224,6 +225,15 @@ TABLE: dict[str, KeyType] = {
         personal=True,
     ),
 }
+
+
+def _sources() -> stored.Reader:
+    from encconf import sources
+
+    return sources
+
+
+stored.load = _sources  # what opens a key may be kept in a source
 
 
 def in_config_order() -> list[tuple[str, KeyType]]:
