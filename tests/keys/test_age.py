@@ -19,7 +19,8 @@ from oracle import Sops, clean_environ
 from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.keys.age import AgeKey, recipient_in
+from encconf.keys.age import AgeKey
+from encconf.keys.age_identity import recipient_in
 from encconf.testing.contracts.master_key import MasterKeyContract
 
 DATA_KEY = bytes(range(32))
