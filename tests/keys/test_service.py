@@ -1127,7 +1127,7 @@ WITHOUT = """
             if name.partition(".")[0] == "grpc":
                 raise ImportError(name)
     sys.meta_path.insert(0, Blocked())
-    from encconf import keyservice
+    from encconf.keyservice import server as keyservice
     from encconf.identities.credentials import Credentials
     from encconf.errors import MissingExtraError
     from encconf.keys import service
@@ -1142,7 +1142,7 @@ WITHOUT = """
         try:
             use()
         except Exception as error:
-            print(type(error).__name__, error, error.hint)
+            print(type(error).__name__, error.message, error.hint)
     print(len(service.wrap(key, bytes(32), Credentials({}, key_services=uris))) > 300)
 """
 
