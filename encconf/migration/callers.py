@@ -11,6 +11,8 @@ import ast
 import os
 from itertools import pairwise
 
+from encconf.keys import TABLE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +30,8 @@ _RUNNERS = {
 }
 _TAKES_VALUE = {
     *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
-    *("--age", "-a", "--pgp", "-p", "--kms", "-k", "--hc-vault-transit", "--gcp-kms", "--azure-kv", "--set"),
-    *("--aws-profile", "--keyservice", "--encrypted-regex", "--unencrypted-regex"),
+    *(name for row in TABLE.values() for name in (f"--{row.option}", row.short) if name),
+    *("--set", "--aws-profile", "--keyservice", "--encrypted-regex", "--unencrypted-regex"),
 }
 _SKIPPED = {".git", ".venv", "venv", "node_modules", "__pycache__", "site-packages", ".tox"}
 LIMIT = 1 << 20

@@ -27,7 +27,7 @@ from encconf.errors import BadKeyError, KeyAccessError, MasterKeyError, NotMyKey
 from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.keys.aws_kms import AwsKmsKey
-from encconf.providers.aws import session_name
+from encconf.providers.aws_session import session_name
 from encconf.rules.config import Rule
 from encconf.testing.contracts.master_key import MasterKeyContract
 

@@ -27,7 +27,8 @@ def mention(*words: str) -> set[str]:
 def test_two_files_for_a_key_type(type: str) -> None:
     row = keys.TABLE[type]
     module = row.target.partition(":")[0].removeprefix("encconf.").replace(".", "/") + ".py"
-    assert mention(type, row.variable, row.target) == {"keys/__init__.py", module}
+    names = (type, row.option, f"--{row.option}", row.variable, row.target)
+    assert mention(*names) == {"keys/__init__.py", module}
 
 
 def test_every_key_type_has_one_row() -> None:
