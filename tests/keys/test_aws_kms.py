@@ -706,7 +706,8 @@ def test_the_report(aws: MotoServer, arn: str) -> None:
         open_data_key([[first, second]], 0, who)
     meaning = "its enc was made by another key, or for another encryption context"
     assert caught.value.message.splitlines() == [
-        "cannot get the data key: none of its 2 master keys could be used",
+        f"cannot get the data key: InvalidCiphertextException: {meaning} "
+        "(none of its 2 master keys could be used)",
         f"  kms  {arn}|a:1  failed: InvalidCiphertextException: {meaning}",
         f"  kms  {arn}      failed: InvalidCiphertextException: {meaning}",
     ]
