@@ -115,16 +115,19 @@ class Credentials:
     @classmethod
     def from_env(
         cls,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         *,
         platform: str = sys.platform,
         notify: Callable[[str], None] | None = None,
     ) -> Credentials:
-        """The credentials of a process with this environment; asks on the terminal if stdin is one.
+        """The credentials of a process with this environment (by default this one's own).
+
+        Asks on the terminal if stdin is one.
 
         Raises UsageError for SOPS_ENABLE_LOCAL_KEYSERVICE or ENCCONF_INSECURE_REMOTE with a value that
         is neither true nor false.
         """
+        environ = os.environ if environ is None else environ
         home = environ.get("USERPROFILE" if platform == "win32" else "HOME") or None
         uris = environ.get("SOPS_KEYSERVICE", "").split(",")
         made = cls(
