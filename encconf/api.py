@@ -489,7 +489,7 @@ def _load(
         raise InputError("it was encrypted twice", hint="decrypt it, and load what comes of it")
     for leaf in document.leaves:
         leaf.sealed = ""  # all of the file was encrypted
-    metadata = Metadata(opened.metadata.groups, opened.metadata.threshold, DEFAULT, "")
+    metadata = opened.metadata.renewed(selection=DEFAULT)
     return Opened(document, metadata, DEFAULT.choose(document), opened.data_key)
 
 
@@ -852,9 +852,7 @@ def encrypt(
     if old is not None and (quoted := _quoted(old.document)):
         _refuse_torn(module, plain, quoted)
     chosen = selection.choose(plain).leaves
-    unknown = dict(old.metadata.unknown) if old is not None else {}
-    for name in UNMERGED:
-        unknown.pop(name, None)
+    block = old.metadata if old is not None else Metadata([], 0, selection, "")
     model = old
     if new_data_key:
         if rule is None:
@@ -879,7 +877,9 @@ def encrypt(
         groups, threshold = wrap_again(
             data_key, groups, threshold, named, threshold, credentials, lastmodified()
         )
-    metadata = Metadata(groups, threshold, selection, lastmodified(), unknown=unknown)
+    metadata = block.renewed(
+        groups=groups, threshold=threshold, selection=selection, lastmodified=lastmodified()
+    )
     known = twin.document.text if isinstance(twin, Opened) else twin
     credentials.audit("encrypt", text if known is None else known)
     sealer = _Sealer(module, plain, metadata, data_key, old, notify, donors if old is not None else (), model)

@@ -18,10 +18,10 @@ ROOMS: dict[str, set[str]] = {
     "text": {"errors"},
     "io": {"errors"},
     "formats": {"errors", "text"},
-    "identities": {"errors", "io"},
-    "providers": {"errors", "identities", "io"},
+    "identities": {"errors", "io", "text"},
+    "providers": {"errors", "identities", "io", "text"},
     "sources": {"errors", "formats", "identities", "io", "providers", "text"},
-    "keys": {"errors", "identities", "io", "providers"},
+    "keys": {"errors", "identities", "io", "providers", "sources", "text"},
     "envelope": {"errors", "identities", "keys"},
     "rules": {"errors", "formats", "io", "keys", "text"},
 }

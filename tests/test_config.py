@@ -22,6 +22,7 @@ from encconf.errors import (
     PatternError,
 )
 from encconf.formats.yaml import scan
+from encconf.publish import destinations
 from encconf.rules import config
 from encconf.rules.selection import DEFAULT, Selection
 
@@ -164,7 +165,6 @@ AGREED: dict[str, tuple[str, list[str]]] = {
         rules("- {shamir_threshold: 3, key_groups: [{age: [$A]}, {age: [$B]}]}"),
         ["a.yaml"],
     ),
-    "threshold without need": (rules("- {shamir_threshold: 2, age: $A}"), ["a.yaml"]),
     "threshold 2.0": (rules("- {shamir_threshold: 2.0, key_groups: [{age: [$A]}, {age: [$B]}]}"), ["a.yaml"]),
     "threshold as text": (rules("- {shamir_threshold: '2', age: $A}"), ["a.yaml"]),
     "threshold null": (rules("- {shamir_threshold: ~, age: $A}"), ["a.yaml"]),
@@ -289,6 +289,18 @@ def test_as_sops(name: str, sops: Sops, tmp_path: Path) -> None:
                 assert (words in ours.message) is (words in theirs)
         else:
             assert ours == theirs
+
+
+def test_one_group_has_no_threshold(sops: Sops, tmp_path: Path) -> None:
+    """sops keeps a number there that means nothing."""
+    text = rules("- {shamir_threshold: 2, age: $A}")
+    (tmp_path / ".sops.yaml").write_text(text)
+    (tmp_path / "a.yaml").write_text("a: 1\n")
+    ours, theirs = of_encconf(tmp_path, text, "a.yaml"), of_sops(sops, tmp_path, "a.yaml")
+    assert not isinstance(ours, EncconfError)
+    assert not isinstance(theirs, str)
+    assert (ours[1], theirs[1]) == (None, 2)
+    assert (ours[0], ours[2]) == (theirs[0], theirs[2])
 
 
 def test_the_table_is_large_enough() -> None:
@@ -684,20 +696,20 @@ DESTINATIONS = keyed("""
 
 def test_destinations() -> None:
     loaded = config.load("/repo/.sops.yaml", DESTINATIONS)
-    found = loaded.destination_for("s3/a.yaml")
+    found = destinations.find(loaded, "s3/a.yaml")
     assert (found.name, found.kind, found.settings) == (
         "destination_rules[0]", "s3", {"s3_bucket": "b", "s3_prefix": "p/"},
     )  # fmt: skip
     assert found.rule is not None
     assert [key.name for key in found.rule.groups[0]] == [A]
     assert found.rule.selection == Selection("encrypted_regex", "x")
-    found = loaded.destination_for("gcs/a.yaml")
+    found = destinations.find(loaded, "gcs/a.yaml")
     assert (found.kind, found.rule, found.omit_extensions) == ("gcs", None, True)
     vault = {"vault_path": "p", "vault_kv_mount_name": "kv/", "vault_kv_version": 1}
-    assert loaded.destination_for("vault/a").settings == vault
+    assert destinations.find(loaded, "vault/a").settings == vault
     vault = {"vault_path": "p", "vault_kv_mount_name": "secret/", "vault_kv_version": 2}
     vault["vault_address"] = "https://v"
-    assert loaded.destination_for("v2/a").settings == vault
+    assert destinations.find(loaded, "v2/a").settings == vault
 
 
 @pytest.mark.parametrize(
@@ -712,7 +724,7 @@ def test_destinations() -> None:
 )
 def test_destinations_that_cannot_be_used(path: str, words: str) -> None:
     with pytest.raises(EncconfError) as caught:
-        config.load("/repo/.sops.yaml", DESTINATIONS).destination_for(path)
+        destinations.find(config.load("/repo/.sops.yaml", DESTINATIONS), path)
     assert words in caught.value.message
 
 

@@ -17,7 +17,8 @@ from oracle import AgeKey as Pair
 
 from encconf import keys
 from encconf.envelope import data_key as envelope
-from encconf.envelope.data_key import DataKeyCache, WrappedKey, open_data_key, shamir, wrap_for
+from encconf.envelope import race, shamir
+from encconf.envelope.data_key import DataKeyCache, WrappedKey, open_data_key, wrap_for
 from encconf.errors import (
     ConfigError,
     DuplicateKeyTypeError,
@@ -390,7 +391,7 @@ def test_services_are_asked_in_parallel_and_answer_in_order(load: Load) -> None:
 def test_no_more_than_so_many_at_a_time(load: Load) -> None:
     keys = [Remote(f"k{at}", 0.02) for at in range(100)]
     wrap_for(DATA_KEY, [keys], None, holds(), NOW)  # type: ignore[list-item]
-    assert 2 < load.most <= envelope._WIDTH
+    assert 2 < load.most <= race.WIDTH
 
 
 def test_groups_of_services_and_others_keep_their_places(pairs: list[Pair], recipients: list[AgeKey]) -> None:
@@ -431,7 +432,7 @@ def test_the_others_are_asked_at_once_when_the_first_fails() -> None:
 
 
 def test_a_slow_service_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(envelope, "_PATIENCE", 0.1)
+    monkeypatch.setattr(race, "PATIENCE", 0.1)
     slow, other = Remote("slow", 20), Remote("other")
     began = time.monotonic()
     assert open_data_key([[slow.wrapped(), other.wrapped()]], 0, holds()) == DATA_KEY

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from encconf.engine import metadata
 from encconf.engine.metadata import Metadata
 from encconf.errors import MetadataError, NotEncryptedError
 from encconf.formats import yaml
@@ -152,3 +156,34 @@ def test_why_a_merge_is_not_finished() -> None:
     assert read().unmerged is None
     assert "both sides" in str(read(encconf_conflict="x").unmerged)
     assert "without a key" in str(read(encconf_merge="x").unmerged)
+
+
+def test_a_known_field_takes_one_file() -> None:
+    """No other file makes a block field by field, so that none can forget one."""
+    package = Path(metadata.__file__).parents[1]
+    made = {
+        path.relative_to(package).as_posix(): re.findall(r"\bMetadata\((.*)", path.read_text())
+        for path in package.rglob("*.py")
+        if path.name != "metadata.py"
+    }
+    # One begins an empty block, for a file that was not encrypted.
+    assert {name: calls for name, calls in made.items() if calls} == {
+        "api.py": ['[], 0, selection, "")']
+    }
+
+
+def test_replace_keeps_every_other_field() -> None:
+    block = read(encconf_layout="ENC[l]", shamir_threshold=2, more={"a": 1}, encconf_merge="x y")
+    assert {name: getattr(block.replace(), name) for name in block.__slots__} == {
+        name: getattr(block, name) for name in block.__slots__
+    }
+    changed = block.replace(threshold=3)
+    assert (changed.threshold, block.threshold) == (3, 2)
+    assert changed.replace(threshold=2).to_block() == block.to_block()
+
+
+def test_a_renewed_block_says_nothing_of_the_old_values() -> None:
+    block = read(encconf_layout="ENC[l]", more={"a": 1}, encconf_merge="x y", version="3.8.0").renewed()
+    assert (block.mac, block.layout, block.lastmodified, block.version) == (None, None, "", "3.13.3")
+    assert block.unknown == {"more": {"a": 1}}
+    assert [wrapped.key.name for wrapped in block.groups[0]] == ["age1x"]

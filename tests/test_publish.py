@@ -30,7 +30,7 @@ from sops.conftest import Ended, boxes
 from encconf import publish
 from encconf.errors import ConfigError, EncconfError
 from encconf.identities.credentials import Credentials
-from encconf.publish import gcs
+from encconf.publish import destinations, gcs
 from encconf.rules.config import load
 
 pytestmark = pytest.mark.services
@@ -559,13 +559,13 @@ def test_names_without_extensions(path: str, name: str) -> None:
 )
 def test_addresses(rule: str, environ: dict[str, str], address: str) -> None:
     config = load("/x/.sops.yaml", f"destination_rules:\n  - {rule}\n")
-    assert publish.address(config.destination_for("x.yaml"), "x.yaml", environ) == address
+    assert publish.address(destinations.find(config, "x.yaml"), "x.yaml", environ) == address
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../b", "a//b", "a\nb", "."])
 def test_names_that_leave_the_place(name: str) -> None:
     config = load("/x/.sops.yaml", "destination_rules:\n  - vault_path: a\n")
-    destination = config.destination_for("x.yaml")
+    destination = destinations.find(config, "x.yaml")
     environ = {"VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t"}
     with pytest.raises(publish.PublishError, match="is not the path of a secret"):
         publish.put(destination, name, {}, Credentials.from_env(environ))
@@ -573,7 +573,7 @@ def test_names_that_leave_the_place(name: str) -> None:
 
 def test_no_rule_no_destination() -> None:
     with pytest.raises(ConfigError, match="no matching destination"):
-        load("/x/.sops.yaml", "creation_rules: []\n").destination_for("x.yaml")
+        destinations.find(load("/x/.sops.yaml", "creation_rules: []\n"), "x.yaml")
 
 
 @pytest.mark.parametrize("answers", [False, True])

@@ -24,8 +24,8 @@ from encconf import api, sources
 from encconf.errors import MacMismatchError, SourceError, UnresolvedError, UsageError
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
-from encconf.sources import Uri, references
-from encconf.sources.references import ASKED, Resolve
+from encconf.sources import Uri, reference_rules, reference_text, references
+from encconf.sources.reference_rules import ASKED, Resolve
 
 ENV = Resolve(schemes=["env"])
 
@@ -145,7 +145,7 @@ class TestSyntax:
     def test_what_vals_says_of_vaults_is_read(self, scheme: str, method: str) -> None:
         """The forms of its README."""
         text = f"ref+{scheme}://kv/x?address=https://v.example.com:8200&{method}&namespace=ns1#/bar"
-        ((literal, address),) = references._pieces(text)
+        ((literal, address),) = reference_text.pieces(text)
         assert literal == text
         uri = sources.parse(address or "")
         assert (uri.scheme, uri.path, uri.field) == ("vault", "kv/x", "bar")
@@ -177,7 +177,7 @@ class TestSyntax:
     ) -> None:
         for prefix in ("ref+", "secretref+"):
             for end in ("", "+"):
-                ((_, address),) = references._pieces(f"{prefix}{text}{end}")
+                ((_, address),) = reference_text.pieces(f"{prefix}{text}{end}")
                 uri = sources.parse(address or "")
                 assert (uri.scheme, uri.path, uri.field) == (scheme, path, field)
 
@@ -491,11 +491,11 @@ class TestAllowed:
             VAULT_TOKEN_FILE=f"{home}/token",
         )
         rules = Resolve(schemes=["vault", "file"])
-        keys = references._keys(made)
+        keys = reference_rules.key_addresses(made)
         with pytest.raises(SourceError, match="it is a key that opens files"):
-            references._checked(address.replace("HOME", str(home)), rules, made, keys)
+            reference_rules.checked(address.replace("HOME", str(home)), rules, made, keys)
         for other in ("vault:secret/me/ages#key", "vault:secret/you/age#key", f"file:{home}/keys"):
-            references._checked(other, rules, made, keys)
+            reference_rules.checked(other, rules, made, keys)
 
     @pytest.mark.parametrize(
         "text", ["AGE-SECRET-KEY-1XYZ", "# mine\nage-secret-key-pq-1x\n", "AGE-PLUGIN-TPM-1Q"]
@@ -535,7 +535,7 @@ class TestAllowed:
     ) -> None:
         def check(choice: str, *schemes: str) -> None:
             made = credentials(**{variable: "mine"})
-            references._checked(address.replace("CHOICE", choice), Resolve(schemes=schemes), made, set())
+            reference_rules.checked(address.replace("CHOICE", choice), Resolve(schemes=schemes), made, set())
 
         scheme = sources.parse(address).scheme
         name = address.partition("?")[2].partition("=")[0]
@@ -578,16 +578,16 @@ class TestAllowed:
     def test_a_conjur_that_a_file_names(self, credentials: Callable[..., Credentials]) -> None:
         address = "conjur:x?address=https://c.example.com/conjur"
         with pytest.raises(SourceError, match="references may not name the server"):
-            references._checked(address, Resolve(), credentials(), set())
+            reference_rules.checked(address, Resolve(), credentials(), set())
         made = credentials(CONJUR_APPLIANCE_URL="https://c.example.com/conjur")
-        references._checked(address, Resolve(), made, set())
+        reference_rules.checked(address, Resolve(), made, set())
         address = "conjur:x?address=https://d.example.com"
         with pytest.raises(SourceError, match=r"references may not name the server https://d\.example\.com"):
-            references._checked(
+            reference_rules.checked(
                 address, Resolve(), credentials(SOPS_HC_VAULT_ALLOWLIST="https://d.example.com"), set()
             )
         made = credentials(ENCCONF_CONJUR_ALLOWLIST="https://d.example.com")
-        references._checked(address, Resolve(), made, set())
+        reference_rules.checked(address, Resolve(), made, set())
 
     def test_servers_that_a_file_names(
         self, seal: Callable[..., str], credentials: Callable[..., Credentials], store: Store
@@ -626,7 +626,7 @@ class TestAllowed:
     def test_hosts_of_the_rules_are_added_to_the_environment_s(
         self, credentials: Callable[..., Credentials], now: str, then: str
     ) -> None:
-        made = references._widened(credentials(SOPS_HC_VAULT_ALLOWLIST=now), Resolve(hosts=["h"]))
+        made = reference_rules.widened(credentials(SOPS_HC_VAULT_ALLOWLIST=now), Resolve(hosts=["h"]))
         assert made.environ["SOPS_HC_VAULT_ALLOWLIST"] == then
 
     def test_what_a_file_may_say_of_the_login(
@@ -755,7 +755,7 @@ class TestHostile:
         ]
         begun = time.process_time()
         for text in texts:
-            assert references._pieces(text)
+            assert reference_text.pieces(text)
         assert time.process_time() - begun < 5
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf.envelope.data_key import WrappedKey, open_data_key, shamir
+from encconf.envelope import shamir
+from encconf.envelope.data_key import WrappedKey, open_data_key
 from encconf.identities.credentials import Credentials
 from encconf.keys import age
 

@@ -19,6 +19,7 @@ from contextlib import suppress
 
 from encconf.errors import ConfigError, EncconfError
 from encconf.identities.credentials import printable
+from encconf.keys import TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,16 +33,6 @@ RECIPIENTS: Final = ".sops.recipients"
 """The recipients file that is read without being named, beside the configuration."""
 MAX_NAME: Final = 64
 """The longest name, in characters; the rest of a comment is cut off."""
-
-_KINDS = {
-    "kms": "AWS KMS",
-    "gcp_kms": "Google Cloud KMS",
-    "hckms": "Huawei Cloud KMS",
-    "azure_kv": "Azure Key Vault",
-    "hc_vault": "Vault transit",
-    "pgp": "PGP",
-}
-_PEOPLE = ("age", "pgp")
 
 
 class Names:
@@ -179,7 +170,7 @@ class Names:
 def kind(key: MasterKey) -> str:
     """What sort of key it is, in the words of those who use it."""
     if key.TYPE != "age":
-        return _KINDS.get(key.TYPE) or printable(key.TYPE)
+        return TABLE[key.TYPE].title if key.TYPE in TABLE else printable(key.TYPE)
     if key.name.startswith("ssh-"):
         return "SSH"
     if key.name.startswith("age1pq1"):
@@ -191,7 +182,7 @@ def kind(key: MasterKey) -> str:
 
 def is_service(key: MasterKey) -> bool:
     """Whether a key belongs to a service, which lets in whom its own rules let in, and to no person."""
-    return key.TYPE not in _PEOPLE
+    return key.TYPE not in TABLE or not TABLE[key.TYPE].personal
 
 
 def identity(key: MasterKey) -> str:
@@ -226,8 +217,8 @@ def _forms(key: MasterKey) -> list[str]:
     name = _identity(key.name)
     if key.TYPE == "pgp" and len(name) > 16:
         return [name, name[-16:]]
-    if key.TYPE == "azure_kv":
-        base, _, rest = name.partition("/keys/")
+    base, found, rest = name.partition("/keys/")
+    if found and name.startswith("http"):
         return [name, f"{base}/keys/{rest.partition('/')[0]}"]
     return [name]
 

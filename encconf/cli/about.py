@@ -32,13 +32,7 @@ Keys to decrypt with, in the order they are tried
   ENCCONF_INSECURE_REMOTE         true: allow key services on other machines, unencrypted
 
 Keys to encrypt for, instead of those of .sops.yaml
-  SOPS_AGE_RECIPIENTS             age recipients, comma list
-  SOPS_PGP_FP                     PGP fingerprints, comma list
-  SOPS_KMS_ARN                    AWS KMS keys, comma list
-  SOPS_GCP_KMS_IDS                Google Cloud KMS keys, comma list
-  SOPS_HUAWEICLOUD_KMS_IDS        Huawei Cloud KMS keys, comma list
-  SOPS_AZURE_KEYVAULT_URLS        Azure Key Vault keys, comma list
-  SOPS_VAULT_URIS                 Vault or OpenBao transit keys, comma list
+{keys}
 
 Servers, in addition to their own variables (AWS_…, AZURE_…, CONJUR_…, GOOGLE_…, VAULT_…)
   ENCCONF_AWS_PROFILE             the AWS profile, instead of the one a file names
@@ -92,7 +86,16 @@ Exit codes are those of sops 3.13.3.
   203  the file is already encrypted, or has an entry called sops
 """
 
-_TOPICS = {"environment": _ENVIRONMENT, "exit-codes": _EXIT_CODES}
+
+def environment() -> str:
+    """The topic ``environment``."""
+    from encconf.keys import in_config_order
+
+    rows = [f"  {row.variable:31} {row.plural}, comma list" for _, row in in_config_order()]
+    return _ENVIRONMENT.replace("{keys}", "\n".join(rows))
+
+
+_TOPICS = {"environment": environment, "exit-codes": _EXIT_CODES.__str__}
 
 
 def version_line() -> str:
@@ -111,7 +114,7 @@ def show_help(console: Console, *, words: list[str]) -> None:
     """Print the help of a command, or a topic."""
     topic = _TOPICS.get(" ".join(words))
     if topic is not None:
-        console.data(topic)
+        console.data(topic())
         return
     if words[:1] == ["error"]:
         from encconf.cli.error_help import show

@@ -13,6 +13,7 @@ import re
 
 from encconf.errors import EditorError
 from encconf.identities.credentials import KEY_VARIABLES
+from encconf.keys import TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,20 +22,7 @@ if TYPE_CHECKING:
 DEFAULTS = ("vim", "nano", "vi")
 """The editors to look for when no variable names one."""
 
-SECRETS = frozenset(
-    {
-        *KEY_VARIABLES,
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AZURE_CLIENT_SECRET",
-        "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-        "AZURE_PASSWORD",
-        "GOOGLE_CREDENTIALS",
-        "GOOGLE_OAUTH_ACCESS_TOKEN",
-        "HUAWEICLOUD_SDK_SK",
-        "HUAWEICLOUD_SDK_SECURITY_TOKEN",
-    }
-)
+SECRETS = frozenset((*KEY_VARIABLES, *(name for row in TABLE.values() for name in row.secrets)))
 """Variables that children do not get: they open master keys, or say how."""
 
 _VIM = ("vim", "nvim", "gvim", "mvim", "rvim")

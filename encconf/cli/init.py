@@ -132,7 +132,7 @@ def _own_recipient(console: Console, credentials: Credentials) -> str:
 def _keyring_recipient(console: Console, credentials: Credentials) -> str:
     """The recipient of the key in the keyring, which is made, and named in the user's configuration."""
     from encconf import sources
-    from encconf.keys.age import recipient_in
+    from encconf.keys.age_identity import recipient_in
 
     try:
         recipient = recipient_in(sources.fetch(KEYRING, credentials))
@@ -238,7 +238,7 @@ def _key_file(credentials: Credentials) -> str:
 
 def _recipient_in(data: bytes, source: AgeSource) -> str | None:
     """The recipient of the first identity in a key file."""
-    from encconf.keys.age import is_locked, recipient_in
+    from encconf.keys.age_identity import is_locked, recipient_in
 
     if is_locked(data):
         raise BadKeyError(

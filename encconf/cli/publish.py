@@ -18,6 +18,7 @@ from encconf.errors import (
     UsageError,
     exit_code_of,
 )
+from encconf.publish import destinations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from encconf.cli.sops_run import Run
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
-    from encconf.rules.config import Config, Destination
+    from encconf.publish.destinations import Destination
+    from encconf.rules.config import Config
 
 
 class _Job:
@@ -122,7 +124,7 @@ def _job(
         configs[found] = load(found, fileio.read_text(found))
         for notice in configs[found].notices:
             console.warn(f"{found}: {notice}")
-    destination = configs[found].destination_for(file)
+    destination = destinations.find(configs[found], file)
     relative = os.path.relpath(file, root) if root is not None else os.path.basename(file)
     name = publishing.name_there(
         relative.replace(os.sep, "/"), omit_extensions=omit_extensions or destination.omit_extensions
@@ -211,7 +213,7 @@ def _publish_as_sops(run: Run, file: str, root: str, config: str, credentials: C
     from encconf.rules.config import Rule, load
 
     loaded = load(config, fileio.read_text(config))
-    destination = loaded.destination_for(file)
+    destination = destinations.find(loaded, file)
     for notice in loaded.notices:
         run.console.warn(f"{config}: {notice}")
     recursive = run.line.on("recursive")

@@ -9,6 +9,7 @@ from encconf.errors import (
     NoConfigError,
     NoMatchingRuleError,
 )
+from encconf.keys import TABLE, master_key, parse_list
 from encconf.rules import config as configs
 from encconf.rules.selection import DEFAULT, KINDS, Selection
 
@@ -57,30 +58,21 @@ def find_rule(
     return configs.Rule(rule.groups, rule.threshold, selection, rule.name, rule.indents)
 
 
-KEY_OPTIONS = {
-    "kms": "kms",
-    "gcp_kms": "gcp_kms",
-    "hckms": "hckms",
-    "azure_kv": "azure_kv",
-    "pgp": "pgp",
-    "hc_vault_transit": "hc_vault",
-    "age": "age",
-}
-"""Options that name keys, without ``add_`` and ``rm_``, and their types; in sops's order."""
+KEY_OPTIONS = {row.option.replace("-", "_"): type for type, row in TABLE.items()}
+"""Options that name keys, without ``add_`` and ``rm_``, and their types."""
 
 
 def named_keys(options: Mapping[str, Value], prefix: str = "", **about: object) -> list[MasterKey]:
-    """The master keys that options name, each a comma list or several; ``about`` goes to AWS keys.
+    """The master keys that options name, each a comma list or several.
+
+    ``about`` are settings for the keys whose type has them.
 
     Raises BadKeyError.
     """
-    from encconf.keys import master_key, parse_list
-
     found: list[MasterKey] = []
-    about = {name: said for name, said in about.items() if said}
     for option, type in KEY_OPTIONS.items():
         given = options.get(prefix + option)
         for text in given if isinstance(given, list) else [given] if isinstance(given, str) else []:
             for value in parse_list(text):
-                found.append(master_key(type, {"arn": value, **about} if type == "kms" and about else value))
+                found.append(master_key(type, TABLE[type].with_settings(value, about)))
     return found

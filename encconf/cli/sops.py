@@ -22,6 +22,7 @@ from encconf.errors import (
     NotModifiedError,
     UnwrittenError,
 )
+from encconf.keys import TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,18 +37,13 @@ if TYPE_CHECKING:
 _KS = "enable-local-keyservice!SOPS_ENABLE_LOCAL_KEYSERVICE keyservice*SOPS_KEYSERVICE"
 _DO = "decryption-order=SOPS_DECRYPTION_ORDER"
 _AWS = "aws-profile"  # sops takes it only where it encrypts
-_KEYS = (
-    "kms,k=SOPS_KMS_ARN aws-profile gcp-kms=SOPS_GCP_KMS_IDS hckms=SOPS_HUAWEICLOUD_KMS_IDS "
-    "azure-kv=SOPS_AZURE_KEYVAULT_URLS hc-vault-transit=SOPS_VAULT_URIS pgp,p=SOPS_PGP_FP "
-    "age,a=SOPS_AGE_RECIPIENTS encryption-context shamir-secret-sharing-threshold#"
-)
+_ROWS = TABLE.values()
+_NAMED = " ".join(f"{row.option}{row.short.replace('-', ',')}={row.variable}" for row in _ROWS)
+_KEYS = f"{_NAMED} {_AWS} encryption-context shamir-secret-sharing-threshold#"
 _SEL = "unencrypted-suffix encrypted-suffix unencrypted-regex encrypted-regex"
 _TYPES = "input-type output-type"
-_CHANGES = (
-    "add-gcp-kms rm-gcp-kms add-hckms rm-hckms add-azure-kv rm-azure-kv add-kms rm-kms "
-    "add-hc-vault-transit rm-hc-vault-transit add-age rm-age add-pgp rm-pgp"
-)
-_GROUP = "pgp* kms* aws-profile gcp-kms* hckms* azure-kv* hc-vault-transit* age* encryption-context"
+_CHANGES = " ".join(f"add-{row.option} rm-{row.option}" for row in _ROWS)
+_GROUP = " ".join([*(f"{row.option}*" for row in _ROWS), _AWS, "encryption-context"])
 
 FLAGS = {
     "completion bash": "",

@@ -2,10 +2,12 @@
 
 A command is a row in `COMMANDS` and a function ``target`` ("module:function"), which is called as
 ``function(console, **values)`` with one keyword per argument and option.  Words are those of sops
-3.13.3 where it has them.  Nothing here imports anything: the table is read at every start.
+3.13.3 where it has them.  Only the table of key types is imported: this one is read at every start.
 """
 
 from __future__ import annotations
+
+from encconf.keys import in_config_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,24 +200,15 @@ FORCE: Final = Option("--force -f", "Overwrite the output file even if it is not
 
 def _keys(prefix: str, verb: str, *, env: bool = False) -> tuple[Option, ...]:
     """An option for each kind of master key."""
-    kinds = (
-        ("age", "-a", "age recipients", "RECIPIENTS", "SOPS_AGE_RECIPIENTS"),
-        ("pgp", "-p", "PGP fingerprints", "FINGERPRINTS", "SOPS_PGP_FP"),
-        ("kms", "-k", "AWS KMS keys", "ARNS", "SOPS_KMS_ARN"),
-        ("gcp-kms", "", "Google Cloud KMS keys", "IDS", "SOPS_GCP_KMS_IDS"),
-        ("hckms", "", "Huawei Cloud KMS keys", "IDS", "SOPS_HUAWEICLOUD_KMS_IDS"),
-        ("azure-kv", "", "Azure Key Vault keys", "URLS", "SOPS_AZURE_KEYVAULT_URLS"),
-        ("hc-vault-transit", "", "Vault or OpenBao transit keys", "URIS", "SOPS_VAULT_URIS"),
-    )
     return tuple(
         Option(
-            f"--{prefix}{kind} {short if env else ''}",
-            verb.format(names),
+            f"--{prefix}{row.option} {row.short if env else ''}",
+            verb.format(row.plural),
             kind="list",
-            metavar=metavar,
-            env=variable if env else None,
+            metavar=row.metavar,
+            env=row.variable if env else None,
         )
-        for kind, short, names, metavar, variable in kinds
+        for _, row in in_config_order()
     )
 
 

@@ -378,8 +378,7 @@ def _source(twin: api.Opened, block: Metadata, known: list[list[list[WrappedKey]
     document = twin.document
     if held is not own.groups or block.unknown != own.unknown:
         document.block_text = None  # it is spelled anew
-    metadata = Metadata(held, own.threshold, own.selection, own.lastmodified, own.mac, own.layout)
-    metadata.unknown = block.unknown
+    metadata = own.replace(groups=held, unknown=block.unknown)
     source = api.Opened(document, metadata, twin.chosen, twin.data_key)
     source.comments = twin.comments
     return source
@@ -407,7 +406,7 @@ def _merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata
         value = yours if mine == old else mine
         if value is not None and name not in (CONFLICT, PARENTS):
             unknown[name] = value
-    return Metadata(groups, threshold, selection, "", unknown=unknown)
+    return here.renewed(groups=groups, threshold=threshold, selection=selection, unknown=unknown)
 
 
 def _three(was: T | None, here: T, there: T, what: str) -> T:
@@ -566,8 +565,8 @@ def _without_key(
         if merged.text == plain[at] and metadata.unmerged is None:  # its MAC stays: it covers no keys
             if _same_holders(block, metadata) and block.unknown == metadata.unknown:
                 return Outcome(texts[at], keyless=True)
-            block.lastmodified, block.mac, block.layout = metadata.lastmodified, metadata.mac, metadata.layout
-            return Outcome(_attached(merged.text, block, format), keyless=True)
+            kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
+            return Outcome(_attached(merged.text, kept, format), keyless=True)
     # With another date than its own, the old MAC can be taken for no other one, by nobody.
     block.lastmodified, block.mac = api.lastmodified(), here.mac
     block.unknown[PARENTS] = parents() if parents is not None else ""

@@ -1,11 +1,8 @@
-"""What may be used to open master keys: age identities, the user's gpg, a terminal to ask on.
+"""What opening a file may use: the environment, a terminal to ask on, clients that are open, limits of time.
 
-`Credentials.from_env` is the one reader of ``SOPS_*`` variables.  Age identities come from the sources
-(`encconf.sources`) that ENCCONF_IDENTITY or the user's configuration file names, then from the systemd
-credential ``encconf-identity``, then from where sops 3.13.3 looks, in its order (age/keysource.go).
-Nothing is read before a key asks for it, nor before what is named ahead of it, and each `AgeSource`
-remembers what was found there, for the report of a failure.  What is not here: what an identity is
-(see `encconf.keys.age`), and gpg-agent's cache for age passphrases.
+`Credentials.from_env` is the one reader of ``SOPS_*`` variables.  Nothing is read before a key asks for it.
+Where age identities may be is in `encconf.identities.places`, and what reads the addresses of secrets that
+are kept elsewhere in `encconf.identities.stored`.
 """
 
 from __future__ import annotations
@@ -14,15 +11,15 @@ import os
 import sys
 from _thread import RLock, allocate_lock
 
-from encconf.errors import (
-    DuplicateKeyTypeError,
-    InputError,
-    LimitError,
-    MasterKeyError,
-    MissingFileError,
-    SourceError,
-    UsageError,
-)
+from encconf.errors import DuplicateKeyTypeError, MasterKeyError, UsageError
+from encconf.identities import stored
+from encconf.identities.home import config_home, tilde
+from encconf.identities.home import expanded as expanded
+from encconf.identities.places import UNIT_IDENTITY as UNIT_IDENTITY
+from encconf.identities.places import AgeSource as AgeSource
+from encconf.identities.places import places
+from encconf.identities.stored import runs_program as runs_program
+from encconf.text.printable import printable as printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +27,6 @@ if TYPE_CHECKING:
     from typing import Any, Final, TypeVar
 
     T = TypeVar("T")
-
-IDENTITY_LIMIT = 1 << 24
-"""The largest identity file that is read, in bytes (16 MiB, as in sops)."""
-
 
 CALL_LIMIT = 20
 """Seconds that one call to a key service may take, connecting included."""
@@ -47,9 +40,6 @@ SETTINGS: Final = {
 }
 """What names sources: the words of the user's configuration file, and the variables that beat them."""
 
-UNIT_IDENTITY = "systemd:encconf-identity"
-"""Where a unit with ``LoadCredential=encconf-identity:…`` has its age identity."""
-
 KEY_VARIABLES: Final = (
     *("SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_SSH_PRIVATE_KEY_CMD"),
     *("BAO_TOKEN", "VAULT_TOKEN", "BAO_SECRET_ID", "VAULT_SECRET_ID", "BAO_PASSWORD", "VAULT_PASSWORD"),
@@ -59,8 +49,6 @@ KEY_VARIABLES: Final = (
 
 A cloud's variables are not among them: programs have their own uses for those.
 """
-
-_SECRET = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
 
 auditing: Callable[[str, str], None] | None = None
 """Is told of each text in this process what is done with it; see `encconf.auditlog`."""
@@ -130,22 +118,25 @@ class Credentials:
     @classmethod
     def from_env(
         cls,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         *,
         platform: str = sys.platform,
         notify: Callable[[str], None] | None = None,
     ) -> Credentials:
-        """The credentials of a process with this environment; asks on the terminal if stdin is one.
+        """The credentials of a process with this environment (by default this one's own).
+
+        Asks on the terminal if stdin is one.
 
         Raises UsageError for SOPS_ENABLE_LOCAL_KEYSERVICE or ENCCONF_INSECURE_REMOTE with a value that
         is neither true nor false.
         """
+        environ = os.environ if environ is None else environ
         home = environ.get("USERPROFILE" if platform == "win32" else "HOME") or None
         uris = environ.get("SOPS_KEYSERVICE", "").split(",")
         made = cls(
             environ,
             home=home,
-            config_home=_config_home(environ, home, platform),
+            config_home=config_home(environ, home, platform),
             platform=platform,
             prompt=_ask if _is_terminal(0) else None,
             notify=notify,
@@ -223,13 +214,13 @@ class Credentials:
         variable = SETTINGS[setting]
         value = self.environ.get(variable, "")
         if value.strip():
-            return variable, _addresses(value)
+            return variable, stored.addresses_in(value)
         path = self.config_file
         with self._lock:
             if self._config is None:
                 self._config = self._load_config(path) if path and os.path.lexists(path) else {}
             addresses = self._config.get(setting, [])
-        return (_tilde(path, self.home), addresses) if path and addresses else ("", [])
+        return (tilde(path, self.home), addresses) if path and addresses else ("", [])
 
     def _load_config(self, path: str) -> dict[str, list[str]]:
         from encconf.identities import userconfig
@@ -237,7 +228,7 @@ class Credentials:
         try:
             return userconfig.load(path, SETTINGS)
         except MasterKeyError as error:
-            where = printable(_tilde(path, self.home))
+            where = printable(tilde(path, self.home))
             raise MasterKeyError(f"{where}: {error.message}", hint=error.hint) from None
 
     def passphrase(self, setting: str) -> str | None:
@@ -254,7 +245,7 @@ class Credentials:
             found = self._passphrases.get(setting)
             if found is None:
                 try:
-                    found = _passphrase(by, addresses, self)
+                    found = stored.passphrase(by, addresses, self)
                 except MasterKeyError as error:
                     found = error
                 self._passphrases[setting] = found
@@ -269,246 +260,9 @@ class Credentials:
         """
         by, addresses = self.named("identity")
         with self._lock:
-            return self._all_age_sources(by, addresses)
-
-    def _all_age_sources(self, by: str, addresses: list[str]) -> list[AgeSource]:
-        if self._age_sources is None:
-            sources = [AgeSource(by, "source", address) for address in addresses]
-            if self.environ.get("CREDENTIALS_DIRECTORY") and UNIT_IDENTITY not in addresses:
-                sources.append(AgeSource(None, "source", UNIT_IDENTITY))
-            sources += [
-                self._variable("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "file", ssh=True),
-                self._variable("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "command", ssh=True),
-            ]
-            if self.home:
-                for name in ("id_ed25519", "id_rsa"):
-                    sources.append(AgeSource(None, "file", os.path.join(self.home, ".ssh", name), ssh=True))
-            sources += [
-                self._variable("SOPS_AGE_KEY", "text"),
-                self._variable("SOPS_AGE_KEY_FILE", "file"),
-                self._variable("SOPS_AGE_KEY_CMD", "command"),
-            ]
-            if self.config_home:
-                path = os.path.join(self.config_home, "sops", "age", "keys.txt")
-                sources.append(AgeSource(None, "file", path))
-            self._age_sources = sources
-        return self._age_sources
-
-    def _variable(self, name: str, how: str, *, ssh: bool = False) -> AgeSource:
-        return AgeSource(name, how, self.environ.get(name), ssh=ssh)
-
-
-class AgeSource:
-    """One place where age identities, or with ``ssh`` an SSH private key, may be.
-
-    ``variable`` is the environment variable (or the configuration file) that names it, None for a
-    place that is looked in without that; ``how`` is "text", "file", "command" or "source"; ``where`` is
-    that variable's value (the identities, a path or a command line, so it may be secret), the path, or
-    the address of a source.  After `read`, ``found`` is what stood in the way ("unset", "not there", …),
-    or "", ``hint`` what to do about it, and ``broken`` whether somebody should see to it.  ``parsed`` is
-    for the reader's own use, while it holds ``lock``: what it made of the bytes, by recipient for a
-    command and by "" else.
-    """
-
-    __slots__ = ("broken", "found", "hint", "how", "lock", "parsed", "ssh", "variable", "where")
-
-    def __init__(self, variable: str | None, how: str, where: str | None, *, ssh: bool = False) -> None:
-        self.variable = variable
-        self.how = how
-        self.where = where
-        self.ssh = ssh
-        self.found = ""
-        self.hint: str | None = None
-        self.broken = False
-        self.lock = allocate_lock()
-        self.parsed: dict[str, Any] = {}
-
-    def place(self, home: str | None = None) -> str:
-        """The place's name for people: a variable, a path (``~`` for ``home``), or both."""
-        if self.how == "source" and self.where:
-            return " ".join(filter(None, (self.variable, _label(self.where))))
-        if self.how != "file" or not self.where or self._misused():
-            return self.variable or ""
-        path = _tilde(self.where, home)
-        return printable(f"{self.variable}={path}" if self.variable else path)
-
-    def read(self, recipient: str, credentials: Credentials) -> bytes | None:
-        """The bytes that are there, or None; ``found`` then says why.
-
-        A command is run without a shell, gets ``recipient`` as SOPS_AGE_RECIPIENT, and writes
-        its complaints straight to stderr.
-        """
-        self.found, self.hint, self.broken = "", None, False
-        if not self.where:
-            self.found = "unset" if self.where is None else "empty"
-            return None
-        if self.how == "text":
-            return self.where.encode(errors="surrogateescape")
-        try:
-            if self._misused():
-                named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
-                raise _UnusableError(f"holds a private key where {named or 'the address of one'} belongs")
-            if self.how == "source":
-                return self._fetch(credentials)
-            if self.how == "file":
-                return self._read_file(credentials)
-            return self._run(recipient, credentials)
-        except _UnusableError as error:
-            self.fail(str(error))
-            return None
-
-    def fail(self, found: str) -> None:
-        """Note that the place cannot be used as it is; SSH keys that sops finds by itself may be any."""
-        self.found = found
-        self.broken = self.broken or self.variable is not None or not self.ssh
-
-    def _misused(self) -> bool:
-        """Whether the key itself stands where its place belongs: a common slip, never to be shown."""
-        words = (self.where or "").upper().split()
-        return any(word.startswith(_SECRET) for word in (words if self.how == "file" else words[:1]))
-
-    def _fetch(self, credentials: Credentials) -> bytes | None:
-        """What the source gives."""
-        try:
-            data: bytes = _sources().fetch(self.where, credentials)
-        except SourceError as error:
-            self.fail(error.message)
-            self.hint = error.hint
-            if self.variable is None and error.reason == "missing":
-                self.broken = False  # nobody said that it is there
-            return None
-        return data
-
-    def _read_file(self, credentials: Credentials) -> bytes | None:
-        from encconf.io import fileio
-
-        try:
-            return fileio.read_bytes(expanded(self.where or "", credentials.home), limit=IDENTITY_LIMIT)
-        except MissingFileError:
-            self.found = "not there"
-            self.broken = self.variable is not None
-            return None
-        except LimitError:
-            raise _UnusableError("larger than any identity file") from None
-        except InputError as error:
-            raise _UnusableError(error.message) from None
-
-    def _run(self, recipient: str, credentials: Credentials) -> bytes | None:
-        import shlex
-        import subprocess
-
-        try:
-            command = shlex.split(self.where or "")
-        except ValueError:
-            raise _UnusableError("not a command line: a quote is not closed") from None
-        if not command:
-            self.found = "empty"
-            return None
-        # The arguments may hold a token, so that only the program is named.
-        program = printable(os.path.basename(command[0]))
-        try:
-            result = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                env={**credentials.environ, "SOPS_AGE_RECIPIENT": recipient},
-                timeout=credentials.timeout,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise _UnusableError(f"{program} was not found") from None
-        except subprocess.TimeoutExpired:
-            raise _UnusableError(f"{program} took longer than {credentials.timeout:g} s") from None
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise _UnusableError(f"{program} cannot be run: {(reason or 'not a program').lower()}") from None
-        if result.returncode:
-            raise _UnusableError(f"{program} failed with exit code {result.returncode}")
-        return result.stdout
-
-
-class _UnusableError(Exception):
-    """A place is there and cannot be used; the text says why."""
-
-
-def _sources() -> Any:
-    """`encconf.sources`: a room above this one, which is entered only where a source is named."""
-    return __import__("encconf.sources", fromlist=["fetch"])
-
-
-def _addresses(value: str) -> list[str]:
-    """The addresses of sources in a variable, with white space between; ``cmd:`` takes the rest of its line.
-
-    A private key that stands there by mistake is all that is found.
-    """
-    found: list[str] = []
-    for line in value.splitlines():
-        words = line.split()
-        while words:
-            if runs_program(words[0]):
-                found.append(line[line.index(words[0]) :].strip())
-                break
-            if words[0].upper().startswith(_SECRET):
-                return [words[0]]
-            found.append(words.pop(0))
-    return found
-
-
-def runs_program(address: str) -> bool:
-    """Whether an address is a command line: ``cmd:``, with ``ref+`` in front or not."""
-    return address.lower().removeprefix("secret").removeprefix("ref+").startswith("cmd:")
-
-
-def _label(address: str) -> str:
-    """An address for people; "" for what is none, since it may be a secret."""
-    try:
-        label: str = _sources().parse(address).label
-    except SourceError:
-        return ""
-    return label
-
-
-def _passphrase(by: str, addresses: list[str], credentials: Credentials) -> str:
-    if len(addresses) > 1:
-        raise MasterKeyError(f"{by} names {len(addresses)} sources of one passphrase", hint="name one")
-    named = f"{by} {_label(addresses[0])}".rstrip()
-    try:
-        text: str = _sources().fetch_text(addresses[0], credentials)
-    except SourceError as error:
-        raise MasterKeyError(f"{named}: {error.message}", hint=error.hint) from None
-    text = text.removesuffix("\n").removesuffix("\r")
-    if not text or any(break_ in text for break_ in "\n\r\0"):
-        what = "is more than one line" if text else "is empty"
-        raise MasterKeyError(f"{named}: it {what}, which no passphrase is", hint="#FIELD picks a part of it")
-    return text
-
-
-def _tilde(path: str, home: str | None) -> str:
-    """The path with ``~`` for the home folder."""
-    if home and path.startswith(home.rstrip(os.sep) + os.sep):
-        return "~" + path[len(home.rstrip(os.sep)) :]
-    return path
-
-
-def expanded(path: str, home: str | None) -> str:
-    """The path with the home folder for ``~/`` in front."""
-    return home + path[1:] if home and path.startswith("~/") else path
-
-
-def printable(text: str) -> str:
-    """The text without what could move a terminal's cursor: it may come from a foreign file."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _config_home(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
-    if platform == "win32":
-        return environ.get("APPDATA") or None
-    configured = environ.get("XDG_CONFIG_HOME")
-    if configured:  # sops takes any on macOS, and an absolute one elsewhere
-        return configured if platform == "darwin" or os.path.isabs(configured) else None
-    if home is None:
-        return None
-    return os.path.join(home, *(("Library", "Application Support") if platform == "darwin" else (".config",)))
+            if self._age_sources is None:
+                self._age_sources = places(self.environ, self.home, self.config_home, by, addresses)
+            return self._age_sources
 
 
 def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:

@@ -8,7 +8,8 @@ A master key holds who, never a ciphertext and no client; what it wrapped is a
 from __future__ import annotations
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
-from encconf.identities.credentials import printable
+from encconf.identities import stored
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,24 +58,196 @@ if TYPE_CHECKING:
     KeyClass = type[MasterKey]
 
 
-# In the order in which sops loads a group; None: kept, and not usable in this version.
-TABLE: dict[str, str | None] = {
-    "kms": "encconf.keys.aws_kms:AwsKmsKey",
-    "gcp_kms": "encconf.keys.gcp_kms:GcpKmsKey",
-    "hckms": "encconf.keys.huawei_kms:HuaweiKey",
-    "azure_kv": "encconf.keys.azure_kv:AzureKey",
-    "hc_vault": "encconf.keys.hc_vault:VaultKey",
-    "pgp": "encconf.keys.pgp:PgpKey",
-    "age": "encconf.keys.age:AgeKey",
+class KeyType:
+    """All that the rest of encconf knows of a type of master key.
+
+    ``target`` is its class (``module:name``), ``title`` what people call such a key, and ``plural`` several.
+
+    Command line: ``option`` (without dashes) with its ``short`` form, what it takes (``metavar``), and the
+    ``variable`` that stands in for it.
+
+    ``.sops.yaml``: ``member`` is the name in a rule, and ``group_member`` that in a key group, if it is
+    another one.  A key of a group is a text where ``settings`` is empty (with ``commas``, several), else a
+    mapping of those names, of which the first is what a text alone gives.  With ``only_list`` the member of
+    a rule must be a list.
+
+    Key service: the ``number`` of its message in the oneof, whose ``fields`` are members of the metadata's
+    entry, in the order of their numbers from 1 on.
+
+    ``personal`` is whether using it may ask a person, so that one is used after the other; ``secrets`` are
+    variables that log in to its service, beside `encconf.identities.credentials.KEY_VARIABLES`.
+    """
+
+    __slots__ = (
+        *("commas", "fields", "group_member", "member", "metavar", "number", "only_list", "option"),
+        *("personal", "plural", "secrets", "settings", "short", "target", "title", "variable"),
+    )
+
+    def __init__(
+        self,
+        target: str,
+        title: str,
+        plural: str,
+        *,
+        option: str,
+        metavar: str,
+        variable: str,
+        member: str,
+        number: int,
+        fields: tuple[str, ...],
+        group_member: str = "",
+        settings: tuple[str, ...] = (),
+        short: str = "",
+        commas: bool = False,
+        only_list: bool = False,
+        personal: bool = False,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self.target = target
+        self.title = title
+        self.plural = plural
+        self.option = option
+        self.metavar = metavar
+        self.variable = variable
+        self.member = member
+        self.number = number
+        self.fields = fields
+        self.group_member = group_member or member
+        self.settings = settings
+        self.short = short
+        self.commas = commas
+        self.only_list = only_list
+        self.personal = personal
+        self.secrets = secrets
+
+    def with_settings(self, text: str, more: Mapping[str, object]) -> object:
+        """What `master_key` takes for a key that is named by a text, with those of ``more`` that it has."""
+        own = {name: value for name, value in more.items() if value and name in self.settings}
+        return {self.settings[0]: text, **own} if own else text
+
+
+CONTEXT = "context"
+"""The one setting, and field of a key service's message, that is a mapping of texts."""
+
+# In the order in which sops loads a group.
+TABLE: dict[str, KeyType] = {
+    "kms": KeyType(
+        "encconf.keys.aws_kms:AwsKmsKey",
+        "AWS KMS",
+        "AWS KMS keys",
+        option="kms",
+        short="-k",
+        metavar="ARNS",
+        variable="SOPS_KMS_ARN",
+        member="kms",
+        settings=("arn", "role", CONTEXT, "aws_profile"),
+        number=1,
+        fields=("arn", "role", CONTEXT, "aws_profile"),
+        secrets=("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    ),
+    "gcp_kms": KeyType(
+        "encconf.keys.gcp_kms:GcpKmsKey",
+        "Google Cloud KMS",
+        "Google Cloud KMS keys",
+        option="gcp-kms",
+        metavar="IDS",
+        variable="SOPS_GCP_KMS_IDS",
+        member="gcp_kms",
+        settings=("resource_id",),
+        number=3,
+        fields=("resource_id",),
+        secrets=("GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN"),
+    ),
+    "hckms": KeyType(
+        "encconf.keys.huawei_kms:HuaweiKey",
+        "Huawei Cloud KMS",
+        "Huawei Cloud KMS keys",
+        option="hckms",
+        metavar="IDS",
+        variable="SOPS_HUAWEICLOUD_KMS_IDS",
+        member="hckms",
+        only_list=True,
+        settings=("key_id",),
+        number=7,
+        fields=("key_id",),
+        secrets=("HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"),
+    ),
+    "azure_kv": KeyType(
+        "encconf.keys.azure_kv:AzureKey",
+        "Azure Key Vault",
+        "Azure Key Vault keys",
+        option="azure-kv",
+        metavar="URLS",
+        variable="SOPS_AZURE_KEYVAULT_URLS",
+        member="azure_keyvault",
+        settings=("vaultUrl", "key", "version"),
+        number=4,
+        fields=("vault_url", "name", "version"),
+        secrets=("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD"),
+    ),
+    "hc_vault": KeyType(
+        "encconf.keys.hc_vault:VaultKey",
+        "Vault transit",
+        "Vault or OpenBao transit keys",
+        option="hc-vault-transit",
+        metavar="URIS",
+        variable="SOPS_VAULT_URIS",
+        member="hc_vault_transit_uri",
+        group_member="hc_vault",
+        number=5,
+        fields=("vault_address", "engine_path", "key_name"),
+    ),
+    "pgp": KeyType(
+        "encconf.keys.pgp:PgpKey",
+        "PGP",
+        "PGP fingerprints",
+        option="pgp",
+        short="-p",
+        metavar="FINGERPRINTS",
+        variable="SOPS_PGP_FP",
+        member="pgp",
+        number=2,
+        fields=("fp",),
+        personal=True,
+    ),
+    "age": KeyType(
+        "encconf.keys.age:AgeKey",
+        "age",
+        "age recipients",
+        option="age",
+        short="-a",
+        metavar="RECIPIENTS",
+        variable="SOPS_AGE_RECIPIENTS",
+        member="age",
+        commas=True,
+        number=6,
+        fields=("recipient",),
+        personal=True,
+    ),
 }
 
 
+def _sources() -> stored.Reader:
+    from encconf import sources
+
+    return sources
+
+
+stored.load = _sources  # what opens a key may be kept in a source
+
+
+def in_config_order() -> list[tuple[str, KeyType]]:
+    """The types and rows in the order in which sops takes the members of a rule: those of people first."""
+    rows = list(TABLE.items())
+    return [row for row in reversed(rows) if row[1].personal] + [row for row in rows if not row[1].personal]
+
+
 def key_class(type: str) -> KeyClass | None:
-    """The class for a type, imported now; None for a type that this version cannot use."""
-    target = TABLE.get(type)
-    if target is None:
+    """The class for a type, imported now; None for a type without a row."""
+    row = TABLE.get(type)
+    if row is None:
         return None
-    module, _, name = target.partition(":")
+    module, _, name = row.target.partition(":")
     found: KeyClass = getattr(__import__(module, fromlist=[name]), name)  # importlib itself would cost 0.3 ms
     return found
 
@@ -93,10 +266,9 @@ def master_key(type: str, value: object) -> MasterKey:
     """The master key that one value of the configuration names; raises BadKeyError."""
     known = key_class(type)
     if known is None:
-        usable = ", ".join(name for name, target in TABLE.items() if target)
         raise BadKeyError(
             f"{printable(type)} keys cannot be used by this version of encconf",
-            hint=f"it can use these: {usable}",
+            hint=f"it can use these: {', '.join(TABLE)}",
         )
     return known.from_config(value)
 

@@ -13,8 +13,8 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
-from encconf.identities.credentials import printable
 from encconf.keys import member
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _MEANINGS = {
     "KMSInvalidStateException": "the key is disabled, or waits to be deleted",
     "NotFoundException": "there is no such key",
 }
+_VARIANTS = 8  # contexts that are tried at most: each is a call
 
 
 class AwsKmsKey:
@@ -108,6 +109,30 @@ class AwsKmsKey:
         if not blob:
             raise MasterKeyError("its enc is not base64")
         return self._ask("decrypt", "Plaintext", credentials, CiphertextBlob=blob)
+
+    def unwrap_spoiled(self, ask: Callable[[MasterKey], bytes], credentials: Credentials) -> bytes:
+        """What a sops before 3.3.0 wrapped: under this context, or with one value at every name of it.
+
+        That sops took the last value for all of them (getsops/sops pull request 435), and which was last is
+        not known.  ``ask`` unwraps with a key.  Raises what it raises for this one.
+        """
+        try:
+            return ask(self)
+        except NotMyKeyError:
+            raise
+        except MasterKeyError as error:
+            context = self.context or {}
+            for value in sorted(set(context.values()))[:_VARIANTS]:
+                try:
+                    part = ask(AwsKmsKey(self.arn, self.role, dict.fromkeys(context, value), self.profile))
+                except MasterKeyError:
+                    continue
+                credentials.say(
+                    f"{self.label}: it opened under another encryption context than the file names, as sops "
+                    "before 3.3.0 wrote it; encconf rotate makes it right, and so does any other change"
+                )
+                return part
+            raise error
 
     def _ask(self, operation: str, member: str, credentials: Credentials, **parameters: bytes) -> bytes:
         from encconf.providers import aws
@@ -211,32 +236,3 @@ def _context(value: object) -> dict[str, str]:
     if isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair):
         return dict(value)
     raise BadKeyError("an encryption context is a mapping of texts")
-
-
-_VARIANTS = 8  # contexts that are tried at most: each is a call
-
-
-def under_any_context(key: MasterKey, ask: Callable[[MasterKey], bytes], credentials: Credentials) -> bytes:
-    """What a key opens that a sops before 3.3.0 used: under its context, or with one value at every name.
-
-    That sops took the last value for all of them (getsops/sops pull request 435), and which was last is
-    not known.  Raises what ``ask`` raises for the key itself.
-    """
-    try:
-        return ask(key)
-    except NotMyKeyError:
-        raise
-    except MasterKeyError as error:
-        assert isinstance(key, AwsKmsKey)
-        context = key.context or {}
-        for value in sorted(set(context.values()))[:_VARIANTS]:
-            try:
-                part = ask(AwsKmsKey(key.arn, key.role, dict.fromkeys(context, value), key.profile))
-            except MasterKeyError:
-                continue
-            credentials.say(
-                f"{key.label}: it opened under another encryption context than the file names, as sops "
-                "before 3.3.0 wrote it; encconf rotate makes it right, and so does any other change"
-            )
-            return part
-        raise error

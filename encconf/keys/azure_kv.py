@@ -13,9 +13,9 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.identities.credentials import printable
 from encconf.keys import member
 from encconf.providers.https import missing, origin
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

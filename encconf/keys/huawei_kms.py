@@ -13,11 +13,11 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
-from encconf.identities.credentials import printable
 from encconf.io import fileio
 from encconf.keys import member
 from encconf.providers import failed
 from encconf.providers.https import cause, missing, one_line, timeouts
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 
 from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.identities.credentials import printable
 from encconf.keys import member
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

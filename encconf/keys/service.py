@@ -14,8 +14,8 @@ TCP service beyond this machine, and a socket of another user (root excepted), t
 from __future__ import annotations
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError, MissingExtraError, NotMyKeyError
-from encconf.identities.credentials import printable
-from encconf.keys import from_entry, member
+from encconf.keys import CONTEXT, TABLE, from_entry, member
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,19 +35,6 @@ DATA_KEY_SIZES = (32, 33)
 
 PATH_LIMIT = 107
 """The longest path of a unix socket on Linux, in bytes (103 on macOS)."""
-
-# The oneof of the message Key: its number, and the members of its message, numbered from 1.
-_KEYS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "kms": (1, ("arn", "role", "context", "aws_profile")),
-    "pgp": (2, ("fp",)),
-    "gcp_kms": (3, ("resource_id",)),
-    "azure_kv": (4, ("vault_url", "name", "version")),
-    "hc_vault": (5, ("vault_address", "engine_path", "key_name")),
-    "age": (6, ("recipient",)),
-    "hckms": (7, ("key_id",)),
-}
-_TYPES = {number: type for type, (number, _) in _KEYS.items()}
-_MAP = "context"
 
 _LONGEST_REASON = 300  # characters
 _HINT = "is it running? encconf keyservice, or sops keyservice, starts one"
@@ -271,17 +258,17 @@ def pack_request(key: MasterKey, payload: bytes) -> bytes:
 
     Raises ValueError for a type of key that the protocol does not have.
     """
-    if key.TYPE not in _KEYS:
+    row = TABLE.get(key.TYPE)
+    if row is None:
         raise ValueError(f"the protocol has no keys of type {printable(key.TYPE)}")
-    number, members = _KEYS[key.TYPE]
     entry = key.to_entry()
     body = b""
-    for at, name in enumerate(members, 1):
-        if name == _MAP:
+    for at, name in enumerate(row.fields, 1):
+        if name == CONTEXT:
             body += b"".join(_field(at, _text(1, pair) + _text(2, value)) for pair, value in _pairs(entry))
         else:
             body += _text(at, member(entry, name))
-    return _field(1, _field(number, body)) + _bytes(2, payload)
+    return _field(1, _field(row.number, body)) + _bytes(2, payload)
 
 
 def unpack_request(data: bytes) -> tuple[MasterKey, bytes]:
@@ -289,16 +276,17 @@ def unpack_request(data: bytes) -> tuple[MasterKey, bytes]:
     # A message that comes in several pieces is merged, which is what joining them does.
     message = b"".join(content for number, content in _fields(data) if number == 1)
     payload = _last(data, 2)
+    types = {row.number: type for type, row in TABLE.items()}
     chosen, body = 0, b""
     for number, content in _fields(message):
-        if number in _TYPES:  # of a oneof the last one counts
+        if number in types:  # of a oneof the last one counts
             chosen, body = number, (body if chosen == number else b"") + content
     if not chosen:
         raise ValueError("the request names no key")
-    type = _TYPES[chosen]
+    type = types[chosen]
     entry: dict[str, object] = {}
-    for at, name in enumerate(_KEYS[type][1], 1):
-        if name == _MAP:
+    for at, name in enumerate(TABLE[type].fields, 1):
+        if name == CONTEXT:
             pairs = [content for number, content in _fields(body) if number == at]
             entry[name] = {_last(pair, 1).decode(): _last(pair, 2).decode() for pair in pairs}
         else:
@@ -317,11 +305,11 @@ def unpack_response(data: bytes) -> bytes:
 
 
 def _pairs(entry: Mapping[str, object]) -> list[tuple[str, str]]:
-    value = entry.get(_MAP)
+    value = entry.get(CONTEXT)
     if not value:
         return []
     if not isinstance(value, dict):
-        raise ValueError(f"its {_MAP} is not a mapping")
+        raise ValueError(f"its {CONTEXT} is not a mapping")
     return sorted((str(name), member(value, name)) for name in value)
 
 
@@ -329,11 +317,15 @@ def _pairs(entry: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    size, length = len(content), b""
-    while size > 0x7F:
-        length += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+    return _as_varint(number << 3 | 2) + _as_varint(len(content)) + content
+
+
+def _as_varint(number: int) -> bytes:
+    more = b""
+    while number > 0x7F:
+        more += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return more + bytes([number])
 
 
 def _bytes(number: int, content: bytes) -> bytes:

@@ -6,7 +6,7 @@ That is the cloud types without a module yet, and whatever a newer sops invents.
 from __future__ import annotations
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.identities.credentials import printable
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

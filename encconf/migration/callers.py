@@ -13,6 +13,8 @@ import os
 import re
 from itertools import pairwise
 
+from encconf.keys import TABLE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +34,8 @@ _WRAPPER = re.compile(r"run|exec|call|popen|output|cmd|command", re.IGNORECASE)
 """Names of functions that run a list that they get, such as ``run_cmd``."""
 _TAKES_VALUE = {
     *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
-    *("--age", "-a", "--pgp", "-p", "--kms", "-k", "--hc-vault-transit", "--gcp-kms", "--azure-kv", "--set"),
-    *("--aws-profile", "--keyservice", "--encrypted-regex", "--unencrypted-regex"),
+    *(name for row in TABLE.values() for name in (f"--{row.option}", row.short) if name),
+    *("--set", "--aws-profile", "--keyservice", "--encrypted-regex", "--unencrypted-regex"),
 }
 _SKIPPED = {".git", ".venv", "venv", "node_modules", "__pycache__", "site-packages", ".tox"}
 LIMIT = 1 << 20

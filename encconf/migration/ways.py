@@ -279,7 +279,7 @@ def _identities(credentials: Credentials) -> Probe:
 
 
 def _recipient(source: AgeSource, credentials: Credentials) -> tuple[str | None, str]:
-    from encconf.keys.age import is_locked, recipient_in
+    from encconf.keys.age_identity import is_locked, recipient_in
 
     data = source.read("", credentials)
     if data is None:

@@ -18,8 +18,9 @@ import os
 import re
 
 from encconf.errors import MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.identities.credentials import printable
 from encconf.providers import LateError, failed, unheard, within
+from encconf.providers.aws_session import assumed_session, file_of, new_client, new_session
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from encconf.identities.credentials import Credentials
 
-_PARALLEL = 32  # calls at a time over one client
 # Loggers of the SDK that tell bodies of requests and answers, and session tokens.
 _TALKATIVE = tuple(f"botocore.{name}" for name in ("auth", "endpoint", "parsers"))
 
@@ -39,9 +39,6 @@ _CHOOSING = (
 )
 _LONGEST_REASON = 400  # characters
 _SLOW = "is the region up, and may this machine talk to it?"
-_loaders: dict[str | None, Any] = {}  # by AWS_DATA_PATH, which is the process's
-_NAMES = {"secretsmanager": "secrets_manager"}  # in names of variables
-
 # The words of `encconf.errors.SourceError` for what AWS calls its errors; the first that fits.
 _REASONS = (
     ("Expired", "expired"),
@@ -74,10 +71,10 @@ class Way:
         """The client of a service, made when it is needed for the first time."""
 
         def make() -> Any:
-            session = _session(credentials, self.profile, self.region)
+            session = new_session(credentials, self.profile, self.region)
             if self.role:
-                session = _assumed(session, self.role, self.region, credentials)
-            return _client(session, service, self.region, credentials)
+                session = assumed_session(session, self.role, self.region, credentials)
+            return new_client(session, service, self.region, credentials)
 
         return credentials.client((service, self.profile, self.role, self.region), make)
 
@@ -166,7 +163,7 @@ def home_region(credentials: Credentials, profile: str = "") -> str | None:
 
     def look() -> str | None:
         try:
-            found: str | None = _session(credentials, profile, "us-east-1").get_config_variable("region")
+            found: str | None = new_session(credentials, profile, "us-east-1").get_config_variable("region")
         except failures():
             return None
         return found
@@ -194,167 +191,6 @@ def _no_region(service: str) -> MasterKeyError:
     )
 
 
-def _session(credentials: Credentials, profile: str, region: str) -> Any:
-    """A session whose settings come from these credentials: ``profile``, or what their environment says."""
-    from botocore.configprovider import ConstantProvider
-    from botocore.credentials import CredentialResolver
-    from botocore.session import Session
-
-    session = Session()
-    environ = credentials.environ
-    store = session.get_component("config_store")
-    settings = {
-        "config_file": _file("AWS_CONFIG_FILE", "config", credentials),
-        "credentials_file": _file("AWS_SHARED_CREDENTIALS_FILE", "credentials", credentials),
-        "profile": profile or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or None,
-    }
-    if bundle := environ.get("AWS_CA_BUNDLE"):
-        settings["ca_bundle"] = bundle
-    for name, value in settings.items():
-        store.set_config_provider(name, ConstantProvider(value))
-    # The models of the services, which are large, are read once, and one-time codes asked for once.
-    loader = _loaders.setdefault(
-        session.get_config_variable("data_path"), session.get_component("data_loader")
-    )
-    session.register_component("data_loader", loader)
-    cache: dict[str, Any] = credentials.client("botocore roles", dict)
-    sources = _sources(session, credentials, settings["profile"] or "default", not profile, region, cache)
-    session.register_component("credential_provider", CredentialResolver(sources))
-    return session
-
-
-def _file(variable: str, name: str, credentials: Credentials) -> str:
-    """A file of the SDKs; a path where nothing can be when there is no home."""
-    return credentials.environ.get(variable) or os.path.join(credentials.home or os.devnull, ".aws", name)
-
-
-def _sources(
-    session: Any,
-    credentials: Credentials,
-    profile: str,
-    environment: bool,
-    region: str,
-    cache: dict[str, Any],
-) -> list[Any]:
-    """The SDK's own chain of sources in its order, reading this environment and not the process's.
-
-    As in the SDK, a profile that was asked for goes before the environment's own credentials.
-    """
-    from botocore import credentials as sdk
-    from botocore.utils import InstanceMetadataFetcher, resolve_imds_endpoint_mode
-
-    environ = credentials.environ
-
-    def client(service: str, **options: Any) -> Any:
-        options.setdefault("region_name", region)
-        return _client(session, service, options.pop("region_name"), credentials, **options)
-
-    def ask(question: str) -> str:
-        if credentials.prompt is None:
-            raise MasterKeyError("the AWS profile needs a one-time code, and there is no terminal to ask on")
-        return credentials.prompt(question)
-
-    variables = sdk.EnvProvider(environ)
-    container = sdk.ContainerProvider(environ)
-    settings = {
-        name: session.get_config_variable(name)
-        for name in ("ec2_metadata_service_endpoint", "ec2_metadata_v1_disabled")
-    }
-    machine = sdk.InstanceMetadataProvider(
-        InstanceMetadataFetcher(
-            timeout=session.get_config_variable("metadata_service_timeout"),
-            num_attempts=session.get_config_variable("metadata_service_num_attempts"),
-            user_agent=session.user_agent(),
-            env=dict(environ),
-            config={**settings, "ec2_metadata_service_endpoint_mode": resolve_imds_endpoint_mode(session)},
-        )
-    )
-    profiles = sdk.ProfileProviderBuilder(session, cache=cache, region_name=region)
-    chain = [
-        sdk.AssumeRoleProvider(
-            load_config=lambda: session.full_config,
-            client_creator=client,
-            cache=cache,
-            profile_name=profile,
-            prompter=ask,
-            credential_sourcer=sdk.CanonicalNameCredentialSourcer([variables, container, machine]),
-            profile_provider_builder=profiles,
-        ),
-        *profiles.providers(profile_name=profile, disable_env_vars=True),
-        container,
-        machine,
-    ]
-    if not environment:
-        return chain
-    if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
-        names = ("web_identity_token_file", "role_arn", "role_session_name")
-        identity = {name: text for name in names if (text := environ.get(f"AWS_{name.upper()}"))}
-        chain.insert(
-            1,
-            sdk.AssumeRoleWithWebIdentityProvider(
-                load_config=lambda: {"profiles": {profile: identity}},
-                client_creator=client,
-                profile_name=profile,
-                cache=cache,
-                disable_env_vars=True,
-            ),
-        )
-    return [variables, *chain]
-
-
-def _assumed(session: Any, role: str, region: str, credentials: Credentials) -> Any:
-    """A session with the credentials of a role, which are asked for when they are needed."""
-    import socket
-
-    from botocore import credentials as sdk
-    from botocore.session import Session
-
-    def client(service: str, **options: Any) -> Any:
-        return _client(session, service, region, credentials, **options)
-
-    class Role(sdk.CredentialProvider):  # type: ignore[misc]  # botocore has no types
-        METHOD = "assume-role"
-
-        def load(self) -> Any:
-            source = session.get_credentials()
-            if source is None:
-                return None
-            options = {"RoleSessionName": session_name(socket.gethostname())}
-            fetcher = sdk.AssumeRoleCredentialFetcher(client, source, role, extra_args=options)
-            return sdk.DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
-
-    assumed = Session()
-    assumed.register_component("config_store", session.get_component("config_store"))
-    assumed.register_component("data_loader", session.get_component("data_loader"))
-    assumed.register_component("credential_provider", sdk.CredentialResolver([Role()]))
-    return assumed
-
-
-def session_name(host: str) -> str:
-    """``sops@HOST``, as sops has it; policies may name it.  Its character class has a range, ``@-_``."""
-    return ("sops@" + re.sub(r"[^a-zA-Z0-9=,.@-_]+", "", host))[:64]
-
-
-def _client(session: Any, service: str, region: str, credentials: Credentials, **options: Any) -> Any:
-    from botocore.config import Config
-
-    limit = credentials.call_limit
-    config = Config(
-        connect_timeout=limit / 4,
-        read_timeout=limit * 3 / 4,
-        retries={"mode": "standard", "total_max_attempts": 4},
-        max_pool_connections=_PARALLEL,
-    )
-    environ = credentials.environ
-    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
-        variable = f"AWS_ENDPOINT_URL_{_NAMES.get(service, service).upper()}"
-        endpoint = environ.get(variable) or environ.get("AWS_ENDPOINT_URL")
-        options["endpoint_url"] = endpoint or None
-    given = options.pop("config", None)
-    config = config if given is None else config.merge(given)
-    return session.create_client(service, region_name=region, config=config, **options)
-
-
 def failures() -> tuple[type[Exception], ...]:
     """What the SDK, which is there, may raise; else raises MissingExtraError."""
     try:
@@ -371,7 +207,7 @@ def _exists(profile: str, credentials: Credentials) -> bool:
 
     def look() -> bool:
         try:
-            return profile in _session(credentials, "", "us-east-1").available_profiles
+            return profile in new_session(credentials, "", "us-east-1").available_profiles
         except failures():
             return True
 
@@ -449,7 +285,7 @@ def _places(credentials: Credentials) -> str:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"):
         notes.append(f"{name} ({'set' if environ.get(name) else 'unset'})")
     for variable, name in (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")):
-        path = _file(variable, name, credentials)
+        path = file_of(variable, name, credentials)
         shown = f"{variable}={path}" if environ.get(variable) else f"~/.aws/{name}"
         notes.append(f"{printable(shown)} ({'nothing fitting' if os.path.exists(path) else 'not there'})")
     off = environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"

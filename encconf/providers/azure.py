@@ -92,8 +92,8 @@ def ask(
     except ImportError as error:
         raise missing("Azure", error, "azure") from None
 
-    connections = credentials.client(("azure_kv", "connections"), lambda: _connections(credentials))
-    tokens = credentials.client(("azure_kv", "tokens"), lambda: _Tokens(_steps(credentials, connections)))
+    connections = credentials.client(("azure", "connections"), lambda: _connections(credentials))
+    tokens = credentials.client(("azure", "tokens"), lambda: _Tokens(_steps(credentials, connections)))
     # Made for each call: its way of asking for tokens is not safe among threads.  Connections,
     # tokens and what the vault said about them are kept.
     client = kind(
@@ -128,7 +128,7 @@ def sign_in(credentials: Credentials) -> str | None:
     except ImportError as error:
         raise missing("Azure", error, "azure") from None
 
-    connections = credentials.client(("azure_kv", "connections"), lambda: _connections(credentials))
+    connections = credentials.client(("azure", "connections"), lambda: _connections(credentials))
     steps = _steps(credentials, connections)
     if len(steps) != 1:
         return None

@@ -17,9 +17,9 @@ import re
 from contextlib import contextmanager
 
 from encconf.errors import InputError, MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.identities.credentials import printable
 from encconf.io import fileio
 from encconf.providers import failed, unheard
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

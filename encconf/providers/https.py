@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError, MissingExtraError
-from encconf.identities.credentials import printable
 from encconf.providers import failed
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,17 +1,6 @@
-"""HashiCorp Vault and OpenBao, by hvac: tokens and logins, connections, and why a call failed.
+"""HashiCorp Vault and OpenBao, by hvac: logging in, connections, and why a call failed.
 
-How one logs in (VAULT_AUTH_METHOD, by default ``token``, or ``approle`` where there is no token and both of
-its ids are set):
-
-- ``token``: VAULT_TOKEN, else the file that VAULT_TOKEN_FILE names, else ``~/.vault-token``.
-- ``approle``: VAULT_ROLE_ID, and VAULT_SECRET_ID or the file that VAULT_SECRET_ID_FILE names.
-- ``kubernetes``: the role VAULT_ROLE (or VAULT_ROLE_ID) and the service account's token, the file
-  VAULT_KUBERNETES_JWT_TOKEN_PATH; the mount VAULT_KUBERNETES_MOUNT_POINT.
-- ``jwt``: the role VAULT_ROLE, if any, and VAULT_JWT or the file that VAULT_JWT_FILE names.
-- ``userpass``: VAULT_USERNAME, and VAULT_PASSWORD or the file that VAULT_PASSWORD_FILE names.
-
-VAULT_AUTH_MOUNT is the mount of a method, by default its name.  A token that a login gives is kept in this
-process only, and got anew when it expires or is refused.
+As whom, is in `encconf.providers.vault_identity`.
 
 VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where a token or anything else
 that one logs in with may go.  Also read: VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH (else SSL_CERT_FILE),
@@ -22,14 +11,12 @@ of the process).
 
 from __future__ import annotations
 
-import os
 from _thread import allocate_lock
 
-from encconf.errors import InputError, MasterKeyError, MissingFileError, NotMyKeyError
-from encconf.identities.credentials import printable
-from encconf.io import fileio
+from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.providers import failed
 from encconf.providers.https import missing, one_line, origin, permitted, session, timeouts, unreached
+from encconf.providers.vault_identity import Identity, identity, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +26,6 @@ if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
 
 ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
-METHODS = ("token", "approle", "kubernetes", "jwt", "userpass")
-_TOKEN_LIMIT = 1 << 16
-_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 # The words of `encconf.errors.SourceError` for hvac's exceptions.
 _REASONS = {
@@ -54,188 +38,6 @@ _REASONS = {
 
 
 NO_MOUNT = "no handler for route"
-
-
-def settings(credentials: Credentials) -> Mapping[str, str]:
-    """The environment, with Vault's names for the variables that OpenBao calls BAO_."""
-    environ = credentials.environ
-    if environ.get("VAULT_ADDR") or not environ.get("BAO_ADDR"):
-        return environ
-    own = {f"VAULT_{name[4:]}": value for name, value in environ.items() if name.startswith("BAO_")}
-    return {**{name: value for name, value in environ.items() if not name.startswith("VAULT_")}, **own}
-
-
-class Identity:
-    """As whom a server is asked: a ``token`` ("" for none), or a ``method`` and what it takes to log in.
-
-    ``mount`` is the method's path.  ``texts`` and ``files`` are the fields of a login: values, and the
-    names of files that are read whenever it comes to one.  ``places`` says where a token was looked for.
-    """
-
-    __slots__ = ("files", "method", "mount", "places", "texts", "token")
-
-    def __init__(
-        self,
-        method: str,
-        mount: str = "",
-        *,
-        token: str = "",
-        places: str = "",
-        texts: Mapping[str, str] | None = None,
-        files: Mapping[str, str] | None = None,
-    ) -> None:
-        self.method = method
-        self.mount = mount or method
-        self.token = token
-        self.places = places
-        self.texts = dict(texts or {})
-        self.files = dict(files or {})
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What tells it from another."""
-        fields = (tuple(sorted(self.texts.items())), tuple(sorted(self.files.items())))
-        return self.method, self.mount, self.token, *fields
-
-    def payload(self) -> dict[str, str]:
-        """The fields of a login; raises MasterKeyError."""
-        read = {name: _content(path, f"the file for {name}") for name, path in self.files.items()}
-        return {**self.texts, **read}
-
-    def __repr__(self) -> str:
-        return f"Identity({self.method!r}, {self.mount!r})"
-
-
-def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -> Identity:
-    """Who the environment says one is; ``given`` goes before it, by the names that vals has in addresses.
-
-    Those are auth_method, token_env, token_file, role_id, secret_id, username, password_env and
-    password_file.  Raises MasterKeyError when something is missing or half of it.
-    """
-    environ = settings(credentials)
-    given = given or {}
-
-    def setting(name: str) -> str:
-        return given.get(name) or environ.get(f"VAULT_{name.upper()}", "").strip()
-
-    def named(name: str) -> str:
-        """The value of the variable that an address names; the file's word is not taken for any other."""
-        variable = given.get(name) or environ.get(f"VAULT_{name.upper()}", "")
-        if variable and not variable.startswith(("VAULT_", "BAO_")):
-            message = (
-                f"{name} is {printable(variable)[:80]}, and only VAULT_… and BAO_… may be sent to a Vault"
-            )
-            raise failed("wrong", message, hint=f"call the variable VAULT_{printable(variable)[:80]}")
-        return credentials.environ.get(variable, "").strip() if variable else ""
-
-    method = setting("auth_method").lower()
-    role, secret, secret_file = setting("role_id"), setting("secret_id"), setting("secret_id_file")
-    if not method:
-        method = "token"
-        by_ids = bool(role and (secret or secret_file))
-        if by_ids and not given.keys() & {"token_env", "token_file"} and not _token(credentials, environ)[0]:
-            method = "approle"
-    if method not in METHODS:
-        raise failed(
-            "wrong",
-            f"VAULT_AUTH_METHOD={printable(method)[:40]} is no way to log in that is known here",
-            hint=f"known are {', '.join(METHODS)}",
-        )
-    mount = setting("auth_mount").strip("/")
-    texts: dict[str, str] = {}
-    files: dict[str, str] = {}
-    needed: list[str] = []
-
-    def give(field: str, text: str, file: str, wanted: str) -> None:
-        if text:
-            texts[field] = text
-        elif file:
-            files[field] = _path(file, credentials)
-        else:
-            needed.append(wanted)
-
-    if method == "token":
-        if given.get("token_env"):
-            return Identity(method, token=_clean(named("token_env"), "token_env"), places="token_env (unset)")
-        if given.get("token_file"):
-            path = _path(given["token_file"], credentials)
-            return Identity(method, token=_clean(_content(path, "token_file"), "token_file"))
-        token, places = _token(credentials, environ)
-        return Identity(method, token=token, places=places)
-    if method == "approle":
-        give("role_id", role, setting("role_id_file"), "VAULT_ROLE_ID")
-        give("secret_id", secret, secret_file, "VAULT_SECRET_ID or VAULT_SECRET_ID_FILE")
-    elif method == "kubernetes":
-        mount = setting("kubernetes_mount_point").strip("/") or mount
-        give("role", given.get("role_id") or setting("role") or role, "", "VAULT_ROLE")
-        files["jwt"] = setting("kubernetes_jwt_token_path") or _SERVICE_ACCOUNT
-    elif method == "jwt":
-        if named_role := given.get("role_id") or setting("role") or role:
-            texts["role"] = named_role
-        give("jwt", setting("jwt"), setting("jwt_file"), "VAULT_JWT or VAULT_JWT_FILE")
-    else:
-        give("username", setting("username"), "", "VAULT_USERNAME")
-        password = named("password_env") or environ.get("VAULT_PASSWORD", "")
-        give("password", password, setting("password_file"), "VAULT_PASSWORD or VAULT_PASSWORD_FILE")
-    if needed:
-        raise failed(
-            "unusable",
-            f"to log in to Vault by {method} takes more settings",
-            hint=f"set {' and '.join(needed)}",
-        )
-    return Identity(method, mount, texts=texts, files=files)
-
-
-def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, str]:
-    """The token ("" when there is none), and where was looked for it; raises MasterKeyError."""
-    place = "VAULT_TOKEN"
-    token = environ.get(place, "").strip()
-    found = "unset" if place not in environ else "empty"
-    if not token and (path := environ.get("VAULT_TOKEN_FILE")):
-        return _clean(_content(_path(path, credentials), "VAULT_TOKEN_FILE"), "VAULT_TOKEN_FILE"), ""
-    looked = f"VAULT_TOKEN ({found}), ~/.vault-token "
-    if not token and credentials.home:
-        place = "~/.vault-token"
-        try:
-            path = os.path.join(credentials.home, ".vault-token")
-            token = fileio.read_bytes(path, limit=_TOKEN_LIMIT).decode("ascii").strip()
-            looked += "(empty)"
-        except MissingFileError:
-            looked += "(not there)"
-        except InputError as error:
-            raise MasterKeyError(f"~/.vault-token {error.message}") from None
-        except UnicodeDecodeError:
-            token = "\0"
-    elif not token:
-        looked += "(no home)"
-    return _clean(token, place), looked
-
-
-def _clean(token: str, place: str) -> str:
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise MasterKeyError(f"{place} holds characters that no Vault token has")
-    return token
-
-
-def _path(path: str, credentials: Credentials) -> str:
-    return credentials.home + path[1:] if path.startswith("~/") and credentials.home else path
-
-
-def _content(path: str, what: str) -> str:
-    """The text in a file that one logs in with; raises MasterKeyError."""
-    try:
-        return fileio.read_bytes(path, limit=_TOKEN_LIMIT).decode().strip()
-    except (InputError, UnicodeDecodeError) as error:
-        reason = (
-            error.message.removeprefix("cannot be read: ")
-            if isinstance(error, InputError)
-            else "not a text file"
-        )
-        raise failed(
-            "unusable",
-            f"{what} to log in to Vault cannot be read: {printable(path)[:200]}: {reason}",
-            hint="name a file that this user can read",
-        ) from None
 
 
 # --- calls -----------------------------------------------------------------------------------
@@ -268,7 +70,7 @@ def ask(
     except ImportError as error:
         raise missing("Vault", error, "vault") from None
 
-    connections = credentials.client(("hc_vault", server), lambda: _session(environ))
+    connections = credentials.client(("vault", server), lambda: _session(environ))
 
     def adapter(token: str) -> Any:
         return JSONAdapter(

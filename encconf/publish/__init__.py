@@ -3,7 +3,7 @@
 As in sops 3.13.3 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
 the encrypted file, encrypted anew if the rule has a ``recreation_rule``; a KV engine of Vault or
 OpenBao gets the decrypted values.  Each kind of destination is one module with ``address`` and
-``put``; `Destination` comes from `encconf.rules.config`.  Nothing is ever deleted at a destination.
+``put``; `encconf.publish.destinations` finds the rule.  Nothing is ever deleted at a destination.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from encconf.api import Opened
     from encconf.engine.plan import Plan
     from encconf.identities.credentials import Credentials
-    from encconf.rules.config import Destination, Rule
+    from encconf.publish.destinations import Destination
+    from encconf.rules.config import Rule
 
     Content = bytes | dict[str, object]
 

@@ -15,6 +15,7 @@ match inside a character, and ``\\x{D800}`` matches U+FFFD.
 from __future__ import annotations
 
 from encconf.errors import PatternError
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,6 +136,5 @@ def _syntax_error(text: str, said: str) -> PatternError:
 
 
 def _shown(text: str) -> str:
-    """A pattern for a message: on one line, not too long, and nothing that moves a terminal's cursor."""
-    short = text if len(text) <= 80 else text[:79] + "…"
-    return '"' + "".join(char if char.isprintable() else "?" for char in short) + '"'
+    """A pattern for a message."""
+    return f'"{printable(text, 80)}"'

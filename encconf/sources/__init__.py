@@ -21,11 +21,14 @@ import re
 from _thread import allocate_lock
 
 from encconf.errors import MasterKeyError, SourceError, SourceExtraError
-from encconf.identities.credentials import printable
+from encconf.sources.address import GENERAL, command_of, query_of
+from encconf.sources.address import Uri as Uri
+from encconf.sources.address import unquote as unquote
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import NoReturn, Protocol
 
     from encconf.identities.credentials import Credentials
@@ -80,61 +83,7 @@ LIMIT = 1 << 24
 PROBE_LIMIT = 2.0
 """Seconds that one probe may take."""
 
-_GENERAL = ("decode", "encode", "fallback", "fallback_value", "optional", "trim_nl")
 _SCHEME = re.compile(r"(?:(?:secret)?ref\+)?([A-Za-z][A-Za-z0-9.-]*):", re.ASCII)
-_KEY = re.compile(r"AGE-SECRET-KEY-|AGE-PLUGIN-|-----BEGIN", re.IGNORECASE)
-
-
-class Uri:
-    """The address of a secret.
-
-    ``scheme`` is a key of `TABLE`; ``body`` is what follows it, as written and without a leading ``//``;
-    ``query`` holds the decoded parameters, ``field`` the member to pick ("a/b"), or None.  ``vals`` is
-    whether the address has vals' form, with ``//``.
-    """
-
-    __slots__ = ("body", "field", "query", "scheme", "vals")
-
-    def __init__(
-        self, scheme: str, body: str, query: Mapping[str, str], field: str | None, *, vals: bool = False
-    ) -> None:
-        self.scheme = scheme
-        self.body = body
-        self.query: dict[str, str] = dict(query)
-        self.field = field
-        self.vals = vals
-
-    @property
-    def path(self) -> str:
-        """The body, decoded."""
-        return self.body if self.scheme == "cmd" else unquote(self.body)
-
-    @property
-    def label(self) -> str:
-        """The address for people, without what may be secret in it: parameters and arguments."""
-        body = self.path.split(" ")[0] if self.scheme == "cmd" else self.path
-        body = "…" if _KEY.search(body) else printable(body)
-        text = f"{self.scheme}:{body if len(body) <= 120 else body[:119] + '…'}"
-        return f"{text}#{printable(self.field)[:60]}" if self.field is not None else text
-
-    @property
-    def secret(self) -> tuple[object, ...]:
-        """What is the same for all fields of one secret."""
-        own = tuple(sorted(item for item in self.query.items() if item[0] not in _GENERAL))
-        return self.scheme, self.body, own
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Uri) and self._parts == other._parts
-
-    def __hash__(self) -> int:
-        return hash(self._parts)
-
-    def __repr__(self) -> str:
-        return f"Uri({self.label!r})"
-
-    @property
-    def _parts(self) -> tuple[object, ...]:
-        return self.scheme, self.body, tuple(sorted(self.query.items())), self.field, self.vals
 
 
 class Probe:
@@ -178,12 +127,12 @@ def parse(text: str) -> Uri:
         rest = rest[2:]
     query: dict[str, str] = {}
     if scheme == "cmd":
-        body, field = _command(rest)
+        body, field = command_of(rest)
     else:
         rest, _, fragment = rest.partition("#")
         field = unquote(fragment).removeprefix("/") or None
         body, _, parameters = rest.partition("?")
-        query = _query(parameters)
+        query = query_of(parameters)
     if not body or "\0" in unquote(body):
         raise SourceError(
             f"there is no name after {scheme}:" if not body else f"the name after {scheme}: holds a NUL",
@@ -205,22 +154,8 @@ def _unknown(scheme: str) -> NoReturn:
     )
 
 
-def _command(rest: str) -> tuple[str, str | None]:
-    """A command line and the field: a last word that a shell would take for a comment."""
-    match = re.fullmatch(r"(.*\S)\s+#/?(\S+)", rest, re.DOTALL)
-    return (match[1], match[2]) if match else (rest.strip(), None)
-
-
-def _query(text: str) -> dict[str, str]:
-    query = {}
-    for part in filter(None, text.split("&")):
-        name, _, value = part.partition("=")
-        query[unquote(name)] = unquote(value)
-    return query
-
-
 def _check_query(uri: Uri) -> None:
-    known = (*_module(uri.scheme).QUERY, *_GENERAL) if uri.query else ()
+    known = (*module(uri.scheme).QUERY, *GENERAL) if uri.query else ()
     for name in uri.query:
         if name not in known:
             from difflib import get_close_matches
@@ -232,31 +167,23 @@ def _check_query(uri: Uri) -> None:
             )
 
 
-def unquote(text: str) -> str:
-    """Undo percent-encoding; what is not UTF-8 then becomes the bytes of a file name."""
-    if "%" not in text:
-        return text
-    data = text.encode(errors="surrogateescape")
-    data = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), data)
-    return data.decode(errors="surrogateescape")
-
-
 def _uri(uri: str | Uri) -> Uri:
     return parse(uri) if isinstance(uri, str) else uri
 
 
-def _module(scheme: str) -> Source:
+def module(scheme: str) -> Source:
+    """What reads the secrets of a scheme, imported now; raises SourceError for an unknown scheme."""
     if scheme not in TABLE:
         _unknown(scheme)
-    module: Source = __import__(TABLE[scheme], fromlist=["fetch"])
-    return module
+    found: Source = __import__(TABLE[scheme], fromlist=["fetch"])
+    return found
 
 
 def _resolved(uri: Uri) -> tuple[Source, Uri]:
     """The module for an address, and the address as that has it."""
-    module = _module(uri.scheme)
-    canonical: Callable[[Uri], Uri] | None = getattr(module, "canonical", None)
-    return module, canonical(uri) if canonical else uri
+    source = module(uri.scheme)
+    canonical: Callable[[Uri], Uri] | None = getattr(source, "canonical", None)
+    return source, canonical(uri) if canonical else uri
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -269,8 +196,8 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
     """
     uri = _uri(uri)
     try:
-        module, exact = _resolved(uri)
-        value = _flight(exact, credentials).get(lambda: module.fetch(exact, credentials))
+        source, exact = _resolved(uri)
+        value = _flight(exact, credentials).get(lambda: source.fetch(exact, credentials))
         if exact.field is not None:
             from encconf.sources.fields import pick
 
@@ -387,8 +314,8 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
     """
     uri = _uri(uri)
     try:
-        module, exact = _resolved(uri)
-        write = getattr(module, "store", None)
+        source, exact = _resolved(uri)
+        write = getattr(source, "store", None)
         if write is None:
             raise SourceError(
                 f"{uri.scheme}: can only be read",
@@ -399,10 +326,10 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
 
             value = b2a_base64(value, newline=False)
         try:
-            if exact.field is not None and not getattr(module, "OWN_FIELDS", False):
+            if exact.field is not None and not getattr(source, "OWN_FIELDS", False):
                 from encconf.sources.fields import put
 
-                whole = _if_there(module, exact, credentials)
+                whole = _if_there(source, exact, credentials)
                 value = put(whole, exact.field, value, replace=replace)
                 replace = whole is not None
             write(exact, value, credentials, replace=replace)
@@ -412,10 +339,10 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
         raise _as_source_error(error).about(uri.label) from None
 
 
-def _if_there(module: Source, uri: Uri, credentials: Credentials) -> bytes | None:
+def _if_there(source: Source, uri: Uri, credentials: Credentials) -> bytes | None:
     """A whole secret, as it is now; None where there is none."""
     try:
-        return module.fetch(uri, credentials)
+        return source.fetch(uri, credentials)
     except (SourceError, MasterKeyError) as error:
         if error.reason != "missing":
             raise
@@ -424,7 +351,7 @@ def _if_there(module: Source, uri: Uri, credentials: Credentials) -> bytes | Non
 
 def writable() -> list[str]:
     """The schemes that `store` can write to."""
-    return [name for name in TABLE if hasattr(_module(name), "store")]
+    return [name for name in TABLE if hasattr(module(name), "store")]
 
 
 def there_already() -> SourceError:
@@ -447,7 +374,7 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
     from encconf.identities.credentials import Credentials
     from encconf.providers import LateError, within
 
-    module = _module(scheme)
+    source = module(scheme)
     hasty = Credentials(
         credentials.environ,
         home=credentials.home,
@@ -456,7 +383,7 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
         timeout=min(credentials.timeout, PROBE_LIMIT * 0.8),
     )
     try:
-        return within(PROBE_LIMIT, lambda: module.probe(hasty))
+        return within(PROBE_LIMIT, lambda: source.probe(hasty))
     except LateError:
         return Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
     except (SourceError, MasterKeyError) as error:

@@ -18,10 +18,10 @@ import os
 import re
 
 from encconf.errors import InputError, MasterKeyError, SourceError
-from encconf.identities.credentials import printable
 from encconf.io import fileio
 from encconf.providers.https import missing, origin
 from encconf.sources import Probe, machine, there_already
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from __future__ import annotations
 import os
 
 from encconf.errors import SourceError
-from encconf.identities.credentials import KEY_VARIABLES, printable
+from encconf.identities.credentials import KEY_VARIABLES
 from encconf.sources import LIMIT, Probe
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,10 +26,10 @@ from __future__ import annotations
 from _thread import allocate_lock
 
 from encconf.errors import InputError, SourceError
-from encconf.identities.credentials import printable
 from encconf.io import fileio
 from encconf.providers.https import missing, one_line, origin, permitted, session, timeouts, unreached
 from encconf.sources import Probe, there_already
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from __future__ import annotations
 import re
 
 from encconf.errors import SourceError
-from encconf.identities.credentials import printable
 from encconf.providers import failed
 from encconf.providers.https import cause, missing, one_line, origin, session, timeouts, unreached
 from encconf.sources import Probe, Uri
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,25 @@ def canonical(uri: Uri) -> Uri:
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """The account's properties, as JSON."""
-    environ = credentials.environ
+    body = _ask(_question(uri, credentials.environ), credentials)
+    import json
+
+    try:
+        answer = json.loads(body)
+        changing = str(answer.get("PasswordChangeInProcess", "")).lower() == "true"
+        if not isinstance(answer.get("Content"), str):
+            raise ValueError
+    except (ValueError, AttributeError, RecursionError):
+        raise SourceError(
+            "the answer is not that of a Central Credential Provider", hint="is CYBERARK_CCP_URL right?"
+        ) from None
+    if changing:
+        credentials.say(f"{uri.label}: CyberArk is changing this password, which may be the old one")
+    return body
+
+
+def _question(uri: Uri, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the provider is asked; raises SourceError for an address that it cannot be asked for."""
     safe, _, name = uri.path.partition("/")
     question = {"AppID": uri.query.get("app_id") or environ.get("CYBERARK_APP_ID", ""), "Safe": safe}
     if not question["AppID"]:
@@ -95,21 +113,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
         question["Reason"] = re.sub(r"[+&%;]|[^ -~]", " ", uri.query["reason"])
     if uri.query.get("fail_on_change") == "true":
         question["FailRequestOnPasswordChange"] = "true"
-    body = _ask(question, credentials)
-    import json
-
-    try:
-        answer = json.loads(body)
-        changing = str(answer.get("PasswordChangeInProcess", "")).lower() == "true"
-        if not isinstance(answer.get("Content"), str):
-            raise ValueError
-    except (ValueError, AttributeError, RecursionError):
-        raise SourceError(
-            "the answer is not that of a Central Credential Provider", hint="is CYBERARK_CCP_URL right?"
-        ) from None
-    if changing:
-        credentials.say(f"{uri.label}: CyberArk is changing this password, which may be the old one")
-    return body
+    return question
 
 
 def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:

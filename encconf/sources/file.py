@@ -14,9 +14,9 @@ import os
 import stat
 
 from encconf.errors import ChangedError, OutputError, SourceError
-from encconf.identities.credentials import printable
 from encconf.io import fileio
 from encconf.sources import LIMIT, Probe, there_already
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError, SourceError
-from encconf.identities.credentials import printable
 from encconf.sources import Probe, machine, there_already
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

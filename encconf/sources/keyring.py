@@ -14,9 +14,9 @@ unusable (no keyring, or the package is not there).
 from __future__ import annotations
 
 from encconf.errors import SourceError, SourceExtraError
-from encconf.identities.credentials import printable
 from encconf.providers import LateError, within
 from encconf.sources import PROBE_LIMIT, Probe, there_already, unquote
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import os
 import re
 
 from encconf.errors import SourceError
-from encconf.identities.credentials import printable
 from encconf.sources import Probe, file
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

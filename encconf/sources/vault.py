@@ -22,10 +22,11 @@ from __future__ import annotations
 from _thread import allocate_lock
 
 from encconf.errors import MasterKeyError, SourceError
-from encconf.identities.credentials import printable
 from encconf.providers import vault
 from encconf.providers.https import origin
+from encconf.providers.vault_identity import identity, settings
 from encconf.sources import Probe, Uri, there_already
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class _Place:
     def __init__(self, uri: Uri, credentials: Credentials) -> None:
         self._credentials = credentials
         self._server = _server(uri, credentials)
-        self._namespace = uri.query.get("namespace") or vault.settings(credentials).get("VAULT_NAMESPACE")
-        self._who = vault.identity(credentials, uri.query)
+        self._namespace = uri.query.get("namespace") or settings(credentials).get("VAULT_NAMESPACE")
+        self._who = identity(credentials, uri.query)
         parts = [part for part in uri.path.split("/") if part]
         if len(parts) < 2 or any(part in (".", "..") or not part.isprintable() for part in parts):
             raise SourceError("a mount and the path of a secret belong there", hint=_FORM)
@@ -185,7 +186,7 @@ class _Mounts:
 
 
 def _server(uri: Uri, credentials: Credentials) -> str:
-    address = uri.query.get("address") or vault.settings(credentials).get("VAULT_ADDR", "").strip()
+    address = uri.query.get("address") or settings(credentials).get("VAULT_ADDR", "").strip()
     if not address:
         raise SourceError(
             "VAULT_ADDR is unset", reason="unusable", hint="export VAULT_ADDR=https://vault.example.com:8200"
@@ -219,11 +220,11 @@ def _read(place: _Place, uri: Uri, credentials: Credentials) -> _Found:
 
 def probe(credentials: Credentials) -> Probe:
     """Asks the server about the token, or logs in."""
-    environ = vault.settings(credentials)
+    environ = settings(credentials)
     if not environ.get("VAULT_ADDR"):
         return Probe(False, missing=["VAULT_ADDR"])
     uri = Uri("vault", "-/-", {}, None)
-    who = vault.identity(credentials)
+    who = identity(credentials)
     if who.method == "token" and not who.token:
         return Probe(False, missing=[f"a token ({who.places.strip()})"], note=environ["VAULT_ADDR"])
     data = vault.valid(_server(uri, credentials), credentials, who=who)

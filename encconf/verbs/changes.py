@@ -505,16 +505,7 @@ def carry_out(
         credentials,
         api.lastmodified(),
     )
-    renewed = Metadata(
-        groups,
-        threshold,
-        metadata.selection,
-        metadata.lastmodified,
-        metadata.mac,
-        metadata.layout,
-        metadata.version,
-        metadata.unknown,
-    )
+    renewed = metadata.replace(groups=groups, threshold=threshold)
     result = splice(document.text, module.attach(document, module.render_block(renewed.to_block())))
     again = module.scan(result)
     if splice(result, module.detach(again)) != splice(document.text, module.detach(document)):

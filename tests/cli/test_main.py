@@ -64,6 +64,7 @@ class TestStart:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "io", "io.fileio"}
+        own |= {"identities", "identities.stored", "keys", "text", "text.printable"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
         assert found <= own
 

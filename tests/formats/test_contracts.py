@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from contracts.format import ENC, SECRET, FormatContract, SopsFormatContract
 from engine import credentials, rule, values
 from oracle import AgeKey, Sops
 
 from encconf import api
 from encconf.errors import EmitError, UsageError
 from encconf.rules.selection import Selection
+from encconf.testing import TestKey
+from encconf.testing.contracts.format import ENC, SECRET, FormatContract, SopsFormatContract
 from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:
     from encconf.formats import Format
+
+
+@pytest.fixture
+def sops_for() -> Callable[[TestKey], Sops]:
+    return lambda key: Sops({"SOPS_AGE_KEY": key.identity})
 
 
 class TestYaml(SopsFormatContract):

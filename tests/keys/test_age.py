@@ -10,7 +10,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from contracts.master_key import MasterKeyContract
 from keys import plugin
 from keys.passphrase import armored, locked
 from keys.terminal import on_terminal
@@ -20,7 +19,9 @@ from oracle import Sops, clean_environ
 from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.keys.age import AgeKey, recipient_in
+from encconf.keys.age import AgeKey
+from encconf.keys.age_identity import recipient_in
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 DATA_KEY = bytes(range(32))
 PASSPHRASE = "correct horse"

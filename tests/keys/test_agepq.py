@@ -10,7 +10,6 @@ import zlib
 from pathlib import Path
 
 import pytest
-from contracts.master_key import MasterKeyContract
 from keys.passphrase import armored as armor_bytes
 from keys.passphrase import locked
 from keys.test_age import child, credentials
@@ -20,6 +19,7 @@ from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys import age, agepq, bech32
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 DATA_KEY = bytes(range(32))
 

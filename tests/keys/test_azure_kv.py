@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from azure.identity import ClientSecretCredential
 from azure.keyvault.keys.crypto import CryptographyClient, EncryptionAlgorithm
-from contracts.master_key import MasterKeyContract
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -35,6 +34,7 @@ from encconf.identities.credentials import Credentials
 from encconf.keys.azure_kv import AzureKey
 from encconf.providers import azure as azure_server
 from encconf.rules import config
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 VAULT = "https://myvault.vault.azure.net"
 DATA_KEY = bytes(range(32))

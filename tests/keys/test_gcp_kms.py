@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.master_key import MasterKeyContract
 from doubles.connect_proxy import ConnectProxy
 from doubles.gcp_kms import GcpKms, grpc_server, rest_server, token_server
 from doubles.testca import TestCA, session_ca
@@ -26,6 +25,7 @@ from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.keys.gcp_kms import GcpKmsKey
 from encconf.rules.config import Rule
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_KEY = bytes(range(32))

@@ -17,7 +17,6 @@ from urllib.parse import unquote
 
 import hvac
 import pytest
-from contracts.master_key import MasterKeyContract
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,6 +29,7 @@ from oracle import Sops
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.hc_vault import VaultKey
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 services = pytest.mark.services
 DATA_KEY = bytes(range(32))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contracts.master_key import MasterKeyContract
 from doubles.huawei import ACCESS_KEY, PROJECT, REGION, SECRET_KEY, Huawei
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkkms.v2 import KmsClient, model
@@ -18,6 +17,7 @@ from oracle import Sops
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.huawei_kms import HuaweiKey
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 ID = "0d0466b0-e727-4d9c-b35d-f84bb474a37f"
 OTHER_ID = "11111111-e727-4d9c-b35d-f84bb474a37f"

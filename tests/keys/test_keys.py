@@ -29,10 +29,10 @@ def test_the_table_has_the_types_of_sops_in_its_order() -> None:
 
 
 def test_each_row_names_a_class_of_its_type() -> None:
-    for name, target in keys.TABLE.items():
+    for name in keys.TABLE:
         found = keys.key_class(name)
-        assert (found is None) == (target is None)
-        assert found is None or name == found.TYPE
+        assert found is not None
+        assert name == found.TYPE
     assert keys.key_class("from_the_future") is None
 
 
@@ -44,8 +44,9 @@ def test_a_type_without_a_class_is_kept_verbatim_and_not_usable(type: str) -> No
     assert key.to_entry() == {k: v for k, v in ENTRY.items() if k not in ("created_at", "enc")}
     assert key.name == f"{ARN} {ENTRY['role']}"
     for use in (lambda: key.wrap(bytes(32), Credentials({})), lambda: key.unwrap("AQICAH", Credentials({}))):
-        with pytest.raises(MasterKeyError, match=f"^{type} keys cannot be used by this version of encconf\n"):
+        with pytest.raises(MasterKeyError) as unusable:
             use()
+        assert unusable.value.message == f"{type} keys cannot be used by this version of encconf"
     with pytest.raises(BadKeyError, match=f"^{type} keys cannot be used") as caught:
         keys.master_key(type, ARN)
     assert "age" in str(caught.value.hint)

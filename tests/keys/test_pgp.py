@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contracts.master_key import MasterKeyContract
 from keys.terminal import on_terminal
 from oracle import PGP_FINGERPRINT, Sops, clean_environ, gpg, scratch
 
@@ -18,6 +17,7 @@ from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.pgp import PgpKey
+from encconf.testing.contracts.master_key import MasterKeyContract
 
 DATA_KEY = bytes(range(32))
 PASSPHRASE = "correct horse"

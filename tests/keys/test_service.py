@@ -286,9 +286,10 @@ def by_protobuf(data: bytes) -> tuple[str, dict[str, Any], bytes] | None:
     number = next(field.number for field in message.key.DESCRIPTOR.fields if field.name == chosen)
     key = getattr(message.key, chosen)
     members = [getattr(key, field.name) for field in key.DESCRIPTOR.fields]
-    names = service._KEYS[service._TYPES[number]][1]
+    type = next(type for type, row in keys.TABLE.items() if row.number == number)
+    names = keys.TABLE[type].fields
     entry = {n: dict(m) if n == "context" else m for n, m in zip(names, members, strict=True)}
-    return service._TYPES[number], entry, message.plaintext
+    return type, entry, message.plaintext
 
 
 def by_us(data: bytes) -> tuple[str, dict[str, Any], bytes] | None:
@@ -1141,7 +1142,7 @@ WITHOUT = """
         try:
             use()
         except Exception as error:
-            print(type(error).__name__, error, error.hint)
+            print(type(error).__name__, error.message, error.hint)
     print(len(service.wrap(key, bytes(32), Credentials({}, key_services=uris))) > 300)
 """
 

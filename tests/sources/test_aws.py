@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 from doubles.moto_server import REGION, ROOT, MotoServer
 
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
+from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 
 pytestmark = pytest.mark.services
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
-from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 from doubles.azure import CLIENT, IDENTITY_HEADER, SECRET, Azure, the_only_way
 from doubles.connect_proxy import ConnectProxy
 from doubles.testca import TestCA
@@ -17,6 +16,7 @@ from doubles.testca import TestCA
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
+from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 
 pytestmark = pytest.mark.services
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 from cryptography.hazmat.primitives import serialization
 from doubles.cyberark import Conjur, CredentialProvider, Variable
 from doubles.testca import TestCA
@@ -22,6 +21,7 @@ from pyaim import CCPPasswordREST
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
+from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 
 VALUE = b"s3cret-of-a-safe"
 

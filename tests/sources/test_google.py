@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 from doubles.connect_proxy import ConnectProxy
 from doubles.gcp_kms import GcpKms, token_server
 from doubles.gcp_secrets import SecretStore, serve
@@ -24,6 +23,7 @@ from oracle import clean_environ
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
+from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 
 pytestmark = pytest.mark.services
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import keyring
 import pytest
-from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 from doubles.gnome_keyring import PASSWORD, GnomeKeyring
 from oracle import clean_environ
 
 from encconf import sources
 from encconf.identities.credentials import Credentials
+from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 
 pytestmark = [
     pytest.mark.services,

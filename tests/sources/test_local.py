@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 from oracle import clean_environ
 
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
+from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 
 VALUE = b"s3cret-of-this-machine"
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from contracts.source import EVERY_REASON, failure
 from oracle import clean_environ
 
 from encconf import sources
 from encconf.errors import MasterKeyError, MissingExtraError, SourceError, SourceExtraError
 from encconf.identities.credentials import Credentials
 from encconf.sources import Uri, fields
+from encconf.testing.contracts.source import EVERY_REASON, failure
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")

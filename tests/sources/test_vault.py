@@ -13,7 +13,6 @@ from typing import Any
 
 import jwt
 import pytest
-from contracts.source import PATIENCE, TREE, Failing, Place, SourceContract, failure, shown
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from doubles.kubernetes import Kubernetes
@@ -25,6 +24,7 @@ from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import vault as server_code
+from encconf.testing.contracts.source import PATIENCE, TREE, Failing, Place, SourceContract, failure, shown
 
 pytestmark = pytest.mark.services
 

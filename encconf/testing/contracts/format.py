@@ -4,21 +4,40 @@ Each of ``texts`` holds the value ``SECRET`` at ``path``, and can be encrypted a
 texts hold it, too, and must be refused without quoting it.
 """
 
+# ruff: noqa: D102 — the name of a test says what it is about
+
 from __future__ import annotations
 
 import re
+from difflib import ndiff
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from engine import changed_lines, credentials, rule
-from oracle import AgeKey, Sops
 
 from encconf import api, formats
 from encconf.errors import AlreadyEncryptedError, EncconfError, NotEncryptedError, ParseError
+from encconf.keys.age import AgeKey
+from encconf.rules.config import Rule
+from encconf.testing.key import TestKey
 from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
     from encconf.formats import Format
+
+    SopsFor = Callable[[TestKey], "Sops"]
+
+    class Sops(Protocol):
+        """The program that the formats are shared with."""
+
+        def decrypt(self, text: str, format: str) -> str:
+            """What it makes of an encrypted text."""
+
+        def edit(self, text: str, suffix: str, editor: str) -> str:
+            """The encrypted text after a shell command was its editor."""
+
 
 SECRET = "s3cr3t-v4lue"
 ENC = "ENC[AES256_GCM,data:YQ==,iv:aXY=,tag:dGFn,type:str]"
@@ -37,7 +56,21 @@ BLOCK: dict[str, object] = {
 }
 
 
+def rule_for(key: TestKey) -> Rule:
+    """A rule with one group of one key."""
+    return Rule([[AgeKey.from_config(key.recipient)]])
+
+
+def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
+    """The lines that a diff would show as removed and as added."""
+    lines = list(ndiff(before.splitlines(), after.splitlines()))
+    removed, added = ([line[2:] for line in lines if line.startswith(mark)] for mark in ("- ", "+ "))
+    return removed, added
+
+
 class FormatContract:
+    """The tests of one format."""
+
     name: ClassVar[str]
     texts: ClassVar[tuple[str, ...]]
     path: ClassVar[tuple[str | int, ...]]
@@ -48,6 +81,11 @@ class FormatContract:
     @pytest.fixture
     def format(self) -> Format:
         return formats.module(self.name)
+
+    @pytest.fixture
+    def own_key(self) -> TestKey:
+        """A new key to encrypt for."""
+        return TestKey.generate()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "text" in metafunc.fixturenames:
@@ -163,9 +201,9 @@ class FormatContract:
 
     # --- there and back ------------------------------------------------------------------------
 
-    def test_byte_for_byte(self, text: str, age_key: AgeKey, format: Format) -> None:
-        creds = credentials(age_key)
-        encrypted = api.encrypt(text, rule(age_key), format=self.name, credentials=creds)
+    def test_byte_for_byte(self, text: str, own_key: TestKey, format: Format) -> None:
+        creds = own_key.credentials()
+        encrypted = api.encrypt(text, rule_for(own_key), format=self.name, credentials=creds)
         assert SECRET not in encrypted
         assert api.decrypt(encrypted, format=self.name, credentials=creds) == text
         if self.loads:
@@ -173,21 +211,21 @@ class FormatContract:
             assert self.comparable(loaded) == self.comparable(format.load_plain(text))
         assert api.encrypt(text, twin=encrypted, format=self.name, credentials=creds) == encrypted
         with pytest.raises(AlreadyEncryptedError):
-            api.encrypt(encrypted, rule(age_key), format=self.name, credentials=creds)
+            api.encrypt(encrypted, rule_for(own_key), format=self.name, credentials=creds)
         with pytest.raises(NotEncryptedError):
             api.decrypt(text, format=self.name, credentials=creds)
 
     @pytest.mark.parametrize("tail", ["", "\n", "\r\n"])
-    def test_line_breaks(self, text: str, tail: str, age_key: AgeKey) -> None:
-        creds = credentials(age_key)
+    def test_line_breaks(self, text: str, tail: str, own_key: TestKey) -> None:
+        creds = own_key.credentials()
         body = text.rstrip("\n")
         text = (body.replace("\n", "\r\n") if tail == "\r\n" else body) + tail
-        encrypted = api.encrypt(text, rule(age_key), format=self.name, credentials=creds)
+        encrypted = api.encrypt(text, rule_for(own_key), format=self.name, credentials=creds)
         assert api.decrypt(encrypted, format=self.name, credentials=creds) == text
 
-    def test_one_value_changes_its_line(self, text: str, age_key: AgeKey) -> None:
-        creds = credentials(age_key)
-        old = api.encrypt(text, rule(age_key), format=self.name, credentials=creds)
+    def test_one_value_changes_its_line(self, text: str, own_key: TestKey) -> None:
+        creds = own_key.credentials()
+        old = api.encrypt(text, rule_for(own_key), format=self.name, credentials=creds)
         changed = text.replace(SECRET, "another")
         new = api.encrypt(changed, twin=old, format=self.name, credentials=creds)
         removed, added = changed_lines(old, new)
@@ -195,9 +233,9 @@ class FormatContract:
         assert len(added) <= 4
         assert api.decrypt(new, format=self.name, credentials=creds) == changed
 
-    def test_tampering_is_seen(self, age_key: AgeKey) -> None:
-        creds = credentials(age_key)
-        encrypted = api.encrypt(self.texts[0], rule(age_key), format=self.name, credentials=creds)
+    def test_tampering_is_seen(self, own_key: TestKey) -> None:
+        creds = own_key.credentials()
+        encrypted = api.encrypt(self.texts[0], rule_for(own_key), format=self.name, credentials=creds)
         for found in re.finditer(r"ENC\[AES256_GCM,data:(.)[^]]*type:str", encrypted):
             other = "A" if found[1] != "A" else "B"
             changed = encrypted[: found.start(1)] + other + encrypted[found.end(1) :]
@@ -230,18 +268,18 @@ class FormatContract:
 
 
 class SopsFormatContract(FormatContract):
-    """What formats that sops has must do besides."""
+    """What formats that sops has must do besides; a fixture ``sops_for`` makes a `Sops` that has a key."""
 
-    def test_sops_reads_ours(self, text: str, age_key: AgeKey, sops: Sops, format: Format) -> None:
-        encrypted = api.encrypt(text, rule(age_key), format=self.name, credentials=credentials(age_key))
-        by_sops = sops.decrypt(encrypted, self.name)
+    def test_sops_reads_ours(self, text: str, own_key: TestKey, sops_for: SopsFor, format: Format) -> None:
+        encrypted = api.encrypt(text, rule_for(own_key), format=self.name, credentials=own_key.credentials())
+        by_sops = sops_for(own_key).decrypt(encrypted, self.name)
         assert SECRET in by_sops
         assert self.comparable(format.load_plain(by_sops)) == self.comparable(format.load_plain(text))
 
-    def test_we_read_what_sops_makes_of_ours(self, text: str, age_key: AgeKey, sops: Sops) -> None:
-        creds = credentials(age_key)
-        encrypted = api.encrypt(text, rule(age_key), format=self.name, credentials=creds)
-        again = sops.edit(encrypted, self.suffixes[0][1:], f'sed -i s/{SECRET}/changed/ "$1"')
+    def test_we_read_what_sops_makes_of_ours(self, text: str, own_key: TestKey, sops_for: SopsFor) -> None:
+        creds = own_key.credentials()
+        encrypted = api.encrypt(text, rule_for(own_key), format=self.name, credentials=creds)
+        again = sops_for(own_key).edit(encrypted, self.suffixes[0][1:], f'sed -i s/{SECRET}/changed/ "$1"')
         assert "encconf" not in again
         plain = api.decrypt(again, format=self.name, credentials=creds)
         assert "changed" in plain

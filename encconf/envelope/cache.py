@@ -1,0 +1,101 @@
+"""Data keys that were unwrapped already, for a while."""
+
+from __future__ import annotations
+
+import time
+from _thread import allocate_lock
+
+from encconf.envelope.calls import answer_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import NoReturn
+
+    from encconf.envelope.calls import Refusal
+    from encconf.envelope.wrapped import WrappedKey
+
+
+class DataKeyCache:
+    """What master keys have given, for a while, so that each is asked once: in memory and nowhere else.
+
+    Its owner passes it to all who may see the same data keys, that is, who use the same credentials; it
+    may be used by several threads.  A data key is kept for ``lifetime`` seconds, under the type and
+    name of the master key, the ciphertext, and whether it is a whole key or the part of a group.
+    ``clock`` gives seconds and never goes back.
+    """
+
+    __slots__ = ("_clock", "_known", "_lock", "_turns", "lifetime")
+
+    def __init__(self, lifetime: float = 300, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.lifetime = lifetime
+        self._clock = clock
+        self._known: dict[Hashable, tuple[float, bytes]] = {}
+        self._turns: dict[Hashable, _Turn] = {}
+        self._lock = allocate_lock()
+
+    def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
+        """The ``size`` bytes that are inside, if that is known."""
+        with self._lock:
+            return self._find(_name(wrapped, size))
+
+    def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
+        """The same, else what ``unwrap`` gives, which several who want it at once call once.
+
+        What it raises as BadKeyError or MasterKeyError they all get, and is not kept.
+        """
+        name = _name(wrapped, size)
+        with self._lock:
+            if (part := self._find(name)) is not None:
+                return part
+            turn = self._turns.setdefault(name, _Turn())
+        with turn.lock:
+            if turn.answer is None:
+                try:
+                    turn.answer = answer_of(lambda _: unwrap(), None)
+                finally:
+                    with self._lock:
+                        self._turns.pop(name, None)
+                        if isinstance(turn.answer, bytes):
+                            self._known[name] = (self._clock() + self.lifetime, turn.answer)
+            if isinstance(turn.answer, bytes):
+                return turn.answer
+            raise turn.answer
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._known.clear()
+
+    def _find(self, name: Hashable) -> bytes | None:
+        now = self._clock()
+        while self._known:  # the oldest first
+            oldest = next(iter(self._known))
+            if self._known[oldest][0] > now:
+                break
+            del self._known[oldest]
+        known = self._known.get(name)
+        return None if known is None else known[1]
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __repr__(self) -> str:
+        return f"DataKeyCache({self.lifetime!r}, keys={len(self)})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("data keys are not written anywhere")
+
+
+class _Turn:
+    """Who unwraps a key first, and what the others get."""
+
+    __slots__ = ("answer", "lock")
+
+    def __init__(self) -> None:
+        self.lock = allocate_lock()
+        self.answer: bytes | Refusal | None = None
+
+
+def _name(wrapped: WrappedKey, size: int) -> Hashable:
+    return wrapped.key.TYPE, wrapped.key.name, wrapped.enc, size

@@ -1,0 +1,45 @@
+"""Key groups: how many of them it takes to open a file, and what differs between two sets of them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.envelope.wrapped import WrappedKey
+    from encconf.keys import MasterKey
+
+
+def quorum(threshold: int | None, groups: Sequence[object]) -> int:
+    """How many of some key groups it takes: 1 of one, else as many as the threshold says, by default all."""
+    return (threshold or len(groups)) if len(groups) > 1 else 1
+
+
+def only_in(these: Sequence[Sequence[MasterKey]], those: Sequence[Sequence[MasterKey]]) -> list[MasterKey]:
+    """The keys of these groups that are in none of those: who was removed, or with both turned, added."""
+    known = {key for group in those for key in group}
+    return list(dict.fromkeys(key for group in these for key in group if key not in known))
+
+
+def are_spoiled(held: Sequence[Sequence[WrappedKey]]) -> bool:
+    """Whether a key is to be wrapped anew as soon as the file is written."""
+    return any(wrapped.spoiled for group in held for wrapped in group)
+
+
+def shuts_out(
+    held: Sequence[Sequence[WrappedKey]],
+    held_threshold: int,
+    groups: Sequence[Sequence[MasterKey]],
+    threshold: int | None,
+) -> bool:
+    """Whether some who can get at the data key are not to, any more; arguments as for `wrap_again`.
+
+    That is so where a key is gone, or stands in another group, and where it takes more groups: the parts
+    of before are in the history, and still fit together.
+    """
+    if len(held) != len(groups):
+        return True
+    if quorum(threshold, groups) > quorum(held_threshold, held):
+        return True
+    pairs = zip(held, groups, strict=True)
+    return any({wrapped.key for wrapped in before} - set(after) for before, after in pairs)

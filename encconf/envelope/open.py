@@ -1,0 +1,95 @@
+"""Opening a data key, as in sops 3.13.3 (sops.go: GetDataKey).
+
+Other than there, no further group is opened once the quorum is reached, key services are asked side by side
+where more than one answer is needed or one is slow, and each gets a time limit.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+from encconf.envelope import shamir
+from encconf.envelope.calls import answer_of
+from encconf.envelope.groups import quorum
+from encconf.envelope.opening import Opening
+from encconf.envelope.report import no_access
+from encconf.envelope.wrapped import DATA_KEY_SIZE
+from encconf.errors import MetadataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.envelope.cache import DataKeyCache
+    from encconf.envelope.wrapped import WrappedKey
+    from encconf.identities.credentials import Credentials
+
+
+def open_data_key(
+    groups: Sequence[Sequence[WrappedKey]],
+    threshold: int,
+    credentials: Credentials,
+    cache: DataKeyCache | None = None,
+) -> bytes:
+    """The data key (32 bytes), by the first master key that opens, or a quorum of groups.
+
+    Types named in SOPS_DECRYPTION_ORDER (else age, pgp) come first, then the order of the file; when
+    a key service fails or is slow, those that follow it are asked all at once.  ``threshold`` is as
+    for `wrap_for`; what the ``cache`` holds is not unwrapped again.  Raises KeyAccessError, whose
+    message is the report of what was tried, DuplicateKeyTypeError, and MetadataError when the parts
+    make no key.
+    """
+    cache = cache if cache is not None else credentials.cache
+    order = credentials.key_order()
+    shared = len(groups) > 1
+    needed = max(quorum(threshold, groups), 2) if shared else 1
+    size = DATA_KEY_SIZE + shamir.OVERHEAD if shared else DATA_KEY_SIZE
+
+    def rank(wrapped: WrappedKey) -> int:
+        return order.index(wrapped.key.TYPE) if wrapped.key.TYPE in order else len(order)
+
+    openings = [Opening(sorted(group, key=rank), size, credentials, cache) for group in groups]
+    while (opened := sum(opening.part is not None for opening in openings)) < needed:
+        # No more groups at a time than are needed: each may ask a person, or cost a call.
+        wave = [opening for opening in openings if opening.part is None and opening.rest]
+        del wave[needed - opened :]
+        if not wave:
+            raise no_access(openings, needed)
+        _open(wave, credentials)
+    parts = [opening.part for opening in openings if opening.part is not None][:needed]
+    if not shared:
+        return parts[0]
+    try:
+        return shamir.combine(parts)
+    except ValueError as error:
+        raise MetadataError(f"the parts of the data key do not fit together: {error}") from None
+
+
+def _open(wave: Sequence[Opening], credentials: Credentials) -> None:
+    """Open these groups, or find that they cannot be: each key in its turn, services side by side."""
+
+    def unwrap(turn: tuple[Opening, WrappedKey]) -> bytes:
+        opening, wrapped = turn
+        return opening.unwrap(wrapped)
+
+    while wave:
+        races: list[list[tuple[Opening, WrappedKey]]] = []
+        for opening in wave:
+            while (wrapped := opening.take(remote=False)) is not None:
+                # One after the other also where many files are opened at a time: a passphrase is asked
+                # for once, and gpg-agent has memory for a few decryptions only.
+                with credentials.client("local master keys", allocate_lock):
+                    opening.note(wrapped, answer_of(unwrap, (opening, wrapped)))
+            turns: list[tuple[Opening, WrappedKey]] = []
+            while (wrapped := opening.take(remote=True)) is not None:
+                turns.append((opening, wrapped))
+            if turns:
+                races.append(turns)
+        if races:
+            from encconf.envelope import race
+
+            for turns, answers in zip(races, race.run(unwrap, races, credentials.key_limit), strict=True):
+                for (opening, wrapped), answer in zip(turns, answers, strict=True):
+                    if answer is not None:
+                        opening.note(wrapped, answer)
+        wave = [opening for opening in wave if opening.part is None and opening.rest]

@@ -1,0 +1,82 @@
+"""A key group on its way to being opened."""
+
+from __future__ import annotations
+
+from encconf import keys
+from encconf.envelope import calls
+from encconf.envelope.calls import Watched, is_remote
+from encconf.errors import MasterKeyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.envelope.cache import DataKeyCache
+    from encconf.envelope.calls import Failure, Refusal
+    from encconf.envelope.wrapped import WrappedKey
+    from encconf.identities.credentials import Credentials
+    from encconf.keys import MasterKey
+
+
+class Opening:
+    """A group on its way to being opened.
+
+    ``rest`` are the keys that have not been tried, in the order of trying; ``part`` is what was
+    inside and ``by`` the key that opened it, or ``failures`` say why none did.
+    """
+
+    __slots__ = ("_cache", "_credentials", "_size", "by", "failures", "part", "rest")
+
+    def __init__(
+        self,
+        group: Sequence[WrappedKey],
+        size: int,
+        credentials: Credentials,
+        cache: DataKeyCache | None,
+    ) -> None:
+        self.rest = list(group)
+        self.failures: list[Failure] = []
+        self.part: bytes | None = None
+        self.by: MasterKey | None = None
+        self._size = size
+        self._credentials = credentials
+        self._cache = cache
+        if cache is not None:
+            for wrapped in group:
+                if (part := cache.get(wrapped, size)) is not None:
+                    self.note(wrapped, part)
+                    break
+
+    def take(self, *, remote: bool) -> WrappedKey | None:
+        """The key whose turn it is, if there is one, and of this kind."""
+        if self.part is not None or not self.rest:
+            return None
+        return self.rest.pop(0) if is_remote(self.rest[0].key, self._credentials) == remote else None
+
+    def note(self, wrapped: WrappedKey, answer: bytes | Refusal) -> None:
+        """Take what came of a key."""
+        if isinstance(answer, bytes):
+            self.part, self.by = answer, wrapped.key
+        else:
+            self.failures.append((wrapped.key, answer))
+
+    def unwrap(self, wrapped: WrappedKey) -> bytes:
+        """What is inside; raises BadKeyError or MasterKeyError."""
+        if not wrapped.enc:
+            raise MasterKeyError("its entry holds no wrapped data key")
+        keys.check_size(wrapped.enc)
+
+        def ask(key: MasterKey) -> bytes:
+            return calls.unwrap(key, wrapped.enc, self._credentials)
+
+        def opened() -> bytes:
+            # A type that an old sops wrapped wrongly knows in which ways.
+            unwrap = getattr(wrapped.key, "unwrap_spoiled", None) if wrapped.spoiled else None
+            with Watched(wrapped.key, self._credentials):
+                part: bytes = ask(wrapped.key) if unwrap is None else unwrap(ask, self._credentials)
+            if len(part) != self._size:
+                what = f"a data key of {self._size} bytes"
+                raise MasterKeyError(f"it opened, but what was inside is not {what}")
+            return part
+
+        return opened() if self._cache is None else self._cache.fetch(wrapped, self._size, opened)

@@ -1,0 +1,119 @@
+"""A data key wrapped for groups of master keys, as in sops 3.13.3 (sops.go: UpdateMasterKeys).
+
+With one group every key wraps the whole data key (32 bytes); with several, Shamir's scheme makes one part
+(33 bytes) per group.
+"""
+
+from __future__ import annotations
+
+from encconf.envelope import calls, shamir
+from encconf.envelope.calls import answer_of, is_remote
+from encconf.envelope.groups import are_spoiled, quorum
+from encconf.envelope.report import lines_of
+from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
+from encconf.errors import ConfigError, WrapError, is_temporary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.envelope.calls import Failure, Refusal
+    from encconf.identities.credentials import Credentials
+    from encconf.keys import MasterKey
+
+
+def wrap_for(
+    data_key: bytes,
+    groups: Sequence[Sequence[MasterKey]],
+    threshold: int | None,
+    credentials: Credentials,
+    now: str,
+) -> list[list[WrappedKey]]:
+    """Wrap a data key (32 bytes) for every master key of every group.
+
+    ``threshold`` is how many groups it takes, None or 0 for all; it counts only when there are
+    several.  ``now`` (RFC 3339) dates the entries of types that have a date.  Raises ConfigError
+    for impossible groups, and WrapError, which names every key that failed.
+    """
+    if len(data_key) != DATA_KEY_SIZE:
+        raise ValueError(f"a data key has {DATA_KEY_SIZE} bytes")
+    if not groups or not all(groups):
+        raise ConfigError("there is no master key to encrypt for" if not groups else "a key group is empty")
+    if len(groups) == 1:
+        parts = [data_key]
+    else:
+        needed = quorum(threshold, groups)
+        if not 2 <= needed <= len(groups) <= 255:
+            raise ConfigError(
+                f"a Shamir threshold of {needed} does not fit {len(groups)} key groups",
+                hint="it is at least 2 and at most the number of groups, of which there may be 255",
+            )
+        parts = shamir.split(data_key, len(groups), needed)
+
+    members = [(key, part) for group, part in zip(groups, parts, strict=True) for key in group]
+
+    encs = _wrapped(members, credentials)
+    wrapped: list[WrappedKey] = []
+    failures: list[Failure] = []
+    for (key, _), enc in zip(members, encs, strict=True):
+        if isinstance(enc, str):
+            wrapped.append(WrappedKey(key, enc, now if key.DATED else None))
+        else:
+            failures.append((key, enc))
+    if failures:
+        total = len(members)
+        which = "its only master key" if total == 1 else f"{len(failures)} of its {total} master keys"
+        failed = WrapError("\n".join([f"cannot encrypt the data key for {which}", *lines_of(failures, "  ")]))
+        failed.temporary = all(is_temporary(error) for _, error in failures)
+        raise failed
+    rest = iter(wrapped)
+    return [[next(rest) for _ in group] for group in groups]
+
+
+def _wrapped(members: Sequence[tuple[MasterKey, bytes]], credentials: Credentials) -> list[str | Refusal]:
+    """What each key makes of its part, or why it cannot: services side by side, the others in turn."""
+
+    def wrap(at: int) -> str:
+        key, part = members[at]
+        return calls.wrap(key, part, credentials)
+
+    remote = [at for at, (key, _) in enumerate(members) if is_remote(key, credentials)]
+    encs = {at: answer_of(wrap, at) for at in range(len(members)) if at not in remote}
+    if remote:
+        from encconf.envelope import race
+
+        for at, (enc,) in zip(
+            remote, race.run(wrap, [[at] for at in remote], credentials.key_limit), strict=True
+        ):
+            assert enc is not None  # a race of one is waited for
+            encs[at] = enc
+    return [encs[at] for at in range(len(members))]
+
+
+def wrap_again(
+    data_key: bytes,
+    held: list[list[WrappedKey]],
+    held_threshold: int,
+    groups: list[list[MasterKey]],
+    threshold: int | None,
+    credentials: Credentials,
+    now: str,
+) -> tuple[list[list[WrappedKey]], int]:
+    """The data key for these groups, given who holds it already, and the threshold to write.
+
+    ``held`` and ``held_threshold`` are the groups and threshold of the file, [] and 0 for a new data key.
+    Where nothing changes, ``held`` itself comes back; from one group to one only the keys that are added
+    are asked, and otherwise all, since the parts are others.  The rest is as for `wrap_for`.
+    """
+    needed = quorum(threshold, groups) if len(groups) > 1 else 0
+    same = not are_spoiled(held) and [[wrapped.key for wrapped in group] for group in held] == groups
+    if held and same and (len(held) < 2 or needed == held_threshold):
+        return held, held_threshold
+    if len(held) == 1 and len(groups) == 1:
+        kept = {wrapped.key: wrapped for wrapped in held[0] if not wrapped.spoiled}
+        added = [key for key in groups[0] if key not in kept]
+        if added:
+            new = wrap_for(data_key, [added], None, credentials, now)[0]
+            kept.update((wrapped.key, wrapped) for wrapped in new)
+        return [[kept[key] for key in groups[0]]], 0
+    return wrap_for(data_key, groups, needed, credentials, now), needed

@@ -1,0 +1,56 @@
+"""A master key of a file, and what it wrapped."""
+
+from __future__ import annotations
+
+from encconf import keys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from encconf.keys import MasterKey
+
+DATA_KEY_SIZE = 32
+"""Bytes of a data key: AES-256."""
+
+
+class WrappedKey:
+    """A master key and what it wrapped.
+
+    ``enc`` is the ciphertext as text and ``created_at`` an RFC 3339 date, or None where the type
+    has none; ``entry`` is what stood in the metadata, members unknown here included, {} when new.
+    `spoiled`: by a sops before 3.3.0, which may have wrapped under another encryption context than the
+    entry names; such a key is wrapped anew as soon as the file is written.
+    """
+
+    __slots__ = ("created_at", "enc", "entry", "key", "spoiled")
+
+    def __init__(
+        self,
+        key: MasterKey,
+        enc: str,
+        created_at: str | None = None,
+        entry: Mapping[str, object] | None = None,
+    ) -> None:
+        self.key = key
+        self.enc = enc
+        self.created_at = created_at
+        self.entry = dict(entry or {})
+        self.spoiled = False
+
+    @classmethod
+    def from_entry(cls, type: str, entry: Mapping[str, object]) -> WrappedKey:
+        """Read an entry of the metadata's list ``type``; raises MetadataError."""
+        created_at = keys.member(entry, "created_at") or None
+        return cls(keys.from_entry(type, entry), keys.member(entry, "enc"), created_at, entry)
+
+    def to_entry(self) -> dict[str, object]:
+        """The members to write: those that were there in their order, then the new ones."""
+        entry = {**self.entry, **self.key.to_entry()}
+        if self.created_at is not None:
+            entry["created_at"] = self.created_at
+        entry["enc"] = self.enc
+        return entry
+
+    def __repr__(self) -> str:
+        return f"WrappedKey({self.key!r})"

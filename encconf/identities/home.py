@@ -1,0 +1,33 @@
+"""Folders of a user: the home folder as ``~``, and where configuration files are."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def tilde(path: str, home: str | None) -> str:
+    """The path with ``~`` for the home folder."""
+    if home and path.startswith(home.rstrip(os.sep) + os.sep):
+        return "~" + path[len(home.rstrip(os.sep)) :]
+    return path
+
+
+def expanded(path: str, home: str | None) -> str:
+    """The path with the home folder for ``~/`` in front."""
+    return home + path[1:] if home and path.startswith("~/") else path
+
+
+def config_home(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
+    """The folder for configuration files, as for sops; None where there is none."""
+    if platform == "win32":
+        return environ.get("APPDATA") or None
+    configured = environ.get("XDG_CONFIG_HOME")
+    if configured:  # sops takes any on macOS, and an absolute one elsewhere
+        return configured if platform == "darwin" or os.path.isabs(configured) else None
+    if home is None:
+        return None
+    return os.path.join(home, *(("Library", "Application Support") if platform == "darwin" else (".config",)))

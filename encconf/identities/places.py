@@ -1,0 +1,189 @@
+"""The places where age identities may be, in the order of asking.
+
+Those that ENCCONF_IDENTITY or the user's configuration file names come first, then the systemd credential
+``encconf-identity``, then where sops 3.13.3 looks, in its order (age/keysource.go).  What an identity is, is
+not known here: see `encconf.keys.age`.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+
+from encconf.errors import InputError, LimitError, MissingFileError, SourceError
+from encconf.identities import stored
+from encconf.identities.home import expanded, tilde
+from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+IDENTITY_LIMIT = 1 << 24
+"""The largest identity file that is read, in bytes (16 MiB, as in sops)."""
+
+UNIT_IDENTITY = "systemd:encconf-identity"
+"""Where a unit with ``LoadCredential=encconf-identity:…`` has its age identity."""
+
+
+class AgeSource:
+    """One place where age identities, or with ``ssh`` an SSH private key, may be.
+
+    ``variable`` is the environment variable (or the configuration file) that names it, None for a
+    place that is looked in without that; ``how`` is "text", "file", "command" or "source"; ``where`` is
+    that variable's value (the identities, a path or a command line, so it may be secret), the path, or
+    the address of a source.  After `read`, ``found`` is what stood in the way ("unset", "not there", …),
+    or "", ``hint`` what to do about it, and ``broken`` whether somebody should see to it.  ``parsed`` is
+    for the reader's own use, while it holds ``lock``: what it made of the bytes, by recipient for a
+    command and by "" else.
+    """
+
+    __slots__ = ("broken", "found", "hint", "how", "lock", "parsed", "ssh", "variable", "where")
+
+    def __init__(self, variable: str | None, how: str, where: str | None, *, ssh: bool = False) -> None:
+        self.variable = variable
+        self.how = how
+        self.where = where
+        self.ssh = ssh
+        self.found = ""
+        self.hint: str | None = None
+        self.broken = False
+        self.lock = allocate_lock()
+        self.parsed: dict[str, Any] = {}
+
+    def place(self, home: str | None = None) -> str:
+        """The place's name for people: a variable, a path (``~`` for ``home``), or both."""
+        if self.how == "source" and self.where:
+            return " ".join(filter(None, (self.variable, stored.label_of(self.where))))
+        if self.how != "file" or not self.where or self._misused():
+            return self.variable or ""
+        path = tilde(self.where, home)
+        return printable(f"{self.variable}={path}" if self.variable else path)
+
+    def read(self, recipient: str, credentials: Any) -> bytes | None:
+        """The bytes that are there, or None; ``found`` then says why.
+
+        ``credentials`` are `Credentials`, of which a home folder, environment and time limit are used.
+        A command is run without a shell, gets ``recipient`` as SOPS_AGE_RECIPIENT, and writes
+        its complaints straight to stderr.
+        """
+        self.found, self.hint, self.broken = "", None, False
+        if not self.where:
+            self.found = "unset" if self.where is None else "empty"
+            return None
+        if self.how == "text":
+            return self.where.encode(errors="surrogateescape")
+        try:
+            if self._misused():
+                named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
+                raise _UnusableError(f"holds a private key where {named or 'the address of one'} belongs")
+            if self.how == "source":
+                return self._fetch(credentials)
+            if self.how == "file":
+                return self._read_file(credentials)
+            return self._run(recipient, credentials)
+        except _UnusableError as error:
+            self.fail(str(error))
+            return None
+
+    def fail(self, found: str) -> None:
+        """Note that the place cannot be used as it is; SSH keys that sops finds by itself may be any."""
+        self.found = found
+        self.broken = self.broken or self.variable is not None or not self.ssh
+
+    def _misused(self) -> bool:
+        """Whether the key itself stands where its place belongs: a common slip, never to be shown."""
+        words = (self.where or "").upper().split()
+        return any(word.startswith(stored.PRIVATE) for word in (words if self.how == "file" else words[:1]))
+
+    def _fetch(self, credentials: Any) -> bytes | None:
+        """What the source gives."""
+        try:
+            data = stored.load().fetch(self.where or "", credentials)
+        except SourceError as error:
+            self.fail(error.message)
+            self.hint = error.hint
+            if self.variable is None and error.reason == "missing":
+                self.broken = False  # nobody said that it is there
+            return None
+        return data
+
+    def _read_file(self, credentials: Any) -> bytes | None:
+        from encconf.io import fileio
+
+        try:
+            return fileio.read_bytes(expanded(self.where or "", credentials.home), limit=IDENTITY_LIMIT)
+        except MissingFileError:
+            self.found = "not there"
+            self.broken = self.variable is not None
+            return None
+        except LimitError:
+            raise _UnusableError("larger than any identity file") from None
+        except InputError as error:
+            raise _UnusableError(error.message) from None
+
+    def _run(self, recipient: str, credentials: Any) -> bytes | None:
+        import shlex
+        import subprocess
+
+        try:
+            command = shlex.split(self.where or "")
+        except ValueError:
+            raise _UnusableError("not a command line: a quote is not closed") from None
+        if not command:
+            self.found = "empty"
+            return None
+        # The arguments may hold a token, so that only the program is named.
+        program = printable(os.path.basename(command[0]))
+        try:
+            result = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                env={**credentials.environ, "SOPS_AGE_RECIPIENT": recipient},
+                timeout=credentials.timeout,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise _UnusableError(f"{program} was not found") from None
+        except subprocess.TimeoutExpired:
+            raise _UnusableError(f"{program} took longer than {credentials.timeout:g} s") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise _UnusableError(f"{program} cannot be run: {(reason or 'not a program').lower()}") from None
+        if result.returncode:
+            raise _UnusableError(f"{program} failed with exit code {result.returncode}")
+        return result.stdout
+
+
+class _UnusableError(Exception):
+    """A place is there and cannot be used; the text says why."""
+
+
+def places(
+    environ: Mapping[str, str], home: str | None, config_home: str | None, by: str, addresses: Sequence[str]
+) -> list[AgeSource]:
+    """All places for a user with this environment; ``by`` names the ``addresses`` of sources."""
+
+    def variable(name: str, how: str, *, ssh: bool = False) -> AgeSource:
+        return AgeSource(name, how, environ.get(name), ssh=ssh)
+
+    found = [AgeSource(by, "source", address) for address in addresses]
+    if environ.get("CREDENTIALS_DIRECTORY") and UNIT_IDENTITY not in addresses:
+        found.append(AgeSource(None, "source", UNIT_IDENTITY))
+    found += [
+        variable("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "file", ssh=True),
+        variable("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "command", ssh=True),
+    ]
+    if home:
+        for name in ("id_ed25519", "id_rsa"):
+            found.append(AgeSource(None, "file", os.path.join(home, ".ssh", name), ssh=True))
+    found += [
+        variable("SOPS_AGE_KEY", "text"),
+        variable("SOPS_AGE_KEY_FILE", "file"),
+        variable("SOPS_AGE_KEY_CMD", "command"),
+    ]
+    if config_home:
+        found.append(AgeSource(None, "file", os.path.join(config_home, "sops", "age", "keys.txt")))
+    return found

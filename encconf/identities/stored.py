@@ -1,0 +1,91 @@
+"""Identities and passphrases that are kept in a store of secrets: their addresses, and how they are had.
+
+What reads an address is a room above this one (`encconf.sources`), which `load` brings in only when there is
+an address to read.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import MasterKeyError, SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    class Address(Protocol):
+        """A parsed address; the label is for people and holds no secret."""
+
+        @property
+        def label(self) -> str:
+            """For people."""
+
+    class Reader(Protocol):
+        """What reads addresses; each raises SourceError."""
+
+        def parse(self, text: str) -> Address:
+            """Read an address."""
+
+        def fetch(self, uri: str, credentials: Any) -> bytes:
+            """The value at an address."""
+
+        def fetch_text(self, uri: str, credentials: Any) -> str:
+            """The same as text."""
+
+
+def _none() -> Reader:
+    raise SourceError("nothing reads the addresses of sources here")
+
+
+load: Callable[[], Reader] = _none
+"""Imports what reads addresses; `encconf.keys` sets it."""
+
+PRIVATE = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
+"""How private keys begin."""
+
+
+def addresses_in(value: str) -> list[str]:
+    """The addresses of sources in a variable, with white space between; ``cmd:`` takes the rest of its line.
+
+    A private key that stands there by mistake is all that is found.
+    """
+    found: list[str] = []
+    for line in value.splitlines():
+        words = line.split()
+        while words:
+            if runs_program(words[0]):
+                found.append(line[line.index(words[0]) :].strip())
+                break
+            if words[0].upper().startswith(PRIVATE):
+                return [words[0]]
+            found.append(words.pop(0))
+    return found
+
+
+def runs_program(address: str) -> bool:
+    """Whether an address is a command line: ``cmd:``, with ``ref+`` in front or not."""
+    return address.lower().removeprefix("secret").removeprefix("ref+").startswith("cmd:")
+
+
+def label_of(address: str) -> str:
+    """An address for people; "" for what is none, since it may be a secret."""
+    try:
+        return load().parse(address).label
+    except SourceError:
+        return ""
+
+
+def passphrase(by: str, addresses: list[str], credentials: Any) -> str:
+    """The passphrase at the one address that ``by`` names; raises MasterKeyError."""
+    if len(addresses) > 1:
+        raise MasterKeyError(f"{by} names {len(addresses)} sources of one passphrase", hint="name one")
+    named = f"{by} {label_of(addresses[0])}".rstrip()
+    try:
+        text = load().fetch_text(addresses[0], credentials)
+    except SourceError as error:
+        raise MasterKeyError(f"{named}: {error.message}", hint=error.hint) from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text or any(break_ in text for break_ in "\n\r\0"):
+        what = "is more than one line" if text else "is empty"
+        raise MasterKeyError(f"{named}: it {what}, which no passphrase is", hint="#FIELD picks a part of it")
+    return text

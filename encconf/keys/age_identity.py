@@ -1,0 +1,397 @@
+"""Identities of age: what opens an age file, and the places' texts as such.
+
+X25519, SSH and plugins by pyrage (the Rust age), post-quantum ones by `encconf.keys.agepq`; files under a
+passphrase are unlocked when nothing else opens.  One unusable identity does not hide the others of its file.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from binascii import a2b_base64, b2a_base64
+
+from encconf.errors import MasterKeyError, MissingExtraError
+from encconf.keys import shorten
+from encconf.keys.ssh_key import openssh, public_beside, reserialised
+from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from encconf.identities.credentials import AgeSource, Credentials
+
+    Stanza = tuple[str, str]  # type, first argument
+
+SSH = ("ssh-ed25519", "ssh-rsa")
+"""The kinds of SSH keys that age takes."""
+POST_QUANTUM = "age1pq1"
+"""How a post-quantum recipient begins."""
+
+
+class Identity:
+    """Something that opens: an object of pyrage or `encconf.keys.agepq`, and its recipient if known."""
+
+    __slots__ = ("_opener", "_public", "private")
+
+    def __init__(self, opener: Any, public: str = "", private: bytes = b"") -> None:
+        self._opener = opener
+        self._public = public
+        self.private = private  # an SSH key's file, without a passphrase
+
+    def open(self, file: bytes, credentials: Credentials) -> bytes | None:
+        """What is in an age file; None when it is for somebody else.  Raises MasterKeyError."""
+        import pyrage
+
+        try:
+            content: bytes = pyrage.decrypt(file, [self.opener(credentials)])
+        except pyrage.DecryptError as error:
+            if str(error) != "No matching keys found":
+                raise MasterKeyError(f"age: {said(error)}") from None
+            return None
+        return content
+
+    def is_for(self, recipient: str) -> bool:
+        """Whether a recipient is this identity's own."""
+        return self.public() == " ".join(recipient.split()[:2])
+
+    def opener(self, credentials: Credentials) -> Any:
+        """What pyrage opens files with."""
+        return self._opener
+
+    def public(self) -> str:
+        """The recipient, as far as it is known."""
+        if not self._public and hasattr(self._opener, "to_public"):
+            self._public = str(self._opener.to_public())
+        return self._public
+
+
+class _PostQuantumIdentity(Identity):
+    """An ``AGE-SECRET-KEY-PQ-1…``."""
+
+    __slots__ = ()
+
+    def open(self, file: bytes, credentials: Credentials) -> bytes | None:
+        """The same, by `encconf.keys.agepq`."""
+        content: bytes | None = self._opener.open(file)
+        return content
+
+    def is_for(self, recipient: str) -> bool:
+        """Whether a recipient is this identity's own."""
+        return recipient.startswith(POST_QUANTUM) and super().is_for(recipient)  # public() takes long
+
+    def public(self) -> str:
+        """The recipient, as far as it is known."""
+        try:
+            return super().public()
+        except MasterKeyError:  # not with this build of `cryptography`
+            return POST_QUANTUM
+
+
+class PluginIdentity(Identity):
+    """An ``AGE-PLUGIN-NAME-1…``: the program age-plugin-NAME is found when it is needed."""
+
+    __slots__ = ()
+
+    def opener(self, credentials: Credentials) -> Any:
+        """What pyrage opens files with."""
+        from pyrage import plugin
+
+        return plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], Conversation(credentials))
+
+    def public(self) -> str:
+        """The recipient, as far as it is known."""
+        return f"age-plugin-{self._opener.plugin()}"
+
+
+class Locked:
+    """An identity file or an SSH private key that needs a passphrase; asked for once."""
+
+    __slots__ = ("_turn", "data", "place", "public", "result")
+
+    def __init__(self, data: bytes, place: str, public: str = "") -> None:
+        self._turn = allocate_lock()
+        self.data = data
+        self.place = place
+        self.public = public
+        self.result: list[Identity] | MasterKeyError | None = None
+
+    def unlock(self, stanzas: list[Stanza], credentials: Credentials) -> list[Identity]:
+        """The identities inside; none when an SSH key is not the one that the file is for.
+
+        Raises MasterKeyError when there is no terminal, or the passphrase is wrong.
+        """
+        if not self.may_open(stanzas):
+            return []
+        with self._turn:
+            if self.result is None:
+                try:
+                    self.result = self._unlocked(credentials)
+                except MasterKeyError as error:
+                    self.result = error
+        if isinstance(self.result, MasterKeyError):
+            raise self.result
+        return self.result
+
+    def _unlocked(self, credentials: Credentials) -> list[Identity]:
+        """By the passphrase that ENCCONF_AGE_PASSPHRASE names, or by one that somebody types."""
+        named = credentials.passphrase("age_passphrase")
+        if named is not None:
+            try:
+                return self.open(named)
+            except MasterKeyError as error:
+                if credentials.prompt is None:
+                    by, _ = credentials.named("age_passphrase")
+                    raise MasterKeyError(f"{error.message} (by {by})", hint=error.hint) from None
+        return self.open(self._ask(credentials))
+
+    def may_open(self, stanzas: list[Stanza]) -> bool:
+        """Whether a file with these stanzas is worth a passphrase."""
+        return True
+
+    def open(self, passphrase: str) -> list[Identity]:
+        """Decrypt an age file that is encrypted with a passphrase, armored or not."""
+        import pyrage
+
+        try:
+            content: bytes = pyrage.passphrase.decrypt(self.data, passphrase)
+        except pyrage.DecryptError as error:
+            reason = {
+                "Decryption failed": f"the passphrase is not that of {self.place}",
+                "No matching keys found": f"{self.place} is not encrypted with a passphrase",
+            }.get(str(error), f"{self.place}: {said(error)}")
+            raise MasterKeyError(reason) from None
+        identities, problems = parse(content, several=False)
+        if problems and not identities:
+            raise MasterKeyError(f"{self.place}: {problems[0]}")
+        return identities
+
+    def _ask(self, credentials: Credentials) -> str:
+        passphrase = ""
+        if credentials.prompt is not None:
+            try:
+                passphrase = credentials.prompt(f"Enter passphrase for {self.place}: ")
+            except EOFError:
+                passphrase = ""
+            if passphrase:
+                return passphrase
+        why = "none was given" if credentials.prompt else "there is no terminal to ask on"
+        raise MasterKeyError(
+            f"{self.place} needs a passphrase, and {why}",
+            hint="run it in a terminal, name the passphrase's source in ENCCONF_AGE_PASSPHRASE, or give the "
+            "unlocked identity in SOPS_AGE_KEY or by SOPS_AGE_KEY_CMD",
+        )
+
+
+class LockedSsh(Locked):
+    """A passphrase-protected SSH private key, in OpenSSH's or a PEM format."""
+
+    __slots__ = ()
+
+    def may_open(self, stanzas: list[Stanza]) -> bool:
+        """Whether a file with these stanzas is worth a passphrase."""
+        if not self.public:  # an old PEM file: RSA at most
+            return any(kind == "ssh-rsa" for kind, _ in stanzas)
+        from hashlib import sha256
+
+        kind, _, blob = self.public.partition(" ")
+        tag = b2a_base64(sha256(a2b_base64(blob)).digest()[:4], newline=False).decode().rstrip("=")
+        return (kind, tag) in stanzas
+
+    def open(self, passphrase: str) -> list[Identity]:
+        """The identities inside; raises MasterKeyError."""
+        import pyrage
+
+        try:
+            plain = reserialised(self.data, passphrase.encode())
+            return [Identity(pyrage.ssh.Identity.from_buffer(plain), self.public)]
+        except (ValueError, TypeError, pyrage.IdentityError):
+            raise MasterKeyError(f"the passphrase is not that of {self.place}") from None
+
+
+class LockedRelative(LockedSsh):
+    """A passphrase-protected SSH key that a file's age recipient is derived from."""
+
+    __slots__ = ()
+
+    def may_open(self, stanzas: list[Stanza]) -> bool:
+        """Whether a file with these stanzas is worth a passphrase."""
+        return True
+
+    def open(self, passphrase: str) -> list[Identity]:
+        """The identities inside; raises MasterKeyError."""
+        try:
+            return [derived(reserialised(self.data, passphrase.encode()), self.public)]
+        except (ValueError, TypeError):
+            raise MasterKeyError(f"the passphrase is not that of {self.place}") from None
+
+
+def derived(private: bytes, public: str) -> Identity:
+    """The age identity of an ssh-ed25519 key; its name stays the SSH key's."""
+    import pyrage
+
+    from encconf.keys import ssh_to_age
+
+    return Identity(pyrage.x25519.Identity.from_str(ssh_to_age.identity(private)), public)
+
+
+class Conversation:
+    """What an age plugin may ask of a person."""
+
+    def __init__(self, credentials: Credentials | None) -> None:
+        self._prompt = credentials.prompt if credentials else None
+
+    def display_message(self, message: str) -> None:
+        """Show what the plugin says, where a person is."""
+        import sys
+
+        if self._prompt is not None:
+            print(printable(message), file=sys.stderr)
+
+    def confirm(self, message: str, yes: str, no: str | None) -> bool | None:
+        """Ask a question with two answers."""
+        if self._prompt is None:
+            return None
+        answer = self._prompt(f"{printable(message)} ({printable(yes)}/{printable(no or 'no')}) ")
+        return answer.strip().lower() in ("y", "yes", yes.lower())
+
+    def request_public_string(self, description: str) -> str | None:
+        """Ask for a text."""
+        return self._prompt(f"{printable(description)}: ") if self._prompt else None
+
+    def request_passphrase(self, description: str) -> str | None:
+        """Ask for a secret."""
+        return self._prompt(f"{printable(description)}: ") if self._prompt else None
+
+
+def identities_in(source: AgeSource, recipient: str, credentials: Credentials) -> Sequence[Identity | Locked]:
+    """What a place holds, read at most once (a command: once per recipient)."""
+    asked_for = recipient if source.how == "command" else ""
+    with source.lock:
+        found: list[Identity | Locked] | None = source.parsed.get(asked_for)
+        if found is None:
+            found = source.parsed[asked_for] = _read(source, recipient, credentials)
+    return found
+
+
+def _read(source: AgeSource, recipient: str, credentials: Credentials) -> list[Identity | Locked]:
+    data = source.read(recipient, credentials)
+    if data is None:
+        return []
+    if source.ssh or (source.how == "source" and b"PRIVATE KEY-----" in data):
+        return _parse_ssh(source, data, credentials)
+    if is_locked(data):
+        return [Locked(data, source.place(credentials.home))]
+    plain, problems = parse(data, several=source.how == "text")
+    if problems:
+        source.fail("; ".join(problems[:3]))
+    return [*plain]
+
+
+def is_locked(data: bytes) -> bool:
+    """Whether this is an identity file under a passphrase."""
+    return data.lstrip().startswith((b"age-encryption", b"-----BEGIN AGE"))
+
+
+def recipient_in(data: bytes) -> str | None:
+    """The recipient of the first key in an identity file, or of an SSH private key; None without one.
+
+    Of a plugin's key it is the one that the comments name.
+    """
+    if b"PRIVATE KEY-----" in data:
+        return openssh(data)[0] or None
+    noted = None
+    for word in data.decode(errors="replace").split():
+        if word.startswith("age1"):
+            noted = noted or word
+        elif word.startswith("AGE-PLUGIN-") and noted:
+            return noted
+        elif word.startswith("AGE-SECRET-KEY-"):
+            try:
+                own = identity_of(word).public()
+            except ValueError:
+                continue
+            return noted if own == POST_QUANTUM else own
+    return None
+
+
+def parse(data: bytes, *, several: bool) -> tuple[list[Identity], list[str]]:
+    """The identities of a file, one a line or with ``several`` in any number, and what is wrong with it."""
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError:
+        return [], ["not a text"]
+    identities: list[Identity] = []
+    problems: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("-----BEGIN"):
+            return identities, ["an SSH private key: SOPS_AGE_SSH_PRIVATE_KEY_FILE is for those"]
+        for word in line.split() if several else (line,):
+            try:
+                identities.append(identity_of(word))
+            except ValueError as error:
+                problems.append(str(error) if several else f"line {number}: {error}")
+    return identities, problems
+
+
+def identity_of(text: str) -> Identity:
+    """One identity; raises ValueError, whose text holds nothing of it."""
+    import pyrage
+
+    try:
+        if text.startswith("AGE-SECRET-KEY-1"):
+            return Identity(pyrage.x25519.Identity.from_str(text))
+        if text.startswith("AGE-PLUGIN-"):
+            return PluginIdentity(pyrage.plugin.Identity.from_str(text))
+    except pyrage.IdentityError:
+        raise ValueError("a damaged age identity") from None
+    if text.startswith("AGE-SECRET-KEY-PQ-1"):
+        from encconf.keys import agepq
+
+        try:
+            return _PostQuantumIdentity(agepq.Identity(text))
+        except ValueError:
+            raise ValueError("a damaged age identity") from None
+    if text.startswith("age1"):
+        raise ValueError("a recipient, not an identity")
+    if "/" in text or "\\" in text:
+        raise ValueError("a path? SOPS_AGE_KEY_FILE is for those")
+    raise ValueError("not an age identity")
+
+
+def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list[Identity | Locked]:
+    import pyrage
+
+    place = source.place(credentials.home)
+    public, locked = openssh(data)
+    if not locked and b"ENCRYPTED" in data:
+        public, locked = public_beside(source.where or "") if source.ssh else "", True
+    if locked and public.partition(" ")[0] in (*SSH, ""):
+        return [LockedSsh(data, place, public)]
+    try:
+        return [Identity(pyrage.ssh.Identity.from_buffer(data), public, data)]
+    except pyrage.IdentityError:
+        pass
+    try:  # PKCS #8, which sops takes and pyrage does not
+        plain = reserialised(data, None)
+        return [Identity(pyrage.ssh.Identity.from_buffer(plain), public or openssh(plain)[0], plain)]
+    except (ValueError, TypeError, MissingExtraError, pyrage.IdentityError):
+        kind = "an SSH key that age cannot use (ed25519 and RSA only)"
+        source.fail(kind if b"PRIVATE KEY-----" in data else "not an SSH private key")
+        return []
+
+
+def label_of(recipient: str) -> str:
+    """A recipient for people, shortened; an SSH key by its end."""
+    if not recipient.startswith("ssh-"):
+        return recipient if recipient.startswith("age-plugin-") else shorten(recipient)
+    kind, _, rest = printable(recipient).partition(" ")
+    return f"{kind} …{rest.split(' ')[0][-8:]}"
+
+
+def said(error: Exception) -> str:
+    """What pyrage said, on one line, without the marks that its translations wrap names in."""
+    return " ".join("".join(c if c.isprintable() or c.isspace() else "" for c in str(error)).split())

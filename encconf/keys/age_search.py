@@ -1,0 +1,193 @@
+"""The search for an identity that opens an age file: place after place, and what needs a person last.
+
+As sops 3.13.3 (age/keysource.go) looks, but that it stops at the first that opens; SSH keys are read only for
+a file that is encrypted for one, or for an age recipient that one may be derived from.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import NO_IDENTITY, BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.keys.age_identity import (
+    SSH,
+    Identity,
+    Locked,
+    LockedRelative,
+    derived,
+    identities_in,
+    label_of,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.identities.credentials import AgeSource, Credentials
+    from encconf.keys.age_identity import Stanza
+
+
+class Search:
+    """One search: ``looked`` are the places that were read, ``trouble`` what failed there."""
+
+    __slots__ = (
+        "_credentials",
+        "_file",
+        "_over_ssh",
+        "_recipient",
+        "_stanzas",
+        "locked",
+        "looked",
+        "trouble",
+    )
+
+    def __init__(self, recipient: str, enc: str, stanzas: list[Stanza], credentials: Credentials) -> None:
+        self._recipient = recipient
+        self._file = enc.encode()
+        self._stanzas = stanzas
+        self._credentials = credentials
+        self._over_ssh = any(kind in SSH for kind, _ in stanzas)
+        self.looked: list[AgeSource] = []
+        self.locked: list[Locked] = []
+        self.trouble: list[MasterKeyError] = []
+
+    def run(self) -> bytes:
+        """What is in the file; raises NotMyKeyError and MasterKeyError."""
+        data_key = self._in_places()
+        if data_key is None:
+            for lock in self.locked:
+                if (data_key := self._unlocked(lock)) is not None:
+                    break
+        if data_key is None:
+            raise self._failure()
+        self._tell()
+        return data_key
+
+    def _in_places(self) -> bytes | None:
+        """Read the places; what a person has to unlock is left for later, derived keys first."""
+        derivable = _is_x25519(self._recipient)
+        relatives: list[Locked] = []
+        data_key = None
+        for source in self._credentials.age_sources():
+            relative = self._relative(source) if derivable else None
+            if relative is not None or self._over_ssh or not source.ssh:
+                self.looked.append(source)
+            if isinstance(relative, Locked):
+                relatives.append(relative)
+            elif relative is not None:
+                data_key = self._open(relative)
+            if data_key is None and (self._over_ssh or not source.ssh):
+                data_key = self._in_place(source)
+            if data_key is not None:
+                break
+        self.locked[:0] = relatives
+        return data_key
+
+    def _in_place(self, source: AgeSource) -> bytes | None:
+        credentials = self._credentials
+        for identity in identities_in(source, self._recipient, credentials):
+            if not isinstance(identity, Locked):
+                data_key = self._open(identity)
+            elif source.how == "source" and credentials.named("age_passphrase")[1]:
+                # What is named comes before other places, unless a person would have to be asked.
+                data_key = self._unlocked(identity)
+            else:
+                self.locked.append(identity)
+                continue
+            if data_key is not None:
+                return data_key
+        return None
+
+    def _unlocked(self, lock: Locked) -> bytes | None:
+        try:
+            identities = lock.unlock(self._stanzas, self._credentials)
+        except MasterKeyError as error:
+            self.trouble.append(error)
+            return None
+        opened = (self._open(identity) for identity in identities)
+        return next((data_key for data_key in opened if data_key is not None), None)
+
+    def _open(self, identity: Identity) -> bytes | None:
+        try:
+            data_key = identity.open(self._file, self._credentials)
+            if data_key is None and identity.is_for(self._recipient):
+                raise MasterKeyError("its identity is here and does not open it: the entry was changed")
+        except MasterKeyError as error:
+            self.trouble.append(error)
+            return None
+        return data_key
+
+    def _relative(self, source: AgeSource) -> Identity | Locked | None:
+        """The SSH key in a place that this recipient is derived from, if it is there.
+
+        A command is not run for that: it may ask a person, and few recipients are derived.
+        """
+        from encconf.keys import ssh_to_age
+
+        if not (source.ssh and source.how == "file") and source.how != "source":
+            return None
+        for identity in identities_in(source, self._recipient, self._credentials):
+            public = identity.public if isinstance(identity, Locked) else identity.public()
+            if not public.startswith(ssh_to_age.KIND):
+                continue
+            try:
+                if ssh_to_age.recipient(public) != self._recipient:
+                    continue
+            except BadKeyError:
+                continue
+            if isinstance(identity, Locked):
+                return LockedRelative(identity.data, identity.place, public)
+            return derived(identity.private, public)
+        return None
+
+    def _tell(self) -> None:
+        """Say so when a source that somebody named was of no use, and another opened the file."""
+        for source in self.looked:
+            if source.how == "source" and source.broken:
+                self._credentials.say(f"{self._named(source)}: {source.found}; another key opened the file")
+
+    # --- the report ------------------------------------------------------------------------
+
+    def _failure(self) -> MasterKeyError:
+        """Why nothing opened it, and where was looked."""
+        credentials = self._credentials
+        notes = [self._place(source) for source in self.looked]
+        if not self._over_ssh:
+            for source in credentials.age_sources():
+                if source.ssh and source.variable and source.where and source not in self.looked:
+                    notes.append(f"{source.place(credentials.home)} (not read: no SSH key can open it)")
+        if credentials.home is None:
+            variable = "USERPROFILE" if credentials.platform == "win32" else "HOME"
+            notes.append(f"{variable} (unset: no key file below it can be found)")
+        places = ", ".join(notes)
+        if self.trouble:
+            first = self.trouble[0]
+            return MasterKeyError(f"{first.message}\nlooked in: {places}", hint=first.hint)
+        broken = [source for source in self.looked if source.broken]
+        if broken:
+            unfit = ", ".join(map(self._named, broken))
+            hint = next((source.hint for source in broken if source.hint), None)
+            return MasterKeyError(f"{NO_IDENTITY}; not in order: {unfit}\nlooked in: {places}", hint=hint)
+        return NotMyKeyError(f"{NO_IDENTITY}\nlooked in: {places}")
+
+    def _place(self, source: AgeSource) -> str:
+        """``SOPS_AGE_KEY_FILE=~/k.txt (2 keys: age1…, age1…)``, for the report."""
+        notes = []
+        keys: list[str] = []
+        for identity in source.parsed.get(self._recipient if source.how == "command" else "") or ():
+            if isinstance(identity, Identity):
+                keys.append(label_of(identity.public()) or "an SSH key")
+            elif isinstance(identity.result, list):
+                keys += [label_of(unlocked.public()) for unlocked in identity.result]
+            else:
+                notes.append(f"locked by a passphrase{identity.public and ': '}{label_of(identity.public)}")
+        if keys:
+            some = ", ".join(keys[:4]) + (f", and {len(keys) - 4} more" if len(keys) > 4 else "")
+            notes.append(f"{len(keys)} key{'s' if len(keys) > 1 else ''}: {some}")
+        if source.found or not notes:
+            notes.append(source.found or "no key")
+        return f"{source.place(self._credentials.home)} ({'; '.join(notes)})"
+
+    def _named(self, source: AgeSource) -> str:
+        """What to look at: the variable, and which of the sources that it names."""
+        return (source.variable if source.how != "source" else None) or source.place(self._credentials.home)
+
+
+def _is_x25519(recipient: str) -> bool:
+    return recipient.startswith("age1") and recipient.count("1") == 1

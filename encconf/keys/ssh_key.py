@@ -1,0 +1,73 @@
+"""SSH private keys as age takes them: OpenSSH's format without a passphrase, whatever they are kept in."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+
+from encconf.errors import InputError, MissingExtraError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def openssh(data: bytes) -> tuple[str, bool]:
+    """The public key of an OpenSSH private key file, "" when it is none, and whether it is locked."""
+    try:
+        _, _, rest = data.partition(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+        body = a2b_base64(rest.partition(b"-----END")[0])
+    except ValueError:
+        return "", False
+    at = len(b"openssh-key-v1\0")
+    if body[:at] != b"openssh-key-v1\0":
+        return "", False
+    cipher, at = _field(body, at)
+    _, at = _field(body, at)  # the key derivation and
+    _, at = _field(body, at)  # its options
+    blob, _ = _field(body, at + 4)  # after the number of keys
+    if not blob:
+        return "", False
+    kind, _ = _field(blob, 0)
+    return f"{kind.decode('latin-1')} {b2a_base64(blob, newline=False).decode()}", cipher != b"none"
+
+
+def _field(data: bytes, at: int) -> tuple[bytes, int]:
+    """A length and that many bytes; what comes after.  Fewer where the data ends."""
+    start = at + 4
+    end = start + int.from_bytes(data[at:start], "big")
+    return data[start:end], end
+
+
+def public_beside(path: str) -> str:
+    """The key in ``PATH.pub``, or ""."""
+    try:
+        from encconf.io import fileio
+
+        return " ".join(fileio.read_bytes(f"{path}.pub", regular=True, limit=1 << 16).decode().split()[:2])
+    except (InputError, ValueError):
+        return ""
+
+
+def reserialised(data: bytes, passphrase: bytes | None) -> bytes:
+    """An SSH private key as OpenSSH writes it without a passphrase; only ever in memory.
+
+    Raises ValueError or TypeError for a wrong passphrase or a key of another kind.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        if b"BEGIN OPENSSH" in data:
+            key: Any = serialization.load_ssh_private_key(data, passphrase)
+        else:
+            key = serialization.load_pem_private_key(data, passphrase)
+    except UnsupportedAlgorithm as error:
+        if "bcrypt" not in str(error):
+            raise ValueError("unsupported") from None
+        raise MissingExtraError(
+            "a passphrase-protected SSH key needs the package bcrypt", hint="pip install bcrypt"
+        ) from None
+    plain: bytes = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    return plain

@@ -1,0 +1,255 @@
+"""As whom HashiCorp Vault and OpenBao are asked: a token, or what it takes to log in.
+
+How one logs in (VAULT_AUTH_METHOD, by default ``token``, or ``approle`` where there is no token and both of
+its ids are set):
+
+- ``token``: VAULT_TOKEN, else the file that VAULT_TOKEN_FILE names, else ``~/.vault-token``.
+- ``approle``: VAULT_ROLE_ID, and VAULT_SECRET_ID or the file that VAULT_SECRET_ID_FILE names.
+- ``kubernetes``: the role VAULT_ROLE (or VAULT_ROLE_ID) and the service account's token, the file
+  VAULT_KUBERNETES_JWT_TOKEN_PATH; the mount VAULT_KUBERNETES_MOUNT_POINT.
+- ``jwt``: the role VAULT_ROLE, if any, and VAULT_JWT or the file that VAULT_JWT_FILE names.
+- ``userpass``: VAULT_USERNAME, and VAULT_PASSWORD or the file that VAULT_PASSWORD_FILE names.
+
+VAULT_AUTH_MOUNT is the mount of a method, by default its name.  A token that a login gives is kept in this
+process only, and got anew when it expires or is refused.
+
+All of these may begin with BAO_ where BAO_ADDR is set and VAULT_ADDR is not.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf.errors import InputError, MasterKeyError, MissingFileError
+from encconf.io import fileio
+from encconf.providers import failed
+from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from encconf.identities.credentials import Credentials
+
+_TOKEN_LIMIT = 1 << 16
+_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+
+def settings(credentials: Credentials) -> Mapping[str, str]:
+    """The environment, with Vault's names for the variables that OpenBao calls BAO_."""
+    environ = credentials.environ
+    if environ.get("VAULT_ADDR") or not environ.get("BAO_ADDR"):
+        return environ
+    own = {f"VAULT_{name[4:]}": value for name, value in environ.items() if name.startswith("BAO_")}
+    return {**{name: value for name, value in environ.items() if not name.startswith("VAULT_")}, **own}
+
+
+class Identity:
+    """As whom a server is asked: a ``token`` ("" for none), or a ``method`` and what it takes to log in.
+
+    ``mount`` is the method's path.  ``texts`` and ``files`` are the fields of a login: values, and the
+    names of files that are read whenever it comes to one.  ``places`` says where a token was looked for.
+    """
+
+    __slots__ = ("files", "method", "mount", "places", "texts", "token")
+
+    def __init__(
+        self,
+        method: str,
+        mount: str = "",
+        *,
+        token: str = "",
+        places: str = "",
+        texts: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        self.method = method
+        self.mount = mount or method
+        self.token = token
+        self.places = places
+        self.texts = dict(texts or {})
+        self.files = dict(files or {})
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from another."""
+        fields = (tuple(sorted(self.texts.items())), tuple(sorted(self.files.items())))
+        return self.method, self.mount, self.token, *fields
+
+    def payload(self) -> dict[str, str]:
+        """The fields of a login; raises MasterKeyError."""
+        read = {name: _content(path, f"the file for {name}") for name, path in self.files.items()}
+        return {**self.texts, **read}
+
+    def __repr__(self) -> str:
+        return f"Identity({self.method!r}, {self.mount!r})"
+
+
+class _Login:
+    """What a login takes, from the environment and what goes before it; ``needed`` is what is missing."""
+
+    __slots__ = ("_credentials", "environ", "files", "given", "mount", "needed", "texts")
+
+    def __init__(self, credentials: Credentials, given: Mapping[str, str]) -> None:
+        self._credentials = credentials
+        self.environ = settings(credentials)
+        self.given = given
+        self.mount = self.setting("auth_mount").strip("/")
+        self.texts: dict[str, str] = {}
+        self.files: dict[str, str] = {}
+        self.needed: list[str] = []
+
+    def setting(self, name: str) -> str:
+        return self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "").strip()
+
+    def named(self, name: str) -> str:
+        """The value of the variable that an address names; the file's word is not taken for any other."""
+        variable = self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "")
+        if variable and not variable.startswith(("VAULT_", "BAO_")):
+            message = (
+                f"{name} is {printable(variable)[:80]}, and only VAULT_… and BAO_… may be sent to a Vault"
+            )
+            raise failed("wrong", message, hint=f"call the variable VAULT_{printable(variable)[:80]}")
+        return self._credentials.environ.get(variable, "").strip() if variable else ""
+
+    def give(self, field: str, text: str, file: str, wanted: str) -> None:
+        """Take a field as a text, or from a file."""
+        if text:
+            self.texts[field] = text
+        elif file:
+            self.files[field] = _path(file, self._credentials)
+        else:
+            self.needed.append(wanted)
+
+    def method(self) -> str:
+        """The way to log in; raises MasterKeyError for one that does not exist."""
+        method = self.setting("auth_method").lower()
+        if not method:
+            by_ids = self.setting("role_id") and (self.setting("secret_id") or self.setting("secret_id_file"))
+            by_token = bool(self.given.keys() & {"token_env", "token_file"})
+            return "approle" if by_ids and not by_token and not self._has_token() else "token"
+        if method != "token" and method not in _METHODS:
+            raise failed(
+                "wrong",
+                f"VAULT_AUTH_METHOD={printable(method)[:40]} is no way to log in that is known here",
+                hint=f"known are {', '.join(('token', *_METHODS))}",
+            )
+        return method
+
+    def _has_token(self) -> bool:
+        return bool(_token(self._credentials, self.environ)[0])
+
+    def token(self) -> Identity:
+        """The identity of a token."""
+        if self.given.get("token_env"):
+            token = _clean(self.named("token_env"), "token_env")
+            return Identity("token", token=token, places="token_env (unset)")
+        if self.given.get("token_file"):
+            path = _path(self.given["token_file"], self._credentials)
+            return Identity("token", token=_clean(_content(path, "token_file"), "token_file"))
+        token, places = _token(self._credentials, self.environ)
+        return Identity("token", token=token, places=places)
+
+
+def _approle(login: _Login) -> None:
+    login.give("role_id", login.setting("role_id"), login.setting("role_id_file"), "VAULT_ROLE_ID")
+    wanted = "VAULT_SECRET_ID or VAULT_SECRET_ID_FILE"
+    login.give("secret_id", login.setting("secret_id"), login.setting("secret_id_file"), wanted)
+
+
+def _role(login: _Login) -> str:
+    return login.given.get("role_id") or login.setting("role") or login.setting("role_id")
+
+
+def _kubernetes(login: _Login) -> None:
+    login.mount = login.setting("kubernetes_mount_point").strip("/") or login.mount
+    login.give("role", _role(login), "", "VAULT_ROLE")
+    login.files["jwt"] = login.setting("kubernetes_jwt_token_path") or _SERVICE_ACCOUNT
+
+
+def _jwt(login: _Login) -> None:
+    if role := _role(login):
+        login.texts["role"] = role
+    login.give("jwt", login.setting("jwt"), login.setting("jwt_file"), "VAULT_JWT or VAULT_JWT_FILE")
+
+
+def _userpass(login: _Login) -> None:
+    login.give("username", login.setting("username"), "", "VAULT_USERNAME")
+    password = login.named("password_env") or login.environ.get("VAULT_PASSWORD", "")
+    wanted = "VAULT_PASSWORD or VAULT_PASSWORD_FILE"
+    login.give("password", password, login.setting("password_file"), wanted)
+
+
+_METHODS = {"approle": _approle, "kubernetes": _kubernetes, "jwt": _jwt, "userpass": _userpass}
+
+
+def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -> Identity:
+    """Who the environment says one is; ``given`` goes before it, by the names that vals has in addresses.
+
+    Those are auth_method, token_env, token_file, role_id, secret_id, username, password_env and
+    password_file.  Raises MasterKeyError when something is missing or half of it.
+    """
+    login = _Login(credentials, given or {})
+    method = login.method()
+    if method == "token":
+        return login.token()
+    _METHODS[method](login)
+    if login.needed:
+        raise failed(
+            "unusable",
+            f"to log in to Vault by {method} takes more settings",
+            hint=f"set {' and '.join(login.needed)}",
+        )
+    return Identity(method, login.mount, texts=login.texts, files=login.files)
+
+
+def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The token ("" when there is none), and where was looked for it; raises MasterKeyError."""
+    place = "VAULT_TOKEN"
+    token = environ.get(place, "").strip()
+    found = "unset" if place not in environ else "empty"
+    if not token and (path := environ.get("VAULT_TOKEN_FILE")):
+        return _clean(_content(_path(path, credentials), "VAULT_TOKEN_FILE"), "VAULT_TOKEN_FILE"), ""
+    looked = f"VAULT_TOKEN ({found}), ~/.vault-token "
+    if not token and credentials.home:
+        place = "~/.vault-token"
+        try:
+            path = os.path.join(credentials.home, ".vault-token")
+            token = fileio.read_bytes(path, limit=_TOKEN_LIMIT).decode("ascii").strip()
+            looked += "(empty)"
+        except MissingFileError:
+            looked += "(not there)"
+        except InputError as error:
+            raise MasterKeyError(f"~/.vault-token {error.message}") from None
+        except UnicodeDecodeError:
+            token = "\0"
+    elif not token:
+        looked += "(no home)"
+    return _clean(token, place), looked
+
+
+def _clean(token: str, place: str) -> str:
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise MasterKeyError(f"{place} holds characters that no Vault token has")
+    return token
+
+
+def _path(path: str, credentials: Credentials) -> str:
+    return credentials.home + path[1:] if path.startswith("~/") and credentials.home else path
+
+
+def _content(path: str, what: str) -> str:
+    """The text in a file that one logs in with; raises MasterKeyError."""
+    try:
+        return fileio.read_bytes(path, limit=_TOKEN_LIMIT).decode().strip()
+    except (InputError, UnicodeDecodeError) as error:
+        reason = (
+            error.message.removeprefix("cannot be read: ")
+            if isinstance(error, InputError)
+            else "not a text file"
+        )
+        raise failed(
+            "unusable",
+            f"{what} to log in to Vault cannot be read: {printable(path)[:200]}: {reason}",
+            hint="name a file that this user can read",
+        ) from None

@@ -1,0 +1,140 @@
+"""A creation rule as it is written: shapes are checked when it is read, keys and patterns when it is used.
+
+Which members name keys, and of which types, is in `encconf.keys.TABLE`.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import BadKeyError, ConfigError, PatternError
+from encconf.keys import CONTEXT, TABLE, in_config_order, master_key
+from encconf.rules.selection import DEFAULT, KINDS, Selection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from encconf.keys import MasterKey
+    from encconf.rules.grammar import Section
+    from encconf.rules.pattern import Pattern
+
+    Named = tuple[str, object, str]  # a master key as written: type, value, place in the file
+
+# Every rule may name a profile for the keys that have one; in a key group each key names its own.
+_PROFILE = "aws_profile"
+
+
+class Creation:
+    """A creation rule as it is written: shapes checked, keys and patterns not."""
+
+    __slots__ = (
+        "_flat", "_groups", "_left", "_pattern", "_section", "kinds", "mac_only_encrypted", "path_regex",
+        "place", "threshold",
+    )  # fmt: skip
+
+    def __init__(self, section: Section) -> None:
+        self._section = section
+        self.place = section.place
+        self.path_regex = section.string("path_regex")
+        self.threshold = section.integer("shamir_threshold")
+        self.mac_only_encrypted = section.boolean("mac_only_encrypted")
+        self.kinds = {kind: text for kind in KINDS if (text := section.string(kind))}
+        # Most flat members are looked at only when the rule is used, as in sops.
+        self._flat = [type for type, row in in_config_order() if row.member in section.members]
+        for row in TABLE.values():
+            if row.only_list:
+                section.strings(row.member)
+        section.string(_PROFILE)
+        self._groups = [list(_group(group)) for group in section.sections("key_groups")]
+        self._pattern: Pattern | None = None
+        self._left = 0
+
+    def pattern(self) -> Pattern:
+        """The compiled path_regex.  Raises PatternError."""
+        if self._pattern is None or self._left == 0:
+            # (What a pattern may cost is bounded over its life; here it is asked for file after file.)
+            self._pattern = compiled(f"{self.place}.path_regex", self.path_regex)
+            self._left = 1000
+        self._left -= 1
+        return self._pattern
+
+    @property
+    def names_keys(self) -> bool:
+        """Whether there is a member that names keys."""
+        return bool(self._groups or self._flat)
+
+    def key_groups(self) -> list[list[MasterKey]]:
+        """The keys, in sops's order; it drops repeated ones only where key groups are spelled out."""
+        if self._groups:
+            return [list(dict.fromkeys(_master_keys(group))) for group in self._groups]
+        more = {_PROFILE: self._section.string(_PROFILE)}
+        named: list[Named] = []
+        for type in self._flat:
+            row = TABLE[type]
+            for place, text in self._section.keys(row.member):
+                named.append((type, row.with_settings(text, more), place))
+        return [list(_master_keys(named))]
+
+    def selection(self) -> Selection:
+        """Which values are encrypted; raises ConfigError for two, PatternError for a malformed one."""
+        if len(self.kinds) > 1:
+            raise ConfigError(
+                f"{self.place} has {' and '.join(self.kinds)}: only one rule can say what is encrypted"
+            )
+        for kind, text in self.kinds.items():
+            if kind.endswith("_regex"):
+                compiled(f"{self.place}.{kind}", text)
+            return Selection(kind, text, self.mac_only_encrypted)
+        return Selection(DEFAULT.kind, DEFAULT.pattern, self.mac_only_encrypted)
+
+
+def _group(section: Section) -> Iterator[Named]:
+    """The keys that a key group names, those of the groups merged into it first."""
+    for merged in section.sections("merge"):
+        yield from _group(merged)
+    for type, row in in_config_order():
+        if row.settings:
+            for key in section.sections(row.group_member):
+                read = {name: key.texts if name == CONTEXT else key.string for name in row.settings}
+                yield type, {name: value for name in row.settings if (value := read[name](name))}, key.place
+            continue
+        for place, text in section.strings(row.group_member):
+            if not row.commas:
+                yield type, text, place
+            elif text:
+                for part in text.split(","):
+                    yield type, part.strip(), place
+
+
+def _master_keys(named: Sequence[Named]) -> Iterator[MasterKey]:
+    for type, value, place in named:
+        try:
+            yield master_key(type, value)
+        except BadKeyError as error:
+            raise BadKeyError(f"{place}: {error.message}", hint=error.hint) from None
+
+
+def compiled(place: str, text: str) -> Pattern:
+    """The pattern at a place of the file; raises PatternError, which names the place."""
+    from encconf.rules.pattern import compile
+
+    try:
+        return compile(text)
+    except PatternError as error:
+        hint = error.hint
+        if place.endswith(".path_regex") and text.startswith("*"):
+            hint = "this looks like a shell pattern: the regular expression for *.yaml is \\.yaml$"
+        raise PatternError(f"{place}: {error.message}", hint=hint) from None
+
+
+def report_members(section: Section, notices: list[str]) -> None:
+    """Add a notice for each member of a rule, and of its key groups, that means nothing."""
+    rows = [row for _, row in in_config_order()]
+    keys = (*(row.member for row in rows), _PROFILE, "key_groups", "shamir_threshold")
+    section.report(("path_regex", *keys, *KINDS, "mac_only_encrypted"), notices)
+    groups = section.sections("key_groups")
+    for group in groups:  # which grows by the groups merged into them
+        group.report(("merge", *(row.group_member for row in rows)), notices)
+        for row in rows:
+            for key in group.sections(row.group_member) if row.settings else ():
+                key.report(row.settings, notices)
+        groups += group.sections("merge")

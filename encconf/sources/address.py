@@ -1,0 +1,91 @@
+"""The address of a secret, and its parts."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GENERAL = ("decode", "encode", "fallback", "fallback_value", "optional", "trim_nl")
+"""What every scheme takes after the ``?``."""
+_KEY = re.compile(r"AGE-SECRET-KEY-|AGE-PLUGIN-|-----BEGIN", re.IGNORECASE)
+
+
+class Uri:
+    """The address of a secret.
+
+    ``scheme`` is a key of `encconf.sources.TABLE`; ``body`` is what follows it, as written and without a
+    leading ``//``; ``query`` holds the decoded parameters, ``field`` the member to pick ("a/b"), or None.
+    ``vals`` is whether the address has vals' form, with ``//``.
+    """
+
+    __slots__ = ("body", "field", "query", "scheme", "vals")
+
+    def __init__(
+        self, scheme: str, body: str, query: Mapping[str, str], field: str | None, *, vals: bool = False
+    ) -> None:
+        self.scheme = scheme
+        self.body = body
+        self.query: dict[str, str] = dict(query)
+        self.field = field
+        self.vals = vals
+
+    @property
+    def path(self) -> str:
+        """The body, decoded."""
+        return self.body if self.scheme == "cmd" else unquote(self.body)
+
+    @property
+    def label(self) -> str:
+        """The address for people, without what may be secret in it: parameters and arguments."""
+        body = self.path.split(" ")[0] if self.scheme == "cmd" else self.path
+        body = "…" if _KEY.search(body) else printable(body)
+        text = f"{self.scheme}:{body if len(body) <= 120 else body[:119] + '…'}"
+        return f"{text}#{printable(self.field)[:60]}" if self.field is not None else text
+
+    @property
+    def secret(self) -> tuple[object, ...]:
+        """What is the same for all fields of one secret."""
+        own = tuple(sorted(item for item in self.query.items() if item[0] not in GENERAL))
+        return self.scheme, self.body, own
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Uri) and self._parts == other._parts
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
+
+    def __repr__(self) -> str:
+        return f"Uri({self.label!r})"
+
+    @property
+    def _parts(self) -> tuple[object, ...]:
+        return self.scheme, self.body, tuple(sorted(self.query.items())), self.field, self.vals
+
+
+def command_of(rest: str) -> tuple[str, str | None]:
+    """A command line and the field: a last word that a shell would take for a comment."""
+    match = re.fullmatch(r"(.*\S)\s+#/?(\S+)", rest, re.DOTALL)
+    return (match[1], match[2]) if match else (rest.strip(), None)
+
+
+def query_of(text: str) -> dict[str, str]:
+    """The decoded parameters of an address."""
+    query = {}
+    for part in filter(None, text.split("&")):
+        name, _, value = part.partition("=")
+        query[unquote(name)] = unquote(value)
+    return query
+
+
+def unquote(text: str) -> str:
+    """Undo percent-encoding; what is not UTF-8 then becomes the bytes of a file name."""
+    if "%" not in text:
+        return text
+    data = text.encode(errors="surrogateescape")
+    data = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), data)
+    return data.decode(errors="surrogateescape")

@@ -1,0 +1,311 @@
+"""Which references may be resolved, and as whom: what the loading program allows, never what opens files.
+
+An address may not choose whose secrets are read, nor with which login or at which server, unless the
+environment or `Resolve` says the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from encconf import sources
+from encconf.errors import MasterKeyError, SourceError, UsageError
+from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, Credentials
+from encconf.identities.home import expanded
+from encconf.identities.places import UNIT_IDENTITY
+from encconf.providers.https import origin, permitted
+from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Final
+
+    from encconf.sources import Uri
+
+ASKED: Final = ("vault", "conjur", "cyberark", "awssm", "awsssm", "gcpsm", "azkv", "systemd")
+"""Schemes that are allowed unless somebody says otherwise.
+
+They decide by themselves who gets what, or were filled for this program on purpose.  All others give
+whatever this user has: programs to run, files, variables, the keyring.
+"""
+
+
+class Resolve:
+    """Which references may be resolved, and how long that may take.
+
+    ``schemes`` are words (``vault``: every address of that kind) and beginnings of addresses
+    (``env:APP_``, ``file:/run/secrets/``, ``azkv:my-vault/``); by default those of `ASKED`.  Whose secrets
+    are read, and as whom, the environment says alone; what an address may choose there is named behind a
+    question mark (``vault:secret/app/?namespace=team``, ``awssm?role_arn=arn:…``).  ``hosts`` are
+    servers that addresses may name, and that get this program's credentials then, beside those that
+    VAULT_ADDR and its like name, and the domains of Azure Key Vault: ``vault2.example.com:8200``, with
+    ``http://`` if there is no TLS.  ``timeout`` is how long all may take together, and ``call_timeout``
+    each secret, in seconds.
+
+    Raises UsageError for a scheme that does not exist, and for what is no server.
+    """
+
+    __slots__ = ("call_timeout", "hosts", "schemes", "timeout")
+
+    def __init__(
+        self,
+        *,
+        schemes: Iterable[str] | None = None,
+        hosts: Iterable[str] = (),
+        timeout: float = 30,
+        call_timeout: float = 20,
+    ) -> None:
+        for name, given in (("schemes", schemes), ("hosts", hosts)):
+            if isinstance(given, str):  # its letters, one after the other
+                raise UsageError(f"{name} is a list", hint=f"{name}=[{printable(given)[:40]!r}]")
+        self.schemes = tuple(ASKED if schemes is None else schemes)
+        self.hosts = frozenset(map(_origin, hosts))
+        self.timeout = timeout
+        self.call_timeout = call_timeout
+        for entry in self.schemes:
+            scheme = _beginning(entry)[0].partition(":")[0]
+            if scheme not in sources.TABLE and scheme not in ASKED:
+                from difflib import get_close_matches
+
+                near = get_close_matches(scheme, sources.TABLE, 1)
+                known = f"the schemes are {', '.join(sources.TABLE)}"
+                raise UsageError(
+                    f"no reference has the scheme {printable(scheme)[:40]!r}",
+                    hint=f"did you mean {near[0]}?" if near else known,
+                )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Resolve:
+        """The default, and what ENCCONF_REF_ALLOW allows beside it: schemes, beginnings and hosts.
+
+        They stand there with white space or commas between; hosts have a dot, or a colon and a number.
+        Raises UsageError.
+        """
+        entries = environ.get("ENCCONF_REF_ALLOW", "").replace(",", " ").split()
+        hosts = [entry for entry in entries if _HOST.fullmatch(entry)]
+        schemes = [entry for entry in entries if entry not in hosts]
+        try:
+            return cls(schemes=(*ASKED, *schemes), hosts=hosts)
+        except UsageError as error:
+            raise UsageError(f"ENCCONF_REF_ALLOW: {error.message}", hint=error.hint) from None
+
+    def allows(self, uri: Uri, home: str | None = None) -> bool:
+        """Whether an address is of an allowed kind; ``home`` is the folder that ``~`` stands for."""
+        return any(_matches(uri, _beginning(entry)[0], home) for entry in self.schemes)
+
+    def lets_choose(self, uri: Uri, name: str) -> bool:
+        """Whether an address may have the setting ``name`` that it has."""
+        wanted = (name, uri.query[name])
+        for entry in self.schemes:
+            beginning, settings = _beginning(entry)
+            if wanted in settings and _matches(uri, beginning, None):
+                return True
+        return False
+
+    def __repr__(self) -> str:
+        return (
+            f"Resolve(schemes={self.schemes!r}, hosts={sorted(self.hosts)!r}, "
+            f"timeout={self.timeout:g}, call_timeout={self.call_timeout:g})"
+        )
+
+
+def _beginning(entry: str) -> tuple[str, list[tuple[str, str]]]:
+    """The word or beginning of an entry of ``schemes``, and the settings that it allows."""
+    beginning, mark, settings = entry.partition("?")
+    if not mark or beginning.partition(":")[0] not in ASKED:  # part of a path, or of a command
+        return entry, []
+    pairs = (each.partition("=") for each in settings.split("&"))
+    return beginning, [(name, value) for name, _, value in pairs]
+
+
+def _matches(uri: Uri, beginning: str, home: str | None) -> bool:
+    """Whether an address is of a kind, or begins so: for a file wherever its links lead."""
+    if beginning == uri.scheme:
+        return True
+    # A beginning says nothing about what a path leaves by its back door.
+    if ":" not in beginning or ".." in uri.path.split("/"):
+        return False
+    if not f"{uri.scheme}:{_name(uri)}".startswith(beginning):
+        return False
+    if beginning == "file:" or uri.scheme != "file":
+        return True
+    folder, slash, base = expanded(beginning.removeprefix("file:"), home).rpartition("/")
+    inside = os.path.join(os.path.realpath(folder or slash or "."), base)
+    return os.path.realpath(expanded(uri.path, home)).startswith(inside)
+
+
+_HOST = re.compile(
+    r"https?://\S+|[\w-]+(?:\.[\w-]+)+(?::[0-9]+)?|[\w-]+:[0-9]+|\[[0-9a-f:]+\](?::[0-9]+)?", re.A | re.I
+)
+
+
+def _origin(host: str) -> str:
+    found = origin(host if "://" in host else f"https://{host}")
+    if found is None:
+        raise UsageError(f"{printable(host)[:80]!r} is no server", hint="HOST, HOST:PORT, or with http://")
+    return found
+
+
+def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tuple[str, str]]) -> Uri:
+    """The address, if it may be asked for; raises SourceError."""
+    if not address:
+        raise SourceError("a reference inside a reference is not resolved", hint="write the address out")
+    uri = sources.parse(address)
+    if not rules.allows(uri, credentials.home):
+        raise SourceError(
+            f"references to {uri.scheme}: are not allowed here",
+            reason="denied",
+            hint=f"whoever loads the file can allow them: ENCCONF_REF_ALLOW={uri.scheme}, or resolve="
+            f"Resolve(schemes=[…])",
+        )
+    spelled = _spelled(uri, credentials)
+    # What a process has in its environment is there as a file, too.
+    if (uri.scheme, spelled) in keys or (uri.scheme == "file" and spelled.startswith("/proc/")):
+        raise key_error()
+    _check_query(uri, rules, credentials)
+    return uri
+
+
+def uncovered() -> SourceError:
+    """The error for a reference that the MAC does not cover."""
+    return SourceError(
+        "anybody can have put it there: the MAC leaves out what is not encrypted",
+        reason="denied",
+        hint="encrypt the value, or the file without mac_only_encrypted",
+    )
+
+
+def key_error() -> SourceError:
+    """The error for a reference to what opens files."""
+    return SourceError(
+        "it is a key that opens files, and no value", reason="denied", hint="keep keys and values apart"
+    )
+
+
+def key_addresses(credentials: Credentials) -> set[tuple[str, str]]:
+    """Scheme and spelled name of what opens files; raises MasterKeyError."""
+    found = {("env", name) for name in KEY_VARIABLES}
+    named = [UNIT_IDENTITY, *(address for setting in SETTINGS for address in credentials.named(setting)[1])]
+    files = [source.where for source in credentials.age_sources() if source.how == "file" and source.where]
+    files.append(f"{credentials.home or ''}/.vault-token")
+    files += [credentials.environ.get(name, "") for name in ("VAULT_TOKEN_FILE", "BAO_TOKEN_FILE")]
+    for address in [*named, *(f"file:{path.replace('%', '%25')}" for path in files)]:
+        try:
+            key = sources.parse(address)
+        except SourceError:
+            continue
+        found.add((key.scheme, _spelled(key, credentials)))
+    return found
+
+
+def _spelled(uri: Uri, credentials: Credentials) -> str:
+    """The name, in the same spelling for all that name the same."""
+    name = _name(uri)
+    if uri.scheme == "file":
+        return os.path.realpath(expanded(name, credentials.home))
+    if uri.scheme == "vault":
+        parts = [part for part in name.split("/") if part and part != "data"]
+        return "/".join(parts[:-1] if uri.vals and uri.field is None else parts)
+    return name
+
+
+def _name(uri: Uri) -> str:
+    """What is behind the scheme, in one spelling."""
+    if uri.scheme != "env":
+        return uri.path
+    from encconf.sources.env import name_in
+
+    return name_in(uri)
+
+
+_VAULT: Final = {
+    name: tuple(f"{prefix}_{variable}" for prefix in ("VAULT", "BAO") for variable in variables)
+    for name, variables in {
+        "namespace": ("NAMESPACE",),
+        "auth_method": ("AUTH_METHOD",),
+        "role_id": ("ROLE_ID", "ROLE"),
+        "secret_id": ("SECRET_ID",),
+        "username": ("USERNAME",),
+    }.items()
+}
+_AWS: Final = {"profile": ("ENCCONF_AWS_PROFILE", "AWS_PROFILE"), "role_arn": ("AWS_ROLE_ARN",)}
+_CHOICES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "vault": _VAULT,
+    "awssm": _AWS,
+    "awsssm": _AWS,
+    "conjur": {
+        "account": ("CONJUR_ACCOUNT",),
+        "login": ("CONJUR_AUTHN_LOGIN",),
+        "apikey": ("CONJUR_AUTHN_API_KEY",),
+    },
+    "cyberark": {"app_id": ("CYBERARK_APP_ID",)},
+}
+"""By scheme, what an address may say of whose secrets are read and as whom, and the variables that say it."""
+
+
+def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
+    """What vals lets an address say of the server and of the login; raises SourceError.
+
+    The server must be one that the environment or the rules name.  Variables and files with tokens and
+    passwords are as open to references as those that are values.
+    """
+    for name, value in uri.query.items():
+        scheme = {"env": "env", "file": "file"}.get(name.rpartition("_")[2])
+        if scheme and not rules.allows(sources.Uri(scheme, value, {}, None), credentials.home):
+            raise SourceError(
+                f"references may not say {name}",
+                reason="denied",
+                hint=f"ENCCONF_REF_ALLOW={scheme} allows it",
+            )
+    environ = credentials.environ
+    for name, variables in _CHOICES.get(uri.scheme, {}).items():
+        choice = uri.query.get(name)
+        if not choice or choice in map(environ.get, variables) or rules.lets_choose(uri, name):
+            continue
+        shown = "…" if name in ("secret_id", "apikey") else printable(choice)[:80]
+        raise SourceError(
+            f"references may not choose {name}",
+            reason="denied",
+            hint=f"leave it out: {variables[0]} says it; or allow it: "
+            f"ENCCONF_REF_ALLOW={uri.scheme}?{name}={shown}",
+        )
+    address = uri.query.get("address")
+    own = [environ.get(name, "").strip() for name in ("VAULT_ADDR", "BAO_ADDR", "CONJUR_APPLIANCE_URL")]
+    if address is None or (address and address in own):
+        return
+    server = origin(address)
+    # (A source looks once more, at its own variables.)
+    variable = "ENCCONF_CONJUR_ALLOWLIST" if uri.scheme == "conjur" else "SOPS_HC_VAULT_ALLOWLIST"
+    try:
+        listed = permitted(environ, variable)
+    except MasterKeyError as error:
+        raise SourceError(error.message, hint=error.hint) from None
+    if server is None or not (listed is None or server in {*rules.hosts, *map(origin, own), *listed}):
+        named = server or printable(address)[:80]
+        raise SourceError(
+            f"references may not name the server {named}",
+            reason="denied",
+            hint=f"leave address out, or allow it: ENCCONF_REF_ALLOW={named}",
+        )
+
+
+def widened(credentials: Credentials, rules: Resolve) -> Credentials:
+    """Credentials that may be shown to the rules' hosts, too."""
+    if not rules.hosts:
+        return credentials
+    environ = dict(credentials.environ)
+    for name in ("SOPS_HC_VAULT_ALLOWLIST", "ENCCONF_AZURE_ALLOWLIST", "ENCCONF_CONJUR_ALLOWLIST"):
+        now = environ.get(name, "").strip()
+        if now not in ("all", "none"):
+            environ[name] = ",".join(filter(None, (now, *sorted(rules.hosts))))
+    return Credentials(
+        environ,
+        home=credentials.home,
+        config_home=credentials.config_home,
+        platform=credentials.platform,
+        prompt=credentials.prompt,
+        timeout=credentials.timeout,
+        notify=credentials.say,
+    )

@@ -1,0 +1,57 @@
+"""What of a text is a reference to a secret (``ref+vault://…``), in vals' form or in encconf's own."""
+
+from __future__ import annotations
+
+import re
+
+from encconf import sources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.text.document import Leaf
+    from encconf.text.path import Path
+
+_REFERENCE = re.compile(r'(?:secret)?ref\+([A-Za-z][A-Za-z0-9.-]*://[^+\n ]*[^+\n ",])\+?', re.ASCII)
+_NESTED = re.compile(r"[A-Za-z][A-Za-z0-9.-]*://", re.ASCII)
+# A value that is a reference in encconf's own form; a command line has blanks.
+_ALONE = re.compile(r"(?:secret)?ref\+(cmd:[^\n]+|([A-Za-z]+):(?!//)[^+\n ]+)\+?", re.ASCII)
+
+
+def _below(path: Sequence[str | int], under: Path) -> bool:
+    """Whether a path begins as another does, of which an index may count from the end."""
+    steps = zip(path, under, strict=False)
+    return len(path) >= len(under) and all(
+        step == other or (isinstance(step, int) and isinstance(other, int) and other < 0)
+        for step, other in steps
+    )
+
+
+def pieces_of(leaf: Leaf, under: Path) -> list[tuple[str, str | None]]:
+    """The `pieces` of a value with references in it; none of any other."""
+    if leaf.type != "str" or not leaf.data or b"ref+" not in leaf.data or not _below(leaf.path, under):
+        return []
+    try:
+        found = pieces(leaf.data.decode())
+    except UnicodeDecodeError:
+        return []
+    return found if any(address is not None for _, address in found) else []
+
+
+def pieces(text: str) -> list[tuple[str, str | None]]:
+    """A text as literals (text, None) and references (as written, the address)."""
+    alone = _ALONE.fullmatch(text)
+    if alone and (alone[2] is None or alone[2].lower() in (*sources.TABLE, *sources.ALIASES)):
+        return [(text, alone[1])]
+    found: list[tuple[str, str | None]] = []
+    at = 0
+    for match in _REFERENCE.finditer(text):
+        if match.start() > at:
+            found.append((text[at : match.start()], None))
+        inner = match[1].endswith("ref") and match[0].endswith("+") and _NESTED.match(text, match.end())
+        found.append((match[0], "" if inner else match[1]))
+        at = match.end()
+    if at < len(text) or not found:
+        found.append((text[at:], None))
+    return found
