@@ -53,6 +53,31 @@ class EncconfError(Exception):
         return f"{self.file}: {self.message}" if self.file else self.message
 
 
+class about:  # noqa: N801 - it reads as a preposition
+    """``with about(file):`` — an error that is raised inside is about that file, unless it names another.
+
+    What led to the error stays out of the traceback, but for a cause that was given.  Without ``frames``, so
+    do the frames that it passed: error trackers print their local variables, data keys among them.
+    """
+
+    __slots__ = ("_file", "_frames")
+
+    def __init__(self, file: str, *, frames: bool = True) -> None:
+        self._file = file
+        self._frames = frames
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, EncconfError):
+            if self._file:
+                error.about(self._file)
+            error.__suppress_context__ = True
+            if not self._frames:
+                error.__traceback__ = None
+
+
 TRY_AGAIN = 75
 """The exit code of encconf's own verbs for what may work later: EX_TEMPFAIL of sysexits.h."""
 

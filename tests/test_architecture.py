@@ -25,7 +25,18 @@ ROOMS: dict[str, set[str]] = {
     "envelope": {"errors", "identities", "keys"},
     "rules": {"errors", "formats", "io", "keys", "text"},
 }
-ROOMS["engine"] = {"envelope", "errors", "formats", "identities", "keys", "rules", "text"}
+ROOMS["engine"] = {
+    "envelope",
+    "errors",
+    "formats",
+    "identities",
+    "io",
+    "keys",
+    "rules",
+    "shape",
+    "sources",
+    "text",
+}
 ROOMS["auditlog"] = {"errors", "formats", "identities", "io"}
 # The upper floors see everything below them, and not each other.
 ROOMS["api"] = {*ROOMS}
@@ -38,7 +49,7 @@ ROOMS["git"] = {*ROOMS} - {"verbs"}
 ROOMS["publish"] = {*ROOMS} - {"git"}
 ROOMS["audit"] = {*ROOMS} - {"publish"}
 ROOMS["keyservice"] = {"errors", "identities", "keys"}
-ROOMS["systemd"] = {"api", "errors", "formats", "identities", "io", "keyservice", "text", "verbs"}
+ROOMS["systemd"] = {"api", "engine", "errors", "formats", "identities", "io", "keyservice", "text", "verbs"}
 ROOMS["migration"] = {"errors", "formats", "git", "identities", "io", "keys", "rules", "sources", "systemd"}
 ROOMS["migration"] |= {"text"}
 ROOMS["export"] = {"errors", "formats", "systemd"}

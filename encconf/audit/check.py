@@ -453,14 +453,14 @@ class _Check:
         progress: Progress | None,
     ) -> None:
         """Open what can be opened, several files at a time, each wrapped data key once."""
-        from encconf import api
+        from encconf.engine import opening
         from encconf.envelope.data_key import DataKeyCache
         from encconf.io.side_by_side import side_by_side
 
         credentials.cache = credentials.cache or DataKeyCache()
 
         def open(sealed: Sealed) -> None:
-            api.open_text(
+            opening.open_text(
                 sealed.text,
                 format=sealed.document.format,
                 credentials=credentials,

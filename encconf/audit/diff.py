@@ -13,9 +13,9 @@ from bisect import bisect_left
 from contextlib import suppress
 from itertools import islice
 
-from encconf import api, formats
+from encconf import formats
 from encconf.audit.names import identity
-from encconf.engine import cipher
+from encconf.engine import cipher, opening, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
@@ -284,7 +284,7 @@ class _Content:
     def __init__(self, side: Side, credentials: Credentials | None) -> None:
         self.side = side
         self.metadata: Metadata | None = None
-        self.opened: api.Opened | None = None
+        self.opened: opening.Opened | None = None
         self.readable = True
         self.reasons: list[str] = []
         self.notes: list[str] = []
@@ -300,7 +300,7 @@ class _Content:
 
     def plain(self) -> str | None:
         """The plain text."""
-        return api.plain_text(self.opened) if self.opened is not None else self.side.text
+        return plaintext.plain_text(self.opened) if self.opened is not None else self.side.text
 
     def _read(self, text: str, credentials: Credentials | None) -> None:
         try:
@@ -332,10 +332,10 @@ class _Content:
         format = self.side.format
         try:
             try:
-                self.opened = api.open_text(text, format=format, credentials=credentials)
+                self.opened = opening.open_text(text, format=format, credentials=credentials)
             except MacError as error:
                 self.notes.append(f"{self.side.label}: {error.message}")
-                self.opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=True)
+                self.opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
         except KeyAccessError as error:
             self.reasons.append(f"{self.side.label}: {error.message.partition(chr(10))[0]}")
         except (DecryptError, MetadataError) as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf import api
 from encconf.cli import files, flat
+from encconf.engine import opening
 from encconf.errors import EncconfError, OutputError, UsageError
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
@@ -106,7 +106,7 @@ def exec_env(
     source = files.read(file, in_place=False, output=None, override=None)
     format = source.format(input_type)
     try:
-        opened = api.open_text(
+        opened = opening.open_text(
             source.text, format=format, credentials=files.credentials(console), notify=console.warn
         )
         shell_with(console, opened, command, pristine=pristine, user=user)
@@ -116,7 +116,7 @@ def exec_env(
 
 def shell_with(
     console: Console,
-    opened: api.Opened,
+    opened: opening.Opened,
     command: str,
     *,
     pristine: bool,
@@ -208,7 +208,7 @@ def _decrypted(console: Console, file: str, input_type: str | None, output_type:
     source = files.read(file, in_place=False, output=None, override=None)
     format = source.format(input_type)
     try:
-        opened = api.open_text(
+        opened = opening.open_text(
             source.text, format=format, credentials=files.credentials(console), notify=console.warn
         )
         target = files.format_by_name(source.name, output_type) if output_type else format

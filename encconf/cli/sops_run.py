@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from encconf.api import Opened
     from encconf.cli.console import Console
     from encconf.cli.sops import Line, SopsConsole
+    from encconf.engine.opening import Opened
     from encconf.engine.plan import Plan
     from encconf.errors import EmitError
     from encconf.formats.nodes import Plain
@@ -158,12 +158,12 @@ class Run:
 
     def open(self, text: str, format: str, file: str) -> Opened:
         """An encrypted text opened; what is wrong with its syntax is exit code 1, as in sops."""
-        from encconf import api
+        from encconf.engine import opening
 
         if not text.strip() and format != "binary":
             raise NotEncryptedError
         try:
-            opened = api.open_text(
+            opened = opening.open_text(
                 text,
                 format=format,
                 credentials=self.credentials(),
@@ -867,9 +867,9 @@ def _must_exist(file: str) -> None:
 
 
 def _plain(opened: Opened) -> str:
-    from encconf import api
+    from encconf.engine import plaintext
 
-    return api.text_to_change(opened)
+    return plaintext.text_to_change(opened)
 
 
 def _dumping(error: EmitError) -> EmitError:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 
 from encconf import api, formats
-from encconf.engine import seal
+from encconf.engine import opening, plaintext, seal, sealing
 from encconf.engine.admission import Objections, in_full, rule_of
 from encconf.engine.cipher import split, unlock
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
@@ -130,7 +130,7 @@ class _Side:
 
     __slots__ = ("opened", "plain")
 
-    def __init__(self, plain: str, opened: api.Opened | None) -> None:
+    def __init__(self, plain: str, opened: opening.Opened | None) -> None:
         self.plain = plain
         self.opened = opened
 
@@ -207,7 +207,7 @@ class _Merge:
                 raise failed
         return [side for side in sides if side is not None]
 
-    def _share(self, opened: api.Opened) -> None:
+    def _share(self, opened: opening.Opened) -> None:
         """Whoever got a file's data key by one of its master keys needs no other for it."""
         if len(opened.metadata.groups) == 1:
             for wrapped in opened.metadata.groups[0]:
@@ -228,13 +228,13 @@ class _Merge:
             if PARENTS in document.block and checked and self.fetch is not None:
                 text = self._resealed(text, which, self.fetch)
             try:
-                opened = api.open_text(text, format=format, credentials=credentials)
+                opened = opening.open_text(text, format=format, credentials=credentials)
             except MacError as error:
                 if checked:
                     raise
                 if self.notify is not None and PARENTS not in document.block:
                     self.notify(f"{which}: {error.message}")
-                opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=True)
+                opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
         except DecryptError as error:
             if not checked:
                 message = "the common version cannot be decrypted, so that nothing shows who changed what"
@@ -244,7 +244,7 @@ class _Merge:
         except MacError as error:
             error.message = f"{which}: {error.message}"
             raise
-        return _Side(api.plain_text(opened), opened)
+        return _Side(plaintext.plain_text(opened), opened)
 
     def _resealed(self, text: str, which: str, fetch: Fetch) -> str:
         """A side that was merged without a key, with its MAC."""
@@ -294,7 +294,7 @@ class _Merge:
         self,
         ours: _Side,
         theirs: _Side,
-        known: list[api.Opened],
+        known: list[opening.Opened],
         groups: list[list[MasterKey]],
         threshold: int,
     ) -> bool:
@@ -353,14 +353,14 @@ def _tell_who(notify: Notify, base: _Side, ours: _Side, theirs: _Side) -> None:
         notify(f"their side removes {', '.join(gone)}")
 
 
-def _twin(ours: _Side, theirs: _Side) -> api.Opened:
+def _twin(ours: _Side, theirs: _Side) -> opening.Opened:
     """The version whose data key and ciphertexts the result starts from: ours, if it is encrypted."""
     opened = ours.opened or theirs.opened
     assert opened is not None, "neither side is encrypted"
     return opened
 
 
-def _source(twin: api.Opened, block: Metadata, known: list[list[list[WrappedKey]]]) -> api.Opened:
+def _source(twin: opening.Opened, block: Metadata, known: list[list[list[WrappedKey]]]) -> opening.Opened:
     """What `api.encrypt` is to start from: the chosen version, held by all who hold its data key already."""
     own = twin.metadata
     held = own.groups
@@ -380,7 +380,7 @@ def _source(twin: api.Opened, block: Metadata, known: list[list[list[WrappedKey]
         document.block_text = None  # it is spelled anew
     metadata = Metadata(held, own.threshold, own.selection, own.lastmodified, own.mac, own.layout)
     metadata.unknown = block.unknown
-    source = api.Opened(document, metadata, twin.chosen, twin.data_key)
+    source = opening.Opened(document, metadata, twin.chosen, twin.data_key)
     source.comments = twin.comments
     return source
 
@@ -457,7 +457,7 @@ class Conflict:
 
     __slots__ = ("labels", "merged", "opened")
 
-    def __init__(self, opened: api.Opened, merged: Merged, labels: Labels) -> None:
+    def __init__(self, opened: opening.Opened, merged: Merged, labels: Labels) -> None:
         self.opened = opened
         self.merged = merged
         self.labels = labels
@@ -467,7 +467,7 @@ def _with_conflict(text: str, merged: Merged, labels: Labels, format: str, crede
     """Put the other sides into an encrypted text with ours, and let its MAC fit nothing but that."""
     module = formats.module(format)
     try:
-        opened = api.open_text(text, format=format, credentials=credentials)
+        opened = opening.open_text(text, format=format, credentials=credentials)
     except KeyAccessError:
         paths = ", ".join(merged.conflicts[:5])
         raise UndecidedError(
@@ -502,7 +502,7 @@ def open_conflict(
 
     Raises MacMismatchError if that is not as it was written.
     """
-    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=True, notify=notify)
+    opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True, notify=notify)
     metadata = opened.metadata
     try:
         opened.check_mac(_PURPOSE)
@@ -521,7 +521,7 @@ def open_conflict(
 
     record = json.loads(zlib.decompressobj().decompress(packed, _MAX_SIZE))
     merged = Merged(
-        api.plain_text(opened), record["base"], record["theirs"], record["paths"], whole=record["whole"]
+        plaintext.plain_text(opened), record["base"], record["theirs"], record["paths"], whole=record["whole"]
     )
     return Conflict(opened, merged, tuple(record["labels"]))
 
@@ -569,7 +569,7 @@ def _without_key(
             block.lastmodified, block.mac, block.layout = metadata.lastmodified, metadata.mac, metadata.layout
             return Outcome(_attached(merged.text, block, format), keyless=True)
     # With another date than its own, the old MAC can be taken for no other one, by nobody.
-    block.lastmodified, block.mac = api.lastmodified(), here.mac
+    block.lastmodified, block.mac = sealing.lastmodified(), here.mac
     block.unknown[PARENTS] = parents() if parents is not None else ""
     return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
 
@@ -651,7 +651,7 @@ def reseal(
     ids = parents_of(text, format)
     if depth > _DEEPEST:
         raise UnmergedError("too many merges without a key stand one upon the other", hint=_LOOK)
-    there = api.open_text(text, format=format, credentials=credentials, ignore_mac=True)
+    there = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
     base, ours, theirs = (fetch(each) for each in ids)
     if base is None or ours is None or theirs is None:
         raise UnmergedError("the versions it was merged from are not in this repository", hint=_LOOK)
@@ -661,7 +661,7 @@ def reseal(
         raise UnmergedError("no key of yours opens the versions it was merged from", hint=_WITH_A_KEY)
     if outcome.conflicts:
         raise UnmergedError("a merge of its parents leaves something to decide", hint=_LOOK)
-    again = api.open_text(outcome.text, format=format, credentials=credentials)
+    again = opening.open_text(outcome.text, format=format, credentials=credentials)
     found = _differences(there, again)
     if found:
         named = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
@@ -669,7 +669,7 @@ def reseal(
     return outcome.text
 
 
-def _differences(one: api.Opened, other: api.Opened) -> list[str]:
+def _differences(one: opening.Opened, other: opening.Opened) -> list[str]:
     """The paths in which two opened files say something else, and what else differs."""
     found: list[str] = []
     if not _same_holders(one.metadata, other.metadata):

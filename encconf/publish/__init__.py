@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from encconf.api import Opened
+    from encconf.engine.opening import Opened
     from encconf.engine.plan import Plan
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Destination, Rule
@@ -73,12 +73,13 @@ def prepare(
     UnmergedError and whatever opening and encrypting raise.
     """
     from encconf import api
+    from encconf.engine import opening, plaintext
     from encconf.engine.metadata import Metadata
     from encconf.engine.plan import Plan
 
     rule = rule or destination.rule
     if destination.kind == "vault":
-        opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
+        opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
         return Prepared(_values(opened), None)
     if rule is None:
         from encconf import formats
@@ -87,10 +88,10 @@ def prepare(
         if unmerged is not None:
             raise UnmergedError(unmerged, hint="see to it with: encconf edit FILE")
         return Prepared(text.encode("utf-8", "surrogateescape"), None)
-    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
+    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
     plan = Plan(opened.document, opened.metadata, rule, selects=True, anew=True)
     enc = api.encrypt(
-        api.plain_text(opened),
+        plaintext.plain_text(opened),
         rule,
         format=format,
         twin=opened,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from encconf import api
+from encconf.engine import opening, plaintext
 from encconf.errors import EmitError, EncconfError, LimitError, PathNotFoundError
 from encconf.formats import emit, sniff
 from encconf.formats.nodes import text_of
@@ -91,9 +91,9 @@ class Values:
         try:
             text = fileio.read_text(file)
             format = self._input_type or sniff.format_of(text, file)
-            opened = api.open_text(text, format=format, credentials=self._credentials())
+            opened = opening.open_text(text, format=format, credentials=self._credentials())
             whole = "." if any(not rule.path for rule in self._rules) else ""
-            return _Open(changes.tree(opened.document), api.plain_text(opened) if whole else "")
+            return _Open(changes.tree(opened.document), plaintext.plain_text(opened) if whole else "")
         except EncconfError as error:
             raise error.about(file) from None
 

@@ -9,6 +9,7 @@ what was meant.
 from __future__ import annotations
 
 from encconf import api, formats
+from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full, rule_of
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from encconf.api import Opened
+    from encconf.engine.opening import Opened
     from encconf.formats.nodes import Plain
     from encconf.keys import MasterKey
     from encconf.rules.selection import Selection
@@ -99,7 +100,7 @@ def _no_key(node: dict[str, object], step: str | int, here: str) -> PathNotFound
     return PathNotFoundError(f"there is nothing at {here}", hint=hint)
 
 
-@api.bounded
+@opening.bounded
 def set_value(
     text: str,
     path: Path,
@@ -121,15 +122,17 @@ def set_value(
     Raises PathNotFoundError for a path that cannot be, EmitError for a value that the format cannot
     hold there, and whatever opening and encrypting raise.
     """
-    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
-    before = api.text_to_change(opened)
+    opened = opening.open_text(
+        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+    )
+    before = plaintext.text_to_change(opened)
     if keep_type and isinstance(value, str):
         value = _as_before(opened, path, value)
     after = put(before, path, value, format=format)
     return _again(opened, before, after, credentials, ignore_mac, check, notify)
 
 
-@api.bounded
+@opening.bounded
 def unset(
     text: str,
     path: Path,
@@ -140,13 +143,15 @@ def unset(
     notify: Notify | None = None,
 ) -> str:
     """An encrypted text without what stands at a path; raises PathNotFoundError, and as `set_value`."""
-    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
-    before = api.text_to_change(opened)
+    opened = opening.open_text(
+        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+    )
+    before = plaintext.text_to_change(opened)
     after = drop(before, path, format=format)
     return _again(opened, before, after, credentials, ignore_mac, None, notify)
 
 
-@api.bounded
+@opening.bounded
 def change(
     text: str,
     operations: Sequence[tuple[Path, Any]],
@@ -160,8 +165,8 @@ def change(
 
     ``check`` gets the plaintext before and after and the file's selection.  Raises as `set_value`.
     """
-    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
-    before = after = api.text_to_change(opened)
+    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
+    before = after = plaintext.text_to_change(opened)
     for path, value in operations:
         if value is REMOVED:
             after = drop(after, path, format=format)
@@ -172,7 +177,7 @@ def change(
     return _again(opened, before, after, credentials, False, None, notify)
 
 
-@api.bounded
+@opening.bounded
 def update(
     text: str,
     plain: str,
@@ -183,8 +188,8 @@ def update(
     notify: Notify | None = None,
 ) -> str:
     """An encrypted text with another plain text in it; what did not change keeps its ciphertext."""
-    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
-    return _again(opened, api.plain_text(opened), plain, credentials, False, check, notify)
+    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
+    return _again(opened, plaintext.plain_text(opened), plain, credentials, False, check, notify)
 
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
@@ -343,7 +348,7 @@ def open_with_plain_values(
 
     The MAC must fit the file without them: then nothing else was changed.  That holds for values that
     were added; one that replaced an encrypted value needs ``ignore_mac``.  Raises MacMismatchError
-    otherwise, and what `encconf.api.open_text` raises.
+    otherwise, and what `encconf.engine.opening.open_text` raises.
     """
     document = formats.module(format).scan(text, comments=True)
     chosen = Metadata.of(document).selection.choose(document).leaves
@@ -358,14 +363,14 @@ def open_with_plain_values(
             rest = text
             for path in _tops(document, set(paths)):
                 rest = drop(rest, path, format=format)
-            api.open_text(rest, format=format, credentials=credentials)
+            opening.open_text(rest, format=format, credentials=credentials)
         except (MacError, EmitError, PathNotFoundError):
             named = ", ".join(map(spell, paths[:_NAMED]))
             raise MacMismatchError(
                 f"plaintext at {named}, and the MAC does not fit the rest: values were replaced or changed",
                 hint="compare it with an older version; encconf edit --ignore-mac FILE takes it as it is",
             ) from None
-    opened = api.open_text(
+    opened = opening.open_text(
         text, format=format, credentials=credentials, ignore_mac=True, accept_plain=True, notify=notify
     )
     return opened, paths
@@ -475,7 +480,7 @@ def carry_out(
     if renews or wanted.reselects:
         if wanted.anew:
             credentials.audit("rotate", document.text)
-        opened = api.open_text(
+        opened = opening.open_text(
             document.text,
             format=document.format,
             credentials=credentials,
@@ -483,7 +488,7 @@ def carry_out(
             notify=notify,
         )
         return api.encrypt(
-            api.plain_text(opened),
+            plaintext.plain_text(opened),
             wanted.rule,
             format=document.format,
             twin=opened,
@@ -494,7 +499,7 @@ def carry_out(
     if metadata.unmerged is not None:  # what a merge has left is bound to who could open it then
         raise UnmergedError(metadata.unmerged, hint="see to it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
-    opened = api.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
+    opened = opening.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
     module = formats.module(document.format)
     groups, threshold = wrap_again(
         data_key,
@@ -503,7 +508,7 @@ def carry_out(
         wanted.rule.groups,
         wanted.rule.threshold,
         credentials,
-        api.lastmodified(),
+        sealing.lastmodified(),
     )
     renewed = Metadata(
         groups,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf.engine import opening, plaintext
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import dotenv as format
 from encconf.io import fileio
@@ -386,5 +387,5 @@ def test_h12_line_breaks_stay_without_the_other_spellings(age_key: AgeKey) -> No
     creds = credentials(age_key)
     for text in ("A=1\r\nB=2\r\n", "# c\r\n\r\nA=1\r\n  # d\r\nB=2\r\n"):
         ours = api.encrypt(text, rule(age_key), format="dotenv", credentials=creds)
-        opened = api.open_text(ours, format="dotenv", credentials=creds)
-        assert api.plain_text(opened, layout=False) == text
+        opened = opening.open_text(ours, format="dotenv", credentials=creds)
+        assert plaintext.plain_text(opened, layout=False) == text
