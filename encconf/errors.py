@@ -292,6 +292,8 @@ class KeyAccessError(EncconfError):
 
     exit_code = 128
     slug = "no-key"
+    unexpected = False
+    """Whether one of the keys should have worked and did not."""
 
 
 NO_IDENTITY = "no identity for it"

@@ -39,7 +39,7 @@ from encconf.errors import (
 )
 from encconf.formats import sniff
 from encconf.git import attributes, repository
-from encconf.io import fileio, inplace
+from encconf.io import fileio, inplace, replace
 from encconf.rules.selection import DEFAULT
 from encconf.text.path import spell
 
@@ -176,7 +176,7 @@ class _Check:
             for name, base in files:
                 step()
                 whole = f"{place}{os.sep}{base}"
-                if fileio.is_leftover(base) or inplace.is_saved(base):
+                if replace.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(name, whole)
                 elif is_dull:
                     dull[whole] = (name, base, place, rules, True)

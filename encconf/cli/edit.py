@@ -27,7 +27,7 @@ from encconf.errors import (
     PlainValueError,
     UnmergedError,
 )
-from encconf.io import fileio
+from encconf.io import fileio, private
 from encconf.text.document import splice
 from encconf.text.path import spell
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.engine.metadata import Metadata
-    from encconf.git.merge import Conflict
+    from encconf.git.conflict import Conflict
     from encconf.rules.config import Rule
     from encconf.text.path import Path
     from encconf.verbs.changes import Check
@@ -166,7 +166,8 @@ def _open(
     except UnmergedError:
         from encconf.engine.metadata import CONFLICT
         from encconf.git import version
-        from encconf.git.merge import open_conflict, reseal
+        from encconf.git.conflict import open_conflict
+        from encconf.git.merge import reseal
 
         if CONFLICT in files.metadata(enc, format).unknown:
             return open_conflict(enc, format=format, credentials=credentials, notify=console.warn)
@@ -209,7 +210,7 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
     have chosen old ones.
     """
     from encconf.git import before
-    from encconf.git.merge import misplaced, parents_of
+    from encconf.git.keyless import misplaced, parents_of
 
     ours = parents_of(enc, format)[1]
     if before(path, enc) != ours:
@@ -287,9 +288,9 @@ class Session:
     def run(self) -> None:
         """Edit until it is written.  Raises NotModifiedError, EditorError, or why it cannot be written."""
         command = editor_command(self.console.environ)
-        with fileio.PrivateFolder(self.console.environ) as folder:
+        with private.PrivateFolder(self.console.environ) as folder:
             draft = os.path.join(folder, os.path.basename(self.file))
-            fileio.write_private(draft, self.plain)
+            private.write_private(draft, self.plain)
             while True:
                 started = time.monotonic()
                 run_editor(command, draft, self.console.environ)

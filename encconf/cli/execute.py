@@ -14,7 +14,7 @@ from encconf.engine import opening
 from encconf.errors import EncconfError, OutputError, UsageError
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
-from encconf.io import fileio
+from encconf.io import descriptors, fileio, private
 from encconf.verbs import changes
 
 TYPE_CHECKING = False
@@ -187,10 +187,10 @@ def run_on(
     environ = dict(console.environ)
     if user is not None:
         environ.update(_switch(user))
-    with fileio.PrivateFolder(console.environ) as folder:
+    with private.PrivateFolder(console.environ) as folder:
         path = os.path.join(folder, name)
         if not fifo or not hasattr(os, "mkfifo"):
-            fileio.write_private(path, plain)
+            private.write_private(path, plain)
         else:
             _feed(path, plain)
         placed = command.replace("{}", path)
@@ -273,7 +273,7 @@ def _feed(path: str, text: str) -> None:
         try:
             descriptor = os.open(path, os.O_WRONLY)
             try:
-                fileio.write_all(descriptor, text.encode("utf-8", "surrogateescape"))
+                descriptors.write_all(descriptor, text.encode("utf-8", "surrogateescape"))
             finally:
                 os.close(descriptor)
         except OSError:

@@ -11,6 +11,8 @@ from encconf.errors import EncconfError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from queue import SimpleQueue
+    from threading import Event
     from typing import Final, TypeVar
 
     S = TypeVar("S")
@@ -39,23 +41,14 @@ def side_by_side(
     from collections import deque
     from itertools import islice
     from queue import SimpleQueue
-    from threading import Thread
+    from threading import Event, Thread
 
     jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None] = SimpleQueue()
-    going = True
-
-    def run() -> None:
-        while (job := jobs.get()) is not None and going:
-            item, answer = job
-            try:
-                answer.put(work(item))
-            except BaseException as error:  # whoever waits has to know
-                answer.put(error)
-
+    stopped = Event()
     workers = min(len(items), AT_ONCE)
     ahead: deque[tuple[S, SimpleQueue[T | BaseException]]] = deque()
     rest = iter(items)
-    threads = [Thread(target=run, daemon=True) for _ in range(workers)]
+    threads = [Thread(target=_work, args=(work, jobs, stopped), daemon=True) for _ in range(workers)]
     try:
         for thread in threads:
             thread.start()
@@ -69,8 +62,22 @@ def side_by_side(
                 raise result
             yield item, result
     finally:
-        going = False
+        stopped.set()
         for _ in range(workers):
             jobs.put(None)
     for thread in threads:  # all is done: nothing is left that a fork could break
         thread.join()
+
+
+def _work(
+    work: Callable[[S], T],
+    jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None],
+    stopped: Event,
+) -> None:
+    """One thread: take jobs until there are no more, or nobody waits for them."""
+    while (job := jobs.get()) is not None and not stopped.is_set():
+        item, answer = job
+        try:
+            answer.put(work(item))
+        except BaseException as error:  # whoever waits has to know
+            answer.put(error)

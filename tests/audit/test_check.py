@@ -28,7 +28,7 @@ from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
-from encconf.verbs import changes
+from encconf.verbs import changes, recipients
 
 ALICE, BOB = AgeKey.generate(), AgeKey.generate()
 PAGE = ROOT / "docs" / "check.md"
@@ -300,8 +300,8 @@ def equal_values(repo: Repo) -> None:
 def copied_for_bob(repo: Repo) -> None:
     enc = seal(DATABASE)
     repo.write("a.enc.yaml", enc)
-    wanted = changes.plan(enc, rule(ALICE, BOB).groups, None, format="yaml")
-    repo.write("b.enc.yaml", changes.carry_out(wanted, credentials=opener(ALICE)))
+    wanted = recipients.plan(enc, rule(ALICE, BOB).groups, None, format="yaml")
+    repo.write("b.enc.yaml", recipients.carry_out(wanted, credentials=opener(ALICE)))
 
 
 def copied(repo: Repo) -> None:

@@ -23,7 +23,7 @@ from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 from encconf.text.path import spell
-from encconf.verbs import changes
+from encconf.verbs import changes, recipients
 
 ALICE, BOB, CAROL = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt") for name in ("alice", "bob", "carol"))
 EVERYBODY = Credentials(
@@ -159,7 +159,7 @@ class TestValues:
 
     def test_the_same_values_under_another_data_key(self) -> None:
         sealed = seal()
-        rotated = changes.rotate(sealed, format="yaml", credentials=EVERYBODY)
+        rotated = recipients.rotate(sealed, format="yaml", credentials=EVERYBODY)
         found = compare(sealed, rotated)
         assert told(found) == []
         assert found.data_key == "new"

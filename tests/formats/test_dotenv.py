@@ -19,7 +19,7 @@ from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, Parse
 from encconf.formats import dotenv as format
 from encconf.io import fileio
 from encconf.rules.selection import Selection
-from encconf.verbs import changes
+from encconf.verbs import changes, recipients
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)
@@ -297,8 +297,8 @@ def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) 
         lambda: changes.set_value(theirs, ("T",), "2", format="dotenv", credentials=creds),
         lambda: changes.unset(theirs, ("T",), format="dotenv", credentials=creds),
         lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
-        lambda: changes.carry_out(
-            changes.plan_rotation(theirs, format="dotenv"), credentials=creds
+        lambda: recipients.carry_out(
+            recipients.plan_rotation(theirs, format="dotenv"), credentials=creds
         ),
     ):  # fmt: skip
         with pytest.raises(EmitError, match=r'value at \["T"\] begins with a quote that ends lines below'):
