@@ -132,6 +132,8 @@ def load_configs(
 ) -> list[dict[str, Any]]:
     """Open many files at once, in order; each as by `load_config`.
 
+    >>> shop, mail = load_configs(["shop.enc.yaml", "mail.enc.yaml"])  # doctest: +SKIP
+
     Key services are asked for up to 32 files at a time, and once for files with the same wrapped
     key; with ``resolve``, each secret is asked for once for all of them.  Raises the error of the first
     file, in the order given, that cannot be opened; then one UnresolvedError for all references.
@@ -152,6 +154,8 @@ def loads(
 ) -> dict[str, Any]:
     """What an encrypted text holds, as an ordinary dict; see `load_config`.
 
+    >>> config = loads(Path("secrets.enc.yaml").read_text())  # doctest: +SKIP
+
     Raises InputError for a stream of several YAML documents; `loads_all` reads those.
     """
     return loading.only(
@@ -168,7 +172,10 @@ def loads_all(
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> list[dict[str, Any]]:
-    """What each document of an encrypted YAML stream holds; see `load_config`."""
+    """What each document of an encrypted YAML stream holds; see `load_config`, also for what is raised.
+
+    >>> first, second = loads_all(text)  # doctest: +SKIP
+    """
     return loading.load_text(
         text, format=format, mask=mask, credentials=credentials, cache=cache, resolve=resolve
     )
@@ -184,6 +191,10 @@ def decrypt(
     notify: Notify | None = None,
 ) -> str:
     """The plain text of an encrypted one, to the byte what `encrypt` was given.
+
+    >>> text = decrypt(Path("secrets.enc.json").read_text(), format="json")  # doctest: +SKIP
+
+    Raises what `load_config` raises for a file that cannot be opened.
 
     A text that sops wrote keeps its own layout.  ``ignore_mac`` is for recovery: it shows what a
     file says without saying that it is what someone wrote.  ``notify`` is told of what could not
@@ -209,6 +220,8 @@ def encrypt(
     notify: Notify | None = None,
 ) -> str:
     """Encrypt a plain text for the keys of a rule.
+
+    >>> enc = encrypt("password: x\\n", find_rule("secrets.enc.yaml"))  # doctest: +SKIP
 
     ``twin`` is the encrypted text that the result replaces: its data key and the ciphertext of
     every unchanged value and comment are kept, so that only changed lines differ.  A twin that
@@ -236,6 +249,9 @@ def encrypt(
 
 def inspect(text: str | bytes, *, format: str = "yaml") -> Inspection:
     """Read an encrypted text's ``sops`` block, without a key.
+
+    >>> inspect(Path("secrets.enc.yaml").read_text()).leaves[0].path  # doctest: +SKIP
+    ('db', 'host')
 
     Raises NotEncryptedError, MetadataError or ParseError.
     """

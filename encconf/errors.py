@@ -396,6 +396,10 @@ class ConfigError(EncconfError):
     slug = "config"
 
 
+class EmptyGroupError(ConfigError):
+    """A key group has no key, or there is no key group: nobody could open the file."""
+
+
 class PatternError(ConfigError):
     """A regular expression is not one that RE2 takes."""
 

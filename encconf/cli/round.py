@@ -14,6 +14,7 @@ from contextlib import closing
 
 from encconf.cli import checklist, files
 from encconf.cli.console import counted, one_line
+from encconf.engine import rekey
 from encconf.engine.admission import in_full
 from encconf.errors import (
     ChangedError,
@@ -27,7 +28,6 @@ from encconf.errors import (
 from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
 from encconf.text.path import spell
-from encconf.verbs import recipients
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Round:
     What is kept of a file is its name and what came of it; files that are alike share the rest.
 
     ``command`` are its words.  ``output`` is where a result goes that does not replace its file; ``rotate``
-    and ``ignore_mac`` are as for `encconf.verbs.recipients.carry_out`.  With ``asks``, somebody has to agree
+    and ``ignore_mac`` are as for `encconf.engine.rekey.carry_out`.  With ``asks``, somebody has to agree
     to the plan.  ``checklist`` is a file that gets what those could read who go, before the first file is
     written: whatever happens then, nothing of it is forgotten.  ``resume`` is the option by which a round
     over the same files begins with a later one; without it, one that begins anew does only what is left.
@@ -188,7 +188,7 @@ class Round:
             if agreed is not None and self._meant(change.plan) != agreed[file]:
                 raise ChangedError("it was changed meanwhile; nothing was written", hint="run it again")
             if change.plan.changes and not self.dry_run:
-                change.enc = recipients.carry_out(
+                change.enc = rekey.carry_out(
                     change.plan,
                     rotate=self.rotate,
                     credentials=self.credentials,

@@ -9,7 +9,6 @@ import os
 
 from encconf import formats
 from encconf.engine import seal
-from encconf.engine.metadata import Metadata
 from encconf.engine.opening import Opened, as_text, bounded, open_encrypted
 from encconf.envelope.data_key import DataKeyCache
 from encconf.errors import (
@@ -236,7 +235,7 @@ def open_values(
         raise InputError("it was encrypted twice", hint="decrypt it, and load what comes of it")
     for leaf in document.leaves:
         leaf.sealed = ""  # all of the file was encrypted
-    metadata = Metadata(opened.metadata.groups, opened.metadata.threshold, DEFAULT, "")
+    metadata = opened.metadata.renewed(selection=DEFAULT)
     return Opened(document, metadata, DEFAULT.choose(document), opened.data_key)
 
 

@@ -28,7 +28,7 @@ _SECRET = re.compile(
 
 
 class Plan:
-    """Other master keys for a file: who was there, who will be.  See `encconf.verbs.recipients.plan`.
+    """Other master keys for a file: who was there, who will be.  See `encconf.engine.rekey.plan`.
 
     With ``anew`` the file gets a new data key in any case.
     """
@@ -94,7 +94,7 @@ class Plan:
         return Outcome(self.document, self.metadata.selection, self.rule.selection)
 
     def renews(self, *, rotate: bool = True) -> bool:
-        """Whether every value gets a new data key; ``rotate`` as for `encconf.verbs.recipients.carry_out`."""
+        """Whether every value gets a new data key; ``rotate`` as for `encconf.engine.rekey.carry_out`."""
         return self.anew or (self.removes and rotate)
 
     def seen(self) -> Seen | None:

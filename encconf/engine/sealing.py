@@ -41,11 +41,11 @@ def encrypt(
     rule: Rule | None,
     *,
     format: str,
-    twin: str | Opened | None,
-    donors: Sequence[Opened],
-    new_data_key: bool,
-    credentials: Credentials | None,
-    notify: Notify | None,
+    twin: str | Opened | None = None,
+    donors: Sequence[Opened] = (),
+    new_data_key: bool = False,
+    credentials: Credentials | None = None,
+    notify: Notify | None = None,
 ) -> str:
     """See `encconf.encrypt`."""
     module = formats.module(format)
@@ -61,10 +61,10 @@ def encrypt(
     kept = None if new_data_key or _removes(replaced, rule, notify) else replaced
     data_key = kept.data_key if kept is not None else os.urandom(KEY_SIZE)
     groups, threshold = _groups(data_key, kept, rule, credentials)
-    unknown = dict(replaced.metadata.unknown) if replaced is not None else {}
-    for name in UNMERGED:
-        unknown.pop(name, None)
-    metadata = Metadata(groups, threshold, selection, lastmodified(), unknown=unknown)
+    block = replaced.metadata if replaced is not None else Metadata([], 0, selection, "")
+    metadata = block.renewed(
+        groups=groups, threshold=threshold, selection=selection, lastmodified=lastmodified()
+    )
     known = twin.document.text if isinstance(twin, Opened) else twin
     credentials.audit("encrypt", text if known is None else known)
     sources = (kept, *donors) if kept is not None else ()

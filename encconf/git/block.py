@@ -84,7 +84,7 @@ def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata 
         value = yours if mine == old else mine
         if value is not None and name not in (CONFLICT, PARENTS):
             unknown[name] = value
-    return Metadata(groups, threshold, selection, "", unknown=unknown)
+    return here.renewed(groups=groups, threshold=threshold, selection=selection, unknown=unknown)
 
 
 def _three(was: T | None, here: T, there: T, what: str) -> T:

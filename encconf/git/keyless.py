@@ -67,8 +67,8 @@ def merge_without_key(
         if merged.text == plain[at] and metadata.unmerged is None:  # its MAC stays: it covers no keys
             if same_holders(block, metadata) and block.unknown == metadata.unknown:
                 return Outcome(texts[at], keyless=True)
-            block.lastmodified, block.mac, block.layout = metadata.lastmodified, metadata.mac, metadata.layout
-            return Outcome(_attached(merged.text, block, format), keyless=True)
+            kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
+            return Outcome(_attached(merged.text, kept, format), keyless=True)
     # With another date than its own, the old MAC can be taken for no other one, by nobody.
     block.lastmodified, block.mac = sealing.lastmodified(), here.mac
     block.unknown[PARENTS] = parents() if parents is not None else ""

@@ -313,8 +313,7 @@ def _source(twin: opening.Opened, block: Metadata, known: list[list[list[Wrapped
     document = twin.document
     if held is not own.groups or block.unknown != own.unknown:
         document.block_text = None  # it is spelled anew
-    metadata = Metadata(held, own.threshold, own.selection, own.lastmodified, own.mac, own.layout)
-    metadata.unknown = block.unknown
+    metadata = own.replace(groups=held, unknown=block.unknown)
     source = opening.Opened(document, metadata, twin.chosen, twin.data_key)
     source.comments = twin.comments
     return source

@@ -20,6 +20,7 @@ from encconf.errors import (
     OutputError,
     ParseError,
     UnwrittenError,
+    about,
 )
 from encconf.io.descriptors import (
     BINARY,
@@ -72,20 +73,17 @@ def open_standard_streams() -> None:
 
 def read_stdin(*, binary: bool = False) -> str:
     """All of stdin as text; errors as for `read_text`."""
-    try:
+    with about("stdin"):
         return decode(stdin_bytes(), binary=binary)
-    except InputError as error:
-        raise error.about("stdin") from None
 
 
 def stdin_bytes() -> bytes:
     """All of stdin; errors as for `read_bytes`."""
-    try:
-        return read_all(0, LIMIT)
-    except InputError as error:
-        raise error.about("stdin") from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {reason(error)}").about("stdin") from None
+    with about("stdin"):
+        try:
+            return read_all(0, LIMIT)
+        except OSError as error:
+            raise InputError(f"cannot be read: {reason(error)}") from None
 
 
 def write_stdout(data: str | bytes) -> None:
@@ -149,10 +147,8 @@ def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
 
 def text_of(path: str, data: bytes, *, binary: bool = False) -> str:
     """The text of a file that has been read; as `read_text`."""
-    try:
+    with about(path):
         text = decode(data, binary=binary)
-    except InputError as error:
-        raise error.about(path) from None
     if watching is not None:
         watching(path, text)
     return text
@@ -166,34 +162,43 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
     """
     if path == os.devnull:
         return b""  # by its own name it is meant: --config /dev/null
+    with about(path):
+        descriptor = _opened(path)
+        try:
+            head = _checked_head(descriptor, regular=regular, own=own)
+            return head + read_all(descriptor, LIMIT if limit is None else limit)
+        except OSError as error:
+            raise cannot_read(error) from None
+        finally:
+            os.close(descriptor)
+
+
+def _opened(path: str) -> int:
     try:
         # O_NONBLOCK: opening a pipe or a device must not hang.
-        descriptor = os.open(path, os.O_RDONLY | NONBLOCK | NOCTTY | CLOEXEC | BINARY)
+        return os.open(path, os.O_RDONLY | NONBLOCK | NOCTTY | CLOEXEC | BINARY)
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingFileError("no such file").about(path) from None
+        raise MissingFileError("no such file") from None
     except OSError as error:
-        raise cannot_read(error).about(path) from None
+        raise cannot_read(error) from None
     except ValueError:
         raise InputError("cannot be read: not a path").about(path.replace("\0", "\\0")) from None
-    try:
-        state = os.fstat(descriptor)
-        kind = state.st_mode
-        head = b""
-        if stat.S_ISFIFO(kind) and not regular:
-            head = _await_writer(descriptor)
-        elif not stat.S_ISREG(kind):
-            other = "no regular file" if regular else "neither a regular file nor a pipe"
-            what = "a folder" if stat.S_ISDIR(kind) else other
-            raise InputError(f"cannot be read: it is {what}")
-        if own and hasattr(os, "geteuid"):
-            _refuse_foreign(state)
-        return head + read_all(descriptor, LIMIT if limit is None else limit)
-    except InputError as error:
-        raise error.about(path) from None
-    except OSError as error:
-        raise cannot_read(error).about(path) from None
-    finally:
-        os.close(descriptor)
+
+
+def _checked_head(descriptor: int, *, regular: bool, own: bool) -> bytes:
+    """Refuse what `read_bytes` does not read; what has been read of a pipe to see that somebody writes."""
+    state = os.fstat(descriptor)
+    kind = state.st_mode
+    head = b""
+    if stat.S_ISFIFO(kind) and not regular:
+        head = _await_writer(descriptor)
+    elif not stat.S_ISREG(kind):
+        other = "no regular file" if regular else "neither a regular file nor a pipe"
+        what = "a folder" if stat.S_ISDIR(kind) else other
+        raise InputError(f"cannot be read: it is {what}")
+    if own and hasattr(os, "geteuid"):
+        _refuse_foreign(state)
+    return head
 
 
 def _refuse_foreign(state: os.stat_result) -> None:
@@ -276,17 +281,17 @@ def write_atomic(
     """
     if isinstance(data, str):
         data = encode(data)
-    try:
-        if is_special(path):
-            _write_through(path, data)
-        else:
-            from encconf.io.replace import replace
+    with about(path):
+        try:
+            if is_special(path):
+                _write_through(path, data)
+            else:
+                from encconf.io.replace import replace
 
-            replace(path, data, mode, None if isinstance(replacing, Anything) else _refuse_other(replacing))
-    except OutputError as error:
-        raise error.about(path) from None
-    except OSError as error:
-        raise cannot_write(error).about(path) from None
+                check = None if isinstance(replacing, Anything) else _refuse_other(replacing)
+                replace(path, data, mode, check)
+        except OSError as error:
+            raise cannot_write(error) from None
 
 
 def check_writable(path: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from encconf.engine import opening, plaintext
-from encconf.errors import EmitError, EncconfError, LimitError, PathNotFoundError
+from encconf.errors import EmitError, LimitError, PathNotFoundError, about
 from encconf.formats import emit, sniff
 from encconf.formats.nodes import text_of
 from encconf.io import fileio
@@ -88,14 +88,12 @@ class Values:
         return stamps
 
     def _open(self, file: str) -> _Open:
-        try:
+        with about(file):
             text = fileio.read_text(file)
             format = self._input_type or sniff.format_of(text, file)
             opened = opening.open_text(text, format=format, credentials=self._credentials())
-            whole = "." if any(not rule.path for rule in self._rules) else ""
+            whole = any(not rule.path for rule in self._rules)
             return _Open(changes.tree(opened.document), plaintext.plain_text(opened) if whole else "")
-        except EncconfError as error:
-            raise error.about(file) from None
 
 
 class _Open:

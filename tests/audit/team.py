@@ -12,11 +12,12 @@ from oracle import AgeKey
 from project import Project
 
 from encconf import api, formats
+from encconf.engine import rekey
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
-from encconf.verbs import changes, recipients
+from encconf.verbs import changes
 
 PLAIN = "db:\n  host: localhost\n  password: hunter2\ntoken: s3cr3t-t0ken\nuser_unencrypted: admin\n"
 
@@ -83,12 +84,12 @@ class Team:
     def share(self, path: str, *groups: Sequence[str], threshold: int | None = None, rotate: bool) -> None:
         """Give a file other readers."""
         rule = self.rule(*groups, threshold=threshold)
-        wanted = recipients.plan(self.read(path), rule.groups, rule.threshold, format=formats.of_path(path))
-        self.write(path, recipients.carry_out(wanted, rotate=rotate, credentials=self.credentials()))
+        wanted = rekey.plan(self.read(path), rule.groups, rule.threshold, format=formats.of_path(path))
+        self.write(path, rekey.carry_out(wanted, rotate=rotate, credentials=self.credentials()))
 
     def rotate(self, path: str) -> None:
         """Give a file a new data key."""
-        new = recipients.rotate(self.read(path), format=formats.of_path(path), credentials=self.credentials())
+        new = rekey.rotate(self.read(path), format=formats.of_path(path), credentials=self.credentials())
         self.write(path, new)
 
     def commit(self, message: str = "a change", *, days: int = 1) -> str:

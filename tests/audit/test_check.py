@@ -23,12 +23,13 @@ from encconf.audit import explain as explaining
 from encconf.audit import report as reports
 from encconf.audit.check import Report, check, plain_names
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, Ignored
+from encconf.engine import rekey
 from encconf.git.merge import merge
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
-from encconf.verbs import changes, recipients
+from encconf.verbs import changes
 
 ALICE, BOB = AgeKey.generate(), AgeKey.generate()
 PAGE = ROOT / "docs" / "check.md"
@@ -300,8 +301,8 @@ def equal_values(repo: Repo) -> None:
 def copied_for_bob(repo: Repo) -> None:
     enc = seal(DATABASE)
     repo.write("a.enc.yaml", enc)
-    wanted = recipients.plan(enc, rule(ALICE, BOB).groups, None, format="yaml")
-    repo.write("b.enc.yaml", recipients.carry_out(wanted, credentials=opener(ALICE)))
+    wanted = rekey.plan(enc, rule(ALICE, BOB).groups, None, format="yaml")
+    repo.write("b.enc.yaml", rekey.carry_out(wanted, credentials=opener(ALICE)))
 
 
 def copied(repo: Repo) -> None:

@@ -17,13 +17,14 @@ from encconf import api, formats
 from encconf.audit import diff
 from encconf.audit.diff import Difference, Side
 from encconf.cli import main
+from encconf.engine import rekey
 from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 from encconf.text.path import spell
-from encconf.verbs import changes, recipients
+from encconf.verbs import changes
 
 ALICE, BOB, CAROL = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt") for name in ("alice", "bob", "carol"))
 EVERYBODY = Credentials(
@@ -159,7 +160,7 @@ class TestValues:
 
     def test_the_same_values_under_another_data_key(self) -> None:
         sealed = seal()
-        rotated = recipients.rotate(sealed, format="yaml", credentials=EVERYBODY)
+        rotated = rekey.rotate(sealed, format="yaml", credentials=EVERYBODY)
         found = compare(sealed, rotated)
         assert told(found) == []
         assert found.data_key == "new"

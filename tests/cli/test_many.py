@@ -25,13 +25,13 @@ from project import Project, small_files
 
 import encconf
 from encconf import api, formats
+from encconf.engine import rekey
 from encconf.engine.metadata import Metadata
 from encconf.identities.credentials import Credentials
 from encconf.io import descriptors, fileio, replace
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
-from encconf.verbs import recipients
 
 from .terminal import Terminal
 
@@ -1091,14 +1091,14 @@ def test_the_room_of_changes_says_who_is_gone(age_key: AgeKey) -> None:
     """The plan, without the command line."""
     bob = AgeKey.generate()
     text = api.encrypt("a: [1, {b: x}]\nplain_unencrypted: 1\nempty: ''\n", rule_for(age_key, bob))
-    wanted = recipients.plan(text, rule_for(age_key).groups, None, format="yaml")
+    wanted = rekey.plan(text, rule_for(age_key).groups, None, format="yaml")
     assert [key.name for key in wanted.gone] == [bob.recipient]
     assert wanted.come == []
     seen = wanted.seen()
     assert seen is not None
     assert seen.paths == [("a", 0), ("a", 1, "b")]
     assert seen.alone
-    assert recipients.plan(text, rule_for(age_key, bob).groups, None, format="yaml").seen() is None
+    assert rekey.plan(text, rule_for(age_key, bob).groups, None, format="yaml").seen() is None
 
 
 def test_paths_are_all_that_is_said(project: Project, tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.engine import opening, plaintext
+from encconf.engine import opening, plaintext, rekey
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import dotenv as format
 from encconf.io import fileio
 from encconf.rules.selection import Selection
-from encconf.verbs import changes, recipients
+from encconf.verbs import changes
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)
@@ -297,8 +297,8 @@ def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) 
         lambda: changes.set_value(theirs, ("T",), "2", format="dotenv", credentials=creds),
         lambda: changes.unset(theirs, ("T",), format="dotenv", credentials=creds),
         lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
-        lambda: recipients.carry_out(
-            recipients.plan_rotation(theirs, format="dotenv"), credentials=creds
+        lambda: rekey.carry_out(
+            rekey.plan_rotation(theirs, format="dotenv"), credentials=creds
         ),
     ):  # fmt: skip
         with pytest.raises(EmitError, match=r'value at \["T"\] begins with a quote that ends lines below'):

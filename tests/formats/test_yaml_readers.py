@@ -14,9 +14,9 @@ from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
 
 from encconf import api
-from encconf.engine import opening, seal
+from encconf.engine import opening, rekey, seal
 from encconf.formats import module, yaml
-from encconf.verbs import changes, recipients
+from encconf.verbs import changes
 
 KEY = AgeKey.generate()
 
@@ -139,7 +139,7 @@ def test_a1_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
     assert api.decrypt(earlier, credentials=creds) == text
     for sealed in (
         changes.set_value(earlier, ("z",), "y", format="yaml", credentials=creds),
-        recipients.rotate(earlier, format="yaml", credentials=creds),
+        rekey.rotate(earlier, format="yaml", credentials=creds),
     ):
         assert sealed.startswith("k: |-\n    ENC[")
 

@@ -6,13 +6,13 @@ verb means is as in sops 3.13.3 (rotate.go, updatekeys.go, groups) unless it say
 
 from __future__ import annotations
 
-from encconf import api, formats
+from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full, rule_of
 from encconf.engine.metadata import Metadata
 from encconf.engine.plan import Plan
 from encconf.envelope.data_key import open_data_key, wrap_again
-from encconf.errors import ClearTextError, ConfigError, EmitError, UnmergedError
+from encconf.errors import ClearTextError, ConfigError, EmitError, EmptyGroupError, UnmergedError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen
@@ -48,7 +48,7 @@ def plan(
     metadata = Metadata.of(document)
     for group in groups:
         if not group:
-            raise ConfigError("empty key group provided", hint="name at least one key for it")
+            raise EmptyGroupError("empty key group provided", hint="name at least one key for it")
     rule = Rule(groups, threshold or None, selection or metadata.selection, "")
     wanted = Plan(document, metadata, rule, selection is not None)
     if wanted.reselects and not allow_plaintext:
@@ -124,7 +124,7 @@ def carry_out(
             ignore_mac=ignore_mac,
             notify=notify,
         )
-        return api.encrypt(
+        return sealing.encrypt(
             plaintext.plain_text(opened),
             wanted.rule,
             format=document.format,
@@ -147,16 +147,7 @@ def carry_out(
         credentials,
         sealing.lastmodified(),
     )
-    renewed = Metadata(
-        groups,
-        threshold,
-        metadata.selection,
-        metadata.lastmodified,
-        metadata.mac,
-        metadata.layout,
-        metadata.version,
-        metadata.unknown,
-    )
+    renewed = metadata.replace(groups=groups, threshold=threshold)
     result = splice(document.text, module.attach(document, module.render_block(renewed.to_block())))
     again = module.scan(result)
     if splice(result, module.detach(again)) != splice(document.text, module.detach(document)):
@@ -199,7 +190,7 @@ def with_keys(
         if notify and (key.TYPE, key.name) not in there:
             notify(f"the file has no key {in_full(key)} that could be removed")
     if not all(left):
-        raise ConfigError(
+        raise EmptyGroupError(
             "empty key group provided", hint="the last key of a group cannot go; delete the group"
         )
     return Rule(left, rule.threshold, rule.selection, rule.name)
