@@ -27,7 +27,7 @@ from encconf.errors import (
     NotEncryptedError,
 )
 from encconf.formats import sniff
-from encconf.text.align import align
+from encconf.text.align import align, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -372,7 +372,7 @@ class _Pairing:
             [(item.document, item.aad, self._value(item)) for item in self.new],
         )
         pairs = [(i, j) for j, i in enumerate(taken) if i is not None]
-        steady = _steady(pairs)
+        steady = set(in_order(pairs))  # the rest has moved
         for i, j in pairs:
             self._same(i, j, moved=(i, j) not in steady and self.old[i].path != self.new[j].path)
         self._change_between(sorted(steady))
@@ -472,27 +472,6 @@ class _Pairing:
             self.last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
         item = self.old[i]
         return 2 * self.last.get((item.document, item.path[:-1]), min(i, len(self.new))) + 2
-
-
-def _steady(pairs: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """The most pairs that are in the same order on both sides; ``pairs`` are in the second's."""
-    tails: list[int] = []
-    ends: list[int] = []
-    before: list[int] = []
-    for at, (i, _) in enumerate(pairs):
-        slot = bisect_left(tails, i)
-        before.append(ends[slot - 1] if slot else -1)
-        if slot == len(tails):
-            tails.append(i)
-            ends.append(at)
-        else:
-            tails[slot], ends[slot] = i, at
-    chain: set[tuple[int, int]] = set()
-    at = ends[-1] if ends else -1
-    while at >= 0:
-        chain.add(pairs[at])
-        at = before[at]
-    return chain
 
 
 def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:
