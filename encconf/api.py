@@ -197,8 +197,8 @@ def decrypt(
     Raises what `load_config` raises for a file that cannot be opened.
 
     A text that sops wrote keeps its own layout.  ``ignore_mac`` is for recovery: it shows what a
-    file says without saying that it is what someone wrote.  ``notify`` is told of what could not
-    be done fully, a comment that does not decrypt, say.
+    file says without saying that it is what someone wrote.  ``notify`` gets what could not be
+    done fully, for example a comment that does not decrypt.
     """
     from encconf.engine.plaintext import plain_text
 
@@ -225,7 +225,7 @@ def encrypt(
 
     ``twin`` is the encrypted text that the result replaces: its data key and the ciphertext of
     every unchanged value and comment are kept, so that only changed lines differ.  A twin that
-    cannot be opened is not used, and ``notify`` is told so.  Without a ``rule`` the keys and the
+    cannot be opened is not used, and ``notify`` gets the reason.  Without a ``rule`` the keys and the
     selection are the twin's, which then must open.  If nothing changed, the twin is returned.
     With ``new_data_key`` nothing of the twin is kept but metadata that encconf does not know.
     ``donors`` have more ciphertexts to keep, under the twin's data key: those of another branch.

@@ -481,6 +481,6 @@ class NotModifiedError(EncconfError):
 
 
 class ClearTextError(EncconfError):
-    """A value would be saved in clear although the file's creation rule wants it encrypted."""
+    """A value would be saved in plaintext although the file's creation rule wants it encrypted."""
 
     slug = "in-clear"

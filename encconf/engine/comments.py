@@ -72,7 +72,7 @@ class _Unlocker:
         data = unlock(self._key, ciphertext, nonce, comment_aad(comment.scope.aad))
         if data is not None:
             return data
-        # go-yaml puts a few comments where nobody would look; the tag says when a guess is right.
+        # go-yaml puts a few comments in unexpected places; the tag says when a guess is right.
         if self._places is None:
             self._places = _all_places(self._document)
         comment.misplaced = True

@@ -64,7 +64,7 @@ def as_text(given: object, *, binary: bool = False) -> str:
 class Opened:
     """An encrypted document with its leaves unsealed, and what it took to do so.
 
-    ``comments`` are the edits that decrypt its comments, None where nobody has asked for them.
+    ``comments`` are the edits that decrypt its comments, None if they were not requested.
     """
 
     __slots__ = ("chosen", "comments", "data_key", "document", "metadata")

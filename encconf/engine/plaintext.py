@@ -59,7 +59,7 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
 def text_to_change(opened: Opened) -> str:
     """The `plain_text`, for one of its values to be changed by its place.
 
-    Raises EmitError where a value cannot be told from the lines below it.
+    Raises EmitError where a value cannot be separated from the lines below it.
     """
     text = plain_text(opened)
     from encconf.engine.torn_quotes import quoted, refuse_torn

@@ -39,7 +39,7 @@ def plan(
     selection: Selection | None = None,
     allow_plaintext: bool = False,
 ) -> Plan:
-    """What it means to give a file other groups of keys; with ``selection``, other values to encrypt.
+    """What other groups of keys change in a file; with ``selection``, other values are encrypted.
 
     Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group; ClearTextError,
     unless ``allow_plaintext`` is set, for a selection that puts encrypted values into plaintext.
@@ -81,17 +81,19 @@ def plan_rotation(
     remove: Sequence[MasterKey] = (),
     notify: Notify | None = None,
 ) -> Plan:
-    """What it means to give a file a new data key, and keys added to its first group, or gone.
+    """What a new data key changes in a file, with keys added to its first group, or removed.
 
     Raises as `with_keys`, NotEncryptedError, MetadataError, ParseError.
     """
     document = formats.scan_encrypted(text, formats.module(format))
     metadata = Metadata.of(document)
-    return Plan(document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), anew=True)
+    return Plan(
+        document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), new_data_key=True
+    )
 
 
 def plan_addition(text: str, add: Sequence[MasterKey], *, format: str) -> Plan:
-    """What it means to give a file more keys, in its first group."""
+    """What more keys in its first group change in a file."""
     metadata = Metadata.of(formats.module(format).scan(text))
     rule = with_keys(rule_of(metadata), add, ())
     return plan(text, rule.groups, rule.threshold, format=format)
@@ -107,15 +109,15 @@ def carry_out(
 ) -> str:
     """The encrypted text with the planned keys.
 
-    Where a key goes, or other values are to be encrypted, all is encrypted anew under a new data key:
-    whoever is gone knows the old one.  Without ``rotate``, as in sops, and where keys only come, the data
-    key stays, the values are not even decrypted, and the MAC is what it was.
+    When a recipient is removed, everything is re-encrypted with a new data key, since the old one is known to
+    them; other values are encrypted when the selection changes.  Without ``rotate``, as in sops, and when
+    recipients are only added, the data key and the MAC stay, and the values are not even decrypted.
     """
     credentials = credentials or Credentials.from_env()
     document, metadata = wanted.document, wanted.metadata
     renews = wanted.renews(rotate=rotate)
     if renews or wanted.reselects:
-        if wanted.anew:
+        if wanted.new_data_key:
             credentials.audit("rotate", document.text)
         opened = opening.open_text(
             document.text,
@@ -179,7 +181,7 @@ def with_keys(
 ) -> Rule:
     """A rule with keys added to its first group and others taken out of all groups.
 
-    Raises ConfigError when a group's last key would go; ``notify`` hears of keys that are not there.
+    Raises EmptyGroupError when a group would lose its last key; ``notify`` gets the keys that are not there.
     """
     groups = [list(group) for group in rule.groups] or [[]]
     groups[0] += [key for key in dict.fromkeys(add) if key not in groups[0]]
@@ -206,7 +208,7 @@ def plan_group(text: str, group: list[MasterKey], threshold: int | None, *, form
 def plan_without_group(text: str, index: int, threshold: int | None, *, format: str) -> Plan:
     """A file without one of its key groups, numbered from 0.
 
-    Raises ConfigError where it would have none left, or fewer than the threshold says.
+    Raises ConfigError if no group would be left, or fewer than the threshold needs.
     """
     metadata = Metadata.of(formats.module(format).scan(text))
     groups = [[wrapped.key for wrapped in each] for each in metadata.groups]

@@ -1,6 +1,6 @@
 """Which ciphertexts a text that is encrypted again keeps: those of values and comments that are the same.
 
-A ciphertext is given out at most once, and only for the same place, type and bytes.
+A ciphertext is reused at most once, and only for the same place, type and bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def tokens(leaves: list[Leaf], module: Format) -> list[Token]:
 
 
 def places_before(model: Opened, plain: Document, module: Format) -> list[Leaf | None]:
-    """Where the values stood in a file that gets a new data key: they stay on as many lines."""
+    """Where the values were in a file that gets a new data key: they stay on as many lines."""
     leaves = model.document.leaves
     taken = align(tokens(leaves, module), tokens(plain.leaves, module))
     return [leaves[index] if index is not None else None for index in taken]

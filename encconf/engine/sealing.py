@@ -1,4 +1,4 @@
-"""From a plain text to the finished encrypted one, which is opened again before it is given out.
+"""From a plain text to the finished encrypted one, which is opened again before it is returned.
 
 `encrypt` decides who can open the result and which data key it gets; `Sealing` makes the text.  What an
 encrypted twin has stays: the ciphertexts of what is unchanged, its block, or all of it.
@@ -57,7 +57,7 @@ def encrypt(
         refuse_torn(plain, quoted(replaced.document))
     chosen = selection.choose(plain).leaves
     if new_data_key and rule is None:
-        raise UsageError("a new data key needs a rule that says whom it is for")
+        raise UsageError("a new data key needs a rule that names its recipients")
     kept = None if new_data_key or _removes(replaced, rule, notify) else replaced
     data_key = kept.data_key if kept is not None else os.urandom(KEY_SIZE)
     groups, threshold = _groups(data_key, kept, rule, credentials)
@@ -107,14 +107,14 @@ def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: 
 
 
 def _removes(replaced: Opened | None, rule: Rule | None, notify: Notify | None) -> bool:
-    """Whether somebody who knows the data key may not read the file any more; says so."""
+    """Whether the rule removes a recipient, who knows the data key; says so."""
     if replaced is None or rule is None:
         return False
     metadata = replaced.metadata
     if not shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold):
         return False
     if notify:
-        notify("some who could open the file are not to any more: every value gets a new data key")
+        notify("a recipient was removed: every value gets a new data key")
     return True
 
 

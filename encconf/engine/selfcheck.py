@@ -48,7 +48,7 @@ def check_finished(
             fits = found.type == "str" and found.data == enc.encode()
         if not fits:
             raise EmitError(
-                f"the value at {path_text(leaf.path)} cannot be encrypted where it stands",
+                f"the value at {path_text(leaf.path)} cannot be encrypted in its place",
                 hint="spell the value in another way, in double quotes on one line for example",
             )
 

@@ -53,7 +53,7 @@ def admit(block: Metadata, rule: OurRule, ours: Metadata | None, *, wraps_all: b
     own = [rule_of(ours)] if ours is not None and not wraps_all else []
     reselects = ours is not None and wanted.selection != ours.selection
     if own and not reselects and not Objections(wanted, own):
-        return  # nobody joins, and every value stays encrypted: no rule is needed
+        return  # no recipient is added, and every value stays encrypted: no rule is needed
     named = rule()
     found = Objections(wanted, [*own, named] if named is not None else own)
     if found:
@@ -98,7 +98,7 @@ def _three(was: T | None, here: T, there: T, what: str) -> T:
 def _merged_groups(
     base: list[list[WrappedKey]] | None, ours: list[list[WrappedKey]], theirs: list[list[WrappedKey]]
 ) -> list[list[WrappedKey]]:
-    """Who can open the file: whom both sides have, and whom either has added."""
+    """Who can open the file: the recipients of both sides, and those that either side has added."""
     if len(ours) != len(theirs) or (base is not None and len(base) != len(ours)):
         mine, yours = holders(ours), holders(theirs)
         chosen = _three(holders(base) if base is not None else None, mine, yours, "the key groups")
@@ -111,7 +111,7 @@ def _merged_groups(
         group += [wrapped for wrapped in there if wrapped.key not in ours_has and wrapped.key not in was]
         if not group:
             raise UndecidedError(
-                "the sides have taken out each other's keys: nobody could open the file",
+                "each side removed the recipients of the other: nobody could open the file",
                 hint="take one side with git checkout --ours or --theirs, then run: encconf updatekeys FILE",
             )
         groups.append(group)

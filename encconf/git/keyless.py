@@ -1,4 +1,4 @@
-"""Merging without a key: ciphertexts as they stand, if no two sides changed the same one.
+"""Merging without a key: the ciphertexts themselves, if no two sides changed the same one.
 
 Only a holder of the key can make a MAC for the result.  The block's member ``encconf_merge`` names the
 versions that were merged, so that somebody who can open them merges them again and compares
@@ -32,7 +32,7 @@ _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 def merge_without_key(
     texts: Sequence[str], format: str, parents: Callable[[], str] | None, rule: OurRule = no_rule
 ) -> Outcome:
-    """Merge base, ours and theirs as they stand.  Raises UndecidedError for what takes a key."""
+    """Merge the ciphertexts of base, ours and theirs.  Raises UndecidedError for what needs a key."""
     documents = [scanned(text, format) for text in texts]
     was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
     if here is None or there is None:
@@ -69,7 +69,7 @@ def merge_without_key(
                 return Outcome(texts[at], keyless=True)
             kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
             return Outcome(_attached(merged.text, kept, format), keyless=True)
-    # With another date than its own, the old MAC can be taken for no other one, by nobody.
+    # With another date than its own, the old MAC can never pass for a valid one.
     block.lastmodified, block.mac = sealing.lastmodified(), here.mac
     block.unknown[PARENTS] = parents() if parents is not None else ""
     return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)

@@ -1,15 +1,15 @@
 """``encconf git merge``: three versions of an encrypted file made one, as git asks for it.
 
 With a key, all three are opened and their plain texts merged (`encconf.merge`); the result is encrypted
-under the data key that is there, with every ciphertext that either side has for a value that stays.  Who
-can open it is merged, too; where somebody goes who knows the data key, there is a new one.
+under the data key that is there, with every ciphertext that either side has for a value that stays.  The
+recipients are merged, too; if one is removed, the result gets a new data key.
 
 What cannot be decided is kept *inside* the encrypted file: its values are ours, and the block's member
 ``encconf_conflict`` has the rest, encrypted.  Its MAC is bound to that, so that neither encconf nor sops
 opens the file before ``encconf edit`` has shown both sides, with markers, and saved what counts.
 
-Without a key, ciphertexts are merged as they stand, if no two sides changed the same one.  Nobody can make
-a MAC for that but a holder of the key; the member ``encconf_merge`` names the versions that were merged, so
+Without a key, the ciphertexts themselves are merged, if no two sides changed the same one.  Only a holder
+of the key can make a MAC for the result; the member ``encconf_merge`` names the versions that were merged, so
 that ``encconf edit`` can merge them again and see that the file is nothing but that (`reseal`).
 """
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     """Base, ours and theirs."""
 
 LABELS = ("ours", "base", "theirs")
-_DEEPEST = 8  # merges without a key, one upon the other
+_DEEPEST = 8  # merges without a key, one after the other
 
 
 def is_encrypted(text: str, format: str) -> bool:
@@ -165,7 +165,7 @@ class _Merge:
         return [side for side in sides if side is not None]
 
     def _share(self, opened: opening.Opened) -> None:
-        """Whoever got a file's data key by one of its master keys needs no other for it."""
+        """Remember the data key for all master keys of a file: one of them was enough."""
         if len(opened.metadata.groups) == 1:
             for wrapped in opened.metadata.groups[0]:
                 self.credentials.cache.fetch(wrapped, DATA_KEY_SIZE, lambda: opened.data_key)
@@ -273,7 +273,7 @@ class _Merge:
 
 
 def _tell_who(notify: Notify, base: _Side, ours: _Side, theirs: _Side) -> None:
-    """Say who joins and who goes by their side alone."""
+    """Name the recipients that only their side adds or removes."""
     was, here, there = (
         [wrapped.key for group in side.metadata.groups for wrapped in group] if side.metadata else []
         for side in (base, ours, theirs)
@@ -312,7 +312,7 @@ def _source(twin: opening.Opened, block: Metadata, known: list[list[list[Wrapped
             held = [group]
     document = twin.document
     if held is not own.groups or block.unknown != own.unknown:
-        document.block_text = None  # it is spelled anew
+        document.block_text = None  # it is written again
     metadata = own.replace(groups=held, unknown=block.unknown)
     source = opening.Opened(document, metadata, twin.chosen, twin.data_key)
     source.comments = twin.comments
@@ -338,7 +338,7 @@ def reseal(
     credentials = credentials or Credentials.from_env()
     ids = parents_of(text, format)
     if depth > _DEEPEST:
-        raise UnmergedError("too many merges without a key stand one upon the other", hint=LOOK)
+        raise UnmergedError("too many merges without a key follow each other", hint=LOOK)
     there = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
     base, ours, theirs = (fetch(each) for each in ids)
     if base is None or ours is None or theirs is None:

@@ -1,4 +1,4 @@
-"""What comes of a merge, and what to do where none comes of it."""
+"""The result of a merge, and hints for a merge that has none."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ADMIT = (
 
 
 class Outcome:
-    """What came of a merge: the text to write, and the paths that are at odds in it.
+    """The result of a merge: the text to write, and the paths that conflict in it.
 
-    ``keyless`` says that nobody could open the versions; ``sealed`` whether the file has a MAC.
+    ``keyless`` says that no key opened the versions; ``sealed`` whether the file has a MAC.
     """
 
     __slots__ = ("conflicts", "keyless", "sealed", "text")

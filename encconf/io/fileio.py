@@ -130,7 +130,7 @@ def descriptor_of(path: str) -> int | None:
 
 
 watching: Callable[[str, str], None] | None = None
-"""Is told the path and the text of each file that `read_text` reads; for `encconf.auditlog` alone."""
+"""Gets the path and the text of each file that `read_text` reads; for `encconf.auditlog` alone."""
 
 
 def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
@@ -157,8 +157,8 @@ def text_of(path: str, data: bytes, *, binary: bool = False) -> str:
 def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: int | None = None) -> bytes:
     """The bytes of a file, at most ``limit`` (by default `LIMIT`); errors as for `read_text`.
 
-    ``regular`` refuses pipes, too, so that nobody is waited for; ``own`` refuses what others than this
-    user and root can have written.
+    ``regular`` refuses pipes, too, so that reading never waits; ``own`` refuses what users other than this
+    one and root can have written.
     """
     if path == os.devnull:
         return b""  # by its own name it is meant: --config /dev/null
@@ -186,7 +186,7 @@ def _opened(path: str) -> int:
 
 
 def _checked_head(descriptor: int, *, regular: bool, own: bool) -> bytes:
-    """Refuse what `read_bytes` does not read; what has been read of a pipe to see that somebody writes."""
+    """Refuse what is not to be read; return what was read of a pipe to see that a program writes."""
     state = os.fstat(descriptor)
     kind = state.st_mode
     head = b""

@@ -20,7 +20,7 @@ class PrivateFolder:
     It is in memory (tmpfs) where there is such a place: $TMPDIR, $XDG_RUNTIME_DIR or /dev/shm;
     otherwise in $TMPDIR or /tmp.  It is removed with all that is in it on every way out, SIGINT,
     SIGTERM, SIGHUP and SIGQUIT included; only SIGKILL leaves it, and then the next one removes it.
-    A process holds a lock on its folder, so that nobody takes it for such a leftover.
+    A process holds a lock on its folder, so that it is not removed as such a leftover.
 
     Raises OutputError, also when the folder could not be removed.
     """

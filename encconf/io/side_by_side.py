@@ -27,8 +27,8 @@ def side_by_side(
 ) -> Generator[tuple[S, T | EncconfError], None, None]:
     """Each item and what ``work`` gives for it, in order; the EncconfError that it raises, in its place.
 
-    The work goes on ahead in other threads, but not much further than what has been taken.  Whoever
-    stops taking stops it all: what has not begun never will, and nobody waits for what runs.  A
+    The work goes on ahead in other threads, but not much further than what has been taken.  When
+    the caller stops taking results, nothing more is started, and what still runs is not awaited.  A
     single item is worked on in the caller's thread.
     """
     if len(items) < 2:
@@ -74,10 +74,10 @@ def _work(
     jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None],
     stopped: Event,
 ) -> None:
-    """One thread: take jobs until there are no more, or nobody waits for them."""
+    """One thread: take jobs until there are no more, or the caller has stopped."""
     while (job := jobs.get()) is not None and not stopped.is_set():
         item, answer = job
         try:
             answer.put(work(item))
-        except BaseException as error:  # whoever waits has to know
+        except BaseException as error:  # the caller raises it
             answer.put(error)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Values:
     """The values of files by rule and instance ("" where a rule has no ``%i``).
 
-    Later files override earlier ones.  ``credentials`` are made anew each time the files are opened.
+    Later files override earlier ones.  ``credentials`` are made again each time the files are opened.
     """
 
     def __init__(

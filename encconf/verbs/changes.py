@@ -8,6 +8,8 @@ what was meant.
 
 from __future__ import annotations
 
+from math import isfinite
+
 from encconf import api, formats
 from encconf.engine import opening, plaintext
 from encconf.engine.admission import rule_of
@@ -61,7 +63,7 @@ def tree(document: Document) -> Any:
 
 
 def find(node: Any, path: Path) -> Any:
-    """What stands at a path of a `tree`.
+    """What is at a path of a `tree`.
 
     Raises PathNotFoundError, which names the keys that are there: they are not secret.
     """
@@ -107,7 +109,7 @@ def set_value(
 ) -> str:
     """An encrypted text with a value at a path, in the place of what is there or as a new last entry.
 
-    With ``keep_type`` a string that spells a number or a boolean becomes one where one stands.
+    With ``keep_type`` a string that spells a number or a boolean becomes one if it replaces one.
     ``check`` is given the plain text before and after, and may raise.  The same text comes back
     when the value is there already.  With ``ignore_mac`` the file gets a new data key.
 
@@ -134,7 +136,7 @@ def unset(
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> str:
-    """An encrypted text without what stands at a path; raises PathNotFoundError, and as `set_value`."""
+    """An encrypted text without what is at a path; raises PathNotFoundError, and as `set_value`."""
     opened = opening.open_text(
         text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
     )
@@ -262,7 +264,7 @@ def _typed_value(value: Plain, format: str) -> Any:
 
 
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:
-    """The value as a number or boolean if one stands there and it spells one."""
+    """The value as a number or boolean if it replaces one and spells one."""
     try:
         old = find(tree(opened.document), path)
     except PathNotFoundError:
@@ -275,7 +277,7 @@ def _as_before(opened: Opened, path: Path, value: str) -> Plain:
     except EncconfError:
         return value
     if type == old.type or (type == "int" and old.type == "float"):
-        return new if isinstance(new, (bool, int, float)) and new - new == 0 else value
+        return new if isinstance(new, (bool, int, float)) and isfinite(new) else value
     return value
 
 
@@ -308,7 +310,7 @@ def _again(
 def left_in_clear(
     before: str, after: str, *, format: str, file: Selection, rule: Selection
 ) -> list[tuple[str | int, ...]]:
-    """The paths of new or changed values that a file leaves in clear, and its rule wants encrypted.
+    """The paths of new or changed values that a file leaves in plaintext, and its rule wants encrypted.
 
     ``file`` is the selection that the encrypted file was made with, ``rule`` what .sops.yaml says now.
     """
