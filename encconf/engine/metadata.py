@@ -16,6 +16,7 @@ from encconf.text.document import LAYOUT as LAYOUT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from encconf.text.document import Document
 
@@ -68,6 +69,17 @@ class Metadata:
         self.layout = layout
         self.version = version
         self.unknown = dict(unknown or {})
+
+    def replace(self, **changes: Any) -> Metadata:
+        """This block with other values for the named fields."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return type(self)(**{**fields, **changes})
+
+    def renewed(self, **changes: Any) -> Metadata:
+        """The same, for values that are encrypted again: without a MAC, a layout and the marks of a merge."""
+        unknown = {name: value for name, value in self.unknown.items() if name not in UNMERGED}
+        stale = {"lastmodified": "", "mac": None, "layout": None, "version": SOPS_VERSION, "unknown": unknown}
+        return self.replace(**{**stale, **changes})
 
     @property
     def unmerged(self) -> str | None:

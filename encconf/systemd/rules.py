@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
 
 INSTANCE = "%i"
-"""The step of a path that stands for the unit's instance."""
+"""The step of a path that is replaced by the unit's instance."""
 
 SIZE_LIMIT = 1 << 20
 """The most that systemd takes, in bytes: all credentials of a unit, and their names, together (1 MiB)."""
@@ -98,7 +98,7 @@ class Rule:
             )
         if path.count(INSTANCE) > 1 or (INSTANCE in path and "@" not in unit):
             raise UsageError(
-                f"{INSTANCE} stands once in a path, for a unit that has instances",
+                f"{INSTANCE} is used once in a path, for a unit that has instances",
                 hint="app@*.service:password=customers.%i.password",
             )
         self.unit = unit

@@ -186,11 +186,12 @@ class TestColour:
 
 _BUG = """
 import sys
-from encconf import api, cli
+from encconf import cli
+from encconf.engine import opening
 def open_text(*args, **options):
     secret = "hunter2"
     raise KIND(f"cannot handle {secret}")
-api.open_text = open_text
+opening.open_text = open_text
 sys.exit(cli.main(["decrypt", "secrets.enc.yaml"]))
 """
 
