@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from encconf.engine import loading
 from encconf.engine.opening import as_text, bounded, open_text
+from encconf.errors import EncconfError
+from encconf.shape.arguments import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,16 +91,20 @@ def load_config(
     >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
     >>> db = load_config("secrets.enc.yaml", section="app.db", schema=Database)  # doctest: +SKIP
     """
-    masker = loading.masker_for(mask, schema)
-    tree, format = loading.tree_of(
-        path, masker, format=format, credentials=credentials, cache=cache, resolve=resolve
+    check(section=section, schema=schema, mask=mask, format=format)
+    check(credentials=credentials, cache=cache, resolve=resolve)
+    found: dict[str, Any] | T | EncconfError = loading.load_file(
+        path,
+        section,
+        schema,
+        masker=loading.masker_for(mask, schema),
+        format=format,
+        credentials=credentials,
+        cache=cache,
+        resolve=resolve,
     )
-    if not section and schema is None:
-        return tree
-    name = path if isinstance(path, str) else loading.source_of(path)[0]
-    found: dict[str, Any] | T = loading.shaped(
-        tree, section, schema, name=name, lax=format in loading.TEXTS_ONLY
-    )
+    if isinstance(found, EncconfError):
+        raise found
     return found
 
 
@@ -138,6 +144,7 @@ def load_configs(
     key; with ``resolve``, each secret is asked for once for all of them.  Raises the error of the first
     file, in the order given, that cannot be opened; then one UnresolvedError for all references.
     """
+    check(paths=paths, mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
     return loading.load_many(
         paths, mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve
     )
@@ -176,6 +183,7 @@ def loads_all(
 
     >>> first, second = loads_all(text)  # doctest: +SKIP
     """
+    check(mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
     return loading.load_text(
         text, format=format, mask=mask, credentials=credentials, cache=cache, resolve=resolve
     )
@@ -202,6 +210,7 @@ def decrypt(
     """
     from encconf.engine.plaintext import plain_text
 
+    check(format=format, credentials=credentials)
     text = as_text(text)
     return plain_text(
         open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
@@ -235,6 +244,7 @@ def encrypt(
     """
     from encconf.engine import sealing
 
+    check(rule=rule, format=format, credentials=credentials)
     return sealing.encrypt(
         as_text(text, binary=format == "binary"),
         rule,
@@ -257,4 +267,5 @@ def inspect(text: str | bytes, *, format: str = "yaml") -> Inspection:
     """
     from encconf.engine import inspection
 
+    check(format=format)
     return inspection.inspect(as_text(text), format)

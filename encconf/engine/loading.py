@@ -60,6 +60,20 @@ TEXTS_ONLY = ("dotenv", "ini")
 """Formats in which every value is a text: a ``schema`` may read numbers and booleans from them."""
 
 
+def load_file(
+    path: Input, section: Section, schema: type[T] | None, *, masker: Masker | None, **options: Any
+) -> Any:
+    """See `encconf.load_config`.  An error is returned, without frames that hold values."""
+    try:
+        tree, format = tree_of(path, masker, **options)
+        if not section and schema is None:
+            return tree
+        name = path if isinstance(path, str) else source_of(path)[0]
+        return shaped(tree, section, schema, name=name, lax=format in TEXTS_ONLY)
+    except EncconfError as error:
+        return error.with_traceback(None)
+
+
 def tree_of(
     path: Input,
     masker: Masker | None,
