@@ -152,3 +152,5 @@ def _warn_of_format(console: Console, enc: str, target: str, written: str) -> No
             f"by its name, {target} is read as {found or 'plain text'}, and it is {written}",
             hint=f"give it another name, or open it with --input-type {written}",
         )
+    if written == "dotenv" and os.path.basename(target).startswith("."):  # .env, .env.production
+        console.hint("to get values with types, make YAML of it: encconf import FILE")

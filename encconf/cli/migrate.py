@@ -84,6 +84,8 @@ def import_(
     values: Mapping[str, plain.Value] = plain.cast(texts) if cast else texts
     if not cast and format != "dotenv":
         _warn_of_words(console, texts)
+        for sentence in plain.misread(texts):
+            console.note(sentence)
     body = plain.render(reading, values, format)
     rule = find_rule(console, target, also=[file], config=config, **keys_and_selection)
     clear = _left_in_clear(body, format, rule)
@@ -168,18 +170,13 @@ def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
 
 
 def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
-    """Say which values Python takes for something else: every text that is not empty is true."""
-    from encconf.migration.plain import misread
-
-    words, empty = misread(texts)
+    """Say which values are texts that read like booleans: in most languages every text is true."""
+    words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
     if words:
-        like = texts[words[0]] if texts[words[0]].lower() != "true" else "False"
         console.warn(
-            f"{_some(words)}: kept as text, and the text {like!r} is true in Python",
-            hint="--cast makes booleans and whole numbers of such values; in Python, schema= does",
+            f"{_some(words)}: kept as text, and the text 'False' is true in Python",
+            hint="--cast makes booleans and whole numbers of such values",
         )
-    if empty:
-        console.note(f"{_some(empty)}: an empty text, not None: a default in your code does not replace it")
 
 
 def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:

@@ -28,18 +28,20 @@ SPELLED: Final = re.compile(r"(?i:true|false)|-?(?:0|[1-9][0-9]{0,17})")
 """What `cast` makes a boolean or a whole number of."""
 
 
-_NO = ("false", "0", "no", "off")
-
-
-def misread(values: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """What Python takes for something else: names of texts that say yes or no, and names of empty texts.
+def misread(values: Mapping[str, str]) -> list[str]:
+    """Sentences about values that Python takes for something else, beside the words true and false.
 
     Every text but the empty one is true; an empty one is there, so that no default takes its place.
-    Texts that say no come first.
     """
-    words = [name for name, text in values.items() if text.lower() in _NO]
-    words += [name for name, text in values.items() if text.lower() == "true"]
-    return words, [name for name, text in values.items() if not text]
+    said = []
+    for words, what in (
+        (("0", "no", "off"), "kept as text, which is true in Python"),
+        (("",), "an empty text, not None: a default in your code does not replace it"),
+    ):
+        names = [name for name, text in values.items() if text.lower() in words]
+        if names:
+            said.append(f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}: {what}")
+    return said
 
 
 def cast(values: Mapping[str, str]) -> dict[str, Value]:

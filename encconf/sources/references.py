@@ -76,9 +76,6 @@ _ALONE = re.compile(r"(?:secret)?ref\+(cmd:[^\n]+|([A-Za-z]+):(?!//)[^+\n ]+)\+?
 class Resolve:
     """Which references may be resolved, and how long that may take.
 
-    >>> only = Resolve(schemes=["vault"], timeout=10)
-    >>> load_config("secrets.enc.yaml", resolve=only)  # doctest: +SKIP
-
     ``schemes`` are words (``vault``: every address of that kind) and beginnings of addresses
     (``env:APP_``, ``file:/run/secrets/``, ``azkv:my-vault/``); by default those of `ASKED`.  Whose secrets
     are read, and as whom, the environment says alone; what an address may choose there is named behind a

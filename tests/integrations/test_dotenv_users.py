@@ -25,11 +25,22 @@ def test_import_names_what_python_would_misread(project: Project) -> None:
     project.rules()
     project.write(".env", TEXT).chmod(0o600)
     done = project.run("import", ".env")
-    assert "warning: DEBUG, ZERO: kept as text, and the text 'False' is true in Python" in done.err
-    assert "EMPTY: an empty text, not None" in done.err
-    project.write("zero.env", "ZERO=0\nON=true\n").chmod(0o600)
-    done = project.run("import", "-o", "zero.enc.yaml", "zero.env")
-    assert "warning: ZERO, ON: kept as text, and the text '0' is true in Python" in done.err
+    assert "warning: DEBUG: kept as text, and the text 'False' is true in Python" in done.err
+    assert "encconf: ZERO: kept as text, which is true in Python" in done.err
+    assert "encconf: EMPTY: an empty text, not None" in done.err
+    cast = project.run("import", "--cast", "-o", "cast.enc.yaml", ".env").err
+    assert "kept as text" not in cast
+    many = "".join(f"N{number}=0\n" for number in range(10))
+    project.write("many.env", many).chmod(0o600)
+    assert "N0, N1, N2, N3, N4, N5, N6, N7, …: kept as text" in project.run("import", "many.env").err
+
+
+def test_encrypt_points_to_import(project: Project) -> None:
+    project.rules()
+    project.write(".env", TEXT).chmod(0o600)
+    assert "make YAML of it: encconf import FILE" in project.run("encrypt", ".env").err
+    project.write("a.yaml", "a: 1\n")
+    assert "import" not in project.run("encrypt", "a.yaml").err
 
 
 def test_a_schema_and_layers_cast_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

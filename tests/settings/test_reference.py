@@ -19,7 +19,7 @@ MAKER = ROOT / "docs" / "make_reference.py"
 NAMES = {name: getattr(encconf, name) for name in encconf.__all__ if name != "__version__"}
 NAMES |= {name: getattr(encconf.testing, name) for name in encconf.testing.__all__}
 NAMES |= {name: getattr(pydantic, name) for name in ("EncconfSettingsSource", "encrypted")}
-SHOWN_BY_OTHERS = {"DataKeyCache", "Inspection"}  # docs/python/README.md has examples of both
+SHOWN_BY_OTHERS = {"DataKeyCache", "Inspection", "Resolve"}  # in docs/python/README.md, docs/references.md
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
