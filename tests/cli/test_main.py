@@ -63,7 +63,8 @@ class TestStart:
     def test_the_version_loads_next_to_nothing(self, project: Project, args: list[str]) -> None:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
-        own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "fileio"}
+        own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors"}
+        own |= {"io", "io.descriptors", "io.fileio"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
         assert found <= own
 
