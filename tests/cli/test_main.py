@@ -209,7 +209,7 @@ class TestWaysOut:
                 timeout=60,
             )
             assert done.returncode == 1
-            assert b"encconf: error[internal]: unexpected ValueError in <string>:6 (open_text)" in done.stderr
+            assert b"encconf: error[internal]: unexpected ValueError in <string>:7 (open_text)" in done.stderr
             assert (b"hunter2" in done.stderr) == (b"Traceback" in done.stderr) == (debug == "1")
 
     @pytest.mark.parametrize(("kind", "code"), [("KeyboardInterrupt", 130), ("BrokenPipeError", 141)])
