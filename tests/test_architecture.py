@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,21 @@ def _named_module(node: ast.Call) -> str:
     return str(module.value) if isinstance(module, ast.Constant) else ""
 
 
+@pytest.mark.parametrize(
+    ("call", "module"),
+    [
+        ('__import__("encconf.sources", fromlist=["fetch"])', "encconf.sources"),
+        ('importlib.import_module("encconf.cli")', "encconf.cli"),
+        ("import_module(name)", ""),
+        ('print("encconf.cli")', ""),
+    ],
+)
+def test_modules_that_are_named_in_a_call(call: str, module: str) -> None:
+    node = ast.parse(call, mode="eval").body
+    assert isinstance(node, ast.Call)
+    assert _named_module(node) == module
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_imports_point_one_way(path: Path) -> None:
     here = room_of(name_of(path))
@@ -210,6 +226,7 @@ def _module_of(name: str) -> Path | None:
     return None
 
 
+@cache
 def _imported_files(path: Path) -> set[Path]:
     """The files of encconf that a file imports when it runs; imports for types alone do not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -267,6 +284,7 @@ def _own_private_names(tree: ast.Module) -> set[str]:
     return own
 
 
+@cache
 def foreign_private_names(path: Path) -> list[str]:
     """The private names (``_x``) that a file uses and another one defines."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -278,6 +296,22 @@ def foreign_private_names(path: Path) -> list[str]:
         elif isinstance(node, ast.Attribute) and node.attr not in {*own, "_exit", "_getframe"}:
             used.append((node.lineno, node.attr))
     return [f"line {line}: {name}" for line, name in used if name.startswith("_") and not name.endswith("__")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from encconf.api import _open, decrypt\n", ["line 1: _open"]),
+        ("from encconf import api\napi._open()\n", ["line 2: _open"]),
+        ("class A:\n    def _b(self): ...\n    def c(self, other): other._b(); self.__class__\n", []),
+        ("class A:\n    __slots__ = ('_b',)\n    def c(self): return self._b\n", []),
+        ("import os\nos._exit(0)\n", []),
+    ],
+)
+def test_what_counts_as_a_private_name_of_another_file(tmp_path: Path, text: str, found: list[str]) -> None:
+    path = tmp_path / "x.py"
+    path.write_text(text)
+    assert foreign_private_names(path) == found
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -297,6 +331,7 @@ def _lines(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
+@cache
 def _long_functions(path: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import LimitError, UsageError
+from encconf.errors import LimitError, UsageError, about
 from encconf.io import fileio
 from encconf.text.path import parse, spell
 
@@ -133,14 +133,15 @@ def read_file(path: str) -> list[Rule]:
     Raises InputError where others can have written the file, and what `read` raises, with the line.
     """
     found = []
-    for number, line in enumerate(fileio.read_text(path, own=True).splitlines(), 1):
-        line = line.strip()
-        if line and not line.startswith("#"):
-            try:
-                found.append(read(line))
-            except (UsageError, LimitError) as error:
-                error.message = f"line {number}: {error.message}"
-                raise error.about(path) from None
+    with about(path):
+        for number, line in enumerate(fileio.read_text(path, own=True).splitlines(), 1):
+            line = line.strip()
+            if line and not line.startswith("#"):
+                try:
+                    found.append(read(line))
+                except (UsageError, LimitError) as error:
+                    error.message = f"line {number}: {error.message}"
+                    raise
     return found
 
 

@@ -63,7 +63,8 @@ class TestStart:
     def test_the_version_loads_next_to_nothing(self, project: Project, args: list[str]) -> None:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
-        own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "fileio"}
+        own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors"}
+        own |= {"io", "io.descriptors", "io.fileio"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
         assert found <= own
 
@@ -208,7 +209,7 @@ class TestWaysOut:
                 timeout=60,
             )
             assert done.returncode == 1
-            assert b"encconf: error[internal]: unexpected ValueError in <string>:6 (open_text)" in done.stderr
+            assert b"encconf: error[internal]: unexpected ValueError in <string>:7 (open_text)" in done.stderr
             assert (b"hunter2" in done.stderr) == (b"Traceback" in done.stderr) == (debug == "1")
 
     @pytest.mark.parametrize(("kind", "code"), [("KeyboardInterrupt", 130), ("BrokenPipeError", 141)])
