@@ -20,7 +20,7 @@ _HOMES = {
     "Credentials": "identities.credentials",
     "DataKeyCache": "envelope.data_key",
     "EncconfError": "errors",
-    "Inspection": "api",
+    "Inspection": "engine.inspection",
     "decrypt": "api",
     "encrypt": "api",
     "find_rule": "rules.config",
@@ -62,7 +62,6 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.api import (
-        Inspection,
         decrypt,
         encrypt,
         inspect,
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
         loads,
         loads_all,
     )
+    from encconf.engine.inspection import Inspection
     from encconf.envelope.data_key import DataKeyCache
     from encconf.errors import EncconfError
     from encconf.identities.credentials import Credentials

@@ -45,13 +45,13 @@ class AuditLog:
         self._lock = RLock()
 
     def saw(self, file: str, text: str) -> None:
-        """Remember in which file a text stands."""
+        """Remember which file a text is from."""
         self._files[hash(text)] = os.path.abspath(file)
 
     def record(self, action: str, text: str) -> None:
         """Write down that something is done with a text: ``decrypt``, ``encrypt`` or ``rotate``.
 
-        A text that stands in no file is one without a name, as in sops.  Raises AuditError.
+        A text that is not from a file has no name, as in sops.  Raises AuditError.
         """
         with self._lock:
             if self._connections is None:

@@ -58,6 +58,31 @@ class EncconfError(Exception):
         return f"{self.file}: {self.message}" if self.file else self.message
 
 
+class about:  # noqa: N801 - it reads as a preposition
+    """``with about(file):`` — an error that is raised inside is about that file, unless it names another.
+
+    What led to the error stays out of the traceback, but for a cause that was given.  Without ``frames``, so
+    do the frames that it passed: error trackers print their local variables, data keys among them.
+    """
+
+    __slots__ = ("_file", "_frames")
+
+    def __init__(self, file: str, *, frames: bool = True) -> None:
+        self._file = file
+        self._frames = frames
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, EncconfError):
+            if self._file:
+                error.about(self._file)
+            error.__suppress_context__ = True
+            if not self._frames:
+                error.__traceback__ = None
+
+
 TRY_AGAIN = 75
 """The exit code of encconf's own verbs for what may work later: EX_TEMPFAIL of sysexits.h."""
 
@@ -272,6 +297,8 @@ class KeyAccessError(EncconfError):
 
     exit_code = 128
     slug = "no-key"
+    unexpected = False
+    """Whether one of the keys should have worked and did not."""
 
 
 NO_IDENTITY = "no identity for it"
@@ -374,6 +401,10 @@ class ConfigError(EncconfError):
     slug = "config"
 
 
+class EmptyGroupError(ConfigError):
+    """A key group has no key, or there is no key group: nobody could open the file."""
+
+
 class PatternError(ConfigError):
     """A regular expression is not one that RE2 takes."""
 
@@ -455,6 +486,6 @@ class NotModifiedError(EncconfError):
 
 
 class ClearTextError(EncconfError):
-    """A value would be saved in clear although the file's creation rule wants it encrypted."""
+    """A value would be saved in plaintext although the file's creation rule wants it encrypted."""
 
     slug = "in-clear"

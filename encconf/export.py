@@ -22,7 +22,7 @@ def dotenv(texts: Mapping[str, str]) -> str:
     """Lines for bash, python-dotenv, uv, node, dotenvx, systemd: in single quotes where that can be.
 
     All read alike what has no ``'`` and no backslash at the end.  python-dotenv expands ``${NAME}`` in
-    any quotes, unless it is told not to.
+    any quotes, unless it should not.
     """
     return "".join(f"{name}={_dotenv_word(text)}\n" for name, text in texts.items())
 

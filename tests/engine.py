@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from oracle import AgeKey
 
-from encconf.api import _open
+from encconf.engine.opening import open_encrypted
 from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
@@ -29,7 +29,7 @@ def credentials(*keys: AgeKey) -> Credentials:
 
 def opened(text: str, format: str, key: AgeKey) -> tuple[Document, bytes, bytearray]:
     """An encrypted text unsealed: the document, its data key, which leaves were encrypted."""
-    found = _open(text, module(format), credentials(key), comments=True)
+    found = open_encrypted(text, module(format), credentials(key), comments=True)
     return found.document, found.data_key, found.chosen.leaves
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf.engine import rekey
 from encconf.errors import (
     AlreadyEncryptedError,
     ClearTextError,
@@ -393,7 +394,7 @@ class TestValues:
 
         monkeypatch.setattr(Key, "unwrap", counted)
         changes.set_value(enc, parse("a.b"), "y", format="yaml", credentials=open_with)
-        changes.rotate(enc, format="yaml", credentials=open_with)
+        rekey.rotate(enc, format="yaml", credentials=open_with)
         changes.update(enc, "a: 1\n", format="yaml", credentials=open_with)
         assert len(asked) == 3
 
@@ -418,7 +419,7 @@ class TestKeys:
         open_with, other = credentials(age_key), AgeKey.generate()
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
         notes: list[str] = []
-        after = changes.rotate(
+        after = rekey.rotate(
             enc,
             format="yaml",
             add=[master_key("age", other.recipient)],
@@ -432,16 +433,16 @@ class TestKeys:
         ours = {line for line in enc.splitlines() if "ENC[" in line}
         assert not ours & set(after.splitlines())
         with pytest.raises(ConfigError):
-            changes.rotate(
+            rekey.rotate(
                 enc, format="yaml", remove=[master_key("age", age_key.recipient)], credentials=open_with
             )
 
     def test_somebody_comes(self, age_key: AgeKey) -> None:
         open_with, other = credentials(age_key), AgeKey.generate()
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        plan = changes.plan(enc, rule(age_key, other).groups, None, format="yaml")
+        plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
         assert (plan.changes, plan.removes) == (True, False)
-        after = changes.carry_out(plan, credentials=open_with)
+        after = rekey.carry_out(plan, credentials=open_with)
         assert api.decrypt(after, format="yaml", credentials=credentials(other)) == YAML
         # Values, MAC and the first entry are the bytes that they were.
         assert not [line for line in changed(enc, after) if line.startswith("-")]
@@ -450,9 +451,9 @@ class TestKeys:
     def test_somebody_goes(self, age_key: AgeKey, rotate: bool) -> None:
         other = AgeKey.generate()
         enc = api.encrypt(YAML, rule(age_key, other), format="yaml", credentials=credentials(age_key))
-        plan = changes.plan(enc, rule(age_key).groups, None, format="yaml")
+        plan = rekey.plan(enc, rule(age_key).groups, None, format="yaml")
         assert plan.removes
-        after = changes.carry_out(plan, rotate=rotate, credentials=credentials(age_key))
+        after = rekey.carry_out(plan, rotate=rotate, credentials=credentials(age_key))
         assert api.decrypt(after, format="yaml", credentials=credentials(age_key)) == YAML
         with pytest.raises(EncconfError):
             api.decrypt(after, format="yaml", credentials=credentials(other))
@@ -465,12 +466,12 @@ class TestKeys:
         enc = api.encrypt(YAML, rule(age_key, selection=first), format="yaml", credentials=open_with)
         assert "two  # c" in enc
         groups = rule(age_key).groups
-        assert not changes.plan(enc, groups, None, format="yaml").changes
+        assert not rekey.plan(enc, groups, None, format="yaml").changes
         other = Selection("encrypted_regex", "^l$")
         with pytest.raises(ClearTextError, match=r"plaintext: a\.b"):
-            changes.plan(enc, groups, None, format="yaml", selection=other)
-        plan = changes.plan(enc, groups, None, format="yaml", selection=other, allow_plaintext=True)
-        after = changes.carry_out(plan, credentials=open_with)
+            rekey.plan(enc, groups, None, format="yaml", selection=other)
+        plan = rekey.plan(enc, groups, None, format="yaml", selection=other, allow_plaintext=True)
+        after = rekey.carry_out(plan, credentials=open_with)
         assert "two  # c" not in after
         assert 'b: "x"' in after
         assert api.decrypt(after, format="yaml", credentials=open_with) == YAML
@@ -480,10 +481,10 @@ class TestKeys:
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
         enc = enc.replace("    version: ", "    future: kept\n    version: ")
         other = AgeKey.generate()
-        plan = changes.plan(enc, rule(age_key, other).groups, None, format="yaml")
+        plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
         for after in (
-            changes.rotate(enc, format="yaml", credentials=open_with),
-            changes.carry_out(plan, credentials=open_with),
+            rekey.rotate(enc, format="yaml", credentials=open_with),
+            rekey.carry_out(plan, credentials=open_with),
             changes.set_value(enc, ("x",), 1, format="yaml", credentials=open_with),
         ):
             assert "future: kept" in after
@@ -509,11 +510,11 @@ class TestKeys:
             ([*groups, [own]], 2, True),
             (groups[:2], 2, True),
         ):
-            plan = changes.plan(enc, wanted, threshold, format="yaml")
+            plan = rekey.plan(enc, wanted, threshold, format="yaml")
             assert (plan.removes, plan.renews()) == (removes, removes)
             assert not plan.renews(rotate=False)
             if (threshold or 9) < 3:
-                after = changes.carry_out(plan, credentials=credentials(age_key))
+                after = rekey.carry_out(plan, credentials=credentials(age_key))
                 assert (not ours & set(after.splitlines())) is removes
             again = api.encrypt(
                 YAML.replace("two", "2wo"),
@@ -527,32 +528,32 @@ class TestKeys:
     def test_groups(self, age_key: AgeKey) -> None:
         other = AgeKey.generate()
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
-        plan = changes.plan_group(enc, [master_key("age", other.recipient)], None, format="yaml")
+        plan = rekey.plan_group(enc, [master_key("age", other.recipient)], None, format="yaml")
         assert plan.thresholds == (0, 2)
-        two = changes.carry_out(plan, credentials=credentials(age_key))
+        two = rekey.carry_out(plan, credentials=credentials(age_key))
         assert api.decrypt(two, format="yaml", credentials=credentials(age_key, other)) == YAML
         for one in (age_key, other):
             with pytest.raises(EncconfError):
                 api.decrypt(two, format="yaml", credentials=credentials(one))
         with pytest.raises(ConfigError, match="impossible to satisfy"):
-            changes.plan_without_group(two, 0, None, format="yaml")
+            rekey.plan_without_group(two, 0, None, format="yaml")
         with pytest.raises(ConfigError, match="no key group 2"):
-            changes.plan_without_group(two, 2, 1, format="yaml")
-        plan = changes.plan_without_group(two, 0, 1, format="yaml")
-        last = changes.carry_out(plan, credentials=credentials(age_key, other))
+            rekey.plan_without_group(two, 2, 1, format="yaml")
+        plan = rekey.plan_without_group(two, 0, 1, format="yaml")
+        last = rekey.carry_out(plan, credentials=credentials(age_key, other))
         assert api.decrypt(last, format="yaml", credentials=credentials(other)) == YAML
         assert "shamir_threshold" not in last
         with pytest.raises(ConfigError):
-            changes.plan_without_group(last, 0, 1, format="yaml")
+            rekey.plan_without_group(last, 0, 1, format="yaml")
         with pytest.raises(ConfigError):
-            changes.plan_group(last, [], None, format="yaml")
+            rekey.plan_group(last, [], None, format="yaml")
 
 
 def test_h12_rotate_changes_no_layout(sops: Sops, age_key: AgeKey) -> None:
     """The values of a file of sops's stay on the lines where they are."""
     text = 'a: b\nm: |\n    x\n    y\nn: |+\n    x\n\nl:\n    - |\n        z\n    - "22:22"\nf: .inf\n'
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
-    ours = changes.rotate(theirs, format="yaml", credentials=credentials(age_key))
+    ours = rekey.rotate(theirs, format="yaml", credentials=credentials(age_key))
 
     def layout(sealed: str) -> str:
         return re.sub(r"ENC\[.*?\]", "ENC", sealed.partition("sops:")[0])
@@ -604,7 +605,7 @@ class TestG:
 
     def test_g_a_rule_without_groups_gets_its_first(self, age_key: AgeKey) -> None:
         key = master_key("age", age_key.recipient)
-        assert changes.with_keys(Rule([]), [key], ()).groups == [[key]]
+        assert rekey.with_keys(Rule([]), [key], ()).groups == [[key]]
 
 
 def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> None:

@@ -28,7 +28,7 @@ from encconf.errors import (
     OutputError,
     ParseError,
 )
-from encconf.io import fileio, inplace
+from encconf.io import fileio, inplace, locks, private, replace, signals
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -391,11 +391,11 @@ class TestWriting:
     def test_a_locked_folder_is_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         holder = os.open(tmp_path, os.O_RDONLY)
         fcntl.flock(holder, fcntl.LOCK_EX)
-        monkeypatch.setattr(fileio, "LOCK_PATIENCE", 0.1)
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.1)
         with pytest.raises(OutputError, match="locked"):
             fileio.write_atomic(str(tmp_path / "x"), "a")
         threading.Timer(0.3, os.close, (holder,)).start()
-        monkeypatch.setattr(fileio, "LOCK_PATIENCE", 10)
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 10)
         fileio.write_atomic(str(tmp_path / "x"), "a")
         assert (tmp_path / "x").read_text() == "a"
 
@@ -553,7 +553,7 @@ class TestOverwriting:
         assert str(saved) in (caught.value.hint or "")
         assert saved.read_text() == "old"
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
-        assert fileio.sweep(str(tmp_path)) == []
+        assert replace.sweep(str(tmp_path)) == []
 
     def test_c1_a_copy_is_there_after_a_kill(self, tmp_path: Path) -> None:
         path, other = tmp_path / "x", tmp_path / "y"
@@ -635,9 +635,9 @@ class TestTurns:
         path = tmp_path / "x"
         path.write_text("0")
         code = (
-            "import sys, time; from encconf.io import fileio\n"
+            "import sys, time; from encconf.io import fileio, locks\n"
             "for _ in range(10):\n"
-            "    with fileio.Turn(sys.argv[1]):\n"
+            "    with locks.Turn(sys.argv[1]):\n"
             "        old = fileio.read_text(sys.argv[1]); time.sleep(0.005)\n"
             "        fileio.write_atomic(sys.argv[1], str(int(old) + 1), replacing=old)\n"
         )
@@ -649,12 +649,12 @@ class TestTurns:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "x"
-        with fileio.Turn(str(path)):
+        with locks.Turn(str(path)):
             path.write_text("")
-        monkeypatch.setattr(fileio, "TURN_PATIENCE", 0.2)
-        with fileio.Turn(str(path)):
+        monkeypatch.setattr(locks, "TURN_PATIENCE", 0.2)
+        with locks.Turn(str(path)):
             started = time.monotonic()
-            with fileio.Turn(str(path)):
+            with locks.Turn(str(path)):
                 assert time.monotonic() - started >= 0.2
 
 
@@ -683,27 +683,27 @@ class TestLeftovers:
         assert process.stdout is not None
         with process.stdout:
             process.stdout.readline()
-            assert fileio.sweep(str(tmp_path / "none")) == []
+            assert replace.sweep(str(tmp_path / "none")) == []
             (name,) = leftovers(tmp_path)
             assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
             process.kill()
             process.wait(10)
-        assert fileio.sweep(str(tmp_path)) == [name]
+        assert replace.sweep(str(tmp_path)) == [name]
         assert os.listdir(tmp_path) == ["x"]
 
     def test_f5_what_has_finished_meanwhile_is_not_said_to_be_left(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        leftover = tmp_path / fileio.unfinished_name()
+        leftover = tmp_path / replace.unfinished_name()
         leftover.write_text("half")
-        real = fileio._lock
+        real = locks.lock
 
         def finished(descriptor: int, patience: float) -> bool:
             leftover.unlink()
             return real(descriptor, patience)
 
-        monkeypatch.setattr(fileio, "_lock", finished)
-        assert fileio.sweep(str(tmp_path)) == []
+        monkeypatch.setattr(locks, "lock", finished)
+        assert replace.sweep(str(tmp_path)) == []
 
 
 _SLOW_WRITE = """
@@ -758,7 +758,7 @@ class TestSignals:
 
         before = signal.signal(signal.SIGTERM, handler)
         try:
-            with fileio.SignalGuard():
+            with signals.SignalGuard():
                 assert signal.getsignal(signal.SIGTERM) is handler
                 assert signal.getsignal(signal.SIGHUP) not in (handler, signal.SIG_DFL)
             assert signal.getsignal(signal.SIGTERM) is handler
@@ -776,9 +776,9 @@ class TestSignals:
 
 class TestPrivateFolder:
     def test_it_is_private_and_gone_afterwards(self, tmp_path: Path) -> None:
-        with fileio.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
-            fileio.write_private(os.path.join(path, "x"), "secret")
+            private.write_private(os.path.join(path, "x"), "secret")
             assert stat.S_IMODE(os.stat(os.path.join(path, "x")).st_mode) == 0o600
             os.makedirs(os.path.join(path, "deep", "er"))
             os.symlink(tmp_path, os.path.join(path, "deep", "link"))
@@ -792,17 +792,17 @@ class TestPrivateFolder:
         disk, memory = tmp_path / "disk", tmp_path / "memory"
         disk.mkdir()
         memory.mkdir()
-        monkeypatch.setattr(fileio, "_memory_mounts", lambda: {"/": False, str(memory): True})
+        monkeypatch.setattr(private, "memory_mounts", lambda: {"/": False, str(memory): True})
         environ = {"TMPDIR": str(disk), "XDG_RUNTIME_DIR": str(memory)}
-        with fileio.PrivateFolder(environ) as path:
+        with private.PrivateFolder(environ) as path:
             assert os.path.dirname(path) == str(memory)
 
     def test_f3_the_next_one_removes_what_was_killed_and_nothing_else(self, tmp_path: Path) -> None:
         code = (
-            "import os, sys, time; from encconf.io import fileio\n"
-            "fileio._memory_mounts = dict\n"
-            "with fileio.PrivateFolder({'TMPDIR': sys.argv[1]}) as path:\n"
-            "    fileio.write_private(path + '/x', 'secret'); os.chmod(path, 0)\n"
+            "import os, sys, time; from encconf.io import private\n"
+            "private.memory_mounts = dict\n"
+            "with private.PrivateFolder({'TMPDIR': sys.argv[1]}) as path:\n"
+            "    private.write_private(path + '/x', 'secret'); os.chmod(path, 0)\n"
             "    print(path, flush=True); time.sleep(30)\n"
         )
         running = []
@@ -816,7 +816,7 @@ class TestPrivateFolder:
         killed.communicate(timeout=10)
         (tmp_path / "encconf-mine").mkdir()
         (tmp_path / "encconf-0123456789abcdef").write_text("a file")
-        fileio._sweep_private(str(tmp_path))
+        private.sweep_private(str(tmp_path))
         assert not os.path.exists(gone)
         assert os.path.exists(there)
         assert (tmp_path / "encconf-mine").exists()
@@ -826,36 +826,36 @@ class TestPrivateFolder:
         assert not os.path.exists(there)
 
     def test_b9_it_is_removed_also_without_rights(self, tmp_path: Path) -> None:
-        with fileio.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
             os.mkdir(os.path.join(path, "deep"))
-            fileio.write_private(os.path.join(path, "deep", "x"), "secret")
+            private.write_private(os.path.join(path, "deep", "x"), "secret")
             os.chmod(os.path.join(path, "deep"), 0)
             os.chmod(path, 0)
         assert not os.path.exists(path)
 
     def test_b9_what_cannot_be_removed_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(fileio, "_remove", lambda path: None)
-        with pytest.raises(OutputError) as caught, fileio.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+        monkeypatch.setattr(private, "remove_folder", lambda path: None)
+        with pytest.raises(OutputError) as caught, private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
             pass
         assert path in (caught.value.hint or "")
-        with pytest.raises(InputError, match="first") as other, fileio.PrivateFolder({}) as path:
+        with pytest.raises(InputError, match="first") as other, private.PrivateFolder({}) as path:
             raise InputError("first", hint="try")
         assert path in (other.value.hint or "")
         os.rmdir(path)
 
     def test_on_disk_it_is_in_tmpdir(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(fileio, "_memory_mounts", dict)
-        with fileio.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+        monkeypatch.setattr(private, "memory_mounts", dict)
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
             assert os.path.dirname(path) == str(tmp_path)
-        with fileio.PrivateFolder({"TMPDIR": str(tmp_path / "none")}) as path:
+        with private.PrivateFolder({"TMPDIR": str(tmp_path / "none")}) as path:
             assert os.path.dirname(path) == "/tmp"
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_it_goes_with_a_signal(self, number: signal.Signals) -> None:
         code = (
-            "import os, time; from encconf.io import fileio\n"
-            "with fileio.PrivateFolder() as path:\n"
-            "    fileio.write_private(path + '/x', 'secret')\n"
+            "import os, time; from encconf.io import private\n"
+            "with private.PrivateFolder() as path:\n"
+            "    private.write_private(path + '/x', 'secret')\n"
             "    print(path, flush=True); time.sleep(30)\n"
         )
         process = subprocess.Popen(

@@ -6,6 +6,7 @@ import pytest
 from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import api, formats
+from encconf.engine import rekey
 from encconf.engine.metadata import SOPS_VERSION, Metadata
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
@@ -60,11 +61,11 @@ def test_h8_any_write_adds_the_version(format: str) -> None:
     text = as_rops(format)
     path = ("s", "b") if format == "ini" else ("b",)
     other = Recipient.from_config(AgeKey.generate().recipient)
-    plan = changes.plan(text, [[ALICE_S, other]], None, format=format)
+    plan = rekey.plan(text, [[ALICE_S, other]], None, format=format)
     for new in (
         changes.set_value(text, path, "y", format=format, credentials=CREDENTIALS),
-        changes.rotate(text, format=format, credentials=CREDENTIALS),
-        changes.carry_out(plan, rotate=False, credentials=CREDENTIALS),
+        rekey.rotate(text, format=format, credentials=CREDENTIALS),
+        rekey.carry_out(plan, rotate=False, credentials=CREDENTIALS),
     ):
         metadata = Metadata.of(formats.module(format).scan(new))
         assert (metadata.version, metadata.selection) == (SOPS_VERSION, EVERYTHING)

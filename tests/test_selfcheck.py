@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from engine import credentials, rule
 from generate import dotenv_text, ini_text, toml_text, yaml_text
 from oracle import AgeKey
 
 from encconf import api, formats
+from encconf.engine import opening, plaintext, selfcheck
 from encconf.errors import EmitError, EmptyDocumentError, LimitError, ParseError
 from encconf.io import fileio
-from encconf.rules.selection import Chosen
 from encconf.text.document import Document
 from encconf.verbs import changes
 
@@ -34,7 +36,7 @@ def test_a6_a_comment_that_does_not_come_back_is_noticed(
     creds = credentials(age_key)
     text = TEXTS[format]
     good = api.encrypt(text, rule(age_key), format=format, credentials=creds)
-    opened = api.open_text(good, format=format, credentials=creds)
+    opened = opening.open_text(good, format=format, credentials=creds)
     monkeypatch.setattr(formats.module(format), "comment_text", lambda plain: None)
     with pytest.raises(EmitError, match="comes back"):
         api.encrypt(text, rule(age_key), format=format, credentials=creds)
@@ -49,8 +51,8 @@ def test_a6_a_comment_that_does_not_come_back_is_noticed(
 def test_a6_a_value_that_does_not_come_back_is_noticed(
     format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain_text = api.plain_text
-    monkeypatch.setattr(api, "plain_text", lambda opened: plain_text(opened) + " ")
+    plain_text = plaintext.plain_text
+    monkeypatch.setattr(selfcheck, "plain_text", lambda opened: plain_text(opened) + " ")
     with pytest.raises(EmitError, match="comes back"):
         api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=credentials(age_key))
 
@@ -61,13 +63,13 @@ def test_a6_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: py
     text = TEXTS[format]
     good = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     read: list[str] = []
-    comes_back = api._Sealer._comes_back
+    comes_back = selfcheck.comes_back
 
-    def counted(sealer: api._Sealer, document: Document, chosen: Chosen | None = None) -> bool:
+    def counted(document: Document, *args: Any) -> bool:
         read.append(document.text)
-        return comes_back(sealer, document, chosen)
+        return comes_back(document, *args)
 
-    monkeypatch.setattr(api._Sealer, "_comes_back", counted)
+    monkeypatch.setattr(selfcheck, "comes_back", counted)
     assert changes.set_value(good, CHANGED[format], "x", format=format, credentials=creds) == read[-1]
     now = changes.unset(good, CHANGED[format], format=format, credentials=creds)
     assert now == read[-1]

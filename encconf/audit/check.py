@@ -39,7 +39,7 @@ from encconf.errors import (
 )
 from encconf.formats import sniff
 from encconf.git import attributes, repository
-from encconf.io import fileio, inplace
+from encconf.io import fileio, inplace, replace
 from encconf.rules.selection import DEFAULT
 from encconf.text.path import spell
 
@@ -176,7 +176,7 @@ class _Check:
             for name, base in files:
                 step()
                 whole = f"{place}{os.sep}{base}"
-                if fileio.is_leftover(base) or inplace.is_saved(base):
+                if replace.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(name, whole)
                 elif is_dull:
                     dull[whole] = (name, base, place, rules, True)
@@ -453,14 +453,14 @@ class _Check:
         progress: Progress | None,
     ) -> None:
         """Open what can be opened, several files at a time, each wrapped data key once."""
-        from encconf import api
+        from encconf.engine import opening
         from encconf.envelope.data_key import DataKeyCache
         from encconf.io.side_by_side import side_by_side
 
         credentials.cache = credentials.cache or DataKeyCache()
 
         def open(sealed: Sealed) -> None:
-            api.open_text(
+            opening.open_text(
                 sealed.text,
                 format=sealed.document.format,
                 credentials=credentials,

@@ -13,9 +13,9 @@ from bisect import bisect_left
 from contextlib import suppress
 from itertools import islice
 
-from encconf import api, formats
+from encconf import formats
 from encconf.audit.names import identity
-from encconf.engine import cipher
+from encconf.engine import cipher, opening, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
@@ -27,7 +27,7 @@ from encconf.errors import (
     NotEncryptedError,
 )
 from encconf.formats import sniff
-from encconf.text.align import align
+from encconf.text.align import align, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class _Content:
     def __init__(self, side: Side, credentials: Credentials | None) -> None:
         self.side = side
         self.metadata: Metadata | None = None
-        self.opened: api.Opened | None = None
+        self.opened: opening.Opened | None = None
         self.readable = True
         self.reasons: list[str] = []
         self.notes: list[str] = []
@@ -300,7 +300,7 @@ class _Content:
 
     def plain(self) -> str | None:
         """The plain text."""
-        return api.plain_text(self.opened) if self.opened is not None else self.side.text
+        return plaintext.plain_text(self.opened) if self.opened is not None else self.side.text
 
     def _read(self, text: str, credentials: Credentials | None) -> None:
         try:
@@ -332,10 +332,10 @@ class _Content:
         format = self.side.format
         try:
             try:
-                self.opened = api.open_text(text, format=format, credentials=credentials)
+                self.opened = opening.open_text(text, format=format, credentials=credentials)
             except MacError as error:
                 self.notes.append(f"{self.side.label}: {error.message}")
-                self.opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=True)
+                self.opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
         except KeyAccessError as error:
             self.reasons.append(f"{self.side.label}: {error.message.partition(chr(10))[0]}")
         except (DecryptError, MetadataError) as error:
@@ -372,7 +372,7 @@ class _Pairing:
             [(item.document, item.aad, self._value(item)) for item in self.new],
         )
         pairs = [(i, j) for j, i in enumerate(taken) if i is not None]
-        steady = _steady(pairs)
+        steady = set(in_order(pairs))  # the rest has moved
         for i, j in pairs:
             self._same(i, j, moved=(i, j) not in steady and self.old[i].path != self.new[j].path)
         self._change_between(sorted(steady))
@@ -472,27 +472,6 @@ class _Pairing:
             self.last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
         item = self.old[i]
         return 2 * self.last.get((item.document, item.path[:-1]), min(i, len(self.new))) + 2
-
-
-def _steady(pairs: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """The most pairs that are in the same order on both sides; ``pairs`` are in the second's."""
-    tails: list[int] = []
-    ends: list[int] = []
-    before: list[int] = []
-    for at, (i, _) in enumerate(pairs):
-        slot = bisect_left(tails, i)
-        before.append(ends[slot - 1] if slot else -1)
-        if slot == len(tails):
-            tails.append(i)
-            ends.append(at)
-        else:
-            tails[slot], ends[slot] = i, at
-    chain: set[tuple[int, int]] = set()
-    at = ends[-1] if ends else -1
-    while at >= 0:
-        chain.add(pairs[at])
-        at = before[at]
-    return chain
 
 
 def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from encconf import api
+from encconf.engine import plaintext
 from encconf.errors import AlreadyEncryptedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.api import Opened
+    from encconf.engine.opening import Opened
     from encconf.text.path import Path
 
 
@@ -32,7 +32,7 @@ def converted(
     if requested and format == "yaml":
         anew = anew or any(part.close is not None for part in document.parts)
     if not path and format == document.format and not (anew and format in _INDENTED):
-        return api.plain_text(opened, layout=layout)
+        return plaintext.plain_text(opened, layout=layout)
     from encconf.formats import emit
     from encconf.verbs import changes
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from encconf import api
 from encconf.cli import files
+from encconf.engine import opening, plaintext
 from encconf.errors import EncconfError
 from encconf.io.fileio import PRIVATE
 from encconf.text.path import parse
@@ -32,7 +32,7 @@ def decrypt(
     target = files.format_by_name(source.name, output_type) if output_type else format
     path = parse(extract or "")
     try:
-        opened = api.open_text(
+        opened = opening.open_text(
             source.text,
             format=format,
             credentials=files.credentials(console),
@@ -46,7 +46,7 @@ def decrypt(
             indent = stores_indent(target, config=config, target=name)
             plain = converted(opened, target, path=path, indent=indent, requested=output_type is not None)
         else:
-            plain = api.plain_text(opened)
+            plain = plaintext.plain_text(opened)
     except EncconfError as error:
         raise error.about(source.label) from None
     written = files.write(console, plain, source, in_place=in_place, output=output, mode=PRIVATE)

@@ -16,6 +16,7 @@ from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.console import counted
 from encconf.cli.editor import editor_command, run_editor
+from encconf.engine import opening, plaintext
 from encconf.engine.admission import rule_of
 from encconf.errors import (
     ChangedError,
@@ -26,7 +27,7 @@ from encconf.errors import (
     PlainValueError,
     UnmergedError,
 )
-from encconf.io import fileio
+from encconf.io import fileio, private
 from encconf.text.document import splice
 from encconf.text.path import spell
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.engine.metadata import Metadata
-    from encconf.git.merge import Conflict
+    from encconf.git.conflict import Conflict
     from encconf.rules.config import Rule
     from encconf.text.path import Path
     from encconf.verbs.changes import Check
@@ -135,7 +136,7 @@ def edit(
             console.note(f"wrote {file}: merged again from its parents, now with a MAC")
             return
         metadata: Metadata
-        if isinstance(found, api.Opened):
+        if isinstance(found, opening.Opened):
             session = Session.of(console, file, path, found)
             metadata = found.metadata
             session.unfinished = metadata.unmerged is not None or bool(plain)
@@ -155,17 +156,18 @@ def edit(
 
 def _open(
     console: Console, enc: str, path: str, format: str, *, ignore_mac: bool, config: str | None
-) -> api.Opened | Conflict | str:
+) -> opening.Opened | Conflict | str:
     """What there is to edit; of a file that was merged without a key, the text that it should be."""
     credentials = files.credentials(console)
     try:
-        return api.open_text(
+        return opening.open_text(
             enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=console.warn
         )
     except UnmergedError:
         from encconf.engine.metadata import CONFLICT
         from encconf.git import version
-        from encconf.git.merge import open_conflict, reseal
+        from encconf.git.conflict import open_conflict
+        from encconf.git.merge import reseal
 
         if CONFLICT in files.metadata(enc, format).unknown:
             return open_conflict(enc, format=format, credentials=credentials, notify=console.warn)
@@ -182,7 +184,7 @@ def _open(
 
 def _open_plain(
     console: Console, file: str, enc: str, format: str, *, ignore_mac: bool
-) -> tuple[api.Opened, list[Path]]:
+) -> tuple[opening.Opened, list[Path]]:
     """Open a file that has values in plaintext, and say which: they are encrypted when it is saved."""
     from encconf.audit.findings import listed
     from encconf.verbs.changes import open_with_plain_values
@@ -208,7 +210,7 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
     have chosen old ones.
     """
     from encconf.git import before
-    from encconf.git.merge import misplaced, parents_of
+    from encconf.git.keyless import misplaced, parents_of
 
     ours = parents_of(enc, format)[1]
     if before(path, enc) != ours:
@@ -243,7 +245,7 @@ class Session:
         plain: str,
         *,
         enc: str | None = None,
-        old: api.Opened | None = None,
+        old: opening.Opened | None = None,
         rule: Rule | None = None,
     ) -> None:
         self.check: Check | None = None
@@ -260,10 +262,10 @@ class Session:
         self.plain = plain
 
     @classmethod
-    def of(cls, console: Console, file: str, path: str, old: api.Opened, *, layout: bool = True) -> Self:
+    def of(cls, console: Console, file: str, path: str, old: opening.Opened, *, layout: bool = True) -> Self:
         """A session with the plain text of an opened file."""
         document = old.document
-        plain = api.plain_text(old, layout=layout)
+        plain = plaintext.plain_text(old, layout=layout)
         return cls(console, file, path, document.format, plain, enc=document.text, old=old)
 
     def show_block(self) -> None:
@@ -286,9 +288,9 @@ class Session:
     def run(self) -> None:
         """Edit until it is written.  Raises NotModifiedError, EditorError, or why it cannot be written."""
         command = editor_command(self.console.environ)
-        with fileio.PrivateFolder(self.console.environ) as folder:
+        with private.PrivateFolder(self.console.environ) as folder:
             draft = os.path.join(folder, os.path.basename(self.file))
-            fileio.write_private(draft, self.plain)
+            private.write_private(draft, self.plain)
             while True:
                 started = time.monotonic()
                 run_editor(command, draft, self.console.environ)
@@ -329,7 +331,7 @@ class Session:
         """Take what somebody else has written meanwhile as the file to write over."""
         self.enc = fileio.read_text(self.path)
         try:
-            self.old = api.open_text(
+            self.old = opening.open_text(
                 self.enc, format=self.format, credentials=files.credentials(self.console)
             )
         except EncconfError:
@@ -409,7 +411,7 @@ def _edit_stdin(console: Console, input_type: str | None, *, ignore_mac: bool) -
     """Edit what comes from stdin, and print the result, also where nothing was changed."""
     text = fileio.read_stdin()
     format = files.format_of(text, files.STDIN_NAME, input_type)
-    opened = api.open_text(
+    opened = opening.open_text(
         text,
         format=format,
         credentials=files.credentials(console),

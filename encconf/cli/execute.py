@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf import api
 from encconf.cli import files, flat
+from encconf.engine import opening
 from encconf.errors import EncconfError, OutputError, UsageError
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
-from encconf.io import fileio
+from encconf.io import descriptors, fileio, private
 from encconf.verbs import changes
 
 TYPE_CHECKING = False
@@ -106,7 +106,7 @@ def exec_env(
     source = files.read(file, in_place=False, output=None, override=None)
     format = source.format(input_type)
     try:
-        opened = api.open_text(
+        opened = opening.open_text(
             source.text, format=format, credentials=files.credentials(console), notify=console.warn
         )
         shell_with(console, opened, command, pristine=pristine, user=user)
@@ -116,7 +116,7 @@ def exec_env(
 
 def shell_with(
     console: Console,
-    opened: api.Opened,
+    opened: opening.Opened,
     command: str,
     *,
     pristine: bool,
@@ -187,10 +187,10 @@ def run_on(
     environ = dict(console.environ)
     if user is not None:
         environ.update(_switch(user))
-    with fileio.PrivateFolder(console.environ) as folder:
+    with private.PrivateFolder(console.environ) as folder:
         path = os.path.join(folder, name)
         if not fifo or not hasattr(os, "mkfifo"):
-            fileio.write_private(path, plain)
+            private.write_private(path, plain)
         else:
             _feed(path, plain)
         placed = command.replace("{}", path)
@@ -208,7 +208,7 @@ def _decrypted(console: Console, file: str, input_type: str | None, output_type:
     source = files.read(file, in_place=False, output=None, override=None)
     format = source.format(input_type)
     try:
-        opened = api.open_text(
+        opened = opening.open_text(
             source.text, format=format, credentials=files.credentials(console), notify=console.warn
         )
         target = files.format_by_name(source.name, output_type) if output_type else format
@@ -273,7 +273,7 @@ def _feed(path: str, text: str) -> None:
         try:
             descriptor = os.open(path, os.O_WRONLY)
             try:
-                fileio.write_all(descriptor, text.encode("utf-8", "surrogateescape"))
+                descriptors.write_all(descriptor, text.encode("utf-8", "surrogateescape"))
             finally:
                 os.close(descriptor)
         except OSError:

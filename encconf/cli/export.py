@@ -8,7 +8,7 @@ import re
 from encconf.cli import files, flat
 from encconf.errors import ConflictError, OutputError, UsageError
 from encconf.export import FORMATS, WRITERS
-from encconf.io import fileio
+from encconf.io import descriptors, fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> No
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            fileio.write_all(descriptor, lines.encode())
+            descriptors.write_all(descriptor, lines.encode())
         finally:
             os.close(descriptor)
     except OSError as error:

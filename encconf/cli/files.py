@@ -13,7 +13,7 @@ from encconf.errors import (
     OutputError,
     UsageError,
 )
-from encconf.io import fileio
+from encconf.io import fileio, locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def in_turn(path: str, change: Callable[[], T]) -> T:
 
     It is made again if somebody who does not wait has written the file in between.
     """
-    with fileio.Turn(path):
+    with locks.Turn(path):
         for _ in range(_ATTEMPTS):
             try:
                 return change()

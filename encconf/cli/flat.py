@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from encconf import api, formats
+from encconf import formats
 from encconf.cli import files
+from encconf.engine import loading, opening
 from encconf.errors import EmitError, EncconfError, NotEncryptedError
 from encconf.formats import emit
 from encconf.formats.nodes import text_of
@@ -99,17 +100,19 @@ def values(
     """
     found: dict[str, Value] = {}
     credentials = files.credentials(console)
-    opened_files: list[tuple[str, api.Opened]] = []
+    opened_files: list[tuple[str, opening.Opened]] = []
     fetched: set[int] = set()  # the leaves that were references, by id
     for source in sources:
         format = source.format(input_type)
         try:
-            opened = api.open_text(source.text, format=format, credentials=credentials, notify=console.warn)
+            opened = opening.open_text(
+                source.text, format=format, credentials=credentials, notify=console.warn
+            )
         except EncconfError as error:
             raise error.about(source.label) from None
         opened_files.append((source.label, opened))
     if resolve:
-        texts = api.resolved(opened_files, True, credentials, naming.section)
+        texts = loading.resolved(opened_files, True, credentials, naming.section)
         for (_, opened), own_texts in zip(opened_files, texts, strict=True):
             for index, text in own_texts.items():
                 opened.document.leaves[index].data = text.encode()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from encconf.cli.console import Console
-    from encconf.git.merge import Labels, Outcome
+    from encconf.git.conflict import Labels
+    from encconf.git.outcome import Outcome
 
 _CONFLICT = 1  # what git takes as one; with more than 128 it gives up the whole merge
 
@@ -144,7 +145,7 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
         return
     from encconf.cli import files
     from encconf.cli.edit import Resolution
-    from encconf.git.merge import open_conflict
+    from encconf.git.conflict import open_conflict
 
     conflict = open_conflict(outcome.text, format=format, credentials=files.credentials(console))
     Resolution(console, merged, path, conflict, now).run()

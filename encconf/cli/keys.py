@@ -8,9 +8,9 @@ from encconf.cli import files, targets
 from encconf.cli.console import counted
 from encconf.cli.round import Round
 from encconf.cli.rule import named_keys
+from encconf.engine import rekey
 from encconf.engine.plan import Outcome
 from encconf.errors import MissingFileError, UsageError
-from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def rotate(
     )
 
     def plan(change: Change) -> Plan:
-        wanted = changes.plan_rotation(
+        wanted = rekey.plan_rotation(
             change.source.text, format=change.format, add=add, remove=remove, notify=change.warn
         )
         files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), named=add)
@@ -115,7 +115,7 @@ def updatekeys(
         rule = work.rule(change)
         own = files.metadata(change.source.text, change.format).selection
         by_rule = rule.selection_for(own)
-        wanted = changes.plan(
+        wanted = rekey.plan(
             change.source.text,
             rule.groups,
             rule.threshold,
@@ -170,7 +170,7 @@ def add_keys(
     )
 
     def plan(change: Change) -> Plan:
-        return changes.plan_addition(change.source.text, add, format=change.format)
+        return rekey.plan_addition(change.source.text, add, format=change.format)
 
     work.run(paths, plan)
 
@@ -193,7 +193,7 @@ def regroup(
         group = named_keys(options)
 
         def plan(change: Change) -> Plan:
-            wanted = changes.plan_group(change.source.text, group, needed, format=change.format)
+            wanted = rekey.plan_group(change.source.text, group, needed, format=change.format)
             files.refuse_strangers(
                 change.file, wanted.rule, lambda: work.rule(change), named=group, regroups=True
             )
@@ -202,7 +202,7 @@ def regroup(
         which = _number(index, "the group is a number, from 0 on")
 
         def plan(change: Change) -> Plan:
-            wanted = changes.plan_without_group(change.source.text, which, needed, format=change.format)
+            wanted = rekey.plan_without_group(change.source.text, which, needed, format=change.format)
             files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), regroups=True)
             return wanted
 

@@ -14,6 +14,7 @@ from contextlib import closing
 
 from encconf.cli import checklist, files
 from encconf.cli.console import counted, one_line
+from encconf.engine import rekey
 from encconf.engine.admission import in_full
 from encconf.errors import (
     ChangedError,
@@ -24,10 +25,9 @@ from encconf.errors import (
     UsageError,
     exit_code_of,
 )
-from encconf.io import fileio
+from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
 from encconf.text.path import spell
-from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Round:
     What is kept of a file is its name and what came of it; files that are alike share the rest.
 
     ``command`` are its words.  ``output`` is where a result goes that does not replace its file; ``rotate``
-    and ``ignore_mac`` are as for `encconf.verbs.changes.carry_out`.  With ``asks``, somebody has to agree
+    and ``ignore_mac`` are as for `encconf.engine.rekey.carry_out`.  With ``asks``, somebody has to agree
     to the plan.  ``checklist`` is a file that gets what those could read who go, before the first file is
     written: whatever happens then, nothing of it is forgotten.  ``resume`` is the option by which a round
     over the same files begins with a later one; without it, one that begins anew does only what is left.
@@ -159,7 +159,7 @@ class Round:
             self.credentials.cache = DataKeyCache()
         self._left = list(paths)
         try:
-            with fileio.SignalGuard():
+            with signals.SignalGuard():
                 agreed = self._prepare(paths, planner) if self.asks or self.checklist else None
                 self._go(planner, agreed)
             if self._left:
@@ -187,7 +187,7 @@ class Round:
             if agreed is not None and self._meant(change.plan) != agreed[file]:
                 raise ChangedError("it was changed meanwhile; nothing was written", hint="run it again")
             if change.plan.changes and not self.dry_run:
-                change.enc = changes.carry_out(
+                change.enc = rekey.carry_out(
                     change.plan,
                     rotate=self.rotate,
                     credentials=self.credentials,
@@ -213,7 +213,7 @@ class Round:
     def _sweep(self, paths: Sequence[str]) -> None:
         """Take away what earlier writes have left that were killed."""
         for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for path in paths):
-            for name in fileio.sweep(folder):
+            for name in replace.sweep(folder):
                 path = one_line(os.path.join(folder, name))
                 self.console.note(f"removed {path}, which a write that was killed has left")
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from encconf.api import Opened
     from encconf.cli.console import Console
     from encconf.cli.sops import Line, SopsConsole
+    from encconf.engine.opening import Opened
     from encconf.engine.plan import Plan
     from encconf.errors import EmitError
     from encconf.formats.nodes import Plain
@@ -158,12 +158,12 @@ class Run:
 
     def open(self, text: str, format: str, file: str) -> Opened:
         """An encrypted text opened; what is wrong with its syntax is exit code 1, as in sops."""
-        from encconf import api
+        from encconf.engine import opening
 
         if not text.strip() and format != "binary":
             raise NotEncryptedError
         try:
-            opened = api.open_text(
+            opened = opening.open_text(
                 text,
                 format=format,
                 credentials=self.credentials(),
@@ -365,8 +365,8 @@ class Run:
 
     def _rotate(self, file: str) -> None:
         from encconf.cli.convert import converted
+        from encconf.engine import rekey
         from encconf.engine.admission import rule_of
-        from encconf.verbs import changes
 
         source, target = self.formats(self.line.text("filename-override") or file)
         target = _envelope(source, target)
@@ -376,7 +376,7 @@ class Run:
         credentials.audit("rotate", text)
         opened = self.open(text, source, file)
         try:
-            rule = changes.with_keys(rule_of(opened.metadata), add, remove, notify=self.console.warn)
+            rule = rekey.with_keys(rule_of(opened.metadata), add, remove, notify=self.console.warn)
             self._warn_of_strangers(file, rule, add)
             enc = self._again(opened, converted(opened, target), rule, target, new=True)
         except EncconfError as error:
@@ -571,9 +571,9 @@ class Run:
             _fail(1, f"failed updating {failed} key(s)")
 
     def _update(self, file: str, config: str) -> None:
+        from encconf.engine import rekey
         from encconf.io import fileio
         from encconf.rules.config import find_rule
-        from encconf.verbs import changes
 
         path = os.path.abspath(file)
         if not os.path.exists(path):
@@ -591,7 +591,7 @@ class Run:
 
             held = files.metadata(text, source).threshold or 0
             threshold = min(held, len(rule.groups)) or None
-            wanted = changes.plan(text, rule.groups, threshold, format=source)
+            wanted = rekey.plan(text, rule.groups, threshold, format=source)
         except InputError as error:
             error.exit_code = 1
             raise
@@ -612,7 +612,7 @@ class Run:
                 return
             if answer.strip() == "y":
                 break
-        enc = changes.carry_out(
+        enc = rekey.carry_out(
             wanted, rotate=False, credentials=self.credentials(), notify=self.console.warn
         )
         fileio.write_atomic(fileio.resolve(path), enc, replacing=text)
@@ -628,7 +628,7 @@ class Run:
         self.console._write(text + "\n")
 
     def _cmd_groups_add(self) -> None:
-        from encconf.verbs import changes
+        from encconf.engine import rekey
 
         if self.line.args:
             _fail(1, "error: no positional arguments allowed")
@@ -636,10 +636,10 @@ class Run:
         source, _ = self.formats(file)
         text = self.read(file)
         threshold = self.line.number("shamir-secret-sharing-threshold") or None
-        self._regroup(file, text, lambda: changes.plan_group(text, self.keys(), threshold, format=source))
+        self._regroup(file, text, lambda: rekey.plan_group(text, self.keys(), threshold, format=source))
 
     def _cmd_groups_delete(self) -> None:
-        from encconf.verbs import changes
+        from encconf.engine import rekey
 
         args = self.line.args
         if len(args) != 1:
@@ -651,14 +651,14 @@ class Run:
         text = self.read(file)
         threshold = self.line.number("shamir-secret-sharing-threshold") or None
         self._regroup(
-            file, text, lambda: changes.plan_without_group(text, int(args[0]), threshold, format=source)
+            file, text, lambda: rekey.plan_without_group(text, int(args[0]), threshold, format=source)
         )
 
     def _regroup(self, file: str, text: str, plan: Callable[[], Plan]) -> None:
-        from encconf.verbs import changes
+        from encconf.engine import rekey
 
         try:
-            enc = changes.carry_out(
+            enc = rekey.carry_out(
                 plan(), rotate=False, credentials=self.credentials(), notify=self.console.warn
             )
         except EncconfError as error:
@@ -867,9 +867,9 @@ def _must_exist(file: str) -> None:
 
 
 def _plain(opened: Opened) -> str:
-    from encconf import api
+    from encconf.engine import plaintext
 
-    return api.text_to_change(opened)
+    return plaintext.text_to_change(opened)
 
 
 def _dumping(error: EmitError) -> EmitError:

@@ -17,7 +17,7 @@ from encconf.cli.files import STDIN
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import worktree
-from encconf.io import fileio
+from encconf.io import fileio, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class _Wanted:
         return [name for name in names if self._counts(name)]
 
     def _counts(self, name: str) -> bool:
-        if self.encrypted and fileio.is_leftover(os.path.basename(name)):
+        if self.encrypted and replace.is_leftover(os.path.basename(name)):
             return False
         try:
             mode = os.lstat(name).st_mode

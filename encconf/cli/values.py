@@ -6,6 +6,7 @@ import os
 
 from encconf import api
 from encconf.cli import files
+from encconf.engine import loading, opening, plaintext
 from encconf.errors import ConflictError, EncconfError, InputError, MissingFileError, UsageError
 from encconf.formats.nodes import text_of
 from encconf.io import fileio
@@ -45,9 +46,9 @@ def get(
         )
     credentials = files.credentials(console)
     try:
-        opened = api.open_text(source.text, format=format, credentials=credentials, ignore_mac=ignore_mac)
+        opened = opening.open_text(source.text, format=format, credentials=credentials, ignore_mac=ignore_mac)
         if resolve:
-            (texts,) = api.resolved([("", opened)], True, credentials, where)
+            (texts,) = loading.resolved([("", opened)], True, credentials, where)
             for index, text in texts.items():
                 opened.document.leaves[index].data = text.encode()
         trees, notes = emit.trees_of(opened.document)
@@ -57,7 +58,7 @@ def get(
         elif isinstance(node, Leaf):
             said = text_of(node.type, node.data)
         elif not where and not resolve:
-            said = api.plain_text(opened)
+            said = plaintext.plain_text(opened)
         else:
             said = emit.value(node, "json" if format == "binary" else format, notes)
     except EncconfError as error:

@@ -1,8 +1,8 @@
 """One value and its ``ENC[AES256_GCM,…]`` text.
 
 The form is that of sops 3.13.3 (aes/cipher.go): AES-256 in GCM with a 32-byte nonce, all parts in
-standard base64, and the value's place as additional data.  This module neither knows what is
-encrypted nor where it stands.
+standard base64, and the value's place as additional data.  This module does not know what is
+encrypted, or where it is in the file.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Quotes, comments and blank lines stay in the encrypted file.  The spelling of a 
 missing last line break, and what sops cannot read between values cannot.  They go, encrypted, into
 a member of the ``sops`` block that sops ignores (and drops when it rewrites the file).  The record
 names values by their number in the file and holds no hash of the whole, so it stays the same while
-other values change; whether it still fits is found by reading the result (see `encconf.api`).
+other values change; whether it still fits is found by reading the result (see `encconf.engine.plaintext`).
 """
 
 from __future__ import annotations

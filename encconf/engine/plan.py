@@ -1,4 +1,4 @@
-"""A plan of which master keys a file gets: who was there, who will be, what that changes.  Needs no key.
+"""A plan of which master keys a file gets, and what that changes.  It needs no key.
 
 `encconf.verbs.changes` makes plans and carries them out; `encconf check` looks at what one would change.
 """
@@ -28,21 +28,27 @@ _SECRET = re.compile(
 
 
 class Plan:
-    """Other master keys for a file: who was there, who will be.  See `encconf.verbs.changes.plan`.
+    """Other master keys for a file: the old ones and the new ones.  See `encconf.engine.rekey.plan`.
 
-    With ``anew`` the file gets a new data key in any case.
+    With ``new_data_key`` the file gets a new data key in any case.
     """
 
-    __slots__ = ("anew", "document", "metadata", "rule", "selects")
+    __slots__ = ("document", "metadata", "new_data_key", "rule", "selects")
 
     def __init__(
-        self, document: Document, metadata: Metadata, rule: Rule, selects: bool = False, *, anew: bool = False
+        self,
+        document: Document,
+        metadata: Metadata,
+        rule: Rule,
+        selects: bool = False,
+        *,
+        new_data_key: bool = False,
     ) -> None:
         self.document = document
         self.metadata = metadata
         self.rule = rule
         self.selects = selects
-        self.anew = anew
+        self.new_data_key = new_data_key
 
     @property
     def old(self) -> list[list[MasterKey]]:
@@ -51,36 +57,36 @@ class Plan:
 
     @property
     def new(self) -> list[list[MasterKey]]:
-        """The groups to come."""
+        """The groups that it gets."""
         return self.rule.groups
 
     @property
     def thresholds(self) -> tuple[int, int]:
-        """How many groups it took, and will take; 0 where there is only one."""
+        """How many groups were needed, and how many will be; 0 where there is only one."""
         held = self.metadata.threshold if len(self.metadata.groups) > 1 else 0  # of one group it says nothing
         return held, _threshold(self.rule)
 
     @property
     def removes(self) -> bool:
-        """Whether somebody will be gone, or stand in another group, or it will take more groups."""
+        """Whether a recipient is removed, or moved to another group, or more groups are needed."""
         metadata, rule = self.metadata, self.rule
         return shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold)
 
     @property
     def gone(self) -> list[MasterKey]:
-        """Who will be in no group any more."""
+        """The recipients that are removed."""
         return _without(self.old, self.new)
 
     @property
     def come(self) -> list[MasterKey]:
-        """Who was in no group."""
+        """The recipients that are added."""
         return _without(self.new, self.old)
 
     @property
     def changes(self) -> bool:
         """Whether anything will be different.  The order of keys does not count."""
         same = [set(group) for group in self.old] == [set(group) for group in self.new]
-        return self.anew or not same or self.thresholds[0] != self.thresholds[1] or self.reselects
+        return self.new_data_key or not same or self.thresholds[0] != self.thresholds[1] or self.reselects
 
     @property
     def reselects(self) -> bool:
@@ -94,11 +100,11 @@ class Plan:
         return Outcome(self.document, self.metadata.selection, self.rule.selection)
 
     def renews(self, *, rotate: bool = True) -> bool:
-        """Whether every value gets a new data key; ``rotate`` as for `encconf.verbs.changes.carry_out`."""
-        return self.anew or (self.removes and rotate)
+        """Whether every value gets a new data key; ``rotate`` as for `encconf.engine.rekey.carry_out`."""
+        return self.new_data_key or (self.removes and rotate)
 
     def seen(self) -> Seen | None:
-        """What those who will be gone can have read, None if nobody will be."""
+        """What the removed recipients can have read, None if none is removed."""
         gone = {*self.gone}
         if not gone:
             return None
@@ -152,7 +158,7 @@ def _without(these: list[list[MasterKey]], those: list[list[MasterKey]]) -> list
 
 
 class Seen:
-    """The ``paths`` of values that somebody could read who no longer may.
+    """The ``paths`` of the values that removed recipients could read.
 
     ``ranks`` has a number for each: 0 for what its name calls a secret, 2 for a number or a switch, else 1.
     Not ``alone``: only together with keys of other groups.

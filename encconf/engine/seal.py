@@ -210,7 +210,7 @@ def _structure(document: Document, chosen: bytearray, settings: Settings) -> byt
 
 
 def _places(leaves: list[Leaf]) -> list[str]:
-    """Where leaves stand, in tokens: collections are numbered as they first come, list items are not."""
+    """The places of leaves, as tokens: collections are numbered in order, list items are not."""
     numbers: dict[int, int] = {}
     tokens: list[str] = []
     for leaf in leaves:

@@ -47,7 +47,7 @@ def no_access(openings: Sequence[Opening], quorum: int) -> KeyAccessError:
     if len(causes) == 1:  # the report below says it too, but the first line is what is read
         why = f"{next(iter(causes))} ({why})"
     error = KeyAccessError("\n".join([f"cannot get the data key: {why}", *lines]), hint=hint)
-    error.temporary = temporary
+    error.temporary, error.unexpected = temporary, bool(causes)
     return error
 
 

@@ -34,7 +34,7 @@ from itertools import pairwise
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, flat
-from encconf.text.document import Comment, Document, Leaf, Part, Scope, limit_paths, splice
+from encconf.text.document import Comment, Document, Leaf, Part, Scope, limit_paths, position, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ def _key(text: str, start: int, end: int) -> tuple[str, int]:
             raise _error(text, start, "a key has no closing quote")
     found = _DELIMITER.search(text, close + size, end)
     if found is None:
-        line, column = _place(text, start)
+        line, column = position(text, start)
         raise _NoDelimiterError(
             "a line has neither = nor :", line=line, column=column,
             hint="write KEY = VALUE; a comment starts with # or ;",
@@ -489,12 +489,8 @@ def _joined(entry: _Entry, values: list[str]) -> _Entry:
     return entry
 
 
-def _place(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
-
-
 def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    line, column = _place(text, offset)
+    line, column = position(text, offset)
     return ParseError(message, line=line, column=column, hint=hint)
 
 

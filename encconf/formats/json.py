@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, LimitError, ParseError
-from encconf.text.document import Document, Leaf, Part, Scope, limit_paths
+from encconf.text.document import Document, Leaf, Part, Scope, limit_paths, position
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def _string(text: str, offset: int, raw: str) -> str:
 
 def _number(text: str, offset: int, raw: str) -> tuple[str, bytes]:
     if len(raw) > MAX_DIGITS:
-        line, column = _place(text, offset)
+        line, column = position(text, offset)
         raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
     if len(raw) <= 20 and raw.lstrip("-").isdigit():
         integer = int(raw)
@@ -287,13 +287,8 @@ def _fill(leaves: list[Leaf]) -> None:
         leaf.scope.node[leaf.step] = value
 
 
-def _place(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of an offset, from 1."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
-
-
 def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    line, column = _place(text, offset)
+    line, column = position(text, offset)
     return ParseError(message, line=line, column=column, hint=hint)
 
 

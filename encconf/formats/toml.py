@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, LimitError, ParseError
-from encconf.text.document import Comment, Document, Leaf, Part, Scope, limit_paths, splice
+from encconf.text.document import Comment, Document, Leaf, Part, Scope, limit_paths, position, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -533,7 +533,7 @@ class _Scanner:
             raise self._fault(at, "a value")
         end = found.end()
         if end - at > MAX_DIGITS:
-            line, column = _where(text, at)
+            line, column = position(text, at)
             raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
         word = found[0]
         if word in ("true", "false"):
@@ -721,13 +721,8 @@ def _unlike() -> ParseError:
     )
 
 
-def _where(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of an offset, from 1."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
-
-
 def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    line, column = _where(text, offset)
+    line, column = position(text, offset)
     return ParseError(message, line=line, column=column, hint=hint)
 
 

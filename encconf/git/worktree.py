@@ -3,8 +3,8 @@
 Names begin with ``folder`` as it was given ("" and "." add nothing), and come sorted; they may hold
 any character, and bytes that are not UTF-8 as lone surrogates, as everywhere in Python.  A submodule,
 and a repository inside the folder, is another repository: its files are not listed.  What git tracks
-may be gone from the disk, or be a link.  The functions give None where nobody can say: in no
-repository, and where there is no git or it refuses (a repository of somebody else).
+may be gone from the disk, or be a link.  The functions return None if that is unknown: outside of
+a repository, without git, and where git refuses (a repository of another user).
 """
 
 from __future__ import annotations

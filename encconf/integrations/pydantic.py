@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
-from encconf import api
+from encconf.engine import loading
 from encconf.envelope.data_key import DataKeyCache
 from encconf.shape.mask import masked_number
 
@@ -45,10 +45,10 @@ class EncconfSettingsSource(InitSettingsSource):
         resolve: bool | Resolve = False,
     ) -> None:
         self.path = os.fspath(path)
-        tree, _ = api.tree_of(
+        tree, _ = loading.tree_of(
             self.path, masked_number, format=format, credentials=credentials, cache=cache, resolve=resolve
         )
-        super().__init__(settings_cls, api.shaped(tree, section, None, name=self.path, lax=False))
+        super().__init__(settings_cls, loading.shaped(tree, section, None, name=self.path, lax=False))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path!r})"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 
 from encconf.errors import OutputError
+from encconf.io.descriptors import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,15 +67,9 @@ def _content(descriptor: int) -> bytes:
 
 def _write(descriptor: int, data: bytes) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    _write_all(descriptor, data)
+    write_all(descriptor, data)
     os.ftruncate(descriptor, len(data))
     os.fsync(descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _save(folder: str, content: bytes) -> str:
@@ -87,7 +82,7 @@ def _save(folder: str, content: bytes) -> str:
         except OSError:
             continue
         try:
-            _write_all(descriptor, content)
+            write_all(descriptor, content)
             os.fsync(descriptor)
             return path
         except OSError:

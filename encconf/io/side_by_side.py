@@ -11,6 +11,8 @@ from encconf.errors import EncconfError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from queue import SimpleQueue
+    from threading import Event
     from typing import Final, TypeVar
 
     S = TypeVar("S")
@@ -25,8 +27,8 @@ def side_by_side(
 ) -> Generator[tuple[S, T | EncconfError], None, None]:
     """Each item and what ``work`` gives for it, in order; the EncconfError that it raises, in its place.
 
-    The work goes on ahead in other threads, but not much further than what has been taken.  Whoever
-    stops taking stops it all: what has not begun never will, and nobody waits for what runs.  A
+    The work goes on ahead in other threads, but not much further than what has been taken.  When
+    the caller stops taking results, nothing more is started, and what still runs is not awaited.  A
     single item is worked on in the caller's thread.
     """
     if len(items) < 2:
@@ -39,23 +41,14 @@ def side_by_side(
     from collections import deque
     from itertools import islice
     from queue import SimpleQueue
-    from threading import Thread
+    from threading import Event, Thread
 
     jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None] = SimpleQueue()
-    going = True
-
-    def run() -> None:
-        while (job := jobs.get()) is not None and going:
-            item, answer = job
-            try:
-                answer.put(work(item))
-            except BaseException as error:  # whoever waits has to know
-                answer.put(error)
-
+    stopped = Event()
     workers = min(len(items), AT_ONCE)
     ahead: deque[tuple[S, SimpleQueue[T | BaseException]]] = deque()
     rest = iter(items)
-    threads = [Thread(target=run, daemon=True) for _ in range(workers)]
+    threads = [Thread(target=_work, args=(work, jobs, stopped), daemon=True) for _ in range(workers)]
     try:
         for thread in threads:
             thread.start()
@@ -69,8 +62,22 @@ def side_by_side(
                 raise result
             yield item, result
     finally:
-        going = False
+        stopped.set()
         for _ in range(workers):
             jobs.put(None)
     for thread in threads:  # all is done: nothing is left that a fork could break
         thread.join()
+
+
+def _work(
+    work: Callable[[S], T],
+    jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None],
+    stopped: Event,
+) -> None:
+    """One thread: take jobs until there are no more, or the caller has stopped."""
+    while (job := jobs.get()) is not None and not stopped.is_set():
+        item, answer = job
+        try:
+            answer.put(work(item))
+        except BaseException as error:  # the caller raises it
+            answer.put(error)

@@ -2,7 +2,7 @@
 
 The server of the gRPC protocol of sops 3.13.3 (keyservice/server.go); the client and the messages are
 in `encconf.keys.service`.  Differences to sops: it asks before it uses a key, not afterwards; it wraps
-and gives out nothing but data keys (32 bytes, or 33 of a part), so that it is no oracle for everything
+and gives out nothing but data keys (32 bytes, or 33 of a part), so that it is not an oracle for everything
 else that a key may have encrypted; a request without a key is refused and does not crash it; TCP beyond
 the loopback device takes a word; a socket admits its owner only, and is removed in the end.
 
@@ -57,7 +57,7 @@ def serving(
 
     ``network`` is tcp (``address`` is HOST:PORT, port 0 for any free one) or unix (``address`` is the
     path of a socket, which must not be there, or be one that a dead server has left).
-    ``credentials`` are made anew for each request, and used for local keys only.  ``approve`` is asked
+    ``credentials`` are made again for each request, and used for local keys only.  ``approve`` is asked
     before a key is used, one request at a time, with a sentence; ``log`` hears what was done.  Both are
     called in other threads, as is the ``prompt`` of the credentials.
 
@@ -135,7 +135,7 @@ class _Desk:
             check_size(text := enc.decode())
             data_key = key.unwrap(text, credentials)
             if len(data_key) not in service.DATA_KEY_SIZES:
-                raise MasterKeyError("what was inside is no data key")
+                raise MasterKeyError("what was inside is not a data key")
             return data_key
 
         return self._answer("decrypt", use, request, context)
@@ -228,7 +228,7 @@ def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
             hint="listen on 127.0.0.1 and let others in through ssh -L; if you mean it: --insecure-remote",
         )
     number = endpoint.rpartition(":")[0].strip("[]")
-    try:  # grpc would print why it cannot, and tell nobody
+    try:  # grpc would only print why it cannot
         with socket.socket(socket.AF_INET6 if ":" in number else socket.AF_INET) as probe:
             if os.name == "posix":  # elsewhere it would share the port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -7,9 +7,7 @@ change the same place are a clash there.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-
-from encconf.text.align import align
+from encconf.text.align import align, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,20 +27,9 @@ def pairs(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
     """For each old token the index of the new one that it is; both in the same order."""
     found = [(i, j) for j, i in enumerate(align(old, new)) if i is not None]
     # What align gives out of order (a move) is no pair here: the longest run in order stays.
-    tails: list[int] = []
-    ends: list[int] = []
-    before: list[int] = []
-    for at, (i, _) in enumerate(found):
-        slot = bisect_left(tails, i)
-        before.append(ends[slot - 1] if slot else -1)
-        tails[slot : slot + 1] = [i]
-        ends[slot : slot + 1] = [at]
     result: list[int | None] = [None] * len(old)
-    at = ends[-1] if ends else -1
-    while at >= 0:
-        i, j = found[at]
+    for i, j in in_order(found):
         result[i] = j
-        at = before[at]
     return result
 
 

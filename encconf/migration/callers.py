@@ -285,7 +285,7 @@ _PARSERS = {
 
 
 def _positional(words: list[tuple[str | None, str]]) -> list[str]:
-    """The source of each word that is no flag, no flag's value and no sub-command."""
+    """The source of each word that is not a flag, a flag's value or a sub-command."""
     found: list[str] = []
     before = ""
     for word, source in words:

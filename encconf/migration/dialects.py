@@ -166,7 +166,7 @@ class _Reader:
         self.comments = []
 
     def known(self, name: str) -> str | None:
-        """The value of a variable that was read already and can be told."""
+        """The value of a variable that was read already and is known."""
         variable = self.reading.variables.get(name)
         return variable.value if variable is not None and not variable.needs else None
 
@@ -327,7 +327,7 @@ def _shell_word(text: str, at: int, known: Callable[[str], str | None]) -> tuple
         elif part["double"] is not None:
             both = _shell_text(part["double"], "", known, needs)
         else:
-            # What stands behind a $ tells what it means; it is not part of this one.
+            # What follows a $ decides what it means; it is not part of this one.
             both = _shell_text(part["plain"], text[part.end() : part.end() + 1], known, needs)
             if re.search(r":~" if written else r"(?:\A|:)~", part["plain"]):
                 needs.append("~")

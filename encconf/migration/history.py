@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LIMIT = 2000
 """How many different versions of a file are read."""
 
-_TELLING = 8  # characters that a value must have to be told from a chance one, under another name
+_TELLING = 8  # characters that a value must have, so that it is not there by chance under another name
 _ENCRYPTED = "ENC[AES256_GCM,"
 _EVERY_COMMIT = (
     *("--topo-order", "--full-history", "--all", "--reflog", "-m"),

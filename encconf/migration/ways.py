@@ -1,7 +1,7 @@
 """The seven ways away from plain-text passwords: what each takes, and whether it can be used on this machine.
 
-`look` asks each kind of source (`encconf.sources`) as whom it would be used and what is missing, all at once
-and each for two seconds at most; no secret is fetched but the identities that are named for opening files.
+`look` asks each kind of source (`encconf.sources`) which identity it would use and what is missing, all
+at once and each for two seconds at most; no secret is fetched but the identities for opening files.
 """
 
 from __future__ import annotations

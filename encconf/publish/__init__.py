@@ -1,7 +1,7 @@
 """Publishing: a file put where a destination rule of ``.sops.yaml`` says.
 
 As in sops 3.13.3 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
-the encrypted file, encrypted anew if the rule has a ``recreation_rule``; a KV engine of Vault or
+the encrypted file, re-encrypted if the rule has a ``recreation_rule``; a KV engine of Vault or
 OpenBao gets the decrypted values.  Each kind of destination is one module with ``address`` and
 ``put``; `encconf.publish.destinations` finds the rule.  Nothing is ever deleted at a destination.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from encconf.api import Opened
+    from encconf.engine.opening import Opened
     from encconf.engine.plan import Plan
     from encconf.identities.credentials import Credentials
     from encconf.publish.destinations import Destination
@@ -30,7 +30,7 @@ KINDS = {"s3": "Amazon S3", "gcs": "Google Cloud Storage", "vault": "Vault"}
 class Prepared:
     """What will be put at a destination: the file's bytes, or for Vault its values.
 
-    ``plan`` says whom it is encrypted for there, None where it stays as it is or is decrypted.
+    ``plan`` has its recipients there, None if it stays as it is or is decrypted.
     """
 
     __slots__ = ("content", "plan")
@@ -74,12 +74,13 @@ def prepare(
     UnmergedError and whatever opening and encrypting raise.
     """
     from encconf import api
+    from encconf.engine import opening, plaintext
     from encconf.engine.metadata import Metadata
     from encconf.engine.plan import Plan
 
     rule = rule or destination.rule
     if destination.kind == "vault":
-        opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
+        opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
         return Prepared(_values(opened), None)
     if rule is None:
         from encconf import formats
@@ -88,10 +89,10 @@ def prepare(
         if unmerged is not None:
             raise UnmergedError(unmerged, hint="see to it with: encconf edit FILE")
         return Prepared(text.encode("utf-8", "surrogateescape"), None)
-    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
-    plan = Plan(opened.document, opened.metadata, rule, selects=True, anew=True)
+    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
+    plan = Plan(opened.document, opened.metadata, rule, selects=True, new_data_key=True)
     enc = api.encrypt(
-        api.plain_text(opened),
+        plaintext.plain_text(opened),
         rule,
         format=format,
         twin=opened,

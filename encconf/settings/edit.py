@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from encconf import api
 from encconf.errors import ClearTextError, EncconfError, NoConfigError, NoMatchingRuleError, WrongTypeError
 from encconf.formats import sniff
-from encconf.io import fileio
+from encconf.io import fileio, locks
 from encconf.shape.arguments import check, path_of
 from encconf.text.path import spell
 from encconf.verbs import changes
@@ -53,7 +53,7 @@ def edit(
     name = path_of(path, "edit")
     check(format=format, mask=mask, credentials=credentials)
     target = fileio.resolve(name)
-    with fileio.Turn(target):
+    with locks.Turn(target):
         text = fileio.read_text(target)
         try:
             format = format or sniff.format_of(text, name)

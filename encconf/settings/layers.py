@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from encconf import api
+from encconf.engine import loading
 from encconf.errors import (
     ClearTextError,
     ConfigTypeError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, TypeAlias, TypeVar, overload
 
-    from encconf.api import Input
+    from encconf.engine.loading import Input
     from encconf.envelope.data_key import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.shape.section import Section
@@ -151,7 +151,7 @@ def load_layers(
         layers,
         (env, os.environ if environ is None else environ),
         (section, schema),
-        masker=api.masker_for(mask, schema),
+        masker=loading.masker_for(mask, schema),
         credentials=credentials,
         cache=cache,
         resolve=resolve,
@@ -181,7 +181,7 @@ def _layered(
                 merged = _merge(merged, values)
         if env is not None:
             _override(merged, env, environ)
-        return api.shaped(merged, *shape, name="", lax=texts_only or env is not None)
+        return loading.shaped(merged, *shape, name="", lax=texts_only or env is not None)
     except EncconfError as error:
         error.__context__ = None
         return error.with_traceback(None)
@@ -199,17 +199,17 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
     if hasattr(layer, "keys") and hasattr(layer, "items"):
         return layer, True
     try:
-        values, format = api.tree_of(layer, **options)
+        values, format = loading.tree_of(layer, **options)
     except NotEncryptedError as error:
         error.hint = "a layer that is meant to be readable is given as plain(path)"
         raise
-    return values, format not in api.TEXTS_ONLY
+    return values, format not in loading.TEXTS_ONLY
 
 
 def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
     name = layer.path
     try:
-        format, document, values = api.read_plain(name, layer.format)
+        format, document, values = loading.read_plain(name, layer.format)
         rule = _rule(name)
         if rule is not None and any(
             chosen and leaf.data
@@ -221,7 +221,7 @@ def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
             )
     except EncconfError as error:
         raise error.about(name) from None
-    return values, format not in api.TEXTS_ONLY
+    return values, format not in loading.TEXTS_ONLY
 
 
 def _rule(name: str) -> Any:

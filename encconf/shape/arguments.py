@@ -58,6 +58,11 @@ _OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
         "a number of seconds",
     ),
+    "paths": (
+        lambda value: hasattr(value, "__iter__") and not isinstance(value, (str, bytes)),
+        "a list of files",
+    ),
+    "rule": (lambda value: hasattr(value, "selection_for"), "a Rule, which find_rule makes"),
     "mask": (lambda value: isinstance(value, bool), "True or False"),
     "schema": (_is_schema, "a class, not an object of it"),
     "section": (_is_section, "a str or a tuple of str"),

@@ -1,7 +1,7 @@
 """The dialect of ``EnvironmentFile=``, read and written as systemd does (src/basic/env-file.c, version 257).
 
 A value is a row of parts: quoted ones, with blanks between them dropped, and then at most one part without
-quotes, to the end of the line.  In single quotes everything stands for itself; in double ones a backslash
+quotes, to the end of the line.  In single quotes everything is literal; in double ones a backslash
 takes the meaning from ``"``, ``\\``, `````` and ``$`` and joins lines; without quotes it does so with every
 character.  ``#`` and ``;`` make comments only where a name could start.  Nothing is expanded.
 
@@ -22,7 +22,7 @@ LIMIT = 1 << 17
 """The longest variable that Linux gives a program, with its name, ``=`` and a final NUL: 128 KiB."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# With one of these, systemd takes the whole file for damaged: surrogates, and what is no character.
+# With one of these, systemd takes the file for damaged: surrogates, and code points that are not characters.
 _PLANES = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
 _NO_CHARACTER = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_PLANES}]")
 _SPECIAL = re.compile(r'["\\$`]')

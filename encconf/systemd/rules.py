@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import LimitError, UsageError
+from encconf.errors import LimitError, UsageError, about
 from encconf.io import fileio
 from encconf.text.path import parse, spell
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
 
 INSTANCE = "%i"
-"""The step of a path that stands for the unit's instance."""
+"""The step of a path that is replaced by the unit's instance."""
 
 SIZE_LIMIT = 1 << 20
 """The most that systemd takes, in bytes: all credentials of a unit, and their names, together (1 MiB)."""
@@ -98,7 +98,7 @@ class Rule:
             )
         if path.count(INSTANCE) > 1 or (INSTANCE in path and "@" not in unit):
             raise UsageError(
-                f"{INSTANCE} stands once in a path, for a unit that has instances",
+                f"{INSTANCE} is used once in a path, for a unit that has instances",
                 hint="app@*.service:password=customers.%i.password",
             )
         self.unit = unit
@@ -133,14 +133,15 @@ def read_file(path: str) -> list[Rule]:
     Raises InputError where others can have written the file, and what `read` raises, with the line.
     """
     found = []
-    for number, line in enumerate(fileio.read_text(path, own=True).splitlines(), 1):
-        line = line.strip()
-        if line and not line.startswith("#"):
-            try:
-                found.append(read(line))
-            except (UsageError, LimitError) as error:
-                error.message = f"line {number}: {error.message}"
-                raise error.about(path) from None
+    with about(path):
+        for number, line in enumerate(fileio.read_text(path, own=True).splitlines(), 1):
+            line = line.strip()
+            if line and not line.startswith("#"):
+                try:
+                    found.append(read(line))
+                except (UsageError, LimitError) as error:
+                    error.message = f"line {number}: {error.message}"
+                    raise
     return found
 
 

@@ -48,7 +48,7 @@ _REFUSAL = bytes(SIZE_LIMIT + 4096)
 class CredentialServer:
     """Answers on a listening socket until `stop` is called, from a signal handler, say.
 
-    With ``watch`` the files are looked at before each answer, and opened anew if they have changed.
+    With ``watch`` the files are looked at before each answer, and reopened if they have changed.
     ``idle`` is after how many seconds without a peer `run` ends by itself.  ``log`` hears of each
     request, in other threads, too.
     """
@@ -91,7 +91,7 @@ class CredentialServer:
         self._wake()
 
     def reload(self, done: Callable[[], None]) -> None:
-        """Open the files anew, then call ``done``; on an error the old values go on."""
+        """Reopen the files, then call ``done``; on an error the old values stay in use."""
         self._reload = done
         self._wake()
 
@@ -114,7 +114,7 @@ class CredentialServer:
                 os.read(self._woken, 4096)
             if self._reload is not None:
                 done, self._reload = self._reload, None
-                self._load(self._values.load, "opened the files anew")
+                self._load(self._values.load, "reopened the files")
                 done()
             if self._listener.fileno() in ready:
                 self._accept()
@@ -281,7 +281,7 @@ def _prepare(folder: str) -> None:
 def activated(environ: Mapping[str, str]) -> socket.socket | None:
     """The listening socket that systemd has handed over (sd_listen_fds(3)), None if it has not.
 
-    Raises UsageError for several, and for one that is no listening stream socket of AF_UNIX.
+    Raises UsageError for several, and for one that is not a listening stream socket of AF_UNIX.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None
@@ -298,7 +298,7 @@ def activated(environ: Mapping[str, str]) -> socket.socket | None:
         fits = False
     if not fits:
         raise UsageError(
-            "what systemd hands over is no listening unix socket", hint="ListenStream=/path with Accept=no"
+            "systemd did not hand over a listening unix socket", hint="ListenStream=/path with Accept=no"
         )
     os.set_inheritable(_FIRST_DESCRIPTOR, False)
     return listener

@@ -166,7 +166,7 @@ def plain(text: str) -> str:
     Raises UsageError for line breaks and the like, and for blanks around it.
     """
     if not text.isprintable() or text != text.strip() or text.endswith("\\"):
-        raise UsageError(f"{text!r} cannot stand in a unit file")
+        raise UsageError(f"{text!r} is not allowed in a unit file")
     return text.replace("%", "%%")
 
 
@@ -188,12 +188,12 @@ def word(text: str) -> str:
     Raises UsageError for a NUL.
     """
     if "\0" in text:
-        raise UsageError("a NUL cannot stand in a unit file")
+        raise UsageError("a NUL is not allowed in a unit file")
     return _quoted(text.replace("%", "%%").replace("$", "$$"))
 
 
 def _quoted(text: str) -> str:
-    """A text as one word: in double quotes where needed; bytes that are no UTF-8 stay as they are."""
+    """A text as one word: in double quotes where needed; bytes that are not UTF-8 stay as they are."""
     if text and all(sign.isalnum() or sign in "_-./:=@%$,+*?[]" for sign in text):
         return text
     signs = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from encconf import api
-from encconf.errors import EmitError, EncconfError, LimitError, PathNotFoundError
+from encconf.engine import opening, plaintext
+from encconf.errors import EmitError, LimitError, PathNotFoundError, about
 from encconf.formats import emit, sniff
 from encconf.formats.nodes import text_of
 from encconf.io import fileio
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Values:
     """The values of files by rule and instance ("" where a rule has no ``%i``).
 
-    Later files override earlier ones.  ``credentials`` are made anew each time the files are opened.
+    Later files override earlier ones.  ``credentials`` are made again each time the files are opened.
     """
 
     def __init__(
@@ -88,14 +88,12 @@ class Values:
         return stamps
 
     def _open(self, file: str) -> _Open:
-        try:
+        with about(file):
             text = fileio.read_text(file)
             format = self._input_type or sniff.format_of(text, file)
-            opened = api.open_text(text, format=format, credentials=self._credentials())
-            whole = "." if any(not rule.path for rule in self._rules) else ""
-            return _Open(changes.tree(opened.document), api.plain_text(opened) if whole else "")
-        except EncconfError as error:
-            raise error.about(file) from None
+            opened = opening.open_text(text, format=format, credentials=self._credentials())
+            whole = any(not rule.path for rule in self._rules)
+            return _Open(changes.tree(opened.document), plaintext.plain_text(opened) if whole else "")
 
 
 class _Open:

@@ -50,17 +50,25 @@ def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
         for (i_from, j_from), (i_to, j_to) in pairwise(starts):
             pending.append((i_from, i_to, j_from, j_to))
 
+    _take_rest(old, new, taken, used)
+    return taken
+
+
+def _take_rest(
+    old: Sequence[Hashable], new: Sequence[Hashable], taken: list[int | None], used: bytearray
+) -> None:
+    """Match what is left over in order."""
     rest: dict[Hashable, list[int]] = {}
     for i in range(len(old) - 1, -1, -1):
         if not used[i]:
             rest.setdefault(old[i], []).append(i)
-    if rest:
-        for j, token in enumerate(new):
-            if taken[j] is None:
-                left = rest.get(token)
-                if left:
-                    taken[j] = left.pop()
-    return taken
+    if not rest:
+        return
+    for j, token in enumerate(new):
+        if taken[j] is None:
+            left = rest.get(token)
+            if left:
+                taken[j] = left.pop()
 
 
 def _anchors(
@@ -77,10 +85,15 @@ def _anchors(
         if place.get(token, -1) >= 0:
             seen[token] = at if token not in seen else -1
     pairs = sorted((at, place[token]) for token, at in seen.items() if at >= 0)
+    return in_order([(i, j) for j, i in pairs])
+
+
+def in_order(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The most pairs whose first numbers rise; the second numbers of ``pairs`` do already."""
     tails: list[int] = []
     ends: list[int] = []
     before: list[int] = []
-    for index, (_, at) in enumerate(pairs):
+    for index, (at, _) in enumerate(pairs):
         slot = bisect_left(tails, at)
         before.append(ends[slot - 1] if slot else -1)
         if slot == len(tails):
@@ -92,6 +105,6 @@ def _anchors(
     chain: list[tuple[int, int]] = []
     index = ends[-1] if ends else -1
     while index >= 0:
-        chain.append((pairs[index][1], pairs[index][0]))
+        chain.append(pairs[index])
         index = before[index]
     return chain[::-1]

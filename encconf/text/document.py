@@ -214,6 +214,11 @@ def hash_comment(plain: str) -> str | None:
     return re.sub(r"\n(?!#)", "\n# ", plain)
 
 
+def position(text: str, offset: int) -> tuple[int, int]:
+    """Line and column of an offset, from 1."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
 def splice(text: str, edits: Iterable[Edit]) -> str:
     """Replace spans of a text.  Edits must not overlap; they may come in any order."""
     out: list[str] = []

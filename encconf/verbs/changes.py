@@ -8,16 +8,15 @@ what was meant.
 
 from __future__ import annotations
 
+from math import isfinite
+
 from encconf import api, formats
-from encconf.engine.admission import in_full, rule_of
+from encconf.engine import opening, plaintext
+from encconf.engine.admission import rule_of
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
-from encconf.engine.plan import Plan
-from encconf.envelope.data_key import open_data_key, wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
-    ClearTextError,
-    ConfigError,
     EmitError,
     EmptyDocumentError,
     EncconfError,
@@ -25,14 +24,11 @@ from encconf.errors import (
     MacMismatchError,
     PathBlockedError,
     PathNotFoundError,
-    UnmergedError,
 )
 from encconf.formats import goyaml
 from encconf.formats.nodes import drop_plain, missing, put_plain, text_of, typed
 from encconf.identities.credentials import Credentials
-from encconf.rules.config import Rule
-from encconf.rules.selection import Chosen
-from encconf.text.document import Leaf, splice
+from encconf.text.document import Leaf
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -40,9 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from encconf.api import Opened
+    from encconf.engine.opening import Opened
     from encconf.formats.nodes import Plain
-    from encconf.keys import MasterKey
     from encconf.rules.selection import Selection
     from encconf.text.document import Document
     from encconf.text.path import Path
@@ -68,7 +63,7 @@ def tree(document: Document) -> Any:
 
 
 def find(node: Any, path: Path) -> Any:
-    """What stands at a path of a `tree`.
+    """What is at a path of a `tree`.
 
     Raises PathNotFoundError, which names the keys that are there: they are not secret.
     """
@@ -99,7 +94,7 @@ def _no_key(node: dict[str, object], step: str | int, here: str) -> PathNotFound
     return PathNotFoundError(f"there is nothing at {here}", hint=hint)
 
 
-@api.bounded
+@opening.bounded
 def set_value(
     text: str,
     path: Path,
@@ -114,22 +109,24 @@ def set_value(
 ) -> str:
     """An encrypted text with a value at a path, in the place of what is there or as a new last entry.
 
-    With ``keep_type`` a string that spells a number or a boolean becomes one where one stands.
+    With ``keep_type`` a string that spells a number or a boolean becomes one if it replaces one.
     ``check`` is given the plain text before and after, and may raise.  The same text comes back
     when the value is there already.  With ``ignore_mac`` the file gets a new data key.
 
     Raises PathNotFoundError for a path that cannot be, EmitError for a value that the format cannot
     hold there, and whatever opening and encrypting raise.
     """
-    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
-    before = api.text_to_change(opened)
+    opened = opening.open_text(
+        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+    )
+    before = plaintext.text_to_change(opened)
     if keep_type and isinstance(value, str):
         value = _as_before(opened, path, value)
     after = put(before, path, value, format=format)
     return _again(opened, before, after, credentials, ignore_mac, check, notify)
 
 
-@api.bounded
+@opening.bounded
 def unset(
     text: str,
     path: Path,
@@ -139,14 +136,16 @@ def unset(
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> str:
-    """An encrypted text without what stands at a path; raises PathNotFoundError, and as `set_value`."""
-    opened = api.open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
-    before = api.text_to_change(opened)
+    """An encrypted text without what is at a path; raises PathNotFoundError, and as `set_value`."""
+    opened = opening.open_text(
+        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+    )
+    before = plaintext.text_to_change(opened)
     after = drop(before, path, format=format)
     return _again(opened, before, after, credentials, ignore_mac, None, notify)
 
 
-@api.bounded
+@opening.bounded
 def change(
     text: str,
     operations: Sequence[tuple[Path, Any]],
@@ -160,8 +159,8 @@ def change(
 
     ``check`` gets the plaintext before and after and the file's selection.  Raises as `set_value`.
     """
-    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
-    before = after = api.text_to_change(opened)
+    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
+    before = after = plaintext.text_to_change(opened)
     for path, value in operations:
         if value is REMOVED:
             after = drop(after, path, format=format)
@@ -172,7 +171,7 @@ def change(
     return _again(opened, before, after, credentials, False, None, notify)
 
 
-@api.bounded
+@opening.bounded
 def update(
     text: str,
     plain: str,
@@ -183,8 +182,8 @@ def update(
     notify: Notify | None = None,
 ) -> str:
     """An encrypted text with another plain text in it; what did not change keeps its ciphertext."""
-    opened = api.open_text(text, format=format, credentials=credentials, notify=notify)
-    return _again(opened, api.plain_text(opened), plain, credentials, False, check, notify)
+    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
+    return _again(opened, plaintext.plain_text(opened), plain, credentials, False, check, notify)
 
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
@@ -265,7 +264,7 @@ def _typed_value(value: Plain, format: str) -> Any:
 
 
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:
-    """The value as a number or boolean if one stands there and it spells one."""
+    """The value as a number or boolean if it replaces one and spells one."""
     try:
         old = find(tree(opened.document), path)
     except PathNotFoundError:
@@ -278,7 +277,7 @@ def _as_before(opened: Opened, path: Path, value: str) -> Plain:
     except EncconfError:
         return value
     if type == old.type or (type == "int" and old.type == "float"):
-        return new if isinstance(new, (bool, int, float)) and new - new == 0 else value
+        return new if isinstance(new, (bool, int, float)) and isfinite(new) else value
     return value
 
 
@@ -311,7 +310,7 @@ def _again(
 def left_in_clear(
     before: str, after: str, *, format: str, file: Selection, rule: Selection
 ) -> list[tuple[str | int, ...]]:
-    """The paths of new or changed values that a file leaves in clear, and its rule wants encrypted.
+    """The paths of new or changed values that a file leaves in plaintext, and its rule wants encrypted.
 
     ``file`` is the selection that the encrypted file was made with, ``rule`` what .sops.yaml says now.
     """
@@ -343,7 +342,7 @@ def open_with_plain_values(
 
     The MAC must fit the file without them: then nothing else was changed.  That holds for values that
     were added; one that replaced an encrypted value needs ``ignore_mac``.  Raises MacMismatchError
-    otherwise, and what `encconf.api.open_text` raises.
+    otherwise, and what `encconf.engine.opening.open_text` raises.
     """
     document = formats.module(format).scan(text, comments=True)
     chosen = Metadata.of(document).selection.choose(document).leaves
@@ -358,14 +357,14 @@ def open_with_plain_values(
             rest = text
             for path in _tops(document, set(paths)):
                 rest = drop(rest, path, format=format)
-            api.open_text(rest, format=format, credentials=credentials)
+            opening.open_text(rest, format=format, credentials=credentials)
         except (MacError, EmitError, PathNotFoundError):
             named = ", ".join(map(spell, paths[:_NAMED]))
             raise MacMismatchError(
                 f"plaintext at {named}, and the MAC does not fit the rest: values were replaced or changed",
                 hint="compare it with an older version; encconf edit --ignore-mac FILE takes it as it is",
             ) from None
-    opened = api.open_text(
+    opened = opening.open_text(
         text, format=format, credentials=credentials, ignore_mac=True, accept_plain=True, notify=notify
     )
     return opened, paths
@@ -383,201 +382,3 @@ def _tops(document: Document, plain: set[Path]) -> list[Path]:
         if path in plain
     ]
     return list(dict.fromkeys(tops))[::-1]
-
-
-# --- keys ----------------------------------------------------------------------------------------
-
-
-def plan(
-    text: str,
-    groups: list[list[MasterKey]],
-    threshold: int | None,
-    *,
-    format: str,
-    selection: Selection | None = None,
-    allow_plaintext: bool = False,
-) -> Plan:
-    """What it means to give a file other groups of keys; with ``selection``, other values to encrypt.
-
-    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group; ClearTextError,
-    unless ``allow_plaintext`` is set, for a selection that puts encrypted values into plaintext.
-    """
-    document = formats.scan_encrypted(text, formats.module(format), comments=selection is not None)
-    metadata = Metadata.of(document)
-    for group in groups:
-        if not group:
-            raise ConfigError("empty key group provided", hint="name at least one key for it")
-    rule = Rule(groups, threshold or None, selection or metadata.selection, "")
-    wanted = Plan(document, metadata, rule, selection is not None)
-    if wanted.reselects and not allow_plaintext:
-        _refuse_exposed(wanted)
-    return wanted
-
-
-def _refuse_exposed(wanted: Plan) -> None:
-    """Raise ClearTextError where the plan would put encrypted values or comments into plaintext."""
-    found = wanted.outcome
-    if not found.exposed and not found.comments:
-        return
-    named = [spell(leaf.path) for leaf in found.exposed[:_NAMED]]
-    if len(found.exposed) > _NAMED:
-        named.append(f"{len(found.exposed) - _NAMED} more values")
-    if found.comments:
-        named.append(f"{found.comments} comment{'s' if found.comments > 1 else ''}")
-    own = " and ".join(f"{name}: {value}" for name, value in wanted.metadata.selection.to_entries().items())
-    raise ClearTextError(
-        f"the rule's selection would put encrypted values into plaintext: {', '.join(named)}",
-        hint=f"to keep them encrypted, put the file's own selection into the rule: {own}",
-    )
-
-
-def plan_rotation(
-    text: str,
-    *,
-    format: str,
-    add: Sequence[MasterKey] = (),
-    remove: Sequence[MasterKey] = (),
-    notify: Notify | None = None,
-) -> Plan:
-    """What it means to give a file a new data key, and keys added to its first group, or gone.
-
-    Raises as `with_keys`, NotEncryptedError, MetadataError, ParseError.
-    """
-    document = formats.scan_encrypted(text, formats.module(format))
-    metadata = Metadata.of(document)
-    return Plan(document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), anew=True)
-
-
-def plan_addition(text: str, add: Sequence[MasterKey], *, format: str) -> Plan:
-    """What it means to give a file more keys, in its first group."""
-    metadata = Metadata.of(formats.module(format).scan(text))
-    rule = with_keys(rule_of(metadata), add, ())
-    return plan(text, rule.groups, rule.threshold, format=format)
-
-
-def carry_out(
-    wanted: Plan,
-    *,
-    rotate: bool = True,
-    credentials: Credentials | None = None,
-    ignore_mac: bool = False,
-    notify: Notify | None = None,
-) -> str:
-    """The encrypted text with the planned keys.
-
-    Where a key goes, or other values are to be encrypted, all is encrypted anew under a new data key:
-    whoever is gone knows the old one.  Without ``rotate``, as in sops, and where keys only come, the data
-    key stays, the values are not even decrypted, and the MAC is what it was.
-    """
-    credentials = credentials or Credentials.from_env()
-    document, metadata = wanted.document, wanted.metadata
-    renews = wanted.renews(rotate=rotate)
-    if renews or wanted.reselects:
-        if wanted.anew:
-            credentials.audit("rotate", document.text)
-        opened = api.open_text(
-            document.text,
-            format=document.format,
-            credentials=credentials,
-            ignore_mac=ignore_mac,
-            notify=notify,
-        )
-        return api.encrypt(
-            api.plain_text(opened),
-            wanted.rule,
-            format=document.format,
-            twin=opened,
-            new_data_key=renews,
-            credentials=credentials,
-            notify=notify,
-        )
-    if metadata.unmerged is not None:  # what a merge has left is bound to who could open it then
-        raise UnmergedError(metadata.unmerged, hint="see to it with: encconf edit FILE")
-    data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
-    opened = api.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
-    module = formats.module(document.format)
-    groups, threshold = wrap_again(
-        data_key,
-        metadata.groups,
-        metadata.threshold,
-        wanted.rule.groups,
-        wanted.rule.threshold,
-        credentials,
-        api.lastmodified(),
-    )
-    renewed = metadata.replace(groups=groups, threshold=threshold)
-    result = splice(document.text, module.attach(document, module.render_block(renewed.to_block())))
-    again = module.scan(result)
-    if splice(result, module.detach(again)) != splice(document.text, module.detach(document)):
-        raise EmitError("the keys cannot be changed without changing the text; nothing was written")
-    return result
-
-
-def rotate(
-    text: str,
-    *,
-    format: str,
-    add: Sequence[MasterKey] = (),
-    remove: Sequence[MasterKey] = (),
-    credentials: Credentials | None = None,
-    ignore_mac: bool = False,
-    notify: Notify | None = None,
-) -> str:
-    """An encrypted text with a new data key: `plan_rotation` and `carry_out` in one."""
-    return carry_out(
-        plan_rotation(text, format=format, add=add, remove=remove, notify=notify),
-        credentials=credentials,
-        ignore_mac=ignore_mac,
-        notify=notify,
-    )
-
-
-def with_keys(
-    rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey], *, notify: Notify | None = None
-) -> Rule:
-    """A rule with keys added to its first group and others taken out of all groups.
-
-    Raises ConfigError when a group's last key would go; ``notify`` hears of keys that are not there.
-    """
-    groups = [list(group) for group in rule.groups] or [[]]
-    groups[0] += [key for key in dict.fromkeys(add) if key not in groups[0]]
-    gone = {(key.TYPE, key.name) for key in remove}
-    left = [[key for key in group if (key.TYPE, key.name) not in gone] for group in groups]
-    there = {(key.TYPE, key.name) for group in groups for key in group}
-    for key in remove:
-        if notify and (key.TYPE, key.name) not in there:
-            notify(f"the file has no key {in_full(key)} that could be removed")
-    if not all(left):
-        raise ConfigError(
-            "empty key group provided", hint="the last key of a group cannot go; delete the group"
-        )
-    return Rule(left, rule.threshold, rule.selection, rule.name)
-
-
-def plan_group(text: str, group: list[MasterKey], threshold: int | None, *, format: str) -> Plan:
-    """One more key group for a file; ``threshold`` None keeps the file's own, or needs all groups."""
-    metadata = Metadata.of(formats.module(format).scan(text))
-    groups = [*([wrapped.key for wrapped in each] for each in metadata.groups), list(dict.fromkeys(group))]
-    return plan(text, groups, threshold or metadata.threshold or None, format=format)
-
-
-def plan_without_group(text: str, index: int, threshold: int | None, *, format: str) -> Plan:
-    """A file without one of its key groups, numbered from 0.
-
-    Raises ConfigError where it would have none left, or fewer than the threshold says.
-    """
-    metadata = Metadata.of(formats.module(format).scan(text))
-    groups = [[wrapped.key for wrapped in each] for each in metadata.groups]
-    if not 0 <= index < len(groups):
-        raise ConfigError(f"there is no key group {index}: the file has {len(groups)}, numbered from 0")
-    del groups[index]
-    if not groups:
-        raise ConfigError("the only key group of a file cannot go", hint="add another one first")
-    threshold = threshold or metadata.threshold
-    if len(groups) < threshold:
-        raise ConfigError(
-            "removing this key group will make the Shamir threshold impossible to satisfy: "
-            f"it is {threshold}, and {len(groups)} key groups are left",
-            hint="set another: --shamir-secret-sharing-threshold NUMBER",
-        )
-    return plan(text, groups, threshold if len(groups) > 1 else None, format=format)

@@ -12,6 +12,7 @@ from oracle import AgeKey
 from project import Project
 
 from encconf import api, formats
+from encconf.engine import rekey
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule
@@ -83,12 +84,12 @@ class Team:
     def share(self, path: str, *groups: Sequence[str], threshold: int | None = None, rotate: bool) -> None:
         """Give a file other readers."""
         rule = self.rule(*groups, threshold=threshold)
-        wanted = changes.plan(self.read(path), rule.groups, rule.threshold, format=formats.of_path(path))
-        self.write(path, changes.carry_out(wanted, rotate=rotate, credentials=self.credentials()))
+        wanted = rekey.plan(self.read(path), rule.groups, rule.threshold, format=formats.of_path(path))
+        self.write(path, rekey.carry_out(wanted, rotate=rotate, credentials=self.credentials()))
 
     def rotate(self, path: str) -> None:
         """Give a file a new data key."""
-        new = changes.rotate(self.read(path), format=formats.of_path(path), credentials=self.credentials())
+        new = rekey.rotate(self.read(path), format=formats.of_path(path), credentials=self.credentials())
         self.write(path, new)
 
     def commit(self, message: str = "a change", *, days: int = 1) -> str:

@@ -23,6 +23,7 @@ from encconf.audit import explain as explaining
 from encconf.audit import report as reports
 from encconf.audit.check import Report, check, plain_names
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, Ignored
+from encconf.engine import rekey
 from encconf.git.merge import merge
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
@@ -300,8 +301,8 @@ def equal_values(repo: Repo) -> None:
 def copied_for_bob(repo: Repo) -> None:
     enc = seal(DATABASE)
     repo.write("a.enc.yaml", enc)
-    wanted = changes.plan(enc, rule(ALICE, BOB).groups, None, format="yaml")
-    repo.write("b.enc.yaml", changes.carry_out(wanted, credentials=opener(ALICE)))
+    wanted = rekey.plan(enc, rule(ALICE, BOB).groups, None, format="yaml")
+    repo.write("b.enc.yaml", rekey.carry_out(wanted, credentials=opener(ALICE)))
 
 
 def copied(repo: Repo) -> None:

@@ -17,6 +17,7 @@ from encconf import api, formats
 from encconf.audit import diff
 from encconf.audit.diff import Difference, Side
 from encconf.cli import main
+from encconf.engine import rekey
 from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
@@ -159,7 +160,7 @@ class TestValues:
 
     def test_the_same_values_under_another_data_key(self) -> None:
         sealed = seal()
-        rotated = changes.rotate(sealed, format="yaml", credentials=EVERYBODY)
+        rotated = rekey.rotate(sealed, format="yaml", credentials=EVERYBODY)
         found = compare(sealed, rotated)
         assert told(found) == []
         assert found.data_key == "new"

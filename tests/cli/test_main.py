@@ -64,7 +64,7 @@ class TestStart:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "io", "io.fileio"}
-        own |= {"identities", "identities.stored", "keys", "text", "text.printable"}
+        own |= {"io.descriptors", "identities", "identities.stored", "keys", "text", "text.printable"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
         assert found <= own
 
@@ -187,11 +187,12 @@ class TestColour:
 
 _BUG = """
 import sys
-from encconf import api, cli
+from encconf import cli
+from encconf.engine import opening
 def open_text(*args, **options):
     secret = "hunter2"
     raise KIND(f"cannot handle {secret}")
-api.open_text = open_text
+opening.open_text = open_text
 sys.exit(cli.main(["decrypt", "secrets.enc.yaml"]))
 """
 
@@ -208,7 +209,7 @@ class TestWaysOut:
                 timeout=60,
             )
             assert done.returncode == 1
-            assert b"encconf: error[internal]: unexpected ValueError in <string>:6 (open_text)" in done.stderr
+            assert b"encconf: error[internal]: unexpected ValueError in <string>:7 (open_text)" in done.stderr
             assert (b"hunter2" in done.stderr) == (b"Traceback" in done.stderr) == (debug == "1")
 
     @pytest.mark.parametrize(("kind", "code"), [("KeyboardInterrupt", 130), ("BrokenPipeError", 141)])

@@ -25,13 +25,13 @@ from project import Project, small_files
 
 import encconf
 from encconf import api, formats
+from encconf.engine import rekey
 from encconf.engine.metadata import Metadata
 from encconf.identities.credentials import Credentials
-from encconf.io import fileio
+from encconf.io import descriptors, fileio, replace
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
-from encconf.verbs import changes
 
 from .terminal import Terminal
 
@@ -177,7 +177,7 @@ class Rotation:
         return "".join(letters)
 
     def leftovers(self) -> list[str]:
-        return [name for name in os.listdir(self.project.path("deploy")) if fileio.is_leftover(name)]
+        return [name for name in os.listdir(self.project.path("deploy")) if replace.is_leftover(name)]
 
     def start(self, *more: str) -> subprocess.Popen[bytes]:
         return self.project.popen("rotate", "-r", "deploy", *more, stdout=-3, stderr=-1)
@@ -274,7 +274,7 @@ def test_killed_at_any_time_while_somebody_is_taken_out(project: Project) -> Non
         assert list(done) == names
         assert all(opened(project, name) == plain(name) for name in names)
         assert not any(bob.recipient in text for text in done.values())
-        assert not any(fileio.is_leftover(name) for name in os.listdir(project.path("deploy")))
+        assert not any(replace.is_leftover(name) for name in os.listdir(project.path("deploy")))
         return kills
 
     for seed in SEEDS:
@@ -380,7 +380,7 @@ def test_a_full_disk(project: Project, command: list[str]) -> None:
     assert project.read("f2x.yaml") == large
     assert project.read(names[0]) != old
     assert [opened(project, name) for name in names] == [plain(name) for name in names]
-    assert [name for name in project.names() if fileio.is_leftover(name)] == []
+    assert [name for name in project.names() if replace.is_leftover(name)] == []
 
 
 def test_a_disk_that_fills_up(
@@ -391,7 +391,7 @@ def test_a_disk_that_fills_up(
     names = fill(project, 9)
     before = {name: project.read(name) for name in names}
     room = 3
-    write_all = fileio.write_all
+    write_all = descriptors.write_all
 
     def write(descriptor: int, data: bytes) -> None:
         nonlocal room
@@ -401,7 +401,7 @@ def test_a_disk_that_fills_up(
         if room < 0 and descriptor > 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(fileio, "write_all", write)
+    monkeypatch.setattr(replace, "write_all", write)
     monkeypatch.chdir(project.folder)
     for name, value in project.environ.items():
         monkeypatch.setenv(name, value)
@@ -411,7 +411,7 @@ def test_a_disk_that_fills_up(
     assert "6 of 9 files failed: f3.yaml, f4.yaml, f5.yaml, f6.yaml, f7.yaml, f8.yaml" in said
     assert [name for name in names if project.read(name) == before[name]] == names[3:]
     assert [opened(project, name) for name in names[:3]] == [plain(name) for name in names[:3]]
-    assert [name for name in project.names() if fileio.is_leftover(name)] == []
+    assert [name for name in project.names() if replace.is_leftover(name)] == []
 
 
 def test_a_bug_says_where_to_go_on(
@@ -1090,14 +1090,14 @@ def test_the_room_of_changes_says_who_is_gone(age_key: AgeKey) -> None:
     """The plan, without the command line."""
     bob = AgeKey.generate()
     text = api.encrypt("a: [1, {b: x}]\nplain_unencrypted: 1\nempty: ''\n", rule_for(age_key, bob))
-    wanted = changes.plan(text, rule_for(age_key).groups, None, format="yaml")
+    wanted = rekey.plan(text, rule_for(age_key).groups, None, format="yaml")
     assert [key.name for key in wanted.gone] == [bob.recipient]
     assert wanted.come == []
     seen = wanted.seen()
     assert seen is not None
     assert seen.paths == [("a", 0), ("a", 1, "b")]
     assert seen.alone
-    assert changes.plan(text, rule_for(age_key, bob).groups, None, format="yaml").seen() is None
+    assert rekey.plan(text, rule_for(age_key, bob).groups, None, format="yaml").seen() is None
 
 
 def test_paths_are_all_that_is_said(project: Project, tmp_path: Path) -> None:

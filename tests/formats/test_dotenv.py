@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf.engine import opening, plaintext, rekey
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import dotenv as format
 from encconf.io import fileio
@@ -296,8 +297,8 @@ def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) 
         lambda: changes.set_value(theirs, ("T",), "2", format="dotenv", credentials=creds),
         lambda: changes.unset(theirs, ("T",), format="dotenv", credentials=creds),
         lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
-        lambda: changes.carry_out(
-            changes.plan_rotation(theirs, format="dotenv"), credentials=creds
+        lambda: rekey.carry_out(
+            rekey.plan_rotation(theirs, format="dotenv"), credentials=creds
         ),
     ):  # fmt: skip
         with pytest.raises(EmitError, match=r'value at \["T"\] begins with a quote that ends lines below'):
@@ -386,5 +387,5 @@ def test_h12_line_breaks_stay_without_the_other_spellings(age_key: AgeKey) -> No
     creds = credentials(age_key)
     for text in ("A=1\r\nB=2\r\n", "# c\r\n\r\nA=1\r\n  # d\r\nB=2\r\n"):
         ours = api.encrypt(text, rule(age_key), format="dotenv", credentials=creds)
-        opened = api.open_text(ours, format="dotenv", credentials=creds)
-        assert api.plain_text(opened, layout=False) == text
+        opened = opening.open_text(ours, format="dotenv", credentials=creds)
+        assert plaintext.plain_text(opened, layout=False) == text

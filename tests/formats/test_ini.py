@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf.engine import opening, plaintext
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import ini as format
 from encconf.io import fileio
@@ -523,5 +524,5 @@ def test_h12_blank_lines_stay_without_the_other_spellings(age_key: AgeKey) -> No
     text = COMMENTS[1]
     creds = credentials(age_key)
     ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
-    opened = api.open_text(ours, format="ini", credentials=creds)
-    assert api.plain_text(opened, layout=False) == text
+    opened = opening.open_text(ours, format="ini", credentials=creds)
+    assert plaintext.plain_text(opened, layout=False) == text

@@ -14,7 +14,7 @@ from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
 
 from encconf import api
-from encconf.engine import seal
+from encconf.engine import opening, rekey, seal
 from encconf.formats import module, yaml
 from encconf.verbs import changes
 
@@ -139,7 +139,7 @@ def test_a1_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
     assert api.decrypt(earlier, credentials=creds) == text
     for sealed in (
         changes.set_value(earlier, ("z",), "y", format="yaml", credentials=creds),
-        changes.rotate(earlier, format="yaml", credentials=creds),
+        rekey.rotate(earlier, format="yaml", credentials=creds),
     ):
         assert sealed.startswith("k: |-\n    ENC[")
 
@@ -174,7 +174,7 @@ def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
     """Infinity as rops writes it, and whatever else Go's ParseFloat reads."""
     text = 'a: "x"\n'
     sealed = api.encrypt(text, rule(KEY), credentials=credentials(KEY))
-    opened = api._open(sealed, module("yaml"), credentials(KEY), comments=False)
+    opened = opening.open_encrypted(sealed, module("yaml"), credentials(KEY), comments=False)
     theirs = seal.Encryptor(opened.data_key)("float", data, b"a:")
     document = yaml.scan("a: 0.5\n")
     document.leaves[0].data = data

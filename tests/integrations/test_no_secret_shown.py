@@ -151,6 +151,10 @@ def wrong_section() -> None:
     load_layers(FILE, section="nope")
 
 
+def wrong_section_of_a_file() -> None:
+    load_config(FILE, section="nope")
+
+
 def tampered() -> None:
     text = Path(FILE).read_text()
     Path(FILE).write_text(text.replace("host:", "h0st:"))
@@ -158,7 +162,8 @@ def tampered() -> None:
 
 
 ACCIDENTS = [masked, by_schema, by_pydantic, layered, followed, edited]
-ACCIDENTS += [not_stored, wrong_type, wrong_settings, wrong_variable, wrong_section, tampered]
+ACCIDENTS += [not_stored, wrong_type, wrong_settings, wrong_variable, wrong_section]
+ACCIDENTS += [wrong_section_of_a_file, tampered]
 
 
 @pytest.mark.parametrize("accident", ACCIDENTS)

@@ -670,7 +670,7 @@ def test_it_opens_data_keys_and_nothing_else(
     for_age = age_request(alice, pyrage.encrypt(b"dear Bob", [recipient], armored=True))
     with serving(holder) as (uri, log):
         for request in (for_pgp, for_age):
-            assert status(uri, "Decrypt", request) == ("UNKNOWN", "what was inside is no data key")
+            assert status(uri, "Decrypt", request) == ("UNKNOWN", "what was inside is not a data key")
     assert "Bob" not in str(log)
 
 

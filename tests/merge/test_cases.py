@@ -9,7 +9,9 @@ import pytest
 from oracle import AgeKey
 
 from encconf import api
+from encconf.engine import rekey
 from encconf.errors import StrangerError, UndecidedError
+from encconf.git import block as blocks
 from encconf.git import merge as merging
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
@@ -17,7 +19,6 @@ from encconf.merge import merge, tree
 from encconf.merge.weave import merge_items
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
-from encconf.verbs import changes
 
 ALICE, BOB, CAROL, DAVE = (AgeKey.generate() for _ in range(4))
 ALL = Credentials({"SOPS_AGE_KEY": "\n".join(key.identity for key in (ALICE, BOB, CAROL, DAVE))})
@@ -241,10 +242,10 @@ def test_g_each_side_removes_a_key_from_another_group() -> None:
     for at, text in enumerate(("a: 2\nb: 1\n", "a: 1\nb: 2\n")):
         groups = [[ALICE, CAROL], [BOB, DAVE]]
         groups[at].pop()
-        plan = changes.plan(
+        plan = rekey.plan(
             api.encrypt(text, twin=base, credentials=ALL), rule(*groups).groups, 2, format="yaml"
         )
-        sides.append(changes.carry_out(plan, rotate=False, credentials=ALL))
+        sides.append(rekey.carry_out(plan, rotate=False, credentials=ALL))
     with pytest.raises(UndecidedError):
         merged(base, *sides, credentials=STRANGER)
     text = merged(base, *sides, by=rule([ALICE], [BOB], threshold=2))
@@ -255,14 +256,14 @@ def test_g_each_side_removes_a_key_from_another_group() -> None:
 
 
 def admit(block: Rule, ours: Rule | None, named: Rule | None, *, wraps_all: bool = False) -> None:
-    """What `encconf.git.merge.admit` says of a merged block, as files say it."""
+    """What `encconf.git.block.admit` says of a merged block, as files say it."""
     from encconf import formats
     from encconf.engine.metadata import Metadata
 
     def said(by: Rule) -> Metadata:
         return Metadata.of(formats.module("yaml").scan(api.encrypt("a: 1\n", by, credentials=ALL)))
 
-    merging.admit(said(block), lambda: named, said(ours) if ours is not None else None, wraps_all=wraps_all)
+    blocks.admit(said(block), lambda: named, said(ours) if ours is not None else None, wraps_all=wraps_all)
 
 
 A, AB, ABC = rule([ALICE]), rule([ALICE, BOB]), rule([ALICE, BOB, CAROL])
@@ -357,8 +358,8 @@ def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
 @pytest.mark.parametrize("side", ["our", "their"])
 def test_b3_who_goes_by_their_side_is_told_in_full(side: str) -> None:
     base = api.encrypt("a: 1\nb: 1\n", AB, credentials=ALL)
-    plan = changes.plan(base, A.groups, None, format="yaml")
-    removed = changes.carry_out(plan, rotate=False, credentials=ALL)
+    plan = rekey.plan(base, A.groups, None, format="yaml")
+    removed = rekey.carry_out(plan, rotate=False, credentials=ALL)
     other = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
     notes: list[str] = []
     merged(base, *((removed, other) if side == "our" else (other, removed)), by=AB, notify=notes.append)
@@ -389,8 +390,8 @@ def test_g_what_has_no_mac_yet_gets_none_from_a_merge_of_recipients() -> None:
     base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
     one, two = (api.encrypt(text, twin=base, credentials=ALL) for text in ("a: 2\nb: 1\n", "a: 1\nb: 2\n"))
     unsealed = merged(base, one, two, credentials=STRANGER, parents=lambda: "")
-    plan = changes.plan(base, AB.groups, None, format="yaml")
-    joined = changes.carry_out(plan, credentials=ALL)
+    plan = rekey.plan(base, AB.groups, None, format="yaml")
+    joined = rekey.carry_out(plan, credentials=ALL)
     for sides in ((unsealed, joined), (joined, unsealed)):
         outcome = merging.merge(
             base, *sides, format="yaml", credentials=STRANGER, rule=lambda: AB, parents=lambda: ""

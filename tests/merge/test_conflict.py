@@ -10,15 +10,16 @@ from merge.corpus import TEXTS, edited
 from oracle import FIXTURES, AgeKey, Sops, SopsError
 
 from encconf import api
+from encconf.engine import rekey
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError, UnmergedError
 from encconf.git import merge as merging
-from encconf.git.merge import Outcome, open_conflict
+from encconf.git.conflict import open_conflict
+from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import mark, marked
 from encconf.merge import merge as merge_texts
 from encconf.rules.config import Rule
-from encconf.verbs import changes
 
 ALICE, BOB, CAROL = (AgeKey.generate() for _ in range(3))
 
@@ -128,7 +129,7 @@ def test_markers_are_longer_where_the_text_has_some() -> None:
 
 def test_a_rotation_and_a_conflict_together() -> None:
     base, ours, theirs = versions(*both_changed("yaml"), "yaml")
-    theirs = changes.rotate(theirs, format="yaml", credentials=MINE)
+    theirs = rekey.rotate(theirs, format="yaml", credentials=MINE)
     outcome = merge(base, ours, theirs, format="yaml", credentials=MINE)
     conflict = open_conflict(outcome.text, format="yaml", credentials=MINE)
     assert "hunter-theirs" in conflict.merged.theirs
@@ -138,15 +139,15 @@ def test_whoever_is_taken_out_does_not_decide() -> None:
     plain = both_changed("yaml")
     base = api.encrypt(plain[0], rule([ALICE, BOB]), credentials=MINE)
     ours, theirs = (api.encrypt(text, twin=base, credentials=MINE) for text in plain[1:])
-    theirs = changes.rotate(theirs, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
+    theirs = rekey.rotate(theirs, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
     merge(base, ours, theirs, format="yaml", credentials=MINE)
     with pytest.raises(UndecidedError):  # his data key opens ours, which does not help
         merge(base, ours, theirs, format="yaml", credentials=credentials(BOB))
     # Taken out without a new data key, he can still read both sides, but write nothing for himself.
-    plan = changes.plan(
+    plan = rekey.plan(
         api.encrypt(plain[2], twin=base, credentials=MINE), rule([ALICE]).groups, None, format="yaml"
     )
-    theirs = changes.carry_out(plan, rotate=False, credentials=MINE)
+    theirs = rekey.carry_out(plan, rotate=False, credentials=MINE)
     with pytest.raises(UndecidedError, match="no longer among those"):
         merge(base, ours, theirs, format="yaml", credentials=credentials(BOB))
 
@@ -156,8 +157,9 @@ def test_whoever_is_taken_out_does_not_decide() -> None:
 
 def test_each_takes_the_other_out() -> None:
     base = api.encrypt("a: 1\n", rule([ALICE, BOB]), credentials=MINE)
-    ours = changes.rotate(base, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
-    theirs = changes.rotate(base, format="yaml", remove=rule([ALICE]).groups[0], credentials=credentials(BOB))
+    ours = rekey.rotate(base, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
+    alice = rule([ALICE]).groups[0]
+    theirs = rekey.rotate(base, format="yaml", remove=alice, credentials=credentials(BOB))
     both = Credentials({"SOPS_AGE_KEY": f"{ALICE.identity}\n{BOB.identity}"})
     with pytest.raises(UndecidedError, match="nobody could open the file"):
         merge(base, ours, theirs, format="yaml", credentials=both)
@@ -258,7 +260,7 @@ def test_only_who_can_open_it_has_changed_on_one_side() -> None:
 
 def test_a_new_data_key_takes_a_key() -> None:
     base, ours, theirs = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
-    theirs = changes.rotate(theirs, format="yaml", credentials=MINE)
+    theirs = rekey.rotate(theirs, format="yaml", credentials=MINE)
     with pytest.raises(UndecidedError, match="new data key"):
         merge(base, ours, theirs, format="yaml", credentials=STRANGER)
 
@@ -342,9 +344,9 @@ def test_nobody_new_gets_in_before_it_is_decided() -> None:
     base, ours, theirs = versions("a: 1\nb: 2\n", "a: 3\nb: 2\n", "a: 1\nb: 4\n", "yaml")
     keyless = merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: "").text
     for text in (conflict, keyless):
-        plan = changes.plan(text, rule([ALICE, BOB]).groups, None, format="yaml")
+        plan = rekey.plan(text, rule([ALICE, BOB]).groups, None, format="yaml")
         with pytest.raises(UnmergedError) as error:
-            changes.carry_out(plan, credentials=MINE)
+            rekey.carry_out(plan, credentials=MINE)
         assert "encconf edit" in str(error.value.hint)
 
 

@@ -12,15 +12,15 @@ from merge.corpus import CASES, TEXTS, Case
 from oracle import AgeKey, Sops
 
 from encconf import api, formats
+from encconf.engine import rekey
 from encconf.errors import KeyAccessError, UndecidedError
 from encconf.git import merge as merging
-from encconf.git.merge import Outcome
+from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import merge as merge_texts
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
-from encconf.verbs import changes
 
 ALICE, BOB = AgeKey.generate(), AgeKey.generate()
 _ENC = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")
@@ -128,8 +128,8 @@ def test_somebody_goes_on_one_side(case: Case, side: str, rotated: bool) -> None
     base, ours, theirs = seal(case, ALICE, BOB)
     mine = credentials(ALICE)
     sides = {"ours": ours, "theirs": theirs}
-    plan = changes.plan(sides[side], [[Recipient.from_config(ALICE.recipient)]], None, format=case.format)
-    sides[side] = changes.carry_out(plan, rotate=rotated, credentials=mine)
+    plan = rekey.plan(sides[side], [[Recipient.from_config(ALICE.recipient)]], None, format=case.format)
+    sides[side] = rekey.carry_out(plan, rotate=rotated, credentials=mine)
     notes: list[str] = []
     outcome = merge(base, *sides.values(), format=case.format, credentials=mine, notify=notes.append)
     check(outcome.text, case, ALICE)
@@ -146,9 +146,9 @@ def test_a_new_data_key_on_one_side(case: Case, side: str) -> None:
     base, ours, theirs = seal(case, ALICE)
     mine = credentials(ALICE)
     if side != "theirs":
-        ours = changes.rotate(ours, format=case.format, credentials=mine)
+        ours = rekey.rotate(ours, format=case.format, credentials=mine)
     if side != "ours":
-        theirs = changes.rotate(theirs, format=case.format, credentials=mine)
+        theirs = rekey.rotate(theirs, format=case.format, credentials=mine)
     outcome = merge(base, ours, theirs, format=case.format, credentials=mine)
     check(outcome.text, case, ALICE)
     assert not sealed(outcome.text) & (sealed(base) | sealed(ours) | sealed(theirs))

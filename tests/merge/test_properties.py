@@ -13,8 +13,9 @@ from oracle import AgeKey
 
 from encconf import api, formats
 from encconf.errors import EmptyDocumentError, EncconfError, UndecidedError
+from encconf.git.conflict import open_conflict
 from encconf.git.merge import merge as merge_files
-from encconf.git.merge import open_conflict, reseal
+from encconf.git.merge import reseal
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import Merged, mark, marked, merge

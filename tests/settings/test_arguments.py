@@ -51,6 +51,18 @@ CALLS: list[tuple[Callable[[], Any], str]] = [
         lambda: load_config(FILE, schema=Either),
         "msgspec does not take the schema: Type unions may not contain",
     ),
+    (lambda: load_config(FILE, mask="yes"), "mask must be True or False, not str"),  # type: ignore[call-overload]
+    (lambda: load_config(FILE, format=5), "format must be a str: yaml, json"),  # type: ignore[call-overload]
+    (lambda: load_config(FILE, credentials={}), "credentials must be Credentials, not dict"),  # type: ignore[call-overload]
+    (lambda: load_config(FILE, cache=True), "cache must be a DataKeyCache, not bool"),  # type: ignore[call-overload]
+    (lambda: load_config(FILE, resolve="vault"), "resolve must be True, False or a Resolve, not str"),  # type: ignore[call-overload]
+    (lambda: encconf.load_configs(FILE), "paths must be a list of files, not str"),
+    (lambda: encconf.load_configs(5), "paths must be a list of files, not int"),  # type: ignore[arg-type]
+    (lambda: encconf.load_configs([FILE], cache=5), "cache must be a DataKeyCache"),  # type: ignore[arg-type]
+    (lambda: encconf.loads("a: 1", credentials=5), "credentials must be Credentials"),  # type: ignore[arg-type]
+    (lambda: encconf.decrypt("a: 1", credentials=5), "credentials must be Credentials"),  # type: ignore[arg-type]
+    (lambda: encconf.encrypt("a: 1", 5), "rule must be a Rule, which find_rule makes, not int"),  # type: ignore[arg-type]
+    (lambda: encconf.inspect("a: 1", format=5), "format must be a str"),  # type: ignore[arg-type]
     (lambda: encconf.load(5), f"{NAME} int"),  # type: ignore[arg-type]
     (lambda: encconf.load(b"text"), f"{NAME} bytes"),  # type: ignore[arg-type]
     (lambda: encconf.loads(5), f"{TEXT} int"),  # type: ignore[arg-type]

@@ -208,7 +208,7 @@ def test_words_reach_a_program_as_they_are(manager: Manager) -> None:
 
 def test_what_no_unit_file_can_hold() -> None:
     for text in ("a\nb", " a", "a\\"):
-        with pytest.raises(EncconfError, match="cannot stand in a unit file"):
+        with pytest.raises(EncconfError, match="is not allowed in a unit file"):
             units.plain(text)
     with pytest.raises(EncconfError, match="NUL"):
         units.word("a\0")

@@ -1,0 +1,114 @@
+"""Comments and their ciphertexts: what sops stores for a comment, and where it may have put it.
+
+Which comment belongs to which values is the format's (`encconf.formats.comments`).
+"""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.engine.cipher import PREFIX, aes_gcm, split, unlock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.engine.opening import Notify, Opened
+    from encconf.text.document import Comment, Document, Edit
+
+
+def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
+    """The edits that decrypt a document's comments; each comment learns its plaintext.
+
+    Only where the file's rule says that comments are encrypted: no MAC covers them, and the next edit would
+    write a ciphertext that somebody moved to a plain place as plaintext.
+    """
+    document = opened.document
+    module = formats.module(document.format)
+    # sops puts any bytes into dotenv and INI files, as lone surrogates here.
+    errors = "surrogateescape" if document.format in ("dotenv", "ini") else "replace"
+    edits: list[Edit] = []
+    lost = 0
+    unlocked = _Unlocker(document, opened.data_key)
+    for comment, is_chosen in zip(document.comments, opened.chosen.comments, strict=True):
+        if not is_chosen or not comment.text.startswith(PREFIX):
+            continue
+        parts = split(comment.text.encode("utf-8", "surrogateescape"))
+        if parts is None or parts[2] != "comment":
+            continue
+        data = unlocked(comment, *parts[:2])
+        plain = None if data is None else module.comment_text(data.decode("utf-8", errors))
+        if plain is None:
+            lost += 1
+            continue
+        if isinstance(comment.scope.node, list) and plain.strip(" ") == "":
+            plain = plain[1:]
+        comment.sealed = comment.text
+        comment.text = plain
+        edits.append((comment.start, comment.end, plain))
+    if lost and notify:
+        notify(f"{lost} encrypted comments could not be decrypted and stay as they are")
+    return edits + _of_items(document)
+
+
+def _of_items(document: Document) -> list[Edit]:
+    """The edits that make comments of the items by which sops stores comments in a list."""
+    items = [leaf for leaf in document.leaves if leaf.type == "comment" and leaf.data is not None]
+    counts: dict[int, int] = {}
+    for leaf in items:
+        counts[id(leaf.scope)] = counts.get(id(leaf.scope), 0) + 1
+    comment = formats.module(document.format).comment
+    return [comment(document, leaf, alone=counts[id(leaf.scope)] == len(leaf.scope.node)) for leaf in items]
+
+
+class _Unlocker:
+    """Decrypts the comments of one document, wherever sops thinks that they are."""
+
+    __slots__ = ("_document", "_key", "_places")
+
+    def __init__(self, document: Document, data_key: bytes) -> None:
+        self._document = document
+        self._key = aes_gcm(data_key)
+        self._places: list[bytes] | None = None
+
+    def __call__(self, comment: Comment, ciphertext: bytes, nonce: bytes) -> bytes | None:
+        data = unlock(self._key, ciphertext, nonce, comment_aad(comment.scope.aad))
+        if data is not None:
+            return data
+        # go-yaml puts a few comments in unexpected places; the tag says when a guess is right.
+        if self._places is None:
+            self._places = _all_places(self._document)
+        comment.misplaced = True
+        for place in self._places:
+            data = unlock(self._key, ciphertext, nonce, place)
+            if data is not None:
+                break
+        return data
+
+
+def stored(comment: Comment) -> bytes:
+    """What is encrypted for a comment.
+
+    sops would turn a bare ``#`` inside a list into an item, so it is stored as a blank, a blank as
+    two, and so on.
+    """
+    data = comment.text.encode("utf-8", "surrogateescape")
+    return data + b" " if isinstance(comment.scope.node, list) and not data.strip(b" ") else data
+
+
+def comment_aad(aad: str) -> bytes:
+    """A scope's additional data, as sops authenticates a comment with it."""
+    return aad.encode("utf-8", "surrogateescape") or b":"  # sops joins no keys and adds its colon
+
+
+def _all_places(document: Document) -> list[bytes]:
+    """Every place where sops may have put a comment, as additional data."""
+    places = {b":"}
+    pending: list[tuple[object, str]] = [(tree, "") for tree in document.trees]
+    while pending:
+        node, aad = pending.pop()
+        if isinstance(node, dict):
+            pending.extend((item, f"{aad}{key}:") for key, item in node.items())
+        elif isinstance(node, list):
+            pending.extend((item, aad) for item in node)
+        else:
+            continue
+        places.add(comment_aad(aad))
+    return sorted(places)

@@ -1,0 +1,73 @@
+"""What an encrypted text says of itself without a key."""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.engine.cipher import PREFIX, split
+from encconf.engine.metadata import Metadata
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.document import Document, Leaf
+    from encconf.text.path import Path
+
+
+class InspectedLeaf:
+    """One value of an encrypted text, as it looks without a key.
+
+    ``path`` are keys and indexes; ``encrypted`` is whether the file's rule encrypts it; ``type`` is str, int,
+    float, bool, bytes, time or null.
+    """
+
+    __slots__ = ("encrypted", "path", "type")
+
+    def __init__(self, path: Path, encrypted: bool, type: str) -> None:
+        self.path = path
+        self.encrypted = encrypted
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"InspectedLeaf({self.path!r}, encrypted={self.encrypted}, type={self.type!r})"
+
+
+class Inspection:
+    """What an encrypted text says of itself without a key; nothing of it is authenticated.
+
+    ``leaves`` are its values in order; ``encrypted`` and ``plain`` count them; ``groups`` are its key
+    groups, as pairs of type and name; ``threshold`` is how many groups are needed (0: one group);
+    ``version`` and ``lastmodified`` are texts.
+    """
+
+    __slots__ = (
+        *("encrypted", "format", "groups", "lastmodified", "leaves", "plain", "selection", "threshold"),
+        "version",
+    )
+
+    def __init__(self, document: Document, metadata: Metadata, chosen: bytearray) -> None:
+        self.format = document.format
+        self.version = metadata.version
+        self.lastmodified = metadata.lastmodified
+        self.threshold = metadata.threshold
+        self.selection = metadata.selection
+        self.groups = [
+            [(wrapped.key.TYPE, wrapped.key.name) for wrapped in group] for group in metadata.groups
+        ]
+        self.leaves = [
+            InspectedLeaf(leaf.path, bool(is_chosen and leaf.data), _type_of(leaf))
+            for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        ]
+        self.encrypted = sum(leaf.encrypted for leaf in self.leaves)
+        self.plain = len(self.leaves) - self.encrypted
+
+
+def _type_of(leaf: Leaf) -> str:
+    """The type of a value, which a ciphertext says too."""
+    parts = split(leaf.data) if leaf.data is not None and leaf.data.startswith(PREFIX.encode()) else None
+    return parts[2] if parts is not None else leaf.type
+
+
+def inspect(text: str, format: str) -> Inspection:
+    """See `encconf.inspect`."""
+    document = formats.module(format).scan(text, comments=True)
+    metadata = Metadata.of(document)
+    return Inspection(document, metadata, metadata.selection.choose(document).leaves)

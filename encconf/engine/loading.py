@@ -1,0 +1,340 @@
+"""The values of encrypted files as Python dicts: `encconf.load_config` and its siblings.
+
+A file is read from wherever the caller has it, opened, and its values become ordinary Python values.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf import formats
+from encconf.engine import seal
+from encconf.engine.opening import Opened, as_text, bounded, open_encrypted
+from encconf.envelope.data_key import DataKeyCache
+from encconf.errors import (
+    ClearTextError,
+    ConfigTypeError,
+    DecryptError,
+    EncconfError,
+    InputError,
+    MissingFileError,
+    UsageError,
+    WrongTypeError,
+    about,
+)
+from encconf.formats import goyaml, sniff
+from encconf.identities.credentials import Credentials
+from encconf.rules.selection import DEFAULT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Protocol, TypeVar
+
+    from encconf.shape.section import Section
+    from encconf.sources.references import Resolve
+    from encconf.text.document import Document, Leaf
+    from encconf.text.path import Path
+
+    T = TypeVar("T")
+    FilePath = str | os.PathLike[str]
+
+    class OpenFile(Protocol):
+        """What `open` gives, in text or binary mode."""
+
+        def read(self) -> str | bytes:
+            """All of it."""
+
+    class Resource(Protocol):
+        """What `importlib.resources.files` gives."""
+
+        def read_bytes(self) -> bytes:
+            """All of it."""
+
+    Readable = OpenFile | Resource
+    Input = FilePath | Readable
+    Masker = Callable[[object], object]
+
+
+TEXTS_ONLY = ("dotenv", "ini")
+"""Formats in which every value is a text: a ``schema`` may read numbers and booleans from them."""
+
+
+def load_file(
+    path: Input, section: Section, schema: type[T] | None, *, masker: Masker | None, **options: Any
+) -> Any:
+    """See `encconf.load_config`.  An error is returned, without frames that hold values."""
+    try:
+        tree, format = tree_of(path, masker, **options)
+        if not section and schema is None:
+            return tree
+        name = path if isinstance(path, str) else source_of(path)[0]
+        return shaped(tree, section, schema, name=name, lax=format in TEXTS_ONLY)
+    except EncconfError as error:
+        return error.with_traceback(None)
+
+
+def tree_of(
+    path: Input,
+    masker: Masker | None,
+    *,
+    format: str | None = None,
+    credentials: Credentials | None = None,
+    cache: DataKeyCache | None = None,
+    resolve: bool | Resolve = False,
+) -> tuple[dict[str, Any], str]:
+    """What an encrypted file holds, and its format.
+
+    ``masker`` gets each value that was encrypted, and gives what to load.
+    """
+    name, read = source_of(path)
+    with about(name, frames=False):
+        opened = open_values(as_text(read()), format, credentials, cache, name)
+        texts = resolved([(name, opened)], resolve, credentials)[0] if resolve else {}
+        return only(values_of(opened, texts, masker)), opened.document.format
+
+
+def masker_for(mask: bool, schema: object = None) -> Masker | None:
+    """What hides values: nothing, unless it is asked for or a schema's errors could show them."""
+    if not mask and schema is None:
+        return None
+    from encconf.shape.mask import masked, masked_number
+
+    # pydantic's errors show the input; msgspec's do not, and it takes no subclass of int.
+    return masked_number if hasattr(schema, "__pydantic_validator__") else masked
+
+
+def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, lax: bool) -> Any:
+    """A section of a loaded tree, as an object of the type ``schema`` if there is one."""
+    keys: tuple[str, ...] = ()
+    with about(name, frames=False):
+        if section:
+            from encconf.shape.section import at
+
+            tree, keys = at(tree, section)
+        if schema is not None:
+            from encconf.shape.schema import convert
+
+            return convert(tree, schema, at=keys, lax=lax)
+        if not isinstance(tree, dict):
+            raise ConfigTypeError(f"{'.'.join(keys)}: expected a mapping")
+        return tree
+
+
+def source_of(path: Input) -> tuple[str, Callable[[], str | bytes]]:
+    """The name of what was given to read, and how to read it.  Raises WrongTypeError."""
+    if isinstance(path, (str, os.PathLike)):
+        from encconf.io import fileio
+
+        name = os.fspath(path)
+        return name, lambda: fileio.read_text(name)
+    name = getattr(path, "name", "")
+    name = name if isinstance(name, str) else ""
+    read = getattr(path, "read_bytes", None) or getattr(path, "read", None)
+    if not callable(read):
+        raise WrongTypeError(f"a file's name or an open file is needed, not {type(path).__name__}")
+    return name, lambda: _resource(read)
+
+
+def _resource(read: Callable[[], str | bytes]) -> str | bytes:
+    try:
+        return read()
+    except FileNotFoundError:
+        raise MissingFileError("no such file") from None
+
+
+def load_many(
+    paths: Sequence[Input],
+    *,
+    mask: bool,
+    format: str | None,
+    credentials: Credentials | None,
+    cache: DataKeyCache | None,
+    resolve: bool | Resolve,
+) -> list[dict[str, Any]]:
+    """See `encconf.load_configs`."""
+    from encconf.io.side_by_side import side_by_side
+
+    credentials = credentials or Credentials.from_env()
+    cache = cache if cache is not None else DataKeyCache()
+    masker = masker_for(mask)
+
+    def load(path: Input) -> dict[str, Any] | tuple[str, Opened]:
+        if not resolve:
+            return tree_of(path, masker, format=format, credentials=credentials, cache=cache)[0]
+        name, read = source_of(path)
+        with about(name, frames=False):
+            return name, open_values(as_text(read()), format, credentials, cache, name)
+
+    found: list[dict[str, Any]] = []
+    opened: list[tuple[str, Opened]] = []
+    for _, loaded in side_by_side(load, paths):
+        if isinstance(loaded, EncconfError):
+            raise loaded
+        if isinstance(loaded, tuple):
+            opened.append(loaded)
+        else:
+            found.append(loaded)
+    if opened:
+        texts = resolved(opened, resolve, credentials)
+        for (name, one), own in zip(opened, texts, strict=True):
+            with about(name, frames=False):
+                found.append(only(values_of(one, own, masker)))
+    return found
+
+
+def load_text(
+    text: str | bytes,
+    *,
+    format: str,
+    mask: bool,
+    credentials: Credentials | None,
+    cache: DataKeyCache | None,
+    resolve: bool | Resolve,
+) -> list[dict[str, Any]]:
+    """See `encconf.loads_all`."""
+    with about("", frames=False):
+        opened = open_values(as_text(text), format, credentials, cache)
+        texts = resolved([("", opened)], resolve, credentials)[0] if resolve else {}
+        return values_of(opened, texts, masker_for(mask))
+
+
+def only(trees: list[dict[str, Any]]) -> dict[str, Any]:
+    """The only document of a text.  Raises InputError for a stream of several."""
+    if len(trees) != 1:
+        raise InputError(
+            f"the file holds {len(trees)} documents, not one", hint="read them all with loads_all"
+        )
+    return trees[0]
+
+
+def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, Any]]:
+    """Format, document and values of a readable file.  Raises ClearTextError for one that is encrypted."""
+    from encconf.io import fileio
+
+    text = fileio.read_text(name)
+    if sniff.find(text, name) is not None:
+        raise ClearTextError("the file is encrypted", hint="give its path as it is, without plain()")
+    format = format or formats.of_path(name)
+    module = formats.module(format)
+    return format, module.scan(text, comments=True), only(module.load_plain(text))
+
+
+@bounded
+def open_values(
+    text: str,
+    format: str | None,
+    credentials: Credentials | None,
+    cache: DataKeyCache | None,
+    name: str = "",
+) -> Opened:
+    """Open a text for its values; its content says the format where ``format`` does not.
+
+    Where sops made a binary file of a ``.toml`` or ``.env.sops``, the values are those of the text inside.
+    """
+    inner = "" if format else formats.of_inner(name)
+    format = format or sniff.format_of(text, name)
+    if format == "binary" and inner in ("", "binary"):
+        raise UsageError(
+            "a binary file has no values to load, only bytes",
+            hint="get them with decrypt; if it is something else, say what: format='yaml'",
+        )
+    opened = open_encrypted(text, formats.module(format), credentials, comments=False, cache=cache)
+    if format != "binary":
+        return opened
+    from encconf.engine.plaintext import plain_text
+
+    document = formats.module(inner).scan(plain_text(opened))
+    if document.block is not None:
+        raise InputError("it was encrypted twice", hint="decrypt it, and load what comes of it")
+    for leaf in document.leaves:
+        leaf.sealed = ""  # all of the file was encrypted
+    metadata = opened.metadata.renewed(selection=DEFAULT)
+    return Opened(document, metadata, DEFAULT.choose(document), opened.data_key)
+
+
+def resolved(
+    files: Sequence[tuple[str, Opened]],
+    resolve: bool | Resolve,
+    credentials: Credentials | None,
+    under: Path = (),
+) -> list[dict[int, str]]:
+    """What the leaves with references ``under`` a path become, by their numbers, for some opened files.
+
+    A file's name may be "".  Raises UnresolvedError for all that cannot be resolved.
+    """
+    from encconf.sources import references
+
+    places = [(name, opened.document, opened.covered) for name, opened in files]
+    return references.resolve(places, resolve, credentials or Credentials.from_env(), under)
+
+
+def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
+    """The values, with some texts in place of leaves; ``masker`` as for `tree_of`."""
+    document = opened.document
+    module = formats.module(document.format)
+    if module.LOADS_TEXT:
+        from encconf.engine.plaintext import plain_text
+
+        trees = module.load_plain(plain_text(opened))
+        for index, text in texts.items():
+            _node(trees[0], document.leaves[index])[document.leaves[index].step] = text
+        if masker is not None:
+            for index, leaf in enumerate(document.leaves):
+                if leaf.sealed is not None or index in texts:
+                    node = _node(trees[0], leaf)
+                    node[leaf.step] = masker(node[leaf.step])
+        return trees
+    for index, text in texts.items():
+        leaf = document.leaves[index]
+        leaf.data = text.encode()
+        leaf.sealed = leaf.sealed or ""  # a secret from elsewhere is one
+    return _values(document, masker)
+
+
+def _node(tree: Any, leaf: Leaf) -> Any:
+    """The mapping or list of a tree in which a leaf is."""
+    for step in leaf.scope.path:
+        tree = tree[step]
+    return tree
+
+
+def _values(document: Document, masker: Masker | None = None) -> list[dict[str, Any]]:
+    """Fill the trees of an unsealed document with Python values."""
+    parse = goyaml.parse
+    integral = False  # whether floats may be integers
+    if document.format == "json":
+        from encconf.formats import json
+
+        integral = not json.tells_integers(document)
+    comments: list[Leaf] = []
+    for leaf in document.leaves:
+        kind = leaf.type
+        data = leaf.data
+        value: object
+        if data is None:
+            value = None
+        elif kind == "str":
+            try:
+                value = data.decode()
+            except UnicodeDecodeError:
+                value = data
+        elif kind == "comment":
+            comments.append(leaf)
+            continue
+        else:
+            if integral and kind == "float" and len(data) < 16 and data.lstrip(b"-").isdigit():
+                kind = "int"
+            try:
+                value = parse(kind, data)
+            except ValueError:
+                raise DecryptError(
+                    f"the value at {seal.path_text(leaf.path)} is not of the type it says it is ({kind})"
+                ) from None
+        if masker is not None and leaf.sealed is not None:
+            value = masker(value)
+        leaf.scope.node[leaf.step] = value
+    for leaf in reversed(comments):
+        del leaf.scope.node[leaf.step]
+    formats.module(document.format).settle(document)
+    return document.trees

@@ -1,0 +1,166 @@
+"""From an encrypted text to its unsealed leaves: the data key, the values, the MAC, and what was asked for.
+
+Nothing here builds a plain text (`encconf.engine.plaintext`) or Python values (`encconf.engine.loading`).
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+
+from encconf import formats
+from encconf.engine import seal
+from encconf.engine.metadata import Metadata
+from encconf.envelope.data_key import open_data_key
+from encconf.errors import LimitError, MacMismatchError, UnmergedError, WrongTypeError
+from encconf.formats import goyaml
+from encconf.identities.credentials import Credentials
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
+
+    from encconf.envelope.data_key import DataKeyCache
+    from encconf.formats import Format
+    from encconf.rules.selection import Chosen
+    from encconf.text.document import Document, Edit
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
+    Notify = Callable[[str], None]
+
+
+def bounded(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a file that takes more memory or stack than there is be refused as what it is.
+
+    The bounds of the formats are meant to come first: this is for small machines, and deep callers.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except (MemoryError, RecursionError) as error:
+            what = "memory" if isinstance(error, MemoryError) else "stack"
+        raise LimitError(f"the file takes more {what} than there is") from None
+
+    return call
+
+
+def as_text(given: object, *, binary: bool = False) -> str:
+    """A text, of bytes if they are UTF-8.  Raises WrongTypeError, and InputError for other bytes."""
+    if isinstance(given, str):
+        return given
+    if isinstance(given, (bytes, bytearray)):
+        from encconf.io import fileio
+
+        return fileio.decode(bytes(given), binary=binary)
+    hint = None
+    if isinstance(given, (dict, list)):
+        hint = "make a text of it first, with json.dumps for example"
+    raise WrongTypeError(f"a text is needed (str or bytes), not {type(given).__name__}", hint=hint)
+
+
+class Opened:
+    """An encrypted document with its leaves unsealed, and what it took to do so.
+
+    ``comments`` are the edits that decrypt its comments, None if they were not requested.
+    """
+
+    __slots__ = ("chosen", "comments", "data_key", "document", "metadata")
+
+    def __init__(self, document: Document, metadata: Metadata, chosen: Chosen, data_key: bytes) -> None:
+        self.document = document
+        self.metadata = metadata
+        self.chosen = chosen
+        self.data_key = data_key
+        self.comments: list[Edit] | None = None
+
+    @property
+    def covered(self) -> bytearray | None:
+        """Which leaves the MAC covers (1), None for all."""
+        return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
+
+    def check_mac(self, purpose: bytes = seal.ORDINARY) -> None:
+        """Raises MacMissingError or MacMismatchError; ``purpose`` as for `seal.check_mac`."""
+        seal.check_mac(
+            self.document,
+            self.chosen.leaves,
+            self.metadata.selection.to_entries(),
+            self.data_key,
+            self.metadata.lastmodified,
+            self.metadata.mac,
+            purpose,
+        )
+
+
+def open_encrypted(
+    text: str,
+    format: Format,
+    credentials: Credentials | None,
+    *,
+    comments: bool,
+    ignore_mac: bool = False,
+    accept_plain: bool = False,
+    cache: DataKeyCache | None = None,
+) -> Opened:
+    """Get a text's data key, unseal its values and check its MAC; `open_text` decrypts comments too."""
+    document = formats.scan_encrypted(text, format, comments=comments)
+    metadata = Metadata.of(document)
+    if metadata.selection.needs_comments and not comments:
+        document = format.scan(text, comments=True)
+    chosen = metadata.selection.choose(document)
+    credentials = credentials or Credentials.from_env()
+    data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
+    credentials.audit("decrypt", text)
+    seal.unseal(document, chosen.leaves, data_key, accept_plain=accept_plain)
+    opened = Opened(document, metadata, chosen, data_key)
+    if not ignore_mac:
+        try:
+            opened.check_mac()
+        except MacMismatchError:
+            if metadata.unmerged is not None:
+                hint = "see to it with: encconf edit FILE"
+                raise UnmergedError(metadata.unmerged, hint=hint) from None
+            if not _as_older_sops(format, opened):
+                raise
+            opened.check_mac()
+    return opened
+
+
+def _as_older_sops(format: Format, opened: Opened) -> bool:
+    """Read plain numbers as sops before 3.13.2 did, as floats; whether there are any that differ."""
+    found = False
+    for leaf, is_chosen in zip(opened.document.leaves, opened.chosen.leaves, strict=True):
+        if not is_chosen and format.fragile(leaf):
+            assert leaf.data is not None
+            number = float(leaf.data) or -0.0  # a zero is fragile when it is spelled -0
+            leaf.type, leaf.data = "float", goyaml.format_float(number)
+            found = True
+    return found
+
+
+@bounded
+def open_text(
+    text: str,
+    *,
+    format: str,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    accept_plain: bool = False,
+    notify: Notify | None = None,
+) -> Opened:
+    """Open an encrypted text, comments included: for its plain text, and as the twin of `encconf.encrypt`.
+
+    Its master keys are asked once, even if the file is written again.
+    With ``accept_plain``, values that are plaintext where they should be encrypted stay as they are.
+    Raises what `encconf.decrypt` raises.
+    """
+    module = formats.module(format)
+    opened = open_encrypted(
+        text, module, credentials, comments=True, ignore_mac=ignore_mac, accept_plain=accept_plain
+    )
+    from encconf.engine.comments import open_comments
+
+    opened.comments = open_comments(opened, notify)
+    return opened

@@ -1,0 +1,118 @@
+"""The plain text of an opened document, to the byte what was encrypted.
+
+The values are spliced into the encrypted text, the ``sops`` block is taken out, and the layout record
+(`encconf.engine.layout`) restores what the encrypted text cannot show.
+"""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.engine.cipher import split, unlock
+from encconf.engine.metadata import LAYOUT_AAD
+from encconf.errors import EncconfError
+from encconf.text.document import splice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.engine.opening import Opened
+    from encconf.formats import Format
+    from encconf.text.document import Document, Edit
+
+
+def plain_text(opened: Opened, *, layout: bool = True) -> str:
+    """The plain text of an opened one; without ``layout`` its values are spelled as sops spells them.
+
+    Line breaks, blank lines and comments are then as they were, too, except at the end of the text.
+    """
+    document = opened.document
+    text = document.text
+    module = formats.module(document.format)
+    comments = opened.comments or []
+    literals = _literals(module, document)
+    detach = module.detach(document)
+    canonical = splice(text, _around(literals, comments, text) + detach)
+    packed = open_layout(opened)
+    if packed is None:
+        return canonical
+    from encconf.engine import layout as layouts
+
+    record = layouts.Layout.unpack(packed)
+    if record is None:
+        return canonical
+    if not layout:
+        record.of_gaps_only()
+        if not record.gaps and not record.newline:
+            return canonical
+    if record.whole is not None:
+        return layouts.restore_whole(record, canonical) or canonical
+    edits = layouts.apply(record, module, document, literals)
+    if edits is None:
+        return canonical
+    result = splice(text, _around(edits, comments, text) + detach)
+    result = layouts.finish(record, module, result)
+    # The record may be older than the file: then the text would say something else.
+    return result if _says(module, result, document) else canonical
+
+
+def text_to_change(opened: Opened) -> str:
+    """The `plain_text`, for one of its values to be changed by its place.
+
+    Raises EmitError where a value cannot be separated from the lines below it.
+    """
+    text = plain_text(opened)
+    from encconf.engine.torn_quotes import quoted, refuse_torn
+
+    if before := quoted(opened.document):
+        refuse_torn(formats.module(opened.document.format).scan(text), before)
+    return text
+
+
+def _literals(module: Format, document: Document) -> list[Edit | None]:
+    literal = module.literal
+    return [
+        literal(document, leaf, leaf.type, leaf.data)
+        if leaf.sealed is not None and leaf.data is not None and leaf.type != "comment"
+        else None
+        for leaf in document.leaves
+    ]
+
+
+def _around(literals: Sequence[Edit | None], comments: list[Edit], text: str) -> list[Edit]:
+    """Edits of values and comments together: the header of a block scalar may hold a comment."""
+    edits = sorted(edit for edit in literals if edit is not None)
+    apart: list[Edit] = []
+    at = 0
+    for start, end, plain in sorted(comments):
+        while at < len(edits) and edits[at][1] <= start:
+            at += 1
+        if at < len(edits) and edits[at][0] <= start:
+            value = edits[at]
+            edits[at] = (value[0], value[1], value[2].replace(text[start:end], plain, 1))
+        else:
+            apart.append((start, end, plain))
+    return edits + apart
+
+
+def open_layout(opened: Opened) -> bytes | None:
+    """The plaintext of the layout record, None where there is none."""
+    parts = split((opened.metadata.layout or "").encode())
+    if parts is None:
+        return None
+    # None for one that somebody without the key put there: the file's own layout is used.
+    return unlock(opened.data_key, parts[0], parts[1], LAYOUT_AAD)
+
+
+def _says(module: Format, text: str, document: Document) -> bool:
+    """Whether a plain text holds the values of an unsealed document, and no others."""
+    try:
+        found = module.scan(text)
+    except EncconfError:
+        return False
+    wanted = [leaf for leaf in document.leaves if leaf.type != "comment"]
+    if len(found.leaves) != len(wanted) or found.shape != document.shape:
+        return False
+    from encconf.engine.reuse import tokens
+
+    return tokens(found.leaves, module) == tokens(wanted, module)

@@ -1,0 +1,227 @@
+"""Other recipients for an encrypted text, other key groups, or a new data key.
+
+Text in, text out.  A `Plan` (`encconf.engine.plan`) says what would change; `carry_out` does it.  What each
+verb means is as in sops 3.13.3 (rotate.go, updatekeys.go, groups) unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.engine import opening, plaintext, sealing
+from encconf.engine.admission import in_full, rule_of
+from encconf.engine.metadata import Metadata
+from encconf.engine.plan import Plan
+from encconf.envelope.data_key import open_data_key, wrap_again
+from encconf.errors import ClearTextError, ConfigError, EmitError, EmptyGroupError, UnmergedError
+from encconf.identities.credentials import Credentials
+from encconf.rules.config import Rule
+from encconf.rules.selection import Chosen
+from encconf.text.document import splice
+from encconf.text.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.engine.opening import Notify
+    from encconf.keys import MasterKey
+    from encconf.rules.selection import Selection
+
+_NAMED = 20  # paths in one message
+
+
+def plan(
+    text: str,
+    groups: list[list[MasterKey]],
+    threshold: int | None,
+    *,
+    format: str,
+    selection: Selection | None = None,
+    allow_plaintext: bool = False,
+) -> Plan:
+    """What other groups of keys change in a file; with ``selection``, other values are encrypted.
+
+    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group; ClearTextError,
+    unless ``allow_plaintext`` is set, for a selection that puts encrypted values into plaintext.
+    """
+    document = formats.scan_encrypted(text, formats.module(format), comments=selection is not None)
+    metadata = Metadata.of(document)
+    for group in groups:
+        if not group:
+            raise EmptyGroupError("empty key group provided", hint="name at least one key for it")
+    rule = Rule(groups, threshold or None, selection or metadata.selection, "")
+    wanted = Plan(document, metadata, rule, selection is not None)
+    if wanted.reselects and not allow_plaintext:
+        _refuse_exposed(wanted)
+    return wanted
+
+
+def _refuse_exposed(wanted: Plan) -> None:
+    """Raise ClearTextError where the plan would put encrypted values or comments into plaintext."""
+    found = wanted.outcome
+    if not found.exposed and not found.comments:
+        return
+    named = [spell(leaf.path) for leaf in found.exposed[:_NAMED]]
+    if len(found.exposed) > _NAMED:
+        named.append(f"{len(found.exposed) - _NAMED} more values")
+    if found.comments:
+        named.append(f"{found.comments} comment{'s' if found.comments > 1 else ''}")
+    own = " and ".join(f"{name}: {value}" for name, value in wanted.metadata.selection.to_entries().items())
+    raise ClearTextError(
+        f"the rule's selection would put encrypted values into plaintext: {', '.join(named)}",
+        hint=f"to keep them encrypted, put the file's own selection into the rule: {own}",
+    )
+
+
+def plan_rotation(
+    text: str,
+    *,
+    format: str,
+    add: Sequence[MasterKey] = (),
+    remove: Sequence[MasterKey] = (),
+    notify: Notify | None = None,
+) -> Plan:
+    """What a new data key changes in a file, with keys added to its first group, or removed.
+
+    Raises as `with_keys`, NotEncryptedError, MetadataError, ParseError.
+    """
+    document = formats.scan_encrypted(text, formats.module(format))
+    metadata = Metadata.of(document)
+    return Plan(
+        document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), new_data_key=True
+    )
+
+
+def plan_addition(text: str, add: Sequence[MasterKey], *, format: str) -> Plan:
+    """What more keys in its first group change in a file."""
+    metadata = Metadata.of(formats.module(format).scan(text))
+    rule = with_keys(rule_of(metadata), add, ())
+    return plan(text, rule.groups, rule.threshold, format=format)
+
+
+def carry_out(
+    wanted: Plan,
+    *,
+    rotate: bool = True,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    notify: Notify | None = None,
+) -> str:
+    """The encrypted text with the planned keys.
+
+    When a recipient is removed, everything is re-encrypted with a new data key, since the old one is known to
+    them; other values are encrypted when the selection changes.  Without ``rotate``, as in sops, and when
+    recipients are only added, the data key and the MAC stay, and the values are not even decrypted.
+    """
+    credentials = credentials or Credentials.from_env()
+    document, metadata = wanted.document, wanted.metadata
+    renews = wanted.renews(rotate=rotate)
+    if renews or wanted.reselects:
+        if wanted.new_data_key:
+            credentials.audit("rotate", document.text)
+        opened = opening.open_text(
+            document.text,
+            format=document.format,
+            credentials=credentials,
+            ignore_mac=ignore_mac,
+            notify=notify,
+        )
+        return sealing.encrypt(
+            plaintext.plain_text(opened),
+            wanted.rule,
+            format=document.format,
+            twin=opened,
+            new_data_key=renews,
+            credentials=credentials,
+            notify=notify,
+        )
+    if metadata.unmerged is not None:  # what a merge has left is bound to who could open it then
+        raise UnmergedError(metadata.unmerged, hint="see to it with: encconf edit FILE")
+    data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
+    opened = opening.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
+    module = formats.module(document.format)
+    groups, threshold = wrap_again(
+        data_key,
+        metadata.groups,
+        metadata.threshold,
+        wanted.rule.groups,
+        wanted.rule.threshold,
+        credentials,
+        sealing.lastmodified(),
+    )
+    renewed = metadata.replace(groups=groups, threshold=threshold)
+    result = splice(document.text, module.attach(document, module.render_block(renewed.to_block())))
+    again = module.scan(result)
+    if splice(result, module.detach(again)) != splice(document.text, module.detach(document)):
+        raise EmitError("the keys cannot be changed without changing the text; nothing was written")
+    return result
+
+
+def rotate(
+    text: str,
+    *,
+    format: str,
+    add: Sequence[MasterKey] = (),
+    remove: Sequence[MasterKey] = (),
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    notify: Notify | None = None,
+) -> str:
+    """An encrypted text with a new data key: `plan_rotation` and `carry_out` in one."""
+    return carry_out(
+        plan_rotation(text, format=format, add=add, remove=remove, notify=notify),
+        credentials=credentials,
+        ignore_mac=ignore_mac,
+        notify=notify,
+    )
+
+
+def with_keys(
+    rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey], *, notify: Notify | None = None
+) -> Rule:
+    """A rule with keys added to its first group and others taken out of all groups.
+
+    Raises EmptyGroupError when a group would lose its last key; ``notify`` gets the keys that are not there.
+    """
+    groups = [list(group) for group in rule.groups] or [[]]
+    groups[0] += [key for key in dict.fromkeys(add) if key not in groups[0]]
+    gone = {(key.TYPE, key.name) for key in remove}
+    left = [[key for key in group if (key.TYPE, key.name) not in gone] for group in groups]
+    there = {(key.TYPE, key.name) for group in groups for key in group}
+    for key in remove:
+        if notify and (key.TYPE, key.name) not in there:
+            notify(f"the file has no key {in_full(key)} that could be removed")
+    if not all(left):
+        raise EmptyGroupError(
+            "empty key group provided", hint="the last key of a group cannot go; delete the group"
+        )
+    return Rule(left, rule.threshold, rule.selection, rule.name)
+
+
+def plan_group(text: str, group: list[MasterKey], threshold: int | None, *, format: str) -> Plan:
+    """One more key group for a file; ``threshold`` None keeps the file's own, or needs all groups."""
+    metadata = Metadata.of(formats.module(format).scan(text))
+    groups = [*([wrapped.key for wrapped in each] for each in metadata.groups), list(dict.fromkeys(group))]
+    return plan(text, groups, threshold or metadata.threshold or None, format=format)
+
+
+def plan_without_group(text: str, index: int, threshold: int | None, *, format: str) -> Plan:
+    """A file without one of its key groups, numbered from 0.
+
+    Raises ConfigError if no group would be left, or fewer than the threshold needs.
+    """
+    metadata = Metadata.of(formats.module(format).scan(text))
+    groups = [[wrapped.key for wrapped in each] for each in metadata.groups]
+    if not 0 <= index < len(groups):
+        raise ConfigError(f"there is no key group {index}: the file has {len(groups)}, numbered from 0")
+    del groups[index]
+    if not groups:
+        raise ConfigError("the only key group of a file cannot go", hint="add another one first")
+    threshold = threshold or metadata.threshold
+    if len(groups) < threshold:
+        raise ConfigError(
+            "removing this key group will make the Shamir threshold impossible to satisfy: "
+            f"it is {threshold}, and {len(groups)} key groups are left",
+            hint="set another: --shamir-secret-sharing-threshold NUMBER",
+        )
+    return plan(text, groups, threshold if len(groups) > 1 else None, format=format)

@@ -1,0 +1,98 @@
+"""Which ciphertexts a text that is encrypted again keeps: those of values and comments that are the same.
+
+A ciphertext is reused at most once, and only for the same place, type and bytes.
+"""
+
+from __future__ import annotations
+
+from encconf.engine.comments import comment_aad, stored
+from encconf.text.align import align
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.engine.opening import Opened
+    from encconf.formats import Format
+    from encconf.text.document import Document, Leaf
+
+    Token = tuple[bytes, str, bytes | None]
+
+
+def tokens(leaves: list[Leaf], module: Format) -> list[Token]:
+    """What must be the same for a ciphertext to be kept: place, type and bytes."""
+    return [(leaf.aad, *module.token(leaf)) for leaf in leaves]
+
+
+def places_before(model: Opened, plain: Document, module: Format) -> list[Leaf | None]:
+    """Where the values were in a file that gets a new data key: they stay on as many lines."""
+    leaves = model.document.leaves
+    taken = align(tokens(leaves, module), tokens(plain.leaves, module))
+    return [leaves[index] if index is not None else None for index in taken]
+
+
+def reused_leaves(sources: Sequence[Opened], plain: Document, module: Format) -> list[Leaf | None]:
+    """For each leaf of a plain text, the old leaf whose ciphertext it keeps; None for a new value."""
+    reused: list[Leaf | None] = [None] * len(plain.leaves)
+    used: set[str | None] = set()
+    now = tokens(plain.leaves, module)
+    for source in sources:
+        old = source.document.leaves
+        for at, index in enumerate(align(tokens(old, module), now)):
+            if index is not None and reused[at] is None and old[index].sealed not in used:
+                reused[at] = old[index]
+        # Both may have a ciphertext from before they parted: it is given out once.
+        used = {leaf.sealed for leaf in reused if leaf is not None and leaf.sealed is not None}
+    return reused
+
+
+def reused_comments(
+    sources: Sequence[Opened], plain: Document, final: Document, module: Format
+) -> dict[int, str]:
+    """The ciphertexts that comments of the ``final`` text keep, by the comment's number."""
+    reused: dict[int, str] = {}
+    now = _with_comments(plain.leaves, final, module)
+    for opened in sources:
+        before = _with_comments(opened.document.leaves, opened.document, module)
+        taken = align([token for token, _, _ in before], [token for token, _, _ in now])
+        used = set(reused.values())
+        for (_, index, _), source in zip(now, taken, strict=True):
+            enc = before[source][2] if source is not None else None
+            if index is not None and enc is not None and index not in reused and enc not in used:
+                reused[index] = enc
+    if sources:
+        _add_misplaced(reused, sources[0].document, final)
+    return reused
+
+
+def _add_misplaced(reused: dict[int, str], old: Document, final: Document) -> None:
+    """Keep what sops encrypted for another place than the one that it reads it from, too."""
+    used = set(reused.values())
+    astray: dict[bytes, list[str]] = {}
+    for comment in reversed(old.comments):
+        if comment.misplaced and comment.sealed and comment.sealed not in used:
+            astray.setdefault(stored(comment), []).append(comment.sealed)
+    if not astray:
+        return
+    for index, comment in enumerate(final.comments):
+        left = astray.get(stored(comment))
+        if index not in reused and left:
+            reused[index] = left.pop()
+
+
+def _with_comments(
+    leaves: list[Leaf], document: Document, module: Format
+) -> list[tuple[Token, int | None, str | None]]:
+    """Tokens of leaves and comments in the order of the text, with each comment's number and ciphertext.
+
+    ``leaves`` have the plaintexts, ``document`` (with as many leaves) the places and comments.
+    """
+    items: list[tuple[int, tuple[Token, int | None, str | None]]] = [
+        (place.start, (token, None, leaf.sealed if leaf.type == "comment" else None))
+        for leaf, place, token in zip(leaves, document.leaves, tokens(leaves, module), strict=True)
+    ]
+    for index, comment in enumerate(document.comments):
+        token = (comment_aad(comment.scope.aad), "comment", stored(comment))
+        items.append((comment.start, (token, index, comment.sealed)))
+    items.sort(key=lambda item: item[0])
+    return [item for _, item in items]

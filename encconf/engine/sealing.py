@@ -1,0 +1,416 @@
+"""From a plain text to the finished encrypted one, which is opened again before it is returned.
+
+`encrypt` decides who can open the result and which data key it gets; `Sealing` makes the text.  What an
+encrypted twin has stays: the ciphertexts of what is unchanged, its block, or all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from encconf import formats
+from encconf.engine import reuse, seal, selfcheck
+from encconf.engine.cipher import KEY_SIZE, PREFIX, split
+from encconf.engine.comments import comment_aad, stored
+from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
+from encconf.engine.opening import Opened, bounded, open_text
+from encconf.engine.plaintext import open_layout
+from encconf.engine.torn_quotes import quoted, refuse_torn
+from encconf.envelope.data_key import are_spoiled, shuts_out, wrap_again
+from encconf.errors import AlreadyEncryptedError, ConfigError, EmitError, EncconfError, UsageError
+from encconf.identities.credentials import Credentials
+from encconf.rules.selection import DEFAULT
+from encconf.text.document import splice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.engine.opening import Notify
+    from encconf.envelope.data_key import WrappedKey
+    from encconf.formats import Format, Prepared
+    from encconf.rules.config import Rule
+    from encconf.rules.selection import Chosen, Selection
+    from encconf.text.document import Document, Edit, Leaf
+
+
+@bounded
+def encrypt(
+    text: str,
+    rule: Rule | None,
+    *,
+    format: str,
+    twin: str | Opened | None = None,
+    donors: Sequence[Opened] = (),
+    new_data_key: bool = False,
+    credentials: Credentials | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """See `encconf.encrypt`."""
+    module = formats.module(format)
+    credentials = credentials or Credentials.from_env()
+    replaced = _opened_twin(twin, rule, format, credentials, notify)
+    selection = _selection(rule, replaced, format, notify)
+    plain = _plain(module, text, selection)
+    if replaced is not None:
+        refuse_torn(plain, quoted(replaced.document))
+    chosen = selection.choose(plain).leaves
+    if new_data_key and rule is None:
+        raise UsageError("a new data key needs a rule that names its recipients")
+    kept = None if new_data_key or _removes(replaced, rule, notify) else replaced
+    data_key = kept.data_key if kept is not None else os.urandom(KEY_SIZE)
+    groups, threshold = _groups(data_key, kept, rule, credentials)
+    block = replaced.metadata if replaced is not None else Metadata([], 0, selection, "")
+    metadata = block.renewed(
+        groups=groups, threshold=threshold, selection=selection, lastmodified=lastmodified()
+    )
+    known = twin.document.text if isinstance(twin, Opened) else twin
+    credentials.audit("encrypt", text if known is None else known)
+    sources = (kept, *donors) if kept is not None else ()
+    return Sealing(plain, metadata, data_key, sources, replaced, notify).run(chosen)
+
+
+def _opened_twin(
+    twin: str | Opened | None,
+    rule: Rule | None,
+    format: str,
+    credentials: Credentials,
+    notify: Notify | None,
+) -> Opened | None:
+    """The twin, opened; None where it cannot be and a rule says what to do without."""
+    if not isinstance(twin, str):
+        return twin
+    try:
+        return open_text(twin, format=format, credentials=credentials)
+    except EncconfError as error:
+        if rule is None:
+            raise
+        if notify:
+            notify(f"the existing encrypted file is not reused, every value is encrypted afresh: {error}")
+        return None
+
+
+def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: Notify | None) -> Selection:
+    """Which values are encrypted: as the rule says, or as in the file that is replaced."""
+    if rule is not None:
+        selection = rule.selection
+    elif replaced is not None:
+        selection = replaced.metadata.selection
+    else:
+        raise UsageError("nothing says which keys to encrypt for", hint="give a rule or an encrypted twin")
+    if format == "binary" and selection != DEFAULT:
+        if notify and rule is not None:
+            notify(f"a binary file is one value, which is always encrypted: {selection.kind} is not used")
+        return DEFAULT
+    return selection
+
+
+def _removes(replaced: Opened | None, rule: Rule | None, notify: Notify | None) -> bool:
+    """Whether the rule removes a recipient, who knows the data key; says so."""
+    if replaced is None or rule is None:
+        return False
+    metadata = replaced.metadata
+    if not shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold):
+        return False
+    if notify:
+        notify("a recipient was removed: every value gets a new data key")
+    return True
+
+
+def _groups(
+    data_key: bytes, kept: Opened | None, rule: Rule | None, credentials: Credentials
+) -> tuple[list[list[WrappedKey]], int]:
+    """The data key, wrapped for the rule's keys, or for those of the file whose data key is kept."""
+    groups, threshold = ([], 0) if kept is None else (kept.metadata.groups, kept.metadata.threshold)
+    if rule is not None:
+        wanted, needed = rule.groups, rule.threshold
+    elif are_spoiled(groups):
+        wanted, needed = [[wrapped.key for wrapped in group] for group in groups], threshold
+    else:
+        return groups, threshold
+    return wrap_again(data_key, groups, threshold, wanted, needed, credentials, lastmodified())
+
+
+def _plain(module: Format, text: str, selection: Selection) -> Document:
+    """The document of a text to encrypt; no key service is asked for one that cannot be."""
+    plain = module.scan(text, comments=module.COMMENTS_STAY or selection.needs_comments)
+    if any(part.block is not None for part in plain.parts):
+        raise AlreadyEncryptedError(
+            'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
+            hint="to change an encrypted file, use: encconf edit FILE",
+        )
+    return plain
+
+
+def lastmodified() -> str:
+    """A second ago, RFC 3339 in UTC.
+
+    sops keeps the nonce of a MAC that it writes again for the same values in the same second; a
+    file that it rewrites must not keep ours, which says that encconf wrote it.
+    """
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))
+
+
+class Sealing:
+    """One run of `encrypt`: from a plain text to the finished encrypted one.
+
+    ``sources`` are files under the same data key, whose ciphertexts are kept: the twin, if it keeps its data
+    key, and donors.  ``replaced`` is the twin in any case.
+    """
+
+    __slots__ = (
+        *("data_key", "encrypt", "given", "metadata", "module", "notify", "original", "replaced"),
+        *("selection", "sources", "twin"),
+    )
+
+    def __init__(
+        self,
+        given: Document,
+        metadata: Metadata,
+        data_key: bytes,
+        sources: Sequence[Opened],
+        replaced: Opened | None,
+        notify: Notify | None,
+    ) -> None:
+        self.module = formats.module(given.format)
+        self.given = given
+        self.original = given.text
+        self.metadata = metadata
+        self.selection = metadata.selection
+        self.data_key = data_key
+        self.sources = sources
+        self.twin = sources[0] if sources else None
+        self.replaced = replaced
+        self.notify = notify
+        self.encrypt = seal.Encryptor(data_key)
+
+    def run(self, chosen: bytearray) -> str:
+        """The encrypted text; ``chosen`` says which leaves are encrypted."""
+        module = self.module
+        self._warn_of_fragile(chosen)
+        plain, prepared = self._prepared(chosen)
+        reused = reuse.reused_leaves(self.sources, plain, module) if self.sources else None
+        self._warn_of_new(reused)
+        sealed = self._seal_leaves(plain, chosen, reused)
+        edits = [
+            module.sealed(plain, leaf, enc, was_plain=was_plain)
+            for leaf, (enc, was_plain) in zip(plain.leaves, sealed, strict=True)
+            if enc is not None
+        ]
+        metadata = self.metadata
+        metadata.mac = seal.seal_mac(
+            plain, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
+        )
+        attached = edits + module.attach(plain, self._block())
+        encs = [enc for enc, _ in sealed]
+        if module.COMMENTS_STAY and prepared is None:
+            comment_edits = self._seal_comments(plain, plain, self.selection.choose(plain))
+            final, final_chosen = self._scan_finished(plain, attached + comment_edits, chosen, encs)
+            if self._comes_back(final, final_chosen):
+                return self._finished(final.text, len(final.parts))
+        # Where comments belong depends on what follows them: the block is there before they are read.
+        final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
+        comment_edits = self._seal_comments(plain, final, now_chosen)
+        if not module.COMMENTS_STAY and prepared is None:
+            result = splice(final.text, comment_edits)
+            # Comments decide nothing that is not decided yet, unless the rule is about them.
+            known = None if self.selection.needs_comments else now_chosen
+            if self._comes_back(module.scan(result, comments=True) if comment_edits else final, known):
+                return self._finished(result, len(final.parts))
+        result = self._with_layout(plain, final, sealed, prepared, comment_edits)
+        if not self._comes_back(module.scan(result, comments=True)):
+            raise EmitError(
+                "the text cannot be encrypted so that it comes back as it is, comments included",
+                hint="please report the layout or comment that causes this; nothing was written",
+            )
+        return self._finished(result, len(final.parts))
+
+    def _warn_of_fragile(self, chosen: bytearray) -> None:
+        """Say which plain numbers older releases of sops read differently."""
+        if self.notify is None:
+            return
+        for leaf, is_chosen in zip(self.given.leaves, chosen, strict=True):
+            if not is_chosen and self.module.fragile(leaf):
+                path = seal.path_text(leaf.path)
+                self.notify(f"sops before 3.13.2 reads the plain number at {path} as another one")
+
+    def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
+        """The document in the form that sops reads, and what was respelled for that."""
+        module, given = self.module, self.given
+        prepared = module.prepare(given, chosen)
+        if prepared is None:
+            return given, None
+        plain = module.scan(prepared.text, comments=module.COMMENTS_STAY or self.selection.needs_comments)
+        if [leaf.data for leaf in given.leaves] != [leaf.data for leaf in plain.leaves]:
+            raise EmitError(
+                "the text cannot be put into the form that sops reads without changing a value",
+                hint="please report the layout that causes this; nothing was written",
+            )
+        if self.selection.choose(plain).leaves != chosen:
+            # sops copies the comments of an anchored collection for each alias; a flow copy has none.
+            # It takes all comments of a key in INI for one.
+            raise EmitError(
+                "what is encrypted depends on comments that sops finds at other places",
+                hint="write out the collection in an alias's place, with its comments; in INI, make the "
+                "comments of one key lines that follow each other",
+            )
+        return plain, prepared
+
+    def _scan_finished(
+        self, plain: Document, edits: list[Edit], chosen: bytearray, sealed: list[str | None]
+    ) -> tuple[Document, Chosen]:
+        """Make a text of the plain one with these edits, and see that it says what was meant."""
+        final = self.module.scan(splice(plain.text, edits), comments=True)
+        now_chosen = self.selection.choose(final)
+        selfcheck.check_finished(plain, chosen, final, now_chosen.leaves, sealed, self.metadata)
+        return final, now_chosen
+
+    def _comes_back(self, document: Document, chosen: Chosen | None = None) -> bool:
+        return selfcheck.comes_back(document, self.original, self.data_key, self.selection, chosen)
+
+    def _finished(self, result: str, parts: int) -> str:
+        return self._with_version(self._unless_unchanged(result, parts))
+
+    def _unless_unchanged(self, result: str, parts: int) -> str:
+        """The twin itself when nothing differs but the MAC and its date."""
+        old = self.twin
+        if old is None or old.metadata.mac is None or self.metadata.mac is None:
+            return result
+        before, now = old.metadata.lastmodified, self.metadata.lastmodified
+        again = result.replace(self.metadata.mac, old.metadata.mac)
+        if before != now and again.count(now) == parts:
+            again = again.replace(now, before)
+        return again if again == old.document.text else result
+
+    def _with_version(self, result: str) -> str:
+        """The text with a version and its rule in the block: rops writes neither, and sops needs them."""
+        old = self.twin
+        if old is None or old.metadata.version or result == old.document.text:
+            return result
+        document = self.module.scan(result)
+        assert document.block_text is not None
+        block = document.block or {}
+        members: dict[str, str | None] = {"version": SOPS_VERSION}
+        if self.selection.kind not in block:
+            members[self.selection.kind] = self.selection.pattern
+        return splice(result, self.module.attach(document, self.module.amend(document.block_text, members)))
+
+    def _seal_leaves(
+        self, plain: Document, chosen: bytearray, reused: list[Leaf | None] | None
+    ) -> list[tuple[str | None, bool]]:
+        encrypt = self.encrypt
+        out: list[tuple[str | None, bool]] = []
+        before = None
+        if self.twin is None and self.replaced is not None:
+            before = reuse.places_before(self.replaced, plain, self.module)
+        for index, leaf in enumerate(plain.leaves):
+            if not chosen[index] or leaf.data is None or (not leaf.data and not self.module.SEALS_EMPTY):
+                out.append((None, False))
+                continue
+            was = reused[index] if reused is not None else None
+            if was is not None and was.type != leaf.type and not self._keeps_block():
+                was = None  # the new block says that it is of this version, which tells integers from floats
+            if was is not None and was.sealed is not None:
+                # See formats.json.token: an integer may have been stored as a float.
+                leaf.type, leaf.data = was.type, was.data
+                out.append((was.sealed, was.style == ""))
+            else:
+                place = before[index] if before is not None else None
+                was_plain = place is not None and place.style == ""
+                out.append((encrypt(leaf.type, leaf.data, leaf.aad), was_plain))
+        return out
+
+    def _warn_of_new(self, reused: list[Leaf | None] | None) -> None:
+        """Tell of new values that others read differently: one line for each reason."""
+        if self.notify is None:
+            return
+        places: dict[str, list[str]] = {}
+        for index, leaf in enumerate(self.given.leaves):
+            if reused is None or reused[index] is None:
+                reason = self.module.caveat(leaf)
+                if reason is not None:
+                    places.setdefault(reason, []).append(seal.path_text(leaf.path))
+        for reason, paths in places.items():
+            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+            self.notify(f"{', '.join(paths[:3])}{more}: {reason}")
+
+    def _keeps_block(self) -> bool:
+        """Whether the block is the twin's but for its MAC."""
+        metadata, old = self.metadata, self.twin
+        return (
+            old is not None
+            and old.document.block_text is not None
+            and old.metadata.groups is metadata.groups
+            and old.metadata.selection == metadata.selection
+        )
+
+    def _block(self, layout: str | None = None) -> str:
+        """The block's text: the twin's own with a new MAC where nothing else changed."""
+        metadata, old = self.metadata, self.twin
+        if self._keeps_block():
+            assert old is not None
+            assert old.document.block_text is not None
+            return self.module.amend(
+                old.document.block_text,
+                {
+                    "mac": metadata.mac,
+                    "lastmodified": metadata.lastmodified,
+                    LAYOUT: layout,
+                    **dict.fromkeys(UNMERGED),
+                },
+            )
+        metadata.layout = layout
+        return self.module.render_block(metadata.to_block())
+
+    def _seal_comments(self, plain: Document, final: Document, chosen: Chosen) -> list[Edit]:
+        if not final.comments:
+            return []
+        reused = reuse.reused_comments(self.sources, plain, final, self.module)
+        edits: list[Edit] = []
+        for index, comment in enumerate(final.comments):
+            if not chosen.comments[index]:
+                continue
+            data = stored(comment)
+            if not data or (data.startswith(PREFIX.encode()) and split(data)):
+                # (One that could not be decrypted must not be encrypted over again.)
+                continue
+            enc = reused.get(index) or self.encrypt("comment", data, comment_aad(comment.scope.aad))
+            if self.selection.kind == "unencrypted_comment_regex" and self.selection.matches(enc):
+                raise ConfigError(
+                    "unencrypted_comment_regex matches an encrypted comment: the file could not be read back",
+                    hint="make the pattern more exact, for example by anchoring it with ^ and $",
+                )
+            edits.append((comment.start, comment.end, enc))
+        return edits
+
+    def _with_layout(
+        self,
+        plain: Document,
+        final: Document,
+        sealed: list[tuple[str | None, bool]],
+        prepared: Prepared | None,
+        comment_edits: list[Edit],
+    ) -> str:
+        """Add the layout record if decrypting would not give the original back, and the comments."""
+        module = self.module
+        literals: list[Edit | None] = []
+        for leaf, found, (enc, _) in zip(plain.leaves, final.leaves, sealed, strict=True):
+            if enc is None or leaf.data is None:
+                literals.append(None)
+            else:
+                literals.append(module.literal(final, found, leaf.type, leaf.data))
+        detach = module.detach(final)
+        canonical = splice(final.text, [edit for edit in literals if edit is not None] + detach)
+        if canonical == self.original:
+            return splice(final.text, comment_edits)
+        from encconf.engine import layout as layouts
+
+        layout = layouts.record(module, self.original, plain, final, literals, canonical, prepared)
+        packed = layout.pack()
+        old = self.twin
+        if old is not None and old.metadata.layout is not None and open_layout(old) == packed:
+            enc_layout = old.metadata.layout
+        else:
+            enc_layout = self.encrypt("bytes", packed, LAYOUT_AAD)
+        return splice(final.text, comment_edits + module.attach(final, self._block(enc_layout)))

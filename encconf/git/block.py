@@ -1,0 +1,128 @@
+"""Three versions of a ``sops`` block made one: who can open the file, and what is encrypted.
+
+A recipient or a rule that only their side names is refused, unless our ``.sops.yaml`` names it, too.
+"""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.engine.admission import Objections, rule_of
+from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
+from encconf.errors import EmptyDocumentError, EncconfError, StrangerError, UndecidedError
+from encconf.git.outcome import ADMIT, TAKE_ONE
+from encconf.text.document import Document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from encconf.envelope.data_key import WrappedKey
+    from encconf.keys import MasterKey
+    from encconf.rules.config import Rule
+
+    T = TypeVar("T")
+    OurRule = Callable[[], Rule | None]
+    """What our ``.sops.yaml`` says of the file, None where it says nothing."""
+
+
+def no_rule() -> Rule | None:
+    """Where there is no ``.sops.yaml``."""
+    return None
+
+
+def scanned(text: str, format: str) -> Document:
+    """The document of a version; an empty one for no text at all.  Raises ParseError."""
+    try:
+        return formats.module(format).scan(text)
+    except EmptyDocumentError:
+        return Document(text, format)
+    except EncconfError:
+        if not text.strip():  # there was no common version
+            return Document(text, format)
+        raise
+
+
+def admit(block: Metadata, rule: OurRule, ours: Metadata | None, *, wraps_all: bool = False) -> None:
+    """Raise StrangerError unless our rule, or our own version of the file, allows all that a block does.
+
+    Nothing authenticates recipients, key groups and selection: anyone who can push a branch can change them.
+    Where the data key is wrapped for all, only our rule counts: they may have changed our version, too.
+    """
+    wanted = rule_of(block)
+    own = [rule_of(ours)] if ours is not None and not wraps_all else []
+    reselects = ours is not None and wanted.selection != ours.selection
+    if own and not reselects and not Objections(wanted, own):
+        return  # no recipient is added, and every value stays encrypted: no rule is needed
+    named = rule()
+    found = Objections(wanted, [*own, named] if named is not None else own)
+    if found:
+        where = "our .sops.yaml does not name" if named is not None else "no .sops.yaml of ours names"
+        raise found.error(f"the merged file would be for recipients that {where}", ADMIT)
+    if reselects and (named is None or wanted.selection != named.selection):
+        raise StrangerError(
+            "their side changes which values are encrypted, and our .sops.yaml does not say so", hint=ADMIT
+        )
+
+
+def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata | None) -> Metadata:
+    """The block but for its MAC: keys, selection and unknown members; a plain side has no opinion."""
+    here, there = ours or theirs, theirs or ours
+    assert here is not None
+    assert there is not None
+    was = base or (here if ours is None or theirs is None else None)
+    selection = _three(
+        was.selection if was else None, here.selection, there.selection, "which values are encrypted"
+    )
+    threshold = _three(
+        was.threshold if was else None, here.threshold, there.threshold, "how many key groups it takes"
+    )
+    groups = _merged_groups(was.groups if was else None, here.groups, there.groups)
+    unknown: dict[str, object] = {}
+    for name in {**here.unknown, **there.unknown}:
+        old, mine, yours = (each.unknown.get(name) if each else None for each in (was, here, there))
+        value = yours if mine == old else mine
+        if value is not None and name not in (CONFLICT, PARENTS):
+            unknown[name] = value
+    return here.renewed(groups=groups, threshold=threshold, selection=selection, unknown=unknown)
+
+
+def _three(was: T | None, here: T, there: T, what: str) -> T:
+    if here == there or there == was:
+        return here
+    if here == was:
+        return there
+    raise UndecidedError(f"both sides changed {what}", hint=TAKE_ONE)
+
+
+def _merged_groups(
+    base: list[list[WrappedKey]] | None, ours: list[list[WrappedKey]], theirs: list[list[WrappedKey]]
+) -> list[list[WrappedKey]]:
+    """Who can open the file: the recipients of both sides, and those that either side has added."""
+    if len(ours) != len(theirs) or (base is not None and len(base) != len(ours)):
+        mine, yours = holders(ours), holders(theirs)
+        chosen = _three(holders(base) if base is not None else None, mine, yours, "the key groups")
+        return ours if chosen == mine else theirs
+    groups: list[list[WrappedKey]] = []
+    for at, (here, there) in enumerate(zip(ours, theirs, strict=True)):
+        was = {wrapped.key for wrapped in base[at]} if base is not None else set()
+        ours_has, theirs_has = ({wrapped.key for wrapped in side} for side in (here, there))
+        group = [wrapped for wrapped in here if wrapped.key in theirs_has or wrapped.key not in was]
+        group += [wrapped for wrapped in there if wrapped.key not in ours_has and wrapped.key not in was]
+        if not group:
+            raise UndecidedError(
+                "each side removed the recipients of the other: nobody could open the file",
+                hint="take one side with git checkout --ours or --theirs, then run: encconf updatekeys FILE",
+            )
+        groups.append(group)
+    return groups
+
+
+def holders(groups: list[list[WrappedKey]]) -> list[set[MasterKey]]:
+    """The master keys of each group."""
+    return [{wrapped.key for wrapped in group} for group in groups]
+
+
+def same_holders(one: Metadata, other: Metadata) -> bool:
+    """Whether the same master keys open both."""
+    return holders(one.groups) == holders(other.groups)

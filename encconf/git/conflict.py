@@ -1,0 +1,101 @@
+"""What a merge could not decide, kept inside the encrypted file.
+
+The file's values are ours, and the block's member ``encconf_conflict`` has the rest, encrypted.  The MAC is
+bound to that, so that neither encconf nor sops opens the file before ``encconf edit`` has shown both sides.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+from encconf import formats
+from encconf.engine import opening, plaintext, seal
+from encconf.engine.cipher import split, unlock
+from encconf.engine.metadata import CONFLICT
+from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError
+from encconf.merge import Merged
+from encconf.text.document import splice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.engine.opening import Notify
+    from encconf.identities.credentials import Credentials
+
+    Labels = tuple[str, str, str]
+
+_PLACE = "encconf conflict 1"  # what the conflict's ciphertext is authenticated with, beside the MAC
+# What the file's MAC is authenticated with: no file can say that as its date, since it is not UTF-8.
+_PURPOSE = b"\xffencconf conflict 2 %b"
+_FIRST_PURPOSE = b"%b encconf conflict 1"  # what encconf wrote at first; it is not a date, either
+_MAX_SIZE = 64 << 20
+
+
+class Conflict:
+    """An encrypted file with two sides: ``opened`` is ours, without the mark, ``merged`` has both."""
+
+    __slots__ = ("labels", "merged", "opened")
+
+    def __init__(self, opened: opening.Opened, merged: Merged, labels: Labels) -> None:
+        self.opened = opened
+        self.merged = merged
+        self.labels = labels
+
+
+def with_conflict(text: str, merged: Merged, labels: Labels, format: str, credentials: Credentials) -> str:
+    """Put the other sides into an encrypted text with ours, and let its MAC fit nothing but that."""
+    module = formats.module(format)
+    try:
+        opened = opening.open_text(text, format=format, credentials=credentials)
+    except KeyAccessError:
+        paths = ", ".join(merged.conflicts[:5])
+        raise UndecidedError(
+            f"both sides changed {paths}, and you are no longer among those who can open the file",
+            hint="let somebody merge who can open it",
+        ) from None
+    document, data_key = opened.document, opened.data_key
+    settings = opened.metadata.selection.to_entries()
+    date = opened.metadata.lastmodified
+    mac = seal.seal_mac(document, opened.chosen.leaves, settings, data_key, date, _PURPOSE)
+
+    record = {
+        "base": merged.base,
+        "theirs": merged.theirs,
+        "paths": merged.conflicts,
+        "labels": labels,
+        "whole": merged.whole,
+    }
+    packed = zlib.compress(json.dumps(record).encode(), 9)
+    enc = seal.Encryptor(data_key)("bytes", packed, f"{_PLACE} {mac}".encode())
+    assert document.block_text is not None
+    block = module.amend(document.block_text, {"mac": mac, CONFLICT: enc})
+    return splice(text, module.attach(document, block))
+
+
+def open_conflict(
+    text: str, *, format: str, credentials: Credentials | None = None, notify: Notify | None = None
+) -> Conflict:
+    """Open a file that says it holds a conflict.
+
+    Raises MacMismatchError if that is not as it was written.
+    """
+    opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True, notify=notify)
+    metadata = opened.metadata
+    try:
+        opened.check_mac(_PURPOSE)
+    except MacMismatchError:
+        opened.check_mac(_FIRST_PURPOSE)
+    parts = split(str(metadata.unknown.get(CONFLICT)).encode())
+    place = f"{_PLACE} {metadata.mac}".encode()
+    packed = unlock(opened.data_key, parts[0], parts[1], place) if parts is not None else None
+    if packed is None:
+        raise MacMismatchError(
+            "the file's conflict was changed without its key",
+            hint="get both sides again with: git checkout --merge FILE",
+        )
+
+    record = json.loads(zlib.decompressobj().decompress(packed, _MAX_SIZE))
+    merged = Merged(
+        plaintext.plain_text(opened), record["base"], record["theirs"], record["paths"], whole=record["whole"]
+    )
+    return Conflict(opened, merged, tuple(record["labels"]))

@@ -1,0 +1,132 @@
+"""Merging without a key: the ciphertexts themselves, if no two sides changed the same one.
+
+Only a holder of the key can make a MAC for the result.  The block's member ``encconf_merge`` names the
+versions that were merged, so that somebody who can open them merges them again and compares
+(`encconf.git.merge.reseal`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf import formats
+from encconf.engine import opening, sealing
+from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
+from encconf.errors import UndecidedError, UnmergedError
+from encconf.git.block import admit, merged_block, no_rule, same_holders, scanned
+from encconf.git.outcome import LOOK, WITH_A_KEY, Outcome
+from encconf.merge import merge as merge_texts
+from encconf.text.document import splice
+from encconf.text.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from encconf.git.block import OurRule
+    from encconf.text.document import Document
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+
+
+def merge_without_key(
+    texts: Sequence[str], format: str, parents: Callable[[], str] | None, rule: OurRule = no_rule
+) -> Outcome:
+    """Merge the ciphertexts of base, ours and theirs.  Raises UndecidedError for what needs a key."""
+    documents = [scanned(text, format) for text in texts]
+    was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
+    if here is None or there is None:
+        raise UndecidedError(
+            "one side is encrypted, the other isn't, and no key of yours opens it", hint=WITH_A_KEY
+        )
+    for metadata in (here, there):
+        if CONFLICT in metadata.unknown:
+            raise UnmergedError(f"{metadata.unmerged}", hint="see to it first, with: encconf edit FILE")
+    if not _same_data_key(here, there):
+        raise UndecidedError(
+            "one side has a new data key, so that it takes a key to merge the values", hint=WITH_A_KEY
+        )
+    block = merged_block(was, here, there)
+    if here.selection != there.selection:
+        raise UndecidedError(
+            "one side changed which values are encrypted, and it takes a key to do so", hint=WITH_A_KEY
+        )
+    if len(block.groups) > 1 and not (same_holders(block, here) or same_holders(block, there)):
+        raise UndecidedError(
+            "both sides changed the key groups, and it takes a key to split the data key", hint=WITH_A_KEY
+        )
+    admit(block, rule, here)
+    plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
+    merged = merge_texts(*plain, format=format)
+    if merged.conflicts:
+        paths = "the file" if merged.whole else ", ".join(merged.conflicts[:5])
+        raise UndecidedError(
+            f"both sides changed {paths}, and no key of yours opens the values", hint=WITH_A_KEY
+        )
+    for at, metadata in ((1, here), (2, there)):
+        if merged.text == plain[at] and metadata.unmerged is None:  # its MAC stays: it covers no keys
+            if same_holders(block, metadata) and block.unknown == metadata.unknown:
+                return Outcome(texts[at], keyless=True)
+            kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
+            return Outcome(_attached(merged.text, kept, format), keyless=True)
+    # With another date than its own, the old MAC can never pass for a valid one.
+    block.lastmodified, block.mac = sealing.lastmodified(), here.mac
+    block.unknown[PARENTS] = parents() if parents is not None else ""
+    return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
+
+
+def _same_data_key(here: Metadata, there: Metadata) -> bool:
+    """Whether some key holds the very same ciphertext in both."""
+    wrapped = [{(each.key, each.enc) for group in side.groups for each in group} for side in (here, there)]
+    return bool(wrapped[0] & wrapped[1])
+
+
+def _detached(text: str, document: Document) -> str:
+    if document.block is None or document.format == "binary":
+        return text
+    return splice(text, formats.module(document.format).detach(document))
+
+
+def _attached(text: str, block: Metadata, format: str) -> str:
+    module = formats.module(format)
+    return splice(text, module.attach(module.scan(text), module.render_block(block.to_block())))
+
+
+def parents_of(text: str, format: str) -> list[str]:
+    """The ids of the versions that a file was merged from without a key, as it says: base, ours, theirs.
+
+    Raises UnmergedError if it doesn't.
+    """
+    ids = str(Metadata.of(formats.module(format).scan(text)).unknown.get(PARENTS, "")).split()
+    if len(ids) != 3 or not all(_ID.match(each) for each in ids):
+        raise UnmergedError("the file does not say which versions it was merged from", hint=LOOK)
+    return ids
+
+
+def misplaced(before: str) -> str:
+    """What to say of a file whose parents are not those that git had."""
+    return (
+        f"was not merged into the version that git had before it, but into {before[:12]}; "
+        "values may be older than they were"
+    )
+
+
+def differences(one: opening.Opened, other: opening.Opened) -> list[str]:
+    """The paths in which two opened files say something else, and what else differs."""
+    found: list[str] = []
+    if not same_holders(one.metadata, other.metadata):
+        found.append("who can open it")
+    if one.metadata.selection != other.metadata.selection:
+        found.append("which values are encrypted")
+    here, there = (
+        {leaf.path: (leaf.type, leaf.data) for leaf in each.document.leaves} for each in (one, other)
+    )
+    for path in {**here, **there}:
+        if here.get(path) != there.get(path):
+            found.append(spell(path))
+    if not found and one.document.shape != other.document.shape:
+        found.append("its structure")
+    comments = [[comment.text for comment in each.document.comments] for each in (one, other)]
+    if not found and comments[0] != comments[1]:
+        found.append("its comments")
+    return found

@@ -1,0 +1,32 @@
+"""The result of a merge, and hints for a merge that has none."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WITH_A_KEY = "let somebody merge who can open the file; git merge --abort goes back"
+TAKE_ONE = "take one side with git checkout --ours or --theirs, and change it with encconf edit"
+LOOK = "look at every value yourself, and save what counts, with: encconf edit --ignore-mac FILE"
+ADMIT = (
+    "nothing was written; if they may read it, go back (git merge --abort), name them in .sops.yaml, "
+    "commit that, and try again"
+)
+
+
+class Outcome:
+    """The result of a merge: the text to write, and the paths that conflict in it.
+
+    ``keyless`` says that no key opened the versions; ``sealed`` whether the file has a MAC.
+    """
+
+    __slots__ = ("conflicts", "keyless", "sealed", "text")
+
+    def __init__(
+        self, text: str, conflicts: Sequence[str] = (), *, keyless: bool = False, sealed: bool = True
+    ) -> None:
+        self.text = text
+        self.conflicts = list(conflicts)
+        self.keyless = keyless
+        self.sealed = sealed

@@ -1,0 +1,84 @@
+"""Open descriptors: how they are opened, read and written, and what to say where that fails.
+
+What there is of a platform's flags counts; the others are 0.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from encconf.errors import (
+    InputDeniedError,
+    InputError,
+    LimitError,
+    OutputDeniedError,
+    OutputError,
+    UnwrittenError,
+)
+
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+NOCTTY = getattr(os, "O_NOCTTY", 0)
+CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
+BINARY = getattr(os, "O_BINARY", 0)
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC | BINARY
+
+PRIVATE = 0o600
+"""The mode of a file with plaintext or keys: only its owner can read it."""
+
+CHUNK = 1 << 20
+"""How much is read at once, in bytes (1 MiB)."""
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+def read_all(descriptor: int, limit: int) -> bytes:
+    """All that comes from a descriptor.  Raises LimitError for more than ``limit`` bytes, and OSError."""
+    chunks = []
+    size = 0
+    while chunk := os.read(descriptor, CHUNK):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            unit = f"{limit >> 20} MiB" if limit >> 20 else f"{limit >> 10} KiB"
+            raise LimitError(f"larger than {unit}")
+    return b"".join(chunks)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte to a descriptor, also to one that doesn't block.  Raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            import select
+
+            select.select([], [descriptor], [])
+
+
+def cannot_read(error: OSError) -> InputError:
+    """The error for a file that cannot be read."""
+    said = f"cannot be read: {reason(error)}"
+    if not isinstance(error, PermissionError):
+        return InputError(said)
+    denied = InputDeniedError(said)
+    denied.errno, denied.strerror = error.errno, error.strerror
+    return denied
+
+
+def cannot_write(error: OSError) -> OutputError:
+    """The error for a file that cannot be written."""
+    said = f"cannot be written: {reason(error)}"
+    if not isinstance(error, PermissionError):
+        return UnwrittenError(said) if error.errno in _FULL else OutputError(said)
+    denied = OutputDeniedError(said)
+    denied.errno, denied.strerror = error.errno, error.strerror
+    return denied
+
+
+def reason(error: OSError) -> str:
+    """Why, in the system's words, which name neither a file nor its content."""
+    reason = error.strerror or type(error).__name__
+    return reason[:1].lower() + reason[1:]

@@ -1,0 +1,181 @@
+"""A private folder for a plaintext that a program reads from a file, and what killed processes left."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from encconf.errors import EncconfError, OutputError
+from encconf.io.descriptors import CLOEXEC, CREATE, NOFOLLOW, cannot_write, reason, write_all
+from encconf.io.signals import SignalGuard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class PrivateFolder:
+    """``with PrivateFolder() as path:`` — a new folder of mode 0700, gone afterwards.
+
+    It is in memory (tmpfs) where there is such a place: $TMPDIR, $XDG_RUNTIME_DIR or /dev/shm;
+    otherwise in $TMPDIR or /tmp.  It is removed with all that is in it on every way out, SIGINT,
+    SIGTERM, SIGHUP and SIGQUIT included; only SIGKILL leaves it, and then the next one removes it.
+    A process holds a lock on its folder, so that it is not removed as such a leftover.
+
+    Raises OutputError, also when the folder could not be removed.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._guard = SignalGuard()
+        self._descriptor: int | None = None
+        self.path = ""
+
+    def __enter__(self) -> str:
+        self._guard.__enter__()
+        try:
+            failed = OutputError("there is no place for a temporary folder", hint="set TMPDIR to a folder")
+            for place in _temporary_places(self._environ):
+                sweep_private(place)
+                try:
+                    while not self._make(place):
+                        pass
+                except OSError as error:
+                    failed = OutputError(f"cannot make a temporary folder in {place}: {reason(error)}")
+                else:
+                    return self.path
+            raise failed
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _make(self, place: str) -> bool:
+        """Make the folder and lock it; False if somebody swept it in between."""
+        path = os.path.join(place, f"{_PRIVATE_FOLDER}{os.urandom(8).hex()}")
+        os.mkdir(path, 0o700)
+        self.path = path
+        try:
+            self._descriptor = _locked_private(path)
+        except FileNotFoundError:
+            self.path = ""
+        return bool(self.path)
+
+    def __exit__(self, _: object = None, error: object = None, __: object = None) -> None:
+        try:
+            self._guard.hold()
+            if self.path:
+                remove_folder(self.path)
+            if self.path and os.path.lexists(self.path):
+                hint = f"the temporary folder with the plaintext could not be removed; remove {self.path}"
+                if not isinstance(error, EncconfError):
+                    raise OutputError("a plaintext is left", hint=hint)
+                error.hint = f"{error.hint}; {hint}" if error.hint else hint
+        finally:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            self._guard.__exit__()
+
+
+_PRIVATE_FOLDER = "encconf-"
+
+
+def _locked_private(path: str) -> int | None:
+    """An open descriptor that holds the lock on a private folder; None where there are no locks.
+
+    Raises FileNotFoundError when somebody else has it: they are removing it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.stat(path)
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        raise FileNotFoundError(path) from None
+    except OSError:
+        pass
+    return descriptor
+
+
+def sweep_private(place: str) -> None:
+    """Remove this user's private folders that no running process holds: it was killed."""
+    try:
+        with os.scandir(place) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(_PRIVATE_FOLDER)]
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(place, name)
+        try:
+            state = os.lstat(path)
+            mine = stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
+            if not mine or len(name) != len(_PRIVATE_FOLDER) + 16:
+                continue
+            os.chmod(path, 0o700)
+            descriptor = _locked_private(path)
+        except (OSError, AttributeError):
+            continue
+        if descriptor is not None:
+            remove_folder(path)
+            os.close(descriptor)
+
+
+def write_private(path: str, data: str) -> None:
+    """Write a new file that only its owner can read (0600).  Raises OutputError."""
+    try:
+        descriptor = os.open(path, CREATE, 0o600)
+        try:
+            write_all(descriptor, data.encode("utf-8", "surrogateescape"))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise cannot_write(error).about(path) from None
+
+
+def _temporary_places(environ: Mapping[str, str]) -> Iterator[str]:
+    configured = environ.get("TMPDIR") or ""
+    mounts = memory_mounts()
+    for place in (configured, environ.get("XDG_RUNTIME_DIR") or "", "/dev/shm"):
+        if os.path.isabs(place) and _in_memory(place, mounts) and os.access(place, os.W_OK | os.X_OK):
+            yield place
+    for place in (configured, environ.get("TEMP") or "", "/tmp", "."):
+        if place and os.path.isdir(place):
+            yield os.path.abspath(place)
+
+
+def memory_mounts() -> dict[str, bool]:
+    """Every mount point, and whether what is there is in memory only.  Empty where /proc isn't."""
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+            return {fields[1]: fields[2] in ("tmpfs", "ramfs") for fields in map(str.split, mounts)}
+    except OSError:
+        return {}
+
+
+def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
+    place = os.path.realpath(place)
+    while place not in mounts:
+        parent = os.path.dirname(place)
+        if parent == place:
+            return False
+        place = parent
+    return mounts[place]
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder and what is in it; what cannot be removed stays, and nothing is raised."""
+    try:
+        os.chmod(path, 0o700)  # an editor may have taken our rights away
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    remove_folder(entry.path)
+                else:
+                    os.unlink(entry.path)
+        os.rmdir(path)
+    except OSError:
+        pass

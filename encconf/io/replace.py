@@ -1,0 +1,247 @@
+"""Replacing a file at once or not at all.
+
+A new file takes the old one's place.  Until it is complete it has no name, where the file system allows that:
+a killed process leaves nothing.  A file that cannot be replaced is overwritten (`encconf.io.inplace`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from encconf.errors import OutputError
+from encconf.io.descriptors import CREATE, PRIVATE, write_all
+from encconf.io.locks import LockedFolder
+from encconf.io.signals import SignalGuard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_UNFINISHED = ".encconf-"
+
+
+def replace(
+    path: str, data: bytes, mode: int | None, check: Callable[[int | None], None] | None = None
+) -> None:
+    """Replace a file, or make a new one; ``mode`` and errors as for `encconf.io.fileio.write_atomic`.
+
+    ``check`` gets a descriptor of the file that is there now, None if there is none, and may raise: no other
+    encconf writes between that and the replacing.
+    """
+    folder, name = os.path.split(path)
+    with SignalGuard() as guard, LockedFolder(folder or ".") as at:
+        old = _replaceable(at, name)
+        if check is not None:
+            _check_now(at, name, check)
+        if old is None:
+            with _Unfinished(at, 0o666 if mode is None else mode) as new:
+                new.write(data)
+                new.become(name, new=True)
+        elif not _exchange(at, name, data, old, _mode(old, mode)):
+            from encconf.io.inplace import overwrite
+
+            guard.hold()
+            overwrite(at.open(name, os.O_RDWR), data, _mode(old, mode), folder or ".")
+        at.sync()
+
+
+def _check_now(at: LockedFolder, name: str, check: Callable[[int | None], None]) -> None:
+    try:
+        descriptor = at.open(name, os.O_RDONLY)
+    except FileNotFoundError:
+        check(None)
+        return
+    try:
+        check(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replaceable(at: LockedFolder, name: str) -> os.stat_result | None:
+    """The state of the file to replace, None if there is none.  Raises OutputError if it can't be."""
+    try:
+        old = os.stat(at.name(name), dir_fd=at.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(old.st_mode):
+        what = "a folder" if stat.S_ISDIR(old.st_mode) else "not the regular file that it was"
+        raise OutputError(f"cannot be written: it is {what}")
+    if not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
+        os.close(at.open(name, os.O_WRONLY))  # raises, and says why
+        raise OutputError("cannot be written: permission denied")
+    return old
+
+
+def _mode(old: os.stat_result, mode: int | None) -> int:
+    """The mode of a file after it was written: its own, but nothing private is left to everyone."""
+    kept = stat.S_IMODE(old.st_mode) & 0o777
+    return kept & 0o700 if mode == PRIVATE and kept & 0o007 else kept
+
+
+def _exchange(at: LockedFolder, name: str, data: bytes, old: os.stat_result, mode: int) -> bool:
+    """Put a new file in place of the old one; False, with nothing changed, if that would lose something."""
+    if old.st_nlink > 1:
+        return False  # the other names would keep the old content
+    try:
+        new = _Unfinished(at, PRIVATE)
+    except OSError as error:
+        if error.errno in _NO_EXCHANGE:
+            return False
+        raise
+    with new:
+        if not _keep_attributes(new.descriptor, old, at, name):
+            return False
+        new.write(data, mode)
+        try:
+            new.become(name)
+        except OSError as error:
+            if error.errno in _NO_EXCHANGE:
+                return False
+            raise
+    return True
+
+
+_NO_EXCHANGE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
+"""A folder that takes no new files or keeps others' files (sticky), a file that is mounted."""
+
+
+class _Unfinished:
+    """A new file in a folder that has no name before it is complete, where the system can do that.
+
+    Elsewhere it has a name of its own (`is_leftover`), which it loses again on every way out but SIGKILL.
+    """
+
+    def __init__(self, at: LockedFolder, mode: int) -> None:
+        self._at = at
+        self._name = ""
+        # A name is given by linkat, which Python calls only relative to an open folder.
+        self._unnamed = (
+            hasattr(os, "O_TMPFILE") and at.descriptor is not None and os.path.isdir("/proc/self/fd")
+        )
+        if self._unnamed:
+            try:
+                self.descriptor = at.open(".", os.O_WRONLY | os.O_TMPFILE, mode)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
+                    raise
+                self._unnamed = False
+        while not self._name:
+            self._name = unfinished_name()
+            try:
+                self.descriptor = at.open(self._name, CREATE, mode)
+            except FileExistsError:
+                self._name = ""
+
+    def __enter__(self) -> _Unfinished:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+        if self._name:
+            self._at.unlink(self._name)
+
+    def write(self, data: bytes, mode: int | None = None) -> None:
+        """Write all of the file, and then give it its mode."""
+        write_all(self.descriptor, data)
+        if mode is not None and hasattr(os, "fchmod"):
+            os.fchmod(self.descriptor, mode)
+        os.fsync(self.descriptor)
+
+    def become(self, name: str, *, new: bool = False) -> None:
+        """Take the place of a file, or be a ``new`` one."""
+        folder = self._at.descriptor
+        if new and self._unnamed and self._link(name):
+            return
+        while not self._name:
+            self._name = unfinished_name()
+            if not self._link(self._name):
+                self._name = ""
+        if os.name == "nt":
+            os.close(self.descriptor)  # an open file cannot be renamed there
+            self.descriptor = os.open(os.devnull, os.O_RDONLY)
+        os.replace(self._at.name(self._name), self._at.name(name), src_dir_fd=folder, dst_dir_fd=folder)
+        self._name = ""
+
+    def _link(self, name: str) -> bool:
+        # With dir_fd this is linkat with AT_SYMLINK_FOLLOW.
+        try:
+            os.link(
+                f"/proc/self/fd/{self.descriptor}",
+                self._at.name(name),
+                dst_dir_fd=self._at.descriptor,
+                follow_symlinks=True,
+            )
+        except FileExistsError:
+            return False
+        return True
+
+
+def sweep(folder: str) -> list[str]:
+    """Remove what writes that were killed have left in a folder; the names of what was removed.
+
+    Half of a new content, or all of it, in a file of the owner's, beside the file that it was for.
+    Nothing is done where the folder cannot be locked: somebody may be writing there.
+    """
+    gone: list[str] = []
+    try:
+        if not _leftovers(folder):
+            return []
+        with LockedFolder(folder) as at:
+            # Look again: what was there may have been a write that has finished by now.
+            for name in _leftovers(folder) if at.locked else ():
+                if at.unlink(name):
+                    gone.append(name)
+    except (OSError, OutputError):
+        pass
+    return gone
+
+
+def _leftovers(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if is_leftover(entry.name)]
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file is called as `write_atomic` calls one that is not finished."""
+    return name.startswith(_UNFINISHED) and len(name) == len(_UNFINISHED) + 8
+
+
+def unfinished_name() -> str:
+    """A name for `is_leftover`: short, so that there is room for it beside a name of 255 bytes."""
+    return f"{_UNFINISHED}{os.urandom(4).hex()}"
+
+
+def _keep_attributes(descriptor: int, old: os.stat_result, at: LockedFolder, name: str) -> bool:
+    """Give the new file the old one's owner, group and access list; whether it has all of them now."""
+    if not hasattr(os, "fchown"):
+        return True
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        except OSError:
+            return False
+    return not hasattr(os, "listxattr") or _copy_access_list(descriptor, at, name)
+
+
+def _copy_access_list(descriptor: int, at: LockedFolder, name: str) -> bool:
+    """Copy the extended attributes as far as possible; whether there is now no less access control."""
+    try:
+        source = at.open(name, os.O_RDONLY)
+    except OSError:
+        return False
+    complete = True
+    try:
+        for attribute in os.listxattr(source):
+            try:
+                os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
+            except OSError:
+                complete = complete and attribute != "system.posix_acl_access"
+    except OSError:
+        return True  # a file system without such attributes
+    finally:
+        os.close(source)
+    return complete

@@ -1,0 +1,61 @@
+"""Signals that would end the process at once, and cleanups that have to run before it ends."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class SignalGuard:
+    """Inside it, the signals that would end the process at once raise instead, so that cleanups run.
+
+    SIGINT raises KeyboardInterrupt, SIGTERM, SIGHUP and SIGQUIT raise SystemExit(128 + number).
+    Once one has come, further ones are ignored until the guard is left.  Handlers that a program
+    has set are left alone, and in other threads than the main one nothing is done.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, object] = {}
+        self._held: set[int] = set()
+
+    def __enter__(self) -> SignalGuard:
+        import signal
+
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            handler = signal.getsignal(number)
+            if handler in (signal.SIG_DFL, signal.default_int_handler):
+                try:
+                    signal.signal(number, self._leave)
+                except ValueError:
+                    break  # not the main thread
+                self._before[number] = handler
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import signal
+
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        if self._held:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held)
+
+    def hold(self) -> None:
+        """Let signals wait from now on until the guard is left: for a cleanup that nothing may stop."""
+        import signal
+
+        if hasattr(signal, "pthread_sigmask") and not self._held:
+            self._held = set(self._before) - signal.pthread_sigmask(signal.SIG_BLOCK, self._before)
+
+    def _leave(self, number: int, _: FrameType | None) -> None:
+        import signal
+
+        for each in self._before:
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
