@@ -12,7 +12,7 @@ from encconf import api, formats
 from encconf.cli import files
 from encconf.errors import EmitError, EncconfError, NotEncryptedError
 from encconf.formats import emit
-from encconf.formats.nodes import text_of
+from encconf.formats.plain import text_of
 from encconf.text.path import parse, spell
 from encconf.verbs import changes
 

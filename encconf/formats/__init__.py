@@ -6,7 +6,7 @@ content says (`encconf.formats.sniff`).
 
 from __future__ import annotations
 
-from encconf.errors import InputError, ParseError, UsageError
+from encconf.errors import EmitError, InputError, ParseError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from encconf.text.document import Document, Edit, Leaf
+    from encconf.text.tree import Entry, Spelling, Tree
 
     class Format(Protocol):
         """What a format module must have."""
@@ -83,6 +84,16 @@ if TYPE_CHECKING:
 
         def settle(self, document: Document) -> None:
             """Make of an opened document's trees, filled with sops's values, what is meant by them."""
+
+
+    class Writing(Spelling, Protocol):
+        """A format's trees, and how to write into them."""
+
+        def tree(self, document: Document) -> Tree:
+            """The tree of a scanned text."""
+
+        def root(self, tree: Tree) -> Entry:
+            """The entry that holds the document in which values are put, the first one."""
 
 
 _BY_SUFFIX = {
@@ -170,6 +181,22 @@ def module(name: str) -> Format:
 
         return toml
     raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(NAMES)}")
+
+
+def writing(name: str) -> Writing:
+    """The module that makes a format's trees and writes into them.
+
+    Raises EmitError for a format whose texts are one value.
+    """
+    if name == "json":
+        from encconf.formats import json_tree
+
+        return json_tree
+    if name == "dotenv":
+        from encconf.formats import dotenv_tree
+
+        return dotenv_tree
+    raise EmitError(f"single values of {name} files cannot be changed")
 
 
 def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:

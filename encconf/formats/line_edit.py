@@ -9,14 +9,14 @@ import re
 
 from encconf import formats
 from encconf.errors import EmitError
-from encconf.formats.nodes import missing, text_of, typed
+from encconf.formats.plain import missing, text_of, typed
 from encconf.text.document import splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.formats.nodes import Plain
     from encconf.text.document import Document, Leaf
     from encconf.text.path import Path
+    from encconf.text.tree import Plain
 
 _DEPTH = {"dotenv": 1, "ini": 2}
 

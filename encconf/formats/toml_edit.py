@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from encconf.errors import EmitError, ParseError, PathNotFoundError
 from encconf.formats import toml
-from encconf.formats.nodes import missing, nested
+from encconf.formats.plain import missing
 from encconf.text.document import Leaf, splice
 from encconf.text.path import spell
+from encconf.text.tree import nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.formats.nodes import Plain
     from encconf.formats.toml import Item, Step
     from encconf.text.document import Scope
     from encconf.text.path import Path
+    from encconf.text.tree import Plain
 
 
 def put(text: str, path: Path, value: Plain) -> str:

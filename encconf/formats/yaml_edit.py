@@ -11,15 +11,16 @@ import re
 
 from encconf.errors import EmitError, EmptyDocumentError
 from encconf.formats import yaml, yaml_events, yaml_text
-from encconf.formats.nodes import Item, Node, add, descend, found, nested, take
+from encconf.formats.nodes import Item, Node, add, descend, found, take
 from encconf.formats.yaml_text import ALIAS, DOUBLE, FOLDED, LITERAL, SINGLE
 from encconf.text.document import Leaf, Scope, splice
+from encconf.text.tree import nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.formats.nodes import Plain
     from encconf.text.document import Edit
     from encconf.text.path import Path
+    from encconf.text.tree import Plain
 
 _TO_COLON = re.compile(r"[ \t\r\n]*:")
 _NOWHERE = Scope(None, None, (), "", {})

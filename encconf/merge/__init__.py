@@ -18,8 +18,8 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.merge.tree import Block
     from encconf.merge.weave import Side
+    from encconf.text.tree import Tree
 
     Labels = tuple[str, str, str]
 
@@ -116,7 +116,7 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
 _SIDES: tuple[Side, ...] = ("ours", "theirs", "base")
 
 
-def _lost(side: Side, trees: list[Block], merged: Block) -> bool:
+def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
     """Whether a comment that is new on a side is not in the result: the other has taken out what it is at."""
     from encconf.merge.tree import comments
 
@@ -124,7 +124,7 @@ def _lost(side: Side, trees: list[Block], merged: Block) -> bool:
     return bool(new and new - comments(merged))
 
 
-def _incomplete(trees: list[Block], merged: Block) -> bool:
+def _incomplete(trees: list[Tree], merged: Tree) -> bool:
     """Whether a comment is missing that both sides have, or one has added, where nothing is at odds."""
     from encconf.merge.tree import comments
 
@@ -138,7 +138,7 @@ def _incomplete(trees: list[Block], merged: Block) -> bool:
     return False
 
 
-def _spelled(paths: list[tuple[str | int, ...]], trees: list[Block], format: str) -> list[str]:
+def _spelled(paths: list[tuple[str | int, ...]], trees: list[Tree], format: str) -> list[str]:
     """Paths for people: the number of the document only where there are several."""
     single = format == "json" or (format == "yaml" and all(len(each.entries) < 2 for each in trees))
     return list(dict.fromkeys(spell(path[1:] if single else path) for path in paths))

@@ -4,7 +4,7 @@ The pieces of a tree, put one after the other, are the text again: comments, bla
 and indentation are part of them.  Values are known by what they say (type and bytes), so that a
 change of spelling can be told from a change of value.
 
-A `Block` is laid out in lines, an entry on each (block YAML, dotenv, INI, TOML tables), or between
+A `Tree` is laid out in lines, an entry on each (block YAML, dotenv, INI, TOML tables), or between
 brackets (``flow``).  What cannot be cut into such pieces raises ParseError or EmitError.
 """
 
@@ -14,6 +14,10 @@ import re
 
 from encconf import formats
 from encconf.errors import EmitError, EmptyDocumentError
+from encconf.text.document import Document
+from encconf.text.document import says as said
+from encconf.text.tree import Entry, Single, Tree
+from encconf.text.tree import lines as _lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,96 +26,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.formats.nodes import Item, Node
-    from encconf.text.document import Document
+    from encconf.text.tree import Data
 
-    Data = dict[str, "Data"] | list["Data"] | tuple[str, bytes | None]
-    """What a text says: a single value is its type and its bytes."""
-
-
-class Leaf:
-    """A single value, or something that is not looked into."""
-
-    __slots__ = ("data", "text")
-
-    def __init__(self, text: str, data: Data) -> None:
-        self.text = text
-        self.data = data
-
-
-class Entry:
-    """A member or item: ``lead + head + value + post`` and, behind its comma, ``trail``.
-
-    ``key`` names it among its siblings; where ``listed``, it is one of several with this key, and its
-    place among them counts.  A line between entries, a comment or an empty one, has no ``node``: its
-    ``lead`` is all of it.
-    """
-
-    __slots__ = ("data", "head", "id", "key", "lead", "listed", "node", "post", "trail")
-
-    def __init__(
-        self,
-        key: Hashable,
-        lead: str,
-        head: str = "",
-        node: Block | Leaf | None = None,
-        post: str = "",
-        *,
-        data: Data | None = None,
-        trail: str = "",
-        listed: bool = False,
-    ) -> None:
-        self.key = key
-        self.lead = lead
-        self.head = head
-        self.node = node
-        self.post = post
-        self.trail = trail
-        self.listed = listed
-        self.data: Any = data if data is not None or node is None else node.data
-        self.id: Hashable = key
-
-
-class Block:
-    """A collection: its entries in the text's order.
-
-    ``column`` is where its lines begin, None where every line has its own indentation or none;
-    ``inline`` says that the first entry stands behind something else on its line.  Of one between
-    brackets, ``tail`` is what precedes the closing one, and ``comma`` says whether the last entry has one.
-    """
-
-    __slots__ = ("bare", "column", "comma", "data", "entries", "flow", "inline", "kind", "tail")
-
-    def __init__(
-        self, kind: str, data: Data, *, column: int | None = None, inline: bool = False, flow: bool = False
-    ) -> None:
-        self.kind = kind  # "map", "seq", or "stream" for YAML documents
-        self.data = data
-        self.column = column
-        self.inline = inline
-        self.flow = flow
-        self.entries: list[Entry] = []
-        self.tail = ""
-        self.comma = False
-        self.bare = False  # a document of comments and nothing else, which is spelled without brackets
-
-
-def raw(node: Block | Leaf) -> str:
-    """The text of a tree."""
-    if isinstance(node, Leaf):
-        return node.text
-    out: list[str] = []
-    last = len(node.entries) - 1
-    for at, entry in enumerate(node.entries):
-        out.append(whole(entry))
-        if node.flow:
-            out.append("," if at < last or node.comma else "")
-            out.append(entry.trail)
-    return "".join(out) + node.tail
-
-
-def whole(entry: Entry) -> str:
-    """The text of an entry, without its comma."""
-    return entry.lead + entry.head + (raw(entry.node) if entry.node is not None else "") + entry.post
 
 
 HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
@@ -119,18 +35,18 @@ HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
 _COMMENT = re.compile(r"[#;][^\n]*")
 
 
-def comments(block: Block) -> Counter[str]:
+def comments(block: Tree) -> Counter[str]:
     """The comments in a tree and how often each is there: what looks like one and is no part of a value."""
     from collections import Counter
 
     found = Counter(_comments(block.tail))
     for entry in block.entries:
         found.update(_comments(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))
-        if isinstance(entry.node, Block):
-            found.update(comments(entry.node))
-        elif entry.node is not None and isinstance(entry.node.data, (dict, list)):
-            found.update(_comments(entry.node.text))  # a collection that is not looked into
-        elif entry.node is not None and (header := HEADER.match(entry.node.text)):
+        if isinstance(entry.value, Tree):
+            found.update(comments(entry.value))
+        elif entry.value is not None and isinstance(entry.value.data, (dict, list)):
+            found.update(_comments(entry.value.text))  # a collection that is not looked into
+        elif entry.value is not None and (header := HEADER.match(entry.value.text)):
             found.update(_comments(header[1]))
     return found
 
@@ -148,26 +64,27 @@ def frozen(data: Data) -> Hashable:
     return ("", *data)
 
 
-def read(text: str, format: str) -> Block:
+def read(text: str, format: str) -> Tree:
     """The tree of a plain text whose line breaks are line feeds."""
     tree = _read(text, format)
-    if raw(tree) != text:
+    if tree.text != text:
         raise _unclear()
     return tree
 
 
-def _read(text: str, format: str) -> Block:
+def _read(text: str, format: str) -> Tree:
     if format == "yaml":
         return _stream(text)
-    if format == "json":
-        return _json(text)
     if format == "toml":
         return _Toml(text).block
     if format == "ini":
         return _ini(text)
-    if format == "dotenv":
-        return _dotenv(text)
-    raise EmitError(f"{format} is one value")
+    document = _scanned(text, format)
+    if document is None:
+        empty = Tree("stream", [])
+        empty.tail = text
+        return empty
+    return formats.writing(format).tree(document)
 
 
 def says(text: str, format: str) -> list[Data]:
@@ -178,12 +95,10 @@ def says(text: str, format: str) -> list[Data]:
     if format == "yaml" and (document.merges or any("*" in leaf.style for leaf in document.leaves)):
         data: Any = read(text, format).data  # an alias is itself, not what it stands for
         return data  # type: ignore[no-any-return]
-    for leaf in document.leaves:
-        leaf.scope.node[leaf.step] = (leaf.type, leaf.data)
     if format == "dotenv":  # a name may stand twice
-        return [{f"{entry.key}": entry.data for entry in _dotenv(text).entries if entry.node is not None}]
-    trees: Any = document.trees
-    return trees  # type: ignore[no-any-return]
+        tree = formats.writing(format).tree(document)
+        return [{f"{entry.key}": entry.data for entry in tree.members}]
+    return said(document)
 
 
 def _scanned(text: str, format: str) -> Document | None:
@@ -210,13 +125,6 @@ def _line_end(text: str, at: int) -> int:
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
-def _lines(text: str, start: int, end: int) -> list[Entry]:
-    """The comments and empty lines of a span."""
-    return [
-        Entry(("text", found[0].strip()), found[0]) for found in _LINE.finditer(text, start, end) if found[0]
-    ]
-
-
 def _only_comments(text: str, start: int, end: int, signs: str = "#") -> bool:
     for found in _LINE.finditer(text, start, end):
         line = found[0].strip()
@@ -235,10 +143,10 @@ _MARKER = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
 _END = re.compile(r"(?m)^\.\.\.(?=[ \r\n]|\Z)")
 
 
-def _stream(text: str) -> Block:
+def _stream(text: str) -> Tree:
     """All documents: each is an entry with its directives and markers."""
     document = _scanned(text, "yaml")
-    stream = Block("stream", [])
+    stream = Tree("stream", [])
     if document is None:
         if text.strip():
             stream.entries.append(_document(text, None))
@@ -276,23 +184,22 @@ def _document(text: str, document: Document | None) -> Entry:
     stop = ending.start() if ending else len(text)
     if root.kind == "map" and root.flow:
         _settle(root)
-        node: Block | Leaf = _flow(text, root, datas)
-        head = text[: root.value + 1]
-        return Entry(None, "", head, node, text[root.end - 1 :], listed=True)
+        node: Tree | Single = _flow(text, root, datas)
+        return Entry((), "", text[: root.value], node, text[root.end :], listed=True)
     if not root.items and _only_comments(text, head_end, stop):
-        block = Block("map", {}, column=0)
+        block = Tree("map", {}, column=0)
         block.bare = True
         block.entries += _lines(text, head_end, stop)
-        return Entry(None, "", text[:head_end], block, text[stop:], listed=True)
+        return Entry((), "", text[:head_end], block, text[stop:], listed=True)
     if root.kind != "map" or not root.items:
-        return Entry(None, "", "", Leaf(text, {}), listed=True)
+        return Entry((), "", "", Single(text, {}), listed=True)
     if not _only_comments(text, head_end, _line_start(text, root.items[0].start)):
         raise _unclear()
     block, end = _yaml_block(text, root, head_end, stop, -1, datas)
     if not _only_comments(text, end, stop):
         raise _unclear()
     block.entries += _lines(text, end, stop)
-    return Entry(None, "", text[:head_end], block, text[stop:], listed=True)
+    return Entry((), "", text[:head_end], block, text[stop:], listed=True)
 
 
 def _settle(node: Node) -> None:
@@ -313,7 +220,7 @@ def _column(text: str, at: int) -> int:
 
 def _yaml_block(
     text: str, node: Node, start: int, limit: int, outside: int, datas: dict[int, Data]
-) -> tuple[Block, int]:
+) -> tuple[Tree, int]:
     """A block collection from ``start``, and where its lines end, before ``limit``.
 
     ``outside`` is the column of the collection around it: comments that are indented like this one are
@@ -323,7 +230,8 @@ def _yaml_block(
     items = node.items
     column = _column(text, items[0].start)
     inline = bool(text[_line_start(text, items[0].start) : items[0].start].strip())
-    block = Block(node.kind, {}, column=column, inline=inline)
+    block = Tree(node.kind, {}, column=column)
+    block.inline = inline
     at = start
     for number, item in enumerate(items):
         line = item.start if inline and number == 0 else _line_start(text, item.start)
@@ -348,8 +256,8 @@ def _yaml_block(
     return block, end
 
 
-def _data_of(block: Block) -> Data:
-    entries = [entry for entry in block.entries if entry.node is not None]
+def _data_of(block: Tree) -> Data:
+    entries = [entry for entry in block.entries if entry.value is not None]
     if block.kind == "map":
         return {str(entry.key): entry.data for entry in entries}
     return [entry.data for entry in entries]
@@ -361,20 +269,20 @@ def _yaml_entry(
     node = item.node
     listed = isinstance(item.key, int)
     key = None if listed else item.key
+    steps = (item.key,)
     lead = text[line : item.start]
     if node.kind == "leaf" or node.flow or not node.items:
         end = _line_end(text, max(node.end, item.after))
         if node.kind == "leaf":
             data = _leaf_data(text, node, datas)
-            value = Leaf(text[node.start : node.end], data)
-            return Entry(
-                key, lead, text[item.start : node.start], value, text[node.end : end], listed=listed
-            ), end
+            value = Single(text[node.start : node.end], data)
+            head, post = text[item.start : node.start], text[node.end : end]
+            return Entry(steps, lead, head, value, post, key=key, listed=listed), end
         if text[node.value : node.value + 1] not in ("{", "["):
             raise _unclear()
         flow = _flow(text, node, datas)
-        head, post = text[item.start : node.value + 1], text[node.end - 1 : end]
-        return Entry(key, lead, head, flow, post, listed=listed), end
+        head, post = text[item.start : node.value], text[node.end : end]
+        return Entry(steps, lead, head, flow, post, key=key, listed=listed), end
     first = node.items[0]
     start = first.start
     if _line_start(text, first.start) > item.start:
@@ -382,7 +290,7 @@ def _yaml_entry(
         if start > _line_start(text, first.start):
             raise _unclear()
     block, end = _yaml_block(text, node, start, limit, column, datas)
-    return Entry(key, lead, text[item.start : start], block, "", listed=listed), end
+    return Entry(steps, lead, text[item.start : start], block, "", key=key, listed=listed), end
 
 
 def _leaf_data(text: str, node: Node, datas: dict[int, Data]) -> Data:
@@ -404,9 +312,9 @@ _GAP = re.compile(r"(?>(?:[ \t\n]++|(?<=[ \t\n])#[^\n]*|\A#[^\n]*)*)")
 _REST_OF_LINE = re.compile(r"[ \t]*#[^\n]*")
 
 
-def _flow(text: str, node: Node, datas: dict[int, Data]) -> Block:
+def _flow(text: str, node: Node, datas: dict[int, Data]) -> Tree:
     """A collection in brackets, from behind the opening one to the closing one."""
-    block = Block(node.kind, {}, flow=True)
+    block = Tree(node.kind, {}, brackets="{}" if text[node.value] == "{" else "[]")
     at, close = node.value + 1, node.end - 1
     for number, item in enumerate(node.items):
         entry = _flow_entry(text, item, at, datas)
@@ -436,16 +344,16 @@ def _flow_entry(text: str, item: Item, at: int, datas: dict[int, Data]) -> Entry
     node = item.node
     listed = isinstance(item.key, int)
     key = None if listed else item.key
+    steps = (item.key,)
     lead = text[at : item.start]
     if node.kind == "leaf":
-        value = Leaf(text[node.start : node.end], _leaf_data(text, node, datas))
-        return Entry(key, lead, text[item.start : node.start], value, listed=listed)
-    if text[node.value : node.value + 1] not in ("{", "["):  # a single pair, `[a: 1]`
-        pair = Leaf(text[item.start : node.end], _data_in(text, node, datas))
-        return Entry(key, lead, "", pair, listed=listed)
+        value = Single(text[node.start : node.end], _leaf_data(text, node, datas))
+        return Entry(steps, lead, text[item.start : node.start], value, key=key, listed=listed)
+    if node.value < node.start:  # a single pair, `[a: 1]`
+        pair = Single(text[item.start : node.end], _data_in(text, node, datas))
+        return Entry(steps, lead, "", pair, key=key, listed=listed)
     inner = _flow(text, node, datas)
-    return Entry(key, lead, text[item.start : node.value + 1], inner, text[node.end - 1 : node.end],
-                 listed=listed)  # fmt: skip
+    return Entry(steps, lead, text[item.start : node.value], inner, key=key, listed=listed)
 
 
 def _data_in(text: str, node: Node, datas: dict[int, Data]) -> Data:
@@ -456,45 +364,7 @@ def _data_in(text: str, node: Node, datas: dict[int, Data]) -> Data:
     return [_data_in(text, item.node, datas) for item in node.items]
 
 
-def _json(text: str) -> Block:
-    root = Block("stream", [])
-    document = _scanned(text, "json")
-    if document is None:
-        root.tail = text
-        return root
-    from encconf.formats import json_edit
-
-    datas: dict[int, Data] = {leaf.start: (leaf.type, leaf.data) for leaf in document.leaves}
-    node = json_edit.compose(text)
-    block = _flow(text, node, datas)
-    entry = Entry(None, "", text[: node.value + 1], block, text[node.end - 1 :], listed=True)
-    root.entries.append(entry)
-    root.data = [block.data]
-    return root
-
-
-# --- lines ---------------------------------------------------------------------------------------
-
-
-def _dotenv(text: str) -> Block:
-    document = formats.module("dotenv").scan(text)
-    block = Block("map", {})
-    at = 0
-    seen: dict[str, int] = {}
-    for leaf in document.leaves:
-        line, end = _line_start(text, leaf.start), _line_end(text, leaf.end)
-        block.entries += _lines(text, at, line)
-        name = str(leaf.step)
-        seen[name] = seen.get(name, 0) + 1
-        value = Leaf(text[leaf.start : leaf.end], (leaf.type, leaf.data))
-        key = (name, seen[name])
-        block.entries.append(Entry(key, "", text[line : leaf.start], value, text[leaf.end : end]))
-        at = end
-    block.entries += _lines(text, at, len(text))
-    return block
-
-
-def _ini(text: str) -> Block:
+def _ini(text: str) -> Tree:
     from encconf.formats import ini
 
     document = ini.scan(text)
@@ -502,24 +372,26 @@ def _ini(text: str) -> Block:
         leaf.scope.node[leaf.step] = (leaf.type, leaf.data)
     tree: Any = document.trees[0]
     entries = ini._indented(text) if document.parts[0].indent else ini._entries(text, exact=False)
-    root = Block("map", tree)
-    block: Block | None = None
+    root = Tree("map", tree)
+    block: Tree | None = None
     at = 0
     seen: dict[str, int] = {}
     for found in entries:
         if found.kind == "section":
             root.entries += _lines(text, at, found.line)
             seen[found.name] = seen.get(found.name, 0) + 1
-            block = Block("map", tree.get(found.name, {}))
+            block = Tree("map", tree.get(found.name, {}))
             head = text[found.line : found.stop]
-            root.entries.append(Entry(("section", found.name, seen[found.name]), "", head, block))
+            key = ("section", found.name, seen[found.name])
+            root.entries.append(Entry((found.name,), "", head, block, key=key))
             at = found.stop
         elif found.kind == "key":
             here = block if block is not None else root
             here.entries += _lines(text, at, found.line)
-            value = Leaf(text[found.start : found.end], ("str", found.value.encode()))
+            value = Single(text[found.start : found.end], ("str", found.value.encode()))
             head, post = text[found.line : found.start], text[found.end : found.stop]
-            here.entries.append(Entry(found.name, "", head, value, post))
+            steps = (found.name,) if block is not None else (ini.DEFAULT, found.name)
+            here.entries.append(Entry(steps, "", head, value, post, key=found.name))
             at = found.stop
     root.entries += _lines(text, at, len(text))
     return root
@@ -538,9 +410,9 @@ class _Toml:
         self.text = text
         self.scanner = scanner = toml._Scanner(text, places=True)
         scanner.run()
-        self.block = Block("map", self._data(scanner.root.node))
+        self.block = Tree("map", self._data(scanner.root.node))
         # Around a statement: the elements of arrays of tables, each with its path, and its table.
-        inside: list[tuple[tuple[str | int, ...], Block]] = [((), self.block)]
+        inside: list[tuple[tuple[str | int, ...], Tree]] = [((), self.block)]
         table = scanner.root
         here = self.block
         at = 0
@@ -553,11 +425,11 @@ class _Toml:
                 above, outer = inside[-1]
                 outer.entries += _lines(text, at, line.start)
                 table = scanner.inner[line.scope, line.step]
-                here = Block("map", self._data(table.node))
+                here = Tree("map", self._data(table.node))
                 name = path[len(above) :]
                 listed = isinstance(line.step, int)
                 key = ("array", *name[:-1]) if listed else ("table", *name)
-                outer.entries.append(Entry(key, "", head, here, listed=listed))
+                outer.entries.append(Entry(name, "", head, here, key=key, listed=listed))
                 if listed:
                     inside.append((path, here))
             else:
@@ -577,12 +449,12 @@ class _Toml:
         text = self.text
         node = self._node((line.scope, line.step))
         if node.kind == "leaf" or node.shared:
-            value: Leaf | Block = Leaf(text[node.start : node.end], self._data(line.scope.node[line.step]))
+            value: Single | Tree = Single(text[node.start : node.end], self._data(line.scope.node[line.step]))
             head, post = text[line.start : node.start], text[node.end : line.end]
         else:
             value = _flow(text, node, self.datas)
-            head, post = text[line.start : node.value + 1], text[node.end - 1 : line.end]
-        return Entry(key, "", head, value, post)
+            head, post = text[line.start : node.value], text[node.end : line.end]
+        return Entry(key, "", head, value, post, key=key)
 
     def _node(self, item: Any) -> Node:
         """A value with its places; ``shared`` for one that is not looked into."""

@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from encconf.merge.tree import Data
     from encconf.merge.weave import Side, Slot
+    from encconf.text.tree import Data
 
 NAMES = ("name", "id", "key")
 """By a member called so, mappings in a list know each other, if each has one of its own."""

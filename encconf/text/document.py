@@ -13,7 +13,7 @@ from encconf.errors import LimitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 
@@ -187,6 +187,31 @@ class Document:
         self.merges: list[Scope] = []
         self.alias_keys: list[tuple[str, int, int, Leaf]] = []
         self.habits: tuple[str, int] | None = None
+
+
+def filled(document: Document, value: Callable[[Leaf], object]) -> list[Any]:
+    """Copies of a document's trees, with what a function says of each leaf in its place."""
+    copies: dict[int, Any] = {}
+
+    def copy(node: Any) -> Any:
+        if isinstance(node, dict):
+            new: Any = {key: copy(item) for key, item in node.items()}
+        elif isinstance(node, list):
+            new = [copy(item) for item in node]
+        else:
+            return None
+        copies[id(node)] = new
+        return new
+
+    trees = [copy(tree) for tree in document.trees]
+    for leaf in document.leaves:
+        copies[id(leaf.scope.node)][leaf.step] = value(leaf)
+    return trees
+
+
+def says(document: Document) -> list[Any]:
+    """What a document says: its trees, with the type and the bytes of each value."""
+    return filled(document, lambda leaf: (leaf.type, leaf.data))
 
 
 Edit = tuple[int, int, str]
