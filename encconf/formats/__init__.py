@@ -196,6 +196,10 @@ def writing(name: str) -> Writing:
         from encconf.formats import dotenv_tree
 
         return dotenv_tree
+    if name == "ini":
+        from encconf.formats import ini_tree
+
+        return ini_tree
     raise EmitError(f"single values of {name} files cannot be changed")
 
 

@@ -62,10 +62,10 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     assert isinstance(tree, Tree)
     text = tree.text
     newline = "\r\n" if "\r\n" in text else "\n"
-    tree.entries.append(line_after(text, f"{path[0]}={_spelled(value)}", newline))
+    tree.entries.append(line_after(text, path, f"{path[0]}=", _spelled(value), newline))
 
 
-def remove(chain: list[Entry]) -> None:
+def remove(chain: list[Entry], path: Path) -> None:
     """Take a line out."""
     tree = chain[-2].value
     assert isinstance(tree, Tree)

@@ -96,7 +96,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     append(here, member, colon[:1] if colon[:1] == " " else "")
 
 
-def remove(chain: list[Entry]) -> None:
+def remove(chain: list[Entry], path: Path) -> None:
     """Take a member out."""
     outer = chain[-2].value
     assert isinstance(outer, Tree)

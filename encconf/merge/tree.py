@@ -77,8 +77,6 @@ def _read(text: str, format: str) -> Tree:
         return _stream(text)
     if format == "toml":
         return _Toml(text).block
-    if format == "ini":
-        return _ini(text)
     document = _scanned(text, format)
     if document is None:
         empty = Tree("stream", [])
@@ -364,37 +362,7 @@ def _data_in(text: str, node: Node, datas: dict[int, Data]) -> Data:
     return [_data_in(text, item.node, datas) for item in node.items]
 
 
-def _ini(text: str) -> Tree:
-    from encconf.formats import ini
-
-    document = ini.scan(text)
-    for leaf in document.leaves:
-        leaf.scope.node[leaf.step] = (leaf.type, leaf.data)
-    tree: Any = document.trees[0]
-    entries = ini._indented(text) if document.parts[0].indent else ini._entries(text, exact=False)
-    root = Tree("map", tree)
-    block: Tree | None = None
-    at = 0
-    seen: dict[str, int] = {}
-    for found in entries:
-        if found.kind == "section":
-            root.entries += _lines(text, at, found.line)
-            seen[found.name] = seen.get(found.name, 0) + 1
-            block = Tree("map", tree.get(found.name, {}))
-            head = text[found.line : found.stop]
-            key = ("section", found.name, seen[found.name])
-            root.entries.append(Entry((found.name,), "", head, block, key=key))
-            at = found.stop
-        elif found.kind == "key":
-            here = block if block is not None else root
-            here.entries += _lines(text, at, found.line)
-            value = Single(text[found.start : found.end], ("str", found.value.encode()))
-            head, post = text[found.line : found.start], text[found.end : found.stop]
-            steps = (found.name,) if block is not None else (ini.DEFAULT, found.name)
-            here.entries.append(Entry(steps, "", head, value, post, key=found.name))
-            at = found.stop
-    root.entries += _lines(text, at, len(text))
-    return root
+# --- TOML ----------------------------------------------------------------------------------------
 
 
 class _Toml:

@@ -8,8 +8,6 @@ at a place.  Nothing here reads a text: whether the result says what was meant i
 
 from __future__ import annotations
 
-from encconf.errors import EmitError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -35,8 +33,11 @@ if TYPE_CHECKING:
         def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
             """Put a value at a path from the collection that the last entry holds, which lacks it."""
 
-        def remove(self, chain: list[Entry]) -> None:
-            """Take the last entry out of the collection that the one before it holds."""
+        def remove(self, chain: list[Entry], path: Path) -> None:
+            """Take the last entry out of the collection that the one before it holds.
+
+            Or, with a path from the last entry on, all that several entries there say together.
+            """
 
 
 class Single:
@@ -207,10 +208,7 @@ def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:
 
 def drop(root: Entry, path: Path, spelling: Spelling) -> None:
     """Take what stands at a path, which is there, out.  Raises EmitError for what cannot be taken out."""
-    chain, rest = descend(root, path)
-    if rest:
-        raise EmitError("a part of an entry cannot be taken out", hint="do it with: encconf edit FILE")
-    spelling.remove(chain)
+    spelling.remove(*descend(root, path))
 
 
 def descend(root: Entry, path: Path) -> tuple[list[Entry], Path]:
@@ -266,10 +264,10 @@ def take(tree: Tree, entry: Entry) -> None:
     del entries[at]
 
 
-def line_after(before: str, line: str, newline: str) -> Entry:
+def line_after(before: str, steps: Path, head: str, value: str, newline: str) -> Entry:
     """An entry that is a line, to be put behind a text that may lack its last line break."""
-    lead = newline if before and before[-1] not in "\r\n" else ""
-    return Entry((), lead + line + newline)
+    lead = newline if before and before[-1] != "\n" else ""
+    return Entry(steps, lead, head, Single(value, {}), newline)
 
 
 def leaves_by_start(document: Document) -> dict[int, Leaf]:

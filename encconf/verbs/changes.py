@@ -224,7 +224,7 @@ def drop(text: str, path: Path, *, format: str) -> str:
     return _checked(whole.text, meant, format)
 
 
-_OLD = ("yaml", "toml", "ini")
+_OLD = ("yaml", "toml")
 
 
 def _editor(format: str) -> Any:
@@ -232,13 +232,9 @@ def _editor(format: str) -> Any:
         from encconf.formats import yaml_edit
 
         return yaml_edit
-    if format == "toml":
-        from encconf.formats import toml_edit
+    from encconf.formats import toml_edit
 
-        return toml_edit
-    from encconf.formats.line_edit import LineEditor
-
-    return LineEditor(format)
+    return toml_edit
 
 
 def _checked(after: str, meant: object, format: str) -> str:
