@@ -200,6 +200,10 @@ def writing(name: str) -> Writing:
         from encconf.formats import ini_tree
 
         return ini_tree
+    if name == "toml":
+        from encconf.formats import toml_tree
+
+        return toml_tree
     raise EmitError(f"single values of {name} files cannot be changed")
 
 

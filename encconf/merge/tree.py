@@ -75,8 +75,6 @@ def read(text: str, format: str) -> Tree:
 def _read(text: str, format: str) -> Tree:
     if format == "yaml":
         return _stream(text)
-    if format == "toml":
-        return _Toml(text).block
     document = _scanned(text, format)
     if document is None:
         empty = Tree("stream", [])
@@ -360,88 +358,3 @@ def _data_in(text: str, node: Node, datas: dict[int, Data]) -> Data:
     if node.kind == "map":
         return {str(item.key): _data_in(text, item.node, datas) for item in node.items}
     return [_data_in(text, item.node, datas) for item in node.items]
-
-
-# --- TOML ----------------------------------------------------------------------------------------
-
-
-class _Toml:
-    """A TOML text: statements, tables, and the elements of arrays of tables with all that is in them."""
-
-    __slots__ = ("block", "datas", "scanner", "text")
-
-    def __init__(self, text: str) -> None:
-        from encconf.formats import toml
-
-        document = toml.scan(text)
-        self.datas: dict[int, Data] = {leaf.start: (leaf.type, leaf.data) for leaf in document.leaves}
-        self.text = text
-        self.scanner = scanner = toml._Scanner(text, places=True)
-        scanner.run()
-        self.block = Tree("map", self._data(scanner.root.node))
-        # Around a statement: the elements of arrays of tables, each with its path, and its table.
-        inside: list[tuple[tuple[str | int, ...], Tree]] = [((), self.block)]
-        table = scanner.root
-        here = self.block
-        at = 0
-        for line in scanner.block:
-            head = text[line.start : line.end]
-            path = (*line.scope.path, line.step)
-            if line.header:
-                while inside[-1][0] != path[: len(inside[-1][0])]:
-                    inside.pop()
-                above, outer = inside[-1]
-                outer.entries += _lines(text, at, line.start)
-                table = scanner.inner[line.scope, line.step]
-                here = Tree("map", self._data(table.node))
-                name = path[len(above) :]
-                listed = isinstance(line.step, int)
-                key = ("array", *name[:-1]) if listed else ("table", *name)
-                outer.entries.append(Entry(name, "", head, here, key=key, listed=listed))
-                if listed:
-                    inside.append((path, here))
-            else:
-                here.entries += _lines(text, at, line.start)
-                here.entries.append(self._statement(line, path[len(table.path) :]))
-            at = line.end
-        self.block.entries += _lines(text, at, len(text))
-
-    def _data(self, node: Any) -> Data:
-        if isinstance(node, dict):
-            return {key: self._data(item) for key, item in node.items()}
-        if isinstance(node, list):
-            return [self._data(item) for item in node]
-        return self.datas.get(node.start, (node.type, node.data))
-
-    def _statement(self, line: Any, key: tuple[str | int, ...]) -> Entry:
-        text = self.text
-        node = self._node((line.scope, line.step))
-        if node.kind == "leaf" or node.shared:
-            value: Single | Tree = Single(text[node.start : node.end], self._data(line.scope.node[line.step]))
-            head, post = text[line.start : node.start], text[node.end : line.end]
-        else:
-            value = _flow(text, node, self.datas)
-            head, post = text[line.start : node.value], text[node.end : line.end]
-        return Entry(key, "", head, value, post, key=key)
-
-    def _node(self, item: Any) -> Node:
-        """A value with its places; ``shared`` for one that is not looked into."""
-        from encconf.formats.nodes import Item, Node
-
-        places = self.scanner.places or {}
-        start = places[item][1]
-        scope = self.scanner.inner.get(item)
-        if scope is None:
-            return Node("leaf", start, end=item[0].node[item[1]].end)
-        end = self.scanner.ends[scope]
-        node = Node("map" if isinstance(scope.node, dict) else "seq", start, end=end, flow=True)
-        steps = scope.node if isinstance(scope.node, dict) else range(len(scope.node))
-        for step in steps:
-            inner = self.scanner.inner.get((scope, step))
-            if (scope, step) not in places or (inner is not None and inner not in self.scanner.ends):
-                node.shared = True  # a dotted key in it
-                return node
-            at, value = places[scope, step]
-            node.items.append(Item(step, at, value, self._node((scope, step))))
-            node.shared = node.shared or node.items[-1].node.shared
-        return node

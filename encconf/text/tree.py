@@ -8,6 +8,8 @@ at a place.  Nothing here reads a text: whether the result says what was meant i
 
 from __future__ import annotations
 
+import re
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -169,6 +171,35 @@ def lines(text: str, start: int, end: int) -> list[Entry]:
         found.append(Entry((), line, key=("text", line.strip())))
         start = stop
     return found
+
+
+def fill(
+    tree: Tree,
+    text: str,
+    at: int,
+    end: int,
+    members: Sequence[tuple[Entry, int, int]],
+    gap: re.Pattern[str],
+) -> None:
+    """Put entries, with where they start and end, between brackets whose inside is ``text[at:end]``.
+
+    ``gap`` matches blanks and comments.
+    """
+    for entry, start, stop in members:
+        entry.lead = text[at:start]
+        found = gap.match(text, stop, end)
+        comma = found.end() if found else stop
+        tree.comma = comma < end and text[comma] == ","
+        entry.post = text[stop:comma] if tree.comma else ""
+        at = comma + 1 if tree.comma else stop
+        if found := _REST_OF_LINE.match(text, at, end):
+            entry.trail = found[0]
+            at = found.end()
+        tree.entries.append(entry)
+    tree.tail = text[at:end]
+
+
+_REST_OF_LINE = re.compile(r"[ \t]*#[^\n]*")
 
 
 def line_bounds(text: str, start: int, end: int) -> tuple[int, int]:

@@ -224,17 +224,13 @@ def drop(text: str, path: Path, *, format: str) -> str:
     return _checked(whole.text, meant, format)
 
 
-_OLD = ("yaml", "toml")
+_OLD = ("yaml",)
 
 
 def _editor(format: str) -> Any:
-    if format == "yaml":
-        from encconf.formats import yaml_edit
+    from encconf.formats import yaml_edit
 
-        return yaml_edit
-    from encconf.formats import toml_edit
-
-    return toml_edit
+    return yaml_edit
 
 
 def _checked(after: str, meant: object, format: str) -> str:

@@ -11,7 +11,12 @@ from encconf import formats
 from encconf.errors import EncconfError
 
 FIXTURES = sorted((Path(__file__).resolve().parents[2] / "fixtures").rglob("*.*"))
-FORMATS = {"dotenv": generate.dotenv_text, "ini": generate.ini_text, "json": generate.json_text}
+FORMATS = {
+    "dotenv": generate.dotenv_text,
+    "ini": generate.ini_text,
+    "json": generate.json_text,
+    "toml": generate.toml_text,
+}
 
 
 def check(text: str, format: str) -> bool:
