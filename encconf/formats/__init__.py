@@ -204,6 +204,10 @@ def writing(name: str) -> Writing:
         from encconf.formats import toml_tree
 
         return toml_tree
+    if name == "yaml":
+        from encconf.formats import yaml_tree
+
+        return yaml_tree
     raise EmitError(f"single values of {name} files cannot be changed")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from encconf.errors import EmitError
 from encconf.formats.plain import string_of
-from encconf.text.tree import Entry, Single, Tree, data_of, line_after, line_bounds, lines
+from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def tree(document: Document) -> Tree:
         tree.entries.append(Entry((name,), "", head, value, post, key=(name, seen[name]), sign=len(head)))
         at = end
     tree.entries += lines(text, at, len(text))
-    tree.data = data_of(tree)
+    tree.data = {f"{entry.key}": entry.data for entry in tree.members}
+    tree.fuller = True
     return tree
 
 
@@ -51,7 +52,7 @@ def check(path: Path, value: Plain) -> None:
         )
 
 
-def replace(chain: list[Entry], value: Plain) -> None:
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Put a value in the place of another, on one line and without quotes, as sops does."""
     chain[-1].value = Single(_spelled(value), {})
 

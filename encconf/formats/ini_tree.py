@@ -66,7 +66,7 @@ def check(path: Path, value: Plain) -> None:
         raise EmitError("a path into ini is a section and a key")
 
 
-def replace(chain: list[Entry], value: Plain) -> None:
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Put a value in the place of another, in its quotes if it fits there, or the keys of a section."""
     if isinstance(value, dict):
         _put_section(chain[0], chain[-1].steps, value)

@@ -62,7 +62,10 @@ def tree(document: Document) -> Tree:
                 stack.append(value)
         if len(stack) == 1:
             break
-    stream.entries[0].post = text[at:]
+    if stream.entries:
+        stream.entries[0].post = text[at:]
+    else:
+        stream.tail = text
     stream.data = data_of(stream)
     return stream
 
@@ -76,9 +79,9 @@ def check(path: Path, value: Plain) -> None:
     """JSON holds every value everywhere."""
 
 
-def replace(chain: list[Entry], value: Plain) -> None:
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Put a value in the place of another."""
-    chain[-1].value = Single(_lay(value, *_layout(chain, chain[:-1])), {})
+    chain[-1].value = Single(_lay(nested(path, value), *_layout(chain, chain[:-1])), {})
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
@@ -86,7 +89,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     here = chain[-1].value
     assert isinstance(here, Tree)
     if not here.entries:
-        replace(chain, nested(path, value))
+        replace(chain, path, value)
         return
     member = _lay(nested(path[1:], value), *_layout(chain, chain))
     last = here.entries[-1]

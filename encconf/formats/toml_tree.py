@@ -106,12 +106,13 @@ def check(path: Path, value: Plain) -> None:
     """What TOML cannot hold depends on the place."""
 
 
-def replace(chain: list[Entry], value: Plain) -> None:
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Put a value in the place of another, a string in its quotes; a date stays one."""
     old = chain[-1].value
     if isinstance(old, Tree) and not old.flow:
         _replace_table(chain, (), value)
         return
+    value = nested(path, value)
     newline = _newline(chain)
     spelled = None
     leaf = old.leaf if isinstance(old, Single) else None

@@ -12,7 +12,8 @@ import re
 
 from encconf.errors import EmitError
 from encconf.merge import values
-from encconf.merge.tree import HEADER, frozen
+from encconf.merge.reading import HEADER
+from encconf.merge.values import frozen
 from encconf.merge.weave import moved, pairs, weave
 from encconf.text.tree import Entry, Single, Tree
 
@@ -275,7 +276,8 @@ class Merge:
             trail = self._piece(_texts(triple, "trail"), columns, path)
             out += [lead, body, "" if last and not comma else ",", trail]
         tail = self._piece((base.tail if base is not None else None, ours.tail, theirs.tail), columns, path)
-        return f"{ours.open}{''.join(out)}{tail}{ours.close}"
+        start = self._piece((base.open if base is not None else None, ours.open, theirs.open), columns, path)
+        return f"{start}{''.join(out)}{tail}{ours.close}"
 
     def _lead(
         self,

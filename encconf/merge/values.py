@@ -5,7 +5,6 @@ This is what a merged text is held against before anybody gets it.
 
 from __future__ import annotations
 
-from encconf.merge.tree import frozen
 from encconf.merge.weave import Merged, merge_items, moved, weave
 
 TYPE_CHECKING = False
@@ -17,6 +16,15 @@ if TYPE_CHECKING:
 
 NAMES = ("name", "id", "key")
 """By a member called so, mappings in a list know each other, if each has one of its own."""
+
+
+def frozen(data: Data) -> Hashable:
+    """The same, hashable."""
+    if isinstance(data, dict):
+        return frozenset((key, frozen(item)) for key, item in data.items())
+    if isinstance(data, list):
+        return tuple(map(frozen, data))
+    return ("", *data)
 
 
 class Nothing:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
         def check(self, path: Path, value: Plain) -> None:
             """Raise EmitError for a value that the format cannot hold at a path."""
 
-        def replace(self, chain: list[Entry], value: Plain) -> None:
-            """Put a value in the place of what the last entry of the chain holds."""
+        def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
+            """Put a value, below new collections for a path, in the place of what the last entry holds."""
 
         def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
             """Put a value at a path from the collection that the last entry holds, which lacks it."""
@@ -46,18 +46,26 @@ class Single:
     """A single value, or something that is not looked into.
 
     ``text[at:]`` is the value without the anchor and the tag before it, ``leaf`` the leaf that was
-    scanned there; ``shared`` says that it has an anchor.
+    scanned there; ``style`` is YAML's word for its quotes, and ``shared`` says that it has an anchor.
     """
 
-    __slots__ = ("at", "data", "leaf", "shared", "text")
+    __slots__ = ("at", "data", "leaf", "shared", "style", "text")
 
     def __init__(
-        self, text: str, data: Data, leaf: Leaf | None = None, *, at: int = 0, shared: bool = False
+        self,
+        text: str,
+        data: Data,
+        leaf: Leaf | None = None,
+        *,
+        at: int = 0,
+        style: str = "",
+        shared: bool = False,
     ) -> None:
         self.text = text
         self.data = data
         self.leaf = leaf
         self.at = at
+        self.style = style
         self.shared = shared
 
 
@@ -119,12 +127,13 @@ class Tree:
     says in ``comma`` whether the last entry has one.  The others are laid out in lines, an entry on each:
     ``column`` is where they begin, None where every line has its own indentation or none; ``inline`` says
     that the first entry stands behind something else on its line.  ``bare`` is a document of comments and
-    nothing else; ``unclear`` a text that could not be cut into lines of their own everywhere.
+    nothing else; ``unclear`` a text that could not be cut into lines of their own everywhere; ``fuller`` one
+    whose ``data`` says more than the scan's trees can, such as which values are aliases.
     """
 
     __slots__ = (
-        "bare", "close", "column", "comma", "data", "entries", "inline", "kind", "open", "shared", "tail",
-        "unclear",
+        "bare", "close", "column", "comma", "data", "entries", "fuller", "inline", "kind", "open", "shared",
+        "tail", "unclear",
     )  # fmt: skip
 
     def __init__(self, kind: str, data: Data, *, column: int | None = None, brackets: str = "") -> None:
@@ -139,6 +148,7 @@ class Tree:
         self.shared = False
         self.bare = False
         self.unclear = False
+        self.fuller = False
 
     @property
     def flow(self) -> bool:
@@ -180,12 +190,14 @@ def fill(
     end: int,
     members: Sequence[tuple[Entry, int, int]],
     gap: re.Pattern[str],
-) -> None:
+) -> bool:
     """Put entries, with where they start and end, between brackets whose inside is ``text[at:end]``.
 
-    ``gap`` matches blanks and comments.
+    ``gap`` matches blanks and comments.  False if a comma is missing.
     """
+    commas = True
     for entry, start, stop in members:
+        commas = commas and (tree.comma or not tree.entries)
         entry.lead = text[at:start]
         found = gap.match(text, stop, end)
         comma = found.end() if found else stop
@@ -197,6 +209,7 @@ def fill(
             at = found.end()
         tree.entries.append(entry)
     tree.tail = text[at:end]
+    return commas
 
 
 _REST_OF_LINE = re.compile(r"[ \t]*#[^\n]*")
@@ -232,7 +245,7 @@ def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:
     chain, rest = descend(root, path)
     here = chain[-1].value
     if not rest or isinstance(here, Single):
-        spelling.replace(chain, nested(rest, value))
+        spelling.replace(chain, rest, value)
     else:
         spelling.add(chain, rest, value)
 

@@ -193,15 +193,12 @@ def put(text: str, path: Path, value: Plain, *, format: str) -> str:
         raise AlreadyEncryptedError(
             'the name "sops" is taken: the keys of the file stand under it', hint="choose another name"
         )
-    writing = formats.writing(format) if format not in _OLD else None
-    if writing is not None:
-        writing.check(path, value)
+    writing = formats.writing(format)
+    writing.check(path, value)
     document = _scanned(text, format)
     before = _said(document)
     path = settled(before, path)
     meant = put_plain(before, path, _typed_value(value, format))
-    if writing is None:
-        return _checked(_editor(format).put(text, path, value), meant, format)
     whole = writing.tree(document)
     tree_of_text.put(writing.root(whole), path, value, writing)
     return _checked(whole.text, meant, format)
@@ -216,21 +213,10 @@ def drop(text: str, path: Path, *, format: str) -> str:
     find(before, path)
     path = settled(before, path)
     meant = drop_plain(before, path)
-    if format in _OLD:
-        return _checked(_editor(format).drop(text, path), meant, format)
     writing = formats.writing(format)
     whole = writing.tree(document)
     tree_of_text.drop(writing.root(whole), path, writing)
     return _checked(whole.text, meant, format)
-
-
-_OLD = ("yaml",)
-
-
-def _editor(format: str) -> Any:
-    from encconf.formats import yaml_edit
-
-    return yaml_edit
 
 
 def _checked(after: str, meant: object, format: str) -> str:

@@ -16,6 +16,7 @@ FORMATS = {
     "ini": generate.ini_text,
     "json": generate.json_text,
     "toml": generate.toml_text,
+    "yaml": generate.yaml_text,
 }
 
 
