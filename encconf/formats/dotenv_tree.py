@@ -52,6 +52,11 @@ def check(path: Path, value: Plain) -> None:
         )
 
 
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a single value: there are strings only."""
+    return "str", string_of(value).encode()
+
+
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Put a value in the place of another, on one line and without quotes, as sops does."""
     chain[-1].value = Single(_spelled(value), {})

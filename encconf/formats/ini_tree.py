@@ -66,6 +66,11 @@ def check(path: Path, value: Plain) -> None:
         raise EmitError("a path into ini is a section and a key")
 
 
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a single value: there are strings only."""
+    return "str", string_of(value).encode()
+
+
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Put a value in the place of another, in its quotes if it fits there, or the keys of a section."""
     if isinstance(value, dict):

@@ -6,6 +6,7 @@ import re
 from json import loads
 
 from encconf.formats import json
+from encconf.formats.plain import typed
 from encconf.text.tree import Entry, Single, Tree, append, data_of, leaves_by_start, nested, take
 
 TYPE_CHECKING = False
@@ -77,6 +78,11 @@ def root(stream: Tree) -> Entry:
 
 def check(path: Path, value: Plain) -> None:
     """JSON holds every value everywhere."""
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a single value."""
+    return typed(value)
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from encconf.text.tree import Plain
 
 
-def typed(value: str | int | float | bool | None) -> tuple[str, bytes | None]:
+def typed(value: Plain) -> tuple[str, bytes | None]:
     """What sops stores for a value: its type and its bytes."""
     if value is None:
         return "null", None
@@ -25,6 +25,7 @@ def typed(value: str | int | float | bool | None) -> tuple[str, bytes | None]:
         return "int", b"%d" % value
     if isinstance(value, float):
         return "float", goyaml.format_float(value)
+    assert isinstance(value, str)
     return "str", value.encode()
 
 
@@ -45,7 +46,6 @@ def text_of(type: str, data: bytes | None) -> str:
 
 def string_of(value: Plain) -> str:
     """A single value as text."""
-    assert not isinstance(value, (dict, list))
     return text_of(*typed(value))
 
 

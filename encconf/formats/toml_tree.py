@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml
+from encconf.formats.plain import typed
 from encconf.text.document import Leaf
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
 
@@ -104,6 +105,11 @@ def root(tree: Tree) -> Entry:
 
 def check(path: Path, value: Plain) -> None:
     """What TOML cannot hold depends on the place."""
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What rops stores for a single value: a string that says null is no value."""
+    return typed(None if value == "null" else value)
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

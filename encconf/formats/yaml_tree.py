@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats import yaml, yaml_text
+from encconf.formats.plain import typed
+from encconf.formats.yaml_layout import Style, in_brackets, is_full, spell_key, word
 from encconf.formats.yaml_places import Item, Node, compose, line_end, line_start
-from encconf.formats.yaml_text import ALIAS, DOUBLE, FOLDED, LITERAL, SINGLE
+from encconf.formats.yaml_text import ALIAS, FOLDED, LITERAL
 from encconf.text.tree import Entry, Single, Tree, append, data_of, fill, lines, nested, take
 
 TYPE_CHECKING = False
@@ -222,6 +223,11 @@ def check(path: Path, value: Plain) -> None:
     """YAML holds every value everywhere."""
 
 
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a single value."""
+    return typed(value)
+
+
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Put a value in the place of another."""
     entry, old = chain[-1], chain[-1].value
@@ -234,7 +240,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     outer = chain[-2].value
     assert isinstance(outer, Tree)
     _refuse_odd(entry)
-    style = _Style(chain[0])
+    style = Style(chain[0])
     kept = old.style if isinstance(old, Single) else ""
     anchored = ""
     if isinstance(old, Single) and old.shared:
@@ -242,11 +248,11 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     elif isinstance(old, Tree) and old.shared and old.flow:
         anchored = old.open[:-1]
     if outer.flow:
-        word = _flow(value) if _is_full(value) else _word(value, kept, True)
+        new = in_brackets(value) if is_full(value) else word(value, kept, True)
         is_bare = isinstance(entry.steps[0], str) and entry.head[: entry.sign][-1:] != ":"  # `{key}`
-        entry.value = Single(f": {word}" if is_bare else anchored + word, {})
-    elif not _is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
-        entry.value = Single(anchored + _word(value, kept, False), {})
+        entry.value = Single(f": {new}" if is_bare else anchored + new, {})
+    elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
+        entry.value = Single(anchored + word(value, kept, False), {})
     else:
         laid = style.item(entry.head[: entry.sign], value, outer.column or 0, kept=kept)
         newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
@@ -264,12 +270,14 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     if not members:
         replace(chain, (), nested(path, value))
     elif here.flow:
-        member = _flow(inner) if isinstance(path[0], int) else f"{_key(path[0], True)}: {_flow(inner)}"
+        member = in_brackets(inner)
+        if isinstance(path[0], str):
+            member = f"{spell_key(path[0], True)}: {member}"
         last = members[-1]
         append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
     else:
-        style = _Style(chain[0])
-        head = "-" if isinstance(path[0], int) else f"{_key(path[0], False)}:"
+        style = Style(chain[0])
+        head = "-" if isinstance(path[0], int) else f"{spell_key(path[0], False)}:"
         laid = style.newline.join(style.item(head, inner, here.column or 0))
         ended = _whole(chain, members[-1])[-1:] in ("\r", "\n")
         laid = laid + style.newline if ended else style.newline + laid
@@ -304,7 +312,7 @@ def _replace_root(entry: Entry, value: Plain) -> None:
     """Put a mapping in the place of the whole document's."""
     if not isinstance(value, dict):
         raise EmitError("the top level must be a mapping", hint="name a key to put the value under")
-    style = _Style(entry)
+    style = Style(entry)
     old = entry.value
     flow = isinstance(old, Tree) and old.flow
     before, after = entry.lead + entry.head, entry.post
@@ -321,7 +329,7 @@ def _replace_root(entry: Entry, value: Plain) -> None:
             after = "".join(line.text for line in old.entries[first:]) + after
     alone = not before[line_start(before, len(before)) :].strip("\ufeff")
     if not value or (flow and ((isinstance(old, Tree) and old.entries) or not alone)):
-        laid = _flow(value)
+        laid = in_brackets(value)
     else:
         laid = style.newline.join(style.entries(value, 0))
     if before and before[-1] not in "\r\n\ufeff \t":
@@ -380,102 +388,8 @@ def _odd() -> EmitError:
     )
 
 
-def _is_full(value: Plain) -> bool:
-    return isinstance(value, (dict, list)) and bool(value)
-
-
 def _shared() -> EmitError:
     return EmitError(
         "the path leads behind an alias, to a value that stands elsewhere too",
         hint="change it where its anchor is, or write it out with: encconf edit FILE",
     )
-
-
-# --- spelling ------------------------------------------------------------------------------------
-
-
-class _Style:
-    """How a text is laid out: its line break, one level of indentation, whether dashes are indented."""
-
-    __slots__ = ("dashes", "newline", "step")
-
-    def __init__(self, document: Entry) -> None:
-        text = document.text
-        self.newline = yaml_text.newline_of(text)
-        self.step = yaml_text.step_of(text)
-        dashes = _dashes(document.value)
-        self.dashes = dashes if dashes is not None else self.step
-
-    def item(self, head: str, value: Plain, column: int, *, kept: str = "") -> list[str]:
-        """The lines of ``key:`` or ``-`` with its value, from a column on."""
-        pad = " " * column
-        if isinstance(value, dict) and value:
-            if head == "-":
-                lines = self.entries(value, column + 2)
-                return [f"{pad}- {lines[0][column + 2 :]}", *lines[1:]]
-            return [pad + head, *self.entries(value, column + self.step)]
-        if isinstance(value, list) and value:
-            if head == "-":
-                lines = [line for item in value for line in self.item("-", item, column + 2)]
-                return [f"{pad}- {lines[0][column + 2 :]}", *lines[1:]]
-            inner = column + self.dashes
-            return [pad + head, *(line for item in value for line in self.item("-", item, inner))]
-        if (
-            isinstance(value, str)
-            and "\n" in value
-            and kept not in (SINGLE, DOUBLE)
-            and yaml_text.fits_block(value)
-        ):
-            lines = yaml_text.block_lines(value, column + self.step, "\n")[:-1].split("\n")
-            return [f"{pad}{head} |{yaml_text.chomping(value)}", *lines]
-        return [f"{pad}{head} {_word(value, kept, False)}"]
-
-    def entries(self, value: dict[str, Plain], column: int) -> list[str]:
-        """The lines of a mapping's entries."""
-        return [
-            line for key, item in value.items() for line in self.item(f"{_key(key, False)}:", item, column)
-        ]
-
-
-def _dashes(node: Tree | Single | None) -> int | None:
-    """How much deeper than its key the first list stands, None if there is none."""
-    if not isinstance(node, Tree) or node.flow:
-        return None
-    for entry in node.members if node.kind == "map" else ():
-        inner = entry.value
-        if isinstance(inner, Tree) and inner.kind == "seq" and not inner.flow:
-            return max((inner.column or 0) - (node.column or 0), 0)
-    return next((found for entry in node.members if (found := _dashes(entry.value)) is not None), None)
-
-
-def _word(value: Plain, style: str, flow: bool) -> str:
-    """A scalar or an empty collection, in the quotes that were there before."""
-    if isinstance(value, str):
-        if style == DOUBLE:
-            return yaml.double(value)
-        if style == SINGLE and value.isprintable():
-            return yaml_text.single(value)
-        return yaml.plain(value, flow=flow)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    if isinstance(value, (dict, list)):
-        return "{}" if isinstance(value, dict) else "[]"
-    if isinstance(value, float):
-        from encconf.formats import goyaml
-
-        return yaml.scalar("float", goyaml.format_float(value))
-    return str(value)
-
-
-def _key(key: str, flow: bool) -> str:
-    return yaml.plain(key, flow=flow) if key != "<<" else '"<<"'
-
-
-def _flow(value: Plain) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(key, True)}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    return _word(value, "", True)

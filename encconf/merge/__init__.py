@@ -94,9 +94,8 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
                 conflicts = _spelled(run.conflicts, trees)
                 if not conflicts:
                     # What is at odds must have been noticed.
-                    if values.documents(was, here, there, "theirs") != wanted:
-                        return None
-                    if _incomplete(trees, merged):
+                    unnoticed = values.documents(was, here, there, "theirs") != wanted
+                    if unnoticed or _incomplete(trees, merged):
                         return None
                     break
             elif results["theirs"] == results["ours"]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         def check(self, path: Path, value: Plain) -> None:
             """Raise EmitError for a value that the format cannot hold at a path."""
 
+        def stored(self, value: Plain) -> tuple[str, bytes | None]:
+            """The type and the bytes that sops stores for a single value."""
+
         def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
             """Put a value, below new collections for a path, in the place of what the last entry holds."""
 

@@ -28,7 +28,7 @@ from encconf.errors import (
     UnmergedError,
 )
 from encconf.formats import goyaml
-from encconf.formats.plain import drop_plain, missing, put_plain, settled, text_of, typed
+from encconf.formats.plain import drop_plain, missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.api import Opened
+    from encconf.formats import Writing
     from encconf.keys import MasterKey
     from encconf.rules.selection import Selection
     from encconf.text.path import Path
@@ -198,7 +199,7 @@ def put(text: str, path: Path, value: Plain, *, format: str) -> str:
     document = _scanned(text, format)
     before = _said(document)
     path = settled(before, path)
-    meant = put_plain(before, path, _typed_value(value, format))
+    meant = put_plain(before, path, _stored(value, writing))
     whole = writing.tree(document)
     tree_of_text.put(writing.root(whole), path, value, writing)
     return _checked(whole.text, meant, format)
@@ -247,15 +248,13 @@ def _said(document: Document) -> Any:
     return trees[0] if trees else {}
 
 
-def _typed_value(value: Plain, format: str) -> Any:
+def _stored(value: Plain, writing: Writing) -> Any:
+    """What sops stores for a value."""
     if isinstance(value, dict):
-        return {key: _typed_value(item, format) for key, item in value.items()}
+        return {key: _stored(item, writing) for key, item in value.items()}
     if isinstance(value, list):
-        return [_typed_value(item, format) for item in value]
-    if format == "toml" and value == "null":
-        value = None  # as rops has it
-    type, data = typed(value)
-    return (type, data) if format in ("yaml", "json", "toml") else ("str", text_of(type, data).encode())
+        return [_stored(item, writing) for item in value]
+    return writing.stored(value)
 
 
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:
