@@ -13,7 +13,7 @@ from encconf.errors import LimitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
 
 
@@ -189,9 +189,9 @@ class Document:
         self.habits: tuple[str, int] | None = None
 
 
-def filled(document: Document, value: Callable[[Leaf], object]) -> list[Any]:
-    """Copies of a document's trees, with what a function says of each leaf in its place."""
-    copies: dict[int, Any] = {}
+def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
+    """Copies of a document's trees, and each collection's copy by the id of the original."""
+    found: dict[int, Any] = {}
 
     def copy(node: Any) -> Any:
         if isinstance(node, dict):
@@ -200,18 +200,18 @@ def filled(document: Document, value: Callable[[Leaf], object]) -> list[Any]:
             new = [copy(item) for item in node]
         else:
             return None
-        copies[id(node)] = new
+        found[id(node)] = new
         return new
 
-    trees = [copy(tree) for tree in document.trees]
-    for leaf in document.leaves:
-        copies[id(leaf.scope.node)][leaf.step] = value(leaf)
-    return trees
+    return [copy(tree) for tree in document.trees], found
 
 
 def says(document: Document) -> list[Any]:
     """What a document says: its trees, with the type and the bytes of each value."""
-    return filled(document, lambda leaf: (leaf.type, leaf.data))
+    trees, nodes = copies(document)
+    for leaf in document.leaves:
+        nodes[id(leaf.scope.node)][leaf.step] = (leaf.type, leaf.data)
+    return trees
 
 
 Edit = tuple[int, int, str]
