@@ -13,7 +13,7 @@ from encconf.cli import files
 from encconf.engine import loading, opening
 from encconf.errors import EmitError, EncconfError, NotEncryptedError
 from encconf.formats import emit
-from encconf.formats.nodes import text_of
+from encconf.formats.plain import text_of
 from encconf.text.path import parse, spell
 from encconf.verbs import changes
 

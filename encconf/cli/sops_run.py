@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from encconf.engine.opening import Opened
     from encconf.engine.plan import Plan
     from encconf.errors import EmitError
-    from encconf.formats.nodes import Plain
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
     from encconf.text.path import Path
+    from encconf.text.tree import Plain
 
 
 def _fail(code: int, message: str) -> NoReturn:

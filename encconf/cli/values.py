@@ -8,7 +8,7 @@ from encconf import api
 from encconf.cli import files
 from encconf.engine import loading, opening, plaintext
 from encconf.errors import ConflictError, EncconfError, InputError, MissingFileError, UsageError
-from encconf.formats.nodes import text_of
+from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.text.document import Leaf
 from encconf.text.path import parse
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.cli.table import Value
-    from encconf.formats.nodes import Plain
+    from encconf.text.tree import Plain
 
 
 def get(

@@ -1,4 +1,4 @@
-"""The file formats: one module each, the same few functions (see `Format`).
+"""The file formats: a row in `ROWS` and one or two modules each, with the same few functions (see `Format`).
 
 ``of_path`` tells the format that a file of some name is written in; what an existing SOPS file is, its
 content says (`encconf.formats.sniff`).
@@ -6,7 +6,9 @@ content says (`encconf.formats.sniff`).
 
 from __future__ import annotations
 
-from encconf.errors import InputError, ParseError, UsageError
+from importlib import import_module
+
+from encconf.errors import EmitError, InputError, ParseError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from encconf.text.document import Document, Edit, Leaf
+    from encconf.text.tree import Entry, Spelling, Tree
 
     class Format(Protocol):
         """What a format module must have."""
@@ -85,15 +88,57 @@ if TYPE_CHECKING:
             """Make of an opened document's trees, filled with sops's values, what is meant by them."""
 
 
-_BY_SUFFIX = {
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".json": "json",
-    ".env": "dotenv",
-    ".ini": "ini",
-    ".toml": "toml",
+    class Writing(Spelling, Protocol):
+        """A format's trees, and how to write into them."""
+
+        def tree(self, document: Document) -> Tree:
+            """The tree of a scanned text."""
+
+        def root(self, tree: Tree) -> Entry:
+            """The entry that holds the document in which values are put, the first one."""
+
+
+class Row:
+    """One format: its name, its suffixes, and its modules, which are imported when they are needed.
+
+    ``module`` is a `Format`; ``trees`` is a `Writing`, "" where a text is one value.  ``sops`` says that
+    sops knows the format.
+    """
+
+    __slots__ = ("module", "name", "sops", "suffixes", "trees")
+
+    def __init__(
+        self, name: str, suffixes: tuple[str, ...], module: str, trees: str = "", *, sops: bool = True
+    ) -> None:
+        self.name = name
+        self.suffixes = suffixes
+        self.module = module
+        self.trees = trees
+        self.sops = sops
+
+
+def _row(name: str, *suffixes: str, trees: bool = True, sops: bool = True) -> Row:
+    module = f"encconf.formats.{name}"
+    return Row(name, suffixes, module, f"{module}_tree" if trees else "", sops=sops)
+
+
+ROWS = {
+    row.name: row
+    for row in (
+        _row("yaml", ".yaml", ".yml"),
+        _row("json", ".json"),
+        _row("dotenv", ".env"),
+        _row("ini", ".ini"),
+        _row("toml", ".toml", sops=False),
+        _row("binary", trees=False),
+    )
 }
-NAMES = ("yaml", "json", "dotenv", "ini", "toml", "binary")
+"""The formats.  To add one, write its modules and add a row."""
+NAMES = tuple(ROWS)
+
+
+def _by_suffix(suffix: str) -> str:
+    return next((row.name for row in ROWS.values() if suffix in row.suffixes), "binary")
 
 
 class Prepared:
@@ -123,21 +168,21 @@ def of_path(path: str) -> str:
     name = path.lower()
     while (dot := name.rfind(".")) >= 0 and name[dot:] in _WRAPPERS:
         name = name[:dot]
-    return _BY_SUFFIX.get(name[dot:], "binary") if dot >= 0 else "binary"
+    return _by_suffix(name[dot:]) if dot >= 0 else "binary"
 
 
 def of_inner(path: str) -> str:
     """The format of the text in a binary file, by any ending of its name: ``.env.prod`` holds dotenv."""
     for ending in reversed(path.replace("\\", "/").rpartition("/")[2].lower().split(".")[1:]):
-        if format := _BY_SUFFIX.get(f".{ending}"):
+        if (format := _by_suffix(f".{ending}")) != "binary":
             return format
     return "binary"
 
 
 def of_path_as_sops(path: str) -> str:
     """The format that sops tells by the end of a name, which is case-sensitive; it knows no TOML."""
-    found = _BY_SUFFIX.get(path[path.rfind(".") :], "binary")
-    return found if found != "toml" else "binary"
+    found = _by_suffix(path[path.rfind(".") :])
+    return found if ROWS[found].sops else "binary"
 
 
 def module(name: str) -> Format:
@@ -145,31 +190,23 @@ def module(name: str) -> Format:
 
     Raises UsageError for an unknown name.
     """
-    if name == "yaml":
-        from encconf.formats import yaml
+    row = ROWS.get(name)
+    if row is None:
+        raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(ROWS)}")
+    found: Format = import_module(row.module)
+    return found
 
-        return yaml
-    if name == "json":
-        from encconf.formats import json
 
-        return json
-    if name == "dotenv":
-        from encconf.formats import dotenv
+def writing(name: str) -> Writing:
+    """The module that makes a format's trees and writes into them.
 
-        return dotenv
-    if name == "ini":
-        from encconf.formats import ini
-
-        return ini
-    if name == "binary":
-        from encconf.formats import binary
-
-        return binary
-    if name == "toml":
-        from encconf.formats import toml
-
-        return toml
-    raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(NAMES)}")
+    Raises EmitError for a format whose texts are one value.
+    """
+    row = ROWS[name]
+    if not row.trees:
+        raise EmitError(f"single values of {name} files cannot be changed")
+    found: Writing = import_module(row.trees)
+    return found
 
 
 def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:

@@ -13,7 +13,7 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import goyaml
-from encconf.text.document import Leaf
+from encconf.text.document import Leaf, copies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,11 +92,13 @@ def trees_of(document: Document) -> tuple[list[Any], Notes]:
     Comments that sops stores as items of a list are no items here.
     """
     notes: Notes = {}
+    trees, nodes = copies(document)
     lists: dict[int, list[Any]] = {}
     for leaf in document.leaves:
-        leaf.scope.node[leaf.step] = leaf
+        node = nodes[id(leaf.scope.node)]
+        node[leaf.step] = leaf
         if leaf.type == "comment":
-            lists[id(leaf.scope.node)] = leaf.scope.node
+            lists[id(node)] = node
     moved: dict[int, dict[int, int]] = {}
     for name, items in lists.items():
         kept: list[Any] = []
@@ -115,7 +117,7 @@ def trees_of(document: Document) -> tuple[list[Any], Notes]:
             notes.setdefault(name, {})[None] = waiting
         items[:] = kept
     for comment in document.comments:
-        node, before = comment.scope.node, comment.before
+        node, before = nodes[id(comment.scope.node)], comment.before
         if isinstance(before, int):
             before = moved.get(id(node), {}).get(before, before)
         try:
@@ -124,7 +126,7 @@ def trees_of(document: Document) -> tuple[list[Any], Notes]:
             item = before = None  # the sops block follows
         inline = isinstance(item, Leaf) and comment.start > item.start
         notes.setdefault(id(node), {}).setdefault(before, []).append((comment.text, inline))
-    return document.trees or [{}], notes
+    return trees or [{}], notes
 
 
 def text(leaf: Leaf) -> str:

@@ -227,6 +227,13 @@ def _document(text: str, entries: Iterator[_Entry], comments: bool) -> Document:
     return document
 
 
+def entries_of(document: Document) -> Iterator[_Entry]:
+    """The entries of a scanned text, as it was read."""
+    if document.parts[0].indent:
+        return _indented(document.text)
+    return _entries(document.text, exact=document.block is not None)
+
+
 def _take_block(document: Document, members: list[tuple[str, str]]) -> None:
     assert document.parts[0].block is not None
     start, end = document.parts[0].block
@@ -668,14 +675,16 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
     Raises EmitError for what no quotes can hold.
     """
-    value = flat.word(type, data)
-    quote = leaf.style
-    spelled = f"{quote}{value}{quote}"
-    if quote not in _QUOTES or not _reads(spelled, value):
-        spelled = _spell(value)
+    spelled = spelled_as(leaf.style, flat.word(type, data))
     if leaf.start == leaf.end and document.text[leaf.end : leaf.end + 1] not in ("", "\r", "\n"):
         spelled += " "  # a comment follows
     return leaf.start, leaf.end, spelled
+
+
+def spelled_as(quote: str, value: str) -> str:
+    """A value in some quotes if it fits there, else in the first that hold it; raises EmitError."""
+    spelled = f"{quote}{value}{quote}"
+    return spelled if quote in _QUOTES and _reads(spelled, value) else _spell(value)
 
 
 def _spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:

@@ -79,7 +79,7 @@ _TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})
 _BLANKS = re.compile(r"[ \t]*+")
 _SPACE = re.compile(r"[ \t\r\n]*+")
 _COMMENT = re.compile(rf"#[^{_CONTROL}]*+")
-_GAP = re.compile(rf"(?>(?:[ \t\r\n]++|#[^{_CONTROL}]*+)*)")
+GAP = re.compile(rf"(?>(?:[ \t\r\n]++|#[^{_CONTROL}]*+)*)")
 _LINE_END = re.compile(rf"[ \t]*+(#[^{_CONTROL}]*+)?(?:\r?\n|\Z)")
 
 
@@ -105,7 +105,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     Raises ParseError for what is not TOML or what rops could not store, LimitError for what is
     larger or deeper than any real file.
     """
-    scanner = _Scanner(text, comments)
+    scanner = Scanner(text, comments)
     scanner.run()
     document = Document(text, "toml")
     tree = scanner.root.node
@@ -221,7 +221,7 @@ class _Line:
         self.headed = headed
 
 
-class _Scanner:
+class Scanner:
     """One pass over a text.  It takes all that is TOML, and a little more that tomllib refuses.
 
     The tree below ``root`` holds a Leaf for each value.  ``comments`` is None if nobody asked for
@@ -316,7 +316,7 @@ class _Scanner:
         """Skip blanks, line breaks and comments; ``last`` is the item on whose line this starts."""
         text = self.text
         if self.comments is None:
-            return _end(_GAP, text, at)
+            return _end(GAP, text, at)
         while True:
             end = _end(_SPACE, text, at)
             if not text.startswith("#", end):
@@ -820,8 +820,8 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
         word = _number(type, word)
     elif type != "time" or not _TIME.fullmatch(word):
         if document.habits is None:
-            document.habits = (_newline(document.text), 0)
-        word = _string(leaf.style, str(leaf.note or ""), document.habits[0], word)
+            document.habits = (newline_of(document.text), 0)
+        word = string(leaf.style, str(leaf.note or ""), document.habits[0], word)
     return leaf.start, leaf.end, word
 
 
@@ -832,7 +832,7 @@ def _number(type: str, word: str) -> str:
         raise EmitError("a number is none at all: TOML cannot hold it") from None
 
 
-def _string(style: str, lead: str, newline: str, value: str) -> str:
+def string(style: str, lead: str, newline: str, value: str) -> str:
     """A string in the wanted quotes or in those nearest to them; ``lead`` is a line break behind them."""
     if style == LITERAL and re.search(rf"['{_CONTROL}]", value):
         style = BASIC
@@ -869,7 +869,7 @@ def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
     return leaf.start, found.end() if found else leaf.end, ""
 
 
-def _newline(text: str) -> str:
+def newline_of(text: str) -> str:
     """The first line break of a text."""
     at = text.find("\n")
     return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"
@@ -912,7 +912,7 @@ def spell_key(key: str) -> str:
 def spell(value: object) -> str:
     """A value as it is written behind ``=``.  Raises EmitError for what TOML has not."""
     if isinstance(value, str):
-        return _string(LONG_BASIC, "\n", "\n", value) if "\n" in value else _quote(value)
+        return string(LONG_BASIC, "\n", "\n", value) if "\n" in value else _quote(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -937,9 +937,9 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
 
 
 def _amend(block_text: str, name: str, new: str | None) -> str:
-    scanner = _Scanner(block_text)
+    scanner = Scanner(block_text)
     scanner.run()
-    newline = _newline(block_text)
+    newline = newline_of(block_text)
     block = scanner.inner.get((scanner.root, "sops"))
     for line in scanner.block:
         if line.scope is block and line.step == name and not line.header:
@@ -976,7 +976,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
     text = document.text
     part = document.parts[0]
     assert isinstance(part, _Root)
-    newline = _newline(text)
+    newline = newline_of(text)
     block = block_text.replace("\r\n", "\n").rstrip("\n").replace("\n", newline)
     if len(part.spans) == 1 and part.tables:
         start, end = part.spans[0]

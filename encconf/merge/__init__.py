@@ -18,8 +18,8 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.merge.tree import Block
     from encconf.merge.weave import Side
+    from encconf.text.tree import Tree
 
     Labels = tuple[str, str, str]
 
@@ -62,17 +62,13 @@ def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:
 
 
 def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None:
-    from encconf.merge import tree, values
+    from encconf.merge import values
+    from encconf.merge.reading import has_crlf, read
     from encconf.merge.three import Merge
 
     texts = (base, ours, theirs)
-    # A byte order mark and the kind of line break are settings of the whole file.
     marks = [text[:1] == "\ufeff" for text in texts]
-    crlf = [text.count("\r\n") == text.count("\n") > 0 for text in texts]
-    unbroken = [
-        text.removeprefix("\ufeff").replace("\r\n", "\n") if is_crlf else text.removeprefix("\ufeff")
-        for text, is_crlf in zip(texts, crlf, strict=True)
-    ]
+    crlf = [has_crlf(text) for text in texts]
 
     def finished(text: str) -> str:
         if _three(*crlf):
@@ -80,30 +76,29 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
         return "\ufeff" + text if _three(*marks) else text
 
     try:
-        was, here, there = (tree.says(text, format) for text in texts)
+        sides = [read(text, format) for text in texts]
+        trees = [tree for tree, _ in sides]
+        was, here, there = (data for _, data in sides)
         results: dict[Side, str] = {}
         conflicts: list[str] = []
         for side in _SIDES:
             run = Merge(side)
-            # Each run gives the entries identities of its own.
-            trees = [tree.read(text, format) for text in unbroken]
-            merged = run.run(*trees)
-            if side != "base" and _lost(side, trees, tree.read(merged, format)):
-                return None
-            results[side] = finished(merged)
+            results[side] = finished(run.run(*trees))
+            if side == "base":
+                break
+            merged, found = read(results[side], format)
             wanted = values.documents(was, here, there, side)
-            if side != "base" and tree.says(results[side], format) != wanted:
+            if found != wanted or _lost(side, trees, merged):
                 return None
             if side == "ours":
-                conflicts = _spelled(run.conflicts, trees, format)
+                conflicts = _spelled(run.conflicts, trees)
                 if not conflicts:
                     # What is at odds must have been noticed.
-                    if values.documents(was, here, there, "theirs") != wanted:
-                        return None
-                    if _incomplete(trees, tree.read(merged, format)):
+                    unnoticed = values.documents(was, here, there, "theirs") != wanted
+                    if unnoticed or _incomplete(trees, merged):
                         return None
                     break
-            elif side == "theirs" and results["theirs"] == results["ours"]:
+            elif results["theirs"] == results["ours"]:
                 break
     except (EncconfError, RecursionError):
         return None
@@ -116,17 +111,17 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
 _SIDES: tuple[Side, ...] = ("ours", "theirs", "base")
 
 
-def _lost(side: Side, trees: list[Block], merged: Block) -> bool:
+def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
     """Whether a comment that is new on a side is not in the result: the other has taken out what it is at."""
-    from encconf.merge.tree import comments
+    from encconf.merge.reading import comments
 
     new = comments(trees[("base", "ours", "theirs").index(side)]) - comments(trees[0])
     return bool(new and new - comments(merged))
 
 
-def _incomplete(trees: list[Block], merged: Block) -> bool:
+def _incomplete(trees: list[Tree], merged: Tree) -> bool:
     """Whether a comment is missing that both sides have, or one has added, where nothing is at odds."""
-    from encconf.merge.tree import comments
+    from encconf.merge.reading import comments
 
     base, ours, theirs = map(comments, trees)
     there = comments(merged)
@@ -138,9 +133,9 @@ def _incomplete(trees: list[Block], merged: Block) -> bool:
     return False
 
 
-def _spelled(paths: list[tuple[str | int, ...]], trees: list[Block], format: str) -> list[str]:
+def _spelled(paths: list[tuple[str | int, ...]], trees: list[Tree]) -> list[str]:
     """Paths for people: the number of the document only where there are several."""
-    single = format == "json" or (format == "yaml" and all(len(each.entries) < 2 for each in trees))
+    single = all(each.kind == "stream" and len(each.entries) < 2 for each in trees)
     return list(dict.fromkeys(spell(path[1:] if single else path) for path in paths))
 
 

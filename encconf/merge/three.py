@@ -12,8 +12,10 @@ import re
 
 from encconf.errors import EmitError
 from encconf.merge import values
-from encconf.merge.tree import HEADER, Block, Entry, Leaf, frozen, raw
+from encconf.merge.reading import HEADER
+from encconf.merge.values import frozen
 from encconf.merge.weave import moved, pairs, weave
+from encconf.text.tree import Entry, Single, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,19 +39,20 @@ _DOCUMENT = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
 class Merge:
     """One merge, in favour of one side."""
 
-    __slots__ = ("conflicts", "prefer")
+    __slots__ = ("conflicts", "ids", "prefer")
 
     def __init__(self, prefer: Side) -> None:
         self.prefer = prefer
         self.conflicts: list[Steps] = []
+        self.ids: dict[Entry, Hashable] = {}  # what makes entries of several versions one
 
-    def run(self, base: Block, ours: Block, theirs: Block) -> str:
+    def run(self, base: Tree, ours: Tree, theirs: Tree) -> str:
         """The merged text.  Raises EmitError for what cannot be put together."""
         return self._block(base, ours, theirs, (0, 0, 0, 0), ())
 
     # Collections.
 
-    def _block(self, base: Block | None, ours: Block, theirs: Block, columns: Columns, path: Steps) -> str:
+    def _block(self, base: Tree | None, ours: Tree, theirs: Tree, columns: Columns, path: Steps) -> str:
         """A collection that has the same shape in all versions that have it."""
         members = self._members(base, ours, theirs, path)
         plan = self._plan(base, ours, theirs, members, path)
@@ -71,7 +74,7 @@ class Merge:
                 shifted = _shifted(text, columns[3] - columns[side], first=True)
                 out.append("\n" + shifted if not out and ours.inline else shifted)
                 continue
-            body = self._entry(*members[step.id], columns, (*path, _step(step.id)))
+            body = self._entry(*members[self.ids[step]], columns, (*path, _step(self.ids[step])))
             if body is None:
                 continue
             if ours.kind == "stream" and out and not _DOCUMENT.search(body):
@@ -81,10 +84,10 @@ class Merge:
             return _three(base.tail if base else "", ours.tail, theirs.tail)
         return "".join(out)
 
-    def _members(self, base: Block | None, ours: Block, theirs: Block, path: Steps) -> dict[Hashable, Triple]:
+    def _members(self, base: Tree | None, ours: Tree, theirs: Tree, path: Steps) -> dict[Hashable, Triple]:
         """What stays, by its identity: an entry in each version.  Gives the entries their identities."""
         sides = [
-            [entry for entry in block.entries if entry.node is not None] if block is not None else []
+            [entry for entry in block.entries if entry.value is not None] if block is not None else []
             for block in (base, ours, theirs)
         ]
         members: dict[Hashable, Triple] = {}
@@ -98,7 +101,7 @@ class Merge:
                 continue
             identity = ("key", key)
             for entry in (*was, *here, *there):
-                entry.id = identity
+                self.ids[entry] = identity
             first = (was[0] if was else None, here[0] if here else None, there[0] if there else None)
             kept = self._kept(first, path, key)
             if kept is not None:
@@ -128,9 +131,7 @@ class Merge:
             slots = merged.slots
             if merged.clash:
                 self.conflicts.append(path)
-        for side in (was, here, there):
-            for entry in side:
-                entry.id = None
+        ids: dict[Entry, Hashable] = {}
         for number, (i, j, k) in enumerate(slots):
             identity = ("item", key, number)
             triple = (
@@ -140,7 +141,7 @@ class Merge:
             )
             for each in triple:
                 if each is not None:
-                    each.id = identity
+                    ids[each] = identity
             members[identity] = triple
         # What goes, or comes from one side alone, still shows where in the others it stood.
         before = [frozen(entry.data) for entry in was]
@@ -150,13 +151,12 @@ class Merge:
                 if at is None:
                     continue
                 other = side[at]
-                known = entry.id if entry.id is not None else other.id
-                if entry.id is None or other.id is None:
-                    entry.id = other.id = known if known is not None else ("gone", id(entry))
-        for side in (was, here, there):
-            for entry in side:
-                if entry.id is None:
-                    entry.id = ("gone", id(entry))
+                known = ids.get(entry, ids.get(other, ("gone", id(entry))))
+                ids.setdefault(entry, known)
+                ids.setdefault(other, known)
+        for entry in (*was, *here, *there):
+            ids.setdefault(entry, ("gone", id(entry)))
+        self.ids |= ids
 
     def _kept(self, triple: Triple, path: Steps, key: Hashable) -> Triple | None:
         """An entry of a mapping as it is to be merged, None if it goes."""
@@ -174,15 +174,15 @@ class Merge:
 
     def _plan(
         self,
-        base: Block | None,
-        ours: Block,
-        theirs: Block,
+        base: Tree | None,
+        ours: Tree,
+        theirs: Tree,
         members: dict[Hashable, Triple],
         path: Steps,
     ) -> list[Entry | _Line]:
         """Everything that stays, in order: entries by their identity, and the lines between them."""
         sides = [base.entries if base is not None else [], ours.entries, theirs.entries]
-        names = [[entry.id if entry.node is not None else entry.key for entry in side] for side in sides]
+        names = [[self.ids.get(entry, entry.key) for entry in side] for side in sides]
         slots = weave(*names)
         dropped = self._comments(slots, sides, path)
         present = [set(side) for side in names]
@@ -191,24 +191,24 @@ class Merge:
         for number, slot in enumerate(slots):
             side, index = next((side, at) for side in (1, 2, 0) if (at := slot[side]) is not None)
             entry = sides[side][index]
-            if entry.node is None:
+            if entry.value is None:
                 if number not in dropped:
                     plan.append(_Line(sides, slot))
-            elif (
-                entry.id in members
-                and entry.id not in seen
-                and not moved(slot, entry.id in present[1], entry.id in present[2])
-            ):
-                seen.add(entry.id)
-                plan.append(entry)
+                continue
+            id = self.ids[entry]
+            if id not in members or id in seen or moved(slot, id in present[1], id in present[2]):
+                continue
+            seen.add(id)
+            plan.append(entry)
         order: dict[Hashable, list[int]] = {}
         for name in seen:
             assert isinstance(name, tuple)
             if name[0] == "item":
                 order.setdefault(name[1], [])
         for step in plan:
-            if isinstance(step, Entry) and isinstance(step.id, tuple) and step.id[0] == "item":
-                order[step.id[1]].append(step.id[2])
+            name = self.ids[step] if isinstance(step, Entry) else None
+            if isinstance(name, tuple) and name[0] == "item":
+                order[name[1]].append(name[2])
         if len(seen) != len(members) or any(numbers != sorted(numbers) for numbers in order.values()):
             raise EmitError("the entries cannot be put in order")
         return plan
@@ -234,7 +234,7 @@ class Merge:
             there = [at is not None for at in (i, j, k)]
             at = there.index(True)
             entry = sides[at][(i, j, k)[at]]  # type: ignore[index]
-            if entry.node is not None or all(there):
+            if entry.value is not None or all(there):
                 finish()
             elif sum(there) == 1:
                 if entry.lead.strip():
@@ -250,9 +250,9 @@ class Merge:
 
     def _flow(
         self,
-        base: Block | None,
-        ours: Block,
-        theirs: Block,
+        base: Tree | None,
+        ours: Tree,
+        theirs: Tree,
         plan: list[Entry | _Line],
         members: dict[Hashable, Triple],
         columns: Columns,
@@ -262,9 +262,9 @@ class Merge:
         bodies: list[tuple[Triple, str]] = []
         for step in plan:
             assert isinstance(step, Entry)
-            body = self._entry(*members[step.id], columns, (*path, _step(step.id)))
+            body = self._entry(*members[self.ids[step]], columns, (*path, _step(self.ids[step])))
             if body is not None:
-                bodies.append((members[step.id], body))
+                bodies.append((members[self.ids[step]], body))
         comma = _three(base.comma if base is not None else ours.comma, ours.comma, theirs.comma)
         out: list[str] = []
         for number, (triple, body) in enumerate(bodies):
@@ -276,13 +276,14 @@ class Merge:
             trail = self._piece(_texts(triple, "trail"), columns, path)
             out += [lead, body, "" if last and not comma else ",", trail]
         tail = self._piece((base.tail if base is not None else None, ours.tail, theirs.tail), columns, path)
-        return "".join(out) + tail
+        start = self._piece((base.open if base is not None else None, ours.open, theirs.open), columns, path)
+        return f"{start}{''.join(out)}{tail}{ours.close}"
 
     def _lead(
         self,
         triple: Triple,
-        ours: Block,
-        theirs: Block,
+        ours: Tree,
+        theirs: Tree,
         firsts: set[int],
         columns: Columns,
         path: Steps,
@@ -337,7 +338,7 @@ class Merge:
             return _taken(there, columns, 2)
         if here.data == there.data:
             return self._pieces(None, here, there, columns, path) if same else _taken(here, columns, 1)
-        if same and isinstance(here.node, Block) and (was is None or values.is_empty(was.data)):
+        if same and isinstance(here.value, Tree) and (was is None or values.is_empty(was.data)):
             return self._pieces(None, here, there, columns, path)
         self.conflicts.append(path)
         side = _SIDES.index(self.prefer)
@@ -353,33 +354,33 @@ class Merge:
         path: Steps,
     ) -> str | None:
         """An entry of one shape throughout."""
-        if isinstance(here.node, Leaf):
-            assert isinstance(there.node, Leaf)
-            leaf_was = was.node if was is not None else None
-            assert leaf_was is None or isinstance(leaf_was, Leaf)
-            chosen = self._leaf(leaf_was, here.node, there.node, path)
+        if isinstance(here.value, Single):
+            assert isinstance(there.value, Single)
+            leaf_was = was.value if was is not None else None
+            assert leaf_was is None or isinstance(leaf_was, Single)
+            chosen = self._single(leaf_was, here.value, there.value, path)
             if chosen is None:
                 return None
             side, leaf = chosen
             value = _shifted(leaf.text, columns[3] - columns[side])
-            value = self._with_header(value, [leaf_was, here.node, there.node], columns, path)
+            value = self._with_header(value, [leaf_was, here.value, there.value], columns, path)
         else:
-            assert isinstance(here.node, Block)
-            assert isinstance(there.node, Block)
-            block_was = was.node if was is not None else None
-            assert block_was is None or isinstance(block_was, Block)
-            value = self._block(block_was, here.node, there.node, columns, path)
+            assert isinstance(here.value, Tree)
+            assert isinstance(there.value, Tree)
+            block_was = was.value if was is not None else None
+            assert block_was is None or isinstance(block_was, Tree)
+            value = self._block(block_was, here.value, there.value, columns, path)
         triple = (was, here, there)
         head = self._piece(_texts(triple, "head"), columns, path)
-        if isinstance(here.node, Block) and not here.node.flow:
-            if here.node.inline and value.startswith("\n"):
+        if isinstance(here.value, Tree) and not here.value.flow:
+            if here.value.inline and value.startswith("\n"):
                 head = head.rstrip(" ")
-            if here.node.column is not None and not any(map(_is_bare, triple)) and not _has_entries(value):
-                head = _with_empty(head, here.node.kind)
+            if here.value.column is not None and not any(map(_is_bare, triple)) and not _has_entries(value):
+                head = _with_empty(head, here.value.kind)
         post = self._piece(_texts(triple, "post"), columns, path)
         return head + value + post
 
-    def _with_header(self, value: str, leaves: list[Leaf | None], columns: Columns, path: Steps) -> str:
+    def _with_header(self, value: str, leaves: list[Single | None], columns: Columns, path: Steps) -> str:
         """A block scalar with the comment that its first line is to have."""
         headers = [HEADER.match(leaf.text) if leaf is not None else None for leaf in leaves]
         header = HEADER.match(value)
@@ -389,7 +390,9 @@ class Merge:
         comment = self._piece((was, here, there), columns, path)
         return value[: header.start(1)] + comment + value[header.end(1) :]
 
-    def _leaf(self, was: Leaf | None, here: Leaf, there: Leaf, path: Steps) -> tuple[int, Leaf] | None:
+    def _single(
+        self, was: Single | None, here: Single, there: Single, path: Steps
+    ) -> tuple[int, Single] | None:
         """A value and the side that it is from."""
         if here.data == there.data:
             return (2, there) if was is not None and here.text == was.text else (1, here)
@@ -475,8 +478,8 @@ def _step(identity: Hashable) -> str | int:
 
 
 def _shape(entry: Entry) -> tuple[object, ...]:
-    node = entry.node
-    if isinstance(node, Leaf):
+    node = entry.value
+    if isinstance(node, Single):
         return ("leaf", node.text.endswith("\n"))
     assert node is not None
     return (node.kind, node.flow, node.inline, node.column is None)
@@ -484,26 +487,22 @@ def _shape(entry: Entry) -> tuple[object, ...]:
 
 def _like(entry: Entry, other: Entry) -> Entry:
     """An empty collection laid out as another one of its kind is; anything else as it is."""
-    node = other.node
-    if not isinstance(entry.node, Block) or not isinstance(node, Block) or entry.node.kind != node.kind:
+    node = other.value
+    if not isinstance(entry.value, Tree) or not isinstance(node, Tree) or entry.value.kind != node.kind:
         return entry
     if entry.data or _shape(entry) == _shape(other):
         return entry
-    empty = Block(node.kind, entry.data, column=node.column, inline=node.inline, flow=node.flow)
-    empty.tail, empty.comma = node.tail, node.comma
-    return Entry(entry.key, other.lead, other.head, empty, other.post, listed=entry.listed)
-
-
-def _rest(entry: Entry) -> str:
-    return entry.head + (raw(entry.node) if entry.node is not None else "") + entry.post
+    empty = Tree(node.kind, entry.data, column=node.column, brackets=node.open + node.close)
+    empty.inline, empty.tail, empty.comma = node.inline, node.tail, node.comma
+    return Entry((), other.lead, other.head, empty, other.post, key=entry.key, listed=entry.listed)
 
 
 def _text(entry: Entry) -> list[str]:
-    return _words(_rest(entry))
+    return _words(entry.rest)
 
 
 def _taken(entry: Entry, columns: Columns, side: int) -> str:
-    return _shifted(_rest(entry), columns[3] - columns[side])
+    return _shifted(entry.rest, columns[3] - columns[side])
 
 
 _LINE_START = re.compile(r"\n(?=[^\n])")
@@ -530,7 +529,7 @@ def _depth(lead: str) -> int:
 
 
 def _is_bare(entry: Entry | None) -> bool:
-    return entry is not None and isinstance(entry.node, Block) and entry.node.bare
+    return entry is not None and isinstance(entry.value, Tree) and entry.value.bare
 
 
 def _has_entries(value: str) -> bool:

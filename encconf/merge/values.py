@@ -5,18 +5,26 @@ This is what a merged text is held against before anybody gets it.
 
 from __future__ import annotations
 
-from encconf.merge.tree import frozen
 from encconf.merge.weave import Merged, merge_items, moved, weave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from encconf.merge.tree import Data
     from encconf.merge.weave import Side, Slot
+    from encconf.text.tree import Data
 
 NAMES = ("name", "id", "key")
 """By a member called so, mappings in a list know each other, if each has one of its own."""
+
+
+def frozen(data: Data) -> Hashable:
+    """The same, hashable."""
+    if isinstance(data, dict):
+        return frozenset((key, frozen(item)) for key, item in data.items())
+    if isinstance(data, list):
+        return tuple(map(frozen, data))
+    return ("", *data)
 
 
 class Nothing:

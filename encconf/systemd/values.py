@@ -11,7 +11,7 @@ import os
 from encconf.engine import opening, plaintext
 from encconf.errors import EmitError, LimitError, PathNotFoundError, about
 from encconf.formats import emit, sniff
-from encconf.formats.nodes import text_of
+from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.systemd.rules import INSTANCE, SIZE_LIMIT, Rule
 from encconf.text.document import Leaf

@@ -189,6 +189,31 @@ class Document:
         self.habits: tuple[str, int] | None = None
 
 
+def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
+    """Copies of a document's trees, and each collection's copy by the id of the original."""
+    found: dict[int, Any] = {}
+
+    def copy(node: Any) -> Any:
+        if isinstance(node, dict):
+            new: Any = {key: copy(item) for key, item in node.items()}
+        elif isinstance(node, list):
+            new = [copy(item) for item in node]
+        else:
+            return None
+        found[id(node)] = new
+        return new
+
+    return [copy(tree) for tree in document.trees], found
+
+
+def says(document: Document) -> list[Any]:
+    """What a document says: its trees, with the type and the bytes of each value."""
+    trees, nodes = copies(document)
+    for leaf in document.leaves:
+        nodes[id(leaf.scope.node)][leaf.step] = (leaf.type, leaf.data)
+    return trees
+
+
 Edit = tuple[int, int, str]
 
 

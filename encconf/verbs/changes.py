@@ -26,9 +26,10 @@ from encconf.errors import (
     PathNotFoundError,
 )
 from encconf.formats import goyaml
-from encconf.formats.nodes import drop_plain, missing, put_plain, text_of, typed
+from encconf.formats.plain import drop_plain, missing, put_plain, settled
 from encconf.identities.credentials import Credentials
-from encconf.text.document import Leaf
+from encconf.text import tree as tree_of_text
+from encconf.text.document import Document, Leaf, says
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.engine.opening import Opened
-    from encconf.formats.nodes import Plain
+    from encconf.formats import Writing
     from encconf.rules.selection import Selection
-    from encconf.text.document import Document
     from encconf.text.path import Path
+    from encconf.text.tree import Plain
 
     Notify = Callable[[str], None]
     Check = Callable[[str, str], None]  # is given the plain text before and after, and raises
@@ -192,43 +193,36 @@ def put(text: str, path: Path, value: Plain, *, format: str) -> str:
         raise AlreadyEncryptedError(
             'the name "sops" is taken: the keys of the file stand under it', hint="choose another name"
         )
-    before = _typed(text, format)
-    meant = put_plain(before, path, _typed_value(value, format))
-    return _checked(_editor(format).put(text, path, value), meant, format)
+    writing = formats.writing(format)
+    writing.check(path, value)
+    document = _scanned(text, format)
+    before = _said(document)
+    path = settled(before, path)
+    meant = put_plain(before, path, _stored(value, writing))
+    whole = writing.tree(document)
+    tree_of_text.put(writing.root(whole), path, value, writing)
+    return _checked(whole.text, meant, format)
 
 
 def drop(text: str, path: Path, *, format: str) -> str:
     """A plain text without the value at a path; raises as `unset`."""
-    document = formats.module(format).scan(text)
+    document = _scanned(text, format)
     if not path:
         raise missing(())
-    find(tree(document), path)
-    meant = drop_plain(_typed(text, format), path)
-    return _checked(_editor(format).drop(text, path), meant, format)
-
-
-def _editor(format: str) -> Any:
-    if format == "yaml":
-        from encconf.formats import yaml_edit
-
-        return yaml_edit
-    if format == "json":
-        from encconf.formats import json_edit
-
-        return json_edit
-    if format == "toml":
-        from encconf.formats import toml_edit
-
-        return toml_edit
-    from encconf.formats.line_edit import LineEditor
-
-    return LineEditor(format)
+    before = _said(document)
+    find(before, path)
+    path = settled(before, path)
+    meant = drop_plain(before, path)
+    writing = formats.writing(format)
+    whole = writing.tree(document)
+    tree_of_text.drop(writing.root(whole), path, writing)
+    return _checked(whole.text, meant, format)
 
 
 def _checked(after: str, meant: object, format: str) -> str:
     """The text if it says what was meant, and nothing else."""
     try:
-        said = _typed(after, format)
+        said = _said(_scanned(after, format))
     except EncconfError:
         said = None
     if said != meant:
@@ -239,28 +233,27 @@ def _checked(after: str, meant: object, format: str) -> str:
     return after
 
 
-def _typed(text: str, format: str) -> Any:
-    """The first document with (type, data) for each value; {} for no text at all."""
-    if not text.strip() and format != "binary":
-        return {}
+def _scanned(text: str, format: str) -> Document:
+    """The text's document; one without trees for no text at all."""
     try:
-        document = formats.module(format).scan(text)
+        return formats.module(format).scan(text)
     except EmptyDocumentError:
-        return {}
-    for leaf in document.leaves:
-        leaf.scope.node[leaf.step] = (leaf.type, leaf.data)
-    return document.trees[0] if document.trees else {}
+        return Document(text, format)
 
 
-def _typed_value(value: Plain, format: str) -> Any:
+def _said(document: Document) -> Any:
+    """What the first document says."""
+    trees = says(document)
+    return trees[0] if trees else {}
+
+
+def _stored(value: Plain, writing: Writing) -> Any:
+    """What sops stores for a value."""
     if isinstance(value, dict):
-        return {key: _typed_value(item, format) for key, item in value.items()}
+        return {key: _stored(item, writing) for key, item in value.items()}
     if isinstance(value, list):
-        return [_typed_value(item, format) for item in value]
-    if format == "toml" and value == "null":
-        value = None  # as rops has it
-    type, data = typed(value)
-    return (type, data) if format in ("yaml", "json", "toml") else ("str", text_of(type, data).encode())
+        return [_stored(item, writing) for item in value]
+    return writing.stored(value)
 
 
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:

@@ -62,7 +62,11 @@ def test_what_is_no_section(value: dict[str, object]) -> None:
 
 
 def test_a_value_that_looks_like_a_header() -> None:
-    """It is noticed, and nothing is lost."""
     text = '[s]\na = """x\n[t]\ny"""\n[u]\nb = 1\n'
-    with pytest.raises(EmitError):
-        changes.drop(text, ("s",), format="ini")
+    assert changes.drop(text, ("s",), format="ini") == "[u]\nb = 1\n"
+
+
+def test_put_into_an_empty_section() -> None:
+    """The key goes below the header that is there."""
+    assert changes.put("[s]\n\n[t]\n", ("s", "a"), 1, format="ini") == "[s]\na = 1\n\n[t]\n"
+    assert changes.put("[s]", ("s", "a"), 1, format="ini") == "[s]\na = 1\n"

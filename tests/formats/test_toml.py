@@ -940,18 +940,18 @@ def test_h9_each_text_is_read_once(age_key: AgeKey, monkeypatch: pytest.MonkeyPa
     ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
     parsed: list[str] = []
     scanned: list[str] = []
-    loads, run = tomllib.loads, format._Scanner.run
+    loads, run = tomllib.loads, format.Scanner.run
 
     def counted_loads(given: str) -> dict[str, object]:
         parsed.append(given)
         return loads(given)
 
-    def counted_run(scanner: format._Scanner) -> None:
+    def counted_run(scanner: format.Scanner) -> None:
         scanned.append(scanner.text)
         run(scanner)
 
     monkeypatch.setattr(tomllib, "loads", counted_loads)
-    monkeypatch.setattr(format._Scanner, "run", counted_run)
+    monkeypatch.setattr(format.Scanner, "run", counted_run)
     assert api.decrypt(ours, format="toml", credentials=creds) == text
     assert scanned.count(ours) == 1
     assert [given[:6] for given in parsed] == ["[sops]"]

@@ -11,7 +11,6 @@ from engine import changed_lines
 from generate import toml_text
 
 from encconf.errors import EmitError, PathNotFoundError
-from encconf.formats import toml_edit
 from encconf.verbs import changes
 
 TEXT = """\
@@ -139,13 +138,13 @@ def test_what_was_in_a_table_leaves_the_table() -> None:
 )
 def test_where_nothing_can_be_put(path: tuple[str | int, ...], error: type[Exception]) -> None:
     with pytest.raises(error):
-        toml_edit.put(TEXT, path, 1)
+        changes.put(TEXT, path, 1, format="toml")
 
 
 @pytest.mark.parametrize("path", [("no",), ("title", "x"), ("db", "tags", 2), ("db", "opts", "b"), ()])
 def test_nothing_to_take_out(path: tuple[str | int, ...]) -> None:
     with pytest.raises(PathNotFoundError):
-        toml_edit.drop(TEXT, path)
+        changes.drop(TEXT, path, format="toml")
 
 
 def every_path(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

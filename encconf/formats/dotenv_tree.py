@@ -1,0 +1,82 @@
+"""The tree of a dotenv text, and how a value is written into it."""
+
+from __future__ import annotations
+
+from encconf.errors import EmitError
+from encconf.formats.plain import string_of
+from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.document import Document
+    from encconf.text.path import Path
+    from encconf.text.tree import Plain
+
+
+def tree(document: Document) -> Tree:
+    """The tree of a scanned text: lines, and values by their names, of which one may stand twice."""
+    text = document.text
+    tree = Tree("map", {})
+    at = 0
+    seen: dict[str, int] = {}
+    for leaf in document.leaves:
+        start, end = line_bounds(text, leaf.start, leaf.end)
+        tree.entries += lines(text, at, start)
+        name = str(leaf.step)
+        seen[name] = seen.get(name, 0) + 1
+        value = Single(text[leaf.start : leaf.end], (leaf.type, leaf.data), leaf)
+        head, post = text[start : leaf.start], text[leaf.end : end]
+        tree.entries.append(Entry((name,), "", head, value, post, key=(name, seen[name]), sign=len(head)))
+        at = end
+    tree.entries += lines(text, at, len(text))
+    tree.data = {f"{entry.key}": entry.data for entry in tree.members}
+    tree.fuller = True
+    return tree
+
+
+def root(tree: Tree) -> Entry:
+    """The entry in which values are put: the whole text."""
+    return Entry((), "", value=tree)
+
+
+def check(path: Path, value: Plain) -> None:
+    """A value is a string with a name.  Raises EmitError for all else."""
+    if isinstance(value, (dict, list)):
+        raise EmitError("dotenv holds single values, no mappings and lists")
+    if len(path) != 1 or not isinstance(path[0], str) or not path[0]:
+        raise EmitError("a path into dotenv is one key")
+    if "\\n" in string_of(value):
+        raise EmitError(
+            "a dotenv file cannot hold a backslash followed by an n: sops reads a line break there",
+            hint="write / for \\ in a path, or keep the value in a YAML, JSON or TOML file",
+        )
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a single value: there are strings only."""
+    return "str", string_of(value).encode()
+
+
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a value in the place of another, on one line and without quotes, as sops does."""
+    chain[-1].value = Single(_spelled(value), {})
+
+
+def add(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a new last line."""
+    tree = chain[-1].value
+    assert isinstance(tree, Tree)
+    text = tree.text
+    newline = "\r\n" if "\r\n" in text else "\n"
+    tree.entries.append(line_after(text, path, f"{path[0]}=", _spelled(value), newline))
+
+
+def remove(chain: list[Entry], path: Path) -> None:
+    """Take a line out."""
+    tree = chain[-2].value
+    assert isinstance(tree, Tree)
+    tree.entries.remove(chain[-1])
+
+
+def _spelled(value: Plain) -> str:
+    return string_of(value).replace("\n", "\\n")

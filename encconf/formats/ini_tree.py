@@ -1,0 +1,155 @@
+"""The tree of an INI text, and how a value or a section is written into it."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmitError
+from encconf.formats import ini
+from encconf.formats.plain import string_of
+from encconf.text.document import says
+from encconf.text.tree import Entry, Single, Tree, drop, leaves_by_start, line_after, lines, put
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from encconf.text.document import Document
+    from encconf.text.path import Path
+    from encconf.text.tree import Plain, Spelling
+
+
+def tree(document: Document) -> Tree:
+    """The tree of a scanned text: sections, of which several may have one name, and keys before any."""
+    text = document.text
+    leaves = leaves_by_start(document)
+    data: Any = says(document)[0]
+    whole = here = Tree("map", data)
+    at = 0
+    seen: dict[str, int] = {}
+    for found in ini.entries_of(document):
+        if found.kind == "section":
+            whole.entries += lines(text, at, found.line)
+            seen[found.name] = seen.get(found.name, 0) + 1
+            here = Tree("map", data.get(found.name, {}))
+            key = ("section", found.name, seen[found.name])
+            whole.entries.append(Entry((found.name,), "", text[found.line : found.stop], here, key=key))
+            at = found.stop
+        elif found.kind == "key":
+            here.entries += lines(text, at, found.line)
+            value = Single(
+                text[found.start : found.end], ("str", found.value.encode("utf-8", "surrogateescape")),
+                leaves.get(found.start),
+            )  # fmt: skip
+            steps = (found.name,) if here is not whole else (ini.DEFAULT, found.name)
+            head, post = text[found.line : found.start], text[found.end : found.stop]
+            here.entries.append(Entry(steps, "", head, value, post, key=found.name))
+            at = found.stop
+    whole.entries += lines(text, at, len(text))
+    return whole
+
+
+def root(tree: Tree) -> Entry:
+    """The entry in which values are put: the whole text."""
+    return Entry((), "", value=tree)
+
+
+def check(path: Path, value: Plain) -> None:
+    """A value is a string in a section, or a section of such.  Raises EmitError for all else."""
+    if len(path) == 1 and isinstance(value, dict) and value:
+        for name, item in value.items():
+            check((*path, name), item)
+        return
+    if isinstance(value, (dict, list)):
+        raise EmitError("ini holds single values, no mappings and lists")
+    if len(path) != 2 or not all(isinstance(step, str) and step for step in path):
+        raise EmitError("a path into ini is a section and a key")
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a single value: there are strings only."""
+    return "str", string_of(value).encode()
+
+
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a value in the place of another, in its quotes if it fits there, or the keys of a section."""
+    if isinstance(value, dict):
+        _put_section(chain[0], chain[-1].steps, value)
+        return
+    old = chain[-1].value
+    assert isinstance(old, Single)
+    spelled = ini.spelled_as(old.leaf.style if old.leaf is not None else "", string_of(value))
+    if not old.text and chain[-1].post[:1] not in ("", "\r", "\n"):
+        spelled += " "  # a comment follows
+    chain[-1].value = Single(spelled, {})
+
+
+def add(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a new last line into a section, or a section at the end of the text."""
+    whole = chain[0].value
+    here = chain[-1].value
+    assert isinstance(whole, Tree)
+    assert isinstance(here, Tree)
+    if isinstance(value, dict):
+        _put_section(chain[0], path, value)
+        return
+    text = whole.text
+    newline = "\r\n" if "\r\n" in text else "\n"
+    spelled = ini.spelled_as("", string_of(value))
+    siblings = [entry for entry in here.members if entry.steps[:-1] == path[:-1]]
+    head = f"{path[-1]} = "
+    if siblings and (here is not whole or len(path) == len(siblings[-1].steps)):
+        sign = re.search(r"[ \t]*[=:][ \t]*", siblings[-1].head)
+        head = f"{path[-1]}{sign[0] if sign else ' = '}"
+        new = line_after(siblings[-1].text, path, head, spelled, newline)
+        here.entries.insert(here.entries.index(siblings[-1]) + 1, new)
+    elif here is not whole:
+        here.entries.insert(0, line_after(chain[-1].head, path, head, spelled, newline))
+    else:
+        section = Tree("map", {})
+        section.entries.append(line_after("", path[1:], head, spelled, newline))
+        before = newline * ((text[-1:] not in ("", "\n")) + bool(text.strip()))
+        whole.entries.append(Entry(path[:1], before, f"[{path[0]}]{newline}", section))
+
+
+def remove(chain: list[Entry], path: Path) -> None:
+    """Take a line out, or all that a section says."""
+    outer = chain[-2 if not path else -1].value
+    assert isinstance(outer, Tree)
+    if isinstance(chain[-1].value, Single):
+        outer.entries.remove(chain[-1])
+    else:
+        outer.entries = _without_section(outer.entries, path or chain[-1].steps)
+
+
+def _put_section(root: Entry, path: Path, values: dict[str, Plain]) -> None:
+    """The keys of a section, and no others; those that stay keep their place."""
+    data: Any = root.data
+    for name, value in values.items():
+        put(root, (*path, name), value, _this())
+    for name in data.get(path[0], {}):
+        if name not in values:
+            drop(root, (*path, name), _this())
+
+
+def _this() -> Spelling:
+    from encconf.formats import ini_tree
+
+    return ini_tree
+
+
+def _without_section(entries: list[Entry], path: Path) -> list[Entry]:
+    """Without a section and the comments above its header; those above the next one stay."""
+    kept: list[Entry] = []
+    comments: list[Entry] = []
+    inside = path == (ini.DEFAULT,)  # what stands before any header
+    for entry in entries:
+        if entry.value is None and entry.lead.lstrip()[:1] in ("#", ";"):
+            comments.append(entry)
+            continue
+        if len(entry.steps) == 1:
+            inside = entry.steps == path
+        if not inside:
+            kept += [*comments, entry]
+        comments = []
+    return kept if inside else kept + comments

@@ -1,0 +1,156 @@
+"""The tree of a JSON text, and how a value is written into it: laid out as its neighbours are."""
+
+from __future__ import annotations
+
+import re
+from json import loads
+
+from encconf.formats import json
+from encconf.formats.plain import typed
+from encconf.text.tree import Entry, Single, Tree, append, data_of, leaves_by_start, nested, take
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.document import Document
+    from encconf.text.path import Path
+    from encconf.text.tree import Plain
+
+_TOKEN = re.compile(json._TOKEN)
+
+
+def tree(document: Document) -> Tree:
+    """The tree of a scanned text: a stream of one document."""
+    text = document.text
+    leaves = leaves_by_start(document)
+    stream = Tree("stream", [])
+    stack = [stream]
+    at = 0  # behind the last piece
+    key: str | None = None
+    name = (0, 0)  # where the key starts, and the colon ends
+    for found in _TOKEN.finditer(text, json._skip(text, 0)):
+        token, start, end = found[0], found.start(), found.end()
+        inside = stack[-1]
+        if token == ":":
+            name = (name[0], end)
+        elif token == ",":
+            inside.entries[-1].post = text[at:start]
+            at = end
+        elif token in ("}", "]"):
+            inside.tail = text[at:start]
+            inside.data = data_of(inside)
+            at = end
+            stack.pop()
+        elif inside.kind == "map" and key is None:
+            key, name = loads(token), (start, end)
+        else:
+            if key is None:
+                name = (start, start)
+            leaf = leaves.get(start)
+            brackets = {"{": "{}", "[": "[]"}.get(token)
+            value: Tree | Single
+            if brackets is None:
+                value = Single(token, (leaf.type, leaf.data) if leaf else ("", token.encode()), leaf)
+            else:
+                value = Tree("map" if token == "{" else "seq", {}, brackets=brackets)
+            steps: Path = () if inside is stream else (len(inside.entries) if key is None else key,)
+            entry = Entry(
+                steps, text[at : name[0]], text[name[0] : start], value, key=key, sign=name[1] - name[0],
+                listed=key is None,
+            )  # fmt: skip
+            inside.entries.append(entry)
+            at, key = end, None
+            if isinstance(value, Tree):
+                stack.append(value)
+        if len(stack) == 1:
+            break
+    if stream.entries:
+        stream.entries[0].post = text[at:]
+    else:
+        stream.tail = text
+    stream.data = data_of(stream)
+    return stream
+
+
+def root(stream: Tree) -> Entry:
+    """The entry in which values are put: the document."""
+    return stream.entries[0]
+
+
+def check(path: Path, value: Plain) -> None:
+    """JSON holds every value everywhere."""
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a single value."""
+    return typed(value)
+
+
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a value in the place of another."""
+    chain[-1].value = Single(_lay(nested(path, value), *_layout(chain, chain[:-1])), {})
+
+
+def add(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a new last member into a collection."""
+    here = chain[-1].value
+    assert isinstance(here, Tree)
+    if not here.entries:
+        replace(chain, path, value)
+        return
+    member = _lay(nested(path[1:], value), *_layout(chain, chain))
+    last = here.entries[-1]
+    colon = last.head[last.sign :]
+    if isinstance(path[0], str):
+        member = f"{json._quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
+    append(here, member, colon[:1] if colon[:1] == " " else "")
+
+
+def remove(chain: list[Entry], path: Path) -> None:
+    """Take a member out."""
+    outer = chain[-2].value
+    assert isinstance(outer, Tree)
+    take(outer, chain[-1])
+
+
+def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:
+    """How what stands in the last of some collections is laid out.
+
+    That is the line break with the indentation of its members, "" for all on one line; one more
+    level; and what follows a comma on one line.
+    """
+    whole = chain[0].value
+    assert whole is not None
+    leads = [_lead(entry.value) for entry in (chain[0], *inside)]
+    unit = next((lead.lstrip("\r\n") or "\t" for lead in leads if lead), "\t")
+    if not inside:
+        empty = isinstance(whole, Single) or not whole.entries
+        return "\n" if leads[0] or empty else "", unit, " "
+    text = whole.text
+    return leads[-1], unit, "" if '":' in text and '": ' not in text else " "
+
+
+def _lead(node: Tree | Single | None) -> str:
+    """The line break and indentation before a collection's members, "" if they share its line."""
+    if not isinstance(node, Tree) or not node.entries:
+        return ""
+    lead = node.entries[0].lead
+    return ("\r\n" if "\r\n" in lead else "\n") + lead.rpartition("\n")[2] if "\n" in lead else ""
+
+
+def _lay(value: Plain, newline: str, unit: str, gap: str) -> str:
+    compact = _compact(value)
+    return json._lay(compact, newline, unit, gap) if newline or gap else compact
+
+
+def _compact(value: Plain) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json._quote(name)}:{_compact(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_compact, value)) + "]"
+    if isinstance(value, str):
+        return json._quote(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json._digits("int" if isinstance(value, int) else "float", repr(value))

@@ -1,0 +1,113 @@
+"""Plain values, as Python's json module knows them: what sops stores for one, and changes to nested ones."""
+
+from __future__ import annotations
+
+from encconf.errors import EmitError, PathNotFoundError
+from encconf.formats import goyaml
+from encconf.text.path import spell
+from encconf.text.tree import nested
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.text.path import Path
+    from encconf.text.tree import Plain
+
+
+def typed(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a value: its type and its bytes."""
+    if value is None:
+        return "null", None
+    if isinstance(value, bool):
+        return "bool", b"True" if value else b"False"
+    if isinstance(value, int):
+        return "int", b"%d" % value
+    if isinstance(value, float):
+        return "float", goyaml.format_float(value)
+    assert isinstance(value, str)
+    return "str", value.encode()
+
+
+def text_of(type: str, data: bytes | None) -> str:
+    """A single value as text, for what knows texts only: ``true``, ``5``, ``1.5``, "" for null.
+
+    Raises EmitError for bytes that are no text.
+    """
+    if data is None:
+        return ""
+    if type == "bool":
+        return "true" if data[:1] in b"Tt1" else "false"
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise EmitError("a value is not UTF-8 text") from None
+
+
+def string_of(value: Plain) -> str:
+    """A single value as text."""
+    return text_of(*typed(value))
+
+
+def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:
+    """What a tree is after a value was put at a path: as `sops set` does, in Python values."""
+    if not path:
+        return value
+    step = path[0]
+    if isinstance(tree, dict) and isinstance(step, str):
+        old = tree.get(step)
+        return {**tree, step: put_plain(old, path[1:], value) if step in tree else nested(path[1:], value)}
+    if isinstance(tree, list) and isinstance(step, int):
+        at = step + len(tree) if step < 0 else step
+        if at >= len(tree):
+            return [*tree, nested(path[1:], value)]
+        return [*tree[:at], put_plain(tree[at], path[1:], value), *tree[at + 1 :]]
+    return nested(path, value)
+
+
+def drop_plain(tree: Plain, path: Path) -> Plain:
+    """What a tree is after the value at a path, which is there, was taken out."""
+    step = path[0]
+    rest = path[1:]
+    if isinstance(tree, dict):
+        if rest:
+            return {key: drop_plain(item, rest) if key == step else item for key, item in tree.items()}
+        return {key: item for key, item in tree.items() if key != step}
+    assert isinstance(tree, list)
+    assert isinstance(step, int)
+    at = step + len(tree) if step < 0 else step
+    return [*tree[:at], *([drop_plain(tree[at], rest)] if rest else []), *tree[at + 1 :]]
+
+
+def missing(path: Sequence[str | int]) -> PathNotFoundError:
+    """The error for a path that ends in the air."""
+    return PathNotFoundError(f"there is nothing at {spell(path)}")
+
+
+def settled(tree: object, path: Path) -> Path:
+    """A path with its indexes counted from the start, as far as it exists.
+
+    ``tree`` has tuples or None for its values.  Raises PathNotFoundError for a step that cannot be.
+    """
+    steps = list(path)
+    for number, step in enumerate(path):
+        if not isinstance(tree, (dict, list)):
+            break
+        if isinstance(tree, dict) is isinstance(step, int):
+            has = ("list", "indexes, no keys") if isinstance(tree, list) else ("mapping", "keys, no indexes")
+            raise PathNotFoundError(f"{spell([step])} cannot be there: a {has[0]} has {has[1]}")
+        if isinstance(tree, list):
+            assert isinstance(step, int)
+            at = step + len(tree) if step < 0 else step
+            if at < 0:
+                raise PathNotFoundError(f"the list has only {len(tree)} items")
+            steps[number] = at
+            if at >= len(tree):
+                steps[number] = len(tree)
+                break
+            tree = tree[at]
+        elif step in tree:
+            tree = tree[step]
+        else:
+            break
+    return tuple(steps)

@@ -1,0 +1,332 @@
+"""The tree of a TOML text, and how a value is written into it.
+
+The text is statements, tables, and the elements of arrays of tables with all that is in them.  A new key
+goes behind the last one of its table, a new table to the end of the text.  What was said in another form
+than one entry, a table with a header in the place of a value for example, is taken out first.
+"""
+
+from __future__ import annotations
+
+from encconf.errors import EmitError, EncconfError
+from encconf.formats import toml
+from encconf.formats.plain import typed
+from encconf.text.document import Leaf
+from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from encconf.text.document import Document, Scope
+    from encconf.text.path import Path
+    from encconf.text.tree import Plain, Spelling
+
+_ELSE = "change it with: encconf edit FILE"
+
+
+def tree(document: Document) -> Tree:
+    """The tree of a scanned text."""
+    return _Reader(document).whole
+
+
+class _Reader:
+    __slots__ = ("scanner", "text", "whole")
+
+    def __init__(self, document: Document) -> None:
+        self.text = text = document.text
+        self.scanner = scanner = toml.Scanner(text, places=True)
+        scanner.run()
+        data = _said(scanner.root.node)  # with that of the sops block
+        self.whole = Tree("map", data)
+        # Around a statement: the elements of arrays of tables, each with its path, and its table.
+        inside: list[tuple[Path, Tree]] = [((), self.whole)]
+        table, here, at = scanner.root, self.whole, 0
+        for line in scanner.block:
+            path = (*line.scope.path, line.step)
+            if not line.header:
+                here.entries += lines(text, at, line.start)
+                steps = path[len(table.path) :]
+                value, start, end = self._value((line.scope, line.step), _at(here.data, steps))
+                head, post = text[line.start : start], text[end : line.end]
+                here.entries.append(Entry(steps, "", head, value, post, key=steps))
+            else:
+                while inside[-1][0] != path[: len(inside[-1][0])]:
+                    inside.pop()
+                above, outer = inside[-1]
+                outer.entries += lines(text, at, line.start)
+                table = scanner.inner[line.scope, line.step]
+                here = Tree("map", _at(data, path))
+                steps = path[len(above) :]
+                listed = isinstance(line.step, int)
+                key = ("array", *steps[:-1]) if listed else ("table", *steps)
+                head = text[line.start : line.end]
+                outer.entries.append(Entry(steps, "", head, here, key=key, listed=listed))
+                if listed:
+                    inside.append((path, here))
+            at = line.end
+        self.whole.entries += lines(text, at, len(text))
+
+    def _value(self, item: toml.Item, data: Any) -> tuple[Tree | Single, int, int]:
+        """A value, where it starts and where it ends."""
+        places = self.scanner.places or {}
+        start = places[item][1]
+        scope = self.scanner.inner.get(item)
+        if scope is None:
+            leaf: Leaf = item[0].node[item[1]]
+            return Single(self.text[start : leaf.end], data, leaf), start, leaf.end
+        end = self.scanner.ends[scope]
+        listed = isinstance(scope.node, list)
+        value = Tree("seq" if listed else "map", data, brackets="[]" if listed else "{}")
+        members: list[tuple[Entry, int, int]] = []
+        for steps, inner in self._members(scope, ()):
+            at, _ = places[inner]
+            node, begin, stop = self._value(inner, _at(data, steps))
+            key = None if listed else steps[0] if len(steps) == 1 else steps
+            members.append((Entry(steps, "", self.text[at:begin], node, key=key, listed=listed), at, stop))
+        fill(value, self.text, start + 1, end - 1, sorted(members, key=lambda member: member[1]), toml.GAP)
+        return value, start, end
+
+    def _members(self, scope: Scope, before: Path) -> list[tuple[Path, toml.Item]]:
+        """What stands between brackets, dotted keys as one."""
+        found: list[tuple[Path, toml.Item]] = []
+        for step in range(len(scope.node)) if isinstance(scope.node, list) else scope.node:
+            inner = self.scanner.inner.get((scope, step))
+            if inner is None or inner in self.scanner.ends:
+                found.append(((*before, step), (scope, step)))
+            else:
+                found += self._members(inner, (*before, step))
+        return found
+
+
+def root(tree: Tree) -> Entry:
+    """The entry in which values are put: the whole text."""
+    return Entry((), "", value=tree)
+
+
+def check(path: Path, value: Plain) -> None:
+    """What TOML cannot hold depends on the place."""
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What rops stores for a single value: a string that says null is no value."""
+    return typed(None if value == "null" else value)
+
+
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a value in the place of another, a string in its quotes; a date stays one."""
+    old = chain[-1].value
+    if isinstance(old, Tree) and not old.flow:
+        _replace_table(chain, (), value)
+        return
+    value = nested(path, value)
+    newline = _newline(chain)
+    spelled = None
+    leaf = old.leaf if isinstance(old, Single) else None
+    if isinstance(value, str) and leaf is not None:
+        if leaf.style != toml.BARE:
+            spelled = toml.string(leaf.style, str(leaf.note or ""), newline, value)
+        elif leaf.type == "str" and _is_time(value):
+            spelled = value
+    chain[-1].value = Single(_spell(value, newline) if spelled is None else spelled, {})
+
+
+def add(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put what is missing from a table or array on."""
+    here = chain[-1].value
+    assert isinstance(here, Tree)
+    newline = _newline(chain)
+    there, outer = _existing(here.data, path)
+    if there == len(path):
+        _replace_table(chain, path, value)
+        return
+    if here.flow:
+        key = _dotted(path[: there + 1]) if here.kind == "map" else ""
+        member = _spell(nested(path[there + 1 :], value), newline)
+        _into(here, f"{key} = {member}" if key else member)
+        return
+    names = [step for step in chain_path(chain) + path[:there] if isinstance(step, str)]
+    if isinstance(outer, list):
+        _section(chain, names, nested(path[there + 1 :], value), array=True)
+        return
+    new = next((at for at in range(there, len(path)) if isinstance(path[at], int)), len(path))
+    value = nested(path[new:], value)
+    steps = path[:new]
+    if len(chain) == 1 and not there and (len(steps) > 1 or (isinstance(value, dict) and value)):
+        if isinstance(value, dict):
+            _section(chain, list(map(str, steps)), value)
+        else:
+            _section(chain, list(map(str, steps[:-1])), {str(steps[-1]): value})
+        return
+    known = [entry for entry in here.members if entry.steps[:there] == path[:there] and not _is_table(entry)]
+    if known or not there:
+        last = known[-1] if known else None
+        before = last.text if last is not None else chain[-1].head
+        broken = not before or before.endswith("\n")
+        new_entry = Entry(
+            steps, "" if broken else newline, f"{_dotted(steps)} = ", Single(_spell(value, newline), {}),
+            newline if broken else "",
+        )  # fmt: skip
+        here.entries.insert(here.entries.index(last) + 1 if last is not None else 0, new_entry)
+    else:  # no header of its own: only inner tables have one
+        _section(chain, names, nested(path[there:new], value))
+
+
+def remove(chain: list[Entry], path: Path) -> None:
+    """Take out a line, what stands between two commas, or a table with all that is in it."""
+    outer = chain[-2 if not path else -1].value
+    assert isinstance(outer, Tree)
+    whole = (*chain_path(chain), *path)
+    parent, data = _parent(chain[0].data, whole)
+    if outer.flow:
+        if path:
+            raise EmitError(
+                "a part of a dotted key cannot be taken out", hint="do it with: encconf edit FILE"
+            )
+        take(outer, chain[-1])
+        return
+    steps = path or chain[-1].steps
+    outer.entries = _without(outer.entries, steps)
+    del data[whole[-1]]
+    if not _mentions(chain[0].value, parent):
+        empty: Plain = [] if isinstance(data, list) else {}
+        inside = _parent(chain[0].data, parent)[1]
+        del inside[parent[-1]]
+        put(chain[0], parent, empty, _this())
+
+
+def _this() -> Spelling:
+    from encconf.formats import toml_tree
+
+    return toml_tree
+
+
+def chain_path(chain: list[Entry]) -> Path:
+    """The path to which entries lead."""
+    return tuple(step for entry in chain for step in entry.steps)
+
+
+def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a value in the place of what has a header, or is said in several places."""
+    whole = (*chain_path(chain), *path)
+    if not whole or isinstance(whole[-1], int):
+        raise EmitError("a table of an array cannot be replaced", hint=_ELSE)
+    remove(chain, path)
+    put(chain[0], whole, value, _this())
+
+
+def _into(here: Tree, member: str) -> None:
+    """Put a member or item behind the last one between brackets."""
+    if not here.entries and here.tail.strip():  # a comment
+        gap = "" if here.tail[0].isspace() else " "
+        here.entries.append(Entry((), "", value=Single(member + gap, {})))
+    else:
+        append(here, member, " ")
+
+
+def _section(chain: list[Entry], names: list[str], members: Plain, *, array: bool = False) -> None:
+    """A new table at the end."""
+    if not isinstance(members, dict):
+        raise EmitError("an array of tables holds no other values", hint="put a mapping there")
+    whole = chain[0].value
+    assert isinstance(whole, Tree)
+    newline = _newline(chain)
+    text = whole.text
+    name = _dotted(names)
+    laid = [f"[[{name}]]" if array else f"[{name}]"]
+    laid += [f"{toml.spell_key(key)} = {_spell(item, newline)}" for key, item in members.items()]
+    before = newline * (bool(text) and not text.endswith("\n")) + newline * bool(text.strip())
+    after = newline if not text or text.endswith("\n") else ""
+    whole.entries.append(Entry((), before + newline.join(laid) + after))
+
+
+def _without(entries: list[Entry], steps: Path) -> list[Entry]:
+    """Without the entries at a path, and the empty line before a header; comments stay."""
+    kept: list[Entry] = []
+    for before, entry in zip([None, *entries], entries, strict=False):
+        if entry.value is None or entry.steps[: len(steps)] != steps:
+            kept.append(entry)
+        elif _is_table(entry):
+            if kept and kept[-1] is before and not before.text.strip("\r\n"):
+                kept.pop()
+            assert isinstance(entry.value, Tree)
+            kept += _without(entry.value.entries, ())
+    return kept
+
+
+def _is_table(entry: Entry) -> bool:
+    return isinstance(entry.value, Tree) and not entry.value.flow
+
+
+def _mentions(node: Tree | Single | None, path: Path) -> bool:
+    """Whether anything in a tree says that there is something at a path."""
+    if not path or not isinstance(node, Tree):
+        return not path
+    return any(
+        entry.steps[: len(path)] == path
+        or (entry.steps == path[: len(entry.steps)] and _mentions(entry.value, path[len(entry.steps) :]))
+        for entry in node.members
+    )
+
+
+def _said(node: Any) -> Any:
+    """What the tree of a scanner says."""
+    if isinstance(node, Leaf):
+        return node.type, node.data
+    if isinstance(node, dict):
+        return {key: _said(item) for key, item in node.items()}
+    return [_said(item) for item in node]
+
+
+def _at(data: Any, path: Path) -> Any:
+    for step in path:
+        data = data[step]
+    return data
+
+
+def _parent(data: Any, path: Path) -> tuple[Path, Any]:
+    return path[:-1], _at(data, path[:-1])
+
+
+def _existing(data: Any, path: Path) -> tuple[int, Any]:
+    """How many steps of a path exist in what is said, and what is there."""
+    for at, step in enumerate(path):
+        if isinstance(data, list):
+            there = isinstance(step, int) and step < len(data)
+        else:
+            there = isinstance(data, dict) and step in data
+        if not there:
+            return at, data
+        data = data[step]
+    return len(path), data
+
+
+# --- spelling ------------------------------------------------------------------------------------
+
+
+def _newline(chain: list[Entry]) -> str:
+    return toml.newline_of(chain[0].value.text if chain[0].value is not None else "")
+
+
+def _dotted(names: list[str] | Path) -> str:
+    return ".".join(toml.spell_key(str(name)) for name in names)
+
+
+def _spell(value: Plain, newline: str) -> str:
+    return toml.spell(_nulls(value)).replace("\n", newline)
+
+
+def _nulls(value: Plain) -> Plain:
+    """A value with the string that rops takes for null in the place of None."""
+    if isinstance(value, dict):
+        return {key: _nulls(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_nulls(item) for item in value]
+    return "null" if value is None else value
+
+
+def _is_time(value: str) -> bool:
+    try:
+        (leaf,) = toml.scan(f"k = {value}").leaves
+    except (EncconfError, ValueError):
+        return False
+    return leaf.style == toml.BARE and leaf.type == "str" and leaf.data == value.encode()

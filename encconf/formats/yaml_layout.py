@@ -1,0 +1,103 @@
+"""How new values are laid out in a YAML text: as the text around them is."""
+
+from __future__ import annotations
+
+from encconf.formats import goyaml, yaml, yaml_text
+from encconf.formats.yaml_text import DOUBLE, SINGLE
+from encconf.text.tree import Entry, Single, Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.tree import Plain
+
+
+class Style:
+    """How a text is laid out: its line break, one level of indentation, whether dashes are indented."""
+
+    __slots__ = ("dashes", "newline", "step")
+
+    def __init__(self, document: Entry) -> None:
+        text = document.text
+        self.newline = yaml_text.newline_of(text)
+        self.step = yaml_text.step_of(text)
+        dashes = _dashes(document.value)
+        self.dashes = dashes if dashes is not None else self.step
+
+    def item(self, head: str, value: Plain, column: int, *, kept: str = "") -> list[str]:
+        """The lines of ``key:`` or ``-`` with its value, from a column on."""
+        pad = " " * column
+        if isinstance(value, dict) and value:
+            if head == "-":
+                lines = self.entries(value, column + 2)
+                return [f"{pad}- {lines[0][column + 2 :]}", *lines[1:]]
+            return [pad + head, *self.entries(value, column + self.step)]
+        if isinstance(value, list) and value:
+            if head == "-":
+                lines = [line for item in value for line in self.item("-", item, column + 2)]
+                return [f"{pad}- {lines[0][column + 2 :]}", *lines[1:]]
+            inner = column + self.dashes
+            return [pad + head, *(line for item in value for line in self.item("-", item, inner))]
+        if (
+            isinstance(value, str)
+            and "\n" in value
+            and kept not in (SINGLE, DOUBLE)
+            and yaml_text.fits_block(value)
+        ):
+            lines = yaml_text.block_lines(value, column + self.step, "\n")[:-1].split("\n")
+            return [f"{pad}{head} |{yaml_text.chomping(value)}", *lines]
+        return [f"{pad}{head} {word(value, kept, False)}"]
+
+    def entries(self, value: dict[str, Plain], column: int) -> list[str]:
+        """The lines of a mapping's entries."""
+        heads = ((f"{spell_key(key, False)}:", item) for key, item in value.items())
+        return [line for head, item in heads for line in self.item(head, item, column)]
+
+
+def _dashes(node: Tree | Single | None) -> int | None:
+    """How much deeper than its key the first list stands, None if there is none."""
+    if not isinstance(node, Tree) or node.flow:
+        return None
+    for entry in node.members if node.kind == "map" else ():
+        inner = entry.value
+        if isinstance(inner, Tree) and inner.kind == "seq" and not inner.flow:
+            return max((inner.column or 0) - (node.column or 0), 0)
+    return next((found for entry in node.members if (found := _dashes(entry.value)) is not None), None)
+
+
+def word(value: Plain, style: str, flow: bool) -> str:
+    """A scalar or an empty collection, in the quotes that were there before."""
+    if isinstance(value, str):
+        if style == DOUBLE:
+            return yaml.double(value)
+        if style == SINGLE and value.isprintable():
+            return yaml_text.single(value)
+        return yaml.plain(value, flow=flow)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, (dict, list)):
+        return "{}" if isinstance(value, dict) else "[]"
+    if isinstance(value, float):
+        return yaml.scalar("float", goyaml.format_float(value))
+    return str(value)
+
+
+def spell_key(key: str, flow: bool) -> str:
+    """A key as it is written."""
+    return yaml.plain(key, flow=flow) if key != "<<" else '"<<"'
+
+
+def in_brackets(value: Plain) -> str:
+    """A value on one line."""
+    if isinstance(value, dict):
+        members = [f"{spell_key(key, True)}: {in_brackets(item)}" for key, item in value.items()]
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(in_brackets, value)) + "]"
+    return word(value, "", True)
+
+
+def is_full(value: Plain) -> bool:
+    """Whether it is a collection with something in it."""
+    return isinstance(value, (dict, list)) and bool(value)

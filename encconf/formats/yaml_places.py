@@ -1,0 +1,179 @@
+"""Where the values of a YAML document stand, from the events of a parser."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmptyDocumentError
+from encconf.formats import yaml_events, yaml_text
+from encconf.formats.yaml_text import ALIAS, FOLDED, LITERAL
+from encconf.text.document import Leaf, Scope
+
+_TO_COLON = re.compile(r"[ \t\r\n]*:")
+_NOWHERE = Scope(None, None, (), "", {})
+ODD = -1
+"""Where the colon or the dash of an item that cannot be changed is."""
+
+
+class Item:
+    """One member of a mapping or item of a sequence.
+
+    ``start`` is where its key begins (of an item: its dash, or itself in brackets), ``after`` the
+    place behind its colon or dash.
+    """
+
+    __slots__ = ("after", "key", "node", "start")
+
+    def __init__(self, key: str | int, start: int, after: int, node: Node) -> None:
+        self.key = key
+        self.start = start
+        self.after = after
+        self.node = node
+
+
+class Node:
+    """One value: ``kind`` is map, seq or leaf, ``text[start:end]`` all of it.
+
+    ``flow`` says that a collection stands in brackets; ``value`` is where the value itself begins,
+    behind an anchor or tag; ``style`` is the format's word for a leaf's spelling; ``shared`` says that
+    it has an anchor.
+    """
+
+    __slots__ = ("end", "flow", "items", "kind", "shared", "start", "style", "value")
+
+    def __init__(
+        self,
+        kind: str,
+        start: int,
+        *,
+        end: int = -1,
+        flow: bool = False,
+        value: int = -1,
+        style: str = "",
+        shared: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.flow = flow
+        self.value = start if value < 0 else value
+        self.style = style
+        self.shared = shared
+        self.items: list[Item] = []
+
+
+def line_start(text: str, offset: int) -> int:
+    """Where the line of an offset starts."""
+    return max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+
+
+def line_end(text: str, offset: int) -> int:
+    """Behind the line break of the line on which something ends just before an offset."""
+    if offset and text[offset - 1] in "\r\n":
+        return offset
+    match = yaml_text.NEWLINE.search(text, offset)
+    return match.end() if match else len(text)
+
+
+def compose(text: str) -> Node:
+    """The values of the first document of a text that has been scanned, with their places."""
+    try:
+        root = _compose(text, pure=False)
+    except yaml_events.TooNewError:
+        root = _compose(text, pure=True)
+    _settle(root)
+    return root
+
+
+def _settle(node: Node) -> None:
+    """A value that is not there stands behind its colon or dash, wherever the parser saw it."""
+    pending = [node]
+    while pending:
+        outer = pending.pop()
+        for item in outer.items:
+            inner = item.node
+            if (
+                inner.kind == "leaf"
+                and inner.start >= inner.end
+                and inner.value >= inner.end
+                and item.after >= 0
+            ):
+                inner.start = inner.end = inner.value = item.after
+            pending.append(inner)
+
+
+def _compose(text: str, *, pure: bool) -> Node:
+    bom = 1 if text[:1] == "\ufeff" else 0
+    stack: list[Node] = []
+    key: tuple[str, int, int] | None = None
+    anchored: dict[str, str] = {}
+    for event in yaml_events.parse(text, pure):
+        name = type(event).__name__
+        if name in ("StreamStartEvent", "DocumentStartEvent"):
+            continue
+        if name in ("MappingEndEvent", "SequenceEndEvent"):
+            node = stack.pop()
+            node.end = event.end_mark.index + bom if node.flow else node.items[-1].node.end
+            if not stack:
+                return node
+            continue
+        if name == "DocumentEndEvent" or name == "StreamEndEvent":
+            break
+        start, end = event.start_mark.index + bom, event.end_mark.index + bom
+        inside = stack[-1] if stack else None
+        if name == "ScalarEvent" and event.anchor is not None:
+            anchored[event.anchor] = event.value
+        if inside is not None and inside.kind == "map" and key is None:
+            key = (event.value if name == "ScalarEvent" else anchored[event.anchor], start, end)
+            continue
+        if name == "ScalarEvent":
+            node = _scalar(text, event, start, end)
+        elif name == "AliasEvent":
+            node = Node("leaf", start, end=end, style=ALIAS)
+        else:
+            kind = "map" if name == "MappingStartEvent" else "seq"
+            flow = bool(event.flow_style)
+            node = Node(kind, start, flow=flow, shared=event.anchor is not None)
+            node.value = end - 1 if flow else start
+        if inside is not None:
+            inside.items.append(_item(text, inside, key, node))
+            key = None
+        if node.kind != "leaf":
+            stack.append(node)
+        elif inside is None:
+            return node
+    raise EmptyDocumentError("there is no document in the text")
+
+
+def _scalar(text: str, event: object, start: int, end: int) -> Node:
+    anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+    style = getattr(event, "style", None) or ""
+    value = start
+    if anchor is not None or tag is not None:
+        value = yaml_events.properties(text, start, end, anchor, tag)[1]
+    if style in (LITERAL, FOLDED):
+        data = str(getattr(event, "value", "")).encode()
+        end = yaml_text.content_end(text, Leaf(_NOWHERE, "", value, end, style, "str", data))
+    return Node("leaf", start, end=end, value=value, style=style, shared=anchor is not None)
+
+
+def _item(text: str, inside: Node, key: tuple[str, int, int] | None, node: Node) -> Item:
+    if key is not None:
+        name, start, end = key
+        colon = _TO_COLON.match(text, end)
+        begin = line_start(text, start)
+        before = text[begin:start].strip(" -\ufeff") if not inside.flow else ""
+        if before == "?":  # a key of several lines, as sops writes it
+            start = text.index("?", begin)
+        elif before:
+            colon = None
+        if colon is None and inside.flow:
+            return Item(name, start, end, Node("leaf", end, end=end))
+        return Item(name, start, colon.end() if colon else ODD, node)
+    number = len(inside.items)
+    if inside.flow:
+        return Item(number, node.start, node.start, node)
+    at = inside.start if not inside.items else inside.items[-1].node.end
+    skipped = yaml_events.SKIP.match(text, at)
+    dash = skipped.end() if skipped else at
+    return Item(number, dash, dash + 1 if text[dash : dash + 1] == "-" else ODD, node)

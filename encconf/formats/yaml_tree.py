@@ -1,0 +1,395 @@
+"""The tree of a YAML text, and how a value is written into it.
+
+The first document of a stream is the one that values are put into, as in sops.  What comes in is laid out
+as the text around it is: its indentation, its dashes, brackets where it stands in brackets.  A value
+that replaces a quoted one stays in quotes.  Behind an alias nothing can be changed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmitError
+from encconf.formats.plain import typed
+from encconf.formats.yaml_layout import Style, in_brackets, is_full, spell_key, word
+from encconf.formats.yaml_places import Item, Node, compose, line_end, line_start
+from encconf.formats.yaml_text import ALIAS, FOLDED, LITERAL
+from encconf.text.tree import Entry, Single, Tree, append, data_of, fill, lines, nested, take
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.document import Document
+    from encconf.text.path import Path
+    from encconf.text.tree import Data, Plain
+
+_MARKER = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
+_END = re.compile(r"(?m)^\.\.\.(?=[ \r\n]|\Z)")
+_GAP = re.compile(r"(?>(?:[ \t\r\n]++|(?<=[ \t\n])#[^\n]*|\A#[^\n]*)*)")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+
+
+# --- the tree ------------------------------------------------------------------------------------
+
+
+def tree(document: Document) -> Tree:
+    """The tree of a scanned text: a stream of documents, each with its directives and markers."""
+    text = document.text
+    stream = Tree("stream", [])
+    if not document.parts:  # comments, at most
+        if text.strip("\ufeff \t\r\n"):
+            stream.entries.append(_bare(text, 0, len(text)))
+        else:
+            stream.tail = text
+        return stream
+    starts = [line_start(text, part.start) for part in document.parts]
+    starts[0] = 0
+    leaves = [leaf for leaf in document.leaves if "*" not in leaf.style]
+    datas: dict[int, Data] = {leaf.start: (leaf.type, leaf.data) for leaf in leaves}
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        reader = _Reader(text[start:end], start, datas)
+        stream.entries.append(reader.document())
+        stream.unclear = stream.unclear or reader.unclear
+    stream.data = data_of(stream)
+    stream.fuller = bool(document.merges) or len(leaves) < len(document.leaves)
+    return stream
+
+
+def _bare(text: str, head: int, stop: int) -> Entry:
+    block = Tree("map", {}, column=0)
+    block.bare = True
+    block.entries = lines(text, head, stop)
+    return Entry((), "", text[:head], block, text[stop:], listed=True)
+
+
+def _only_comments(text: str, start: int, end: int) -> bool:
+    return all(line[0].strip()[:1] in ("", "#") for line in _LINE.finditer(text, start, end))
+
+
+class _Reader:
+    """One document.  What cannot be cut into lines of their own makes it ``unclear``."""
+
+    __slots__ = ("datas", "start", "text", "unclear")
+
+    def __init__(self, text: str, start: int, datas: dict[int, Data]) -> None:
+        self.text = text
+        self.start = start
+        self.datas = datas
+        self.unclear = re.search("\r[^\n]", text) is not None
+
+    def document(self) -> Entry:
+        """The document as an entry of the stream."""
+        text = self.text
+        root = compose(text)
+        marker = _MARKER.search(text, 0, max(root.start, 0))
+        head = marker.end() if marker else 1 if text[:1] == "\ufeff" else 0
+        alone = True
+        if marker is not None:
+            alone = text[head : line_end(text, head)].strip()[:1] in ("", "#")
+            head = line_end(text, head) if alone else head
+        ending = _END.search(text, root.end)
+        stop = ending.start() if ending else len(text)
+        if root.kind == "map" and root.flow:
+            return Entry((), "", text[: root.start], self._flow(root), text[root.end :], listed=True)
+        if not root.items and root.start == root.end and alone and _only_comments(text, head, stop):
+            return _bare(text, head, stop)
+        if root.kind != "map" or not root.items:
+            value = Single(text[root.start : root.end], {})
+            return Entry((), "", text[: root.start], value, text[root.end :], listed=True)
+        first = self._line(root.items[0].start)
+        if first < head or not _only_comments(text, head, first):
+            self.unclear = True
+            head = first = root.items[0].start
+        block, end = self._block(root, head, stop, -1)
+        if _only_comments(text, end, stop):
+            block.entries += lines(text, end, stop)
+        else:
+            self.unclear = True
+            stop = end
+        return Entry((), "", text[:head], block, text[stop:], listed=True)
+
+    def _line(self, at: int) -> int:
+        """Where a line starts, behind the byte order mark."""
+        start = line_start(self.text, at)
+        return start + (start == 0 and self.text[:1] == "\ufeff")
+
+    def _block(self, node: Node, at: int, limit: int, outside: int) -> tuple[Tree, int]:
+        """A block collection from an offset on, and where its lines end, before ``limit``.
+
+        ``outside`` is the column of the collection around it: comments that are indented like this one are
+        its own.
+        """
+        text, items = self.text, node.items
+        line = self._line(items[0].start)
+        block = Tree(node.kind, {}, column=items[0].start - line)
+        block.inline = bool(text[line : items[0].start].strip())
+        block.shared = node.shared
+        for number, item in enumerate(items):
+            line = item.start if block.inline and number == 0 else self._line(item.start)
+            if line < at or text[line : item.start].strip(" ") or not _only_comments(text, at, line):
+                self.unclear = True
+                line = at
+            block.entries += lines(text, at, line)
+            following = items[number + 1].start if number + 1 < len(items) else limit
+            entry, at = self._entry(item, line, following, block.column or 0)
+            block.entries.append(entry)
+        end = at
+        for found in _LINE.finditer(text, at, limit):  # comments that follow, as deep as the items
+            line_text = found[0].strip()
+            indent = len(found[0]) - len(found[0].lstrip(" "))
+            if line_text and (line_text[0] != "#" or indent < (block.column or 0) or indent <= outside):
+                break
+            end = found.end() if line_text else end
+        block.entries += lines(text, at, end)
+        block.data = data_of(block)
+        return block, end
+
+    def _entry(self, item: Item, line: int, following: int, column: int) -> tuple[Entry, int]:
+        """An item whose lead begins at ``line``, and where it ends; the next one starts at ``following``."""
+        text, node = self.text, item.node
+        after = max(item.after, item.start)
+        if node.kind == "leaf" or node.flow:
+            end = min(line_end(text, max(node.end, after)), max(following, node.end))
+            value: Tree | Single = self._flow(node) if node.kind != "leaf" else self._single(node)
+            return self._made(item, line, node.start, value, text[node.end : end]), end
+        first = node.items[0].start
+        start = first
+        if self._line(first) > after:
+            start = line_end(text, after)
+            if start > self._line(first):
+                self.unclear = True
+                start = first
+        limit = following if following < 0 else self._line(following) if following < len(text) else following
+        block, end = self._block(node, start, max(limit, node.end), column)
+        return self._made(item, line, start, block, ""), end
+
+    def _made(self, item: Item, lead: int, value_at: int, value: Tree | Single, post: str) -> Entry:
+        listed = isinstance(item.key, int)
+        return Entry(
+            (item.key,), self.text[lead : item.start], self.text[item.start : value_at], value, post,
+            key=None if listed else item.key, sign=item.after - item.start if item.after >= 0 else None,
+            listed=listed,
+        )  # fmt: skip
+
+    def _single(self, node: Node) -> Single:
+        text = self.text[node.start : node.end]
+        if node.style == ALIAS:
+            data: Data = ("alias", text.encode())
+        else:
+            data = self.datas.get(self.start + node.value, ("null", None))
+        return Single(text, data, at=node.value - node.start, style=node.style, shared=node.shared)
+
+    def _flow(self, node: Node) -> Tree | Single:
+        """A collection in brackets."""
+        if node.value < node.start:  # a single pair, `[a: 1]`
+            return Single(self.text[node.start : node.end], self._said(node))
+        brackets = "{}" if node.kind == "map" else "[]"
+        flow = Tree(node.kind, {}, brackets=brackets)
+        flow.open = self.text[node.start : node.value + 1]
+        flow.shared = node.shared
+        members: list[tuple[Entry, int, int]] = []
+        for item in node.items:
+            value = self._flow(item.node) if item.node.kind != "leaf" else self._single(item.node)
+            start = item.node.start
+            if isinstance(value, Single) and item.node.kind != "leaf":
+                start = item.start
+            entry = self._made(item, item.start, start, value, "")
+            members.append((entry, item.start, max(item.node.end, item.after)))
+        if not fill(flow, self.text, node.value + 1, node.end - 1, members, _GAP):
+            self.unclear = True
+            return Single(self.text[node.start : node.end], self._said(node))
+        flow.data = data_of(flow)
+        return flow
+
+    def _said(self, node: Node) -> Data:
+        if node.kind == "leaf":
+            return self._single(node).data
+        if node.kind == "map":
+            return {str(item.key): self._said(item.node) for item in node.items}
+        return [self._said(item.node) for item in node.items]
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def root(stream: Tree) -> Entry:
+    """The entry in which values are put: the first document."""
+    if not stream.entries:
+        stream.entries.append(Entry((), stream.tail, value=Single("", {})))
+        stream.tail = ""
+    return stream.entries[0]
+
+
+def check(path: Path, value: Plain) -> None:
+    """YAML holds every value everywhere."""
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a single value."""
+    return typed(value)
+
+
+def replace(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a value in the place of another."""
+    entry, old = chain[-1], chain[-1].value
+    if isinstance(old, Single) and old.style == ALIAS and path:
+        raise _shared()
+    value = nested(path, value)
+    if len(chain) == 1:
+        _replace_root(entry, value)
+        return
+    outer = chain[-2].value
+    assert isinstance(outer, Tree)
+    _refuse_odd(entry)
+    style = Style(chain[0])
+    kept = old.style if isinstance(old, Single) else ""
+    anchored = ""
+    if isinstance(old, Single) and old.shared:
+        anchored = old.text[: old.at]
+    elif isinstance(old, Tree) and old.shared and old.flow:
+        anchored = old.open[:-1]
+    if outer.flow:
+        new = in_brackets(value) if is_full(value) else word(value, kept, True)
+        is_bare = isinstance(entry.steps[0], str) and entry.head[: entry.sign][-1:] != ":"  # `{key}`
+        entry.value = Single(f": {new}" if is_bare else anchored + new, {})
+    elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
+        entry.value = Single(anchored + word(value, kept, False), {})
+    else:
+        laid = style.item(entry.head[: entry.sign], value, outer.column or 0, kept=kept)
+        newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
+        entry.post = _behind(entry)
+        entry.value = Single(style.newline.join(laid)[outer.column or 0 :] + newline, {})
+        entry.head, entry.sign = "", None
+
+
+def add(chain: list[Entry], path: Path, value: Plain) -> None:
+    """Put a new last entry into a collection."""
+    here = chain[-1].value
+    assert isinstance(here, Tree)
+    inner = nested(path[1:], value)
+    members = here.members
+    if not members:
+        replace(chain, (), nested(path, value))
+    elif here.flow:
+        member = in_brackets(inner)
+        if isinstance(path[0], str):
+            member = f"{spell_key(path[0], True)}: {member}"
+        last = members[-1]
+        append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
+    else:
+        style = Style(chain[0])
+        head = "-" if isinstance(path[0], int) else f"{spell_key(path[0], False)}:"
+        laid = style.newline.join(style.item(head, inner, here.column or 0))
+        ended = _whole(chain, members[-1])[-1:] in ("\r", "\n")
+        laid = laid + style.newline if ended else style.newline + laid
+        here.entries.insert(here.entries.index(members[-1]) + 1, Entry(path[:1], laid, value=Single("", {})))
+
+
+def remove(chain: list[Entry], path: Path) -> None:
+    """Take an entry out; a comment above it stays."""
+    entry, last = chain[-1], chain[-1].value
+    if path and isinstance(last, Single) and last.style == ALIAS:
+        raise _shared()
+    if path or len(chain) < 2:
+        raise _odd()
+    outer = chain[-2].value
+    assert isinstance(outer, Tree)
+    if outer.flow:
+        take(outer, entry)
+        return
+    _refuse_odd(entry)
+    members = outer.members
+    at = outer.entries.index(entry)
+    if len(members) == 1:
+        replace(chain[:-1], (), {} if outer.kind == "map" else [])
+    elif outer.inline and entry is members[0]:  # the first one, behind a dash
+        members[1].lead = ""
+        del outer.entries[: outer.entries.index(members[1])]
+    else:
+        outer.entries[at : at + 1] = _comments_behind(entry)
+
+
+def _replace_root(entry: Entry, value: Plain) -> None:
+    """Put a mapping in the place of the whole document's."""
+    if not isinstance(value, dict):
+        raise EmitError("the top level must be a mapping", hint="name a key to put the value under")
+    style = Style(entry)
+    old = entry.value
+    flow = isinstance(old, Tree) and old.flow
+    before, after = entry.lead + entry.head, entry.post
+    ended = False
+    if isinstance(old, Tree) and not flow:
+        members = old.members
+        first = old.entries.index(members[0]) if members else len(old.entries) if not entry.head else 0
+        before += "".join(line.text for line in old.entries[:first])
+        if members:
+            before += members[0].lead
+            after = _behind(entry)
+            ended = _ends_a_line(old)
+        else:
+            after = "".join(line.text for line in old.entries[first:]) + after
+    alone = not before[line_start(before, len(before)) :].strip("\ufeff")
+    if not value or (flow and ((isinstance(old, Tree) and old.entries) or not alone)):
+        laid = in_brackets(value)
+    else:
+        laid = style.newline.join(style.entries(value, 0))
+    if before and before[-1] not in "\r\n\ufeff \t":
+        laid = style.newline + laid
+    if ended or (not after.startswith(("\r", "\n")) and not flow):
+        laid += style.newline
+    entry.lead, entry.head, entry.value, entry.post = "", before, Single(laid, {}), after
+
+
+def _comments_behind(entry: Entry) -> list[Entry]:
+    """The comment lines behind the last value in a block collection."""
+    tree = entry.value
+    if not isinstance(tree, Tree) or tree.flow:
+        return []
+    last = tree.members[-1]
+    return [*_comments_behind(last), *tree.entries[tree.entries.index(last) + 1 :]]
+
+
+def _last(entry: Entry) -> Entry:
+    """The last entry of what an entry holds in lines."""
+    while isinstance(entry.value, Tree) and not entry.value.flow and entry.value.members:
+        entry = entry.value.members[-1]
+    return entry
+
+
+def _behind(entry: Entry) -> str:
+    """What follows the last value of an entry, in its line and in lines of comments."""
+    comments = "".join(line.text for line in _comments_behind(entry))
+    last = _last(entry)
+    return last.post + comments + (entry.post if last is not entry else "")
+
+
+def _ends_a_line(node: Tree | Single | None) -> bool:
+    """Whether the last value ends with a line break, as a block scalar does."""
+    last = _last(Entry((), "", value=node)).value
+    return last is not None and last.text[-1:] in ("\r", "\n")
+
+
+def _whole(chain: list[Entry], last: Entry) -> str:
+    """The text up to the last entry of a collection, as far as it takes to see how it ends."""
+    return last.text or chain[-1].head
+
+
+_BLOCKS = (LITERAL, FOLDED)
+
+
+def _refuse_odd(entry: Entry) -> None:
+    if entry.sign is None:
+        raise _odd()
+
+
+def _odd() -> EmitError:
+    return EmitError(
+        "the place is laid out in a way that cannot be changed here",
+        hint="change it with: encconf edit FILE",
+    )
+
+
+def _shared() -> EmitError:
+    return EmitError(
+        "the path leads behind an alias, to a value that stands elsewhere too",
+        hint="change it where its anchor is, or write it out with: encconf edit FILE",
+    )

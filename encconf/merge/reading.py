@@ -1,0 +1,73 @@
+"""A plain text read for a merge: its tree, and what it says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from encconf import formats
+from encconf.errors import EmitError, EmptyDocumentError, ParseError
+from encconf.text.document import Document, says
+from encconf.text.tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.tree import Data
+
+
+def read(text: str, format: str) -> tuple[Tree, list[Data]]:
+    """The tree of a plain text, and what all documents of it say.
+
+    A byte order mark and the kind of line break are no part of the tree: they are settings of the whole
+    file.  Raises ParseError, and EmitError for a text that cannot be cut into clear pieces.
+    """
+    bare = text.removeprefix("\ufeff")
+    if has_crlf(text):
+        bare = bare.replace("\r\n", "\n")
+    tree, data = _read(bare, format)
+    if tree.unclear or tree.text != bare:
+        raise EmitError("the text is laid out in a way that cannot be merged piece by piece")
+    return tree, data if bare == text else _read(text, format)[1]
+
+
+def has_crlf(text: str) -> bool:
+    """Whether every line ends with a carriage return and a line feed."""
+    return text.count("\r\n") == text.count("\n") > 0
+
+
+def _read(text: str, format: str) -> tuple[Tree, list[Data]]:
+    try:
+        document = formats.module(format).scan(text)
+    except (EmptyDocumentError, ParseError) as error:
+        if isinstance(error, ParseError) and text.strip():
+            raise
+        document = Document(text, format)
+    tree = formats.writing(format).tree(document)
+    if tree.fuller:
+        return tree, tree.data if isinstance(tree.data, list) else [tree.data]
+    return tree, says(document)
+
+
+HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
+"""What a block scalar begins with; the comment in it is no part of the value."""
+_COMMENT = re.compile(r"[#;][^\n]*")
+
+
+def comments(block: Tree) -> Counter[str]:
+    """The comments in a tree and how often each is there: what looks like one and is no part of a value."""
+    from collections import Counter
+
+    found = Counter(_comments(block.tail))
+    for entry in block.entries:
+        found.update(_comments(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))
+        if isinstance(entry.value, Tree):
+            found.update(comments(entry.value))
+        elif entry.value is not None and isinstance(entry.value.data, (dict, list)):
+            found.update(_comments(entry.value.text))  # a collection that is not looked into
+        elif entry.value is not None and (header := HEADER.match(entry.value.text)):
+            found.update(_comments(header[1]))
+    return found
+
+
+def _comments(text: str) -> list[str]:
+    return [comment.rstrip() for comment in _COMMENT.findall(text)]

@@ -1,0 +1,57 @@
+"""A format is a row in `encconf.formats.ROWS`: a toy one works with no other change."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from contracts.format import SECRET, FormatContract
+from engine import credentials, rule
+from oracle import AgeKey
+
+from encconf import api, formats
+from encconf.merge import merge
+from encconf.verbs import changes
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = formats.Row("toy", (".toy",), "formats.toy_format", "encconf.formats.dotenv_tree")
+    monkeypatch.setitem(formats.ROWS, "toy", row)
+    monkeypatch.setattr(formats, "NAMES", (*formats.NAMES, "toy"))
+
+
+class TestToy(FormatContract):
+    name = "toy"
+    suffixes = (".toy", ".toy.enc")
+    path = ("PASSWORD",)
+    texts = (f"# top\nHOST=h\n\nPASSWORD={SECRET}\nEMPTY=\n",)
+    broken = (f"{SECRET}\n", f'A="{SECRET}\nb"\n')
+
+
+def test_verbs(age_key: AgeKey) -> None:
+    text = api.encrypt("a=1\n# c\nb=2\n", rule(age_key), format="toy", credentials=credentials(age_key))
+    text = changes.set_value(text, ("b",), "3", format="toy", credentials=credentials(age_key))
+    text = changes.unset(text, ("a",), format="toy", credentials=credentials(age_key))
+    assert api.decrypt(text, format="toy", credentials=credentials(age_key)) == "# c\nb=3\n"
+    assert merge("a=1\nb=2\n", "a=2\nb=2\n", "a=1\nb=3\n", format="toy").text == "a=2\nb=3\n"
+
+
+COMPARED = re.compile(
+    r"""[!=]= "(?:yaml|json|dotenv|ini|toml)"|in \("(?:yaml|json|dotenv|ini|toml)"[^)]*\)"""
+)
+MOST = 15
+"""How often code outside formats/ asks for a format by its name.  Take one away, and lower it."""
+
+
+def test_few_ask_for_a_format_by_its_name() -> None:
+    package = Path(formats.__file__).resolve().parents[1]
+    found = [
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in sorted(package.rglob("*.py"))
+        if path.parent.name != "formats"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if COMPARED.search(line)
+    ]
+    assert len(found) <= MOST, "\n".join(found)
