@@ -345,6 +345,18 @@ class Config:
         except (ConfigError, BadKeyError) as error:
             raise error.about(self.path) from error.__cause__
 
+    def keyless(self, number: int) -> Rule | None:
+        """What a creation rule says that names no key: the command line or the environment does.
+
+        None for a rule that names keys.  Raises ConfigError for one that cannot be used for another reason.
+        """
+        creation = (self._creations or [])[number]
+        if creation.names_keys and any(creation.key_groups()):
+            return None
+        return Rule(
+            [], None, creation.selection(), creation.place, self.indents, selects=bool(creation.kinds)
+        )
+
     def tried(self, path: str, *, also: Sequence[str] = (), limit: int = MAX_RULES) -> list[Tried]:
         """The creation rules, and whether and why each matches a file; see `rule_for`."""
         names, whole = self.names(path, also), self._paths.abspath(path)
@@ -733,6 +745,9 @@ class _Section:
         from difflib import get_close_matches
 
         for name in unknown[:_MAX_NOTICES]:
+            if not self.place and name in _RULE_MEMBERS:
+                notices.append(f"{name} is ignored at the top: it is a setting of a creation rule")
+                continue
             best = get_close_matches(name[:80].lower(), known, 1, 0.55 if self.place else 0.75)
             if best or self.place:  # at the top people keep anchors under names of their own
                 meant = f": did you mean {best[0]}?" if best else ""

@@ -216,7 +216,7 @@ def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) ->
 
 
 def _encrypted_name(path: str) -> str:
-    from encconf.audit.check import CALLED
+    from encconf.audit.meant import CALLED
 
     folder, name = os.path.split(path)
     stem, dot, suffix = name.rpartition(".")

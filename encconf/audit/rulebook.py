@@ -130,13 +130,22 @@ class Rules:
         if found is None:
             assert self.config is not None
             try:
-                found = self.config.rule(number)
+                found = self.config.keyless(number) or self.config.rule(number)
             except EncconfError as error:
                 found = error
             self._rules[number] = found
         if isinstance(found, EncconfError):
             raise found
         return found
+
+    def closest(self, whole: str) -> int | None:
+        """The number of the rule that a file was perhaps meant for: its path_regex is like the name."""
+        from difflib import get_close_matches
+
+        name = self.relative(whole)
+        plain = [re.sub(r"[\\^$()?]|\.[*+]", "", regex) for regex in self.patterns]
+        best = get_close_matches(name[:200], [each[:200] for each in plain], 1, 0.75)
+        return plain.index(best[0]) if best and best[0] in plain else None
 
     def takes_all(self, number: int) -> bool:
         """Whether a rule is for whatever there is: then it says how to encrypt, and not what."""

@@ -170,10 +170,10 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome
     """
     wanted = Plan(sealed.document, sealed.metadata, rule, True)
     old, new = wanted.old, wanted.new
-    if [set(group) for group in old] != [set(group) for group in new]:
+    if new and [set(group) for group in old] != [set(group) for group in new]:
         sealed.find("keys-differ", f"{_difference(old, new, who)} ({place})")
     before, after = wanted.thresholds
-    if before != after:
+    if new and before != after:
         sealed.find(
             "threshold-differs",
             f"the file {_takes(before, len(old))}; {place} says that it {_takes(after, len(new))}",

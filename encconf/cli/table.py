@@ -476,6 +476,7 @@ COMMANDS: Final = (
             ),
             Option("--recursive -r", "Go into folders; check does so in any case.", kind="flag"),
             Option("--strict", "Fail for warnings, too.", kind="flag"),
+            Option("--verbose", "List each finding, also those that have one cause.", kind="flag"),
             Option(
                 "--min-severity",
                 "Leave out what is milder (by default notes).",
