@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int], AbstractContextManager[Callable[[], None]]]
 
 _NEVER: Final = frozenset({".sops.yaml", ".sops.yml", ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
+_IGNORED: Final = ".sops.yml"
 _MARKER: Final = re.compile(r"^(?:<{7}|>{7})(?:[ \t].*)?\r?$", re.M)
 _CIPHERTEXT: Final = "ENC[AES256_GCM,"
 _HEAD: Final = 1 << 13  # bytes
@@ -175,7 +176,7 @@ class _Check:
                 if fileio.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(name, whole)
                     continue
-                if dull and not _is_of_interest(whole):
+                if dull and base != _IGNORED and not _is_of_interest(whole):
                     continue  # as `_file` would find
                 number, unsure = None, broken
                 if rules is not None:
@@ -208,6 +209,10 @@ class _Check:
         broken: bool,
         skip_links: bool,
     ) -> None:
+        if base == _IGNORED and not os.path.exists(f"{whole.removesuffix(base)}.sops.yaml"):
+            said = "sops and encconf ignore it: a configuration is called .sops.yaml"
+            hint = f"git mv {printable(name)} {printable(name.removesuffix(base))}.sops.yaml"
+            self._add("config-notice", name, said, place=(0, 0), hint=hint)
         if base in _NEVER:
             return
         named = formats.of_path(base)

@@ -24,9 +24,11 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.audit.survey import Survey
     from encconf.cli.console import Console
     from encconf.credentials import AgeSource, Credentials
 
+IGNORED = ".sops.yml"
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` keeps the key."""
 
@@ -45,9 +47,22 @@ def init(console: Console, *, keyring: bool) -> None:
     from encconf.git import repository
 
     credentials = files.credentials(console)
-    recipient = _keyring_recipient(console, credentials) if keyring else _own_recipient(console, credentials)
     root = repository(os.getcwd())
-    _make_config(console, root or os.getcwd(), recipient)
+    found = _survey(root)
+    if found is not None and found.ignored:
+        raise ConflictError(
+            f"there is a {IGNORED}, which sops and encconf ignore, so nothing was changed",
+            hint=f"call it .sops.yaml: git mv {IGNORED} .sops.yaml; then run encconf init again",
+        )
+    if keyring:
+        recipient: str | None = _keyring_recipient(console, credentials)
+    else:
+        recipient = _own_recipient(console, credentials, make=found is None)
+    if found is not None:
+        _join(console, found, recipient)
+    else:
+        assert recipient is not None
+        _make_config(console, root or os.getcwd(), recipient)
     if root is not None:
         from encconf.git.install import install
 
@@ -55,7 +70,9 @@ def init(console: Console, *, keyring: bool) -> None:
             console.note(line)
     else:
         console.note("this is no git repository: once it is one, run encconf git install")
-    if os.path.isfile(".env"):
+    if found is not None:
+        console.note("next: encconf check, then encconf access")
+    elif os.path.isfile(".env"):
         console.note("next: encconf import .env, then encconf edit secrets.enc.yaml")
     else:
         console.note("next: encconf encrypt secrets.yaml, then encconf edit secrets.enc.yaml")
@@ -102,8 +119,8 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
 # --- the key -------------------------------------------------------------------------------
 
 
-def _own_recipient(console: Console, credentials: Credentials) -> str:
-    """The recipient of the user's first age key, which is made if there is none.
+def _own_recipient(console: Console, credentials: Credentials, *, make: bool) -> str | None:
+    """The recipient of the user's first age key; if there is none, it is made, or None.
 
     Raises what stands in the way of a source that somebody named: no other key is meant then.
     """
@@ -120,6 +137,8 @@ def _own_recipient(console: Console, credentials: Credentials) -> str:
         if source.how == "source" and source.variable is not None:
             hint = source.hint or f"encconf keygen --to {source.where} makes one there"
             raise SourceError(source.found or "there is no key in it", hint=hint).about(source.place())
+    if not make:
+        return None
     recipient, _, text = _new_key()
     path = _key_file(credentials)
     _add_key(path, text)
@@ -285,6 +304,40 @@ def _warn_if_readable(console: Console, path: str) -> None:
         return
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         console.warn(f"others may read {path}", hint=f"chmod 600 {files.quoted(path)}")
+
+
+# --- files that are there --------------------------------------------------------------------
+
+
+def _survey(root: str | None) -> Survey | None:
+    """The SOPS files of a repository, None if it has none."""
+    from encconf.audit.survey import survey
+
+    found = survey(root) if root is not None else None
+    return found if found is not None and (found.metadata or found.ignored) else None
+
+
+def _join(console: Console, found: Survey, recipient: str | None) -> None:
+    """Set up for files that are encrypted already: their rules are what they say themselves."""
+    from encconf.audit.survey import rules
+
+    count = (
+        f"{len(found.metadata)} file{'s are' if len(found.metadata) != 1 else ' is'} encrypted here already"
+    )
+    path = os.path.join(found.root, ".sops.yaml")
+    if found.has_config:
+        console.note(f"{count}; {path} is there and was not changed")
+    elif (text := rules(found)) is None:
+        console.warn(f"{count}, for keys that cannot be written into a .sops.yaml: write it yourself")
+    else:
+        fileio.write_atomic(path, text, replacing=None)
+        console.note(f"{count}: wrote {path} with their names, keys and selections")
+    if recipient is None:
+        console.note("no age key of yours was found, and none was made")
+        console.hint("encconf keygen makes one; somebody who can open the files adds it to .sops.yaml")
+    elif not any(key.name == recipient for key in found.keys):
+        console.note(f"your key opens none of them: {recipient}")
+        console.hint("somebody who can adds it to .sops.yaml, and runs: encconf updatekeys -r .")
 
 
 # --- .sops.yaml ----------------------------------------------------------------------------

@@ -537,6 +537,7 @@ COMMANDS: Final = (
             RECIPIENTS,
             Option("--html", "Write one page to look at in a browser (-: stdout).", metavar="FILE"),
             Option("--no-history", "Do not ask git since when.", kind="flag"),
+            Option("--verbose", "List all sets of readers, however many there are.", kind="flag"),
             JSON,
             CONFIG,
             COLOR,
