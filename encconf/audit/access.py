@@ -182,14 +182,18 @@ class FileAccess:
 
 
 class Report:
-    """All files and people; ``problems`` are files that could not be read, ``shallow`` a cut-off history."""
+    """All files and people; ``problems`` are files that could not be read, ``shallow`` a cut-off history.
 
-    __slots__ = ("dated", "files", "now", "people", "problems", "shallow")
+    ``origins`` says of age recipients which SSH key they belong to.
+    """
+
+    __slots__ = ("dated", "files", "now", "origins", "people", "problems", "shallow")
 
     def __init__(self, now: int) -> None:
         self.now = now
         self.dated = False
         self.shallow = False
+        self.origins: dict[str, str] = {}
         self.files: list[FileAccess] = []
         self.people: list[Person] = []
         self.problems: list[EncconfError] = []
@@ -254,6 +258,7 @@ def report(
     ``step`` is called after each file.
     """
     found = Report(now)
+    found.origins = {name: f"SSH key {origin}" for name, origin in names.origins.items()}
     found.dated = history
     contents: dict[str, bytes] = {}
     read: list[tuple[FileAccess, Metadata]] = []
@@ -409,7 +414,13 @@ def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
                 "service": person.service,
                 "kind": person.kind,
                 "keys": [
-                    {"type": key.TYPE, "key": key.name, "label": key.label, "kind": naming.kind(key)}
+                    {
+                        "type": key.TYPE,
+                        "key": key.name,
+                        "label": key.label,
+                        "kind": naming.kind(key),
+                        **({"origin": found.origins[key.name]} if key.name in found.origins else {}),
+                    }
                     for key in person.keys
                 ],
                 "reads": [file.path for file in found.files if _state(file, person) == "reads"],

@@ -265,11 +265,12 @@ class Finding:
 def _about(help: str, file: str, path: str) -> str:
     """A kind's help with its FILE and PATH filled in, as words that a shell takes."""
     if path:
-        help = help.replace(" PATH", f" {_quoted(path)}")
-    return help.replace(" FILE", f" {_quoted(file)}")
+        help = help.replace(" PATH", f" {quoted(path)}")
+    return help.replace(" FILE", f" {quoted(file)}")
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """A word of a command as a shell takes it."""
     if _PLAIN_WORD.fullmatch(word):
         return word
     import shlex

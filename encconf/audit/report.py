@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.audit.findings import KINDS, SEVERITIES, leading, printable
+from encconf.audit.findings import KINDS, SEVERITIES, leading, printable, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,10 +64,14 @@ def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
 def _block(alike: Sequence[Finding]) -> list[str]:
     """The lines about findings with one cause: what it is, where (if there are several), and one hint."""
     first = alike[0]
-    hint = [f"    hint: {_one_line(first.hint)}"] if first.hint else []
+    files = list(dict.fromkeys(found.file for found in alike))
+    said = first.hint
+    if len(files) > 1:  # one command for all of them
+        named = " ".join(map(quoted, files)) if len(files) <= _NAMES else "FILE"
+        said = said.replace(f" {quoted(first.file)}", f" {named}")
+    hint = [f"    hint: {_one_line(said)}"] if said else []
     if len(alike) == 1:
         return [_line(first), *hint]
-    files = list(dict.fromkeys(found.file for found in alike))
     if len(files) == 1:
         count = f"{leading(first.file)}: {first.severity}: {len(alike)} times"
         places = [f"line {found.line}" for found in alike if found.line]

@@ -170,7 +170,8 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome
     """
     wanted = Plan(sealed.document, sealed.metadata, rule, True)
     old, new = wanted.old, wanted.new
-    if new and [set(group) for group in old] != [set(group) for group in new]:
+    same = [set(group) for group in old] == [set(group) for group in new]
+    if new and not same and _readers(old) != _readers(new):
         sealed.find("keys-differ", f"{_difference(old, new, who)} ({place})")
     before, after = wanted.thresholds
     if new and before != after:
@@ -189,6 +190,13 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome
         what = "; nothing that is plaintext here would be encrypted by it"
         sealed.find("selection-differs", said + what, severity="note", hint=_OWN_HINT.format(entry(mine)))
     return found
+
+
+def _readers(groups: list[list[MasterKey]]) -> list[set[MasterKey]]:
+    """Who can open each group: an SSH key opens what is encrypted for its age recipient, too."""
+    from encconf.keys.ssh_to_age import as_age
+
+    return [{as_age(key) for key in group} for group in groups]
 
 
 _OWN_HINT = "If the file's selection is right, put it into the rule: {}."

@@ -35,6 +35,7 @@ _CALL = re.compile(r"\bsops\b")
 _FLAT: Final = {"age": "age", "pgp": "pgp", "hc_vault": "hc_vault"}
 _MEMBER: Final = {"kms": "arn", "gcp_kms": "resource_id", "hckms": "key_id"}
 _ABOUT: Final = ("role", "context", "aws_profile")  # how an AWS key is used
+_LABEL: Final = 20  # characters
 _MANY: Final = 3  # so many files alike in a folder get one pattern
 
 
@@ -171,6 +172,10 @@ def _quoted(text: str) -> str:
 # --- words ---------------------------------------------------------------------------------------
 
 
+def _short(sort: str, label: str) -> str:
+    return label if len(label) <= _LABEL else f"{sort} …{label[-8:]}"
+
+
 def describe(found: Survey) -> list[str]:
     """At most five lines: what is there, and what to do next."""
     from encconf.audit.names import Names, kind
@@ -183,7 +188,7 @@ def describe(found: Survey) -> list[str]:
     config = os.path.join(found.root, NAME)
     names = Names.load(config) if found.has_config else Names()
     keys = found.keys
-    named = [names.given(key) or f"{kind(key)} {key.label[-8:]}" for key in keys]
+    named = [names.given(key) or _short(kind(key), key.label) for key in keys]
     people = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
     lines.append(f"{len(keys)} key{'s' if len(keys) != 1 else ''} can open some of them: {people}")
     if found.ignored:

@@ -8,6 +8,7 @@ import time
 from encconf import fileio
 from encconf.audit import access
 from encconf.audit.names import Names, kind
+from encconf.audit.ssh_origins import home_of, origins
 from encconf.cli import files, targets
 from encconf.cli.console import counted, is_terminal, one_line, wants_color
 from encconf.errors import MissingFileError, OutputError, UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from encconf.audit.access import FileAccess, Person, Reader, Report
     from encconf.cli.console import Console
+    from encconf.keys import MasterKey
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
@@ -57,6 +59,7 @@ def report(
         console.note("there are no encrypted files here")
         return
     names = Names.for_files(paths, config, recipients)
+    names.origins = origins(home_of(), os.getcwd())
     now = int(time.time())
     with console.progress(len(paths), "reading") as step:
         found = access.report(paths, names, history=not no_history, now=now, step=step)
@@ -263,7 +266,7 @@ class _Screen:
         cells = [
             (
                 one_line(reader.person.label),
-                ", ".join(dict.fromkeys(kind(key) for key in reader.keys)),
+                ", ".join(dict.fromkeys(_sort(found, reader, key) for key in reader.keys)),
                 ", ".join(dict.fromkeys(one_line(key.label) for key in reader.keys))
                 if reader.person.named
                 else "",
@@ -335,6 +338,12 @@ def _named(files_alike: Sequence[FileAccess]) -> str:
     names = [one_line(file.path.removeprefix(folder)) for file in files_alike[:_FEW_NAMES]]
     inside = f"{one_line(folder)} ({', '.join(names)}" if folder else f"({', '.join(names)}"
     return f"{inside} and {len(files_alike) - _FEW_NAMES} more)"
+
+
+def _sort(found: Report, reader: Reader, key: MasterKey) -> str:
+    """What sort of key it is, and whose SSH key it belongs to where the person has another name."""
+    origin = found.origins.get(key.name)
+    return f"{kind(key)}, of {origin}" if origin and origin != reader.person.label else kind(key)
 
 
 def _lacks(file: FileAccess, held: set[int]) -> str:

@@ -12,7 +12,7 @@ import time
 
 from encconf import fileio
 from encconf.cli import files
-from encconf.credentials import expanded
+from encconf.credentials import expanded, printable
 from encconf.errors import (
     BadKeyError,
     ConflictError,
@@ -42,7 +42,7 @@ creation_rules:
 """
 
 
-def init(console: Console, *, keyring: bool) -> None:
+def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
     """Make what is missing of key, .sops.yaml and git settings; change nothing that is there."""
     from encconf.git import repository
 
@@ -57,12 +57,15 @@ def init(console: Console, *, keyring: bool) -> None:
     if keyring:
         recipient: str | None = _keyring_recipient(console, credentials)
     else:
-        recipient = _own_recipient(console, credentials, make=found is None)
+        recipient = _own_recipient(console, credentials, make=found is None and not ssh_to_age)
+    of_ssh = dict(map(_of_ssh, ssh_to_age))
     if found is not None:
         _join(console, found, recipient)
+        for age, name in of_ssh.items():
+            console.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
     else:
-        assert recipient is not None
-        _make_config(console, root or os.getcwd(), recipient)
+        own = {recipient: "you"} if recipient is not None else {}
+        _make_config(console, root or os.getcwd(), {**own, **of_ssh})
     if root is not None:
         from encconf.git.install import install
 
@@ -343,16 +346,39 @@ def _join(console: Console, found: Survey, recipient: str | None) -> None:
 # --- .sops.yaml ----------------------------------------------------------------------------
 
 
-def _make_config(console: Console, folder: str, recipient: str) -> None:
+def _of_ssh(given: str) -> tuple[str, str]:
+    """The age recipient of an SSH public key, a line or a file, and whose it is."""
+    from encconf.keys import ssh_to_age
+
+    text = given if given.startswith("ssh-") else fileio.read_text(expanded(given, os.path.expanduser("~")))
+    line = text.strip()
+    try:
+        found = ssh_to_age.recipient(line)
+    except BadKeyError as error:
+        raise error.about(given[:60]) from None
+    return found, " ".join(line.split()[2:]) or os.path.basename(given)
+
+
+def _make_config(console: Console, folder: str, recipients: dict[str, str]) -> None:
     from encconf.config import find_config
 
     found = find_config(None, os.getcwd())
     if found is None:
         path = os.path.join(folder, ".sops.yaml")
-        fileio.write_atomic(path, _CONFIG.format(paths=_PATHS, recipient=recipient), replacing=None)
-        console.note(f"wrote {path}: *.enc.yaml and *.enc.json are encrypted for you")
-    elif recipient in fileio.read_text(found):
+        listed = next(iter(recipients))
+        if len(recipients) > 1 or "you" not in recipients.values():
+            lines = (f"      - {age}  # {printable(name)}" for age, name in recipients.items())
+            listed = "\n" + "\n".join(lines)
+        text = _CONFIG.format(paths=_PATHS, recipient=listed).replace("age: \n", "age:\n")
+        fileio.write_atomic(path, text, replacing=None)
+        who = ", ".join(printable(name) for name in recipients.values())
+        console.note(f"wrote {path}: *.enc.yaml and *.enc.json are encrypted for {who}")
+        return
+    text = fileio.read_text(found)
+    missing = [age for age in recipients if age not in text]
+    if not missing:
         console.note(f"{found} names your key already")
-    else:
-        console.note(f"{found} is there and was not changed; your recipient is not in it")
+        return
+    console.note(f"{found} is there and was not changed; your recipient is not in it")
+    for recipient in missing:
         console.hint(f"add {recipient} to the age recipients of its rules")

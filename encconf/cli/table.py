@@ -229,9 +229,20 @@ COMMANDS: Final = (
         "a .sops.yaml that names it, and the git drivers for diffs and merges.",
         options=(
             Option("--keyring", "Keep the key in the system's keyring instead, and use it.", kind="flag"),
+            Option(
+                "--ssh-to-age",
+                "Encrypt for the age recipient of this ssh-ed25519 key (a .pub file, or its line); can be "
+                "given several times, and no key is made then.",
+                kind="list",
+                metavar="PUB",
+            ),
             COLOR,
         ),
-        examples=("encconf init", "encconf init --keyring"),
+        examples=(
+            "encconf init",
+            "encconf init --keyring",
+            "encconf init --ssh-to-age ~/.ssh/id_ed25519.pub --ssh-to-age hosts/web.pub",
+        ),
     ),
     Command(
         "encrypt",
@@ -444,6 +455,11 @@ COMMANDS: Final = (
                 kind="flag",
             ),
             Option("--keep-data-key", "Keep the data key although somebody goes, as sops does.", kind="flag"),
+            Option(
+                "--ssh-to-age",
+                "Write the age recipients that belong to the rule's ssh-ed25519 keys, for sops-nix.",
+                kind="flag",
+            ),
             INPUT_TYPE,
             *WHOSE_KEYS,
             CONFIG,

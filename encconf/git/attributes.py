@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("diff=encconf", "merge=encconf")
 _CHUNK: Final = 500  # names in one call of git
 _MANY: Final = 3  # so many files alike in a folder get one pattern
+_AT_ONCE: Final = 900  # names: what one compiled pattern may cost is bounded over its life
 _LONG: Final = 40  # patterns that one path_regex may become
 _MARKED = re.compile(r"\.(?:enc|sops|encrypted)(?=\.|\Z)", re.I)
 _MARKED_FIRST = re.compile(r"(?:enc|sops|encrypted)[-_.]", re.I)
@@ -120,8 +121,11 @@ def _alike(names: Iterable[str], root: str) -> list[tuple[str, str]]:
     return [place for place, number in many.items() if others[place] == number]
 
 
-def patterns_of_rules(root: str) -> list[str]:
-    """Patterns for what the creation rules of a repository's ``.sops.yaml`` will encrypt."""
+def patterns_of_rules(root: str, there: Iterable[str]) -> list[str]:
+    """Patterns for what the creation rules of a repository's ``.sops.yaml`` will encrypt.
+
+    A rule that covers mostly other files than those that are encrypted ``there`` says how, and not which.
+    """
     from encconf.config import NAME, load
 
     path = os.path.join(root, NAME)
@@ -129,7 +133,22 @@ def patterns_of_rules(root: str) -> list[str]:
         regexes = load(path, fileio.read_text(path)).patterns
     except EncconfError:
         return []
-    return list(dict.fromkeys(pattern for regex in regexes for pattern in _globs(regex)))
+    names = [os.path.relpath(name, root).replace(os.sep, "/") for name in worktree.listed(root) or ()]
+    narrow = [regex for regex in regexes if not _is_broad(regex, names, frozenset(there))]
+    return list(dict.fromkeys(pattern for regex in narrow for pattern in _globs(regex)))
+
+
+def _is_broad(regex: str, names: Sequence[str], encrypted: frozenset[str]) -> bool:
+    from encconf.pattern import compile
+
+    covered: list[str] = []
+    try:
+        for at in range(0, len(names), _AT_ONCE):
+            pattern = compile(regex)
+            covered += [name for name in names[at : at + _AT_ONCE] if pattern.search(name)]
+    except EncconfError:
+        return True
+    return len(covered) >= _MANY and 2 * len(encrypted.intersection(covered)) <= len(covered)
 
 
 def _globs(regex: str) -> list[str]:

@@ -83,7 +83,7 @@ def install(
         root = os.path.dirname(file)
         there = attributes.encrypted(root)
         here = attributes.patterns_for(attributes.without_drivers(root, there), root)
-        of_rules = attributes.patterns_of_rules(root)
+        of_rules = attributes.patterns_of_rules(root, there)
         usual = any(".enc." in os.path.basename(name) for name in there) or not (there or of_rules)
         added += _add_attributes(file, [*(PATTERNS if usual else ()), *here, *of_rules])
         left = attributes.without_drivers(root, there)
