@@ -355,6 +355,8 @@ class _Check:
             return
         if not severity and not (format == "yaml" and meant.holds_object_secret(data)):
             return
+        if format == "yaml" and meant.only_other_objects(data):
+            return
         document: Document | None = None
         try:
             text = fileio.decode(data, binary=format == "binary")

@@ -50,6 +50,9 @@ _PLACEHOLDER = re.compile(
     re.I,
 )
 _KINDS = (b"Secret", b"SopsSecret")
+_KIND = re.compile(rb"""(?m)^["']?kind["']?:[ \t]*["']?(\w+)""")
+_VERSION = re.compile(rb"""(?m)^["']?apiVersion["']?:""")
+_LATER = re.compile(rb"(?<=\n)---(?=[ \t\r\n])")
 _ABOUT = ("apiVersion", "kind", "metadata", "type")
 _OBJECT_SECRET = re.compile(rb"""(?m)^kind:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$""")
 
@@ -83,6 +86,16 @@ def sealed_otherwise(data: bytes) -> bool:
 def holds_object_secret(data: bytes) -> bool:
     """Whether there may be a Kubernetes Secret in a text; `hidden` says whether it holds anything."""
     return b"Secret" in data and _OBJECT_SECRET.search(data) is not None
+
+
+def only_other_objects(data: bytes) -> bool:
+    """Whether a YAML text clearly holds nothing but Kubernetes objects that are not Secrets."""
+    kinds = _KIND.findall(data)
+    return (
+        bool(kinds)
+        and not any(kind.endswith(_KINDS) for kind in kinds)
+        and len(kinds) == len(_VERSION.findall(data)) > len(_LATER.findall(data))
+    )
 
 
 def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:

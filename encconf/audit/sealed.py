@@ -30,6 +30,12 @@ SHORT: Final = 4
 
 _TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})
 _TEXTS = (b"str", b"bytes")
+_DIRECTIVE = re.compile(
+    r"yaml-language-server:|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:|kics|noqa"
+    r"|nosec|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-",
+    re.I,
+)
+"""Comments for programs, which nobody means to hide."""
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
 )
@@ -311,6 +317,9 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
             ivs[iv] = leaf
         else:
             assert earlier.data is not None
+            same = earlier.data.rstrip() == data.rstrip()
+            if same and (kind not in _TEXTS or earlier.path == leaf.path):
+                continue  # a switch or a comment that was copied, or the same value in another document
             twice(sealed.find, earlier.data, data, leaf, spell(earlier.path))
 
 
@@ -339,7 +348,8 @@ def twice(find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf
 def _comments(sealed: Sealed) -> None:
     prefix = cipher.PREFIX
     for comment, chosen in zip(sealed.document.comments, sealed.chosen.comments, strict=True):
-        if chosen and comment.text.strip() and not comment.text.lstrip().startswith(prefix):
+        text = comment.text.strip()
+        if chosen and text and not text.startswith(prefix) and not _DIRECTIVE.match(text):
             sealed.find(
                 "plain-comment",
                 "this comment stands in clear, though the file's comments are encrypted",

@@ -8,6 +8,7 @@ import re
 from encconf import fileio, formats
 from encconf.cipher import PREFIX
 from encconf.errors import EncconfError
+from encconf.formats import sniff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def plain_names(name: str) -> list[str]:
 def compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
     """How many encrypted values have a value in clear in a plain text, and how many one as long."""
     format = sealed.document.format
+    if sniff.find(data) is not None:
+        return 0, 0  # it is encrypted, too
     if format == "binary":
         size = next(iter(sealed.lengths.values()))
         return int(bool(data)), int(len(data) == size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -195,3 +196,32 @@ def test_an_ssh_key_and_its_passphrase(repo: Repo) -> None:
         key = str(repo.folder / name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", words, "-f", key], check=True)
     assert _said(repo) == {"open": ("private-key", "error")}
+
+
+def test_i10_what_is_copied_is_no_equal_value(repo: Repo) -> None:
+    repo.write("a.enc.yaml", seal("on: true\noff: true\n# a\nx: correct horse\n"))
+    (first, second) = re.findall(r"ENC\[AES256_GCM,[^]]*type:bool\]", repo.read("a.enc.yaml"))
+    repo.write("a.enc.yaml", repo.read("a.enc.yaml").replace(second, first))
+    assert repo.only("equal-value") == []
+
+
+def test_i10_two_encrypted_files_are_no_twins(repo: Repo) -> None:
+    repo.write("key.enc", seal("correct horse", format="binary"))
+    repo.write("key", seal("correct horse", format="binary"))
+    assert repo.only("plain-twin") == []
+
+
+def test_i21_comments_for_programs(repo: Repo) -> None:
+    repo.write(
+        "a.enc.yaml", "# yaml-language-server: $schema=x\n# vim: ft=yaml\n" + seal("a: correct horse\n")
+    )
+    assert repo.only("plain-comment") == []
+
+
+def test_objects_are_told_apart_without_parsing() -> None:
+    one = b"apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n"
+    assert meant.only_other_objects(one)
+    assert meant.only_other_objects(b"---\n" + one + b"---\n" + one)
+    assert not meant.only_other_objects(one + b"---\n" + one.replace(b"ConfigMap", b"Secret"))
+    assert not meant.only_other_objects(one + b"---\npassword: x\n")
+    assert not meant.only_other_objects(b"password: x\n")
