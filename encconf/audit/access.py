@@ -9,6 +9,7 @@ nothing: what is said here of a file is as trustworthy as its history.
 from __future__ import annotations
 
 import os
+from functools import partial
 from itertools import combinations, islice, product
 
 from encconf import fileio, formats
@@ -276,12 +277,14 @@ def report(
         read.append((FileAccess(path, format, metadata), metadata))
         found.files.append(read[-1][0])
     if history:
-        from encconf.audit.history import asking_former
+        from encconf.audit.history import asking_former, name_former
 
-        learn = asking_former(names)
+        keys = {wrapped.key for _, metadata in read for group in metadata.groups for wrapped in group}
+        unnamed = any(names.given(key) is None for key in keys)
+        learn = asking_former(names) if unnamed else partial(name_former, names)  # side by side
         _add_histories(found, contents)
-        known = [wrapped.key for _, metadata in read for group in metadata.groups for wrapped in group]
-        learn([*known, *(key for file in found.files if file.history for key in file.history.keys.values())])
+        former = [key for file in found.files if file.history for key in file.history.keys.values()]
+        learn([*keys, *former])
     people = _People(names)
     for file, metadata in read:
         _add_readers(file, metadata, people)

@@ -183,6 +183,8 @@ class Rules:
                         self._lines.setdefault(spell(leaf.path[:end]), lines(leaf.start))
             except EncconfError:
                 pass
+        while of not in self._lines and of:  # a list without items, say, has no place of its own
+            of = of.rpartition(".")[0]
         return self._lines.get(of, (1, 1))
 
     def read_ignored(self) -> list[tuple[tuple[int, int], str]]:

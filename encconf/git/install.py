@@ -75,17 +75,15 @@ def install(
         done.append("git diff shows encrypted files as plain text")
     if any(name.startswith("merge") for name in changed):
         done.append("git merge, rebase, cherry-pick and stash merge them by their values")
-    added = _add_attributes(file, patterns)
+    root = os.path.dirname(file)
+    there = [] if everywhere else attributes.encrypted(root)
+    of_rules = [] if everywhere else attributes.patterns_of_rules(root, there)
+    usual = any(".enc." in os.path.basename(name) for name in there) or not (there or of_rules)
+    added = _add_attributes(file, [*(PATTERNS if usual else ()), *patterns])
     left: list[str] = []
-    if everywhere:
-        added += _add_attributes(file, PATTERNS)
-    else:
-        root = os.path.dirname(file)
-        there = attributes.encrypted(root)
+    if not everywhere:
         here = attributes.patterns_for(attributes.without_drivers(root, there), root)
-        of_rules = attributes.patterns_of_rules(root, there)
-        usual = any(".enc." in os.path.basename(name) for name in there) or not (there or of_rules)
-        added += _add_attributes(file, [*(PATTERNS if usual else ()), *here, *of_rules])
+        added += _add_attributes(file, [*here, *of_rules])
         left = attributes.without_drivers(root, there)
     if added:
         more = f" and {len(added) - _NAMED} more" if len(added) > _NAMED else ""
