@@ -19,9 +19,10 @@ from contextlib import nullcontext
 from encconf import fileio, formats, inplace
 from encconf.audit import meant, twins
 from encconf.audit import sealed as looking
-from encconf.audit.findings import Finding, Ignored, Lines, listed, printable
+from encconf.audit.findings import Finding, Ignored, Lines, printable
 from encconf.audit.plain import Plain, Plains, private_key
 from encconf.audit.rulebook import Rulebook, Rules
+from encconf.audit.rulecheck import of_rules
 from encconf.audit.sealed import Sealed
 from encconf.errors import (
     DecryptError,
@@ -128,7 +129,7 @@ def check(
     run.drivers()
     if verify is not None:
         run.verify(verify, progress)
-    run.configs(whole)
+    run.found += of_rules(run.book, run.selections, whole=whole)
     return run.result()
 
 
@@ -510,63 +511,6 @@ class _Check:
                 step()
         for sealed, count in zip(self.sealed, before, strict=True):
             self.found += sealed.findings[count:]
-
-    # --- the rules themselves --------------------------------------------------------------------
-
-    def _unselected(self, rules: Rules, name: str) -> None:
-        """The rules that do not say which values are encrypted, although their files do: one each."""
-        for (path, number, selection), files in self.selections.items():
-            if path != rules.path:
-                continue
-            entry = looking.entry(selection)
-            count = f"{len(files)} file{'s have' if len(files) > 1 else ' has'}"
-            self._add(
-                "rule-without-selection",
-                name,
-                f"creation_rules[{number}] does not say which values are encrypted, and {count} {entry}: "
-                f"{listed([printable(file) for file in files], 3)}",
-                place=rules.place(f"creation_rules[{number}]"),
-                hint=f"New files are encrypted whole. Put {entry} into the rule if they should be alike.",
-            )
-
-    def configs(self, whole: bool) -> None:
-        """What is wrong with the .sops.yaml files that were needed."""
-        for rules in self.book.read:
-            name = os.path.relpath(rules.path, self.cwd)
-            for place, said in rules.read_ignored():
-                self._add("config-notice", name, f"encconf: ignore …: {said}", place=place)
-            if rules.error is not None:
-                place = (1, 1)
-                error = rules.error
-                self._add("bad-config", name, error.message, place=place, hint=error.hint)
-                continue
-            assert rules.config is not None
-            self._unselected(rules, name)
-            for notice in list(rules.config.notices):
-                self._add("config-notice", name, notice, place=rules.place(notice.partition(" ")[0]))
-            sound = True
-            for number, regex in enumerate(rules.patterns):
-                at = rules.place(f"creation_rules[{number}]")
-                try:
-                    if regex:
-                        rules.takes_all(number)
-                    rule = rules.rule(number)
-                except EncconfError as error:
-                    said, hint = error.message, error.hint
-                    self._add("bad-config", name, said, place=at, hint=hint, severity="warning")
-                    sound = False
-                    continue
-                if not rule.groups:
-                    said = f"{rule.name} names no key: the command line or the environment has to"
-                    self._add("config-notice", name, said, place=at, severity="note", hint="")
-                if len(rule.groups) > 1 and not rule.threshold:
-                    said = f"{rule.name} has {len(rule.groups)} key groups and no shamir_threshold: it takes"
-                    self._add(
-                        "accidental-quorum", name, f"{said} a key of every group to open a file", place=at
-                    )
-                if whole and sound and number not in rules.used:
-                    said = f"path_regex {printable(regex)}," if regex else "which has no path_regex,"
-                    self._add("unused-rule", name, f"{rule.name}, {said} is the rule of no file", place=at)
 
     # --- all of it -------------------------------------------------------------------------------
 

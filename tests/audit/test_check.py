@@ -1178,8 +1178,8 @@ def test_one_call_of_git(project: Project, tmp_path: Path) -> None:
     project.git("add", "-A")
     assert calls(code=1) == 1
     assert calls("plain", code=1) == 2  # what is there, and what git would take
-    # What has changed, what the new .sops.yaml is about, and the same two.
-    assert calls("--changed", code=1) == 4
+    # Which filters there are, what has changed, what the new .sops.yaml is about, and the same two.
+    assert calls("--changed", code=1) == 5
     named = [f"plain/{number}.enc.yaml" for number in range(9)]
     assert calls(*named, code=1) == 1
 
