@@ -44,7 +44,8 @@ _OTHERWISE = (
     b"-----BEGIN PGP MESSAGE-----", b"version https://git-lfs.github.com/",
 )  # fmt: skip
 _PLACEHOLDER = re.compile(
-    rb"\$\{|\$\(|\{\{|<[\w .:/|-]+>|\A\s*(?:\$\w+|ref\+\S+|op://\S+|vault:\S+|arn:\S+|/run/\S+)\s*\Z"
+    rb"\$\{|\$\(|\{\{|\A\s*<[^<>\n]+>\s*\Z|(?-i:<[A-Z][A-Z0-9_ -]+>)|<your[^<>\n]*>"
+    rb"|\A\s*(?:\$\w+|ref\+\S+|op://\S+|vault:\S+|arn:\S+|/run/\S+)\s*\Z"
     rb"|\A\W*(?:change[-_ ]?me|replace[-_ ]?(?:me|this)?|your?[-_ ][\w-]*|example|placeholder|todo|fixme"
     rb"|dummy|redacted|insert[-_ ]\w*|x{3,}|\*{3,}|\.{3,}|null|none)\b",
     re.I,

@@ -56,6 +56,8 @@ def cluster(repo: Repo) -> Repo:
         ("web/external-secret.yaml", SECRET.replace("Secret", "ExternalSecret"), None),
         ("web/secret.yaml", SECRET.replace("correct horse", "${PASSWORD}"), None),
         ("web/secret.yaml", SECRET.replace("correct horse", "<your password>"), None),
+        ("web/secret.yaml", SECRET.replace("correct horse", "a<b>c"), "error"),
+        ("web/secret.yaml", SECRET.replace("correct horse", "https://x:<PASSWORD>@y"), None),
         ("web/secret.yaml", SECRET.replace("correct horse", "'{{ .password }}'"), None),
         ("web/secret.yaml", IN_BASE64.replace("correct horse", "Q0hBTkdFTUU="), None),
         ("web/secret.yaml", SECRET.replace("correct horse", "'{\"keys\": []}'"), None),
