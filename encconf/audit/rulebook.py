@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _IGNORE = re.compile(r"^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$", re.M)
 _NO_NAME: Final = "\x1f"  # that no file has; whatever matches it matches everything
 _AT_ONCE: Final = 1000
+_LONG: Final = 32  # characters of a key that nobody gave a name
+_END: Final = 16  # characters: a long key id of PGP
 _WHOLE_TEXT: Final = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
 
 
@@ -158,7 +160,10 @@ class Rules:
         return found
 
     def who(self, key: MasterKey) -> str:
-        """A key with its type, and the name that it has in the configuration or a recipients file."""
+        """A key with its type, and the name that it has in the configuration or a recipients file.
+
+        Of a long key without a name, the end: `encconf explain` shows all of it.
+        """
         if self._names is None:
             from encconf.audit.names import Names
 
@@ -166,7 +171,9 @@ class Rules:
                 self._names = Names.load(self.path)
             except EncconfError:
                 self._names = Names()
-        return f"{key.TYPE} {self._names.full(key)}"
+        said = self._names.full(key)
+        unnamed = said == key.label and len(said) > _LONG
+        return f"{key.TYPE} {'…' + said[-_END:] if unnamed else said}"
 
     def place(self, of: str) -> tuple[int, int]:
         """Line and column of a place such as ``creation_rules[0].path_regex``, (1, 1) if it is not there."""
