@@ -9,6 +9,7 @@ nothing: what is said here of a file is as trustworthy as its history.
 from __future__ import annotations
 
 import os
+from functools import partial
 from itertools import combinations, islice, product
 
 from encconf import formats
@@ -33,6 +34,7 @@ MAX_SETS: Final = 1000
 """How many sets of people are looked at for one file before `FileAccess.quorums` gives up."""
 
 _LONG: Final = 32
+_END: Final = 24
 
 
 class Person:
@@ -50,10 +52,11 @@ class Person:
 
     @property
     def short(self) -> str:
-        """The label; of a long key without a name its kind and end, since all begin alike."""
+        """The label; of a long key without a name its kind and how it ends, since all begin alike."""
         if self.named or len(self.label) <= _LONG:
             return self.label
-        return f"{self.kind} …{self.label[-6:]}"
+        end = self.label.rstrip("/").rpartition("/")[2]
+        return f"{self.kind} {end if len(end) <= _END else '…' + self.label[-6:]}"
 
     @property
     def service(self) -> bool:
@@ -181,14 +184,18 @@ class FileAccess:
 
 
 class Report:
-    """All files and people; ``problems`` are files that could not be read, ``shallow`` a cut-off history."""
+    """All files and people; ``problems`` are files that could not be read, ``shallow`` a cut-off history.
 
-    __slots__ = ("dated", "files", "now", "people", "problems", "shallow")
+    ``origins`` says of age recipients which SSH key they belong to.
+    """
+
+    __slots__ = ("dated", "files", "now", "origins", "people", "problems", "shallow")
 
     def __init__(self, now: int) -> None:
         self.now = now
         self.dated = False
         self.shallow = False
+        self.origins: dict[str, str] = {}
         self.files: list[FileAccess] = []
         self.people: list[Person] = []
         self.problems: list[EncconfError] = []
@@ -253,6 +260,7 @@ def report(
     ``step`` is called after each file.
     """
     found = Report(now)
+    found.origins = {name: f"SSH key {origin}" for name, origin in names.origins.items()}
     found.dated = history
     contents: dict[str, bytes] = {}
     read: list[tuple[FileAccess, Metadata]] = []
@@ -268,17 +276,20 @@ def report(
             continue
         contents[path] = data
         read.append((FileAccess(path, format, metadata), metadata))
+        found.files.append(read[-1][0])
     if history:
-        from encconf.audit.history import name_former
+        from encconf.audit.history import asking_former, name_former
 
         keys = {wrapped.key for _, metadata in read for group in metadata.groups for wrapped in group}
-        name_former(names, keys)
+        unnamed = any(names.given(key) is None for key in keys)
+        learn = asking_former(names) if unnamed else partial(name_former, names)  # side by side
+        _add_histories(found, contents)
+        former = [key for file in found.files if file.history for key in file.history.keys.values()]
+        learn([*keys, *former])
     people = _People(names)
     for file, metadata in read:
-        found.files.append(file)
         _add_readers(file, metadata, people)
-    if history:
-        _date(found, contents, people, names)
+        _add_former(file, people, now)
     found.people = sorted(
         people.all, key=lambda person: (person.service, not person.named, person.label.casefold())
     )
@@ -329,9 +340,9 @@ class _People:
         return person
 
 
-def _date(found: Report, contents: dict[str, bytes], people: _People, names: Names) -> None:
-    """Add what git knows: since when, and who could read a file once."""
-    from encconf.audit.history import histories, is_shallow, name_former
+def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
+    """Ask git since when each file is as it is, and how it was before."""
+    from encconf.audit.history import histories, is_shallow
     from encconf.git import repository
 
     by_root: dict[str, dict[str, FileAccess]] = {}
@@ -344,18 +355,22 @@ def _date(found: Report, contents: dict[str, bytes], people: _People, names: Nam
     for root, files in by_root.items():
         found.shallow = found.shallow or is_shallow(root)
         wanted = {inside: contents[file.path] for inside, file in files.items()}
-        told = histories(root, wanted)
-        name_former(names, [key for history in told.values() for key in history.keys.values()])
-        for inside, history in told.items():
-            file = files[inside]
-            file.history = history
-            for identity, spans in history.spans.items():
-                reader = file.reader(people.of(history.keys[identity]))
-                if not any(naming.identity(key) == identity for key in reader.keys):
-                    reader.keys.append(history.keys[identity])
-                reader.times += map(Time, spans)
-            for reader in file.readers:
-                reader.times.sort(key=lambda time: time.start.time if time.start else found.now)
+        for inside, history in histories(root, wanted).items():
+            files[inside].history = history
+
+
+def _add_former(file: FileAccess, people: _People, now: int) -> None:
+    """Add since when people can read a file, and who could once."""
+    history = file.history
+    if history is None:
+        return
+    for identity, spans in history.spans.items():
+        reader = file.reader(people.of(history.keys[identity]))
+        if not any(naming.identity(key) == identity for key in reader.keys):
+            reader.keys.append(history.keys[identity])
+        reader.times += map(Time, spans)
+    for reader in file.readers:
+        reader.times.sort(key=lambda time: time.start.time if time.start else now)
 
 
 # --- telling -------------------------------------------------------------------------------------
@@ -403,7 +418,13 @@ def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
                 "service": person.service,
                 "kind": person.kind,
                 "keys": [
-                    {"type": key.TYPE, "key": key.name, "label": key.label, "kind": naming.kind(key)}
+                    {
+                        "type": key.TYPE,
+                        "key": key.name,
+                        "label": key.label,
+                        "kind": naming.kind(key),
+                        **({"origin": found.origins[key.name]} if key.name in found.origins else {}),
+                    }
                     for key in person.keys
                 ],
                 "reads": [file.path for file in found.files if _state(file, person) == "reads"],

@@ -186,6 +186,9 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.error = error
         return
     found._names = _named(found.config)
+    from encconf.audit.ssh_origins import home_of, origins
+
+    found._names.origins = origins(home_of(), cwd)
     also: list[str] = []
     if found.state == "plain" and (name := _encrypted_name(target)):
         target, also = name, [target]  # encconf encrypt FILE writes there
@@ -217,7 +220,7 @@ def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) ->
 
 
 def _encrypted_name(path: str) -> str:
-    from encconf.audit.check import CALLED
+    from encconf.audit.meant import CALLED
 
     folder, name = os.path.split(path)
     stem, dot, suffix = name.rpartition(".")

@@ -114,6 +114,11 @@ KINDS: Final = {
         "git tracks the plain text of an encrypted file",
         "git rm --cached FILE, name it in .gitignore, and change the secrets: the history has them.",
     ),
+    "private-key": Kind(
+        "error",
+        "A private key, or an age identity, is in the repository in plaintext",
+        "Whoever has the repository has the key: make a new one, and put it elsewhere.",
+    ),
     "leftover": Kind(
         "error",
         "A command that was killed has left plaintext beside the file that it was writing",
@@ -209,13 +214,22 @@ KINDS: Final = {
 }
 
 
+_SAID_BY_CAUSE: Final = frozenset(
+    ("keys-differ", "threshold-differs", "selection-differs", "no-rule", "config-notice", "bad-config",
+     "bad-block", "rule-without-selection", "private-key", "accidental-quorum", "merge-conflict", "no-mac",
+     "no-driver")
+)  # fmt: skip
+"""Kinds whose messages are the same where the cause is; those of others name a value or a file."""
+
+
 class Finding:
     """One thing found.  ``file`` is as the caller names it; ``line`` and ``column`` count from 1, 0: none.
 
-    ``path`` is where in the file, spelled like ``a.b[0]``, "" for the file as a whole.
+    ``path`` is where in the file, spelled like ``a.b[0]``, "" for the file as a whole.  A report for people
+    has one line for all findings of a kind with the same ``cause``.
     """
 
-    __slots__ = ("column", "file", "hint", "line", "message", "path", "severity", "slug")
+    __slots__ = ("cause", "column", "file", "hint", "line", "message", "path", "severity", "slug")
 
     def __init__(
         self,
@@ -227,8 +241,10 @@ class Finding:
         place: tuple[int, int] = (0, 0),
         path: str = "",
         severity: str | None = None,
+        cause: str | None = None,
     ) -> None:
         kind = KINDS[slug]
+        self.cause = cause or (message if slug in _SAID_BY_CAUSE else kind.title)
         self.slug = slug
         self.file = file
         self.message = message
@@ -249,11 +265,12 @@ class Finding:
 def _about(help: str, file: str, path: str) -> str:
     """A kind's help with its FILE and PATH filled in, as words that a shell takes."""
     if path:
-        help = help.replace(" PATH", f" {_quoted(path)}")
-    return help.replace(" FILE", f" {_quoted(file)}")
+        help = help.replace(" PATH", f" {quoted(path)}")
+    return help.replace(" FILE", f" {quoted(file)}")
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """A word of a command as a shell takes it."""
     if _PLAIN_WORD.fullmatch(word):
         return word
     import shlex

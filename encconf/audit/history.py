@@ -1,8 +1,9 @@
 """Since when: the readers of encrypted files in the history of a git repository.
 
-One ``git log`` for what changed, one ``git cat-file`` for the versions of the files in question; time
-is linear in both.  Followed are the branch that is checked out, everything merged into it, and renames
-that change nothing else.  Dates are those of commits as committed, which whoever commits can set.
+One ``git log`` for what changed (of a few files, for these alone), one ``git cat-file`` for the versions of
+the files in question; time is linear in both.  Followed are the branch that is checked out, everything
+merged into it, and renames that change nothing else.  Dates are those of commits as committed, which
+whoever commits can set.
 No key is needed and none is used: who could read a version stands in its ``sops`` block, and that a
 data key was kept shows in ciphertexts that are the same before and after.
 """
@@ -20,11 +21,12 @@ from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.git import ask, question, repository
+from encconf.git import start as start_git
 from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from typing import IO, Final
 
     from encconf.audit.names import Names
@@ -143,26 +145,49 @@ def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
 
 
 def name_former(names: Names, keys: Iterable[MasterKey]) -> None:
-    """Let ``names`` learn what keys without a name were called once, from older versions of its files."""
-    unnamed = {key.name for key in keys if names.given(key) is None}
+    """As `asking_former`, at once."""
+    unnamed = [key for key in keys if names.given(key) is None]
+    if unnamed:
+        asking_former(names)(unnamed)
+
+
+def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
+    """Let ``names`` learn what keys without a name were called once, from older versions of its files.
+
+    git works by itself until the answer is called for, with the keys in question.
+    """
     by_root: dict[str, list[str]] = {}
-    for file in names.files if unnamed else ():
+    for file in names.files:
         real = os.path.realpath(file)
         if (root := repository(os.path.dirname(real))) is not None:
             by_root.setdefault(root, []).append(os.path.relpath(real, root).replace(os.sep, "/"))
-    for root, paths in by_root.items():
-        blobs: dict[str, str] = {}  # the newest first
-        # With -m: a merge, too, may be where a version is from.
-        words = iter(_git(root, *_LOG, "-m", "--format=", "HEAD", "--", *paths).split("\0"))
-        for word in words:
-            if (entry := word.lstrip("\n")).startswith(":"):
-                path, blob = next(words), entry.split(" ")[3]
-                if blob.strip("0"):
-                    blobs[blob] = path
-        for path, data in zip(blobs.values(), contents(root, blobs), strict=True):
-            text = (data or b"").decode(errors="replace")
-            if any(name in text for name in unnamed):
-                names.add_old(path, text)
+    # With -m: a merge, too, may be where a version is from.
+    words = (*_LOG, "-m", "--format=", "HEAD", "--")
+    answers = {root: start_git(*question(root, *words, *paths)) for root, paths in by_root.items()}
+
+    def learn(keys: Iterable[MasterKey]) -> None:
+        unnamed = {key.name for key in keys if names.given(key) is None}
+        for root, answer in answers.items():
+            _, output = answer()
+            blobs = _blobs(output) if unnamed else {}
+            for path, data in zip(blobs.values(), contents(root, blobs), strict=True):
+                text = (data or b"").decode(errors="replace")
+                if any(name in text for name in unnamed):
+                    names.add_old(path, text)
+
+    return learn
+
+
+def _blobs(output: str) -> dict[str, str]:
+    """The versions that git log names, and their paths; the newest first."""
+    blobs: dict[str, str] = {}
+    words = iter(output.split("\0"))
+    for word in words:
+        if (entry := word.lstrip("\n")).startswith(":"):
+            path, blob = next(words), entry.split(" ")[3]
+            if blob.strip("0"):
+                blobs[blob] = path
+    return blobs
 
 
 # --- git -----------------------------------------------------------------------------------------
@@ -180,6 +205,10 @@ class _Change:
         self.new = new
 
 
+_FEW: Final = 8
+"""For so many files, git is faster when it looks only for them."""
+_RENAMES: Final = 20  # of one file that are followed when git looks for it alone
+_MERGED: Final = ("-c", "-M100%", "--topo-order", "--format=%x01%H%x00%ct")
 _LOG: Final = ("log", "--raw", "-z", "--no-abbrev", "--no-color", "--ignore-submodules=all")
 
 
@@ -200,8 +229,53 @@ def _heads(root: str) -> dict[str, str]:
 
 def _changes(root: str, paths: Iterable[str]) -> dict[str, list[_Change]]:
     """The changes to each path, oldest first, also those under earlier names."""
-    output = _git(root, *_LOG, "-c", "-M100%", "--topo-order", "--format=%x01%H%x00%ct", "HEAD", "--")
-    now = {path: path for path in paths}  # what a path of then is called today
+    names = {path: path for path in paths}
+    if len(names) > _FEW:
+        found = _read_log(_git(root, *_LOG, *_MERGED, "HEAD", "--"), names)
+    else:
+        output = _git(root, *_LOG, *_MERGED, "--full-history", "HEAD", "--", *names)
+        found = _read_log(output, names)
+        for name in names:
+            found[name] = _with_earlier_names(root, name, found[name])
+    return {name: list(reversed(changes)) for name, changes in found.items()}
+
+
+def _with_earlier_names(root: str, name: str, changes: list[_Change]) -> list[_Change]:
+    """The changes to a file, newest first, also those before it was renamed, which git was not asked for."""
+    found = list(changes)
+    seen = {name}
+    for _ in range(_RENAMES):
+        added = [change for change in changes if change.new and not change.old and change.path == name]
+        if not added:
+            break
+        first = added[-1]
+        # What the commit did, to whatever file.
+        words = _git(root, "log", "--no-walk", *_LOG[1:], *_MERGED, first.moment.commit, "--").split("\0")
+        before = _renamed_from(words, name)
+        if before is None or before in seen:
+            break
+        found.remove(first)
+        name = before
+        seen.add(name)
+        output = _git(root, *_LOG, *_MERGED, "--full-history", f"{first.moment.commit}^", "--", name)
+        changes = _read_log(output, {name: name})[name]
+        found += changes
+    return found
+
+
+def _renamed_from(words: Sequence[str], name: str) -> str | None:
+    """What a commit, in the words of git log, has renamed to a name."""
+    for at, word in enumerate(words[:-2]):
+        entry = word.lstrip("\n")
+        renames = entry.startswith(":") and not entry.startswith("::") and entry.rpartition(" ")[2][:1] == "R"
+        if renames and words[at + 2] == name:
+            return words[at + 1]
+    return None
+
+
+def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[_Change]]:
+    """The changes to each name in what git log says, newest first; renames in it are followed."""
+    now = dict(names)  # what a path of then is called today
     found: dict[str, list[_Change]] = {path: [] for path in now}
     words = iter(output.split("\0"))
     moment = Moment(0, "")
@@ -228,8 +302,6 @@ def _changes(root: str, paths: Iterable[str]) -> dict[str, list[_Change]]:
             ]
             old = [blob for blob in there[:-1] if blob]
             found[now[path]].append(_Change(moment, path, old, there[-1]))
-    for changes in found.values():
-        changes.reverse()
     return found
 
 

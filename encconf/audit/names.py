@@ -38,14 +38,16 @@ MAX_NAME: Final = 64
 class Names:
     """The names of keys, by what identifies each; the first that is found for a key counts.
 
-    ``files`` are those that the names are from.
+    ``files`` are those that the names are from; ``origins`` says whose SSH keys age recipients belong to
+    (`encconf.audit.ssh_origins`).
     """
 
-    __slots__ = ("_names", "files")
+    __slots__ = ("_names", "files", "origins")
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self.files: list[str] = []
+        self.origins: dict[str, str] = {}
 
     @classmethod
     def load(cls, config: str | None = None, recipients: Sequence[str] = ()) -> Names:
@@ -127,13 +129,23 @@ class Names:
         for key, name in found:
             if name := _clean(name):
                 self._names.setdefault(_identity(key), name)
+                if key.startswith("ssh-ed25519 "):
+                    from encconf.keys import ssh_to_age
+
+                    with suppress(EncconfError):
+                        self._names.setdefault(ssh_to_age.recipient(key), name)
 
     def given(self, key: MasterKey) -> str | None:
         """The name that somebody gave a key, None if nobody did."""
         for form in _forms(key):
             if (name := self._names.get(form)) is not None:
                 return name
-        return None
+        return self.origin(key)
+
+    def origin(self, key: MasterKey) -> str | None:
+        """Whose SSH key an age recipient belongs to, None if that is not known."""
+        found = self.origins.get(key.name)
+        return _clean(f"SSH key {found}") if found else None
 
     def of(self, key: MasterKey) -> str:
         """The name of a key, else its label."""
@@ -141,8 +153,9 @@ class Names:
 
     def full(self, key: MasterKey) -> str:
         """``alice (age1ql3z…ac8p)``, or the label alone: for where it matters which key of hers it is."""
-        name = self.given(key)
-        return f"{name} ({key.label})" if name else key.label
+        name, origin = self.given(key), self.origin(key)
+        of_key = f", {origin}" if origin and origin != name else ""
+        return f"{name} ({key.label}{of_key})" if name else key.label
 
     def whole(self, key: MasterKey) -> str:
         """The same with the whole key, for where somebody decides who may join or go."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from encconf.audit.findings import KINDS, SEVERITIES, leading, printable
+from encconf.audit.findings import KINDS, SEVERITIES, leading, printable, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Final
 
     from encconf.audit.check import Report
     from encconf.audit.findings import Finding
@@ -16,17 +17,75 @@ if TYPE_CHECKING:
 _TOP = "%SRCROOT%"  # what code scanning calls the folder that names are relative to
 
 
-def text(report: Report) -> str:
-    """``FILE:LINE:COLUMN: SEVERITY: MESSAGE [SLUG]``, as editors and CI logs read it, and a hint below."""
+LINES: Final = 19
+"""How many lines `text` prints at most, unless all findings are asked for; the summary is one more."""
+_NAMES: Final = 3  # so many files are named of those that a line is about
+
+
+def text(report: Report, *, verbose: bool = True) -> str:
+    """``FILE:LINE:COLUMN: SEVERITY: MESSAGE [SLUG]``, as editors and CI logs read it, and a hint below.
+
+    Unless it is ``verbose``, findings with one cause share a line, the most serious ones come first, and
+    there are at most `LINES` lines.
+    """
+    if verbose:
+        return "".join(f"{line}\n" for line in _each(report.findings))
+    blocks = [_block(alike) for alike in _by_cause(report.findings)]
     lines: list[str] = []
+    for number, block in enumerate(blocks):
+        later = len(blocks) - number - 1
+        if len(lines) + len(block) + bool(later) > LINES:
+            left = sum(len(alike) for alike in _by_cause(report.findings)[number:])
+            count = f"{left} more finding{'s' if left > 1 else ''}"
+            lines.append(f"and {count} of other causes (--verbose lists all)")
+            break
+        lines += block
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _each(findings: Sequence[Finding]) -> Iterator[str]:
     told: set[tuple[str, str, str]] = set()
-    for found in report.findings:
-        lines.append(f"{_spot(found)}: {found.severity}: {_one_line(found.message)} [{found.slug}]")
+    for found in findings:
+        yield _line(found)
         hint = (found.slug, found.file, found.hint if found.slug == "bad-config" else "")
         if found.hint and hint not in told:  # once for each kind in a file
             told.add(hint)
-            lines.append(f"    hint: {_one_line(found.hint)}")
-    return "".join(f"{line}\n" for line in lines)
+            yield f"    hint: {_one_line(found.hint)}"
+
+
+def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings with one cause together, the most serious first."""
+    found: dict[tuple[str, str, str], list[Finding]] = {}
+    for each in findings:
+        found.setdefault((each.slug, each.severity, each.cause), []).append(each)
+    return sorted(found.values(), key=lambda alike: -alike[0].rank)
+
+
+def _block(alike: Sequence[Finding]) -> list[str]:
+    """The lines about findings with one cause: what it is, where (if there are several), and one hint."""
+    first = alike[0]
+    files = list(dict.fromkeys(found.file for found in alike))
+    said = first.hint
+    if len(files) > 1:  # one command for all of them
+        named = " ".join(map(quoted, files)) if len(files) <= _NAMES else "FILE"
+        said = said.replace(f" {quoted(first.file)}", f" {named}")
+    hint = [f"    hint: {_one_line(said)}"] if said else []
+    if len(alike) == 1:
+        return [_line(first), *hint]
+    if len(files) == 1:
+        count = f"{leading(first.file)}: {first.severity}: {len(alike)} times"
+        places = [f"line {found.line}" for found in alike if found.line]
+    else:
+        count, places = f"{first.severity}: {len(files)} files", [leading(file) for file in files]
+    lines = [f"{count}: {_one_line(first.cause)} [{first.slug}]"]
+    if places:
+        more = f" and {len(places) - _NAMES} more" if len(places) > _NAMES else ""
+        lines.append(f"    {', '.join(places[:_NAMES])}{more}")
+    return [*lines, *hint]
+
+
+def _line(found: Finding) -> str:
+    return f"{_spot(found)}: {found.severity}: {_one_line(found.message)} [{found.slug}]"
 
 
 _NOTHING = {"note": "nothing found", "warning": "no errors or warnings", "error": "no errors"}

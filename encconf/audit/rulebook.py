@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _IGNORE = re.compile(r"^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$", re.M)
 _NO_NAME: Final = "\x1f"  # that no file has; whatever matches it matches everything
 _AT_ONCE: Final = 1000
+_LONG: Final = 32  # characters of a key that nobody gave a name
+_END: Final = 16  # characters: a long key id of PGP
 _WHOLE_TEXT: Final = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
 
 
@@ -130,13 +132,22 @@ class Rules:
         if found is None:
             assert self.config is not None
             try:
-                found = self.config.rule(number)
+                found = self.config.keyless(number) or self.config.rule(number)
             except EncconfError as error:
                 found = error
             self._rules[number] = found
         if isinstance(found, EncconfError):
             raise found
         return found
+
+    def closest(self, whole: str) -> int | None:
+        """The number of the rule that a file was perhaps meant for: its path_regex is like the name."""
+        from difflib import get_close_matches
+
+        name = self.relative(whole)
+        plain = [re.sub(r"[\\^$()?]|\.[*+]", "", regex) for regex in self.patterns]
+        best = get_close_matches(name[:200], [each[:200] for each in plain], 1, 0.75)
+        return plain.index(best[0]) if best and best[0] in plain else None
 
     def takes_all(self, number: int) -> bool:
         """Whether a rule is for whatever there is: then it says how to encrypt, and not what."""
@@ -149,7 +160,10 @@ class Rules:
         return found
 
     def who(self, key: MasterKey) -> str:
-        """A key with its type, and the name that it has in the configuration or a recipients file."""
+        """A key with its type, and the name that it has in the configuration or a recipients file.
+
+        Of a long key without a name, the end: `encconf explain` shows all of it.
+        """
         if self._names is None:
             from encconf.audit.names import Names
 
@@ -157,7 +171,9 @@ class Rules:
                 self._names = Names.load(self.path)
             except EncconfError:
                 self._names = Names()
-        return f"{key.TYPE} {self._names.full(key)}"
+        said = self._names.full(key)
+        unnamed = said == key.label and len(said) > _LONG
+        return f"{key.TYPE} {'…' + said[-_END:] if unnamed else said}"
 
     def place(self, of: str) -> tuple[int, int]:
         """Line and column of a place such as ``creation_rules[0].path_regex``, (1, 1) if it is not there."""
@@ -174,6 +190,8 @@ class Rules:
                         self._lines.setdefault(spell(leaf.path[:end]), lines(leaf.start))
             except EncconfError:
                 pass
+        while of not in self._lines and of:  # a list without items, say, has no place of its own
+            of = of.rpartition(".")[0]
         return self._lines.get(of, (1, 1))
 
     def read_ignored(self) -> list[tuple[tuple[int, int], str]]:

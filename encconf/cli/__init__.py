@@ -131,6 +131,12 @@ def _parse(argv: list[str]) -> tuple[Command, Values] | int:
     """The command to call, or the exit code when all is done: help, a line that sops takes."""
     from encconf.cli import quick
 
+    if not argv and "_ENCCONF_COMPLETE" not in os.environ:
+        from encconf.cli.console import Console
+        from encconf.cli.overview import overview
+
+        if overview(Console()):
+            return 0
     if "_ENCCONF_COMPLETE" not in os.environ:
         called = quick.parse(argv)
         if called is not None:

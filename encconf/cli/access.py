@@ -7,6 +7,7 @@ import time
 
 from encconf.audit import access
 from encconf.audit.names import Names, kind
+from encconf.audit.ssh_origins import home_of, origins
 from encconf.cli import files, targets
 from encconf.cli.console import counted, is_terminal, one_line, wants_color
 from encconf.errors import MissingFileError, OutputError, UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from encconf.audit.access import FileAccess, Person, Reader, Report
     from encconf.cli.console import Console
+    from encconf.keys import MasterKey
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
@@ -27,7 +29,10 @@ _LEGEND = (
     ("former", "could read it once"),
     ("exposed", "is out, and still knows its data key"),
 )
-_FEW = 5  # so many warnings are told
+_FEW = 2  # so many warnings are told
+_ROWS = 12  # so many different sets of readers are listed, unless all are asked for
+_ALL = 1 << 30
+_FEW_NAMES = 3  # so many files that have the same readers are named, and the others counted
 _MANY = 40  # beyond so many files, a terminal shows one row for all that have the same readers
 
 
@@ -40,13 +45,21 @@ def report(
     html: str | None,
     json: bool,
     no_history: bool,
+    verbose: bool,
     config: str | None,
 ) -> None:
     """Say who can read which files."""
     if json and html in files.STDOUT:
         raise UsageError("--json and --html - both write to stdout")
-    paths = targets.files(console, file or ["."], recursive=True, changed=False)
+    try:
+        paths = targets.files(console, file or ["."], recursive=True, changed=False)
+    except MissingFileError:
+        if file or json or html is not None:
+            raise
+        console.note("there are no encrypted files here")
+        return
     names = Names.for_files(paths, config, recipients)
+    names.origins = origins(home_of(), os.getcwd())
     now = int(time.time())
     with console.progress(len(paths), "reading") as step:
         found = access.report(paths, names, history=not no_history, now=now, step=step)
@@ -72,7 +85,7 @@ def report(
         elif one:
             screen.file(found, found.files[0]) if found.files else None
         else:
-            screen.matrix(found)
+            screen.matrix(found, verbose=verbose)
         console.data(screen.text())
     _warn(console, found)
     for problem in found.problems:
@@ -99,16 +112,22 @@ def _write_page(html: str, text: str) -> None:
 
 def _warn(console: Console, found: Report) -> None:
     """What somebody should do something about."""
-    exposed = [file for file in found.files if any(reader.exposed for reader in file.readers)]
-    for file in exposed[:_FEW]:
-        gone = [reader.person.label for reader in file.readers if reader.exposed]
+    exposed: dict[tuple[str, ...], list[FileAccess]] = {}
+    for file in found.files:
+        if gone := tuple(reader.person.short for reader in file.readers if reader.exposed):
+            exposed.setdefault(gone, []).append(file)
+    for gone, alike in list(exposed.items())[:_FEW]:
         verb = "is" if len(gone) == 1 else "are"
+        names = " ".join(files.quoted(file.path) for file in alike) if len(alike) <= _FEW_NAMES else "FILE"
         console.warn(
-            f"{file.path}: {', '.join(gone)} {verb} out and still can read it: the data key is the same",
-            hint=f"encconf rotate {files.quoted(file.path)} gives it a new one; then change the secrets, too",
+            f"{_named(alike)}: {', '.join(gone)} {verb} out and still can read "
+            f"{'it' if len(alike) == 1 else 'them'}: the data key is the same",
+            hint=f"encconf rotate {names} gives {'it a new one' if len(alike) == 1 else 'them new ones'}; "
+            "then change the secrets, too",
         )
     if len(exposed) > _FEW:
-        console.warn(f"and {counted(len(exposed) - _FEW, 'other file')} like that")
+        left = sum(map(len, list(exposed.values())[_FEW:]))
+        console.warn(f"and {counted(left, 'other file')} like that")
     if found.shallow:
         console.note(
             "this clone has only a part of the history: people may have been able to read files for longer"
@@ -146,7 +165,7 @@ class _Screen:
 
     # --- many files ---
 
-    def matrix(self, found: Report) -> None:
+    def matrix(self, found: Report, *, verbose: bool) -> None:
         """Files by people, as far as there is room; else a line for each file."""
         people = [person for person in found.people if any(file.of(person) for file in found.files)]
         rows = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
@@ -154,7 +173,7 @@ class _Screen:
         labels = [one_line(person.short) for person in people]
         room = self._width - min(name, 60) - 1
         if not self._terminal or 3 * len(people) > room + max(0, min(name, 60) - 24):
-            self._list(found)
+            self._list(found, _ALL if verbose else _ROWS)
             return
         numbered = sum(_cells(label) + 2 for label in labels) > room
         heads = [str(number) for number in range(1, len(people) + 1)] if numbered else labels
@@ -191,21 +210,25 @@ class _Screen:
             for start in range(0, len(cells), each):
                 self._say("".join(_padded(cell, wide) for cell in cells[start : start + each]))
 
-    def _list(self, found: Report) -> None:
-        grouped = self._terminal and len(found.files) > _MANY
-        rows = access.alike(found.files) if grouped else [[file] for file in found.files]
-        for files_alike in rows:
+    def _list(self, found: Report, most: int) -> None:
+        """A line for all files that have the same readers, and could be read by the same people once."""
+        rows = access.alike(found.files)
+        left = rows[most:] if len(rows) > most + 1 else []
+        for files_alike in rows[: len(rows) - len(left)]:
             file = files_alike[0]
-            groups = [", ".join(one_line(person.label) for person in group) for group in file.groups]
-            line = f"{one_line(_label(files_alike))}: "
+            groups = [", ".join(one_line(person.short) for person in group) for group in file.groups]
+            line = f"{_named(files_alike)}: "
             if len(groups) > 1:
                 line += f"{file.quorum} of {len(groups)} groups: "
             line += " | ".join(groups)
             for state, words in (("exposed", "out, and still knows the data key"), ("former", "once")):
-                gone = [one_line(reader.person.label) for reader in file.readers if reader.state == state]
+                gone = [one_line(reader.person.short) for reader in file.readers if reader.state == state]
                 if gone:
                     line += f" ({words}: {', '.join(gone)})"
             self._say(line)
+        if left:
+            count = counted(sum(map(len, left)), "file")
+            self._say(f"and {count} with other readers (--verbose lists them, --json lists all)")
 
     # --- one file ---
 
@@ -243,7 +266,7 @@ class _Screen:
         cells = [
             (
                 one_line(reader.person.label),
-                ", ".join(dict.fromkeys(kind(key) for key in reader.keys)),
+                ", ".join(dict.fromkeys(_sort(found, reader, key) for key in reader.keys)),
                 ", ".join(dict.fromkeys(one_line(key.label) for key in reader.keys))
                 if reader.person.named
                 else "",
@@ -305,6 +328,22 @@ def _label(files_alike: Sequence[FileAccess]) -> str:
     if len(files_alike) == 1:
         return files_alike[0].path
     return f"{access.folder_of(files_alike) or './'} ({len(files_alike)} files)"
+
+
+def _named(files_alike: Sequence[FileAccess]) -> str:
+    """The files of a line, or the folder that they are in and the first of them."""
+    if len(files_alike) <= _FEW_NAMES:
+        return ", ".join(one_line(file.path) for file in files_alike)
+    folder = access.folder_of(files_alike)
+    names = [one_line(file.path.removeprefix(folder)) for file in files_alike[:_FEW_NAMES]]
+    inside = f"{one_line(folder)} ({', '.join(names)}" if folder else f"({', '.join(names)}"
+    return f"{inside} and {len(files_alike) - _FEW_NAMES} more)"
+
+
+def _sort(found: Report, reader: Reader, key: MasterKey) -> str:
+    """What sort of key it is, and whose SSH key it belongs to where the person has another name."""
+    origin = found.origins.get(key.name)
+    return f"{kind(key)}, of {origin}" if origin and origin != reader.person.label else kind(key)
 
 
 def _lacks(file: FileAccess, held: set[int]) -> str:

@@ -35,6 +35,7 @@ def check(
     changed: bool,
     verify: bool,
     strict: bool,
+    verbose: bool,
     min_severity: str | None,
     ignore: list[str],
     format: str | None,
@@ -86,7 +87,7 @@ def check(
     elif shape == "github":
         console.data(reports.github(report, rename))
     else:
-        console.data(reports.text(report))
+        console.data(reports.text(report, verbose=verbose))
     _end(console, report, strict)
 
 

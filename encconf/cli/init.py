@@ -19,14 +19,16 @@ from encconf.errors import (
     OutputError,
     SourceError,
 )
-from encconf.identities.credentials import expanded
+from encconf.identities.credentials import expanded, printable
 from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.audit.survey import Survey
     from encconf.cli.console import Console
     from encconf.identities.credentials import AgeSource, Credentials
 
+IGNORED = ".sops.yml"
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` keeps the key."""
 
@@ -40,14 +42,30 @@ creation_rules:
 """
 
 
-def init(console: Console, *, keyring: bool) -> None:
+def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
     """Make what is missing of key, .sops.yaml and git settings; change nothing that is there."""
     from encconf.git import repository
 
     credentials = files.credentials(console)
-    recipient = _keyring_recipient(console, credentials) if keyring else _own_recipient(console, credentials)
     root = repository(os.getcwd())
-    _make_config(console, root or os.getcwd(), recipient)
+    found = _survey(root)
+    if found is not None and found.ignored:
+        raise ConflictError(
+            f"there is a {IGNORED}, which sops and encconf ignore, so nothing was changed",
+            hint=f"call it .sops.yaml: git mv {IGNORED} .sops.yaml; then run encconf init again",
+        )
+    if keyring:
+        recipient: str | None = _keyring_recipient(console, credentials)
+    else:
+        recipient = _own_recipient(console, credentials, make=found is None and not ssh_to_age)
+    of_ssh = dict(map(_of_ssh, ssh_to_age))
+    if found is not None:
+        _join(console, found, recipient)
+        for age, name in of_ssh.items():
+            console.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
+    else:
+        own = {recipient: "you"} if recipient is not None else {}
+        _make_config(console, root or os.getcwd(), {**own, **of_ssh})
     if root is not None:
         from encconf.git.install import install
 
@@ -55,7 +73,9 @@ def init(console: Console, *, keyring: bool) -> None:
             console.note(line)
     else:
         console.note("this is no git repository: once it is one, run encconf git install")
-    if os.path.isfile(".env"):
+    if found is not None:
+        console.note("next: encconf check, then encconf access")
+    elif os.path.isfile(".env"):
         console.note("next: encconf import .env, then encconf edit secrets.enc.yaml")
     else:
         console.note("next: encconf encrypt secrets.yaml, then encconf edit secrets.enc.yaml")
@@ -102,8 +122,8 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
 # --- the key -------------------------------------------------------------------------------
 
 
-def _own_recipient(console: Console, credentials: Credentials) -> str:
-    """The recipient of the user's first age key, which is made if there is none.
+def _own_recipient(console: Console, credentials: Credentials, *, make: bool) -> str | None:
+    """The recipient of the user's first age key; if there is none, it is made, or None.
 
     Raises what stands in the way of a source that somebody named: no other key is meant then.
     """
@@ -120,6 +140,8 @@ def _own_recipient(console: Console, credentials: Credentials) -> str:
         if source.how == "source" and source.variable is not None:
             hint = source.hint or f"encconf keygen --to {source.where} makes one there"
             raise SourceError(source.found or "there is no key in it", hint=hint).about(source.place())
+    if not make:
+        return None
     recipient, _, text = _new_key()
     path = _key_file(credentials)
     _add_key(path, text)
@@ -287,19 +309,76 @@ def _warn_if_readable(console: Console, path: str) -> None:
         console.warn(f"others may read {path}", hint=f"chmod 600 {files.quoted(path)}")
 
 
+# --- files that are there --------------------------------------------------------------------
+
+
+def _survey(root: str | None) -> Survey | None:
+    """The SOPS files of a repository, None if it has none."""
+    from encconf.audit.survey import survey
+
+    found = survey(root) if root is not None else None
+    return found if found is not None and (found.metadata or found.ignored) else None
+
+
+def _join(console: Console, found: Survey, recipient: str | None) -> None:
+    """Set up for files that are encrypted already: their rules are what they say themselves."""
+    from encconf.audit.survey import rules
+
+    count = (
+        f"{len(found.metadata)} file{'s are' if len(found.metadata) != 1 else ' is'} encrypted here already"
+    )
+    path = os.path.join(found.root, ".sops.yaml")
+    if found.has_config:
+        console.note(f"{count}; {path} is there and was not changed")
+    elif (text := rules(found)) is None:
+        console.warn(f"{count}, for keys that cannot be written into a .sops.yaml: write it yourself")
+    else:
+        fileio.write_atomic(path, text, replacing=None)
+        console.note(f"{count}: wrote {path} with their names, keys and selections")
+    if recipient is None:
+        console.note("no age key of yours was found, and none was made")
+        console.hint("encconf keygen makes one; somebody who can open the files adds it to .sops.yaml")
+    elif not any(key.name == recipient for key in found.keys):
+        console.note(f"your key opens none of them: {recipient}")
+        console.hint("somebody who can adds it to .sops.yaml, and runs: encconf updatekeys -r .")
+
+
 # --- .sops.yaml ----------------------------------------------------------------------------
 
 
-def _make_config(console: Console, folder: str, recipient: str) -> None:
+def _of_ssh(given: str) -> tuple[str, str]:
+    """The age recipient of an SSH public key, a line or a file, and whose it is."""
+    from encconf.keys import ssh_to_age
+
+    text = given if given.startswith("ssh-") else fileio.read_text(expanded(given, os.path.expanduser("~")))
+    line = text.strip()
+    try:
+        found = ssh_to_age.recipient(line)
+    except BadKeyError as error:
+        raise error.about(given[:60]) from None
+    return found, " ".join(line.split()[2:]) or os.path.basename(given)
+
+
+def _make_config(console: Console, folder: str, recipients: dict[str, str]) -> None:
     from encconf.rules.config import find_config
 
     found = find_config(None, os.getcwd())
     if found is None:
         path = os.path.join(folder, ".sops.yaml")
-        fileio.write_atomic(path, _CONFIG.format(paths=_PATHS, recipient=recipient), replacing=None)
-        console.note(f"wrote {path}: *.enc.yaml and *.enc.json are encrypted for you")
-    elif recipient in fileio.read_text(found):
+        listed = next(iter(recipients))
+        if len(recipients) > 1 or "you" not in recipients.values():
+            lines = (f"      - {age}  # {printable(name)}" for age, name in recipients.items())
+            listed = "\n" + "\n".join(lines)
+        text = _CONFIG.format(paths=_PATHS, recipient=listed).replace("age: \n", "age:\n")
+        fileio.write_atomic(path, text, replacing=None)
+        who = ", ".join(printable(name) for name in recipients.values())
+        console.note(f"wrote {path}: *.enc.yaml and *.enc.json are encrypted for {who}")
+        return
+    text = fileio.read_text(found)
+    missing = [age for age in recipients if age not in text]
+    if not missing:
         console.note(f"{found} names your key already")
-    else:
-        console.note(f"{found} is there and was not changed; your recipient is not in it")
+        return
+    console.note(f"{found} is there and was not changed; your recipient is not in it")
+    for recipient in missing:
         console.hint(f"add {recipient} to the age recipients of its rules")

@@ -91,6 +91,7 @@ def updatekeys(
     selection: bool,
     allow_plaintext: bool,
     keep_data_key: bool,
+    ssh_to_age: bool,
     input_type: str | None,
     config: str | None,
 ) -> None:
@@ -109,6 +110,8 @@ def updatekeys(
         checklist=checklist,
     )
 
+    from encconf.keys.ssh_to_age import as_age
+
     def plan(change: Change) -> Plan:
         if change.source.path is None:
             raise UsageError("updatekeys needs a file, not stdin")
@@ -117,7 +120,7 @@ def updatekeys(
         by_rule = rule.selection_for(own)
         wanted = rekey.plan(
             change.source.text,
-            rule.groups,
+            [[as_age(key) for key in group] for group in rule.groups] if ssh_to_age else rule.groups,
             rule.threshold,
             format=change.format,
             selection=by_rule if selection else None,

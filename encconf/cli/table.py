@@ -246,9 +246,20 @@ COMMANDS: Final = (
         ".sops.yaml that names it as a recipient, and the git drivers for diffs and merges.",
         options=(
             Option("--keyring", "Store the key in the system keyring, and use it from there.", kind="flag"),
+            Option(
+                "--ssh-to-age",
+                "Encrypt for the age recipient of this ssh-ed25519 key (a .pub file, or its line). "
+                "Repeatable; then no key is created.",
+                kind="list",
+                metavar="PUB",
+            ),
             COLOR,
         ),
-        examples=("encconf init", "encconf init --keyring"),
+        examples=(
+            "encconf init",
+            "encconf init --keyring",
+            "encconf init --ssh-to-age ~/.ssh/id_ed25519.pub --ssh-to-age hosts/web.pub",
+        ),
     ),
     Command(
         "encrypt",
@@ -466,6 +477,11 @@ COMMANDS: Final = (
             Option(
                 "--keep-data-key", "Keep the data key when a recipient is removed, as sops does.", kind="flag"
             ),
+            Option(
+                "--ssh-to-age",
+                "Write the age recipients that correspond to the rule's ssh-ed25519 keys, for sops-nix.",
+                kind="flag",
+            ),
             INPUT_TYPE,
             *WHOSE_KEYS,
             CONFIG,
@@ -503,6 +519,11 @@ COMMANDS: Final = (
                 kind="flag",
             ),
             Option("--strict", "Fail on warnings as well.", kind="flag"),
+            Option(
+                "--verbose",
+                "List every finding, including those with the same cause.",
+                kind="flag",
+            ),
             Option(
                 "--min-severity",
                 "Hide findings below this severity (by default, notes are hidden).",
@@ -563,6 +584,7 @@ COMMANDS: Final = (
             RECIPIENTS,
             Option("--html", "Write an HTML report to this file (-: stdout).", metavar="FILE"),
             Option("--no-history", "Do not read dates from git's history.", kind="flag"),
+            Option("--verbose", "List every set of readers.", kind="flag"),
             JSON,
             CONFIG,
             COLOR,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from itertools import product
 
 from encconf.errors import EncconfError
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("diff=encconf", "merge=encconf")
 _CHUNK: Final = 500  # names in one call of git
 _MANY: Final = 3  # so many files alike in a folder get one pattern
+_AT_ONCE: Final = 900  # names: what one compiled pattern may cost is bounded over its life
 _LONG: Final = 40  # patterns that one path_regex may become
 _MARKED = re.compile(r"\.(?:enc|sops|encrypted)(?=\.|\Z)", re.I)
+_MARKED_FIRST = re.compile(r"(?:enc|sops|encrypted)[-_.]", re.I)
 _PIECE = re.compile(
     r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)|\((?:\?:)?(?P<words>\w[\w|?-]*)\)|(?P<maybe>\w)\?|\\?(?P<one>[\w./-])"
 )
@@ -84,9 +87,17 @@ def patterns_for(names: Sequence[str], root: str) -> list[str]:
             if marker.end() == len(base):  # the ending before it says what it is: .env.sops
                 start = max(base.rfind(".", 0, start), 0) if "." in base[:start] else start
             found["*" + _escaped(base[start:])] = None
+        elif marker := _MARKED_FIRST.match(base):
+            found[f"{_escaped(marker[0])}*{_escaped(os.path.splitext(base)[1])}"] = None
         else:
             by_folder.setdefault((folder, os.path.splitext(base)[1]), []).append(name)
+    for place, base in _alike((name for alike in by_folder.values() for name in alike), root):
+        found[f"/{_escaped(place)}/**/{_escaped(base)}"] = None
+        for alike in by_folder.values():
+            alike[:] = [name for name in alike if _apart(name) != (place, base)]
     for (folder, ending), alike in by_folder.items():
+        if not alike:
+            continue
         there = [name for name in _entries(os.path.join(root, folder)) if name.endswith(ending)]
         if ending and len(alike) >= _MANY and len(there) == len(alike):
             found[f"/{_escaped(folder)}/*{_escaped(ending)}".replace("//", "/")] = None
@@ -95,8 +106,26 @@ def patterns_for(names: Sequence[str], root: str) -> list[str]:
     return list(found)
 
 
-def patterns_of_rules(root: str) -> list[str]:
-    """Patterns for what the creation rules of a repository's ``.sops.yaml`` will encrypt."""
+def _apart(name: str) -> tuple[str, str]:
+    """``hosts`` and ``secrets.yaml`` of ``hosts/web/secrets.yaml``."""
+    top, _, inside = name.replace(os.sep, "/").partition("/")
+    return top, inside.rpartition("/")[2]
+
+
+def _alike(names: Iterable[str], root: str) -> list[tuple[str, str]]:
+    """Folders at the top in which many files have the same name, and are all the files that have it there."""
+    count = Counter(_apart(name) for name in names if os.path.dirname(name))
+    many = {place: number for place, number in count.items() if number >= _MANY}
+    there = [os.path.relpath(name, root) for name in worktree.listed(root) or ()] if many else []
+    others = Counter(_apart(name) for name in there)
+    return [place for place, number in many.items() if others[place] == number]
+
+
+def patterns_of_rules(root: str, there: Iterable[str]) -> list[str]:
+    """Patterns for what the creation rules of a repository's ``.sops.yaml`` will encrypt.
+
+    A rule that covers mostly other files than those that are encrypted ``there`` says how, and not which.
+    """
     from encconf.rules.config import NAME, load
 
     path = os.path.join(root, NAME)
@@ -104,7 +133,22 @@ def patterns_of_rules(root: str) -> list[str]:
         regexes = load(path, fileio.read_text(path)).patterns
     except EncconfError:
         return []
-    return list(dict.fromkeys(pattern for regex in regexes for pattern in _globs(regex)))
+    names = [os.path.relpath(name, root).replace(os.sep, "/") for name in worktree.listed(root) or ()]
+    narrow = [regex for regex in regexes if not _is_broad(regex, names, frozenset(there))]
+    return list(dict.fromkeys(pattern for regex in narrow for pattern in _globs(regex)))
+
+
+def _is_broad(regex: str, names: Sequence[str], encrypted: frozenset[str]) -> bool:
+    from encconf.rules.pattern import compile
+
+    covered: list[str] = []
+    try:
+        for at in range(0, len(names), _AT_ONCE):
+            pattern = compile(regex)
+            covered += [name for name in names[at : at + _AT_ONCE] if pattern.search(name)]
+    except EncconfError:
+        return True
+    return len(covered) >= _MANY and 2 * len(encrypted.intersection(covered)) <= len(covered)
 
 
 def _globs(regex: str) -> list[str]:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PATTERNS = ("*.enc.yaml", "*.enc.yml", "*.enc.json", "*.enc.env", "*.enc.ini", "*.enc.toml")
-"""Files that the drivers are always for, as .gitattributes names them."""
+"""Files that the drivers are for where files have such names, or none are encrypted yet."""
 
+_NAMED = 7  # so many patterns are named of those that were added
 SECTIONS = ("diff.encconf", "merge.encconf", "mergetool.encconf")
 
 
@@ -52,8 +53,9 @@ def install(
     """Set up diffs and merges for the repository that a folder is in, or ``everywhere`` for the user.
 
     Files that are encrypted here, and those that ``.sops.yaml`` will encrypt, get patterns of their own;
-    ``patterns`` name more.  Returns what was done, a sentence each; nothing when
-    all was there.  Raises UsageError outside a repository, EncconfError when git refuses.
+    where there are none, those are set up whose names say that they are encrypted.  ``patterns`` name more.
+    Returns what was done, a sentence each; nothing when all was there.  Raises UsageError outside a
+    repository, EncconfError when git refuses.
     """
     for pattern in patterns:
         if not pattern or pattern[0] in '#!"[' or pattern.split() != [pattern]:
@@ -73,16 +75,19 @@ def install(
         done.append("git diff shows encrypted files as plain text")
     if any(name.startswith("merge") for name in changed):
         done.append("git merge, rebase, cherry-pick and stash merge them by their values")
-    added = _add_attributes(file, [*PATTERNS, *patterns])
+    root = os.path.dirname(file)
+    there = [] if everywhere else attributes.encrypted(root)
+    of_rules = [] if everywhere else attributes.patterns_of_rules(root, there)
+    usual = any(".enc." in os.path.basename(name) for name in there) or not (there or of_rules)
+    added = _add_attributes(file, [*(PATTERNS if usual else ()), *patterns])
     left: list[str] = []
     if not everywhere:
-        root = os.path.dirname(file)
-        there = attributes.encrypted(root)
         here = attributes.patterns_for(attributes.without_drivers(root, there), root)
-        added += _add_attributes(file, [*here, *attributes.patterns_of_rules(root)])
+        added += _add_attributes(file, [*here, *of_rules])
         left = attributes.without_drivers(root, there)
     if added:
-        done.append(f"for {', '.join(added)}: {file}")
+        more = f" and {len(added) - _NAMED} more" if len(added) > _NAMED else ""
+        done.append(f"for {', '.join(added[:_NAMED])}{more}: {file}")
     if left:
         done.append(
             f"not for {', '.join(left[:5])}{', …' * (len(left) > 5)}: git check-attr still knows no driver"

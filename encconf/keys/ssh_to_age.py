@@ -12,6 +12,10 @@ from binascii import a2b_base64
 from encconf.errors import BadKeyError
 from encconf.keys import bech32
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.keys import MasterKey
+
 KIND = "ssh-ed25519"
 _P = 2**255 - 19
 
@@ -39,6 +43,15 @@ def recipient(public: str) -> str:
         raise BadKeyError("the SSH public key is damaged", hint="copy the whole line of the .pub file")
     u = (1 + y) * pow(1 - y, -1, _P) % _P
     return bech32.encode(u.to_bytes(32, "little"), "age1")
+
+
+def as_age(key: MasterKey) -> MasterKey:
+    """The age recipient that belongs to an ssh-ed25519 key; any other key as it is.  Raises BadKeyError."""
+    if key.TYPE != "age" or not key.name.startswith(f"{KIND} "):
+        return key
+    from encconf.keys import master_key
+
+    return master_key("age", recipient(key.name))
 
 
 def identity(private: bytes) -> str:

@@ -24,7 +24,7 @@ from encconf.errors import (
     ParseError,
     PatternError,
 )
-from encconf.rules.creation import Creation, report_members
+from encconf.rules.creation import Creation, report_members, settings
 from encconf.rules.destination import DestinationRule
 from encconf.rules.grammar import Section, quoted, tree
 from encconf.rules.selection import DEFAULT, Selection
@@ -283,6 +283,18 @@ class Config:
         except (ConfigError, BadKeyError) as error:
             raise error.about(self.path) from error.__cause__
 
+    def keyless(self, number: int) -> Rule | None:
+        """What a creation rule says that names no key: the command line or the environment does.
+
+        None for a rule that names keys.  Raises ConfigError for one that cannot be used for another reason.
+        """
+        creation = (self._creations or [])[number]
+        if creation.names_keys and any(creation.key_groups()):
+            return None
+        return Rule(
+            [], None, creation.selection(), creation.place, self.indents, selects=bool(creation.kinds)
+        )
+
     def tried(self, path: str, *, also: Sequence[str] = (), limit: int = MAX_RULES) -> list[Tried]:
         """The creation rules, and whether and why each matches a file; see `rule_for`."""
         names, whole = self.names(path, also), self._paths.abspath(path)
@@ -409,7 +421,12 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
         raise ConfigError(f"a configuration of {len(text)} characters is too long, {MAX_SIZE} is the limit")
     notices: list[str] = []
     root = Section(tree(text), "")
-    root.report(("creation_rules", "destination_rules", "stores"), notices)
+    notices += [
+        f"{name} is ignored at the top: it is a setting of a creation rule"
+        for name in settings()
+        if name in root.members
+    ]
+    root.report(("creation_rules", "destination_rules", "stores", *settings()), notices)
 
     creations: list[Creation] | None = None
     if root.members.get("creation_rules") is not None:

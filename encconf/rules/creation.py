@@ -126,11 +126,16 @@ def compiled(place: str, text: str) -> Pattern:
         raise PatternError(f"{place}: {error.message}", hint=hint) from None
 
 
+def settings() -> tuple[str, ...]:
+    """The names of the members of a creation rule."""
+    keys = (row.member for _, row in in_config_order())
+    return ("path_regex", *keys, _PROFILE, "key_groups", "shamir_threshold", *KINDS, "mac_only_encrypted")
+
+
 def report_members(section: Section, notices: list[str]) -> None:
     """Add a notice for each member of a rule, and of its key groups, that means nothing."""
     rows = [row for _, row in in_config_order()]
-    keys = (*(row.member for row in rows), _PROFILE, "key_groups", "shamir_threshold")
-    section.report(("path_regex", *keys, *KINDS, "mac_only_encrypted"), notices)
+    section.report(settings(), notices)
     groups = section.sections("key_groups")
     for group in groups:  # which grows by the groups merged into them
         group.report(("merge", *(row.group_member for row in rows)), notices)

@@ -9,115 +9,29 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle import AgeKey, Sops
+from audit.repo import ALICE, BOB, DATABASE, SECRET, Repo, groups, opener, rule, seal
+from oracle import AgeKey
 from project import PLAIN, ROOT, Project, Result
 
-from encconf import api, formats
+from encconf import formats
 from encconf.audit import explain as explaining
 from encconf.audit import report as reports
-from encconf.audit.check import Report, check, plain_names
+from encconf.audit.check import Report, check
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, Ignored
+from encconf.audit.twins import plain_names
 from encconf.engine import rekey
 from encconf.git.merge import merge
 from encconf.identities.credentials import Credentials
-from encconf.keys import master_key
-from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 from encconf.verbs import changes
 
-ALICE, BOB = AgeKey.generate(), AgeKey.generate()
 PAGE = ROOT / "docs" / "check.md"
-SECRET = "hunter2-canary-3f9a"
-
-DATABASE = f"""\
-# the database
-db:
-    host: localhost.example
-    password: {SECRET}
-    user: administrator
-token: 0123456789abcdef
-"""
-
-
-def rule(*keys: AgeKey, selection: Selection | None = None) -> Rule:
-    group = [master_key("age", key.recipient) for key in keys or (ALICE,)]
-    return Rule([group], None, selection or Selection("unencrypted_suffix", "_unencrypted"))
-
-
-def groups(*keys: AgeKey, threshold: int) -> Rule:
-    return Rule([[master_key("age", key.recipient)] for key in keys], threshold)
-
-
-def seal(plain: str, by: Rule | None = None, *, format: str = "yaml") -> str:
-    return api.encrypt(plain, by or rule(), format=format)
-
-
-def opener(key: AgeKey) -> Credentials:
-    return Credentials.from_env(
-        {"SOPS_AGE_KEY": key.identity, "HOME": "/nonexistent", "PATH": os.environ["PATH"]}
-    )
-
-
-class Repo:
-    """Some files, and a .sops.yaml whose one rule covers ``*.enc.*`` for Alice."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.rules()
-
-    def rules(self, *lines: str, path: str = r"\.enc\.", keys: Sequence[AgeKey] = (ALICE,)) -> None:
-        """The only rule, with more lines in it."""
-        named = ",".join(key.recipient for key in keys)
-        body = "".join(f"    {line}\n" for line in lines)
-        self.config(f"  - path_regex: {path}\n    age: {named}\n{body}")
-
-    def config(self, rules: str) -> None:
-        self.write(".sops.yaml", f"creation_rules:\n{rules}")
-
-    def write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
-
-    def read(self, name: str) -> str:
-        return (self.folder / name).read_text()
-
-    def edit(self, name: str, pattern: str, new: str) -> None:
-        """Replace the first match of a pattern, which must be there."""
-        text, count = re.subn(pattern, new, self.read(name), count=1, flags=re.M)
-        assert count == 1, pattern
-        self.write(name, text)
-
-    def names(self) -> list[str]:
-        files = (path for path in self.folder.rglob("*") if path.is_file() or path.is_symlink())
-        return sorted(path.relative_to(self.folder).as_posix() for path in files)
-
-    def check(
-        self, *, verify: AgeKey | None = None, ignored: Sequence[str] = (), **options: object
-    ) -> Report:
-        names = self.names()
-        return check(
-            names,
-            cwd=str(self.folder),
-            whole=True,
-            tracked=frozenset(names).__contains__,
-            verify=opener(verify) if verify is not None else None,
-            ignored=ignored,
-            **options,  # type: ignore[arg-type]
-        )
-
-    def slugs(self, *, verify: AgeKey | None = None) -> set[str]:
-        return {found.slug for found in self.check(verify=verify).findings}
-
-    def only(self, slug: str, *, verify: AgeKey | None = None) -> list[Finding]:
-        """The findings of a kind."""
-        return [found for found in self.check(verify=verify).findings if found.slug == slug]
 
 
 @pytest.fixture
@@ -389,6 +303,17 @@ def empty(repo: Repo) -> None:
     repo.write("a.enc.yaml", "")
 
 
+def identity(repo: Repo) -> None:
+    repo.write("keys/host.txt", f"# public key: {BOB.recipient}\n{BOB.identity}\n")
+
+
+def public_keys(repo: Repo) -> None:
+    """A public key, an identity that was made up, and one that is encrypted."""
+    repo.write("keys/host.pub", f"{BOB.recipient}\n")
+    repo.write("how-to.txt", "AGE-SECRET-KEY-1" + "Q" * 58 + "\n")
+    repo.write("key.enc.txt", seal(f"{BOB.identity}\n", format="binary"))
+
+
 def killed(repo: Repo) -> None:
     repo.write(".encconf-0123abcd", DATABASE)
 
@@ -430,6 +355,7 @@ CASES: dict[str, tuple[Make, Make]] = {
     "no-rule": (no_rule, sound),
     "no-driver": (no_driver, driven),
     "plain-twin": (twin, namesake),
+    "private-key": (identity, public_keys),
     "leftover": (killed, killed_encrypted),
     "merge-conflict": (conflict, shift_operators),
     "unmerged": (merged_without_a_key, merged),
@@ -1059,7 +985,7 @@ def test_text(mixed: Report) -> None:
     assert reports.text(mixed).splitlines() == [
         "a.enc.yaml:3:8: warning: token stands in clear and is called like a secret [secret-in-clear]",
         "    hint: Widen the creation rule's selection, and: encconf updatekeys --selection a.enc.yaml.",
-        "b.enc.yaml:1:11: error: password in clear, and creation_rules[0] of .sops.yaml covers it "
+        "b.enc.yaml:1:11: error: password in plaintext, and creation_rules[0] of .sops.yaml covers it "
         "[not-encrypted]",
         "    hint: Encrypt it (encconf encrypt -i b.enc.yaml). If it has been committed or sent, change its "
         "secrets, too.",
@@ -1203,7 +1129,7 @@ def test_exit_codes(project: Project) -> None:
     project.write("new.enc.yaml", "password: [\n")
     assert "error[unchecked]" in project.run("check", code=2).err
     project.write("new.enc.yaml", "password: correct horse\n")
-    project.write("other.enc.yaml", "[")
+    project.write("other.enc.yaml", "{")
     project.git("add", "-A")
     project.run("check", code=1)
     project.run("check", "nowhere.yaml", code=100)
@@ -1254,7 +1180,7 @@ def test_one_call_of_git(project: Project, tmp_path: Path) -> None:
     project.git("add", "-A")
     assert calls(code=1) == 1
     assert calls("plain", code=1) == 2  # what is there, and what git would take
-    # What filters are set, what has changed, what the new .sops.yaml is about, and the same two.
+    # Which filters there are, what has changed, what the new .sops.yaml is about, and the same two.
     assert calls("--changed", code=1) == 5
     named = [f"plain/{number}.enc.yaml" for number in range(9)]
     assert calls(*named, code=1) == 1
@@ -1423,7 +1349,7 @@ def test_as_a_hook_of_pre_commit(project: Project) -> None:
     run("git", "add", "-A")
     project.write("new.enc.yaml", project.read("secrets.enc.yaml"))
     said = run("git", "commit", "-q", "-m", "plain", code=1)
-    assert "new.enc.yaml:1:11: error: password in clear" in said
+    assert "new.enc.yaml:1:11: error: password in plaintext" in said
     run("git", "add", "-A")
     run("git", "commit", "-q", "-m", "encrypted")
     said = pre_commit("run", "encconf-verify", "--hook-stage", "manual", "--verbose")
@@ -1504,31 +1430,3 @@ def test_g_a_block_that_names_no_key(repo: Repo) -> None:
 def test_g_null_and_plain_empty_values_are_not_short(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal("empty: ''\nnothing: null\nshown_unencrypted: ''\n"))
     assert [found.path for found in repo.only("short-value")] == ["empty"]
-
-
-def test_i3_a_threshold_of_one_group_says_nothing(repo: Repo, sops: Sops) -> None:
-    repo.rules("shamir_threshold: 1")
-    text = sops.run(
-        "encrypt",
-        "--age",
-        ALICE.recipient,
-        "--shamir-secret-sharing-threshold",
-        "1",
-        "--input-type",
-        "yaml",
-        "--output-type",
-        "yaml",
-        "/dev/stdin",
-        input="a: b\n",
-    ).stdout
-    repo.write("a.enc.yaml", text.decode())
-    assert "threshold-differs" not in repo.slugs()
-
-
-@pytest.mark.parametrize("name", ["secret.py", "README.md", ".env.enc", "values.yaml.enc", "x.svg"])
-def test_d1_any_name_is_looked_into(repo: Repo, name: str) -> None:
-    repo.config(f"  - path_regex: x\\.yaml$\n    age: {ALICE.recipient}\n")
-    repo.write(name, seal(DATABASE))
-    assert "no-rule" in repo.slugs()
-    repo.write(name, f"# How to\n\n```\n{seal(DATABASE)}```\n")
-    assert "no-rule" not in repo.slugs()

@@ -1,0 +1,168 @@
+"""Was a plaintext file meant to be encrypted, and does it hold anything to hide?
+
+Judged by what people do: the names and folders that they give to secrets, to examples and to templates,
+and what their files hold.  The answers decide how serious a finding is, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
+    from encconf.text.document import Document, Leaf, Scope
+
+CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|$)", re.I | re.M)
+"""In a name, or in several names on a line each: the file is meant to be encrypted."""
+SECRETS: Final = re.compile(r"\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z", re.I)
+"""A name that says that the file holds secrets, whatever else its rule covers."""
+WORDS: Final = (".enc", ".sops", "secret")
+"""Each name that `CALLED` or `SECRETS` matches has one of these words."""
+
+_SECRET = re.compile(r"[._-]secret\.\w+\Z", re.I)
+_FOLDER = re.compile(r"(?:\A|/)[._]?(?:secrets?|sops)/", re.I)
+_NO_SECRETS = re.compile(
+    r"(?:\A|[._-])(?:example|sample|template|tmpl|tpl|dist|demo|dummy|fake|placeholder|schema)s?(?=[._-]|\Z)"
+    r"|\.(?:j2|jinja2?|gotmpl|erb|mustache|hbs|bootstrap|pub"
+    r"|md|mdx|rst|adoc|html?|css|nix|py|go|rs|rb|js|mjs|jsx|ts|tsx|java|kt|c|h|cc|cpp|cs|php|pl|lua|sh|bash|zsh|fish"
+    r"|ps1|bat|tf|hcl|cue|jsonnet|libsonnet|lock|sum|mod|svg|png|jpe?g|gif|ico|webp|pdf|woff2?|proto|sql|patch|diff)\Z"
+    r"|\A(?:README|LICENSE|CHANGELOG|Makefile|Dockerfile|Justfile|Taskfile\.ya?ml|kustomization\.ya?ml|\.git\w+)\Z",
+    re.I,
+)
+_MADE_UP = re.compile(
+    r"(?:\A|/)(?:tests?|test[-_]?data|test[-_][\w-]+|[\w-]+[-_]tests?|(?:\w+[-_])?fixtures?|examples?|samples?|demos?|mocks?"
+    r"|__tests__|spec|specs)/",
+    re.I,
+)
+_LEFT = re.compile(r"(?:\A|/)(?:[._](?:archived?|trash|old)|archived?|trash|deprecated|graveyard)/", re.I)
+_OTHERWISE = (
+    b"\0GITCRYPT\0", b"$ANSIBLE_VAULT;", b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----",
+    b"-----BEGIN PGP MESSAGE-----", b"version https://git-lfs.github.com/",
+)  # fmt: skip
+_PLACEHOLDER = re.compile(
+    rb"\$\{|\$\(|\{\{|\A\s*<[^<>\n]+>\s*\Z|(?-i:<[A-Z][A-Z0-9_ -]+>)|<your[^<>\n]*>"
+    rb"|\A\s*(?:\$\w+|ref\+\S+|op://\S+|vault:\S+|arn:\S+|/run/\S+)\s*\Z"
+    rb"|\A\W*(?:change[-_ ]?me|replace[-_ ]?(?:me|this)?|your?[-_ ][\w-]*|example|placeholder|todo|fixme"
+    rb"|dummy|redacted|insert[-_ ]\w*|x{3,}|\*{3,}|\.{3,}|null|none)\b",
+    re.I,
+)
+_KINDS = (b"Secret", b"SopsSecret")
+_KIND = re.compile(rb"""(?m)^["']?kind["']?:[ \t]*["']?(\w+)""")
+_VERSION = re.compile(rb"""(?m)^["']?apiVersion["']?:""")
+_LATER = re.compile(rb"(?<=\n)---(?=[ \t\r\n])")
+_ABOUT = ("apiVersion", "kind", "metadata", "type")
+_OBJECT_SECRET = re.compile(rb"""(?m)^kind:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$""")
+
+
+def says_secret(name: str) -> bool:
+    """Whether a file's name, or one of its folders, says that it holds secrets."""
+    base = name.rpartition("/")[2]
+    return bool(CALLED.search(base) or SECRETS.search(base) or _SECRET.search(base) or _FOLDER.search(name))
+
+
+def to_be_read(name: str) -> bool:
+    """Whether a name is that of an example, a template, a public key, source code or documentation."""
+    return _NO_SECRETS.search(name.rpartition("/")[2]) is not None
+
+
+def made_up(name: str) -> bool:
+    """Whether a file is in a folder of tests or examples."""
+    return _MADE_UP.search(name) is not None
+
+
+def left_behind(name: str) -> bool:
+    """Whether a file is in a folder that people move what they no longer use to."""
+    return _LEFT.search(name) is not None
+
+
+def sealed_otherwise(data: bytes) -> bool:
+    """Whether another tool has encrypted it (git-crypt, Ansible Vault, age, PGP) or keeps it (git LFS)."""
+    return data.lstrip()[:40].startswith(_OTHERWISE) or data.startswith(_OTHERWISE)
+
+
+def holds_object_secret(data: bytes) -> bool:
+    """Whether there may be a Kubernetes Secret in a text; `hidden` says whether it holds anything."""
+    return b"Secret" in data and _OBJECT_SECRET.search(data) is not None
+
+
+def only_other_objects(data: bytes) -> bool:
+    """Whether a YAML text clearly holds nothing but Kubernetes objects that are not Secrets."""
+    kinds = _KIND.findall(data)
+    return (
+        bool(kinds)
+        and not any(kind.endswith(_KINDS) for kind in kinds)
+        and len(kinds) == len(_VERSION.findall(data)) > len(_LATER.findall(data))
+    )
+
+
+def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:
+    """Those of some values that are worth hiding.
+
+    Left out are switches, placeholders, references to values elsewhere, and Kubernetes objects that are not
+    Secrets.
+    """
+    objects = _objects(document)
+    found = []
+    for leaf in leaves:
+        kind = objects.get(id(_root(leaf)))
+        if kind is not None and (kind not in _KINDS or leaf.path[0] in _ABOUT):
+            continue
+        if leaf.type in ("bool", "time") or not leaf.data or not leaf.data.strip():
+            continue
+        if not _is_placeholder(leaf.data, kind is not None and leaf.path[0] == "data"):
+            found.append(leaf)
+    return found
+
+
+def object_secrets(document: Document) -> list[Leaf]:
+    """The values of the Kubernetes Secrets in a document that are worth hiding."""
+    values = [leaf for leaf in document.leaves if leaf.path[:1] in (("data",), ("stringData",))]
+    return [leaf for leaf in hidden(document, values) if leaf.type == "str"]
+
+
+def _objects(document: Document) -> dict[int, bytes]:
+    """The kind of each Kubernetes object of a text, by its root."""
+    said: dict[int, dict[object, bytes]] = {}
+    for leaf in document.leaves:
+        if leaf.scope.parent is None and leaf.step in ("apiVersion", "kind") and leaf.type == "str":
+            said.setdefault(id(leaf.scope), {})[leaf.step] = leaf.data or b""
+    return {root: about["kind"] for root, about in said.items() if len(about) == 2}
+
+
+def _root(leaf: Leaf) -> Scope:
+    scope = leaf.scope
+    while scope.parent is not None:
+        scope = scope.parent
+    return scope
+
+
+def _is_placeholder(data: bytes, in_base64: bool) -> bool:
+    if in_base64:
+        from binascii import Error, a2b_base64
+
+        with suppress(Error):
+            data = a2b_base64(b"".join(data.split()), strict_mode=True)
+    return not data.strip() or _PLACEHOLDER.search(data) is not None or _is_empty(data)
+
+
+def _is_empty(data: bytes) -> bool:
+    """Whether it is JSON without a value in it."""
+    if data.lstrip()[:1] not in (b"{", b"["):
+        return False
+    import json
+
+    try:
+        left = [json.loads(data)]
+    except (ValueError, RecursionError):
+        return False
+    while left:
+        value = left.pop()
+        if isinstance(value, (dict, list)):
+            left += value.values() if isinstance(value, dict) else value
+        elif value not in ("", None):
+            return False
+    return True

@@ -1,0 +1,157 @@
+"""Plaintext files that may have been meant to be encrypted: what `encconf.audit.check` says of each.
+
+Whether a rule is narrow shows only when every file has been read, so files wait here until then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from encconf import formats
+from encconf.audit import meant
+from encconf.audit.findings import Finding, Lines, listed, printable
+from encconf.errors import EncconfError, PatternError
+from encconf.rules.selection import DEFAULT
+from encconf.text.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+    from encconf.audit.rulebook import Rules
+    from encconf.rules.config import Rule
+    from encconf.text.document import Document, Leaf
+
+_WILD: Final = re.compile(r"(?<!\\)[*+?\[|]|\\[wWdDsS]")
+_FILE: Final = re.compile(r"\w\\\.\w+\$?\Z")
+_IDENTITY: Final = re.compile(rb"(?m)^[ \t]*(AGE-SECRET-KEY-1[0-9A-Z]{58})[ \t]*\r?$")
+_PEM: Final = re.compile(
+    rb"\A\s*-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----\r?\n"
+    rb"((?:[A-Za-z0-9+/=]{16,}\r?\n){2,}[A-Za-z0-9+/=]*\r?\n?)-----END \1-----"
+)
+_LOCKED: Final = b"YmNyeXB0"  # "bcrypt" in an OpenSSH key, at the place where it has a passphrase
+_COMMITTED: Final = " If it has been committed or sent, change its secrets, too."
+_HINTS: Final = {
+    "whole": f"Encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
+    "object": "Its rule encrypts kind and metadata, too: if that is not meant, put encrypted_regex: "
+    f"^(data|stringData)$ into it. Then encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
+    "keys": f"The rule names no key, so name one: encconf encrypt -i --age RECIPIENT FILE.{_COMMITTED}",
+    "rule": f"Add a creation rule for it, then encrypt it.{_COMMITTED}",
+}
+
+
+def private_key(data: bytes) -> str:
+    """What sort of private key a file is, "" for none; one that a passphrase protects is none."""
+    if b"AGE-SECRET-KEY-1" in data:
+        from encconf.keys import bech32
+
+        for found in _IDENTITY.finditer(data):
+            try:
+                bech32.decode(found[1].decode(), "AGE-SECRET-KEY-1", 32)
+            except ValueError:
+                continue  # an example that was made up
+            return "an age identity"
+    if (pem := _PEM.match(data)) is not None and _LOCKED not in pem[2]:
+        return "an SSH private key" if b"OPENSSH" in pem[1] else "a private key"
+    return ""
+
+
+class Plain:
+    """One plaintext file.  ``named`` says how strongly its name or its rule says that it is encrypted."""
+
+    __slots__ = ("data", "document", "name", "named", "number", "rule", "rules", "text", "where")
+
+    def __init__(self, name: str, data: bytes, text: str, document: Document | None) -> None:
+        self.name = name
+        self.data = data
+        self.text = text
+        self.document = document
+        self.named = ""
+        self.rules: Rules | None = None
+        self.number: int | None = None
+        self.rule: Rule | None = None
+        self.where = ""
+
+
+class Plains:
+    """The plaintext files of a run, and how many files each rule covers."""
+
+    def __init__(self, exposed: Callable[[str], bool]) -> None:
+        self.waiting: list[Plain] = []
+        self.covered: dict[tuple[str, int], int] = defaultdict(int)
+        self.sealed: dict[tuple[str, int], int] = defaultdict(int)
+        self._exposed = exposed
+
+    def findings(self, *, uses_sops: bool) -> list[Finding]:
+        """What is to be said of them; ``uses_sops`` where there are rules or encrypted files."""
+        found = (self._finding(plain, uses_sops) for plain in self.waiting)
+        return [each for each in found if each is not None]
+
+    def is_narrow(self, rules: Rules, number: int) -> bool:
+        """Whether most of what a rule covers is encrypted, or it is for files that it names."""
+        place = (rules.path, number)
+        regex = rules.patterns[number]
+        exact = _FILE.search(regex) is not None and not _WILD.search(regex)
+        return exact or 2 * self.sealed[place] > self.covered[place]
+
+    def _finding(self, plain: Plain, uses_sops: bool) -> Finding | None:
+        by_name = meant.says_secret(plain.name)
+        if not plain.named and not uses_sops:
+            return None
+        if meant.to_be_read(plain.name) or meant.sealed_otherwise(plain.data):
+            return None
+        leaves = self._leaves(plain)
+        is_binary = plain.document is None or plain.document.format == "binary"
+        if not (plain.text.strip() if is_binary else leaves) or not self._exposed(plain.name):
+            return None
+        if not plain.named:
+            severity = "warning"
+        elif plain.rules is None or plain.number is None:
+            severity = "error" if uses_sops else "warning"
+        elif plain.named == "error" and not (by_name or self.is_narrow(plain.rules, plain.number)):
+            severity = "warning" if meant.holds_object_secret(plain.data) else "note"
+        else:
+            severity = plain.named
+        paths = [printable(spell(leaf.path)) for leaf in leaves]
+        what = f"{listed(paths, 3)} in plaintext" if paths else "plaintext"
+        if plain.where:
+            cause = f"plaintext, and {plain.where} covers it"
+            said = f"{what}, and {plain.where} covers it"
+        elif plain.named:
+            cause = "plaintext, and its name says that it is encrypted"
+            said = f"{what}, and its name says that it is encrypted"
+        else:
+            said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
+        at = Lines(plain.text)(leaves[0].start if leaves else 0)
+        hint = _HINTS[self._hint(plain)]
+        return Finding("not-encrypted", plain.name, said, place=at, severity=severity, hint=hint, cause=cause)
+
+    @staticmethod
+    def _hint(plain: Plain) -> str:
+        if plain.rules is None or plain.number is None:
+            return "rule"
+        if plain.rule is None or not plain.rule.groups:
+            return "keys" if plain.rule is not None else "rule"
+        if not plain.rule.selects and meant.holds_object_secret(plain.data):
+            return "object"
+        return "whole"
+
+    @staticmethod
+    def _leaves(plain: Plain) -> list[Leaf]:
+        """The values that its rule would encrypt and that are worth hiding."""
+        document = plain.document
+        if document is None or document.format == "binary":
+            return []
+        if not plain.named:
+            return meant.object_secrets(document)
+        selection = plain.rule.selection if plain.rule is not None else DEFAULT
+        try:
+            if selection.needs_comments:
+                document = formats.module(document.format).scan(plain.text, comments=True)
+            chosen = selection.choose(document).leaves
+        except (EncconfError, PatternError):
+            return []  # which is said of the rule
+        leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
+        return meant.hidden(document, leaves)

@@ -1,0 +1,83 @@
+"""What is wrong with the rules themselves: the part of `encconf.audit.check` that is about ``.sops.yaml``."""
+
+from __future__ import annotations
+
+import os
+
+from encconf.audit import sealed as looking
+from encconf.audit.findings import Finding, listed, printable
+from encconf.errors import EncconfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from encconf.audit.rulebook import Rulebook, Rules
+    from encconf.rules.selection import Selection
+
+    Selections = Mapping[tuple[str, int, Selection], list[str]]  # of files, by configuration and rule
+
+
+def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator[Finding]:
+    """What is wrong with the .sops.yaml files that were needed.
+
+    ``selections`` are those of files whose rules do not say which values are encrypted; ``whole`` is as for
+    `encconf.audit.check.check`.
+    """
+    for rules in book.read:
+        name = os.path.relpath(rules.path, book.cwd)
+        for place, said in rules.read_ignored():
+            yield Finding("config-notice", name, f"encconf: ignore …: {said}", place=place)
+        if rules.error is not None:
+            error = rules.error
+            yield Finding("bad-config", name, error.message, place=(1, 1), hint=error.hint)
+            continue
+        assert rules.config is not None
+        yield from _unselected(rules, name, selections)
+        for notice in list(rules.config.notices):
+            place = rules.place(notice.partition(" ")[0])
+            yield Finding("config-notice", name, notice, place=place)
+        yield from _each(rules, name, whole=whole)
+
+
+def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
+    """What is wrong with each rule."""
+    sound = True
+    for number, regex in enumerate(rules.patterns):
+        at = rules.place(f"creation_rules[{number}]")
+        try:
+            if regex:
+                rules.takes_all(number)
+            rule = rules.rule(number)
+        except EncconfError as error:
+            said, hint = error.message, error.hint
+            yield Finding("bad-config", name, said, place=at, hint=hint, severity="warning")
+            sound = False
+            continue
+        if not rule.groups:
+            said = f"{rule.name} names no key: the command line or the environment has to"
+            yield Finding("config-notice", name, said, place=at, severity="note", hint="")
+        if len(rule.groups) > 1 and not rule.threshold:
+            said = f"{rule.name} has {len(rule.groups)} key groups and no shamir_threshold: it takes"
+            said += " a key of every group to open a file"
+            yield Finding("accidental-quorum", name, said, place=at)
+        if whole and sound and number not in rules.used:
+            said = f"path_regex {printable(regex)}," if regex else "which has no path_regex,"
+            yield Finding("unused-rule", name, f"{rule.name}, {said} is the rule of no file", place=at)
+
+
+def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Finding]:
+    """The rules that do not say which values are encrypted, although their files do: one each."""
+    for (path, number, selection), files in selections.items():
+        if path != rules.path:
+            continue
+        entry = looking.entry(selection)
+        count = f"{len(files)} file{'s have' if len(files) > 1 else ' has'}"
+        yield Finding(
+            "rule-without-selection",
+            name,
+            f"creation_rules[{number}] does not say which values are encrypted, and {count} {entry}: "
+            f"{listed([printable(file) for file in files], 3)}",
+            place=rules.place(f"creation_rules[{number}]"),
+            hint=f"New files are encrypted whole. Put {entry} into the rule if they should be alike.",
+        )

@@ -1,0 +1,53 @@
+"""Whose SSH key an age recipient comes from: where ssh-to-age made it of a public key that is at hand.
+
+Looked at are ``~/.ssh/*.pub`` and the ``.pub`` files that git has in the repository that we are in.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from encconf.errors import EncconfError
+from encconf.io import fileio
+from encconf.keys import ssh_to_age
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Final
+
+_MANY: Final = 500  # files
+
+
+def origins(home: str, cwd: str) -> dict[str, str]:
+    """The file of an SSH public key, and its comment, for each age recipient that belongs to one."""
+    found: dict[str, str] = {}
+    for shown, path in _files(home, cwd):
+        with suppress(EncconfError):
+            for line in fileio.read_text(path).splitlines():
+                words = line.split()
+                if len(words) > 1 and words[0] == ssh_to_age.KIND:
+                    with suppress(EncconfError):
+                        comment = f" ({' '.join(words[2:])})" if words[2:] else ""
+                        found.setdefault(ssh_to_age.recipient(line.strip()), f"{shown}{comment}")
+    return found
+
+
+def _files(home: str, cwd: str) -> Iterator[tuple[str, str]]:
+    """What to call each file, and its path."""
+    from encconf.git import ask
+
+    folder = os.path.join(home, ".ssh")
+    if os.path.isdir(folder):
+        for name in sorted(os.listdir(folder))[:_MANY]:
+            if name.endswith(".pub"):
+                yield f"~/.ssh/{name}", os.path.join(folder, name)
+    listed = ask(cwd, "-c", "core.quotePath=false", "ls-files", "-z")
+    for name in [each for each in (listed or "").split("\0") if each.endswith(".pub")][:_MANY]:
+        yield name, os.path.join(cwd, name)
+
+
+def home_of(environ: Mapping[str, str] = os.environ) -> str:
+    """The user's home folder."""
+    return environ.get("HOME") or os.path.expanduser("~")

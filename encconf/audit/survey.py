@@ -1,0 +1,202 @@
+"""What SOPS files a repository has, and what is beside them: for ``encconf init`` and ``encconf`` alone.
+
+Needs no key.  A rule is proposed as the files are: their folder and ending, their keys and their selection.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+
+from encconf import formats
+from encconf.engine.metadata import Metadata
+from encconf.errors import EncconfError
+from encconf.formats import sniff
+from encconf.git import attributes
+from encconf.io import fileio
+from encconf.rules.config import NAME
+from encconf.rules.selection import DEFAULT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Final
+
+    from encconf.keys import MasterKey
+
+IGNORED: Final = ".sops.yml"
+"""A configuration under this name is read by nobody."""
+_CALLERS: Final = (
+    ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",
+    "Justfile", "Taskfile.yml", "Taskfile.yaml", "flake.nix", "package.json", "pyproject.toml", "Dockerfile",
+    ".gitlab-ci.yml", ".mise.toml", "helmfile.yaml",
+)  # fmt: skip
+_CALL = re.compile(r"\bsops\b")
+_FLAT: Final = {"age": "age", "pgp": "pgp", "hc_vault": "hc_vault"}
+_MEMBER: Final = {"kms": "arn", "gcp_kms": "resource_id", "hckms": "key_id"}
+_ABOUT: Final = ("role", "context", "aws_profile")  # how an AWS key is used
+_LABEL: Final = 20  # characters
+_MANY: Final = 3  # so many files alike in a folder get one pattern
+
+
+class Survey:
+    """The encrypted files of a repository, by their paths from its top, and what is beside them.
+
+    ``metadata`` has what each file's block says, as far as it can be read; ``callers`` are the files of other
+    tools that call sops; ``ignored`` is whether there is a ``.sops.yml`` and no ``.sops.yaml``.
+    """
+
+    __slots__ = ("callers", "formats", "has_config", "ignored", "metadata", "root")
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.metadata: dict[str, Metadata] = {}
+        self.formats: Counter[str] = Counter()
+        self.has_config = os.path.exists(os.path.join(root, NAME))
+        self.ignored = not self.has_config and os.path.exists(os.path.join(root, IGNORED))
+        self.callers = [name for name in _CALLERS if _calls_sops(os.path.join(root, name))]
+
+    @property
+    def keys(self) -> list[MasterKey]:
+        """The keys of all files, each once."""
+        found = (each.key for one in self.metadata.values() for group in one.groups for each in group)
+        return list(dict.fromkeys(found))
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders at the top that the files are in, those with the most files first; "." for the top."""
+        count = Counter(name.partition("/")[0] if "/" in name else "." for name in self.metadata)
+        return [name for name, _ in count.most_common()]
+
+
+def survey(root: str) -> Survey:
+    """Look at all files of a repository that git has or would take."""
+    found = Survey(root)
+    for name in attributes.encrypted(root):
+        try:
+            data = fileio.read_bytes(os.path.join(root, name), regular=True)
+            format = sniff.format_of(data, name)
+            found.metadata[name] = Metadata.of(formats.module(format).scan(fileio.decode(data)))
+        except EncconfError:
+            continue
+        found.formats[format] += 1
+    return found
+
+
+def _calls_sops(path: str) -> bool:
+    try:
+        return _CALL.search(fileio.read_text(path)) is not None
+    except EncconfError:
+        return False
+
+
+# --- a configuration for what is there -----------------------------------------------------------
+
+
+def rules(found: Survey) -> str | None:
+    """The text of a ``.sops.yaml`` that says of each file what it is, None if its keys cannot be written."""
+    alike: dict[object, list[str]] = {}
+    for name, metadata in found.metadata.items():
+        groups = tuple(frozenset(wrapped.key for wrapped in group) for group in metadata.groups)
+        alike.setdefault((groups, metadata.threshold, metadata.selection), []).append(name)
+    lines = ["# Which files are encrypted, how, and who can open them: the first rule that matches counts.\n"]
+    lines.append("creation_rules:\n")
+    for names in sorted(alike.values(), key=lambda names: (len(names), names)):
+        metadata = found.metadata[names[0]]
+        lines.append(f"  - path_regex: {_quoted(_regex(found, names))}\n")
+        if metadata.selection != DEFAULT:
+            for member, value in metadata.selection.to_entries().items():
+                said = _quoted(value) if isinstance(value, str) else str(value).lower()
+                lines.append(f"    {member}: {said}\n")
+        if metadata.threshold and len(metadata.groups) > 1:
+            lines.append(f"    shamir_threshold: {metadata.threshold}\n")
+        lines.append("    key_groups:\n")
+        for group in metadata.groups:
+            if any(wrapped.entry.get(name) for wrapped in group for name in _ABOUT):
+                return None
+            if (written := _group([wrapped.key for wrapped in group])) is None:
+                return None
+            lines += written
+    return "".join(lines)
+
+
+def _regex(found: Survey, names: Sequence[str]) -> str:
+    """A path_regex for some files: by folder and ending where it has no others, else by their names."""
+    pieces: dict[str, None] = {}
+    by_folder: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        folder, base = os.path.split(name)
+        by_folder.setdefault((folder, os.path.splitext(base)[1]), []).append(name)
+    for (folder, ending), inside in by_folder.items():
+        prefix = f"{folder}/" if folder else ""
+        there = [name for name in os.listdir(os.path.join(found.root, folder)) if name.endswith(ending)]
+        if len(inside) >= _MANY and ending and folder and len(there) == len(inside):
+            pieces[f"{_literal(prefix)}[^/]+{_literal(ending)}"] = None
+        else:
+            pieces.update((_literal(name), None) for name in inside)
+    return f"^{next(iter(pieces))}$" if len(pieces) == 1 else f"^({'|'.join(pieces)})$"
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", text)
+
+
+def _group(keys: Iterable[MasterKey]) -> list[str] | None:
+    """The lines of a key group."""
+    by_type: dict[str, list[str]] = {}
+    for key in keys:
+        if key.TYPE in _FLAT:
+            by_type.setdefault(_FLAT[key.TYPE], []).append(f"          - {_quoted(key.name)}\n")
+        elif key.TYPE in _MEMBER:
+            by_type.setdefault(key.TYPE, []).append(f"          - {_MEMBER[key.TYPE]}: {_quoted(key.name)}\n")
+        elif key.TYPE == "azure_kv" and "/keys/" in key.name:
+            vault, _, rest = key.name.partition("/keys/")
+            name, _, version = rest.partition("/")
+            item = f"          - vaultUrl: {_quoted(vault)}\n            key: {_quoted(name)}\n"
+            item += f"            version: {_quoted(version)}\n" if version else ""
+            by_type.setdefault("azure_keyvault", []).append(item)
+        else:
+            return None
+    lines = [line for name, items in by_type.items() for line in (f"        {name}:\n", *items)]
+    lines[0] = f"      - {lines[0].lstrip()}"
+    return lines
+
+
+def _quoted(text: str) -> str:
+    """A text as a YAML scalar: plain where it is nothing but itself, else in single quotes."""
+    if re.fullmatch(r"[A-Za-z^/][\w^$/.+\\\\-]*", text):
+        return text
+    return "'" + text.replace("'", "''") + "'"
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _short(sort: str, label: str) -> str:
+    return label if len(label) <= _LABEL else f"{sort} …{label[-8:]}"
+
+
+def describe(found: Survey) -> list[str]:
+    """At most five lines: what is there, and what to do next."""
+    from encconf.audit.names import Names, kind
+
+    count = len(found.metadata)
+    sorts = ", ".join(f"{name} {number}" for name, number in found.formats.most_common())
+    places = ", ".join(f"{name}/" if name != "." else "the top folder" for name in found.folders[:4])
+    more = f" and {len(found.folders) - 4} more folders" if len(found.folders) > 4 else ""
+    lines = [f"{count} SOPS file{'s' if count != 1 else ''} ({sorts}) in {places}{more}"]
+    config = os.path.join(found.root, NAME)
+    names = Names.load(config) if found.has_config else Names()
+    keys = found.keys
+    named = [names.given(key) or _short(kind(key), key.label) for key in keys]
+    people = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
+    lines.append(f"{len(keys)} key{'s' if len(keys) != 1 else ''} can open some of them: {people}")
+    if found.ignored:
+        lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
+    elif not found.has_config:
+        lines.append(f"there is no {NAME}: encconf init writes one that says what the files say")
+    if found.callers:
+        lines.append(f"sops is called in: {', '.join(found.callers[:5])} (encconf takes the same arguments)")
+    lines.append("next: encconf check, encconf access, encconf git install (help: encconf --help)")
+    return lines

@@ -1,0 +1,23 @@
+"""``encconf`` without a command: in a repository with SOPS files, what is there and what to do next."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
+
+
+def overview(console: Console) -> bool:
+    """Print it; False where there are no SOPS files, so that there is nothing to say."""
+    from encconf.audit.findings import printable
+    from encconf.audit.survey import describe, survey
+    from encconf.git import repository
+
+    root = repository(os.getcwd())
+    found = survey(root) if root is not None else None
+    if found is None or not found.metadata:
+        return False
+    console.data("".join(f"{printable(line, 400)}\n" for line in describe(found)))
+    return True
