@@ -198,7 +198,7 @@ def _open(text: str) -> int:
     """The offset behind the top-level object's brace."""
     if text.startswith("\ufeff"):
         raise _error(text, 0, "a byte order mark is not JSON", hint="save the file as UTF-8 without one")
-    at = _skip(text, 0)
+    at = skip_blanks(text, 0)
     if at == len(text):
         raise _error(text, at, "there is no JSON object in the text")
     if text[at] != "{":
@@ -221,14 +221,14 @@ def _close(document: Document, at: int) -> Document:
     """Note where the top-level object ends: just before an offset."""
     text, part = document.text, document.parts[0]
     part.close = part.end = at - 1
-    more = _skip(text, at)
+    more = skip_blanks(text, at)
     if more < len(text):
         raise _error(text, more, "there is more after the object")
     limit_paths(document)
     return document
 
 
-def _skip(text: str, at: int) -> int:
+def skip_blanks(text: str, at: int) -> int:
     space = re.compile(_WS).match(text, at)
     return space.end() if space else at
 
@@ -294,7 +294,7 @@ def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> 
 
 def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseError:
     """Say which token is missing or broken at an offset; ``ended`` when a value ends there."""
-    at = _skip(text, at)
+    at = skip_blanks(text, at)
     wanted = "a value"
     if ended:
         wanted = f"a comma or the closing {'brace' if in_map else 'bracket'}"
@@ -302,10 +302,10 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
         wanted = "a key in double quotes"
         key = re.compile(_STRING).match(text, at)
         if key is not None:
-            at = _skip(text, key.end())
+            at = skip_blanks(text, key.end())
             wanted = "a colon"
             if text.startswith(":", at):
-                at = _skip(text, at + 1)
+                at = skip_blanks(text, at + 1)
                 wanted = "a value"
     found = text[at : at + 1]
     if not found:
@@ -426,11 +426,11 @@ def _spell(type: str, data: bytes) -> str:
     if type == "bool":
         return "true" if word[:1] in ("T", "t", "1") else "false"
     if type in ("int", "float"):
-        return _digits(type, word)
-    return _quote(word)
+        return digits(type, word)
+    return quote(word)
 
 
-def _digits(type: str, word: str) -> str:
+def digits(type: str, word: str) -> str:
     if re.fullmatch(_NUMBER, word) is None:  # sops reads more than it writes (`+5`, `.5`)
         from encconf.formats.goyaml import format_float, parse
 
@@ -457,7 +457,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r
 _UNSAFE = '["\\\\\\x00-\\x1f\u2028\u2029]'
 
 
-def _quote(value: str) -> str:
+def quote(value: str) -> str:
     """A string token.  U+2028 and U+2029 are escaped, as by Go: some take them for line breaks."""
     escaped = re.sub(_UNSAFE, lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", value)
     return f'"{escaped}"'
@@ -467,21 +467,21 @@ def _quote(value: str) -> str:
 
 # A block's text is its member, `"sops": {…}`, without the commas and blanks around it.
 
-_TOKEN = rf'{_STRING}|[{{}}\[\],:]|[^ \t\r\n"{{}}\[\],:]+'
+TOKEN = rf'{_STRING}|[{{}}\[\],:]|[^ \t\r\n"{{}}\[\],:]+'
 
 
 def render_block(block: Mapping[str, object]) -> str:
     """Spell the ``sops`` member as sops does: indented by tabs, members sorted by name."""
-    return _lay(f'"sops":{_dump(block)}', "\n", "\t", "")
+    return laid_out(f'"sops":{_dump(block)}', "\n", "\t", "")
 
 
 def _dump(value: object) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_quote(name)}:{_dump(value[name])}" for name in sorted(value)) + "}"
+        return "{" + ",".join(f"{quote(name)}:{_dump(value[name])}" for name in sorted(value)) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_dump, value)) + "]"
     if isinstance(value, str):
-        return _quote(value)
+        return quote(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -491,7 +491,7 @@ def _dump(value: object) -> str:
     raise EmitError("JSON cannot hold a value of the sops block")
 
 
-def _lay(member: str, newline: str, unit: str, gap: str) -> str:
+def laid_out(member: str, newline: str, unit: str, gap: str) -> str:
     """Lay a member out anew: one value a line, or all on one line if ``newline`` is empty.
 
     ``newline`` ends with the member's own indentation, ``unit`` is one more level; ``gap`` follows
@@ -500,7 +500,7 @@ def _lay(member: str, newline: str, unit: str, gap: str) -> str:
     out: list[str] = []
     depth = 0
     fresh = False  # directly behind an opening bracket
-    for token in re.findall(_TOKEN, member):
+    for token in re.findall(TOKEN, member):
         closing = token in ("}", "]")
         depth -= closing
         if newline and fresh != closing:
@@ -530,12 +530,12 @@ def _amend(block_text: str, name: str, new: str | None) -> str:
     for known, start, value, end in members:
         if known == name:
             if new is not None:
-                return f"{block_text[:value]}{_quote(new)}{block_text[end:]}"
+                return f"{block_text[:value]}{quote(new)}{block_text[end:]}"
             start, end, _ = _without(block_text, start, end)
             return block_text[:start] + block_text[end:]
     if new is None:
         return block_text
-    member = f"{_quote(name)}: {_quote(new)}"
+    member = f"{quote(name)}: {quote(new)}"
     if not members:
         at = block_text.index("{") + 1
         return block_text[:at] + member + block_text[at:]
@@ -556,7 +556,7 @@ def _members(block_text: str) -> list[tuple[str, int, int, int]]:
     depth = 1
     name: str | None = None
     start = value = end = 0
-    for found in re.compile(_TOKEN).finditer(block_text, block_text.index("{") + 1):
+    for found in re.compile(TOKEN).finditer(block_text, block_text.index("{") + 1):
         token = found[0]
         if depth == 1:
             if name is None:
@@ -583,18 +583,18 @@ def attach(document: Document, block_text: str) -> list[Edit]:
     start = part.start + 1
     empty = not document.trees[0] and part.block is None
     end = _back(text, part.close)
-    lead = text[start : _skip(text, start)]
+    lead = text[start : skip_blanks(text, start)]
     if "\n" in lead:
         tail = text[end : part.close]
         outer = tail.rpartition("\n")[2] if "\n" in tail else ""
         indent = outer + "\t" if empty else lead.rpartition("\n")[2]
         before = ("\r\n" if "\r\n" in lead else "\n") + indent
-        member = _lay(block_text, before, indent.removeprefix(outer), "")
+        member = laid_out(block_text, before, indent.removeprefix(outer), "")
     else:
         colon = re.compile(rf"{_STRING}{_WS}:(.)").match(text, start + len(lead))
         gap = " " if colon is None or colon[1] in _SPACE else ""
         before = "" if empty else gap
-        member = _lay(block_text, "", "", gap)
+        member = laid_out(block_text, "", "", gap)
     if part.block is not None:
         return [(*part.block, member)]
     return [(end, end, before + member if empty else f",{before}{member}")]
@@ -615,7 +615,7 @@ def _without(text: str, start: int, end: int, *, first: bool | None = None) -> E
     comma = text[before - 1] == ","
     if comma and not first:
         return _back(text, before - 1), end, ""
-    after = _skip(text, end)
+    after = skip_blanks(text, end)
     if text[after] == ",":
-        return start, _skip(text, after + 1), ""
+        return start, skip_blanks(text, after + 1), ""
     return start if comma else before, end, ""

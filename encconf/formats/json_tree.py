@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
-_TOKEN = re.compile(json._TOKEN)
+_TOKEN = re.compile(json.TOKEN)
 
 
 def tree(document: Document) -> Tree:
@@ -27,7 +27,7 @@ def tree(document: Document) -> Tree:
     at = 0  # behind the last piece
     key: str | None = None
     name = (0, 0)  # where the key starts, and the colon ends
-    for found in _TOKEN.finditer(text, json._skip(text, 0)):
+    for found in _TOKEN.finditer(text, json.skip_blanks(text, 0)):
         token, start, end = found[0], found.start(), found.end()
         inside = stack[-1]
         if token == ":":
@@ -101,7 +101,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     last = here.entries[-1]
     colon = last.head[last.sign :]
     if isinstance(path[0], str):
-        member = f"{json._quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
+        member = f"{json.quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
     append(here, member, colon[:1] if colon[:1] == " " else "")
 
 
@@ -139,18 +139,18 @@ def _lead(node: Tree | Single | None) -> str:
 
 def _lay(value: Plain, newline: str, unit: str, gap: str) -> str:
     compact = _compact(value)
-    return json._lay(compact, newline, unit, gap) if newline or gap else compact
+    return json.laid_out(compact, newline, unit, gap) if newline or gap else compact
 
 
 def _compact(value: Plain) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json._quote(name)}:{_compact(item)}" for name, item in value.items()) + "}"
+        return "{" + ",".join(f"{json.quote(name)}:{_compact(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_compact, value)) + "]"
     if isinstance(value, str):
-        return json._quote(value)
+        return json.quote(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json._digits("int" if isinstance(value, int) else "float", repr(value))
+    return json.digits("int" if isinstance(value, int) else "float", repr(value))
