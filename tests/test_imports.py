@@ -81,7 +81,9 @@ def test_a_named_source_loads_itself_alone(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ENCCONF_IDENTITY", "env:MINE")
     code = "import encconf; encconf.load_config(sys.argv[1])"
     modules = loaded(code, str(FIXTURES / "sops" / "app-config.enc.json"))
-    assert within(modules, NOT_TO_DECRYPT) == {"encconf.sources", "encconf.sources.address", "encconf.sources.env"}
+    assert within(modules, NOT_TO_DECRYPT) == {
+        *("encconf.sources", "encconf.sources.address", "encconf.sources.env"),
+    }
 
 
 def test_git_s_drivers_load_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

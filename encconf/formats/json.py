@@ -229,6 +229,7 @@ def _close(document: Document, at: int) -> Document:
 
 
 def skip_blanks(text: str, at: int) -> int:
+    """Where the blanks at an offset end."""
     space = re.compile(_WS).match(text, at)
     return space.end() if space else at
 
@@ -431,6 +432,7 @@ def _spell(type: str, data: bytes) -> str:
 
 
 def digits(type: str, word: str) -> str:
+    """A number as JSON spells it; raises EmitError for what is none there."""
     if re.fullmatch(_NUMBER, word) is None:  # sops reads more than it writes (`+5`, `.5`)
         from encconf.formats.goyaml import format_float, parse
 
