@@ -36,6 +36,10 @@ class Inspection:
     ``leaves`` are its values in order; ``encrypted`` and ``plain`` count them; ``groups`` are its key
     groups, as pairs of type and name; ``threshold`` is how many groups are needed (0: one group);
     ``version`` and ``lastmodified`` are texts.
+
+    >>> found = inspect(text)  # doctest: +SKIP
+    >>> [leaf.path for leaf in found.leaves if not leaf.encrypted]  # doctest: +SKIP
+    [('region',)]
     """
 
     __slots__ = (

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 
 class DataKeyCache:
-    """What master keys have given, for a while, so that each is asked once: in memory and nowhere else.
+    """Data keys for a while, in memory and nowhere else, so that each key service is asked once.
 
-    Its owner passes it to all who may see the same data keys, that is, who use the same credentials; it
-    may be used by several threads.  A data key is kept for ``lifetime`` seconds, under the type and
-    name of the master key, the ciphertext, and whether it is a whole key or the part of a group.
-    ``clock`` gives seconds and never goes back.
+    Pass one cache to all loads that use the same credentials; several threads may share it.  A data key
+    is kept for ``lifetime`` seconds, under the type and name of the master key, the ciphertext, and whether
+    it is a whole key or the part of a group.  ``clock`` gives seconds and never goes back.  Pickling it raises
+    TypeError.
+
+    >>> cache = DataKeyCache(lifetime=300)
+    >>> config = load_config("secrets.enc.yaml", cache=cache)  # doctest: +SKIP
     """
 
     __slots__ = ("_clock", "_known", "_lock", "_turns", "lifetime")

@@ -45,6 +45,9 @@ class Resolve:
     each secret, in seconds.
 
     Raises UsageError for a scheme that does not exist, and for what is no server.
+
+    >>> rules = Resolve(schemes=["vault", "env:APP_"], timeout=10)
+    >>> config = load_config("secrets.enc.yaml", resolve=rules)  # doctest: +SKIP
     """
 
     __slots__ = ("call_timeout", "hosts", "schemes", "timeout")
