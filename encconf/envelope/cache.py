@@ -21,7 +21,7 @@ class DataKeyCache:
 
     Pass one cache to all loads that use the same credentials; several threads may share it.  A data key
     is kept for ``lifetime`` seconds, under the type and name of the master key, the ciphertext, and whether
-    it is a whole key or the part of a group.  ``clock`` gives seconds and never goes back.  Pickling it raises
+    it is a whole key or the part of a group.  ``clock`` gives seconds and never goes back.  Pickling raises
     TypeError.
 
     >>> cache = DataKeyCache(lifetime=300)
