@@ -103,7 +103,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "keys/test_azure_kv::test_redirects_are_not_followed",
     ),
     "An incomplete response is an error": ("sources/test_https::test_part_of_an_answer_is_no_answer",),
-    "Nothing logs a value": ("contracts/source::test_nothing_is_logged_and_nothing_said",),
+    "Nothing logs a value": ("../encconf/testing/contracts/source::test_nothing_is_logged_and_nothing_said",),
     "is used only if you chose it": (
         "sources/test_keyring::test_a_keyring_that_is_a_plain_file_is_used_only_where_somebody_chose_it",
     ),

@@ -15,6 +15,7 @@ from encconf.errors import EncconfError
 from encconf.formats import sniff
 from encconf.git import attributes
 from encconf.io import fileio
+from encconf.keys import TABLE
 from encconf.rules.config import NAME
 from encconf.rules.selection import DEFAULT
 
@@ -33,8 +34,6 @@ _CALLERS: Final = (
     ".gitlab-ci.yml", ".mise.toml", "helmfile.yaml",
 )  # fmt: skip
 _CALL = re.compile(r"\bsops\b")
-_FLAT: Final = {"age": "age", "pgp": "pgp", "hc_vault": "hc_vault"}
-_MEMBER: Final = {"kms": "arn", "gcp_kms": "resource_id", "hckms": "key_id"}
 _ABOUT: Final = ("role", "context", "aws_profile")  # how an AWS key is used
 _LABEL: Final = 20  # characters
 _MANY: Final = 3  # so many files alike in a folder get one pattern
@@ -146,18 +145,19 @@ def _group(keys: Iterable[MasterKey]) -> list[str] | None:
     """The lines of a key group."""
     by_type: dict[str, list[str]] = {}
     for key in keys:
-        if key.TYPE in _FLAT:
-            by_type.setdefault(_FLAT[key.TYPE], []).append(f"          - {_quoted(key.name)}\n")
-        elif key.TYPE in _MEMBER:
-            by_type.setdefault(key.TYPE, []).append(f"          - {_MEMBER[key.TYPE]}: {_quoted(key.name)}\n")
-        elif key.TYPE == "azure_kv" and "/keys/" in key.name:
-            vault, _, rest = key.name.partition("/keys/")
-            name, _, version = rest.partition("/")
-            item = f"          - vaultUrl: {_quoted(vault)}\n            key: {_quoted(name)}\n"
-            item += f"            version: {_quoted(version)}\n" if version else ""
-            by_type.setdefault("azure_keyvault", []).append(item)
-        else:
+        row = TABLE.get(key.TYPE)
+        if row is None:
             return None
+        items = by_type.setdefault(row.group_member or row.member, [])
+        if not row.settings:
+            items.append(f"          - {_quoted(key.name)}\n")
+            continue
+        entry = key.to_entry()
+        found = [(name, entry.get(field)) for name, field in zip(row.settings, row.fields, strict=True)]
+        if not all(value is None or isinstance(value, str) for _, value in found if value):
+            return None  # an encryption context: write the rule by hand
+        pieces = [f"{name}: {_quoted(str(value))}\n" for name, value in found if value]
+        items.append("          - " + "            ".join(pieces))
     lines = [line for name, items in by_type.items() for line in (f"        {name}:\n", *items)]
     lines[0] = f"      - {lines[0].lstrip()}"
     return lines
