@@ -170,6 +170,7 @@ def loads(
     )
 
 
+@bounded
 def loads_all(
     text: str | bytes,
     *,

@@ -252,7 +252,6 @@ def of_sops(sops: Sops, folder: Path, file: str) -> Outcome | str:
     ]
     threshold = block.get("shamir_threshold")
     assert threshold is None or isinstance(threshold, int)
-    threshold = threshold if len(named) > 1 else None  # sops writes it, and does not use it
     return named, threshold, Selection.from_entries(block)
 
 

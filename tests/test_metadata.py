@@ -168,7 +168,7 @@ def test_a_known_field_takes_one_file() -> None:
     }
     # One begins an empty block, for a file that was not encrypted.
     assert {name: calls for name, calls in made.items() if calls} == {
-        "api.py": ['[], 0, selection, "")']
+        "engine/sealing.py": ['[], 0, selection, "")']
     }
 
 

@@ -86,7 +86,8 @@ def test_comments_keep_their_ciphertext(age_key: AgeKey) -> None:
     old = api.encrypt(TEXT, rule(age_key), credentials=creds)
     new = api.encrypt(TEXT.replace("# first", "# 1st"), twin=old, credentials=creds)
     removed, added = changed_lines(old, new)
-    assert _names(removed) == ["#ENC[AES256_GCM,data", "mac"]
+    # (Within one second, the time is the same, and so may be the line of the MAC.)
+    assert [name for name in _names(removed) if name != "mac"] == ["#ENC[AES256_GCM,data"]
     assert sum("type:comment" in line for line in added) == 1
 
 

@@ -18,6 +18,7 @@ from encconf.engine import rekey
 from encconf.engine.admission import in_full
 from encconf.errors import (
     ChangedError,
+    ConfigError,
     ConflictError,
     EncconfError,
     NoConfigError,
@@ -261,7 +262,8 @@ class Round:
             row["strangers"] = [self._key(key) for key in error.strangers]
         alike = self._causes.setdefault((error.slug, error.message), [])
         # A missing key, or a mistake in .sops.yaml, is every file's.
-        if not self._alone and not alike:
+        once = "\n" in error.message or isinstance(error, ConfigError)
+        if not self._alone and len(alike) < (1 if once else 3):
             self.console.error(error)
             self._said_alike.add(file)
         alike.append(file)

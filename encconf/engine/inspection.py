@@ -5,6 +5,7 @@ from __future__ import annotations
 from encconf import formats
 from encconf.engine.cipher import PREFIX, split
 from encconf.engine.metadata import Metadata
+from encconf.engine.opening import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _type_of(leaf: Leaf) -> str:
     return parts[2] if parts is not None else leaf.type
 
 
+@bounded
 def inspect(text: str, format: str) -> Inspection:
     """See `encconf.inspect`."""
     document = formats.module(format).scan(text, comments=True)

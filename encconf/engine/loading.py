@@ -74,6 +74,7 @@ def load_file(
         return error.with_traceback(None)
 
 
+@bounded
 def tree_of(
     path: Input,
     masker: Masker | None,

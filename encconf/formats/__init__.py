@@ -6,8 +6,6 @@ content says (`encconf.formats.sniff`).
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from encconf.errors import EmitError, InputError, ParseError, UsageError
 
 TYPE_CHECKING = False
@@ -193,7 +191,7 @@ def module(name: str) -> Format:
     row = ROWS.get(name)
     if row is None:
         raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(ROWS)}")
-    found: Format = import_module(row.module)
+    found: Format = __import__(row.module, fromlist=["scan"])
     return found
 
 
@@ -205,7 +203,7 @@ def writing(name: str) -> Writing:
     row = ROWS[name]
     if not row.trees:
         raise EmitError(f"single values of {name} files cannot be changed")
-    found: Writing = import_module(row.trees)
+    found: Writing = __import__(row.trees, fromlist=["scan"])
     return found
 
 

@@ -97,7 +97,7 @@ def trees_of(document: Document) -> tuple[list[Any], Notes]:
     for leaf in document.leaves:
         node = nodes[id(leaf.scope.node)]
         node[leaf.step] = leaf
-        if leaf.type == "comment":
+        if leaf.type == "comment" and isinstance(node, list):
             lists[id(node)] = node
     moved: dict[int, dict[int, int]] = {}
     for name, items in lists.items():

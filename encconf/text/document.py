@@ -8,6 +8,7 @@ block is not among the leaves: it stands in ``block``, as plain values.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 from encconf.errors import LimitError
 
@@ -190,8 +191,12 @@ class Document:
 
 
 def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
-    """Copies of a document's trees, and each collection's copy by the id of the original."""
-    found: dict[int, Any] = {}
+    """Copies of a document's trees, and each collection's copy by the id of the original.
+
+    Where JSON has a key twice, the last one counts: a collection in the first is in no tree, and its copy
+    is empty.
+    """
+    found: dict[int, Any] = defaultdict(dict)
 
     def copy(node: Any) -> Any:
         if isinstance(node, dict):

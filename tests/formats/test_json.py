@@ -845,6 +845,7 @@ def test_g_whole_numbers_that_an_old_sops_stored_as_floats(
     """sops before 3.13.2 stored every number of JSON as a float, spelled as strconv does."""
     theirs = sops.encrypt(json.dumps({"a": data}), "json", age=age_key.recipient)
     old = theirs.replace("type:str", "type:float", 1)
+    old = re.sub(r'"version": *"[^"]+"', '"version": "3.11.0"', old)
     (loaded,) = api.loads_all(old, format="json", credentials=credentials(age_key))
     assert repr(loaded) == repr({"a": value})
 
