@@ -63,7 +63,6 @@ _NEVER: Final = frozenset({".sops.yaml", ".sops.yml", ".gitignore", ".gitattribu
 _IGNORED: Final = ".sops.yml"
 _MARKER: Final = re.compile(r"^(?:<{7}|>{7})(?:[ \t].*)?\r?$", re.M)
 _CIPHERTEXT: Final = "ENC[AES256_GCM,"
-_HEAD: Final = 1 << 13  # bytes
 
 
 class Report:
@@ -577,19 +576,12 @@ def _leaves_open(rule: Rule, own: Selection) -> bool:
 def _is_of_interest(path: str) -> bool:
     """Whether a file may be encrypted, or may be a private key or a Kubernetes Secret: by its first bytes."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        head = sniff.head_of(path)
     except OSError:
         return False
-    try:
-        head = os.read(descriptor, _HEAD)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    long = len(head) == _HEAD and b"\0" not in head
-    if b"ENC[" in head or long or head.startswith(sniff.UTF16):
+    if sniff.may_be(head) or meant.holds_object_secret(head):
         return True
-    return meant.holds_object_secret(head) or (b"PRIVATE KEY-----" in head or b"AGE-SECRET-KEY-1" in head)
+    return b"KEY-" in head and (b"PRIVATE KEY-----" in head or b"AGE-SECRET-KEY-1" in head)
 
 
 def _plain_name(name: str) -> str:

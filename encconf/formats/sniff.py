@@ -11,7 +11,6 @@ a README that shows a SOPS file is none.
 
 from __future__ import annotations
 
-import _thread
 import os
 import re
 
@@ -19,13 +18,11 @@ from encconf import formats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from typing import Final
 
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 """How a UTF-16 text begins; YAML may be written so."""
 
-_MANY = 2000  # files
 _GLANCE = 1 << 13  # bytes
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not hang
 _BOM = b"\xef\xbb\xbf"
@@ -60,48 +57,21 @@ def glance(path: str) -> bool:
 
     Raises OSError.
     """
+    return may_be(head_of(path))
+
+
+def head_of(path: str) -> bytes:
+    """The first 8 KiB of a file.  Raises OSError."""
     descriptor = os.open(path, _FLAGS)
     try:
-        head = os.read(descriptor, _GLANCE)
+        return os.read(descriptor, _GLANCE)
     finally:
         os.close(descriptor)
+
+
+def may_be(head: bytes) -> bool:
+    """Whether a file that begins so may be an encrypted one."""
     return b"ENC[" in head or (len(head) == _GLANCE and b"\0" not in head) or head.startswith(UTF16)
-
-
-def glancing(paths: Sequence[str]) -> Callable[[], list[str]]:
-    """Those of many files that may be encrypted ones; what cannot be read is not among them.
-
-    Where there are very many, another process looks at them until the answer is called for.
-    """
-    if len(paths) < _MANY or not hasattr(os, "fork") or (os.cpu_count() or 1) < 2 or _thread._count():
-        return lambda: list(filter(_may_be, paths))
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.close(reading)
-            with open(writing, "wb") as pipe:
-                pipe.write(bytes(map(_may_be, paths)))
-        finally:
-            os._exit(0)
-    os.close(writing)
-
-    def answer() -> list[str]:
-        with open(reading, "rb") as pipe:
-            said = pipe.read()
-        os.waitpid(child, 0)
-        if len(said) != len(paths):  # somebody has ended it
-            said = bytes(map(_may_be, paths))
-        return [path for path, found in zip(paths, said, strict=True) if found]
-
-    return answer
-
-
-def _may_be(path: str) -> bool:
-    try:
-        return glance(path)
-    except OSError:
-        return False
 
 
 def find(content: bytes | str, name: str = "") -> str | None:

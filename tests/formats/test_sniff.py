@@ -151,19 +151,13 @@ def test_a_text_that_is_searched_for_long() -> None:
         assert time.perf_counter() - started < 5
 
 
-@pytest.mark.parametrize("cores", [1, 2])
-def test_very_many_files_are_looked_at_by_another_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
-) -> None:
-    monkeypatch.setattr(sniff, "_MANY", 3)
-    monkeypatch.setattr(sniff.os, "cpu_count", lambda: cores)
-    monkeypatch.setattr(sniff._thread, "_count", lambda: 0)
+def test_a_glance_at_the_first_bytes(tmp_path: Path) -> None:
     contents = {"a": SEALED["yaml"].encode(), "b": b"x", "c": b"x\0ENC[", "d": b"\xff\xfe", "e": b"x" * 9000}
     for name, data in {**contents, "f": b"\0" * 9000, "g": b""}.items():
         (tmp_path / name).write_bytes(data)
-    paths = [str(tmp_path / name) for name in ("a", "b", "c", "missing", "d", "e", "f", "g", "")]
-    found = sniff.glancing(paths)()
-    assert [path[-1] for path in found] == ["a", "c", "d", "e"]
+    assert [name for name in "abcdefg" if sniff.glance(str(tmp_path / name))] == ["a", "c", "d", "e"]
+    with pytest.raises(FileNotFoundError):
+        sniff.glance(str(tmp_path / "missing"))
 
 
 # --- the verbs -----------------------------------------------------------------------------------
