@@ -30,7 +30,6 @@ NOT_TO_DECRYPT = {
         "platformdirs",
         "pydantic",
         "re2",
-        "rich",
         "shlex",
         "subprocess",
     ),

@@ -105,9 +105,7 @@ def test_the_size_of_an_install() -> None:
     for name in closure(PROJECT["dependencies"]):
         files += [Path(str(file.locate())) for file in importlib.metadata.files(name) or ()]
     size = sum(path.stat().st_size for path in files if path.suffix != ".pyc" and path.is_file())
-    without_bytecode = 27
-    limit = 33 if any(each.startswith("rich") for each in PROJECT["dependencies"]) else without_bytecode
-    assert size <= limit * 1_000_000, size
+    assert size <= 27_000_000, size  # without bytecode
 
 
 class TestRelease:

@@ -9,7 +9,7 @@ from encconf.audit import access
 from encconf.audit.names import Names, kind
 from encconf.audit.ssh_origins import home_of, origins
 from encconf.cli import files, targets
-from encconf.cli.console import counted, is_terminal, one_line, wants_color
+from encconf.cli.console import counted, display_width, is_terminal, one_line, wants_color
 from encconf.errors import MissingFileError, OutputError, UsageError
 from encconf.io import fileio
 
@@ -169,15 +169,15 @@ class _Screen:
         """Files by people, as far as there is room; else a line for each file."""
         people = [person for person in found.people if any(file.of(person) for file in found.files)]
         rows = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
-        name = max((_cells(_label(files_alike)) for files_alike in rows), default=0)
+        name = max((display_width(_label(files_alike)) for files_alike in rows), default=0)
         labels = [one_line(person.short) for person in people]
         room = self._width - min(name, 60) - 1
         if not self._terminal or 3 * len(people) > room + max(0, min(name, 60) - 24):
             self._list(found, _ALL if verbose else _ROWS)
             return
-        numbered = sum(_cells(label) + 2 for label in labels) > room
+        numbered = sum(display_width(label) + 2 for label in labels) > room
         heads = [str(number) for number in range(1, len(people) + 1)] if numbered else labels
-        widths = [_cells(head) + 2 for head in heads]
+        widths = [display_width(head) + 2 for head in heads]
         name = min(name, 60, max(24, self._width - sum(widths) - 1))
         self._say(self._dim(_count(found)))
         self._say()
@@ -204,7 +204,7 @@ class _Screen:
         self._say(self._dim("   ".join(legend)))
         if numbered:
             self._say()
-            wide = max(map(_cells, labels)) + 6
+            wide = max(map(display_width, labels)) + 6
             each = max(1, self._width // wide)
             cells = [f"{number:>3} {label}" for number, label in enumerate(labels, 1)]
             for start in range(0, len(cells), each):
@@ -274,7 +274,7 @@ class _Screen:
             )
             for reader in readers
         ]
-        widths = [max((_cells(row[column]) for row in cells), default=0) for column in range(3)]
+        widths = [max((display_width(row[column]) for row in cells), default=0) for column in range(3)]
         for reader, row in zip(readers, cells, strict=True):
             sign = self._paint(_COLORS[reader.state], _SIGNS[reader.state])
             parts = [_padded(cell, width) for cell, width in zip(row, widths, strict=False) if width]
@@ -308,7 +308,7 @@ class _Screen:
                 told = ", ".join(access.when(found, file, reader) for reader in gone)
                 rows.append((state, file.path, told))
         self._say(f"{who}: {opened} of {counted(len(found.files), 'file')}")
-        width = min(60, max((_cells(one_line(path)) for _, path, _ in rows), default=0))
+        width = min(60, max((display_width(one_line(path)) for _, path, _ in rows), default=0))
         for state, path, told in rows:
             sign = self._paint(_COLORS[state], _SIGNS[state])
             self._say(f"  {sign} {_padded(one_line(path), width)}  {self._dim(told)}")
@@ -357,30 +357,21 @@ def _lacks(file: FileAccess, held: set[int]) -> str:
     return f"only with {missing} of: {', '.join(said)}"
 
 
-def _cells(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
-
-
 def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _cells(text))
+    return text + " " * (width - display_width(text))
 
 
 def _centred(text: str, width: int) -> str:
-    left = (width - _cells(text) + 1) // 2
-    return " " * left + text + " " * (width - left - _cells(text))
+    left = (width - display_width(text) + 1) // 2
+    return " " * left + text + " " * (width - left - display_width(text))
 
 
 def _shortened(text: str, width: int) -> str:
     """A path that is too long, without its middle."""
-    if _cells(text) <= width:
+    if display_width(text) <= width:
         return text
     keep = max(width - 1, 2)
     head, tail = text[: keep // 3], text[-(keep - keep // 3) :]
-    while _cells(head) + 1 + _cells(tail) > width and tail:
+    while display_width(head) + 1 + display_width(tail) > width and tail:
         tail = tail[1:]
     return f"{head}…{tail}"

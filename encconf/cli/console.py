@@ -19,9 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rich.live import Live
-    from rich.table import Table
-
     from encconf.errors import EncconfError
 
 _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
@@ -100,14 +97,11 @@ class Console:
     def _write(self, text: str) -> None:
         if self._status is not None and self._status.print(text):
             return
-        try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        except (OSError, ValueError, AttributeError):
-            return  # nobody can be told that nobody can be told
+        _write_stderr(text)
 
 
 _MANY = 4
+_BAR = 24  # columns of a full bar
 _NARROW = 40  # a terminal that is narrower breaks lines itself
 _OFTEN = 0.05  # seconds between two drawings of a bar
 _SOON = 1.0  # seconds of waiting that nobody needs to be told of
@@ -144,7 +138,7 @@ class Status:
     """
 
     __slots__ = (
-        "_colored", "_doing", "_done", "_drawn", "_held", "_live", "_lock", "_ticking", "_total", "_waiting",
+        "_colored", "_doing", "_done", "_drawn", "_held", "_lock", "_shown", "_ticking", "_total", "_waiting",
     )  # fmt: skip
 
     def __init__(self, colored: bool) -> None:
@@ -152,7 +146,7 @@ class Status:
 
         self._colored = colored
         self._lock = RLock()
-        self._live: Live | None = None
+        self._shown = 0  # columns of the line on the terminal
         self._held = False
         self._total = self._done = 0
         self._drawn = 0.0
@@ -193,7 +187,7 @@ class Status:
         def done() -> None:
             with self._lock:
                 del self._waiting[ticket]
-                if not self._waiting and self._live is not None:
+                if not self._waiting and self._shown:
                     self._draw()
 
         return done
@@ -215,11 +209,10 @@ class Status:
     def print(self, text: str) -> bool:
         """Print above the line; False when there is none."""
         with self._lock:
-            if self._live is None:
+            if not self._shown:
                 return False
-            from rich.text import Text
-
-            self._live.console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
+            self._show("", text)
+            self._draw()
             return True
 
     def _tick(self) -> None:
@@ -234,29 +227,16 @@ class Status:
                     self._draw()
 
     def _draw(self) -> None:
-        """Draw the line anew, or take it away.  Rich is imported when there first is one."""
-        if self._held or not ((self._total and self._done) or self._slow()):
-            if self._live is not None:
-                self._live.stop()
-                self._live = None
-            return
-        if self._live is None:
-            from rich.console import Console as Terminal
-            from rich.live import Live
+        """Draw the line, or erase it if there is nothing to show."""
+        if not self._held and ((self._total and self._done) or self._slow()):
+            self._show(self._line(_width() or 80))
+        elif self._shown:
+            self._show("")
 
-            terminal = Terminal(stderr=True, no_color=not self._colored, highlight=False)
-            # The cursor stays as it is: a process that is killed could not bring it back.
-            terminal.show_cursor = lambda show=True: False  # type: ignore[method-assign]
-            self._live = Live(
-                console=terminal,
-                get_renderable=self._line,
-                auto_refresh=False,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start()
-        self._live.refresh()
+    def _show(self, line: str, above: str = "") -> None:
+        """Replace the line with another, and print a text above it."""
+        _write_stderr("\r" + " " * self._shown + "\r" + above + self._colour(line))
+        self._shown = display_width(line)
 
     def _slow(self) -> str:
         """What has been waited for longest, and how long, if that is long."""
@@ -268,21 +248,41 @@ class Status:
         more = f" and {others} more" if others else ""
         return f"waiting for {visible(what)}{more} ({seconds:.0f} s)"
 
-    def _line(self) -> Table:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        line = Table.grid(padding=(0, 1))
-        parts: list[Text | ProgressBar] = []
+    def _line(self, width: int) -> str:
+        """The line, shorter than a terminal of that width: a line that wraps cannot be erased."""
+        line = ""
         if self._total and self._done:
-            bar = ProgressBar(self._total, self._done, width=24)
-            parts = [Text(self._doing), bar, Text(f"{self._done}/{self._total}")]
-        for _ in parts:
-            line.add_column(no_wrap=True)
-        line.add_column(no_wrap=True, overflow="ellipsis")
-        line.add_row(*parts, Text(self._slow()))
+            filled = _BAR * self._done // self._total
+            line = f"{self._doing} [{'#' * filled}{'-' * (_BAR - filled)}] {self._done}/{self._total} "
+        line += self._slow()
+        while display_width(line) >= width:
+            line = line[:-1]
         return line
+
+    def _colour(self, line: str) -> str:
+        """The line with the bar coloured, if there is a whole one."""
+        before, bracket, rest = line.partition("[")
+        bar, end, after = rest.partition("]")
+        if not (self._colored and self._done and end):
+            return line
+        return f"{before}{bracket}\033[{_CYAN}m{bar}\033[0m{end}{after}"
+
+
+def display_width(text: str) -> int:
+    """How many columns of a terminal a text fills."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _write_stderr(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return  # stderr is closed or full, so there is nowhere to report it
 
 
 def _width() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -53,3 +54,14 @@ class Terminal:
         except OSError:
             os.close(self.master)
         return code
+
+
+def screen(written: str) -> list[str]:
+    """The lines that a terminal shows after this was written to it, without colours."""
+    lines = []
+    for line in re.sub(r"\033\[[0-9;]*m", "", written).replace("\r\n", "\n").split("\n"):
+        shown = ""
+        for text in line.split("\r"):
+            shown = text + shown[len(text) :]
+        lines.append(shown.rstrip(" "))
+    return lines

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = {
     *("argparse", "click", "dataclasses", "inspect", "logging"),
-    *("pathlib", "rich", "subprocess", "tempfile"),
+    *("pathlib", "subprocess", "tempfile"),
 }
 
 

@@ -174,7 +174,6 @@ class TestContract:
         )
         heavy = {
             "click",
-            "rich",
             "argparse",
             "subprocess",
             "tempfile",

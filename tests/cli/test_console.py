@@ -1,0 +1,79 @@
+"""The last line of a terminal: a bar, and what is waited for."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from encconf.cli import console
+from encconf.cli.console import Status, display_width
+
+from .terminal import screen
+
+
+class Screen(io.StringIO):
+    """A terminal that is stderr of the console, and its clock, which nothing but a test moves."""
+
+    now = 100.0
+    width = 80
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        clock = SimpleNamespace(monotonic=lambda: self.now, sleep=lambda seconds: time.sleep(3600))
+        size = SimpleNamespace(get_terminal_size=lambda descriptor: os.terminal_size((self.width, 24)))
+        monkeypatch.setattr(console, "sys", SimpleNamespace(stderr=self))
+        monkeypatch.setattr(console, "time", clock)
+        monkeypatch.setattr(console, "os", size)
+        monkeypatch.setattr(console, "is_terminal", lambda descriptor: True)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    return Screen(monkeypatch)
+
+
+def test_a_bar_grows_below_messages_and_is_erased(written: Screen) -> None:
+    status = Status(colored=False)
+    status.begin(2, "reading")
+    assert not status.print("nothing is drawn yet\n")
+    status.step()
+    assert screen(written.getvalue()) == ["reading [############------------] 1/2"]
+    assert status.print("a.yaml: read\n")
+    status.step()
+    assert screen(written.getvalue()) == ["a.yaml: read", "reading [########################] 2/2"]
+    status.end()
+    assert screen(written.getvalue()) == ["a.yaml: read", ""]
+    assert "\033" not in written.getvalue()
+
+
+def test_a_slow_answer_is_named_and_a_question_hides_the_line(written: Screen) -> None:
+    status = Status(colored=True)
+    answered = status.watch("KMS\x1b[2J")
+    also = status.watch("Vault")
+    status.begin(9, "opening")
+    written.now += 2.5
+    status.step()
+    line = "opening [##----------------------] 1/9 waiting for KMS\\x1b[2J and 1 more (2 s)"
+    assert screen(written.getvalue()) == [line]
+    assert "[\033[36m##----------------------\033[0m]" in written.getvalue()
+    assert status.quietly(lambda question: str(screen(written.getvalue())))("?") == "['']"
+    also()
+    answered()
+    status.end()
+    assert screen(written.getvalue()) == [""]
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 79])
+def test_the_line_does_not_wrap(written: Screen, width: int) -> None:
+    written.width = width
+    status = Status(colored=True)
+    status.watch("\u9375" * 50)
+    status.begin(5, "reading")
+    written.now += 2
+    status.step()
+    (line,) = screen(written.getvalue())
+    assert width - 2 <= display_width(line) < width
