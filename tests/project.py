@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import forks
 from oracle import AgeKey
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,15 +108,8 @@ class Project:
         self, *args: str, input: str = "", environ: Mapping[str, str] | None = None, code: int = 0
     ) -> Result:
         """Run encconf, which must end with ``code``."""
-        result = subprocess.run(
-            [sys.executable, "-m", "encconf", *args],
-            cwd=self.folder,
-            env={**self.environ, **(environ or {})},
-            input=input.encode(),
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        environ = {**self.environ, **(environ or {})}
+        result = forks.run("encconf", args, cwd=self.folder, environ=environ, input=input.encode())
         done = Result(result.returncode, result.stdout, result.stderr)
         assert done.code == code, done
         assert "Traceback" not in done.err, done

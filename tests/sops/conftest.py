@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import forks
 import pytest
 from oracle import AgeKey, clean_environ, sops_binary
 
@@ -50,15 +51,19 @@ class Box:
         words = [arg.replace("{R}", self.key.recipient) for arg in args]
         given = {name: value for name, value in (environ or {}).items() if value != "-"}
         gone = {name for name, value in (environ or {}).items() if value == "-"}
-        done = subprocess.run(
-            [self.program, *words],
-            cwd=self.folder,
-            env={name: value for name, value in {**self.environ, **given}.items() if name not in gone},
-            input=input.encode(),
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        variables = {name: value for name, value in {**self.environ, **given}.items() if name not in gone}
+        if self.program == sops_binary():
+            done = subprocess.run(
+                [self.program, *words],
+                cwd=self.folder,
+                env=variables,
+                input=input.encode(),
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+        else:
+            done = forks.run(self.program, words, cwd=self.folder, environ=variables, input=input.encode())
         ended = Ended(done.returncode, done.stdout, done.stderr)
         assert code is None or ended.code == code, ended
         assert "internal" not in ended.err, ended

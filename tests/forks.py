@@ -1,0 +1,234 @@
+"""encconf's command line in a process of its own, without the time that Python takes to import it.
+
+A server, started when the first command runs, has imported encconf and what it usually needs, and has done
+nothing else.  Each command is a fork of that server: with its own folder, environment, standard streams and
+umask, and it ends as any process does.  Tests of the start itself, of signals and of terminals start Python;
+so do the transcripts and the pages of the documentation.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_LOADED = [
+    *("click", "cryptography.hazmat.primitives.ciphers.aead", "difflib", "pyrage", "re2", "ruamel.yaml"),
+    *("secrets", "shlex", "subprocess", "tempfile", "textwrap", "urllib.parse"),
+]
+"""Modules of others that commands import when they need them."""
+
+_LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
+
+
+def run(
+    program: str,
+    args: Sequence[str],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    input: bytes = b"",
+    timeout: float = 60,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run encconf under a name, ``encconf`` or ``sops`` with or without a folder; raises TimeoutExpired."""
+    if not _can_fork(environ):
+        code = f"import sys; from encconf.cli import run; sys.argv[0] = {program!r}; run()"
+        return subprocess.run(
+            [sys.executable, "-c", code, *args],
+            **{"cwd": cwd, "env": environ, "input": input, "timeout": timeout},  # type: ignore[call-overload]
+            capture_output=True,
+            check=False,
+        )
+    mask = os.umask(0o077)
+    os.umask(mask)
+    request = {"argv": [program, *args], "cwd": str(cwd), "environ": dict(environ), "umask": mask}
+    channel, theirs = socket.socketpair()
+    (stdin, write), (out, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
+    with channel:
+        try:
+            socket.send_fds(_server(), [b"."], [theirs.fileno(), stdin, stdout, stderr])
+        finally:
+            theirs.close()
+            for each in (stdin, stdout, stderr):
+                os.close(each)
+        channel.sendall(json.dumps(request).encode("utf-8", "surrogatepass"))
+        channel.shutdown(socket.SHUT_WR)
+        pid = int.from_bytes(_exactly(channel, 4), "little")
+        try:
+            texts = _communicate(write, input, [out, err], timeout)
+        except subprocess.TimeoutExpired:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        ended = int.from_bytes(_exactly(channel, 4), "little", signed=True)
+    return subprocess.CompletedProcess([program, *args], ended, *texts)
+
+
+def _can_fork(environ: Mapping[str, str]) -> bool:
+    """Whether nothing in an environment changes how Python itself starts."""
+    python = {name for name in environ if name.startswith("PYTHON")} - {"PYTHONPATH"}
+    path = environ.get("PYTHONPATH", str(ROOT))
+    utf8 = all(environ.get(name) in (None, "C.UTF-8") for name in _LOCALE)
+    return os.name == "posix" and not python and path == str(ROOT) and utf8
+
+
+def _communicate(write: int, input: bytes, reads: list[int], timeout: float) -> list[bytes]:
+    """Write ``input`` and read all of ``reads`` to their ends; closes all of them."""
+    deadline = time.monotonic() + timeout
+    found: dict[int, list[bytes]] = {each: [] for each in reads}
+    left = memoryview(input)
+    waiting = selectors.DefaultSelector()
+    os.set_blocking(write, False)
+    waiting.register(write, selectors.EVENT_WRITE)
+    for each in reads:
+        waiting.register(each, selectors.EVENT_READ)
+
+    def done(descriptor: int) -> None:
+        waiting.unregister(descriptor)
+        os.close(descriptor)
+
+    with waiting:
+        try:
+            while waiting.get_map():
+                ready = waiting.select(deadline - time.monotonic())
+                if not ready and time.monotonic() >= deadline:
+                    raise subprocess.TimeoutExpired("encconf", timeout)
+                for key, _ in ready:
+                    if key.fd == write:
+                        with contextlib.suppress(BlockingIOError):
+                            try:
+                                left = left[os.write(write, left[:65536]) :] if left else left
+                            except BrokenPipeError:
+                                left = left[:0]
+                        if not left:
+                            done(write)
+                    elif data := os.read(key.fd, 65536):
+                        found[key.fd].append(data)
+                    else:
+                        done(key.fd)
+        finally:
+            for descriptor in list(waiting.get_map() or ()):
+                done(descriptor)
+    return [b"".join(found[each]) for each in reads]
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = channel.recv(size - len(data))
+        assert more, "the server of tests/forks.py has gone"
+        data += more
+    return data
+
+
+@functools.cache
+def _server() -> socket.socket:
+    """The server's socket; the server ends with this process."""
+    ours, theirs = socket.socketpair()
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/nonexistent"}
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=environ,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+        )
+    atexit.register(process.wait, 10)
+    atexit.register(ours.close)  # called first
+    return ours
+
+
+# --- in the server -------------------------------------------------------------------------------
+
+
+def _serve(control: socket.socket) -> None:
+    """Fork for each message on ``control``; returns in the forks, and never in the server."""
+    _load()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+        if not data:
+            os._exit(0)
+        if os.fork() == 0:
+            control.detach()
+            _wait_for_command(*descriptors)
+            return
+        for each in descriptors:
+            os.close(each)
+
+
+def _load() -> None:
+    import gc
+    import importlib
+    import threading
+
+    files = (path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.glob("encconf/**/*.py"))
+    names = (name.removesuffix("/__init__").replace("/", ".") for name in files)
+    others = ("encconf.__main__", "encconf.integrations", "encconf.testing")  # these import pytest
+    for name in [*_LOADED, *(name for name in names if not name.startswith(others))]:
+        importlib.import_module(name)
+    assert threading.active_count() == 1, "a process with threads must not fork"
+    gc.disable()
+    gc.freeze()  # so that forks share their memory
+
+
+def _wait_for_command(channel: int, *streams: int) -> None:
+    """Fork again, to run the command; this fork says how that ended, and ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    connection = socket.socket(fileno=channel)
+    with connection.makefile("rb") as file:
+        request = json.loads(file.read().decode("utf-8", "surrogatepass"))
+    pid = os.fork()
+    if pid:
+        for each in streams:
+            os.close(each)
+        try:
+            connection.sendall(pid.to_bytes(4, "little"))
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            connection.sendall(status.to_bytes(4, "little", signed=True))
+        finally:
+            os._exit(0)
+    connection.close()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(3, 1024)
+    sys.stdin = _stream(0, "r", "surrogateescape")
+    sys.stdout = _stream(1, "w", "surrogateescape")
+    sys.stderr = _stream(2, "w", "backslashreplace")
+    sys.stderr.reconfigure(line_buffering=True)
+    os.umask(request["umask"])
+    os.chdir(request["cwd"])
+    coerced = os.environ.get("LC_CTYPE")  # by Python, where no locale is set
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    if coerced and not any(name in os.environ for name in _LOCALE):
+        os.environ["LC_CTYPE"] = coerced
+    time.tzset()
+    sys.argv = request["argv"]
+
+
+def _stream(number: int, mode: str, errors: str) -> TextIOWrapper:
+    """A standard stream as Python makes it at its start."""
+    binary: Any = open(number, f"{mode}b", closefd=False)  # noqa: SIM115
+    return TextIOWrapper(binary, "utf-8", errors, None if mode == "r" else "\n")
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+    from encconf.cli import run as command
+
+    command()
