@@ -96,8 +96,9 @@ ENTRIES: Final = {
         "A value cannot be written in the format that you asked for.",
         "The message names the value. JSON takes every value: --output-type json.",
     ),
-    "empty": Entry(92, "There is no document in the file.", "Check the name of the file, or what was piped "
-    "in."),
+    "empty": Entry(
+        92, "There is no document in the file.", "Check the name of the file, or what was piped in."
+    ),
     "error": Entry(1, "Something went wrong that has no entry of its own.", "The message says what it is."),
     "findings": Entry(
         1,
@@ -180,8 +181,9 @@ ENTRIES: Final = {
         "The file has no sops metadata: it is plaintext.",
         "Encrypt it: encconf encrypt FILE. If it has been committed, change its secrets, too.",
     ),
-    "not-modified": Entry(200, "The edit changed nothing, so nothing was written.", "There is nothing to "
-    "do."),
+    "not-modified": Entry(
+        200, "The edit changed nothing, so nothing was written.", "There is nothing to do."
+    ),
     "not-my-key": Entry(
         128, "Nothing on this machine can use this key.", "Use another key of the file, or see no-key."
     ),

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     Row = dict[str, object]
 
 
-
-
 class Change:
     """What is to happen to one file.
 

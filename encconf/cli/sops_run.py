@@ -612,9 +612,7 @@ class Run:
                 return
             if answer.strip() == "y":
                 break
-        enc = rekey.carry_out(
-            wanted, rotate=False, credentials=self.credentials(), notify=self.console.warn
-        )
+        enc = rekey.carry_out(wanted, rotate=False, credentials=self.credentials(), notify=self.console.warn)
         fileio.write_atomic(fileio.resolve(path), enc, replacing=text)
         self.tell(f"File {path} synced with new keys")
         if wanted.removes:

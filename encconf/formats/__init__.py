@@ -85,7 +85,6 @@ if TYPE_CHECKING:
         def settle(self, document: Document) -> None:
             """Make of an opened document's trees, filled with sops's values, what is meant by them."""
 
-
     class Writing(Spelling, Protocol):
         """A format's trees, and how to write into them."""
 

@@ -7,6 +7,8 @@ A master key holds who, never a ciphertext and no client; what it wrapped is a
 
 from __future__ import annotations
 
+from binascii import a2b_base64
+
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
 from encconf.identities import stored
 from encconf.text.printable import printable
@@ -56,6 +58,53 @@ if TYPE_CHECKING:
             """Read what stands in ``.sops.yaml`` or on the command line; raises BadKeyError."""
 
     KeyClass = type[MasterKey]
+
+
+class NamedKey:
+    """What the key types share: a key is equal to another of its type with the same name.
+
+    ``ATTRIBUTES`` are the texts that make a key, in the order of its arguments and of the ``fields`` of its
+    row, which are what an entry in the metadata calls them.
+    """
+
+    TYPE: str
+    DATED = True
+    ATTRIBUTES: tuple[str, ...]
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *texts: str) -> None: ...
+
+    @property
+    def name(self) -> str:
+        """All that tells it from another of its type."""
+        name: str = getattr(self, self.ATTRIBUTES[0])
+        return name
+
+    @property
+    def label(self) -> str:
+        """The whole name: each part may be what is wrong."""
+        return printable(self.name)
+
+    def to_entry(self) -> dict[str, object]:
+        """The members that the row of its type names."""
+        texts = (getattr(self, attribute) for attribute in self.ATTRIBUTES)
+        return dict(zip(TABLE[self.TYPE].fields, texts, strict=True))
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, object]) -> Self:
+        """Read an entry; nothing is checked before the key is used."""
+        return cls(*(member(entry, field) for field in TABLE[cls.TYPE].fields))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NamedKey) and (self.TYPE, self.name) == (other.TYPE, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.TYPE, self.name))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
 
 
 class KeyType:
@@ -286,6 +335,21 @@ def check_size(enc: str) -> None:
 def parse_list(value: str) -> list[str]:
     """The items of ``a, b``: trimmed, and without the empty ones that a comma too many makes."""
     return [item for item in (part.strip() for part in value.split(",")) if item]
+
+
+def base64_bytes(text: str, complaint: str) -> bytes:
+    """The bytes of base64 (standard alphabet, padded).  Raises MasterKeyError with the complaint."""
+    try:
+        if data := a2b_base64(text, strict_mode=True):
+            return data
+    except ValueError:
+        pass
+    raise MasterKeyError(complaint)
+
+
+def as_given(text: str) -> str:
+    """What somebody gave as a key, for an error that says it is none."""
+    return printable(text)[:120] or "an empty text"
 
 
 def shorten(name: str) -> str:

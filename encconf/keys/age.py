@@ -16,13 +16,12 @@ from __future__ import annotations
 from binascii import a2b_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.keys import member
+from encconf.keys import NamedKey
 from encconf.keys.age_identity import POST_QUANTUM, Conversation, label_of, said
 from encconf.keys.age_search import Search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from encconf.identities.credentials import Credentials
@@ -40,7 +39,7 @@ LINES_LIMIT = 48
 _BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
 
 
-class AgeKey:
+class AgeKey(NamedKey):
     """One recipient, as text.
 
     ``age1…``, ``age1pq1…`` (post-quantum), ``age1NAME1…`` (plugin), ``ssh-ed25519 …``, ``ssh-rsa …``.
@@ -48,15 +47,11 @@ class AgeKey:
 
     TYPE = "age"
     DATED = False
+    ATTRIBUTES = ("recipient",)
     __slots__ = ("recipient",)
 
     def __init__(self, recipient: str) -> None:
         self.recipient = recipient
-
-    @property
-    def name(self) -> str:
-        """The whole recipient."""
-        return self.recipient
 
     @property
     def label(self) -> str:
@@ -91,15 +86,6 @@ class AgeKey:
         stanzas = _stanzas(enc)
         return Search(self.recipient, enc, stanzas, credentials).run()
 
-    def to_entry(self) -> dict[str, object]:
-        """``recipient``."""
-        return {"recipient": self.recipient}
-
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, object]) -> AgeKey:
-        """Read an entry; the recipient is not checked before it is used."""
-        return cls(member(entry, "recipient"))
-
     @classmethod
     def from_config(cls, value: object) -> AgeKey:
         """A recipient's text, checked; raises BadKeyError."""
@@ -108,15 +94,6 @@ class AgeKey:
         recipient = value.strip()
         _recipient(recipient, None)
         return cls(recipient)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AgeKey) and self.recipient == other.recipient
-
-    def __hash__(self) -> int:
-        return hash((self.TYPE, self.recipient))
-
-    def __repr__(self) -> str:
-        return f"AgeKey({self.recipient!r})"
 
 
 # --- recipients and files ------------------------------------------------------------------

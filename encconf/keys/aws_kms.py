@@ -9,12 +9,10 @@ but botocore, for proxies and for its own retry, FIPS and endpoint settings.
 from __future__ import annotations
 
 import re
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
-from encconf.keys import member
-from encconf.text.printable import printable
+from encconf.keys import CONTEXT, TABLE, NamedKey, as_given, base64_bytes, member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 # The region becomes part of a host name, so that it is held to what regions are made of.
 _ARN = r"arn:aws[A-Za-z0-9_-]*:kms:([a-z0-9-]+):[0-9]+:(key|alias)/[\x21-\x7e]+"
 _FORM = "arn:aws:kms:REGION:ACCOUNT:key/ID, or …:alias/NAME"
-_MEMBERS = ("arn", "role", "context", "aws_profile")
 
 # What AWS may not say, or says in its own words.
 _MEANINGS = {
@@ -39,7 +36,7 @@ _MEANINGS = {
 _VARIANTS = 8  # contexts that are tried at most: each is a call
 
 
-class AwsKmsKey:
+class AwsKmsKey(NamedKey):
     """One key of AWS KMS: its ARN, and how to get at it.
 
     In the configuration ``arn:aws:kms:REGION:ACCOUNT:key/ID`` (or ``:alias/NAME``), with
@@ -47,23 +44,14 @@ class AwsKmsKey:
     context and ``|PROFILE``, or a mapping of ``arn``, ``role``, ``context`` and ``aws_profile``.
     A multi-Region key (``key/mrk-…``) is asked for in the region that its ARN names.
 
-    Whose credentials: if ENCCONF_AWS_PROFILE is set, those of that profile and no others.  Else those
-    of the environment if it names some (AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY and
-    AWS_SESSION_TOKEN, AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN,
-    AWS_CONTAINER_CREDENTIALS_…), then the entry's ``aws_profile`` if there is one of that name here,
-    then the SDK's default chain (the default profile, SSO, the container, the instance).
-    AWS_ROLE_ARN replaces the entry's ``role``.  The next in this order is tried when one is refused.
-
-    Also read: AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CA_BUNDLE, AWS_ENDPOINT_URL_KMS,
-    AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_EC2_METADATA_DISABLED; and by the SDK itself, from
-    the process: HTTPS_PROXY, NO_PROXY and what else it knows.
+    Environment: `encconf.providers.aws` lists the variables, and says whose credentials are used.
 
     Permissions: kms:Decrypt to open, kms:Encrypt to encrypt, on the key (for an alias, on the key that
     it names); sts:AssumeRole on the role.
     """
 
     TYPE = "kms"
-    DATED = True
+    ATTRIBUTES = ("arn", "role", "context", "profile")
     __slots__ = ("arn", "context", "profile", "role")
 
     def __init__(
@@ -83,11 +71,6 @@ class AwsKmsKey:
             return f"{name}|{context}|{self.profile}"
         return f"{name}|{context}" if context else name
 
-    @property
-    def label(self) -> str:
-        """The same: each part may be what is wrong."""
-        return printable(self.name)
-
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """The ciphertext of KMS in base64 (standard alphabet, padded), as sops writes it.
 
@@ -102,12 +85,7 @@ class AwsKmsKey:
 
         Raises NotMyKeyError where there are no credentials, and MasterKeyError for all else.
         """
-        try:
-            blob = a2b_base64(enc, strict_mode=True)
-        except (Base64Error, ValueError):
-            blob = b""
-        if not blob:
-            raise MasterKeyError("its enc is not base64")
+        blob = base64_bytes(enc, "its enc is not base64")
         return self._ask("decrypt", "Plaintext", credentials, CiphertextBlob=blob)
 
     def unwrap_spoiled(self, ask: Callable[[MasterKey], bytes], credentials: Credentials) -> bytes:
@@ -166,7 +144,7 @@ class AwsKmsKey:
     def from_entry(cls, entry: Mapping[str, object]) -> AwsKmsKey:
         """Read an entry; the ARN is not checked before it is used."""
         key = cls(member(entry, "arn"), member(entry, "role"), None, member(entry, "aws_profile"))
-        context = next((value for name, value in entry.items() if name.lower() == "context"), None)
+        context = next((value for name, value in entry.items() if name.lower() == CONTEXT), None)
         if isinstance(context, dict):
             key.context = {str(name): member(context, name) for name in context}
         elif context is not None:
@@ -182,32 +160,24 @@ class AwsKmsKey:
             value = {"arn": arn, "context": context, "aws_profile": profile}
         if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
             raise BadKeyError("an AWS KMS key is the text of its ARN", hint=_FORM)
-        if foreign := [name for name in value if name not in _MEMBERS]:
+        names = TABLE[cls.TYPE].settings
+        if foreign := [name for name in value if name not in names]:
             raise BadKeyError(
-                f"an AWS KMS key has no {printable(foreign[0])[:80]}", hint=f"it has {', '.join(_MEMBERS)}"
+                f"an AWS KMS key has no {as_given(foreign[0])}", hint=f"it has {', '.join(names)}"
             )
-        texts = {name: _text(name, value.get(name)) for name in _MEMBERS if name != "context"}
+        texts = {name: _text(name, value.get(name)) for name in names if name != CONTEXT}
         arn, role = "".join(texts["arn"].split()), "".join(texts["role"].split())
         if not role and (at := arn.find("+arn:")) > 0:
             arn, role = arn[:at], arn[at + 1 :]
         _region(arn)
-        return cls(arn, role, _context(value.get("context")), texts["aws_profile"].strip())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AwsKmsKey) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash((self.TYPE, self.name))
-
-    def __repr__(self) -> str:
-        return f"AwsKmsKey({self.name!r})"
+        return cls(arn, role, _context(value.get(CONTEXT)), texts["aws_profile"].strip())
 
 
 def _region(arn: str) -> str:
     found = re.fullmatch(_ARN, arn)
     if found is None:
         raise BadKeyError(
-            f"{printable(arn)[:120] or 'an empty text'} is not the ARN of an AWS KMS key",
+            f"{as_given(arn)} is not the ARN of an AWS KMS key",
             hint=_FORM,
         )
     return found[1]
@@ -229,7 +199,7 @@ def _context(value: object) -> dict[str, str]:
         pairs = [pair.split(":") for pair in value.split(",")]
         if not all(len(pair) == 2 and pair[0] for pair in pairs):
             raise BadKeyError(
-                f"{printable(value)[:120]} is not an encryption context",
+                f"{as_given(value)} is not an encryption context",
                 hint="NAME:VALUE,NAME:VALUE; names and values with a colon or a comma go into a mapping",
             )
         return {pair[0]: pair[1] for pair in pairs}

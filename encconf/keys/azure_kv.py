@@ -9,17 +9,14 @@ the environment says who one is.  Not here: user name and password, which Azure 
 from __future__ import annotations
 
 import re
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.keys import member
+from encconf.keys import NamedKey, as_given, base64_bytes
 from encconf.providers.https import missing, origin
-from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from encconf.identities.credentials import Credentials
@@ -32,21 +29,14 @@ _BASE64 = re.compile(r"[0-9A-Za-z_-]+")
 _NEEDS = "the identity needs keys/encrypt and keys/decrypt: the role Key Vault Crypto User"
 
 
-class AzureKey:
+class AzureKey(NamedKey):
     """A key in a vault, in one of its versions.
 
     URI: ``https://VAULT.vault.azure.net/keys/NAME[/VERSION]``, or the mapping ``vaultUrl``, ``key``,
     ``version``.  Without a version the newest is found out when something is encrypted, and that
     is what the metadata then say; until then the key equals each of its versions.
 
-    Environment: AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or AZURE_CLIENT_CERTIFICATE_PATH
-    (AZURE_CLIENT_CERTIFICATE_PASSWORD, AZURE_CLIENT_SEND_CERTIFICATE_CHAIN), or AZURE_FEDERATED_TOKEN_FILE;
-    AZURE_AUTHORITY_HOST; AZURE_ADDITIONALLY_ALLOWED_TENANTS (``;`` between); AZURE_TOKEN_CREDENTIALS
-    (``prod``, ``dev`` or one credential's name) as for DefaultAzureCredential.  If none says who one is: the
-    managed identity of IDENTITY_ENDPOINT or MSI_ENDPOINT, else ``az``, PowerShell and ``azd``, else the
-    machine's metadata service.  Those, and proxies, are found by azure-identity in the process's own
-    environment.  ENCCONF_AZURE_ALLOWLIST: addresses beside Key Vault's that may get a token.
-    SSL_CERT_FILE: authorities of certificates.
+    Environment: `encconf.providers.azure` lists the variables.
 
     Permissions: ``keys/encrypt`` and ``keys/decrypt`` (role Key Vault Crypto User; as data actions
     ``Microsoft.KeyVault/vaults/keys/encrypt/action`` and ``…/decrypt/action``), and ``keys/get``
@@ -54,7 +44,7 @@ class AzureKey:
     """
 
     TYPE = "azure_kv"
-    DATED = True
+    ATTRIBUTES = ("vault_url", "key_name", "version")
     __slots__ = ("_newest", "key_name", "vault_url", "version")
 
     def __init__(self, vault_url: str, key_name: str, version: str = "") -> None:
@@ -71,11 +61,6 @@ class AzureKey:
         versionless = f"{self.vault_url.rstrip('/')}/keys/{self.key_name}"
         return f"{versionless}/{self.version}" if self.version else versionless
 
-    @property
-    def label(self) -> str:
-        """The URI."""
-        return printable(self.name)
-
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """RSA-OAEP-256, as unpadded base64url.
 
@@ -90,20 +75,12 @@ class AzureKey:
         if not _BASE64.fullmatch(value):
             raise MasterKeyError("its enc is not base64url")
         answer = self._ask("decrypt", value, credentials)
-        try:
-            return a2b_base64(answer.translate(_FROM_URL) + "=" * (-len(answer) % 4), strict_mode=True)
-        except (Base64Error, ValueError):
-            raise MasterKeyError("the service gave back something that is not base64url") from None
+        text = answer.translate(_FROM_URL) + "=" * (-len(answer) % 4)
+        return base64_bytes(text, "the service gave back something that is not base64url")
 
     def to_entry(self) -> dict[str, object]:
-        """``vault_url``, ``name``, ``version`` (the one that encrypted, where none was asked for)."""
-        version = self.version or "".join(self._newest[:1])
-        return {"vault_url": self.vault_url, "name": self.key_name, "version": version}
-
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, object]) -> AzureKey:
-        """Read an entry; nothing is checked before it is used."""
-        return cls(*(member(entry, name) for name in ("vault_url", "name", "version")))
+        """With the version that encrypted, where none was asked for."""
+        return {**super().to_entry(), "version": self.version or "".join(self._newest[:1])}
 
     @classmethod
     def from_config(cls, value: object) -> AzureKey:
@@ -115,7 +92,7 @@ class AzureKey:
             match = _URL.fullmatch(value.strip())
             if match is None:
                 # With an @ it may hold a password.
-                shown = "this" if "@" in value else printable(value.strip())[:80] or "an empty text"
+                shown = "this" if "@" in value else as_given(value.strip())
                 raise BadKeyError(
                     f"{shown} is not the address of an Azure key", hint=f"it looks like {_FORM}"
                 )
@@ -191,9 +168,6 @@ class AzureKey:
 
     def _versionless(self) -> tuple[str, str]:
         return self.vault_url.rstrip("/"), self.key_name
-
-    def __repr__(self) -> str:
-        return f"AzureKey({self.name!r})"
 
 
 _TO_URL = str.maketrans("+/", "-_")

@@ -2,23 +2,19 @@
 
 Behaviour of sops 3.13.3 (gcpkms/keysource.go).  Beyond it: Google's checksums of what was sent and
 received are compared, names are held to what Google allows in them, and a universe that the
-credentials name need not be named again.  Not read from the given environment but from the
-process's, by the SDK: proxies, GRPC_…, the switches for mTLS and the address of the metadata server.
+credentials name need not be named again.
 """
 
 from __future__ import annotations
 
 import re
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.keys import member
-from encconf.text.printable import printable
+from encconf.keys import NamedKey, as_given, base64_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from encconf.identities.credentials import Credentials
@@ -32,43 +28,27 @@ _FORM = "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY"
 _NEEDS = "it takes the role Cloud KMS CryptoKey Encrypter/Decrypter on the key"
 
 
-class GcpKmsKey:
+class GcpKmsKey(NamedKey):
     """One key of Google Cloud KMS, by its resource name.
 
     In the configuration ``projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY``, or a
     mapping with that as ``resource_id``.  KMS encrypts with the primary version and decrypts with
     whichever it was.
 
-    Whose credentials: GOOGLE_CREDENTIALS (the path of a credentials file, or its JSON itself), else
-    GOOGLE_OAUTH_ACCESS_TOKEN, else Google's default ones: GOOGLE_APPLICATION_CREDENTIALS (a path),
-    what ``gcloud auth application-default login`` left (in CLOUDSDK_CONFIG if set), the metadata server (not
-    asked when NO_GCE_CHECK is ``true``).  Every type of file is read: service account, user,
-    workload and workforce identity, impersonation.
-
-    Also read: SOPS_GCP_KMS_CLIENT_TYPE (``grpc``, the default, or ``rest``), SOPS_GCP_KMS_ENDPOINT (a
-    host with or without a port; a URL for REST), else SOPS_GCP_KMS_UNIVERSE_DOMAIN, and
-    GOOGLE_CLOUD_QUOTA_PROJECT.
+    Environment: `encconf.providers.gcp` lists the variables, and says whose credentials are used.  Beside
+    those: SOPS_GCP_KMS_CLIENT_TYPE (``grpc``, the default, or ``rest``), SOPS_GCP_KMS_ENDPOINT (a
+    host with or without a port; a URL for REST), else SOPS_GCP_KMS_UNIVERSE_DOMAIN.
 
     Permissions: cloudkms.cryptoKeyVersions.useToDecrypt to open and …useToEncrypt to encrypt, on the
     key (roles/cloudkms.cryptoKeyEncrypterDecrypter has both).
     """
 
     TYPE = "gcp_kms"
-    DATED = True
+    ATTRIBUTES = ("resource_id",)
     __slots__ = ("resource_id",)
 
     def __init__(self, resource_id: str) -> None:
         self.resource_id = resource_id
-
-    @property
-    def name(self) -> str:
-        """The resource name."""
-        return self.resource_id
-
-    @property
-    def label(self) -> str:
-        """The whole resource name."""
-        return printable(self.resource_id)
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """The ciphertext of KMS in base64 (standard alphabet, padded), as sops writes it.
@@ -90,12 +70,7 @@ class GcpKmsKey:
 
         Raises NotMyKeyError where there are no credentials, and MasterKeyError for all else.
         """
-        try:
-            ciphertext = a2b_base64(enc, strict_mode=True)
-        except (Base64Error, ValueError):
-            ciphertext = b""
-        if not ciphertext:
-            raise MasterKeyError("its enc is not base64")
+        ciphertext = base64_bytes(enc, "its enc is not base64")
         answer = self._ask("decrypt", credentials, ciphertext=ciphertext)
         data_key: bytes = answer.plaintext
         if answer.plaintext_crc32c is not None:
@@ -126,15 +101,6 @@ class GcpKmsKey:
         request = {"name": self.resource_id, name: value, f"{name}_crc32c": google_crc32c.value(value)}
         return gcp.ask("Google Cloud KMS", client, operation, request, credentials, needs=_NEEDS)
 
-    def to_entry(self) -> dict[str, object]:
-        """``resource_id``."""
-        return {"resource_id": self.resource_id}
-
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, object]) -> GcpKmsKey:
-        """Read an entry; the name is not checked before it is used."""
-        return cls(member(entry, "resource_id"))
-
     @classmethod
     def from_config(cls, value: object) -> GcpKmsKey:
         """A resource name, or a mapping with one as ``resource_id``; raises BadKeyError."""
@@ -147,19 +113,11 @@ class GcpKmsKey:
             raise _malformed(resource_id)
         return cls(resource_id)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, GcpKmsKey) and self.resource_id == other.resource_id
-
-    def __hash__(self) -> int:
-        return hash((self.TYPE, self.resource_id))
-
-    def __repr__(self) -> str:
-        return f"GcpKmsKey({self.resource_id!r})"
-
 
 def _malformed(resource_id: str) -> BadKeyError:
-    shown = printable(resource_id)[:120] or "an empty text"
-    return BadKeyError(f"{shown} is not the resource name of a Google Cloud KMS key", hint=_FORM)
+    return BadKeyError(
+        f"{as_given(resource_id)} is not the resource name of a Google Cloud KMS key", hint=_FORM
+    )
 
 
 def _compare(data: bytes, checksum: int) -> None:

@@ -10,17 +10,15 @@ rate limit.
 from __future__ import annotations
 
 import re
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.keys import member
+from encconf.keys import NamedKey, as_given, base64_bytes
 from encconf.providers.https import origin
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from encconf.identities.credentials import Credentials
@@ -33,7 +31,7 @@ _PATH = re.compile(r"/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)(?P<path>/[^?#]*)")
 
 
-class VaultKey:
+class VaultKey(NamedKey):
     """A key of a transit engine, at any mount path.
 
     URI: ``https://HOST[:PORT]/v1/ENGINE/keys/NAME``, ENGINE with slashes where the mount is nested.
@@ -47,7 +45,7 @@ class VaultKey:
     """
 
     TYPE = "hc_vault"
-    DATED = True
+    ATTRIBUTES = ("address", "engine", "key_name")
     __slots__ = ("address", "engine", "key_name")
 
     def __init__(self, address: str, engine: str, key_name: str) -> None:
@@ -59,11 +57,6 @@ class VaultKey:
     def name(self) -> str:
         """The URI."""
         return f"{self.address}/v1/{self.engine}/keys/{self.key_name}"
-
-    @property
-    def label(self) -> str:
-        """The URI."""
-        return printable(self.name)
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """``vault:v1:`` and base64, as the server gives it, by the key's newest version.
@@ -79,19 +72,7 @@ class VaultKey:
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Let the server decrypt; raises NotMyKeyError when there is no token, and MasterKeyError."""
         plaintext = self._ask("decrypt", {"ciphertext": enc}, "plaintext", credentials)
-        try:
-            return a2b_base64(plaintext, strict_mode=True)
-        except (Base64Error, ValueError):
-            raise MasterKeyError("the server gave back something that is not base64") from None
-
-    def to_entry(self) -> dict[str, object]:
-        """``vault_address``, ``engine_path``, ``key_name``."""
-        return {"vault_address": self.address, "engine_path": self.engine, "key_name": self.key_name}
-
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, object]) -> VaultKey:
-        """Read an entry; nothing is checked before it is used."""
-        return cls(*(member(entry, name) for name in ("vault_address", "engine_path", "key_name")))
+        return base64_bytes(plaintext, "the server gave back something that is not base64")
 
     @classmethod
     def from_config(cls, value: object) -> VaultKey:
@@ -103,11 +84,11 @@ class VaultKey:
         path = match["path"] if match else ""
         if match is None or not uri.isprintable() or not _PATH.search(path):
             # With an @ it may hold a password.
-            shown = "this" if "@" in uri else printable(uri)[:80] or "an empty text"
+            shown = "this" if "@" in uri else as_given(uri)
             raise BadKeyError(f"{shown} is not the address of a Vault key", hint=f"it looks like {_FORM}")
         if _PREFIXED.search(path):
             raise BadKeyError(
-                f"{printable(uri)[:160]} has something before /v1/, which is not supported",
+                f"{as_given(uri)} has something before /v1/, which is not supported",
                 hint=f"it looks like {_FORM}",
             )
         parts = path.strip("/").split("/")
@@ -150,12 +131,3 @@ class VaultKey:
         if not isinstance(found, str):
             raise MasterKeyError(f"the answer of {server} is not that of a Vault")
         return found
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, VaultKey) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash((self.TYPE, self.name))
-
-    def __repr__(self) -> str:
-        return f"VaultKey({self.name!r})"

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.io import fileio
-from encconf.keys import member
+from encconf.keys import NamedKey, as_given, base64_bytes
 from encconf.providers import failed
 from encconf.providers.https import cause, missing, one_line, timeouts
 from encconf.text.printable import printable
@@ -35,7 +34,7 @@ _RETRIES = 2  # of an answer that says "later"; 20 s each, the first included, s
 _LATER = (429, 500, 502, 503, 504)
 
 
-class HuaweiKey:
+class HuaweiKey(NamedKey):
     """A symmetric key, by region and id.
 
     URI: ``REGION:KEY-UUID``, or the mapping ``key_id``.
@@ -51,21 +50,11 @@ class HuaweiKey:
     """
 
     TYPE = "hckms"
-    DATED = True
+    ATTRIBUTES = ("key_id",)
     __slots__ = ("key_id",)
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-
-    @property
-    def name(self) -> str:
-        """``REGION:KEY-UUID``."""
-        return self.key_id
-
-    @property
-    def label(self) -> str:
-        """The same."""
-        return printable(self.key_id)
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """Base64, as the service gives it.
@@ -80,19 +69,7 @@ class HuaweiKey:
         if not _BASE64.fullmatch(enc):
             raise MasterKeyError("its enc is not base64")
         plain_text = self._ask("decrypt", {"cipher_text": enc}, "plain_text", credentials)
-        try:
-            return a2b_base64(plain_text, strict_mode=True)
-        except (Base64Error, ValueError):
-            raise MasterKeyError("the service gave back something that is not base64") from None
-
-    def to_entry(self) -> dict[str, object]:
-        """``key_id``."""
-        return {"key_id": self.key_id}
-
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, object]) -> HuaweiKey:
-        """Read an entry; nothing is checked before it is used."""
-        return cls(member(entry, "key_id"))
+        return base64_bytes(plain_text, "the service gave back something that is not base64")
 
     @classmethod
     def from_config(cls, value: object) -> HuaweiKey:
@@ -106,7 +83,7 @@ class HuaweiKey:
     def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:
         """The member ``wanted`` of the answer to a call of the API."""
         region, key_id = _parts(self.key_id)
-        found = _Secrets.find(credentials)
+        identity = _identity(credentials)
         try:
             import requests
             from huaweicloudsdkcore.exceptions import exceptions
@@ -115,7 +92,7 @@ class HuaweiKey:
             raise missing("Huawei Cloud", error, "huawei") from None
 
         client = credentials.client(
-            ("hckms", region, found.identity), lambda: _client(region, found, credentials)
+            ("hckms", region, identity), lambda: _client(region, identity, credentials)
         )
         verb_data = f"{verb.capitalize()}Data"
         body = getattr(model, f"{verb_data}RequestBody")(
@@ -140,51 +117,36 @@ class HuaweiKey:
             raise MasterKeyError("the answer is not that of Huawei Cloud")
         return text
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, HuaweiKey) and self.key_id == other.key_id
-
-    def __hash__(self) -> int:
-        return hash((self.TYPE, self.key_id))
-
-    def __repr__(self) -> str:
-        return f"HuaweiKey({self.key_id!r})"
-
 
 def _parts(key_id: str) -> tuple[str, str]:
     match = _KEY_ID.fullmatch(key_id.strip())
     if match is None:
         raise BadKeyError(
-            f"{printable(key_id.strip())[:80] or 'an empty text'} is not a key of Huawei Cloud",
+            f"{as_given(key_id.strip())} is not a key of Huawei Cloud",
             hint=f"it looks like {_FORM}",
         )
     return match[1], match[2]
 
 
-class _Secrets:
-    """Who one is: ``identity`` is (access key, secret key, security token, project)."""
+def _identity(credentials: Credentials) -> tuple[str, str, str, str]:
+    """Access key, secret key, security token and project, of the environment or else of the file.
 
-    __slots__ = ("identity",)
-
-    def __init__(self, *identity: str) -> None:
-        self.identity = identity
-
-    @classmethod
-    def find(cls, credentials: Credentials) -> _Secrets:
-        """Look in the environment, then in the file; raises NotMyKeyError and MasterKeyError."""
-        names = ("AK", "SK", "SECURITY_TOKEN", "PROJECT_ID")
-        ak, sk, token, project = (
-            credentials.environ.get(f"HUAWEICLOUD_SDK_{name}", "").strip() for name in names
+    Raises NotMyKeyError and MasterKeyError.
+    """
+    names = ("AK", "SK", "SECURITY_TOKEN", "PROJECT_ID")
+    ak, sk, token, project = (
+        credentials.environ.get(f"HUAWEICLOUD_SDK_{name}", "").strip() for name in names
+    )
+    if not (ak and sk):
+        profile = _profile(credentials, f"HUAWEICLOUD_SDK_{'SK' if ak else 'AK'} (unset)")
+        ak, sk, token = (profile.get(name, "") for name in ("ak", "sk", "security_token"))
+        project = profile.get("project_id") or project
+    if not project:
+        raise MasterKeyError(
+            "HUAWEICLOUD_SDK_PROJECT_ID is unset",
+            hint="it is the id of the region's project, in the console under My Credentials",
         )
-        if not (ak and sk):
-            profile = _profile(credentials, f"HUAWEICLOUD_SDK_{'SK' if ak else 'AK'} (unset)")
-            ak, sk, token = (profile.get(name, "") for name in ("ak", "sk", "security_token"))
-            project = profile.get("project_id") or project
-        if not project:
-            raise MasterKeyError(
-                "HUAWEICLOUD_SDK_PROJECT_ID is unset",
-                hint="it is the id of the region's project, in the console under My Credentials",
-            )
-        return cls(ak, sk, token, project)
+    return ak, sk, token, project
 
 
 def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
@@ -214,7 +176,7 @@ def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
     return profile
 
 
-def _client(region: str, found: _Secrets, credentials: Credentials) -> Any:
+def _client(region: str, identity: tuple[str, str, str, str], credentials: Credentials) -> Any:
     """A client for one region; raises MasterKeyError for a region without a known endpoint."""
     import logging
 
@@ -232,13 +194,13 @@ def _client(region: str, found: _Secrets, credentials: Credentials) -> Any:
             f"{region} is not a region of Huawei Cloud that its SDK knows",
             hint="a newer huaweicloudsdkkms may know it",
         ) from None
-    ak, sk, token, project = found.identity
-    identity = BasicCredentials(ak, sk, project)
+    ak, sk, token, project = identity
+    login = BasicCredentials(ak, sk, project)
     if token:
-        identity = identity.with_security_token(token)
+        login = login.with_security_token(token)
     config = HttpConfig(timeout=timeouts(credentials), ssl_ca_cert=credentials.environ.get("SSL_CERT_FILE"))
     client = (
-        KmsClient.new_builder().with_http_config(config).with_credentials(identity).with_region(place).build()
+        KmsClient.new_builder().with_http_config(config).with_credentials(login).with_region(place).build()
     )
     logger = logging.getLogger("HuaweiCloud-SDK-KmsClient")
     if not logger.handlers:  # else it writes to stderr what is in our errors

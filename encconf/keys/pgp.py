@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 
 from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.keys import member
+from encconf.keys import NamedKey, as_given
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from encconf.identities.credentials import Credentials
@@ -35,25 +34,15 @@ _FAILURES = {
 _NO_TERMINAL = (85, 86, 0x8000 | 102)  # no pinentry; "Inappropriate ioctl for device"
 
 
-class PgpKey:
+class PgpKey(NamedKey):
     """One key, by its fingerprint (40 hexadecimal digits) or long id; a subkey's with ``!`` after it."""
 
     TYPE = "pgp"
-    DATED = True
+    ATTRIBUTES = ("fingerprint",)
     __slots__ = ("fingerprint",)
 
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint
-
-    @property
-    def name(self) -> str:
-        """The fingerprint."""
-        return self.fingerprint
-
-    @property
-    def label(self) -> str:
-        """The whole fingerprint, ready to be given to gpg."""
-        return printable(self.fingerprint)
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """The armored PGP message, without a line feed at its end, as sops writes it.
@@ -146,15 +135,6 @@ class PgpKey:
             return MasterKeyError("its enc is not a PGP message")
         return MasterKeyError(f"gpg: {_last_words(result)}")
 
-    def to_entry(self) -> dict[str, object]:
-        """``fp``."""
-        return {"fp": self.fingerprint}
-
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, object]) -> PgpKey:
-        """Read an entry; the fingerprint is not checked before it is used."""
-        return cls(member(entry, "fp"))
-
     @classmethod
     def from_config(cls, value: object) -> PgpKey:
         """A fingerprint, with or without spaces; raises BadKeyError."""
@@ -164,21 +144,12 @@ class PgpKey:
         _check(fingerprint)
         return cls(fingerprint)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PgpKey) and self.fingerprint == other.fingerprint
-
-    def __hash__(self) -> int:
-        return hash((self.TYPE, self.fingerprint))
-
-    def __repr__(self) -> str:
-        return f"PgpKey({self.fingerprint!r})"
-
 
 def _check(fingerprint: str) -> None:
     digits = fingerprint.removesuffix("!").removeprefix("0x")
     if len(digits) not in (16, 32, 40, 64) or not all(c in "0123456789abcdefABCDEF" for c in digits):
         raise BadKeyError(
-            f"{printable(fingerprint)[:80] or 'an empty text'} is not a PGP fingerprint",
+            f"{as_given(fingerprint)} is not a PGP fingerprint",
             hint="gpg --list-keys prints it: 40 hexadecimal digits",
         )
 
