@@ -122,12 +122,14 @@ def test_mypy_strict(written: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_pyright(written: Path) -> None:
+@pytest.mark.parametrize("system", ["Linux", "Darwin", "Windows"])
+def test_pyright(written: Path, system: str) -> None:
     # pydantic-settings: pyright does not know that the sources fill in the fields.
     off = {"page_fastapi": {"reportCallIssue": False}, "page_jupyter": {"reportUnusedExpression": False}}
     rules = {
         "typeCheckingMode": "standard",
         "pythonVersion": "3.11",
+        "pythonPlatform": system,
         "executionEnvironments": [
             {"root": folder.name, "extraPaths": [str(ROOT), "."], **off.get(folder.name, {})}
             for folder in sorted(written.glob("page_*"))
