@@ -4,6 +4,8 @@
 # make bench   side by side with sops; prints the table that docs/benchmark.md quotes
 # make fuzz    documents that no test has seen, both ways with sops; then mutated files under limits of
 #              memory and time (ARGS='--minutes 30' for each)
+# make mutants   small faults put into the modules that make decisions: how many do the tests find?
+#                (ARGS='--sample 0 merge/weave.py' for all of one module)
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
 # make reference   docs/python/reference.md, from the docstrings; docs/reference/, from the tables of the
 #              command line
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores
 
-.PHONY: demo test test-fast lint types bench fuzz functional reference docs man pictures lint-workflows release-check clean
+.PHONY: demo test test-fast lint types bench fuzz mutants functional reference docs man pictures lint-workflows release-check clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -72,6 +74,9 @@ fuzz: $(STAMP)
 	@failed=0; \
 	$(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=new || failed=1; \
 	$(BIN)/python tests/fuzz.py $(ARGS) || failed=1; exit $$failed
+
+mutants: $(STAMP)
+	$(BIN)/python tests/mutants.py $(ARGS)
 
 functional: $(STAMP)
 	$(BIN)/python tests/functional/run.py $(SOPS) $(ARGS)
