@@ -17,12 +17,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 MODULES = [
-    *("align", "architecture", "changes", "credentials", "fileio", "golden", "hostile", "imports"),
-    *("interpreters", "layout", "load", "many", "minimal_diff", "pattern", "references", "seal"),
-    *("selection", "shamir"),
+    *("architecture", "golden", "hostile", "imports", "interpreters"),
+    *("engine/layout", "engine/loading", "engine/reuse", "engine/seal", "envelope/shamir"),
     *("formats/contracts", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
     *("formats/line_edit", "formats/toml", "formats/toml_edit", "formats/yaml"),
-    *("merge/conflict", "merge/corpus", "git/git", "git/worktree"),
+    *("git/git", "git/worktree", "identities/credentials", "io/fileio", "io/side_by_side"),
+    *("merge/conflict", "merge/corpus", "rules/pattern", "rules/selection", "sources/references"),
+    *("text/align", "verbs/changes"),
 ]
 """By name, without ``test_``."""
 

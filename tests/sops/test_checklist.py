@@ -304,8 +304,8 @@ ROWS: dict[str, dict[str, Row]] = {
 ROWS[""]["shamir-secret-sharing-threshold"] = Row("--shamir-secret-sharing-threshold 1", "--config rules/two -e p.yaml")
 
 ELSEWHERE = {
-    **{("publish", flag): "tests/test_publish.py" for flag in ("yes", "omit-extensions", "recursive", "verbose", "decryption-order")},
-    **{("publish", flag): "tests/test_publish.py" for flag in ("enable-local-keyservice", "keyservice")},
+    **{("publish", flag): "tests/publish/test_publish.py" for flag in ("yes", "omit-extensions", "recursive", "verbose", "decryption-order")},
+    **{("publish", flag): "tests/publish/test_publish.py" for flag in ("enable-local-keyservice", "keyservice")},
     **{("keyservice", flag): "tests/keys/test_service.py" for flag in ("network", "address", "prompt", "verbose")},
 }
 """Flags whose tests need a server of their own: the file that has them."""

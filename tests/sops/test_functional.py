@@ -18,7 +18,7 @@ from oracle import AgeKey
 from .conftest import ROOT, Box, boxes
 
 JSON = '{\n    "foo": 2,\n    "bar": "baz"\n}'
-HERE, WRITING, PUBLISH = "test_functional.py", "test_writing.py", "../test_publish.py"
+HERE, WRITING, PUBLISH = "test_functional.py", "test_writing.py", "../publish/test_publish.py"
 SHOWN = {
     "encrypt_json_file": (HERE, "test_encrypt"),
     "encrypt_from_stdin": (HERE, "test_encrypt_from_stdin"),

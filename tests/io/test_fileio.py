@@ -30,7 +30,7 @@ from encconf.errors import (
 )
 from encconf.io import fileio, inplace, locks, private, replace, signals
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def leftovers(folder: Path) -> list[str]:

@@ -489,7 +489,7 @@ print({"threading", "queue", "concurrent"} & set(sys.modules))
 
 
 def test_threads_are_not_even_imported_where_no_service_is_asked() -> None:
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, "-S", "-c", LIGHT, root]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
