@@ -5,20 +5,29 @@ InitSettingsSource that loads once, when the settings are made.  Values that wer
 before pydantic sees them, so that ``str(e)``, ``repr(e)`` and ``e.errors()`` of a ValidationError show
 none; ``e.json()`` writes them all the same. A field of type ``str`` is a plain str afterwards: declare a
 secret as ``SecretStr`` or `encconf.MaskedStr`.
+
+Settings that are made again read the file again.  Where `encrypted` keeps data keys, and neither the file's
+bytes nor the environment have changed, they get copies of the values that were authenticated the first time.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from encconf.engine import loading
 from encconf.envelope.data_key import DataKeyCache
+from encconf.errors import about
+from encconf.identities import credentials as identities
+from encconf.io import fileio
 from encconf.shape.mask import masked_number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from encconf.identities.credentials import Credentials
     from encconf.shape.section import Section
     from encconf.sources.references import Resolve
@@ -45,9 +54,16 @@ class EncconfSettingsSource(InitSettingsSource):
         resolve: bool | Resolve = False,
     ) -> None:
         self.path = os.fspath(path)
-        tree, _ = loading.tree_of(
-            self.path, masked_number, format=format, credentials=credentials, cache=cache, resolve=resolve
-        )
+
+        def load(file: loading.Input) -> Any:
+            return loading.tree_of(
+                file, masked_number, format=format, credentials=credentials, cache=cache, resolve=resolve
+            )[0]
+
+        if isinstance(cache, _SettingsCache):
+            tree = cache.tree(self.path, load, keep=not resolve)  # references are looked up each time
+        else:
+            tree = load(self.path)
         super().__init__(settings_cls, loading.shaped(tree, section, None, name=self.path, lax=False))
 
     def __repr__(self) -> str:
@@ -59,16 +75,17 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
 
     The files come after arguments, environment variables, the dotenv file and the secrets directory; of
     several files, the first that has a value wins.  ``options`` are those of `EncconfSettingsSource`;
-    unless you give a ``cache``, data keys are kept for five minutes (300 seconds), so that settings that
-    are made again do not ask a key service again.  The settings class raises what `encconf.load_config`
-    raises, and pydantic's ValidationError.
+    unless you give a ``cache``, data keys and values are kept in memory for five minutes (300 seconds), so
+    that settings that are made again do not ask a key service again.  The file is read each time: when its
+    bytes have changed, it is opened again, and when the environment has, with the keys that are then there.
+    The settings class raises what `encconf.load_config` raises, and pydantic's ValidationError.
 
     >>> class Settings(BaseSettings):  # doctest: +SKIP
     ...     settings_customise_sources = encrypted("secrets.enc.yaml", section="app")
     ...     db: Database
     """
 
-    options.setdefault("cache", DataKeyCache())
+    options.setdefault("cache", _SettingsCache())
 
     def settings_customise_sources(
         cls: type[BaseSettings],
@@ -82,3 +99,80 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
         return (init_settings, env_settings, dotenv_settings, file_secret_settings, *files)
 
     return classmethod(settings_customise_sources)
+
+
+class _SettingsCache(DataKeyCache):
+    """Data keys, and the values of the files that they opened: all of it for at most ``lifetime`` seconds.
+
+    Who finds the values in memory has found the data keys, too.  Values are given out only where opening the
+    file would give the same: for the same bytes, and the environment that the keys were found in.
+    """
+
+    __slots__ = ("_period", "_seconds")
+
+    def __init__(self, lifetime: float = 300, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(lifetime, clock=clock)
+        self._seconds = clock
+        self._period = _Period(0.0, {}, None)
+
+    def tree(self, path: str, load: Callable[[loading.Input], Any], *, keep: bool = True) -> Any:
+        """The values of a file, as ``load`` gives them; a copy, which the caller may change."""
+        period = self._now()
+        if not keep or identities.auditing is not None:  # an audit log has each load
+            return load(path)
+        with about(path, frames=False):
+            content = fileio.read_bytes(path)
+        known = period.values.get(path)
+        if known is None or known[0] != content:
+            known = content, load(_Content(path, content))
+            if period is self._now():
+                period.values[path] = known
+        return _copy(known[1])
+
+    def _now(self) -> _Period:
+        """The period that this moment is in: a new one where the time is up or the environment another."""
+        environ = dict(os.environ)
+        period = self._period
+        now = self._seconds()
+        if period.until <= now or period.environ != environ or period.guard is not identities.guard:
+            self.clear()
+            self._period = period = _Period(now + self.lifetime, environ, identities.guard)
+        return period
+
+    def clear(self) -> None:
+        """Forget everything."""
+        super().clear()
+        self._period = _Period(0.0, {}, None)
+
+
+class _Period:
+    """Until when things are kept, for which environment and guard, and the bytes and values of each path."""
+
+    __slots__ = ("environ", "guard", "until", "values")
+
+    def __init__(self, until: float, environ: dict[str, str], guard: object) -> None:
+        self.until = until
+        self.environ = environ
+        self.guard = guard
+        self.values: dict[str, tuple[bytes, Any]] = {}
+
+
+class _Content:
+    """A file that has been read."""
+
+    __slots__ = ("_content", "name")
+
+    def __init__(self, name: str, content: bytes) -> None:
+        self.name = name
+        self._content = content
+
+    def read(self) -> bytes:
+        """All of it."""
+        return self._content
+
+
+def _copy(value: Any) -> Any:
+    """A value with mappings and lists of its own; what is in them cannot be changed."""
+    if isinstance(value, dict):
+        return {key: _copy(member) for key, member in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value

@@ -5,18 +5,24 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import pickle
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pydantic
 import pytest
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from encconf import MaskedStr
-from encconf.errors import NotEncryptedError, PathNotFoundError
+from encconf import MaskedStr, Resolve
+from encconf.engine import loading
+from encconf.errors import DecryptError, KeyAccessError, NotEncryptedError, PathNotFoundError
+from encconf.identities import credentials
+from encconf.integrations import pydantic as pydantic_source
 from encconf.integrations.pydantic import EncconfSettingsSource, encrypted
-from encconf.testing import TestKey
+from encconf.testing import TestKey, guarded
 
 SECRET = "hunter2-of-the-database"
 PIN = 738912
@@ -170,3 +176,122 @@ def test_settings_in_a_log(path: Path) -> None:
     assert masked.password == SECRET
     for settings in (masked, Settings()):
         assert SECRET not in f"{settings} {settings!r}"
+
+
+class App(BaseSettings):
+    """Takes the mappings of the file as they are."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+    db: Any
+
+
+def test_settings_that_are_made_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Again(App):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app")
+
+    opened: list[object] = []
+    monkeypatch.setattr(loading, "open_encrypted", counted(loading.open_encrypted, opened))
+    first = Again()
+    first.db["password"] = "changed by a caller"
+    second = Again()
+    assert second.db["password"] == SECRET
+    assert repr(second.db["password"]) == repr(MaskedStr(SECRET))
+    assert len(opened) == 1
+
+    path.write_text(path.read_text() + "# the same values\n")
+    assert Again().db["password"] == SECRET
+    assert len(opened) == 2
+
+    path.write_text(path.read_text().replace("host: ENC[", "host: ENC[AA"))
+    with pytest.raises(DecryptError):
+        Again()
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        Again()
+
+
+def test_another_identity_gets_no_values_of_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Again(App):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app")
+
+    own = os.environ["SOPS_AGE_KEY"]
+    Again()
+    monkeypatch.setenv("SOPS_AGE_KEY", TestKey.generate().identity)
+    with pytest.raises(KeyAccessError):
+        Again()
+    monkeypatch.setenv("SOPS_AGE_KEY", own)
+    Again()
+    with guarded(TestKey.generate(), "a test"), pytest.raises(KeyAccessError):
+        Again()
+    Again()
+
+
+def test_kept_values_last_no_longer_than_data_keys(path: Path) -> None:
+    now = [0.0]
+    cache = pydantic_source._SettingsCache(clock=lambda: now[0])
+    loads: list[object] = []
+
+    def load(file: object) -> object:
+        loads.append(file)
+        return {"n": len(loads)}
+
+    assert [cache.tree(str(path), load) for _ in range(2)] == [{"n": 1}] * 2
+    now[0] = 299
+    path.write_text("another\n")
+    assert cache.tree(str(path), load) == {"n": 2}
+    now[0] = 300  # five minutes after the first, whose data key may be used by the second
+    assert cache.tree(str(path), load) == {"n": 3}
+    cache.clear()
+    assert cache.tree(str(path), load) == {"n": 4}
+
+
+def test_references_are_resolved_each_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = TestKey.generate()
+    monkeypatch.setenv("SOPS_AGE_KEY", key.identity)
+    value = path.parent / "value.txt"
+    key.write("r.enc.yaml", f"db: ref+file:{value}\n")
+
+    class Resolved(App):
+        settings_customise_sources = encrypted("r.enc.yaml", resolve=Resolve(schemes=["file"]))
+
+    for text in ("one", "two"):
+        value.write_text(text)
+        assert Resolved().db == text
+
+
+def test_a_log_of_who_opened_what_has_each_load(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Again(App):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app")
+
+    Again()
+    recorded: list[str] = []
+    monkeypatch.setattr(credentials, "auditing", lambda action, text: recorded.append(action))
+    Again()
+    Again()
+    assert recorded == ["decrypt"] * 2
+
+
+def test_no_secret_in_what_is_kept(path: Path) -> None:
+    cache = pydantic_source._SettingsCache()
+
+    class Again(App):
+        settings_customise_sources = encrypted("s.enc.yaml", section="app", cache=cache)
+
+    Again()
+    path.write_text("a: 1\n")
+    with pytest.raises(NotEncryptedError) as caught:
+        Again()
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    for text in (repr(cache), repr(vars(Again)), shown):
+        assert SECRET not in text
+        assert os.environ["SOPS_AGE_KEY"] not in text
+    with pytest.raises(TypeError):
+        pickle.dumps(cache)
+
+
+def counted(function: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return function(*args, **kwargs)
+
+    return call
