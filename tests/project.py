@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -39,14 +38,23 @@ def signal_another_thread(process: int, number: signal.Signals) -> None:
     assert ctypes.CDLL(None).tgkill(process, threads[0], number) == 0
 
 
+def after(commands: str) -> list[str]:
+    """Words before a program's own: a shell does these commands, and is then the program.
+
+    What subprocess calls in the child before the program (preexec_fn) is not safe here: gRPC, which
+    tests use, ends such a child now and then.
+    """
+    return ["sh", "-c", f'{commands}; exec "$@"', "sh"]
+
+
 def small_files(limit: int) -> dict[str, Any]:
-    """Options of `Project.popen`: no file can grow beyond a limit in bytes, as on a full disk.
+    """Options of `Project.popen`: no file can grow beyond a limit in bytes (whole 512), as on a full disk.
 
     Python does not write its own .pyc files then: it leaves them cut off, and the next one cannot read them.
     """
     return {
         "environ": {"PYTHONDONTWRITEBYTECODE": "1"},
-        "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        "before": after(f"ulimit -f {limit // 512}"),
     }
 
 
@@ -97,9 +105,11 @@ class Project:
         self.write(".sops.yaml", f"creation_rules:\n  - age: {self.key.recipient}\n{text}")
 
     def popen(self, *args: str, **options: object) -> subprocess.Popen[bytes]:
-        environ = options.pop("environ", {})
+        """Start encconf; ``before`` are words before its own."""
+        environ, before = options.pop("environ", {}), options.pop("before", [])
         assert isinstance(environ, dict)
-        command = [sys.executable, "-m", "encconf", *args]
+        assert isinstance(before, list)
+        command = [*before, sys.executable, "-m", "encconf", *args]
         return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
             command, cwd=self.folder, env={**self.environ, **environ}, **options
         )

@@ -12,7 +12,7 @@ import sys
 import pytest
 import yaml as pyyaml
 from oracle import AgeKey, Sops
-from project import PLAIN, Project
+from project import PLAIN, Project, after
 
 
 def test_the_very_bytes_that_went_in(project: Project) -> None:
@@ -144,18 +144,15 @@ class TestStdout:
 
     def test_closed(self, sealed: Project) -> None:
         process = sealed.popen(
-            "decrypt", "secrets.enc.yaml", stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1)
+            "decrypt", "secrets.enc.yaml", stderr=subprocess.PIPE, before=after("exec >&-")
         )
         _, err = process.communicate(timeout=60)
         assert process.returncode == 3
         assert b"hunter2" not in err
 
     def test_everything_closed(self, sealed: Project) -> None:
-        def close() -> None:
-            for descriptor in (0, 1, 2):
-                os.close(descriptor)
-
-        process = sealed.popen("decrypt", "secrets.enc.yaml", "-o", "plain.yaml", preexec_fn=close)
+        closed = after("exec <&- >&- 2>&-")
+        process = sealed.popen("decrypt", "secrets.enc.yaml", "-o", "plain.yaml", before=closed)
         assert process.wait(60) == 0
         assert sealed.read("plain.yaml") == PLAIN
 

@@ -118,7 +118,7 @@ class TestFullDisk:
     def test_what_was_there_stays(self, sealed: Project, args: list[str]) -> None:
         sealed.write("secrets.yaml", PLAIN.replace("hunter2", "hunter3"))
         before = {name: sealed.read(name) for name in sealed.names()}
-        process = sealed.popen(*args, "secrets.yaml", stderr=subprocess.PIPE, **small_files(1000))
+        process = sealed.popen(*args, "secrets.yaml", stderr=subprocess.PIPE, **small_files(1024))
         _, err = process.communicate(timeout=60)
         assert process.returncode == 3
         assert err.startswith(b"encconf: error[unwritable]: ")

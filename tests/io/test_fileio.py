@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import resource
 import signal
 import socket
 import stat
@@ -13,12 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from project import OWN_MOUNTS
+from project import OWN_MOUNTS, after
 
 from encconf.errors import (
     ChangedError,
@@ -37,10 +36,12 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder) if name.startswith(".encconf-")]
 
 
-def python(code: str, *args: object, **options: object) -> subprocess.CompletedProcess[bytes]:
-    """Run a piece of code in another process."""
+def python(
+    code: str, *args: object, before: Sequence[str] = (), **options: object
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a piece of code in another process; ``before`` are words before Python's own."""
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, args)],
+        [*before, sys.executable, "-c", code, *map(str, args)],
         cwd=ROOT,
         timeout=60,
         check=False,
@@ -725,11 +726,10 @@ class TestSignals:
         path = tmp_path / "x"
         path.write_text("old")
         process = subprocess.Popen(
-            [sys.executable, "-c", _SLOW_WRITE, path],
+            [*after("ulimit -c 0"), sys.executable, "-c", _SLOW_WRITE, path],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
         )
         assert process.stdout is not None
         with process.stdout:
@@ -870,14 +870,6 @@ class TestPrivateFolder:
         assert not os.path.exists(path)
 
 
-def closed(*descriptors: int) -> Callable[[], None]:
-    def close() -> None:
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-    return close
-
-
 class TestStandardStreams:
     def test_closed_ones_are_never_a_file(self, tmp_path: Path) -> None:
         code = (
@@ -885,7 +877,7 @@ class TestStandardStreams:
             "descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
             "os.write(descriptor, str(descriptor).encode())"
         )
-        done = python(code, tmp_path / "x", capture_output=False, preexec_fn=closed(0, 1, 2))
+        done = python(code, tmp_path / "x", capture_output=False, before=after("exec <&- >&- 2>&-"))
         assert done.returncode == 0
         assert int((tmp_path / "x").read_text()) > 2
 
@@ -895,7 +887,8 @@ class TestStandardStreams:
     )
     def test_using_a_closed_one_is_an_error(self, descriptor: int, call: str, error: str) -> None:
         code = f"from encconf.io import fileio; fileio.open_standard_streams(); fileio.{call}"
-        done = python(code, capture_output=False, stderr=subprocess.PIPE, preexec_fn=closed(descriptor))
+        closed = after(f"exec {descriptor}>&-")
+        done = python(code, capture_output=False, stderr=subprocess.PIPE, before=closed)
         assert error.encode() in done.stderr
 
     def test_a_full_stdout_is_an_error(self) -> None:
