@@ -243,7 +243,6 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description="encconf against sops on random documents")
     parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--only", default="", help="checks whose name begins so")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the first one")
     parser.add_argument(
         "--only", default="", help="checks whose name begins so: toml, binary, ini comments …"

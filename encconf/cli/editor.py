@@ -13,6 +13,7 @@ import re
 
 from encconf.errors import EditorError
 from encconf.identities.credentials import KEY_VARIABLES
+from encconf.io.programs import which
 from encconf.keys import TABLE
 
 TYPE_CHECKING = False
@@ -39,12 +40,12 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
         words = _split(setting, variable)
         if not words:
             continue
-        program = _which(words[0], environ)
+        program = which(words[0], environ)
         if program is None:
             raise EditorError(f"the editor of ${variable} was not found: {words[0]}")
         return [*_private(program), *words[1:]]
     for name in DEFAULTS:
-        program = _which(name, environ)
+        program = which(name, environ)
         if program is not None:
             return _private(program)
     raise EditorError(
@@ -158,21 +159,6 @@ def _private(program: str) -> list[str]:
     if real in _VIM:
         return [program, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]
     return [program]
-
-
-def _which(name: str, environ: Mapping[str, str]) -> str | None:
-    """Where a program is.  As in sops, a PATH that has the current folder in it does not find one there."""
-    if os.path.dirname(name):
-        return name if os.access(name, os.X_OK) and not os.path.isdir(name) else None
-    if os.name == "nt":
-        import shutil
-
-        return shutil.which(name)
-    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(folder, name)
-        if os.path.isabs(folder) and os.access(path, os.X_OK) and not os.path.isdir(path):
-            return path
-    return None
 
 
 def _forbid_core_dumps() -> None:

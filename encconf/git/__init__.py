@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 
+from encconf.identities.credentials import KEY_VARIABLES
+from encconf.io import programs
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,10 +93,15 @@ def question(
     """
     free = {
         name: value
-        for name, value in environ.items()
+        for name, value in environment(environ).items()
         if name not in _BOUND and not name.endswith("_PATHSPECS")
     }
     return [*_ASKING, "-C", folder, *words], {**free, **_WITHOUT_FETCHING}
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for git: it needs no key of ours."""
+    return programs.environment(environ, without=KEY_VARIABLES)
 
 
 def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -128,15 +136,18 @@ def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[
 
 def start(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Callable[[], tuple[int, str]]:
     """As `run`, but git goes on by itself until the answer is called for, which has to be done once."""
-    if not hasattr(os, "posix_spawnp"):
+    if not hasattr(os, "posix_spawn"):
         return lambda: _run_portably(arguments, environ)
+    program = programs.which("git", environ)
+    if program is None:
+        return lambda: (127, "")
     # subprocess would do, but importing it takes longer than git.
     reading, writing = os.pipe()
     try:
-        process = os.posix_spawnp(
-            "git",
+        process = os.posix_spawn(
+            program,
             ["git", *arguments],
-            environ,
+            environment(environ),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, writing, 1),
@@ -167,7 +178,7 @@ def _run_portably(arguments: list[str], environ: Mapping[str, str]) -> tuple[int
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=dict(environ),
+            env=environment(environ),
             check=False,
         )
     except OSError:

@@ -10,7 +10,7 @@ import os
 import sys
 
 from encconf.errors import EncconfError, MissingFileError, UsageError
-from encconf.git import attributes, repository, run
+from encconf.git import attributes, environment, repository, run
 from encconf.git.attributes import ATTRIBUTES
 from encconf.io import fileio
 
@@ -99,7 +99,7 @@ def _said(arguments: list[str], environ: Mapping[str, str]) -> str | None:
     """What git says of a change of its settings that it did not make, tried once more."""
     import subprocess
 
-    done = subprocess.run(["git", *arguments], env=dict(environ), capture_output=True, check=False)
+    done = subprocess.run(["git", *arguments], env=environment(environ), capture_output=True, check=False)
     return done.stderr.decode(errors="replace").strip() or None
 
 

@@ -127,6 +127,8 @@ class AgeSource:
         import shlex
         import subprocess
 
+        from encconf.io import programs
+
         try:
             command = shlex.split(self.where or "")
         except ValueError:
@@ -141,7 +143,7 @@ class AgeSource:
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                env={**credentials.environ, "SOPS_AGE_RECIPIENT": recipient},
+                env={**programs.environment(credentials.environ), "SOPS_AGE_RECIPIENT": recipient},
                 timeout=credentials.timeout,
                 check=False,
             )

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 
 from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.identities.credentials import KEY_VARIABLES
+from encconf.io import programs
 from encconf.keys import NamedKey, as_given
 from encconf.text.printable import printable
 
@@ -228,7 +230,7 @@ def _too_long(credentials: Credentials) -> str:
 
 def _environ(credentials: Credentials) -> dict[str, str]:
     """The child's environment, with the terminal's name, without which pinentry finds none."""
-    environ = dict(credentials.environ)
+    environ = programs.environment(credentials.environ, without=KEY_VARIABLES)
     if "GPG_TTY" not in environ and hasattr(os, "ttyname"):
         for descriptor in (0, 2, 1):
             try:

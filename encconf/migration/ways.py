@@ -10,7 +10,8 @@ import os
 
 from encconf import sources
 from encconf.errors import EncconfError
-from encconf.identities.credentials import Credentials, printable, runs_program
+from encconf.identities.credentials import KEY_VARIABLES, Credentials, printable, runs_program
+from encconf.io import programs
 from encconf.sources import PROBE_LIMIT, Probe
 from encconf.text.path import spell
 
@@ -241,7 +242,7 @@ def _said_by(command: list[str], credentials: Credentials) -> str | None:
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=dict(credentials.environ),
+            env=programs.environment(credentials.environ, without=KEY_VARIABLES),
             check=False,
             timeout=PROBE_LIMIT / 2,
         )

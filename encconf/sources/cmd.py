@@ -36,6 +36,8 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     import shlex
     import subprocess
 
+    from encconf.io import programs
+
     try:
         command = shlex.split(uri.body)
     except ValueError:
@@ -43,7 +45,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     if not command:
         raise SourceError("there is no program in it", hint="cmd:PROGRAM ARGUMENT…")
     program = printable(os.path.basename(command[0]))  # the arguments may hold a token
-    environ = {name: value for name, value in credentials.environ.items() if name not in HIDDEN}
+    environ = programs.environment(credentials.environ, without=HIDDEN)
     limit = credentials.timeout if credentials.prompt is not None else credentials.call_limit
     try:
         process = subprocess.Popen(

@@ -7,6 +7,8 @@ the result, and only under the name that was given.  Values go there by stdin an
 from __future__ import annotations
 
 from encconf.errors import EncconfError, LimitError, OutputError
+from encconf.identities.credentials import KEY_VARIABLES
+from encconf.io import programs
 from encconf.systemd.rules import SIZE_LIMIT
 
 TYPE_CHECKING = False
@@ -53,7 +55,7 @@ def _run(words: list[str], data: bytes, environ: Mapping[str, str]) -> bytes:
             ["systemd-creds", *words],
             input=data,
             capture_output=True,
-            env=dict(environ),
+            env=programs.environment(environ, without=KEY_VARIABLES),
             check=False,
             timeout=60,
         )

@@ -1,0 +1,39 @@
+"""Programs that encconf runs for itself: where they are, and the environment they get.
+
+Like Go, and so sops, encconf runs no program from the current folder, even if PATH contains it.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+
+_NOWHERE = "/nonexistent"
+
+
+def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
+    """The environment for a program: PATH has no relative folders, and some variables are left out."""
+    kept = {name: value for name, value in environ.items() if name not in without}
+    if "PATH" in kept:
+        folders = [folder for folder in kept["PATH"].split(os.pathsep) if os.path.isabs(folder)]
+        kept["PATH"] = os.pathsep.join(folders) or _NOWHERE  # an empty PATH is the current folder
+    return kept
+
+
+def which(name: str, environ: Mapping[str, str]) -> str | None:
+    """The path of a program, None if there is none."""
+    if os.path.dirname(name):
+        return name if os.access(name, os.X_OK) and not os.path.isdir(name) else None
+    if os.name == "nt":
+        import shutil
+
+        return shutil.which(name)
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder, name)
+        if os.path.isabs(folder) and os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+    return None
