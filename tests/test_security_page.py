@@ -30,9 +30,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_seal::test_nonces_never_repeat",
         "test_properties::test_no_nonce_serves_two_values",
     ),
-    "It uses an old ciphertext at most once": (
-        "test_reuse::test_equal_items_keep_different_ciphertexts",
-    ),
+    "It uses an old ciphertext at most once": ("test_reuse::test_equal_items_keep_different_ciphertexts",),
     "it keeps the ciphertext of each value that did not change": (
         "test_reuse::test_one_value",
         "test_changes::test_only_what_changed",
@@ -171,9 +169,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_history::test_a_partial_clone_fetches_nothing",
     ),
     "Values are only in memory": ("test_serve::test_memory",),
-    "permits its own script and style by hash only": (
-        "test_page::test_nothing_but_its_own_script_is_run",
-    ),
+    "permits its own script and style by hash only": ("test_page::test_nothing_but_its_own_script_is_run",),
     "escapes every name": ("test_page::test_no_tag_and_no_control_character_comes_from_them",),
     "answers only root and its own user": ("test_serve::test_another_user",),
     "excluded from core dumps": ("test_serve::test_no_core_and_no_look_into_it",),
@@ -192,8 +188,13 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_differences::test_aws_profile",
     ),
     "is isolated from": ("test_exec::test_c3_it_is_isolated_and_its_children_are_not",),
-    "never runs an editor from the current folder": (
+    "git, gpg and `systemd-creds` get none either": (
+        "test_programs::test_b12_git_and_gpg_get_no_master_key",
+    ),
+    "editor, git, gpg or a command that prints a key from the current folder": (
         "test_edit::test_b12_no_editor_of_the_current_folder",
+        "test_programs::test_b12_no_git_of_the_current_folder",
+        "test_programs::test_b12_no_gpg_and_no_key_command_of_the_current_folder",
     ),
 }
 """Words of the page, and the tests that show them, as FILE::NAME without "tests/" and ".py"."""
