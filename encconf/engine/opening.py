@@ -95,7 +95,7 @@ class Opened:
 
 
 def open_encrypted(
-    text: str,
+    text: str | Document,
     format: Format,
     credentials: Credentials | None,
     *,
@@ -104,15 +104,18 @@ def open_encrypted(
     accept_plain: bool = False,
     cache: DataKeyCache | None = None,
 ) -> Opened:
-    """Get a text's data key, unseal its values and check its MAC; `open_text` decrypts comments too."""
-    document = formats.scan_encrypted(text, format, comments=comments)
+    """Get a text's data key, unseal its values and check its MAC; `open_text` decrypts comments too.
+
+    A text that was scanned already, with its comments, is given as its document, which is unsealed then.
+    """
+    document = formats.scan_encrypted(text, format, comments=comments) if isinstance(text, str) else text
     metadata = Metadata.of(document)
     if metadata.selection.needs_comments and not comments:
-        document = format.scan(text, comments=True)
+        document = format.scan(document.text, comments=True)
     chosen = metadata.selection.choose(document)
     credentials = credentials or Credentials.from_env()
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
-    credentials.audit("decrypt", text)
+    credentials.audit("decrypt", document.text)
     seal.unseal(document, chosen.leaves, data_key, accept_plain=accept_plain)
     opened = Opened(document, metadata, chosen, data_key)
     if not ignore_mac:
@@ -142,7 +145,7 @@ def _as_older_sops(format: Format, opened: Opened) -> bool:
 
 @bounded
 def open_text(
-    text: str,
+    text: str | Document,
     *,
     format: str,
     credentials: Credentials | None = None,

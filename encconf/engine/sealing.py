@@ -21,7 +21,7 @@ from encconf.envelope.data_key import are_spoiled, shuts_out, wrap_again
 from encconf.errors import AlreadyEncryptedError, ConfigError, EmitError, EncconfError, UsageError
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT
-from encconf.text.document import splice
+from encconf.text.document import overlap, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @bounded
 def encrypt(
-    text: str,
+    text: str | Document,
     rule: Rule | None,
     *,
     format: str,
@@ -47,15 +47,18 @@ def encrypt(
     credentials: Credentials | None = None,
     notify: Notify | None = None,
 ) -> str:
-    """See `encconf.encrypt`."""
+    """See `encconf.encrypt`.
+
+    A text that was scanned already, with its comments, is given as its document.
+    """
     module = formats.module(format)
     credentials = credentials or Credentials.from_env()
     replaced = _opened_twin(twin, rule, format, credentials, notify)
     selection = _selection(rule, replaced, format, notify)
-    plain = _plain(module, text, selection)
+    plain = _plain(module, text)
     if replaced is not None:
         refuse_torn(plain, quoted(replaced.document))
-    chosen = selection.choose(plain).leaves
+    chosen = selection.choose(plain)
     if new_data_key and rule is None:
         raise UsageError("a new data key needs a rule that names its recipients")
     kept = None if new_data_key or _removes(replaced, rule, notify) else replaced
@@ -66,7 +69,7 @@ def encrypt(
         groups=groups, threshold=threshold, selection=selection, lastmodified=lastmodified()
     )
     known = twin.document.text if isinstance(twin, Opened) else twin
-    credentials.audit("encrypt", text if known is None else known)
+    credentials.audit("encrypt", plain.text if known is None else known)
     sources = (kept, *donors) if kept is not None else ()
     return Sealing(plain, metadata, data_key, sources, replaced, notify).run(chosen)
 
@@ -132,15 +135,20 @@ def _groups(
     return wrap_again(data_key, groups, threshold, wanted, needed, credentials, lastmodified())
 
 
-def _plain(module: Format, text: str, selection: Selection) -> Document:
+def _plain(module: Format, text: str | Document) -> Document:
     """The document of a text to encrypt; no key service is asked for one that cannot be."""
-    plain = module.scan(text, comments=module.COMMENTS_STAY or selection.needs_comments)
+    plain = module.scan(text, comments=True) if isinstance(text, str) else text
     if any(part.block is not None for part in plain.parts):
         raise AlreadyEncryptedError(
             'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
             hint="to change an encrypted file, use: encconf edit FILE",
         )
     return plain
+
+
+def _places(document: Document) -> list[tuple[str, bool]]:
+    """What says how each comment is stored: the keys of what holds it, and whether that is a list."""
+    return [(comment.scope.aad, isinstance(comment.scope.node, list)) for comment in document.comments]
 
 
 def lastmodified() -> str:
@@ -185,9 +193,10 @@ class Sealing:
         self.notify = notify
         self.encrypt = seal.Encryptor(data_key)
 
-    def run(self, chosen: bytearray) -> str:
-        """The encrypted text; ``chosen`` says which leaves are encrypted."""
+    def run(self, choice: Chosen) -> str:
+        """The encrypted text; ``choice`` says which leaves and comments are encrypted."""
         module = self.module
+        chosen = choice.leaves
         self._warn_of_fragile(chosen)
         plain, prepared = self._prepared(chosen)
         reused = reuse.reused_leaves(self.sources, plain, module) if self.sources else None
@@ -204,15 +213,19 @@ class Sealing:
         )
         attached = edits + module.attach(plain, self._block())
         encs = [enc for enc, _ in sealed]
-        if module.COMMENTS_STAY and prepared is None:
-            comment_edits = self._seal_comments(plain, plain, self.selection.choose(plain))
-            final, final_chosen = self._scan_finished(plain, attached + comment_edits, chosen, encs)
-            if self._comes_back(final, final_chosen):
+        # Comments belong where they do in the plain text, mostly: then the finished text is read once.
+        comment_edits = self._seal_comments(plain, plain, choice) if prepared is None else []
+        stay = prepared is None and not overlap([*attached, *comment_edits])
+        if stay:
+            final, now_chosen = self._scan_finished(plain, attached + comment_edits, chosen, encs)
+            stay = now_chosen.comments == choice.comments and _places(final) == _places(plain)
+            if stay and self._comes_back(final, now_chosen):
                 return self._finished(final.text, len(final.parts))
-        # Where comments belong depends on what follows them: the block is there before they are read.
-        final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
-        comment_edits = self._seal_comments(plain, final, now_chosen)
-        if not module.COMMENTS_STAY and prepared is None:
+        if comment_edits or not stay:
+            # Where they belong may depend on what follows them: the block is there before they are read.
+            final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
+            comment_edits = self._seal_comments(plain, final, now_chosen)
+        if prepared is None and not stay:
             result = splice(final.text, comment_edits)
             # Comments decide nothing that is not decided yet, unless the rule is about them.
             known = None if self.selection.needs_comments else now_chosen
@@ -238,10 +251,10 @@ class Sealing:
     def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
         """The document in the form that sops reads, and what was respelled for that."""
         module, given = self.module, self.given
-        prepared = module.prepare(given, chosen)
+        prepared = module.prepare(given, chosen, comments=self.selection.needs_comments)
         if prepared is None:
             return given, None
-        plain = module.scan(prepared.text, comments=module.COMMENTS_STAY or self.selection.needs_comments)
+        plain = module.scan(prepared.text, comments=True)
         if [leaf.data for leaf in given.leaves] != [leaf.data for leaf in plain.leaves]:
             raise EmitError(
                 "the text cannot be put into the form that sops reads without changing a value",

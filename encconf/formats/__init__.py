@@ -25,14 +25,16 @@ if TYPE_CHECKING:
         LOADS_TEXT: bool
         """Whether values are read from the decrypted text, as what they are stands nowhere else."""
 
-        COMMENTS_STAY: bool
-        """Whether comments belong to the same values with and without the ``sops`` block."""
-
         def scan(self, text: str, *, comments: bool = False) -> Document:
             """Parse a text into leaves with spans; with ``comments``, place the comments too."""
 
-        def prepare(self, document: Document, chosen: bytearray) -> Prepared | None:
-            """Respell what sops could not read back, if there is anything; see `Prepared`."""
+        def prepare(
+            self, document: Document, chosen: bytearray, *, comments: bool = False
+        ) -> Prepared | None:
+            """Respell what sops could not read back, if there is anything; see `Prepared`.
+
+            ``comments`` says that the rule looks at comments, which then must stay where they are.
+            """
 
         def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
             """Put an ``ENC[…]`` text in a leaf's place, keeping its style."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
-COMMENTS_STAY = True
 
 _KEY = "data"
 _ENVELOPE = '{\n\t"data": ""\n}\n'
@@ -96,7 +95,7 @@ def caveat(leaf: Leaf) -> str | None:
     return None
 
 
-def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """There are no bytes that sops could not read back."""
     return None
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
-COMMENTS_STAY = True
 
 _PREFIX = "sops_"
 _BLOCK = re.compile(r"(?m)^sops_[^\n]*(?:\n|\Z)")
@@ -295,7 +294,7 @@ def caveat(leaf: Leaf) -> str | None:
 # --- spelling ------------------------------------------------------------------------------------
 
 
-def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """Put what sops cannot read into its dialect: line breaks, blanks, indented comments, many lines."""
     text = document.text
     if document.parts[0].block is not None:

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
-COMMENTS_STAY = True
 
 DEFAULT = "DEFAULT"
 """The section of keys that stand before any."""
@@ -550,7 +549,7 @@ def caveat(leaf: Leaf) -> str | None:
 # --- spelling ------------------------------------------------------------------------------------
 
 
-def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """Respell what the library would read as another value, and take out what makes sops crash."""
     text = document.text
     if document.parts[0].block is not None:

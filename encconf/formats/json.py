@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
-COMMENTS_STAY = True
 
 MAX_DEPTH = 200
 """How deep collections may nest, as in YAML."""
@@ -388,7 +387,7 @@ def tells_integers(document: Document) -> bool:
 # --- spelling ------------------------------------------------------------------------------
 
 
-def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """There is nothing in JSON that sops could not read back."""
     return None
 

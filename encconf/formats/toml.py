@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 # No release of rops could read an empty string; which strings are dates stands in the layout record.
 SEALS_EMPTY = True
 LOADS_TEXT = True
-COMMENTS_STAY = True
 
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""
@@ -763,7 +762,7 @@ def fragile(leaf: Leaf) -> bool:
     return False
 
 
-def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """Respell unencrypted values that toml-rs 0.8 (rops 0.1.7) and 1.1 read differently.
 
     A line break of two characters in a string is one character to the older and two to the newer;

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
-COMMENTS_STAY = False
 
 __all__ = [
-    "COMMENTS_STAY", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
+    "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
     "detach", "double", "fragile", "literal", "load_plain", "merge", "plain", "prepare", "region",
     "render_block", "scalar", "scan", "sealed", "settle", "token", "unclosed",
 ]  # fmt: skip
@@ -48,15 +47,15 @@ def _read(text: str, comments: bool, any_keys: bool) -> Document:
         return read(text, comments, pure=True, any_keys=any_keys)
 
 
-def prepare(document: Document, chosen: bytearray) -> Prepared | None:
+def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """Write out what sops could not read back; see `yaml_alias.prepare` and `yaml_lost`."""
     text = document.text
     moved: list[Edit] = []
-    if "#" in text and not document.comments:  # a rule that looks at comments takes them where they are
+    if "#" in text and not comments:  # a rule that looks at comments takes them where they are
         from encconf.formats import yaml_lost
 
         if yaml_lost.may_lose(text):
-            moved = yaml_lost.moves(scan(text, comments=True))
+            moved = yaml_lost.moves(document if document.comments else scan(text, comments=True))
     plain = text.endswith(("\n", "\r")) and not document.merges and "*" not in text and "\\/" not in text
     if plain and not moved:
         return None  # nothing of what it looks for, and it takes time to import

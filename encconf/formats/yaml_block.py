@@ -142,6 +142,9 @@ def _quoted(value: str) -> str:
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove members of the block that are strings; every other byte stays."""
+    simple = _amend_lines(block_text, changes)
+    if simple is not None:
+        return simple
     wrapped, offset = block_text, 0
     flow = not re.match(r"""["']?sops["']?[ \t]*:[ \t]*[\r\n]""", block_text)
     if flow:
@@ -170,6 +173,35 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     if added:
         out = _add_members(out, added, flow)
     return out[offset : len(out) - offset]
+
+
+_ODD_MEMBER = r"(?m)^{pad}[^A-Za-z_ #\n-]"
+_SIMPLE_VALUE = r"[ ]+(\"[^\"\\\n]*+\"|[A-Za-z0-9][^\s#]*+)\n(?!{pad} )"
+
+
+def _amend_lines(block_text: str, changes: Mapping[str, str | None]) -> str | None:
+    """The same line by line, for a block whose members are lines as sops writes them; None for others."""
+    first = re.match(r"sops:[ ]*\n( +)(?=\S)", block_text)
+    if first is None or re.search(_ODD_MEMBER.format(pad=first[1]), block_text):
+        return None
+    simple = re.compile(_SIMPLE_VALUE.format(pad=first[1]))
+    edits: list[Edit] = []
+    added: dict[str, str] = {}
+    for name, new in changes.items():
+        places = [found.end() for found in re.finditer(rf"(?m)^{first[1]}{name}[ \t]*:", block_text)]
+        if not places:
+            if new is not None:
+                added[name] = new
+            continue
+        found = simple.match(block_text, places[0])
+        if found is None or len(places) > 1:
+            return None
+        if new is None:
+            edits.append(_removal(block_text, name, *found.span(1), False))
+        else:
+            edits.append((*found.span(1), double(new) if found[1][0] == '"' else plain(new)))
+    out = splice(block_text, edits)
+    return _add_members(out, added, False) if added else out
 
 
 def _removal(text: str, name: str, start: int, end: int, flow: bool) -> Edit:

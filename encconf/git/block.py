@@ -31,10 +31,10 @@ def no_rule() -> Rule | None:
     return None
 
 
-def scanned(text: str, format: str) -> Document:
+def scanned(text: str, format: str, *, comments: bool = False) -> Document:
     """The document of a version; an empty one for no text at all.  Raises ParseError."""
     try:
-        return formats.module(format).scan(text)
+        return formats.module(format).scan(text, comments=comments)
     except EmptyDocumentError:
         return Document(text, format)
     except EncconfError:

@@ -15,8 +15,7 @@ that ``encconf edit`` can merge them again and see that the file is nothing but 
 
 from __future__ import annotations
 
-from encconf import api
-from encconf.engine import opening, plaintext
+from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
 from encconf.envelope.data_key import DATA_KEY_SIZE, DataKeyCache, shuts_out
@@ -173,7 +172,7 @@ class _Merge:
     def _side(self, text: str, which: str, *, checked: bool) -> _Side:
         """One version, opened; ``checked`` if it needs a MAC, as what gets into the result does."""
         format, credentials = self.format, self.credentials
-        document = scanned(text, format)
+        document = scanned(text, format, comments=True)
         if document.block is None:
             if self.depth and text.strip():
                 raise UnmergedError(f"{which} is not encrypted: anybody can have written it", hint=LOOK)
@@ -182,14 +181,16 @@ class _Merge:
             if CONFLICT in document.block and not checked:  # git has merged several, which were at odds
                 conflict = open_conflict(text, format=format, credentials=credentials)
                 return _Side(conflict.merged.base, conflict.opened)
-            if PARENTS in document.block and checked and self.fetch is not None:
+            keyless = PARENTS in document.block
+            if keyless and checked and self.fetch is not None:
                 text = self._resealed(text, which, self.fetch)
+                document = scanned(text, format, comments=True)
             try:
-                opened = opening.open_text(text, format=format, credentials=credentials)
+                opened = opening.open_text(document, format=format, credentials=credentials)
             except MacError as error:
                 if checked:
                     raise
-                if self.notify is not None and PARENTS not in document.block:
+                if self.notify is not None and not keyless:
                     self.notify(f"{which}: {error.message}")
                 opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
         except DecryptError as error:
@@ -234,8 +235,8 @@ class _Merge:
         if notify is not None:
             _tell_who(notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
-        text = api.encrypt(
-            merged.text,
+        text = sealing.encrypt(
+            merged.document or merged.text,
             Rule(groups, block.threshold or None, block.selection),
             format=self.format,
             twin=source,
@@ -296,7 +297,7 @@ def _twin(ours: _Side, theirs: _Side) -> opening.Opened:
 
 
 def _source(twin: opening.Opened, block: Metadata, known: list[list[list[WrappedKey]]]) -> opening.Opened:
-    """What `api.encrypt` is to start from: the chosen version, held by all who hold its data key already."""
+    """What `encrypt` is to start from: the chosen version, held by all who hold its data key already."""
     own = twin.metadata
     held = own.groups
     if len(block.groups) > 1:  # the parts of one splitting do not fit those of another

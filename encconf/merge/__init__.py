@@ -19,6 +19,7 @@ from encconf.text.path import spell
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.merge.weave import Side
+    from encconf.text.document import Document
     from encconf.text.tree import Tree
 
     Labels = tuple[str, str, str]
@@ -33,11 +34,13 @@ class Merged:
     ``text`` is the merged text; where the sides are at odds it has ours.  ``base`` and ``theirs`` are the
     same with the others' values there, equal to it elsewhere.  ``conflicts`` are the paths that are at
     odds, as people spell them; ``whole`` says that it is not known where, so that all that differs is.
+    ``document`` is the merged text as it was read again, with its comments, if it was.
     """
 
-    __slots__ = ("base", "conflicts", "text", "theirs", "whole")
+    __slots__ = ("base", "conflicts", "document", "text", "theirs", "whole")
 
     def __init__(self, text: str, base: str, theirs: str, conflicts: list[str], whole: bool = False) -> None:
+        self.document: Document | None = None
         self.text = text
         self.base = base
         self.theirs = theirs
@@ -51,14 +54,19 @@ def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:
     Raises nothing but what a bug would.
     """
     if ours == theirs or theirs == base:
-        return Merged(ours, ours, ours, [])
+        return _alike(ours)
     if ours == base:
-        return Merged(theirs, theirs, theirs, [])
+        return _alike(theirs)
     if format != "binary":
         texts = _structured(base, ours, theirs, format)
         if texts is not None:
             return texts
     return Merged(ours, base, theirs, ["."], whole=True)
+
+
+def _alike(text: str) -> Merged:
+    """A merge in which nothing is at odds."""
+    return Merged(text, text, text, [])
 
 
 def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None:
@@ -77,25 +85,27 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
 
     try:
         sides = [read(text, format) for text in texts]
-        trees = [tree for tree, _ in sides]
-        was, here, there = (data for _, data in sides)
+        trees = [side.tree for side in sides]
+        was, here, there = (side.data for side in sides)
         results: dict[Side, str] = {}
+        document: Document | None = None
         conflicts: list[str] = []
         for side in _SIDES:
             run = Merge(side)
             results[side] = finished(run.run(*trees))
             if side == "base":
                 break
-            merged, found = read(results[side], format)
+            merged = read(results[side], format, comments=side == "ours")
             wanted = values.documents(was, here, there, side)
-            if found != wanted or _lost(side, trees, merged):
+            if merged.data != wanted or _lost(side, trees, merged.tree):
                 return None
             if side == "ours":
+                document = merged.document
                 conflicts = _spelled(run.conflicts, trees)
                 if not conflicts:
                     # What is at odds must have been noticed.
                     unnoticed = values.documents(was, here, there, "theirs") != wanted
-                    if unnoticed or _incomplete(trees, merged):
+                    if unnoticed or _incomplete(trees, merged.tree):
                         return None
                     break
             elif results["theirs"] == results["ours"]:
@@ -103,9 +113,10 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
     except (EncconfError, RecursionError):
         return None
     text = results["ours"]
-    if results.get("theirs", text) == text:
-        return Merged(text, text, text, [])
-    return Merged(text, results["base"], results["theirs"], conflicts)
+    at_odds = results.get("theirs", text) != text
+    merging = Merged(text, results["base"], results["theirs"], conflicts) if at_odds else _alike(text)
+    merging.document = document
+    return merging
 
 
 _SIDES: tuple[Side, ...] = ("ours", "theirs", "base")

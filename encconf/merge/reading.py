@@ -15,8 +15,22 @@ if TYPE_CHECKING:
     from encconf.text.tree import Data
 
 
-def read(text: str, format: str) -> tuple[Tree, list[Data]]:
-    """The tree of a plain text, and what all documents of it say.
+class Reading:
+    """A plain text, read: its ``tree``, and the ``data`` that its documents say.
+
+    ``document`` is what was scanned, None where that was not the very text, or no document was there.
+    """
+
+    __slots__ = ("data", "document", "tree")
+
+    def __init__(self, tree: Tree, data: list[Data], document: Document | None) -> None:
+        self.tree = tree
+        self.data = data
+        self.document = document
+
+
+def read(text: str, format: str, *, comments: bool = False) -> Reading:
+    """Read a plain text; with ``comments`` its document has the comments, too.
 
     A byte order mark and the kind of line break are no part of the tree: they are settings of the whole
     file.  Raises ParseError, and EmitError for a text that cannot be cut into clear pieces.
@@ -24,10 +38,10 @@ def read(text: str, format: str) -> tuple[Tree, list[Data]]:
     bare = text.removeprefix("\ufeff")
     if has_crlf(text):
         bare = bare.replace("\r\n", "\n")
-    tree, data = _read(bare, format)
-    if tree.unclear or tree.text != bare:
+    found = _read(bare, format, comments)
+    if found.tree.unclear or found.tree.text != bare:
         raise EmitError("the text is laid out in a way that cannot be merged piece by piece")
-    return tree, data if bare == text else _read(text, format)[1]
+    return found if bare == text else Reading(found.tree, _read(text, format).data, None)
 
 
 def has_crlf(text: str) -> bool:
@@ -35,17 +49,18 @@ def has_crlf(text: str) -> bool:
     return text.count("\r\n") == text.count("\n") > 0
 
 
-def _read(text: str, format: str) -> tuple[Tree, list[Data]]:
+def _read(text: str, format: str, comments: bool = False) -> Reading:
+    scanned = None
     try:
-        document = formats.module(format).scan(text)
+        document = scanned = formats.module(format).scan(text, comments=comments)
     except (EmptyDocumentError, ParseError) as error:
         if isinstance(error, ParseError) and text.strip():
             raise
         document = Document(text, format)
     tree = formats.writing(format).tree(document)
     if tree.fuller:
-        return tree, tree.data if isinstance(tree.data, list) else [tree.data]
-    return tree, says(document)
+        return Reading(tree, tree.data if isinstance(tree.data, list) else [tree.data], scanned)
+    return Reading(tree, says(document), scanned)
 
 
 HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")

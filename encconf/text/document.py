@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import pairwise
 
 from encconf.errors import LimitError
 
@@ -247,6 +248,12 @@ def hash_comment(plain: str) -> str | None:
 def position(text: str, offset: int) -> tuple[int, int]:
     """Line and column of an offset, from 1."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def overlap(edits: list[Edit]) -> bool:
+    """Whether two edits are about the same characters, so that `splice` refuses them."""
+    ordered = sorted(edits)
+    return any(edit[1] > following[0] for edit, following in pairwise(ordered))
 
 
 def splice(text: str, edits: Iterable[Edit]) -> str:

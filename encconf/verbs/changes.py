@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from math import isfinite
 
-from encconf import api, formats
-from encconf.engine import opening, plaintext
+from encconf import formats
+from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import rule_of
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
@@ -123,7 +123,7 @@ def set_value(
     before = plaintext.text_to_change(opened)
     if keep_type and isinstance(value, str):
         value = _as_before(opened, path, value)
-    after = put(before, path, value, format=format)
+    after = _with(_scanned(before, format), path, value)
     return _again(opened, before, after, credentials, ignore_mac, check, notify)
 
 
@@ -142,7 +142,7 @@ def unset(
         text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
     )
     before = plaintext.text_to_change(opened)
-    after = drop(before, path, format=format)
+    after = _without(_scanned(before, format), path)
     return _again(opened, before, after, credentials, ignore_mac, None, notify)
 
 
@@ -161,14 +161,12 @@ def change(
     ``check`` gets the plaintext before and after and the file's selection.  Raises as `set_value`.
     """
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
-    before = after = plaintext.text_to_change(opened)
+    before = plaintext.text_to_change(opened)
+    after = _scanned(before, format)
     for path, value in operations:
-        if value is REMOVED:
-            after = drop(after, path, format=format)
-        else:
-            after = put(after, path, value, format=format)
+        after = _without(after, path) if value is REMOVED else _with(after, path, value)
     if check is not None:
-        check(before, after, opened.metadata.selection)
+        check(before, after.text, opened.metadata.selection)
     return _again(opened, before, after, credentials, False, None, notify)
 
 
@@ -189,43 +187,52 @@ def update(
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
     """A plain text with a value at a path; raises as `set_value`."""
+    return _with(_scanned(text, format), path, value).text
+
+
+def drop(text: str, path: Path, *, format: str) -> str:
+    """A plain text without the value at a path; raises as `unset`."""
+    return _without(_scanned(text, format), path).text
+
+
+def _with(document: Document, path: Path, value: Plain) -> Document:
+    """The document with a value at a path, read again with its comments; raises as `set_value`."""
     if path[:1] == ("sops",):
         raise AlreadyEncryptedError(
             'the name "sops" is taken: the keys of the file stand under it', hint="choose another name"
         )
-    writing = formats.writing(format)
+    writing = formats.writing(document.format)
     writing.check(path, value)
-    document = _scanned(text, format)
     before = _said(document)
     path = settled(before, path)
     meant = put_plain(before, path, _stored(value, writing))
     whole = writing.tree(document)
     tree_of_text.put(writing.root(whole), path, value, writing)
-    return _checked(whole.text, meant, format)
+    return _checked(whole.text, meant, document.format)
 
 
-def drop(text: str, path: Path, *, format: str) -> str:
-    """A plain text without the value at a path; raises as `unset`."""
-    document = _scanned(text, format)
+def _without(document: Document, path: Path) -> Document:
+    """The document without the value at a path, as `_with`."""
     if not path:
         raise missing(())
     before = _said(document)
     find(before, path)
     path = settled(before, path)
     meant = drop_plain(before, path)
-    writing = formats.writing(format)
+    writing = formats.writing(document.format)
     whole = writing.tree(document)
     tree_of_text.drop(writing.root(whole), path, writing)
-    return _checked(whole.text, meant, format)
+    return _checked(whole.text, meant, document.format)
 
 
-def _checked(after: str, meant: object, format: str) -> str:
-    """The text if it says what was meant, and nothing else."""
+def _checked(text: str, meant: object, format: str) -> Document:
+    """The document of a changed text, if it says what was meant and nothing else."""
+    after: Document | None
     try:
-        said = _said(_scanned(after, format))
+        after = _scanned(text, format, comments=True)
     except EncconfError:
-        said = None
-    if said != meant:
+        after = None
+    if after is None or _said(after) != meant:
         raise EmitError(
             "the change cannot be made without changing something else",
             hint="an anchor and its aliases are in the way, perhaps; change it with: encconf edit FILE",
@@ -233,10 +240,10 @@ def _checked(after: str, meant: object, format: str) -> str:
     return after
 
 
-def _scanned(text: str, format: str) -> Document:
+def _scanned(text: str, format: str, *, comments: bool = False) -> Document:
     """The text's document; one without trees for no text at all."""
     try:
-        return formats.module(format).scan(text)
+        return formats.module(format).scan(text, comments=comments)
     except EmptyDocumentError:
         return Document(text, format)
 
@@ -277,20 +284,22 @@ def _as_before(opened: Opened, path: Path, value: str) -> Plain:
 def _again(
     opened: Opened,
     before: str,
-    after: str,
+    after: str | Document,
     credentials: Credentials | None,
     ignore_mac: bool,
     check: Check | None,
     notify: Notify | None,
 ) -> str:
     document = opened.document
-    if after == before and not ignore_mac:
+    changed = after if isinstance(after, str) else after.text
+    if changed == before and not ignore_mac:
         return document.text
     if check is not None:
-        check(before, after)
+        check(before, changed)
     rule = rule_of(opened.metadata) if ignore_mac else None
-    return api.encrypt(
-        after,
+    is_read = isinstance(after, Document) and after.parts
+    return sealing.encrypt(
+        after if is_read else changed,
         rule,
         format=document.format,
         twin=opened,

@@ -115,7 +115,7 @@ def test_g_the_path_of_a_conflict(format: str, base: str, path: str) -> None:
     ],
 )
 def test_g_the_pieces_of_a_text_are_the_text(text: str) -> None:
-    assert read(text, "yaml")[0].text == text
+    assert read(text, "yaml").tree.text == text
 
 
 def test_g_a_document_keeps_its_markers() -> None:
