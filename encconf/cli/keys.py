@@ -6,7 +6,7 @@ import os
 
 from encconf.cli import files, targets
 from encconf.cli.console import counted
-from encconf.cli.round import Round
+from encconf.cli.rekeying import Rekeying
 from encconf.cli.rule import named_keys
 from encconf.engine import rekey
 from encconf.engine.plan import Outcome
@@ -15,7 +15,7 @@ from encconf.errors import MissingFileError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
-    from encconf.cli.round import Change
+    from encconf.cli.rekeying import Change
     from encconf.cli.table import Value
     from encconf.engine.plan import Plan
 
@@ -27,14 +27,7 @@ def rotate(
     recursive: bool,
     changed: bool,
     resume_at: str | None,
-    checklist: str | None,
     output: str | None,
-    dry_run: bool,
-    fail_fast: bool,
-    json: bool,
-    ignore_mac: bool,
-    input_type: str | None,
-    config: str | None,
     **options: Value,
 ) -> None:
     """Give files new data keys, and other master keys if some are named."""
@@ -42,19 +35,7 @@ def rotate(
     paths = targets.files(console, file, recursive=recursive, changed=changed)
     if output is not None and len(paths) > 1:
         raise UsageError("--output takes the result of one file")
-    work = Round(
-        console,
-        "rotate",
-        input_type=input_type,
-        config=config,
-        dry_run=dry_run,
-        fail_fast=fail_fast,
-        json=json,
-        output=output,
-        ignore_mac=ignore_mac,
-        checklist=checklist,
-        resume="--resume-at",
-    )
+    work = Rekeying(console, "rotate", options, output=output, resume="--resume-at")
 
     def plan(change: Change) -> Plan:
         wanted = rekey.plan_rotation(
@@ -63,7 +44,8 @@ def rotate(
         files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), named=add)
         return wanted
 
-    work.run(paths if resume_at is None else _from(paths, resume_at), plan)
+    work.planner = plan
+    work.run(paths if resume_at is None else _from(paths, resume_at))
 
 
 def _from(paths: list[str], first: str) -> list[str]:
@@ -84,31 +66,15 @@ def updatekeys(
     recursive: bool,
     changed: bool,
     yes: bool,
-    dry_run: bool,
-    fail_fast: bool,
-    json: bool,
-    checklist: str | None,
     selection: bool,
     allow_plaintext: bool,
     keep_data_key: bool,
     ssh_to_age: bool,
-    input_type: str | None,
-    config: str | None,
+    **options: Value,
 ) -> None:
     """Give files the keys that their rules name now."""
     paths = targets.files(console, file, recursive=recursive, changed=changed)
-    work = Round(
-        console,
-        "updatekeys",
-        input_type=input_type,
-        config=config,
-        dry_run=dry_run,
-        fail_fast=fail_fast,
-        json=json,
-        rotate=not keep_data_key,
-        asks=not yes,
-        checklist=checklist,
-    )
+    work = Rekeying(console, "updatekeys", options, rotate=not keep_data_key, asks=not yes)
 
     from encconf.keys.ssh_to_age import as_age
 
@@ -130,7 +96,8 @@ def updatekeys(
             _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
         return wanted
 
-    work.run(paths, plan)
+    work.planner = plan
+    work.run(paths)
 
 
 def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
@@ -145,37 +112,20 @@ def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
 
 
 def add_keys(
-    console: Console,
-    *,
-    file: list[str],
-    recursive: bool,
-    changed: bool,
-    dry_run: bool,
-    fail_fast: bool,
-    json: bool,
-    input_type: str | None,
-    config: str | None,
-    **options: Value,
+    console: Console, *, file: list[str], recursive: bool, changed: bool, **options: Value
 ) -> None:
     """Add master keys to the first group of files; their ciphertexts stay."""
     add = named_keys(options)
     if not add:
         raise UsageError("no key was named", hint="name one: --age age1…")
     paths = targets.files(console, file, recursive=recursive, changed=changed)
-    work = Round(
-        console,
-        "keys add",
-        input_type=input_type,
-        config=config,
-        dry_run=dry_run,
-        fail_fast=fail_fast,
-        json=json,
-    )
+    work = Rekeying(console, "keys add", options)
 
     def plan(change: Change) -> Plan:
         return rekey.plan_addition(change.source.text, add, format=change.format)
 
-    work.run(paths, plan)
+    work.planner = plan
+    work.run(paths)
 
 
 def regroup(
@@ -184,9 +134,6 @@ def regroup(
     file: str | None,
     in_place: bool,
     threshold: str | None,
-    dry_run: bool,
-    json: bool,
-    input_type: str | None,
     index: str | None = None,
     **options: Value,
 ) -> None:
@@ -211,15 +158,10 @@ def regroup(
 
     if file is None:
         raise MissingFileError("no file was named", hint="name one: --file FILE")
-    work = Round(
-        console,
-        "groups add" if index is None else "groups delete",
-        input_type=input_type,
-        dry_run=dry_run,
-        json=json,
-        output=None if in_place else "-",
-    )
-    work.run([file], plan)
+    command = "groups add" if index is None else "groups delete"
+    work = Rekeying(console, command, options, output=None if in_place else "-")
+    work.planner = plan
+    work.run([file])
 
 
 def _number(text: str, what: str) -> int:

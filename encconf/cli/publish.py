@@ -208,7 +208,7 @@ def _walk(path: str) -> Iterator[str]:
 
 
 def _publish_as_sops(run: Run, file: str, root: str, config: str, credentials: Credentials) -> None:
-    from encconf.cli.sops_run import difference
+    from encconf.cli import plan_text
     from encconf.io import fileio
     from encconf.rules.config import Rule, load
 
@@ -237,7 +237,7 @@ def _publish_as_sops(run: Run, file: str, root: str, config: str, credentials: C
     prepared = publishing.prepare(text, source, destination, credentials, rule=rule, notify=run.console.warn)
     if prepared.plan is not None and _changes_keys(prepared.plan.old, prepared.plan.new):
         run.console.data("The following changes will be made to the file's key groups:\n")
-        run.console.data("".join(f"{line}\n" for line in difference(prepared.plan)))
+        run.console.data("".join(f"{line}\n" for line in plan_text.of_groups(prepared.plan)))
     whole = os.path.abspath(file)
     if not run.line.on("yes") and not _answered_as_sops(
         run, f"uploading {whole} to {publishing.address(destination, name, run.environ)} ? (y/n): "

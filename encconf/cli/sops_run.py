@@ -571,6 +571,7 @@ class Run:
             _fail(1, f"failed updating {failed} key(s)")
 
     def _update(self, file: str, config: str) -> None:
+        from encconf.cli import plan_text
         from encconf.engine import rekey
         from encconf.io import fileio
         from encconf.rules.config import find_rule
@@ -600,7 +601,8 @@ class Run:
             return
         self.console.data("The following changes will be made to the file's groups:\n")
         # of a threshold that is filled in when the file is written, sops says nothing
-        lines = [*threshold_difference(held, threshold or 0), *difference(wanted)]
+        lines = plan_text.of_threshold(held, threshold or 0)
+        lines += plan_text.of_groups(wanted)
         self.console.data("".join(f"{line}\n" for line in lines))
         while not self.line.on("yes"):
             self.console.data("Is this okay? (y/n):")
@@ -816,26 +818,6 @@ class Run:
         except PathSyntaxError:
             _fail(7, "Invalid --set format")
         return path, value
-
-
-def threshold_difference(old: int, new: int) -> list[str]:
-    """What becomes of a Shamir threshold, 0 for none."""
-    if old == new:
-        return [f"shamir_threshold: {new}"] if new else []
-    return [f"+++ shamir_threshold: {new}"] * bool(new) + [f"--- shamir_threshold: {old}"] * bool(old)
-
-
-def difference(wanted: Plan) -> list[str]:
-    """What a plan changes, a line for each key: kept, ``+++`` new, ``---`` gone."""
-    lines: list[str] = []
-    for number in range(max(len(wanted.old), len(wanted.new))):
-        before = wanted.old[number] if number < len(wanted.old) else []
-        after = wanted.new[number] if number < len(wanted.new) else []
-        lines.append(f"Group {number + 1}")
-        lines += [f"    {key.name}" for key in after if key in before]
-        lines += [f"+++ {key.name}" for key in after if key not in before]
-        lines += [f"--- {key.name}" for key in before if key not in after]
-    return lines
 
 
 def format_of(path: str, type: str) -> str:

@@ -936,10 +936,10 @@ def test_odd_names(project: Project) -> None:
     ],
 )
 def test_how_to_go_on(words: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from encconf.cli import round
+    from encconf.cli import batch
 
     monkeypatch.setattr("sys.argv", ["encconf", *words.split()])
-    assert round._again("--resume-at", "b c") == f"encconf {wanted}"
+    assert batch.resume_line("--resume-at", "b c") == f"encconf {wanted}"
 
 
 @pytest.mark.parametrize("command", [["rotate", "-n"], ["updatekeys", "-y"], ["encrypt"], ["decrypt"]])

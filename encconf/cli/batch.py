@@ -1,0 +1,219 @@
+"""One command over many files: what came of each, one report for each cause, and how to resume.
+
+The work on the files runs side by side (`encconf.io.side_by_side`), and the files are written one by one in
+the order in which they were named: if it is interrupted, by a signal or a full disk, each file is either the
+old one or the new one, and another run does the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+
+from encconf.cli import files
+from encconf.cli.console import counted, one_line
+from encconf.errors import ConfigError, EncconfError, NoConfigError, exit_code_of
+from encconf.io import replace, signals
+from encconf.io.side_by_side import side_by_side
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from typing import TypeVar
+
+    from encconf.cli.console import Console
+    from encconf.cli.table import Value
+
+    T = TypeVar("T")
+
+
+class Batch:
+    """A command and its files; a subclass has a method `work` and a method `settle`.
+
+    Only a file's name and its result are kept, and files that are alike share the rest.  ``command`` is the
+    words that call it, ``doing`` is what the progress bar says, ``options`` are those of the command line.
+    ``resume`` is the option with which another run starts at a later file; without it, another run does
+    only what is left.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        command: str,
+        doing: str,
+        options: Mapping[str, Value],
+        *,
+        resume: str = "",
+    ) -> None:
+        self.console = console
+        self.command = command
+        self.doing = doing
+        self.options = options
+        self.resume = resume
+        self.dry_run = self.flag("dry_run")
+        self.fail_fast = self.flag("fail_fast")
+        self.credentials = files.credentials(console)
+        self.alone = True
+        self.left: list[str] = []
+        self.failed: list[str] = []
+        self.states: dict[str, str] = {}
+        self._said: set[str] = set()
+        self._said_in_full: set[str] = set()  # the files whose error was said in full
+        self._error: EncconfError | None = None  # the first
+        self._codes: set[int] = set()
+        self._causes: dict[tuple[str, str], list[str]] = {}  # the files that failed alike
+
+    def flag(self, option: str) -> bool:
+        """Whether a flag was given."""
+        return self.options.get(option) is True
+
+    def text(self, option: str) -> str | None:
+        """What was given for an option, None if it was not given."""
+        value = self.options.get(option)
+        return value if isinstance(value, str) else None
+
+    # --- for subclasses ----------------------------------------------------------------------
+
+    def work(self, file: str) -> object:
+        """What can run beside the same for other files; raises EncconfError for a file that fails."""
+        raise NotImplementedError
+
+    def settle(self, file: str, done: object) -> None:
+        """Write and report one file, whose `work` succeeded; `fail` if that fails."""
+        raise NotImplementedError
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        """Do what comes before the first file; may reduce ``left``."""
+
+    def report(self) -> None:
+        """Print what came of the files, also after an error or a signal."""
+
+    # --- running -----------------------------------------------------------------------------
+
+    def run(self, paths: Sequence[str]) -> None:
+        """Go through the files.  Raises the error of a single file, or one that says how many failed."""
+        self.alone = len(paths) == 1
+        if len(paths) > 1:
+            from encconf.envelope.data_key import DataKeyCache
+
+            self.credentials.cache = DataKeyCache()
+        self.left = list(paths)
+        try:
+            with signals.SignalGuard():
+                self.prepare(paths)
+                if not (self.failed and self.fail_fast):
+                    self._go()
+            if self.left:
+                self._say_left("stopped", len(paths))
+        except EncconfError:
+            raise
+        except BaseException:  # a signal, or a mistake of ours
+            self._say_left("interrupted", len(paths))
+            raise
+        finally:
+            if not self.alone:
+                self._say_alike()
+            self.report()
+        if self.failed:
+            raise self._failure(len(paths))
+
+    def _go(self) -> None:
+        with closing(self.side_by_side(self.work, list(self.left), self.doing)) as results:
+            for file, done in results:
+                if isinstance(done, EncconfError):
+                    self.fail(file, done)
+                else:
+                    self.settle(file, done)
+                if self.failed and self.fail_fast:
+                    return
+                del self.left[0]
+
+    def side_by_side(
+        self, work: Callable[[str], T], paths: Sequence[str], doing: str
+    ) -> Generator[tuple[str, T | EncconfError], None, None]:
+        """The files and what ``work`` gives for each, in order, with a bar on a terminal."""
+        with self.console.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:
+            for result in results:
+                yield result
+                step()
+
+    def sweep(self, paths: Sequence[str]) -> None:
+        """Remove what earlier writes left that were killed."""
+        for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for path in paths):
+            for name in replace.sweep(folder):
+                path = one_line(os.path.join(folder, name))
+                self.console.note(f"removed {path}, which a write that was killed has left")
+
+    # --- telling -----------------------------------------------------------------------------
+
+    def warn_once(self, warnings: Sequence[tuple[str, str | None]]) -> None:
+        """Print warnings with their hints, each only for the first file that has it."""
+        for text, hint in warnings:
+            if text not in self._said:
+                self.console.warn(text, hint)
+            self._said.add(text)
+
+    def fail(self, file: str, error: EncconfError) -> None:
+        """Keep an error, and print it unless enough files failed for the same cause."""
+        if error.file == os.path.realpath(file):
+            error.file = file
+        elif not (self.alone and isinstance(error, NoConfigError)):
+            error.about(file)
+        alike = self._causes.setdefault((error.slug, error.message), [])
+        # A missing key, or a mistake in .sops.yaml, is every file's.
+        once = "\n" in error.message or isinstance(error, ConfigError)
+        if not self.alone and len(alike) < (1 if once else 3):
+            self.console.error(error)
+            self._said_in_full.add(file)
+        alike.append(file)
+        self.failed.append(file)
+        self._error = self._error or error
+        self._codes.add(exit_code_of(error))
+        self.states[file] = "failed"
+
+    def _say_alike(self) -> None:
+        """Which other files failed for the reasons that were said."""
+        for files_alike in self._causes.values():
+            others = [one_line(file) for file in files_alike if file not in self._said_in_full]
+            if others:
+                more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+                count = counted(len(others), "other file")
+                self.console.note(f"the same for {count}: {', '.join(others[:3])}{more}")
+
+    def _failure(self, total: int) -> EncconfError:
+        if self.alone and self._error is not None:
+            return self._error
+        names = [one_line(file) for file in self.failed]
+        named = ", ".join(names[:10]) + (" and others" if len(names) > 10 else "")
+        last = EncconfError(f"{len(names)} of {total} files failed: {named}")
+        last.exit_code = self._codes.pop() if len(self._codes) == 1 else 1
+        return last
+
+    def _say_left(self, why: str, total: int) -> None:
+        """Where it all ended, and how to go on."""
+        if self.alone or self.dry_run:
+            return
+        done = sum(status in ("changed", "unchanged") for status in self.states.values())
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        self.console.warn(f"{why}: {done} of {total} files are done{failed}; the others are as they were")
+        if self.left:
+            self.console.hint(f"go on with: {resume_line(self.resume, self.left[0])}")
+
+
+def resume_line(resume: str, file: str) -> str:
+    """The command line once more, from a file on."""
+    import shlex
+
+    words = sys.argv[1:]
+    if resume:
+        end = words.index("--") if "--" in words else len(words)
+        options, names = words[:end], words[end:]
+        for at, word in enumerate(options):
+            if word == resume or word.startswith(resume + "="):
+                del options[at : at + 1 + (word == resume)]
+                break
+        words = [*options, resume, file, *names]
+    if len(words) > 30:
+        return f"the same command, and {resume} {shlex.quote(file)}" if resume else "the same command"
+    return shlex.join(["encconf", *words])

@@ -1,0 +1,94 @@
+"""What a plan changes, in words: for `encconf rotate` and the like, and for ``sops updatekeys``."""
+
+from __future__ import annotations
+
+from encconf.cli.console import one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from encconf.audit.names import Names
+    from encconf.engine.plan import Plan
+    from encconf.keys import MasterKey
+    from encconf.rules.selection import Selection
+
+
+def of_plans(plans: dict[tuple[str, ...], list[str]]) -> str:
+    """What several plans change, each with the files that have it."""
+    blocks = []
+    for said, names in plans.items():
+        blocks.append(
+            "".join([*(f"{one_line(name)}\n" for name in names), *(f"  {line}\n" for line in said)])
+        )
+    return "\n".join(blocks)
+
+
+def of_seen(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
+    """The values that removed recipients could read: who, paths, files."""
+    blocks = []
+    for who, places in seen.items():
+        said = [f"{who} could read these values. Change them where they come from:"]
+        for paths, names in places.items():
+            said += [*map(one_line, names), *(f"  {one_line(path)}" for path in paths)]
+        blocks.append("\n".join(said) + "\n")
+    return "\n".join(blocks)
+
+
+def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str]:
+    """What a plan changes, for people."""
+    said: list[str] = []
+    same = [set(group) for group in wanted.old] == [set(group) for group in wanted.new]
+    if not same or wanted.thresholds[0] != wanted.thresholds[1]:
+        said += _difference(wanted, names)
+    if wanted.reselects:
+        before, after = wanted.metadata.selection, wanted.rule.selection
+        said.append(f"what is encrypted: {_selection(after)}; until now {_selection(before)}")
+    if wanted.renews(rotate=rotate):
+        why = ", since somebody who knows the old one is gone" if wanted.gone else ""
+        said.append(f"every value gets a new data key{why}")
+    elif wanted.removes:
+        why = "somebody who knows it is gone" if wanted.gone else "some who know it are not to, any more"
+        said.append(f"the data key stays, although {why}")
+    return said
+
+
+def _difference(wanted: Plan, names: Names | None = None) -> list[str]:
+    """How a plan changes the groups, with the keys' names for people."""
+
+    def line(sign: str, key: MasterKey) -> str:
+        name = names.given(key) if names is not None else None
+        return f"{sign} {key.name} ({name})" if name else f"{sign} {key.name}"
+
+    return [*of_threshold(*wanted.thresholds), *of_groups(wanted, line)]
+
+
+def of_threshold(old: int, new: int) -> list[str]:
+    """What becomes of a Shamir threshold, 0 for none."""
+    if old == new:
+        return [f"shamir_threshold: {new}"] if new else []
+    said = [f"+++ shamir_threshold: {new}"] if new else []
+    return [*said, f"--- shamir_threshold: {old}"] if old else said
+
+
+def without_names(sign: str, key: MasterKey) -> str:
+    """A line for a key, without what people call it."""
+    return f"{sign} {key.name}"
+
+
+def of_groups(wanted: Plan, line: Callable[[str, MasterKey], str] = without_names) -> list[str]:
+    """The groups, a ``line`` for each key with its sign: kept (blanks), ``+++`` new, ``---`` removed."""
+    said: list[str] = []
+    for number in range(max(len(wanted.old), len(wanted.new))):
+        before = wanted.old[number] if number < len(wanted.old) else []
+        after = wanted.new[number] if number < len(wanted.new) else []
+        said.append(f"Group {number + 1}")
+        said += [line("   ", key) for key in after if key in before]
+        said += [line("+++", key) for key in after if key not in before]
+        said += [line("---", key) for key in before if key not in after]
+    return said
+
+
+def _selection(selection: Selection) -> str:
+    entries = selection.to_entries()
+    return " ".join(f"{name} {value}" if isinstance(value, str) else name for name, value in entries.items())

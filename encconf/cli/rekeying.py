@@ -1,0 +1,404 @@
+"""Changing who can open files: plan, show, carry out, report.
+
+Plans need no key.  `encconf.cli.batch` runs the work.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+from contextlib import closing
+
+from encconf.cli import checklist, files, plan_text
+from encconf.cli.batch import Batch
+from encconf.cli.console import counted, one_line
+from encconf.engine import rekey
+from encconf.engine.admission import in_full
+from encconf.errors import ChangedError, ConflictError, EncconfError, StrangerError, UsageError
+from encconf.text.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from encconf.audit.names import Names
+    from encconf.cli.console import Console
+    from encconf.cli.table import Value
+    from encconf.engine.plan import Plan, Seen
+    from encconf.keys import MasterKey
+    from encconf.rules.config import Config, Rule
+
+    Planner = Callable[["Change"], Plan]
+    Row = dict[str, object]
+
+
+class Change:
+    """What is to happen to one file.
+
+    ``told`` are warnings with their hints, and ``enc`` is the new text once there is one.
+    """
+
+    __slots__ = ("enc", "file", "format", "plan", "source", "told")
+    plan: Plan
+
+    def __init__(self, file: str, input_type: str | None) -> None:
+        self.file = file
+        self.source = files.read(file, in_place=False, output=None, override=None)
+        self.format = self.source.format(input_type)
+        self.told: list[tuple[str, str | None]] = []
+        self.enc: str | None = None
+
+    def warn(self, text: str, hint: str | None = None) -> None:
+        """Keep a warning for later: this may be another thread than the one that speaks."""
+        self.told.append((text, hint))
+
+
+class Rekeying(Batch):
+    """A command that changes the keys of files.
+
+    ``planner`` makes the plan for a file, possibly in another thread; it is set before `run`.  ``output`` is
+    where a result goes that does not replace its file; ``rotate`` is as for `encconf.engine.rekey.carry_out`.
+    With ``asks``, somebody has to agree to the plan.  The option ``checklist`` names a file that gets what
+    removed recipients could read, before the first file is written, so that nothing of it is forgotten.
+    """
+
+    planner: Planner
+
+    def __init__(
+        self,
+        console: Console,
+        command: str,
+        options: Mapping[str, Value],
+        *,
+        output: str | None = None,
+        rotate: bool = True,
+        asks: bool = False,
+        resume: str = "",
+    ) -> None:
+        super().__init__(console, command, "updating", options, resume=resume)
+        if self.dry_run or command == "rotate":
+            self.doing = "planning" if self.dry_run else "rotating"
+        self.config = self.text("config")
+        self.json = self.flag("json")
+        self.output = output
+        self.rotate = rotate
+        self.asks = asks and not self.dry_run
+        self.checklist = self.text("checklist") if not self.dry_run else None
+        self._agreed: dict[str, bytes] | None = None  # the files, and the hash of the plan that was agreed to
+        self._configs: dict[str, Config] = {}
+        self._reading = allocate_lock()
+        self._names: Names | None = None
+        self._named: set[str] = set()  # the configurations whose names are known
+        self._told: list[str] = []  # the files whose configurations may have more
+        self._unnamed: set[MasterKey] = set()
+        self._to_stdout = False
+        self._rows: list[Row] = []  # for --json alone
+        self._plans: dict[tuple[str, ...], list[str]] = {}
+        self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # who, paths, files
+        self._items: list[tuple[int, str]] = []  # for the checklist
+
+    def rule(self, change: Change) -> Rule:
+        """The rule of a file; raises as `encconf.rules.config.find_rule`."""
+        from encconf.rules.config import find_rule
+
+        with self._reading:
+            return find_rule(change.file, config=self.config, read=self._configs, notify=change.warn)
+
+    # --- running -----------------------------------------------------------------------------
+
+    def run(self, paths: Sequence[str]) -> None:
+        """Go through the files.  Raises the error of a single file, or one that says how many failed."""
+        from_stdin = any(path in files.STDIN for path in paths)
+        self._to_stdout = self.output in files.STDOUT or from_stdin
+        if self.checklist is not None and from_stdin:
+            raise UsageError("--checklist is for files, not for stdin")  # which is read only once
+        if self.json and self._to_stdout and not self.dry_run:
+            raise ConflictError("the report of --json and the file itself would both go to stdout")
+        if not paths:
+            self.console.note("no encrypted file has changed")
+        super().run(paths)
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        """Have all plans agreed to, and remove what killed writes left."""
+        if self.asks or self.checklist:
+            self._agreed = self._make_plans(paths)
+            self.left = [file for file in paths if file not in self.states]
+        if not self.dry_run and self.output is None and not (self.failed and self.fail_fast):
+            self.sweep(self.left)
+
+    def _plan(self, file: str) -> Change:
+        change = Change(file, self.text("input_type"))
+        change.plan = self.planner(change)
+        return change
+
+    def work(self, file: str) -> Change:
+        """Plan a change and make its new text."""
+        change = self._plan(file)
+        if self._agreed is not None and self._hash(change.plan) != self._agreed[file]:
+            raise ChangedError("it was changed meanwhile; nothing was written", hint="run it again")
+        if change.plan.changes and not self.dry_run:
+            change.enc = rekey.carry_out(
+                change.plan,
+                rotate=self.rotate,
+                credentials=self.credentials,
+                ignore_mac=self.flag("ignore_mac"),
+                notify=change.warn,
+            )
+        return change
+
+    def settle(self, file: str, done: object) -> None:
+        """Write one file, and say what was done."""
+        assert isinstance(done, Change)
+        self._tell(done)
+        wanted = done.plan
+        if not wanted.changes:
+            if not (self.dry_run and self.json):
+                self.console.note(f"{one_line(file)} is up to date")
+            self._record(done, "unchanged")
+            return
+        if self.dry_run:
+            self._plans.setdefault(tuple(self._lines(wanted)), []).append(file)
+        else:
+            if self.alone and self.command == "updatekeys" and not self.asks:
+                self._show(one_line(file), self._lines(wanted))
+            assert done.enc is not None
+            self._write_checklist()
+            try:
+                written = files.write(
+                    self.console, done.enc, done.source, in_place=self.output is None, output=self.output
+                )
+            except EncconfError as error:
+                self.fail(file, error)
+                return
+            if written is not None:
+                self.console.note(f"wrote {one_line(written)}{self._brief(wanted)}")
+        self._record(done, "would-change" if self.dry_run else "changed")
+
+    def fail(self, file: str, error: EncconfError) -> None:
+        """Keep and print an error, with the names that recipients have here."""
+        row: Row = {**_EMPTY, "file": file, "status": "failed"}
+        if isinstance(error, StrangerError):
+            self._told.append(file)
+            self._learn(error.strangers)
+            for key in error.strangers:
+                error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
+            row["strangers"] = [self._key(key) for key in error.strangers]
+        super().fail(file, error)
+        if self.json:
+            self._rows.append({**row, "error": _error(error)})
+
+    # --- before anything is changed ----------------------------------------------------------
+
+    def _make_plans(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Make all plans, and have them agreed to; what is to happen to which file."""
+        rows: dict[str, Row] = {}
+        plans: dict[tuple[str, ...], list[str]] = {}
+        agreed: dict[str, bytes] = {}
+        with closing(self.side_by_side(self._plan, paths, "planning")) as results:
+            for file, change in results:
+                if isinstance(change, EncconfError):
+                    self.fail(file, change)
+                    if self.fail_fast:
+                        break
+                    continue
+                self._tell(change)
+                if not change.plan.changes:
+                    self.console.note(f"{one_line(file)} is up to date")
+                    self._record(change, "unchanged")
+                    continue
+                agreed[file] = self._hash(change.plan)
+                if self.json:
+                    rows[file] = self._row(change, "left")
+                plans.setdefault(tuple(self._lines(change.plan)), []).append(file)
+                if self.checklist is not None:
+                    self._items += self._checklist_items(change)
+        stops = self.failed and self.fail_fast
+        if agreed and self.asks and not stops and not self._ask(plans):
+            for file in agreed:
+                self.console.note(f"{one_line(file)} was left as it is")
+                self.states[file] = "left"
+            self._rows += rows.values()
+            agreed = {}
+        return agreed
+
+    def _hash(self, wanted: Plan) -> bytes:
+        """All that was said of a plan, as a hash."""
+        from hashlib import sha256
+
+        seen = wanted.seen()
+        said = [*plan_text.lines(wanted, rotate=self.rotate), *(map(spell, seen.paths) if seen else ())]
+        return sha256("\0".join(said).encode("utf-8", "surrogatepass")).digest()
+
+    def _ask(self, plans: dict[tuple[str, ...], list[str]]) -> bool:
+        """Whether somebody says yes."""
+        for said, names in plans.items():
+            self._show(", ".join(map(one_line, names)), said)
+        if not self.console.can_ask():
+            raise UsageError("nobody is there to agree", hint="--yes agrees to all, --dry-run only shows")
+        count = sum(map(len, plans.values()))
+        many = f" with {count} files" if count > 1 else ""
+        try:
+            return self.console.ask(f"go on{many}? [y/N]").lower().startswith("y")
+        except EOFError:
+            return False
+
+    def _checklist_items(self, change: Change) -> list[tuple[int, str]]:
+        """What the checklist says of a file, with ranks."""
+        seen = change.plan.seen()
+        if seen is None:
+            return []
+        who, file = self._who(change.plan, seen), one_line(change.file)
+        items = [checklist.item(who, file, one_line(spell(path))) for path in seen.paths]
+        return list(zip(seen.ranks, items, strict=True))
+
+    def _write_checklist(self) -> None:
+        """Write the checklist, secrets first, before the first file is written."""
+        path, self.checklist = self.checklist, None
+        if path is None:
+            return
+        items = [item for _, item in sorted(self._items, key=lambda item: item[0])]
+        self._items.clear()
+        if not items:
+            self.console.note(f"no recipient is removed: there is nothing for {one_line(path)}")
+            return
+        added = checklist.write(path, items)
+        values = f"{counted(len(items), 'value')} to change"
+        known = f", {len(items) - added} of them known" if added < len(items) else ""
+        self.console.note(f"wrote {one_line(path)}: {values}{known}")
+
+    # --- telling -----------------------------------------------------------------------------
+
+    def _tell(self, change: Change) -> None:
+        self._told.append(change.file)
+        self._learn(change.plan.gone)
+        self.warn_once(change.told)
+
+    def _show(self, names: str, said: Sequence[str]) -> None:
+        self.console.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
+
+    def _brief(self, wanted: Plan) -> str:
+        before, after = wanted.thresholds
+        parts = [f"+{self.names.of(key)}" for key in wanted.come]
+        parts += [f"-{self.names.of(key)}" for key in wanted.gone]
+        if before != after:
+            parts.append(f"it takes {after} of its {len(wanted.new)} groups" if after else "one group")
+        if wanted.reselects:
+            parts.append("other values")
+        renewed = ", under a new data key" if wanted.renews(rotate=self.rotate) else ""
+        return renewed + (f" ({', '.join(parts)})" if parts else "")
+
+    def _lines(self, wanted: Plan) -> list[str]:
+        return plan_text.lines(wanted, rotate=self.rotate, names=self.names)
+
+    def _learn(self, keys: list[MasterKey]) -> None:
+        """Ask git what keys were called that .sops.yaml does not name, or not any more."""
+        unnamed = {key for key in keys if self.names.given(key) is None} - self._unnamed
+        if unnamed:
+            from encconf.audit.history import name_former
+
+            self._unnamed |= unnamed
+            name_former(self.names, unnamed)
+
+    @property
+    def names(self) -> Names:
+        """What people call keys, by the configurations of the files that were told of so far."""
+        from encconf.audit.names import Names
+        from encconf.rules.config import find_config
+
+        if self._names is None:
+            self._names = Names()
+        for file in self._told:
+            path = self.config or find_config(file, os.getcwd())
+            if path is None or path in self._named:
+                continue
+            self._named.add(path)
+            try:
+                self._names.add_config(path)
+            except EncconfError as error:
+                self.console.warn(f"{error}; keys are shown without names")
+        self._told.clear()
+        return self._names
+
+    # --- the report ----------------------------------------------------------------------------
+
+    def _record(self, change: Change, status: str) -> None:
+        """Keep what came of a file."""
+        self.states[change.file] = status
+        seen = change.plan.seen() if change.plan.changes else None
+        if seen is not None:
+            paths = tuple(spell(path) for path in seen.paths)
+            self._seen.setdefault(self._who(change.plan, seen), {}).setdefault(paths, []).append(change.file)
+        if self.json:
+            self._rows.append(self._row(change, status))
+
+    def _row(self, change: Change, status: str) -> Row:
+        wanted = change.plan
+        row: Row = {**_EMPTY, "file": change.file, "status": status}
+        if not wanted.changes:
+            return row
+        row["data_key"] = "new" if wanted.renews(rotate=self.rotate) else "kept"
+        row["added"] = [self._key(key) for key in wanted.come]
+        row["removed"] = [self._key(key) for key in wanted.gone]
+        before, after = wanted.thresholds
+        if before != after:
+            row["threshold"] = {"before": before, "after": after}
+        if wanted.reselects:
+            row["selection"] = {
+                "before": wanted.metadata.selection.to_entries(),
+                "after": wanted.rule.selection.to_entries(),
+            }
+        seen = wanted.seen()
+        if seen is not None:
+            row["seen"] = {"values": [spell(path) for path in seen.paths], "alone": seen.alone}
+        return row
+
+    def _who(self, wanted: Plan, seen: Seen) -> str:
+        """Who goes, as the subject of a sentence."""
+        who = ", ".join(self.names.full(key) for key in wanted.gone)
+        return who if seen.alone else f"{who}, together with keys of other groups,"
+
+    def _key(self, key: MasterKey) -> Row:
+        return {"type": key.TYPE, "name": key.name, "who": self.names.given(key)}
+
+    def report(self) -> None:
+        """Print the plan or what was done, and what removed recipients could read."""
+        say = self.console.note if self._to_stdout and not self.dry_run else self.console.data
+        if self.json:
+            from json import dumps
+
+            counts = list(self.states.values())
+            report: Row = {
+                "command": self.command,
+                "dry_run": self.dry_run,
+                "files": self._rows,
+                "changed": counts.count("would-change" if self.dry_run else "changed"),
+                "unchanged": counts.count("unchanged"),
+                "failed": counts.count("failed"),
+                "not_reached": [file for file in self.left if file not in self.states],
+            }
+            self.console.data(dumps(report, indent=2) + "\n")
+        else:
+            texts = [plan_text.of_plans(self._plans)] if self._plans else []
+            texts += [plan_text.of_seen(self._seen)] if self._seen else []
+            if texts:
+                say("\n".join(texts))
+        if self._seen and not self.dry_run:
+            self.console.warn("whoever is gone may have kept the values: change the secrets themselves, too")
+
+
+_EMPTY: Row = {
+    "file": "",
+    "status": "",
+    "data_key": None,
+    "added": [],
+    "removed": [],
+    "threshold": None,
+    "selection": None,
+    "strangers": [],
+    "seen": None,
+    "error": None,
+}
+
+
+def _error(error: EncconfError) -> Row:
+    return {"slug": error.slug, "message": error.message, "hint": error.hint}
