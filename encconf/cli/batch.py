@@ -13,6 +13,7 @@ from contextlib import closing
 
 from encconf.cli import files
 from encconf.cli.console import counted, one_line
+from encconf.cli.table import flag
 from encconf.errors import ConfigError, EncconfError, NoConfigError, exit_code_of
 from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
@@ -51,8 +52,8 @@ class Batch:
         self.doing = doing
         self.options = options
         self.resume = resume
-        self.dry_run = self.flag("dry_run")
-        self.fail_fast = self.flag("fail_fast")
+        self.dry_run = flag(options, "dry_run")
+        self.fail_fast = flag(options, "fail_fast")
         self.credentials = files.credentials(console)
         self.alone = True
         self.left: list[str] = []
@@ -63,15 +64,6 @@ class Batch:
         self._error: EncconfError | None = None  # the first
         self._codes: set[int] = set()
         self._causes: dict[tuple[str, str], list[str]] = {}  # the files that failed alike
-
-    def flag(self, option: str) -> bool:
-        """Whether a flag was given."""
-        return self.options.get(option) is True
-
-    def text(self, option: str) -> str | None:
-        """What was given for an option, None if it was not given."""
-        value = self.options.get(option)
-        return value if isinstance(value, str) else None
 
     # --- for subclasses ----------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from encconf.cli import files
+from encconf.cli.table import flag, text
 from encconf.engine import opening, plaintext
 from encconf.errors import EncconfError
 from encconf.io.fileio import PRIVATE
@@ -10,45 +11,58 @@ from encconf.text.path import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
+    from encconf.identities.credentials import Credentials
 
 
-def decrypt(
-    console: Console,
-    *,
-    file: str | None,
-    output: str | None,
-    in_place: bool,
-    extract: str | None,
-    ignore_mac: bool,
-    input_type: str | None,
-    output_type: str | None,
-    filename_override: str | None,
-    config: str | None,
-) -> None:
+def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
     """Decrypt a file to stdout, to another file, or over itself; what everyone could read becomes 0600."""
-    source = files.read(file, in_place=in_place, output=output, override=filename_override)
-    format = source.format(input_type)
+    if flag(options, "dry_run") or files.are_many(file, options):
+        from encconf.cli.decrypt_many import decrypt_many
+
+        decrypt_many(console, file, options, decrypted)
+        return
+    in_place, output = flag(options, "in_place"), text(options, "output")
+    source = files.read(
+        file[0] if file else None,
+        in_place=in_place,
+        output=output,
+        override=text(options, "filename_override"),
+    )
+    plain = decrypted(source, options, files.credentials(console), console.warn)
+    written = files.write(console, plain, source, in_place=in_place, output=output, mode=PRIVATE)
+    if written is not None:
+        files.warn_if_exposed(console, written)
+
+
+def decrypted(
+    source: files.Source,
+    options: Mapping[str, Value],
+    credentials: Credentials,
+    notify: Callable[[str], None],
+) -> str:
+    """The plaintext, or the part and the format of it that options ask for."""
+    format = source.format(text(options, "input_type"))
+    output_type = text(options, "output_type")
     target = files.format_by_name(source.name, output_type) if output_type else format
-    path = parse(extract or "")
+    path = parse(text(options, "extract") or "")
     try:
         opened = opening.open_text(
             source.text,
             format=format,
-            credentials=files.credentials(console),
-            ignore_mac=ignore_mac,
-            notify=console.warn,
+            credentials=credentials,
+            ignore_mac=flag(options, "ignore_mac"),
+            notify=notify,
         )
         if path or output_type:
             from encconf.cli.convert import converted, stores_indent
 
             name = None if source.path is None else source.name
-            indent = stores_indent(target, config=config, target=name)
-            plain = converted(opened, target, path=path, indent=indent, requested=output_type is not None)
-        else:
-            plain = plaintext.plain_text(opened)
+            indent = stores_indent(target, config=text(options, "config"), target=name)
+            return converted(opened, target, path=path, indent=indent, requested=output_type is not None)
+        return plaintext.plain_text(opened)
     except EncconfError as error:
         raise error.about(source.label) from None
-    written = files.write(console, plain, source, in_place=in_place, output=output, mode=PRIVATE)
-    if written is not None:
-        files.warn_if_exposed(console, written)

@@ -119,7 +119,7 @@ def edit(
     if enc is None:
         from encconf.cli.rule import find_rule
 
-        rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
+        rule = find_rule(file, {**keys_and_selection, "config": config}, notify=console.warn)
         session = Session(console, file, path, format, example(format), rule=rule)
     else:
         plain: list[Path] = []

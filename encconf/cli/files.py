@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
     from encconf.engine.metadata import Metadata
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
@@ -101,6 +102,25 @@ def read(
     except InputError as error:
         error.file = file
         raise
+
+
+def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:
+    """Whether a command that usually takes one file is called for several, by a pattern or a folder too."""
+    return (
+        options.get("recursive") is True
+        or len(words) > 1
+        or any(os.path.isdir(word) for word in words)
+        or any(any(sign in word for sign in "*?[") and not os.path.lexists(word) for word in words)
+    )
+
+
+def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: Sequence[str]) -> None:
+    """Raise UsageError for stdin among several files, and for options that are for one file."""
+    for name in names:
+        if options.get(name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} is for one file")
+    if any(path in STDIN for path in paths):
+        raise UsageError("stdin cannot be one of several files, or part of a dry run")
 
 
 def read_all(names: Iterable[str]) -> list[Source]:
@@ -348,6 +368,15 @@ def encrypted_name(path: str) -> str:
     return "" if stem.endswith(".enc") else f"{stem}.enc{extension}"
 
 
+def plain_name(path: str) -> str:
+    """The opposite of `encrypted_name`; a name that is not of that kind stays."""
+    folder, name = os.path.split(path)
+    if name == ".enc.env":
+        return os.path.join(folder, ".env")
+    stem, extension = os.path.splitext(path)
+    return stem.removesuffix(".enc") + extension
+
+
 def warn_if_exposed(console: Console, path: str) -> None:
     """Say so when git has a plain file, or would take it, and how to change that."""
     from encconf.git import exposure, repository
@@ -366,6 +395,29 @@ def warn_if_exposed(console: Console, path: str) -> None:
             hint=f"git rm --cached {quoted(path)} && {ignore}; then change the secrets, "
             "since earlier versions stay in the history",
         )
+
+
+def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
+    """The same for several plain files, with one message for all that git has."""
+    from encconf.git import exposure
+
+    if len(paths) == 1:
+        warn_if_exposed(console, paths[0])
+        return
+    states = {path: exposure(path) for path in paths}
+    for state, what, hint in (
+        ("untracked", "git does not ignore them", "name them in .gitignore"),
+        (
+            "tracked",
+            "git tracks them: whoever has the repository has their secrets",
+            "git rm --cached them, and name them in .gitignore; then change the secrets, "
+            "since earlier versions stay in the history",
+        ),
+    ):
+        names = [path for path in paths if states[path] == state]
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            console.warn(f"{', '.join(names[:3])}{more}: plain text, and {what}", hint=hint)
 
 
 def quoted(word: str) -> str:

@@ -111,9 +111,7 @@ def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
     change.warn(f"{change.file} selects values in another way than {rule}, which encrypts {what}", hint=hint)
 
 
-def add_keys(
-    console: Console, *, file: list[str], recursive: bool, changed: bool, **options: Value
-) -> None:
+def add_keys(console: Console, *, file: list[str], recursive: bool, changed: bool, **options: Value) -> None:
     """Add master keys to the first group of files; their ciphertexts stay."""
     add = named_keys(options)
     if not add:

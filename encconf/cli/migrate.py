@@ -87,7 +87,7 @@ def import_(
         for sentence in plain.misread(texts):
             console.note(sentence)
     body = plain.render(reading, values, format)
-    rule = find_rule(console, target, also=[file], config=config, **keys_and_selection)
+    rule = find_rule(target, {**keys_and_selection, "config": config}, also=[file], notify=console.warn)
     clear = _left_in_clear(body, format, rule)
     if clear:
         console.warn(f"{_some(clear)} will be readable in {target}: so says {rule.name}")

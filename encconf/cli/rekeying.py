@@ -12,6 +12,7 @@ from contextlib import closing
 from encconf.cli import checklist, files, plan_text
 from encconf.cli.batch import Batch
 from encconf.cli.console import counted, one_line
+from encconf.cli.table import flag, text
 from encconf.engine import rekey
 from encconf.engine.admission import in_full
 from encconf.errors import ChangedError, ConflictError, EncconfError, StrangerError, UsageError
@@ -78,12 +79,12 @@ class Rekeying(Batch):
         super().__init__(console, command, "updating", options, resume=resume)
         if self.dry_run or command == "rotate":
             self.doing = "planning" if self.dry_run else "rotating"
-        self.config = self.text("config")
-        self.json = self.flag("json")
+        self.config = text(options, "config")
+        self.json = flag(options, "json")
         self.output = output
         self.rotate = rotate
         self.asks = asks and not self.dry_run
-        self.checklist = self.text("checklist") if not self.dry_run else None
+        self.checklist = text(options, "checklist") if not self.dry_run else None
         self._agreed: dict[str, bytes] | None = None  # the files, and the hash of the plan that was agreed to
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
@@ -127,7 +128,7 @@ class Rekeying(Batch):
             self.sweep(self.left)
 
     def _plan(self, file: str) -> Change:
-        change = Change(file, self.text("input_type"))
+        change = Change(file, text(self.options, "input_type"))
         change.plan = self.planner(change)
         return change
 
@@ -141,7 +142,7 @@ class Rekeying(Batch):
                 change.plan,
                 rotate=self.rotate,
                 credentials=self.credentials,
-                ignore_mac=self.flag("ignore_mac"),
+                ignore_mac=flag(self.options, "ignore_mac"),
                 notify=change.warn,
             )
         return change

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from encconf.cli.table import text
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -9,23 +12,28 @@ from encconf.errors import (
     NoConfigError,
     NoMatchingRuleError,
 )
+from encconf.io import fileio
 from encconf.keys import TABLE, master_key, parse_list
 from encconf.rules import config as configs
 from encconf.rules.selection import DEFAULT, KINDS, Selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.keys import MasterKey
 
 
 def find_rule(
-    console: Console, target: str, *, also: Sequence[str] = (), config: str | None, **options: Value
+    target: str,
+    options: Mapping[str, Value],
+    *,
+    also: Sequence[str] = (),
+    read: dict[str, configs.Config] | None = None,
+    notify: Callable[[str], None],
 ) -> configs.Rule:
-    """The rule to encrypt ``target`` by; ``options`` are those of the table's KEYS and SELECTION.
+    """The rule to encrypt ``target`` by; ``options`` are those of the table's KEYS, SELECTION and CONFIG.
 
     Keys of the command line stand in for those of .sops.yaml, which then need not be there; so does
     a selection of the command line for the rule's.
@@ -40,7 +48,7 @@ def find_rule(
         raise ConflictError(f"{said} exclude each other")
     rule: configs.Rule | None = None
     try:
-        rule = configs.find_rule(target, also=also, config=config, notify=console.warn)
+        rule = configs.find_rule(target, also=also, config=text(options, "config"), read=read, notify=notify)
     except (NoConfigError, NoMatchingRuleError) as error:
         if not keys:
             if error.hint:
@@ -58,6 +66,21 @@ def find_rule(
     return configs.Rule(rule.groups, rule.threshold, selection, rule.name, rule.indents)
 
 
+def is_named(target: str, source: str, *, config: str | None, read: dict[str, configs.Config]) -> bool:
+    """Whether a ``path_regex`` of .sops.yaml matches a file that would be encrypted as ``target``.
+
+    A rule without one, which is for every file, names none.  Raises ConfigError, InputError.
+    """
+    path = config or configs.find_config(target, os.getcwd())
+    if path is None:
+        return False
+    if path not in read:
+        read[path] = configs.load(path, fileio.read_text(path))
+    loaded = read[path]
+    number = loaded.first(loaded.names(os.path.abspath(target), [os.path.abspath(source)]))
+    return number is not None and bool(loaded.patterns[number])
+
+
 KEY_OPTIONS = {row.option.replace("-", "_"): type for type, row in TABLE.items()}
 """Options that name keys, without ``add_`` and ``rm_``, and their types."""
 
@@ -72,7 +95,7 @@ def named_keys(options: Mapping[str, Value], prefix: str = "", **about: object) 
     found: list[MasterKey] = []
     for option, type in KEY_OPTIONS.items():
         given = options.get(prefix + option)
-        for text in given if isinstance(given, list) else [given] if isinstance(given, str) else []:
-            for value in parse_list(text):
+        for words in given if isinstance(given, list) else [given] if isinstance(given, str) else []:
+            for value in parse_list(words):
                 found.append(master_key(type, TABLE[type].with_settings(value, about)))
     return found

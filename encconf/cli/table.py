@@ -11,10 +11,22 @@ from encconf.keys import in_config_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Final
 
     Value = bool | str | list[str] | None
     Values = dict[str, Value]
+
+
+def flag(values: Mapping[str, Value], name: str) -> bool:
+    """Whether a flag was given."""
+    return values.get(name) is True
+
+
+def text(values: Mapping[str, Value], name: str) -> str | None:
+    """What was given for an option, None if it was not given."""
+    value = values.get(name)
+    return value if isinstance(value, str) else None
 
 
 class Option:
@@ -264,16 +276,21 @@ COMMANDS: Final = (
     Command(
         "encrypt",
         "encconf.cli.encrypt:encrypt",
-        "Encrypt a file.",
+        "Encrypt files.",
         details="Writes secrets.yaml, encrypted, to secrets.enc.yaml next to it. If that file already "
         "exists and you can decrypt it, only the lines that changed are re-encrypted. The first rule in "
-        ".sops.yaml that matches the file sets its recipients and which values are encrypted. Without "
-        "FILE, or with -, encrypts stdin to stdout.",
-        arguments=(Argument("file", required=False),),
+        ".sops.yaml that matches the file sets its recipients and which values are encrypted. FILE is a "
+        "file, a quoted pattern ('deploy/**/*.yaml') or, with -r, a folder: of its plaintext files, those "
+        "that a path_regex in .sops.yaml matches. If one of several files fails, the others are still "
+        "done. Without FILE, or with -, encrypts stdin to stdout.",
+        arguments=(Argument("file", required=False, many=True),),
         options=(
             OUTPUT,
             IN_PLACE,
             FORCE,
+            Option("--recursive -r", "Include the files in folders that .sops.yaml names.", kind="flag"),
+            DRY_RUN,
+            FAIL_FAST,
             INPUT_TYPE,
             Option("--output-type", "Write the encrypted file in this format.", metavar="FORMAT"),
             FILENAME,
@@ -287,21 +304,32 @@ COMMANDS: Final = (
             "encconf encrypt secrets.yaml",
             "encconf encrypt -i config/prod.yaml --encrypted-regex '^(password|token)$'",
             "encconf encrypt --age age1… -o - secrets.json",
+            "encconf encrypt -r -n deploy",
         ),
     ),
     Command(
         "decrypt",
         "encconf.cli.decrypt:decrypt",
-        "Decrypt a file to stdout.",
-        details="Prints the original text, byte for byte. Without FILE, or with -, reads stdin.",
-        arguments=(Argument("file", required=False),),
+        "Decrypt a file to stdout, or several in place or to a folder.",
+        details="Prints the original text, byte for byte. Without FILE, or with -, reads stdin. FILE is a "
+        "file, a quoted pattern ('deploy/**/*.yaml') or, with -r, a folder. Several files are decrypted "
+        "with -i in place, or with -o to a folder: deploy/db.enc.yaml is written to FOLDER/deploy/db.yaml. "
+        "If one of them fails, the others are still done.",
+        arguments=(Argument("file", required=False, many=True),),
         options=(
             Option(
                 "--output -o",
-                "Write the result to this file, readable only by you (-: stdout).",
+                "Write the result to this file, or those of several files to this folder, readable only by "
+                "you (-: stdout).",
                 metavar="FILE",
             ),
             IN_PLACE,
+            Option(
+                "--force -f", "Overwrite other files in the folder that --output names.", kind="flag"
+            ),
+            RECURSIVE,
+            DRY_RUN,
+            FAIL_FAST,
             Option(
                 "--extract",
                 """Print only the value at this path: a.b[0], or ["a"]["b"][0].""",
@@ -319,7 +347,11 @@ COMMANDS: Final = (
             CONFIG,
             COLOR,
         ),
-        examples=("encconf decrypt secrets.enc.yaml", "encconf decrypt -o secrets.yaml secrets.enc.yaml"),
+        examples=(
+            "encconf decrypt secrets.enc.yaml",
+            "encconf decrypt -o secrets.yaml secrets.enc.yaml",
+            "encconf decrypt -r -o /run/app deploy",
+        ),
     ),
     Command(
         "edit",

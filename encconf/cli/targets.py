@@ -18,10 +18,11 @@ from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import worktree
 from encconf.io import fileio, replace
+from encconf.rules.config import NAME as CONFIG_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
     from encconf.cli.console import Console
@@ -37,13 +38,15 @@ def files(
     recursive: bool,
     changed: bool,
     encrypted: bool = True,
+    plain: Callable[[str], bool] | None = None,
 ) -> list[str]:
     """The files that ``paths`` name, each once, in their order; inside a folder by name.
 
     A folder needs ``recursive``; a pattern (``*``, ``?``, ``[…]``, and ``**`` for any folders) is for
     names that no file has.  ``changed`` takes only what differs from the last commit, staged or not, or
     is new, and goes into folders; without paths it looks at the whole repository.  Not ``encrypted``: any
-    file of a folder.
+    file of a folder.  With ``plain``, a pattern gives files that are not encrypted, and a folder those
+    of them for which ``plain`` is true, also ignored ones: git should not have plaintext.
 
     Nothing changed is no mistake: the list is empty.  Raises MissingFileError where no file is named
     or a folder or pattern gives none, UsageError for a folder without ``recursive``, and ``changed`` in no
@@ -51,7 +54,7 @@ def files(
     """
     if not paths and not changed:
         raise MissingFileError("no file was named", hint="name files, patterns, or a folder with -r")
-    wanted = _Wanted(console, encrypted)
+    wanted = _Wanted(console, encrypted, plain)
     if changed:
         found = wanted.among(_changed(paths))
     else:
@@ -76,17 +79,28 @@ def _identity(name: str) -> object:
 class _Wanted:
     """Which files of a folder count."""
 
-    __slots__ = ("console", "encrypted")
+    __slots__ = ("console", "encrypted", "kind", "plain")
 
-    def __init__(self, console: Console, encrypted: bool) -> None:
+    def __init__(self, console: Console, encrypted: bool, plain: Callable[[str], bool] | None) -> None:
         self.console = console
         self.encrypted = encrypted
+        self.plain = plain
+        self.kind = "file to encrypt" if plain else "encrypted file" if encrypted else "file"
+
+    def in_folder(self, folder: str) -> list[str]:
+        if self.plain is None:
+            return self.among(below(folder))
+        return list(filter(self.plain, self.among(_walked(folder, -1))))
+
+    def matching(self, pattern: str) -> list[str]:
+        return self.among(_matching(pattern, below if self.plain is None else _walked))
 
     def among(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if self._counts(name)]
 
     def _counts(self, name: str) -> bool:
-        if self.encrypted and replace.is_leftover(os.path.basename(name)):
+        base = os.path.basename(name)
+        if (self.encrypted and replace.is_leftover(base)) or (self.plain and base == CONFIG_NAME):
             return False
         try:
             mode = os.lstat(name).st_mode
@@ -96,7 +110,8 @@ class _Wanted:
                 return False
             if not self.encrypted:
                 return True
-            return sniff.glance(name) and sniff.find(fileio.read_bytes(name), name) is not None
+            found = sniff.glance(name) and sniff.find(fileio.read_bytes(name), name) is not None
+            return not found if self.plain else found
         except (FileNotFoundError, NotADirectoryError, MissingFileError):
             return False
         except OSError as error:
@@ -109,15 +124,21 @@ class _Wanted:
 
 
 def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
-    kind = "encrypted file" if wanted.encrypted else "file"
+    kind = wanted.kind
     if path not in STDIN and os.path.isdir(path):
         if not recursive:
-            raise UsageError(f"{path} is a folder", hint=f"-r goes through it: all {kind}s below it")
-        if found := wanted.among(below(path)):
+            every = "the files below it that .sops.yaml names" if wanted.plain else f"all {kind}s below it"
+            raise UsageError(f"{path} is a folder", hint=f"-r goes through it: {every}")
+        if found := wanted.in_folder(path):
             return found
-        raise MissingFileError(f"there is no {kind} in it").about(path)
-    if _is_pattern(path):
-        if found := wanted.among(_matching(path)):
+        raise MissingFileError(
+            f"there is no {kind} in it",
+            hint="a path_regex in .sops.yaml must match its name; encconf explain FILE shows which does"
+            if wanted.plain
+            else None,
+        ).about(path)
+    if is_pattern(path):
+        if found := wanted.matching(path):
             return found
         raise MissingFileError(f"no {kind} has such a name").about(path)
     return [path]
@@ -137,9 +158,9 @@ def _changed(paths: list[str]) -> Iterator[str]:
         if os.path.isdir(path):
             yield from _changes(path)
             continue
-        if not _is_pattern(path) and not os.path.lexists(path):
+        if not is_pattern(path) and not os.path.lexists(path):
             raise MissingFileError("no such file").about(path)
-        for name in _matching(path) if _is_pattern(path) else [path]:
+        for name in _matching(path, below) if is_pattern(path) else [path]:
             real = os.path.realpath(name)
             root = repository(os.path.dirname(real)) or ""
             if root not in known:
@@ -164,8 +185,10 @@ def below(folder: str, depth: int = -1) -> list[str]:
     Without git the folders of version control, packages and caches are left out, and those that are
     deeper than ``depth`` steps, if that is not negative; those that may not be read stand there themselves.
     """
-    if names := worktree.listed(folder):
-        return names
+    return worktree.listed(folder) or _walked(folder, depth)
+
+
+def _walked(folder: str, depth: int) -> list[str]:
     found = _walk(folder, depth)
     return sorted(map(os.path.normpath, found) if folder in ("", ".") else found)
 
@@ -183,11 +206,12 @@ def _walk(folder: str, depth: int) -> Iterator[str]:
 # --- patterns --------------------------------------------------------------------------------------
 
 
-def _is_pattern(path: str) -> bool:
+def is_pattern(path: str) -> bool:
+    """Whether a word of the command line is a pattern, and no file has that name."""
     return path not in STDIN and _MAGIC.search(path) is not None and not os.path.lexists(path)
 
 
-def _matching(pattern: str) -> list[str]:
+def _matching(pattern: str, listing: Callable[[str, int], list[str]]) -> list[str]:
     """The files below the folder that a pattern begins with that have such a name."""
     steps = os.path.normpath(pattern).split(os.sep)
     first = next(at for at, step in enumerate(steps) if _MAGIC.search(step))
@@ -195,7 +219,7 @@ def _matching(pattern: str) -> list[str]:
     if not os.path.isdir(base):
         return []
     depth = -1 if "**" in steps else len(steps) - first - 1
-    return [name for name in below(base, depth) if _matches(os.path.normpath(name).split(os.sep), steps)]
+    return [name for name in listing(base, depth) if _matches(os.path.normpath(name).split(os.sep), steps)]
 
 
 def _matches(name: list[str], pattern: list[str]) -> bool:

@@ -99,7 +99,7 @@ def set_value(
     def make(format: str) -> str:
         from encconf.cli.rule import find_rule
 
-        rule = find_rule(console, file, also=(), config=config, **keys_and_selection)
+        rule = find_rule(file, {**keys_and_selection, "config": config}, notify=console.warn)
         plain = changes.put("{}\n" if format == "json" else "", where, new, format=format)
         return api.encrypt(
             plain, rule, format=format, credentials=files.credentials(console), notify=console.warn

@@ -105,7 +105,7 @@ class TestWhereItGoes:
         project.rules()
         done = project.run("encrypt", "none.yaml", code=100)
         assert done.err == "encconf: error[no-such-file]: none.yaml: no such file\n"
-        project.run("encrypt", ".", code=2)
+        project.run("encrypt", ".", code=1)
         assert "--input-type" in project.run("encrypt", "-", input="a: 1", code=1).err
         project.write("x.yaml", "a: hunter2: b\n")
         assert "hunter2" not in project.run("encrypt", "x.yaml", code=2).err

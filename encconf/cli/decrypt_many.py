@@ -1,0 +1,143 @@
+"""``encconf decrypt`` for several files, folders and patterns."""
+
+from __future__ import annotations
+
+import os
+
+from encconf.cli import files, plan_text, targets
+from encconf.cli.batch import Batch
+from encconf.cli.console import one_line
+from encconf.cli.table import flag, text
+from encconf.errors import EncconfError, OutputError, UsageError, about
+from encconf.io import fileio
+from encconf.io.descriptors import cannot_write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from encconf.cli.console import Console
+    from encconf.cli.table import Value
+    from encconf.identities.credentials import Credentials
+
+    Decrypted = Callable[[files.Source, Mapping[str, Value], Credentials, Callable[[str], None]], str]
+
+
+def decrypt_many(
+    console: Console, words: Sequence[str], options: Mapping[str, Value], decrypted: Decrypted
+) -> None:
+    """Decrypt files over themselves, or to a folder; ``decrypted`` makes the plaintext of each.
+
+    Raises the error of a single file, or one that says how many failed.
+    """
+    paths = targets.files(console, list(words), recursive=flag(options, "recursive"), changed=False)
+    output = text(options, "output")
+    if not files.are_many(words, options):  # a dry run
+        files.refuse_for_many(paths, options, [])
+        target = paths[0] if flag(options, "in_place") else output or "stdout"
+        Decrypting(console, options, {paths[0]: target}, decrypted).run(paths)
+        return
+    files.refuse_for_many(paths, options, ["extract", "output_type", "filename_override"])
+    if not flag(options, "in_place") and output is None:
+        raise UsageError(
+            "several files need a place to go",
+            hint="-i decrypts each in place, -o FOLDER writes them to a folder",
+        )
+    Decrypting(console, options, _targets(paths, output), decrypted).run(paths)
+
+
+def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
+    """Where each file goes: itself, or its place below a folder, without ``.enc``.
+
+    Raises UsageError for files outside of the current folder, and for two that go to one place.
+    """
+    if folder is None:
+        return {path: path for path in paths}
+    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for path in paths:
+        name = os.path.relpath(path)
+        if name.split(os.sep)[0] == os.pardir:
+            raise UsageError(
+                "it is not below the current folder, so it has no place in the folder that --output names",
+                hint="change to the folder that holds the files",
+            ).about(path)
+        target = os.path.join(folder, files.plain_name(name))
+        if target in sources:
+            raise UsageError(f"{sources[target]} and {path} would both be written to {target}")
+        sources[target] = path
+        found[path] = target
+    return found
+
+
+class Decrypting(Batch):
+    """Several files to decrypt."""
+
+    def __init__(
+        self,
+        console: Console,
+        options: Mapping[str, Value],
+        targets: dict[str, str],
+        decrypted: Decrypted,
+    ) -> None:
+        super().__init__(console, "decrypt", "decrypting", options)
+        self._targets = targets
+        self._decrypted = decrypted
+        self._in_place = flag(options, "in_place")
+        self._told: dict[str, list[tuple[str, str | None]]] = {}
+        self._written: list[str] = []
+        self._plans: dict[tuple[str, ...], list[str]] = {}
+
+    def work(self, file: str) -> tuple[files.Source, str]:
+        """Read and decrypt one file."""
+        told = self._told.setdefault(file, [])
+        source = files.read(file, in_place=self._in_place, output=text(self.options, "output"), override=None)
+        if self.dry_run:
+            files.metadata(source.text, source.format(text(self.options, "input_type")))
+            return source, ""
+        notify = lambda notice: told.append((notice, None))  # noqa: E731
+        return source, self._decrypted(source, self.options, self.credentials, notify)
+
+    def settle(self, file: str, done: object) -> None:
+        """Write one decrypted file, and say so."""
+        assert isinstance(done, tuple)
+        source, plain = done
+        self.warn_once(self._told.pop(file))
+        target = self._targets[file]
+        if self.dry_run:
+            self._plans.setdefault((), []).append(file if self._in_place else f"{file} -> {target}")
+            self.states[file] = "would-change"
+            return
+        try:
+            if self._in_place:
+                files.write(self.console, plain, source, in_place=True, output=None, mode=fileio.PRIVATE)
+            else:
+                self._write(target, plain)
+        except EncconfError as error:
+            self.fail(file, error)
+            return
+        self.console.note(f"wrote {one_line(target)}")
+        self.states[file] = "changed"
+        self._written.append(target)
+
+    def _write(self, target: str, plain: str) -> None:
+        """Write a file of the folder, which only its owner can read, and make the folders above it."""
+        replacing: str | fileio.Anything | None = fileio.ANYTHING
+        with about(target):
+            try:
+                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise cannot_write(error) from None
+            path = fileio.resolve(target)
+            if not flag(self.options, "force"):
+                replacing = fileio.read_text(path, binary=True) if os.path.lexists(path) else None
+                if replacing not in (None, plain):
+                    raise OutputError("another file is there already", hint="--force overwrites it")
+            fileio.write_atomic(path, plain, mode=fileio.PRIVATE, replacing=replacing)
+
+    def report(self) -> None:
+        """Print the plan of a dry run; else say which of the decrypted files git has, or would take."""
+        if self._plans:
+            self.console.data(plan_text.of_plans(self._plans))
+        if self._written:
+            files.warn_if_any_exposed(self.console, self._written)

@@ -1,0 +1,107 @@
+"""``encconf encrypt`` for several files, folders and patterns."""
+
+from __future__ import annotations
+
+from encconf.cli import files, plan_text, targets
+from encconf.cli.batch import Batch
+from encconf.cli.console import one_line
+from encconf.cli.encryption import Job, read
+from encconf.cli.rule import is_named
+from encconf.cli.table import flag, text
+from encconf.errors import EncconfError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from encconf.cli.console import Console
+    from encconf.cli.table import Value
+    from encconf.rules.config import Config
+
+
+def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, Value]) -> None:
+    """Encrypt files; of folders and patterns, those that are not encrypted.
+
+    Raises the error of a single file, or one that says how many failed.
+    """
+    configs: dict[str, Config] = {}
+    config, in_place = text(options, "config"), flag(options, "in_place")
+
+    def has_rule(name: str) -> bool:
+        target = name if in_place else files.encrypted_name(name) or name
+        return is_named(target, name, config=config, read=configs)
+
+    paths = targets.files(
+        console, list(words), recursive=flag(options, "recursive"), changed=False, plain=has_rule
+    )
+    if len(paths) > 1 and options.get("output") is not None:
+        raise UsageError(
+            "--output takes the result of one file", hint="several are written beside their files"
+        )
+    files.refuse_for_many(paths, options, ["filename_override"] if len(paths) > 1 else [])
+    Encrypting(console, options, configs).run(paths)
+
+
+class Encrypting(Batch):
+    """Several files to encrypt."""
+
+    def __init__(self, console: Console, options: Mapping[str, Value], configs: dict[str, Config]) -> None:
+        super().__init__(console, "encrypt", "encrypting", options)
+        self._configs = configs
+        self._told: dict[str, list[tuple[str, str | None]]] = {}
+        self._hints: dict[str, None] = {}
+        self._plain: list[str] = []  # the files that stay beside their encrypted ones
+        self._plans: dict[tuple[str, ...], list[str]] = {}
+
+    def work(self, file: str) -> Job | None:
+        """Encrypt one file; None for one that is encrypted already."""
+        told = self._told.setdefault(file, [])
+        source = read(file, self.options)
+        if source.found and not self.alone and text(self.options, "input_type") != "binary":
+            return None
+        job = Job(file, source, self.options, lambda text, hint: told.append((text, hint)), self._configs)
+        if not self.dry_run:
+            job.encrypt(self.credentials)
+        return job
+
+    def settle(self, file: str, done: object) -> None:
+        """Write one encrypted file, and say so."""
+        told = self._told.pop(file)
+        if not isinstance(done, Job):
+            self.console.note(f"{one_line(file)} is encrypted already")
+            self.states[file] = "unchanged"
+            return
+        target = one_line(done.target or "stdout")
+        if self.dry_run:
+            self.warn_once(told)
+            self._plan(file, done)
+            return
+        try:
+            written = done.write()
+        except EncconfError as error:
+            self.fail(file, error)
+            return
+        self.warn_once(told)
+        self._hints.update(dict.fromkeys(done.hints))
+        self.console.note(f"wrote {target}" if written else f"{target} is up to date")
+        self.states[file] = "changed" if written else "unchanged"
+        if not done.in_place:
+            self._plain.append(file)
+
+    def _plan(self, file: str, job: Job) -> None:
+        groups = job.rule.groups
+        keys = ", ".join(dict.fromkeys(one_line(key.name) for group in groups for key in group))
+        quorum = f" ({job.rule.threshold or len(groups)} of {len(groups)} groups)" if len(groups) > 1 else ""
+        change = "" if job.in_place else f" -> {job.target or 'stdout'}"
+        update = ", which exists: only what changed" if job.twin is not None else ""
+        self._plans.setdefault((f"{job.rule.name}: {keys}{quorum}",), []).append(f"{file}{change}{update}")
+        self.states[file] = "would-change"
+
+    def report(self) -> None:
+        """Print the plan of a dry run; else say which plaintext files git has, or would take."""
+        if self._plans:
+            self.console.data(plan_text.of_plans(self._plans))
+        for hint in self._hints:
+            self.console.hint(hint)
+        if self._plain:
+            files.warn_if_any_exposed(self.console, self._plain)

@@ -1,0 +1,166 @@
+"""One file to encrypt: what it is read from, where the result goes, and by which rule."""
+
+from __future__ import annotations
+
+import os
+
+from encconf import api
+from encconf.cli import files
+from encconf.cli.rule import find_rule
+from encconf.cli.table import flag, text
+from encconf.errors import EncconfError, InputError, MissingFileError, OutputError, UsageError
+from encconf.formats import sniff
+from encconf.io import fileio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from encconf.cli.table import Value
+    from encconf.identities.credentials import Credentials
+    from encconf.rules.config import Config
+
+
+def read(file: str | None, options: Mapping[str, Value]) -> files.Source:
+    """The plaintext of a file, or of stdin.  Raises as `encconf.cli.files.read`."""
+    return files.read(
+        file,
+        in_place=flag(options, "in_place"),
+        output=text(options, "output"),
+        override=text(options, "filename_override"),
+        plain=True,
+        input_type=text(options, "input_type"),
+    )
+
+
+class Job:
+    """One file to encrypt: what it is read from, where the result goes, and the rule.
+
+    ``warn`` gets warnings and their hints, ``hints`` are for after the file was written.  ``read`` keeps the
+    configurations that were read.  Raises UsageError, OutputError, and what finding the rule raises.
+    """
+
+    __slots__ = (
+        "_force", "_input_type", "_replacing", "_warn", "enc", "format", "hints", "in_place", "output",
+        "rule", "source", "target", "twin", "written",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        file: str | None,
+        source: files.Source,
+        options: Mapping[str, Value],
+        warn: Callable[[str, str | None], None],
+        read: dict[str, Config] | None = None,
+    ) -> None:
+        self.output = text(options, "output")
+        self.in_place, self._force = flag(options, "in_place"), flag(options, "force")
+        self._input_type, self._warn = text(options, "input_type"), warn
+        self.hints: list[str] = []
+        self.enc = ""
+        self.source = source
+        self.format = source.format(self._input_type)
+        output_type = text(options, "output_type")
+        self.written = self.format if output_type is None else files.format_by_name(source.name, output_type)
+        self.target = target = _target(source, file, self.output, in_place=self.in_place)
+        self.rule = find_rule(
+            text(options, "filename_override") or target or files.encrypted_name(source.name) or source.name,
+            options,
+            also=[source.name],
+            read=read,
+            notify=lambda notice: warn(notice, None),
+        )
+        self.twin: str | None = None
+        self._replacing: str | fileio.Anything | None = source.text
+        if target is not None and not self.in_place:
+            self.twin, self._replacing = _existing(target, self._force)
+
+    def encrypt(self, credentials: Credentials) -> None:
+        """Make the encrypted text.  Raises AlreadyEncryptedError, and what encrypting raises."""
+        notes: list[str] = []
+        plain = self.source.text
+        try:
+            if self._input_type != "binary":
+                files.refuse_twice(plain, self.source.name, self.format)
+            if self.written != self.format:
+                from encconf.cli.convert import plain_as
+
+                plain = plain_as(plain, self.format, self.written)
+            self.enc = api.encrypt(
+                plain,
+                self.rule,
+                format=self.written,
+                twin=self.twin,
+                credentials=credentials,
+                notify=notes.append,
+            )
+        except EncconfError as error:
+            raise error.about(self.source.label) from None
+        if self.twin is not None and notes and sniff.find(self.twin, self.target or "") is None:
+            if not self._force:
+                raise _not_encrypted(self.target)
+            notes.clear()
+        for note in notes:
+            self._warn(note, None)
+
+    def write(self) -> bool:
+        """Write the encrypted text to ``target``; False if the same is there already."""
+        assert self.target is not None
+        if self.enc == self.twin:
+            return False
+        path = self.source.path if self.in_place else fileio.resolve(self.target)
+        assert path is not None
+        fileio.write_atomic(path, self.enc, replacing=self._replacing)
+        self._check_format()
+        return True
+
+    def _check_format(self) -> None:
+        """Say so where the new file's name makes it a file of another format."""
+        target, written = self.target or "", self.written
+        found = sniff.find(self.enc, target)
+        if found != written and {found, written} != {"yaml", "json"}:
+            self._warn(
+                f"by its name, {target} is read as {found or 'plain text'}, and it is {written}",
+                f"give it another name, or open it with --input-type {written}",
+            )
+        if written == "dotenv" and os.path.basename(target).startswith("."):  # .env, .env.production
+            self.hints.append("to get values with types, make YAML of it: encconf import FILE")
+
+
+def _target(source: files.Source, file: str | None, output: str | None, *, in_place: bool) -> str | None:
+    """The file to write, as it was called; None for stdout."""
+    if in_place:
+        return file
+    if output is not None:
+        return None if output in files.STDOUT else output
+    if file is None or source.path is None:
+        return None
+    name = files.encrypted_name(file)
+    if not name:
+        raise UsageError(
+            "it is called like an encrypted file already",
+            hint=f"to change it: encconf edit {file}; to encrypt it in place: encconf encrypt -i {file}",
+        ).about(file)
+    return name
+
+
+def _existing(target: str, force: bool) -> tuple[str | None, str | fileio.Anything | None]:
+    """The text that is there already, for its ciphertexts to be kept, and what may be replaced."""
+    if fileio.is_special(target):
+        return None, fileio.ANYTHING
+    try:
+        there = fileio.read_text(fileio.resolve(target))
+    except MissingFileError:
+        return None, None
+    except InputError:
+        if not force:
+            raise _not_encrypted(target) from None
+        return None, fileio.ANYTHING
+    return there, there
+
+
+def _not_encrypted(target: str | None) -> EncconfError:
+    return OutputError(
+        "it exists and is not an encrypted file",
+        hint="write elsewhere: -o FILE, or overwrite it: --force",
+    ).about(target or "")

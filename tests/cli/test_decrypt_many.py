@@ -1,0 +1,141 @@
+"""``encconf decrypt`` for several files, folders and patterns."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from project import Project
+
+from .terminal import Terminal, screen
+
+FILES = {"deploy/a.enc.yaml": "password: a\n", "deploy/web/b.json": '{"password": "b"}\n'}
+THERE = {"deploy/a.yaml": "password: a\n", "deploy/web/b.json": '{"password": "b"}\n'}
+
+
+@pytest.fixture
+def deploy(project: Project) -> Project:
+    """Encrypted files, one of them with a name that does not say so, and a plaintext file."""
+    project.rules()
+    for name, text in FILES.items():
+        project.write(name, text)
+        project.run("encrypt", "-i", name)
+    project.write("deploy/plain.yaml", "a: 1\n")
+    return project
+
+
+def below(project: Project, folder: str) -> dict[str, str]:
+    top = project.path(folder)
+    return {str(path.relative_to(top)): path.read_text() for path in top.rglob("*") if path.is_file()}
+
+
+class TestToAFolder:
+    def test_names_without_enc_in_private_files(self, deploy: Project) -> None:
+        done = deploy.run("decrypt", "-r", "-o", "out/x", "deploy")
+        assert done.out == ""
+        assert done.err == "encconf: wrote out/x/deploy/a.yaml\nencconf: wrote out/x/deploy/web/b.json\n"
+        assert below(deploy, "out/x") == THERE
+        assert stat.S_IMODE(deploy.path("out/x/deploy/a.yaml").stat().st_mode) == 0o600
+        assert stat.S_IMODE(deploy.path("out/x/deploy").stat().st_mode) == 0o700
+
+    def test_another_file_is_kept_unless_forced(self, deploy: Project) -> None:
+        deploy.run("decrypt", "-r", "-o", "out", "deploy")
+        deploy.write("out/deploy/a.yaml", "mine\n")
+        done = deploy.run("decrypt", "-r", "-o", "out", "deploy", code=3)
+        assert "out/deploy/a.yaml: another file is there already" in done.err
+        assert "1 of 2 files failed: deploy/a.enc.yaml" in done.err
+        assert deploy.read("out/deploy/a.yaml") == "mine\n"
+        deploy.run("decrypt", "-r", "-f", "-o", "out", "deploy")
+        assert below(deploy, "out") == THERE
+
+    def test_two_files_for_one_place(self, deploy: Project) -> None:
+        deploy.write("deploy/a.yaml", deploy.read("deploy/a.enc.yaml"))
+        done = deploy.run("decrypt", "-r", "-o", "out", "deploy", code=1)
+        assert "deploy/a.enc.yaml and deploy/a.yaml would both be written to out/deploy/a.yaml" in done.err
+        assert not deploy.path("out").exists()
+
+    def test_a_file_outside_of_the_current_folder(self, deploy: Project) -> None:
+        deploy.path("deploy/a.enc.yaml").rename(deploy.home / "a.yaml")
+        done = deploy.run("decrypt", "-o", "out", str(deploy.home / "a.yaml"), "deploy/web/b.json", code=1)
+        assert "it is not below the current folder" in done.err
+        assert not deploy.path("out").exists()
+
+    def test_a_folder_that_cannot_be(self, deploy: Project) -> None:
+        deploy.write("out", "a file\n")
+        done = deploy.run("decrypt", "-r", "-o", "out", "deploy", code=3)
+        assert "2 of 2 files failed" in done.err
+        assert deploy.read("out") == "a file\n"
+
+
+def test_in_place_and_then_again(deploy: Project) -> None:
+    deploy.run("decrypt", "-r", "-i", "deploy")
+    assert {name: deploy.read(name) for name in FILES} == FILES
+    assert "there is no encrypted file in it" in deploy.run("decrypt", "-r", "-i", "deploy", code=100).err
+
+
+def test_git_is_asked_about_all(deploy: Project) -> None:
+    deploy.git("init", "-q")
+    done = deploy.run("decrypt", "-r", "-o", "out", "deploy")
+    assert "out/deploy/a.yaml, out/deploy/web/b.json: plain text, and git does not ignore them" in done.err
+    deploy.write(".gitignore", "/out\n")
+    assert "warning" not in deploy.run("decrypt", "-r", "-o", "out", "deploy").err
+
+
+class TestFailures:
+    def test_the_others_are_done(self, deploy: Project) -> None:
+        done = deploy.run(
+            "decrypt", "-o", "out", "deploy/plain.yaml", "none.yaml", *FILES, "deploy/a.enc.yaml", code=1
+        )
+        assert "deploy/plain.yaml" in done.err
+        assert "2 of 4 files failed: deploy/plain.yaml, none.yaml" in done.err
+        assert below(deploy, "out") == THERE
+
+    def test_one_report_for_a_key_that_is_missing(self, deploy: Project) -> None:
+        names = [f"deploy/{number}.yaml" for number in range(6)]
+        for name in names:
+            deploy.write(name, deploy.read("deploy/a.enc.yaml"))
+        done = deploy.run("decrypt", "-o", "out", *names, code=128, environ={"SOPS_AGE_KEY": ""})
+        assert done.err.count("error[no-key]") == 1
+        assert "the same for 5 other files" in done.err
+        assert not deploy.path("out").exists()
+
+    def test_stop_at_the_first(self, deploy: Project) -> None:
+        done = deploy.run("decrypt", "--fail-fast", "-o", "out", "none.yaml", *FILES, code=100)
+        assert "stopped: 0 of 3 files are done, 1 failed" in done.err
+        assert not deploy.path("out").exists()
+
+    def test_they_need_a_place(self, deploy: Project) -> None:
+        done = deploy.run("decrypt", *FILES, code=1)
+        assert "-o FOLDER" in done.err
+        assert done.out == ""
+
+    @pytest.mark.parametrize("option", ["--extract=password", "--output-type=json", "--filename-override=x"])
+    def test_options_for_one_file(self, deploy: Project, option: str) -> None:
+        deploy.run("decrypt", "-o", "out", option, *FILES, code=1)
+        assert not deploy.path("out").exists()
+
+
+class TestDryRun:
+    def test_nothing_is_written_and_no_key_is_needed(self, deploy: Project) -> None:
+        done = deploy.run("decrypt", "-r", "-n", "-o", "out", "deploy", environ={"SOPS_AGE_KEY": ""})
+        assert done.out == (
+            "deploy/a.enc.yaml -> out/deploy/a.yaml\ndeploy/web/b.json -> out/deploy/web/b.json\n"
+        )
+        assert not deploy.path("out").exists()
+
+    def test_of_one_file(self, deploy: Project) -> None:
+        file = "deploy/a.enc.yaml"
+        assert deploy.run("decrypt", "-n", file).out == f"{file} -> stdout\n"
+        assert deploy.run("decrypt", "-n", "-o", "x.yaml", file).out == f"{file} -> x.yaml\n"
+        assert deploy.run("decrypt", "-n", "-i", file).out == f"{file}\n"
+        deploy.run("decrypt", "-n", "deploy/plain.yaml", code=1)
+        assert "ENC[" in deploy.read(file)
+
+
+def test_a_bar_on_a_terminal(deploy: Project) -> None:
+    for number in range(6):
+        deploy.write(f"deploy/{number}.yaml", deploy.read("deploy/a.enc.yaml"))
+    terminal = Terminal(deploy, "decrypt", "-r", "-o", "out", "deploy", environ={"TERM": "xterm"})
+    assert terminal.end() == 0
+    assert "\rdecrypting [" in terminal.seen
+    assert "decrypting" not in "".join(screen(terminal.seen))

@@ -1,0 +1,199 @@
+"""``encconf encrypt`` for several files, folders and patterns."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+from project import Project, small_files
+
+from .terminal import Terminal, screen
+
+
+@pytest.fixture
+def deploy(project: Project) -> Project:
+    """Plaintext files in a repository with the rule that init writes."""
+    rule = f"  - path_regex: \\.enc\\.(yaml|json)$\n    age: {project.key.recipient}\n"
+    project.write(".sops.yaml", f"creation_rules:\n{rule}")
+    project.write("deploy/a.yaml", "password: a\n")
+    project.write("deploy/web/b.json", '{"password": "b"}\n')
+    project.write("deploy/README.md", "no rule names this\n")
+    return project
+
+
+def encrypted(project: Project) -> list[str]:
+    return sorted(
+        str(path.relative_to(project.folder))
+        for path in project.folder.rglob("*")
+        if path.is_file() and "ENC[" in path.read_text()
+    )
+
+
+BOTH = ["deploy/a.enc.yaml", "deploy/web/b.enc.json"]
+
+
+class TestWhichFiles:
+    def test_of_a_folder_those_that_the_rules_name(self, deploy: Project) -> None:
+        done = deploy.run("encrypt", "-r", "deploy")
+        assert done.err == "encconf: wrote deploy/a.enc.yaml\nencconf: wrote deploy/web/b.enc.json\n"
+        assert encrypted(deploy) == BOTH
+        again = deploy.run("encrypt", "-r", ".")
+        assert again.err == "".join(f"encconf: {name} is up to date\n" for name in BOTH)
+        assert encrypted(deploy) == BOTH
+
+    def test_a_rule_for_every_file_names_none(self, deploy: Project) -> None:
+        deploy.write(".sops.yaml", f"creation_rules:\n  - age: {deploy.key.recipient}\n")
+        done = deploy.run("encrypt", "-r", ".", code=100)
+        assert "there is no file to encrypt in it" in done.err
+        assert "path_regex" in done.err
+        deploy.run("encrypt", "deploy/*")
+        assert encrypted(deploy) == ["deploy/README.enc.md", "deploy/a.enc.yaml"]
+
+    def test_in_place_only_those_whose_own_name_has_a_rule(self, deploy: Project) -> None:
+        deploy.write("deploy/c.enc.yaml", "password: c\n")
+        deploy.run("encrypt", "-r", "-i", "deploy")
+        assert encrypted(deploy) == ["deploy/c.enc.yaml"]
+
+    def test_ignored_files_too(self, deploy: Project) -> None:
+        deploy.git("init", "-q")
+        deploy.write(".gitignore", "/deploy/a.yaml\n/deploy/web/b.json\n")
+        deploy.write("deploy/node_modules/x.yaml", "a: b\n")
+        done = deploy.run("encrypt", "-r", "deploy")
+        assert "warning" not in done.err
+        assert encrypted(deploy) == BOTH
+
+    def test_a_folder_needs_the_option(self, deploy: Project) -> None:
+        assert "-r goes through it" in deploy.run("encrypt", "deploy", code=1).err
+
+    def test_a_pattern(self, deploy: Project) -> None:
+        deploy.run("encrypt", "deploy/**/*.json")
+        assert encrypted(deploy) == BOTH[1:]
+        assert "no file to encrypt has such a name" in deploy.run("encrypt", "nothing/*", code=100).err
+
+    def test_no_file_at_all(self, deploy: Project) -> None:
+        assert "no file was named" in deploy.run("encrypt", "-r", code=100).err
+
+
+class TestNotTwice:
+    def test_what_a_shell_lists_again(self, deploy: Project) -> None:
+        deploy.run("encrypt", "deploy/a.yaml")
+        before = deploy.read("deploy/a.enc.yaml")
+        done = deploy.run("encrypt", "deploy/a.yaml", "deploy/a.enc.yaml")
+        assert "deploy/a.enc.yaml is encrypted already" in done.err
+        assert deploy.read("deploy/a.enc.yaml") == before
+        deploy.run("encrypt", "-r", "-i", "deploy", code=100)
+        assert deploy.read("deploy/a.enc.yaml") == before
+
+    def test_one_file_by_two_names(self, deploy: Project) -> None:
+        (deploy.folder / "link.yaml").symlink_to("deploy/a.yaml")
+        done = deploy.run("encrypt", "deploy/a.yaml", "link.yaml", "./deploy/a.yaml")
+        assert done.err == "encconf: wrote deploy/a.enc.yaml\n"
+
+    def test_plaintext_that_is_called_like_an_encrypted_file(self, deploy: Project) -> None:
+        deploy.write("deploy/c.enc.yaml", "password: c\n")
+        done = deploy.run("encrypt", "-r", "deploy", code=1)
+        assert "deploy/c.enc.yaml: it is called like an encrypted file already" in done.err
+        assert encrypted(deploy) == BOTH
+
+
+class TestFailures:
+    def test_the_others_are_done(self, deploy: Project) -> None:
+        deploy.write("deploy/bad.yaml", "a: [1\n")
+        done = deploy.run("encrypt", "-r", "deploy", "nope.yaml", code=1)
+        assert "error[parse]: deploy/bad.yaml" in done.err
+        assert "error[no-such-file]: nope.yaml" in done.err
+        assert "2 of 4 files failed: deploy/bad.yaml, nope.yaml" in done.err
+        assert encrypted(deploy) == BOTH
+
+    def test_one_cause_is_told_once_and_its_code_is_kept(self, deploy: Project) -> None:
+        names = [f"deploy/{number}.ini" for number in range(6)]
+        for name in names:
+            deploy.write(name, "[s]\na = b\n")
+        code = deploy.run("encrypt", "nope.yaml", code=100).code
+        deploy.run("encrypt", "nope.yaml", "neither.yaml", "deploy/a.yaml", code=code)
+        deploy.write(".sops.yaml", "creation_rules: 1\n")
+        alike = deploy.run("encrypt", *names, code=1)
+        assert alike.err.count("error[config]") == 1
+        assert "the same for 5 other files: deploy/1.ini, deploy/2.ini, deploy/3.ini and 2 more" in alike.err
+
+    def test_stop_at_the_first(self, deploy: Project) -> None:
+        done = deploy.run("encrypt", "--fail-fast", "nope.yaml", "deploy/a.yaml", code=100)
+        assert "stopped: 0 of 2 files are done, 1 failed" in done.err
+        assert encrypted(deploy) == []
+
+    def test_a_full_disk_leaves_nothing_half_written(self, deploy: Project) -> None:
+        deploy.write("deploy/big.yaml", "a: " + "x" * 30_000 + "\n")
+        process = deploy.popen(
+            "encrypt", "-r", "deploy", stderr=subprocess.PIPE, stdout=subprocess.PIPE, **small_files(20_000)
+        )
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 3, err
+        assert b"1 of 3 files failed: deploy/big.yaml" in err
+        assert encrypted(deploy) == BOTH
+        assert "big.enc.yaml" not in [path.name for path in (deploy.folder / "deploy").iterdir()]
+
+    def test_a_file_that_is_not_encrypted_is_kept(self, deploy: Project) -> None:
+        deploy.write("deploy/a.enc.yaml", "mine: 1\n")
+        done = deploy.run("encrypt", "-r", "deploy", code=1)
+        assert "deploy/a.enc.yaml: it exists and is not an encrypted file" in done.err
+        assert deploy.read("deploy/a.enc.yaml") == "mine: 1\n"
+        assert encrypted(deploy) == BOTH[1:]
+
+    @pytest.mark.parametrize("option", [["-o", "x.yaml"], ["--filename-override", "x.yaml"]])
+    def test_options_for_one_file(self, deploy: Project, option: list[str]) -> None:
+        deploy.run("encrypt", *option, "deploy/a.yaml", "deploy/web/b.json", code=1)
+        assert encrypted(deploy) == []
+
+    def test_stdin_is_not_one_of_several(self, deploy: Project) -> None:
+        assert "stdin" in deploy.run("encrypt", "-", "deploy/a.yaml", code=1).err
+        assert encrypted(deploy) == []
+
+
+class TestDryRun:
+    def test_nothing_is_written(self, deploy: Project) -> None:
+        deploy.run("encrypt", "deploy/a.yaml")
+        done = deploy.run("encrypt", "-r", "-n", "deploy", environ={"SOPS_AGE_KEY": ""})
+        assert done.out == (
+            "deploy/a.yaml -> deploy/a.enc.yaml, which exists: only what changed\n"
+            "deploy/web/b.json -> deploy/web/b.enc.json\n"
+            f"  creation_rules[0]: {deploy.key.recipient}\n"
+        )
+        assert encrypted(deploy) == BOTH[:1]
+
+    def test_of_one_file(self, deploy: Project) -> None:
+        assert deploy.run("encrypt", "-n", "-i", "deploy/a.yaml", code=1).out == ""
+        assert deploy.run("encrypt", "-n", "deploy/a.yaml").out.startswith(
+            "deploy/a.yaml -> deploy/a.enc.yaml\n"
+        )
+        assert deploy.run("encrypt", "-n", "-o", "-", "deploy/a.yaml").out.startswith(
+            "deploy/a.yaml -> stdout\n"
+        )
+        assert encrypted(deploy) == []
+
+
+def test_a_bar_on_a_terminal(deploy: Project) -> None:
+    for number in range(6):
+        deploy.write(f"deploy/{number}.yaml", "a: 1\n")
+    terminal = Terminal(deploy, "encrypt", "-r", "deploy", environ={"TERM": "xterm"})
+    assert terminal.end() == 0
+    assert "\rencrypting [" in terminal.seen
+    assert "encrypting" not in "".join(screen(terminal.seen))
+
+
+def test_an_interruption_leaves_each_file_as_it_was_or_done(deploy: Project) -> None:
+    for number in range(200):
+        deploy.write(f"deploy/{number}.yaml", f"a: {number}\n")
+    process = deploy.popen("encrypt", "-r", "deploy", stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"interrupted: " in err
+    assert b"go on with: encconf encrypt -r deploy" in err
+    for name in encrypted(deploy):
+        assert deploy.run("decrypt", name).out
+        break
+    deploy.run("encrypt", "-r", "deploy")
+    assert len(encrypted(deploy)) == 202
