@@ -17,7 +17,7 @@ from collections import defaultdict
 from contextlib import nullcontext
 
 from encconf import formats
-from encconf.audit import meant, twins
+from encconf.audit import glance, meant, twins
 from encconf.audit import sealed as looking
 from encconf.audit.findings import Finding, Ignored, Lines, printable
 from encconf.audit.plain import Plain, Plains, private_key
@@ -63,6 +63,8 @@ _NEVER: Final = frozenset({".sops.yaml", ".sops.yml", ".gitignore", ".gitattribu
 _IGNORED: Final = ".sops.yml"
 _MARKER: Final = re.compile(r"^(?:<{7}|>{7})(?:[ \t].*)?\r?$", re.M)
 _CIPHERTEXT: Final = "ENC[AES256_GCM,"
+_WORDS: Final = (*meant.WORDS, ".encconf-")
+"""Where no name has one of these, it is no `_IGNORED`, and `replace` and `inplace` left no such file."""
 
 
 class Report:
@@ -133,6 +135,26 @@ def check(
     return run.result()
 
 
+class _Folder:
+    """Files of one folder, as (name, base name).  ``place`` is its path, with a separator at its end.
+
+    ``alike``: no rule takes any of them but the one that takes whatever is left.  ``dull``: nor does any of
+    their names say that it is encrypted, or was left by a killed command, so only the content can.
+    """
+
+    __slots__ = ("alike", "dull", "files", "place", "rules")
+
+    def __init__(self, book: Rulebook, folder: str, files: list[tuple[str, str]]) -> None:
+        place = os.path.abspath(folder)
+        bases = [base for _, base in files]
+        words = "\n".join(bases).lower()
+        self.files = files
+        self.rules = book.of(place)
+        self.place = place if place.endswith(os.sep) else place + os.sep
+        self.alike = self.rules is None or self.rules.takes_none(place, bases)
+        self.dull = self.alike and not any(word in words for word in _WORDS)
+
+
 class _Check:
     """One run."""
 
@@ -158,34 +180,36 @@ class _Check:
     # --- one file by itself ----------------------------------------------------------------------
 
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> None:
-        folders: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for name in names:
-            folder, slash, base = name.replace(os.sep, "/").rpartition("/")
-            folders[folder or slash].append((name, base))
-        for folder, files in folders.items():
-            place = os.path.abspath(os.path.join(self.cwd, folder))
-            rules = self.book.of(place)
+        folders = self._folders(names)
+        dull = (f"{folder.place}{base}" for folder in folders if folder.dull for _, base in folder.files)
+        interesting = glance.all_of_interest(dull)
+        for folder in folders:
+            rules = folder.rules
             broken = rules is not None and rules.config is None
-            self.report.files += len(files)
-            bases = [base for _, base in files]
-            alike = rules is None or rules.takes_none(place, bases)
-            words = "\n".join(bases).lower()
-            dull = alike and not any(word in words for word in meant.WORDS)
-            for name, base in files:
+            self.report.files += len(folder.files)
+            for name, base in folder.files:
                 step()
-                whole = f"{place}{os.sep}{base}"
+                whole = f"{folder.place}{base}"
+                if folder.dull and whole not in interesting:
+                    continue  # as `_file` would find
                 if replace.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(name, whole)
                     continue
-                if dull and base != _IGNORED and not _is_of_interest(whole):
-                    continue  # as `_file` would find
                 number, unsure = None, broken
                 if rules is not None:
                     try:
-                        number = rules.rest if alike else rules.find(whole)
+                        number = rules.rest if folder.alike else rules.find(whole)
                     except PatternError:
                         unsure = True
                 self._file(name, base, whole, rules, number, broken=unsure, skip_links=skip_links)
+
+    def _folders(self, names: Iterable[str]) -> list[_Folder]:
+        """The folders of the files, in the order of their first ones, each with its files."""
+        files: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for name in names:
+            folder, slash, base = name.replace(os.sep, "/").rpartition("/")
+            files[folder or slash].append((name, base))
+        return [_Folder(self.book, os.path.join(self.cwd, name), found) for name, found in files.items()]
 
     def _leftover(self, name: str, whole: str) -> None:
         """What a killed command has left has no name of its own: the content says what it is."""
@@ -218,7 +242,7 @@ class _Check:
             return
         named = formats.of_path(base)
         severity = self._meant(base, named, rules, number)
-        if not severity and not meant.CALLED.search(base) and not _is_of_interest(whole):
+        if not severity and not meant.CALLED.search(base) and not glance.of_interest(whole):
             return
         try:
             data = fileio.read_bytes(whole, regular=True)
@@ -265,7 +289,7 @@ class _Check:
         except InputError as error:
             self._unreadable(name, error)
             return
-        if marker := _MARKER.search(text):
+        if ("<<<<<<<" in text or ">>>>>>>" in text) and (marker := _MARKER.search(text)):
             where = Lines(text)(marker.start())
             self._add("merge-conflict", name, "there is an unresolved merge conflict here", place=where)
             return
@@ -571,17 +595,6 @@ def _first_ciphertext(document: Document) -> int | None:
 def _leaves_open(rule: Rule, own: Selection) -> bool:
     """Whether a rule does not say which values are encrypted, and a file does, in a way of its own."""
     return not rule.selects and own != rule.selection_for(DEFAULT)
-
-
-def _is_of_interest(path: str) -> bool:
-    """Whether a file may be encrypted, or may be a private key or a Kubernetes Secret: by its first bytes."""
-    try:
-        head = sniff.head_of(path)
-    except OSError:
-        return False
-    if sniff.may_be(head) or meant.holds_object_secret(head):
-        return True
-    return b"KEY-" in head and (b"PRIVATE KEY-----" in head or b"AGE-SECRET-KEY-1" in head)
 
 
 def _plain_name(name: str) -> str:

@@ -25,30 +25,28 @@ WORDS: Final = (".enc", ".sops", "secret")
 
 _SECRET = re.compile(r"[._-]secret\.\w+\Z", re.I)
 _FOLDER = re.compile(r"(?:\A|/)[._]?(?:secrets?|sops)/", re.I)
-_NO_SECRETS = re.compile(
-    r"(?:\A|[._-])(?:example|sample|template|tmpl|tpl|dist|demo|dummy|fake|placeholder|schema)s?(?=[._-]|\Z)"
+# Compiled when they are first needed: most repositories have few files that they are for.
+_NO_SECRETS = (
+    r"(?i)(?:\A|[._-])(?:example|sample|template|tmpl|tpl|dist|demo|dummy|fake|placeholder|schema)s?(?=[._-]|\Z)"
     r"|\.(?:j2|jinja2?|gotmpl|erb|mustache|hbs|bootstrap|pub"
     r"|md|mdx|rst|adoc|html?|css|nix|py|go|rs|rb|js|mjs|jsx|ts|tsx|java|kt|c|h|cc|cpp|cs|php|pl|lua|sh|bash|zsh|fish"
     r"|ps1|bat|tf|hcl|cue|jsonnet|libsonnet|lock|sum|mod|svg|png|jpe?g|gif|ico|webp|pdf|woff2?|proto|sql|patch|diff)\Z"
-    r"|\A(?:README|LICENSE|CHANGELOG|Makefile|Dockerfile|Justfile|Taskfile\.ya?ml|kustomization\.ya?ml|\.git\w+)\Z",
-    re.I,
+    r"|\A(?:README|LICENSE|CHANGELOG|Makefile|Dockerfile|Justfile|Taskfile\.ya?ml|kustomization\.ya?ml|\.git\w+)\Z"
 )
-_MADE_UP = re.compile(
-    r"(?:\A|/)(?:tests?|test[-_]?data|test[-_][\w-]+|[\w-]+[-_]tests?|(?:\w+[-_])?fixtures?|examples?|samples?|demos?|mocks?"
-    r"|__tests__|spec|specs)/",
-    re.I,
+_MADE_UP = (
+    r"(?i)(?:\A|/)(?:tests?|test[-_]?data|test[-_][\w-]+|[\w-]+[-_]tests?|(?:\w+[-_])?fixtures?|examples?|samples?|demos?|mocks?"
+    r"|__tests__|spec|specs)/"
 )
-_LEFT = re.compile(r"(?:\A|/)(?:[._](?:archived?|trash|old)|archived?|trash|deprecated|graveyard)/", re.I)
+_LEFT = r"(?i)(?:\A|/)(?:[._](?:archived?|trash|old)|archived?|trash|deprecated|graveyard)/"
 _OTHERWISE = (
     b"\0GITCRYPT\0", b"$ANSIBLE_VAULT;", b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----",
     b"-----BEGIN PGP MESSAGE-----", b"version https://git-lfs.github.com/",
 )  # fmt: skip
-_PLACEHOLDER = re.compile(
-    rb"\$\{|\$\(|\{\{|\A\s*<[^<>\n]+>\s*\Z|(?-i:<[A-Z][A-Z0-9_ -]+>)|<your[^<>\n]*>"
+_PLACEHOLDER = (
+    rb"(?i)\$\{|\$\(|\{\{|\A\s*<[^<>\n]+>\s*\Z|(?-i:<[A-Z][A-Z0-9_ -]+>)|<your[^<>\n]*>"
     rb"|\A\s*(?:\$\w+|ref\+\S+|op://\S+|vault:\S+|arn:\S+|/run/\S+)\s*\Z"
     rb"|\A\W*(?:change[-_ ]?me|replace[-_ ]?(?:me|this)?|your?[-_ ][\w-]*|example|placeholder|todo|fixme"
-    rb"|dummy|redacted|insert[-_ ]\w*|x{3,}|\*{3,}|\.{3,}|null|none)\b",
-    re.I,
+    rb"|dummy|redacted|insert[-_ ]\w*|x{3,}|\*{3,}|\.{3,}|null|none)\b"
 )
 _KINDS = (b"Secret", b"SopsSecret")
 _KIND = re.compile(rb"""(?m)^["']?kind["']?:[ \t]*["']?(\w+)""")
@@ -66,17 +64,17 @@ def says_secret(name: str) -> bool:
 
 def to_be_read(name: str) -> bool:
     """Whether a name is that of an example, a template, a public key, source code or documentation."""
-    return _NO_SECRETS.search(name.rpartition("/")[2]) is not None
+    return re.search(_NO_SECRETS, name.rpartition("/")[2]) is not None
 
 
 def made_up(name: str) -> bool:
     """Whether a file is in a folder of tests or examples."""
-    return _MADE_UP.search(name) is not None
+    return re.search(_MADE_UP, name) is not None
 
 
 def left_behind(name: str) -> bool:
     """Whether a file is in a folder that people move what they no longer use to."""
-    return _LEFT.search(name) is not None
+    return re.search(_LEFT, name) is not None
 
 
 def sealed_otherwise(data: bytes) -> bool:
@@ -146,7 +144,7 @@ def _is_placeholder(data: bytes, in_base64: bool) -> bool:
 
         with suppress(Error):
             data = a2b_base64(b"".join(data.split()), strict_mode=True)
-    return not data.strip() or _PLACEHOLDER.search(data) is not None or _is_empty(data)
+    return not data.strip() or re.search(_PLACEHOLDER, data) is not None or _is_empty(data)
 
 
 def _is_empty(data: bytes) -> bool:

@@ -8,7 +8,7 @@ is read here is not trusted: nothing is authenticated before the data key is the
 from __future__ import annotations
 
 from encconf import keys
-from encconf.envelope.data_key import WrappedKey
+from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MetadataError, NotEncryptedError
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
 from encconf.text.document import LAYOUT as LAYOUT

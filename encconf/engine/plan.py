@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from encconf.engine.cipher import PREFIX, split
-from encconf.envelope.data_key import shuts_out
+from encconf.envelope.groups import shuts_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

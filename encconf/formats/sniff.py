@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 """How a UTF-16 text begins; YAML may be written so."""
 
-_GLANCE = 1 << 13  # bytes
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not hang
+GLANCE: Final = 1 << 13
+"""How many bytes of a file are its head."""
+FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+"""How to open a file whose head is read: opening a pipe must not hang."""
 _BOM = b"\xef\xbb\xbf"
 _OWN_JSON = ("yaml", "json")  # sops reads JSON by the names of these as what the name says
 # Compiled when they are first needed: most files hold nothing that they are for.
@@ -62,16 +64,16 @@ def glance(path: str) -> bool:
 
 def head_of(path: str) -> bytes:
     """The first 8 KiB of a file.  Raises OSError."""
-    descriptor = os.open(path, _FLAGS)
+    descriptor = os.open(path, FLAGS)
     try:
-        return os.read(descriptor, _GLANCE)
+        return os.read(descriptor, GLANCE)
     finally:
         os.close(descriptor)
 
 
 def may_be(head: bytes) -> bool:
     """Whether a file that begins so may be an encrypted one."""
-    return b"ENC[" in head or (len(head) == _GLANCE and b"\0" not in head) or head.startswith(UTF16)
+    return b"ENC[" in head or (len(head) == GLANCE and b"\0" not in head) or head.startswith(UTF16)
 
 
 def find(content: bytes | str, name: str = "") -> str | None:
@@ -127,6 +129,8 @@ def _has_entry(data: bytes, format: str) -> bool:
     if format == "yaml":
         if re.match(_FLOW_ROOT, data):
             return re.search(_FLOW, data) is not None
+        if b"\nsops:" in data:
+            return True
         indents = [len(found[1]) for found in re.finditer(_BLOCK["yaml"], data)]
         return bool(indents) and (0 in indents or min(indents) <= _root_indent(data))
     if re.search(_BLOCK[format], data) is None:

@@ -18,7 +18,6 @@ from binascii import a2b_base64
 from encconf.errors import BadKeyError, MasterKeyError
 from encconf.keys import NamedKey
 from encconf.keys.age_identity import POST_QUANTUM, Conversation, label_of, said
-from encconf.keys.age_search import Search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +82,8 @@ class AgeKey(NamedKey):
         Raises NotMyKeyError, or MasterKeyError when an identity for it, or a place where one
         should be, was there and failed.  The message's second line lists the places.
         """
+        from encconf.keys.age_search import Search
+
         stanzas = _stanzas(enc)
         return Search(self.recipient, enc, stanzas, credentials).run()
 
@@ -92,11 +93,22 @@ class AgeKey(NamedKey):
         if not isinstance(value, str):
             raise BadKeyError("an age recipient is a text", hint="age1…, or the line of an SSH public key")
         recipient = value.strip()
-        _recipient(recipient, None)
+        if not _is_x25519(recipient):
+            _recipient(recipient, None)
         return cls(recipient)
 
 
 # --- recipients and files ------------------------------------------------------------------
+
+
+def _is_x25519(text: str) -> bool:
+    """Whether a text is a recipient of the usual kind: told without loading pyrage, which takes time."""
+    from encconf.keys import bech32
+
+    try:
+        return len(bech32.decode(text, "age1", 32)) == 32
+    except ValueError:
+        return False
 
 
 def _recipient(text: str, credentials: Credentials | None) -> Any:
