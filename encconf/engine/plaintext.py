@@ -6,11 +6,14 @@ The values are spliced into the encrypted text, the ``sops`` block is taken out,
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
+
 from encconf import formats
 from encconf.engine.cipher import split, unlock
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.errors import EncconfError
-from encconf.text.document import splice
+from encconf.text.document import Document, Leaf, Part, overlap, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Opened
     from encconf.formats import Format
-    from encconf.text.document import Document, Edit
+    from encconf.text.document import Edit
 
 
 def plain_text(opened: Opened, *, layout: bool = True) -> str:
@@ -54,6 +57,46 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     result = layouts.finish(record, module, result)
     # The record may be older than the file: then the text would say something else.
     return result if _says(module, result, document) else canonical
+
+
+def moved_document(opened: Opened) -> Document | None:
+    """The document of the plain text, of the opened one's leaves: where they are once all is decrypted.
+
+    It has leaves, trees and parts, no comments.  None where the text must be scanned for that.  Whether the
+    format reads every value as it was encrypted is the caller's to check.
+    """
+    document = opened.document
+    if opened.metadata.layout is not None or not all(document.trees) or _is_special(document):
+        return None
+    module = formats.module(document.format)
+    literals = _literals(module, document)
+    edits = sorted([*filter(None, literals), *(opened.comments or []), *module.detach(document)])
+    if overlap(edits):
+        return None
+    starts = [start for start, _, _ in edits]
+    shifts = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
+
+    def now(at: int) -> int:
+        return at + shifts[bisect_left(starts, at)]
+
+    moved = Document(splice(document.text, edits), document.format)
+    moved.trees, moved.shape, moved.merges = document.trees, document.shape, document.merges
+    for leaf, edit in zip(document.leaves, literals, strict=True):
+        start = now(leaf.start)
+        end = start + len(edit[2]) if edit is not None else now(leaf.end)
+        moved.leaves.append(
+            Leaf(leaf.scope, leaf.step, start, end, leaf.style, leaf.type, leaf.data, leaf.note)
+        )
+    for part in document.parts:
+        moved.parts.append(Part(now(part.start)))
+    return moved
+
+
+def _is_special(document: Document) -> bool:
+    """Whether a document has comments among its leaves, or values that take in lines below them."""
+    from encconf.engine.torn_quotes import quoted
+
+    return any(leaf.type == "comment" for leaf in document.leaves) or bool(quoted(document))
 
 
 def text_to_change(opened: Opened) -> str:

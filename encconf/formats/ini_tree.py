@@ -8,7 +8,7 @@ from encconf.errors import EmitError
 from encconf.formats import ini
 from encconf.formats.plain import string_of
 from encconf.text.document import says
-from encconf.text.tree import Entry, Single, Tree, drop, leaves_by_start, line_after, lines, put
+from encconf.text.tree import Entry, Single, Tree, drop, line_after, lines, put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 def tree(document: Document) -> Tree:
     """The tree of a scanned text: sections, of which several may have one name, and keys before any."""
     text = document.text
-    leaves = leaves_by_start(document)
     data: Any = says(document)[0]
     whole = here = Tree("map", data)
     at = 0
@@ -37,10 +36,8 @@ def tree(document: Document) -> Tree:
             at = found.stop
         elif found.kind == "key":
             here.entries += lines(text, at, found.line)
-            value = Single(
-                text[found.start : found.end], ("str", found.value.encode("utf-8", "surrogateescape")),
-                leaves.get(found.start),
-            )  # fmt: skip
+            said = found.value.encode("utf-8", "surrogateescape")
+            value = Single(text[found.start : found.end], ("str", said), style=found.style)
             steps = (found.name,) if here is not whole else (ini.DEFAULT, found.name)
             head, post = text[found.line : found.start], text[found.end : found.stop]
             here.entries.append(Entry(steps, "", head, value, post, key=found.name))
@@ -78,7 +75,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
         return
     old = chain[-1].value
     assert isinstance(old, Single)
-    spelled = ini.spelled_as(old.leaf.style if old.leaf is not None else "", string_of(value))
+    spelled = ini.spelled_as(old.style, string_of(value))
     if not old.text and chain[-1].post[:1] not in ("", "\r", "\n"):
         spelled += " "  # a comment follows
     chain[-1].value = Single(spelled, {})

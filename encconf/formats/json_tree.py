@@ -7,7 +7,7 @@ from json import loads
 
 from encconf.formats import json
 from encconf.formats.plain import typed
-from encconf.text.tree import Entry, Single, Tree, append, data_of, leaves_by_start, nested, take
+from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _TOKEN = re.compile(json.TOKEN)
 def tree(document: Document) -> Tree:
     """The tree of a scanned text: a stream of one document."""
     text = document.text
-    leaves = leaves_by_start(document)
+    leaves = {leaf.start: leaf for leaf in document.leaves}
     stream = Tree("stream", [])
     stack = [stream]
     at = 0  # behind the last piece

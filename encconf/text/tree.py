@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
     from typing import Protocol
 
-    from encconf.text.document import Document, Leaf
+    from encconf.text.document import Leaf
     from encconf.text.path import Path
 
     Data = dict[str, "Data"] | list["Data"] | tuple[str, bytes | None]
@@ -49,7 +49,7 @@ class Single:
     """A single value, or something that is not looked into.
 
     ``text[at:]`` is the value without the anchor and the tag before it, ``leaf`` the leaf that was
-    scanned there; ``style`` is YAML's word for its quotes, and ``shared`` says that it has an anchor.
+    scanned there; ``style`` is the format's word for its quotes, and ``shared`` says that it has an anchor.
     """
 
     __slots__ = ("at", "data", "leaf", "shared", "style", "text")
@@ -315,8 +315,3 @@ def line_after(before: str, steps: Path, head: str, value: str, newline: str) ->
     """An entry that is a line, to be put behind a text that may lack its last line break."""
     lead = newline if before and before[-1] != "\n" else ""
     return Entry(steps, lead, head, Single(value, {}), newline)
-
-
-def leaves_by_start(document: Document) -> dict[int, Leaf]:
-    """The leaves by the offset at which they start."""
-    return {leaf.start: leaf for leaf in document.leaves}

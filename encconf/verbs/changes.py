@@ -120,10 +120,8 @@ def set_value(
     opened = opening.open_text(
         text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
     )
-    before = plaintext.text_to_change(opened)
-    if keep_type and isinstance(value, str):
-        value = _as_before(opened, path, value)
-    after = _with(_scanned(before, format), path, value)
+    new = _as_before(opened, path, value) if keep_type and isinstance(value, str) else value
+    before, after = _changed(opened, lambda document: _with(document, path, new))
     return _again(opened, before, after, credentials, ignore_mac, check, notify)
 
 
@@ -141,8 +139,7 @@ def unset(
     opened = opening.open_text(
         text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
     )
-    before = plaintext.text_to_change(opened)
-    after = _without(_scanned(before, format), path)
+    before, after = _changed(opened, lambda document: _without(document, path))
     return _again(opened, before, after, credentials, ignore_mac, None, notify)
 
 
@@ -161,10 +158,13 @@ def change(
     ``check`` gets the plaintext before and after and the file's selection.  Raises as `set_value`.
     """
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
-    before = plaintext.text_to_change(opened)
-    after = _scanned(before, format)
-    for path, value in operations:
-        after = _without(after, path) if value is REMOVED else _with(after, path, value)
+
+    def changed(document: Document) -> Document:
+        for path, value in operations:
+            document = _without(document, path) if value is REMOVED else _with(document, path, value)
+        return document
+
+    before, after = _changed(opened, changed)
     if check is not None:
         check(before, after.text, opened.metadata.selection)
     return _again(opened, before, after, credentials, False, None, notify)
@@ -183,6 +183,18 @@ def update(
     """An encrypted text with another plain text in it; what did not change keeps its ciphertext."""
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
     return _again(opened, plaintext.plain_text(opened), plain, credentials, False, check, notify)
+
+
+def _changed(opened: Opened, change: Callable[[Document], Document]) -> tuple[str, Document]:
+    """The plain text of an opened one before a change, and its document after it."""
+    near = plaintext.moved_document(opened)
+    if near is not None:
+        try:
+            return near.text, change(near)
+        except EmitError:  # the text may say in another way what was encrypted: as a number of another type
+            pass
+    before = plaintext.text_to_change(opened)
+    return before, change(_scanned(before, opened.document.format))
 
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:

@@ -1,0 +1,78 @@
+"""The plain text of an opened one, and its document without a scan of it."""
+
+from __future__ import annotations
+
+import generate
+import pytest
+from engine import credentials, rule
+from oracle import AgeKey
+
+from encconf import api, formats
+from encconf.engine import opening, plaintext
+from encconf.errors import EncconfError
+from encconf.text.document import says
+from encconf.verbs import changes
+
+GENERATED = {
+    "yaml": generate.yaml_text,
+    "json": generate.json_text,
+    "toml": generate.toml_text,
+    "dotenv": generate.dotenv_text,
+    "ini": generate.ini_text,
+}
+
+
+@pytest.mark.parametrize("format", GENERATED)
+def test_g_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    count = 0
+    for seed in range(60):
+        text = GENERATED[format](seed)
+        try:
+            sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+        except EncconfError:
+            continue
+        opened = opening.open_text(sealed, format=format, credentials=creds)
+        moved = plaintext.moved_document(opened)
+        if moved is None:
+            continue
+        found = formats.module(format).scan(text)
+        assert moved.text == text
+        assert [leaf.start for leaf in moved.leaves] == [leaf.start for leaf in found.leaves]
+        assert says(moved) == says(found)
+        count += 1
+    assert count >= 2
+
+
+CHANGED = {
+    "yaml": ('a: x # c\nb: "q"\nc: |-\n  one\n  two\nd:\n  - 1\n  - true\n', ("c",)),
+    "json": ('{"a": "x", "b": {"c": [1, true, null, "é"]}}\n', ("b", "c", 1)),
+    "toml": ('a = "x"\n[b] # c\nc = \'q\'\nd = 5\n', ("b", "c")),
+    "dotenv": ("# one\nA=x\nB=a b # c\nC=\n", ("B",)),
+    "ini": ("a = x\n[b]\n; c\nc = q\ne = f\n", ("b", "c")),
+}
+
+
+@pytest.mark.parametrize("format", CHANGED)
+def test_a_change_is_the_same_in_the_moved_document(format: str, age_key: AgeKey) -> None:
+    text, path = CHANGED[format]
+    creds = credentials(age_key)
+    sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+    assert plaintext.moved_document(opening.open_text(sealed, format=format, credentials=creds)) is not None
+    done = changes.set_value(sealed, path, "new", format=format, credentials=creds)
+    plain = api.decrypt(done, format=format, credentials=creds)
+    assert plain == changes.put(text, path, "new", format=format) != text
+    done = changes.unset(sealed, path, format=format, credentials=creds)
+    assert api.decrypt(done, format=format, credentials=creds) == changes.drop(text, path, format=format)
+
+
+def test_where_sops_stores_integers_as_floats_the_text_is_scanned(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    sealed = api.encrypt('{"a": 5.0, "b": "x"}\n', rule(age_key), format="json", credentials=creds)
+    older = sealed.replace('"version": "3.13', '"version": "3.12')
+    assert older != sealed
+    text = api.decrypt(older, format="json", credentials=creds)
+    assert text == '{"a": 5, "b": "x"}\n'
+    done = changes.set_value(older, ("b",), "y", format="json", credentials=creds)
+    assert '"a": 5' in api.decrypt(done, format="json", credentials=creds)
+    assert '"b": "y"' in api.decrypt(done, format="json", credentials=creds)
