@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
+    from encconf.audit.folders import Named
     from encconf.audit.rulebook import Rules
     from encconf.rules.config import Rule
     from encconf.text.document import Document, Leaf
@@ -59,20 +60,16 @@ def private_key(data: bytes) -> str:
 
 
 class Plain:
-    """One plaintext file.  ``named`` says how strongly its name or its rule says that it is encrypted."""
+    """One plaintext file, with its rule (None where it has none that can be used) and what to call that."""
 
-    __slots__ = ("data", "document", "name", "named", "number", "rule", "rules", "text", "where")
+    __slots__ = ("data", "document", "file", "rule", "where")
 
-    def __init__(self, name: str, data: bytes, text: str, document: Document | None) -> None:
-        self.name = name
+    def __init__(self, file: Named, data: bytes, document: Document, rule: Rule | None, where: str) -> None:
+        self.file = file
         self.data = data
-        self.text = text
         self.document = document
-        self.named = ""
-        self.rules: Rules | None = None
-        self.number: int | None = None
-        self.rule: Rule | None = None
-        self.where = ""
+        self.rule = rule
+        self.where = where
 
 
 class Plains:
@@ -89,6 +86,11 @@ class Plains:
         found = (self._finding(plain, uses_sops) for plain in self.waiting)
         return [each for each in found if each is not None]
 
+    def cover(self, file: Named) -> None:
+        """Count a file that its rule covers."""
+        if file.rules is not None and file.number is not None:
+            self.covered[file.rules.path, file.number] += 1
+
     def is_narrow(self, rules: Rules, number: int) -> bool:
         """Whether most of what a rule covers is encrypted, or it is for files that it names."""
         place = (rules.path, number)
@@ -97,40 +99,41 @@ class Plains:
         return exact or 2 * self.sealed[place] > self.covered[place]
 
     def _finding(self, plain: Plain, uses_sops: bool) -> Finding | None:
-        by_name = meant.says_secret(plain.name)
-        if not plain.named and not uses_sops:
+        file, text = plain.file, plain.document.text
+        by_name = meant.says_secret(file.name)
+        if not file.meant and not uses_sops:
             return None
-        if meant.to_be_read(plain.name) or meant.sealed_otherwise(plain.data):
+        if meant.to_be_read(file.name) or meant.sealed_otherwise(plain.data):
             return None
         leaves = self._leaves(plain)
-        is_binary = plain.document is None or plain.document.format == "binary"
-        if not (plain.text.strip() if is_binary else leaves) or not self._exposed(plain.name):
+        is_binary = plain.document.format == "binary"
+        if not (text.strip() if is_binary else leaves) or not self._exposed(file.name):
             return None
-        if not plain.named:
+        if not file.meant:
             severity = "warning"
-        elif plain.rules is None or plain.number is None:
+        elif file.rules is None or file.number is None:
             severity = "error" if uses_sops else "warning"
-        elif plain.named == "error" and not (by_name or self.is_narrow(plain.rules, plain.number)):
+        elif file.meant == "error" and not (by_name or self.is_narrow(file.rules, file.number)):
             severity = "warning" if meant.holds_object_secret(plain.data) else "note"
         else:
-            severity = plain.named
+            severity = file.meant
         paths = [printable(spell(leaf.path)) for leaf in leaves]
         what = f"{listed(paths, 3)} in plaintext" if paths else "plaintext"
         if plain.where:
             cause = f"plaintext, and {plain.where} covers it"
             said = f"{what}, and {plain.where} covers it"
-        elif plain.named:
+        elif file.meant:
             cause = "plaintext, and its name says that it is encrypted"
             said = f"{what}, and its name says that it is encrypted"
         else:
             said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
-        at = Lines(plain.text)(leaves[0].start if leaves else 0)
+        at = Lines(text)(leaves[0].start if leaves else 0)
         hint = _HINTS[self._hint(plain)]
-        return Finding("not-encrypted", plain.name, said, place=at, severity=severity, hint=hint, cause=cause)
+        return Finding("not-encrypted", file.name, said, place=at, severity=severity, hint=hint, cause=cause)
 
     @staticmethod
     def _hint(plain: Plain) -> str:
-        if plain.rules is None or plain.number is None:
+        if plain.file.rules is None or plain.file.number is None:
             return "rule"
         if plain.rule is None or not plain.rule.groups:
             return "keys" if plain.rule is not None else "rule"
@@ -142,14 +145,14 @@ class Plains:
     def _leaves(plain: Plain) -> list[Leaf]:
         """The values that its rule would encrypt and that are worth hiding."""
         document = plain.document
-        if document is None or document.format == "binary":
+        if document.format == "binary":
             return []
-        if not plain.named:
+        if not plain.file.meant:
             return meant.object_secrets(document)
         selection = plain.rule.selection if plain.rule is not None else DEFAULT
         try:
             if selection.needs_comments:
-                document = formats.module(document.format).scan(plain.text, comments=True)
+                document = formats.module(document.format).scan(document.text, comments=True)
             chosen = selection.choose(document).leaves
         except (EncconfError, PatternError):
             return []  # which is said of the rule

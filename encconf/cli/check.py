@@ -68,12 +68,10 @@ def check(
         cwd=cwd,
         config=config,
         whole=whole,
-        tracked=known.tracked,
-        exposed=known.exposed,
+        known=known,
         ignored=ignore,
         verify=files.credentials(console) if verify else None,
-        progress=lambda count: console.progress(count, "opening"),
-        reading=lambda count: console.progress(count, "checking"),
+        progress=console.progress,
     )
     report.show(min_severity or "warning")
 

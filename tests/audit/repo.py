@@ -49,6 +49,19 @@ def opener(key: AgeKey) -> Credentials:
     )
 
 
+class Tracked:
+    """A git that has some files, and ignores none."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = frozenset(names)
+
+    def tracked(self, name: str) -> bool:
+        return name in self._names
+
+    def exposed(self, name: str) -> bool:
+        return True
+
+
 class Repo:
     """Some files, and a .sops.yaml whose one rule covers ``*.enc.*`` for Alice."""
 
@@ -91,7 +104,7 @@ class Repo:
             names,
             cwd=str(self.folder),
             whole=True,
-            tracked=frozenset(names).__contains__,
+            known=Tracked(names),
             verify=opener(verify) if verify is not None else None,
             ignored=ignored,
             **options,  # type: ignore[arg-type]

@@ -599,12 +599,10 @@ def test_a_pipe_does_not_keep_it_waiting(repo: Repo) -> None:
     for name in ("pipe", "pipe.txt"):
         os.mkfifo(repo.folder / name)
     (repo.folder / "link").symlink_to("/dev/zero")
-    report = check(
-        ["pipe", "pipe.txt", "link", "a.enc.yaml"], cwd=str(repo.folder), tracked=lambda name: False
-    )
+    report = check(["pipe", "pipe.txt", "link", "a.enc.yaml"], cwd=str(repo.folder))
     assert (report.encrypted, report.findings) == (1, [])
     os.mkfifo(repo.folder / "b.enc.yaml")
-    report = check(["a.enc.yaml", "b.enc.yaml"], cwd=str(repo.folder), tracked=lambda name: False)
+    report = check(["a.enc.yaml", "b.enc.yaml"], cwd=str(repo.folder))
     assert [(each.slug, each.file) for each in report.findings] == [("unreadable", "b.enc.yaml")]
 
 
@@ -753,9 +751,9 @@ def test_what_was_wrapped_once_is_unwrapped_once(repo: Repo, monkeypatch: pytest
     steps = []
 
     @contextmanager
-    def progress(count: int) -> Iterator[Callable[[], None]]:
-        assert count == 41
-        yield lambda: steps.append(1)
+    def progress(count: int, doing: str) -> Iterator[Callable[[], None]]:
+        assert count == 41 or doing == "checking"
+        yield lambda: steps.append(1) if doing == "opening" else None
 
     report = repo.check(verify=ALICE, progress=progress)
     assert (report.verified, report.findings, len(steps)) == (41, [], 41)

@@ -1,0 +1,62 @@
+"""``check --verify``: what only opening the files shows."""
+
+from __future__ import annotations
+
+from encconf.engine import opening
+from encconf.envelope.data_key import DataKeyCache
+from encconf.errors import (
+    DecryptError,
+    EncconfError,
+    KeyAccessError,
+    MacError,
+    MacMissingError,
+    UnmergedError,
+)
+from encconf.io.side_by_side import side_by_side
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from encconf.audit.sealed import Sealed
+    from encconf.identities.credentials import Credentials
+
+
+def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable[[], None]) -> int:
+    """Open what can be opened, several files at a time, each wrapped data key once; how many that were.
+
+    Each file gets its findings; ``step`` is called after each.
+    """
+    credentials.cache = credentials.cache or DataKeyCache()
+
+    def open(sealed: Sealed) -> None:
+        opening.open_text(
+            sealed.text,
+            format=sealed.document.format,
+            credentials=credentials,
+            notify=lambda text: sealed.find("damaged-comment", text),
+        )
+
+    opened = 0
+    for sealed, error in side_by_side(open, encrypted):
+        if error is None:
+            opened += 1
+        else:
+            _not_opened(sealed, error)
+        step()
+    return opened
+
+
+def _not_opened(sealed: Sealed, error: EncconfError) -> None:
+    """Note why a file did not open, unless what is known without a key says that already."""
+    told = {found.slug for found in sealed.findings}
+    if isinstance(error, KeyAccessError):
+        sealed.find("not-verified", error.message.partition("\n")[0])
+    elif isinstance(error, (MacMissingError, UnmergedError)):
+        pass  # no-mac, unmerged
+    elif isinstance(error, MacError):
+        sealed.find("mac-mismatch", error.message, hint=error.hint)
+    elif not isinstance(error, DecryptError):
+        sealed.find("not-verified", error.message, hint=error.hint)
+    elif told.isdisjoint(("plain-value", "bad-value")):
+        sealed.find("damaged-value", error.message, hint=error.hint)
