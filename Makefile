@@ -1,5 +1,5 @@
 # make demo    the main job, from nothing to a dict, with no service needed
-# make test    lint, types and tests
+# make test    lint, types and tests (make tests: only these; ARGS=… are pytest's arguments)
 # make test-fast   the tests that need only Python and git, in about a minute
 # make bench   side by side with sops; prints the table that docs/benchmark.md quotes
 # make fuzz    documents that no test has seen, both ways with sops; then mutated files under limits of
@@ -20,15 +20,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Three, since some tests only wait: for a server, a delay, the end of a lock.
+TESTS := $(BIN)/python -m pytest -q -n 3 --dist worksteal
 LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores
 
-.PHONY: demo test test-fast lint types bench fuzz mutants functional reference docs man pictures lint-workflows release-check clean
+.PHONY: demo test tests test-fast lint types types-here types-darwin types-win32 bench fuzz mutants functional reference docs man pictures lint-workflows release-check clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
 
 test: lint types
-	$(BIN)/python -m pytest -q -n 2
+	$(TESTS) $(ARGS)
+
+tests: $(STAMP)
+	$(TESTS) $(ARGS)
 
 test-fast: $(STAMP)
 	$(BIN)/python tests/fast.py $(ARGS)
@@ -36,12 +41,15 @@ test-fast: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check
 
-# The second and third lines check what runs on other systems.  A name that a system lacks is no error there:
+# The second and third check what runs on other systems.  A name that a system lacks is no error there:
 # tests/test_platforms.py shows that such calls are not made.
-types: $(STAMP)
+types: types-here types-darwin types-win32
+
+types-here: $(STAMP)
 	$(BIN)/mypy
-	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin $(LACKS)
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 $(LACKS)
+
+types-darwin types-win32: types-%: $(STAMP)
+	$(BIN)/mypy --platform $* --cache-dir .mypy_cache/$* $(LACKS)
 
 bench: $(STAMP)
 	$(BIN)/python bench/compare.py
@@ -85,7 +93,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "encconf needs Python 3.11 or newer; say which with: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --no-compile --editable . --group dev
 	@touch $@
 
 clean:

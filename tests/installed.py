@@ -42,7 +42,8 @@ def pip(name: str, *requirements: str) -> Path:
     """Packages of PyPI with what they need: a folder for PYTHONPATH."""
 
     def install(folder: Path) -> None:
-        _run(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), *requirements)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
+        _run(*command, "--target", str(folder), *requirements)
 
     words = "\n".join([*requirements, f"{sys.version_info.major}.{sys.version_info.minor}"])
     return _once(f"{name}-{hashlib.sha256(words.encode()).hexdigest()[:8]}", install)

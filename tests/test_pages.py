@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from unittest.mock import patch
 
@@ -38,17 +36,6 @@ def project(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def test_what_it_shows_is_so(name: str, project: Path) -> None:
     with patch.dict(os.environ):  # what a page sets is not for the next one
         pages.run(ROOT / name, project)
-
-
-def test_e1_the_readme_type_checks(tmp_path: Path) -> None:
-    code = [block for language, block in pages.blocks(README) if language == "python"]
-    assert code
-    (tmp_path / "readme.py").write_text("\n".join(code))
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml")]
-    done = subprocess.run(
-        [*command, str(tmp_path / "readme.py")], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
 
 
 def test_the_readme_comes_back_to_the_byte(project: Path) -> None:

@@ -146,6 +146,7 @@ def test_it_works_with_one_extra_alone(wheel: Path, tmp_path: Path, extra: str) 
 
 
 def _install(python: Path, what: str) -> None:
-    command = [*(sys.executable, "-m", "pip", "--python", str(python)), *("install", "--quiet", what)]
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    command = [*pip, "install", "--quiet", "--no-compile", what]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
