@@ -62,10 +62,12 @@ GROUPS = {
         )
     ],
     "rules/test_selection.py": ["rules/selection.py"],
-    "merge": [f"merge/{name}.py" for name in ("__init__", "reading", "three", "values", "weave")],
+    "merge engine/test_admission.py": [
+        *(f"merge/{name}.py" for name in ("__init__", "reading", "three", "values", "weave")),
+        *("git/merge.py", "engine/admission.py"),
+    ],
     "verbs/test_changes.py": ["verbs/changes.py"],
     "formats/test_sniff.py": ["formats/sniff.py"],
-    "git/test_merge.py": ["git/merge.py", "engine/admission.py"],
 }
 """Modules, by the tests that are to kill their mutants, relative to ``tests``."""
 
@@ -598,9 +600,8 @@ def main() -> int:
         child = os.fork()
         if child == 0:
             runner = Runner(wanted, options, listed)
-            pytest.main(
-                ["-q", "-p", "no:cacheprovider", "--no-header", "-k", options.k, str(HERE / tests)], [runner]
-            )
+            files = [str(HERE / each) for each in tests.split()]
+            pytest.main(["-q", "-p", "no:cacheprovider", "--no-header", "-k", options.k, *files], [runner])
             sys.stdout.flush()
             os._exit(runner.failed)
         failed |= os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0

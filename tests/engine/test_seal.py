@@ -463,9 +463,7 @@ def by_hand(*values: tuple[str, bytes | None]) -> Document:
     root = Scope(None, None, (), "", {})
     items = Scope(root, "l", ("l",), "l:", [])
     document.shape = ["%", "l", "["]
-    document.leaves = [
-        Leaf(items, index, 0, 0, "", type, data) for index, (type, data) in enumerate(values)
-    ]
+    document.leaves = [Leaf(items, index, 0, 0, "", type, data) for index, (type, data) in enumerate(values)]
     return document
 
 
@@ -501,6 +499,24 @@ def test_errors_say_where(type: str, data: bytes, said: str) -> None:
         ("bool", b"yes", "is not of the type it says it is (bool)"),
         ("float", b"1e", "is not of the type it says it is (float)"),
         ("time", b"2024-01-02", "is not of the type it says it is (time)"),
+        *(
+            ("time", data, "is not of the type it says it is (time)")
+            for data in (
+                b"2023-02-29T00:00:00Z",
+                b"1900-02-29T00:00:00Z",
+                b"2024-02-30T00:00:00Z",
+                b"2023-04-31T00:00:00Z",
+                b"2023-01-32T00:00:00Z",
+                b"2023-01-00T00:00:00Z",
+                b"2023-00-01T00:00:00Z",
+                b"2023-13-01T00:00:00Z",
+                b"2023-01-01T24:00:00Z",
+                b"2023-01-01T00:60:00Z",
+                b"2023-01-01T00:00:60Z",
+                b"2023-01-01T00:00:00+24:00",
+                b"2023-01-01T00:00:00+00:60",
+            )
+        ),
         ("bytes", b"x", "has an unknown type"),
     ],
 )
@@ -518,6 +534,11 @@ def test_types_that_do_not_fit(type: str, data: bytes, said: str) -> None:
         *(("float", data) for data in (b"1.5", b"-0", b"+Inf", b"-Inf", b"NaN", b"1e21", b"5")),
         *(("bool", data) for data in (b"True", b"False", b"true", b"1")),
         *(("time", data) for data in (b"2024-01-02T03:04:05Z", b"2024-01-02T03:04:05.5+01:00")),
+        *(("time", b"%sT23:59:59-23:59" % day) for day in (b"2024-02-29", b"2000-02-29", b"0000-12-31")),
+        *(
+            ("time", b"%sT00:00:00Z" % day)
+            for day in (b"2023-02-28", b"1900-02-28", b"2023-04-30", b"2023-01-01")
+        ),
         *(("comment", data) for data in (b" c", b"")),
         ("str", b"\xff"),
     ],
@@ -531,6 +552,21 @@ def test_types_that_fit(type: str, data: bytes) -> None:
 
 
 DATE = "2026-01-02T03:04:05Z"
+
+
+@pytest.mark.parametrize("settings", [{}, {"mac_only_encrypted": True}])
+def test_the_strict_check_is_the_same_forever(settings: dict[str, str | bool]) -> None:
+    """Files that were written with it would not open otherwise."""
+    types = ("str", "int", "float", "bool", "time", "null", "comment")
+    document = by_hand(*((type, None if type == "null" else b"1") for type in types))
+    nonces = (
+        "454e43434f4e463296934fa7497454b185a54d4545724dbd299437d40faac36c",
+        "454e43434f4e463296934fa7497454b126647dd140f05c96e395d1865b019b32",
+    )
+    mac = seal.seal_mac(document, bytearray(b"\1" * 7), settings, KEY, DATE)
+    parts = split(mac.encode())
+    assert parts is not None
+    assert parts[1].hex() == nonces[bool(settings)]
 
 
 def test_the_mac_by_hand() -> None:

@@ -16,7 +16,7 @@ from oracle import AgeKey, Sops, SopsError, scratch
 from encconf.errors import MetadataError, PatternError
 from encconf.formats import json as json_format
 from encconf.formats import yaml as yaml_format
-from encconf.rules.selection import DEFAULT, KINDS, Selection
+from encconf.rules.selection import DEFAULT, EVERYTHING, KINDS, Selection
 from encconf.text.document import Comment, Document, Leaf, Scope
 
 T = TypeVar("T")
@@ -318,7 +318,7 @@ def test_encrypted_comment_regex(pattern: str, leaves: str, comments: str) -> No
     assert "".join(map(str, chosen.comments)) == comments
 
 
-@pytest.mark.parametrize(("block", "leaves"), [({}, "11110"), (None, "10000")])
+@pytest.mark.parametrize(("block", "leaves"), [({}, "111100"), (None, "100000")])
 def test_h1_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
     block: dict[str, object] | None, leaves: str
 ) -> None:
@@ -336,11 +336,33 @@ def test_h1_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
         (item, "x", value),
         (item, "y", comment),  # the value of a key is no comment
         (items, 3, value),
+        (items, 4, value),  # behind an item that is a value, and no comment
     ]
     document.leaves = [Leaf(scope, step, 0, 0, "", "str", data) for scope, step, data in places]
     document.comments = [Comment(items, "mark", 0, 0, 0)]
     chosen = Selection("encrypted_comment_regex", "mark").choose(document)
     assert "".join(map(str, chosen.leaves)) == leaves
+
+
+def test_what_makes_two_rules_the_same() -> None:
+    one = Selection("encrypted_regex", "x", True)
+    others = [
+        Selection("unencrypted_regex", "x", True),
+        Selection("encrypted_regex", "y", True),
+        Selection("encrypted_regex", "x", False),
+    ]
+    assert one == Selection("encrypted_regex", "x", True)
+    assert hash(one) == hash(Selection("encrypted_regex", "x", True))
+    assert one not in others
+    assert one != ("encrypted_regex", "x", True)
+    assert len({one, *others}) == 4
+    assert repr(one) == "Selection('encrypted_regex', 'x', True)"
+
+
+def test_the_rules_of_sops_and_rops() -> None:
+    assert DEFAULT.to_entries() == {"unencrypted_suffix": "_unencrypted"}
+    assert EVERYTHING.to_entries() == {"unencrypted_suffix": "\n"}
+    assert Selection.from_entries({}, EVERYTHING) == EVERYTHING
 
 
 @pytest.mark.parametrize(
