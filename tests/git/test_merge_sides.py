@@ -1,0 +1,323 @@
+"""The merge of three versions, without git: who can open it, what it starts from, and what is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from oracle import AgeKey
+
+from encconf import api
+from encconf.engine import rekey
+from encconf.engine.metadata import Metadata
+from encconf.errors import DecryptError, MacError, UndecidedError, UnmergedError
+from encconf.formats import yaml
+from encconf.git.merge import is_encrypted, merge, reseal
+from encconf.git.outcome import Outcome
+from encconf.identities.credentials import Credentials
+from encconf.keys import master_key
+from encconf.rules.config import Rule
+
+ALICE, BOB, CAROL = (AgeKey.generate() for _ in range(3))
+BASE, OURS, THEIRS = "a: 1\nb: 2\n", "a: 3\nb: 2\n", "a: 1\nb: 4\n"
+MERGED = "a: 3\nb: 4\n"
+
+
+def holder(*keys: AgeKey, **environ: str) -> Credentials:
+    return Credentials({"SOPS_AGE_KEY": "\n".join(key.identity for key in keys), **environ})
+
+
+def rule(*groups: Sequence[AgeKey], threshold: int | None = None) -> Rule:
+    return Rule([[master_key("age", key.recipient) for key in group] for group in groups], threshold)
+
+
+ALL = rule([ALICE, BOB, CAROL])
+
+
+def seal(text: str, by: Rule | None = None, twin: str | None = None) -> str:
+    by = by or (None if twin else rule([ALICE]))
+    return api.encrypt(text, by, twin=twin, credentials=holder(ALICE, BOB))
+
+
+def joined(*texts: str, by: Rule = ALL, **options: Any) -> tuple[Outcome, list[str]]:
+    """What becomes of base, ours and theirs, and what is said."""
+    said: list[str] = []
+    options = {"credentials": holder(ALICE), **options}
+    return merge(*texts, format="yaml", rule=lambda: by, notify=said.append, **options), said
+
+
+def opened(text: str, *keys: AgeKey) -> str:
+    return api.decrypt(text, credentials=holder(*(keys or (ALICE,))))
+
+
+def wraps(text: str) -> set[str]:
+    """The wrapped data keys of a file."""
+    return {wrapped.enc for group in Metadata.of(yaml.scan(text)).groups for wrapped in group}
+
+
+def line(text: str, name: str) -> str:
+    return re.findall(rf"(?m)^{name}: .*$", text)[0]
+
+
+def test_what_is_encrypted() -> None:
+    assert is_encrypted(seal(BASE), "yaml")
+    for text in (BASE, "sops: 1\n", "a: sops\n", ""):
+        assert not is_encrypted(text, "yaml")
+
+
+def test_nothing_is_said_of_an_ordinary_merge() -> None:
+    base = seal(BASE)
+    outcome, said = joined(base, seal(OURS, twin=base), seal(THEIRS, twin=base))
+    assert said == []
+    assert opened(outcome.text) == MERGED
+    assert wraps(outcome.text) == wraps(base)
+
+
+@pytest.mark.parametrize("plain", ["our", "their"])
+def test_one_side_is_not_encrypted(plain: str) -> None:
+    base = seal(BASE)
+    ours, theirs = (OURS, seal(THEIRS, twin=base)) if plain == "our" else (seal(OURS, twin=base), THEIRS)
+    outcome, said = joined(base, ours, theirs)
+    assert said == [f"{plain} side is not encrypted; the merged file is"]
+    assert opened(outcome.text) == MERGED
+
+
+def test_only_their_side_is_encrypted() -> None:
+    outcome, said = joined(BASE, OURS, seal(THEIRS, rule([ALICE, BOB])))
+    assert said == ["our side is not encrypted; the merged file is"]  # nobody is added to anything
+    assert opened(outcome.text, BOB) == MERGED
+
+
+def test_somebody_without_a_key_hears_of_no_trouble() -> None:
+    base = seal(BASE)
+    texts = base, seal(OURS, twin=base), seal(THEIRS, twin=base)
+    outcome, said = joined(*texts, credentials=holder(BOB))
+    assert outcome.keyless
+    assert said == []
+
+
+def test_who_should_have_a_key_hears_why_it_is_of_no_use() -> None:
+    base = seal(BASE)
+    texts = base, seal(OURS, twin=base), seal(THEIRS, twin=base)
+    broken = Credentials({"SOPS_AGE_KEY_CMD": "/nonexistent/keys"})
+    outcome, said = joined(*texts, credentials=broken)
+    assert outcome.keyless
+    assert len(said) == 1
+    assert "cannot get the data key" in said[0]
+    assert merge(*texts, format="yaml", rule=lambda: ALL, credentials=broken).keyless
+
+
+def test_a_version_that_cannot_be_read() -> None:
+    base = seal(BASE)
+    ours, theirs = seal(OURS, twin=base), seal(THEIRS, twin=base)
+    swapped = {
+        text: text.replace(line(text, "a"), "a: " + line(text, "b")[3:]) for text in (base, ours, theirs)
+    }
+    with pytest.raises(UndecidedError, match=r"^the common version cannot be decrypted"):
+        joined(swapped[base], ours, theirs)
+    with pytest.raises(DecryptError, match=r"^our side: "):
+        joined(base, swapped[ours], theirs)
+    with pytest.raises(DecryptError, match=r"^their side: "):
+        joined(base, ours, swapped[theirs])
+
+
+def test_a_version_whose_mac_is_wrong() -> None:
+    plain = "x_unencrypted: 1\n"
+    base = seal(BASE + plain)
+    ours, theirs = seal(OURS + plain, twin=base), seal(THEIRS + plain, twin=base)
+    changed = {text: text.replace("x_unencrypted: 1", "x_unencrypted: 2") for text in (base, ours, theirs)}
+    outcome, said = joined(changed[base], ours, theirs)
+    assert len(said) == 1
+    assert said[0].startswith("the common version: MAC mismatch")
+    assert opened(outcome.text) == MERGED + plain
+    assert merge(changed[base], ours, theirs, format="yaml", credentials=holder(ALICE)).text
+    with pytest.raises(MacError, match=r"^our side: MAC"):
+        joined(base, changed[ours], theirs)
+    with pytest.raises(MacError, match=r"^their side: MAC"):
+        joined(base, ours, changed[theirs])
+
+
+@pytest.mark.parametrize("follows", [True, False])
+@pytest.mark.parametrize("which", ["our side", "their side", "the common version"])
+def test_a_side_that_was_merged_without_a_key(which: str, follows: bool) -> None:
+    base = seal(BASE)
+    known = {"1" * 40: base, "2" * 40: seal(OURS, twin=base), "3" * 40: seal(THEIRS, twin=base)}
+    parents = " ".join(known)
+    keyless = joined(*known.values(), credentials=holder(BOB), parents=lambda: parents)[0].text
+    asked: list[tuple[str, bool]] = []
+
+    def answer(before: str, text: str, ours: bool) -> bool:
+        assert text == keyless
+        asked.append((before, ours))
+        return follows
+
+    other = seal("c: 5\n" + BASE, twin=base)
+    texts = {
+        "our side": (base, keyless, other),
+        "their side": (base, other, keyless),
+        "the common version": (
+            keyless,
+            seal("c: 5\n" + MERGED, twin=base),
+            seal(MERGED + "d: 6\n", twin=base),
+        ),
+    }[which]
+    outcome, said = joined(*texts, fetch=known.get, follows=answer)
+    got = opened(outcome.text)
+    if which == "the common version":  # it decides nothing alone, and needs no MAC
+        assert got == "c: 5\n" + MERGED + "d: 6\n"
+        assert (said, asked) == ([], [])
+        return
+    assert got == "c: 5\n" + MERGED
+    assert asked == [("2" * 40, which == "our side")]
+    assert said[0] == f"{which} was merged without a key, and gets its MAC now"
+    assert len(said) == (1 if follows else 2)
+    if not follows:
+        assert said[1].startswith(f"{which} was not merged into the version that git had before it")
+    silent = merge(*texts, format="yaml", credentials=holder(ALICE), fetch=known.get, rule=lambda: ALL)
+    assert opened(silent.text) == got
+    with pytest.raises(UnmergedError):  # without the versions, nobody can check it
+        joined(*texts, follows=answer)
+    with pytest.raises(UnmergedError, match="not in this repository"):
+        joined(*texts, fetch=lambda id: known[id] if id[0] == "1" else None)
+
+
+def test_a_file_that_is_not_the_merge_it_says() -> None:
+    base = seal(BASE)
+    ours = seal(OURS, twin=base)
+    known = {"1" * 40: base, "2" * 40: ours, "3" * 40: seal(THEIRS, twin=base)}
+    parents = " ".join(known)
+    keyless = joined(*known.values(), credentials=holder(BOB), parents=lambda: parents)[0].text
+    again = keyless.replace(line(keyless, "b"), line(ours, "b"))
+    options: Any = {"format": "yaml", "credentials": holder(ALICE), "rule": lambda: ALL}
+    with pytest.raises(UnmergedError, match=r"not what a merge of its parents gives: b\n"):
+        reseal(again, fetch=known.get, **options)
+    many = "".join(f"k{number}: 1\n" for number in range(7))
+    base = seal(BASE + many)
+    ours = seal(OURS + many, twin=base)
+    known = {"1" * 40: base, "2" * 40: ours, "3" * 40: seal(THEIRS + many, twin=base)}
+    keyless = joined(*known.values(), credentials=holder(BOB), parents=lambda: parents)[0].text
+    for number in range(7):
+        keyless = keyless.replace(f"\nk{number}: ", f"\nj{number}_unencrypted: 1\nk{number}: ")
+    with pytest.raises(UnmergedError) as caught:
+        reseal(keyless, fetch=known.get, **options)
+    assert caught.value.message.endswith(", …")
+    assert caught.value.message.count("j") == 5
+
+
+# --- what the result starts from -----------------------------------------------------------------
+
+
+def test_the_ciphertexts_are_ours_first() -> None:
+    base = seal(BASE + "c: 5\n")
+    ours, theirs = seal("a: 9\nb: 2\nc: 5\n", twin=base), seal("a: 9\nb: 4\nc: 5\n", twin=base)
+    assert line(ours, "a") != line(theirs, "a")
+    text = joined(base, ours, theirs)[0].text
+    assert line(text, "a") == line(ours, "a")
+    assert line(text, "b") == line(theirs, "b")
+    assert line(text, "c") == line(base, "c")
+
+
+def test_different_data_keys() -> None:
+    base = seal(BASE)
+    ours = seal(OURS, twin=base)
+    theirs = rekey.rotate(seal(THEIRS, twin=base), format="yaml", credentials=holder(ALICE))
+    for one, other in ((ours, theirs), (theirs, ours)):
+        outcome, said = joined(base, one, other)
+        assert said == ["the sides have different data keys: every value gets a new one"]
+        assert opened(outcome.text) == MERGED
+        assert not wraps(outcome.text) & (wraps(ours) | wraps(theirs))
+    silent = merge(base, ours, theirs, format="yaml", rule=lambda: ALL, credentials=holder(ALICE))
+    assert opened(silent.text) == MERGED
+
+
+def test_who_comes_and_who_goes_is_said() -> None:
+    base = seal(BASE, rule([ALICE, BOB]))
+    ours = seal(OURS, twin=base)
+    theirs = seal(THEIRS, rule([ALICE, CAROL]), twin=base)
+    outcome, said = joined(base, ours, theirs)
+    assert said == [
+        "a recipient was removed: every value gets a new data key",
+        f"their side adds age {CAROL.recipient}",
+        f"their side removes age {BOB.recipient}",
+    ]
+    assert opened(outcome.text, CAROL) == MERGED
+    _, said = joined(base, theirs, ours)  # what our side does is known here
+    assert said == ["the sides have different data keys: every value gets a new one"]
+    silent = merge(base, ours, theirs, format="yaml", rule=lambda: ALL, credentials=holder(ALICE))
+    assert opened(silent.text, CAROL) == MERGED
+
+
+def test_who_comes_is_said_where_only_one_of_the_others_is_encrypted() -> None:
+    theirs = seal(THEIRS, rule([ALICE, BOB]))
+    adds = f"their side adds age {BOB.recipient}"
+    plain = "our side is not encrypted; the merged file is"
+    assert joined(BASE, seal(OURS), theirs)[1][-1] == adds
+    assert joined(seal(BASE), OURS, theirs)[1] == [plain, adds]
+    assert joined(BASE, OURS, theirs)[1] == [plain]
+    # A side that is not encrypted removes nobody.
+    base = seal(BASE, rule([ALICE, BOB]))
+    assert joined(base, seal(OURS, twin=base), THEIRS)[1] == [
+        "their side is not encrypted; the merged file is"
+    ]
+
+
+def test_both_sides_add_somebody() -> None:
+    """What was wrapped stays as it was wrapped, by either side."""
+    base = seal(BASE)
+    ours, theirs = seal(OURS, rule([ALICE, BOB]), base), seal(THEIRS, rule([ALICE, CAROL]), base)
+    outcome, said = joined(base, ours, theirs)
+    assert said == [f"their side adds age {CAROL.recipient}"]
+    assert wraps(outcome.text) == wraps(ours) | wraps(theirs)
+    for key in (ALICE, BOB, CAROL):
+        assert opened(outcome.text, key) == MERGED
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_side_gives_up_key_groups(turned: bool) -> None:
+    """A part of the data key is no data key: none of the old ones gets into a file without groups."""
+    base = seal(BASE, rule([ALICE], [BOB]))
+    both = holder(ALICE, BOB)
+    ours, theirs = seal(OURS, twin=base), seal(THEIRS, rule([ALICE, BOB]), base)
+    if turned:
+        ours, theirs = theirs, ours
+    by = rule([ALICE, BOB])
+    outcome, _ = joined(base, ours, theirs, by=by, credentials=both)
+    for key in (ALICE, BOB):
+        assert opened(outcome.text, key) == MERGED
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_side_splits_the_data_key(turned: bool) -> None:
+    base = seal(BASE, rule([ALICE, BOB]))
+    ours, theirs = seal(OURS, twin=base), seal(THEIRS, rule([ALICE], [BOB]), base)
+    if turned:
+        ours, theirs = theirs, ours
+    outcome, _ = joined(base, ours, theirs, by=rule([ALICE], [BOB]), credentials=holder(ALICE, BOB))
+    assert opened(outcome.text, ALICE, BOB) == MERGED
+    metadata = Metadata.of(yaml.scan(outcome.text))
+    assert [[wrapped.key.name for wrapped in group] for group in metadata.groups] == [
+        [ALICE.recipient],
+        [BOB.recipient],
+    ]
+
+
+def test_the_same_groups_keep_their_parts() -> None:
+    base = seal(BASE, rule([ALICE], [BOB]))
+    ours, theirs = seal(OURS, twin=base), seal(THEIRS, twin=base)
+    outcome, said = joined(base, ours, theirs, by=rule([ALICE], [BOB]), credentials=holder(ALICE, BOB))
+    assert said == []
+    assert wraps(outcome.text) == wraps(base)
+    assert opened(outcome.text, ALICE, BOB) == MERGED
+
+
+def test_no_cache_of_data_keys_is_taken_away() -> None:
+    """A merge brings its own only where the caller has none."""
+    from encconf.envelope.data_key import DataKeyCache
+
+    mine = holder(ALICE)
+    cache = mine.cache = DataKeyCache()
+    base = seal(BASE)
+    joined(base, seal(OURS, twin=base), seal(THEIRS, twin=base), credentials=mine)
+    assert mine.cache is cache
