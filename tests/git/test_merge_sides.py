@@ -179,8 +179,9 @@ def test_a_side_that_was_merged_without_a_key(which: str, follows: bool) -> None
     assert opened(silent.text) == got
     with pytest.raises(UnmergedError):  # without the versions, nobody can check it
         joined(*texts, follows=answer)
-    with pytest.raises(UnmergedError, match="not in this repository"):
-        joined(*texts, fetch=lambda id: known[id] if id[0] == "1" else None)
+    for gone in known:
+        with pytest.raises(UnmergedError, match="not in this repository"):
+            joined(*texts, fetch={**known, gone: None}.get)
 
 
 def test_a_file_that_is_not_the_merge_it_says() -> None:
@@ -321,3 +322,22 @@ def test_no_cache_of_data_keys_is_taken_away() -> None:
     base = seal(BASE)
     joined(base, seal(OURS, twin=base), seal(THEIRS, twin=base), credentials=mine)
     assert mine.cache is cache
+
+
+def test_parents_that_no_key_of_ours_opens() -> None:
+    known = dict.fromkeys(("1" * 40, "2" * 40, "3" * 40), seal(BASE, rule([BOB])))
+    text = re.sub("(?m)^( +)mac: ", rf"\1encconf_merge: {' '.join(known)}\n\g<0>", seal(BASE))
+    with pytest.raises(UnmergedError, match="no key of yours opens the versions"):
+        reseal(text, format="yaml", credentials=holder(ALICE), fetch=known.get)
+
+
+def test_members_that_others_put_into_the_block() -> None:
+    base = seal(BASE)
+    ours, theirs = seal(OURS, twin=base), seal(THEIRS, twin=base)
+    added = re.sub("(?m)^( +)mac: ", r"\1from_elsewhere: 1\n\g<0>", theirs)
+    assert added != theirs
+    for one, other in ((ours, added), (added, ours)):
+        assert "from_elsewhere: 1" in joined(base, one, other)[0].text
+    # A block that says nothing new is left as it is, blanks included.
+    spread = ours.replace("\n    mac:", "\n\n    mac:")
+    assert "\n\n    mac:" in joined(base, spread, theirs)[0].text
