@@ -20,9 +20,9 @@ MODULES = [
     *("architecture", "golden", "hostile", "imports", "interpreters"),
     *("engine/layout", "engine/loading", "engine/reuse", "engine/seal", "envelope/shamir"),
     *("formats/contracts", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
-    *("formats/line_edit", "formats/toml", "formats/toml_edit", "formats/yaml"),
+    *("formats/ini_tree", "formats/toml", "formats/toml_tree", "formats/yaml"),
     *("git/git", "git/worktree", "identities/credentials", "io/fileio", "io/side_by_side"),
-    *("merge/conflict", "merge/corpus", "rules/pattern", "rules/selection", "sources/references"),
+    *("git/conflict", "merge/corpus", "rules/pattern", "rules/selection", "sources/references"),
     *("text/align", "verbs/changes"),
 ]
 """By name, without ``test_``."""

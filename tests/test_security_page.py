@@ -130,7 +130,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "wrap no data key for a recipient": ("test_differences::test_stranger",),
     "the result gets a new one": ("test_merge::test_b3_a_data_key_of_their_making_is_not_used",),
     "every value is re-encrypted with a new data key": ("test_changes::test_somebody_goes",),
-    "The report lists the paths": ("test_many::test_the_report",),
+    "The report lists the paths": ("test_batch::test_the_report",),
     "with the old mode, owner and access list": (
         "test_fileio::test_the_mode_is_kept",
         "test_fileio::test_the_owner_and_group_are_kept",
@@ -150,7 +150,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "encconf does what sops does: the mode stays": ("test_same::test_b9_modes_are_those_of_sops",),
     "the file has no name (O_TMPFILE)": ("test_fileio::test_f3_a_write_that_is_killed_leaves_nothing",),
     "The next `rotate` or `updatekeys` in that folder removes it": (
-        "test_many::test_what_killed_writes_left_is_removed",
+        "test_batch::test_what_killed_writes_left_is_removed",
     ),
     "a running command holds a lock": (
         "test_fileio::test_f3_the_next_one_removes_what_was_killed_and_nothing_else",
@@ -168,18 +168,18 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_history::test_a_partial_clone_fetches_nothing",
         "test_history::test_a_partial_clone_fetches_nothing",
     ),
-    "Values are only in memory": ("test_serve::test_memory",),
+    "Values are only in memory": ("test_server::test_memory",),
     "permits its own script and style by hash only": ("test_page::test_nothing_but_its_own_script_is_run",),
     "escapes every name": ("test_page::test_no_tag_and_no_control_character_comes_from_them",),
-    "answers only root and its own user": ("test_serve::test_another_user",),
-    "excluded from core dumps": ("test_serve::test_no_core_and_no_look_into_it",),
+    "answers only root and its own user": ("test_server::test_another_user",),
+    "excluded from core dumps": ("test_server::test_no_core_and_no_look_into_it",),
     "fails to start instead of getting an empty one": (
-        "test_serve::test_who_gets_what",
-        "test_serve::test_why_nobody_is_hung_up_on",
+        "test_server::test_who_gets_what",
+        "test_server::test_why_nobody_is_hung_up_on",
     ),
     "pass all variables to the program": ("test_differences::test_exec_keys",),
     "`exec` and `edit` do not pass those": (
-        "test_exec::test_what_opens_files_is_not_passed_on",
+        "test_execute::test_what_opens_files_is_not_passed_on",
         "test_differences::test_editor_keys",
     ),
     "a profile that is used if the environment names no credentials": (
@@ -187,7 +187,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_aws_kms::test_what_the_environment_may_not_the_profile_of_the_file_may",
         "test_differences::test_aws_profile",
     ),
-    "is isolated from": ("test_exec::test_c3_it_is_isolated_and_its_children_are_not",),
+    "is isolated from": ("test_execute::test_c3_it_is_isolated_and_its_children_are_not",),
     "git, gpg and `systemd-creds` get none either": (
         "test_programs::test_b12_git_and_gpg_get_no_master_key",
     ),

@@ -39,6 +39,12 @@ AWKWARD = [
 
 
 @pytest.fixture
+def project(project: Project) -> Project:
+    project.rules()
+    return project
+
+
+@pytest.fixture
 def env(project: Project) -> Project:
     project.write(".env", ENV).chmod(0o600)
     return project
