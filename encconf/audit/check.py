@@ -301,9 +301,10 @@ class _Check:
             if self.known.exposed(file.name):
                 self._add("private-key", file.name, f"{sort} in plaintext", place=(0, 0))
             return
-        if not file.meant and not (format == "yaml" and meant.holds_object_secret(data)):
+        objects = formats.ROWS[format].objects
+        if not file.meant and not (objects and meant.holds_object_secret(data)):
             return
-        if format == "yaml" and meant.only_other_objects(data):
+        if objects and meant.only_other_objects(data):
             return
         document: Document | None = None
         try:

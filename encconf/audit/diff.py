@@ -359,7 +359,7 @@ class _Pairing:
         self.old = before.items
         self.new = after.items
         self.by_value = found.keyed
-        self.typed = not {before.side.format, after.side.format} & {"dotenv", "ini"}
+        self.typed = not any(formats.ROWS[each.side.format].flat for each in (before, after))
         self.both_encrypted = all(found.encrypted)
         self.left_old = dict.fromkeys(range(len(self.old)))
         self.left_new = dict.fromkeys(range(len(self.new)))

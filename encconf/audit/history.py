@@ -36,14 +36,6 @@ _CHUNK: Final = 256  # versions asked for at a time: their names fit into a pipe
 _FILE_MODES = ("100644", "100755")
 _TAG = re.compile(rb",tag:([A-Za-z0-9+/]{16})")
 _MEMBER = re.compile(rb"""(?m)^[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=].*$""")
-# Where the block begins: to read it alone is faster, and fails where something was overlooked.
-_BLOCK = {
-    "yaml": re.compile(rb"(?m)^sops:"),
-    "json": re.compile(rb'"sops"[ \t]*:'),
-    "ini": re.compile(rb"(?m)^\[sops\]"),
-    "toml": re.compile(rb"(?m)^\[sops\]"),
-}
-_DOTENV = re.compile(rb"(?m)^sops_.*\n?")
 
 
 class Moment:
@@ -392,7 +384,7 @@ class _Reader:
         return Version(keys, frozenset(_TAG.findall(data)), True)
 
     def _keys(self, data: bytes, format: str) -> dict[str, MasterKey]:
-        block = _block(data, format)
+        block = sniff.from_block(data, format)
         if block is None:
             return _keys(data, format)
         about = _MEMBER.sub(b"", block)
@@ -403,16 +395,6 @@ class _Reader:
                 return _keys(data, format)
             self._known[about] = keys
         return keys
-
-
-def _block(data: bytes, format: str) -> bytes | None:
-    if format == "dotenv":
-        return b"".join(_DOTENV.findall(data)) or None
-    found = list(_BLOCK[format].finditer(data)) if format in _BLOCK else []
-    if len(found) != 1:
-        return None
-    block = data[found[0].start() :]
-    return b"{" + block if format == "json" else block
 
 
 def _keys(data: bytes, format: str) -> dict[str, MasterKey]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from encconf import formats
 from encconf.engine import plaintext
 from encconf.errors import AlreadyEncryptedError
 
@@ -31,7 +32,7 @@ def converted(
     document = opened.document
     if requested and format == "yaml":
         anew = anew or any(part.close is not None for part in document.parts)
-    if not path and format == document.format and not (anew and format in _INDENTED):
+    if not path and format == document.format and not (anew and _is_indented(format)):
         return plaintext.plain_text(opened, layout=layout)
     from encconf.formats import emit
     from encconf.verbs import changes
@@ -47,9 +48,8 @@ def plain_as(text: str, format: str, target: str, *, indent: int | None = None, 
 
     Raises AlreadyEncryptedError, and what reading it and writing it raise.
     """
-    if format == target and not (anew and format in _INDENTED):
+    if format == target and not (anew and _is_indented(format)):
         return text
-    from encconf import formats
     from encconf.formats import emit
 
     document = formats.module(format).scan(text, comments=True)
@@ -62,7 +62,8 @@ def plain_as(text: str, format: str, target: str, *, indent: int | None = None, 
     return emit.render(trees, target, notes, indent=indent)
 
 
-_INDENTED = ("yaml", "json")
+def _is_indented(format: str) -> bool:
+    return formats.ROWS[format].indent is not None
 
 
 def stores_indent(format: str, *, config: str | None, target: str | None = None) -> int | None:
@@ -71,7 +72,8 @@ def stores_indent(format: str, *, config: str | None, target: str | None = None)
     ``target`` is the file to look for .sops.yaml from, else it is the current folder.  A .sops.yaml that
     cannot be read sets none: what is shown here needs nothing else of it.
     """
-    if format not in _INDENTED:
+    default = formats.ROWS[format].indent
+    if default is None:
         return None
     import os
 
@@ -84,6 +86,5 @@ def stores_indent(format: str, *, config: str | None, target: str | None = None)
         indents = configs.load(path, fileio.read_text(path)).indents if path else {}
     except EncconfError:
         return None
-    default = {"yaml": 0, "json": -1}[format]
     indent = indents.get(format, default)
     return None if indent == default else indent

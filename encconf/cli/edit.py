@@ -43,57 +43,7 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.verbs.changes import Check
 
-_YAML_EXAMPLE = """\
-# This file is encrypted when you leave the editor.
-# Keys stay readable; values and comments do not. Change what you like.
-database:
-  host: db.example.com
-  port: 5432
-  password: change me
-features:
-  - one
-  - two
-debug: false
-"""
-_JSON_EXAMPLE = """\
-{
-\t"database": {
-\t\t"host": "db.example.com",
-\t\t"port": 5432,
-\t\t"password": "change me"
-\t},
-\t"features": ["one", "two"],
-\t"debug": false
-}
-"""
 _WAIT = "if the editor is still open, give it its option to wait, as in EDITOR='code --wait'"
-_DOTENV_EXAMPLE = """\
-# This file is encrypted when you leave the editor. Names stay readable.
-DATABASE_HOST=db.example.com
-DATABASE_PASSWORD=change me
-"""
-_INI_EXAMPLE = """\
-[database]
-host = db.example.com
-password = change me
-"""
-_TOML_EXAMPLE = """\
-# This file is encrypted when you leave the editor. Keys stay readable.
-debug = false
-
-[database]
-host = "db.example.com"
-port = 5432
-password = "change me"
-"""
-_EXAMPLES = {
-    "yaml": _YAML_EXAMPLE,
-    "json": _JSON_EXAMPLE,
-    "dotenv": _DOTENV_EXAMPLE,
-    "ini": _INI_EXAMPLE,
-    "toml": _TOML_EXAMPLE,
-    "binary": "Write here what is to be encrypted.\n",
-}
 
 
 def edit(
@@ -219,7 +169,7 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
 
 def example(format: str) -> str:
     """What a new file starts from."""
-    return _EXAMPLES.get(format, "")
+    return formats.module(format).EXAMPLE
 
 
 class Session:

@@ -10,6 +10,7 @@ import os
 import stat
 import time
 
+from encconf import formats
 from encconf.cli import files
 from encconf.errors import (
     BadKeyError,
@@ -32,7 +33,7 @@ IGNORED = ".sops.yml"
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` keeps the key."""
 
-_PATHS = r"\.enc\.(yaml|yml|json|env|ini|toml)$"
+_PATHS = rf"\.enc\.({'|'.join(suffix[1:] for row in formats.ROWS.values() for suffix in row.suffixes)})$"
 _CONFIG = """\
 # Which files are encrypted, and who can open them: the first rule that matches counts.
 # A recipient is public; those of several people stand in one line, with commas between them.

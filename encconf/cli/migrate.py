@@ -6,7 +6,7 @@ import os
 import re
 import stat
 
-from encconf import api
+from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.console import visible
 from encconf.cli.rule import find_rule
@@ -79,10 +79,11 @@ def import_(
     if target in files.STDOUT:
         raise UsageError("an encrypted file is made, which has a name", hint="-o FILE")
     format = files.format_by_name(target, None)
-    if cast and format == "dotenv":
-        raise UsageError("dotenv has no booleans and numbers", hint="-o NAME.enc.yaml has")
+    flat = formats.ROWS[format].flat
+    if cast and flat:
+        raise UsageError(f"{format} has no booleans and numbers", hint="-o NAME.enc.yaml has")
     values: Mapping[str, plain.Value] = plain.cast(texts) if cast else texts
-    if not cast and format != "dotenv":
+    if not cast and not flat:
         _warn_of_words(console, texts)
         for sentence in plain.misread(texts):
             console.note(sentence)

@@ -824,7 +824,8 @@ def format_of(path: str, type: str) -> str:
     """The format as sops tells it: what ``type`` says if it is one, else what the name's end says."""
     from encconf import formats
 
-    return type if type in ("yaml", "json", "dotenv", "ini", "binary") else formats.of_path_as_sops(path)
+    row = formats.ROWS.get(type)
+    return type if row is not None and row.sops else formats.of_path_as_sops(path)
 
 
 def _envelope(source: str, target: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from encconf import api
+from encconf import api, formats
 from encconf.cli import files
 from encconf.engine import loading, opening, plaintext
 from encconf.errors import ConflictError, EncconfError, InputError, MissingFileError, UsageError
@@ -100,7 +100,7 @@ def set_value(
         from encconf.cli.rule import find_rule
 
         rule = find_rule(file, {**keys_and_selection, "config": config}, notify=console.warn)
-        plain = changes.put("{}\n" if format == "json" else "", where, new, format=format)
+        plain = changes.put(formats.module(format).EMPTY, where, new, format=format)
         return api.encrypt(
             plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
         )

@@ -23,7 +23,7 @@ def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
     document = opened.document
     module = formats.module(document.format)
     # sops puts any bytes into dotenv and INI files, as lone surrogates here.
-    errors = "surrogateescape" if document.format in ("dotenv", "ini") else "replace"
+    errors = "surrogateescape" if formats.ROWS[document.format].flat else "replace"
     edits: list[Edit] = []
     lost = 0
     unlocked = _Unlocker(document, opened.data_key)

@@ -56,10 +56,6 @@ if TYPE_CHECKING:
     Masker = Callable[[object], object]
 
 
-TEXTS_ONLY = ("dotenv", "ini")
-"""Formats in which every value is a text: a ``schema`` may read numbers and booleans from them."""
-
-
 def load_file(
     path: Input, section: Section, schema: type[T] | None, *, masker: Masker | None, **options: Any
 ) -> Any:
@@ -69,7 +65,7 @@ def load_file(
         if not section and schema is None:
             return tree
         name = path if isinstance(path, str) else source_of(path)[0]
-        return shaped(tree, section, schema, name=name, lax=format in TEXTS_ONLY)
+        return shaped(tree, section, schema, name=name, lax=formats.ROWS[format].flat)
     except EncconfError as error:
         return error.with_traceback(None)
 
@@ -303,11 +299,8 @@ def _node(tree: Any, leaf: Leaf) -> Any:
 def _values(document: Document, masker: Masker | None = None) -> list[dict[str, Any]]:
     """Fill the trees of an unsealed document with Python values."""
     parse = goyaml.parse
-    integral = False  # whether floats may be integers
-    if document.format == "json":
-        from encconf.formats import json
-
-        integral = not json.tells_integers(document)
+    module = formats.module(document.format)
+    integral = not module.tells_integers(document)  # whether floats may be integers
     comments: list[Leaf] = []
     for leaf in document.leaves:
         kind = leaf.type
@@ -337,5 +330,5 @@ def _values(document: Document, masker: Masker | None = None) -> list[dict[str, 
         leaf.scope.node[leaf.step] = value
     for leaf in reversed(comments):
         del leaf.scope.node[leaf.step]
-    formats.module(document.format).settle(document)
+    module.settle(document)
     return document.trees

@@ -11,7 +11,7 @@ from encconf.errors import EmitError, InputError, ParseError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from encconf.text.document import Document, Edit, Leaf
     from encconf.text.tree import Entry, Spelling, Tree
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
         LOADS_TEXT: bool
         """Whether values are read from the decrypted text, as what they are stands nowhere else."""
+
+        EMPTY: str
+        """A text without values."""
+
+        EXAMPLE: str
+        """A small text to start from, which says what becomes of it."""
 
         def scan(self, text: str, *, comments: bool = False) -> Document:
             """Parse a text into leaves with spans; with ``comments``, place the comments too."""
@@ -53,6 +59,9 @@ if TYPE_CHECKING:
 
             A ciphertext is kept for a leaf with the same place and token.
             """
+
+        def tells_integers(self, document: Document) -> bool:
+            """Whether a float of an encrypted text is one, and no integer."""
 
         def fragile(self, leaf: Leaf) -> bool:
             """Whether releases of sops differ in what an unencrypted leaf says."""
@@ -101,35 +110,49 @@ class Row:
     """One format: its name, its suffixes, and its modules, which are imported when they are needed.
 
     ``module`` is a `Format`; ``trees`` is a `Writing`, "" where a text is one value.  ``sops`` says that
-    sops knows the format.
+    sops knows the format, ``flat`` that every value in it is a text, in any encoding, ``objects`` that
+    Kubernetes and other tools keep their objects in it.  ``indent`` is how sops indents a text unless
+    ``stores`` in .sops.yaml says otherwise, None where that cannot be said.
     """
 
-    __slots__ = ("module", "name", "sops", "suffixes", "trees")
+    __slots__ = ("flat", "indent", "module", "name", "objects", "sops", "suffixes", "trees")
 
     def __init__(
-        self, name: str, suffixes: tuple[str, ...], module: str, trees: str = "", *, sops: bool = True
+        self,
+        name: str,
+        suffixes: tuple[str, ...],
+        module: str,
+        trees: str = "",
+        *,
+        sops: bool = True,
+        flat: bool = False,
+        objects: bool = False,
+        indent: int | None = None,
     ) -> None:
         self.name = name
         self.suffixes = suffixes
         self.module = module
         self.trees = trees
         self.sops = sops
+        self.flat = flat
+        self.objects = objects
+        self.indent = indent
 
 
-def _row(name: str, *suffixes: str, trees: bool = True, sops: bool = True) -> Row:
+def _row(name: str, *suffixes: str, **options: Any) -> Row:
     module = f"encconf.formats.{name}"
-    return Row(name, suffixes, module, f"{module}_tree" if trees else "", sops=sops)
+    return Row(name, suffixes, module, f"{module}_tree" if suffixes else "", **options)
 
 
 ROWS = {
     row.name: row
     for row in (
-        _row("yaml", ".yaml", ".yml"),
-        _row("json", ".json"),
-        _row("dotenv", ".env"),
-        _row("ini", ".ini"),
+        _row("yaml", ".yaml", ".yml", objects=True, indent=0),
+        _row("json", ".json", indent=-1),
+        _row("dotenv", ".env", flat=True),
+        _row("ini", ".ini", flat=True),
         _row("toml", ".toml", sops=False),
-        _row("binary", trees=False),
+        _row("binary"),
     )
 }
 """The formats.  To add one, write its modules and add a row."""

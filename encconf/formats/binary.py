@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+EMPTY = ""
+EXAMPLE = "Write here what is to be encrypted.\n"
 
 _KEY = "data"
 _ENVELOPE = '{\n\t"data": ""\n}\n'
@@ -83,6 +85,11 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
 def unclosed(document: Document, leaf: Leaf) -> bytes | None:
     """There are no quotes."""
     return None
+
+
+def tells_integers(document: Document) -> bool:
+    """A value has its type in the ciphertext, whoever wrote it."""
+    return True
 
 
 def fragile(leaf: Leaf) -> bool:

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+EMPTY = ""
+EXAMPLE = """\
+# This file is encrypted when you leave the editor. Names stay readable.
+DATABASE_HOST=db.example.com
+DATABASE_PASSWORD=change me
+"""
 
 _PREFIX = "sops_"
 _BLOCK = re.compile(r"(?m)^sops_[^\n]*(?:\n|\Z)")
@@ -274,6 +280,11 @@ def unclosed(document: Document, leaf: Leaf) -> bytes | None:
         return None
     first = document.text[leaf.start : leaf.end].partition("\n")[0].removesuffix("\r")
     return first.replace("\\n", "\n").encode()
+
+
+def tells_integers(document: Document) -> bool:
+    """A value has its type in the ciphertext, whoever wrote it."""
+    return True
 
 
 def fragile(leaf: Leaf) -> bool:

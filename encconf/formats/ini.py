@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+EMPTY = ""
+EXAMPLE = """\
+[database]
+host = db.example.com
+password = change me
+"""
 
 DEFAULT = "DEFAULT"
 """The section of keys that stand before any."""
@@ -527,6 +533,11 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
 def unclosed(document: Document, leaf: Leaf) -> bytes | None:
     """Quotes are part of a value."""
     return None
+
+
+def tells_integers(document: Document) -> bool:
+    """A value has its type in the ciphertext, whoever wrote it."""
+    return True
 
 
 def fragile(leaf: Leaf) -> bool:

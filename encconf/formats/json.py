@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+EMPTY = "{}\n"
+EXAMPLE = """\
+{
+\t"database": {
+\t\t"host": "db.example.com",
+\t\t"port": 5432,
+\t\t"password": "change me"
+\t},
+\t"features": ["one", "two"],
+\t"debug": false
+}
+"""
 
 MAX_DEPTH = 200
 """How deep collections may nest, as in YAML."""

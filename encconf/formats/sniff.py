@@ -41,6 +41,13 @@ _BLOCK = {
     "ini": rb"(?m)^[ \t]*\[sops\]",
     "toml": rb"""(?m)^[ \t]*\[{0,2}[ \t]*["']?sops["']?[ \t]*[.\]=]""",
 }
+_PLAIN_BLOCK = {
+    "yaml": rb"(?m)^sops:",
+    "json": rb'"sops"[ \t]*:',
+    "ini": rb"(?m)^\[sops\]",
+    "toml": rb"(?m)^\[sops\]",
+}
+_BLOCK_LINE = rb"(?m)^sops_.*\n?"
 _MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # of a conflict in git
 _CONTENT = rb"(?m)^( *)(?!\Z|[\s#%]|---|\.\.\.)"
 _MAC = rb"""\b(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=]"""
@@ -107,6 +114,20 @@ def find(content: bytes | str, name: str = "") -> str | None:
 def format_of(content: bytes | str, name: str = "") -> str:
     """The format of a SOPS file by its content, that of any other file by its name."""
     return find(content, name) or formats.of_path(name)
+
+
+def from_block(data: bytes, format: str) -> bytes | None:
+    """A SOPS file from its block on, as a text of its format: to read that alone is faster.
+
+    None where the block's place is not plain.  A text that is not whole then fails to be read.
+    """
+    if format == "dotenv":
+        return b"".join(re.findall(_BLOCK_LINE, data)) or None
+    found = list(re.finditer(_PLAIN_BLOCK[format], data)) if format in _PLAIN_BLOCK else []
+    if len(found) != 1:
+        return None
+    block = data[found[0].start() :]
+    return b"{" + block if format == "json" else block
 
 
 def _of_braces(data: bytes, name: str, named: str) -> str | None:

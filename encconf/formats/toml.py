@@ -35,6 +35,16 @@ if TYPE_CHECKING:
 # No release of rops could read an empty string; which strings are dates stands in the layout record.
 SEALS_EMPTY = True
 LOADS_TEXT = True
+EMPTY = ""
+EXAMPLE = """\
+# This file is encrypted when you leave the editor. Keys stay readable.
+debug = false
+
+[database]
+host = "db.example.com"
+port = 5432
+password = "change me"
+"""
 
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""
@@ -755,6 +765,11 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
 def unclosed(document: Document, leaf: Leaf) -> bytes | None:
     """A value ends where it ends to everybody."""
     return None
+
+
+def tells_integers(document: Document) -> bool:
+    """A value has its type in the ciphertext, whoever wrote it."""
+    return True
 
 
 def fragile(leaf: Leaf) -> bool:

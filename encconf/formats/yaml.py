@@ -19,11 +19,24 @@ if TYPE_CHECKING:
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
+EMPTY = ""
+EXAMPLE = """\
+# This file is encrypted when you leave the editor.
+# Keys stay readable; values and comments do not. Change what you like.
+database:
+  host: db.example.com
+  port: 5432
+  password: change me
+features:
+  - one
+  - two
+debug: false
+"""
 
 __all__ = [
-    "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
+    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
     "detach", "double", "fragile", "literal", "load_plain", "merge", "plain", "prepare", "region",
-    "render_block", "scalar", "scan", "sealed", "settle", "token", "unclosed",
+    "render_block", "scalar", "scan", "sealed", "settle", "tells_integers", "token", "unclosed",
 ]  # fmt: skip
 
 
@@ -88,6 +101,11 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
 def unclosed(document: Document, leaf: Leaf) -> bytes | None:
     """A value ends where it ends to everybody."""
     return None
+
+
+def tells_integers(document: Document) -> bool:
+    """A value has its type in the ciphertext, whoever wrote it."""
+    return True
 
 
 def fragile(leaf: Leaf) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from encconf import formats
 from encconf.errors import EncconfError, MissingFileError, UsageError
 from encconf.git import attributes, environment, repository, run
 from encconf.git.attributes import ATTRIBUTES
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PATTERNS = ("*.enc.yaml", "*.enc.yml", "*.enc.json", "*.enc.env", "*.enc.ini", "*.enc.toml")
+PATTERNS = tuple(f"*.enc{suffix}" for row in formats.ROWS.values() for suffix in row.suffixes)
 """Files that the drivers are for where files have such names, or none are encrypted yet."""
 
 _NAMED = 7  # so many patterns are named of those that were added

@@ -76,14 +76,15 @@ class Reading:
 
 def read(text: str, dialect: str) -> Reading:
     """Read a text in a dialect.  Raises UsageError for one that is not known."""
-    if dialect == "dotenv":
-        return _Reader(text, "dotenv").dotenv()
-    if dialect == "systemd":
-        return _Reader(text, "systemd").systemd()
-    if dialect == "shell":
-        return _Reader(text, "shell").shell()
-    if dialect == "docker":
-        return _Reader(text, "docker").docker()
+    reader = _Reader(text, dialect)
+    readers = {
+        "dotenv": reader.dotenv,
+        "systemd": reader.systemd,
+        "shell": reader.shell,
+        "docker": reader.docker,
+    }
+    if dialect in readers:
+        return readers[dialect]()
     raise UsageError(f"no dialect is called {dialect}", hint=f"dialects are: {', '.join(DIALECTS)}")
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 
+from encconf import formats
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -440,7 +441,8 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
 
     destinations = [DestinationRule(section, notices) for section in root.sections("destination_rules")]
     stores = root.section("stores")
-    stores.report((*_INDENTS, "dotenv", "ini"), notices)
+    others = [row.name for row in formats.ROWS.values() if row.flat]
+    stores.report((*_INDENTS, *others), notices)
     indents: dict[str, int] = {}
     for name, default in _INDENTS.items():
         store = stores.section(name)
@@ -448,6 +450,6 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
         indents[name] = indent = store.integer("indent", default)
         if indent < default:
             notices.append(f"{store.place}.indent is {indent}, which sops refuses")
-    for name in ("dotenv", "ini"):
+    for name in others:
         stores.section(name).report((), notices)
     return Config(path, creations, destinations, indents, notices, paths)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from encconf import formats
 from encconf.engine import loading
 from encconf.errors import (
     ClearTextError,
@@ -203,7 +204,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
     except NotEncryptedError as error:
         error.hint = "a layer that is meant to be readable is given as plain(path)"
         raise
-    return values, format not in loading.TEXTS_ONLY
+    return values, not formats.ROWS[format].flat
 
 
 def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
@@ -221,7 +222,7 @@ def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
             )
     except EncconfError as error:
         raise error.about(name) from None
-    return values, format not in loading.TEXTS_ONLY
+    return values, not formats.ROWS[format].flat
 
 
 def _rule(name: str) -> Any:

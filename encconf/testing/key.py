@@ -83,7 +83,7 @@ class TestKey:
 
 
 def _text(data: Mapping[str, Any], format: str) -> str:
-    text = "{}\n" if format == "json" else ""
+    text = formats.module(format).EMPTY
     for key, value in data.items():
         text = changes.put(text, (key,), value, format=format)
     return text
