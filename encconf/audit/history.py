@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from encconf.audit.names import Names
     from encconf.keys import MasterKey
 
-_CHUNK: Final = 256  # versions asked for at a time: their names fit into a pipe
+CHUNK: Final = 256  # versions asked for at a time: their names fit into a pipe
 _FILE_MODES = ("100644", "100755")
 _TAG = re.compile(rb",tag:([A-Za-z0-9+/]{16})")
 _MEMBER = re.compile(rb"""(?m)^[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=].*$""")
@@ -302,9 +302,9 @@ def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> 
     # Consecutive versions of a file share a blob: what was new is what is old next.
     last: dict[str, Version] = {}
     with closing(contents(root, _anew(wanted))) as blobs:
-        for start in range(0, len(wanted), _CHUNK):
+        for start in range(0, len(wanted), CHUNK):
             here: dict[str, Version] = {}
-            for blob, path in wanted[start : start + _CHUNK]:
+            for blob, path in wanted[start : start + CHUNK]:
                 version = here.get(blob) or last.get(blob)
                 here[blob] = version or reader.version(path, next(blobs) or b"")
                 yield here[blob]
@@ -314,9 +314,9 @@ def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> 
 def _anew(wanted: Sequence[tuple[str, str]]) -> Iterator[str]:
     """The blobs that are not in the same chunk already, nor in the one before."""
     last: set[str] = set()
-    for start in range(0, len(wanted), _CHUNK):
+    for start in range(0, len(wanted), CHUNK):
         here: set[str] = set()
-        for blob, _ in wanted[start : start + _CHUNK]:
+        for blob, _ in wanted[start : start + CHUNK]:
             if blob not in here and blob not in last:
                 yield blob
             here.add(blob)
@@ -339,7 +339,7 @@ def contents(root: str, blobs: Iterable[str]) -> Generator[bytes | None, None, N
     assert process.stdout is not None
     with process, suppress(BrokenPipeError):  # closing it
         names = iter(blobs)
-        while chunk := list(islice(names, _CHUNK)):
+        while chunk := list(islice(names, CHUNK)):
             with suppress(BrokenPipeError):  # git ends at a damaged object; what follows is missing, too
                 process.stdin.write("".join(f"{blob}\n" for blob in chunk).encode())
                 process.stdin.flush()

@@ -37,7 +37,7 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
         setting = environ.get(variable)
         if not setting:
             continue
-        words = _split(setting, variable)
+        words = split_command(setting, variable)
         if not words:
             continue
         program = which(words[0], environ)
@@ -114,7 +114,7 @@ def _wait(process: int) -> int:
         pause(process)
 
 
-def _split(setting: str, variable: str) -> list[str]:
+def split_command(setting: str, variable: str) -> list[str]:
     """The words of a command line, as google/shlex splits it for sops: no comments, nothing expanded."""
     words = []
     at = 0

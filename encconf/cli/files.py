@@ -233,7 +233,7 @@ def in_turn(path: str, change: Callable[[], T]) -> T:
     It is made again if somebody who does not wait has written the file in between.
     """
     with locks.Turn(path):
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             try:
                 return change()
             except ChangedError:
@@ -241,7 +241,7 @@ def in_turn(path: str, change: Callable[[], T]) -> T:
         return change()
 
 
-_ATTEMPTS = 20
+ATTEMPTS = 20
 
 
 def known_rule(console: Console, file: str, config: str | None) -> Rule | None:

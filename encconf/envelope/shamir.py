@@ -54,8 +54,8 @@ def combine(parts: Sequence[bytes]) -> bytes:
         weight = 1  # of this part in Lagrange's formula, at 0
         for other in xs:
             if other != x:
-                weight = _times(weight, _times(other, _inverse(other ^ x)))
-        secret = bytes(sum_ ^ _times(y, weight) for sum_, y in zip(secret, part[:-1], strict=True))
+                weight = times(weight, times(other, inverse(other ^ x)))
+        secret = bytes(sum_ ^ times(y, weight) for sum_, y in zip(secret, part[:-1], strict=True))
     return secret
 
 
@@ -63,11 +63,11 @@ def _at(terms: list[bytes], x: int) -> bytes:
     """The polynomials' values at x, by Horner's rule."""
     values = terms[-1]
     for term in reversed(terms[:-1]):
-        values = bytes(_times(value, x) ^ c for value, c in zip(values, term, strict=True))
+        values = bytes(times(value, x) ^ c for value, c in zip(values, term, strict=True))
     return values
 
 
-def _times(a: int, b: int) -> int:
+def times(a: int, b: int) -> int:
     """The product in GF(2⁸) modulo x⁸+x⁴+x³+x+1: no table and no branch depends on a or b."""
     product = 0
     for bit in (7, 6, 5, 4, 3, 2, 1, 0):
@@ -75,9 +75,9 @@ def _times(a: int, b: int) -> int:
     return product
 
 
-def _inverse(a: int) -> int:
+def inverse(a: int) -> int:
     """a²⁵⁴, which is 1/a (and 0 for 0)."""
     power = a
     for _ in range(6):  # a³, a⁷, … a¹²⁷
-        power = _times(_times(power, power), a)
-    return _times(power, power)
+        power = times(times(power, power), a)
+    return times(power, power)

@@ -575,7 +575,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
         if indented and fits:
             fits = leaf.style == PLAIN and _stands(text, leaf, value, exact=False)
         if not fits:
-            edits.append((leaf.start, leaf.end, _spell(value, _rest(text, leaf))))
+            edits.append((leaf.start, leaf.end, spell(value, _rest(text, leaf))))
             starts.add(leaf.start)
     if not edits:
         return None
@@ -694,10 +694,10 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 def spelled_as(quote: str, value: str) -> str:
     """A value in some quotes if it fits there, else in the first that hold it; raises EmitError."""
     spelled = f"{quote}{value}{quote}"
-    return spelled if quote in _QUOTES and _reads(spelled, value) else _spell(value)
+    return spelled if quote in _QUOTES and _reads(spelled, value) else spell(value)
 
 
-def _spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
+def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
     """A value in the first quotes, or none, in which it is read as it is before the rest of a line."""
     if not rest and _SIMPLE_VALUE.fullmatch(value):
         return value
@@ -766,7 +766,7 @@ def render_block(block: Mapping[str, object]) -> str:
 
 def _line(name: str, value: str) -> str:
     key = f"`{name}`" if _DELIMITER.search(name) or '"' in name else f'"""{name}"""' if "`" in name else name
-    spelled = _spell(value.replace("\n", "\\n"), exact_only=True)
+    spelled = spell(value.replace("\n", "\\n"), exact_only=True)
     return f"{key} = {spelled}\n"
 
 
@@ -779,7 +779,7 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
         keys = [entry for entry in _entries(block_text, exact=True) if entry.kind == "key"]
         entry = next((entry for entry in keys if entry.name == name), None)
         if entry is not None and new is not None:
-            spelled = _spell(new.replace("\n", "\\n"), exact_only=True)
+            spelled = spell(new.replace("\n", "\\n"), exact_only=True)
             block_text = block_text[: entry.start] + spelled + block_text[entry.end :]
         elif entry is not None:
             block_text = block_text[: entry.line] + block_text[entry.stop :]

@@ -135,7 +135,7 @@ def patterns_of_rules(root: str, there: Iterable[str]) -> list[str]:
         return []
     names = [os.path.relpath(name, root).replace(os.sep, "/") for name in worktree.listed(root) or ()]
     narrow = [regex for regex in regexes if not _is_broad(regex, names, frozenset(there))]
-    return list(dict.fromkeys(pattern for regex in narrow for pattern in _globs(regex)))
+    return list(dict.fromkeys(pattern for regex in narrow for pattern in globs(regex)))
 
 
 def _is_broad(regex: str, names: Sequence[str], encrypted: frozenset[str]) -> bool:
@@ -151,7 +151,7 @@ def _is_broad(regex: str, names: Sequence[str], encrypted: frozenset[str]) -> bo
     return len(covered) >= _MANY and 2 * len(encrypted.intersection(covered)) <= len(covered)
 
 
-def _globs(regex: str) -> list[str]:
+def globs(regex: str) -> list[str]:
     """The patterns that say what a path_regex does; none where it is not that simple, or takes everything."""
     anchored, body = regex.startswith("^"), regex.removeprefix("^")
     if body.endswith("$"):

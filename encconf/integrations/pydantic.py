@@ -60,7 +60,7 @@ class EncconfSettingsSource(InitSettingsSource):
                 file, masked_number, format=format, credentials=credentials, cache=cache, resolve=resolve
             )[0]
 
-        if isinstance(cache, _SettingsCache):
+        if isinstance(cache, SettingsCache):
             tree = cache.tree(self.path, load, keep=not resolve)  # references are looked up each time
         else:
             tree = load(self.path)
@@ -85,7 +85,7 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
     ...     db: Database
     """
 
-    options.setdefault("cache", _SettingsCache())
+    options.setdefault("cache", SettingsCache())
 
     def settings_customise_sources(
         cls: type[BaseSettings],
@@ -101,7 +101,7 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
     return classmethod(settings_customise_sources)
 
 
-class _SettingsCache(DataKeyCache):
+class SettingsCache(DataKeyCache):
     """Data keys, and the values of the files that they opened: all of it for at most ``lifetime`` seconds.
 
     Who finds the values in memory has found the data keys, too.  Values are given out only where opening the

@@ -38,7 +38,7 @@ _TAG_SIZE = 16
 _CHUNK = 1 << 16
 _ONLY_CHUNK = bytes(11) + b"\x01"  # counter 0, and the mark of the last one
 
-_BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
+BEGIN, END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
 _INTRO = b"age-encryption.org/v1\n"
 _BASE64 = rb"[A-Za-z0-9+/]"
 _ONE_STANZA = re.compile(
@@ -201,7 +201,7 @@ def _derived(key: bytes, salt: bytes, info: bytes) -> bytes:
 
 def _armored(file: bytes) -> str:
     text = b2a_base64(file, newline=False).decode()
-    return "\n".join([_BEGIN, *(text[at : at + 64] for at in range(0, len(text), 64)), _END, ""])
+    return "\n".join([BEGIN, *(text[at : at + 64] for at in range(0, len(text), 64)), END, ""])
 
 
 def _unarmored(file: bytes) -> bytes:
@@ -210,7 +210,7 @@ def _unarmored(file: bytes) -> bytes:
         raise ValueError("it is larger than any wrapped data key")
     lines = file.decode("latin-1").strip(" \t\r\n").replace("\r\n", "\n").split("\n")
     body = lines[1:-1]
-    if lines[0] != _BEGIN or lines[-1] != _END or not body or not body[-1]:
+    if lines[0] != BEGIN or lines[-1] != END or not body or not body[-1]:
         raise ValueError("its armor is malformed")
     if any(len(line) != 64 for line in body[:-1]) or len(body[-1]) > 64:
         raise ValueError("its armor is malformed")

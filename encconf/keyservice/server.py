@@ -235,7 +235,7 @@ def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
             probe.bind((number, port))
     except OSError as error:
         raise UsageError(f"cannot listen on {endpoint}: {_reason(error)}") from None
-    bound = _add(server, endpoint)
+    bound = add_port(server, endpoint)
     server.start()
     return f"tcp://{endpoint.rpartition(':')[0]}:{bound}"
 
@@ -264,7 +264,7 @@ def _open_socket(server: Any, path: str) -> tuple[str, tuple[str, int]]:
     refuse_unless_dead(path)
     before = os.umask(0o177)
     try:
-        _add(server, f"unix:{quote(temporary)}")
+        add_port(server, f"unix:{quote(temporary)}")
     finally:
         os.umask(before)
     try:
@@ -301,7 +301,8 @@ def refuse_unless_dead(path: str) -> None:
     raise UsageError(f"cannot listen on {path}: another process does")
 
 
-def _add(server: Any, endpoint: str) -> int:
+def add_port(server: Any, endpoint: str) -> int:
+    """Listen on an endpoint; returns its port.  Raises UsageError."""
     try:
         bound: int = server.add_insecure_port(endpoint)
     except RuntimeError:

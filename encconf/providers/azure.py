@@ -40,7 +40,7 @@ _SCOPES = frozenset(f"https://{domain}/.default" for domain in _DOMAINS)
 _VAULT = re.compile(rf"https://[a-z0-9-]+\.(?:{'|'.join(map(re.escape, _DOMAINS))})")
 # Only an answer that says "later" is retried; 20 s for each, the first included, stay below 75 s.
 _COUNTS = {"retry_total": 2, "retry_status": 2, "retry_connect": 0, "retry_read": 0}
-_LONGEST_WAIT = 10.0  # seconds between them, whatever the answer says
+LONGEST_WAIT = 10.0  # seconds between them, whatever the answer says
 _KINDS = tuple(
     f"{kind}credential"
     for kind in (
@@ -301,7 +301,7 @@ def _retry_policy() -> Any:
     class Patience(RetryPolicy):  # type: ignore[type-arg]
         def get_retry_after(self, response: Any) -> float | None:
             wait = super().get_retry_after(response)
-            return wait and min(wait, _LONGEST_WAIT)
+            return wait and min(wait, LONGEST_WAIT)
 
     return Patience(retry_backoff_factor=0.5, **_COUNTS)
 

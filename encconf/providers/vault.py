@@ -101,14 +101,14 @@ def ask(
                 ) from None
             raise
     login = credentials.client(("vault login", server, namespace, who.key), _Login)
-    token, fresh = login.token(lambda: _log_in(adapter(""), who, server, credentials))
+    token, fresh = login.token(lambda: log_in(adapter(""), who, server, credentials))
     try:
         return _made(lambda: call(adapter(token)), server, credentials, needs, [token])
     except MasterKeyError as error:
         if fresh or error.reason != "denied":
             raise
     login.forget(token)
-    token, _ = login.token(lambda: _log_in(adapter(""), who, server, credentials))
+    token, _ = login.token(lambda: log_in(adapter(""), who, server, credentials))
     return _made(lambda: call(adapter(token)), server, credentials, needs, [token])
 
 
@@ -174,7 +174,7 @@ class _Login:
                 self._token = ""
 
 
-def _log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -> tuple[str, float]:
+def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -> tuple[str, float]:
     """A new token, and how many seconds it lasts."""
     payload = who.payload()
     parts = ["auth", *who.mount.split("/"), "login"]

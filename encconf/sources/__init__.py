@@ -269,11 +269,11 @@ def _as_source_error(error: SourceError | MasterKeyError) -> SourceError:
         return error
     kind = SourceExtraError if isinstance(error, MissingExtraError) else SourceError
     reason = error.reason or "wrong"
-    return kind(error.message, reason=reason, hint=error.hint or _HINTS[reason])
+    return kind(error.message, reason=reason, hint=error.hint or HINTS[reason])
 
 
 # What to do where nobody knows better.
-_HINTS = {
+HINTS = {
     "missing": "correct the name, or put the secret there",
     "denied": "ask whoever runs that server for the permission",
     "expired": "log in again",

@@ -350,9 +350,9 @@ class TestRepositories:
         place = team.folder / ".git/objects" / ids[1][:2] / ids[1][2:]
         place.chmod(0o644)
         place.write_bytes(b"damaged")
-        found = list(history.contents(str(team.folder), [ids[0], *ids[1:] * history._CHUNK, ids[2]]))
+        found = list(history.contents(str(team.folder), [ids[0], *ids[1:] * history.CHUNK, ids[2]]))
         assert found[:2] == [b"0\n", None]
-        assert len(found) == 2 * history._CHUNK + 2
+        assert len(found) == 2 * history.CHUNK + 2
 
     def test_a_partial_clone_fetches_nothing(self, team: Team, tmp_path: Path) -> None:
         """Where objects are missing, the repository's settings would run a program, too."""

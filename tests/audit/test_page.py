@@ -473,7 +473,8 @@ def test_the_wheel_has_its_style_and_script(tmp_path: Path) -> None:
     wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel == {"packages": ["encconf"]}
     script = (
-        "from encconf.audit.page import _resource as get; print(len(get('page.css')), len(get('page.js')))"
+        "from importlib.resources import files; folder = files('encconf.audit')\n"
+        "print(*(len(folder.joinpath(name).read_text()) for name in ('page.css', 'page.js')))"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {script}"],

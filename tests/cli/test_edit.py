@@ -214,12 +214,12 @@ class TestEditing:
         ],
     )
     def test_c4_an_editor_s_line_is_split_as_sops_does(self, setting: str, words: list[str]) -> None:
-        assert editor._split(setting, "EDITOR") == words
+        assert editor.split_command(setting, "EDITOR") == words
 
     @pytest.mark.parametrize("setting", ["'", 'a "b', "a\\", '"a\\', "a 'b\\' '"])
     def test_c4_a_line_without_its_end(self, setting: str) -> None:
         with pytest.raises(EditorError, match="not a command line"):
-            editor._split(setting, "EDITOR")
+            editor.split_command(setting, "EDITOR")
 
     @pytest.mark.parametrize(
         "line",

@@ -120,7 +120,7 @@ class TestSet:
             return len(tries)
 
         assert files.in_turn(str(path), change) == 5
-        monkeypatch.setattr(files, "_ATTEMPTS", 2)
+        monkeypatch.setattr(files, "ATTEMPTS", 2)
         tries.clear()
         with pytest.raises(ChangedError):
             files.in_turn(str(path), change)

@@ -413,7 +413,7 @@ def test_any_text(parts: list[str]) -> None:
 @given(st.text(st.sampled_from("ab \t\n\"'`#;\\=:[]é\r"), max_size=12))
 def test_any_value(value: str) -> None:
     try:
-        spelled = format._spell(value)
+        spelled = format.spell(value)
     except EmitError:
         assert '"' in value
         assert "`" in value

@@ -275,4 +275,4 @@ class TestFilesOfOtherNames:
         ],
     )
     def test_d2_a_regex_that_is_a_plain_path(self, regex: str, patterns: list[str]) -> None:
-        assert attributes._globs(regex) == patterns
+        assert attributes.globs(regex) == patterns

@@ -228,7 +228,7 @@ def test_another_identity_gets_no_values_of_before(path: Path, monkeypatch: pyte
 
 def test_kept_values_last_no_longer_than_data_keys(path: Path) -> None:
     now = [0.0]
-    cache = pydantic_source._SettingsCache(clock=lambda: now[0])
+    cache = pydantic_source.SettingsCache(clock=lambda: now[0])
     loads: list[object] = []
 
     def load(file: object) -> object:
@@ -272,7 +272,7 @@ def test_a_log_of_who_opened_what_has_each_load(path: Path, monkeypatch: pytest.
 
 
 def test_no_secret_in_what_is_kept(path: Path) -> None:
-    cache = pydantic_source._SettingsCache()
+    cache = pydantic_source.SettingsCache()
 
     class Again(App):
         settings_customise_sources = encrypted("s.enc.yaml", section="app", cache=cache)

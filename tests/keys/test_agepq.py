@@ -137,7 +137,7 @@ class Vector:
 def armored(file: bytes) -> bytes:
     text = base64.b64encode(file).decode()
     lines = textwrap.wrap(text, 64) or [""]
-    return "\n".join([agepq._BEGIN, *lines, agepq._END, ""]).encode()
+    return "\n".join([agepq.BEGIN, *lines, agepq.END, ""]).encode()
 
 
 VECTORS = {path.name: Vector(path) for path in sorted((FIXTURES / "age").iterdir())}

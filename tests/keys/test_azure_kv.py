@@ -499,7 +499,7 @@ def test_throttling_is_waited_out(azure: Azure, key: AzureKey, credentials: Cred
 def test_no_answer_makes_it_wait_for_long(
     azure: Azure, key: AzureKey, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_server, "_LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(azure_server, "LONGEST_WAIT", 0.1)
     azure.later = [(429, {"Retry-After": "3600"})] * 9
     start = time.monotonic()
     assert "throttles" in failure(key, "AAAA", credentials).message

@@ -874,7 +874,7 @@ def test_the_socket_is_private_from_the_first_moment(
     holder: dict[str, str], path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     modes: list[int] = []
-    add = keyservice._add
+    add = keyservice.add_port
 
     def watched(server: Any, endpoint: str) -> int:
         try:
@@ -882,7 +882,7 @@ def test_the_socket_is_private_from_the_first_moment(
         finally:
             modes.extend(os.stat(Path(path).parent / name).st_mode for name in os.listdir(Path(path).parent))
 
-    monkeypatch.setattr(keyservice, "_add", watched)
+    monkeypatch.setattr(keyservice, "add_port", watched)
     before = os.umask(0)
     try:
         with serving(holder, path):

@@ -470,7 +470,7 @@ def test_the_page_tells_what_its_module_does(scheme: str) -> None:
 
 def test_the_page_has_every_reason() -> None:
     assert tuple(_rows("Errors")) == EVERY_REASON
-    assert set(sources._HINTS) == set(EVERY_REASON)
+    assert set(sources.HINTS) == set(EVERY_REASON)
 
 
 def test_every_alias_leads_to_a_scheme() -> None:

@@ -240,16 +240,16 @@ def test_what_is_written_is_what_others_read(bao: OpenBao, credentials: Credenti
 def test_what_somebody_else_wrote_meanwhile_is_not_lost(
     bao: OpenBao, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from encconf.sources import vault
+    from hvac.adapters import JSONAdapter
 
-    read = vault._read
+    class AndThen(JSONAdapter):
+        def request(self, method: str, *args: Any, **options: Any) -> Any:
+            found = super().request(method, *args, **options)
+            if method == "get":
+                bao.root.secrets.kv.v2.create_or_update_secret("race", {"theirs": "1"}, mount_point="secret")
+            return found
 
-    def and_then(*args: Any) -> Any:
-        found = read(*args)
-        bao.root.secrets.kv.v2.create_or_update_secret("race", {"theirs": "1"}, mount_point="secret")
-        return found
-
-    monkeypatch.setattr(vault, "_read", and_then)
+    monkeypatch.setattr("hvac.adapters.JSONAdapter", AndThen)
     with pytest.raises(SourceError, match="check-and-set"):
         sources.store("vault:secret/race#ours", b"2", credentials)
     monkeypatch.undo()
@@ -322,14 +322,14 @@ def test_a_secret_id_that_is_wrong_or_used_up(bao: OpenBao, approle: dict[str, s
 def logins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The methods of the logins that are made."""
     made: list[str] = []
-    log_in = server_code._log_in
+    log_in = server_code.log_in
 
     def counted(adapter: Any, who: Any, *args: Any) -> Any:
         made.append(who.method)
         time.sleep(0.05)
         return log_in(adapter, who, *args)
 
-    monkeypatch.setattr(server_code, "_log_in", counted)
+    monkeypatch.setattr(server_code, "log_in", counted)
     return made
 
 
