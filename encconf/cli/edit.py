@@ -17,7 +17,7 @@ from encconf.cli import files
 from encconf.cli.console import counted
 from encconf.cli.editor import editor_command, run_editor
 from encconf.engine import opening, plaintext
-from encconf.engine.admission import rule_of
+from encconf.engine.admission import rule_of, rule_to_wrap
 from encconf.errors import (
     ChangedError,
     EditorError,
@@ -296,6 +296,8 @@ class Session:
         elif self.check is not None:
             self.check(self.plain, edited)
         rule = self.rule
+        if rule is None and self.old is not None:
+            rule = rule_to_wrap(self.old.metadata, new_data_key=False)
         if self.written != self.format:
             from encconf.cli.convert import plain_as
 

@@ -399,13 +399,13 @@ class Run:
     def _again(self, opened: Opened, plain: str, rule: Rule | None, format: str, *, new: bool = False) -> str:
         """The opened file's encrypted text with another plain text, data key or format."""
         from encconf import api
-        from encconf.engine.admission import rule_of
+        from encconf.engine.admission import rule_to_wrap
 
         same = format == opened.document.format
         new = new or not same or self.line.on("ignore-mac")
         return api.encrypt(
             plain,
-            rule or (rule_of(opened.metadata) if new else None),
+            rule or rule_to_wrap(opened.metadata, new_data_key=new),
             format=format,
             twin=opened if same else None,
             new_data_key=new and same,

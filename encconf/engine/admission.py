@@ -7,6 +7,7 @@ another branch says, the caller asks here.  Nothing here reads files; the caller
 
 from __future__ import annotations
 
+from encconf.envelope.groups import are_spoiled
 from encconf.errors import StrangerError
 from encconf.identities.credentials import printable
 from encconf.rules.config import Rule
@@ -23,6 +24,14 @@ def rule_of(metadata: Metadata) -> Rule:
     """The rule that a text was encrypted by, as it says itself."""
     groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
     return Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
+
+
+def rule_to_wrap(metadata: Metadata, *, new_data_key: bool) -> Rule | None:
+    """The rule to encrypt a file's new values by, once somebody has seen to it who may join.
+
+    None where its data key stays wrapped as it is.
+    """
+    return rule_of(metadata) if new_data_key or are_spoiled(metadata.groups) else None
 
 
 class Objections:

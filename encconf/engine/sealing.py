@@ -11,6 +11,7 @@ import time
 
 from encconf import formats
 from encconf.engine import reuse, seal, selfcheck
+from encconf.engine.admission import in_full
 from encconf.engine.cipher import KEY_SIZE, PREFIX, split
 from encconf.engine.comments import comment_aad, stored
 from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
@@ -18,7 +19,14 @@ from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
 from encconf.engine.torn_quotes import quoted, refuse_torn
 from encconf.envelope.data_key import are_spoiled, shuts_out, wrap_again
-from encconf.errors import AlreadyEncryptedError, ConfigError, EmitError, EncconfError, UsageError
+from encconf.errors import (
+    AlreadyEncryptedError,
+    ConfigError,
+    EmitError,
+    EncconfError,
+    StrangerError,
+    UsageError,
+)
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import overlap, splice
@@ -129,7 +137,13 @@ def _groups(
     if rule is not None:
         wanted, needed = rule.groups, rule.threshold
     elif are_spoiled(groups):
-        wanted, needed = [[wrapped.key for wrapped in group] for group in groups], threshold
+        spoiled = [wrapped.key for group in groups for wrapped in group if wrapped.spoiled]
+        raise StrangerError(
+            f"the data key must be wrapped again for {', '.join(map(in_full, spoiled))}, "
+            "which only the encrypted file names",
+            spoiled,
+            hint="give a rule that names those who may open the file",
+        )
     else:
         return groups, threshold
     return wrap_again(data_key, groups, threshold, wanted, needed, credentials, lastmodified())

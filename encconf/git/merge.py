@@ -18,7 +18,7 @@ from __future__ import annotations
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
-from encconf.envelope.data_key import DATA_KEY_SIZE, DataKeyCache, shuts_out
+from encconf.envelope.data_key import DATA_KEY_SIZE, DataKeyCache, are_spoiled, shuts_out
 from encconf.errors import DecryptError, KeyAccessError, MacError, UndecidedError, UnmergedError
 from encconf.git.block import admit, holders, merged_block, no_rule, scanned
 from encconf.git.conflict import open_conflict, with_conflict
@@ -231,7 +231,8 @@ class _Merge:
         source = _source(twin, block, [each.metadata.groups for each in known])
         groups = [[wrapped.key for wrapped in group] for group in block.groups]
         renews = self._renews(ours, theirs, known, groups, block.threshold)
-        admit(block, self.rule, ours.metadata, wraps_all=renews or self.depth > 0)
+        wraps_all = renews or self.depth > 0 or are_spoiled(block.groups)
+        admit(block, self.rule, ours.metadata, wraps_all=wraps_all)
         if notify is not None:
             _tell_who(notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)

@@ -7,7 +7,7 @@ changes nothing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from encconf import api
 from encconf.errors import ClearTextError, EncconfError, NoConfigError, NoMatchingRuleError, WrongTypeError
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from encconf.engine.metadata import Metadata
     from encconf.identities.credentials import Credentials
-    from encconf.rules.selection import Selection
     from encconf.text.path import Path
 
 
@@ -87,7 +87,7 @@ def _save(
             operations,
             format=format,
             credentials=credentials,
-            check=lambda old, new, selection: _refuse_plaintext(name, format, selection, old, new),
+            check=lambda old, new, metadata: _check(name, format, metadata, old, new),
         )
         if after != text:
             fileio.write_atomic(target, after, replacing=text)
@@ -174,13 +174,23 @@ def _plain(value: Any, path: Path) -> Any:
     )
 
 
-def _refuse_plaintext(name: str, format: str, selection: Selection, before: str, after: str) -> None:
+def _check(name: str, format: str, metadata: Metadata, before: str, after: str) -> None:
+    """Refuse recipients and values in plaintext that .sops.yaml does not want."""
+    from encconf.engine.admission import Objections, rule_to_wrap
     from encconf.rules.config import find_rule
 
-    try:
+    rule = None
+    with suppress(NoConfigError, NoMatchingRuleError):
         rule = find_rule(name)
-    except (NoConfigError, NoMatchingRuleError):
+    wanted = rule_to_wrap(metadata, new_data_key=False)
+    if wanted is not None and (found := Objections(wanted, [rule] if rule is not None else [])):
+        raise found.error(
+            "the data key would be wrapped again for recipients that only the file names",
+            f"encconf updatekeys {name} makes the file follow .sops.yaml",
+        )
+    if rule is None:
         return
+    selection = metadata.selection
     paths = changes.left_in_clear(before, after, format=format, file=selection, rule=rule.selection)
     if paths:
         named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")

@@ -3,7 +3,8 @@
 Text in, text out, on top of `encconf.api`; what each verb means is as in sops 3.13.3 (sops.go: Set,
 Unset; rotate.go, updatekeys.go, groups) unless it says otherwise.  A change keeps every byte it is
 not about, and every ciphertext; the result of `set_value` and `unset` is read again and compared with
-what was meant.
+what was meant.  A data key may be wrapped again for those whom the file names: who they are, callers
+have seen to (`encconf.engine.admission`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from math import isfinite
 
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import rule_of
+from encconf.engine.admission import rule_to_wrap
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
@@ -150,12 +151,12 @@ def change(
     *,
     format: str,
     credentials: Credentials | None = None,
-    check: Callable[[str, str, Selection], None] | None = None,
+    check: Callable[[str, str, Metadata], None] | None = None,
     notify: Notify | None = None,
 ) -> str:
     """An encrypted text with several values set or removed: (path, value), or (path, `REMOVED`).
 
-    ``check`` gets the plaintext before and after and the file's selection.  Raises as `set_value`.
+    ``check`` gets the plaintext before and after and the file's metadata.  Raises as `set_value`.
     """
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
 
@@ -166,7 +167,7 @@ def change(
 
     before, after = _changed(opened, changed)
     if check is not None:
-        check(before, after.text, opened.metadata.selection)
+        check(before, after.text, opened.metadata)
     return _again(opened, before, after, credentials, False, None, notify)
 
 
@@ -308,7 +309,7 @@ def _again(
         return document.text
     if check is not None:
         check(before, changed)
-    rule = rule_of(opened.metadata) if ignore_mac else None
+    rule = rule_to_wrap(opened.metadata, new_data_key=ignore_mac)
     is_read = isinstance(after, Document) and after.parts
     return sealing.encrypt(
         after if is_read else changed,

@@ -1,94 +1,73 @@
-"""Who may join a file, and what is said of those who may not."""
+"""Who may join a file: a key that only the encrypted file names gets no data key."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
+from engine import credentials, rule
 from oracle import AgeKey
 
-from encconf.engine.admission import Objections, in_full, rule_of
-from encconf.engine.metadata import Metadata
-from encconf.envelope.data_key import WrappedKey
+import encconf
+from encconf import api
 from encconf.errors import StrangerError
-from encconf.keys import master_key
-from encconf.rules.config import Rule
-from encconf.rules.selection import Selection
+from encconf.git import merge as git
+from encconf.verbs import changes
 
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
-
-A, B, C = (master_key("age", AgeKey.generate().recipient) for _ in range(3))
+EVIL = "arn:aws:kms:eu-west-1:123456789012:key/evil"
 
 
-def rule(*groups: list[MasterKey], threshold: int | None = None) -> Rule:
-    return Rule(list(groups), threshold)
+@pytest.fixture
+def sealed(age_key: AgeKey) -> str:
+    return api.encrypt("a: 1\nb: x\n", rule(age_key), credentials=credentials(age_key))
 
 
-@pytest.mark.parametrize(
-    ("wanted", "trusted", "strangers"),
-    [
-        (rule([A]), [rule([A, B])], []),
-        (rule([A, C]), [rule([A, B])], [C]),
-        (rule([A, C]), [rule([A]), rule([C])], []),  # each of the rules can name one
-        (rule([C, A]), [], [C, A]),
-        (rule([A], [B]), [rule([A], [B])], []),
-        (rule([B], [A]), [rule([A], [B])], [B, A]),  # named, but for the other group
-        (rule([A], [B]), [rule([A, B])], []),  # a rule without groups names keys for all of them
-        (rule([C], [C, A]), [rule([A, B])], [C]),  # once
-        (rule([A], [C]), [rule([A], [B], [C])], []),  # no rule has so many groups: each names for all
-        (rule([A], [B]), [rule([A], [B], [C]), rule([B])], [A]),  # one that has goes before
-    ],
-)
-def test_strangers(wanted: Rule, trusted: list[Rule], strangers: list[MasterKey]) -> None:
-    found = Objections(wanted, trusted)
-    assert found.strangers == strangers
-    assert bool(found) is bool(strangers or found.others)
+def with_stranger(sealed: str) -> str:
+    """A file to which somebody without its key added a KMS key, as a sops before 3.3.0 wrote them.
+
+    Its data key is to be wrapped again with the next change.
+    """
+    entry = (
+        f"    version: 3.2.0\n    kms:\n        - arn: {EVIL}\n"
+        '          context:\n              a: "1"\n              b: "2"\n'
+        '          created_at: "2020-01-01T00:00:00Z"\n          enc: AAAA\n          aws_profile: ""\n'
+    )
+    found = re.sub(r"(?m)^ +version: .*\n", lambda _: entry, sealed)
+    assert found != sealed
+    return found
 
 
-@pytest.mark.parametrize(
-    ("wanted", "trusted", "others"),
-    [
-        (rule([A], [B]), [rule([A], [B], [C])], ["2 key groups instead of 3"]),
-        (rule([A]), [rule([A], [B])], ["1 key groups instead of 2"]),
-        (rule([A], [B], threshold=1), [rule([A], [B])], ["1 key groups are enough to open it instead of 2"]),
-        (rule([A], [B], threshold=2), [rule([A], [B])], []),
-        (rule([A], [B]), [rule([A], [B], threshold=2)], []),
-        (rule([A], [B]), [rule([A], [B], threshold=1)], []),  # more than the rule asks for
-        (rule([A], [B], threshold=1), [rule([A], [B], threshold=1)], []),
-        (rule([A], [B], threshold=1), [rule([A], [B]), rule([A], [B], threshold=1)], []),
-        (rule([A], [B], threshold=1), [rule([A, B])], []),  # one key is enough by the rule
-        (rule([A, B], threshold=5), [rule([A, B])], []),  # without groups, no threshold counts
-        (rule([A, B]), [rule([A, B], threshold=5)], []),
-        (rule([A], [B], threshold=1), [], []),
-    ],
-)
-def test_key_groups(wanted: Rule, trusted: list[Rule], others: list[str]) -> None:
-    found = Objections(wanted, trusted)
-    assert found.others == others
-    assert bool(found) is bool(others or found.strangers)
+def test_a_twin_lets_nobody_join(sealed: str, age_key: AgeKey) -> None:
+    with pytest.raises(StrangerError, match="wrapped again") as caught:
+        api.encrypt("a: 2\n", twin=with_stranger(sealed), credentials=credentials(age_key))
+    assert EVIL in caught.value.message
+    assert [key.name.startswith(EVIL) for key in caught.value.strangers] == [True]
 
 
-def test_what_is_said() -> None:
-    found = Objections(rule([A], [C], threshold=1), [rule([A], [B])])
-    said = f"age {C.name}, 1 key groups are enough to open it instead of 2"
-    assert str(found) == said
-    error = found.error("not for these", "ask them")
-    assert isinstance(error, StrangerError)
-    assert error.message == f"not for these: {said}"
-    assert error.strangers == [C]
-    assert error.hint == "ask them"
+def test_a_rule_without_the_stranger_takes_its_place(sealed: str, age_key: AgeKey) -> None:
+    done = api.encrypt(
+        "a: 2\n", rule(age_key), twin=with_stranger(sealed), credentials=credentials(age_key)
+    )
+    assert EVIL not in done
 
 
-def test_a_name_is_shown_in_full_and_cannot_hide() -> None:
-    assert in_full(A) == f"age {A.name}"
-    assert in_full(master_key("pgp", "0" * 40)) == f"pgp {'0' * 40}"
+def test_a_file_that_is_edited_lets_nobody_join(
+    sealed: str, age_key: AgeKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.enc.yaml"
+    path.write_text(with_stranger(sealed))
+    monkeypatch.chdir(tmp_path)
+    edited = encconf.edit(path, credentials=credentials(age_key))
+    with pytest.raises(StrangerError, match="only the file names"), edited as doc:
+        doc["a"] = 2
+    assert path.read_text() == with_stranger(sealed)
 
 
-def test_the_rule_of_a_file() -> None:
-    selection = Selection("encrypted_regex", "^x", True)
-    groups = [[WrappedKey(A, "x"), WrappedKey(B, "y")], [WrappedKey(C, "z")]]
-    found = rule_of(Metadata(groups, 2, selection, ""))
-    assert (found.groups, found.threshold, found.selection) == ([[A, B], [C]], 2, selection)
-    assert found.name == "the file itself"
-    assert rule_of(Metadata(groups, 0, selection, "")).threshold is None
+def test_a_merge_lets_nobody_join(sealed: str, age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    one = changes.set_value(sealed, ("a",), 2, format="yaml", credentials=creds)
+    two = changes.set_value(sealed, ("b",), "y", format="yaml", credentials=creds)
+    sides = [with_stranger(text) for text in (sealed, one, two)]
+    with pytest.raises(StrangerError):
+        git.merge(*sides, format="yaml", credentials=creds)
