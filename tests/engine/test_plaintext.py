@@ -47,7 +47,7 @@ def test_g_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey)
 CHANGED = {
     "yaml": ('a: x # c\nb: "q"\nc: |-\n  one\n  two\nd:\n  - 1\n  - true\n', ("c",)),
     "json": ('{"a": "x", "b": {"c": [1, true, null, "é"]}}\n', ("b", "c", 1)),
-    "toml": ('a = "x"\n[b] # c\nc = \'q\'\nd = 5\n', ("b", "c")),
+    "toml": ("a = \"x\"\n[b] # c\nc = 'q'\nd = 5\n", ("b", "c")),
     "dotenv": ("# one\nA=x\nB=a b # c\nC=\n", ("B",)),
     "ini": ("a = x\n[b]\n; c\nc = q\ne = f\n", ("b", "c")),
 }

@@ -1,0 +1,276 @@
+"""What becomes of a plain text: whose rule counts, what stays of a twin, and what is said."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from engine import credentials, rule, sealed_leaves
+from oracle import AgeKey, Sops
+
+from encconf import api
+from encconf.engine import opening, sealing
+from encconf.engine.metadata import SOPS_VERSION, Metadata
+from encconf.errors import AlreadyEncryptedError, ConfigError, EncconfError, UsageError
+from encconf.formats import module
+from encconf.identities import credentials as identities
+from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
+
+BOB = AgeKey.generate()
+
+
+def encrypt(text: str, key: AgeKey, **options: Any) -> tuple[str, list[str]]:
+    """The encrypted text, and what is said."""
+    said: list[str] = []
+    options = {"format": "yaml", "credentials": credentials(key), **options}
+    if "rule" not in options and "twin" not in options:
+        options["rule"] = rule(key)
+    return sealing.encrypt(text, options.pop("rule", None), notify=said.append, **options), said
+
+
+def metadata(text: str, format: str = "yaml") -> Metadata:
+    return Metadata.of(module(format).scan(text))
+
+
+def lines(text: str, *names: str) -> list[str]:
+    return [re.findall(rf"(?m)^ *{name}: .*$", text)[0] for name in names]
+
+
+def opened(text: str, key: AgeKey, format: str = "yaml") -> str:
+    return api.decrypt(text, format=format, credentials=credentials(key))
+
+
+def test_nothing_says_whom_for() -> None:
+    with pytest.raises(UsageError, match="nothing says which keys"):
+        sealing.encrypt("a: 1\n", None, format="yaml")
+
+
+def test_a_new_data_key_needs_a_rule(age_key: AgeKey) -> None:
+    twin, _ = encrypt("a: 1\n", age_key)
+    with pytest.raises(UsageError, match="a new data key needs a rule"):
+        encrypt("a: 1\n", age_key, twin=twin, new_data_key=True)
+    again, said = encrypt("a: 1\n", age_key, twin=twin, new_data_key=True, rule=rule(age_key))
+    assert metadata(again).groups[0][0].enc != metadata(twin).groups[0][0].enc
+    assert lines(again, "a") != lines(twin, "a")
+    assert said == []
+
+
+def test_what_is_encrypted_already() -> None:
+    for text in ("sops: {}\na: 1\n", "a: 1\nsops: 1\n"):
+        with pytest.raises(AlreadyEncryptedError):
+            sealing.encrypt(text, rule(BOB), format="yaml")
+
+
+def test_a_twin_that_cannot_be_opened(age_key: AgeKey) -> None:
+    """With a rule, the file is encrypted without it; without one, nothing says how."""
+    twin, _ = encrypt("a: 1\n", BOB)
+    text, said = encrypt("a: 1\n", age_key, twin=twin, rule=rule(age_key))
+    assert opened(text, age_key) == "a: 1\n"
+    assert len(said) == 1
+    assert said[0].startswith("the existing encrypted file is not reused, every value is encrypted afresh: ")
+    sealing.encrypt("a: 1\n", rule(age_key), format="yaml", twin=twin, credentials=credentials(age_key))
+    with pytest.raises(EncconfError, match="data key"):
+        encrypt("a: 1\n", age_key, twin=twin)
+
+
+def test_the_rule_says_what_is_encrypted_and_the_twin_without_one(age_key: AgeKey) -> None:
+    only_a, only_b = (Selection("encrypted_regex", f"^{name}$") for name in "ab")
+    twin, _ = encrypt("a: 1\nb: 2\n", age_key, rule=rule(age_key, selection=only_a))
+    assert "b: 2\n" in twin
+    again, _ = encrypt("a: 1\nb: 3\n", age_key, twin=twin)
+    assert "b: 3\n" in again
+    assert metadata(again).selection == only_a
+    again, _ = encrypt("a: 1\nb: 3\n", age_key, twin=twin, rule=rule(age_key, selection=only_b))
+    assert "a: 1\n" in again
+    assert metadata(again).selection == only_b
+
+
+def test_a_binary_file_is_one_value(age_key: AgeKey) -> None:
+    by = rule(age_key, selection=Selection("encrypted_regex", "^a$"))
+    text, said = encrypt("any\n", age_key, rule=by, format="binary")
+    assert said == ["a binary file is one value, which is always encrypted: encrypted_regex is not used"]
+    assert metadata(text, "binary").selection == DEFAULT
+    assert opened(text, age_key, "binary") == "any\n"
+    assert encrypt("any\n", age_key, format="binary")[1] == []
+    silent = sealing.encrypt("any\n", by, format="binary", credentials=credentials(age_key))
+    assert metadata(silent, "binary").selection == DEFAULT
+
+
+def test_a_removed_recipient_gets_no_new_values(age_key: AgeKey) -> None:
+    twin, _ = encrypt("a: 1\nb: 2\n", age_key, rule=rule(age_key, BOB))
+    text, said = encrypt("a: 1\nb: 2\n", age_key, twin=twin, rule=rule(age_key))
+    assert said == ["a recipient was removed: every value gets a new data key"]
+    assert lines(text, "a") != lines(twin, "a")
+    with pytest.raises(EncconfError):
+        opened(text, BOB)
+    assert opened(text, age_key) == "a: 1\nb: 2\n"
+    silent = sealing.encrypt(
+        "a: 1\n", rule(age_key), format="yaml", twin=twin, credentials=credentials(age_key)
+    )
+    with pytest.raises(EncconfError):
+        opened(silent, BOB)
+
+
+def test_a_new_recipient_changes_no_value(age_key: AgeKey) -> None:
+    twin, _ = encrypt("a: 1\nb: 2\n", age_key)
+    text, said = encrypt("a: 1\nb: 3\n", age_key, twin=twin, rule=rule(age_key, BOB))
+    assert said == []
+    assert lines(text, "a") == lines(twin, "a")
+    assert lines(text, "b") != lines(twin, "b")
+    assert metadata(text).groups[0][0].enc == metadata(twin).groups[0][0].enc
+    assert opened(text, BOB) == "a: 1\nb: 3\n"
+
+
+def test_what_has_not_changed_is_the_twin(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin, _ = encrypt("a: 1\nb: 2\n", age_key)
+    monkeypatch.setattr(sealing.time, "time", lambda: 2_000_000_000.0)
+    assert encrypt("a: 1\nb: 2\n", age_key, twin=twin)[0] == twin
+    assert encrypt("a: 1\nb: 2\n", age_key, twin=twin, rule=rule(age_key))[0] == twin
+    moved, _ = encrypt("b: 2\na: 1\n", age_key, twin=twin)
+    assert moved != twin
+    assert lines(moved, "a", "b") == lines(twin, "a", "b")
+    assert metadata(moved).lastmodified == "2033-05-18T03:33:19Z"
+
+
+def test_the_date_is_a_second_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing.time, "time", lambda: 1_000_000_000.5)
+    assert sealing.lastmodified() == "2001-09-09T01:46:39Z"
+
+
+def test_the_audit_log_gets_the_file_that_was_there(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(identities, "auditing", lambda action, text: seen.append((action, text)))
+    twin, _ = encrypt("a: 1\n", age_key)
+    assert seen == [("encrypt", "a: 1\n")]
+    there = opening.open_text(twin, format="yaml", credentials=credentials(age_key))
+    for given in (twin, there):
+        seen.clear()
+        encrypt("a: 2\n", age_key, twin=given)
+        assert ("encrypt", twin) in seen
+        assert ("encrypt", "a: 2\n") not in seen
+
+
+# --- what is said --------------------------------------------------------------------------------
+
+
+def test_plain_numbers_that_older_releases_read_otherwise(age_key: AgeKey) -> None:
+    text = '{"a": 1, "b_unencrypted": 1, "c_unencrypted": [-0], "d": -0}\n'
+    _, said = encrypt(text, age_key, format="json")
+    assert said == ['sops before 3.13.2 reads the plain number at ["c_unencrypted"][0] as another one']
+
+
+def test_values_that_others_read_otherwise(age_key: AgeKey) -> None:
+    """One line for each reason, with three of the places; nothing of what was there before."""
+    text = "".join(f"K{number}='v{number}'\n" for number in range(3))
+    twin, said = encrypt("PLAIN=1\n" + text, age_key, format="dotenv")
+    assert len(said) == 1
+    assert said[0].startswith('["K0"], ["K1"], ["K2"]: ')
+    assert encrypt("PLAIN=2\n" + text, age_key, format="dotenv", twin=twin)[1] == []
+    _, said = encrypt(text + "K3='v3'\nK4='v4'\nL=a\\nb\n", age_key, format="dotenv")
+    assert [each.partition(": ")[0] for each in said] == ['["K0"], ["K1"], ["K2"] and 2 more', '["L"]']
+    _, said = encrypt(text + "K3='v3'\n", age_key, format="dotenv", twin=twin)
+    assert [each.partition(": ")[0] for each in said] == ['["K3"]']
+
+
+# --- the block -----------------------------------------------------------------------------------
+
+
+def test_a_file_of_rops_gets_a_version_when_it_is_changed(age_key: AgeKey, sops: Sops) -> None:
+    by = rule(age_key, selection=EVERYTHING)
+    full, _ = encrypt("a: 1\nb_unencrypted: 2\n", age_key, rule=by)
+    twin = re.sub(r"(?m)^ +(?:version|unencrypted_suffix): .*\n", "", full)
+    assert twin.count("\n") == full.count("\n") - 2
+    assert metadata(twin).version == ""
+    assert encrypt("a: 1\nb_unencrypted: 2\n", age_key, twin=twin)[0] == twin
+    text, _ = encrypt("a: 1\nb_unencrypted: 3\n", age_key, twin=twin)
+    assert metadata(text).version == SOPS_VERSION
+    assert text.count("unencrypted_suffix:") == 1
+    assert metadata(text).selection == EVERYTHING
+    assert "b_unencrypted: 3" in sops.decrypt(text, "yaml")
+    named = re.sub(r"(?m)^ +version: .*\n", "", full)
+    text, _ = encrypt("a: 1\nb_unencrypted: 3\n", age_key, twin=named)
+    assert (text.count("version:"), text.count("unencrypted_suffix:")) == (1, 1)
+
+
+def test_a_block_is_written_again_only_where_it_says_something_new(age_key: AgeKey) -> None:
+    twin, _ = encrypt("a: 1\n", age_key)
+    spread = twin.replace("    lastmodified:", "\n    lastmodified:")
+    for by in (None, rule(age_key)):
+        text, _ = encrypt("a: 2\n", age_key, twin=spread, rule=by)
+        assert "\n\n    lastmodified:" in text
+    for by in (rule(age_key, BOB), rule(age_key, selection=Selection("encrypted_regex", "a"))):
+        text, _ = encrypt("a: 2\n", age_key, twin=spread, rule=by)
+        assert "\n\n    lastmodified:" not in text
+
+
+def test_the_marks_of_a_merge_go(age_key: AgeKey) -> None:
+    twin, _ = encrypt("a: 1\n", age_key)
+    there = opening.open_text(twin, format="yaml", credentials=credentials(age_key))
+    marked = twin.replace("    mac:", "    encconf_merge: x\n    mac:")
+    there.document = module("yaml").scan(marked)
+    there.metadata.unknown["encconf_merge"] = "x"
+    assert "encconf_merge" not in encrypt("a: 2\n", age_key, twin=there)[0]
+
+
+# --- comments and values -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["unencrypted_suffix", "encrypted_comment_regex"])
+def test_a_rule_may_match_ciphertexts(age_key: AgeKey, kind: str) -> None:
+    pattern = "]" if kind == "unencrypted_suffix" else "ENC|secret"
+    by = rule(age_key, selection=Selection(kind, pattern))
+    plain = "# secret\na:\n  # note\n  b: 1\n"
+    text, _ = encrypt(plain, age_key, rule=by)
+    assert opened(text, age_key) == plain
+
+
+def test_a_rule_that_would_leave_encrypted_comments_alone(age_key: AgeKey) -> None:
+    by = rule(age_key, selection=Selection("unencrypted_comment_regex", "type:comment"))
+    with pytest.raises(ConfigError, match="matches an encrypted comment"):
+        encrypt("# note\na: 1\n", age_key, rule=by)
+    by = rule(age_key, selection=Selection("unencrypted_comment_regex", "^ open"))
+    text, _ = encrypt("# note\na: 1\n# open\nb: 2\n", age_key, rule=by)
+    assert "# open\nb: 2\n" in text
+    assert "note" not in text
+
+
+def test_a_comment_that_is_encrypted_already_is_not_encrypted_again(age_key: AgeKey) -> None:
+    text, _ = encrypt("# note\na: 1\n", age_key)
+    stranger = text.partition("\n")[0]
+    assert stranger.startswith("#ENC[")
+    again, _ = encrypt(f"{stranger}\n#ENC[AES256_GCM,no\n#\na: 1\n", age_key)
+    first, second, third = again.split("\n")[:3]
+    assert first == stranger
+    assert second.startswith("#ENC[")
+    assert second != "#ENC[AES256_GCM,no"
+    assert third == "#"
+
+
+def test_what_is_empty_is_not_encrypted(age_key: AgeKey) -> None:
+    text, _ = encrypt('a: ""\nb:\nc: x\n', age_key)
+    assert text.startswith('a: ""\nb:\nc: ENC[')
+    text, _ = encrypt('a = ""\nc = "x"\n', age_key, format="toml")
+    assert len(sealed_leaves(text, "toml")) == 2
+
+
+def test_a_value_of_another_type_is_another_value(age_key: AgeKey) -> None:
+    twin, _ = encrypt('a: "1"\nb: 1\n', age_key)
+    text, _ = encrypt('a: 1\nb: "1"\n', age_key, twin=twin)
+    assert opened(text, age_key) == 'a: 1\nb: "1"\n'
+    assert "type:int" in lines(text, "a")[0]
+    assert "type:str" in lines(text, "b")[0]
+
+
+def test_donors_give_what_the_twin_lacks(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    twin, _ = encrypt("a: 1\nb: 2\n", age_key)
+    donor, _ = encrypt("a: 3\nb: 4\n", age_key, twin=twin)
+    there = [opening.open_text(each, format="yaml", credentials=creds) for each in (twin, donor)]
+    text, _ = encrypt("a: 1\nb: 4\n", age_key, twin=there[0], donors=there[1:])
+    assert lines(text, "a", "b") == [*lines(twin, "a"), *lines(donor, "b")]
+    text, _ = encrypt(
+        "a: 1\nb: 4\n", age_key, twin=there[0], donors=there[1:], new_data_key=True, rule=rule(age_key)
+    )
+    assert opened(text, age_key) == "a: 1\nb: 4\n"
+    assert not {*lines(text, "a", "b")} & {*lines(twin, "a"), *lines(donor, "b")}
