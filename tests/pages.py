@@ -58,9 +58,7 @@ def enter(folder: Path, demo: Path) -> dict[str, str]:
 def fits(printed: str, expected: str) -> bool:
     """Whether an output is the expected one, with ``…`` for what may be anything."""
     lines = expected.splitlines(keepends=True)
-    pattern = "".join(
-        "(?:.*\n)*" if line == "…\n" else re.escape(line).replace("…", ".*") for line in lines
-    )
+    pattern = "".join("(?:.*\n)*" if line == "…\n" else re.escape(line).replace("…", ".*") for line in lines)
     return re.fullmatch(pattern, printed) is not None
 
 

@@ -61,9 +61,10 @@ def test_many_commands_without_posix(windows: Project) -> None:
     windows.run("import", "out.env", "-o", "imported.enc.yaml")
     windows.run("doctor", "environment")
     windows.run("unset", "secrets.enc.yaml", "db.port")
-    assert "there is no systemd" in windows.run(
-        "systemd", "serve", "secrets.enc.yaml", "--allow", "a.service:x=db.host", code=1
-    ).err
+    assert (
+        "there is no systemd"
+        in windows.run("systemd", "serve", "secrets.enc.yaml", "--allow", "a.service:x=db.host", code=1).err
+    )
     windows.run("keyservice", "--network", "unix", "--address", "socket", code=1)
 
 

@@ -222,5 +222,5 @@ def test_the_pictures() -> None:
         root = ElementTree.fromstring(picture.strip())
         kept = ElementTree.parse(ROOT / "docs" / "pictures" / name).getroot()
         assert len(root) == len(kept), f"{name}: run make pictures"
-    assert "new\" x=" in terminal
+    assert 'new" x=' in terminal
     assert "n3w-pa55" in terminal

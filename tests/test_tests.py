@@ -53,8 +53,7 @@ ELSEWHERE = {
     "integrations/test_pytest.py": "testing/guard testing/key",
     "io": "io/descriptors io/inplace io/locks io/private io/replace io/signals",
     "keys": (
-        "keys/age_identity keys/age_search keys/bech32 keys/ssh_key keys/unknown "
-        "testing/contracts/master_key"
+        "keys/age_identity keys/age_search keys/bech32 keys/ssh_key keys/unknown testing/contracts/master_key"
     ),
     "keys/test_service.py": "cli/keyservice keyservice/server",
     "merge": "merge/reading merge/three merge/values merge/weave",

@@ -141,7 +141,8 @@ def test_what_is_missing() -> None:
         ("x.2.0", {"a": "1", "b": "2"}, False),
         ("3.x", {"a": "1", "b": "2"}, False),
         ("", {"a": "1", "b": "2"}, False),
-        ("1.0000000000000000000", {"a": "1", "b": "2"}, False),
+        ("1.00000000000000000", {"a": "1", "b": "2"}, True),  # 19 characters, and 20
+        ("1.000000000000000000", {"a": "1", "b": "2"}, False),
     ],
 )
 def test_contexts_that_an_old_sops_mixed_up(version: str, context: object, spoiled: bool) -> None:
@@ -187,3 +188,20 @@ def test_a_renewed_block_says_nothing_of_the_old_values() -> None:
     assert (block.mac, block.layout, block.lastmodified, block.version) == (None, None, "", "3.13.3")
     assert block.unknown == {"more": {"a": 1}}
     assert [wrapped.key.name for wrapped in block.groups[0]] == ["age1x"]
+
+
+def test_as_many_keys_as_anyone_has() -> None:
+    assert len(read(age=[AGE] * 1000).groups[0]) == 1000
+    with pytest.raises(MetadataError, match="more than 1000 master keys"):
+        read(age=[AGE] * 1001)
+    groups = [{"age": [AGE] * 500}, {"age": [AGE] * 500}]
+    assert len(read(age=None, key_groups=groups).groups) == 2
+    with pytest.raises(MetadataError, match="more than 1000 master keys"):
+        read(age=None, key_groups=[*groups, {"age": [AGE]}])
+
+
+def test_how_long_wrapped_keys_may_be() -> None:
+    half = {"recipient": "age1x", "enc": "x" * (256 * 1024)}
+    assert len(read(age=[half, half]).groups[0]) == 2
+    with pytest.raises(MetadataError, match="longer than 512 KiB"):
+        read(age=[half, half, {"recipient": "age1x", "enc": "x"}])

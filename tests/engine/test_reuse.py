@@ -10,7 +10,9 @@ from generate import yaml_text
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf.engine import opening, reuse, sealing
 from encconf.errors import EncconfError
+from encconf.formats import yaml
 
 TEXT = """\
 # who we are
@@ -157,3 +159,51 @@ def test_someone_added_and_someone_removed(age_key: AgeKey, sops: Sops) -> None:
     assert not first & {leaf.data for leaf in sealed_leaves(three, "yaml")}
     assert "new data key" in told[0]
     sops.decrypt(three, "yaml")
+
+
+def test_comments_that_were_encrypted_for_another_place(age_key: AgeKey) -> None:
+    """sops reads some from another place than the one that it wrote them for: they stay as they are."""
+    creds = credentials(age_key)
+    old = api.encrypt(
+        "a:\n  # note\n  # note\n  # other\n  b: 1\n# note\nc: 2\nd: 3\n", rule(age_key), credentials=creds
+    )
+    found = re.findall(r"(?m)^ *(#ENC.*)$", old)
+    assert len(found) == 4
+    moved = re.sub(r"(?m)^ +#ENC.*\n", "", old).replace("\nd: ", "\n" + "\n".join(found[:3]) + "\nd: ")
+    plain = api.decrypt(moved, credentials=creds)
+    assert plain == "a:\n  b: 1\n# note\nc: 2\n# note\n# note\n# other\nd: 3\n"
+    kept = [found[3], *found[:3]]
+    new = api.encrypt(plain.replace("d: 3", "d: 4"), twin=moved, credentials=creds)
+    assert re.findall("(?m)^#ENC.*$", new) == kept
+    # One more of the same gets a ciphertext of its own.
+    new = api.encrypt(plain + "# note\ne: 5\n", twin=moved, credentials=creds)
+    now = re.findall("(?m)^#ENC.*$", new)
+    assert now[:4] == kept
+    assert now[4] not in kept
+    assert api.decrypt(new, credentials=creds) == plain + "# note\ne: 5\n"
+
+
+def test_comments_of_two_versions(age_key: AgeKey) -> None:
+    """Those of the first count, then those of the others; each is given out once."""
+    creds = credentials(age_key)
+    base = api.encrypt("# one\na: 1\n", rule(age_key), credentials=creds)
+    ours, theirs = (
+        api.encrypt(text, twin=base, credentials=creds)
+        for text in ("# one\na: 1\n# two\nb: 2\n", "# one\na: 1\n# two\nb: 2\n# three\nc: 3\n")
+    )
+    known = [opening.open_text(text, format="yaml", credentials=creds) for text in (ours, theirs)]
+    final = api.decrypt(theirs, credentials=creds)
+    new = sealing.encrypt(final, None, format="yaml", twin=known[0], donors=known[1:], credentials=creds)
+    comments = [re.findall("(?m)^#ENC.*$", text) for text in (ours, theirs, new)]
+    assert comments[2] == [*comments[0], comments[1][2]]
+
+
+def test_where_values_were(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    old = opening.open_text(
+        api.encrypt("a: 1\nb: 2\n", rule(age_key), credentials=creds), format="yaml", credentials=creds
+    )
+    plain = yaml.scan("new: 0\nb: 2\na: 1\nb2: 2\n")
+    first, second = old.document.leaves
+    assert reuse.places_before(old, plain, yaml) == [None, second, first, None]
+    assert reuse.places_before(old, yaml.scan("a: 1\nb: 3\n"), yaml) == [first, None]

@@ -10,7 +10,7 @@ from engine import credentials, rule, sealed_leaves
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.engine import opening, sealing
+from encconf.engine import opening, seal, sealing
 from encconf.engine.metadata import SOPS_VERSION, Metadata
 from encconf.errors import AlreadyEncryptedError, ConfigError, EncconfError, UsageError
 from encconf.formats import module
@@ -247,6 +247,12 @@ def test_a_comment_that_is_encrypted_already_is_not_encrypted_again(age_key: Age
     assert third == "#"
 
 
+def test_a_plain_comment_before_an_encrypted_one(age_key: AgeKey) -> None:
+    text, _ = encrypt("a_unencrypted:\n  # open\n  x: 1\nb: 2\n# note\nc: 3\n", age_key)
+    assert "# open\n" in text
+    assert "note" not in text
+
+
 def test_what_is_empty_is_not_encrypted(age_key: AgeKey) -> None:
     text, _ = encrypt('a: ""\nb:\nc: x\n', age_key)
     assert text.startswith('a: ""\nb:\nc: ENC[')
@@ -260,6 +266,45 @@ def test_a_value_of_another_type_is_another_value(age_key: AgeKey) -> None:
     assert opened(text, age_key) == 'a: 1\nb: "1"\n'
     assert "type:int" in lines(text, "a")[0]
     assert "type:str" in lines(text, "b")[0]
+
+
+def test_an_integer_that_was_stored_as_a_float(age_key: AgeKey) -> None:
+    """sops before 3.13.3 stored those of JSON so: it stays until the block says another version."""
+    first, _ = encrypt('{"a": 1, "b": 2}\n', age_key, format="json")
+    there = opening.open_text(first, format="json", credentials=credentials(age_key))
+    encryptor, date = seal.Encryptor(there.data_key), there.metadata.lastmodified.encode()
+    twin = first.replace(there.document.leaves[0].sealed or "", encryptor("float", b"1", b"a:"))
+    by_sops = seal.digest(there.document, there.chosen.leaves, False).encode()
+    twin = twin.replace(there.metadata.mac or "", encryptor("str", by_sops, date))
+    assert twin.count("type:float") == 1
+    text, _ = encrypt('{"a": 1, "b": 3}\n', age_key, format="json", twin=twin)
+    assert text.count("type:float") == 1
+    text, _ = encrypt('{"a": 1, "b": 3}\n', age_key, format="json", twin=twin, rule=rule(age_key, BOB))
+    assert text.count("type:int") == 2
+    assert opened(text, age_key, "json") == '{"a": 1, "b": 3}\n'
+
+
+@pytest.mark.parametrize("missing", ["mac", "block text"])
+def test_a_twin_that_lacks_something(age_key: AgeKey, missing: str) -> None:
+    """Opened with --ignore-mac, or with a block that is to be written again."""
+    twin, _ = encrypt("a: 1\n", age_key)
+    there = opening.open_text(twin, format="yaml", credentials=credentials(age_key))
+    if missing == "mac":
+        there.metadata.mac = None
+    else:
+        there.document.block_text = None
+    text, _ = encrypt("a: 1\n", age_key, twin=there)
+    assert opened(text, age_key) == "a: 1\n"
+    assert lines(text, "a") == lines(twin, "a")
+
+
+def test_a_new_data_key_leaves_values_on_their_lines(age_key: AgeKey, sops: Sops) -> None:
+    plain = "a: |-\n  one\n  two\nb: 1\n"
+    twin = sops.encrypt(plain, "yaml", age=age_key.recipient)
+    text, _ = encrypt(opened(twin, age_key), age_key, twin=twin, rule=rule(age_key), new_data_key=True)
+    count = twin.partition("sops:")[0].count("\n")
+    assert text.partition("sops:")[0].count("\n") == count
+    assert lines(text, "a") != lines(twin, "a")
 
 
 def test_donors_give_what_the_twin_lacks(age_key: AgeKey) -> None:

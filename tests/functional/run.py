@@ -85,9 +85,7 @@ def _drop_in(path: Path) -> None:
 def _aws(server: MotoServer) -> dict[str, str]:
     """The bucket and the key that the tests want, and how they are reached."""
     where = {"LocationConstraint": REGION}
-    server.client("s3").create_bucket(
-        Bucket="sops-publish-functional-tests", CreateBucketConfiguration=where
-    )
+    server.client("s3").create_bucket(Bucket="sops-publish-functional-tests", CreateBucketConfiguration=where)
     arn = server.client("kms").create_key()["KeyMetadata"]["Arn"]
     return {**server.environ, "AWS_REGION": REGION, "FUNCTIONAL_TEST_KMS_ARN": arn}
 

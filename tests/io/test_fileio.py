@@ -590,8 +590,7 @@ class TestDescriptors:
     """--output may be a pipe that a path names (C2)."""
 
     CODE = (
-        "import sys; from encconf.io import fileio; "
-        "fileio.write_atomic(fileio.resolve(sys.argv[1]), 'new')"
+        "import sys; from encconf.io import fileio; fileio.write_atomic(fileio.resolve(sys.argv[1]), 'new')"
     )
 
     def test_c2_a_pipe(self) -> None:

@@ -29,7 +29,10 @@ pytestmark = pytest.mark.services
 TABLE = {"": ROOT_FLAGS, **FLAGS}
 
 # Flags of the drop-in that the binary has not.
-MORE = {(command, "aws-profile") for command in ("exec-env", "exec-file", "updatekeys", "decrypt", "rotate", "set", "unset")}
+MORE = {
+    (command, "aws-profile")
+    for command in ("exec-env", "exec-file", "updatekeys", "decrypt", "rotate", "set", "unset")
+}
 MORE |= {("completion fish", ""), ("completion powershell", "")}
 
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/11111111-1111-1111-1111-111111111111"
@@ -55,7 +58,9 @@ KEYS = {
 
 def of_help(*command: str) -> dict[str, tuple[set[str], bool, str]]:
     """What the real one's help says: by its first long name, a flag's names, whether it takes a value, its variable."""
-    out = subprocess.run([sops_binary(), *command, "--help"], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sops_binary(), *command, "--help"], capture_output=True, text=True, check=True
+    ).stdout
     found: dict[str, tuple[set[str], bool, str]] = {}
     for line in re.findall(r"(?m)^   (-.*)$", out.partition("OPTIONS:")[2]):
         head = re.split(r"\s{2,}", line)[0]
@@ -77,7 +82,9 @@ def test_the_commands() -> None:
     assert set(listed) == set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [name for name in TABLE if (name, "") not in MORE], ids=lambda name: name or "root")
+@pytest.mark.parametrize(
+    "command", [name for name in TABLE if (name, "") not in MORE], ids=lambda name: name or "root"
+)
 def test_the_flags(command: str) -> None:
     mine = of_table(command)
     for name in list(mine):
@@ -110,7 +117,18 @@ class Row:
     ``same``: why the drop-in ends alike without it.  ``editor``: the script that is the editor.
     """
 
-    def __init__(self, words: str | list[str], base: str | list[str], *, same: str = "", editor: str = "", input: str = "", keyservice: bool = False, root: str = "", other: str = "") -> None:
+    def __init__(
+        self,
+        words: str | list[str],
+        base: str | list[str],
+        *,
+        same: str = "",
+        editor: str = "",
+        input: str = "",
+        keyservice: bool = False,
+        root: str = "",
+        other: str = "",
+    ) -> None:
         self.words = words.split() if isinstance(words, str) else words
         self.base = base.split() if isinstance(base, str) else base
         self.same = same
@@ -126,9 +144,15 @@ def keys_of(command: list[str], file: str, *, editor: str = "") -> dict[str, Row
     rows = {}
     for flag, (_, name, _) in KEYS.items():
         rows[flag] = Row(["--" + flag, name], [*command, file], editor=editor, keyservice=True)
-    rows["aws-profile"] = Row("--aws-profile ci", [*command, "--kms", ARN, file], editor=editor, keyservice=True)
-    rows["encryption-context"] = Row("--encryption-context k:v,l:w", [*command, "--kms", ARN, file], editor=editor, keyservice=True)
-    rows["shamir-secret-sharing-threshold"] = Row("--shamir-secret-sharing-threshold 1", [*command, file], editor=editor, root="--config rules/two")
+    rows["aws-profile"] = Row(
+        "--aws-profile ci", [*command, "--kms", ARN, file], editor=editor, keyservice=True
+    )
+    rows["encryption-context"] = Row(
+        "--encryption-context k:v,l:w", [*command, "--kms", ARN, file], editor=editor, keyservice=True
+    )
+    rows["shamir-secret-sharing-threshold"] = Row(
+        "--shamir-secret-sharing-threshold 1", [*command, file], editor=editor, root="--config rules/two"
+    )
     return rows
 
 
@@ -147,8 +171,14 @@ def selections(command: list[str], file: str, *, editor: str = "", comments: boo
 def services(command: list[str], rest: list[str], *, root: str = "") -> dict[str, Row]:
     """How a command is told who unwraps: only a key service opens kms.yaml."""
     return {
-        "keyservice": Row(["--keyservice", "{KS}"], [*command, "--enable-local-keyservice=false", *rest], root=root),
-        "enable-local-keyservice": Row(["--enable-local-keyservice=false"], [*command, *[word.replace("kms.yaml", "e.yaml") for word in rest]], root=root),
+        "keyservice": Row(
+            ["--keyservice", "{KS}"], [*command, "--enable-local-keyservice=false", *rest], root=root
+        ),
+        "enable-local-keyservice": Row(
+            ["--enable-local-keyservice=false"],
+            [*command, *[word.replace("kms.yaml", "e.yaml") for word in rest]],
+            root=root,
+        ),
     }
 
 
@@ -162,7 +192,9 @@ def changes(command: list[str]) -> dict[str, Row]:
         rows[f"add-{flag}"] = Row([f"--add-{flag}", name], [*command, "-i", "all.yaml"], keyservice=True)
         removed = KEYS[flag][1]
         rows[f"rm-{flag}"] = Row([f"--rm-{flag}", removed], [*command, "-i", "all.yaml"], keyservice=True)
-    rows["encryption-context"] = Row("--encryption-context k:v", [*command, "-i", "--add-kms", ARN2, "all.yaml"], keyservice=True)
+    rows["encryption-context"] = Row(
+        "--encryption-context k:v", [*command, "-i", "--add-kms", ARN2, "all.yaml"], keyservice=True
+    )
     return rows
 
 
@@ -178,7 +210,9 @@ ROWS: dict[str, dict[str, Row]] = {
         "input-type": Row("--input-type yaml", "encrypt --age {R} plain"),
         "output-type": Row("--output-type json", "encrypt --age {R} p.yaml"),
         **selections(["encrypt"], "p.yaml"),
-        "filename-override": Row("--filename-override other.json", "encrypt p.json", root="--config rules/named"),
+        "filename-override": Row(
+            "--filename-override other.json", "encrypt p.json", root="--config rules/named"
+        ),
         **services(["encrypt", "--kms", ARN], ["p.yaml"]),
         "enable-local-keyservice": Row("--enable-local-keyservice=false", "encrypt --age {R} p.yaml"),
     },
@@ -210,23 +244,38 @@ ROWS: dict[str, dict[str, Row]] = {
         **selections(["edit"], "new.yaml", editor=NEW),
         "show-master-keys": Row("-s", "edit e.yaml", editor='grep -q recipient "$1" && echo shown'),
         "ignore-mac": Row("--ignore-mac", "edit bent.yaml", editor=TOUCH),
-        **{name: Row(row.words, row.base, editor=TOUCH) for name, row in (orders(["edit"], ["e.yaml"]) | services(["edit"], ["kms.yaml"])).items()},
+        **{
+            name: Row(row.words, row.base, editor=TOUCH)
+            for name, row in (orders(["edit"], ["e.yaml"]) | services(["edit"], ["kms.yaml"])).items()
+        },
     },
     "set": {
         "input-type": Row("--input-type yaml --output-type yaml", ["set", "noext", '["a"]["b"]', '"x"']),
         "output-type": Row("--output-type json", ["set", "e.yaml", '["a"]["b"]', '"x"']),
         "value-file": Row("--value-file", ["set", "e.yaml", '["a"]["b"]', "value.json"]),
         "value-stdin": Row("--value-stdin", ["set", "e.yaml", '["a"]["b"]'], input='"from stdin"'),
-        "shamir-secret-sharing-threshold": Row("--shamir-secret-sharing-threshold 1", ["set", "e.yaml", '["a"]["b"]', '"x"'], same="read, and of no use: in sops, too"),
+        "shamir-secret-sharing-threshold": Row(
+            "--shamir-secret-sharing-threshold 1",
+            ["set", "e.yaml", '["a"]["b"]', '"x"'],
+            same="read, and of no use: in sops, too",
+        ),
         "ignore-mac": Row("--ignore-mac", ["set", "bent.yaml", '["a"]["b"]', '"x"']),
         **orders(["set"], ["e.yaml", '["a"]["b"]', '"x"']),
-        "idempotent": Row("--idempotent", ["set", "e.yaml", '["a"]["b"]', '"hello"'], same="see set-same in docs/sops-differences.md"),
+        "idempotent": Row(
+            "--idempotent",
+            ["set", "e.yaml", '["a"]["b"]', '"hello"'],
+            same="see set-same in docs/sops-differences.md",
+        ),
         **services(["set"], ["kms.yaml", '["a"]["b"]', '"x"']),
     },
     "unset": {
         "input-type": Row("--input-type yaml --output-type yaml", ["unset", "noext", '["a"]["b"]']),
         "output-type": Row("--output-type json", ["unset", "e.yaml", '["a"]["b"]']),
-        "shamir-secret-sharing-threshold": Row("--shamir-secret-sharing-threshold 1", ["unset", "e.yaml", '["a"]["b"]'], same="read, and of no use: in sops, too"),
+        "shamir-secret-sharing-threshold": Row(
+            "--shamir-secret-sharing-threshold 1",
+            ["unset", "e.yaml", '["a"]["b"]'],
+            same="read, and of no use: in sops, too",
+        ),
         "ignore-mac": Row("--ignore-mac", ["unset", "bent.yaml", '["a"]["b"]']),
         **orders(["unset"], ["e.yaml", '["a"]["b"]']),
         "idempotent": Row("--idempotent", ["unset", "e.yaml", '["nothing"]']),
@@ -239,31 +288,60 @@ ROWS: dict[str, dict[str, Row]] = {
     },
     "groups add": {
         "file": Row("--file e.yaml", "groups add --age {R2}"),
-        **{flag: Row(["--" + flag, name], ["groups", "add", "-f", "kms.yaml", "--pgp", PGP2], keyservice=True) for flag, (_, name, _) in KEYS.items() if flag != "hckms"},
-        "hckms": Row(["--hckms", HCKMS], "groups add -f e.yaml --age {R2}", other="the binary and 3.13.3 declare it and never look at it"),
-        "aws-profile": Row("--aws-profile ci", ["groups", "add", "-f", "kms.yaml", "--kms", ARN], keyservice=True),
-        "encryption-context": Row("--encryption-context k:v", ["groups", "add", "-f", "kms.yaml", "--kms", ARN], keyservice=True),
+        **{
+            flag: Row(
+                ["--" + flag, name], ["groups", "add", "-f", "kms.yaml", "--pgp", PGP2], keyservice=True
+            )
+            for flag, (_, name, _) in KEYS.items()
+            if flag != "hckms"
+        },
+        "hckms": Row(
+            ["--hckms", HCKMS],
+            "groups add -f e.yaml --age {R2}",
+            other="the binary and 3.13.3 declare it and never look at it",
+        ),
+        "aws-profile": Row(
+            "--aws-profile ci", ["groups", "add", "-f", "kms.yaml", "--kms", ARN], keyservice=True
+        ),
+        "encryption-context": Row(
+            "--encryption-context k:v", ["groups", "add", "-f", "kms.yaml", "--kms", ARN], keyservice=True
+        ),
         "in-place": Row("-i", "groups add -f e.yaml --age {R2}"),
-        "shamir-secret-sharing-threshold": Row("--shamir-secret-sharing-threshold 3", "groups add -f three.yaml --age {R2}"),
+        "shamir-secret-sharing-threshold": Row(
+            "--shamir-secret-sharing-threshold 3", "groups add -f three.yaml --age {R2}"
+        ),
         **services(["groups", "add", "--age", "{R2}"], ["-f", "kms.yaml"]),
     },
     "groups delete": {
         "file": Row("--file two.yaml", "groups delete --shamir-secret-sharing-threshold 1 0"),
         "in-place": Row("-i", "groups delete --shamir-secret-sharing-threshold 1 -f two.yaml 0"),
-        "shamir-secret-sharing-threshold": Row("--shamir-secret-sharing-threshold 1", "groups delete -f two.yaml 0"),
+        "shamir-secret-sharing-threshold": Row(
+            "--shamir-secret-sharing-threshold 1", "groups delete -f two.yaml 0"
+        ),
         **services(["groups", "delete", "--shamir-secret-sharing-threshold", "1"], ["-f", "kms2.yaml", "0"]),
-        "enable-local-keyservice": Row("--enable-local-keyservice=false", "groups delete --shamir-secret-sharing-threshold 1 -f two.yaml 0"),
+        "enable-local-keyservice": Row(
+            "--enable-local-keyservice=false",
+            "groups delete --shamir-secret-sharing-threshold 1 -f two.yaml 0",
+        ),
     },
     "exec-env": {
-        "background": Row("--background", ["exec-env", "flat.yaml", "exit 3"], other="see docs/sops-differences.md"),
+        "background": Row(
+            "--background", ["exec-env", "flat.yaml", "exit 3"], other="see docs/sops-differences.md"
+        ),
         "pristine": Row("--pristine", ["exec-env", "flat.yaml", "echo $a $HOME"]),
         "user": Row("--user nosuch", ["exec-env", "flat.yaml", "true"]),
-        "same-process": Row("--same-process", ["exec-env", "flat.yaml", "echo $a"], same="the same from outside: encconf always is the same process"),
+        "same-process": Row(
+            "--same-process",
+            ["exec-env", "flat.yaml", "echo $a"],
+            same="the same from outside: encconf always is the same process",
+        ),
         **orders(["exec-env"], ["flat.yaml", "true"]),
         **services(["exec-env"], ["kms.yaml", "echo $a"]),
     },
     "exec-file": {
-        "background": Row("--background", ["exec-file", "e.yaml", "exit 3"], other="see docs/sops-differences.md"),
+        "background": Row(
+            "--background", ["exec-file", "e.yaml", "exit 3"], other="see docs/sops-differences.md"
+        ),
         "no-fifo": Row("--no-fifo", ["exec-file", "e.yaml", "test -p {} || echo a file"]),
         "user": Row("--user nosuch", ["exec-file", "e.yaml", "true"]),
         "input-type": Row("--input-type yaml --output-type yaml", ["exec-file", "noext", "cat {}"]),
@@ -277,8 +355,14 @@ ROWS: dict[str, dict[str, Row]] = {
         "decrypt": Row("-d", "e.yaml", editor="true"),
         "encrypt": Row("-e", "--age {R} p.yaml", editor="true"),
         "rotate": Row("-r -i", "e.yaml", editor="true"),
-        "disable-version-check": Row("--disable-version-check", "-d e.yaml", same="encconf never asks a network"),
-        "check-for-updates": Row("--check-for-updates", "-d e.yaml", same="encconf never asks a network; here sops does not, either"),
+        "disable-version-check": Row(
+            "--disable-version-check", "-d e.yaml", same="encconf never asks a network"
+        ),
+        "check-for-updates": Row(
+            "--check-for-updates",
+            "-d e.yaml",
+            same="encconf never asks a network; here sops does not, either",
+        ),
         **keys_of(["-e"], "p.yaml"),
         "in-place": Row("-i", "-d e.yaml"),
         "extract": Row(["--extract", '["a"]["b"]'], "-d e.yaml"),
@@ -301,12 +385,23 @@ ROWS: dict[str, dict[str, Row]] = {
         "version": Row("--version", "", other="the binary calls itself 3.11.0"),
     },
 }
-ROWS[""]["shamir-secret-sharing-threshold"] = Row("--shamir-secret-sharing-threshold 1", "--config rules/two -e p.yaml")
+ROWS[""]["shamir-secret-sharing-threshold"] = Row(
+    "--shamir-secret-sharing-threshold 1", "--config rules/two -e p.yaml"
+)
 
 ELSEWHERE = {
-    **{("publish", flag): "tests/publish/test_publish.py" for flag in ("yes", "omit-extensions", "recursive", "verbose", "decryption-order")},
-    **{("publish", flag): "tests/publish/test_publish.py" for flag in ("enable-local-keyservice", "keyservice")},
-    **{("keyservice", flag): "tests/keys/test_service.py" for flag in ("network", "address", "prompt", "verbose")},
+    **{
+        ("publish", flag): "tests/publish/test_publish.py"
+        for flag in ("yes", "omit-extensions", "recursive", "verbose", "decryption-order")
+    },
+    **{
+        ("publish", flag): "tests/publish/test_publish.py"
+        for flag in ("enable-local-keyservice", "keyservice")
+    },
+    **{
+        ("keyservice", flag): "tests/keys/test_service.py"
+        for flag in ("network", "address", "prompt", "verbose")
+    },
 }
 """Flags whose tests need a server of their own: the file that has them."""
 
@@ -337,7 +432,11 @@ class Side:
         if row.editor:
             environ = {**environ, **self.box.editor(row.editor)}
         if row.keyservice:
-            environ = {"SOPS_KEYSERVICE": self.service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false", **environ}
+            environ = {
+                "SOPS_KEYSERVICE": self.service.uri,
+                "SOPS_ENABLE_LOCAL_KEYSERVICE": "false",
+                **environ,
+            }
         named = {"{KS}": self.service.uri, "{R2}": AGE2.recipient}
         words = [*row.root, *words]
         for mark, value in named.items():
@@ -367,13 +466,22 @@ def shape(text: str) -> Any:
         metadata.pop(name, None)
     if "key_groups" not in metadata:  # sops may write 1 or 0 there
         metadata.pop("shamir_threshold", None)
-    return kind, bare(tree), bare({name: value for name, value in metadata.items() if value not in ([], None)})
+    return (
+        kind,
+        bare(tree),
+        bare({name: value for name, value in metadata.items() if value not in ([], None)}),
+    )
 
 
 def bare(node: Any) -> Any:
     if isinstance(node, dict):
         members = {name: "…" if name in ("enc", "created_at") else bare(item) for name, item in node.items()}
-        empty: dict[str, Any] = {"aws_profile": "", "version": "", "role": "", **{kind: [] for kind, *_ in KEYS.values()}}
+        empty: dict[str, Any] = {
+            "aws_profile": "",
+            "version": "",
+            "role": "",
+            **{kind: [] for kind, *_ in KEYS.values()},
+        }
         return {name: item for name, item in members.items() if item is not None and item != empty.get(name)}
     if isinstance(node, list):
         return [bare(item) for item in node]
@@ -383,7 +491,11 @@ def bare(node: Any) -> Any:
 def unlike(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """What two ends have not in common."""
     one, other = ({**end, **end["files"], "files": sorted(end["files"])} for end in (one, other))
-    return {name: (one.get(name), other.get(name)) for name in {**one, **other} if one.get(name) != other.get(name)}
+    return {
+        name: (one.get(name), other.get(name))
+        for name in {**one, **other}
+        if one.get(name) != other.get(name)
+    }
 
 
 class Bench:
@@ -392,7 +504,10 @@ class Bench:
     def __init__(self, folder: Path, service: RecordingKeyservice) -> None:
         self.key = AgeKey.generate()
         self.service = service
-        files = {name: text.replace("{R2}", AGE2.recipient).replace("{R}", self.key.recipient) for name, text in FILES.items()}
+        files = {
+            name: text.replace("{R2}", AGE2.recipient).replace("{R}", self.key.recipient)
+            for name, text in FILES.items()
+        }
         self.made, _ = boxes(folder, self.key, files)
         made = self.made
         made.write("noext", made.read("e.yaml"))
@@ -407,7 +522,17 @@ class Bench:
         made.write("two.yaml", DOC)
         made.run("--config", "rules/two", "encrypt", "-i", "two.yaml", code=0)
         made.write("three.yaml", made.read("two.yaml"))
-        made.run("groups", "add", "-i", "-f", "three.yaml", "--age", AGE2.recipient, environ={"SOPS_AGE_KEY": f"{self.key.identity}\n{AGE2.identity}"}, code=0)
+        made.run(
+            "groups",
+            "add",
+            "-i",
+            "-f",
+            "three.yaml",
+            "--age",
+            AGE2.recipient,
+            environ={"SOPS_AGE_KEY": f"{self.key.identity}\n{AGE2.identity}"},
+            code=0,
+        )
         made.write("kms2.yaml", made.read("kms.yaml"))
         made.run("groups", "add", "-i", "-f", "kms2.yaml", "--age", "{R}", environ=remote, code=0)
 
@@ -430,7 +555,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 ALL = [(command, flag) for command, rows in ROWS.items() for flag in rows]
 
 
-@pytest.mark.parametrize(("command", "flag"), ALL, ids=[f"{command or 'root'} --{flag}" for command, flag in ALL])
+@pytest.mark.parametrize(
+    ("command", "flag"), ALL, ids=[f"{command or 'root'} --{flag}" for command, flag in ALL]
+)
 def test_a_flag(bench: Bench, tmp_path: Path, command: str, flag: str) -> None:
     row = ROWS[command][flag]
     at = len(command.split())
@@ -558,7 +685,11 @@ def test_a_variable(bench: Bench, tmp_path: Path, variable: str) -> None:
     real, ours = (side.box for side in bench.sides(tmp_path))
     for box in (ours, real)[: 1 if variable in NEWER else 2]:
         environ = {"SOPS_AGE_KEY": "-", "XDG_CONFIG_HOME": str(box.folder / "none"), **SCENES[variable](box)}
-        nothing = {"SOPS_AGE_KEY": "-", "XDG_CONFIG_HOME": str(box.folder / "none"), "HOME": str(box.folder / "none")}
+        nothing = {
+            "SOPS_AGE_KEY": "-",
+            "XDG_CONFIG_HOME": str(box.folder / "none"),
+            "HOME": str(box.folder / "none"),
+        }
         assert "a:" in box.run("decrypt", "e.yaml", environ=environ, code=0).out
         box.run("decrypt", "e.yaml", environ=nothing, code=128)
         assert (box.folder / "asked").exists() is (variable == "SOPS_GPG_EXEC")
@@ -567,11 +698,24 @@ def test_a_variable(bench: Bench, tmp_path: Path, variable: str) -> None:
 @pytest.mark.parametrize("variable", IN_TESTS_OF_KEYS)
 def test_variables_of_services(variable: str) -> None:
     name = IN_TESTS_OF_KEYS[variable]
-    tests = [ROOT / "tests" / "keys" / f"test_{name}.py", *(ROOT / "tests" / "doubles").glob(f"{name.partition('_')[0]}*.py")]
+    tests = [
+        ROOT / "tests" / "keys" / f"test_{name}.py",
+        *(ROOT / "tests" / "doubles").glob(f"{name.partition('_')[0]}*.py"),
+    ]
     assert any(f'"{variable}"' in path.read_text() for path in tests)
 
 
-@pytest.mark.parametrize("environ", [{"SOPS_EDITOR": "cat", "EDITOR": "false"}, {"EDITOR": "sh -c 'cat \"$1\"' x"}, {"PATH": "vim"}, {"PATH": "nano"}, {"PATH": "vi"}], ids=" ".join)
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SOPS_EDITOR": "cat", "EDITOR": "false"},
+        {"EDITOR": "sh -c 'cat \"$1\"' x"},
+        {"PATH": "vim"},
+        {"PATH": "nano"},
+        {"PATH": "vi"},
+    ],
+    ids=" ".join,
+)
 def test_which_editor(bench: Bench, tmp_path: Path, environ: dict[str, str]) -> None:
     """SOPS_EDITOR, else EDITOR, split as a shell would, else the first of vim, nano and vi."""
     ends = []
@@ -630,7 +774,12 @@ def test_an_exit_code(bench: Bench, tmp_path: Path, code: int) -> None:
     for side in bench.sides(tmp_path):
         side.box.write("empty.yaml", "")
         side.box.write("plain-value.yaml", re.sub(r"b: ENC.*", "b: plain", side.box.read("e.yaml")))
-        environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+        environ = {
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            "AWS_MAX_ATTEMPTS": "1",
+        }
         done = side.box.run(*CODES[code], environ={**environ, **editors.get(code, {})}, code=code)
         assert done.out == ""
 

@@ -234,8 +234,8 @@ def test_output(box: Box) -> None:
 
 def test_exec_env(box: Box) -> None:
     encrypted(box, "f.yaml", "foo: bar\nbar: |-\n  baz\n  bam\n")
-    assert box.run("exec-env", "f.yaml", 'bash -c \'echo -E "$foo"\'', code=0).out == "bar\n"
-    assert box.run("exec-env", "f.yaml", 'bash -c \'echo -E "$bar"\'', code=0).out == "baz\nbam\n"
+    assert box.run("exec-env", "f.yaml", "bash -c 'echo -E \"$foo\"'", code=0).out == "bar\n"
+    assert box.run("exec-env", "f.yaml", "bash -c 'echo -E \"$bar\"'", code=0).out == "baz\nbam\n"
 
 
 def test_exec_file(box: Box) -> None:

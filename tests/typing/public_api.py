@@ -136,9 +136,7 @@ with open("x.yaml", "rb") as file:
     assert_type(load(file, mask=True), dict[str, Any])
     assert_type(load_config(file), dict[str, Any])
 assert_type(loads("…", mask=True), dict[str, Any])
-assert_type(
-    load_layers(plain("a.yaml"), "b.yaml", optional("c.yaml"), {"d": 1}, env="APP_"), dict[str, Any]
-)
+assert_type(load_layers(plain("a.yaml"), "b.yaml", optional("c.yaml"), {"d": 1}, env="APP_"), dict[str, Any])
 assert_type(load_layers("b.yaml", section="db", schema=Database, mask=True), Database)
 live = watch("x.yaml", interval=1, mask=True)
 assert_type(live, Live[dict[str, Any]])
