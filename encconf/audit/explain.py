@@ -11,7 +11,7 @@ import os
 
 from encconf import formats
 from encconf.audit import sealed as looking
-from encconf.audit.findings import Lines, leading, printable
+from encconf.audit.findings import Lines, printable
 from encconf.audit.names import Names
 from encconf.audit.sealed import Sealed
 from encconf.engine.metadata import Metadata
@@ -105,48 +105,58 @@ def explain(file: str, *, cwd: str, config: str | None = None, input_type: str |
     """
     found = Explanation(file, input_type or formats.of_path(file))
     text = _read(found, os.path.join(cwd, file), input_type)
-    module = formats.module(found.format)
-    document: Document | None = None
-    metadata: Metadata | None = None
-    if text is not None:
-        found.state = "plain"
-        try:
-            document = module.scan(text, comments=True)
-            metadata = Metadata.of(document)
-            found.state = "encrypted"
-            if metadata.unmerged is not None:
-                found.notices.append(f"{metadata.unmerged}; encconf edit finishes it")
-        except (NotEncryptedError, EmptyDocumentError):
-            pass
-        except MetadataError as error:
-            found.state, found.problem = "encrypted", error
-        except EncconfError as error:
-            if found.format != "binary":
-                found.state, found.problem = "unreadable", error
+    document, metadata = _scan(found, text) if text is not None else (None, None)
     _rules(found, cwd, config)
     if metadata is not None:
         groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
         found.own = configs.Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
-    if document is None:
-        return found
-    rule = found.rule or found.own
-    try:
-        if rule is not None:
-            selection = rule.selection if metadata is None else rule.selection_for(metadata.selection)
-            found.fates = list(_fates(document, selection))
-            if document.comments:
-                chosen = selection.choose(document).comments
-                found.comments = bool(sum(chosen)) if len(set(chosen)) == 1 else None
-        if metadata is not None:
-            for fate, leaf in zip(found.fates, document.leaves, strict=True):
-                fate.now = leaf.type == "str" and (leaf.data or b"").startswith(b"ENC[AES256_GCM,")
-            if found.rule is not None:
-                sealed = Sealed(file, document, metadata, metadata.selection.choose(document))
-                looking.against(sealed, found.rule, found.rule.name, found.who)
-                found.differences = [each.message for each in sealed.findings]
-    except PatternError as error:
-        found.problem = found.problem or error
+    if document is not None:
+        try:
+            _judge(found, document, metadata)
+        except PatternError as error:
+            found.problem = found.problem or error
     return found
+
+
+def _scan(found: Explanation, text: str) -> tuple[Document | None, Metadata | None]:
+    """A file's values, and its block if it has one that can be read."""
+    found.state = "plain"
+    document: Document | None = None
+    try:
+        document = formats.module(found.format).scan(text, comments=True)
+        metadata = Metadata.of(document)
+    except (NotEncryptedError, EmptyDocumentError):
+        return document, None
+    except MetadataError as error:
+        found.state, found.problem = "encrypted", error
+        return document, None
+    except EncconfError as error:
+        if found.format != "binary":
+            found.state, found.problem = "unreadable", error
+        return document, None
+    found.state = "encrypted"
+    if metadata.unmerged is not None:
+        found.notices.append(f"{metadata.unmerged}; encconf edit finishes it")
+    return document, metadata
+
+
+def _judge(found: Explanation, document: Document, metadata: Metadata | None) -> None:
+    """What becomes of each value and comment, and how the file and its rule differ.  Raises PatternError."""
+    rule = found.rule or found.own
+    if rule is not None:
+        selection = rule.selection if metadata is None else rule.selection_for(metadata.selection)
+        found.fates = list(_fates(document, selection))
+        if document.comments:
+            chosen = selection.choose(document).comments
+            found.comments = bool(sum(chosen)) if len(set(chosen)) == 1 else None
+    if metadata is None:
+        return
+    for fate, leaf in zip(found.fates, document.leaves, strict=True):
+        fate.now = leaf.type == "str" and (leaf.data or b"").startswith(b"ENC[AES256_GCM,")
+    if found.rule is not None:
+        sealed = Sealed(found.file, document, metadata, metadata.selection.choose(document))
+        looking.against(sealed, found.rule, found.rule.name, found.who)
+        found.differences = [each.message for each in sealed.findings]
 
 
 def _read(found: Explanation, path: str, input_type: str | None) -> str | None:
@@ -302,110 +312,12 @@ def _matches(selection: Selection) -> str:
     return f"{verb} {printable(selection.pattern, 60)}"
 
 
-# --- saying it -------------------------------------------------------------------------------------
+# --- as data -------------------------------------------------------------------------------------
 
 
-def text(found: Explanation, cwd: str) -> str:
-    """For people."""
-    out = [f"{leading(found.file)}: {_STATES[found.state]} ({found.format})"]
-    if found.problem is not None:
-        out.append(f"  {printable(found.problem.message, 400)}")
-    out.append("")
-    if found.config is not None:
-        out.append(f"configuration: {_relative(found.config, cwd)}")
-    for place in found.looked if found.config is None else found.looked[:-1]:
-        out.append(f"  not there: {_relative(place, cwd)}")
-    if found.names:
-        out.append(f"rules, looked up for {' or '.join(map(printable, found.names))}:")
-    width = max((len(rule.place) for rule in found.tried), default=0)
-    for number, rule in enumerate(found.tried):
-        regex = f' "{printable(rule.path_regex)}"' if rule.path_regex else ""
-        reason = rule.reason
-        if found.number is not None and number > found.number:
-            reason = "is not reached" + (", though it matches" if rule.path_regex and rule.matches else "")
-        sign = ">" if number == found.number else " "
-        out.append(f"{sign} {rule.place:{width}}  path_regex{regex} {reason}")
-    out += [f"  note: {printable(notice, 600)}" for notice in found.notices]
-    for rule_of, title in ((found.rule, "keys by the rule"), (found.own, "keys of the file")):
-        if rule_of is not None and (rule_of is found.rule or found.rule is None or found.differences):
-            out += ["", f"{title}: {opens(rule_of)}"]
-            for number, group in enumerate(rule_of.groups):
-                if len(rule_of.groups) > 1:
-                    out.append(f"  group {number + 1}")
-                out += [f"  {'  ' if len(rule_of.groups) > 1 else ''}{found.who(key)}" for key in group]
-            if found.format == "binary":
-                out.append("values: the file is one value, which is encrypted")
-            else:
-                own = found.own.selection if found.own is not None else rule_of.selection
-                out.append(f"values: {selected(rule_of.selection_for(own))}")
-    if found.own is not None and found.rule is not None:
-        out += ["", "the file and the rule " + ("differ:" if found.differences else "agree")]
-        out += [f"  {each}" for each in found.differences]
-    if found.fates:
-        out += ["", *_table(found)]
-    return "".join(f"{line}".rstrip() + "\n" for line in out)
-
-
-_STATES = {
-    "missing": "there is no such file",
-    "plain": "plain text",
-    "encrypted": "encrypted",
-    "unreadable": "cannot be read",
-}
-
-
-def _relative(path: str, cwd: str) -> str:
-    near = os.path.relpath(path, cwd)
-    return printable(path if near.startswith(os.path.join("..", "..", "..")) else near, 4096)
-
-
-def _table(found: Explanation) -> list[str]:
-    width = min(max(len(printable(fate.path)) for fate in found.fates), 48)
-    lines = []
-    for fate in found.fates:
-        becomes = "encrypted" if fate.encrypted else "clear"
-        now = ""
-        if fate.now is not None and fate.now is not fate.encrypted:
-            now = "; now it is " + ("encrypted" if fate.now else "in clear")
-        lines.append(f"  {becomes:9}  {printable(fate.path):{width}}  {fate.reason}{now}")
-    if found.comments is not None:
-        lines.append(f"  {'encrypted' if found.comments else 'clear':9}  all comments")
-    return lines
-
-
-def opens(rule: Rule) -> str:
-    """How many keys it takes to open a file, in words."""
-    count = len(rule.groups)
-    if count == 0:
-        return "none"
-    if count == 1:
-        keys = len(rule.groups[0])
-        return "this one opens the file" if keys == 1 else f"any one of these {keys} opens the file"
-    need = rule.threshold or count
-    which = f"every one of the {count} groups" if need == count else f"any {need} of the {count} groups, each"
-    return f"it takes one key of {which}"
-
-
-def selected(selection: Selection) -> str:
-    """Which values a selection encrypts, in words."""
-    what = {
-        "unencrypted_suffix": "all but those below a key that ends in {}",
-        "encrypted_suffix": "those below a key that ends in {}",
-        "unencrypted_regex": "all but those below a key that matches {}",
-        "encrypted_regex": "those below a key that matches {}",
-        "unencrypted_comment_regex": "all but those with a comment before them that matches {}",
-        "encrypted_comment_regex": "those with a comment before them that matches {}",
-    }[selection.kind]
-    said = what.format(printable(selection.pattern))
-    mac = "; the MAC covers those only" if selection.mac_only_encrypted else ""
-    return f"{said} are encrypted ({selection.kind}){mac}"
-
-
-def json(found: Explanation, cwd: str) -> str:
-    """For programs; docs/check.md lists the members."""
-    import json
-
-    said = {
+def to_json(found: Explanation) -> dict[str, object]:
+    """An explanation as plain data; docs/check.md lists the members."""
+    return {
         "version": 1,
         "file": found.file,
         "state": found.state,
@@ -441,7 +353,6 @@ def json(found: Explanation, cwd: str) -> str:
             for fate in found.fates
         ],
     }
-    return json.dumps(said, indent=2) + "\n"
 
 
 def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
@@ -453,3 +364,16 @@ def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
     ]
     threshold = (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else None
     return {"groups": groups, "threshold": threshold, "opens": opens(rule), **rule.selection.to_entries()}
+
+
+def opens(rule: Rule) -> str:
+    """How many keys it takes to open a file, in words."""
+    count = len(rule.groups)
+    if count == 0:
+        return "none"
+    if count == 1:
+        keys = len(rule.groups[0])
+        return "this one opens the file" if keys == 1 else f"any one of these {keys} opens the file"
+    need = rule.threshold or count
+    which = f"every one of the {count} groups" if need == count else f"any {need} of the {count} groups, each"
+    return f"it takes one key of {which}"

@@ -1,9 +1,7 @@
 """Since when: the readers of encrypted files in the history of a git repository.
 
 One ``git log`` for what changed (of a few files, for these alone), one ``git cat-file`` for the versions of
-the files in question; time is linear in both.  Followed are the branch that is checked out, everything
-merged into it, and renames that change nothing else.  Dates are those of commits as committed, which
-whoever commits can set.
+the files in question (`encconf.audit.log`); time is linear in both.
 No key is needed and none is used: who could read a version stands in its ``sops`` block, and that a
 data key was kept shows in ciphertexts that are the same before and after.
 """
@@ -12,10 +10,10 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import closing, suppress
-from itertools import islice
+from contextlib import closing
 
 from encconf import formats
+from encconf.audit.log import CHUNK, LOG, Moment, blobs_in, changes_of, contents, heads_of
 from encconf.audit.names import identity
 from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, NotEncryptedError
@@ -26,32 +24,15 @@ from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-    from typing import IO, Final
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Final
 
+    from encconf.audit.log import Change
     from encconf.audit.names import Names
     from encconf.keys import MasterKey
 
-CHUNK: Final = 256  # versions asked for at a time: their names fit into a pipe
-_FILE_MODES = ("100644", "100755")
 _TAG = re.compile(rb",tag:([A-Za-z0-9+/]{16})")
 _MEMBER = re.compile(rb"""(?m)^[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=].*$""")
-
-
-class Moment:
-    """A commit: ``time`` in seconds since 1970, and its hash.
-
-    Whoever commits can write any date; one after the year 9999 counts as its end, none at all as 1970.
-    """
-
-    __slots__ = ("commit", "time")
-
-    def __init__(self, time: int, commit: str) -> None:
-        self.time = min(max(time, 0), _LAST)
-        self.commit = commit
-
-
-_LAST: Final = 253_402_300_799
 
 
 class Span:
@@ -101,22 +82,16 @@ class Version:
 _NOTHING: Final = Version({}, frozenset(), True)
 
 
-def is_shallow(root: str) -> bool:
-    """Whether a clone has only a part of the history: it was cut off, or contents were left out."""
-    partial = _git(root, "config", "--get-regexp", r"^remote\..*\.promisor$")
-    return bool(partial) or _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
-
-
 def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
     """The history of each file; ``files`` are paths from the top of the repository, and bytes now.
 
     Empty histories where there is no commit, or no git.
     """
     reader = _Reader()
-    if not files or not _git(root, "rev-parse", "--verify", "--quiet", "HEAD"):
+    if not files or not ask(root, "rev-parse", "--verify", "--quiet", "HEAD"):
         return {path: _ended(FileHistory(), reader.version(path, data)) for path, data in files.items()}
-    changes = _changes(root, files)
-    heads = _heads(root)
+    changes = changes_of(root, files)
+    heads = heads_of(root)
     wanted: list[tuple[str, str]] = []
     for path in files:
         for change in changes[path]:
@@ -154,14 +129,14 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
         if (root := repository(os.path.dirname(real))) is not None:
             by_root.setdefault(root, []).append(os.path.relpath(real, root).replace(os.sep, "/"))
     # With -m: a merge, too, may be where a version is from.
-    words = (*_LOG, "-m", "--format=", "HEAD", "--")
+    words = (*LOG, "-m", "--format=", "HEAD", "--")
     answers = {root: start_git(*question(root, *words, *paths)) for root, paths in by_root.items()}
 
     def learn(keys: Iterable[MasterKey]) -> None:
         unnamed = {key.name for key in keys if names.given(key) is None}
         for root, answer in answers.items():
             _, output = answer()
-            blobs = _blobs(output) if unnamed else {}
+            blobs = blobs_in(output) if unnamed else {}
             for path, data in zip(blobs.values(), contents(root, blobs), strict=True):
                 text = (data or b"").decode(errors="replace")
                 if any(name in text for name in unnamed):
@@ -170,131 +145,7 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
     return learn
 
 
-def _blobs(output: str) -> dict[str, str]:
-    """The versions that git log names, and their paths; the newest first."""
-    blobs: dict[str, str] = {}
-    words = iter(output.split("\0"))
-    for word in words:
-        if (entry := word.lstrip("\n")).startswith(":"):
-            path, blob = next(words), entry.split(" ")[3]
-            if blob.strip("0"):
-                blobs[blob] = path
-    return blobs
-
-
-# --- git -----------------------------------------------------------------------------------------
-
-
-class _Change:
-    """What one commit did to a file: blobs before (of each parent that had one) and after."""
-
-    __slots__ = ("moment", "new", "old", "path")
-
-    def __init__(self, moment: Moment, path: str, old: list[str], new: str) -> None:
-        self.moment = moment
-        self.path = path
-        self.old = old
-        self.new = new
-
-
-_FEW: Final = 8
-"""For so many files, git is faster when it looks only for them."""
-_RENAMES: Final = 20  # of one file that are followed when git looks for it alone
-_MERGED: Final = ("-c", "-M100%", "--topo-order", "--format=%x01%H%x00%ct")
-_LOG: Final = ("log", "--raw", "-z", "--no-abbrev", "--no-color", "--ignore-submodules=all")
-
-
-def _git(root: str, *arguments: str) -> str:
-    return ask(root, *arguments) or ""
-
-
-def _heads(root: str) -> dict[str, str]:
-    """The blob of each file of the last commit."""
-    heads = {}
-    for entry in _git(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD").split("\0"):
-        about, _, path = entry.partition("\t")
-        words = about.split()
-        if len(words) == 3 and words[0] in _FILE_MODES:
-            heads[path] = words[2]
-    return heads
-
-
-def _changes(root: str, paths: Iterable[str]) -> dict[str, list[_Change]]:
-    """The changes to each path, oldest first, also those under earlier names."""
-    names = {path: path for path in paths}
-    if len(names) > _FEW:
-        found = _read_log(_git(root, *_LOG, *_MERGED, "HEAD", "--"), names)
-    else:
-        output = _git(root, *_LOG, *_MERGED, "--full-history", "HEAD", "--", *names)
-        found = _read_log(output, names)
-        for name in names:
-            found[name] = _with_earlier_names(root, name, found[name])
-    return {name: list(reversed(changes)) for name, changes in found.items()}
-
-
-def _with_earlier_names(root: str, name: str, changes: list[_Change]) -> list[_Change]:
-    """The changes to a file, newest first, also those before it was renamed, which git was not asked for."""
-    found = list(changes)
-    seen = {name}
-    for _ in range(_RENAMES):
-        added = [change for change in changes if change.new and not change.old and change.path == name]
-        if not added:
-            break
-        first = added[-1]
-        # What the commit did, to whatever file.
-        words = _git(root, "log", "--no-walk", *_LOG[1:], *_MERGED, first.moment.commit, "--").split("\0")
-        before = _renamed_from(words, name)
-        if before is None or before in seen:
-            break
-        found.remove(first)
-        name = before
-        seen.add(name)
-        output = _git(root, *_LOG, *_MERGED, "--full-history", f"{first.moment.commit}^", "--", name)
-        changes = _read_log(output, {name: name})[name]
-        found += changes
-    return found
-
-
-def _renamed_from(words: Sequence[str], name: str) -> str | None:
-    """What a commit, in the words of git log, has renamed to a name."""
-    for at, word in enumerate(words[:-2]):
-        entry = word.lstrip("\n")
-        renames = entry.startswith(":") and not entry.startswith("::") and entry.rpartition(" ")[2][:1] == "R"
-        if renames and words[at + 2] == name:
-            return words[at + 1]
-    return None
-
-
-def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[_Change]]:
-    """The changes to each name in what git log says, newest first; renames in it are followed."""
-    now = dict(names)  # what a path of then is called today
-    found: dict[str, list[_Change]] = {path: [] for path in now}
-    words = iter(output.split("\0"))
-    moment = Moment(0, "")
-    for word in words:
-        if word.startswith("\x01"):
-            seconds = next(words)
-            moment = Moment(int(seconds) if seconds.isdecimal() else 0, word[1:])
-        elif (entry := word.lstrip("\n")).startswith(":"):
-            fields = entry.split(" ")
-            parents = len(entry) - len(entry.lstrip(":"))
-            path = next(words)
-            if parents == 1 and fields[-1][0] in "RC":
-                before, path = path, next(words)
-                if path in now and fields[-1][0] == "R":
-                    now.setdefault(before, now[path])
-                    continue
-            if path not in now:
-                continue
-            modes = [field.lstrip(":") for field in fields[: parents + 1]]
-            blobs = fields[parents + 1 : -1]
-            there = [
-                blob if mode in _FILE_MODES and blob.strip("0") else ""
-                for mode, blob in zip(modes, blobs, strict=True)
-            ]
-            old = [blob for blob in there[:-1] if blob]
-            found[now[path]].append(_Change(moment, path, old, there[-1]))
-    return found
+# --- versions ------------------------------------------------------------------------------------
 
 
 def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> Iterator[Version]:
@@ -321,43 +172,6 @@ def _anew(wanted: Sequence[tuple[str, str]]) -> Iterator[str]:
                 yield blob
             here.add(blob)
         last = here
-
-
-def contents(root: str, blobs: Iterable[str]) -> Generator[bytes | None, None, None]:
-    """The bytes of each blob, in order, None for one that is missing or damaged; from one process."""
-    import subprocess
-
-    arguments, environ = question(root, "cat-file", "--batch")
-    process = subprocess.Popen(
-        ["git", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environ,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process, suppress(BrokenPipeError):  # closing it
-        names = iter(blobs)
-        while chunk := list(islice(names, CHUNK)):
-            with suppress(BrokenPipeError):  # git ends at a damaged object; what follows is missing, too
-                process.stdin.write("".join(f"{blob}\n" for blob in chunk).encode())
-                process.stdin.flush()
-            for _ in chunk:
-                yield _answer(process.stdout)
-
-
-def _answer(pipe: IO[bytes]) -> bytes | None:
-    """One object, None for one that is missing (of a partial clone)."""
-    head = pipe.readline().split()
-    if len(head) != 3:
-        return None
-    size = int(head[2])
-    data = pipe.read(size + 1)[:size]
-    return data if len(data) == size else None
-
-
-# --- versions ------------------------------------------------------------------------------------
 
 
 class _Reader:
@@ -406,64 +220,86 @@ def _keys(data: bytes, format: str) -> dict[str, MasterKey]:
 
 
 def _told(
-    changes: Sequence[_Change], known: Mapping[str, Version], head: Version | None, now: Version
+    changes: Sequence[Change], known: Mapping[str, Version], head: Version | None, now: Version
 ) -> FileHistory:
     """Put the changes of a file together, up to the last commit and to what is there now."""
-    history = FileHistory()
-    history.keys.update(now.keys)
-    epoch = 0  # goes up when no ciphertext is left: then the data key is new
-    rotations: dict[int, Moment] = {}
-    open_: dict[str, Span] = {}
-    last: Moment | None = None
+    story = _Story()
     for change in changes:
-        moment = last = change.moment
-        history.first = history.first or moment
-        olds = [known[blob] for blob in change.old if known[blob] is not _NOTHING]
+        story.change(change, known)
+    if head is not None and head is not _NOTHING:
+        story.merge(head)
+    story.end(head, now)
+    return story.history
+
+
+class _Story:
+    """A history as it is told, one commit after the other.
+
+    ``epoch`` goes up when no ciphertext is left, for then the data key is new; ``open`` are the spans that
+    last, by key; ``last`` is the commit that was told last.
+    """
+
+    def __init__(self) -> None:
+        self.history = FileHistory()
+        self.epoch = 0
+        self.rotations: dict[int, Moment] = {}
+        self.open: dict[str, Span] = {}
+        self.last: Moment | None = None
+
+    def change(self, change: Change, known: Mapping[str, Version]) -> None:
+        """What one commit did."""
+        moment = self.last = change.moment
+        self.history.first = self.history.first or moment
         new = known[change.new] if change.new else None
         if new is _NOTHING:
-            continue
+            return
+        olds = [known[blob] for blob in change.old if known[blob] is not _NOTHING]
         before: set[str] = set().union(*(old.keys for old in olds))
-        after = set(new.keys) if new is not None else set()
-        if new is not None:
-            history.keys.update(new.keys)
-        epoch_before = epoch
+        after = new.keys if new is not None else {}
+        self.history.keys.update(after)
+        epoch = self.epoch
         if new is not None and new.encrypted and _all_new(olds, new):
-            epoch += 1
-            rotations[epoch] = moment
-        for key in before - after:
-            if (span := open_.pop(key, None)) is not None:
-                span.end, span.over, span.epoch = moment, True, epoch_before
-        for key in after - before:
-            if key not in open_:
-                open_[key] = span = Span(moment)
-                history.spans.setdefault(key, []).append(span)
-        _note_plain(history, new is not None and not new.encrypted, moment)
-    if head is not None and head is not _NOTHING:
-        history.keys.update(head.keys)
-        # Branches were merged, perhaps with the changes of one side only.
-        for key in set(head.keys) - set(open_):
-            spans = history.spans.setdefault(key, [])
+            self.epoch += 1
+            self.rotations[self.epoch] = moment
+        for key in before - set(after):
+            self._close(key, moment, epoch)
+        for key in set(after) - before:
+            if key not in self.open:
+                self.open[key] = span = Span(moment)
+                self.history.spans.setdefault(key, []).append(span)
+        _note_plain(self.history, new is not None and not new.encrypted, moment)
+
+    def merge(self, head: Version) -> None:
+        """What the last commit says: branches were merged, perhaps with the changes of one side only."""
+        self.history.keys.update(head.keys)
+        for key in set(head.keys) - set(self.open):
+            spans = self.history.spans.setdefault(key, [])
             if spans:
                 spans[-1].end, spans[-1].over = None, False
             else:
-                spans.append(Span(last))
-            open_[key] = spans[-1]
-        for key in set(open_) - set(head.keys):
-            span = open_.pop(key)
-            span.end, span.over, span.epoch = last, True, epoch
-    rotated_now = head is not None and _all_new([head], now)
-    for key in set(open_) - set(now.keys):
-        open_[key].over = True
-        open_[key].epoch = epoch
-    for spans in history.spans.values():
-        for span in spans:
-            if span.over:
-                span.until = rotations.get(span.epoch + 1)
-    if rotated_now:
-        _close_uncommitted(history, epoch)
-    for key in set(now.keys) - set(open_):
-        history.spans.setdefault(key, []).append(Span(None))
-    return history
+                spans.append(Span(self.last))
+            self.open[key] = spans[-1]
+        for key in set(self.open) - set(head.keys):
+            self._close(key, self.last, self.epoch)
+
+    def end(self, head: Version | None, now: Version) -> None:
+        """What is not committed, and until when each key knew the data key."""
+        self.history.keys.update(now.keys)
+        for key in set(self.open) - set(now.keys):
+            self._close(key, None, self.epoch)
+        for spans in self.history.spans.values():
+            for span in spans:
+                if span.over:
+                    span.until = self.rotations.get(span.epoch + 1)
+        if head is not None and _all_new([head], now):
+            _close_uncommitted(self.history, self.epoch)
+        for key in set(now.keys) - set(self.open):
+            self.history.spans.setdefault(key, []).append(Span(None))
+
+    def _close(self, key: str, end: Moment | None, epoch: int) -> None:
+        """End the span of a key, if it has one that lasts."""
+        if (span := self.open.pop(key, None)) is not None:
+            span.end, span.over, span.epoch = end, True, epoch
 
 
 _NOT_COMMITTED: Final = Moment(0, "")

@@ -312,7 +312,7 @@ def _ssh_comment(key: str) -> str:
 # --- .sops.yaml ----------------------------------------------------------------------------------
 
 # Whoever writes a configuration must not be able to keep others waiting: each looks at a place once.
-_BEHIND = re.compile(r"(?:[ \t]*([,\]}]+))?[ \t]+#(.*)")
+_COMMENT = re.compile(r"(?:[ \t]*([,\]}]+))?[ \t]+#(.*)")
 _ABOVE = re.compile(r"[ \t]*#(.*)\Z")
 _ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]*\Z")
 _RULES = (("creation_rules",), ("destination_rules",))
@@ -337,27 +337,32 @@ def _of_config(text: str) -> Iterator[tuple[str, str]]:
     for leaf in leaves:
         if anchor := _ANCHOR.search(text, max(leaf.start - _NEAR, 0), leaf.start):
             yield from _each(leaf, anchor[1])
-        # Where a block scalar ends, another line begins.
-        comment = None if text[leaf.end - 1] == "\n" else _BEHIND.match(text, leaf.end)
-        if comment and comment[2]:
-            name = comment[2][:_LONG].strip()
-            if "]" in (comment[1] or ""):  # it is about all of a list
-                listed = members[id(leaf.scope)]
-                parts = [part.strip() for part in name.split(",")]
-                if len(parts) == len(listed):
-                    behind.update((id(other), part) for other, part in zip(listed, parts, strict=True))
-            else:
-                behind[id(leaf)] = name
+        behind.update(_behind(text, leaf, members[id(leaf.scope)]))
         if name := _comment_above(text, leaf):
             above[id(leaf)] = name
     for leaf in leaves:
-        if name := behind.get(id(leaf)):
-            yield from _each(leaf, name)
+        if said := behind.get(id(leaf)):
+            yield from _each(leaf, said)
     for names in (behind, above):
         yield from _of_items(leaves, names, above=names is above)
     for leaf in leaves:
         for key in _parts(leaf):
             yield key, _ssh_comment(key)
+
+
+def _behind(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
+    """The name in the comment behind a leaf, by the leaf's id; behind a list, names of all ``members``."""
+    # Where a block scalar ends, another line begins.
+    comment = None if text[leaf.end - 1] == "\n" else _COMMENT.match(text, leaf.end)
+    if not comment or not comment[2]:
+        return {}
+    name = comment[2][:_LONG].strip()
+    if "]" not in (comment[1] or ""):
+        return {id(leaf): name}
+    parts = [part.strip() for part in name.split(",")]
+    if len(parts) != len(members):
+        return {}
+    return {id(other): part for other, part in zip(members, parts, strict=True)}
 
 
 def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iterator[tuple[str, str]]:

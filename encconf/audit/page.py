@@ -13,14 +13,14 @@ import hashlib
 import html
 import time
 
-from encconf.audit import access
+from encconf.audit import access, readers
 from encconf.audit.names import kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from encconf.audit.access import FileAccess, Person, Report
+    from encconf.audit.readers import FileAccess, Person, Report
 
 STATES: Final = {
     "reads": "can read it",
@@ -198,7 +198,7 @@ def _matrix(found: Report, people: list[Person]) -> str:
     )
     place = {person: at for at, person in enumerate(people)}
     numbers = {id(file): at for at, file in enumerate(found.files)}
-    grouped = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
+    grouped = readers.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
     rows = "\n".join(_row([numbers[id(file)] for file in files], files, place) for files in grouped)
     return f"""\
 <div class="box" tabindex="0" role="region" aria-label="Files and who can read them">
@@ -240,7 +240,7 @@ def _row(numbers: list[int], files: list[FileAccess], place: dict[Person, int]) 
         paths = "\n".join(_text(each.path) for each in files)
         head = (
             f'<tr data-files="{" ".join(map(str, numbers))}"><th scope="row" class="name"><details>'
-            f"<summary><small>{_text(access.folder_of(files))}</small><b>{len(files)} files</b></summary>"
+            f"<summary><small>{_text(readers.folder_of(files))}</small><b>{len(files)} files</b></summary>"
             f"<pre>{paths}</pre></details>{quorum}</th>"
         )
     return f'{head}<td class="number">{number}</td>{"".join(cells)}</tr>'

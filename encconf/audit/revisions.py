@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from encconf.audit.diff import Side
-from encconf.audit.history import contents
+from encconf.audit.log import contents
+from encconf.audit.sides import Side
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import ask, is_bare, repository, without_filters
@@ -160,6 +160,15 @@ def _at(revision: str, file: str, format: str | None) -> Side:
     return _side(label, file, _blob(found, label) if found else None, format)
 
 
+def _named(paths: Sequence[str], top: str, revisions: Sequence[str]) -> list[str]:
+    """The names of paths in the repository; raises MissingFileError for what is not there, now or then."""
+    named = {os.path.relpath(os.path.realpath(path), top): path for path in paths}
+    for inside, path in named.items():
+        if not os.path.lexists(path) and not any(_blob_of(f"{each}:{inside}", top) for each in revisions):
+            raise MissingFileError("there is no such file, now or then").about(path)
+    return list(named)
+
+
 def _everywhere(
     revisions: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None
 ) -> Iterator[Pair | InputError]:
@@ -167,10 +176,7 @@ def _everywhere(
     top = _top()
     if len(revisions) < 2 and is_bare("."):
         raise UsageError("a bare repository has no work tree to compare with", hint="name two: REV..REV")
-    named = {os.path.relpath(os.path.realpath(path), top): path for path in paths}
-    for inside, path in named.items():
-        if not os.path.lexists(path) and not any(_blob_of(f"{each}:{inside}", top) for each in revisions):
-            raise MissingFileError("there is no such file, now or then").about(path)
+    named = _named(paths, top, revisions)
     then = revisions[0]
     now = revisions[1] if len(revisions) == 2 else "staged" if staged else ""
     entries = list(_entries(top, revisions, named, staged=staged))

@@ -255,7 +255,6 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
     by_rule = {id(leaf) for leaf in found.sealed} if found is not None else ()
     hint = _safe_hint(found, sealed.metadata.selection) if found is not None else None
     match = cipher.ENC.match
-    prefix = cipher.PREFIX.encode()
     ivs = sealed.ivs
     for index, leaf in enumerate(sealed.document.leaves):
         data = leaf.data
@@ -268,21 +267,7 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
             continue
         parts = match(data) if leaf.type == "str" else None
         if parts is None:
-            if leaf.type == "str" and data.startswith(prefix):
-                sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is cut off or damaged", leaf)
-            elif chosen:
-                sealed.find(
-                    "plain-value", f"{_at(leaf)} stands in clear, though the file encrypts such values", leaf
-                )
-            elif id(leaf) in by_rule:
-                sealed.find(
-                    "plain-by-rule",
-                    f"{_at(leaf)} is plaintext, though {place} encrypts such values",
-                    leaf,
-                    hint=hint,
-                )
-            elif said := _like_a_secret(leaf, data):
-                sealed.find("secret-in-clear", f"{_at(leaf)} stands in clear and {said}", leaf)
+            _in_clear(sealed, leaf, data, place if id(leaf) in by_rule else "", hint, is_chosen=bool(chosen))
             continue
         if not chosen:
             sealed.find(
@@ -295,32 +280,43 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
         if len(iv) != 44 or len(tag) != 24 or len(text) % 4 or kind not in _TYPES:
             sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is damaged", leaf)
             continue
-        size = len(text) * 3 // 4 - text.count(b"=")
         if chosen:
-            sealed.lengths[leaf.path] = size
-            if kind not in _TEXTS and not called_a_secret(leaf.path):
-                pass  # a number of replicas, a switch: settings, and no secrets
-            elif kind == b"bool":
-                sealed.find(
-                    "short-value",
-                    f"{_at(leaf)} is true or false: the length of its ciphertext says which",
-                    leaf,
-                )
-            elif size <= SHORT:
-                sealed.find(
-                    "short-value",
-                    f"{_at(leaf)} has {size} byte{'s' if size > 1 else ''}, which can be guessed",
-                    leaf,
-                )
-        earlier = ivs.get(iv)
-        if earlier is None:
-            ivs[iv] = leaf
-        else:
+            sealed.lengths[leaf.path] = size = len(text) * 3 // 4 - text.count(b"=")
+            if size <= SHORT or kind == b"bool":
+                _short(sealed, leaf, kind, size)
+        earlier = ivs.setdefault(iv, leaf)
+        if earlier is not leaf:
             assert earlier.data is not None
             same = earlier.data.rstrip() == data.rstrip()
-            if same and (kind not in _TEXTS or earlier.path == leaf.path):
-                continue  # a switch or a comment that was copied, or the same value in another document
-            twice(sealed.find, earlier.data, data, leaf, spell(earlier.path))
+            # A switch or a comment may have been copied, or be the same value in another document.
+            if not same or (kind in _TEXTS and earlier.path != leaf.path):
+                twice(sealed.find, earlier.data, data, leaf, spell(earlier.path))
+
+
+def _in_clear(
+    sealed: Sealed, leaf: Leaf, data: bytes, by_rule: str, hint: str | None, *, is_chosen: bool
+) -> None:
+    """A value that is no ciphertext; ``by_rule`` is the rule that encrypts it, "" for none."""
+    if leaf.type == "str" and data.startswith(cipher.PREFIX.encode()):
+        sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is cut off or damaged", leaf)
+    elif is_chosen:
+        sealed.find("plain-value", f"{_at(leaf)} stands in clear, though the file encrypts such values", leaf)
+    elif by_rule:
+        said = f"{_at(leaf)} is plaintext, though {by_rule} encrypts such values"
+        sealed.find("plain-by-rule", said, leaf, hint=hint)
+    elif said := _like_a_secret(leaf, data):
+        sealed.find("secret-in-clear", f"{_at(leaf)} stands in clear and {said}", leaf)
+
+
+def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
+    """A value whose length, or type, gives it away; a number of replicas or a switch is no secret."""
+    if kind not in _TEXTS and not called_a_secret(leaf.path):
+        return
+    if kind == b"bool":
+        said = f"{_at(leaf)} is true or false: the length of its ciphertext says which"
+    else:
+        said = f"{_at(leaf)} has {size} byte{'s' if size > 1 else ''}, which can be guessed"
+    sealed.find("short-value", said, leaf)
 
 
 def _like_a_secret(leaf: Leaf, data: bytes) -> str:

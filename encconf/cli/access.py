@@ -7,6 +7,7 @@ import time
 
 from encconf.audit import access
 from encconf.audit.names import Names, kind
+from encconf.audit.readers import alike, folder_of
 from encconf.audit.ssh_origins import home_of, origins
 from encconf.cli import files, targets
 from encconf.cli.console import counted, display_width, is_terminal, one_line, wants_color
@@ -17,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from encconf.audit.access import FileAccess, Person, Reader, Report
+    from encconf.audit.readers import FileAccess, Person, Reader, Report
     from encconf.cli.console import Console
     from encconf.keys import MasterKey
 
@@ -116,13 +117,13 @@ def _warn(console: Console, found: Report) -> None:
     for file in found.files:
         if gone := tuple(reader.person.short for reader in file.readers if reader.exposed):
             exposed.setdefault(gone, []).append(file)
-    for gone, alike in list(exposed.items())[:_FEW]:
+    for gone, same in list(exposed.items())[:_FEW]:
         verb = "is" if len(gone) == 1 else "are"
-        names = " ".join(files.quoted(file.path) for file in alike) if len(alike) <= _FEW_NAMES else "FILE"
+        names = " ".join(files.quoted(file.path) for file in same) if len(same) <= _FEW_NAMES else "FILE"
         console.warn(
-            f"{_named(alike)}: {', '.join(gone)} {verb} out and still can read "
-            f"{'it' if len(alike) == 1 else 'them'}: the data key is the same",
-            hint=f"encconf rotate {names} gives {'it a new one' if len(alike) == 1 else 'them new ones'}; "
+            f"{_named(same)}: {', '.join(gone)} {verb} out and still can read "
+            f"{'it' if len(same) == 1 else 'them'}: the data key is the same",
+            hint=f"encconf rotate {names} gives {'it a new one' if len(same) == 1 else 'them new ones'}; "
             "then change the secrets, too",
         )
     if len(exposed) > _FEW:
@@ -168,7 +169,7 @@ class _Screen:
     def matrix(self, found: Report, *, verbose: bool) -> None:
         """Files by people, as far as there is room; else a line for each file."""
         people = [person for person in found.people if any(file.of(person) for file in found.files)]
-        rows = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
+        rows = alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
         name = max((display_width(_label(files_alike)) for files_alike in rows), default=0)
         labels = [one_line(person.short) for person in people]
         room = self._width - min(name, 60) - 1
@@ -212,7 +213,7 @@ class _Screen:
 
     def _list(self, found: Report, most: int) -> None:
         """A line for all files that have the same readers, and could be read by the same people once."""
-        rows = access.alike(found.files)
+        rows = alike(found.files)
         left = rows[most:] if len(rows) > most + 1 else []
         for files_alike in rows[: len(rows) - len(left)]:
             file = files_alike[0]
@@ -327,14 +328,14 @@ def _label(files_alike: Sequence[FileAccess]) -> str:
     """What a row is called: its file, or the folder and number of several."""
     if len(files_alike) == 1:
         return files_alike[0].path
-    return f"{access.folder_of(files_alike) or './'} ({len(files_alike)} files)"
+    return f"{folder_of(files_alike) or './'} ({len(files_alike)} files)"
 
 
 def _named(files_alike: Sequence[FileAccess]) -> str:
     """The files of a line, or the folder that they are in and the first of them."""
     if len(files_alike) <= _FEW_NAMES:
         return ", ".join(one_line(file.path) for file in files_alike)
-    folder = access.folder_of(files_alike)
+    folder = folder_of(files_alike)
     names = [one_line(file.path.removeprefix(folder)) for file in files_alike[:_FEW_NAMES]]
     inside = f"{one_line(folder)} ({', '.join(names)}" if folder else f"({', '.join(names)}"
     return f"{inside} and {len(files_alike) - _FEW_NAMES} more)"

@@ -1,4 +1,4 @@
-"""``encconf check`` and ``encconf explain``."""
+"""``encconf check``."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def check(
     whole = not path and not changed
     known = _Known()
     everything = known.everything(console, cwd, root) if whole else None  # git works while we load
-    from encconf.audit import report as reports
     from encconf.audit.check import check
+    from encconf.cli import check_report as reports
     from encconf.cli import files
 
     names = everything() if everything is not None else _named(console, path, changed)
@@ -92,7 +92,7 @@ def check(
 def _end(console: Console, report: Report, strict: bool) -> None:
     """Say what came of it; raises where that is bad."""
     from encconf.audit.findings import KINDS
-    from encconf.audit.report import summary
+    from encconf.cli.check_report import summary
 
     failing = [
         found for found in report.findings if found.severity == "error" or (strict and found.rank == 1)
@@ -187,19 +187,3 @@ class _Known:
             self._sets[key] = frozenset(names) if names is not None else None
         known = self._sets[key]
         return unknown if known is None else os.path.join(folder, base) in known
-
-
-def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:
-    """Say which rule is a file's, and what it means; raises where no rule can be used."""
-    from encconf.audit import explain as explaining
-    from encconf.cli.files import STDIN
-
-    if file in STDIN:
-        raise UsageError("explain needs a file, or the name that one is to have, not stdin")
-    cwd = os.getcwd()
-    found = explaining.explain(file, cwd=cwd, config=config, input_type=input_type)
-    console.data((explaining.json if json else explaining.text)(found, cwd))
-    if found.error is not None:
-        raise found.error.about(file)
-    if found.problem is not None:
-        raise found.problem.about(file)

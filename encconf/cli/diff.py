@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from encconf.audit.diff import Change, Difference
+    from encconf.audit.diff import Difference
     from encconf.audit.names import Names
+    from encconf.audit.pairing import Change
     from encconf.cli.console import Console
     from encconf.keys import MasterKey
 

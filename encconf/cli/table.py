@@ -587,7 +587,7 @@ COMMANDS: Final = (
     ),
     Command(
         "explain",
-        "encconf.cli.check:explain",
+        "encconf.cli.explain:explain",
         "Explain which rule applies to a file, who can decrypt it, and why each value is encrypted or not.",
         details="FILE may be plain or encrypted, or may not exist yet; you need no key. Shows where "
         "encconf looked for .sops.yaml, every rule and why it matches or not, and where an encrypted file "

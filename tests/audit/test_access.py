@@ -13,7 +13,7 @@ from oracle import AgeKey, Sops
 from project import Project
 
 from encconf import api
-from encconf.audit import access
+from encconf.audit import access, readers
 from encconf.audit.names import Names
 from encconf.errors import UsageError
 
@@ -31,12 +31,12 @@ def team(tmp_path: Path, home: Path) -> Team:
     return team
 
 
-def report(team: Team, *paths: str, history: bool = False) -> access.Report:
+def report(team: Team, *paths: str, history: bool = False) -> readers.Report:
     names = Names.load(str(team.folder / ".sops.yaml"))
     return access.report([str(team.folder / path) for path in paths], names, history=history, now=NOW)
 
 
-def people(found: access.Report, *labels: str) -> list[access.Person]:
+def people(found: readers.Report, *labels: str) -> list[readers.Person]:
     return [found.person(label) for label in labels]
 
 
@@ -94,7 +94,7 @@ class TestTogether:
         start = time.monotonic()
         sets, complete = file.quorums()
         assert not complete
-        assert len(sets) == access.MAX_SETS
+        assert len(sets) == readers.MAX_SETS
         assert time.monotonic() - start < 5
 
     def test_of_a_file_that_the_real_sops_made(self, team: Team, sops: Sops) -> None:

@@ -21,10 +21,11 @@ from project import PLAIN, ROOT, Project, Result
 
 from encconf import formats
 from encconf.audit import explain as explaining
-from encconf.audit import report as reports
 from encconf.audit.check import Report, check
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, Ignored
 from encconf.audit.twins import plain_names
+from encconf.cli import check_report as reports
+from encconf.cli.explain import text
 from encconf.engine import rekey
 from encconf.git.merge import merge
 from encconf.identities.credentials import Credentials
@@ -959,8 +960,8 @@ def test_damaged_files_and_rules(tmp_path: Path, seed: int) -> None:
             assert all(line.isprintable() for line in out.split("\n"))
         for name in names:
             found = explaining.explain(name, cwd=str(tmp_path))
-            assert explaining.text(found, str(tmp_path))
-            assert explaining.json(found, str(tmp_path))
+            assert text(found, str(tmp_path))
+            assert explaining.to_json(found)
 
 
 # --- reports ---------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from project import Project, Result
 
 from encconf import api, formats
 from encconf.audit import diff
-from encconf.audit.diff import Difference, Side
+from encconf.audit.diff import Difference
+from encconf.audit.sides import Side
 from encconf.cli import main
 from encconf.engine import rekey
 from encconf.errors import EncconfError

@@ -13,6 +13,7 @@ from project import PLAIN, ROOT, Project
 from encconf import api, formats
 from encconf.audit import explain as explaining
 from encconf.audit.explain import Explanation, explain
+from encconf.cli import explain as printing
 from encconf.rules.config import find_rule
 from encconf.rules.selection import Selection
 
@@ -330,7 +331,7 @@ def test_hostile_files(tmp_path: Path, name: str) -> None:
     (tmp_path / ".sops.yaml").write_text(ONE)
     (tmp_path / name).write_bytes(HOSTILE[name])
     found = explain(name, cwd=str(tmp_path))
-    for out in (explaining.text(found, str(tmp_path)), explaining.json(found, str(tmp_path))):
+    for out in (printing.text(found, str(tmp_path)), json.dumps(explaining.to_json(found))):
         assert all(line.isprintable() for line in out.split("\n"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from encconf import git
-from encconf.audit import access, history
+from encconf.audit import access, history, log, readers
 from encconf.audit.names import Names, identity
 
 from .team import PLAIN, Team
@@ -29,7 +29,7 @@ def told(team: Team, path: str = FILE) -> history.FileHistory:
     return found
 
 
-def report(team: Team, *paths: str) -> access.Report:
+def report(team: Team, *paths: str) -> readers.Report:
     names = Names.load(str(team.folder / ".sops.yaml"))
     return access.report([str(team.folder / path) for path in paths or (FILE,)], names, now=NOW)
 
@@ -303,8 +303,8 @@ class TestRepositories:
         team.edit(FILE, "hunter2", "hunter3")
         team.commit()
         team.git("clone", "-q", "--depth=1", f"file://{team.folder}", str(tmp_path / "clone"))
-        assert history.is_shallow(str(tmp_path / "clone"))
-        assert not history.is_shallow(str(team.folder))
+        assert log.is_shallow(str(tmp_path / "clone"))
+        assert not log.is_shallow(str(team.folder))
         found = access.report([str(tmp_path / "clone" / FILE)], Names(), now=NOW)
         assert found.shallow
 
@@ -350,9 +350,9 @@ class TestRepositories:
         place = team.folder / ".git/objects" / ids[1][:2] / ids[1][2:]
         place.chmod(0o644)
         place.write_bytes(b"damaged")
-        found = list(history.contents(str(team.folder), [ids[0], *ids[1:] * history.CHUNK, ids[2]]))
+        found = list(log.contents(str(team.folder), [ids[0], *ids[1:] * log.CHUNK, ids[2]]))
         assert found[:2] == [b"0\n", None]
-        assert len(found) == 2 * history.CHUNK + 2
+        assert len(found) == 2 * log.CHUNK + 2
 
     def test_a_partial_clone_fetches_nothing(self, team: Team, tmp_path: Path) -> None:
         """Where objects are missing, the repository's settings would run a program, too."""

@@ -12,7 +12,7 @@ from oracle import AgeKey
 from project import Project
 
 from encconf.audit import meant
-from encconf.audit import report as reports
+from encconf.cli import check_report as reports
 from encconf.rules.selection import Selection
 
 KUBERNETES = Selection("encrypted_regex", "^(data|stringData)$")

@@ -1,0 +1,202 @@
+"""What git says of files in the past: the changes that commits made to them, and the content of old versions.
+
+Followed are the branch that is checked out, everything merged into it, and renames that change nothing else.
+Dates are those of commits as committed, which whoever commits can set.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import islice
+
+from encconf.git import ask, question
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from typing import IO, Final
+
+CHUNK: Final = 256
+"""Versions asked for at a time: their names fit into a pipe."""
+LOG: Final = ("log", "--raw", "-z", "--no-abbrev", "--no-color", "--ignore-submodules=all")
+"""How to ask git for changes."""
+_FILE_MODES = ("100644", "100755")
+
+
+class Moment:
+    """A commit: ``time`` in seconds since 1970, and its hash.
+
+    Whoever commits can write any date; one after the year 9999 counts as its end, none at all as 1970.
+    """
+
+    __slots__ = ("commit", "time")
+
+    def __init__(self, time: int, commit: str) -> None:
+        self.time = min(max(time, 0), _LAST)
+        self.commit = commit
+
+
+_LAST: Final = 253_402_300_799
+
+
+class Change:
+    """What one commit did to a file: blobs before (of each parent that had one) and after."""
+
+    __slots__ = ("moment", "new", "old", "path")
+
+    def __init__(self, moment: Moment, path: str, old: list[str], new: str) -> None:
+        self.moment = moment
+        self.path = path
+        self.old = old
+        self.new = new
+
+
+_FEW: Final = 8
+"""For so many files, git is faster when it looks only for them."""
+_RENAMES: Final = 20  # of one file that are followed when git looks for it alone
+_MERGED: Final = ("-c", "-M100%", "--topo-order", "--format=%x01%H%x00%ct")
+
+
+def _git(root: str, *arguments: str) -> str:
+    return ask(root, *arguments) or ""
+
+
+def heads_of(root: str) -> dict[str, str]:
+    """The blob of each file of the last commit."""
+    heads = {}
+    for entry in _git(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD").split("\0"):
+        about, _, path = entry.partition("\t")
+        words = about.split()
+        if len(words) == 3 and words[0] in _FILE_MODES:
+            heads[path] = words[2]
+    return heads
+
+
+def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Change]]:
+    """The changes to each path, oldest first, also those under earlier names."""
+    names = {path: path for path in paths}
+    if len(names) > _FEW:
+        found = _read_log(_git(root, *LOG, *_MERGED, "HEAD", "--"), names)
+    else:
+        output = _git(root, *LOG, *_MERGED, "--full-history", "HEAD", "--", *names)
+        found = _read_log(output, names)
+        for name in names:
+            found[name] = _with_earlier_names(root, name, found[name])
+    return {name: list(reversed(changes)) for name, changes in found.items()}
+
+
+def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Change]:
+    """The changes to a file, newest first, also those before it was renamed, which git was not asked for."""
+    found = list(changes)
+    seen = {name}
+    for _ in range(_RENAMES):
+        added = [change for change in changes if change.new and not change.old and change.path == name]
+        if not added:
+            break
+        first = added[-1]
+        # What the commit did, to whatever file.
+        words = _git(root, "log", "--no-walk", *LOG[1:], *_MERGED, first.moment.commit, "--").split("\0")
+        before = _renamed_from(words, name)
+        if before is None or before in seen:
+            break
+        found.remove(first)
+        name = before
+        seen.add(name)
+        output = _git(root, *LOG, *_MERGED, "--full-history", f"{first.moment.commit}^", "--", name)
+        changes = _read_log(output, {name: name})[name]
+        found += changes
+    return found
+
+
+def _renamed_from(words: Sequence[str], name: str) -> str | None:
+    """What a commit, in the words of git log, has renamed to a name."""
+    for at, word in enumerate(words[:-2]):
+        entry = word.lstrip("\n")
+        renames = entry.startswith(":") and not entry.startswith("::") and entry.rpartition(" ")[2][:1] == "R"
+        if renames and words[at + 2] == name:
+            return words[at + 1]
+    return None
+
+
+def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Change]]:
+    """The changes to each name in what git log says, newest first; renames in it are followed."""
+    now = dict(names)  # what a path of then is called today
+    found: dict[str, list[Change]] = {path: [] for path in now}
+    words = iter(output.split("\0"))
+    moment = Moment(0, "")
+    for word in words:
+        if word.startswith("\x01"):
+            seconds = next(words)
+            moment = Moment(int(seconds) if seconds.isdecimal() else 0, word[1:])
+        elif (entry := word.lstrip("\n")).startswith(":"):
+            fields = entry.split(" ")
+            parents = len(entry) - len(entry.lstrip(":"))
+            path = next(words)
+            if parents == 1 and fields[-1][0] in "RC":
+                before, path = path, next(words)
+                if path in now and fields[-1][0] == "R":
+                    now.setdefault(before, now[path])
+                    continue
+            if path not in now:
+                continue
+            modes = [field.lstrip(":") for field in fields[: parents + 1]]
+            blobs = fields[parents + 1 : -1]
+            there = [
+                blob if mode in _FILE_MODES and blob.strip("0") else ""
+                for mode, blob in zip(modes, blobs, strict=True)
+            ]
+            old = [blob for blob in there[:-1] if blob]
+            found[now[path]].append(Change(moment, path, old, there[-1]))
+    return found
+
+
+def is_shallow(root: str) -> bool:
+    """Whether a clone has only a part of the history: it was cut off, or contents were left out."""
+    partial = _git(root, "config", "--get-regexp", r"^remote\..*\.promisor$")
+    return bool(partial) or _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
+
+
+def contents(root: str, blobs: Iterable[str]) -> Generator[bytes | None, None, None]:
+    """The bytes of each blob, in order, None for one that is missing or damaged; from one process."""
+    import subprocess
+
+    arguments, environ = question(root, "cat-file", "--batch")
+    process = subprocess.Popen(
+        ["git", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environ,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process, suppress(BrokenPipeError):  # closing it
+        names = iter(blobs)
+        while chunk := list(islice(names, CHUNK)):
+            with suppress(BrokenPipeError):  # git ends at a damaged object; what follows is missing, too
+                process.stdin.write("".join(f"{blob}\n" for blob in chunk).encode())
+                process.stdin.flush()
+            for _ in chunk:
+                yield _answer(process.stdout)
+
+
+def _answer(pipe: IO[bytes]) -> bytes | None:
+    """One object, None for one that is missing (of a partial clone)."""
+    head = pipe.readline().split()
+    if len(head) != 3:
+        return None
+    size = int(head[2])
+    data = pipe.read(size + 1)[:size]
+    return data if len(data) == size else None
+
+
+def blobs_in(output: str) -> dict[str, str]:
+    """The versions that git log names, and their paths; the newest first."""
+    blobs: dict[str, str] = {}
+    words = iter(output.split("\0"))
+    for word in words:
+        if (entry := word.lstrip("\n")).startswith(":"):
+            path, blob = next(words), entry.split(" ")[3]
+            if blob.strip("0"):
+                blobs[blob] = path
+    return blobs

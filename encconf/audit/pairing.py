@@ -1,0 +1,210 @@
+"""Which value of one text is which of another, and what became of it.
+
+Values that moved in a list because something came before them are where they were.  `Change` holds values
+only for those who can open both sides anyway.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import islice
+
+from encconf import formats
+from encconf.text.align import align, in_order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Final
+
+    from encconf.audit.sides import Content, Item
+    from encconf.text.path import Path
+
+_TYPES: Final = {
+    "str": "string", "int": "number", "float": "number", "bool": "boolean", "time": "date", "null": "null",
+    "bytes": "bytes", "comment": "comment",
+}  # fmt: skip
+_WEIGHTY: Final = 6
+"""How many bytes a value must have to be recognized at another place: a lone ``true`` says nothing."""
+
+
+_MAX_RENAMED: Final = 50
+"""How many mappings are followed when they were renamed."""
+
+
+class Change:
+    """What happened to one value.
+
+    ``kind`` is ``added``, ``removed``, ``changed``, ``moved``, ``cleared`` (it was encrypted, and is in
+    clear now) or ``sealed`` (the other way round); ``certain`` is False where another ciphertext is all
+    that is known.  ``old`` and ``new`` are its paths, None where it is not there; ``document`` is the
+    number (from 0) of the YAML document.  ``types`` are sops's, before and after, "" for none.
+    ``same`` says that the value is known to be what it was.  ``lost`` says that a ciphertext was moved to
+    where it cannot be decrypted.
+    """
+
+    __slots__ = (
+        "certain", "document", "kind", "lost", "new", "new_value", "old", "old_value", "same", "types",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, old: Item | None, new: Item | None, *, certain: bool = True) -> None:
+        self.kind = kind
+        self.certain = certain
+        self.old = old.path if old else None
+        self.new = new.path if new else None
+        self.document = (new or old).document  # type: ignore[union-attr]
+        self.types = (_type(old), _type(new))
+        self.old_value = old.value if old and old.readable else None
+        self.new_value = new.value if new and new.readable else None
+        self.same = False
+        self.lost = False
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or was."""
+        path = self.new if self.new is not None else self.old
+        assert path is not None
+        return path
+
+    @property
+    def retyped(self) -> bool:
+        """Whether it is of another type now."""
+        return self.types[0] != self.types[1] and all(self.types)
+
+    def __repr__(self) -> str:
+        return f"Change({self.kind!r}, {self.old!r}, {self.new!r}, certain={self.certain})"
+
+
+def _type(item: Item | None) -> str:
+    return _TYPES.get(item.type, item.type) if item else ""
+
+
+class Pairing:
+    """The values of two sides; ``by_value`` compares what they are, otherwise their ciphertexts."""
+
+    def __init__(self, before: Content, after: Content, *, by_value: bool) -> None:
+        self.old = before.items
+        self.new = after.items
+        self.by_value = by_value
+        self.typed = not any(formats.ROWS[each.side.format].flat for each in (before, after))
+        self.both_encrypted = before.metadata is not None and after.metadata is not None
+        self.left_old = dict.fromkeys(range(len(self.old)))
+        self.left_new = dict.fromkeys(range(len(self.new)))
+        self.changes: list[tuple[int, Change]] = []  # with where to tell it
+        self.last: dict[tuple[int, Path], int] = {}
+
+    def run(self) -> list[Change]:
+        """What became of each value, in the order of the second text."""
+        taken = align(
+            [(item.document, item.aad, self._value(item)) for item in self.old],
+            [(item.document, item.aad, self._value(item)) for item in self.new],
+        )
+        pairs = [(i, j) for j, i in enumerate(taken) if i is not None]
+        steady = set(in_order(pairs))  # the rest has moved
+        for i, j in pairs:
+            self._same(i, j, moved=(i, j) not in steady and self.old[i].path != self.new[j].path)
+        self._change_between(sorted(steady))
+        self._change_at({(self.old[i].document, self.old[i].path): i for i in self.left_old})
+        self._move()
+        for i in self.left_old:
+            self.changes.append((self._place(i), Change("removed", self.old[i], None)))
+        for j in self.left_new:
+            self.changes.append((2 * j + 1, Change("added", None, self.new[j])))
+        return [change for _, change in sorted(self.changes, key=lambda entry: entry[0])]
+
+    def _value(self, item: Item) -> object:
+        """What is the same for values that are."""
+        if not self.by_value and item.enc is not None:
+            return item.enc
+        kind = {"int": "number", "float": "number"}.get(item.type, item.type) if self.typed else ""
+        return (kind, item.data)
+
+    def _same(self, i: int, j: int, *, moved: bool) -> None:
+        del self.left_old[i], self.left_new[j]
+        old, new = self.old[i], self.new[j]
+        if moved:
+            self.changes.append((2 * j + 1, Change("moved", old, new)))
+        elif self.both_encrypted and (old.enc is None) != (new.enc is None) and old.data:
+            kind = "cleared" if new.enc is None else "sealed"
+            change = Change(kind, old, new)
+            change.same = True
+            self.changes.append((2 * j + 1, change))
+
+    def _changed(self, i: int, j: int) -> None:
+        del self.left_old[i], self.left_new[j]
+        old, new = self.old[i], self.new[j]
+        surely = old.type != new.type or old.size != new.size or (old.readable and new.readable)
+        kind = "changed"
+        if self.both_encrypted and new.data and old.data and (old.enc is None) != (new.enc is None):
+            kind = "cleared" if new.enc is None else "sealed"
+        self.changes.append((2 * j + 1, Change(kind, old, new, certain=surely)))
+
+    def _change_between(self, steady: list[tuple[int, int]]) -> None:
+        """Pair what has the same keys and stands between the same neighbours."""
+        olds, news = [i for i, _ in steady], [j for _, j in steady]
+        gaps: dict[tuple[int, int, bytes], list[int]] = {}
+        for i in self.left_old:
+            item = self.old[i]
+            gaps.setdefault((bisect_left(olds, i), item.document, item.aad), []).append(i)
+        for j in list(self.left_new):
+            item = self.new[j]
+            waiting = gaps.get((bisect_left(news, j), item.document, item.aad))
+            if waiting:
+                self._changed(waiting.pop(0), j)
+
+    def _change_at(self, places: dict[tuple[int, Path], int]) -> None:
+        """Pair what has the same path."""
+        for j in list(self.left_new):
+            i = places.get((self.new[j].document, self.new[j].path))
+            if i is not None:
+                self._changed(i, j)
+
+    def _move(self) -> None:
+        """Find values again at other paths, and mappings that were renamed with all that is in them."""
+        places = {(self.new[j].document, self.new[j].path): j for j in self.left_new}
+        renamed: dict[tuple[Path, Path], None] = {}
+        once_old, once_new = self._once(self.old, self.left_old), self._once(self.new, self.left_new)
+        for value, i in once_old.items():
+            j = once_new.get(value)
+            if j is not None:
+                renamed.setdefault(_prefixes(self.old[i].path, self.new[j].path))
+                self._moved(i, j)
+        for i in list(self.left_old):
+            old = self.old[i]
+            for before, after in islice(renamed, _MAX_RENAMED):
+                if not before or not after or old.path[: len(before)] != before:
+                    continue
+                j = places.get((old.document, (*after, *old.path[len(before) :])))
+                if j in self.left_new and self._value(old) == self._value(self.new[j]):
+                    self._moved(i, j)
+                    break
+
+    def _once(self, items: Sequence[Item], left: Iterable[int]) -> dict[object, int]:
+        """The values that can be recognized: long enough, and there once."""
+        found: dict[object, int] = {}
+        for at in left:
+            if items[at].size >= _WEIGHTY or items[at].enc is not None:
+                value = self._value(items[at])
+                found[value] = -1 if value in found else at
+        return {value: at for value, at in found.items() if at >= 0 and items[at].size}
+
+    def _moved(self, i: int, j: int) -> None:
+        del self.left_old[i], self.left_new[j]
+        change = Change("moved", self.old[i], self.new[j])
+        change.lost = self.old[i].enc is not None and self.old[i].enc == self.new[j].enc
+        self.changes.append((2 * j + 1, change))
+
+    def _place(self, i: int) -> int:
+        """Where to tell of what is gone: behind what is left of the collection that it was in."""
+        if not self.last:
+            self.last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
+        item = self.old[i]
+        return 2 * self.last.get((item.document, item.path[:-1]), min(i, len(self.new))) + 2
+
+
+def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:
+    """Two paths without the end that they share."""
+    same = 0
+    while same < min(len(old), len(new)) and old[-1 - same] == new[-1 - same]:
+        same += 1
+    return old[: len(old) - same], new[: len(new) - same]

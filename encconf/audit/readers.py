@@ -1,0 +1,238 @@
+"""People, the files that they can read, and since when: what `encconf.audit.access` finds, as data.
+
+A person is a name (`encconf.audit.names`) with all keys that have it; a key without a name stands for itself.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import combinations, islice, product
+
+from encconf.audit import names as naming
+from encconf.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Final
+
+    from encconf.audit.history import FileHistory, Span
+    from encconf.audit.log import Moment
+    from encconf.engine.metadata import Metadata
+    from encconf.errors import EncconfError
+    from encconf.keys import MasterKey
+
+MAX_SETS: Final = 1000
+"""How many sets of people are looked at for one file before `FileAccess.quorums` gives up."""
+
+_LONG: Final = 32
+_END: Final = 24
+
+
+class Person:
+    """Somebody who can read files, or could: a name and the keys that have it, first seen first.
+
+    ``label`` is the name, or the key's own label where nobody gave it one (not ``named``).
+    """
+
+    __slots__ = ("keys", "label", "named")
+
+    def __init__(self, label: str, named: bool) -> None:
+        self.label = label
+        self.named = named
+        self.keys: list[MasterKey] = []
+
+    @property
+    def short(self) -> str:
+        """The label; of a long key without a name its kind and how it ends, since all begin alike."""
+        if self.named or len(self.label) <= _LONG:
+            return self.label
+        end = self.label.rstrip("/").rpartition("/")[2]
+        return f"{self.kind} {end if len(end) <= _END else '…' + self.label[-6:]}"
+
+    @property
+    def service(self) -> bool:
+        """Whether all keys belong to services: who may use them is said elsewhere."""
+        return all(naming.is_service(key) for key in self.keys)
+
+    @property
+    def kind(self) -> str:
+        """The sorts of the keys."""
+        return ", ".join(dict.fromkeys(naming.kind(key) for key in self.keys))
+
+    def __repr__(self) -> str:
+        return f"Person({self.label!r})"
+
+
+class Time:
+    """A time in which somebody could read a file, as `encconf.audit.history.Span`.
+
+    ``until`` says when the data key that was known went out of use: None while that has not been seen.
+    """
+
+    __slots__ = ("end", "over", "start", "until")
+
+    def __init__(self, span: Span) -> None:
+        self.start = span.start
+        self.end = span.end
+        self.over = span.over
+        self.until = span.until
+
+
+class Reader:
+    """What one person can do with one file.
+
+    ``groups`` are the numbers (from 0) of the key groups with a key of theirs, none for somebody who
+    is gone; ``alone`` says that these are enough.  ``times`` are oldest first, empty where history was
+    not asked for.  ``dated`` is the date in the file's own entry (RFC 3339), where its type has one.
+    """
+
+    __slots__ = ("alone", "dated", "groups", "keys", "person", "times")
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.groups: list[int] = []
+        self.keys: list[MasterKey] = []
+        self.alone = False
+        self.dated: str | None = None
+        self.times: list[Time] = []
+
+    @property
+    def former(self) -> bool:
+        """Whether they hold no key any more."""
+        return not self.groups
+
+    @property
+    def exposed(self) -> bool:
+        """Whether they are gone and yet know the data key that is in use."""
+        return self.former and any(time.over and time.until is None for time in self.times)
+
+    @property
+    def state(self) -> str:
+        """``reads``, ``part`` (others are needed), ``exposed`` or ``former``."""
+        if self.groups:
+            return "reads" if self.alone else "part"
+        return "exposed" if self.exposed else "former"
+
+    @property
+    def since(self) -> Moment | None:
+        """The commit since which they can, None where it is not known or not committed."""
+        running = [time.start for time in self.times if not time.over and time.start is not None]
+        since = min(running, key=_time, default=None)
+        for time in reversed(self.times):  # an older key that was replaced: there was no time between
+            if since and time.start and time.end and time.start.time < since.time <= time.end.time:
+                since = time.start
+        return since
+
+
+class FileAccess:
+    """One file: its key groups, how many of them it takes, and its readers, former ones last."""
+
+    __slots__ = ("_by_person", "format", "groups", "history", "lastmodified", "path", "quorum")
+
+    def __init__(self, path: str, format: str, metadata: Metadata) -> None:
+        self.path = path
+        self.format = format
+        self.lastmodified = metadata.lastmodified
+        self.groups: list[list[Person]] = []
+        self.quorum = max(metadata.threshold or len(metadata.groups), 2) if len(metadata.groups) > 1 else 1
+        self.history: FileHistory | None = None
+        self._by_person: dict[Person, Reader] = {}
+
+    @property
+    def readers(self) -> list[Reader]:
+        """All who can do something with it, or could."""
+        return list(self._by_person.values())
+
+    def of(self, person: Person) -> Reader | None:
+        """What a person can do with it, None for nothing."""
+        return self._by_person.get(person)
+
+    def reader(self, person: Person) -> Reader:
+        """The same for somebody who may be new."""
+        return self._by_person.setdefault(person, Reader(person))
+
+    def opens_for(self, people: Iterable[Person]) -> bool:
+        """Whether these people can open it together."""
+        held = {group for person in people if (reader := self.of(person)) for group in reader.groups}
+        return bool(self.groups) and len(held) >= self.quorum
+
+    def quorums(self, limit: int = MAX_SETS) -> tuple[list[list[Person]], bool]:
+        """The smallest sets of people who can open it together, and whether these are all."""
+        choices = (
+            frozenset(chosen)
+            for groups in combinations([group for group in self.groups if group], self.quorum)
+            for chosen in product(*groups)
+        )
+        seen = list(dict.fromkeys(islice(choices, limit)))
+        complete = next(choices, None) is None
+        seen.sort(key=len)
+        least: list[frozenset[Person]] = []
+        for chosen in seen:
+            if not any(smaller <= chosen for smaller in least):
+                least.append(chosen)
+        order = {reader.person: at for at, reader in enumerate(self.readers)}
+        return [sorted(chosen, key=lambda person: order[person]) for chosen in least], complete
+
+
+class Report:
+    """All files and people; ``problems`` are files that could not be read, ``shallow`` a cut-off history.
+
+    ``origins`` says of age recipients which SSH key they belong to.
+    """
+
+    __slots__ = ("dated", "files", "now", "origins", "people", "problems", "shallow")
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.dated = False
+        self.shallow = False
+        self.origins: dict[str, str] = {}
+        self.files: list[FileAccess] = []
+        self.people: list[Person] = []
+        self.problems: list[EncconfError] = []
+
+    def person(self, word: str) -> Person:
+        """The person that a word means: a name, a key, a label, or a part that only one has.
+
+        Raises UsageError.
+        """
+        word = word.strip()
+        for test in (
+            lambda person: person.label == word,
+            lambda person: any(word in (key.name, key.label) for key in person.keys),
+            lambda person: person.label.casefold() == word.casefold(),
+            lambda person: bool(word) and word.casefold() in person.label.casefold(),
+        ):
+            found = [person for person in self.people if test(person)]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                some = ", ".join(person.label for person in found[:5])
+                raise UsageError(f"{word!r} may be any of: {some}", hint="write the whole name")
+        from difflib import get_close_matches
+
+        labels = [person.label for person in self.people]
+        close = get_close_matches(word, labels, 1)
+        hint = f"did you mean: {close[0]}" if close else f"there are: {', '.join(labels[:8]) or 'none'}"
+        raise UsageError(f"no file is or was encrypted for anybody called {word!r}", hint=hint)
+
+
+def _time(moment: Moment) -> int:
+    return moment.time
+
+
+def alike(files: Sequence[FileAccess]) -> list[list[FileAccess]]:
+    """The files in groups with the same readers, in the same states; in the order of the first of each."""
+    found: dict[object, list[FileAccess]] = {}
+    for file in files:
+        states = frozenset((id(reader.person), reader.state) for reader in file.readers)
+        groups = tuple(tuple(map(id, group)) for group in file.groups)
+        found.setdefault((file.quorum, groups, states), []).append(file)
+    return list(found.values())
+
+
+def folder_of(files: Sequence[FileAccess]) -> str:
+    """The innermost folder that has all of some files, with a slash at its end, or ""."""
+    common = os.path.commonprefix([file.path for file in files])  # noqa: RUF071  # cut at a slash below
+    return common[: common.rfind("/") + 1]

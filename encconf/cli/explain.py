@@ -1,0 +1,130 @@
+"""``encconf explain``: which rule is a file's, and what it means, for people and as JSON."""
+
+from __future__ import annotations
+
+import os
+
+from encconf.audit import explain as explaining
+from encconf.audit.explain import opens
+from encconf.audit.findings import leading, printable
+from encconf.cli.files import STDIN
+from encconf.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.audit.explain import Explanation
+    from encconf.cli.console import Console
+    from encconf.rules.config import Rule
+    from encconf.rules.selection import Selection
+
+
+def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:
+    """Say which rule is a file's, and what it means; raises where no rule can be used."""
+    if file in STDIN:
+        raise UsageError("explain needs a file, or the name that one is to have, not stdin")
+    cwd = os.getcwd()
+    found = explaining.explain(file, cwd=cwd, config=config, input_type=input_type)
+    if json:
+        import json as printer
+
+        console.data(printer.dumps(explaining.to_json(found), indent=2) + "\n")
+    else:
+        console.data(text(found, cwd))
+    if found.error is not None:
+        raise found.error.about(file)
+    if found.problem is not None:
+        raise found.problem.about(file)
+
+
+def text(found: Explanation, cwd: str) -> str:
+    """For people."""
+    out = [f"{leading(found.file)}: {_STATES[found.state]} ({found.format})"]
+    if found.problem is not None:
+        out.append(f"  {printable(found.problem.message, 400)}")
+    out.append("")
+    if found.config is not None:
+        out.append(f"configuration: {_relative(found.config, cwd)}")
+    for place in found.looked if found.config is None else found.looked[:-1]:
+        out.append(f"  not there: {_relative(place, cwd)}")
+    if found.names:
+        out.append(f"rules, looked up for {' or '.join(map(printable, found.names))}:")
+    out += _tried(found)
+    out += [f"  note: {printable(notice, 600)}" for notice in found.notices]
+    for rule_of, title in ((found.rule, "keys by the rule"), (found.own, "keys of the file")):
+        if rule_of is not None and (rule_of is found.rule or found.rule is None or found.differences):
+            out += ["", f"{title}: {opens(rule_of)}", *_keys(found, rule_of)]
+    if found.own is not None and found.rule is not None:
+        out += ["", "the file and the rule " + ("differ:" if found.differences else "agree")]
+        out += [f"  {each}" for each in found.differences]
+    if found.fates:
+        out += ["", *_table(found)]
+    return "".join(f"{line}".rstrip() + "\n" for line in out)
+
+
+def _tried(found: Explanation) -> list[str]:
+    """Each rule, and why it is the rule of the file or is not."""
+    width = max((len(rule.place) for rule in found.tried), default=0)
+    lines = []
+    for number, rule in enumerate(found.tried):
+        regex = f' "{printable(rule.path_regex)}"' if rule.path_regex else ""
+        reason = rule.reason
+        if found.number is not None and number > found.number:
+            reason = "is not reached" + (", though it matches" if rule.path_regex and rule.matches else "")
+        sign = ">" if number == found.number else " "
+        lines.append(f"{sign} {rule.place:{width}}  path_regex{regex} {reason}")
+    return lines
+
+
+def _keys(found: Explanation, rule: Rule) -> list[str]:
+    """The keys of a rule, or of the file, and which values they are for."""
+    lines = []
+    several = len(rule.groups) > 1
+    for number, group in enumerate(rule.groups):
+        lines += [f"  group {number + 1}"] if several else []
+        lines += [f"  {'  ' if several else ''}{found.who(key)}" for key in group]
+    if found.format == "binary":
+        return [*lines, "values: the file is one value, which is encrypted"]
+    own = found.own.selection if found.own is not None else rule.selection
+    return [*lines, f"values: {_selected(rule.selection_for(own))}"]
+
+
+_STATES = {
+    "missing": "there is no such file",
+    "plain": "plain text",
+    "encrypted": "encrypted",
+    "unreadable": "cannot be read",
+}
+
+
+def _relative(path: str, cwd: str) -> str:
+    near = os.path.relpath(path, cwd)
+    return printable(path if near.startswith(os.path.join("..", "..", "..")) else near, 4096)
+
+
+def _table(found: Explanation) -> list[str]:
+    width = min(max(len(printable(fate.path)) for fate in found.fates), 48)
+    lines = []
+    for fate in found.fates:
+        becomes = "encrypted" if fate.encrypted else "clear"
+        now = ""
+        if fate.now is not None and fate.now is not fate.encrypted:
+            now = "; now it is " + ("encrypted" if fate.now else "in clear")
+        lines.append(f"  {becomes:9}  {printable(fate.path):{width}}  {fate.reason}{now}")
+    if found.comments is not None:
+        lines.append(f"  {'encrypted' if found.comments else 'clear':9}  all comments")
+    return lines
+
+
+def _selected(selection: Selection) -> str:
+    """Which values a selection encrypts, in words."""
+    what = {
+        "unencrypted_suffix": "all but those below a key that ends in {}",
+        "encrypted_suffix": "those below a key that ends in {}",
+        "unencrypted_regex": "all but those below a key that matches {}",
+        "encrypted_regex": "those below a key that matches {}",
+        "unencrypted_comment_regex": "all but those with a comment before them that matches {}",
+        "encrypted_comment_regex": "those with a comment before them that matches {}",
+    }[selection.kind]
+    said = what.format(printable(selection.pattern))
+    mac = "; the MAC covers those only" if selection.mac_only_encrypted else ""
+    return f"{said} are encrypted ({selection.kind}){mac}"
