@@ -64,6 +64,9 @@ if TYPE_CHECKING:
         def exposed(self, name: str) -> bool:
             """Whether a plain file is of concern, which one that git ignores is not."""
 
+        def of_interest(self) -> set[str] | None:
+            """The paths that `glance.all_of_interest` gives of all files, None if nobody has looked yet."""
+
 
 _NEVER: Final = frozenset({".sops.yaml", IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER: Final = re.compile(r"^(?:<{7}|>{7})(?:[ \t].*)?\r?$", re.M)
@@ -110,6 +113,9 @@ class _NoGit:
 
     def exposed(self, name: str) -> bool:
         return True
+
+    def of_interest(self) -> set[str] | None:
+        return None
 
 
 def check(
@@ -168,8 +174,10 @@ class _Check:
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> None:
         """Look at each file by itself; with ``skip_links`` not at links, for git has what they lead to."""
         folders = by_folder(names, self.cwd, self.book)
-        dull = (f"{folder.place}{base}" for folder in folders if folder.dull for _, base in folder.files)
-        interesting = glance.all_of_interest(dull)
+        interesting = self.known.of_interest()
+        if interesting is None:
+            dull = (f"{folder.place}{base}" for folder in folders if folder.dull for _, base in folder.files)
+            interesting = glance.all_of_interest(dull)
         for folder in folders:
             self.report.files += len(folder.files)
             for name, base in folder.files:
