@@ -21,7 +21,8 @@ MODULES = [
     *("engine/layout", "engine/loading", "engine/reuse", "engine/seal", "envelope/shamir"),
     *("formats/contracts", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
     *("formats/ini_tree", "formats/toml", "formats/toml_tree", "formats/yaml"),
-    *("git/git", "git/worktree", "identities/credentials", "io/fileio", "io/side_by_side"),
+    *("git/git", "git/worktree", "identities/credentials", "io/fileio", "io/inplace"),
+    *("io/private", "io/replace", "io/side_by_side", "text/path"),
     *("git/conflict", "merge/corpus", "rules/pattern", "rules/selection", "sources/references"),
     *("text/align", "verbs/changes"),
 ]

@@ -113,7 +113,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "writes no plaintext to the work tree or to `.git`": (
         "test_merge::test_a_conflict",
         "test_merge::test_recorded_resolutions_hold_nothing",
-        "test_git::test_nothing_is_cached_in_the_repository",
+        "test_textconv::test_nothing_is_cached_in_the_repository",
     ),
     "whatever anyone removes from the block": (
         "test_conflict::test_b4_the_seal_cannot_be_removed_without_a_key",
@@ -132,34 +132,34 @@ BACKED: dict[str, tuple[str, ...]] = {
     "every value is re-encrypted with a new data key": ("test_changes::test_somebody_goes",),
     "The report lists the paths": ("test_batch::test_the_report",),
     "with the old mode, owner and access list": (
-        "test_fileio::test_the_mode_is_kept",
-        "test_fileio::test_the_owner_and_group_are_kept",
-        "test_fileio::test_without_its_access_list_a_file_is_not_replaced",
+        "test_replace::test_the_mode_is_kept",
+        "test_replace::test_the_owner_and_group_are_kept",
+        "test_replace::test_without_its_access_list_a_file_is_not_replaced",
     ),
     "the content is overwritten": (
-        "test_fileio::test_c1_a_single_file_that_is_mounted",
-        "test_fileio::test_c1_hard_links_stay",
+        "test_inplace::test_c1_a_single_file_that_is_mounted",
+        "test_inplace::test_c1_hard_links_stay",
     ),
-    "encconf restores the content from it": ("test_fileio::test_c1_what_fails_is_undone",),
-    "the error names the copy": ("test_fileio::test_c1_a_copy_is_kept_where_it_cannot_be_undone",),
-    "the copy is still there": ("test_fileio::test_c1_a_copy_is_there_after_a_kill",),
+    "encconf restores the content from it": ("test_inplace::test_c1_what_fails_is_undone",),
+    "the error names the copy": ("test_inplace::test_c1_a_copy_is_kept_where_it_cannot_be_undone",),
+    "the copy is still there": ("test_inplace::test_c1_a_copy_is_there_after_a_kill",),
     "is not readable by everyone": (
-        "test_fileio::test_b9_what_is_private_is_not_left_to_everyone",
+        "test_replace::test_b9_what_is_private_is_not_left_to_everyone",
         "test_decrypt::test_b9_a_plaintext_is_not_left_to_everyone",
     ),
     "encconf does what sops does: the mode stays": ("test_same::test_b9_modes_are_those_of_sops",),
-    "the file has no name (O_TMPFILE)": ("test_fileio::test_f3_a_write_that_is_killed_leaves_nothing",),
+    "the file has no name (O_TMPFILE)": ("test_replace::test_f3_a_write_that_is_killed_leaves_nothing",),
     "The next `rotate` or `updatekeys` in that folder removes it": (
         "test_batch::test_what_killed_writes_left_is_removed",
     ),
     "a running command holds a lock": (
-        "test_fileio::test_f3_the_next_one_removes_what_was_killed_and_nothing_else",
+        "test_private::test_f3_the_next_one_removes_what_was_killed_and_nothing_else",
     ),
     "reports such a file as plaintext (`leftover`)": (
         "test_check::test_f3_plaintext_of_a_killed_command_is_found",
     ),
-    "wait for each other, up to a minute": ("test_fileio::test_f4_one_after_the_other",),
-    "only if the file still has the text": ("test_fileio::test_a_file_that_changed_meanwhile",),
+    "wait for each other, up to a minute": ("test_locks::test_f4_one_after_the_other",),
+    "only if the file still has the text": ("test_replace::test_a_file_that_changed_meanwhile",),
     "`core.fsmonitor`, textconv and external diffs off": (
         "test_worktree::test_the_repository_runs_nothing_and_is_not_written",
     ),
@@ -187,7 +187,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_aws_kms::test_what_the_environment_may_not_the_profile_of_the_file_may",
         "test_differences::test_aws_profile",
     ),
-    "is isolated from": ("test_execute::test_c3_it_is_isolated_and_its_children_are_not",),
+    "is isolated from": ("test_shim::test_c3_it_is_isolated_and_its_children_are_not",),
     "git, gpg and `systemd-creds` get none either": (
         "test_programs::test_b12_git_and_gpg_get_no_master_key",
     ),
@@ -208,12 +208,12 @@ OF_SECURITY: dict[str, tuple[str, ...]] = {
         "test_seal::test_b11_the_command_line_and_the_library_refuse_the_same",
     ),
     "replaced completely or not at all": (
-        "test_fileio::test_a_full_disk_leaves_the_old_file",
-        "test_fileio::test_a_write_that_is_killed_leaves_the_old_file",
+        "test_replace::test_a_full_disk_leaves_the_old_file",
+        "test_signals::test_a_write_that_is_killed_leaves_the_old_file",
     ),
     "removed in every way a program can end": (
-        "test_fileio::test_it_is_private_and_gone_afterwards",
-        "test_fileio::test_it_goes_with_a_signal",
+        "test_private::test_it_is_private_and_gone_afterwards",
+        "test_private::test_it_goes_with_a_signal",
     ),
     "warns if git tracks the plaintext file": ("test_encrypt::TestGit",),
     "rename the key of an **unencrypted** value": ("test_differences::test_strict_mac",),

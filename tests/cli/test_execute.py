@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import site
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from project import ROOT, Project, signal_another_thread
+from project import Project, signal_another_thread
 
-from encconf.cli import shim
-from encconf.cli.console import Console
+from .application import TREE
 
-TREE = """\
-db:
-    host: db.example.com
-    port: 5432
-    password: "it's $HOME \\\\ # \\"x\\""
-users: [alice, bob]
-debug: false
-nothing: null
-multi: |
-    one
-    two
-"""
 FILE = "app.enc.yaml"
-
-
-@pytest.fixture
-def app(project: Project) -> Project:
-    project.rules()
-    project.write("app.yaml", TREE)
-    project.run("encrypt", "app.yaml")
-    return project
 
 
 class TestExec:
@@ -271,55 +249,3 @@ class TestCompletion:
         assert self.complete(app, "encconf get none.yaml d") == []
         assert self.complete(app, "encconf completion f") == ["fish"]
         assert "--format" in self.complete(app, "encconf export --f")
-
-
-class TestShim:
-    def test_a_program_called_sops(self, app: Project, tmp_path: Path) -> None:
-        folder = tmp_path / "bin"
-        folder.mkdir()
-        app.run("shim", str(folder))
-        app.run("shim", str(folder))
-        environ = {**app.environ, "PATH": f"{folder}:{app.environ['PATH']}"}
-        done = subprocess.run(
-            ["sops", "-d", FILE], cwd=app.folder, env=environ, capture_output=True, check=True
-        )
-        assert b"host: db.example.com" in done.stdout
-        (folder / "sops").write_text("#!/bin/sh\n")
-        assert "another sops" in app.run("shim", str(folder), code=3).err
-        app.run("shim", str(folder / "none"), code=3)
-
-    def test_c3_it_is_isolated_and_its_children_are_not(self, app: Project, tmp_path: Path) -> None:
-        folder, evil = tmp_path / "bin", tmp_path / "evil"
-        for name in ("encconf", "cryptography"):
-            (evil / name).mkdir(parents=True)
-            (evil / name / "__init__.py").write_text("raise SystemExit(9)\n")
-        folder.mkdir()
-        app.run("shim", str(folder))
-        app.write("flat.yaml", "A: b\n")
-        app.run("encrypt", "-i", "flat.yaml")
-        environ = {**app.environ, "PYTHONPATH": str(evil), "PYTHONHOME": str(evil)}
-        done = subprocess.run(
-            [folder / "sops", "exec-env", "flat.yaml", "echo $A $PYTHONPATH $PYTHONHOME"],
-            cwd=app.folder, env=environ, capture_output=True, check=False,
-        )  # fmt: skip
-        assert (done.returncode, done.stdout.decode()) == (0, f"b {evil} {evil}\n"), done.stderr
-
-    @pytest.mark.parametrize("name", ["with space", "l" * 150])
-    def test_c3_an_interpreter_that_no_first_line_can_name(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-    ) -> None:
-        folder = tmp_path / name
-        folder.mkdir()
-        python = folder / "python"
-        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-        python.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(python))
-        shim.shim(Console(environ={}), folder=str(tmp_path))
-        done = subprocess.run([tmp_path / "sops", "--version"], capture_output=True, check=True)
-        assert done.stdout.startswith(b"sops ")
-
-    def test_c3_packages_of_the_user_are_found(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
-        monkeypatch.setattr(site, "getusersitepackages", lambda: str(ROOT))
-        shim.shim(Console(environ={}), folder=str(tmp_path))
-        assert (tmp_path / "sops").read_text().split("\n")[0].endswith(" -EP")

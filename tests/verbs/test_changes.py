@@ -22,13 +22,12 @@ from encconf.errors import (
     EncconfError,
     MacMismatchError,
     PathNotFoundError,
-    PathSyntaxError,
 )
 from encconf.formats import module
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
-from encconf.text.path import END, parse, parse_sops, spell
+from encconf.text.path import parse
 from encconf.verbs import changes
 
 YAML = """\
@@ -55,56 +54,6 @@ last: |-
   block
 """
 JSON = '{\n\t"a": {\n\t\t"b": "x"\n\t},\n\t"l": [1, 2],\n\t"e": {}\n}\n'
-
-
-class TestPaths:
-    @pytest.mark.parametrize(
-        ("text", "path"),
-        [
-            ("", ()),
-            (".", ()),
-            ("a", ("a",)),
-            ("a.b[0]", ("a", "b", 0)),
-            (".a.b", ("a", "b")),
-            ('["a"]["b"][0]', ("a", "b", 0)),
-            ("['a'].b", ("a", "b")),
-            ('a["x.y"][0].c', ("a", "x.y", 0, "c")),
-            ('["with[0]"]', ("with[0]",)),
-            ("a[-1]", ("a", -1)),
-            ("a[]", ("a", END)),
-            ("two words.ü", ("two words", "ü")),
-            ('[""]', ("",)),
-        ],
-    )
-    def test_both_spellings(self, text: str, path: tuple[str | int, ...]) -> None:
-        assert parse(text) == path
-        assert parse(spell(path)) == path
-
-    @pytest.mark.parametrize("text", ["a[b]", "a..b", "a[0]b", "a.", "[", "]", 'a["b"', "a[0", "[x]y"])
-    def test_what_is_no_path(self, text: str) -> None:
-        with pytest.raises(PathSyntaxError) as caught:
-            parse(text)
-        assert caught.value.exit_code == 91
-        assert caught.value.hint
-
-    @pytest.mark.parametrize(
-        ("text", "path"),
-        [
-            ("", ()),
-            ('["a"]["b"][0]', ("a", "b", 0)),
-            ("['a'][0]", ("a", 0)),
-            ('["it\'s"]', ("it's",)),
-            ('["a]', ("",)),  # as sops reads it
-            ("[-1]", (-1,)),
-        ],
-    )
-    def test_the_spelling_of_sops(self, text: str, path: tuple[str | int, ...]) -> None:
-        assert parse_sops(text) == path
-
-    @pytest.mark.parametrize("text", ["a", "a.b", '["a"', "[]", "[x]", 'x["a"]', "[1.5]"])
-    def test_what_is_no_path_to_sops(self, text: str) -> None:
-        with pytest.raises(PathSyntaxError):
-            parse_sops(text)
 
 
 def changed(before: str, after: str) -> list[str]:

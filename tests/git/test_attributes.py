@@ -1,0 +1,58 @@
+"""Which files git is told about, from the rules of ``.sops.yaml``."""
+
+from __future__ import annotations
+
+import pytest
+from project import Project
+
+from encconf.git import attributes
+
+
+class TestFilesOfOtherNames:
+    """What is encrypted here gets the drivers, whatever it is called (D2)."""
+
+    def test_d2_what_is_encrypted_and_what_the_rules_will_encrypt(self, repository: Project) -> None:
+        text = repository.read("secrets.enc.yaml")
+        for name in ("a.sops.yaml", ".env.sops", "deep/odd name", "many/a.yml", "many/b.yml", "many/c.yml"):
+            repository.path(name).parent.mkdir(exist_ok=True)
+            repository.write(name, text)
+        rule = "  - path_regex: ^later/.*\\.(json|ya?ml)$\n    age: x\n"
+        repository.write(".sops.yaml", f"{repository.read('.sops.yaml')}{rule}")
+        repository.git("add", "-A")
+        assert "no-driver" in repository.run("check").out
+        assert "line by line" in repository.run("doctor", "sops").err
+        done = repository.run("git", "install")
+        for pattern in ("*.sops.yaml", "*.env.sops", "/deep/odd?name", "/many/*.yml", "/later/**/*.json"):
+            assert pattern in done.err
+        names = ["a.sops.yaml", ".env.sops", "deep/odd name", "many/a.yml", "later/x.json", "later/y/z.yml"]
+        said = repository.git("check-attr", "merge", "diff", "--", *names)
+        assert said.count(": encconf\n") == 2 * len(names), said
+        assert "no-driver" not in repository.run("check").out
+        assert "line by line" not in repository.run("doctor", "sops").err
+        assert repository.run("git", "install").err == "encconf: git is set up already\n"
+
+    def test_d2_another_driver_stays(self, repository: Project) -> None:
+        repository.write("a.sops.json", repository.read("secrets.enc.yaml"))
+        repository.write(".gitattributes", "*.sops.json diff=mine merge=mine\n")
+        repository.git("add", "-A")
+        repository.run("git", "install")
+        assert "*.sops.json diff=mine merge=mine\n" in repository.read(".gitattributes")
+        assert "mine" in repository.git("check-attr", "merge", "--", "a.sops.json")
+
+    @pytest.mark.parametrize(
+        ("regex", "patterns"),
+        [
+            (r"\.enc\.ya?ml$", ["*.enc.yaml", "*.enc.yml"]),
+            (r"^secrets/", ["/secrets/**/*"]),
+            (r"^\.env$", ["/.env"]),
+            (r"hosts/[^/]+/secrets\.yaml$", ["**/*hosts/*/secrets.yaml"]),
+            (r".*", []),
+            (r".*$", []),
+            (r"", []),
+            (r"^.*secret.*$", []),
+            (r"(?i)\.x$", []),
+            (r"(a|b)" * 30 + "$", []),
+        ],
+    )
+    def test_d2_a_regex_that_is_a_plain_path(self, regex: str, patterns: list[str]) -> None:
+        assert attributes.globs(regex) == patterns

@@ -1,0 +1,187 @@
+"""Files that cannot be replaced are overwritten, and what fails is undone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from encconf.errors import OutputError
+from encconf.io import fileio, inplace, replace
+
+from .processes import leftovers, mounted, python
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+_NO_FOLDER = PermissionError(errno.EACCES, "Permission denied")
+
+
+class TestOverwriting:
+    """A file that cannot be replaced by renaming another one is written to."""
+
+    def refuse(self, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
+        def refused(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, call, refused)
+
+    def overwritten(self, path: Path, text: str = "new") -> None:
+        """Write, and see that it is the same file, and that nothing else is left there."""
+        before = path.stat()
+        fileio.write_atomic(str(path), text, replacing=path.read_text())
+        after = path.stat()
+        assert path.read_text() == text
+        assert (after.st_ino, after.st_uid, after.st_mode) == (before.st_ino, before.st_uid, before.st_mode)
+        assert leftovers(path.parent) == []
+
+    @pytest.mark.parametrize("text", ["", "new", "longer than the old one" * 1000])
+    def test_c1_a_single_file_that_is_mounted(self, tmp_path: Path, text: str) -> None:
+        outside, inside = tmp_path / "b", tmp_path / "m"
+        outside.write_text("old text")
+        inside.write_text("")
+        code = (
+            "import sys; from encconf.io import fileio\n"
+            "fileio.write_atomic(sys.argv[1], sys.argv[2], replacing='old text')"
+        )
+        done = mounted(f"mount --bind {outside} {inside}", code, inside, text)
+        assert done.returncode == 0, done.stderr
+        assert outside.read_text() == text
+        assert inside.read_text() == ""
+        assert leftovers(tmp_path) == []
+
+    @pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM, errno.EACCES])
+    def test_c1_a_file_whose_place_cannot_be_taken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        self.refuse(monkeypatch, "replace", number)
+        self.overwritten(path)
+
+    def test_c1_a_file_in_a_folder_that_takes_no_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        real = os.open
+        others = tmp_path / "others"
+        others.mkdir()
+        monkeypatch.setenv("TMPDIR", str(others))
+
+        def no_new_files(name: str, flags: int, *args: Any, **options: Any) -> int:
+            new = flags & (os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY)
+            if new and (options.get("dir_fd") is not None or os.path.dirname(name) == str(tmp_path)):
+                raise _NO_FOLDER
+            return real(name, flags, *args, **options)
+
+        monkeypatch.setattr(os, "open", no_new_files)
+        fileio.check_writable(str(path))
+        self.overwritten(path)
+        assert os.listdir(others) == []
+
+    @pytest.mark.parametrize("mode", [0o666, 0o660, 0o640])
+    def test_c1_a_file_whose_owner_or_group_cannot_be_kept(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        path.chmod(mode)
+        real = os.fstat
+
+        def another(descriptor: int) -> os.stat_result:
+            state = list(real(descriptor))
+            state[stat.ST_GID] += 1
+            return os.stat_result(state)
+
+        self.refuse(monkeypatch, "fchown", errno.EPERM)
+        monkeypatch.setattr(os, "fstat", another)
+        self.overwritten(path)
+
+    def test_c1_a_folder_that_may_not_be_listed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        real = os.open
+
+        def unlisted(name: str, flags: int, *args: Any, **options: Any) -> int:
+            if name == str(tmp_path):
+                raise _NO_FOLDER
+            return real(name, flags, *args, **options)
+
+        monkeypatch.setattr(os, "open", unlisted)
+        fileio.write_atomic(str(path), "new", replacing="old")
+        fileio.write_atomic(str(tmp_path / "y"), "other", replacing=None)
+        assert (path.read_text(), (tmp_path / "y").read_text()) == ("new", "other")
+        assert leftovers(tmp_path) == []
+
+    def test_c1_hard_links_stay(self, tmp_path: Path) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        self.overwritten(path)
+        assert other.read_text() == "new"
+
+    def test_c1_what_fails_is_undone(self, tmp_path: Path) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        code = (
+            "import resource, sys; from encconf.io import fileio\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+            "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
+        )
+        done = python(code, path)
+        assert b"UnwrittenError" in done.stderr
+        assert path.read_text() == "old"
+        assert sorted(os.listdir(tmp_path)) == ["x", "y"]
+
+    def test_c1_a_copy_is_kept_where_it_cannot_be_undone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        self.refuse(monkeypatch, "ftruncate", errno.EIO)
+        with pytest.raises(OutputError, match="damaged") as caught:
+            fileio.write_atomic(str(path), "new")
+        (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if inplace.is_saved(name)]
+        assert str(saved) in (caught.value.hint or "")
+        assert saved.read_text() == "old"
+        assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+        assert replace.sweep(str(tmp_path)) == []
+
+    def test_c1_a_copy_is_there_after_a_kill(self, tmp_path: Path) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        code = (
+            "import os, signal, sys; from encconf.io import fileio\n"
+            "os.ftruncate = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "fileio.write_atomic(sys.argv[1], 'n')"
+        )
+        assert python(code, path).returncode == -signal.SIGKILL
+        assert path.read_text() == "nld"
+        (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if inplace.is_saved(name)]
+        assert saved.read_text() == "old"
+
+    def test_c1_signals_wait_until_it_is_done(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        real = os.ftruncate
+
+        def interrupted(descriptor: int, length: int) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            real(descriptor, length)
+
+        monkeypatch.setattr(os, "ftruncate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fileio.write_atomic(str(path), "new")
+        assert path.read_text() == "new"

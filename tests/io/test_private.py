@@ -1,0 +1,113 @@
+"""The private folder: plain text of an editor or a program, in memory, private and gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from encconf.errors import InputError, OutputError
+from encconf.io import private
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class TestPrivateFolder:
+    def test_it_is_private_and_gone_afterwards(self, tmp_path: Path) -> None:
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
+            private.write_private(os.path.join(path, "x"), "secret")
+            assert stat.S_IMODE(os.stat(os.path.join(path, "x")).st_mode) == 0o600
+            os.makedirs(os.path.join(path, "deep", "er"))
+            os.symlink(tmp_path, os.path.join(path, "deep", "link"))
+            (tmp_path / "bystander").write_text("")
+        assert not os.path.exists(path)
+        assert (tmp_path / "bystander").exists()
+
+    def test_it_is_in_memory_where_that_is_possible(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        disk, memory = tmp_path / "disk", tmp_path / "memory"
+        disk.mkdir()
+        memory.mkdir()
+        monkeypatch.setattr(private, "memory_mounts", lambda: {"/": False, str(memory): True})
+        environ = {"TMPDIR": str(disk), "XDG_RUNTIME_DIR": str(memory)}
+        with private.PrivateFolder(environ) as path:
+            assert os.path.dirname(path) == str(memory)
+
+    def test_f3_the_next_one_removes_what_was_killed_and_nothing_else(self, tmp_path: Path) -> None:
+        code = (
+            "import os, sys, time; from encconf.io import private\n"
+            "private.memory_mounts = dict\n"
+            "with private.PrivateFolder({'TMPDIR': sys.argv[1]}) as path:\n"
+            "    private.write_private(path + '/x', 'secret'); os.chmod(path, 0)\n"
+            "    print(path, flush=True); time.sleep(30)\n"
+        )
+        running = []
+        for _ in range(2):
+            command = [sys.executable, "-c", code, str(tmp_path)]
+            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+            assert process.stdout is not None
+            running.append((process, process.stdout.readline().decode().strip()))
+        (killed, gone), (alive, there) = running
+        killed.kill()
+        killed.communicate(timeout=10)
+        (tmp_path / "encconf-mine").mkdir()
+        (tmp_path / "encconf-0123456789abcdef").write_text("a file")
+        private.sweep_private(str(tmp_path))
+        assert not os.path.exists(gone)
+        assert os.path.exists(there)
+        assert (tmp_path / "encconf-mine").exists()
+        assert (tmp_path / "encconf-0123456789abcdef").exists()
+        alive.terminate()
+        alive.communicate(timeout=10)
+        assert not os.path.exists(there)
+
+    def test_b9_it_is_removed_also_without_rights(self, tmp_path: Path) -> None:
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            os.mkdir(os.path.join(path, "deep"))
+            private.write_private(os.path.join(path, "deep", "x"), "secret")
+            os.chmod(os.path.join(path, "deep"), 0)
+            os.chmod(path, 0)
+        assert not os.path.exists(path)
+
+    def test_b9_what_cannot_be_removed_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(private, "remove_folder", lambda path: None)
+        with pytest.raises(OutputError) as caught, private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            pass
+        assert path in (caught.value.hint or "")
+        with pytest.raises(InputError, match="first") as other, private.PrivateFolder({}) as path:
+            raise InputError("first", hint="try")
+        assert path in (other.value.hint or "")
+        os.rmdir(path)
+
+    def test_on_disk_it_is_in_tmpdir(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(private, "memory_mounts", dict)
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            assert os.path.dirname(path) == str(tmp_path)
+        with private.PrivateFolder({"TMPDIR": str(tmp_path / "none")}) as path:
+            assert os.path.dirname(path) == "/tmp"
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_it_goes_with_a_signal(self, number: signal.Signals) -> None:
+        code = (
+            "import os, time; from encconf.io import private\n"
+            "with private.PrivateFolder() as path:\n"
+            "    private.write_private(path + '/x', 'secret')\n"
+            "    print(path, flush=True); time.sleep(30)\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        with process.stdout:
+            path = process.stdout.readline().decode().strip()
+            assert os.path.exists(path + "/x")
+            process.send_signal(number)
+            assert process.wait(10) != 0
+        assert not os.path.exists(path)

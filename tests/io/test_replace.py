@@ -1,0 +1,291 @@
+"""A file is replaced at once or not at all, and what was killed is removed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from encconf.errors import ChangedError, OutputError
+from encconf.io import fileio, locks, replace
+
+from .processes import _SLOW_WRITE, leftovers, mounted, python
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class TestWriting:
+    def test_a_new_file_gets_what_the_umask_leaves(self, tmp_path: Path) -> None:
+        before = os.umask(0o027)
+        try:
+            fileio.write_atomic(str(tmp_path / "x"), "a\r\n")
+            fileio.write_atomic(str(tmp_path / "y"), b"\xff", mode=0o600)
+        finally:
+            os.umask(before)
+        assert (tmp_path / "x").read_bytes() == b"a\r\n"
+        assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+        assert stat.S_IMODE((tmp_path / "y").stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666, 0o755])
+    def test_the_mode_is_kept(self, tmp_path: Path, mode: int) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        path.chmod(mode)
+        fileio.write_atomic(str(path), "new", mode=0o644)
+        assert path.read_text() == "new"
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+    @pytest.mark.parametrize(
+        ("before", "after"), [(0o666, 0o600), (0o644, 0o600), (0o755, 0o700), (0o640, 0o640), (0o604, 0o600)]
+    )
+    def test_b9_what_is_private_is_not_left_to_everyone(
+        self, tmp_path: Path, before: int, after: int
+    ) -> None:
+        path, linked = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        path.chmod(before)
+        fileio.write_atomic(str(path), "new", mode=fileio.PRIVATE)
+        assert stat.S_IMODE(path.stat().st_mode) == after
+        path.chmod(before)
+        linked.hardlink_to(path)  # this one is overwritten, not replaced
+        fileio.write_atomic(str(path), "new", mode=fileio.PRIVATE)
+        assert stat.S_IMODE(linked.stat().st_mode) == after
+
+    def test_setuid_is_not_kept(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        path.chmod(0o6755)
+        fileio.write_atomic(str(path), "new")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+    def test_attributes_are_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        had, given = {"user.note": b"mine"}, {}
+        monkeypatch.setattr(os, "listxattr", lambda _: list(had))
+        monkeypatch.setattr(os, "getxattr", lambda _, name: had[name])
+        monkeypatch.setattr(os, "setxattr", lambda _, name, value: given.update({name: value}))
+        fileio.write_atomic(str(path), "new")
+        assert given == had
+
+    @pytest.mark.parametrize("attribute", ["system.posix_acl_access", "security.selinux"])
+    def test_without_its_access_list_a_file_is_not_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attribute: str
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        before = path.stat().st_ino
+
+        def refuse(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(os, "listxattr", lambda _: [attribute])
+        monkeypatch.setattr(os, "getxattr", lambda _, name: b"")
+        monkeypatch.setattr(os, "setxattr", refuse)
+        fileio.write_atomic(str(path), "new")
+        assert path.read_text() == "new"
+        assert (path.stat().st_ino == before) == (attribute == "system.posix_acl_access")
+
+    def test_the_owner_and_group_are_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        real, given = os.stat, []
+
+        def foreign(*args: Any, **options: Any) -> os.stat_result:
+            state = list(real(*args, **options))
+            state[stat.ST_UID], state[stat.ST_GID] = 12345, 23456
+            return os.stat_result(state)
+
+        monkeypatch.setattr(os, "fchown", lambda _, *owner: given.append(owner))
+        monkeypatch.setattr(os, "stat", foreign)
+        fileio.write_atomic(str(path), "new")
+        assert given == [(12345, 23456)]
+        assert path.read_text() == "new"
+
+    def test_a_link_is_resolved_once(self, tmp_path: Path) -> None:
+        mine, foreign, link = tmp_path / "mine", tmp_path / "foreign", tmp_path / "link"
+        mine.write_text("mine")
+        foreign.write_text("foreign")
+        link.symlink_to(mine)
+        path = fileio.resolve(str(link))
+        link.unlink()
+        link.symlink_to(foreign)
+        fileio.write_atomic(path, "new")
+        assert (mine.read_text(), foreign.read_text()) == ("new", "foreign")
+
+    def test_a_file_that_became_a_link_is_not_followed(self, tmp_path: Path) -> None:
+        foreign, path = tmp_path / "foreign", tmp_path / "x"
+        foreign.write_text("foreign")
+        path.symlink_to(foreign)
+        with pytest.raises(OutputError):
+            fileio.write_atomic(str(path), "new")
+        assert foreign.read_text() == "foreign"
+
+    def test_the_longest_name(self, tmp_path: Path) -> None:
+        path = tmp_path / ("x" * 250 + ".yaml")
+        fileio.write_atomic(str(path), "a")
+        fileio.write_atomic(str(path), "b")
+        assert path.read_text() == "b"
+
+    def test_a_name_without_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        fileio.write_atomic("x", "a")
+        assert (tmp_path / "x").read_text() == "a"
+
+    @pytest.mark.parametrize("now", ["other", None])
+    def test_a_file_that_changed_meanwhile(self, tmp_path: Path, now: str | None) -> None:
+        path = tmp_path / "x"
+        if now is not None:
+            path.write_text(now)
+        with pytest.raises(ChangedError) as caught:
+            fileio.write_atomic(str(path), "new", replacing="old")
+        assert caught.value.exit_code == 3
+        assert path.exists() == (now is not None)
+        assert leftovers(tmp_path) == []
+
+    def test_a_file_that_appeared_meanwhile(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_bytes(b"\xff")
+        with pytest.raises(ChangedError):
+            fileio.write_atomic(str(path), "new", replacing=None)
+        assert path.read_bytes() == b"\xff"
+        path.unlink()
+        fileio.write_atomic(str(path), "new", replacing=None)
+        fileio.write_atomic(str(path), "newer", replacing="new")
+        assert path.read_text() == "newer"
+
+    @pytest.mark.parametrize("path", ["none/x", "file/x", "."])
+    def test_where_no_file_can_be(self, tmp_path: Path, path: str) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(OutputError):
+            fileio.write_atomic(str(tmp_path / path), "new")
+
+    def test_a_pipe_and_a_device_are_written_to(self, tmp_path: Path) -> None:
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        found: list[bytes] = []
+        reader = threading.Thread(target=lambda: found.append(path.read_bytes()))
+        reader.start()
+        fileio.write_atomic(str(path), "x" * 200_000)
+        reader.join()
+        assert len(found[0]) == 200_000
+        fileio.write_atomic(os.devnull, "x")
+        assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+        assert stat.S_ISFIFO(path.stat().st_mode)
+
+    def test_a_full_disk_leaves_the_old_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        code = (
+            "import resource, sys; from encconf.io import fileio\n"
+            "sys.dont_write_bytecode = True\n"  # Python would leave a cut off .pyc
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+            "fileio.write_atomic(sys.argv[1], 'x' * 10_000)"
+        )
+        done = python(code, path)
+        assert b"UnwrittenError" in done.stderr
+        assert path.read_text() == "old"
+        assert os.listdir(tmp_path) == ["x"]
+        assert b"x" * 100 not in done.stderr
+
+    def test_a_full_file_system(self, tmp_path: Path) -> None:
+        code = (
+            "import os, subprocess, sys; from encconf import errors; from encconf.io import fileio\n"
+            "path = 'x'; mount = ['mount', '-o', 'remount,ro', os.getcwd()]\n"
+            "fileio.write_atomic(path, 'old' * 1000)\n"
+            "def refused(text):\n"
+            "    try: fileio.write_atomic(path, text)\n"
+            "    except errors.OutputError as error: return str(error)\n"
+            "print(refused('x' * 100_000), os.listdir(), open(path).read() == 'old' * 1000)\n"
+            "subprocess.run(mount, check=True)\n"
+            "print(refused('new'))"
+        )
+        done = mounted(f"mount -t tmpfs -o size=64k none {tmp_path}; cd {tmp_path}", code)
+        assert done.returncode == 0, done.stderr
+        full, read_only = done.stdout.decode().splitlines()
+        assert "no space" in full
+        assert full.endswith("['x'] True")
+        assert "read-only file system" in read_only
+
+    def test_a_locked_folder_is_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        holder = os.open(tmp_path, os.O_RDONLY)
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.1)
+        with pytest.raises(OutputError, match="locked"):
+            fileio.write_atomic(str(tmp_path / "x"), "a")
+        threading.Timer(0.3, os.close, (holder,)).start()
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 10)
+        fileio.write_atomic(str(tmp_path / "x"), "a")
+        assert (tmp_path / "x").read_text() == "a"
+
+    def test_of_many_writers_one_wins_each_time(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_text("0")
+        code = (
+            "import sys; from encconf import errors; from encconf.io import fileio\n"
+            "path, done = sys.argv[1], 0\n"
+            "while done < 20:\n"
+            "    old = fileio.read_text(path)\n"
+            "    try: fileio.write_atomic(path, str(int(old) + 1), replacing=old)\n"
+            "    except errors.ChangedError: continue\n"
+            "    done += 1\n"
+        )
+        writers = [subprocess.Popen([sys.executable, "-c", code, path], cwd=ROOT) for _ in range(3)]
+        assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+        assert path.read_text() == "60"
+        assert os.listdir(tmp_path) == ["x"]
+
+
+class TestLeftovers:
+    def test_f3_a_write_that_is_killed_leaves_nothing(self, tmp_path: Path) -> None:
+        for there in (False, True):
+            path = tmp_path / f"x{there}"
+            if there:
+                path.write_text("old")
+            process = subprocess.Popen(
+                [sys.executable, "-c", _SLOW_WRITE, str(path)], cwd=ROOT, stdout=subprocess.PIPE
+            )
+            assert process.stdout is not None
+            with process.stdout:
+                process.stdout.readline()
+                process.kill()
+                process.wait(10)
+            assert leftovers(tmp_path) == []
+
+    def test_f3_without_unnamed_files_it_is_as_private_and_swept(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        path.chmod(0o640)
+        code = f"import os; del os.O_TMPFILE\n{_SLOW_WRITE}"
+        process = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        with process.stdout:
+            process.stdout.readline()
+            assert replace.sweep(str(tmp_path / "none")) == []
+            (name,) = leftovers(tmp_path)
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
+            process.kill()
+            process.wait(10)
+        assert replace.sweep(str(tmp_path)) == [name]
+        assert os.listdir(tmp_path) == ["x"]
+
+    def test_f5_what_has_finished_meanwhile_is_not_said_to_be_left(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leftover = tmp_path / replace.unfinished_name()
+        leftover.write_text("half")
+        real = locks.lock
+
+        def finished(descriptor: int, patience: float) -> bool:
+            leftover.unlink()
+            return real(descriptor, patience)
+
+        monkeypatch.setattr(locks, "lock", finished)
+        assert replace.sweep(str(tmp_path)) == []
