@@ -56,7 +56,7 @@ ELSEWHERE = {
         "testing/contracts/master_key"
     ),
     "keys/test_service.py": "cli/keyservice keyservice/server",
-    "merge": "merge/reading merge/three merge/values merge/weave",
+    "merge": "merge/reading merge/three merge/values",
     "migration": "migration/plain",
     "providers": (
         "providers/__init__ providers/aws providers/aws_session providers/azure providers/gcp "

@@ -46,9 +46,7 @@ def test_a_twin_lets_nobody_join(sealed: str, age_key: AgeKey) -> None:
 
 
 def test_a_rule_without_the_stranger_takes_its_place(sealed: str, age_key: AgeKey) -> None:
-    done = api.encrypt(
-        "a: 2\n", rule(age_key), twin=with_stranger(sealed), credentials=credentials(age_key)
-    )
+    done = api.encrypt("a: 2\n", rule(age_key), twin=with_stranger(sealed), credentials=credentials(age_key))
     assert EVIL not in done
 
 
