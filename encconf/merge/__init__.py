@@ -71,6 +71,7 @@ def _alike(text: str) -> Merged:
 
 def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None:
     from encconf.merge import values
+    from encconf.merge.pieces import either
     from encconf.merge.reading import has_crlf, read
     from encconf.merge.three import Merge
 
@@ -79,9 +80,9 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
     crlf = [has_crlf(text) for text in texts]
 
     def finished(text: str) -> str:
-        if _three(*crlf):
+        if either(*crlf):
             text = text.replace("\n", "\r\n")
-        return "\ufeff" + text if _three(*marks) else text
+        return "\ufeff" + text if either(*marks) else text
 
     try:
         sides = [read(text, format) for text in texts]
@@ -148,10 +149,6 @@ def _spelled(paths: list[tuple[str | int, ...]], trees: list[Tree]) -> list[str]
     """Paths for people: the number of the document only where there are several."""
     single = all(each.kind == "stream" and len(each.entries) < 2 for each in trees)
     return list(dict.fromkeys(spell(path[1:] if single else path) for path in paths))
-
-
-def _three(was: bool, here: bool, there: bool) -> bool:
-    return there if here == was else here
 
 
 # --- markers -------------------------------------------------------------------------------------

@@ -12,6 +12,20 @@ import re
 
 from encconf.errors import EmitError
 from encconf.merge import values
+from encconf.merge.pieces import (
+    Line,
+    depth,
+    either,
+    has_entries,
+    is_bare,
+    laid_out_as,
+    shape,
+    shifted,
+    step_of,
+    taken,
+    texts_of,
+    with_empty,
+)
 from encconf.merge.reading import HEADER
 from encconf.merge.values import frozen
 from encconf.merge.weave import moved, pairs, weave
@@ -19,17 +33,12 @@ from encconf.text.tree import Entry, Single, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
-    from typing import Literal, TypeVar
+    from collections.abc import Hashable
 
+    from encconf.merge.pieces import Columns, Texts, Triple
     from encconf.merge.weave import Side, Slot
 
-    T = TypeVar("T")
     Steps = tuple[str | int, ...]
-    Triple = tuple[Entry | None, Entry | None, Entry | None]
-    Texts = tuple[str | None, str | None, str | None]
-    Columns = tuple[int, int, int, int]
-    """Where the lines around an entry begin: in base, ours, theirs, and in the result."""
 
 
 _SIDES = ("base", "ours", "theirs")
@@ -62,26 +71,26 @@ class Merge:
         if ours.column is not None:
             assert theirs.column is not None
             was = base.column if base is not None and base.column is not None else ours.column
-            relative = _three(was - columns[0], ours.column - columns[1], theirs.column - columns[2])
+            relative = either(was - columns[0], ours.column - columns[1], theirs.column - columns[2])
             column = columns[3] + relative
             columns = (was, ours.column, theirs.column, column)
         out: list[str] = []
         for step in plan:
             if out and not out[-1].endswith("\n"):
                 out.append("\n")
-            if isinstance(step, _Line):
+            if isinstance(step, Line):
                 side, text = step.chosen(columns)
-                shifted = _shifted(text, columns[3] - columns[side], first=True)
-                out.append("\n" + shifted if not out and ours.inline else shifted)
+                line = shifted(text, columns[3] - columns[side], first=True)
+                out.append("\n" + line if not out and ours.inline else line)
                 continue
-            body = self._entry(*members[self.ids[step]], columns, (*path, _step(self.ids[step])))
+            body = self._entry(*members[self.ids[step]], columns, (*path, step_of(self.ids[step])))
             if body is None:
                 continue
             if ours.kind == "stream" and out and not _DOCUMENT.search(body):
                 body = "---\n" + body
             out.append(body if column is None or (not out and ours.inline) else " " * column + body)
         if ours.kind == "stream" and not out:
-            return _three(base.tail if base else "", ours.tail, theirs.tail)
+            return either(base.tail if base else "", ours.tail, theirs.tail)
         return "".join(out)
 
     def _members(self, base: Tree | None, ours: Tree, theirs: Tree, path: Steps) -> dict[Hashable, Triple]:
@@ -166,7 +175,7 @@ class Merge:
         left = here or there
         if left is None or left.data == was.data:
             return None
-        self.conflicts.append((*path, _step(("key", key))))
+        self.conflicts.append((*path, step_of(("key", key))))
         if self.prefer == "base":
             return was, None, None
         keeps: Side = "ours" if here is not None else "theirs"
@@ -179,21 +188,21 @@ class Merge:
         theirs: Tree,
         members: dict[Hashable, Triple],
         path: Steps,
-    ) -> list[Entry | _Line]:
+    ) -> list[Entry | Line]:
         """Everything that stays, in order: entries by their identity, and the lines between them."""
         sides = [base.entries if base is not None else [], ours.entries, theirs.entries]
         names = [[self.ids.get(entry, entry.key) for entry in side] for side in sides]
         slots = weave(*names)
         dropped = self._comments(slots, sides, path)
         present = [set(side) for side in names]
-        plan: list[Entry | _Line] = []
+        plan: list[Entry | Line] = []
         seen: set[Hashable] = set()
         for number, slot in enumerate(slots):
             side, index = next((side, at) for side in (1, 2, 0) if (at := slot[side]) is not None)
             entry = sides[side][index]
             if entry.value is None:
                 if number not in dropped:
-                    plan.append(_Line(sides, slot))
+                    plan.append(Line(sides, slot))
                 continue
             id = self.ids[entry]
             if id not in members or id in seen or moved(slot, id in present[1], id in present[2]):
@@ -253,7 +262,7 @@ class Merge:
         base: Tree | None,
         ours: Tree,
         theirs: Tree,
-        plan: list[Entry | _Line],
+        plan: list[Entry | Line],
         members: dict[Hashable, Triple],
         columns: Columns,
         path: Steps,
@@ -262,18 +271,18 @@ class Merge:
         bodies: list[tuple[Triple, str]] = []
         for step in plan:
             assert isinstance(step, Entry)
-            body = self._entry(*members[self.ids[step]], columns, (*path, _step(self.ids[step])))
+            body = self._entry(*members[self.ids[step]], columns, (*path, step_of(self.ids[step])))
             if body is not None:
                 bodies.append((members[self.ids[step]], body))
-        comma = _three(base.comma if base is not None else ours.comma, ours.comma, theirs.comma)
+        comma = either(base.comma if base is not None else ours.comma, ours.comma, theirs.comma)
         out: list[str] = []
         for number, (triple, body) in enumerate(bodies):
             lead = self._lead(triple, ours, theirs, firsts, columns, path, first=number == 0)
             if sum(entry is not None for entry in triple) == 1:  # a new one, as deep as its neighbours
                 own = next(entry for entry in triple if entry is not None).lead
-                body = _shifted(body, _depth(lead) - _depth(own))
+                body = shifted(body, depth(lead) - depth(own))
             last = number == len(bodies) - 1
-            trail = self._piece(_texts(triple, "trail"), columns, path)
+            trail = self._piece(texts_of(triple, "trail"), columns, path)
             out += [lead, body, "" if last and not comma else ",", trail]
         tail = self._piece((base.tail if base is not None else None, ours.tail, theirs.tail), columns, path)
         start = self._piece((base.open if base is not None else None, ours.open, theirs.open), columns, path)
@@ -294,7 +303,7 @@ class Merge:
         there = [entry for entry in triple if entry is not None]
         fitting = all((id(entry) in firsts) == first or "\n" in entry.lead for entry in there)
         if fitting and len(there) > 1:
-            return self._piece(_texts(triple, "lead"), columns, path)
+            return self._piece(texts_of(triple, "lead"), columns, path)
         own = there[0].lead
         if own.strip():
             return own
@@ -321,29 +330,29 @@ class Merge:
             side, entry = next(
                 (number, entry) for number, entry in ((1, here), (2, there), (0, was)) if entry is not None
             )
-            return _taken(entry, columns, side)
+            return taken(entry, columns, side)
         # An empty collection has the layout of what it is merged with.
         if not there.data and here.data:
-            there, was = _like(there, here), _like(was, here) if was is not None else None
+            there, was = laid_out_as(there, here), laid_out_as(was, here) if was is not None else None
         elif not here.data and there.data:
-            here, was = _like(here, there), _like(was, there) if was is not None else None
-        same = _shape(here) == _shape(there)
-        if same and (was is None or _shape(was) == _shape(here)):
+            here, was = laid_out_as(here, there), laid_out_as(was, there) if was is not None else None
+        same = shape(here) == shape(there)
+        if same and (was is None or shape(was) == shape(here)):
             return self._pieces(was, here, there, columns, path)
         if was is not None and there.data == was.data:
-            if here.data != was.data or _text(there) == _text(was):
-                return _taken(here, columns, 1)
-            return _taken(there, columns, 2)
+            if here.data != was.data or there.rest.split() == was.rest.split():
+                return taken(here, columns, 1)
+            return taken(there, columns, 2)
         if was is not None and here.data == was.data:
-            return _taken(there, columns, 2)
+            return taken(there, columns, 2)
         if here.data == there.data:
-            return self._pieces(None, here, there, columns, path) if same else _taken(here, columns, 1)
+            return self._pieces(None, here, there, columns, path) if same else taken(here, columns, 1)
         if same and isinstance(here.value, Tree) and (was is None or values.is_empty(was.data)):
             return self._pieces(None, here, there, columns, path)
         self.conflicts.append(path)
         side = _SIDES.index(self.prefer)
         chosen = (was, here, there)[side]
-        return _taken(chosen, columns, side) if chosen is not None else None
+        return taken(chosen, columns, side) if chosen is not None else None
 
     def _pieces(
         self,
@@ -362,7 +371,7 @@ class Merge:
             if chosen is None:
                 return None
             side, leaf = chosen
-            value = _shifted(leaf.text, columns[3] - columns[side])
+            value = shifted(leaf.text, columns[3] - columns[side])
             value = self._with_header(value, [leaf_was, here.value, there.value], columns, path)
         else:
             assert isinstance(here.value, Tree)
@@ -371,13 +380,13 @@ class Merge:
             assert block_was is None or isinstance(block_was, Tree)
             value = self._block(block_was, here.value, there.value, columns, path)
         triple = (was, here, there)
-        head = self._piece(_texts(triple, "head"), columns, path)
+        head = self._piece(texts_of(triple, "head"), columns, path)
         if isinstance(here.value, Tree) and not here.value.flow:
             if here.value.inline and value.startswith("\n"):
                 head = head.rstrip(" ")
-            if here.value.column is not None and not any(map(_is_bare, triple)) and not _has_entries(value):
-                head = _with_empty(head, here.value.kind)
-        post = self._piece(_texts(triple, "post"), columns, path)
+            if here.value.column is not None and not any(map(is_bare, triple)) and not has_entries(value):
+                head = with_empty(head, here.value.kind)
+        post = self._piece(texts_of(triple, "post"), columns, path)
         return head + value + post
 
     def _with_header(self, value: str, leaves: list[Single | None], columns: Columns, path: Steps) -> str:
@@ -408,7 +417,7 @@ class Merge:
     def _piece(self, texts: Texts, columns: Columns, path: Steps) -> str:
         """What is no value: blanks, comments, the spelling of a key."""
         was, here, there = (
-            _shifted(text, columns[3] - columns[side]) if text is not None else None
+            shifted(text, columns[3] - columns[side]) if text is not None else None
             for side, text in enumerate(texts)
         )
         if here is None or there is None:
@@ -417,131 +426,12 @@ class Merge:
             return here
         if here == was:
             return there
-        if _words(here) == _words(there) or _words(there) == _words(was or ""):
+        if here.split() == there.split() or there.split() == (was or "").split():
             return here
-        if _words(here) == _words(was or ""):
+        if here.split() == (was or "").split():
             return there
         if was is None and not (here.strip() and there.strip()):
             return here if here.strip() else there
         self.conflicts.append(path)
         chosen = {"base": was, "ours": here, "theirs": there}[self.prefer]
         return chosen if chosen is not None else here
-
-
-class _Line:
-    """A line between entries, in each version that has it."""
-
-    __slots__ = ("texts",)
-
-    def __init__(self, sides: list[list[Entry]], slot: Slot) -> None:
-        self.texts = [side[at].lead if at is not None else None for side, at in zip(sides, slot, strict=True)]
-
-    def chosen(self, columns: Columns) -> tuple[int, str]:
-        """The version that it is taken from, and how it is spelled there: indented, with blanks behind."""
-        was, here, there = (
-            (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
-            for side, text in enumerate(self.texts)
-        )
-        side = 2 if here is None or (there is not None and here == was) else 1
-        if here is None and there is None:
-            side = 0
-        return side, self.texts[side] or ""
-
-
-def _three(was: T, here: T, there: T) -> T:
-    return there if here == was else here
-
-
-def _texts(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) -> Texts:
-    was, here, there = triple
-    return (
-        getattr(was, piece) if was is not None else None,
-        getattr(here, piece) if here is not None else None,
-        getattr(there, piece) if there is not None else None,
-    )
-
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-def _step(identity: Hashable) -> str | int:
-    """How an entry is called in a path."""
-    assert isinstance(identity, tuple)
-    if identity[0] == "item":
-        return int(identity[2])
-    key = identity[1]
-    if isinstance(key, tuple):
-        parts: Iterable[object] = key[1:] if key[0] in ("table", "array") else key
-        return ".".join(str(part) for part in parts if part != 1 or len(key) == 1)
-    return str(key)
-
-
-def _shape(entry: Entry) -> tuple[object, ...]:
-    node = entry.value
-    if isinstance(node, Single):
-        return ("leaf", node.text.endswith("\n"))
-    assert node is not None
-    return (node.kind, node.flow, node.inline, node.column is None)
-
-
-def _like(entry: Entry, other: Entry) -> Entry:
-    """An empty collection laid out as another one of its kind is; anything else as it is."""
-    node = other.value
-    if not isinstance(entry.value, Tree) or not isinstance(node, Tree) or entry.value.kind != node.kind:
-        return entry
-    if entry.data or _shape(entry) == _shape(other):
-        return entry
-    empty = Tree(node.kind, entry.data, column=node.column, brackets=node.open + node.close)
-    empty.inline, empty.tail, empty.comma = node.inline, node.tail, node.comma
-    return Entry((), other.lead, other.head, empty, other.post, key=entry.key, listed=entry.listed)
-
-
-def _text(entry: Entry) -> list[str]:
-    return _words(entry.rest)
-
-
-def _taken(entry: Entry, columns: Columns, side: int) -> str:
-    return _shifted(entry.rest, columns[3] - columns[side])
-
-
-_LINE_START = re.compile(r"\n(?=[^\n])")
-
-
-def _shifted(text: str, delta: int, *, first: bool = False) -> str:
-    """The text with its lines, but for the first one, indented deeper by so much, or less deep."""
-    if not delta or ("\n" not in text and not first):
-        return text
-    if first and text.strip():
-        text = " " * delta + text if delta > 0 else text[min(-delta, len(text) - len(text.lstrip(" "))) :]
-    if delta > 0:
-        return _LINE_START.sub("\n" + " " * delta, text)
-    return re.sub(rf"\n {{0,{-delta}}}", "\n", text)
-
-
-def _indentation(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
-
-
-def _depth(lead: str) -> int:
-    """How far a line that begins in a gap is indented."""
-    return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
-
-
-def _is_bare(entry: Entry | None) -> bool:
-    return entry is not None and isinstance(entry.value, Tree) and entry.value.bare
-
-
-def _has_entries(value: str) -> bool:
-    return any(line.strip() and line.strip()[0] != "#" for line in value.split("\n"))
-
-
-_EMPTY_AT = re.compile(r"(.*?)([ \t]*(?:[ \t]#[^\n]*)?\n?)\Z", re.DOTALL)
-
-
-def _with_empty(head: str, kind: str) -> str:
-    """A key or dash with an empty collection, where the last entry of one has gone."""
-    found = _EMPTY_AT.fullmatch(head)
-    assert found is not None
-    rest = found[2] if found[2].endswith("\n") else found[2].rstrip() + "\n"
-    return f"{found[1]} {'{}' if kind == 'map' else '[]'}{rest}"

@@ -1,0 +1,140 @@
+"""The pieces of an entry in three versions: the spelling of a key, what is behind it, a line between entries.
+
+A piece that goes from one version into another is indented as its new place is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.text.tree import Entry, Single, Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+    from typing import Literal, TypeVar
+
+    from encconf.merge.weave import Slot
+
+    T = TypeVar("T")
+    Triple = tuple[Entry | None, Entry | None, Entry | None]
+    Texts = tuple[str | None, str | None, str | None]
+    Columns = tuple[int, int, int, int]
+    """Where the lines around an entry begin: in base, ours, theirs, and in the result."""
+
+
+class Line:
+    """A line between entries, in each version that has it."""
+
+    __slots__ = ("texts",)
+
+    def __init__(self, sides: list[list[Entry]], slot: Slot) -> None:
+        self.texts = [side[at].lead if at is not None else None for side, at in zip(sides, slot, strict=True)]
+
+    def chosen(self, columns: Columns) -> tuple[int, str]:
+        """The version that it is taken from, and how it is spelled there: indented, with blanks behind."""
+        was, here, there = (
+            (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
+            for side, text in enumerate(self.texts)
+        )
+        side = 2 if here is None or (there is not None and here == was) else 1
+        if here is None and there is None:
+            side = 0
+        return side, self.texts[side] or ""
+
+
+def either(was: T, here: T, there: T) -> T:
+    """What differs from the common version, ours if both do."""
+    return there if here == was else here
+
+
+def texts_of(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) -> Texts:
+    """One piece of an entry in each version that has it."""
+    was, here, there = triple
+    return (
+        getattr(was, piece) if was is not None else None,
+        getattr(here, piece) if here is not None else None,
+        getattr(there, piece) if there is not None else None,
+    )
+
+
+def step_of(identity: Hashable) -> str | int:
+    """How an entry is called in a path."""
+    assert isinstance(identity, tuple)
+    if identity[0] == "item":
+        return int(identity[2])
+    key = identity[1]
+    if isinstance(key, tuple):
+        parts: Iterable[object] = key[1:] if key[0] in ("table", "array") else key
+        return ".".join(str(part) for part in parts if part != 1 or len(key) == 1)
+    return str(key)
+
+
+def shape(entry: Entry) -> tuple[object, ...]:
+    """What must be the same for two entries to be merged piece by piece."""
+    node = entry.value
+    if isinstance(node, Single):
+        return ("leaf", node.text.endswith("\n"))
+    assert node is not None
+    return (node.kind, node.flow, node.inline, node.column is None)
+
+
+def laid_out_as(entry: Entry, other: Entry) -> Entry:
+    """An empty collection laid out as another one of its kind is; anything else as it is."""
+    node = other.value
+    if not isinstance(entry.value, Tree) or not isinstance(node, Tree) or entry.value.kind != node.kind:
+        return entry
+    if entry.data or shape(entry) == shape(other):
+        return entry
+    empty = Tree(node.kind, entry.data, column=node.column, brackets=node.open + node.close)
+    empty.inline, empty.tail, empty.comma = node.inline, node.tail, node.comma
+    return Entry((), other.lead, other.head, empty, other.post, key=entry.key, listed=entry.listed)
+
+
+def taken(entry: Entry, columns: Columns, side: int) -> str:
+    """An entry as one side has it, indented as its new place is."""
+    return shifted(entry.rest, columns[3] - columns[side])
+
+
+_LINE_START = re.compile(r"\n(?=[^\n])")
+
+
+def shifted(text: str, delta: int, *, first: bool = False) -> str:
+    """The text with its lines, but for the first one, indented deeper by so much, or less deep."""
+    if not delta or ("\n" not in text and not first):
+        return text
+    if first and text.strip():
+        text = " " * delta + text if delta > 0 else text[min(-delta, len(text) - len(text.lstrip(" "))) :]
+    if delta > 0:
+        return _LINE_START.sub("\n" + " " * delta, text)
+    return re.sub(rf"\n {{0,{-delta}}}", "\n", text)
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def depth(lead: str) -> int:
+    """How far a line that begins in a gap is indented."""
+    return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
+
+
+def is_bare(entry: Entry | None) -> bool:
+    """Whether an entry is a document of comments and nothing else."""
+    return entry is not None and isinstance(entry.value, Tree) and entry.value.bare
+
+
+def has_entries(value: str) -> bool:
+    """Whether a text has lines that are not blank or comments."""
+    return any(line.strip() and line.strip()[0] != "#" for line in value.split("\n"))
+
+
+_EMPTY_AT = re.compile(r"(.*?)([ \t]*(?:[ \t]#[^\n]*)?\n?)\Z", re.DOTALL)
+
+
+def with_empty(head: str, kind: str) -> str:
+    """A key or dash with an empty collection, where the last entry of one has gone."""
+    found = _EMPTY_AT.fullmatch(head)
+    assert found is not None
+    rest = found[2] if found[2].endswith("\n") else found[2].rstrip() + "\n"
+    return f"{found[1]} {'{}' if kind == 'map' else '[]'}{rest}"
