@@ -14,6 +14,7 @@ from encconf.git import ask, question
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
+    from subprocess import Popen
     from typing import IO, Final
 
 CHUNK: Final = 256
@@ -152,37 +153,96 @@ def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Change]]:
 
 def is_shallow(root: str) -> bool:
     """Whether a clone has only a part of the history: it was cut off, or contents were left out."""
-    partial = _git(root, "config", "--get-regexp", r"^remote\..*\.promisor$")
-    return bool(partial) or _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
+    return _is_partial(root) or _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
+
+
+def _is_partial(root: str) -> bool:
+    """Whether a clone was told to leave contents out (``git clone --filter``)."""
+    return bool(_git(root, "config", "--get-regexp", r"^remote\..*\.promisor$"))
 
 
 def contents(root: str, blobs: Iterable[str]) -> Generator[bytes | None, None, None]:
-    """The bytes of each blob, in order, None for one that is missing or damaged; from one process."""
-    import subprocess
-
-    arguments, environ = question(root, "cat-file", "--batch")
-    process = subprocess.Popen(
-        ["git", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environ,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process, suppress(BrokenPipeError):  # closing it
+    """The bytes of each blob, in order, None for one that is missing or damaged."""
+    git = _Batch(root)
+    try:
         names = iter(blobs)
         while chunk := list(islice(names, CHUNK)):
-            with suppress(BrokenPipeError):  # git ends at a damaged object; what follows is missing, too
-                process.stdin.write("".join(f"{blob}\n" for blob in chunk).encode())
-                process.stdin.flush()
-            for _ in chunk:
-                yield _answer(process.stdout)
+            git.ask(chunk)
+            for at in range(len(chunk)):
+                yield git.answer(chunk[at:])
+    finally:
+        git.close()
+
+
+class _Batch:
+    """A process of git that gives the content of blobs.
+
+    git before 2.45 ends at the first blob that a partial clone has left out, since it must not fetch it.
+    Then a second process is asked for those that are there.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._there: frozenset[str] | None = None  # unless all are, as far as is known
+        self._process = self._started()
+
+    def ask(self, blobs: Sequence[str]) -> None:
+        """Ask for the content of blobs, not more than `CHUNK`."""
+        words = "".join(f"{blob}\n" for blob in blobs if self._has(blob))
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended
+            self._process.stdin.write(words.encode())
+            self._process.stdin.flush()
+
+    def answer(self, blobs: Sequence[str]) -> bytes | None:
+        """The content of the first of the blobs that were asked for and not answered yet."""
+        if not self._has(blobs[0]):
+            return None
+        assert self._process.stdout is not None
+        try:
+            return _answer(self._process.stdout)
+        except EOFError:
+            if self._there is not None:  # at a damaged object; what follows is missing, too
+                self._there = frozenset()
+                return None
+        self.close()
+        self._there = _present(self._root) if _is_partial(self._root) else frozenset()
+        self._process = self._started()
+        self.ask(blobs)
+        return self.answer(blobs)
+
+    def close(self) -> None:
+        """End the process."""
+        with suppress(BrokenPipeError), self._process:
+            pass
+
+    def _has(self, blob: str) -> bool:
+        return self._there is None or blob in self._there
+
+    def _started(self) -> Popen[bytes]:
+        import subprocess
+
+        arguments, environ = question(self._root, "cat-file", "--batch")
+        return subprocess.Popen(
+            ["git", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environ,
+        )
+
+
+def _present(root: str) -> frozenset[str]:
+    """The names of all objects that are there."""
+    words = ("--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
+    return frozenset(_git(root, "cat-file", *words).split())
 
 
 def _answer(pipe: IO[bytes]) -> bytes | None:
-    """One object, None for one that is missing (of a partial clone)."""
+    """One object, None for one that is missing.  Raises EOFError where nothing more comes."""
     head = pipe.readline().split()
+    if not head:
+        raise EOFError
     if len(head) != 3:
         return None
     size = int(head[2])

@@ -370,6 +370,24 @@ class TestRepositories:
         assert [reader.state for reader in file.readers] == ["reads"]
         assert not ran.exists()
 
+    def test_what_a_partial_clone_has_is_read_behind_what_it_lacks(self, team: Team, tmp_path: Path) -> None:
+        """git before 2.45 ends at the first blob that is missing."""
+        blobs = [team.write(f"{number}.txt", f"{number}\n") and str(number) for number in range(3)]
+        first = team.commit()
+        team.write("1.txt", "one\n")
+        team.commit()
+        team.git("config", "uploadpack.allowFilter", "true")
+        clone = tmp_path / "clone"
+        team.git("clone", "-q", "--filter=blob:none", f"file://{team.folder}", str(clone))
+        now, then = (
+            [team.git("rev-parse", f"{commit}:{name}.txt").strip() for name in blobs]
+            for commit in ("HEAD", first)
+        )
+        asked = [now[0], then[1], now[1], then[1], now[2]]
+        assert list(log.contents(str(clone), asked)) == [b"0\n", None, b"one\n", None, b"2\n"]
+        missing = team.git("-C", str(clone), "rev-list", "--objects", "--missing=print", "HEAD")
+        assert f"?{then[1]}" in missing.split()  # and nothing was fetched
+
 
 def test_two_calls_of_git_for_all_files(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many files and versions there are."""
