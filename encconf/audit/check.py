@@ -26,6 +26,7 @@ from encconf.audit.plain import Plain, Plains, private_key
 from encconf.audit.rulebook import Rulebook
 from encconf.audit.rulecheck import of_rules
 from encconf.audit.sealed import Sealed
+from encconf.audit.sops_version import too_old
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     EmptyDocumentError,
@@ -38,6 +39,7 @@ from encconf.errors import (
     PatternError,
 )
 from encconf.formats import sniff
+from encconf.git import repository
 from encconf.io import fileio, inplace, replace
 from encconf.rules.selection import DEFAULT
 
@@ -152,6 +154,8 @@ def check(
         for sealed, count in zip(run.sealed, before, strict=True):
             run.found += sealed.findings[count:]
     run.found += of_rules(run.book, run.selections, whole=whole)
+    if whole:
+        run.found += too_old(run.book.read, run.sealed, repository(cwd) or cwd, cwd)
     return run.result()
 
 

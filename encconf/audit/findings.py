@@ -174,6 +174,11 @@ KINDS: Final = {
         "Something in .sops.yaml means nothing",
         "sops ignores it, too; the setting that was meant is perhaps missing.",
     ),
+    "sops-too-old": Kind(
+        "warning",
+        "A setting that the sops named in the repository is too old for",
+        "That sops ignores the setting, or stops at it: name a newer one there, or leave the setting out.",
+    ),
     "bad-config": Kind(
         "error",
         ".sops.yaml, or one of its rules, cannot be used",
@@ -217,7 +222,7 @@ KINDS: Final = {
 _SAID_BY_CAUSE: Final = frozenset(
     ("keys-differ", "threshold-differs", "selection-differs", "no-rule", "config-notice", "bad-config",
      "bad-block", "rule-without-selection", "private-key", "accidental-quorum", "merge-conflict", "no-mac",
-     "no-driver")
+     "no-driver", "sops-too-old")
 )  # fmt: skip
 """Kinds whose messages are the same where the cause is; those of others name a value or a file."""
 

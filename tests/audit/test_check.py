@@ -324,6 +324,15 @@ def killed_encrypted(repo: Repo) -> None:
     repo.write(".encconf-89ab4567", "")
 
 
+def old_sops(repo: Repo, version: str = "3.8.1") -> None:
+    repo.rules("mac_only_encrypted: true")
+    repo.write(".tool-versions", f"python 3.12.1\nsops {version}\n")
+
+
+def new_enough_sops(repo: Repo) -> None:
+    old_sops(repo, "3.9.0")
+
+
 VERIFIED = {"mac-mismatch", "damaged-value", "damaged-comment", "not-verified"}
 """Kinds that take --verify, here with Alice's key."""
 
@@ -368,6 +377,7 @@ CASES: dict[str, tuple[Make, Make]] = {
     "aws-profile": (profile, empty_profile),
     "accidental-quorum": (no_threshold, same_threshold),
     "config-notice": (typo, sound),
+    "sops-too-old": (old_sops, new_enough_sops),
     "bad-config": (bad_rule, sound),
     "unused-rule": (two_rules, two_used_rules),
     "mac-mismatch": (changed, sound),

@@ -1,0 +1,152 @@
+"""Settings that the version of sops that a repository names is too old for.
+
+The version is the lowest that a file at the top names exactly: what mise and asdf install, what a Dockerfile
+or a workflow downloads.  A sops that does not know a setting ignores it, or stops.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+
+from encconf.audit.findings import Finding, printable
+from encconf.errors import EncconfError
+from encconf.io import fileio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Final
+
+    from encconf.audit.rulebook import Rules
+    from encconf.audit.sealed import Sealed
+    from encconf.text.path import Path
+
+    Version = tuple[int, ...]
+
+# From CHANGELOG.md of getsops/sops; the words are those under the version.
+_RULE: Final = {
+    "encrypted_regex": (3, 4, 0),  # "`encrypted_regex` option to the sops config file"
+    "unencrypted_regex": (3, 6, 1),  # "Add support for --unencrypted-regex"
+    "hc_vault_transit_uri": (3, 6, 0),  # "encrypting data through the use of Hashicorp Vault"
+    "age": (3, 7, 0),  # "Add support for age"
+    "mac_only_encrypted": (3, 9, 0),  # "Add `--mac-only-encrypted`"
+    "encrypted_comment_regex": (3, 9, 0),  # "Support using comments to select parts to encrypt"
+    "unencrypted_comment_regex": (3, 9, 0),
+    "hckms": (3, 12, 0),  # "Add support for HuaweiCloud KMS"
+}
+_GROUP: Final = {"hc_vault": (3, 6, 0), "age": (3, 7, 0), "merge": (3, 9, 0), "hckms": (3, 12, 0)}
+"""The same in key_groups; merge: "Merge key for key groups and make keys unique"."""
+_STORES: Final = (3, 9, 0)  # "Allow configuration of indentation for YAML and JSON stores"
+_LIST: Final = (3, 11, 0)  # "Allow to provide keys as YAML lists instead of comma-separated strings"
+_SSH: Final = (3, 10, 0)  # "Add SSH support for Age"
+_PLUGIN: Final = (3, 10, 0)  # "Add Age plugin support"
+_POST_QUANTUM: Final = (3, 12, 0)  # "Age: support hybrid post-quantum identities"
+_FILE: Final = ("mac_only_encrypted", "encrypted_comment_regex", "unencrypted_comment_regex")
+"""The settings of a rule that a file has in its block, and that decide what its MAC covers."""
+
+_PLACES: Final = (
+    ".tool-versions", ".mise.toml", "mise.toml", ".mise/config.toml", ".config/mise.toml",
+    ".config/mise/config.toml", "Dockerfile", ".devcontainer/Dockerfile", ".gitlab-ci.yml", "Makefile",
+)  # fmt: skip
+_WORKFLOWS: Final = ".github/workflows"
+_NUMBER = r"v?(\d+\.\d+\.\d+)(?![\w.-])"
+_NAMED: Final = (
+    rf"(?m)^sops[ \t]+{_NUMBER}",  # asdf
+    rf"""(?m)^[ \t]*["']?(?:[\w-]+:)?(?:(?:getsops|mozilla)/)?sops["']?[ \t]*=[ \t]*["']{_NUMBER}""",  # mise
+    rf"""(?m)^[^#\n]*\bSOPS_VERSION["']?[ \t]*[:?]?[:=][ \t]*["']?{_NUMBER}""",
+    r"(?m)^[^#\n]*\bsops/releases/download/v(\d+\.\d+\.\d+)/",
+    rf"(?m)^[^#\n]*\b(?:getsops|mozilla)/sops:{_NUMBER}",
+    rf"""(?m)^[^#\n]*\buses:[^\n]*sops[^\n]*\n(?:[^\n]*\n){{0,3}}?[ \t]+version:[ \t]*["']?{_NUMBER}""",
+)
+
+
+def too_old(read: Sequence[Rules], encrypted: Sequence[Sealed], root: str, cwd: str) -> Iterator[Finding]:
+    """The settings in use that the version of sops that a repository names does not know."""
+    wanted = [(rules, path, what, least) for rules in read for path, what, least in _in_rules(rules)]
+    files = [(sealed, what) for sealed in encrypted for what in _FILE if _has(sealed, what)]
+    if not wanted and not files:
+        return
+    found = named(root)
+    if found is None:
+        return
+    version, place = found
+    said: set[tuple[str, str]] = set()
+    for rules, path, what, least in wanted:
+        name = os.path.relpath(rules.path, cwd)
+        if version < least and (name, what) not in said:
+            said.add((name, what))
+            yield _finding(name, what, least, version, place, rules.place(path))
+    for sealed, what in files:
+        if version < _RULE[what]:
+            yield _finding(sealed.file, what, _RULE[what], version, place, (0, 0))
+
+
+def named(root: str) -> tuple[Version, str] | None:
+    """The lowest version of sops that a repository names, and the file that does; None for none."""
+    places = [*_PLACES]
+    with suppress(OSError):
+        workflows = sorted(os.listdir(os.path.join(root, _WORKFLOWS)))
+        places += [f"{_WORKFLOWS}/{name}" for name in workflows if name.endswith((".yml", ".yaml"))]
+    found: list[tuple[Version, str]] = []
+    for place in places:
+        with suppress(EncconfError):
+            text = fileio.read_text(os.path.join(root, place))
+            if "sops" in text.lower():
+                numbers = (number for pattern in _NAMED for number in re.findall(pattern, text))
+                found += [(tuple(map(int, number.split("."))), place) for number in numbers]
+    return min(found, default=None)
+
+
+def _finding(
+    file: str, what: str, least: Version, version: Version, place: str, at: tuple[int, int]
+) -> Finding:
+    said = f"{what} needs sops {_dotted(least)}, and {printable(place)} names {_dotted(version)}"
+    return Finding("sops-too-old", file, said, place=at)
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
+def _has(sealed: Sealed, what: str) -> bool:
+    selection = sealed.metadata.selection
+    return selection.mac_only_encrypted if what == "mac_only_encrypted" else selection.kind == what
+
+
+def _in_rules(rules: Rules) -> Iterator[tuple[str, str, Version]]:
+    """The settings of a configuration that came with a later version, each with its path."""
+    from encconf.formats.yaml import scan
+    from encconf.text.path import spell
+
+    with suppress(EncconfError):
+        for leaf in scan(rules.text, any_keys=True).leaves:
+            text = leaf.data.decode("utf-8", "replace") if leaf.data else ""
+            for what, least in _of_leaf(leaf.path, text):
+                yield spell(leaf.path), what, least
+
+
+def _of_leaf(path: Path, text: str) -> Iterator[tuple[str, Version]]:
+    if path[0] == "stores":
+        yield "stores", _STORES
+    if path[0] != "creation_rules" or len(path) < 3:
+        return
+    setting, rest = str(path[2]), path[3:]
+    table = _RULE
+    if setting == "key_groups":
+        if len(rest) < 2:
+            return
+        setting, rest, table = str(rest[1]), (), _GROUP
+    if setting in table:
+        yield setting, table[setting]
+    if rest and isinstance(rest[0], int):
+        yield f"a list of keys ({setting})", _LIST
+    if setting == "age":
+        for recipient in map(str.strip, text.split(",")):
+            if recipient.startswith("ssh-"):
+                yield "an SSH key as an age recipient", _SSH
+            elif recipient.startswith("age1pq1"):
+                yield "a post-quantum age recipient", _POST_QUANTUM
+            elif recipient.startswith("age1") and recipient.count("1") > 1:
+                yield "an age recipient of a plugin", _PLUGIN
