@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from oracle import Sops  # noqa: E402
 
 import encconf  # noqa: E402
-from encconf.envelope.data_key import wrap_for  # noqa: E402
+from encconf.envelope.wrap import wrap_for  # noqa: E402
 from encconf.keys import master_key  # noqa: E402
 from encconf.rules.config import Rule  # noqa: E402
 

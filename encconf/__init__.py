@@ -18,7 +18,7 @@ _HOMES = {
     "plain": "settings.layers",
     "watch": "settings.watch",
     "Credentials": "identities.credentials",
-    "DataKeyCache": "envelope.data_key",
+    "DataKeyCache": "envelope.cache",
     "EncconfError": "errors",
     "Inspection": "engine.inspection",
     "decrypt": "api",
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
         loads_all,
     )
     from encconf.engine.inspection import Inspection
-    from encconf.envelope.data_key import DataKeyCache
+    from encconf.envelope.cache import DataKeyCache
     from encconf.errors import EncconfError
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule, find_rule

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from encconf.engine.inspection import Inspection
     from encconf.engine.loading import Input, Readable
     from encconf.engine.opening import Opened
-    from encconf.envelope.data_key import DataKeyCache
+    from encconf.envelope.cache import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule
     from encconf.shape.section import Section

@@ -13,8 +13,8 @@ import os
 
 from encconf.errors import AuditError, EncconfError
 from encconf.identities import credentials
-from encconf.identities.credentials import printable
 from encconf.io import fileio
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -144,15 +144,8 @@ class PathBlockedError(PathNotFoundError):
 # --- reading -------------------------------------------------------------------------------
 
 
-class InputError(EncconfError):
-    """The input could not be read."""
-
-    exit_code = 2
-    slug = "unreadable"
-
-
-class InputDeniedError(InputError, PermissionError):
-    """This user may not read the file."""
+class _FileError(EncconfError):
+    """An error that is an `OSError`, too."""
 
     @property
     def filename(self) -> str | None:
@@ -160,7 +153,18 @@ class InputDeniedError(InputError, PermissionError):
         return self.file
 
 
-class MissingFileError(InputError, FileNotFoundError):
+class InputError(EncconfError):
+    """The input could not be read."""
+
+    exit_code = 2
+    slug = "unreadable"
+
+
+class InputDeniedError(_FileError, InputError, PermissionError):
+    """This user may not read the file."""
+
+
+class MissingFileError(_FileError, InputError, FileNotFoundError):
     """No file was named, or the named one does not exist."""
 
     exit_code = 100
@@ -170,11 +174,6 @@ class MissingFileError(InputError, FileNotFoundError):
         super().__init__(message, hint=hint, file=file)
         self.errno = 2  # ENOENT
         self.strerror = message
-
-    @property
-    def filename(self) -> str | None:
-        """The file, as `OSError` has it."""
-        return self.file
 
 
 class ParseError(InputError, ValueError):
@@ -308,12 +307,14 @@ NO_IDENTITY = "no identity for it"
 class MasterKeyError(EncconfError):
     """One master key should have worked and did not.
 
-    ``reason`` is one of the words of `SourceError`, or "" when it is none of them.
+    ``reason`` is one of the words of `SourceError`, or "" when it is none of them; ``code`` is the service's
+    own word for it, where it has one.
     """
 
     exit_code = 128
     slug = "master-key"
     reason = ""
+    code = ""
 
 
 class NotMyKeyError(MasterKeyError):
@@ -437,13 +438,8 @@ class UnwrittenError(OutputError):
     """Not all of the output could be written: the disk is full, or stdout is closed."""
 
 
-class OutputDeniedError(OutputError, PermissionError):
+class OutputDeniedError(_FileError, OutputError, PermissionError):
     """This user may not write there."""
-
-    @property
-    def filename(self) -> str | None:
-        """The file, as `OSError` has it."""
-        return self.file
 
 
 class ChangedError(OutputError):

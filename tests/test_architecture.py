@@ -15,15 +15,15 @@ PACKAGE = Path(__file__).resolve().parent.parent / "encconf"
 # Each room in the order in which data passes through them, with the rooms it may import.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
-    "shape": {"errors"},
     "text": {"errors"},
+    "shape": {"errors", "text"},
     "io": {"errors"},
     "formats": {"errors", "text"},
     "identities": {"errors", "io", "text"},
     "providers": {"errors", "identities", "io", "text"},
     "sources": {"errors", "formats", "identities", "io", "providers", "text"},
     "keys": {"errors", "identities", "io", "providers", "sources", "text"},
-    "envelope": {"errors", "identities", "keys"},
+    "envelope": {"errors", "identities", "io", "keys"},
     "rules": {"errors", "formats", "io", "keys", "text"},
 }
 ROOMS["engine"] = {
@@ -38,7 +38,7 @@ ROOMS["engine"] = {
     "sources",
     "text",
 }
-ROOMS["auditlog"] = {"errors", "formats", "identities", "io"}
+ROOMS["auditlog"] = {"errors", "formats", "identities", "io", "text"}
 # The upper floors see everything below them, and not each other.
 ROOMS["api"] = {*ROOMS}
 ROOMS["verbs"] = {*ROOMS}
@@ -49,8 +49,8 @@ ROOMS["merge"] = {"errors", "formats", "text"}
 ROOMS["git"] = {*ROOMS} - {"verbs"}
 ROOMS["publish"] = {*ROOMS} - {"git"}
 ROOMS["audit"] = {*ROOMS} - {"publish"}
-ROOMS["keyservice"] = {"errors", "identities", "keys"}
-ROOMS["systemd"] = {"api", "engine", "errors", "formats", "identities", "io", "keyservice", "text", "verbs"}
+ROOMS["keyservice"] = {"errors", "identities", "io", "keys", "text"}
+ROOMS["systemd"] = {"api", "engine", "errors", "formats", "identities", "io", "text", "verbs"}
 ROOMS["migration"] = {"errors", "formats", "git", "identities", "io", "keys", "rules", "sources", "systemd"}
 ROOMS["migration"] |= {"text"}
 ROOMS["export"] = {"errors", "formats", "systemd"}
@@ -86,7 +86,7 @@ LONG_FILES = {
     "cli/migrate.py": "",
     **dict.fromkeys(("cli/sops_run.py", "formats/comments.py", "formats/emit.py", "formats/ini.py"), ""),
     **dict.fromkeys(("formats/json.py", "formats/lines.py", "formats/toml.py", "formats/yaml_events.py"), ""),
-    **dict.fromkeys(("formats/yaml_text.py", "rules/config.py"), ""),
+    "formats/yaml_text.py": "",
 }
 """Files that are longer than `MOST_LINES_OF_A_FILE`, and the reason where there is one."""
 

@@ -38,7 +38,7 @@ ELSEWHERE = {
         "engine/sha2 engine/torn_quotes"
     ),
     "envelope": (
-        "envelope/cache envelope/calls envelope/groups envelope/opening envelope/race envelope/report "
+        "envelope/cache envelope/calls envelope/groups envelope/opening envelope/report io/race "
         "envelope/wrap envelope/wrapped"
     ),
     "formats": (

@@ -13,6 +13,7 @@ from contextlib import suppress
 from encconf.audit.names import identity
 from encconf.audit.pairing import Pairing
 from encconf.audit.sides import Content
+from encconf.envelope.groups import quorum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _compare_blocks(found: Difference, before: Content, after: Content) -> None:
     found.removed_keys = [key for name, (key, _) in was.items() if name not in now]
     found.regrouped = [key for name, (key, groups) in now.items() if name in was and was[name][1] != groups]
     found.quorum = (_quorum(old), _quorum(new))
-    found.selection = (_selection(old), _selection(new))
+    found.selection = (str(old.selection), str(new.selection))
     found.data_key = _data_key(before, after)
 
 
@@ -212,13 +213,7 @@ def _groups(metadata: Metadata) -> dict[str, tuple[MasterKey, tuple[int, ...]]]:
 
 
 def _quorum(metadata: Metadata) -> tuple[int, int]:
-    groups = len(metadata.groups)
-    return (max(metadata.threshold or groups, 2) if groups > 1 else 1, groups)
-
-
-def _selection(metadata: Metadata) -> str:
-    selection = metadata.selection
-    return f"{selection.kind} {selection.pattern}" + (" (MAC over these only)" * selection.mac_only_encrypted)
+    return quorum(metadata.threshold, metadata.groups), len(metadata.groups)
 
 
 def _data_key(before: Content, after: Content) -> str:

@@ -15,6 +15,7 @@ from encconf.audit.findings import Lines, printable
 from encconf.audit.names import Names
 from encconf.audit.sealed import Sealed
 from encconf.engine.metadata import Metadata
+from encconf.envelope.groups import quorum
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -362,7 +363,7 @@ def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
         [{"type": key.TYPE, "key": key.name, "name": found.name_of(key)} for key in group]
         for group in rule.groups
     ]
-    threshold = (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else None
+    threshold = quorum(rule.threshold, rule.groups) if len(rule.groups) > 1 else None
     return {"groups": groups, "threshold": threshold, "opens": opens(rule), **rule.selection.to_entries()}
 
 

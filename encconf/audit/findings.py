@@ -11,6 +11,8 @@ from bisect import bisect_right
 from fnmatch import fnmatchcase
 
 from encconf.errors import UsageError
+from encconf.text.printable import printable as made_printable
+from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -297,12 +299,9 @@ class Ignored:
         for word in words:
             slug, equals, glob = word.partition("=")
             if slug not in KINDS:
-                from difflib import get_close_matches
-
-                close = get_close_matches(slug, KINDS, 1)
                 raise UsageError(
                     f"there is no kind of finding called {printable(slug)}",
-                    hint=f"did you mean: {close[0]}" if close else f"there are: {', '.join(KINDS)}",
+                    hint=did_you_mean(slug, KINDS) or f"there are: {', '.join(KINDS)}",
                 )
             self._globs.setdefault(slug, []).append(glob if equals else "*")
 
@@ -335,8 +334,7 @@ class Lines:
 
 def printable(text: str, limit: int = 200) -> str:
     """A foreign text for a message: on one line, not too long, and nothing that moves a cursor."""
-    short = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(char if char.isprintable() else "?" for char in short)
+    return made_printable(text, limit)
 
 
 def leading(name: str) -> str:

@@ -18,8 +18,8 @@ import re
 from contextlib import suppress
 
 from encconf.errors import ConfigError, EncconfError
-from encconf.identities.credentials import printable
 from encconf.keys import TABLE
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import time
 
 from encconf.audit import access, readers
 from encconf.audit.names import kind
+from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -329,9 +330,7 @@ def _caveat(found: Report) -> str:
 
 def _shown(text: str) -> str:
     """A foreign text, with what is not printable (also what turns the direction of writing) made visible."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return escaped(text)
 
 
 def _text(text: str) -> str:

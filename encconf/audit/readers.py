@@ -9,7 +9,9 @@ import os
 from itertools import combinations, islice, product
 
 from encconf.audit import names as naming
+from encconf.envelope.groups import quorum
 from encconf.errors import UsageError
+from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ class FileAccess:
         self.format = format
         self.lastmodified = metadata.lastmodified
         self.groups: list[list[Person]] = []
-        self.quorum = max(metadata.threshold or len(metadata.groups), 2) if len(metadata.groups) > 1 else 1
+        self.quorum = quorum(metadata.threshold, metadata.groups)
         self.history: FileHistory | None = None
         self._by_person: dict[Person, Reader] = {}
 
@@ -210,11 +212,8 @@ class Report:
             if found:
                 some = ", ".join(person.label for person in found[:5])
                 raise UsageError(f"{word!r} may be any of: {some}", hint="write the whole name")
-        from difflib import get_close_matches
-
         labels = [person.label for person in self.people]
-        close = get_close_matches(word, labels, 1)
-        hint = f"did you mean: {close[0]}" if close else f"there are: {', '.join(labels[:8]) or 'none'}"
+        hint = did_you_mean(word, labels) or f"there are: {', '.join(labels[:8]) or 'none'}"
         raise UsageError(f"no file is or was encrypted for anybody called {word!r}", hint=hint)
 
 

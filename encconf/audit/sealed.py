@@ -189,7 +189,7 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome
     if mine == theirs or sealed.document.format == "binary":
         return None
     found = Outcome(sealed.document, mine, theirs)
-    said = f"the file has {selection_text(mine)}; {place} has {selection_text(theirs)}"
+    said = f"the file has {mine}; {place} has {theirs}"
     if found.sealed or found.stronger:
         sealed.find("selection-differs", said, hint=_safe_hint(found, mine))
     else:
@@ -243,12 +243,6 @@ def _difference(old: list[list[MasterKey]], new: list[list[MasterKey]], who: Who
 
 def _takes(threshold: int, groups: int) -> str:
     return f"takes {threshold} of {groups} key groups to open" if threshold else "has one key group"
-
-
-def selection_text(selection: Selection) -> str:
-    """A selection as it stands in .sops.yaml, on one line."""
-    said = f"{selection.kind}: {printable(selection.pattern)}"
-    return f"{said} and mac_only_encrypted" if selection.mac_only_encrypted else said
 
 
 def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:

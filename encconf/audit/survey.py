@@ -148,7 +148,7 @@ def _group(keys: Iterable[MasterKey]) -> list[str] | None:
         row = TABLE.get(key.TYPE)
         if row is None:
             return None
-        items = by_type.setdefault(row.group_member or row.member, [])
+        items = by_type.setdefault(row.name_in_group, [])
         if not row.settings:
             items.append(f"          - {_quoted(key.name)}\n")
             continue

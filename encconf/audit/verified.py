@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.engine import opening
-from encconf.envelope.data_key import DataKeyCache
+from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     DecryptError,
     EncconfError,

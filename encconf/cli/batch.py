@@ -87,7 +87,7 @@ class Batch:
         """Go through the files.  Raises the error of a single file, or one that says how many failed."""
         self.alone = len(paths) == 1
         if len(paths) > 1:
-            from encconf.envelope.data_key import DataKeyCache
+            from encconf.envelope.cache import DataKeyCache
 
             self.credentials.cache = DataKeyCache()
         self.left = list(paths)

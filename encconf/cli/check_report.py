@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from encconf.audit.findings import KINDS, SEVERITIES, leading, printable, quoted
+from encconf.text.printable import printable as printable_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _one_line(message: str) -> str:
 
 def _command(message: str) -> str:
     """A message for a workflow command, escaped as actions/toolkit does it; control characters shown as ?."""
-    shown = "".join(char if char.isprintable() or char == "\n" else "?" for char in message)
+    shown = "\n".join(map(printable_line, message.split("\n")))
     return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -15,6 +15,8 @@ import os
 import sys
 import time
 
+from encconf.text.printable import escaped
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -348,9 +350,7 @@ def is_terminal(descriptor: int) -> bool:
 
 def visible(text: str) -> str:
     """The text with control characters shown, not sent: names in it may come from a foreign file."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+    return escaped(text, "\n\t")
 
 
 def paragraph(text: str) -> str:

@@ -91,7 +91,7 @@ def _differences(
     """Each pair compared, or what is wrong with a side."""
     credentials = None
     if not keyless:
-        from encconf.envelope.data_key import DataKeyCache
+        from encconf.envelope.cache import DataKeyCache
 
         credentials = files.credentials(console)
         credentials.cache = credentials.cache or DataKeyCache()

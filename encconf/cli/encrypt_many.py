@@ -8,6 +8,7 @@ from encconf.cli.console import one_line
 from encconf.cli.encryption import Job, read
 from encconf.cli.rule import is_named
 from encconf.cli.table import flag, text
+from encconf.envelope.groups import quorum
 from encconf.errors import EncconfError, UsageError
 
 TYPE_CHECKING = False
@@ -91,10 +92,11 @@ class Encrypting(Batch):
     def _plan(self, file: str, job: Job) -> None:
         groups = job.rule.groups
         keys = ", ".join(dict.fromkeys(one_line(key.name) for group in groups for key in group))
-        quorum = f" ({job.rule.threshold or len(groups)} of {len(groups)} groups)" if len(groups) > 1 else ""
+        needed = quorum(job.rule.threshold, groups)
+        which = f" ({needed} of {len(groups)} groups)" if len(groups) > 1 else ""
         change = "" if job.in_place else f" -> {job.target or 'stdout'}"
         update = ", which exists: only what changed" if job.twin is not None else ""
-        self._plans.setdefault((f"{job.rule.name}: {keys}{quorum}",), []).append(f"{file}{change}{update}")
+        self._plans.setdefault((f"{job.rule.name}: {keys}{which}",), []).append(f"{file}{change}{update}")
         self.states[file] = "would-change"
 
     def report(self) -> None:

@@ -7,6 +7,7 @@ findings of ``encconf check`` are explained from `encconf.audit.findings.KINDS`.
 from __future__ import annotations
 
 from encconf.errors import UsageError
+from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -300,12 +301,9 @@ def _text(slug: str) -> str:
 
 
 def _unknown(slug: str) -> UsageError:
-    from difflib import get_close_matches
-
     from encconf.audit.findings import KINDS
 
-    close = get_close_matches(slug, [*ENTRIES, *KINDS], 1)
     return UsageError(
         f"there is no error called {slug!r}",
-        hint=f"did you mean: {close[0]}" if close else "encconf help error lists all errors",
+        hint=did_you_mean(slug, [*ENTRIES, *KINDS]) or "encconf help error lists all errors",
     )

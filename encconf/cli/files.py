@@ -300,7 +300,7 @@ def refuse_strangers(
 def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, new_data_key: bool) -> None:
     """The same before a change of values, which wraps a data key only if it is new or some are spoiled."""
     from encconf.engine.admission import rule_of
-    from encconf.envelope.data_key import are_spoiled
+    from encconf.envelope.groups import are_spoiled
     from encconf.rules.config import find_rule
 
     if new_data_key or are_spoiled(metadata.groups):

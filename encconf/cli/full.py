@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import sys
-from difflib import get_close_matches
 
 import click
 
 from encconf.cli.table import COMMANDS, GROUPS, ROOT, VERSION_FLAGS
 from encconf.errors import EncconfError, MissingFileError, OutputError, UsageError
+from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ class _Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.commands and not name.startswith("-"):
-            close = get_close_matches(name, self.commands, 1)
-            hint = f"did you mean: {close[0]}" if close else f"see: {ctx.command_path} --help"
+            hint = did_you_mean(name, self.commands) or f"see: {ctx.command_path} --help"
             raise _WrongCommand(UsageError(f"there is no command {name!r}", hint=hint))
         return super().resolve_command(ctx, args)
 

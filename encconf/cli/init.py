@@ -20,14 +20,16 @@ from encconf.errors import (
     OutputError,
     SourceError,
 )
-from encconf.identities.credentials import expanded, printable
+from encconf.identities.home import expanded
 from encconf.io import fileio
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.audit.survey import Survey
     from encconf.cli.console import Console
-    from encconf.identities.credentials import AgeSource, Credentials
+    from encconf.identities.credentials import Credentials
+    from encconf.identities.places import AgeSource
 
 IGNORED = ".sops.yml"
 KEYRING = "keyring:encconf/identity"

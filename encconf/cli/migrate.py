@@ -23,8 +23,9 @@ from encconf.errors import (
     UsageError,
 )
 from encconf.formats import sniff
-from encconf.identities.credentials import printable
 from encconf.io import fileio
+from encconf.text.document import position
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
         if not any(block[1] in value for value in whole):
             raise ParseError(
                 f"a key begins here that {reading.dialect} does not read to its end",
-                line=text.count("\n", 0, block.start(1)) + 1,
+                line=position(text, block.start(1))[0],
                 hint="put quotes around all of it",
             ).about(file)
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from encconf.audit.names import Names
     from encconf.engine.plan import Plan
     from encconf.keys import MasterKey
-    from encconf.rules.selection import Selection
 
 
 def of_plans(plans: dict[tuple[str, ...], list[str]]) -> str:
@@ -43,7 +42,7 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
         said += _difference(wanted, names)
     if wanted.reselects:
         before, after = wanted.metadata.selection, wanted.rule.selection
-        said.append(f"what is encrypted: {_selection(after)}; until now {_selection(before)}")
+        said.append(f"what is encrypted: {after}; until now {before}")
     if wanted.renews(rotate=rotate):
         why = ", since somebody who knows the old one is gone" if wanted.gone else ""
         said.append(f"every value gets a new data key{why}")
@@ -87,8 +86,3 @@ def of_groups(wanted: Plan, line: Callable[[str, MasterKey], str] = without_name
         said += [line("+++", key) for key in after if key not in before]
         said += [line("---", key) for key in before if key not in after]
     return said
-
-
-def _selection(selection: Selection) -> str:
-    entries = selection.to_entries()
-    return " ".join(f"{name} {value}" if isinstance(value, str) else name for name, value in entries.items())

@@ -23,6 +23,7 @@ from encconf.errors import (
     UnwrittenError,
 )
 from encconf.keys import TABLE
+from encconf.text.words import FALSE, TRUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,10 +160,6 @@ def no_topic(word: str) -> WrongLineError:
     return error
 
 
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")
-_FALSE = ("0", "f", "F", "FALSE", "false", "False")
-
-
 def read(argv: list[str], environ: Mapping[str, str]) -> Line:
     """The command, flags and arguments of an argument line.  Raises WrongLineError."""
     root = _read("", ROOT_FLAGS, argv, environ, anywhere=False)
@@ -210,9 +207,9 @@ def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], 
             raise WrongLineError(f"flag provided but not defined: -{name}")
         first = found.names[0]
         if found.kind in ("?", "!"):
-            if equals and value not in _TRUE + _FALSE:
+            if equals and value not in TRUE + FALSE:
                 raise WrongLineError(f'invalid boolean value "{value}" for -{name}: parse error')
-            values[first] = value in _TRUE if equals else True
+            values[first] = value in TRUE if equals else True
             given.add(first)
             continue
         if not equals:
@@ -261,11 +258,11 @@ def _default(flag: Flag, environ: Mapping[str, str]) -> FlagValue:
     if flag.kind in ("?", "!"):
         if said is None or (said == "" and flag.kind == "!"):
             return flag.kind == "!"
-        if said and said not in _TRUE + _FALSE:
+        if said and said not in TRUE + FALSE:
             raise WrongLineError(
                 f"could not parse {said} as bool value for flag {flag.names[0]}: invalid syntax"
             )
-        return said in _TRUE
+        return said in TRUE
     if flag.kind == "*":
         return [each.strip() for each in said.split(",")] if said else []
     return 0 if flag.kind == "#" else said or ""
@@ -317,7 +314,7 @@ def takes(argv: list[str], environ: Mapping[str, str]) -> bool:
 
 def _switched(name: str, words: list[str]) -> bool:
     """Whether a switch is given as ``--switch=true``, which only sops takes."""
-    return any(word in (f"{name}={said}" for said in _TRUE + _FALSE) for word in words)
+    return any(word in (f"{name}={said}" for said in TRUE + FALSE) for word in words)
 
 
 # --- running -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encconf.cli import files
 from encconf.errors import EncconfError, NotEncryptedError
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def filestatus(console: Console, *, file: str, input_type: str | None, config: s
         encrypted = is_encrypted(source.text, format)
     except EncconfError as error:
         raise error.about(source.label) from None
-    console.data(f'{{"encrypted":{str(encrypted).lower()}}}\n')
+    console.data(f'{{"encrypted":{bool_word(encrypted)}}}\n')
 
 
 def is_encrypted(text: str, format: str) -> bool:

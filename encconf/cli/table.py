@@ -152,6 +152,8 @@ WHOSE_KEYS: Final = (
     Option("--aws-profile", "Use this AWS profile instead of the one a file names.", metavar="NAME"),
 )
 """For every command that opens files; `main` makes the `Credentials` from them."""
+OPENING: Final = (INPUT_TYPE, *WHOSE_KEYS, CONFIG, COLOR)
+"""How a file is opened."""
 
 IGNORE_MAC: Final = Option(
     "--ignore-mac", "Decrypt even if the file was changed without its key. For recovery only.", kind="flag"
@@ -324,9 +326,7 @@ COMMANDS: Final = (
                 metavar="FILE",
             ),
             IN_PLACE,
-            Option(
-                "--force -f", "Overwrite other files in the folder that --output names.", kind="flag"
-            ),
+            Option("--force -f", "Overwrite other files in the folder that --output names.", kind="flag"),
             RECURSIVE,
             DRY_RUN,
             FAIL_FAST,
@@ -372,7 +372,7 @@ COMMANDS: Final = (
         details="Prints a string as it is, and a mapping or list in the file's format. PATH is a.b[0], or "
         """sops's ["a"]["b"][0]. Without PATH, or with ., prints the whole file.""",
         arguments=(Argument("file"), Argument("path", required=False)),
-        options=(JSON, RESOLVE, IGNORE_MAC, INPUT_TYPE, *WHOSE_KEYS, CONFIG, COLOR),
+        options=(JSON, RESOLVE, IGNORE_MAC, *OPENING),
         examples=(
             "encconf get secrets.enc.yaml database.password",
             "encconf get secrets.enc.yaml users[0] --json",
@@ -415,10 +415,7 @@ COMMANDS: Final = (
         options=(
             Option("--idempotent", "Succeed even if there is no such value.", kind="flag"),
             IGNORE_MAC,
-            INPUT_TYPE,
-            *WHOSE_KEYS,
-            CONFIG,
-            COLOR,
+            *OPENING,
         ),
         examples=("encconf unset secrets.enc.yaml database.old_password",),
     ),
@@ -433,10 +430,7 @@ COMMANDS: Final = (
             Option("--from", "Read the plaintext from this file.", metavar="FILE", dest="given"),
             DRY_RUN,
             IN_CLEAR,
-            INPUT_TYPE,
-            *WHOSE_KEYS,
-            CONFIG,
-            COLOR,
+            *OPENING,
         ),
         examples=(
             "encconf update secrets.enc.yaml < secrets.yaml",
@@ -469,10 +463,7 @@ COMMANDS: Final = (
             FAIL_FAST,
             OUTPUT,
             IGNORE_MAC,
-            INPUT_TYPE,
-            *WHOSE_KEYS,
-            CONFIG,
-            COLOR,
+            *OPENING,
         ),
         examples=(
             "encconf rotate secrets.enc.yaml",
@@ -514,10 +505,7 @@ COMMANDS: Final = (
                 "Write the age recipients that correspond to the rule's ssh-ed25519 keys, for sops-nix.",
                 kind="flag",
             ),
-            INPUT_TYPE,
-            *WHOSE_KEYS,
-            CONFIG,
-            COLOR,
+            *OPENING,
         ),
         examples=(
             "encconf updatekeys secrets.enc.yaml",
@@ -651,10 +639,7 @@ COMMANDS: Final = (
             Option("--quiet -q", "Print nothing; use the exit code.", kind="flag"),
             RECIPIENTS,
             JSON,
-            INPUT_TYPE,
-            *WHOSE_KEYS,
-            CONFIG,
-            COLOR,
+            *OPENING,
         ),
         examples=(
             "encconf diff secrets.enc.yaml",
@@ -679,10 +664,7 @@ COMMANDS: Final = (
             JSON,
             FAIL_FAST,
             *GROUP_KEYS,
-            INPUT_TYPE,
-            *WHOSE_KEYS,
-            CONFIG,
-            COLOR,
+            *OPENING,
         ),
         examples=("encconf keys add --age age1… secrets.enc.yaml",),
     ),
@@ -827,10 +809,7 @@ COMMANDS: Final = (
                 kind="flag",
             ),
             JSON,
-            INPUT_TYPE,
-            *WHOSE_KEYS,
-            CONFIG,
-            COLOR,
+            *OPENING,
         ),
         examples=(
             "encconf publish -n secrets.enc.yaml",

@@ -7,10 +7,10 @@ another branch says, the caller asks here.  Nothing here reads files; the caller
 
 from __future__ import annotations
 
-from encconf.envelope.groups import are_spoiled
+from encconf.envelope.groups import are_spoiled, quorum
 from encconf.errors import StrangerError
-from encconf.identities.credentials import printable
 from encconf.rules.config import Rule
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ class Objections:
             named = {key for rule in fitting or trusted for key in _named(rule, at, count)}
             self.strangers += [key for key in group if key not in named and key not in self.strangers]
         self.others: list[str] = []
-        quorum, least = _quorum(wanted), min(map(_quorum, fitting), default=0)
+        needed = quorum(wanted.threshold, wanted.groups)
+        least = min((quorum(rule.threshold, rule.groups) for rule in fitting), default=0)
         if trusted and not fitting:
             self.others.append(f"{count} key groups instead of {len(trusted[0].groups)}")
-        elif quorum < least:
-            self.others.append(f"{quorum} key groups are enough to open it instead of {least}")
+        elif needed < least:
+            self.others.append(f"{needed} key groups are enough to open it instead of {least}")
 
     def __bool__(self) -> bool:
         return bool(self.strangers or self.others)
@@ -73,11 +74,6 @@ def _named(rule: Rule, at: int, count: int) -> Sequence[MasterKey]:
     if len(rule.groups) == count:
         return rule.groups[at]
     return [key for group in rule.groups for key in group]
-
-
-def _quorum(rule: Rule) -> int:
-    """How many groups it takes to open a file."""
-    return (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else 1
 
 
 def in_full(key: MasterKey) -> str:

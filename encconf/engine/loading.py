@@ -10,7 +10,7 @@ import os
 from encconf import formats
 from encconf.engine import seal
 from encconf.engine.opening import Opened, as_text, bounded, open_encrypted
-from encconf.envelope.data_key import DataKeyCache
+from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     ClearTextError,
     ConfigTypeError,
@@ -114,7 +114,9 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
 
             return convert(tree, schema, at=keys, lax=lax)
         if not isinstance(tree, dict):
-            raise ConfigTypeError(f"{'.'.join(keys)}: expected a mapping")
+            from encconf.text.path import spell
+
+            raise ConfigTypeError(f"{spell(keys)}: expected a mapping")
         return tree
 
 

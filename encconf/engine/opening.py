@@ -10,7 +10,7 @@ from functools import wraps
 from encconf import formats
 from encconf.engine import seal
 from encconf.engine.metadata import Metadata
-from encconf.envelope.data_key import open_data_key
+from encconf.envelope.open import open_data_key
 from encconf.errors import LimitError, MacMismatchError, UnmergedError, WrongTypeError
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ParamSpec, TypeVar
 
-    from encconf.envelope.data_key import DataKeyCache
+    from encconf.envelope.cache import DataKeyCache
     from encconf.formats import Format
     from encconf.rules.selection import Chosen
     from encconf.text.document import Document, Edit

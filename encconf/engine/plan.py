@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from encconf.engine.cipher import PREFIX, split
-from encconf.envelope.groups import shuts_out
+from encconf.envelope.groups import only_in, quorum, shuts_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Plan:
     def thresholds(self) -> tuple[int, int]:
         """How many groups were needed, and how many will be; 0 where there is only one."""
         held = self.metadata.threshold if len(self.metadata.groups) > 1 else 0  # of one group it says nothing
-        return held, _threshold(self.rule)
+        return held, quorum(self.rule.threshold, self.new) if len(self.new) > 1 else 0
 
     @property
     def removes(self) -> bool:
@@ -75,12 +75,12 @@ class Plan:
     @property
     def gone(self) -> list[MasterKey]:
         """The recipients that are removed."""
-        return _without(self.old, self.new)
+        return only_in(self.old, self.new)
 
     @property
     def come(self) -> list[MasterKey]:
         """The recipients that are added."""
-        return _without(self.new, self.old)
+        return only_in(self.new, self.old)
 
     @property
     def changes(self) -> bool:
@@ -111,8 +111,7 @@ class Plan:
         sealed = [(leaf.path, split(leaf.data)) for leaf in self.document.leaves if leaf.data]
         paths = [(path, parts[2]) for path, parts in sealed if parts is not None and parts[2] != "comment"]
         theirs = sum(not gone.isdisjoint(group) for group in self.old)
-        quorum = max(self.metadata.threshold or len(self.old), 2) if len(self.old) > 1 else 1
-        return Seen(dict(paths), theirs >= quorum)
+        return Seen(dict(paths), theirs >= quorum(self.metadata.threshold, self.old))
 
 
 class Outcome:
@@ -152,11 +151,6 @@ def _chosen(document: Document, selection: Selection) -> Chosen:
     return selection.choose(document)
 
 
-def _without(these: list[list[MasterKey]], those: list[list[MasterKey]]) -> list[MasterKey]:
-    known = {key for group in those for key in group}
-    return list(dict.fromkeys(key for group in these for key in group if key not in known))
-
-
 class Seen:
     """The ``paths`` of the values that removed recipients could read.
 
@@ -179,7 +173,3 @@ def called_a_secret(path: Path) -> bool:
     """Whether the last key of a path is a word for a secret."""
     step = next((step for step in reversed(path) if isinstance(step, str)), "")
     return _SECRET.search(step) is not None
-
-
-def _threshold(rule: Rule) -> int:
-    return (rule.threshold or len(rule.groups)) if len(rule.groups) > 1 else 0

@@ -11,7 +11,8 @@ from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full, rule_of
 from encconf.engine.metadata import Metadata
 from encconf.engine.plan import Plan
-from encconf.envelope.data_key import open_data_key, wrap_again
+from encconf.envelope.open import open_data_key
+from encconf.envelope.wrap import wrap_again
 from encconf.errors import ClearTextError, ConfigError, EmitError, EmptyGroupError, UnmergedError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule

@@ -18,7 +18,8 @@ from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, 
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
 from encconf.engine.torn_quotes import quoted, refuse_torn
-from encconf.envelope.data_key import are_spoiled, shuts_out, wrap_again
+from encconf.envelope.groups import are_spoiled, shuts_out
+from encconf.envelope.wrap import wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
     ConfigError,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.engine.opening import Notify
-    from encconf.envelope.data_key import WrappedKey
+    from encconf.envelope.wrapped import WrappedKey
     from encconf.formats import Format, Prepared
     from encconf.rules.config import Rule
     from encconf.rules.selection import Chosen, Selection

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 
 def quorum(threshold: int | None, groups: Sequence[object]) -> int:
-    """How many of some key groups it takes: 1 of one, else as many as the threshold says, by default all."""
-    return (threshold or len(groups)) if len(groups) > 1 else 1
+    """How many of some key groups it takes: 1 of one, else as many as the threshold says, by default all.
+
+    It is at least 2 of several: a part of a shared key is of no use alone.
+    """
+    return max(threshold or len(groups), 2) if len(groups) > 1 else 1
 
 
 def only_in(these: Sequence[Sequence[MasterKey]], those: Sequence[Sequence[MasterKey]]) -> list[MasterKey]:

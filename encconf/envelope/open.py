@@ -42,7 +42,7 @@ def open_data_key(
     cache = cache if cache is not None else credentials.cache
     order = credentials.key_order()
     shared = len(groups) > 1
-    needed = max(quorum(threshold, groups), 2) if shared else 1
+    needed = quorum(threshold, groups)
     size = DATA_KEY_SIZE + shamir.OVERHEAD if shared else DATA_KEY_SIZE
 
     def rank(wrapped: WrappedKey) -> int:
@@ -86,7 +86,7 @@ def _open(wave: Sequence[Opening], credentials: Credentials) -> None:
             if turns:
                 races.append(turns)
         if races:
-            from encconf.envelope import race
+            from encconf.io import race
 
             for turns, answers in zip(races, race.run(unwrap, races, credentials.key_limit), strict=True):
                 for (opening, wrapped), answer in zip(turns, answers, strict=True):

@@ -42,7 +42,7 @@ def wrap_for(
     if len(groups) == 1:
         parts = [data_key]
     else:
-        needed = quorum(threshold, groups)
+        needed = threshold or len(groups)
         if not 2 <= needed <= len(groups) <= 255:
             raise ConfigError(
                 f"a Shamir threshold of {needed} does not fit {len(groups)} key groups",
@@ -80,7 +80,7 @@ def _wrapped(members: Sequence[tuple[MasterKey, bytes]], credentials: Credential
     remote = [at for at, (key, _) in enumerate(members) if is_remote(key, credentials)]
     encs = {at: answer_of(wrap, at) for at in range(len(members)) if at not in remote}
     if remote:
-        from encconf.envelope import race
+        from encconf.io import race
 
         for at, (enc,) in zip(
             remote, race.run(wrap, [[at] for at in remote], credentials.key_limit), strict=True
@@ -116,4 +116,4 @@ def wrap_again(
             new = wrap_for(data_key, [added], None, credentials, now)[0]
             kept.update((wrapped.key, wrapped) for wrapped in new)
         return [[kept[key] for key in groups[0]]], 0
-    return wrap_for(data_key, groups, needed, credentials, now), needed
+    return wrap_for(data_key, groups, threshold, credentials, now), needed

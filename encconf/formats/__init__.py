@@ -7,6 +7,7 @@ content says (`encconf.formats.sniff`).
 from __future__ import annotations
 
 from encconf.errors import EmitError, InputError, ParseError, UsageError
+from encconf.text.document import position
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -243,6 +244,6 @@ def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Docu
             raise
         raise ParseError(
             "git has left conflict markers in it",
-            line=text.count("\n", 0, found.start()) + 1,
+            line=position(text, found.start())[0],
             hint="encconf git install sets up merges by values; then: git checkout --merge FILE",
         ) from None

@@ -26,7 +26,7 @@ import re
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, flat
-from encconf.text.document import Comment, Document, Leaf, Part, Scope
+from encconf.text.document import Comment, Document, Leaf, Part, Scope, position
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
     if sign < 0:
         raise ParseError(
             "a line has no = after a name",
-            line=text.count("\n", 0, at) + 1,
+            line=position(text, at)[0],
             hint="write NAME=value; a comment starts with #; a value over several lines needs quotes",
         )
     start = sign + 1

@@ -14,6 +14,7 @@ import re
 from encconf.errors import EmitError
 from encconf.formats import goyaml
 from encconf.text.document import Leaf, copies
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def text(leaf: Leaf) -> str:
     if data is None:
         return "<nil>"
     if leaf.type == "bool":
-        return "true" if data[:1] in b"Tt1" else "false"
+        return bool_word(data)
     if leaf.type == "float":
         return _short_float(float(data), "E")
     if leaf.type == "time":
@@ -173,7 +174,7 @@ def json_word(leaf: Leaf) -> str:
     if data is None:
         return "null"
     if leaf.type == "bool":
-        return "true" if data[:1] in b"Tt1" else "false"
+        return bool_word(data)
     if leaf.type == "int":
         return data.decode()
     if leaf.type == "float":
@@ -326,7 +327,7 @@ def _toml_word(node: Any) -> str:
     if node.type == "int":
         return str(data.decode())
     if node.type == "bool":
-        return "true" if data[:1] in b"Tt1" else "false"
+        return bool_word(data)
     if node.type == "float":
         number = float(data)
         return "nan" if number != number else repr(number)
@@ -382,7 +383,7 @@ def _scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:
     if data is None:
         return "null"
     if leaf.type == "bool":
-        return "true" if data[:1] in b"Tt1" else "false"
+        return bool_word(data)
     if leaf.type == "float":
         number = float(data)
         if number - number != 0:

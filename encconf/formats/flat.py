@@ -12,6 +12,9 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, MetadataError, ParseError
+from encconf.text.document import position
+from encconf.text.printable import printable
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ def _flatten(name: str, value: object, entries: list[tuple[str, str]]) -> None:
 
 
 def _string(value: object) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+    return bool_word(value) if isinstance(value, bool) else str(value)
 
 
 def _strings(value: object) -> Any:
@@ -125,8 +128,7 @@ def _nested(node: Any, name: str) -> object:
 
 
 def _short(name: str) -> str:
-    word = name if len(name) <= 40 else name[:40] + "…"
-    return "".join(char if char.isprintable() else "?" for char in word)
+    return printable(name, 40)
 
 
 def check(text: str) -> None:
@@ -134,7 +136,7 @@ def check(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
+        line, _ = position(text, error.start)
         raise ParseError(
             "the text is not UTF-8", line=line, hint="save it as UTF-8, or encrypt it as binary"
         ) from None
@@ -143,7 +145,7 @@ def check(text: str) -> None:
 def word(type: str, data: bytes) -> str:
     """A value of any type as text; bytes that are not UTF-8, which sops writes, as lone surrogates."""
     if type == "bool":
-        return "true" if data[:1] in b"Tt1" else "false"
+        return bool_word(data)
     text = data.decode("utf-8", "surrogateescape")
     if type != "float":
         return text

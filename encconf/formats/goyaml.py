@@ -16,6 +16,7 @@ import re
 from binascii import a2b_base64
 
 from encconf.errors import ParseError
+from encconf.text.words import FALSE, TRUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,10 +102,8 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
         if re.fullmatch(_FLOAT, text) and math.isfinite(real := float(text)):
             return real
     elif type == "bool":
-        if text in ("True", "true", "TRUE", "t", "T", "1"):
-            return True
-        if text in ("False", "false", "FALSE", "f", "F", "0"):
-            return False
+        if text in TRUE or text in FALSE:
+            return text in TRUE
     elif type == "time":
         try:
             return _datetime(text)

@@ -17,6 +17,7 @@ import re
 
 from encconf.errors import EmitError, LimitError, ParseError
 from encconf.text.document import Document, Leaf, Part, Scope, limit_paths, position
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -436,7 +437,7 @@ def _spell(type: str, data: bytes) -> str:
     if not word.isascii():  # sops puts any bytes into a value, and Go prints U+FFFD for each wrong one
         word = re.sub("[\udc80-\udcff]", "\ufffd", word)
     if type == "bool":
-        return "true" if word[:1] in ("T", "t", "1") else "false"
+        return bool_word(data)
     if type in ("int", "float"):
         return digits(type, word)
     return quote(word)
@@ -498,7 +499,7 @@ def _dump(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return bool_word(value)
     if isinstance(value, (int, float)) and value - value == 0:
         return repr(value)
     raise EmitError("JSON cannot hold a value of the sops block")

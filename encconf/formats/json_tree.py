@@ -8,6 +8,7 @@ from json import loads
 from encconf.formats import json
 from encconf.formats.plain import typed
 from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,5 +153,5 @@ def _compact(value: Plain) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return bool_word(value)
     return json.digits("int" if isinstance(value, int) else "float", repr(value))

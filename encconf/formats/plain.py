@@ -6,6 +6,7 @@ from encconf.errors import EmitError, PathNotFoundError
 from encconf.formats import goyaml
 from encconf.text.path import spell
 from encconf.text.tree import nested
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def text_of(type: str, data: bytes | None) -> str:
     if data is None:
         return ""
     if type == "bool":
-        return "true" if data[:1] in b"Tt1" else "false"
+        return bool_word(data)
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -20,6 +20,7 @@ import re
 
 from encconf.errors import EmitError, LimitError, ParseError
 from encconf.text.document import Comment, Document, Leaf, Part, Scope, limit_paths, position, splice
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -829,7 +830,7 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     except UnicodeDecodeError:
         raise EmitError("a value is not UTF-8 text: TOML cannot hold it") from None
     if type == "bool":
-        word = "true" if word[:1] in ("T", "t", "1") else "false"
+        word = bool_word(data)
     elif type in ("int", "float"):
         word = _number(type, word)
     elif type != "time" or not _TIME.fullmatch(word):
@@ -928,7 +929,7 @@ def spell(value: object) -> str:
     if isinstance(value, str):
         return string(LONG_BASIC, "\n", "\n", value) if "\n" in value else _quote(value)
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return bool_word(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):

@@ -23,6 +23,7 @@ from encconf.formats.yaml_text import (
     region,
 )
 from encconf.text.document import LAYOUT, Document, splice
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _render_item(head: str, item: object, indent: int, lines: list[str]) -> None
         lines.append(head)
         _render(item, _deeper(indent), lines)
     elif isinstance(item, bool):
-        lines.append(f"{head} {'true' if item else 'false'}")
+        lines.append(f"{head} {bool_word(item)}")
     elif item is None:
         lines.append(f"{head} null")
     elif isinstance(item, (int, float)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from encconf.formats import goyaml, yaml, yaml_text
 from encconf.formats.yaml_text import DOUBLE, SINGLE
 from encconf.text.tree import Entry, Single, Tree
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def word(value: Plain, style: str, flow: bool) -> str:
             return yaml_text.single(value)
         return yaml.plain(value, flow=flow)
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return bool_word(value)
     if value is None:
         return "null"
     if isinstance(value, (dict, list)):

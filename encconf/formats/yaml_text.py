@@ -10,6 +10,7 @@ from bisect import bisect_right
 
 from encconf.errors import DecryptError, ParseError
 from encconf.formats import goyaml
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def scalar(type: str, data: bytes | None) -> str:
         return "null"
     word = data.decode()
     if type == "bool":
-        return "true" if word[:1] in ("T", "t", "1") else "false"
+        return bool_word(data)
     if type == "float":
         return word if "." in word and _means(word, "float", data) else _float(data)
     if type == "str":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from encconf.envelope.data_key import WrappedKey
+    from encconf.envelope.wrapped import WrappedKey
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
 

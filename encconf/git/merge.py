@@ -18,7 +18,9 @@ from __future__ import annotations
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
-from encconf.envelope.data_key import DATA_KEY_SIZE, DataKeyCache, are_spoiled, shuts_out
+from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.groups import are_spoiled, shuts_out
+from encconf.envelope.wrapped import DATA_KEY_SIZE
 from encconf.errors import DecryptError, KeyAccessError, MacError, UndecidedError, UnmergedError
 from encconf.git.block import admit, holders, merged_block, no_rule, scanned
 from encconf.git.conflict import open_conflict, with_conflict
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from encconf.engine.opening import Notify
-    from encconf.envelope.data_key import WrappedKey
+    from encconf.envelope.wrapped import WrappedKey
     from encconf.git.block import OurRule
     from encconf.git.conflict import Labels
     from encconf.keys import MasterKey

@@ -14,17 +14,16 @@ from _thread import RLock, allocate_lock
 from encconf.errors import DuplicateKeyTypeError, MasterKeyError, UsageError
 from encconf.identities import stored
 from encconf.identities.home import config_home, tilde
-from encconf.identities.home import expanded as expanded
-from encconf.identities.places import UNIT_IDENTITY as UNIT_IDENTITY
-from encconf.identities.places import AgeSource as AgeSource
 from encconf.identities.places import places
-from encconf.identities.stored import runs_program as runs_program
-from encconf.text.printable import printable as printable
+from encconf.text.printable import printable
+from encconf.text.words import FALSE, TRUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from typing import Any, Final, TypeVar
+
+    from encconf.identities.places import AgeSource
 
     T = TypeVar("T")
 
@@ -81,7 +80,7 @@ class Credentials:
         *("insecure_remote", "key_services", "local_key_service"),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is something else that opening a file may use
         self,
         environ: Mapping[str, str],
         *,
@@ -145,6 +144,25 @@ class Credentials:
             insecure_remote=_flag(environ, "ENCCONF_INSECURE_REMOTE", False),
         )
         return made if guard is None else guard(made)
+
+    def moved(
+        self,
+        environ: Mapping[str, str],
+        *,
+        prompt: Callable[[str], str] | None = None,
+        timeout: float = 300,
+        notify: Callable[[str], None] | None = None,
+    ) -> Credentials:
+        """The same user in another environment, with clients of its own and none of the key services."""
+        return Credentials(
+            environ,
+            home=self.home,
+            config_home=self.config_home,
+            platform=self.platform,
+            prompt=prompt,
+            timeout=timeout,
+            notify=notify,
+        )
 
     @property
     def call_limit(self) -> float:
@@ -268,11 +286,9 @@ class Credentials:
 def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
     """A variable as Go's ParseBool reads it; an empty one counts as unset."""
     value = environ.get(name) or str(default)
-    if value in ("1", "t", "T", "TRUE", "true", "True"):
-        return True
-    if value in ("0", "f", "F", "FALSE", "false", "False"):
-        return False
-    raise UsageError(f"{name} must be true or false")
+    if value not in TRUE and value not in FALSE:
+        raise UsageError(f"{name} must be true or false")
+    return value in TRUE
 
 
 def _is_terminal(descriptor: int) -> bool:

@@ -124,39 +124,17 @@ class AgeSource:
             raise _UnusableError(error.message) from None
 
     def _run(self, recipient: str, credentials: Any) -> bytes | None:
-        import shlex
-        import subprocess
-
+        from encconf.identities.command import CommandError, output_of
         from encconf.io import programs
 
-        try:
-            command = shlex.split(self.where or "")
-        except ValueError:
-            raise _UnusableError("not a command line: a quote is not closed") from None
-        if not command:
+        if not (self.where or "").strip():
             self.found = "empty"
             return None
-        # The arguments may hold a token, so that only the program is named.
-        program = printable(os.path.basename(command[0]))
+        environ = {**programs.environment(credentials.environ), "SOPS_AGE_RECIPIENT": recipient}
         try:
-            result = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                env={**programs.environment(credentials.environ), "SOPS_AGE_RECIPIENT": recipient},
-                timeout=credentials.timeout,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise _UnusableError(f"{program} was not found") from None
-        except subprocess.TimeoutExpired:
-            raise _UnusableError(f"{program} took longer than {credentials.timeout:g} s") from None
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise _UnusableError(f"{program} cannot be run: {(reason or 'not a program').lower()}") from None
-        if result.returncode:
-            raise _UnusableError(f"{program} failed with exit code {result.returncode}")
-        return result.stdout
+            return output_of(self.where or "", environ, limit=credentials.timeout)
+        except CommandError as error:
+            raise _UnusableError(str(error)) from None
 
 
 class _UnusableError(Exception):

@@ -17,6 +17,7 @@ import os
 
 from encconf.errors import InputError, MasterKeyError
 from encconf.io import fileio
+from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +41,9 @@ def _settings(text: str, known: Collection[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in _parsed(text).items():
         if name not in known:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, known, 1)
             raise MasterKeyError(
                 f"there is no setting {name[:60]!r}",
-                hint=f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}",
+                hint=did_you_mean(name, known) or f"the settings are {', '.join(known)}",
             )
         several = value if isinstance(value, list) else [value]
         if not all(isinstance(item, str) and item.strip() for item in several):

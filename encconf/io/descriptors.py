@@ -17,6 +17,12 @@ from encconf.errors import (
     UnwrittenError,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    D = TypeVar("D", InputDeniedError, OutputDeniedError)
+
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 NOCTTY = getattr(os, "O_NOCTTY", 0)
@@ -61,11 +67,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 def cannot_read(error: OSError) -> InputError:
     """The error for a file that cannot be read."""
     said = f"cannot be read: {reason(error)}"
-    if not isinstance(error, PermissionError):
-        return InputError(said)
-    denied = InputDeniedError(said)
-    denied.errno, denied.strerror = error.errno, error.strerror
-    return denied
+    return _denied(InputDeniedError(said), error) if isinstance(error, PermissionError) else InputError(said)
 
 
 def cannot_write(error: OSError) -> OutputError:
@@ -73,7 +75,10 @@ def cannot_write(error: OSError) -> OutputError:
     said = f"cannot be written: {reason(error)}"
     if not isinstance(error, PermissionError):
         return UnwrittenError(said) if error.errno in _FULL else OutputError(said)
-    denied = OutputDeniedError(said)
+    return _denied(OutputDeniedError(said), error)
+
+
+def _denied(denied: D, error: OSError) -> D:
     denied.errno, denied.strerror = error.errno, error.strerror
     return denied
 

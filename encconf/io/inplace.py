@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from encconf.errors import OutputError
-from encconf.io.descriptors import write_all
+from encconf.io.descriptors import CHUNK, CREATE, PRIVATE, reason, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
             except OSError as error:
                 where = f"it had before is in {saved}" if saved else "it had before is lost"
                 raise OutputError(
-                    f"cannot be written, and is damaged now: {(error.strerror or '').lower()}",
+                    f"cannot be written, and is damaged now: {reason(error)}",
                     hint=f"the content that {where}",
                 ) from None
             _forget(saved)
@@ -60,7 +60,7 @@ def is_saved(name: str) -> bool:
 
 def _content(descriptor: int) -> bytes:
     chunks = []
-    while chunk := os.read(descriptor, 1 << 20):
+    while chunk := os.read(descriptor, CHUNK):
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -74,11 +74,10 @@ def _write(descriptor: int, data: bytes) -> None:
 
 def _save(folder: str, content: bytes) -> str:
     """Save the old content beside the file, or where files may be made; "" if that is nowhere."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     for place in _places(folder):
         path = os.path.join(os.path.abspath(place), f"{_SAVED}{os.urandom(4).hex()}")
         try:
-            descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            descriptor = os.open(path, CREATE, PRIVATE)
         except OSError:
             continue
         try:

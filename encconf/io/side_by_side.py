@@ -1,7 +1,7 @@
 """The same work on many files, side by side: calls to key services overlap, results come in order.
 
 One place for every command and function over many files.  Give the work credentials with a
-`encconf.envelope.data_key.DataKeyCache`, and what was wrapped once is unwrapped once.
+`encconf.envelope.cache.DataKeyCache`, and what was wrapped once is unwrapped once.
 """
 
 from __future__ import annotations

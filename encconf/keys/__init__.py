@@ -1,17 +1,19 @@
 """Master keys: who can open a data key.  One file per type, one row in `TABLE`.
 
 A master key holds who, never a ciphertext and no client; what it wrapped is a
-`encconf.envelope.data_key.WrappedKey`.  Key types are named and ordered as in the metadata of sops 3.13.3
+`encconf.envelope.wrapped.WrappedKey`.  Key types are named and ordered as in the metadata of sops 3.13.3
 (stores/stores.go).  A type without a row's module is kept as it is (`encconf.keys.unknown`).
 """
 
 from __future__ import annotations
 
 from binascii import a2b_base64
+from typing import NamedTuple
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
 from encconf.identities import stored
 from encconf.text.printable import printable
+from encconf.text.words import weak_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class NamedKey:
         return f"{type(self).__name__}({self.name!r})"
 
 
-class KeyType:
+class KeyType(NamedTuple):
     """All that the rest of encconf knows of a type of master key.
 
     ``target`` is its class (``module:name``), ``title`` what people call such a key, and ``plural`` several.
@@ -127,47 +129,27 @@ class KeyType:
     variables that log in to its service, beside `encconf.identities.credentials.KEY_VARIABLES`.
     """
 
-    __slots__ = (
-        *("commas", "fields", "group_member", "member", "metavar", "number", "only_list", "option"),
-        *("personal", "plural", "secrets", "settings", "short", "target", "title", "variable"),
-    )
+    target: str
+    title: str
+    plural: str
+    option: str
+    metavar: str
+    variable: str
+    member: str
+    number: int
+    fields: tuple[str, ...]
+    group_member: str = ""
+    settings: tuple[str, ...] = ()
+    short: str = ""
+    commas: bool = False
+    only_list: bool = False
+    personal: bool = False
+    secrets: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        target: str,
-        title: str,
-        plural: str,
-        *,
-        option: str,
-        metavar: str,
-        variable: str,
-        member: str,
-        number: int,
-        fields: tuple[str, ...],
-        group_member: str = "",
-        settings: tuple[str, ...] = (),
-        short: str = "",
-        commas: bool = False,
-        only_list: bool = False,
-        personal: bool = False,
-        secrets: tuple[str, ...] = (),
-    ) -> None:
-        self.target = target
-        self.title = title
-        self.plural = plural
-        self.option = option
-        self.metavar = metavar
-        self.variable = variable
-        self.member = member
-        self.number = number
-        self.fields = fields
-        self.group_member = group_member or member
-        self.settings = settings
-        self.short = short
-        self.commas = commas
-        self.only_list = only_list
-        self.personal = personal
-        self.secrets = secrets
+    @property
+    def name_in_group(self) -> str:
+        """The name in a key group."""
+        return self.group_member or self.member
 
     def with_settings(self, text: str, more: Mapping[str, object]) -> object:
         """What `master_key` takes for a key that is named by a text, with those of ``more`` that it has."""
@@ -367,14 +349,9 @@ def member(entry: Mapping[str, object], name: str) -> str:
     value = entry.get(name)
     if value is None:
         value = next((v for k, v in entry.items() if type(k) is str and k.lower() == name), None)
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, int):
-        return str(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
-    raise MetadataError(f"the member {name!r} of a master key is not a text")
+    text = weak_text(value)
+    if text is None:
+        raise MetadataError(f"the member {name!r} of a master key is not a text")
+    return text

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from encconf.identities.credentials import AgeSource, Credentials
+    from encconf.identities.credentials import Credentials
+    from encconf.identities.places import AgeSource
 
     Stanza = tuple[str, str]  # type, first argument
 

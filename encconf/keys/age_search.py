@@ -19,7 +19,8 @@ from encconf.keys.age_identity import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.identities.credentials import AgeSource, Credentials
+    from encconf.identities.credentials import Credentials
+    from encconf.identities.places import AgeSource
     from encconf.keys.age_identity import Stanza
 
 

@@ -13,7 +13,8 @@ from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
 from encconf.keys import NamedKey, as_given, base64_bytes
-from encconf.providers.https import missing, origin
+from encconf.providers import needing
+from encconf.providers.https import elsewhere, origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,12 +118,10 @@ class AzureKey(NamedKey):
 
         server = self._checked()
         azure.permit(server, credentials.environ)
-        try:
+        with needing("Azure", "azure"):
             from azure.core import exceptions
             from azure.core.rest import HttpRequest
             from azure.keyvault.keys import KeyClient
-        except ImportError as error:
-            raise missing("Azure", error, "azure") from None
 
         def call(client: Any, options: dict[str, Any]) -> str:
             version = self.version
@@ -134,9 +133,7 @@ class AzureKey(NamedKey):
             question = {"alg": "RSA-OAEP-256", "value": value}
             response = client.send_request(HttpRequest("POST", path, json=question), **options)
             if 300 <= response.status_code < 400:
-                raise MasterKeyError(
-                    f"{server} wants to send the token elsewhere, and redirects are not followed"
-                )
+                raise elsewhere(server)
             if response.status_code != 200:
                 raise exceptions.HttpResponseError(response=response)
             found = response.json()["value"].rstrip("=")

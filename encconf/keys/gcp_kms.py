@@ -12,6 +12,7 @@ from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
 from encconf.keys import NamedKey, as_given, base64_bytes
+from encconf.providers import needing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class GcpKmsKey(NamedKey):
             raise _malformed(self.resource_id)
         from encconf.providers import gcp
 
-        with gcp.needing("Google Cloud KMS", "google-cloud-kms", "google-crc32c"):
+        with needing("Google Cloud KMS", "gcp", "google-cloud-kms", "google-crc32c"):
             import google_crc32c
             from google.cloud.kms_v1.services.key_management_service import KeyManagementServiceClient
 

@@ -14,8 +14,8 @@ from binascii import b2a_base64
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.io import fileio
 from encconf.keys import NamedKey, as_given, base64_bytes
-from encconf.providers import failed
-from encconf.providers.https import cause, missing, one_line, timeouts
+from encconf.providers import failed, needing, one_line
+from encconf.providers.https import cause, reason_of, timeouts
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -84,12 +84,10 @@ class HuaweiKey(NamedKey):
         """The member ``wanted`` of the answer to a call of the API."""
         region, key_id = _parts(self.key_id)
         identity = _identity(credentials)
-        try:
+        with needing("Huawei Cloud", "huawei"):
             import requests
             from huaweicloudsdkcore.exceptions import exceptions
             from huaweicloudsdkkms.v2 import model
-        except ImportError as error:
-            raise missing("Huawei Cloud", error, "huawei") from None
 
         client = credentials.client(
             ("hckms", region, identity), lambda: _client(region, identity, credentials)
@@ -223,7 +221,6 @@ def _may_be_repeated(answer: object, error: Any) -> bool:
 def _refused(error: Any) -> MasterKeyError:
     """The service's own reason."""
     told = one_line(f"{error.error_code}: {error.error_msg}")
-    later = error.status_code == 429 or (error.status_code or 0) >= 500
     if error.status_code == 429:
         told = f"the service throttles: {told}"
-    return failed("unreachable" if later else "wrong", f"Huawei Cloud: {told}")
+    return failed(reason_of(error.status_code or 0, {}), f"Huawei Cloud: {told}")

@@ -13,13 +13,16 @@ TCP service beyond this machine, and a socket of another user (root excepted), t
 
 from __future__ import annotations
 
-from encconf.errors import BadKeyError, MasterKeyError, MetadataError, MissingExtraError, NotMyKeyError
+from encconf.errors import BadKeyError, MasterKeyError, MetadataError, NotMyKeyError
+from encconf.io.sockets import PATH_LIMIT
 from encconf.keys import CONTEXT, TABLE, from_entry, member
+from encconf.providers import failed, needing, one_line
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import Any, TypeVar
 
     from encconf.identities.credentials import Credentials
@@ -33,10 +36,6 @@ LIMIT = 1 << 16
 DATA_KEY_SIZES = (32, 33)
 """Bytes of a data key, and of a part of one."""
 
-PATH_LIMIT = 107
-"""The longest path of a unix socket on Linux, in bytes (103 on macOS)."""
-
-_LONGEST_REASON = 300  # characters
 _HINT = "is it running? encconf keyservice, or sops keyservice, starts one"
 _TRUST = "if you trust whoever is there: --insecure-remote, or ENCCONF_INSECURE_REMOTE=true; ssh -L tunnels"
 
@@ -116,12 +115,8 @@ def _of_all(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterK
 
 def _call(uri: str, method: str, request: bytes, credentials: Credentials) -> bytes:
     """One call; raises MasterKeyError, whose message does not name the service."""
-    try:
+    with needs_grpc():
         import grpc
-    except ImportError:
-        raise MissingExtraError(
-            "a key service needs the package grpcio", hint="pip install 'encconf[keyservice]'"
-        ) from None
     if len(request) > LIMIT:
         raise MasterKeyError(f"it takes no message larger than {LIMIT >> 10} KiB")
     target = _target(uri, credentials)  # every time: who owns a socket may change
@@ -132,6 +127,11 @@ def _call(uri: str, method: str, request: bytes, credentials: Credentials) -> by
     except grpc.RpcError as error:
         raise _explained(error.code(), error.details(), credentials) from None
     return answer
+
+
+def needs_grpc() -> AbstractContextManager[None]:
+    """``with needs_grpc():`` — around the import of grpc."""
+    return needing("a key service", "keyservice", "grpcio")
 
 
 def _channel(target: str, credentials: Credentials) -> Any:
@@ -155,9 +155,7 @@ def _channel(target: str, credentials: Credentials) -> Any:
 def _explained(code: Any, details: str | None, credentials: Credentials) -> MasterKeyError:
     import grpc
 
-    from encconf.providers import failed
-
-    said = " ".join(printable(details or code.name).split())[:_LONGEST_REASON]
+    said = one_line(details or code.name)
     if code is grpc.StatusCode.NOT_FOUND:
         return NotMyKeyError(said)
     if code is grpc.StatusCode.UNAVAILABLE:
@@ -217,8 +215,6 @@ def _check_owner(path: str) -> None:
     try:
         owner = os.stat(path).st_uid
     except (OSError, ValueError):
-        from encconf.providers import failed
-
         raise failed("unreachable", "cannot be reached: there is no such socket", hint=_HINT) from None
     if hasattr(os, "geteuid") and owner not in (0, os.geteuid()):
         raise MasterKeyError("the socket belongs to another user", hint=_TRUST)

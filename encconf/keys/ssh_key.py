@@ -48,6 +48,15 @@ def public_beside(path: str) -> str:
         return ""
 
 
+def private_key(data: bytes, passphrase: bytes | None) -> Any:
+    """An SSH private key, in OpenSSH's format or a PEM one; raises what `cryptography` raises."""
+    from cryptography.hazmat.primitives import serialization
+
+    if b"BEGIN OPENSSH" in data:
+        return serialization.load_ssh_private_key(data, passphrase)
+    return serialization.load_pem_private_key(data, passphrase)
+
+
 def reserialised(data: bytes, passphrase: bytes | None) -> bytes:
     """An SSH private key as OpenSSH writes it without a passphrase; only ever in memory.
 
@@ -57,10 +66,7 @@ def reserialised(data: bytes, passphrase: bytes | None) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
     try:
-        if b"BEGIN OPENSSH" in data:
-            key: Any = serialization.load_ssh_private_key(data, passphrase)
-        else:
-            key = serialization.load_pem_private_key(data, passphrase)
+        key = private_key(data, passphrase)
     except UnsupportedAlgorithm as error:
         if "bcrypt" not in str(error):
             raise ValueError("unsupported") from None

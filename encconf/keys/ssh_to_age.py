@@ -11,6 +11,7 @@ from binascii import a2b_base64
 
 from encconf.errors import BadKeyError
 from encconf.keys import bech32
+from encconf.keys.ssh_key import private_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,15 +62,9 @@ def identity(private: bytes) -> str:
     """
     from hashlib import sha512
 
-    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    load = (
-        serialization.load_ssh_private_key
-        if b"BEGIN OPENSSH" in private
-        else serialization.load_pem_private_key
-    )
-    key = load(private, None)
+    key = private_key(private, None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError(f"not an {KIND} key")
     return bech32.encode(sha512(key.private_bytes_raw()).digest()[:32], "AGE-SECRET-KEY-1")

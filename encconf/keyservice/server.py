@@ -14,19 +14,20 @@ next: identity files are read, and passphrases asked for, each time.
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import contextmanager
 
 from encconf.errors import (
     BadKeyError,
     EncconfError,
     MasterKeyError,
-    MissingExtraError,
     NotMyKeyError,
     UsageError,
 )
-from encconf.identities.credentials import Credentials, printable
+from encconf.identities.credentials import Credentials
+from encconf.io.descriptors import reason
+from encconf.io.sockets import OwnSocket
 from encconf.keys import check_size, service
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,12 +65,8 @@ def serving(
     Raises UsageError for an address that cannot be listened on, and for one beyond this machine without
     ``insecure_remote``; MissingExtraError without grpcio.
     """
-    try:
+    with service.needs_grpc():
         import grpc
-    except ImportError:
-        raise MissingExtraError(
-            "a key service needs the package grpcio", hint="pip install 'encconf[keyservice]'"
-        ) from None
     from concurrent.futures import ThreadPoolExecutor
 
     desk = _Desk(credentials, approve, log)
@@ -89,7 +86,7 @@ def serving(
         "Decrypt": grpc.unary_unary_rpc_method_handler(desk.decrypt),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("KeyService", methods),))
-    socket: tuple[str, int] | None = None  # its path and its inode
+    socket: OwnSocket | None = None
     try:
         if network == "unix":
             uri, socket = _open_socket(server, address)
@@ -100,7 +97,7 @@ def serving(
         yield uri
     finally:
         if socket is not None:
-            remove_socket(*socket)
+            socket.remove()
         server.stop(_GRACE).wait(_GRACE + 1)
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -234,71 +231,31 @@ def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((number, port))
     except OSError as error:
-        raise UsageError(f"cannot listen on {endpoint}: {_reason(error)}") from None
+        raise UsageError(f"cannot listen on {endpoint}: {reason(error)}") from None
     bound = add_port(server, endpoint)
     server.start()
     return f"tcp://{endpoint.rpartition(':')[0]}:{bound}"
 
 
-def _open_socket(server: Any, path: str) -> tuple[str, tuple[str, int]]:
-    """Listen on a socket that is its owner's alone from the first moment.
-
-    It is made under another name and then renamed, so that a client finds it ready, and so that
-    grpc, which removes a socket by its name, can never remove another server's.
-    """
+def _open_socket(server: Any, path: str) -> tuple[str, OwnSocket]:
+    """Listen on a socket that is its owner's alone from the first moment."""
     import socket
     from urllib.parse import quote
 
     if not hasattr(socket, "AF_UNIX"):
         raise UsageError("there are no unix sockets on this system", hint="--network tcp")
-    path = os.path.abspath(path)
-    folder, name = os.path.split(path)
-    if not name:
-        raise UsageError("the path of the socket is missing")
-    temporary = os.path.join(folder, f".{os.urandom(4).hex()}")
-    if max(len(os.fsencode(path)), len(os.fsencode(temporary))) > service.PATH_LIMIT:
-        raise UsageError(f"the path of a socket has at most {service.PATH_LIMIT} bytes")
+    place = OwnSocket(path)
+    folder = os.path.dirname(place.path)
     if not os.access(folder, os.W_OK | os.X_OK):
         what = "permission denied for its folder" if os.path.isdir(folder) else "its folder does not exist"
-        raise UsageError(f"cannot listen on {path}: {what}")
-    refuse_unless_dead(path)
-    before = os.umask(0o177)
+        raise UsageError(f"cannot listen on {place.path}: {what}")
     try:
-        add_port(server, f"unix:{quote(temporary)}")
-    finally:
-        os.umask(before)
-    try:
-        server.start()
-        refuse_unless_dead(path)
-        inode = os.lstat(temporary).st_ino
-        os.rename(temporary, path)
+        with place.making() as temporary:
+            add_port(server, f"unix:{quote(temporary)}")
+            server.start()
     except OSError as error:
-        raise UsageError(f"cannot listen on {path}: {_reason(error)}") from None
-    finally:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-    return f"unix://{quote(path)}", (path, inode)
-
-
-def refuse_unless_dead(path: str) -> None:
-    """Raise UsageError unless nothing is there, or a socket that no process listens on."""
-    import socket
-
-    try:
-        kind = os.lstat(path).st_mode
-    except OSError:
-        return
-    if not stat.S_ISSOCK(kind):
-        raise UsageError(f"{path} is there already, and is not a socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return
-        except OSError as error:
-            raise UsageError(f"cannot listen on {path}: {_reason(error)}") from None
-    raise UsageError(f"cannot listen on {path}: another process does")
+        raise UsageError(f"cannot listen on {place.path}: {reason(error)}") from None
+    return f"unix://{quote(place.path)}", place
 
 
 def add_port(server: Any, endpoint: str) -> int:
@@ -310,17 +267,3 @@ def add_port(server: Any, endpoint: str) -> int:
     if not bound:
         raise UsageError(f"cannot listen on {endpoint}")
     return bound
-
-
-def remove_socket(path: str, inode: int) -> None:
-    """Remove the socket, unless another server has put its own there meanwhile."""
-    try:
-        if os.lstat(path).st_ino == inode:
-            os.unlink(path)
-    except OSError:
-        return  # it is gone
-
-
-def _reason(error: OSError) -> str:
-    reason = error.strerror or type(error).__name__
-    return reason[:1].lower() + reason[1:]

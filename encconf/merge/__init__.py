@@ -14,6 +14,7 @@ import re
 from itertools import pairwise
 
 from encconf.errors import EncconfError
+from encconf.text.document import position
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -171,7 +172,7 @@ def _marker(size: int) -> re.Pattern[str]:
 def marked(text: str, size: int = MARKER_SIZE) -> int:
     """The number of the first line that is a conflict marker, 0 if there is none."""
     found = _marker(size).search(text)
-    return text.count("\n", 0, found.start()) + 1 if found is not None else 0
+    return position(text, found.start())[0] if found is not None else 0
 
 
 def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from encconf.keys import TABLE
@@ -20,14 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _RUNNERS = {
-    *(
-        "subprocess.run",
-        "subprocess.check_output",
-        "subprocess.check_call",
-        "subprocess.call",
-        "subprocess.Popen",
-    ),
-    *("subprocess.getoutput", "subprocess.getstatusoutput", "os.system", "os.popen"),
+    *("subprocess.run", "subprocess.check_output", "subprocess.check_call", "subprocess.call"),
+    *("subprocess.Popen", "subprocess.getoutput", "subprocess.getstatusoutput", "os.system", "os.popen"),
     *("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
 }
 _WRAPPER = re.compile(r"run|exec|call|popen|output|cmd|command", re.IGNORECASE)
@@ -42,20 +37,18 @@ LIMIT = 1 << 20
 """The largest source file that is read, in bytes (1 MiB)."""
 
 
+@dataclass(frozen=True, slots=True)
 class Caller:
     """One place: ``file`` and ``line``, ``what`` is done there, and the ``replacement`` in Python."""
 
-    __slots__ = ("file", "line", "replacement", "what")
-
-    def __init__(self, file: str, line: int, what: str, replacement: str) -> None:
-        self.file = file
-        self.line = line
-        self.what = what
-        self.replacement = replacement
+    file: str
+    line: int
+    what: str
+    replacement: str
 
     def to_json(self) -> dict[str, object]:
         """Its members."""
-        return {"file": self.file, "line": self.line, "what": self.what, "replacement": self.replacement}
+        return asdict(self)
 
 
 def search(path: str) -> Iterator[Caller]:

@@ -16,6 +16,7 @@ is run.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 from encconf.errors import UsageError
 from encconf.systemd import envfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 DIALECTS = ("dotenv", "systemd", "shell", "docker")
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Variable:
     """A name with its ``value``, expanded, and as ``written``; ``comments`` are the lines before it.
 
@@ -34,19 +36,15 @@ class Variable:
     does not have, ``$(`` or a backquote for a command.  There the value is as it is written.
     """
 
-    __slots__ = ("comments", "line", "name", "needs", "value", "written")
-
-    def __init__(
-        self, name: str, written: str, value: str, needs: list[str], line: int, comments: list[str]
-    ) -> None:
-        self.name = name
-        self.written = written
-        self.value = value
-        self.needs = needs
-        self.line = line
-        self.comments = comments
+    name: str
+    written: str
+    value: str
+    needs: list[str]
+    line: int
+    comments: list[str]
 
 
+@dataclass(slots=True, repr=False)
 class Reading:
     """What a dialect makes of a text: the last value of each name, in order.
 
@@ -54,14 +52,11 @@ class Reading:
     ``trailing`` the comments at the end.
     """
 
-    __slots__ = ("dialect", "lost", "trailing", "twice", "variables")
-
-    def __init__(self, dialect: str) -> None:
-        self.dialect = dialect
-        self.variables: dict[str, Variable] = {}
-        self.lost: list[int] = []
-        self.twice: list[str] = []
-        self.trailing: list[str] = []
+    dialect: str
+    variables: dict[str, Variable] = field(default_factory=dict)
+    lost: list[int] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    trailing: list[str] = field(default_factory=list)
 
     @property
     def values(self) -> dict[str, str]:
@@ -76,16 +71,10 @@ class Reading:
 
 def read(text: str, dialect: str) -> Reading:
     """Read a text in a dialect.  Raises UsageError for one that is not known."""
-    reader = _Reader(text, dialect)
-    readers = {
-        "dotenv": reader.dotenv,
-        "systemd": reader.systemd,
-        "shell": reader.shell,
-        "docker": reader.docker,
-    }
-    if dialect in readers:
-        return readers[dialect]()
-    raise UsageError(f"no dialect is called {dialect}", hint=f"dialects are: {', '.join(DIALECTS)}")
+    read = _READERS.get(dialect)
+    if read is None:
+        raise UsageError(f"no dialect is called {dialect}", hint=f"dialects are: {', '.join(DIALECTS)}")
+    return read(_Reader(text, dialect))
 
 
 def guess(path: str) -> str:
@@ -305,6 +294,14 @@ class _Reader:
                 self.add(name, value, at)
             at += len(whole) + 1
         return self.end()
+
+
+_READERS = {
+    "dotenv": _Reader.dotenv,
+    "systemd": _Reader.systemd,
+    "shell": _Reader.shell,
+    "docker": _Reader.docker,
+}
 
 
 def _dotenv_value(found: re.Match[str]) -> str:

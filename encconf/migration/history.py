@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field
 
 from encconf.git import question, repository, run
 from encconf.migration import dialects
@@ -28,6 +29,7 @@ _EVERY_COMMIT = (
 )
 
 
+@dataclass(slots=True)
 class Past:
     """What a repository has of a file, and which of today's values are in it.
 
@@ -37,14 +39,11 @@ class Past:
     a shallow or partial clone, or with more versions than `LIMIT`.
     """
 
-    __slots__ = ("commits", "complete", "earlier", "pushed", "rotate")
-
-    def __init__(self) -> None:
-        self.commits: list[str] = []
-        self.rotate: list[str] = []
-        self.earlier: list[str] = []
-        self.pushed = False
-        self.complete = True
+    commits: list[str] = field(default_factory=list)
+    rotate: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+    pushed: bool = False
+    complete: bool = True
 
 
 def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[str, str]) -> Past | None:

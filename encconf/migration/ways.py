@@ -7,23 +7,27 @@ at once and each for two seconds at most; no secret is fetched but the identitie
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from encconf import sources
 from encconf.errors import EncconfError
-from encconf.identities.credentials import KEY_VARIABLES, Credentials, printable, runs_program
+from encconf.identities.credentials import KEY_VARIABLES, Credentials
+from encconf.identities.stored import runs_program
 from encconf.io import programs
 from encconf.sources import PROBE_LIMIT, Probe
 from encconf.text.path import spell
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from encconf.identities.credentials import AgeSource
+    from encconf.identities.places import AgeSource
 
     Look = Callable[[Credentials], Probe]
 
 
+@dataclass(frozen=True, slots=True)
 class Way:
     """One way: its ``name``, what it is, the ``schemes`` of its sources, and the next steps after an import.
 
@@ -31,13 +35,10 @@ class Way:
     letters need, as a shell's words; ``{path}`` is the file as a word of Python's.
     """
 
-    __slots__ = ("name", "schemes", "steps", "title")
-
-    def __init__(self, name: str, title: str, schemes: tuple[str, ...], steps: tuple[str, ...]) -> None:
-        self.name = name
-        self.title = title
-        self.schemes = schemes
-        self.steps = steps
+    name: str
+    title: str
+    schemes: tuple[str, ...]
+    steps: tuple[str, ...]
 
 
 WAYS = (
@@ -102,14 +103,12 @@ WAYS = (
 _HELPS = ("systemd-creds", ".sops.yaml")  # of no use alone
 
 
+@dataclass(frozen=True, slots=True)
 class Found:
     """What there is of a way here: a `Probe` for each of its parts."""
 
-    __slots__ = ("parts", "way")
-
-    def __init__(self, way: Way, parts: dict[str, Probe]) -> None:
-        self.way = way
-        self.parts = parts
+    way: Way
+    parts: dict[str, Probe]
 
     @property
     def usable(self) -> bool:
@@ -139,9 +138,7 @@ def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]
 
     found = {way.name: Found(way, {}) for way in ways}
     for (way, label, _), result in side_by_side(probe, parts):
-        if isinstance(result, EncconfError):
-            result = Probe(False, missing=[result.message], note=result.hint or "")
-        found[way.name].parts[label] = result
+        found[way.name].parts[label] = sources.kept(result) if isinstance(result, EncconfError) else result
     return list(found.values())
 
 
@@ -155,7 +152,7 @@ def _parts(way: Way, cwd: str) -> dict[str, Look]:
         parts["serve"] = _manager
         parts["systemd-creds"] = _systemd_creds
     elif way.name == "sops":
-        parts["age"] = lambda credentials: _quickly(_identities, credentials)
+        parts["age"] = lambda credentials: sources.in_time(lambda: _identities(credentials))
         parts["pgp"] = _pgp
         parts[".sops.yaml"] = lambda credentials: _rules(cwd)
     return parts
@@ -163,24 +160,6 @@ def _parts(way: Way, cwd: str) -> dict[str, Look]:
 
 def _source(scheme: str) -> Look:
     return lambda credentials: sources.probe(scheme, credentials)
-
-
-def _quickly(work: Look, credentials: Credentials) -> Probe:
-    """A probe that ends after the time for one, whatever it asks."""
-    from threading import Thread
-
-    found: list[Probe] = []
-
-    def run() -> None:
-        try:
-            found.append(work(credentials))
-        except EncconfError as error:
-            found.append(Probe(False, missing=[error.message], note=error.hint or ""))
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(PROBE_LIMIT)
-    return found[0] if found else Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
 
 
 def user() -> str:

@@ -7,9 +7,13 @@ The error is `encconf.errors.MasterKeyError`, whose ``reason`` is one of the wor
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from contextlib import contextmanager
+from time import monotonic
 
-from encconf.errors import MasterKeyError
+from encconf.errors import InputError, MasterKeyError, MissingExtraError, SourceError
+from encconf.io import fileio
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,12 +22,89 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+"""The file in which Kubernetes gives a program its token."""
 
-def failed(reason: str, message: str, *, hint: str | None = None) -> MasterKeyError:
-    """The error of a call, with the one word that says why."""
+LOGIN_LIMIT = 1 << 16
+"""The largest file that one logs in with, in bytes (64 KiB)."""
+
+
+def failed(reason: str, message: str, *, hint: str | None = None, code: str = "") -> MasterKeyError:
+    """The error of a call, with the one word that says why, and the service's own word for it."""
     error = MasterKeyError(message, hint=hint)
-    error.reason = reason
+    error.reason, error.code = reason, code
     return error
+
+
+def one_line(text: object) -> str:
+    """What a server said, fit for a report: its first 400 characters, on one line, printable."""
+    return printable(" ".join(str(text).split()), 400)
+
+
+def missing(service: str, error: ImportError, extra: str, *packages: str) -> MissingExtraError:
+    """The error for packages, by default the one that the ImportError names, that are not there."""
+    names = packages or ((error.name or extra).partition(".")[0],)
+    needed = f"package{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+    return MissingExtraError(f"{service} needs the {needed}", hint=f"pip install 'encconf[{extra}]'")
+
+
+@contextmanager
+def needing(service: str, extra: str, *packages: str) -> Iterator[None]:
+    """Inside it, an ImportError becomes the error `missing`."""
+    try:
+        yield
+    except ImportError as error:
+        raise missing(service, error, extra, *packages) from None
+
+
+def text_in(path: str, what: str) -> str:
+    """The text of a file that one logs in with; raises MasterKeyError, which says what it is."""
+    try:
+        return fileio.read_bytes(path, limit=LOGIN_LIMIT).decode().strip()
+    except InputError as error:
+        told = error.message
+    except UnicodeDecodeError:
+        told = "not a text file"
+    hint = "name a file that this user can read"
+    raise failed("unusable", f"{what}: {printable(path)[:200]}: {told}", hint=hint)
+
+
+class Login:
+    """The token of one login, for as long as it lasts; one thread gets it while others wait."""
+
+    __slots__ = ("_lock", "_token", "_until")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._token = ""
+        self._until = 0.0
+
+    def call(self, log_in: Callable[[], tuple[str, float]], call: Callable[[str], T], refusal: str) -> T:
+        """What ``call`` gives with the token; where an older token is refused, with a new one.
+
+        ``log_in`` gets a token and how many seconds it may be used; ``refusal`` is the reason of the error
+        that ``call`` then raises.
+        """
+        token, fresh = self._get(log_in)
+        try:
+            return call(token)
+        except (MasterKeyError, SourceError) as error:
+            if fresh or error.reason != refusal:
+                raise
+        with self._lock:
+            if self._token == token:
+                self._token = ""
+        return call(self._get(log_in)[0])
+
+    def _get(self, log_in: Callable[[], tuple[str, float]]) -> tuple[str, bool]:
+        """The token, and whether it was got just now."""
+        with self._lock:
+            if self._token and monotonic() < self._until:
+                return self._token, False
+            start = monotonic()
+            self._token, lifetime = log_in()
+            self._until = start + lifetime
+            return self._token, True
 
 
 class LateError(Exception):

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 
-from encconf.errors import MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.providers import LateError, failed, unheard, within
+from encconf.errors import MasterKeyError, NotMyKeyError
+from encconf.providers import LateError, failed, needing, one_line, unheard, within
 from encconf.providers.aws_session import assumed_session, file_of, new_client, new_session
+from encconf.providers.https import reason_of
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -37,7 +39,6 @@ _CHOOSING = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
-_LONGEST_REASON = 400  # characters
 _SLOW = "is the region up, and may this machine talk to it?"
 # The words of `encconf.errors.SourceError` for what AWS calls its errors; the first that fits.
 _REASONS = (
@@ -57,15 +58,13 @@ _REASONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
 class Way:
     """Whose credentials: a profile ("" for what the environment says), and a role ("" for none)."""
 
-    __slots__ = ("profile", "region", "role")
-
-    def __init__(self, profile: str, role: str, region: str) -> None:
-        self.profile = profile
-        self.role = role
-        self.region = region
+    profile: str
+    role: str
+    region: str
 
     def client(self, service: str, credentials: Credentials) -> Any:
         """The client of a service, made when it is needed for the first time."""
@@ -179,26 +178,25 @@ def service(name: str, credentials: Credentials, where: str | None = None) -> An
     """
     place = where or home_region(credentials)
     if not place:
-        raise _no_region(name)
+        raise no_region(name)
     return Way(credentials.environ.get("ENCCONF_AWS_PROFILE", ""), "", place).client(name, credentials)
 
 
-def _no_region(service: str) -> MasterKeyError:
+def no_region(service: str) -> MasterKeyError:
+    """The error where nothing names a region."""
     return failed(
         "unusable",
-        f"nothing says in which region of AWS its {service} is to be asked",
+        f"nothing says in which region of AWS its {service} is",
         hint="set AWS_REGION, or name the region in the address",
     )
 
 
 def failures() -> tuple[type[Exception], ...]:
     """What the SDK, which is there, may raise; else raises MissingExtraError."""
-    try:
+    with needing("AWS", "aws", "boto3"):
         import botocore.session  # noqa: F401  # all of it
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
-    except ImportError:
-        raise MissingExtraError("AWS needs the package boto3", hint="pip install 'encconf[aws]'") from None
     return BotoCoreError, ClientError, ResponseParserError, MasterKeyError, OSError, ValueError
 
 
@@ -236,18 +234,18 @@ def _failure(
         late = f"AWS in {way.region} did not answer within {credentials.call_limit:g} s"
         return failed("slow", late, hint=_SLOW), True
     if isinstance(error, (sdk.ConnectionError, sdk.HTTPClientError)):
-        return failed("unreachable", f"AWS in {way.region} cannot be reached: {_short(str(error))}"), True
+        return failed("unreachable", f"AWS in {way.region} cannot be reached: {one_line(error)}"), True
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
-        text = f"{type(error).__name__}: {_short(str(error))}"
+        text = f"{type(error).__name__}: {one_line(error)}"
         return failed("expired", text, hint="renew the credentials, by aws sso login for example"), False
-    return failed("wrong", f"{type(error).__name__}: {_short(str(error))}"), False
+    return failed("wrong", f"{type(error).__name__}: {one_line(error)}"), False
 
 
 def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> tuple[MasterKeyError, bool]:
     said = error.response.get("Error", {})
     code = printable(str(said.get("Code") or "an error without a name"))[:100]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    text = _short(str(said.get("Message") or ""))
+    text = one_line(said.get("Message") or "")
     if code.isdigit():  # a page of something on the way, or an answer in another format
         inner = re.search(r"<Code>(\w+)</Code>", text)
         code, text = inner[1] if inner else f"HTTP {code}", ""
@@ -255,7 +253,7 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
         text = ""  # it repeats the request, signature included
     reason = next((word for part, word in _REASONS if part in code), "")
     if not reason and isinstance(status, int):
-        reason = "denied" if status in (401, 403) else "unreachable" if status >= 500 else "wrong"
+        reason = reason_of(status, {401: "denied", 403: "denied"})
     told = f"{code}: {text or meanings.get(code, 'AWS gives no reason')}"
     if error.operation_name == "AssumeRole":
         return failed("denied", f"cannot assume the role {printable(way.role)[:200]}: {told}"), False
@@ -264,7 +262,7 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
     if "AccessDenied" in code or "NotAuthorized" in code:
         return failed(reason, told, hint=f"it takes {needs}"), False
     unknown = status in (401, 403) or code.startswith(("UnrecognizedClient", "InvalidClientToken"))
-    return failed(reason, told), not unknown
+    return failed(reason, told, code=code), not unknown
 
 
 def _verdict(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials) -> MasterKeyError:
@@ -276,7 +274,7 @@ def _verdict(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials
     if len(serious) == 1:
         return first
     reasons = [f"{error.message} (with {way})" for way, error in serious]
-    return failed(first.reason, "\n".join(reasons), hint=first.hint)
+    return failed(first.reason, "\n".join(reasons), hint=first.hint, code=first.code)
 
 
 def _places(credentials: Credentials) -> str:
@@ -291,8 +289,3 @@ def _places(credentials: Credentials) -> str:
     off = environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
     notes.append(f"the instance's metadata ({'switched off' if off else 'no answer'})")
     return ", ".join(notes)
-
-
-def _short(text: str) -> str:
-    text = printable(" ".join(text.split()))
-    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"

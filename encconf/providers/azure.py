@@ -15,10 +15,11 @@ A token goes to Key Vault's addresses and those of the list only, and is never o
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 
 from encconf.errors import MasterKeyError, NotMyKeyError
-from encconf.providers import failed
-from encconf.providers.https import cause, missing, one_line, permitted, timeouts
+from encconf.providers import failed, needing, one_line
+from encconf.providers.https import cause, permitted, reason_of, timeouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _KINDS = tuple(
 _FRESH = 300  # seconds that a token must have left to be used again
 
 # The words of `encconf.errors.SourceError` for statuses.
-_REASONS = {401: "expired", 403: "denied", 404: "missing", 429: "unreachable"}
+_REASONS = {401: "expired", 403: "denied", 404: "missing"}
 
 
 def permit(server: str, environ: Mapping[str, str]) -> bool:
@@ -86,13 +87,7 @@ def ask(
     not be asked or refuses, NotMyKeyError when there is no credential, and MissingExtraError.
     """
     of_azure = permit(server, credentials.environ)
-    try:
-        from azure.core import exceptions
-        from azure.identity import CredentialUnavailableError
-    except ImportError as error:
-        raise missing("Azure", error, "azure") from None
-
-    connections = credentials.client(("azure", "connections"), lambda: _connections(credentials))
+    connections = _connections(credentials)
     tokens = credentials.client(("azure", "tokens"), lambda: _Tokens(_steps(credentials, connections)))
     # Made for each call: its way of asking for tokens is not safe among threads.  Connections,
     # tokens and what the vault said about them are kept.
@@ -104,17 +99,12 @@ def ask(
         retry_policy=_retry_policy(),
         **connections,
     )
-    try:
-        return call(client, {"timeout": credentials.key_limit, **(options or {})})
-    except CredentialUnavailableError as error:
-        if tokens.configured:
-            raise failed("unusable", f"Azure gave no token: {one_line(error.message)}") from None
-        raise NotMyKeyError(f"no Azure credential\nlooked in: {error.message}") from None
-    except exceptions.AzureError as error:
-        raise _failure(error, server, credentials, needs) from None
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-        reason = _first_sentence(str(error))
-        raise MasterKeyError(f"the answer of {server} is not that of a key vault: {reason}") from None
+    with _explaining(server, credentials, needs, tokens):
+        try:
+            return call(client, {"timeout": credentials.key_limit, **(options or {})})
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            reason = _first_sentence(str(error))
+            raise MasterKeyError(f"the answer of {server} is not that of a key vault: {reason}") from None
 
 
 def sign_in(credentials: Credentials) -> str | None:
@@ -122,24 +112,30 @@ def sign_in(credentials: Credentials) -> str | None:
 
     No program is run, and no metadata service asked.  Raises MasterKeyError, and MissingExtraError.
     """
-    try:
-        from azure.core import exceptions
-        from azure.identity import CredentialUnavailableError
-    except ImportError as error:
-        raise missing("Azure", error, "azure") from None
-
-    connections = credentials.client(("azure", "connections"), lambda: _connections(credentials))
-    steps = _steps(credentials, connections)
+    steps = _steps(credentials, _connections(credentials))
     if len(steps) != 1:
         return None
     label, _ = steps[0]
-    try:
-        _Tokens(steps).get_token("https://vault.azure.net/.default")
-    except CredentialUnavailableError as error:
-        raise failed("unusable", f"Azure gave no token: {one_line(error.message)}") from None
-    except exceptions.AzureError as error:
-        raise _failure(error, "Azure", credentials, "") from None
+    tokens = _Tokens(steps)
+    with _explaining("Azure", credentials, "", tokens):
+        tokens.get_token("https://vault.azure.net/.default")
     return credentials.environ.get("AZURE_CLIENT_ID") or label
+
+
+@contextmanager
+def _explaining(server: str, credentials: Credentials, needs: str, tokens: _Tokens) -> Iterator[None]:
+    """Inside it, what the SDK raises becomes a MasterKeyError."""
+    from azure.core import exceptions
+    from azure.identity import CredentialUnavailableError
+
+    try:
+        yield
+    except CredentialUnavailableError as error:
+        if tokens.configured:
+            raise failed("unusable", f"Azure gave no token: {one_line(error.message)}") from None
+        raise NotMyKeyError(f"no Azure credential\nlooked in: {error.message}") from None
+    except exceptions.AzureError as error:
+        raise _failure(error, server, credentials, needs) from None
 
 
 # --- tokens --------------------------------------------------------------------------------
@@ -281,17 +277,22 @@ class _Unset:
 
 
 def _connections(credentials: Credentials) -> dict[str, Any]:
-    """The settings of every client: one set of connections, and few retries."""
-    from azure.core.pipeline.transport import RequestsTransport
+    """The settings of every client: one set of connections, and few retries.  Raises MissingExtraError."""
+    with needing("Azure", "azure"):
+        import azure.identity  # noqa: F401
+        from azure.core.pipeline.transport import RequestsTransport
 
-    connect, read = timeouts(credentials)
-    transport = RequestsTransport(
-        connection_timeout=connect,
-        read_timeout=read,
-        connection_verify=credentials.environ.get("SSL_CERT_FILE") or True,
-    )
-    transport.open()
-    return {"transport": transport, **_COUNTS}
+    def connections() -> dict[str, Any]:
+        connect, read = timeouts(credentials)
+        transport = RequestsTransport(
+            connection_timeout=connect,
+            read_timeout=read,
+            connection_verify=credentials.environ.get("SSL_CERT_FILE") or True,
+        )
+        transport.open()
+        return {"transport": transport, **_COUNTS}
+
+    return credentials.client(("azure", "connections"), connections)
 
 
 def _retry_policy() -> Any:
@@ -327,8 +328,7 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
         told = one_line(f"{inner or said.code}: {said.message}")
     else:
         told = _first_sentence(error.message) or f"HTTP {error.status_code}"
-    hint = None
-    reason = _REASONS.get(error.status_code, "unreachable" if error.status_code >= 500 else "wrong")
+    reason, hint = reason_of(error.status_code, _REASONS), None
     if error.status_code == 429:
         told = f"the service throttles: {told}"
     elif error.status_code == 403 and inner in ("KeyDisabled", "SecretDisabled"):

@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
 
-from encconf.errors import InputError, MasterKeyError, MissingExtraError, NotMyKeyError
+from encconf.errors import InputError, MasterKeyError, NotMyKeyError
 from encconf.io import fileio
-from encconf.providers import failed, unheard
+from encconf.providers import failed, one_line, unheard
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from encconf.identities.credentials import Credentials
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _UNIVERSE = "googleapis.com"
 _PATIENCE = 10  # seconds in which what may pass (throttling, 5xx) is tried again
-_LONGEST_REASON = 400  # characters
 _RENEW = "renew the credentials, by gcloud auth application-default login for example"
 _CREDENTIALS_LIMIT = 1 << 20  # bytes
 
@@ -126,8 +124,7 @@ def _read(path: str, place: str) -> bytes:
     try:
         return fileio.read_bytes(path, limit=_CREDENTIALS_LIMIT)
     except InputError as error:
-        reason = error.message.removeprefix("cannot be read: ")
-        raise MasterKeyError(f"{printable(place)}: the file cannot be read: {reason}") from None
+        raise MasterKeyError(f"{printable(place)}: {error.message}") from None
 
 
 def _identity(text: bytes, place: str) -> Any:
@@ -190,16 +187,6 @@ def _machine(environ: Mapping[str, str]) -> Any:
 # --- calls -----------------------------------------------------------------------------------
 
 
-@contextmanager
-def needing(service: str, *packages: str) -> Iterator[None]:
-    """Inside it, a package of Google's that is not there is a MissingExtraError."""
-    try:
-        yield
-    except ImportError:
-        needed = f"package{'s' if len(packages) > 1 else ''} {' and '.join(packages)}"
-        raise MissingExtraError(f"{service} needs the {needed}", hint="pip install 'encconf[gcp]'") from None
-
-
 def ask(
     service: str,
     client: Callable[[], Any],
@@ -256,11 +243,11 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
         environ = credentials.environ
         if environ.get("GOOGLE_OAUTH_ACCESS_TOKEN") and not environ.get("GOOGLE_CREDENTIALS"):
             return failed("expired", "the token in GOOGLE_OAUTH_ACCESS_TOKEN is refused", hint=_RENEW)
-        text = _short(str(error).replace("Getting metadata from plugin failed with error: ", ""))
+        text = one_line(str(error).replace("Getting metadata from plugin failed with error: ", ""))
         reason = "unreachable" if isinstance(error, TransportError) else "expired"
         return failed(reason, f"the Google credentials do not work: {text}", hint=_RENEW)
     if isinstance(error, (RequestException, exceptions.ServiceUnavailable)):
-        return failed("unreachable", f"{service} cannot be reached: {_short(str(error))}")
+        return failed("unreachable", f"{service} cannot be reached: {one_line(error)}")
     if isinstance(error, exceptions.GoogleAPICallError):
         name, text = _said(error)
         hint = None
@@ -269,8 +256,8 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
         elif isinstance(error, exceptions.Forbidden):
             hint = needs
         reason = _REASONS.get(name) or ("unreachable" if (error.code or 0) >= 500 else "wrong")
-        return failed(reason, f"{printable(name)[:80]}: {_short(text)}", hint=hint)
-    return failed("wrong", f"{type(error).__name__}: {_short(str(error))}")
+        return failed(reason, f"{printable(name)[:80]}: {one_line(text)}", hint=hint, code=name)
+    return failed("wrong", f"{type(error).__name__}: {one_line(error)}")
 
 
 def _said(error: Any) -> tuple[str, str]:
@@ -281,8 +268,3 @@ def _said(error: Any) -> tuple[str, str]:
     except (AttributeError, KeyError, TypeError, ValueError):
         code = error.grpc_status_code
         return (code.name if code is not None else type(error).__name__), error.message
-
-
-def _short(text: str) -> str:
-    text = printable(" ".join(text.split()))
-    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import MasterKeyError, MissingExtraError
-from encconf.providers import failed
-from encconf.text.printable import printable
+from encconf.errors import MasterKeyError
+from encconf.providers import failed, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +40,16 @@ def origin(address: str) -> str | None:
     if not 0 < port < 65536:
         return None
     return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
+
+
+def origin_and_path(address: str) -> tuple[str, str] | None:
+    """The origin of an address, and its path ("" or ``/…``); None for all but a plain address."""
+    scheme, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    server = origin(f"{scheme}://{host}")
+    if server is None or not path.isprintable() or any(sign in path for sign in "?#%\\"):
+        return None
+    return server, slash + path
 
 
 def permitted(environ: Mapping[str, str], variable: str) -> frozenset[str] | None:
@@ -218,12 +227,11 @@ def _within(error: BaseException) -> BaseException | None:
     return next((inner for inner in ways if isinstance(inner, BaseException)), None)
 
 
-def one_line(text: object) -> str:
-    """What a server said, fit for a report: its first 300 characters, on one line, printable."""
-    return printable(" ".join(str(text).split()))[:300]
+def reason_of(status: int, known: Mapping[int, str]) -> str:
+    """The word of `encconf.errors.SourceError` for a status, of which some are ``known``."""
+    return known.get(status) or ("unreachable" if status == 429 or status >= 500 else "wrong")
 
 
-def missing(service: str, error: ImportError, extra: str) -> MissingExtraError:
-    """The error for a package that is not there, or only in part."""
-    package = (error.name or extra).partition(".")[0]
-    return MissingExtraError(f"{service} needs the package {package}", hint=f"pip install 'encconf[{extra}]'")
+def elsewhere(server: str, hint: str | None = None) -> MasterKeyError:
+    """The error for an answer that names another server: nothing secret goes there."""
+    return failed("wrong", f"{server} answers with a redirect, and redirects are not followed", hint=hint)

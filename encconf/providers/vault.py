@@ -11,12 +11,11 @@ of the process).
 
 from __future__ import annotations
 
-from _thread import allocate_lock
-
 from encconf.errors import MasterKeyError, NotMyKeyError
-from encconf.providers import failed
-from encconf.providers.https import missing, one_line, origin, permitted, session, timeouts, unreached
+from encconf.providers import Login, failed, missing, needing, one_line
+from encconf.providers.https import elsewhere, origin, permitted, session, timeouts, unreached
 from encconf.providers.vault_identity import Identity, identity, settings
+from encconf.text.words import FALSE, TRUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,12 +62,10 @@ def ask(
     who = who or identity(credentials)
     namespace = namespace or environ.get("VAULT_NAMESPACE")
     _permit(server, environ, who.places if who.method == "token" and not who.token else "")
-    try:
+    with needing("Vault", "vault"):
         import hvac.exceptions  # noqa: F401
         import requests  # noqa: F401
         from hvac.adapters import JSONAdapter
-    except ImportError as error:
-        raise missing("Vault", error, "vault") from None
 
     connections = credentials.client(("vault", server), lambda: _session(environ))
 
@@ -84,9 +81,12 @@ def ask(
             namespace=namespace,
         )
 
+    def made(token: str) -> Any:
+        return _made(lambda: call(adapter(token)), server, credentials, needs, [token])
+
     if who.method == "token":
         try:
-            return _made(lambda: call(adapter(who.token)), server, credentials, needs, [who.token])
+            return made(who.token)
         except MasterKeyError as error:
             denied = error.reason == "denied" or "missing client token" in error.message
             if not who.token and denied:
@@ -100,16 +100,8 @@ def ask(
                     hint="log in again: vault login",
                 ) from None
             raise
-    login = credentials.client(("vault login", server, namespace, who.key), _Login)
-    token, fresh = login.token(lambda: log_in(adapter(""), who, server, credentials))
-    try:
-        return _made(lambda: call(adapter(token)), server, credentials, needs, [token])
-    except MasterKeyError as error:
-        if fresh or error.reason != "denied":
-            raise
-    login.forget(token)
-    token, _ = login.token(lambda: log_in(adapter(""), who, server, credentials))
-    return _made(lambda: call(adapter(token)), server, credentials, needs, [token])
+    login = credentials.client(("vault login", server, namespace, who.key), Login)
+    return login.call(lambda: log_in(adapter(""), who, server, credentials), made, "denied")
 
 
 def valid(
@@ -128,7 +120,7 @@ def valid(
         try:
             answer = ask(server, credentials, look, "", who=who, namespace=namespace)
         except MasterKeyError as error:
-            if error.reason != "denied" or not error.message.startswith("Vault: "):
+            if error.reason != "denied" or not error.code:
                 raise
             continue
         own = path.startswith("auth/") and isinstance(answer, dict) and answer.get("data")
@@ -144,38 +136,8 @@ def _is_refused(server: str, credentials: Credentials, who: Identity, namespace:
         return False
 
 
-class _Login:
-    """The token of one login, for as long as it lasts."""
-
-    __slots__ = ("_lock", "_token", "_until")
-
-    def __init__(self) -> None:
-        self._lock = allocate_lock()
-        self._token = ""
-        self._until = 0.0
-
-    def token(self, log_in: Callable[[], tuple[str, float]]) -> tuple[str, bool]:
-        """The token, and whether it was got just now; one thread logs in while others wait."""
-        from time import monotonic
-
-        with self._lock:
-            if self._token and monotonic() < self._until:
-                return self._token, False
-            start = monotonic()
-            self._token, lifetime = log_in()
-            # A little earlier than it ends; 0 is for ever.
-            self._until = start + lifetime * 0.9 if lifetime else float("inf")
-            return self._token, True
-
-    def forget(self, token: str) -> None:
-        """It was refused: revoked, say."""
-        with self._lock:
-            if self._token == token:
-                self._token = ""
-
-
 def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -> tuple[str, float]:
-    """A new token, and how many seconds it lasts."""
+    """A new token, and how many seconds it may be used."""
     payload = who.payload()
     parts = ["auth", *who.mount.split("/"), "login"]
     if who.method == "userpass":
@@ -204,7 +166,8 @@ def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -
         auth = answer["auth"]
         token, lifetime = auth["client_token"], auth["lease_duration"]
         if isinstance(token, str) and token.isascii() and token.isprintable():
-            return token, float(lifetime)
+            # A little less than it lasts; 0 is for ever.
+            return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
     raise MasterKeyError(f"the answer of {server} is not that of a Vault")
@@ -242,10 +205,7 @@ def _made(
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         answer = None  # hvac expects the JSON of a Vault
     if getattr(answer, "is_redirect", False):
-        raise MasterKeyError(
-            f"{server} wants to send the token elsewhere, and redirects are not followed",
-            hint="name the active server's own address",
-        )
+        raise elsewhere(server, "name the active server's own address")
     return answer
 
 
@@ -257,20 +217,20 @@ def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
     for secret in filter(None, hidden):  # no Vault repeats them; this one may be none
         words = words.replace(secret, "…")
     told = one_line(words)
-    hint = None
+    reason, hint = _REASONS.get(kind, "unreachable"), None
     if NO_MOUNT in words:
         # The server says so of any path that no mount has.
-        message = f"Vault: {told} (no secrets engine is mounted there)"
-        return failed("wrong", message, hint="vault secrets list shows the mounts; is VAULT_NAMESPACE right?")
-    if "is sealed" in words:
-        return failed("unreachable", f"Vault: {told}", hint="someone has to unseal it: vault operator unseal")
-    if kind == "VaultNotInitialized":
-        return failed("unreachable", f"Vault: {told}", hint="someone has to set it up: vault operator init")
-    if kind == "Forbidden" and needs:
+        reason, told = "wrong", f"{told} (no secrets engine is mounted there)"
+        hint = "vault secrets list shows the mounts; is VAULT_NAMESPACE right?"
+    elif "is sealed" in words:
+        reason, hint = "unreachable", "someone has to unseal it: vault operator unseal"
+    elif kind == "VaultNotInitialized":
+        hint = "someone has to set it up: vault operator init"
+    elif kind == "Forbidden" and needs:
         hint = f"the token's policy needs {needs}"
     elif kind == "RateLimitExceeded":
         told = f"the server throttles: {told}"
-    return failed(_REASONS.get(kind, "unreachable"), f"Vault: {told}", hint=hint)
+    return failed(reason, f"Vault: {told}", hint=hint, code=kind)
 
 
 # --- connections ------------------------------------------------------------------------------
@@ -298,19 +258,14 @@ def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
 def _session(environ: Mapping[str, str]) -> Any:
     """Connections to one server, with the TLS settings of the environment; raises MasterKeyError."""
     skip = environ.get("VAULT_SKIP_VERIFY", "")
-    if skip not in ("", *_TRUE, *_FALSE):
+    if skip not in ("", *TRUE, *FALSE):
         raise MasterKeyError("VAULT_SKIP_VERIFY is neither true nor false")
     roots = environ.get("VAULT_CACERT") or environ.get("VAULT_CAPATH") or environ.get("SSL_CERT_FILE")
     certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
     if bool(certificate) != bool(key):
         raise MasterKeyError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are of use only together")
     return session(
-        skip not in _TRUE and (roots or True),
+        skip not in TRUE and (roots or True),
         (certificate, key) if certificate and key else None,
         server_name=environ.get("VAULT_TLS_SERVER_NAME"),
     )
-
-
-# What Go's strconv.ParseBool takes.
-_TRUE = ("1", "t", "T", "true", "TRUE", "True")
-_FALSE = ("0", "f", "F", "false", "FALSE", "False")

@@ -19,10 +19,12 @@ All of these may begin with BAO_ where BAO_ADDR is set and VAULT_ADDR is not.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 
 from encconf.errors import InputError, MasterKeyError, MissingFileError
+from encconf.identities.home import expanded
 from encconf.io import fileio
-from encconf.providers import failed
+from encconf.providers import LOGIN_LIMIT, SERVICE_ACCOUNT, failed, text_in
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from encconf.identities.credentials import Credentials
-
-_TOKEN_LIMIT = 1 << 16
-_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 
 def settings(credentials: Credentials) -> Mapping[str, str]:
@@ -44,6 +43,7 @@ def settings(credentials: Credentials) -> Mapping[str, str]:
     return {**{name: value for name, value in environ.items() if not name.startswith("VAULT_")}, **own}
 
 
+@dataclass(frozen=True, slots=True)
 class Identity:
     """As whom a server is asked: a ``token`` ("" for none), or a ``method`` and what it takes to log in.
 
@@ -51,24 +51,12 @@ class Identity:
     names of files that are read whenever it comes to one.  ``places`` says where a token was looked for.
     """
 
-    __slots__ = ("files", "method", "mount", "places", "texts", "token")
-
-    def __init__(
-        self,
-        method: str,
-        mount: str = "",
-        *,
-        token: str = "",
-        places: str = "",
-        texts: Mapping[str, str] | None = None,
-        files: Mapping[str, str] | None = None,
-    ) -> None:
-        self.method = method
-        self.mount = mount or method
-        self.token = token
-        self.places = places
-        self.texts = dict(texts or {})
-        self.files = dict(files or {})
+    method: str
+    mount: str = ""
+    token: str = field(default="", repr=False)
+    places: str = field(default="", repr=False)
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -80,9 +68,6 @@ class Identity:
         """The fields of a login; raises MasterKeyError."""
         read = {name: _content(path, f"the file for {name}") for name, path in self.files.items()}
         return {**self.texts, **read}
-
-    def __repr__(self) -> str:
-        return f"Identity({self.method!r}, {self.mount!r})"
 
 
 class _Login:
@@ -117,7 +102,7 @@ class _Login:
         if text:
             self.texts[field] = text
         elif file:
-            self.files[field] = _path(file, self._credentials)
+            self.files[field] = expanded(file, self._credentials.home)
         else:
             self.needed.append(wanted)
 
@@ -145,7 +130,7 @@ class _Login:
             token = _clean(self.named("token_env"), "token_env")
             return Identity("token", token=token, places="token_env (unset)")
         if self.given.get("token_file"):
-            path = _path(self.given["token_file"], self._credentials)
+            path = expanded(self.given["token_file"], self._credentials.home)
             return Identity("token", token=_clean(_content(path, "token_file"), "token_file"))
         token, places = _token(self._credentials, self.environ)
         return Identity("token", token=token, places=places)
@@ -164,7 +149,7 @@ def _role(login: _Login) -> str:
 def _kubernetes(login: _Login) -> None:
     login.mount = login.setting("kubernetes_mount_point").strip("/") or login.mount
     login.give("role", _role(login), "", "VAULT_ROLE")
-    login.files["jwt"] = login.setting("kubernetes_jwt_token_path") or _SERVICE_ACCOUNT
+    login.files["jwt"] = login.setting("kubernetes_jwt_token_path") or SERVICE_ACCOUNT
 
 
 def _jwt(login: _Login) -> None:
@@ -200,7 +185,7 @@ def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -
             f"to log in to Vault by {method} takes more settings",
             hint=f"set {' and '.join(login.needed)}",
         )
-    return Identity(method, login.mount, texts=login.texts, files=login.files)
+    return Identity(method, login.mount or method, texts=login.texts, files=login.files)
 
 
 def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -209,13 +194,13 @@ def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, s
     token = environ.get(place, "").strip()
     found = "unset" if place not in environ else "empty"
     if not token and (path := environ.get("VAULT_TOKEN_FILE")):
-        return _clean(_content(_path(path, credentials), "VAULT_TOKEN_FILE"), "VAULT_TOKEN_FILE"), ""
+        return _clean(_content(expanded(path, credentials.home), "VAULT_TOKEN_FILE"), "VAULT_TOKEN_FILE"), ""
     looked = f"VAULT_TOKEN ({found}), ~/.vault-token "
     if not token and credentials.home:
         place = "~/.vault-token"
         try:
             path = os.path.join(credentials.home, ".vault-token")
-            token = fileio.read_bytes(path, limit=_TOKEN_LIMIT).decode("ascii").strip()
+            token = fileio.read_bytes(path, limit=LOGIN_LIMIT).decode("ascii").strip()
             looked += "(empty)"
         except MissingFileError:
             looked += "(not there)"
@@ -234,22 +219,6 @@ def _clean(token: str, place: str) -> str:
     return token
 
 
-def _path(path: str, credentials: Credentials) -> str:
-    return credentials.home + path[1:] if path.startswith("~/") and credentials.home else path
-
-
 def _content(path: str, what: str) -> str:
     """The text in a file that one logs in with; raises MasterKeyError."""
-    try:
-        return fileio.read_bytes(path, limit=_TOKEN_LIMIT).decode().strip()
-    except (InputError, UnicodeDecodeError) as error:
-        reason = (
-            error.message.removeprefix("cannot be read: ")
-            if isinstance(error, InputError)
-            else "not a text file"
-        )
-        raise failed(
-            "unusable",
-            f"{what} to log in to Vault cannot be read: {printable(path)[:200]}: {reason}",
-            hint="name a file that this user can read",
-        ) from None
+    return text_in(path, f"{what} to log in to Vault")

@@ -8,6 +8,8 @@ OpenBao gets the decrypted values.  Each kind of destination is one module with 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from encconf.errors import EncconfError, MasterKeyError, PublishError, UnmergedError
 
 TYPE_CHECKING = False
@@ -27,17 +29,15 @@ KINDS = {"s3": "Amazon S3", "gcs": "Google Cloud Storage", "vault": "Vault"}
 """What a destination's kind is called, by its module's name."""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Prepared:
     """What will be put at a destination: the file's bytes, or for Vault its values.
 
     ``plan`` has its recipients there, None if it stays as it is or is decrypted.
     """
 
-    __slots__ = ("content", "plan")
-
-    def __init__(self, content: Content, plan: Plan | None) -> None:
-        self.content = content
-        self.plan = plan
+    content: Content
+    plan: Plan | None
 
 
 def _module(kind: str) -> ModuleType:

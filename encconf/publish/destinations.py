@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from encconf.errors import BadKeyError, ConfigError
+from dataclasses import dataclass
+
+from encconf.errors import ConfigError, about
 from encconf.rules.creation import compiled
 
 TYPE_CHECKING = False
@@ -15,27 +17,18 @@ if TYPE_CHECKING:
 _KINDS = {"s3_bucket": "s3", "gcs_bucket": "gcs", "vault_path": "vault"}
 
 
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Where a file is published: ``kind`` is s3, gcs or vault, ``settings`` the members that say where.
 
     ``rule`` is what it is encrypted by there, None to publish it decrypted or as it is.
     """
 
-    __slots__ = ("kind", "name", "omit_extensions", "rule", "settings")
-
-    def __init__(
-        self,
-        name: str,
-        kind: str,
-        settings: Mapping[str, str | int],
-        rule: Rule | None,
-        omit_extensions: bool,
-    ) -> None:
-        self.name = name
-        self.kind = kind
-        self.settings = settings
-        self.rule = rule
-        self.omit_extensions = omit_extensions
+    name: str
+    kind: str
+    settings: Mapping[str, str | int]
+    rule: Rule | None
+    omit_extensions: bool
 
 
 def find(config: Config, path: str) -> Destination:
@@ -43,14 +36,12 @@ def find(config: Config, path: str) -> Destination:
 
     Raises ConfigError if none does, or if the rule does not name exactly one destination.
     """
-    try:
+    with about(config.path):
         for rule in config.destinations:
             regex = rule.path_regex
             if not regex or compiled(f"{rule.place}.path_regex", regex).search(path):
                 return _destination(config, rule)
         raise ConfigError(f"no matching destination found in config for {path!r}")
-    except (ConfigError, BadKeyError) as error:
-        raise error.about(config.path) from error.__cause__
 
 
 def _destination(config: Config, rule: DestinationRule) -> Destination:

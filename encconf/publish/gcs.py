@@ -8,10 +8,10 @@ Permissions: storage.objects.create, and storage.objects.delete to write over an
 
 from __future__ import annotations
 
-from encconf.errors import EncconfError, MissingExtraError
-from encconf.identities.credentials import printable
-from encconf.providers import LateError, within
+from encconf.errors import EncconfError
+from encconf.providers import LateError, needing, one_line, within
 from encconf.publish import failed
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,16 +32,11 @@ def put(
     settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
 ) -> bool:
     """Write the object, over one that is there."""
-    try:
+    with needing("publishing to Google Cloud Storage", "gcs", "google-cloud-storage"):
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
         from google.cloud.storage import Client
         from requests import RequestException
-    except ImportError:
-        raise MissingExtraError(
-            "publishing to Google Cloud Storage needs the package google-cloud-storage",
-            hint="pip install 'encconf[gcs]'",
-        ) from None
 
     bucket, key = str(settings["gcs_bucket"]), f"{settings.get('gcs_prefix', '')}{name}"
     try:
@@ -78,7 +73,7 @@ def _failure(error: Exception, bucket: str, credentials: Credentials) -> Encconf
 
     if isinstance(error, (LateError, Timeout, exceptions.RetryError)):
         return failed("gcs", f"no answer within {credentials.call_limit:g} s")
-    text = printable(" ".join(_said(error).split()))[:300]
+    text = one_line(_said(error))
     if isinstance(error, GoogleAuthError):
         return failed("gcs", f"the Google credentials do not work: {text}")
     if isinstance(error, exceptions.NotFound):

@@ -8,8 +8,8 @@ Permissions: s3:PutObject on ``arn:aws:s3:::BUCKET/PREFIX*``.
 
 from __future__ import annotations
 
-from encconf.identities.credentials import printable
 from encconf.publish import failed
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

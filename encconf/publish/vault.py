@@ -9,8 +9,8 @@ Permissions: ``read`` and ``create`` or ``update`` on ``MOUNT/data/PATH`` (versi
 
 from __future__ import annotations
 
-from encconf.identities.credentials import printable
 from encconf.publish import failed
+from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,16 +14,17 @@ that is chosen, so a rule for keys that this version does not know harms no othe
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from encconf import formats
 from encconf.errors import (
-    BadKeyError,
     ConfigError,
     LimitError,
     NoConfigError,
     NoMatchingRuleError,
     ParseError,
     PatternError,
+    about,
 )
 from encconf.rules.creation import Creation, report_members, settings
 from encconf.rules.destination import DestinationRule
@@ -188,16 +189,13 @@ def find_rule(
 # --- rules ---------------------------------------------------------------------------------------
 
 
-class Tried:
+class Tried(NamedTuple):
     """A creation rule and a file: whether it ``matches``; ``reason`` are words that follow "path_regex X"."""
 
-    __slots__ = ("matches", "path_regex", "place", "reason")
-
-    def __init__(self, place: str, path_regex: str, matches: bool, reason: str) -> None:
-        self.place = place
-        self.path_regex = path_regex
-        self.matches = matches
-        self.reason = reason
+    place: str
+    path_regex: str
+    matches: bool
+    reason: str
 
 
 class Config:
@@ -235,28 +233,21 @@ class Config:
         Raises NoMatchingRuleError; NoConfigError if there are no creation rules at all; PatternError,
         BadKeyError or ConfigError if the matching rule, or a pattern before it, cannot be used.
         """
-        try:
-            return self._rule_for(path, also)
-        except (ConfigError, BadKeyError) as error:
-            raise error.about(self.path) from error.__cause__
-
-    def _rule_for(self, path: str, also: Sequence[str]) -> Rule:
-        if self._creations is None:
-            raise NoConfigError(_NO_CONFIG, hint="add creation_rules to it, or name keys")
-        names = self.names(path, also)
-        number = self.first(names)
-        if number is None:
-            raise self._no_match(path, also, names)
-        chosen = self._creations[number]
-        if len(names) > 1:
-            later = (other for other in self._creations if self._matches(other, names[:1]))
-            own = next(later, chosen)
-            if own is not chosen:
+        with about(self.path):
+            if self._creations is None:
+                raise NoConfigError(_NO_CONFIG, hint="add creation_rules to it, or name keys")
+            names = self.names(path, also)
+            number = self.first(names)
+            if number is None:
+                raise self._no_match(path, also, names)
+            chosen = self._creations[number]
+            own = self.first(names[:1])
+            if own is not None and own != number:
                 self._notice(
                     f"{chosen.place} was chosen for {' or '.join(map(quoted, names[1:]))}; for"
-                    f" {quoted(names[0])} alone it would be {own.place}"
+                    f" {quoted(names[0])} alone it would be {self._creations[own].place}"
                 )
-        return self.use(chosen)
+            return self.use(chosen)
 
     @property
     def patterns(self) -> list[str]:
@@ -279,10 +270,8 @@ class Config:
 
     def rule(self, number: int) -> Rule:
         """The creation rule of a number, from 0 on; raises as `rule_for`."""
-        try:
+        with about(self.path):
             return self.use((self._creations or [])[number])
-        except (ConfigError, BadKeyError) as error:
-            raise error.about(self.path) from error.__cause__
 
     def keyless(self, number: int) -> Rule | None:
         """What a creation rule says that names no key: the command line or the environment does.
@@ -409,12 +398,11 @@ def load(path: str, text: str, *, paths: ModuleType = os.path) -> Config:
     ``path`` is where it is, which need not exist; ``paths`` the rules of its paths (`ntpath` or
     `posixpath`).  Raises ConfigError for what is not YAML or not of the grammar, naming the place.
     """
-    try:
-        return _load(path, text, paths)
-    except (ParseError, LimitError) as error:
-        raise ConfigError(error.message, file=path) from None
-    except ConfigError as error:
-        raise error.about(path) from None
+    with about(path):
+        try:
+            return _load(path, text, paths)
+        except (ParseError, LimitError) as error:
+            raise ConfigError(error.message) from None
 
 
 def _load(path: str, text: str, paths: ModuleType) -> Config:

@@ -93,11 +93,11 @@ def _group(section: Section) -> Iterator[Named]:
         yield from _group(merged)
     for type, row in in_config_order():
         if row.settings:
-            for key in section.sections(row.group_member):
+            for key in section.sections(row.name_in_group):
                 read = {name: key.texts if name == CONTEXT else key.string for name in row.settings}
                 yield type, {name: value for name in row.settings if (value := read[name](name))}, key.place
             continue
-        for place, text in section.strings(row.group_member):
+        for place, text in section.strings(row.name_in_group):
             if not row.commas:
                 yield type, text, place
             elif text:
@@ -138,8 +138,8 @@ def report_members(section: Section, notices: list[str]) -> None:
     section.report(settings(), notices)
     groups = section.sections("key_groups")
     for group in groups:  # which grows by the groups merged into them
-        group.report(("merge", *(row.group_member for row in rows)), notices)
+        group.report(("merge", *(row.name_in_group for row in rows)), notices)
         for row in rows:
-            for key in group.sections(row.group_member) if row.settings else ():
+            for key in group.sections(row.name_in_group) if row.settings else ():
                 key.report(row.settings, notices)
         groups += group.sections("merge")

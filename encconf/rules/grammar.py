@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from encconf.errors import ConfigError, EmptyDocumentError
 from encconf.text.printable import printable
+from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,13 +87,11 @@ class Section:
         unknown = [name for name in self.members if name not in known]
         if not unknown or len(notices) >= _MAX_NOTICES:
             return
-        from difflib import get_close_matches
-
         for name in unknown[:_MAX_NOTICES]:
-            best = get_close_matches(name[:80].lower(), known, 1, 0.55 if self.place else 0.75)
-            if best or self.place:  # at the top people keep anchors under names of their own
-                meant = f": did you mean {best[0]}?" if best else ""
-                notices.append(f"{printable(self._at(name), _SHOWN)} is not a setting and is ignored{meant}")
+            meant = did_you_mean(name.lower(), known, 0.55 if self.place else 0.75)
+            if meant or self.place:  # at the top people keep anchors under names of their own
+                ignored = f"{printable(self._at(name), _SHOWN)} is not a setting and is ignored"
+                notices.append(f"{ignored}: {meant}" if meant else ignored)
 
     def string(self, name: str) -> str:
         """A text, "" when it is missing."""

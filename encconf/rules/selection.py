@@ -11,6 +11,8 @@ pattern is an error: it would leave secrets in plain sight.
 from __future__ import annotations
 
 from encconf.errors import MetadataError
+from encconf.text.printable import printable
+from encconf.text.words import FALSE, TRUE, weak_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,6 +168,10 @@ class Selection:
 
         return match
 
+    def __str__(self) -> str:
+        said = f"{self.kind} {printable(self.pattern)}"
+        return f"{said} {_MAC_ONLY}" if self.mac_only_encrypted else said
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Selection) and self._parts() == other._parts()
 
@@ -243,26 +249,18 @@ def _origins(document: Document) -> dict[int, int]:
 
 
 def _text(name: str, value: object) -> str:
-    """A member as text, as weakly typed as sops's reader (mapstructure); "" when missing."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, int):
-        return str(value)
-    raise MetadataError(f"{name} in the sops block is not a string")
+    """A member as text; "" when missing."""
+    text = weak_text(value)
+    if text is None:
+        raise MetadataError(f"{name} in the sops block is not a string")
+    return text
 
 
 def _flag(value: object) -> bool:
     if value is None or value == "":
         return False
-    if isinstance(value, str):
-        if value in ("1", "t", "T", "TRUE", "true", "True"):
-            return True
-        if value in ("0", "f", "F", "FALSE", "false", "False"):
-            return False
-    elif isinstance(value, (bool, int, float)):
+    if isinstance(value, str) and (value in TRUE or value in FALSE):
+        return value in TRUE
+    if isinstance(value, (bool, int, float)):
         return bool(value)
     raise MetadataError(f"{_MAC_ONLY} in the sops block is not true or false")

@@ -10,7 +10,14 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 
 from encconf import api
-from encconf.errors import ClearTextError, EncconfError, NoConfigError, NoMatchingRuleError, WrongTypeError
+from encconf.errors import (
+    ClearTextError,
+    EncconfError,
+    NoConfigError,
+    NoMatchingRuleError,
+    WrongTypeError,
+    about,
+)
 from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.shape.arguments import check, path_of
@@ -55,11 +62,9 @@ def edit(
     target = fileio.resolve(name)
     with locks.Turn(target):
         text = fileio.read_text(target)
-        try:
+        with about(name, frames=False):
             format = format or sniff.format_of(text, name)
             doc = api.loads(text, format=format, mask=mask, credentials=credentials)
-        except EncconfError as error:
-            raise error.about(name).with_traceback(None) from error.__cause__
         before = api.loads(text, format=format, mask=mask, credentials=credentials)
         yield doc
         failed = _save(name, target, text, format, before, doc, credentials)

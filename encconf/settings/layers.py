@@ -21,9 +21,11 @@ from encconf.errors import (
     NotEncryptedError,
     UsageError,
     WrongTypeError,
+    about,
 )
 from encconf.shape.arguments import check, path_of
 from encconf.shape.mask import masked
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias, TypeVar, overload
 
     from encconf.engine.loading import Input
-    from encconf.envelope.data_key import DataKeyCache
+    from encconf.envelope.cache import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.shape.section import Section
     from encconf.sources.references import Resolve
@@ -209,7 +211,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
 
 def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
     name = layer.path
-    try:
+    with about(name):
         format, document, values = loading.read_plain(name, layer.format)
         rule = _rule(name)
         if rule is not None and any(
@@ -220,8 +222,6 @@ def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
                 "plain() is for readable files, but .sops.yaml says that this one must be encrypted",
                 hint=f"encrypt it: encconf encrypt {name}",
             )
-    except EncconfError as error:
-        raise error.about(name) from None
     return values, not formats.ROWS[format].flat
 
 
@@ -267,10 +267,10 @@ def _set(tree: dict[str, Any], name: str, words: list[str], text: str) -> None:
             node[key] = {}
         node = node[key]
         if not isinstance(node, dict):
-            raise ConfigTypeError(f"{name}: {'.'.join(keys)} is not a mapping")
+            raise ConfigTypeError(f"{name}: {spell(keys)} is not a mapping")
     key = _key(node, words[-1], name)
     keys.append(key)
-    node[key] = _cast(text, node.get(key), f"{name}: {'.'.join(keys)}")
+    node[key] = _cast(text, node.get(key), f"{name}: {spell(keys)}")
 
 
 def _key(node: dict[str, Any], word: str, name: str) -> str:

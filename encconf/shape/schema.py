@@ -10,6 +10,7 @@ import re
 
 from encconf.errors import ConfigTypeError, MissingExtraError, WrongTypeError
 from encconf.shape.arguments import check
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
         what = re.sub(r"(Invalid \w+ value) .*", r"\1", found[1], flags=re.DOTALL)
         if error.__cause__ is not None:  # raised by __post_init__: it may say the value
             what = "the class refuses the values"
-        problem = _problem(
-            ".".join(at) + (found[2] or "") if at else (found[2] or "").removeprefix("."), what
-        )
+        problem = _problem((_spelled(at) + (found[2] or "")).removeprefix("."), what)
     if problem:
         raise _refused([problem])
     raise WrongTypeError(
@@ -83,7 +82,7 @@ def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
 
 
 def _spelled(steps: Sequence[str | int]) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+    return spell(steps) if steps else ""
 
 
 def _problem(place: str, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encconf.errors import PathNotFoundError
 from encconf.shape.arguments import check
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def at(tree: Any, section: Section) -> tuple[Any, tuple[str, ...]]:
     check(section=section)
     keys = _exact(tree, section) if isinstance(section, tuple) else _longest(tree, section.split("."))
     if keys is None:
-        name = ".".join(section) if isinstance(section, tuple) else section
+        name = spell(section) if isinstance(section, tuple) else section
         raise PathNotFoundError(f"the file has no section {name}", hint=_hint(tree))
     for key in keys:
         tree = tree[key]

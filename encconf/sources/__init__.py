@@ -19,16 +19,18 @@ from __future__ import annotations
 
 import re
 from _thread import allocate_lock
+from typing import NamedTuple
 
-from encconf.errors import MasterKeyError, SourceError, SourceExtraError
+from encconf.errors import EncconfError, MasterKeyError, SourceError, SourceExtraError
 from encconf.sources.address import GENERAL, command_of, query_of
 from encconf.sources.address import Uri as Uri
 from encconf.sources.address import unquote as unquote
 from encconf.text.printable import printable
+from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import NoReturn, Protocol
 
     from encconf.identities.credentials import Credentials
@@ -86,21 +88,13 @@ PROBE_LIMIT = 2.0
 _SCHEME = re.compile(r"(?:(?:secret)?ref\+)?([A-Za-z][A-Za-z0-9.-]*):", re.ASCII)
 
 
-class Probe:
+class Probe(NamedTuple):
     """Whether a kind of source can be used here: as whom, or what is ``missing`` for it."""
 
-    __slots__ = ("missing", "note", "usable", "who")
-
-    def __init__(
-        self, usable: bool, who: str | None = None, missing: list[str] | None = None, note: str = ""
-    ) -> None:
-        self.usable = usable
-        self.who = who
-        self.missing = missing or []
-        self.note = note
-
-    def __repr__(self) -> str:
-        return f"Probe({self.usable}, {self.who!r}, {self.missing!r}, {self.note!r})"
+    usable: bool
+    who: str | None = None
+    missing: Sequence[str] = ()
+    note: str = ""
 
 
 # --- addresses -------------------------------------------------------------------------------
@@ -144,13 +138,10 @@ def parse(text: str) -> Uri:
 
 
 def _unknown(scheme: str) -> NoReturn:
-    from difflib import get_close_matches
-
-    near = get_close_matches(scheme, [*TABLE, *ALIASES], 1)
-    known = ", ".join(TABLE)
+    meant = did_you_mean(scheme, [*TABLE, *ALIASES])
     raise SourceError(
-        f"no kind of source is called {printable(scheme)[:40]}",
-        hint=f"did you mean {near[0]}:? known are {known}" if near else f"known are {known}",
+        f"no kind of source is called {printable(scheme, 40)}",
+        hint=f"{meant} known are {', '.join(TABLE)}".lstrip(),
     )
 
 
@@ -158,17 +149,22 @@ def _check_query(uri: Uri) -> None:
     known = (*module(uri.scheme).QUERY, *GENERAL) if uri.query else ()
     for name in uri.query:
         if name not in known:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, known, 1)
             raise SourceError(
                 f"{uri.scheme}: takes no {printable(name)[:40]}",
-                hint=f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}",
+                hint=did_you_mean(name, known) or f"it takes {', '.join(known)}",
             )
 
 
 def _uri(uri: str | Uri) -> Uri:
     return parse(uri) if isinstance(uri, str) else uri
+
+
+def number_in(uri: Uri, name: str, what: str) -> str:
+    """A number among the parameters, "" if it is not there; raises SourceError for what is none."""
+    given = uri.query.get(name, "")
+    if given and not (given.isascii() and given.isdigit()):
+        raise SourceError(f"a version of a {what} is a number", hint=f"?{name}=3")
+    return given
 
 
 def module(scheme: str) -> Source:
@@ -202,8 +198,8 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
             from encconf.sources.fields import pick
 
             value = pick(value, exact.field)
-        if uri.query.get("trim_nl") == "true" and value.endswith(b"\n"):
-            value = value[: -2 if value.endswith(b"\r\n") else -1]
+        if uri.query.get("trim_nl") == "true":
+            value = without_line_break(value)
         return _decoded(uri, value)
     except SourceError as error:
         if error.reason == "missing":
@@ -213,6 +209,11 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
             if uri.query.get("optional") == "true":
                 return b""
         raise error.about(uri.label) from None
+
+
+def without_line_break(value: bytes) -> bytes:
+    """The value less the one line break at its end, if there is one."""
+    return value.removesuffix(b"\n").removesuffix(b"\r") if value.endswith(b"\n") else value
 
 
 def fetch_text(uri: str | Uri, credentials: Credentials) -> str:
@@ -354,6 +355,25 @@ def writable() -> list[str]:
     return [name for name in TABLE if hasattr(module(name), "store")]
 
 
+def as_text(value: bytes, place: str) -> str:
+    """The value as a text, for a place that keeps nothing else; raises SourceError."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise SourceError(f"{place} keeps text, and this is not UTF-8", hint="add ?decode=base64") from None
+
+
+def refuse_existing(read: Callable[[], object]) -> None:
+    """Raise the error `there_already` unless ``read`` finds that a secret is missing."""
+    try:
+        read()
+    except (SourceError, MasterKeyError) as error:
+        if error.reason != "missing":
+            raise
+    else:
+        raise there_already()
+
+
 def there_already() -> SourceError:
     """The error for a secret that would be overwritten."""
     return SourceError(
@@ -371,25 +391,28 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
     No metadata service is asked unless this is evidently a machine of that provider's.  Raises SourceError
     for a scheme that does not exist, and nothing else.
     """
-    from encconf.identities.credentials import Credentials
+    source = module(scheme)
+    hasty = credentials.moved(credentials.environ, timeout=min(credentials.timeout, PROBE_LIMIT * 0.8))
+    return in_time(lambda: source.probe(hasty))
+
+
+def in_time(look: Callable[[], Probe]) -> Probe:
+    """What a probe finds within `PROBE_LIMIT`, or what was in its way."""
     from encconf.providers import LateError, within
 
-    source = module(scheme)
-    hasty = Credentials(
-        credentials.environ,
-        home=credentials.home,
-        config_home=credentials.config_home,
-        platform=credentials.platform,
-        timeout=min(credentials.timeout, PROBE_LIMIT * 0.8),
-    )
     try:
-        return within(PROBE_LIMIT, lambda: source.probe(hasty))
+        return within(PROBE_LIMIT, look)
     except LateError:
         return Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
-    except (SourceError, MasterKeyError) as error:
-        return Probe(False, missing=[error.message], note=error.hint or "")
+    except EncconfError as error:
+        return kept(error)
     except Exception as error:  # of an SDK that is loaded by two threads, say; its text could hold anything
         return Probe(False, missing=[f"an answer, since its library failed ({type(error).__name__})"])
+
+
+def kept(error: EncconfError) -> Probe:
+    """A probe that an error kept from its answer."""
+    return Probe(False, missing=[error.message], note=error.hint or "")
 
 
 def machine(folder: str = "/sys/class/dmi/id") -> str:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError, SourceError
+from encconf.providers import aws
 from encconf.sources import Probe, machine, there_already
 
 TYPE_CHECKING = False
@@ -80,7 +81,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         needs = "secretsmanager:CreateSecret"
         _ask("create_secret", {"Name": name, **content}, uri, credentials, needs)
     except MasterKeyError as error:
-        if error.message.startswith("ResourceExistsException"):
+        if error.code == "ResourceExistsException":
             raise there_already() from None
         raise
 
@@ -112,16 +113,10 @@ def ask(
     region: str | None = None,
 ) -> dict[str, Any]:
     """The answer of a service of AWS, where and as whom an address says; raises MasterKeyError."""
-    from encconf.providers import aws
-
     profile = uri.query.get("profile", "")
     region = uri.query.get("region") or region or aws.home_region(credentials, profile)
     if not region:
-        raise SourceError(
-            "nothing says in which region of AWS it is",
-            reason="unusable",
-            hint="set AWS_REGION, or add ?region=eu-central-1",
-        )
+        raise aws.no_region(service)
     if not _REGION.fullmatch(region):  # it becomes part of a host name
         raise SourceError("this is not the name of a region", hint="?region=eu-central-1")
     tried = aws.ways(profile, uri.query.get("role_arn", ""), region, credentials)
@@ -130,24 +125,13 @@ def ask(
 
 def probe(credentials: Credentials) -> Probe:
     """Asks AWS who one is."""
-    from encconf.identities.credentials import Credentials as Hasty
-    from encconf.providers import aws
-
     environ = dict(credentials.environ)
     if machine() != "aws":
         environ["AWS_EC2_METADATA_DISABLED"] = "true"
-    hasty = Hasty(
-        environ, home=credentials.home, config_home=credentials.config_home, timeout=credentials.timeout
-    )
-    region = aws.home_region(hasty) or "us-east-1"
-    answer = aws.ask(
-        "sts",
-        "get_caller_identity",
-        {},
-        aws.ways("", "", region, hasty),
-        hasty,
-        needs="sts:GetCallerIdentity",
-        meanings={},
-    )
-    missing = [] if aws.home_region(hasty) else ["a region (AWS_REGION), unless addresses name it"]
-    return Probe(True, str(answer.get("Arn", "")), missing, note=f"region {region}" if not missing else "")
+    hasty = credentials.moved(environ, timeout=credentials.timeout)
+    region = aws.home_region(hasty)
+    tried = aws.ways("", "", region or "us-east-1", hasty)
+    needs = "sts:GetCallerIdentity"
+    answer = aws.ask("sts", "get_caller_identity", {}, tried, hasty, needs=needs, meanings={})
+    missing = [] if region else ["a region (AWS_REGION), unless addresses name it"]
+    return Probe(True, str(answer.get("Arn", "")), missing, note=f"region {region}" if region else "")

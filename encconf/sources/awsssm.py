@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError, SourceError
-from encconf.sources import Probe, Uri, awssm, there_already
+from encconf.sources import Probe, Uri, as_text, awssm, there_already
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
     """Write a SecureString."""
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        raise SourceError("a parameter is text, and this is not UTF-8", hint="add ?decode=base64") from None
+    text = as_text(value, "Parameter Store")
     if not text:
         raise SourceError("Parameter Store keeps no empty values", hint="give it a value")
     question: dict[str, object] = {"Name": _name(uri), "Value": text, "Overwrite": replace}
@@ -75,7 +72,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
             "put_parameter", {**question, "Type": "SecureString"}, uri, credentials, "ssm:PutParameter on it"
         )
     except MasterKeyError as error:
-        if error.message.startswith("ParameterAlreadyExists"):
+        if error.code == "ParameterAlreadyExists":
             raise there_already() from None
         raise
 

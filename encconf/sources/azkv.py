@@ -17,10 +17,11 @@ from __future__ import annotations
 import os
 import re
 
-from encconf.errors import InputError, MasterKeyError, SourceError
+from encconf.errors import InputError, SourceError
 from encconf.io import fileio
-from encconf.providers.https import missing, origin
-from encconf.sources import Probe, machine, there_already
+from encconf.providers import azure, needing
+from encconf.providers.https import origin
+from encconf.sources import Probe, as_text, machine, refuse_existing
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -58,18 +59,9 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     server, name, version = _parts(uri)
     if version:
         raise SourceError("a new version gets its name from Azure", hint=f"leave it out: {_FORM}")
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        raise SourceError("Key Vault keeps text, and this is not UTF-8", hint="add ?decode=base64") from None
+    text = as_text(value, "Key Vault")
     if not replace:
-        try:
-            fetch(uri, credentials)
-        except MasterKeyError as error:
-            if error.reason != "missing":
-                raise
-        else:
-            raise there_already()
+        refuse_existing(lambda: fetch(uri, credentials))
     needs = "the identity needs secrets/set: the role Key Vault Secrets Officer"
     _ask(server, lambda client, options: client.set_secret(name, text, **options), credentials, needs)
 
@@ -86,24 +78,16 @@ def _parts(uri: Uri) -> tuple[str, str, str]:
 
 
 def _ask(server: str, call: Callable[[Any, dict[str, Any]], T], credentials: Credentials, needs: str) -> T:
-    from encconf.providers import azure
-
     azure.permit(server, credentials.environ)
-    try:
+    with needing("Azure", "azure"):
         from azure.keyvault.secrets import SecretClient
-    except ImportError as error:
-        raise missing("Azure", error, "azure") from None
     return azure.ask(server, credentials, SecretClient, call, needs=needs)
 
 
 def probe(credentials: Credentials) -> Probe:
     """Asks for a token if the environment says as whom; no program such as az is run."""
-    from encconf.providers import azure
-
-    try:
+    with needing("Azure", "azure"):
         from azure.keyvault.secrets import SecretClient  # noqa: F401
-    except ImportError as error:
-        raise missing("Azure", error, "azure") from None
     who = azure.sign_in(credentials)
     if who is not None:
         return Probe(True, printable(who))

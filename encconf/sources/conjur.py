@@ -23,35 +23,41 @@ unreachable, slow, wrong, unusable (a variable of these is unset, no requests).
 
 from __future__ import annotations
 
-from _thread import allocate_lock
-
-from encconf.errors import InputError, SourceError
-from encconf.io import fileio
-from encconf.providers.https import missing, one_line, origin, permitted, session, timeouts, unreached
-from encconf.sources import Probe, there_already
+from encconf.errors import SourceError
+from encconf.providers import SERVICE_ACCOUNT, Login, failed, needing, one_line, text_in
+from encconf.providers.https import (
+    elsewhere,
+    origin_and_path,
+    permitted,
+    reason_of,
+    session,
+    timeouts,
+    unreached,
+)
+from encconf.sources import Probe, number_in, refuse_existing
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
+    from encconf.errors import MasterKeyError
     from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 QUERY = ("version", "address", "account", "login", "apikey")
 ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"
-_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _BYTES = {"Content-Type": "application/octet-stream"}  # else Rails reads a form
 _LIFETIME = 300  # seconds that a token is used
-_FILE_LIMIT = 1 << 16
 
-# By status: the word of `encconf.errors.SourceError`, what is said where Conjur says nothing, and the hint.
-_REFUSALS = {
-    401: ("expired", "the token is refused", "log in again"),
-    403: ("denied", "this may not be read or written", "it takes execute, or update, on the variable"),
+# By status: the word of `encconf.errors.SourceError`; what is said where Conjur says nothing, and the hint.
+_REASONS = {401: "expired", 403: "denied", 404: "missing"}
+_MEANINGS = {
+    401: ("the token is refused", "log in again"),
+    403: ("this may not be read or written", "it takes execute, or update, on the variable"),
     404: (
-        *("missing", "there is no such variable, or it has no value"),
+        "there is no such variable, or it has no value",
         "is it in the policy, with a value, and may this login see it?",
     ),
 }
@@ -60,11 +66,8 @@ _REFUSALS = {
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """The variable's value."""
     conjur = _Conjur(uri.query, credentials)
-    query = {}
-    if version := uri.query.get("version"):
-        if not version.isascii() or not version.isdigit():
-            raise SourceError("a version of a variable is a number", hint="?version=3")
-        query["version"] = version
+    version = number_in(uri, "version", "variable")
+    query = {"version": version} if version else {}
     answer = conjur.ask("GET", _variable(conjur, uri), params=query)
     return bytes(answer.content)
 
@@ -75,13 +78,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         raise SourceError("Conjur keeps no empty values", hint="give it a value")
     conjur = _Conjur(uri.query, credentials)
     if not replace:
-        try:
-            conjur.ask("GET", _variable(conjur, uri))
-        except SourceError as error:
-            if error.reason != "missing":
-                raise
-        else:
-            raise there_already()
+        refuse_existing(lambda: conjur.ask("GET", _variable(conjur, uri)))
     conjur.ask("POST", _variable(conjur, uri), data=value, headers=_BYTES)
 
 
@@ -114,13 +111,12 @@ class _Conjur:
         for value, name in ((self.address, "CONJUR_APPLIANCE_URL"), (self.account, "CONJUR_ACCOUNT")):
             if not value:
                 raise SourceError(f"{name} is unset", reason="unusable", hint=f"export {name}=…")
-        scheme, _, rest = self.address.partition("://")
-        host, _, path = rest.partition("/")
-        server = origin(f"{scheme}://{host}")
-        if server is None or not path.isprintable() or any(sign in path for sign in "?#%\\"):
+        plain = origin_and_path(self.address)
+        if plain is None:
             raise SourceError(
                 "the address of the Conjur is not a plain one", hint="https://conjur.example.com"
             )
+        server, _ = plain
         if self.address != own:
             places = permitted(environ, ALLOW_LIST)
             if places is not None and server not in places:
@@ -132,18 +128,16 @@ class _Conjur:
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """The answer to a request with a token; raises SourceError and MasterKeyError."""
-        kept = self._credentials.client(
-            ("conjur token", self.address, self.account, self._login, self._apikey), _Token
-        )
-        token, fresh = kept.get(self._log_in)
-        answer = self._send(method, path, token=token, **options)
-        if answer.status_code == 401 and not fresh:
-            kept.forget(token)
-            token, fresh = kept.get(self._log_in)
+        who = (self.address, self.account, self._login, self._apikey)
+        login = self._credentials.client(("conjur token", *who), Login)
+
+        def call(token: str) -> Any:
             answer = self._send(method, path, token=token, **options)
-        if answer.status_code not in (200, 201):
-            raise self._refusal(answer)
-        return answer
+            if answer.status_code not in (200, 201):
+                raise self._refusal(answer)
+            return answer
+
+        return login.call(lambda: (self._log_in(), _LIFETIME), call, _REASONS[401])
 
     def _log_in(self) -> str:
         """A new token, as the header has it."""
@@ -159,7 +153,7 @@ class _Conjur:
             key = _content(path)
         if service and not key:
             jwt = environ.get("CONJUR_AUTHN_JWT_TOKEN") or _content(
-                environ.get("JWT_TOKEN_PATH") or environ.get("CONJUR_JWT_TOKEN_PATH") or _SERVICE_ACCOUNT
+                environ.get("JWT_TOKEN_PATH") or environ.get("CONJUR_JWT_TOKEN_PATH") or SERVICE_ACCOUNT
             )
             host = environ.get("CONJUR_AUTHN_JWT_HOST_ID")
             where = f"/authn-jwt/{_quote(service)}/{account}" + (f"/{_quote(host)}" if host else "")
@@ -184,10 +178,8 @@ class _Conjur:
 
     def _send(self, method: str, path: str, *, token: str = "", **options: Any) -> Any:
         credentials = self._credentials
-        try:
+        with needing("Conjur", "cyberark"):
             import requests
-        except ImportError as error:
-            raise missing("Conjur", error, "cyberark") from None
 
         def sign(request: Any) -> Any:
             # As a function, so that requests looks for no other one in ~/.netrc.
@@ -214,67 +206,21 @@ class _Conjur:
                 hint="they have certificates as PEM, the one in a file and the other as its text",
             ) from None
 
-    def _refusal(self, answer: Any) -> SourceError:
+    def _refusal(self, answer: Any) -> MasterKeyError:
         """Conjur's own reason; its errors name variables, not values."""
         status = answer.status_code
         if 300 <= status < 400:
-            return SourceError(
-                f"{self.address} sends one elsewhere, and redirects are not followed",
-                hint="set CONJUR_APPLIANCE_URL to there",
-            )
+            return elsewhere(self.address, "set CONJUR_APPLIANCE_URL to there")
         try:
             told = one_line(answer.json()["error"]["message"])
         except (ValueError, LookupError, TypeError, RecursionError):
             told = ""
-        later = status >= 500 or status == 429
-        reason, text, hint = _REFUSALS.get(status) or (
-            ("unreachable" if later else "wrong"),
-            f"HTTP {status}",
-            ("is the server well?" if later else "docs/sources.md lists the forms"),
-        )
-        return SourceError(f"Conjur: {told or text}", reason=reason, hint=hint)
-
-
-class _Token:
-    """The token of one login; one thread gets it while others wait."""
-
-    __slots__ = ("_lock", "_token", "_until")
-
-    def __init__(self) -> None:
-        self._lock = allocate_lock()
-        self._token = ""
-        self._until = 0.0
-
-    def get(self, log_in: Callable[[], str]) -> tuple[str, bool]:
-        from time import monotonic
-
-        with self._lock:
-            if self._token and monotonic() < self._until:
-                return self._token, False
-            self._token = log_in()
-            self._until = monotonic() + _LIFETIME
-            return self._token, True
-
-    def forget(self, token: str) -> None:
-        with self._lock:
-            if self._token == token:
-                self._token = ""
+        text, hint = _MEANINGS.get(status, (f"HTTP {status}", None))
+        return failed(reason_of(status, _REASONS), f"Conjur: {told or text}", hint=hint)
 
 
 def _content(path: str) -> str:
-    try:
-        return fileio.read_bytes(path, limit=_FILE_LIMIT).decode().strip()
-    except (InputError, UnicodeDecodeError) as error:
-        told = (
-            error.message.removeprefix("cannot be read: ")
-            if isinstance(error, InputError)
-            else "not a text file"
-        )
-        raise SourceError(
-            f"what one logs in to Conjur with cannot be read: {printable(path)[:200]}: {told}",
-            reason="unusable",
-            hint="name a file that this user can read",
-        ) from None
+    return text_in(path, "what one logs in to Conjur with")
 
 
 def _session(environ: Mapping[str, str]) -> Any:

@@ -23,9 +23,17 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import SourceError
-from encconf.providers import failed
-from encconf.providers.https import cause, missing, one_line, origin, session, timeouts, unreached
+from encconf.errors import MasterKeyError, SourceError
+from encconf.providers import failed, needing, one_line
+from encconf.providers.https import (
+    cause,
+    elsewhere,
+    origin_and_path,
+    reason_of,
+    session,
+    timeouts,
+    unreached,
+)
 from encconf.sources import Probe, Uri
 from encconf.text.printable import printable
 
@@ -56,7 +64,7 @@ _REASONS = {
     "APPAP282E": "unreachable",  # the password is being changed
     "APPAP306E": "denied",
 }
-_STATUSES = {401: "denied", 403: "denied", 429: "unreachable"}
+_STATUSES = {401: "denied", 403: "denied"}
 _LATER = (429, 502, 503, 504)  # not 500, which is "being changed" and the like, and takes longer to pass
 _HINTS = {
     "APPAP004E": "is there such an account, and may the application and the provider see it?",
@@ -127,10 +135,8 @@ def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
     from urllib.parse import quote, urlencode
 
     server, path = _split(address)
-    try:
+    with needing("CyberArk", "cyberark"):
         import requests
-    except ImportError as error:
-        raise missing("CyberArk", error, "cyberark") from None
 
     connections = credentials.client(("cyberark", server), lambda: _session(environ))
     try:
@@ -160,11 +166,10 @@ def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
 
 def _split(address: str) -> tuple[str, str]:
     """The origin and the path of the web service; raises SourceError."""
-    scheme, _, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    server = origin(f"{scheme}://{host}")
-    if server is None or not (slash + path).isprintable() or any(sign in path for sign in "?#%\\"):
+    plain = origin_and_path(address)
+    if plain is None:
         raise SourceError("CYBERARK_CCP_URL is not a plain address", hint="https://ccp.example.com")
+    server, path = plain
     return server, f"/{path.strip('/')}" if path.strip("/") else _SERVICE
 
 
@@ -198,22 +203,19 @@ def _check(certificate: str, key: str) -> None:
         ) from None
 
 
-def _refusal(answer: Any, server: str) -> SourceError:
+def _refusal(answer: Any, server: str) -> MasterKeyError:
     """The provider's own reason, which repeats the query and no password."""
     status = answer.status_code
     if 300 <= status < 400:
-        return SourceError(
-            f"{server} sends one elsewhere, and redirects are not followed",
-            hint="set CYBERARK_CCP_URL to there",
-        )
+        return elsewhere(server, "set CYBERARK_CCP_URL to there")
     try:
         said = answer.json()
         code, text = printable(str(said["ErrorCode"]))[:40], one_line(said["ErrorMsg"])
     except (ValueError, LookupError, TypeError, RecursionError):
         code, text = f"HTTP {status}", "no Central Credential Provider answers there"
-    reason = _REASONS.get(code) or _STATUSES.get(status) or ("unreachable" if status >= 500 else "wrong")
+    reason = _REASONS.get(code) or reason_of(status, _STATUSES)
     hint = _HINTS.get(code, "CyberArk's documentation explains the code")
-    return SourceError(f"CyberArk: {code}: {text}", reason=reason, hint=hint)
+    return failed(reason, f"CyberArk: {code}: {text}", hint=hint, code=code)
 
 
 def probe(credentials: Credentials) -> Probe:
@@ -225,8 +227,8 @@ def probe(credentials: Credentials) -> Probe:
     who = printable(environ["CYBERARK_APP_ID"])
     try:
         _ask({"AppID": environ["CYBERARK_APP_ID"]}, credentials)
-    except SourceError as error:
-        if not error.message.startswith("CyberArk: AIMWS"):
+    except MasterKeyError as error:
+        if not error.code.startswith("AIMWS"):
             raise
     certificate = environ.get("CYBERARK_CLIENT_CERT")
     note = f"with the certificate {printable(certificate)}" if certificate else "by this machine's address"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 
 from encconf.errors import EncconfError, SourceError
+from encconf.text.printable import printable
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def pick(data: bytes, field: str) -> bytes:
     if isinstance(found, bytes):
         return found
     if isinstance(found, bool):
-        return b"true" if found else b"false"
+        return bool_word(found).encode()
     if found is None:
         raise SourceError(
             f"its field {_shown(field)} is null", reason="missing", hint="give it a value there"
@@ -130,6 +132,4 @@ def _find(tree: Any, field: str) -> Any:
 
 
 def _shown(field: str) -> str:
-    from encconf.identities.credentials import printable
-
-    return printable(field)[:60]
+    return printable(field, 60)

@@ -11,10 +11,18 @@ only, up to 16 MiB; nothing here waits.  Errors: missing, denied, wrong (a folde
 from __future__ import annotations
 
 import os
-import stat
 
-from encconf.errors import ChangedError, OutputError, SourceError
+from encconf.errors import (
+    ChangedError,
+    InputDeniedError,
+    InputError,
+    MissingFileError,
+    OutputError,
+    SourceError,
+)
+from encconf.identities.home import expanded
 from encconf.io import fileio
+from encconf.io.descriptors import reason
 from encconf.sources import LIMIT, Probe, there_already
 from encconf.text.printable import printable
 
@@ -24,47 +32,36 @@ if TYPE_CHECKING:
     from encconf.sources import Uri
 
 QUERY = ()
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """The whole file."""
     path = _path(uri, credentials)
-    data, mode = read(path)
-    if mode & 0o004 and credentials.platform != "win32":
+    data = read(path)
+    if credentials.platform != "win32" and _is_readable_by_all(path):
         credentials.say(f"{printable(path)}: everybody on this machine can read this secret: chmod 600 it")
     return data
 
 
-def read(path: str) -> tuple[bytes, int]:
-    """The bytes of a regular file and its mode; raises SourceError."""
+def _is_readable_by_all(path: str) -> bool:
     try:
-        # Without waiting, for a pipe that nobody writes to.
-        descriptor = os.open(path, _FLAGS | getattr(os, "O_CLOEXEC", 0))
-        try:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-                raise SourceError(f"it is {what}", hint="name a regular file")
-            data = bytearray()
-            while len(data) <= LIMIT and (part := os.read(descriptor, LIMIT + 1 - len(data))):
-                data += part
-        finally:
-            os.close(descriptor)
-    except (FileNotFoundError, NotADirectoryError):
-        raise SourceError(
-            "there is no such file", reason="missing", hint="create it, or correct the path"
-        ) from None
-    except PermissionError:
-        raise SourceError(
-            "this user may not read it", reason="denied", hint="chown the file, or chmod it and its folders"
-        ) from None
-    except OSError as error:
-        reason = (error.strerror or "not a path").lower()
-        raise SourceError(f"it cannot be read: {reason}", hint="correct the path") from None
-    if len(data) > LIMIT:
-        raise SourceError("it is larger than any secret (16 MiB)", hint="name a smaller file")
-    return bytes(data), mode
+        return bool(os.stat(path).st_mode & 0o004)
+    except OSError:  # it is gone
+        return False
+
+
+def read(path: str) -> bytes:
+    """The bytes of a regular file; raises SourceError."""
+    try:
+        return fileio.read_bytes(path, regular=True, limit=LIMIT)
+    except MissingFileError as error:
+        raise SourceError(error.message, reason="missing", hint="create it, or correct the path") from None
+    except InputDeniedError as error:
+        hint = "chown the file, or chmod it and its folders"
+        raise SourceError(error.message, reason="denied", hint=hint) from None
+    except InputError as error:
+        hint = "name a regular file, of at most 16 MiB"
+        raise SourceError(error.message, hint=hint) from None
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
@@ -78,21 +75,18 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     except ChangedError:
         raise there_already() from None
     except (OutputError, OSError) as error:
-        text = error.message if isinstance(error, OutputError) else (error.strerror or "").lower()
+        text = error.message if isinstance(error, OutputError) else reason(error)
         raise SourceError(
             text, reason="denied", hint="is the folder there, and may this user write to it?"
         ) from None
 
 
 def _path(uri: Uri, credentials: Credentials) -> str:
-    path = uri.path
-    if path.startswith("~/"):
-        if not credentials.home:
-            raise SourceError(
-                "there is no home folder", reason="unusable", hint="set HOME, or name the whole path"
-            )
-        path = credentials.home + path[1:]
-    return path
+    if uri.path.startswith("~/") and not credentials.home:
+        raise SourceError(
+            "there is no home folder", reason="unusable", hint="set HOME, or name the whole path"
+        )
+    return expanded(uri.path, credentials.home)
 
 
 def probe(credentials: Credentials) -> Probe:

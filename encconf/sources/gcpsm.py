@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError, SourceError
+from encconf.providers import gcp, needing
 from encconf.sources import Probe, machine, there_already
 from encconf.text.printable import printable
 
@@ -67,7 +68,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         question: dict[str, object] = {"parent": parent, "secret_id": name, "secret": policy}
         _ask("create_secret", question, uri, credentials, needs)
     except MasterKeyError as error:
-        if not error.message.startswith("ALREADY_EXISTS"):
+        if error.code != "ALREADY_EXISTS":
             raise
         if not replace and _has_version(uri, credentials):
             raise there_already() from None
@@ -80,7 +81,7 @@ def _has_version(uri: Uri, credentials: Credentials) -> bool:
     try:
         fetch(uri, credentials)
     except MasterKeyError as error:
-        return not error.message.startswith("NOT_FOUND")
+        return error.code != "NOT_FOUND"
     return True
 
 
@@ -113,8 +114,6 @@ def _ask(
     credentials: Credentials,
     needs: str,
 ) -> Any:
-    from encconf.providers import gcp
-
     kind = _kind()
     location = uri.query.get("location")
     endpoint = f"secretmanager.{location}.rep.googleapis.com" if location else ""
@@ -128,9 +127,7 @@ def _ask(
 
 def _kind() -> Any:
     """Google's client; raises MissingExtraError."""
-    from encconf.providers import gcp
-
-    with gcp.needing("Google Secret Manager", "google-cloud-secret-manager", "google-crc32c"):
+    with needing("Google Secret Manager", "gcp", "google-cloud-secret-manager", "google-crc32c"):
         import google_crc32c  # noqa: F401
         from google.cloud.secretmanager_v1 import SecretManagerServiceClient
     return SecretManagerServiceClient
@@ -138,13 +135,10 @@ def _kind() -> Any:
 
 def probe(credentials: Credentials) -> Probe:
     """Looks for credentials; the secrets are not asked."""
-    from encconf.identities.credentials import Credentials as Hasty
-    from encconf.providers import gcp
-
     _kind()
     environ = dict(credentials.environ)
     if machine() != "gcp":
         environ["NO_GCE_CHECK"] = "true"
-    found = gcp.identity(Hasty(environ, home=credentials.home, config_home=credentials.config_home))
+    found = gcp.identity(credentials.moved(environ))
     who = getattr(found, "service_account_email", None) or getattr(found, "account", None)
     return Probe(True, printable(str(who)) if who else None, note="these credentials were not tried")

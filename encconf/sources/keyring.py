@@ -13,9 +13,9 @@ unusable (no keyring, or the package is not there).
 
 from __future__ import annotations
 
-from encconf.errors import SourceError, SourceExtraError
-from encconf.providers import LateError, within
-from encconf.sources import PROBE_LIMIT, Probe, there_already, unquote
+from encconf.errors import SourceError
+from encconf.providers import LateError, needing, within
+from encconf.sources import PROBE_LIMIT, Probe, as_text, there_already, unquote
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -48,10 +48,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
     """Keep a text for a service and a user."""
     service, user = _names(uri)
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        raise SourceError("a keyring keeps text, and this is not UTF-8", hint="add ?decode=base64") from None
+    text = as_text(value, "a keyring")
 
     def write(keyring: Any) -> None:
         if not replace and keyring.get_password(service, user) is not None:
@@ -74,12 +71,7 @@ def _patience(credentials: Credentials) -> float:
 
 def _ask(question: Callable[[Any], T], limit: float) -> T:
     """Ask the keyring, in a thread: a bus may wait for ever."""
-    try:
-        keyring = _backend()
-    except ImportError:
-        raise SourceExtraError(
-            "the keyring needs the package keyring", reason="unusable", hint="pip install 'encconf[keyring]'"
-        ) from None
+    keyring = _backend()
     try:
         return within(limit, lambda: question(keyring))
     except LateError:
@@ -93,11 +85,12 @@ def _ask(question: Callable[[Any], T], limit: float) -> T:
 
 
 def _backend() -> Any:
-    """The keyring that the library chooses; raises ImportError, and SourceError where there is none."""
+    """The keyring that the library chooses; raises MissingExtraError, and SourceError where there is none."""
     import os
 
-    import keyring
-    from keyring.backends import chainer, fail, null
+    with needing("the keyring", "keyring", "keyring"):
+        import keyring
+        from keyring.backends import chainer, fail, null
 
     found: Any = keyring.get_keyring()
     chosen = bool(os.environ.get("PYTHON_KEYRING_BACKEND")) or keyring.core.load_config() is not None
@@ -147,10 +140,5 @@ def _failure(error: BaseException) -> SourceError:
 
 def probe(credentials: Credentials) -> Probe:
     """Asks for something that is not there, which needs no password where the keyring is open."""
-    try:
-        _ask(lambda keyring: keyring.get_password("encconf-probe", "nobody"), PROBE_LIMIT)
-        return Probe(True, note=type(_backend()).__module__)
-    except SourceExtraError as error:
-        return Probe(False, missing=[str(error.hint)])
-    except SourceError as error:
-        return Probe(False, missing=[error.message], note=str(error.hint))
+    _ask(lambda keyring: keyring.get_password("encconf-probe", "nobody"), PROBE_LIMIT)
+    return Probe(True, note=type(_backend()).__module__)

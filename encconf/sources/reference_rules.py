@@ -11,17 +11,19 @@ import re
 
 from encconf import sources
 from encconf.errors import MasterKeyError, SourceError, UsageError
-from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, Credentials
+from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.identities.home import expanded
 from encconf.identities.places import UNIT_IDENTITY
 from encconf.providers.https import origin, permitted
 from encconf.text.printable import printable
+from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Final
 
+    from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
 
 ASKED: Final = ("vault", "conjur", "cyberark", "awssm", "awsssm", "gcpsm", "azkv", "systemd")
@@ -70,13 +72,10 @@ class Resolve:
         for entry in self.schemes:
             scheme = _beginning(entry)[0].partition(":")[0]
             if scheme not in sources.TABLE and scheme not in ASKED:
-                from difflib import get_close_matches
-
-                near = get_close_matches(scheme, sources.TABLE, 1)
                 known = f"the schemes are {', '.join(sources.TABLE)}"
                 raise UsageError(
                     f"no reference has the scheme {printable(scheme)[:40]!r}",
-                    hint=f"did you mean {near[0]}?" if near else known,
+                    hint=did_you_mean(scheme, sources.TABLE) or known,
                 )
 
     @classmethod
@@ -303,12 +302,6 @@ def widened(credentials: Credentials, rules: Resolve) -> Credentials:
         now = environ.get(name, "").strip()
         if now not in ("all", "none"):
             environ[name] = ",".join(filter(None, (now, *sorted(rules.hosts))))
-    return Credentials(
-        environ,
-        home=credentials.home,
-        config_home=credentials.config_home,
-        platform=credentials.platform,
-        prompt=credentials.prompt,
-        timeout=credentials.timeout,
-        notify=credentials.say,
+    return credentials.moved(
+        environ, prompt=credentials.prompt, timeout=credentials.timeout, notify=credentials.say
     )

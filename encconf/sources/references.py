@@ -19,10 +19,10 @@ like name, nor any other age identity.  Each secret is asked for once, side by s
 from __future__ import annotations
 
 import re
-import time
 
 from encconf import sources
 from encconf.errors import SourceError, UnresolvedError, is_temporary
+from encconf.io import race
 from encconf.sources.reference_rules import Resolve as Resolve
 from encconf.sources.reference_rules import checked, key_addresses, key_error, uncovered, widened
 from encconf.sources.reference_text import pieces_of
@@ -30,16 +30,14 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Final, TypeVar
+    from collections.abc import Sequence
+    from typing import Final
 
     from encconf.identities.credentials import Credentials
     from encconf.sources import Uri
     from encconf.text.document import Document
     from encconf.text.path import Path
 
-    S = TypeVar("S")
-    T = TypeVar("T")
     Place = tuple[str, Document, bytearray | None]
     """The file's name ("" without one), its document, and which leaves its MAC covers (None: all)."""
 
@@ -129,28 +127,31 @@ def _values(found: Sequence[_Found], rules: Resolve, credentials: Credentials) -
     for reference in found:
         if reference.uri is not None:
             by_secret.setdefault(reference.uri.secret, {})[reference.uri] = None
-    jobs = [list(uris) for uris in by_secret.values()]
+    jobs = [[list(uris)] for uris in by_secret.values()]
     credentials = widened(credentials, rules)
 
-    def ask(uris: list[Uri]) -> dict[Uri, str | SourceError]:
-        return {uri: _answer(uri, credentials) for uri in uris}
+    def ask(uris: list[Uri]) -> list[str | SourceError]:
+        return [_answer(uri, credentials) for uri in uris]
 
-    answers: dict[Uri | None, str | SourceError] = {}
-    for uris, given in zip(jobs, _side_by_side(ask, jobs, rules.call_timeout, rules.timeout), strict=True):
-        for uri in uris:
-            slow = SourceError(given, reason="slow") if isinstance(given, str) else None
-            answers[uri] = slow or given[uri]  # type: ignore[index]
+    answers: dict[Uri, str | SourceError] = {}
+    given = race.run(ask, jobs, rules.call_timeout, rules.timeout, _WIDTH)
+    for (uris,), (answer,) in zip(jobs, given, strict=True):
+        if isinstance(answer, list):
+            answers.update(zip(uris, answer, strict=True))
+            continue
+        late = answer.message if answer is not None else f"no answer within {rules.timeout:g} s for all"
+        answers.update(dict.fromkeys(uris, SourceError(late, reason="slow")))
     values: dict[Uri | None, str] = {}
     total = 0
     for reference in found:
         if reference.uri is None:
             continue
-        answer = answers[reference.uri]
-        if isinstance(answer, SourceError):
-            reference.problem = answer
+        found_there = answers[reference.uri]
+        if isinstance(found_there, SourceError):
+            reference.problem = found_there
             continue
-        values[reference.uri] = answer
-        total += len(answer)
+        values[reference.uri] = found_there
+        total += len(found_there)
         if total > TOTAL_LIMIT:
             raise UnresolvedError(f"what the references stand for is larger than {TOTAL_LIMIT >> 20} MiB")
     return values
@@ -169,47 +170,6 @@ def _answer(uri: Uri, credentials: Credentials) -> str | SourceError:
 
         shown = a2b_base64(text).decode("latin-1")
     return key_error() if _IDENTITY.search(shown) else text
-
-
-def _side_by_side(call: Callable[[S], T], items: Sequence[S], each: float, limit: float) -> list[T | str]:
-    """What ``call`` gives for each item, or a text that says that it took too long.
-
-    Nobody waits for what is late: its thread is left to itself.
-    """
-    from queue import Empty, SimpleQueue
-    from threading import Thread
-
-    answers: list[T | str] = [f"no answer within {limit:g} s for all"] * len(items)
-    done: SimpleQueue[tuple[int, T | BaseException]] = SimpleQueue()
-    running: dict[int, float] = {}  # and until when
-    end = time.monotonic() + limit
-    begun = 0
-
-    def run(at: int) -> None:
-        try:
-            done.put((at, call(items[at])))
-        except BaseException as error:  # the thread that waits has to know
-            done.put((at, error))
-
-    while (now := time.monotonic()) < end:
-        for at in [at for at, until in running.items() if until <= now]:
-            del running[at]
-            answers[at] = f"no answer within {each:g} s"
-        while begun < len(items) and len(running) < _WIDTH:
-            running[begun] = now + each
-            Thread(target=run, args=(begun,), daemon=True).start()
-            begun += 1
-        if not running:
-            break
-        try:
-            at, answer = done.get(timeout=max(min(*running.values(), end) - now, 0))
-        except Empty:
-            continue
-        if isinstance(answer, BaseException):
-            raise answer
-        if running.pop(at, None) is not None:
-            answers[at] = answer
-    return answers
 
 
 # --- the report ------------------------------------------------------------------------------

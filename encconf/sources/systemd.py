@@ -14,6 +14,7 @@ import os
 import re
 
 from encconf.errors import SourceError
+from encconf.io.descriptors import reason
 from encconf.sources import Probe, file
 from encconf.text.printable import printable
 
@@ -37,19 +38,16 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
             hint="it is the name before the colon in LoadCredential=NAME:PATH",
         )
     folder = credentials.environ.get(FOLDER)
+    hint = f"add to the unit's [Service]: LoadCredential={printable(name)}:/path/to/the/secret"
     if not folder:
-        raise SourceError(
-            f"systemd has given no credentials to this process: {FOLDER} is unset",
-            reason="unusable",
-            hint=f"add to the unit's [Service]: LoadCredential={printable(name)}:/path/to/the/secret",
-        )
+        unset = f"systemd has given no credentials to this process: {FOLDER} is unset"
+        raise SourceError(unset, reason="unusable", hint=hint)
     try:
-        return file.read(os.path.join(folder, name))[0]
+        return file.read(os.path.join(folder, name))
     except SourceError as error:
-        if error.reason == "missing":
-            error.message = "the unit has no credential of this name"
-            error.hint = f"add to the unit's [Service]: LoadCredential={printable(name)}:/path/to/the/secret"
-        raise
+        if error.reason != "missing":
+            raise
+        raise SourceError("the unit has no credential of this name", reason="missing", hint=hint) from None
 
 
 def valid(name: str) -> bool:
@@ -65,6 +63,6 @@ def probe(credentials: Credentials) -> Probe:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        return Probe(False, missing=[f"{FOLDER}={printable(folder)} ({(error.strerror or '').lower()})"])
+        return Probe(False, missing=[f"{FOLDER}={printable(folder)} ({reason(error)})"])
     shown = ", ".join(printable(name) for name in names[:8]) + (", …" if len(names) > 8 else "")
     return Probe(True, note=f"credentials: {shown or 'none'}")

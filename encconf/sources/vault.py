@@ -25,7 +25,7 @@ from encconf.errors import MasterKeyError, SourceError
 from encconf.providers import vault
 from encconf.providers.https import origin
 from encconf.providers.vault_identity import identity, settings
-from encconf.sources import Probe, Uri, there_already
+from encconf.sources import Probe, Uri, number_in, there_already
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -56,20 +56,18 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     import json
 
     place = _Place(uri, credentials)
-    found = _read(place, uri, credentials)
-    if found.data is None:
+    data, version = _read(place, uri)
+    if data is None:
         path = printable(place.name)[:200]
         message, hint = (
             "the Vault has no such secret",
             f"correct the path, or: vault kv put {path} FIELD=VALUE",
         )
-        if found.version or uri.query.get("version"):
-            what = (
-                "this version of the secret is deleted" if found.version else "there is no such version of it"
-            )
-            message, hint = what, f"see: vault kv metadata get {path}"
+        if version or uri.query.get("version"):
+            message = "this version of the secret is deleted" if version else "there is no such version of it"
+            hint = f"see: vault kv metadata get {path}"
         raise SourceError(message, reason="missing", hint=hint)
-    return json.dumps(found.data, ensure_ascii=False).encode(errors="surrogatepass")
+    return json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass")
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
@@ -79,8 +77,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     from encconf.sources import fields
 
     place = _Place(uri, credentials)
-    found = _read(place, uri, credentials)
-    data = found.data
+    data, version = _read(place, uri)
     if uri.field is not None:
         data = fields.insert(data or {}, uri.field, value, replace=replace)
     elif data is not None and not replace:
@@ -90,19 +87,9 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         data = json.loads(value)
     if place.kv == 2:
         # The server refuses what somebody else has written in between.
-        place.ask("POST", {"data": data, "options": {"cas": found.version}}, "create and update")
+        place.ask("POST", {"data": data, "options": {"cas": version}}, "create and update")
     else:
         place.ask("POST", data, "create and update")
-
-
-class _Found:
-    """What is there: the members, None where there are none, and the newest version or 0."""
-
-    __slots__ = ("data", "version")
-
-    def __init__(self, data: dict[str, Any] | None, version: int) -> None:
-        self.data = data
-        self.version = version
 
 
 class _Place:
@@ -199,11 +186,10 @@ def _server(uri: Uri, credentials: Credentials) -> str:
     return server
 
 
-def _read(place: _Place, uri: Uri, credentials: Credentials) -> _Found:
+def _read(place: _Place, uri: Uri) -> tuple[dict[str, Any] | None, int]:
+    """What is there: the members, None where there are none, and the newest version or 0."""
     query = {}
-    if version := uri.query.get("version"):
-        if not version.isascii() or not version.isdigit():
-            raise SourceError("a version of a Vault secret is a number", hint="?version=3")
+    if version := number_in(uri, "version", "Vault secret"):
         if place.kv == 1:
             raise SourceError(
                 "this mount is KV version 1, which keeps no older versions", hint="leave ?version out"
@@ -212,10 +198,10 @@ def _read(place: _Place, uri: Uri, credentials: Credentials) -> _Found:
     answer = place.ask("GET", **query)
     found = answer.get("data") if isinstance(answer, dict) else answer
     if place.kv == 1:
-        return _Found(found, 0) if isinstance(found, dict) else _Found(None, 0)
+        return (found if isinstance(found, dict) else None), 0
     data, about = (found.get("data"), found.get("metadata")) if isinstance(found, dict) else (None, None)
     number = about.get("version") if isinstance(about, dict) else None
-    return _Found(data if isinstance(data, dict) else None, number if isinstance(number, int) else 0)
+    return (data if isinstance(data, dict) else None), (number if isinstance(number, int) else 0)
 
 
 def probe(credentials: Credentials) -> Probe:

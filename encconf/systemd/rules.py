@@ -12,6 +12,7 @@ something only if the peer is one that may speak for systemd: see `encconf.syste
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from encconf.errors import LimitError, UsageError, about
 from encconf.io import fileio
@@ -49,14 +50,12 @@ _ADDRESS = re.compile(
 _HINT = "a rule looks like app.service:db_password=database.password"
 
 
+@dataclass(frozen=True, slots=True)
 class Request:
     """What a peer asks for: a ``credential`` for a ``unit``."""
 
-    __slots__ = ("credential", "unit")
-
-    def __init__(self, unit: str, credential: str) -> None:
-        self.unit = unit
-        self.credential = credential
+    unit: str
+    credential: str
 
     @classmethod
     def of_address(cls, address: object) -> Request | None:

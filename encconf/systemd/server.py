@@ -22,6 +22,7 @@ import threading
 import time
 
 from encconf.errors import EncconfError, OutputError, UsageError
+from encconf.io.sockets import OwnSocket
 from encconf.systemd.rules import SIZE_LIMIT, Request, find
 
 TYPE_CHECKING = False
@@ -229,31 +230,19 @@ class Listening:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = os.path.abspath(path)
-        self._inode = 0
+        self._place = OwnSocket(path)
 
     def __enter__(self) -> socket.socket:
-        from encconf.keyservice.server import refuse_unless_dead
-
-        folder = os.path.dirname(self._path)
-        temporary = os.path.join(folder, f".{os.urandom(4).hex()}")
-        if max(len(os.fsencode(self._path)), len(os.fsencode(temporary))) > 107:
-            raise UsageError("the path of a socket has at most 107 bytes")
+        path = self._place.path
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _prepare(folder)
-            refuse_unless_dead(self._path)
-            before = os.umask(0o177)
-            try:
+            _prepare(os.path.dirname(path))
+            with self._place.making() as temporary:
                 listener.bind(temporary)
-            finally:
-                os.umask(before)
-            listener.listen(socket.SOMAXCONN)
-            self._inode = os.lstat(temporary).st_ino
-            os.rename(temporary, self._path)
+                listener.listen(socket.SOMAXCONN)
         except OSError as error:
             listener.close()
-            raise OutputError(f"cannot listen there: {error.strerror}").about(self._path) from None
+            raise OutputError(f"cannot listen there: {error.strerror}").about(path) from None
         except BaseException:
             listener.close()
             raise
@@ -261,9 +250,7 @@ class Listening:
         return listener
 
     def __exit__(self, *_: object) -> None:
-        from encconf.keyservice.server import remove_socket
-
-        remove_socket(self._path, self._inode)
+        self._place.remove()
         self._listener.close()
 
 

@@ -8,6 +8,7 @@ lines) want it.  The files are text; where they go is the caller's.  Every setti
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from encconf.errors import LimitError, UsageError
 from encconf.systemd.rules import NAMES_LIMIT, Rule
@@ -55,14 +56,17 @@ ProtectSystem=strict
 """
 
 
+@dataclass(frozen=True, slots=True)
 class Unit:
-    """A file for systemd: where it goes below a folder of units, and its text, with `HEADER` in front."""
+    """A file for systemd: where it goes below a folder of units, and what is behind `HEADER`."""
 
-    __slots__ = ("path", "text")
+    path: str
+    body: str
 
-    def __init__(self, path: str, text: str) -> None:
-        self.path = path
-        self.text = HEADER + text
+    @property
+    def text(self) -> str:
+        """The whole file."""
+        return HEADER + self.body
 
 
 def name_of(unit: str) -> str:

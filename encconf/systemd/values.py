@@ -7,6 +7,8 @@ A string is what it is, a number or a boolean as in `encconf exec`, a mapping or
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from typing import Any
 
 from encconf.engine import opening, plaintext
 from encconf.errors import EmitError, LimitError, PathNotFoundError, about
@@ -21,7 +23,6 @@ from encconf.verbs import changes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from encconf.identities.credentials import Credentials
     from encconf.text.path import Path
@@ -96,12 +97,10 @@ class Values:
             return _Open(changes.tree(opened.document), plaintext.plain_text(opened) if whole else "")
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class _Open:
-    __slots__ = ("text", "tree")
-
-    def __init__(self, tree: Any, text: str) -> None:
-        self.tree = tree
-        self.text = text
+    tree: Any
+    text: str
 
 
 def _paths(rule: Rule, opened: Sequence[_Open]) -> list[tuple[str, Path]]:

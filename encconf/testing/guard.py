@@ -12,7 +12,9 @@ from contextlib import contextmanager
 
 from encconf.errors import MasterKeyError
 from encconf.identities import credentials
-from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, AgeSource, Credentials
+from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, Credentials
+from encconf.identities.home import expanded
+from encconf.identities.places import AgeSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class _Forbidden(AgeSource):
 def _is_there(source: AgeSource, home: str | None) -> bool:
     if not source.where:
         return False
-    return source.how != "file" or os.path.exists(credentials.expanded(source.where, home))
+    return source.how != "file" or os.path.exists(expanded(source.where, home))
 
 
 @contextmanager

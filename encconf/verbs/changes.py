@@ -92,7 +92,7 @@ def _no_key(node: dict[str, object], step: str | int, here: str) -> PathNotFound
         return PathNotFoundError(f"there is nothing at {here}: a mapping has keys, no indexes")
     close = get_close_matches(step, node, 1)
     keys = ", ".join(spell([key]) for key in list(node)[:8]) + (", …" if len(node) > 8 else "")
-    hint = f"did you mean: {spell([close[0]])}" if close else f"the keys there are: {keys}" if keys else None
+    hint = f"did you mean {spell([close[0]])}?" if close else f"the keys there are: {keys}" if keys else None
     return PathNotFoundError(f"there is nothing at {here}", hint=hint)
 
 

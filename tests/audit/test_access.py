@@ -131,7 +131,7 @@ class TestWho:
         assert found.person(unnamed).label.startswith(unnamed[:8])
         with pytest.raises(UsageError, match="anybody called 'alcie'") as caught:
             found.person("alcie")
-        assert caught.value.hint == "did you mean: alice"
+        assert caught.value.hint == "did you mean alice?"
         team.config("mary", "maria")
         team.seal("s.yaml", ["mary", "maria"])
         with pytest.raises(UsageError, match="'mar' may be any of: maria, mary"):

@@ -826,7 +826,7 @@ def test_an_unknown_kind_to_ignore(repo: Repo) -> None:
 
     with pytest.raises(UsageError) as caught:
         Ignored(["plain-twn"])
-    assert caught.value.hint == "did you mean: plain-twin"
+    assert caught.value.hint == "did you mean plain-twin?"
     sound(repo)
     repo.write(".sops.yaml", "# encconf: ignore plain-twn\n" + repo.read(".sops.yaml"))
     (found,) = repo.check().findings

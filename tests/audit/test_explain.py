@@ -270,7 +270,7 @@ def test_a_file_that_differs_from_its_rule(project: Project) -> None:
     assert [
         f"encrypted for age {alice} too, which the rule does not name, and not encrypted for age bob "
         f"({bob}), which the rule names (creation_rules[0])",
-        "the file has unencrypted_suffix: _unencrypted; creation_rules[0] has encrypted_regex: ^password$; "
+        "the file has unencrypted_suffix _unencrypted; creation_rules[0] has encrypted_regex ^password$; "
         "nothing that is plaintext here would be encrypted by it",
     ] == said["differences"]
     assert [(each["path"], each["encrypted"], each["now"]) for each in said["values"]] == [  # type: ignore[attr-defined]

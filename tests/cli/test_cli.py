@@ -120,7 +120,7 @@ class TestVersionAndHelp:
     @pytest.mark.parametrize(
         ("args", "said"),
         [
-            (["decrpyt", "x"], "did you mean: decrypt"),
+            (["decrpyt", "x"], "did you mean decrypt?"),
             (["decrypt", "--outptu", "x", "y"], "--output"),
             (["decrypt", "--color", "sometimes", "x"], "always"),
             (["decrypt", "a", "b"], "extra argument"),

@@ -52,7 +52,7 @@ class TestGet:
         done = sealed.run("get", FILE, "db.pasword", code=1)
         assert done.out == ""
         assert "error[path-not-found]" in done.err
-        assert "did you mean: password" in done.err
+        assert "did you mean password?" in done.err
         sealed.run("get", FILE, "db[x", code=91)
         sealed.run("get", FILE, "users.x", code=1)
         sealed.run("get", "none.yaml", "x", code=100)

@@ -16,9 +16,12 @@ from oracle import PGP_FINGERPRINT, Sops, clean_environ
 from oracle import AgeKey as Pair
 
 from encconf import keys
-from encconf.envelope import data_key as envelope
-from encconf.envelope import race, shamir
-from encconf.envelope.data_key import DataKeyCache, WrappedKey, open_data_key, wrap_for
+from encconf.envelope import shamir
+from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.groups import are_spoiled
+from encconf.envelope.open import open_data_key
+from encconf.envelope.wrap import wrap_again, wrap_for
+from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import (
     ConfigError,
     DuplicateKeyTypeError,
@@ -29,6 +32,7 @@ from encconf.errors import (
     WrapError,
 )
 from encconf.identities.credentials import Credentials
+from encconf.io import race
 from encconf.keys.age import AgeKey
 from encconf.keys.pgp import PgpKey
 
@@ -479,7 +483,8 @@ LIGHT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from encconf.identities.credentials import Credentials
-from encconf.envelope.data_key import WrappedKey, open_data_key
+from encconf.envelope.open import open_data_key
+from encconf.envelope.wrapped import WrappedKey
 class Key:
     TYPE, DATED, name, label = "age", False, "k", "k"
     def unwrap(self, enc, credentials): return bytes(32)
@@ -644,10 +649,10 @@ def test_g_one_spoiled_key_of_two_is_wrapped_again() -> None:
     now = "2026-01-01T00:00:00Z"
     held = wrap_for(data_key, [group], None, Credentials({}), now)
     before = [wrapped.enc for wrapped in held[0]]
-    assert envelope.wrap_again(data_key, held, 0, [group], None, Credentials({}), now) == (held, 0)
+    assert wrap_again(data_key, held, 0, [group], None, Credentials({}), now) == (held, 0)
     held[0][1].spoiled = True
-    assert envelope.are_spoiled(held)
-    again, _ = envelope.wrap_again(data_key, held, 0, [group], None, Credentials({}), now)
+    assert are_spoiled(held)
+    again, _ = wrap_again(data_key, held, 0, [group], None, Credentials({}), now)
     assert again[0][0].enc == before[0]
     assert again[0][1].enc != before[1]
-    assert not envelope.are_spoiled(again)
+    assert not are_spoiled(again)

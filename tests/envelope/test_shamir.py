@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf.envelope import shamir
-from encconf.envelope.data_key import WrappedKey, open_data_key
+from encconf.envelope.open import open_data_key
+from encconf.envelope.wrapped import WrappedKey
 from encconf.identities.credentials import Credentials
 from encconf.keys import age
 

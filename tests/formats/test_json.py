@@ -20,7 +20,7 @@ from oracle import AgeKey, Sops
 from encconf import api
 from encconf.engine import opening, plaintext, seal
 from encconf.engine.metadata import Metadata
-from encconf.envelope.data_key import open_data_key
+from encconf.envelope.open import open_data_key
 from encconf.errors import EmitError, EncconfError, LimitError, ParseError
 from encconf.formats import json as format
 from encconf.identities.credentials import Credentials

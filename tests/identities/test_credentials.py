@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from encconf.errors import DuplicateKeyTypeError
-from encconf.identities.credentials import AgeSource, Credentials, printable
+from encconf.identities.credentials import Credentials
+from encconf.identities.places import AgeSource
+from encconf.text.printable import printable
 
 
 def places(environ: dict[str, str], platform: str = "linux") -> list[str]:

@@ -29,7 +29,8 @@ import encconf
 from encconf import api
 from encconf.cli import about
 from encconf.errors import KeyAccessError, MasterKeyError
-from encconf.identities.credentials import SETTINGS, UNIT_IDENTITY, AgeSource, Credentials
+from encconf.identities.credentials import SETTINGS, Credentials
+from encconf.identities.places import UNIT_IDENTITY, AgeSource
 from encconf.keys import agepq, master_key
 from encconf.keys.pgp import PgpKey
 from encconf.rules.config import Rule
@@ -247,7 +248,7 @@ class TestOrder:
             OTHER=other.identity,
         )
         assert re.search(r"ENCCONF_IDENTITY env:OTHER \(1 key: age1\w+…\w+\), ", report)
-        assert "ENCCONF_IDENTITY file:/nowhere/at/all (there is no such file), " in report
+        assert "ENCCONF_IDENTITY file:/nowhere/at/all (no such file), " in report
         assert "ENCCONF_IDENTITY cmd:false (false failed with exit code 1), " in report
         assert "s3cret" not in report
         assert "not in order: ENCCONF_IDENTITY file:/nowhere/at/all, ENCCONF_IDENTITY cmd:false" in report

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,26 @@ from encconf.io import fileio
 from .processes import python
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def _written_pipe(folder: Path, *parts: bytes, late: float = 0, pause: float = 0.2) -> Iterator[str]:
+    """A pipe that a thread opens ``late`` and writes some parts to, with pauses between them."""
+    path = folder / "pipe"
+    os.mkfifo(path)
+
+    def write() -> None:
+        time.sleep(late)
+        with open(path, "wb") as pipe:
+            for number, part in enumerate(parts):
+                time.sleep(pause if number else 0)
+                pipe.write(part)
+                pipe.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    yield str(path)
+    writer.join()
 
 
 class TestReading:
@@ -87,21 +109,8 @@ class TestReading:
         assert len(fileio.read_text(str(path))) == 4096
 
     def test_a_pipe_is_read_to_its_end_also_when_its_writer_is_late(self, tmp_path: Path) -> None:
-        path = tmp_path / "pipe"
-        os.mkfifo(path)
-
-        def write() -> None:
-            time.sleep(0.2)
-            with open(path, "wb") as pipe:
-                pipe.write(b"a: 1\n")
-                pipe.flush()
-                time.sleep(0.2)
-                pipe.write(b"b: 2\n")
-
-        writer = threading.Thread(target=write)
-        writer.start()
-        assert fileio.read_text(str(path)) == "a: 1\nb: 2\n"
-        writer.join()
+        with _written_pipe(tmp_path, b"a: 1\n", b"b: 2\n", late=0.2) as path:
+            assert fileio.read_text(path) == "a: 1\nb: 2\n"
 
     def test_b7_a_pipe_that_no_program_writes_to(self, tmp_path: Path) -> None:
         path = tmp_path / "pipe"
@@ -115,18 +124,8 @@ class TestReading:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(fileio, "PIPE_PATIENCE", 0.1)
-        path = tmp_path / "pipe"
-        os.mkfifo(path)
-
-        def write() -> None:
-            with open(path, "wb") as pipe:
-                time.sleep(0.5)
-                pipe.write(b"a: 1\n")
-
-        writer = threading.Thread(target=write)
-        writer.start()
-        assert fileio.read_text(str(path)) == "a: 1\n"
-        writer.join()
+        with _written_pipe(tmp_path, b"", b"a: 1\n", pause=0.5) as path:
+            assert fileio.read_text(path) == "a: 1\n"
 
     def test_b7_the_limit_of_a_small_file(self, tmp_path: Path) -> None:
         path = tmp_path / "x"

@@ -22,7 +22,10 @@ from oracle import Sops, SopsError, clean_environ
 
 from encconf import api, keys
 from encconf.engine.metadata import Metadata
-from encconf.envelope.data_key import DataKeyCache, WrappedKey, open_data_key, wrap_for
+from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.open import open_data_key
+from encconf.envelope.wrap import wrap_for
+from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import BadKeyError, KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.formats import module
 from encconf.identities.credentials import Credentials

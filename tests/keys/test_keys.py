@@ -96,7 +96,7 @@ def test_a_member_that_is_no_text_is_refused(value: object) -> None:
 STARTS = """
 import os, sys
 before = set(sys.modules)
-import encconf.identities.credentials, encconf.envelope.data_key
+import encconf.identities.credentials, encconf.envelope.open
 import encconf.keys.age, encconf.keys.unknown
 foreign = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(foreign - {"encconf", "__future__", "binascii"}))

@@ -33,7 +33,7 @@ def test_two_files_for_a_key_type(type: str) -> None:
 
 def test_every_key_type_has_one_row() -> None:
     rows = list(keys.TABLE.values())
-    for name in ("number", "option", "variable", "member", "group_member", "target", "title"):
+    for name in ("number", "option", "variable", "member", "name_in_group", "target", "title"):
         assert len({getattr(row, name) for row in rows}) == len(rows), name
     assert sorted(row.number for row in rows) == list(range(1, len(rows) + 1))
 

@@ -235,7 +235,7 @@ def test_without_the_package() -> None:
         check=True,
         timeout=60,
     )
-    assert json.loads(done.stdout)[:2] == [False, ["pip install 'encconf[keyring]'"]]
+    assert json.loads(done.stdout)[:2] == [False, ["the keyring needs the package keyring"]]
 
 
 def test_somebody_at_the_terminal_has_more_time(desktop: GnomeKeyring) -> None:

@@ -139,14 +139,14 @@ class TestFile(SourceContract):
         (tmp_path / "large").write_bytes(b"")
         os.truncate(tmp_path / "large", sources.LIMIT + 1)
         for name, message in (
-            ("pipe", "it is no regular file"),
-            ("", "it is a folder"),
-            ("large", "it is larger than any secret (16 MiB)"),
+            ("pipe", "cannot be read: it is no regular file"),
+            ("", "cannot be read: it is a folder"),
+            ("large", "larger than 16 MiB"),
         ):
             assert failure(f"file:{tmp_path}/{name}", who()).message == message
-        assert failure("file:/dev/zero", who()).message == "it is no regular file"
+        assert failure("file:/dev/zero", who()).message == "cannot be read: it is no regular file"
         assert failure(f"file:{tmp_path}/large/x", who()).reason == "missing"
-        assert failure(f"file:/{'x' * 5000}", who()).message.startswith("it cannot be read")
+        assert failure(f"file:/{'x' * 5000}", who()).message.startswith("cannot be read")
 
     def test_a_file_for_everybody_is_told_of(self, tmp_path: Path) -> None:
         said: list[str] = []

@@ -511,7 +511,7 @@ def test_kubernetes(bao: OpenBao, tmp_path: Path) -> None:
     error = failure("vault:secret/app#password", Credentials(environ))
     assert (error.reason, error.message) == (
         "unusable",
-        f"the file for jwt to log in to Vault cannot be read: {path}: no such file",
+        f"the file for jwt to log in to Vault: {path}: no such file",
     )
 
 

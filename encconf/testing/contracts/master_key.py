@@ -27,22 +27,6 @@ class MasterKeyContract:
     """The tests of one type."""
 
     @pytest.fixture
-    def key(self) -> MasterKey:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def other(self) -> MasterKey:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def credentials(self) -> Credentials:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def stranger(self) -> Credentials:
-        raise NotImplementedError
-
-    @pytest.fixture
     def secrets(self) -> list[str]:
         return []
 

@@ -82,26 +82,6 @@ class SourceContract:
     FIELDS: ClassVar[bool] = False  # whether its secrets are always fields
 
     @pytest.fixture
-    def place(self) -> Place:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def structured(self) -> str:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def vals(self) -> str:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def failing(self) -> Failing:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def fresh(self) -> str:
-        raise NotImplementedError
-
-    @pytest.fixture
     def own_key(self) -> TestKey:
         """A new key, for files that refer to the source."""
         return TestKey.generate()

@@ -1,4 +1,4 @@
-"""Calls to key services side by side, until one item of each race has succeeded.
+"""Calls to services side by side, until one item of each race has succeeded.
 
 Of a race the first item is called at once, the others when it failed or was slow.  A call that takes longer
 than the limit has failed: its thread is left to itself, and nothing waits for it.
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from encconf.envelope.calls import Refusal
+    Refusal = BadKeyError | MasterKeyError
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -28,27 +28,40 @@ PATIENCE = 3
 """Seconds after which a slow service no longer holds up the others of its race."""
 
 
-def run(call: Callable[[S], T], races: Sequence[Sequence[S]], limit: float) -> list[list[T | Refusal | None]]:
+def run(
+    call: Callable[[S], T],
+    races: Sequence[Sequence[S]],
+    limit: float,
+    total: float | None = None,
+    width: int = WIDTH,
+) -> list[list[T | Refusal | None]]:
     """The answers for each item of each race; None for those that were not waited for.
 
-    A call may take ``limit`` seconds.
+    A call may take ``limit`` seconds, and all together ``total``, if that is given; at most ``width`` run at
+    a time.
     """
-    runs = _Runs(call, races, limit)
-    while runs.going:
-        now = time.monotonic()
+    runs = _Runs(call, races, limit, width)
+    end = time.monotonic() + (float("inf") if total is None else total)
+    while runs.going and (now := time.monotonic()) < end:
         runs.give_up(now)
         wake = runs.start(now)
         if runs.going:
-            runs.take(max(min(*runs.running.values(), *wake, now + limit) - now, 0))
+            runs.take(max(min(*runs.running.values(), *wake, now + limit, end) - now, 0))
     return runs.answers
 
 
 class _Runs(Generic[S, T]):
     """``running`` are calls, by race and place, and until when; ``going`` the races without a winner."""
 
-    __slots__ = ("_call", "_called", "_done", "_limit", "_patience", "_races", "answers", "going", "running")
+    __slots__ = (
+        *("_call", "_called", "_done", "_limit", "_patience", "_races", "_width"),
+        *("answers", "going", "running"),
+    )
 
-    def __init__(self, call: Callable[[S], T], races: Sequence[Sequence[S]], limit: float) -> None:
+    def __init__(
+        self, call: Callable[[S], T], races: Sequence[Sequence[S]], limit: float, width: int
+    ) -> None:
+        self._width = width
         self._call = call
         self._races = races
         self._limit = limit
@@ -82,7 +95,7 @@ class _Runs(Generic[S, T]):
         """Call items of one race; whether its first is to run alone a while."""
         size = len(self._races[race])
         alone = now < self._patience[race] and all(each is None for each in self.answers[race])
-        while self._called[race] < size and not alone and len(self.running) < WIDTH:
+        while self._called[race] < size and not alone and len(self.running) < self._width:
             at = self._called[race]
             self._called[race] += 1
             self.running[race, at] = now + self._limit

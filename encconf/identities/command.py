@@ -1,0 +1,123 @@
+"""Running a command line that a user names, without a shell, and what to say where that fails."""
+
+from __future__ import annotations
+
+import os
+
+from encconf.io.descriptors import reason
+from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from subprocess import Popen
+
+LIMIT = 1 << 24
+"""The most that a program may print, in bytes (16 MiB)."""
+
+
+class CommandError(Exception):
+    """A program did not do its work.
+
+    ``reason`` is a word of `encconf.errors.SourceError`; neither the text nor the hint holds an argument or
+    anything that the program printed, since both may be secret.
+    """
+
+    def __init__(self, message: str, reason: str, hint: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.hint = hint
+
+
+def output_of(
+    line: str, environ: Mapping[str, str], *, limit: float, quiet: bool = False, alone: bool = False
+) -> bytes:
+    """What a program prints, which gets no input, an environment, and ``limit`` seconds.
+
+    The line is split as a shell does it, quotes and all; an empty one raises CommandError as what is missing.
+    What the program says on stderr is shown, unless ``quiet``; with ``alone`` it gets no terminal to ask on,
+    and all its children are killed when it takes too long.  Raises CommandError.
+    """
+    import shlex
+    import subprocess
+
+    try:
+        command = shlex.split(line)
+    except ValueError:
+        raise CommandError("not a command line: a quote is not closed", "wrong", "close it") from None
+    if not command:
+        raise CommandError("empty", "missing", "name a program and its arguments")
+    program = printable(os.path.basename(command[0]))
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
+            env=environ,
+            start_new_session=alone and os.name == "posix",
+        )
+    except FileNotFoundError:
+        raise CommandError(f"{program} was not found", "unusable", "install it, or name its path") from None
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else "not a program"
+        raise CommandError(
+            f"{program} cannot be run: {why}", "unusable", "name an executable program"
+        ) from None
+    data = _printed(process, program, limit)
+    if process.returncode:
+        message = f"{program} failed with exit code {process.returncode}"
+        raise CommandError(message, "missing", "run the command by itself to see what it says")
+    return data
+
+
+def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
+    """All that the program prints; it is dead when this returns or raises."""
+    import subprocess
+    from threading import Thread
+    from time import monotonic
+
+    assert process.stdout is not None
+    stream, data = process.stdout, bytearray()
+
+    def read() -> None:
+        while len(data) <= LIMIT and (part := os.read(stream.fileno(), 1 << 16)):
+            data.extend(part)
+
+    end = monotonic() + limit
+    reader = Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        reader.join(limit)
+        if len(data) > LIMIT:
+            message = f"{program} prints more than any secret has (16 MiB)"
+            raise CommandError(message, "wrong", "print the secret alone")
+        if reader.is_alive():
+            raise subprocess.TimeoutExpired(program, limit)
+        process.wait(max(end - monotonic(), 0))
+    except subprocess.TimeoutExpired:
+        hint = "does it wait for something? run the command by itself"
+        raise CommandError(f"{program} took longer than {limit:g} s", "slow", hint) from None
+    finally:
+        _end(process)
+        reader.join(1)
+        if not reader.is_alive():  # else a grandchild holds the pipe open
+            stream.close()
+    return bytes(data)
+
+
+def _end(process: Popen[bytes]) -> None:
+    """Kill the program, and its children where it has a session of its own, unless it has ended by itself."""
+    import signal
+
+    if process.returncode is not None:
+        return
+    try:
+        # Nobody has waited for it yet, so that its number is not another's.
+        if os.name == "posix" and os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except ProcessLookupError:
+        pass
+    process.wait()

@@ -1,0 +1,81 @@
+"""Unix sockets that only their owner can connect to, from the first moment on."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+
+from encconf.errors import UsageError
+from encconf.io.descriptors import reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATH_LIMIT = 107
+"""The longest path of a unix socket on Linux, in bytes (103 on macOS)."""
+
+
+class OwnSocket:
+    """The place for a socket: nothing must be there, or a socket that a dead server has left.
+
+    The socket is made under another name and then renamed, so that a client finds it ready, and so that a
+    library which removes a socket by its name can never remove another server's.  Raises UsageError.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        folder, name = os.path.split(self.path)
+        if not name:
+            raise UsageError("the path of the socket is missing")
+        self._temporary = os.path.join(folder, f".{os.urandom(4).hex()}")
+        if max(len(os.fsencode(self.path)), len(os.fsencode(self._temporary))) > PATH_LIMIT:
+            raise UsageError(f"the path of a socket has at most {PATH_LIMIT} bytes")
+        self._inode = 0
+
+    @contextmanager
+    def making(self) -> Iterator[str]:
+        """Gives the name to bind a socket to, which has its own name after the block.  Raises OSError."""
+        _refuse_unless_dead(self.path)
+        before = os.umask(0o177)
+        try:
+            try:
+                yield self._temporary
+            finally:
+                os.umask(before)
+            _refuse_unless_dead(self.path)
+            self._inode = os.lstat(self._temporary).st_ino
+            os.rename(self._temporary, self.path)
+        finally:
+            if os.path.lexists(self._temporary):
+                os.unlink(self._temporary)
+
+    def remove(self) -> None:
+        """Remove the socket, unless another server has put its own there meanwhile."""
+        try:
+            if os.lstat(self.path).st_ino == self._inode:
+                os.unlink(self.path)
+        except OSError:
+            return  # it is gone
+
+
+def _refuse_unless_dead(path: str) -> None:
+    """Raise UsageError unless nothing is there, or a socket that no process listens on."""
+    import socket
+
+    try:
+        kind = os.lstat(path).st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise UsageError(f"{path} is there already, and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return
+        except OSError as error:
+            raise UsageError(f"cannot listen on {path}: {reason(error)}") from None
+    raise UsageError(f"cannot listen on {path}: another process does")

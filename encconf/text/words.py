@@ -1,0 +1,37 @@
+"""Words: those for true and false, and the one that was meant."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TRUE = ("1", "t", "T", "true", "TRUE", "True")
+"""What Go's strconv.ParseBool takes for true."""
+FALSE = ("0", "f", "F", "false", "FALSE", "False")
+"""What it takes for false."""
+
+
+def bool_word(value: bool | bytes) -> str:
+    """``true`` or ``false``, for a boolean or for one of `TRUE` and `FALSE` as bytes."""
+    return "true" if value is True or value in _TRUE else "false"
+
+
+_TRUE = tuple(word.encode() for word in TRUE)
+
+
+def weak_text(value: object) -> str | None:
+    """A member of the sops block as text, as leniently as sops (mapstructure) reads it; None for others."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, (str, int)):
+        return str(value)
+    return "" if value is None else None
+
+
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """``did you mean X?`` for a word that is hardly another one than X of the ``known``; "" without one."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word[:80], list(known), 1, cutoff)
+    return f"did you mean {close[0]}?" if close else ""

@@ -1,0 +1,63 @@
+"""Command lines that users name."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from encconf.identities import command
+from encconf.identities.command import CommandError, output_of
+
+ENVIRON = {"PATH": os.environ["PATH"], "A": "b"}
+
+
+def failure(line: str, *, limit: float = 20, alone: bool = False) -> CommandError:
+    """The error of a command line."""
+    with pytest.raises(CommandError) as caught:
+        output_of(line, ENVIRON, limit=limit, quiet=True, alone=alone)
+    return caught.value
+
+
+def test_what_it_prints_word_by_word() -> None:
+    assert output_of("printf '%s|' 'a b' $A", ENVIRON, limit=20) == b"a b|$A|"
+    assert output_of("sh -c 'printf $A; cat'", ENVIRON, limit=20) == b"b"
+
+
+def test_stderr_is_shown_unless_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    output_of("sh -c 'echo seen >&2'", ENVIRON, limit=20)
+    output_of("sh -c 'echo hidden >&2'", ENVIRON, limit=20, quiet=True)
+    assert capfd.readouterr().err == "seen\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "message"),
+    [
+        ("echo 'x", "wrong", "not a command line: a quote is not closed"),
+        ("", "missing", "empty"),
+        ("/nowhere/program --token s3cret", "unusable", "program was not found"),
+        ("/ --token s3cret", "unusable", " cannot be run: permission denied"),
+        ("sh -c 'exit 3' s3cret", "missing", "sh failed with exit code 3"),
+    ],
+)
+def test_why_there_is_nothing(line: str, reason: str, message: str) -> None:
+    error = failure(line)
+    assert (error.reason, str(error)) == (reason, message)
+    assert error.hint
+    assert "s3cret" not in f"{error!r} {error.hint}"
+
+
+def test_it_and_its_children_are_killed_when_it_takes_too_long(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    error = failure(f"sh -c '(sleep 2; touch {mark}) & sleep 60'", limit=0.3, alone=True)
+    assert (error.reason, str(error)) == ("slow", "sh took longer than 0.3 s")
+    time.sleep(2.5)
+    assert not mark.exists()
+
+
+def test_it_prints_more_than_any_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "LIMIT", 1000)
+    error = failure("yes")
+    assert (error.reason, str(error)) == ("wrong", "yes prints more than any secret has (16 MiB)")

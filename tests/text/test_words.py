@@ -1,0 +1,26 @@
+"""Words for true and false, the word that was meant, and texts of the sops block."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf.text.words import FALSE, TRUE, bool_word, did_you_mean, weak_text
+
+
+def test_a_boolean_as_a_word() -> None:
+    assert {bool_word(True), *(bool_word(word.encode()) for word in TRUE)} == {"true"}
+    assert {bool_word(False), *(bool_word(word.encode()) for word in FALSE)} == {"false"}
+
+
+def test_the_word_that_was_meant() -> None:
+    assert did_you_mean("encrpt", ["decrypt", "encrypt"]) == "did you mean encrypt?"
+    assert did_you_mean("x", ["decrypt"]) == ""
+    assert did_you_mean("abcd", ["abxy"], 0.4) == "did you mean abxy?"
+    assert did_you_mean("a" * 1_000_000, ["b"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("a", "a"), (True, "1"), (False, "0"), (7, "7"), (None, ""), (1.5, None), ([], None)]
+)
+def test_a_member_as_text(value: object, text: str | None) -> None:
+    assert weak_text(value) == text
