@@ -10,7 +10,15 @@ from encconf.audit.names import Names, kind
 from encconf.audit.readers import alike, folder_of
 from encconf.audit.ssh_origins import home_of, origins
 from encconf.cli import files, targets
-from encconf.cli.console import counted, display_width, is_terminal, one_line, wants_color
+from encconf.cli.console import (
+    counted,
+    display_width,
+    is_terminal,
+    one_line,
+    wants_color,
+    width_of,
+    wrapped,
+)
 from encconf.errors import MissingFileError, OutputError, UsageError
 from encconf.io import fileio
 
@@ -150,19 +158,16 @@ class _Screen:
     def __init__(self, console: Console) -> None:
         self._terminal = is_terminal(1)
         self._colored = wants_color(console.color, 1, console.environ)
-        columns = console.environ.get("COLUMNS", "")
-        self._width = 100_000
-        if self._terminal:
-            try:
-                self._width = int(columns) if columns.isdecimal() else os.get_terminal_size(1).columns
-            except OSError:
-                self._width = 0
-            self._width = self._width or 80
+        self._width = width_of(1, console.environ) or (80 if self._terminal else 100_000)
         self._lines: list[str] = []
 
     def text(self) -> str:
         """All of it."""
-        return "".join(f"{line.rstrip()}\n" for line in self._lines)
+        lines = (
+            [line] if "\033" in line else wrapped(line, self._width)  # tables with colours fit already
+            for line in map(str.rstrip, self._lines)
+        )
+        return "".join(f"{part}\n" for parts in lines for part in parts)
 
     # --- many files ---
 

@@ -85,7 +85,7 @@ def check(
     elif shape == "github":
         console.data(reports.github(report, rename))
     else:
-        console.data(reports.text(report, verbose=verbose))
+        console.lines(reports.text(report, verbose=verbose))
     _end(console, report, strict)
 
 

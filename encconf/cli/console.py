@@ -66,6 +66,12 @@ class Console:
 
         write_stdout(data)
 
+    def lines(self, text: str) -> None:
+        """Write lines for people to stdout; on a terminal, broken between words where they are too long."""
+        width = width_of(1, self.environ)
+        parts = [part for line in text.removesuffix("\n").split("\n") for part in wrapped(line, width)]
+        self.data("".join(f"{part}\n" for part in parts) if text else "")
+
     def can_ask(self) -> bool:
         """Whether somebody is there: stdin and stderr are terminals."""
         return is_terminal(0) and is_terminal(2)
@@ -93,7 +99,7 @@ class Console:
 
     def _say(self, kind: str, text: str) -> None:
         lines = f"{self.PROGRAM}: {kind}{paragraph(text)}".split("\n")
-        width = _width()
+        width = width_of(2, self.environ)
         self._write("\n".join([part for line in lines for part in wrapped(line, width)] + [""]))
 
     def _write(self, text: str) -> None:
@@ -231,7 +237,7 @@ class Status:
     def _draw(self) -> None:
         """Draw the line, or erase it if there is nothing to show."""
         if not self._held and ((self._total and self._done) or self._slow()):
-            self._show(self._line(_width() or 80))
+            self._show(self._line(width_of(2, {}) or 80))
         elif self._shown:
             self._show("")
 
@@ -287,12 +293,14 @@ def _write_stderr(text: str) -> None:
         return  # stderr is closed or full, so there is nowhere to report it
 
 
-def _width() -> int:
-    """How wide the terminal of stderr is, 0 where there is none."""
-    if not is_terminal(2):
+def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
+    """How wide the terminal of a stream is, 0 where there is none; COLUMNS decides where it is set."""
+    if not is_terminal(descriptor):
         return 0
+    if (columns := environ.get("COLUMNS", "")).isdecimal():
+        return int(columns)
     try:
-        return os.get_terminal_size(2).columns
+        return os.get_terminal_size(descriptor).columns
     except OSError:
         return 0
 

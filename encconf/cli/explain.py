@@ -29,7 +29,7 @@ def explain(console: Console, *, file: str, input_type: str | None, json: bool, 
 
         console.data(printer.dumps(explaining.to_json(found), indent=2) + "\n")
     else:
-        console.data(text(found, cwd))
+        console.lines(text(found, cwd))
     if found.error is not None:
         raise found.error.about(file)
     if found.problem is not None:

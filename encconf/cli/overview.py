@@ -19,5 +19,5 @@ def overview(console: Console) -> bool:
     found = survey(root) if root is not None else None
     if found is None or not found.metadata:
         return False
-    console.data("".join(f"{printable(line, 400)}\n" for line in describe(found)))
+    console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found)))
     return True

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from audit.repo import BOB, DATABASE, Repo, rule, seal
+from cli.terminal import Terminal, screen
 from oracle import AgeKey
 from project import Project
 
@@ -173,6 +174,28 @@ def test_verbose_lists_all(project: Project) -> None:
     project.git("add", "-A")
     short = project.run("check", code=1).out
     assert len(project.run("check", "--verbose", code=1).out.splitlines()) == 10 > len(short.splitlines())
+
+
+@pytest.mark.parametrize("words", [["check"], ["access"], ["explain", "deploy/0.enc.yaml"], []])
+def test_lines_fit_a_terminal_and_are_whole_in_a_pipe(project: Project, words: list[str]) -> None:
+    others = ", ".join(AgeKey.generate().recipient for _ in range(3))
+    project.rules()
+    for number in range(5):
+        project.write(f"deploy/{number}.enc.yaml", "password: correct horse\nport: 1\n")
+        project.run("encrypt", "-i", f"deploy/{number}.enc.yaml")
+    project.write(
+        ".sops.yaml", f"creation_rules:\n  - path_regex: ^deploy/[0-9]+\\.enc\\.yaml$\n    age: {others}\n"
+    )
+    project.git("init", "-q")
+    project.git("add", "-A")
+    whole = project.run(*words, code=int(words == ["check"])).out
+    assert max(map(len, whole.splitlines())) > 50
+    terminal = Terminal(project, *words, environ={"COLUMNS": "50", "NO_COLOR": "1", "TERM": "dumb"})
+    terminal.end()
+    shown = screen(terminal.seen)
+    assert [line for line in shown if len(line) > 50 and " " in line.strip()] == []
+    if words != ["access"]:  # which shows a table there
+        assert whole.split() == " ".join(shown).split()[: len(whole.split())]
 
 
 @pytest.mark.parametrize(
