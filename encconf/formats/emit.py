@@ -291,7 +291,7 @@ def _toml(tree: Any, notes: Notes) -> str:
 
 
 def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
-    from encconf.formats.toml import spell_key
+    from encconf.formats.toml_text import spell_key
 
     tables: list[tuple[str, str, Any, list[str]]] = []
     for key, item, comments in _items(node, notes):
@@ -315,7 +315,7 @@ def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
 
 def _toml_word(node: Any) -> str:
     """A value behind ``=``.  Raises EmitError for a null, which TOML has not."""
-    from encconf.formats.toml import spell, spell_key
+    from encconf.formats.toml_text import spell, spell_key
 
     if isinstance(node, list):
         return "[" + ", ".join(map(_toml_word, node)) + "]"

@@ -8,7 +8,7 @@ than one entry, a table with a header in the place of a value for example, is ta
 from __future__ import annotations
 
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import toml
+from encconf.formats import toml, toml_scan, toml_text
 from encconf.formats.plain import typed
 from encconf.text.document import Leaf
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
@@ -34,7 +34,7 @@ class _Reader:
 
     def __init__(self, document: Document) -> None:
         self.text = text = document.text
-        self.scanner = scanner = toml.Scanner(text, places=True)
+        self.scanner = scanner = toml_scan.Scanner(text, places=True)
         scanner.run()
         data = _said(scanner.root.node)  # with that of the sops block
         self.whole = Tree("map", data)
@@ -66,7 +66,7 @@ class _Reader:
             at = line.end
         self.whole.entries += lines(text, at, len(text))
 
-    def _value(self, item: toml.Item, data: Any) -> tuple[Tree | Single, int, int]:
+    def _value(self, item: toml_scan.Item, data: Any) -> tuple[Tree | Single, int, int]:
         """A value, where it starts and where it ends."""
         places = self.scanner.places or {}
         start = places[item][1]
@@ -83,12 +83,13 @@ class _Reader:
             node, begin, stop = self._value(inner, _at(data, steps))
             key = None if listed else steps[0] if len(steps) == 1 else steps
             members.append((Entry(steps, "", self.text[at:begin], node, key=key, listed=listed), at, stop))
-        fill(value, self.text, start + 1, end - 1, sorted(members, key=lambda member: member[1]), toml.GAP)
+        members.sort(key=lambda member: member[1])
+        fill(value, self.text, start + 1, end - 1, members, toml_scan.GAP)
         return value, start, end
 
-    def _members(self, scope: Scope, before: Path) -> list[tuple[Path, toml.Item]]:
+    def _members(self, scope: Scope, before: Path) -> list[tuple[Path, toml_scan.Item]]:
         """What stands between brackets, dotted keys as one."""
-        found: list[tuple[Path, toml.Item]] = []
+        found: list[tuple[Path, toml_scan.Item]] = []
         for step in range(len(scope.node)) if isinstance(scope.node, list) else scope.node:
             inner = self.scanner.inner.get((scope, step))
             if inner is None or inner in self.scanner.ends:
@@ -123,8 +124,8 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     spelled = None
     leaf = old.leaf if isinstance(old, Single) else None
     if isinstance(value, str) and leaf is not None:
-        if leaf.style != toml.BARE:
-            spelled = toml.string(leaf.style, str(leaf.note or ""), newline, value)
+        if leaf.style != toml_scan.BARE:
+            spelled = toml_text.string(leaf.style, str(leaf.note or ""), newline, value)
         elif leaf.type == "str" and _is_time(value):
             spelled = value
     chain[-1].value = Single(_spell(value, newline) if spelled is None else spelled, {})
@@ -233,7 +234,7 @@ def _section(chain: list[Entry], names: list[str], members: Plain, *, array: boo
     text = whole.text
     name = _dotted(names)
     laid = [f"[[{name}]]" if array else f"[{name}]"]
-    laid += [f"{toml.spell_key(key)} = {_spell(item, newline)}" for key, item in members.items()]
+    laid += [f"{toml_text.spell_key(key)} = {_spell(item, newline)}" for key, item in members.items()]
     before = newline * (bool(text) and not text.endswith("\n")) + newline * bool(text.strip())
     after = newline if not text or text.endswith("\n") else ""
     whole.entries.append(Entry((), before + newline.join(laid) + after))
@@ -304,15 +305,15 @@ def _existing(data: Any, path: Path) -> tuple[int, Any]:
 
 
 def _newline(chain: list[Entry]) -> str:
-    return toml.newline_of(chain[0].value.text if chain[0].value is not None else "")
+    return toml_text.newline_of(chain[0].value.text if chain[0].value is not None else "")
 
 
 def _dotted(names: list[str] | Path) -> str:
-    return ".".join(toml.spell_key(str(name)) for name in names)
+    return ".".join(toml_text.spell_key(str(name)) for name in names)
 
 
 def _spell(value: Plain, newline: str) -> str:
-    return toml.spell(_nulls(value)).replace("\n", newline)
+    return toml_text.spell(_nulls(value)).replace("\n", newline)
 
 
 def _nulls(value: Plain) -> Plain:
@@ -329,4 +330,4 @@ def _is_time(value: str) -> bool:
         (leaf,) = toml.scan(f"k = {value}").leaves
     except (EncconfError, ValueError):
         return False
-    return leaf.style == toml.BARE and leaf.type == "str" and leaf.data == value.encode()
+    return leaf.style == toml_scan.BARE and leaf.type == "str" and leaf.data == value.encode()

@@ -1,0 +1,145 @@
+"""The ``sops`` table of a TOML text: spelled, changed, added and removed.
+
+A block's text are its tables, from ``[sops]`` on.
+"""
+
+from __future__ import annotations
+
+from encconf.formats.toml_scan import Scanner
+from encconf.formats.toml_text import newline_of, quote, spell, spell_key
+from encconf.text.document import Leaf, Part, splice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from encconf.text.document import Document, Edit
+
+
+class Root(Part):
+    """The text as a whole; ``spans`` are the lines of the ``sops`` block, all its pieces.
+
+    ``tables`` says that the block consists of tables with headers, and of nothing else.
+    """
+
+    __slots__ = ("spans", "tables")
+
+    def __init__(self, spans: list[tuple[int, int]], tables: bool) -> None:
+        super().__init__(0)
+        self.root = "map"
+        self.spans = spans
+        self.tables = tables
+        self.block = spans[0] if spans else None
+
+
+def render_block(block: Mapping[str, object]) -> str:
+    """Spell the ``sops`` table as rops does, and members sorted by name, as sops does."""
+    out: list[str] = []
+    _render("sops", "[sops]", block, out)
+    return "\n".join(out) + "\n"
+
+
+def _render(path: str, header: str, members: Mapping[str, object], out: list[str]) -> None:
+    out.append(header)
+    tables: list[tuple[str, str, Mapping[str, object]]] = []
+    for name, value in sorted(members.items()):
+        key = spell_key(name)
+        inner = f"{path}.{key}"
+        if isinstance(value, dict):
+            tables.append((inner, f"[{inner}]", value))
+        elif isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
+            tables.extend((inner, f"[[{inner}]]", item) for item in value)
+        elif value is not None:  # TOML has no null: the member is left out
+            out.append(f"{key} = {spell(value)}")
+    for inner, head, table in tables:
+        out.append("")
+        _render(inner, head, table, out)
+
+
+def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
+    """Set, replace or remove members of the block that are strings; every other byte stays.
+
+    A new member stands before the first one whose name is greater.
+    """
+    for name, new in changes.items():
+        block_text = _amend(block_text, name, new)
+    return block_text
+
+
+def _amend(block_text: str, name: str, new: str | None) -> str:
+    scanner = Scanner(block_text)
+    scanner.run()
+    newline = newline_of(block_text)
+    block = scanner.inner.get((scanner.root, "sops"))
+    for line in scanner.block:
+        if line.scope is block and line.step == name and not line.header:
+            leaf = line.scope.node[name]
+            if new is None or not isinstance(leaf, Leaf):
+                block_text = block_text[: line.start] + block_text[line.end :]
+                return block_text if new is None else _amend(block_text, name, new)
+            return f"{block_text[: leaf.start]}{quote(new)}{block_text[leaf.end :]}"
+    if new is None:
+        return block_text
+    member = f"{spell_key(name)} = {quote(new)}{newline}"
+    at = None
+    for line in scanner.block:
+        if line.header and line.scope is scanner.root:
+            at = line.end
+        elif line.scope is block and not line.header:
+            if str(line.step) > name:
+                at = line.start
+                break
+            at = line.end
+    if at is None:  # inner tables only
+        at = 0
+        member = f"[sops]{newline}{member}{newline}"
+    if at and block_text[at - 1] != "\n":
+        member = newline + member.removesuffix(newline)
+    return block_text[:at] + member + block_text[at:]
+
+
+def attach(document: Document, block_text: str) -> list[Edit]:
+    """The edits that add the block as the last tables, behind an empty line, or replace it.
+
+    A text that ends without a line break keeps doing so.
+    """
+    text = document.text
+    part = document.parts[0]
+    assert isinstance(part, Root)
+    newline = newline_of(text)
+    block = block_text.replace("\r\n", "\n").rstrip("\n").replace("\n", newline)
+    if len(part.spans) == 1 and part.tables:
+        start, end = part.spans[0]
+        return [(start, end, block + newline if text[end - 1] == "\n" else block)]
+    edits = detach(document)
+    rest = splice(text, edits)
+    if not rest:
+        block += newline
+    elif rest.endswith("\n"):
+        block = f"{newline}{block}{newline}"
+    else:
+        block = f"{newline}{newline}{block}"
+    return [*edits, (len(text), len(text), block)]
+
+
+def detach(document: Document) -> list[Edit]:
+    """The edits that remove the block: what `attach` was given comes back to the byte."""
+    text = document.text
+    part = document.parts[0]
+    assert isinstance(part, Root)
+    edits: list[Edit] = []
+    for start, end in part.spans:
+        line = _line_before(text, start)
+        if line < start and _line_before(text, line) < line:  # an empty line
+            start = line
+        if end == len(text) and text[-1] != "\n":
+            start = _line_before(text, start)
+        edits.append((start, end, ""))
+    return edits
+
+
+def _line_before(text: str, at: int) -> int:
+    """An offset without the line break that ends there, if one does."""
+    if text[at - 1 : at] != "\n":
+        return at
+    return at - 2 if text[at - 2 : at - 1] == "\r" else at - 1

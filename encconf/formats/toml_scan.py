@@ -1,0 +1,511 @@
+"""The tokenizer of TOML: one pass over a text, which keeps the span of every value and comment."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import LimitError, ParseError
+from encconf.text.document import Comment, Leaf, Scope, position
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+
+    Step = str | int
+    Item = tuple[Scope, Step]
+
+MAX_DEPTH = 78
+"""How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""
+MAX_VALUES = 2_000_000
+"""How many values, tables and arrays a file may hold."""
+MAX_DIGITS = 1_000
+"""How many characters a number may have."""
+MAX_PATHS = 1 << 25
+"""How many characters the key paths of all tables may have together: each holds its own."""
+
+BASIC, LITERAL, LONG_BASIC, LONG_LITERAL, BARE = '"', "'", '"""', "'''", ""
+CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
+LONG_CONTROL = r"\x00-\x08\x0b-\x1f\x7f"  # all but tabs and line feeds
+
+# Possessive, so that a string that does not end is given up at once and not in every other way.
+_BASIC = rf'"[^"\\{CONTROL}]*+(?>(?:\\[^{CONTROL}][^"\\{CONTROL}]*+)*)"'
+_LITERAL = rf"'[^'{CONTROL}]*+'"
+# Up to two quotes may stand before the three that end a string of many lines.
+_LONG_BASIC = (
+    rf'"""(?>(\r?\n)?)(?>(?:[^"\\{LONG_CONTROL}]++|\r\n|\\(?:[^{CONTROL}]|\r?\n)|"{{1,2}}(?!"))*)"{{3,5}}+'
+)
+_LONG_LITERAL = rf"'''(?>(\r?\n)?)(?>(?:[^'{LONG_CONTROL}]++|\r\n|'{{1,2}}(?!'))*)'{{3,5}}+"
+_STRINGS = {
+    BASIC: rf"(){_BASIC}",
+    LITERAL: rf"(){_LITERAL}",
+    LONG_BASIC: _LONG_BASIC,
+    LONG_LITERAL: _LONG_LITERAL,
+}
+
+_PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({_BASIC})|({_LITERAL}))[ \t]*+([.=\]]?)")
+# The statement that most lines are; a string of many lines begins with an empty one.
+_SIMPLE = re.compile(
+    rf"""([A-Za-z0-9_-]++)[ \t]*+=[ \t]*+(?:"([^"\\{CONTROL}]*+)"|'([^'{CONTROL}]*+)')[ \t]*+(?:\r?\n|\Z)"""
+)
+
+_WORD = re.compile(r"[A-Za-z0-9_.+-]++")
+_CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?>(?:\.([0-9]++))?)"
+_ZONE = "(?>([Zz]|[+-][0-9]{2}:[0-9]{2})?)"
+TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?|{_CLOCK}")
+
+_BLANKS = re.compile(r"[ \t]*+")
+_SPACE = re.compile(r"[ \t\r\n]*+")
+COMMENT = re.compile(rf"#[^{CONTROL}]*+")
+GAP = re.compile(rf"(?>(?:[ \t\r\n]++|#[^{CONTROL}]*+)*)")
+_LINE_END = re.compile(rf"[ \t]*+(#[^{CONTROL}]*+)?(?:\r?\n|\Z)")
+
+
+class Line:
+    """One statement: its lines, and the item it makes.
+
+    ``number`` counts all statements of the text; ``header`` says that it is a table's header,
+    ``headed`` that it is or follows such a header of the ``sops`` block.
+    """
+
+    __slots__ = ("end", "headed", "header", "number", "scope", "start", "step")
+
+    def __init__(
+        self, number: int, start: int, end: int, scope: Scope, step: Step, header: bool, headed: bool
+    ) -> None:
+        self.number = number
+        self.start = start
+        self.end = end
+        self.scope = scope
+        self.step = step
+        self.header = header
+        self.headed = headed
+
+
+class Scanner:
+    """One pass over a text.  It takes all that is TOML, and a little more that tomllib refuses.
+
+    The tree below ``root`` holds a Leaf for each value.  ``comments`` is None if nobody asked for
+    them; ``block`` are the statements that make the ``sops`` block.  With ``places``, it is all
+    statements; then ``places`` says of each item where its key starts and where its value does,
+    and ``ends`` where arrays and inline tables end.
+    """
+
+    __slots__ = (
+        "block", "comments", "count", "depths", "ends", "headers", "inner", "paths", "pending", "places",
+        "root", "table", "text",
+    )  # fmt: skip
+
+    def __init__(self, text: str, comments: bool = False, *, places: bool = False) -> None:
+        self.text = text
+        self.root = self.table = Scope(None, None, (), "", {})
+        self.inner: dict[Item, Scope] = {}
+        self.depths: dict[Scope, int] = {self.root: 0}
+        self.headers: set[Scope] = set()  # the tables that have had theirs
+        self.count = 0
+        self.paths = 0
+        self.comments: list[Comment] | None = [] if comments else None
+        self.pending: list[Comment] = []  # those whose item is still to come
+        self.block: list[Line] = []
+        self.places: dict[Item, tuple[int, int]] | None = {} if places else None
+        self.ends: dict[Scope, int] = {}
+
+    def run(self) -> None:
+        """Read the whole text."""
+        text = self.text
+        if text.startswith("\ufeff"):
+            raise _error(text, 0, "a byte order mark is not TOML", hint="save the file as UTF-8 without one")
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise _error(text, error.start, "a lone surrogate is not a character") from None
+        at = self._gap(0)
+        number = 0
+        headed = False
+        while at < len(text):
+            start = at
+            found = _SIMPLE.match(text, at) if self.places is None else None
+            if found is not None:
+                at = self._simple(found, number, headed)
+                number += 1
+                if text[at : at + 1] in "\r\n\t #":
+                    at = self._gap(at)
+                continue
+            header = text[at] == "["
+            if header:
+                item, at = self._header(at)
+                headed = ours = self.table.keys[:1] == ("sops",)
+            else:
+                item, at = self._pair(self.table, at)
+                self._place(item)
+                at = self._value(item, at)
+                ours = headed or item[0].keys[:1] == ("sops",) or item == (self.root, "sops")
+            found = _LINE_END.match(text, at)
+            if found is None:
+                raise self._fault(at, "the end of the line")
+            if found[1]:
+                self._comment(found.start(1), found.end(1), item)
+            at = found.end()
+            if ours or self.places is not None:
+                start = text.rfind("\n", 0, start) + 1
+                self.block.append(Line(number, start, at, *item, header, headed))
+            number += 1
+            at = self._gap(at)
+        self._place((self.table, None))
+
+    def _simple(self, found: re.Match[str], number: int, headed: bool) -> int:
+        """Take a statement that is a bare key and a short string; returns where the next line starts."""
+        table = self.table
+        step, basic, literal = found.groups()
+        if step in table.node:
+            raise _twice(self.text, found.start())
+        if self.pending:
+            self._place((table, step))
+        style, value, group = (BASIC, basic, 2) if literal is None else (LITERAL, literal, 3)
+        type, data = ("null", None) if value == "null" else ("str", value.encode())
+        start, end = found.span(group)
+        self._put(table, step, Leaf(table, step, start - 1, end + 1, style, type, data))
+        if headed or table.keys[:1] == ("sops",) or (step == "sops" and table is self.root):
+            line = self.text.rfind("\n", 0, found.start()) + 1
+            self.block.append(Line(number, line, found.end(), table, step, False, headed))
+        return found.end()
+
+    # Comments: one on a line of its own belongs to the next item, one behind an item to that.
+
+    def _gap(self, at: int, last: Item | None = None) -> int:
+        """Skip blanks, line breaks and comments; ``last`` is the item on whose line this starts."""
+        text = self.text
+        if self.comments is None:
+            return _end(GAP, text, at)
+        while True:
+            end = _end(_SPACE, text, at)
+            if not text.startswith("#", end):
+                return end
+            if last is not None and text.find("\n", at, end) >= 0:
+                last = None
+            at = _end(COMMENT, text, end)
+            self._comment(end, at, last)
+            last = None
+
+    def _comment(self, start: int, end: int, item: Item | None) -> None:
+        if self.comments is None:
+            return
+        comment = Comment(self.root, self.text[start + 1 : end], start + 1, end, None)
+        self.comments.append(comment)
+        if item is None:
+            self.pending.append(comment)
+        else:
+            comment.scope, comment.before = item
+
+    def _place(self, item: tuple[Scope, Step | None]) -> None:
+        """The item that the pending comments precede, or the scope in which they trail."""
+        for comment in self.pending:
+            comment.scope, comment.before = item
+        self.pending.clear()
+
+    # Tables.
+
+    def _open(self, parent: Scope, step: Step, node: dict[str, object] | list[object]) -> Scope:
+        depth = self.depths[parent] + 1
+        if depth > MAX_DEPTH:
+            raise LimitError(f"the document nests deeper than {MAX_DEPTH} levels")
+        keys, aad = parent.keys, parent.aad
+        if isinstance(step, str):
+            keys, aad = (*keys, step), f"{aad}{step}:"
+            self.paths += len(aad)
+            if self.paths > MAX_PATHS:
+                raise LimitError(f"the paths of all tables have more than {MAX_PATHS} characters")
+        self._put(parent, step, node)
+        scope = Scope(parent, step, keys, aad, node)
+        self.inner[parent, step] = scope
+        self.depths[scope] = depth
+        return scope
+
+    def _put(self, scope: Scope, step: Step, item: object) -> None:
+        """Put an item where none is yet."""
+        self.count += 1
+        if self.count > MAX_VALUES:
+            raise LimitError(f"the document holds more than {MAX_VALUES} values")
+        if isinstance(step, int):
+            scope.node.append(item)
+        else:
+            scope.node[step] = item
+
+    def _descend(self, scope: Scope, key: str, at: int) -> Scope:
+        """The table with a key, in an array of tables the last one; a new one if there is none."""
+        found = self.inner.get((scope, key))
+        if found is None:
+            if key in scope.node:
+                raise _twice(self.text, at)
+            return self._open(scope, key, {})
+        if isinstance(found.node, list):
+            found = self.inner.get((found, len(found.node) - 1))
+            if found is None or isinstance(found.node, list):
+                raise _twice(self.text, at)
+        return found
+
+    def _header(self, at: int) -> tuple[Item, int]:
+        """Read ``[table]`` or ``[[table]]``; returns the item it stands for, and where it ends."""
+        array = self.text.startswith("[[", at)
+        parts, end, sign = self._key(at + 1 + array)
+        if sign != "]" or (array and not self.text.startswith("]", end)):
+            raise self._fault(end, "the closing bracket")
+        end += array
+        if parts[0] == "sops":
+            self._place((self.table, None))  # as without the block
+        parent = self.root
+        for part in parts[:-1]:
+            parent = self._descend(parent, part, at)
+        key = parts[-1]
+        scope = self.inner.get((parent, key))
+        if scope is None:
+            if key in parent.node:
+                raise _twice(self.text, at)
+            scope = self._open(parent, key, [] if array else {})
+        elif isinstance(scope.node, list) is not array:
+            raise _twice(self.text, at)
+        elif not array:
+            # Only its inner tables have had a header yet; toml-rs moves it behind what came between.
+            if scope in self.headers:
+                raise _twice(self.text, at)
+            parent.node[key] = parent.node.pop(key)
+        if not array:
+            self.headers.add(scope)
+        item: Item = (parent, key)
+        if array:
+            item = (scope, len(scope.node))
+            scope = self._open(*item, {})
+        self.table = scope
+        self._place(item)
+        return item, end
+
+    # Keys and values.
+
+    def _key(self, at: int) -> tuple[list[str], int, str]:
+        """The parts of a dotted key, the offset behind the sign that ends it, and that sign."""
+        parts: list[str] = []
+        while True:
+            found = _PART.match(self.text, at)
+            if found is None:
+                raise self._fault(at, "a key")
+            bare, basic, literal, sign = found.groups()
+            if basic is not None:
+                bare = _unescape(self.text, found.start(2) + 1, basic[1:-1])
+            parts.append(literal[1:-1] if bare is None else bare)
+            at = found.end()
+            if sign != ".":
+                return parts, at, sign
+
+    def _pair(self, table: Scope, at: int) -> tuple[Item, int]:
+        """Read a key with its sign; returns the item it stands for, and where its value starts."""
+        parts, end, sign = self._key(at)
+        if sign != "=":
+            raise self._fault(end - len(sign), "an equals sign")
+        for part in parts[:-1]:
+            table = self._descend(table, part, at)
+        if isinstance(table.node, list) or parts[-1] in table.node:
+            raise _twice(self.text, at)
+        item: Item = (table, parts[-1])
+        end = _end(_BLANKS, self.text, end)
+        if self.places is not None:
+            self.places[item] = (at, end)
+        return item, end
+
+    def _value(self, item: Item, at: int) -> int:
+        """Read a value and all that is in it; returns where it ends."""
+        text = self.text
+        stack: list[Scope] = []
+        while True:
+            sign = text[at : at + 1]
+            fresh = sign in ("[", "{")
+            if fresh:
+                stack.append(self._open(*item, [] if sign == "[" else {}))
+                at += 1
+            else:
+                at = self._leaf(item, at)
+            while stack:
+                inner = stack[-1]
+                array = isinstance(inner.node, list)
+                close = "]" if array else "}"
+                last = None if fresh else item
+                at = self._gap(at, last) if array else _end(_BLANKS, text, at)
+                sign = text[at : at + 1]
+                if sign == "," and not fresh:
+                    at = self._gap(at + 1, last) if array else _end(_BLANKS, text, at + 1)
+                    if not text.startswith(close, at):
+                        break
+                elif sign != close:
+                    if fresh:
+                        break
+                    raise self._fault(at, f"a comma or the closing {'bracket' if array else 'brace'}")
+                at += 1
+                self._place((inner, None))
+                self.ends[stack.pop()] = at
+                assert inner.parent is not None
+                assert inner.step is not None
+                item = (inner.parent, inner.step)
+                fresh = False
+            else:
+                return at
+            if array:
+                item = (inner, len(inner.node))
+                self._place(item)
+                if self.places is not None:
+                    self.places[item] = (at, at)
+            else:
+                item, at = self._pair(inner, at)
+
+    def _leaf(self, item: Item, at: int) -> int:
+        text = self.text
+        quote = text[at : at + 1]
+        note: str | None = None
+        data: bytes | None
+        if quote in ('"', "'"):
+            style = quote * 3 if text.startswith(quote * 3, at) else quote
+            found = _string_pattern(style).match(text, at)
+            if found is None:
+                raise self._unended(at, style)
+            end = found.end()
+            start = at + len(style)
+            if len(style) == 3:
+                note = found[1] or ""
+                start += len(note)
+            value = text[start : end - len(style)]
+            if len(style) == 3:
+                value = value.replace("\r\n", "\n")
+            if quote == '"' and "\\" in value:
+                value = _unescape(text, at, value)
+            type, data = ("null", None) if value == "null" else ("str", value.encode())
+        else:
+            style = BARE
+            end, type, data = self._bare(at)
+        self._put(*item, Leaf(*item, at, end, style, type, data, note))
+        return end
+
+    def _bare(self, at: int) -> tuple[int, str, bytes]:
+        """Where a value without quotes ends, its type and its data."""
+        text = self.text
+        found = TIME.match(text, at)
+        if found is not None:
+            return found.end(), "str", _time(found)
+        found = _WORD.match(text, at)
+        if found is None:
+            raise self._fault(at, "a value")
+        end = found.end()
+        if end - at > MAX_DIGITS:
+            line, column = position(text, at)
+            raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
+        word = found[0]
+        if word in ("true", "false"):
+            return end, "bool", word.capitalize().encode()
+        digits = word.replace("_", "")
+        integer: int | None = None
+        number = 0.0
+        try:
+            if digits[:2] in ("0x", "0o", "0b") or digits.lstrip("+-").isdigit():
+                integer = int(digits, 0)
+            else:
+                number = float(digits)
+        except ValueError:
+            hint = None
+            if word.lower() in ("true", "false"):
+                hint = "true and false are written small"
+            elif not re.match("[0-9+-]", word):
+                hint = "a string stands in quotes"
+            raise _error(text, at, "this is no value of TOML", hint=hint) from None
+        if integer is not None:
+            if not -(1 << 63) <= integer < 1 << 63:
+                raise _error(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
+            return end, "int", b"%d" % integer
+        if number - number != 0 and digits.lstrip("+-")[:1].isdigit():
+            raise _error(text, at, "a number is too large for a float", hint="put it in quotes")
+        return end, "float", float_text(number)
+
+    # Errors; none says what the text says.
+
+    def _fault(self, at: int, wanted: str) -> ParseError:
+        at = _end(_BLANKS, self.text, at)
+        found = self.text[at : at + 1]
+        if not found:
+            return _error(self.text, at, f"the text ends where {wanted} should stand")
+        if self.text.startswith(("\n", "\r\n"), at):
+            return _error(self.text, at, f"the line ends where {wanted} should stand")
+        return _error(self.text, at, f"expected {wanted}")
+
+    def _unended(self, at: int, style: str) -> ParseError:
+        what = "a string does not end, or holds a control character"
+        hint = f"it ends with {style}"
+        if len(style) == 1:
+            hint = f"a string of several lines stands in {style * 3}"
+        return _error(self.text, at, what, hint=hint)
+
+
+_patterns: dict[str, re.Pattern[str]] = {}
+
+
+def _string_pattern(style: str) -> re.Pattern[str]:
+    """The pattern of a string, compiled when the first one is read."""
+    pattern = _patterns.get(style)
+    if pattern is None:
+        pattern = _patterns[style] = re.compile(_STRINGS[style])
+    return pattern
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Where a pattern that always matches ends."""
+    found = pattern.match(text, at)
+    return found.end() if found else at
+
+
+_NAMED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
+_ESCAPE = r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[ \t]*+\n[ \t\n]*+|(.))"
+
+
+def _unescape(text: str, at: int, value: str) -> str:
+    def character(found: re.Match[str]) -> str:
+        code, named = found[1] or found[2], found[3]
+        if code:
+            number = int(code, 16)
+            if number > 0x10FFFF or 0xD800 <= number < 0xE000:
+                raise _error(text, at, "a string has an escape that is no character")
+            return chr(number)
+        if named is None:
+            return ""  # a line break that the text has and the string has not
+        if named not in _NAMED:
+            raise _error(text, at, "TOML has no such escape", hint="a backslash is written twice")
+        return _NAMED[named]
+
+    return re.sub(_ESCAPE, character, value)
+
+
+def _time(found: re.Match[str]) -> bytes:
+    """A date or time as toml-rs spells it."""
+    date, clock, fraction, zone, alone, its_fraction = found.groups()
+    clock = clock or alone
+    decimals = (fraction or its_fraction or "")[:9].rstrip("0")
+    if decimals:
+        clock += "." + decimals
+    if zone is not None:
+        zone = "+00:00" if zone == "-00:00" else zone.upper()
+    if date is not None:
+        clock = f"{date}T{clock}{zone or ''}" if clock else date
+    return str(clock).encode()
+
+
+def float_text(number: float) -> bytes:
+    """A float as Rust spells it: like Go, but for infinity."""
+    if number != number:
+        return b"NaN"
+    if number - number != 0:
+        return b"inf" if number > 0 else b"-inf"
+    from encconf.formats.goyaml import format_float
+
+    return format_float(number)
+
+
+def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
+    line, column = position(text, offset)
+    return ParseError(message, line=line, column=column, hint=hint)
+
+
+def _twice(text: str, offset: int) -> ParseError:
+    return _error(text, offset, "the same key stands twice", hint="remove or rename one of the two")

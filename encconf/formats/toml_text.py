@@ -1,0 +1,136 @@
+"""How TOML spells: keys and values, an ``ENC[…]`` text in a leaf's place, and a plaintext in its place."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmitError
+from encconf.formats.toml_scan import (
+    BASIC,
+    COMMENT,
+    CONTROL,
+    LITERAL,
+    LONG_BASIC,
+    LONG_CONTROL,
+    LONG_LITERAL,
+    TIME,
+)
+from encconf.text.words import bool_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.document import Document, Edit, Leaf
+
+
+def comment_text(plain: str) -> str | None:
+    """Every line of it becomes a comment; None if it holds what TOML allows in no comment.
+
+    A line ends with a line feed only: U+0085, U+2028 and U+2029 are characters like any.
+    """
+    if COMMENT.fullmatch("#" + plain.replace("\n", "")) is None:
+        return None
+    return re.sub(r"\n(?!#)", "\n# ", plain)
+
+
+def region(document: Document, leaf: Leaf) -> tuple[int, int]:
+    """The span of all that spells a leaf."""
+    return leaf.start, leaf.end
+
+
+def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+    """Put an ``ENC[…]`` text in a leaf's place: in the quotes of a string, in ``"`` otherwise."""
+    style = leaf.style or BASIC
+    return leaf.start, leaf.end, f"{style}{leaf.note or ''}{enc}{style}"
+
+
+def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+    """Put a plaintext where an ``ENC[…]`` text stands.
+
+    Strings keep the quotes that the ``ENC[…]`` text has if they can, and have as few escapes as can
+    be; numbers have one spelling.  Raises EmitError for what TOML cannot hold.
+    """
+    try:
+        word = data.decode()
+    except UnicodeDecodeError:
+        raise EmitError("a value is not UTF-8 text: TOML cannot hold it") from None
+    if type == "bool":
+        word = bool_word(data)
+    elif type in ("int", "float"):
+        word = _number(type, word)
+    elif type != "time" or not TIME.fullmatch(word):
+        if document.habits is None:
+            document.habits = (newline_of(document.text), 0)
+        word = string(leaf.style, str(leaf.note or ""), document.habits[0], word)
+    return leaf.start, leaf.end, word
+
+
+def _number(type: str, word: str) -> str:
+    try:
+        return str(int(word)) if type == "int" else repr(float(word))
+    except ValueError:
+        raise EmitError("a number is none at all: TOML cannot hold it") from None
+
+
+def string(style: str, lead: str, newline: str, value: str) -> str:
+    """A string in the wanted quotes or in those nearest to them; ``lead`` is a line break behind them."""
+    if style == LITERAL and re.search(rf"['{CONTROL}]", value):
+        style = BASIC
+    elif style == LONG_LITERAL and ("'''" in value or re.search(rf"[{LONG_CONTROL}]", value)):
+        style = LONG_BASIC
+    if len(style) < 3:
+        return f"'{value}'" if style == LITERAL else quote(value)
+    if style == LONG_BASIC:
+        value = _escape(rf'"""|[\\{LONG_CONTROL}]', value)
+    if value.startswith("\n"):
+        lead = lead or newline
+    value = value.replace("\n", newline)
+    return f"{style}{lead}{value}{style}"
+
+
+_ESCAPES = {
+    '"': '\\"', '"""': '""\\"', "\\": "\\\\",
+    "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r",
+}  # fmt: skip
+
+
+def _escape(pattern: str, value: str) -> str:
+    return re.sub(pattern, lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04X}", value)
+
+
+def quote(value: str) -> str:
+    """A basic string."""
+    return '"' + _escape(rf'["\\\t{CONTROL}]', value) + '"'
+
+
+def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    """Take out an array's item by which sops would store a comment; rops stores none."""
+    found = re.compile(r"[ \t]*+(?>(?:,[ \t]*+)?)").match(document.text, leaf.end)
+    return leaf.start, found.end() if found else leaf.end, ""
+
+
+def newline_of(text: str) -> str:
+    """The first line break of a text."""
+    at = text.find("\n")
+    return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"
+
+
+def spell_key(key: str) -> str:
+    """A key as it is written: bare where it can be."""
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else quote(key)
+
+
+def spell(value: object) -> str:
+    """A value as it is written behind ``=``.  Raises EmitError for what TOML has not."""
+    if isinstance(value, str):
+        return string(LONG_BASIC, "\n", "\n", value) if "\n" in value else quote(value)
+    if isinstance(value, bool):
+        return bool_word(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(spell, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{spell_key(name)} = {spell(item)}" for name, item in value.items()) + "}"
+    raise EmitError("TOML cannot hold a null")
