@@ -63,9 +63,7 @@ class AuditLog:
                 try:
                     connection.execute(_INSERT, row)
                 except connection.Error as error:
-                    raise AuditError(
-                        f"{self._path}: the event cannot be written down: {_said(error)}"
-                    ) from None
+                    raise AuditError(f"{self._path}: the event cannot be recorded: {_said(error)}") from None
 
 
 def _databases(path: str) -> list[str]:
@@ -73,8 +71,8 @@ def _databases(path: str) -> list[str]:
     from encconf.formats import yaml
 
     wrong = AuditError(
-        f"{path} is not the configuration of an audit log",
-        hint="it holds: backends: {postgres: [{connection_string: …}]}",
+        f"{path} is not an audit log configuration",
+        hint="the form is: backends: {postgres: [{connection_string: …}]}",
     )
     wrong.exit_code = 2
     try:
@@ -83,7 +81,7 @@ def _databases(path: str) -> list[str]:
     except EncconfError as error:
         if type(error).__name__ == "EmptyDocumentError":
             return []
-        failed = AuditError(f"{path} asks for an audit log, and cannot be read: {error.message}")
+        failed = AuditError(f"{path} configures an audit log, but cannot be read: {error.message}")
         failed.exit_code = error.exit_code
         raise failed from None
     except UnicodeDecodeError:
@@ -109,14 +107,14 @@ def _connect(path: str, text: str) -> Any:
         from psycopg.conninfo import conninfo_to_dict
     except ImportError:
         raise AuditError(
-            f"{path} asks for an audit log in PostgreSQL, which needs the package psycopg",
+            f"{path} configures an audit log in PostgreSQL, which needs the package psycopg",
             hint="pip install 'encconf[audit]'",
         ) from None
     try:
         settings = conninfo_to_dict(text)
     except psycopg.Error:  # its words are those of the string, and the password may be among them
         raise AuditError(
-            f"{path} holds a connection string that libpq cannot read",
+            f"{path} has a connection string that libpq cannot read",
             hint="postgres://USER:PASSWORD@HOST/DATABASE, with %XX for odd characters, or host=… user=…",
         ) from None
     try:
@@ -134,7 +132,7 @@ def _user(path: str) -> str:
 
         return pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError):
-        raise AuditError(f"{path}: nothing says who this user is") from None
+        raise AuditError(f"{path}: the name of the current user is not known") from None
 
 
 def _said(error: Exception) -> str:

@@ -300,7 +300,7 @@ class KeyAccessError(EncconfError):
     """Whether one of the keys should have worked and did not."""
 
 
-NO_IDENTITY = "no identity for it"
+NO_IDENTITY = "no matching identity"
 """What the report says of an age recipient that nothing here can open."""
 
 
@@ -413,7 +413,7 @@ class PatternError(ConfigError):
 
 
 class NoConfigError(ConfigError):
-    """There is no ``.sops.yaml`` and no key was named."""
+    """There is no ``.sops.yaml`` and no key was given."""
 
     slug = "no-config"
 
@@ -481,7 +481,7 @@ class NotModifiedError(EncconfError):
     slug = "not-modified"
 
 
-class ClearTextError(EncconfError):
+class PlaintextError(EncconfError):
     """A value would be saved in plaintext although the file's creation rule wants it encrypted."""
 
-    slug = "in-clear"
+    slug = "plaintext"

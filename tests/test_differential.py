@@ -22,7 +22,7 @@ from encconf.text.document import Document
 from encconf.verbs import changes
 
 # Texts that encconf refuses though sops takes them: sops reads only the first document's keys strictly.
-_STRICTER = ("the same key stands twice",)
+_STRICTER = ("the table has the same key twice",)
 
 
 def both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
@@ -168,7 +168,7 @@ def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     try:
         again = api.encrypt(decrypted, format=format, twin=theirs, credentials=creds)
     except EmitError:
-        with pytest.raises(EmitError, match="begins with a quote that ends lines below it"):
+        with pytest.raises(EmitError, match="begins with a quote that ends several lines later"):
             api.encrypt(decrypted, format=format, twin=theirs, credentials=creds)
         return "lines in quotes, which are values to sops"
     assert api.decrypt(again, format=format, credentials=creds) == decrypted

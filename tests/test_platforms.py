@@ -62,7 +62,7 @@ def test_many_commands_without_posix(windows: Project) -> None:
     windows.run("doctor", "environment")
     windows.run("unset", "secrets.enc.yaml", "db.port")
     assert (
-        "there is no systemd"
+        "has no systemd"
         in windows.run("systemd", "serve", "secrets.enc.yaml", "--allow", "a.service:x=db.host", code=1).err
     )
     windows.run("keyservice", "--network", "unix", "--address", "socket", code=1)

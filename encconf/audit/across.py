@@ -47,7 +47,7 @@ def without_drivers(encrypted: Sequence[Sealed], cwd: str) -> Iterator[Finding]:
     inside = {os.path.relpath(os.path.join(cwd, each.file), root): each for each in encrypted}
     names = [name for name in inside if not name.startswith(os.pardir + os.sep)]
     for name in attributes.without_drivers(root, names):
-        said = "no line of .gitattributes makes git compare and merge this file by its values"
+        said = ".gitattributes does not set the encconf driver for this file"
         yield Finding("no-driver", inside[name].file, said)
 
 
@@ -61,7 +61,7 @@ def _shared(sealed: Sealed, keys: dict[tuple[str, str, str], Sealed]) -> None:
         if people != others:
             sealed.find(
                 "shared-data-key",
-                f"the data key is that of {printable(other.file)} too, which is for other people",
+                f"{printable(other.file)} has the same data key but other recipients",
             )
         return
 
@@ -78,8 +78,11 @@ def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Itera
         if 2 * shared < len(sealed.lengths):
             continue
         if 2 * same >= shared:
-            said = f"decrypted copy of {printable(sealed.file)}: the same keys, values as long"
+            said = (
+                f"decrypted copy of {printable(sealed.file)}: it has the same keys, and values of the same "
+                "length"
+            )
             yield Finding("plain-twin", name, said)
         else:
-            said = f"plain text with the keys of {printable(sealed.file)}, perhaps of an earlier state"
+            said = f"plaintext with the same keys as {printable(sealed.file)}, perhaps an earlier version"
             yield Finding("plain-twin", name, said, severity="warning")

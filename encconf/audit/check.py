@@ -200,14 +200,16 @@ class _Check:
         except InputError:
             return
         if data and sniff.find(data) is None:
-            self._add("leftover", name, "plaintext that a killed command has left", place=(0, 0))
+            self._add("leftover", name, "plaintext left by a killed command", place=(0, 0))
         elif inplace.is_saved(os.path.basename(name)):
-            said = "the old content of a file that was being overwritten: compare them, then remove it"
+            said = (
+                "the old content of a file that was being overwritten: compare the two, then remove this one"
+            )
             self._add("leftover", name, said, place=(0, 0), severity="warning")
 
     def _file(self, file: Named, *, skip_links: bool) -> None:
         if file.base == IGNORED and not os.path.exists(f"{file.whole.removesuffix(file.base)}.sops.yaml"):
-            said = "sops and encconf ignore it: a configuration is called .sops.yaml"
+            said = "sops and encconf ignore this file: the name must be .sops.yaml"
             right = f"{printable(file.name.removesuffix(file.base))}.sops.yaml"
             hint = f"git mv {printable(file.name)} {right}"
             self._add("config-notice", file.name, said, place=(0, 0), hint=hint)
@@ -265,7 +267,7 @@ class _Check:
         if (lost := _first_ciphertext(document)) is None:
             self._plain(file, data, document.format)
             return
-        what = "there are encrypted values in the file, but no sops block, so nobody can open it"
+        what = "the file has encrypted values but no sops block, so nobody can open it"
         place = Lines(document.text)(lost)
         self._add("bad-block", file.name, what, place=place, severity=file.meant or "warning")
 
@@ -287,15 +289,18 @@ class _Check:
     def _no_rule(self, found: Sealed, file: Named) -> None:
         rules = file.rules
         if rules is None:
-            found.find("no-rule", "no .sops.yaml says who can open this file", severity="note")
+            found.find(
+                "no-rule", "there is no .sops.yaml that names the recipients of this file", severity="note"
+            )
             return
         config = printable(os.path.relpath(rules.path, self.cwd))
         if (plain := _plain_name(file.whole)) and (number := rules.find(plain)) is not None:
             found.find(
                 "no-rule",
-                f"only the name of its plaintext is covered by creation_rules[{number}] of {config}",
+                f"the name of its plaintext is covered, but not its own, by creation_rules[{number}] of "
+                f"{config}",
                 severity="note",
-                hint="sops and encconf updatekeys find no rule for FILE: widen its path_regex.",
+                hint="Widen the path_regex: sops and encconf updatekeys find no rule for FILE.",
             )
             return
         close = rules.closest(file.whole)

@@ -187,8 +187,8 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.looked = places[: places.index(found.config) + 1] if found.config else places
     if found.config is None:
         found.error = NoConfigError(
-            "there is no .sops.yaml, so no rule says how this file is encrypted",
-            hint="encconf init makes one",
+            "there is no .sops.yaml, so no rule applies to this file",
+            hint="encconf init creates one",
         )
         return
     try:
@@ -222,9 +222,8 @@ def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) ->
         found.rule = loaded.rule_for(target, also=also)
     except NoMatchingRuleError:
         found.error = NoMatchingRuleError(
-            "no creation rule is for this file",
-            hint="a path_regex is looked for in the name relative to the folder of .sops.yaml; a rule"
-            " without one is for every file",
+            "no creation rule covers this file",
+            hint=configs.rules_hint("the folder of .sops.yaml"),
         )
     except (ConfigError, BadKeyError) as error:
         found.error = error
@@ -252,7 +251,7 @@ def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
         elif leaf.data is None:
             encrypted, reason = False, "null is never encrypted"
         elif not leaf.data:
-            encrypted, reason = False, "there is nothing in it to encrypt"
+            encrypted, reason = False, "it is empty"
         else:
             encrypted, reason = bool(is_chosen), why(leaf, bool(is_chosen))
         yield Fate(leaf, lines(leaf.start), encrypted, reason)
@@ -377,4 +376,4 @@ def opens(rule: Rule) -> str:
         return "this one opens the file" if keys == 1 else f"any one of these {keys} opens the file"
     need = rule.threshold or count
     which = f"every one of the {count} groups" if need == count else f"any {need} of the {count} groups, each"
-    return f"it takes one key of {which}"
+    return f"this needs one key of {which}"

@@ -249,7 +249,7 @@ def _of_recipients(text: str, file: str) -> Iterator[tuple[str, str]]:
     """Keys and names; raises ConfigError."""
     stem = os.path.splitext(file)[0]
     if "PRIVATE KEY-----" in text or "AGE-SECRET-KEY-" in text:
-        raise ConfigError("there is a private key in it", hint="a recipients file names public keys only")
+        raise ConfigError("it contains a private key", hint="a recipients file must contain only public keys")
     if text.lstrip().startswith(("[", "{")):
         yield from _of_json(text, stem)
         return
@@ -298,8 +298,8 @@ def _of_json(text: str, stem: str) -> Iterator[tuple[str, str]]:
                 key = key.get("key")
             if not isinstance(key, str) or not _KEY.match(key.strip()):
                 raise ConfigError(
-                    "it names no keys in a known form",
-                    hint='that is {"NAME": ["KEY"]}, or GitHub\'s [{"key": "ssh-ed25519 …"}]',
+                    "it contains no keys in a known form",
+                    hint='known forms are {"NAME": ["KEY"]}, or GitHub\'s [{"key": "ssh-ed25519 …"}]',
                 )
             yield key, name
 

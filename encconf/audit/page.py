@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 STATES: Final = {
     "reads": "can read it",
-    "part": "holds a part, others are needed",
-    "former": "could read it once",
-    "exposed": "is out, and still knows its data key",
+    "part": "can read it only together with others",
+    "former": "could read it in the past",
+    "exposed": "was removed, but still knows its data key",
 }
 """What `Reader.state` means, in words."""
 _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}
@@ -113,7 +113,7 @@ def _stats(found: Report, people: list[Person]) -> str:
         "People": len(people) - services,
         "Services": services,
         "Need several people": sum(file.quorum > 1 for file in found.files),
-        "Open to somebody who is out": exposed,
+        "Open to somebody who was removed": exposed,
     }
     cells = [
         f"<div{' class=alarm' if name.startswith('Open') else ''}><dt>{name}</dt><dd>{number}</dd></div>"
@@ -154,14 +154,14 @@ def _notes(file: FileAccess) -> list[str]:
     for reader in file.readers:
         if reader.exposed:
             ends = [time.end for time in reader.times if time.end]
-            since = f" since {access.day(ends[-1])}" if ends else ""
+            when = f" on {access.day(ends[-1])}" if ends else ""
             notes.append(
-                f"{reader.person.label} has been out{since}, but the data key is the same, so that the file "
-                "as it is now can still be read. Rotate it, and change its secrets."
+                f"{reader.person.label} was removed{when}, but the data key is the same, so they can still "
+                "read the file as it is now. Rotate it, and change its secrets."
             )
     for span in file.history.plain if file.history else ():
         until = f" until {access.day(span.end)}" if span.end else ""
-        notes.append(f"It was in git in plain text{until}: whoever has the repository can read that version.")
+        notes.append(f"It was in git as plaintext{until}: anyone with the repository can read that version.")
     return notes
 
 
@@ -181,7 +181,7 @@ def _tools(found: Report) -> str:
 <option value="all">all files</option>
 <option value="several">that need several people</option>
 <option value="services">that a service can open</option>
-<option value="out">that somebody could read once</option>
+<option value="out">that somebody could read in the past</option>
 <option value="attention">to look at</option>
 <option value="together" hidden disabled>for the ticked people</option>
 </select></label>
@@ -217,7 +217,7 @@ reader</caption>
 {rows}
 </tbody>
 </table>
-<p class="empty" id="nothing" hidden>No file is like that.</p>
+<p class="empty" id="nothing" hidden>No file matches.</p>
 </div>"""
 
 

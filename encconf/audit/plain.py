@@ -33,7 +33,7 @@ _PEM: Final = re.compile(
     rb"((?:[A-Za-z0-9+/=]{16,}\r?\n){2,}[A-Za-z0-9+/=]*\r?\n?)-----END \1-----"
 )
 _LOCKED: Final = b"YmNyeXB0"  # "bcrypt" in an OpenSSH key, at the place where it has a passphrase
-_COMMITTED: Final = " If it has been committed or sent, change its secrets, too."
+_COMMITTED: Final = " If it has been committed or sent, change its secrets as well."
 _HINTS: Final = {
     "whole": f"Encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
     "object": "Its rule encrypts kind and metadata, too: if that is not meant, put encrypted_regex: "

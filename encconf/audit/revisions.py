@@ -42,14 +42,17 @@ def pairs(
     Raises UsageError, MissingFileError, InputError.
     """
     if len(words) > 2:
-        raise UsageError("there are two sides to compare", hint="paths in all of a revision come after --")
+        raise UsageError(
+            "there are only two sides to compare", hint="paths in all of a revision come after --"
+        )
     if len(words) == 1 and ".." in words[0] and ":" not in words[0] and not os.path.lexists(words[0]):
         words = _range(words[0])
     given = [_Word(word) for word in words]
     kinds = [word.kind for word in given]
     if kinds == ["folder", "folder"]:
         raise UsageError(
-            "two folders cannot be compared", hint="encconf diff -- FOLDER FOLDER: since the commit"
+            "two folders cannot be compared",
+            hint="to see changes since the commit: encconf diff -- FOLDER FOLDER",
         )
     if staged and (kinds not in ([], ["revision"], ["file"], ["folder"])):
         raise UsageError("--staged compares with the index: name one revision or file at most")
@@ -95,7 +98,7 @@ class _Word:
         else:
             raise MissingFileError(
                 f"{text!r} is neither a file nor a revision of git",
-                hint="encconf diff HEAD~1 FILE compares a file with what it was",
+                hint="to compare a file with an older version: encconf diff HEAD~1 FILE",
             )
 
     def side(self, format: str | None, name: str) -> Side:
@@ -104,7 +107,7 @@ class _Word:
             raise UsageError(f"{self.text} is a folder, and the other side is not")
         if self.kind == "stdin":
             if format is None and not name:
-                raise UsageError("nothing says which format stdin has", hint="say it: --input-type FORMAT")
+                raise UsageError("the format of stdin is not known", hint="use --input-type FORMAT")
             return Side("stdin", name, fileio.read_stdin(), format)
         data = _blob(self.text, self.text) if self.kind == "blob" else fileio.read_bytes(self.text)
         return _side(self.text, self.name, data, format)
@@ -144,8 +147,8 @@ def _with_other(word: _Word, *, staged: bool, format: str | None) -> Pair:
         return then, _at("", word.name, format), True
     if then.text is None and not repository(os.path.dirname(os.path.realpath(word.text))):
         raise UsageError(
-            f"there is no other version of {word.text} to compare with: it is in no repository of git",
-            hint="name two files",
+            f"there is no other version of {word.text} to compare with: it is not in a git repository",
+            hint="give two files",
         )
     return then, word.side(format, ""), True
 
@@ -165,7 +168,7 @@ def _named(paths: Sequence[str], top: str, revisions: Sequence[str]) -> list[str
     named = {os.path.relpath(os.path.realpath(path), top): path for path in paths}
     for inside, path in named.items():
         if not os.path.lexists(path) and not any(_blob_of(f"{each}:{inside}", top) for each in revisions):
-            raise MissingFileError("there is no such file, now or then").about(path)
+            raise MissingFileError("there is no such file in either version").about(path)
     return list(named)
 
 
@@ -175,7 +178,9 @@ def _everywhere(
     """The encrypted files, and the configurations, that differ between two revisions; or what is wrong."""
     top = _top()
     if len(revisions) < 2 and is_bare("."):
-        raise UsageError("a bare repository has no work tree to compare with", hint="name two: REV..REV")
+        raise UsageError(
+            "a bare repository has no work tree to compare with", hint="give two revisions: REV..REV"
+        )
     named = _named(paths, top, revisions)
     then = revisions[0]
     now = revisions[1] if len(revisions) == 2 else "staged" if staged else ""
@@ -209,9 +214,9 @@ def _everywhere(
 
 def _missing(label: str) -> InputError:
     return InputError(
-        "git cannot give its content",
+        "git cannot read its content",
         file=label,
-        hint="a partial clone may lack it: git show prints it, and fetches it first",
+        hint="a partial clone may lack it; git show fetches it",
     )
 
 
@@ -240,7 +245,7 @@ def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged
     environ = without_filters(top)
     output = ask(top, *command, *options, *revisions, "--", *names, environ=environ)
     if output is None:
-        raise InputError(f"git cannot compare with {revisions[0]}", hint="is there a commit?")
+        raise InputError(f"git cannot compare with {revisions[0]}", hint="there may be no commit yet")
     words = iter(output.split("\0"))
     for word in words:
         if not word.startswith(":"):
@@ -277,7 +282,7 @@ def _top() -> str:
         return os.path.realpath(".")
     top = repository(os.getcwd())
     if top is None:
-        raise UsageError("this is no git repository", hint="name two files to compare: encconf diff A B")
+        raise UsageError("this is not a git repository", hint="give two files to compare: encconf diff A B")
     return os.path.realpath(top)
 
 

@@ -157,16 +157,16 @@ def _block(sealed: Sealed) -> None:
     if metadata.threshold > max(len(groups), 1):
         sealed.find(
             "bad-block",
-            f"it takes {metadata.threshold} of {len(groups)} key groups, so nobody can open the file",
+            f"it needs {metadata.threshold} of {len(groups)} key groups, so nobody can open the file",
         )
     for wrapped in (wrapped for group in groups for wrapped in group):
         armor = _ARMOR.get(wrapped.key.TYPE, "")
         if not wrapped.enc.strip() or not wrapped.enc.lstrip().startswith(armor):
-            what = "has no data key" if not wrapped.enc.strip() else "has something that is no data key"
+            what = "has no data key" if not wrapped.enc.strip() else "has something that is not a data key"
             sealed.find("bad-block", f"the entry of {label(wrapped.key)} in the sops block {what}")
         profile = wrapped.entry.get("aws_profile")
         if profile:
-            sealed.find("aws-profile", f"the key {label(wrapped.key)} is to be used with an aws_profile")
+            sealed.find("aws-profile", f"the key {label(wrapped.key)} has an aws_profile")
 
 
 def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
@@ -193,7 +193,7 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome
     if found.sealed or found.stronger:
         sealed.find("selection-differs", said, hint=_safe_hint(found, mine))
     else:
-        what = "; nothing that is plaintext here would be encrypted by it"
+        what = ", but it would encrypt none of the plaintext values"
         sealed.find("selection-differs", said + what, severity="note", hint=_OWN_HINT.format(entry(mine)))
     return found
 
@@ -205,7 +205,7 @@ def _readers(groups: list[list[MasterKey]]) -> list[set[MasterKey]]:
     return [{as_age(key) for key in group} for group in groups]
 
 
-_OWN_HINT = "If the file's selection is right, put it into the rule: {}."
+_OWN_HINT = "If the file's selection is right, add it to the rule: {}."
 
 
 def _safe_hint(found: Outcome, mine: Selection) -> str | None:
@@ -233,16 +233,16 @@ def _difference(old: list[list[MasterKey]], new: list[list[MasterKey]], who: Who
     theirs = dict.fromkeys(key for group in new for key in group)
     parts = []
     if more := [who(key) for key in mine if key not in theirs]:
-        parts.append(f"encrypted for {listed(more)} too, which the rule does not name")
+        parts.append(f"encrypted for {listed(more)} as well, which the rule does not name")
     if less := [who(key) for key in theirs if key not in mine]:
         parts.append(f"not encrypted for {listed(less)}, which the rule names")
     if not parts:
-        parts.append(f"the keys stand in other groups than in the rule ({len(old)} here, {len(new)} there)")
+        parts.append(f"the keys are in other groups than in the rule ({len(old)} here, {len(new)} there)")
     return ", and ".join(parts)
 
 
 def _takes(threshold: int, groups: int) -> str:
-    return f"takes {threshold} of {groups} key groups to open" if threshold else "has one key group"
+    return f"needs {threshold} of {groups} key groups to open" if threshold else "has one key group"
 
 
 def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
@@ -261,12 +261,12 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
             continue
         parts = match(data) if leaf.type == "str" else None
         if parts is None:
-            _in_clear(sealed, leaf, data, place if id(leaf) in by_rule else "", hint, is_chosen=bool(chosen))
+            _plaintext(sealed, leaf, data, place if id(leaf) in by_rule else "", hint, is_chosen=bool(chosen))
             continue
         if not chosen:
             sealed.find(
                 "never-decrypted",
-                f"{_at(leaf)} is a ciphertext, though the file leaves such values in clear",
+                f"{_at(leaf)} is a ciphertext, but the file's selection leaves it unencrypted",
                 leaf,
             )
         text, iv, tag, kind = parts.groups()
@@ -287,19 +287,19 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
                 twice(sealed.find, earlier.data, data, leaf, spell(earlier.path))
 
 
-def _in_clear(
+def _plaintext(
     sealed: Sealed, leaf: Leaf, data: bytes, by_rule: str, hint: str | None, *, is_chosen: bool
 ) -> None:
     """A value that is no ciphertext; ``by_rule`` is the rule that encrypts it, "" for none."""
     if leaf.type == "str" and data.startswith(cipher.PREFIX.encode()):
         sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is cut off or damaged", leaf)
     elif is_chosen:
-        sealed.find("plain-value", f"{_at(leaf)} stands in clear, though the file encrypts such values", leaf)
+        sealed.find("plain-value", f"{_at(leaf)} is plaintext, but the file's selection encrypts it", leaf)
     elif by_rule:
         said = f"{_at(leaf)} is plaintext, though {by_rule} encrypts such values"
         sealed.find("plain-by-rule", said, leaf, hint=hint)
     elif said := _like_a_secret(leaf, data):
-        sealed.find("secret-in-clear", f"{_at(leaf)} stands in clear and {said}", leaf)
+        sealed.find("plain-secret", f"{_at(leaf)} is plaintext and {said}", leaf)
 
 
 def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
@@ -321,18 +321,18 @@ def _like_a_secret(leaf: Leaf, data: bytes) -> str:
         return "looks like a secret"
     step = leaf.step
     called = type(step) is str and called_a_secret((step,)) and _REFERENCE.match(data) is None
-    return "is called like a secret" if called else ""
+    return "has a name like a secret" if called else ""
 
 
-_EMPTY_HINT = "sops and encconf leave an empty value as it is; nothing has to be done if it may be known"
+_EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if that is no secret"
 
 
 def twice(find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf: Leaf, where: str) -> None:
     """Note that a ciphertext has the nonce of another one, which is at ``where``."""
     if one.rstrip() == other.rstrip():
-        find("equal-value", f"{_at(leaf)} has the very ciphertext of {printable(where)}", leaf)
+        find("equal-value", f"{_at(leaf)} has the same ciphertext as {printable(where)}", leaf)
     else:
-        find("equal-iv", f"{_at(leaf)} is encrypted with the nonce of {printable(where)}", leaf)
+        find("equal-iv", f"{_at(leaf)} is encrypted with the same nonce as {printable(where)}", leaf)
 
 
 def _comments(sealed: Sealed) -> None:
@@ -342,7 +342,7 @@ def _comments(sealed: Sealed) -> None:
         if chosen and text and not text.startswith(prefix) and not _DIRECTIVE.match(text):
             sealed.find(
                 "plain-comment",
-                "this comment stands in clear, though the file's comments are encrypted",
+                "this comment is plaintext, but the file's comments are encrypted",
                 at=comment.start,
             )
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
 
 _ENVIRONMENT = """\
-Variables that encconf reads. An option beats its variable.
+Variables that encconf reads. An option takes precedence over its variable.
 
 Keys to decrypt with, in the order they are tried
   ENCCONF_IDENTITY                address of an age identity: keyring:…, vault:…, cmd:…

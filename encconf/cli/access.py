@@ -34,9 +34,9 @@ _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "�
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
 _LEGEND = (
     ("reads", "can read it"),
-    ("part", "holds a part: others are needed"),
-    ("former", "could read it once"),
-    ("exposed", "is out, and still knows its data key"),
+    ("part", "can read it only together with others"),
+    ("former", "could read it in the past"),
+    ("exposed", "was removed, but still knows its data key"),
 )
 _FEW = 2  # so many warnings are told
 _ROWS = 12  # so many different sets of readers are listed, unless all are asked for
@@ -115,31 +115,29 @@ def _write_page(html: str, text: str) -> None:
         except MissingFileError:
             old = None
         if isinstance(old, str) and GENERATOR not in old[:1000]:
-            raise OutputError("it is not a page that encconf wrote", hint="name another file").about(html)
+            raise OutputError("this file was not written by encconf", hint="choose another file").about(html)
     fileio.write_atomic(path, text, replacing=old)
 
 
 def _warn(console: Console, found: Report) -> None:
-    """What somebody should do something about."""
+    """Warn of removed people who can still read a file, and of a history that is not complete."""
     exposed: dict[tuple[str, ...], list[FileAccess]] = {}
     for file in found.files:
         if gone := tuple(reader.person.short for reader in file.readers if reader.exposed):
             exposed.setdefault(gone, []).append(file)
     for gone, same in list(exposed.items())[:_FEW]:
-        verb = "is" if len(gone) == 1 else "are"
         names = " ".join(files.quoted(file.path) for file in same) if len(same) <= _FEW_NAMES else "FILE"
         console.warn(
-            f"{_named(same)}: {', '.join(gone)} {verb} out and still can read "
-            f"{'it' if len(same) == 1 else 'them'}: the data key is the same",
-            hint=f"encconf rotate {names} gives {'it a new one' if len(same) == 1 else 'them new ones'}; "
-            "then change the secrets, too",
+            f"{_named(same)}: removed, but can still decrypt because the data key is the same: "
+            f"{', '.join(gone)}",
+            hint=f"encconf rotate {names}; then change the secrets as well",
         )
     if len(exposed) > _FEW:
         left = sum(map(len, list(exposed.values())[_FEW:]))
-        console.warn(f"and {counted(left, 'other file')} like that")
+        console.warn(f"the same is true of {counted(left, 'other file')}")
     if found.shallow:
         console.note(
-            "this clone has only a part of the history: people may have been able to read files for longer"
+            "this clone has only part of the history: people may have been able to read files for longer"
         )
 
 
@@ -227,7 +225,7 @@ class _Screen:
             if len(groups) > 1:
                 line += f"{file.quorum} of {len(groups)} groups: "
             line += " | ".join(groups)
-            for state, words in (("exposed", "out, and still knows the data key"), ("former", "once")):
+            for state, words in (("exposed", "removed, but still knows the data key"), ("former", "once")):
                 gone = [one_line(reader.person.short) for reader in file.readers if reader.state == state]
                 if gone:
                     line += f" ({words}: {', '.join(gone)})"
@@ -240,7 +238,7 @@ class _Screen:
 
     def file(self, found: Report, file: FileAccess) -> None:
         """Everything about one file."""
-        several = f", {file.quorum} of its {len(file.groups)} groups of keys are needed"
+        several = f", needs {file.quorum} of its {len(file.groups)} key groups"
         changed = f", changed {file.lastmodified[:10]}" if file.lastmodified else ""
         self._say(f"{one_line(file.path)}{self._dim(changed + (several if len(file.groups) > 1 else ''))}")
         readers = [reader for reader in file.readers if not reader.former]
@@ -257,7 +255,7 @@ class _Screen:
             for span in file.history.plain:
                 end = f"until {access.day(span.end)} ({span.end.commit[:7]})" if span.end else "at last"
                 self._say(
-                    f"  {self._paint('33', 'in plain text')} in git {end}: whoever has the repository has it"
+                    f"  {self._paint('33', 'as plaintext')} in git {end}: anyone with the repository has it"
                 )
         if len(file.groups) > 1:
             sets, complete = file.quorums()

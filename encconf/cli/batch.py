@@ -135,7 +135,7 @@ class Batch:
         for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for path in paths):
             for name in replace.sweep(folder):
                 path = one_line(os.path.join(folder, name))
-                self.console.note(f"removed {path}, which a write that was killed has left")
+                self.console.note(f"removed {path}, left by a killed command")
 
     # --- telling -----------------------------------------------------------------------------
 
@@ -188,9 +188,9 @@ class Batch:
             return
         done = sum(status in ("changed", "unchanged") for status in self.states.values())
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        self.console.warn(f"{why}: {done} of {total} files are done{failed}; the others are as they were")
+        self.console.warn(f"{why}: {done} of {total} files are done{failed}; the others were not changed")
         if self.left:
-            self.console.hint(f"go on with: {resume_line(self.resume, self.left[0])}")
+            self.console.hint(f"to continue: {resume_line(self.resume, self.left[0])}")
 
 
 def resume_line(resume: str, file: str) -> str:

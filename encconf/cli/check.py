@@ -47,7 +47,7 @@ def check(
 
     if any(map(is_bare, path or ["."])):
         raise UsageError(
-            "this is a bare repository, which has no files to check",
+            "this is a bare repository, so there are no files to check",
             hint="check a clone, or a work tree of it: git worktree add FOLDER",
         )
     if json and format not in (None, "json"):
@@ -118,7 +118,7 @@ def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
         names = list(dict.fromkeys(names))
     for name in names:
         if name in STDIN:
-            raise UsageError("check needs files, not stdin: the rule of a file goes by its name")
+            raise UsageError("check needs files, not stdin: the file name decides which rule applies")
         if not os.path.lexists(name):
             raise MissingFileError("no such file").about(name)
     return names
@@ -164,8 +164,8 @@ class _Known:
             found = answer()
             if found is None:
                 console.warn(
-                    f"git cannot be asked what it tracks in {root}, so all files of this folder are checked",
-                    "git status says why; if the folder is somebody else's: git config safe.directory",
+                    f"git cannot list the files in {root}, so all files in this folder are checked",
+                    "git status says why; if another user owns the folder, see git config safe.directory",
                 )
                 return self._below()
             if above != ".":  # call the files here as they are called here

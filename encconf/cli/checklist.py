@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-TITLE = "# Values to change where they come from\n\n"
+TITLE = "# Values to change at their source\n\n"
 _ITEM = re.compile(r"^- \[[ xX]\] (.*)$", re.M)
 
 
@@ -51,7 +51,7 @@ def _write(place: str, items: Iterable[str]) -> int:
         before = None
     known = set(_ITEM.findall(before or ""))
     if before and not known:
-        raise InputError("it holds something else than a checklist")
+        raise InputError("this file is not a checklist")
     new = [text for text in dict.fromkeys(items) if text not in known]
     if new:
         text = before or TITLE

@@ -54,7 +54,7 @@ class Console:
         about = f"{one_line(error.file)}: " if error.file else ""
         self._say(self._paint(_RED, f"error[{error.slug}]") + ": ", about + error.message)
         if error.hint:
-            self.hint(error.hint)
+            self.hint(hint_of(error))
 
     def hint(self, text: str) -> None:
         """Say what to do."""
@@ -106,6 +106,18 @@ class Console:
         if self._status is not None and self._status.print(text):
             return
         _write_stderr(text)
+
+
+def hint_of(error: EncconfError) -> str:
+    """The hint of an error, with the name of its file in commands such as ``encconf edit FILE``."""
+    hint, file = error.hint or "", error.file
+    if " FILE" not in hint or not file or not os.path.exists(file):
+        return hint
+    import re
+
+    from encconf.audit.findings import quoted
+
+    return re.sub(r"(encconf [^.;]*?) FILE\b", lambda found: f"{found[1]} {quoted(file)}", hint)
 
 
 _MANY = 4

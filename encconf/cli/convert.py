@@ -55,7 +55,7 @@ def plain_as(text: str, format: str, target: str, *, indent: int | None = None, 
     document = formats.module(format).scan(text, comments=True)
     if any(part.block is not None for part in document.parts):  # in the trees it is no more
         raise AlreadyEncryptedError(
-            'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
+            'the file is already encrypted, or has a top-level entry named "sops"',
             hint="to change an encrypted file, use: encconf edit FILE",
         )
     trees, notes = emit.trees_of(document)

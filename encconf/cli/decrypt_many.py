@@ -40,8 +40,8 @@ def decrypt_many(
     files.refuse_for_many(paths, options, ["extract", "output_type", "filename_override"])
     if not flag(options, "in_place") and output is None:
         raise UsageError(
-            "several files need a place to go",
-            hint="-i decrypts each in place, -o FOLDER writes them to a folder",
+            "several files need an output folder",
+            hint="use -i to decrypt each in place, or -o FOLDER",
         )
     Decrypting(console, options, _targets(paths, output), decrypted).run(paths)
 
@@ -59,7 +59,7 @@ def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
         name = os.path.relpath(path)
         if name.split(os.sep)[0] == os.pardir:
             raise UsageError(
-                "it is not below the current folder, so it has no place in the folder that --output names",
+                "it is not below the current folder, so --output FOLDER cannot mirror its path",
                 hint="change to the folder that holds the files",
             ).about(path)
         target = os.path.join(folder, files.plain_name(name))
@@ -132,7 +132,7 @@ class Decrypting(Batch):
             if not flag(self.options, "force"):
                 replacing = fileio.read_text(path, binary=True) if os.path.lexists(path) else None
                 if replacing not in (None, plain):
-                    raise OutputError("another file is there already", hint="--force overwrites it")
+                    raise OutputError("this file already exists", hint="overwrite it with --force")
             fileio.write_atomic(path, plain, mode=fileio.PRIVATE, replacing=replacing)
 
     def report(self) -> None:

@@ -77,7 +77,8 @@ def compare(
     unknown = [each for each in differing if not each.decided]
     for each in unknown:
         console.warn(
-            f"{each.old.label} and {each.new.label}: without a key nobody can say whether these are the same"
+            f"{each.old.label} and {each.new.label}: without a key, encconf cannot tell whether they are "
+            "the same"
         )
     if failed or unknown:
         raise SystemExit(2)
@@ -150,7 +151,7 @@ def _summary(differing: list[Difference]) -> str:
         kind: sum(each.count(kind) for each in differing)
         for kind in ("changed", "added", "removed", "moved", "cleared", "sealed", "unknown")
     }
-    words = {"cleared": "in clear now", "sealed": "encrypted now"}
+    words = {"cleared": "plaintext now", "sealed": "encrypted now"}
     said = ", ".join(f"{count} {words.get(kind, kind)}" for kind, count in counts.items() if count)
     files = f"{len(differing)} files differ" if len(differing) > 1 else "1 file differs"
     return f"{files}; of values: {said}" if said else files
@@ -205,9 +206,9 @@ class _Paper:
         if found.one_file and found.data_key == "new":
             self._line("~", "data key", kind="a new one")
         if found.one_file and found.encrypted == (True, False) and found.new.text is not None:
-            self._line("!", "the file", kind="was encrypted, is plain text now")
+            self._line("!", "the file", kind="was encrypted, is plaintext now")
         if found.one_file and found.encrypted == (False, True) and found.old.text is not None:
-            self._line("*", "the file", kind="was plain text, is encrypted now")
+            self._line("*", "the file", kind="was plaintext, is encrypted now")
 
     def _change(self, found: Difference, change: Change, said: str, several: bool) -> None:
         from encconf.text.path import spell
@@ -223,11 +224,11 @@ class _Paper:
             words = zip(found.comments, ("changed", "added", "removed"), strict=True)
             self._line("~", "comments", kind=", ".join(f"{count} {word}" for count, word in words if count))
         if found.structure:
-            self._line("~", "structure", kind="the same values in another shape")
+            self._line("~", "structure", kind="the same values in a different structure")
         if found.layout:
-            self._line("~", "layout", kind="the same values and comments, written in another way")
+            self._line("~", "layout", kind="the same values and comments, written differently")
         if found.resealed:
-            self._line("~", "seal", kind="the same content, written again (MAC and date)")
+            self._line("~", "seal", kind="the same content, saved again (new MAC and date)")
 
     def _shown(self, found: Difference, change: Change) -> str:
         """The values themselves, where that was asked for; in a configuration, whose keys they are."""
@@ -269,10 +270,10 @@ def _said(change: Change) -> str:
         to = f"moved to {one_line(spell(change.path))}" if change.old != change.new else "moved"
         return f"{to}, where its ciphertext cannot be decrypted" if change.lost else to
     if change.kind in ("cleared", "sealed"):
-        said = {"cleared": "in clear now", "sealed": "encrypted now"}[change.kind]
+        said = {"cleared": "plaintext now", "sealed": "encrypted now"}[change.kind]
         return said if change.same else f"{said}, {'and' if change.certain else 'perhaps'} changed"
     if change.kind == "changed" and not change.certain:
-        return "another ciphertext, perhaps of the same value"
+        return "a different ciphertext, perhaps of the same value"
     if change.retyped:
         return "{}, was {} and is {}".format(change.kind, *map(_with_article, change.types))
     return change.kind

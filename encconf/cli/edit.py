@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.verbs.changes import Check
 
-_WAIT = "if the editor is still open, give it its option to wait, as in EDITOR='code --wait'"
+_WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wait'"
 
 
 def edit(
@@ -51,7 +51,7 @@ def edit(
     *,
     file: str,
     ignore_mac: bool,
-    in_clear: bool,
+    allow_plaintext: bool,
     input_type: str | None,
     config: str | None,
     **keys_and_selection: Value,
@@ -97,7 +97,7 @@ def edit(
             session.rule = rule_of(metadata)
         files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
         session.check = files.refuse_clear(
-            console, file, format, metadata.selection, config, allowed=in_clear
+            console, file, format, metadata.selection, config, allowed=allow_plaintext
         )
     fileio.check_writable(path)
     session.run()
@@ -148,7 +148,10 @@ def _open_plain(
     )
     console.warn(
         f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(list(map(spell, paths)), 20)}",
-        hint="they are encrypted when you save; whoever saw the file knows them: change them at their source",
+        hint=(
+            "encconf encrypts them when you save; anyone who saw the file knows them, so change them at "
+            "their source"
+        ),
     )
     return opened, paths
 
@@ -164,7 +167,10 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
 
     ours = parents_of(enc, format)[1]
     if before(path, enc) != ours:
-        console.warn(f"{file} {misplaced(ours)}", hint=f"look at all values: git log -p {files.quoted(file)}")
+        console.warn(
+            f"{file} {misplaced(ours)}",
+            hint=f"compare all values with older versions: git log -p {files.quoted(file)}",
+        )
 
 
 def example(format: str) -> str:
@@ -273,8 +279,12 @@ class Session:
                     raise
                 error.hint = None
                 self.console.error(error.about(self.file))
-                if not self._ask("write your text over what is there now? [y/N]").lower().startswith("y"):
-                    raise ChangedError("your text was not written over it", hint=None) from None
+                if (
+                    not self._ask("overwrite the file as it is now with your text? [y/N]")
+                    .lower()
+                    .startswith("y")
+                ):
+                    raise ChangedError("the file was not overwritten", hint=None) from None
                 self._open_again()
 
     def _open_again(self) -> None:
@@ -316,12 +326,12 @@ class Session:
 
     def _offer_again(self, error: EncconfError, edited: str) -> None:
         """Ask whether to go on editing; raises the error if not, or if nobody can be asked."""
-        untouched = f"{self.file} is as it was" if self.enc is not None else f"{self.file} was not made"
+        untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
         if not self.console.can_ask():
             error.hint = f"{untouched}; {self._saved(edited)}"
             raise error
         self.console.error(error)
-        answer = self._ask("Enter opens the editor again; q gives up, and your changes are lost:")
+        answer = self._ask("press Enter to open the editor again, or q to quit and lose your changes:")
         if answer.lower().startswith("q"):
             error.hint = untouched
             raise error
@@ -332,7 +342,7 @@ class Session:
         from encconf.rules.config import Rule
         from encconf.rules.selection import DEFAULT
 
-        failed = "your changes could not be saved; edit it on a terminal to be asked what to do"
+        failed = "your changes could not be saved; run this in a terminal to decide what to do"
         rule = self.rule or (rule_of(self.old.metadata) if self.old is not None else None)
         if rule is None:
             return failed
@@ -433,6 +443,8 @@ class Resolution(Session):
 
         line = marked(edited, self.size)
         if line:
-            raise UnmergedError(f"line {line} is a conflict marker: say what counts, and take it out")
-        self.plain = self.ours  # what the rule left in clear before is no news
+            raise UnmergedError(
+                f"line {line} is a conflict marker: keep the value you want and remove the markers"
+            )
+        self.plain = self.ours  # values that were plaintext before need no new warning
         return super().encrypted(edited)

@@ -49,7 +49,7 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
         if program is not None:
             return _private(program)
     raise EditorError(
-        f"no editor was found; looked for {', '.join(DEFAULTS)}", hint="name one in EDITOR or SOPS_EDITOR"
+        f"no editor was found; looked for {', '.join(DEFAULTS)}", hint="set EDITOR or SOPS_EDITOR"
     )
 
 

@@ -35,7 +35,7 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
         console.hint(hint)
     if job.target is not None and job.output is None and not job.in_place and _is_redirected():
         console.hint(
-            f"nothing was printed to stdout, as sops would: encconf encrypt -o - {job.source.label} does"
+            f"unlike sops, this prints nothing to stdout; to do so: encconf encrypt -o - {job.source.label}"
         )
     if name is not None and job.source.path is not None and not job.in_place:
         files.warn_if_exposed(console, name)

@@ -37,7 +37,8 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
     )
     if len(paths) > 1 and options.get("output") is not None:
         raise UsageError(
-            "--output takes the result of one file", hint="several are written beside their files"
+            "--output takes the result of one file",
+            hint="without it, each result is written next to its file",
         )
     files.refuse_for_many(paths, options, ["filename_override"] if len(paths) > 1 else [])
     Encrypting(console, options, configs).run(paths)

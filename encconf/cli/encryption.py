@@ -120,11 +120,11 @@ class Job:
         found = sniff.find(self.enc, target)
         if found != written and {found, written} != {"yaml", "json"}:
             self._warn(
-                f"by its name, {target} is read as {found or 'plain text'}, and it is {written}",
-                f"give it another name, or open it with --input-type {written}",
+                f"the name {target} means {found or 'text'}, but the content is {written}",
+                f"choose another name, or open the file with --input-type {written}",
             )
         if written == "dotenv" and os.path.basename(target).startswith("."):  # .env, .env.production
-            self.hints.append("to get values with types, make YAML of it: encconf import FILE")
+            self.hints.append("encconf import FILE creates YAML instead")
 
 
 def _target(source: files.Source, file: str | None, output: str | None, *, in_place: bool) -> str | None:
@@ -138,7 +138,7 @@ def _target(source: files.Source, file: str | None, output: str | None, *, in_pl
     name = files.encrypted_name(file)
     if not name:
         raise UsageError(
-            "it is called like an encrypted file already",
+            "this is already the name of an encrypted file",
             hint=f"to change it: encconf edit {file}; to encrypt it in place: encconf encrypt -i {file}",
         ).about(file)
     return name
@@ -161,6 +161,6 @@ def _existing(target: str, force: bool) -> tuple[str | None, str | fileio.Anythi
 
 def _not_encrypted(target: str | None) -> EncconfError:
     return OutputError(
-        "it exists and is not an encrypted file",
-        hint="write elsewhere: -o FILE, or overwrite it: --force",
+        "this file exists and is not encrypted",
+        hint="choose another file with -o FILE, or overwrite it with --force",
     ).about(target or "")

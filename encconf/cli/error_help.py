@@ -106,10 +106,11 @@ ENTRIES: Final = {
         "encconf check found something that is not as the rules say.",
         "Each finding has a hint and a word of its own: encconf help error WORD.",
     ),
-    "in-clear": Entry(
+    "plaintext": Entry(
         1,
         "The command would save a value as plaintext although the creation rule of the file encrypts it.",
-        "Let the file follow its rule: encconf updatekeys --selection FILE. To save it as it is: --in-clear.",
+        "Let the file follow its rule: encconf updatekeys --selection FILE. To save the value as "
+        "plaintext, use --allow-plaintext.",
     ),
     "internal": Entry(
         1,
@@ -180,7 +181,7 @@ ENTRIES: Final = {
     "not-encrypted": Entry(
         1,
         "The file has no sops metadata: it is plaintext.",
-        "Encrypt it: encconf encrypt FILE. If it has been committed, change its secrets, too.",
+        "Encrypt it: encconf encrypt FILE. If it has been committed, change its secrets as well.",
     ),
     "not-modified": Entry(
         200, "The edit changed nothing, so nothing was written.", "There is nothing to do."
@@ -198,7 +199,7 @@ ENTRIES: Final = {
     ),
     "plain-value": Entry(
         25,
-        "A value is plaintext where the file says that it is encrypted. Somebody typed it into the "
+        "A value is plaintext, but the file's selection encrypts it. Somebody typed it into the "
         "encrypted file.",
         "encconf edit FILE opens the file and encrypts the value when you save. If it was committed, change "
         "it.",

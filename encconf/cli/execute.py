@@ -47,9 +47,9 @@ def execute(
 ) -> None:
     """Become a program that has the values of files in its environment; ``naming`` is for `flat.Naming`."""
     if not argv or not argv[0]:
-        raise UsageError("no program was named", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
+        raise UsageError("no program was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
     if not file:
-        raise UsageError("no file was named", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
+        raise UsageError("no file was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
     found = flat.values(
         console, files.read_all(file), flat.Naming(**naming), input_type=input_type, resolve=resolve
     )
@@ -178,11 +178,11 @@ def run_on(
     if os.path.isabs(name) or ".." in name.split(os.sep) or not name.strip("./"):
         raise EncconfError("the provided filename is not a local path")
     if os.path.dirname(os.path.normpath(name)):
-        raise EncconfError("the provided filename is in a folder, and there is none")
+        raise EncconfError("the provided filename is in a folder that does not exist")
     if any(sign in name for sign in _SHELL):
         raise EncconfError(
             "the provided filename has characters that mean something to the shell",
-            hint=f"it becomes a part of the command; use none of {_SHELL.strip()}",
+            hint=f"the name becomes part of the command, so it must not contain any of {_SHELL.strip()}",
         )
     environ = dict(console.environ)
     if user is not None:
@@ -243,7 +243,9 @@ def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
         except OSError as error:
             failed = error
         except ValueError:
-            raise EncconfError("a name or value holds a NUL, which no environment can") from None
+            raise EncconfError(
+                "a name or value contains a NUL character, which an environment cannot hold"
+            ) from None
     reason = failed.strerror if failed is not None and failed.strerror else "not found"
     unable = CommandError(f"{program} cannot be run: {reason[:1].lower()}{reason[1:]}")
     if isinstance(failed, PermissionError):
@@ -267,7 +269,7 @@ def _feed(path: str, text: str) -> None:
     try:
         os.mkfifo(path, 0o600)
     except OSError as error:
-        raise OutputError(f"the pipe cannot be made: {(error.strerror or '').lower()}").about(path) from None
+        raise OutputError(f"cannot create the pipe: {(error.strerror or '').lower()}").about(path) from None
 
     def write() -> None:
         try:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:
     """Say which rule is a file's, and what it means; raises where no rule can be used."""
     if file in STDIN:
-        raise UsageError("explain needs a file, or the name that one is to have, not stdin")
+        raise UsageError("explain needs a file name (the file need not exist), not stdin")
     cwd = os.getcwd()
     found = explaining.explain(file, cwd=cwd, config=config, input_type=input_type)
     if json:
@@ -105,13 +105,13 @@ def _table(found: Explanation) -> list[str]:
     width = min(max(len(printable(fate.path)) for fate in found.fates), 48)
     lines = []
     for fate in found.fates:
-        becomes = "encrypted" if fate.encrypted else "clear"
+        becomes = "encrypted" if fate.encrypted else "plaintext"
         now = ""
         if fate.now is not None and fate.now is not fate.encrypted:
-            now = "; now it is " + ("encrypted" if fate.now else "in clear")
+            now = "; it is " + ("encrypted" if fate.now else "plaintext") + " now"
         lines.append(f"  {becomes:9}  {printable(fate.path):{width}}  {fate.reason}{now}")
     if found.comments is not None:
-        lines.append(f"  {'encrypted' if found.comments else 'clear':9}  all comments")
+        lines.append(f"  {'encrypted' if found.comments else 'plaintext':9}  all comments")
     return lines
 
 

@@ -38,19 +38,19 @@ def export(
     from encconf.cli.console import is_terminal
 
     if format is None:
-        raise UsageError("say in which format", hint=f"--format {'|'.join(FORMATS)}")
+        raise UsageError("no format was given", hint=f"--format {'|'.join(FORMATS)}")
     if not file:
-        raise UsageError("no file was named")
+        raise UsageError("no file was given")
     if output in files.STDOUT:
         output = None
     if with_key is not None and format != "systemd-creds":
         raise ConflictError("--with-key is for --format systemd-creds")
     if format == "github" and output is not None:
-        raise ConflictError("a GitHub workflow says itself where the values go: no --output")
+        raise ConflictError("--format github does not take --output: it writes to $GITHUB_ENV")
     shown = output is None and format not in ("github", "systemd-creds")
     if shown and is_terminal(1) and not plaintext:
         raise UsageError(
-            "stdout is a terminal, and the values are secret", hint="--plaintext shows them all the same"
+            "stdout is a terminal, and the values are secret", hint="to print them anyway, use --plaintext"
         )
     sources = files.read_all(file)
     if format == "k8s" and len(file) == 1 and sources[0].format(input_type) == "binary":
@@ -81,9 +81,9 @@ def _write(console: Console, text: str, output: str | None) -> None:
             os.chmod(path, 0o600)
         except OSError as error:
             raise OutputError(f"its mode cannot be made 0600: {error.strerror}").about(output) from None
-        console.note(f"{output} could be read by others: its mode is 0600 now")
+        console.note(f"others could read {output}; its mode is now 0600")
     fileio.write_atomic(path, text, mode=fileio.PRIVATE)
-    console.note(f"wrote {output}, in plain text")
+    console.note(f"wrote {output}, as plaintext")
     files.warn_if_exposed(console, output)
 
 
@@ -93,7 +93,7 @@ def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> No
 
     path = console.environ.get("GITHUB_ENV")
     if not path:
-        raise UsageError("GITHUB_ENV is not set: this is no step of a GitHub workflow")
+        raise UsageError("GITHUB_ENV is not set: this is not a step of a GitHub workflow")
     ends = {name: f"encconf_{os.urandom(12).hex()}" for name in texts}
     masks, lines = github(texts, ends, secret)
     console.data(masks)
@@ -107,7 +107,7 @@ def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> No
         raise UsageError(f"GITHUB_ENV cannot be written: {error.strerror}") from None
     console.note(f"set {len(texts)} variables for the steps that follow")
     if short := [name for name in secret if texts[name] and not is_masked(texts[name])]:
-        console.note(f"not masked in the log, since so short a text is everywhere in it: {', '.join(short)}")
+        console.note(f"too short to mask in the log: {', '.join(short)}")
 
 
 def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | None, key: str) -> None:
@@ -125,13 +125,13 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
         if not os.path.isdir(folder):
             os.mkdir(folder, 0o700)
     except OSError as error:
-        raise OutputError(f"the folder cannot be made: {error.strerror}").about(output) from None
+        raise OutputError(f"cannot create the folder: {error.strerror}").about(output) from None
     lines = ["[Service]\n"]
     for name, text in sealed.items():
         path = os.path.join(folder, f"{name}.cred")
         fileio.write_atomic(path, text, mode=fileio.PRIVATE)
         lines.append(units.load_encrypted(name, path))
-    console.note(f"wrote {len(sealed)} credentials into {output}; the unit needs the lines on stdout")
+    console.note(f"wrote {len(sealed)} credentials to {output}; add the lines on stdout to the unit")
     console.data("".join(lines))
 
 

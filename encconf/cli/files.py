@@ -6,11 +6,11 @@ import os
 
 from encconf.errors import (
     ChangedError,
-    ClearTextError,
     ConflictError,
     InputError,
     MissingFileError,
     OutputError,
+    PlaintextError,
     UsageError,
 )
 from encconf.io import fileio, locks
@@ -87,7 +87,7 @@ def read(
             from encconf.cli.console import is_terminal
 
             if is_terminal(0):
-                raise MissingFileError("no file was named", hint="name one, or - for stdin")
+                raise MissingFileError("no file was given", hint="give a file, or - for stdin")
         data = fileio.stdin_bytes()
         found, binary = _kind(data, override or STDIN_NAME, plain, input_type)
         try:
@@ -145,8 +145,8 @@ def format_by_name(name: str, type: str | None) -> str:
     if type is None:
         if name == STDIN_NAME:
             raise UsageError(
-                "nothing says which format stdin has",
-                hint=f"say it: --input-type {'|'.join(formats.NAMES)}, or --filename-override NAME",
+                "the format of stdin is not known",
+                hint=f"use --input-type {'|'.join(formats.NAMES)}, or --filename-override NAME",
             )
         return formats.of_path(name)
     formats.module(type)
@@ -171,8 +171,8 @@ def refuse_twice(text: str, name: str, format: str) -> None:
 
     if (found := sniff.find(text, name)) not in (None, format):
         raise AlreadyEncryptedError(
-            f"it is a SOPS file of format {found} already",
-            hint="to change it: encconf edit FILE; to encrypt all its bytes once more: --input-type binary",
+            f"this is already a SOPS file, in {found} format",
+            hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
         )
 
 
@@ -288,12 +288,14 @@ def refuse_strangers(
         return
     if rule is not None:
         raise objections.error(
-            "a new data key would be for more than .sops.yaml names",
-            f"encconf updatekeys {quoted(file)} makes the file follow .sops.yaml; add there who may read it",
+            "the file has recipients that .sops.yaml does not name, and they would get the new data key",
+            f"encconf updatekeys {quoted(file)} updates the file to match .sops.yaml; add recipients who "
+            "may read it there",
         ).about(file)
     raise objections.error(
-        "a new data key would be for recipients that only the file names, and anyone can add one there",
-        f"write a .sops.yaml that names those who may read it{_or_name(objections.strangers)}",
+        "only the file names its recipients, and anyone could have added one; they would get the new data "
+        "key",
+        f"write a .sops.yaml that names the recipients who may read it{_or_name(objections.strangers)}",
     ).about(file) from missing
 
 
@@ -325,34 +327,29 @@ def refuse_clear(
     *,
     allowed: bool = False,
 ) -> Check:
-    """A check for `encconf.verbs.changes`: no value is saved in clear that the rule wants encrypted.
+    """A check for `encconf.verbs.changes`: no value is saved as plaintext that the rule would encrypt.
 
-    An encrypted file goes on by the selection that it was made with, also when .sops.yaml says
-    something else by now.  Where that is ``allowed``, it is only said.
+    An encrypted file keeps its own selection, even when .sops.yaml says something else by now.
+    With ``allowed``, such a value is only reported as a warning.
     """
 
     def check(before: str, after: str) -> None:
-        from encconf.text.path import spell
-        from encconf.verbs.changes import left_in_clear
+        from encconf.verbs.changes import left_plaintext, plaintext_message
 
         rule = known_rule(console, file, config)
         if rule is None:
             return
-        paths = left_in_clear(
+        paths = left_plaintext(
             before, after, format=format, file=selection, rule=rule.selection_for(selection)
         )
         if not paths:
             return
-        named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
-        message = (
-            f"{named} would be saved in clear: {rule.name} of .sops.yaml wants it encrypted, "
-            "but the file was made by another selection"
-        )
-        hint = f"encconf updatekeys --selection {quoted(file)} makes the file follow the rule"
+        message = plaintext_message(paths, rule.name)
+        hint = f"encconf updatekeys --selection {quoted(file)} updates the file to match the rule"
         if allowed:
             console.warn(message, hint=hint)
         else:
-            raise ClearTextError(message, hint=f"{hint}; --in-clear saves it all the same").about(file)
+            raise PlaintextError(message, hint=f"{hint}; --allow-plaintext saves it anyway").about(file)
 
     return check
 
@@ -388,10 +385,10 @@ def warn_if_exposed(console: Console, path: str) -> None:
     pattern = "/" + os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
     ignore = f"echo {quoted(pattern)} >> {quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"
     if state == "untracked":
-        console.warn(f"{path} is plain text, and git does not ignore it", hint=ignore)
+        console.warn(f"{path} is plaintext, and git does not ignore it", hint=ignore)
     else:
         console.warn(
-            f"{path} is plain text, and git tracks it: whoever has the repository has its secrets",
+            f"{path} is plaintext, and git tracks it: anyone with the repository has its secrets",
             hint=f"git rm --cached {quoted(path)} && {ignore}; then change the secrets, "
             "since earlier versions stay in the history",
         )
@@ -417,7 +414,7 @@ def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
         names = [path for path in paths if states[path] == state]
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            console.warn(f"{', '.join(names[:3])}{more}: plain text, and {what}", hint=hint)
+            console.warn(f"{', '.join(names[:3])}{more}: plaintext, and {what}", hint=hint)
 
 
 def quoted(word: str) -> str:

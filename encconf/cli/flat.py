@@ -52,7 +52,7 @@ class Naming:
         """
         tree = changes.find(changes.tree(document), self.section)
         if not isinstance(tree, dict):
-            raise EmitError(f"{spell(self.section)} is not a mapping", hint="name one: --section PATH")
+            raise EmitError(f"{spell(self.section)} is not a mapping", hint="choose one with --section PATH")
         found: dict[str, tuple[Path, Leaf]] = {}
         for below, leaf in emit.flat(tree):
             if leaf.data is None:
@@ -60,13 +60,13 @@ class Naming:
             name, path = self._name(below), (*self.section, *below)
             if not name:
                 raise EmitError(
-                    f"{spell(path)} has an empty key, which no variable can be called by",
-                    hint="--prefix PREFIX gives it a name",
+                    f"{spell(path)} has an empty key, which cannot be the name of a variable",
+                    hint="add a prefix: --prefix PREFIX",
                 )
             if name in found:
                 raise EmitError(
-                    f"{spell(found[name][0])} and {spell(path)} would both be called {name}",
-                    hint="--nested-separator __ tells more names apart",
+                    f"{spell(found[name][0])} and {spell(path)} would both be named {name}",
+                    hint="use another separator: --nested-separator __",
                 )
             found[name] = path, leaf
         return found
@@ -122,7 +122,9 @@ def values(
             for name, (place, leaf) in naming.leaves(opened.document).items():
                 text = text_of(leaf.type, leaf.data)
                 if "\0" in text:
-                    raise EmitError(f"{spell(place)} holds a NUL, which no environment can")
+                    raise EmitError(
+                        f"{spell(place)} contains a NUL character, which an environment cannot hold"
+                    )
                 found[name] = Value(text, label, leaf.sealed is not None or id(leaf) in fetched)
         except EncconfError as error:
             raise error.about(label) from None

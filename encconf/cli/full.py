@@ -98,7 +98,7 @@ def _root() -> click.Group:
                          help="Print the version."),
         ],
         help=_SUMMARY,
-        epilog="Exit codes, variables: encconf help exit-codes, encconf help environment",
+        epilog="Topics: encconf help environment, encconf help exit-codes, encconf help error SLUG",
         context_settings=_settings(),
         no_args_is_help=True,
         callback=lambda **given: None,
@@ -239,6 +239,6 @@ def _explained(error: click.ClickException) -> EncconfError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"see: {context.command_path if context else _PROGRAM} --help"
     if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "file":
-        return MissingFileError("no file was named", hint=hint)
+        return MissingFileError("no file was given", hint=hint)
     message = " ".join(error.format_message().split()).rstrip(".")
     return UsageError(message[:1].lower() + message[1:], hint=hint)

@@ -138,7 +138,7 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
     except EncconfError as error:
         raise error.about(merged) from error.__cause__
     if outcome is None:
-        raise UsageError("neither side is encrypted", hint="any other merge tool will do").about(merged)
+        raise UsageError("neither side is encrypted", hint="use any other merge tool").about(merged)
     if not outcome.conflicts:
         fileio.write_atomic(path, outcome.text, replacing=now)
         _report(console, merged, outcome)
@@ -228,8 +228,8 @@ def _report(console: Console, file: str, outcome: Outcome) -> None:
         raise UndecidedError(f"both sides changed {what}", hint=f"encconf edit {name} && git add {name}")
     if not outcome.sealed:
         console.warn(
-            f"{file} was merged without a key: it has no MAC yet, so that nothing opens it",
-            hint=f"somebody who holds a key can finish it with: encconf edit {quoted(file)}",
+            f"{file} was merged without a key: it has no MAC yet, so it cannot be opened",
+            hint=f"anyone with a key can finish the merge: encconf edit {quoted(file)}",
         )
 
 

@@ -37,8 +37,8 @@ KEYRING = "keyring:encconf/identity"
 
 _PATHS = rf"\.enc\.({'|'.join(suffix[1:] for row in formats.ROWS.values() for suffix in row.suffixes)})$"
 _CONFIG = """\
-# Which files are encrypted, and who can open them: the first rule that matches counts.
-# A recipient is public; those of several people stand in one line, with commas between them.
+# Which files are encrypted, and who can open them. The first rule that matches a file applies.
+# Recipients are public. To add more, separate them with commas.
 creation_rules:
   - path_regex: {paths}
     age: {recipient}
@@ -54,8 +54,8 @@ def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
     found = _survey(root)
     if found is not None and found.ignored:
         raise ConflictError(
-            f"there is a {IGNORED}, which sops and encconf ignore, so nothing was changed",
-            hint=f"call it .sops.yaml: git mv {IGNORED} .sops.yaml; then run encconf init again",
+            f"there is a {IGNORED}, which sops and encconf ignore; nothing was changed",
+            hint=f"rename it with git mv {IGNORED} .sops.yaml, then run encconf init again",
         )
     if keyring:
         recipient: str | None = _keyring_recipient(console, credentials)
@@ -75,7 +75,7 @@ def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
         for line in install(root, environ=console.environ) or ["git is set up already"]:
             console.note(line)
     else:
-        console.note("this is no git repository: once it is one, run encconf git install")
+        console.note("this is not a git repository; when it is, run: encconf git install")
     if found is not None:
         console.note("next: encconf check, then encconf access")
     elif os.path.isfile(".env"):
@@ -90,7 +90,7 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         raise ConflictError("--to and --output exclude each other")
     if use and to is None:
         raise ConflictError(
-            "--use goes with --to", hint="a key in your own key file is found without being named"
+            "--use goes with --to", hint="encconf finds a key in your own key file without an address"
         )
     if to is not None:
         credentials = files.credentials(console)
@@ -102,7 +102,7 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
             _use(console, credentials, to)
         else:
             named = files.quoted(to.replace(" ", "%20"))  # a blank would be the end of the address
-            console.hint(f"name it where files are opened: ENCCONF_IDENTITY={named}")
+            console.hint(f"to open files with it, set ENCCONF_IDENTITY={named}")
         return
     recipient, _, text = _new_key(pq)
     if output == "-":
@@ -116,9 +116,9 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
     else:
         path = fileio.resolve(output)
         if os.path.lexists(output) and not fileio.is_special(output):
-            raise OutputError("it exists, and a key is never written over").about(output)
+            raise OutputError("this file exists, and encconf never overwrites a key").about(output)
         fileio.write_atomic(path, text, mode=0o600, replacing=None)
-        console.note(f"wrote an age key to {output}: it opens files, keep it to yourself")
+        console.note(f"wrote an age key to {output}; keep it private")
     console.data(recipient + "\n")
 
 
@@ -141,14 +141,14 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
                 _warn_if_readable(console, expanded(source.where, credentials.home))
             return recipient
         if source.how == "source" and source.variable is not None:
-            hint = source.hint or f"encconf keygen --to {source.where} makes one there"
-            raise SourceError(source.found or "there is no key in it", hint=hint).about(source.place())
+            hint = source.hint or f"encconf keygen --to {source.where} creates one there"
+            raise SourceError(source.found or "it contains no key", hint=hint).about(source.place())
     if not make:
         return None
     recipient, _, text = _new_key()
     path = _key_file(credentials)
     _add_key(path, text)
-    console.note(f"made an age key in {path}; keep a copy of it where only you can get at it")
+    console.note(f"created an age key in {path}; keep a backup that only you can read")
     _warn_if_readable(console, path)
     console.note(f"your age key: {recipient}")
     return recipient
@@ -166,7 +166,7 @@ def _keyring_recipient(console: Console, credentials: Credentials) -> str:
             raise
     else:
         if recipient is None:
-            raise BadKeyError("it is no age key", hint="move it away, and try again").about(KEYRING)
+            raise BadKeyError("this is not an age key", hint="move it away and try again").about(KEYRING)
         console.note(f"your age key: {recipient} ({KEYRING})")
         _use(console, credentials, KEYRING)
         return recipient
@@ -193,12 +193,10 @@ def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: boo
     again = Fresh.from_env(console.environ)
     try:
         if sources.fetch(address, again).strip() != secret.encode():
-            raise BadKeyError("what was stored reads back as something else: do not use it").about(
-                address.label
-            )
+            raise BadKeyError("the stored key reads back differently: do not use it").about(address.label)
     except SourceError as error:  # some may write and not read
-        console.warn(f"it was stored, and could not be read to make sure: {error}", hint=error.hint)
-    console.note(f"put a new age key into {address.label}, and nowhere else")
+        console.warn(f"it was stored, but could not be read back: {error}", hint=error.hint)
+    console.note(f"stored a new age key in {address.label} only")
     return recipient
 
 
@@ -229,12 +227,12 @@ def _use(console: Console, credentials: Credentials, address: str) -> None:
     except EncconfError as error:
         raise error.about(path) from None
     if named:
-        console.note(f"{path} names it, so that it is found")
+        console.note(f"{path} names it now, so encconf finds it")
     else:
-        console.warn(f"{path} names another identity, and was not changed", hint=f"add {address} to its list")
+        console.warn(f"{path} names another identity and was not changed", hint=f"add {address} to its list")
     by, addresses = credentials.named("identity")
     if by == SETTINGS["identity"] and address not in addresses:
-        console.warn(f"{by} is set and beats it", hint=f"unset it, or add {address}")
+        console.warn(f"{by} is set and takes precedence", hint=f"unset it, or add {address}")
 
 
 def _new_key(pq: bool = False) -> tuple[str, str, str]:
@@ -258,7 +256,7 @@ def _key_file(credentials: Credentials) -> str:
     for source in credentials.age_sources():
         if source.how == "file" and not source.ssh and source.where:
             return expanded(source.where, credentials.home)
-    raise OutputError("there is no home folder to keep a key in", hint="set SOPS_AGE_KEY_FILE to a file")
+    raise OutputError("there is no home folder to store a key in", hint="set SOPS_AGE_KEY_FILE to a file")
 
 
 def _recipient_in(data: bytes, source: AgeSource) -> str | None:
@@ -267,8 +265,8 @@ def _recipient_in(data: bytes, source: AgeSource) -> str | None:
 
     if is_locked(data):
         raise BadKeyError(
-            "the key file is locked by a passphrase, so that its recipient is not known here",
-            hint="write .sops.yaml with your recipient yourself, then run: encconf git install",
+            "your key file is protected by a passphrase, so encconf does not know its recipient",
+            hint="create a .sops.yaml with your recipient, then run: encconf git install",
         ).about(source.place())
     return recipient_in(data)
 
@@ -282,8 +280,8 @@ def _add_key(path: str, text: str) -> None:
         old = None
     if old and old.lstrip().startswith(("age-encryption", "-----BEGIN AGE")):
         raise OutputError(
-            "it is locked by a passphrase, so that no key can be added",
-            hint="write the key elsewhere: encconf keygen -o FILE",
+            "it is protected by a passphrase, so no key can be added",
+            hint="write the key to another file: encconf keygen -o FILE",
         ).about(path)
     _make_folders(os.path.dirname(path))
     gap = "" if not old or old.endswith("\n") else "\n"
@@ -300,7 +298,7 @@ def _make_folders(folder: str) -> None:
         for folder in reversed(missing):
             os.mkdir(folder, 0o700)
     except OSError as error:
-        raise OutputError(f"the folder cannot be made: {error.strerror}").about(folder) from None
+        raise OutputError(f"cannot create the folder: {error.strerror}").about(folder) from None
 
 
 def _warn_if_readable(console: Console, path: str) -> None:
@@ -309,7 +307,7 @@ def _warn_if_readable(console: Console, path: str) -> None:
     except OSError:
         return
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        console.warn(f"others may read {path}", hint=f"chmod 600 {files.quoted(path)}")
+        console.warn(f"others can read {path}", hint=f"chmod 600 {files.quoted(path)}")
 
 
 # --- files that are there --------------------------------------------------------------------
@@ -328,22 +326,28 @@ def _join(console: Console, found: Survey, recipient: str | None) -> None:
     from encconf.audit.survey import rules
 
     count = (
-        f"{len(found.metadata)} file{'s are' if len(found.metadata) != 1 else ' is'} encrypted here already"
+        f"{len(found.metadata)} file{'s are' if len(found.metadata) != 1 else ' is'} already encrypted here"
     )
     path = os.path.join(found.root, ".sops.yaml")
     if found.has_config:
-        console.note(f"{count}; {path} is there and was not changed")
+        console.note(f"{count}; {path} exists and was not changed")
     elif (text := rules(found)) is None:
-        console.warn(f"{count}, for keys that cannot be written into a .sops.yaml: write it yourself")
+        console.warn(
+            f"{count}, for keys that encconf cannot write into a .sops.yaml: write the file yourself"
+        )
     else:
         fileio.write_atomic(path, text, replacing=None)
-        console.note(f"{count}: wrote {path} with their names, keys and selections")
+        console.note(f"{count}: wrote {path} with their patterns, keys and selections")
     if recipient is None:
-        console.note("no age key of yours was found, and none was made")
-        console.hint("encconf keygen makes one; somebody who can open the files adds it to .sops.yaml")
+        console.note("you have no age key, and none was created")
+        console.hint(
+            "create one with encconf keygen, then ask somebody who can open the files to add it to .sops.yaml"
+        )
     elif not any(key.name == recipient for key in found.keys):
         console.note(f"your key opens none of them: {recipient}")
-        console.hint("somebody who can adds it to .sops.yaml, and runs: encconf updatekeys -r .")
+        console.hint(
+            "ask somebody who can open them to add it to .sops.yaml and run: encconf updatekeys -r ."
+        )
 
 
 # --- .sops.yaml ----------------------------------------------------------------------------
@@ -380,8 +384,8 @@ def _make_config(console: Console, folder: str, recipients: dict[str, str]) -> N
     text = fileio.read_text(found)
     missing = [age for age in recipients if age not in text]
     if not missing:
-        console.note(f"{found} names your key already")
+        console.note(f"{found} already names your key")
         return
-    console.note(f"{found} is there and was not changed; your recipient is not in it")
+    console.note(f"{found} exists and was not changed; it does not name your recipient")
     for recipient in missing:
         console.hint(f"add {recipient} to the age recipients of its rules")

@@ -55,7 +55,7 @@ def _from(paths: list[str], first: str) -> list[str]:
         if os.path.realpath(path) == real:
             return paths[at:]
     raise UsageError(
-        f"{first} is not one of the {len(paths)} files", hint="--resume-at goes with the same files as before"
+        f"{first} is not one of the {len(paths)} files", hint="give the same files as before with --resume-at"
     )
 
 
@@ -107,15 +107,15 @@ def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
     what = f"{counted(len(found.sealed), 'value')} more" if found.sealed else "the MAC over all values"
     hint = f"encconf updatekeys --selection {files.quoted(change.file)} makes it follow the rule"
     if found.exposed or found.comments:
-        hint = "it would also put encrypted values into plaintext: encconf check says what to change"
-    change.warn(f"{change.file} selects values in another way than {rule}, which encrypts {what}", hint=hint)
+        hint = "that would also decrypt values in the file; encconf check says what to change"
+    change.warn(f"{change.file} has another selection than {rule}, which encrypts {what}", hint=hint)
 
 
 def add_keys(console: Console, *, file: list[str], recursive: bool, changed: bool, **options: Value) -> None:
     """Add master keys to the first group of files; their ciphertexts stay."""
     add = named_keys(options)
     if not add:
-        raise UsageError("no key was named", hint="name one: --age age1…")
+        raise UsageError("no key was given", hint="name one: --age age1…")
     paths = targets.files(console, file, recursive=recursive, changed=changed)
     work = Rekeying(console, "keys add", options)
 
@@ -155,7 +155,7 @@ def regroup(
             return wanted
 
     if file is None:
-        raise MissingFileError("no file was named", hint="name one: --file FILE")
+        raise MissingFileError("no file was given", hint="name one: --file FILE")
     command = "groups add" if index is None else "groups delete"
     work = Rekeying(console, command, options, output=None if in_place else "-")
     work.planner = plan

@@ -48,8 +48,8 @@ def keyservice(
         insecure_remote=insecure_remote,
     ) as uri:
         if network == "tcp":
-            who = "whoever can connect to it" if insecure_remote else "every user of this machine"
-            console.warn(f"{who} can use your keys", hint="--network unix --address PATH lets in only you")
+            who = "anyone who can connect to it" if insecure_remote else "every user of this machine"
+            console.warn(f"{who} can use your keys", hint="--network unix --address PATH admits only you")
         console.note(f"listening on {uri}")
         while not ended.wait(0.5):
             pass  # with a limit: a signal that another thread gets, or that comes just before, ends no wait

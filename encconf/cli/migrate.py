@@ -78,11 +78,11 @@ def import_(
     _warn_of_reading(console, file, text, reading)
     target = output or _default_target(file)
     if target in files.STDOUT:
-        raise UsageError("an encrypted file is made, which has a name", hint="-o FILE")
+        raise UsageError("import writes a file, so it needs a name", hint="-o FILE")
     format = files.format_by_name(target, None)
     flat = formats.ROWS[format].flat
     if cast and flat:
-        raise UsageError(f"{format} has no booleans and numbers", hint="-o NAME.enc.yaml has")
+        raise UsageError(f"{format} has no booleans or numbers", hint="write YAML instead: -o NAME.enc.yaml")
     values: Mapping[str, plain.Value] = plain.cast(texts) if cast else texts
     if not cast and not flat:
         _warn_of_words(console, texts)
@@ -90,9 +90,9 @@ def import_(
             console.note(sentence)
     body = plain.render(reading, values, format)
     rule = find_rule(target, {**keys_and_selection, "config": config}, also=[file], notify=console.warn)
-    clear = _left_in_clear(body, format, rule)
+    clear = _left_plaintext(body, format, rule)
     if clear:
-        console.warn(f"{_some(clear)} will be readable in {target}: so says {rule.name}")
+        console.warn(f"{_some(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
     written = False if dry_run else _write(console, target, body, values, format, rule, force=force)
     state = exposure(file)
     if delete and not dry_run:
@@ -106,7 +106,7 @@ def import_(
         "written": written,
         "deleted": not os.path.lexists(file),
         "names": list(values),
-        "in_clear": clear,
+        "plaintext": clear,
         "lost_lines": reading.lost,
         "git": _history(console, file, texts, dialect, state),
         "next": _next(target, list(values)),
@@ -126,16 +126,14 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
     """The path, with links followed, and the text."""
     path = fileio.resolve(file)
     if delete and (os.path.islink(file) or fileio.is_special(path)):
-        raise UsageError("it is a link, or no file at all, and is not deleted").about(file)
+        raise UsageError("it is not a regular file, so it is not deleted").about(file)
     try:
         text = fileio.read_text(path)
     except InputError as error:
         error.file = file
         raise
     if sniff.find(text, file) is not None:
-        raise AlreadyEncryptedError("it is an encrypted file already", hint=f"encconf edit {file}").about(
-            file
-        )
+        raise AlreadyEncryptedError("this file is already encrypted", hint=f"encconf edit {file}").about(file)
     return path, text
 
 
@@ -143,15 +141,15 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
     """The values to keep.  Raises what says that there are none, or not all of them."""
     if not reading.variables:
         raise EmptyDocumentError(
-            f"there is no variable in it, as {reading.dialect} reads it", hint="--dialect says how to read it"
+            f"{reading.dialect} finds no variables in it", hint="choose how to read it with --dialect"
         ).about(file)
     needy = [variable for variable in reading.variables.values() if variable.needs]
     if needy and not literal:
         needs = sorted({need for variable in needy for need in variable.needs})
         raise InputError(
-            f"{_some(variable.name for variable in needy)} cannot be told from the file alone:"
-            f" {reading.dialect} would put something in for {_some(needs)}",
-            hint="write what is meant into the file, or keep such values as they are written: --literal",
+            f"{_some(variable.name for variable in needy)}: the file alone does not give the value, because"
+            f" {reading.dialect} expands {_some(needs)}",
+            hint="write the final values into the file, or keep them as written with --literal",
         ).about(file)
     return reading.written if literal else reading.values
 
@@ -165,7 +163,7 @@ def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
     for block in _BLOCK.finditer(text):
         if not any(block[1] in value for value in whole):
             raise ParseError(
-                f"a key begins here that {reading.dialect} does not read to its end",
+                f"a key begins here, but {reading.dialect} does not read it to its end",
                 line=position(text, block.start(1))[0],
                 hint="put quotes around all of it",
             ).about(file)
@@ -177,7 +175,7 @@ def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
     if words:
         console.warn(
             f"{_some(words)}: kept as text, and the text 'False' is true in Python",
-            hint="--cast makes booleans and whole numbers of such values",
+            hint="--cast converts such values to booleans and integers",
         )
 
 
@@ -186,12 +184,12 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
 
     if reading.lost:
         console.warn(
-            f"{file}: {reading.dialect} passes over line {_some(map(str, reading.lost))}, and so does this",
-            hint=f"if another program reads it, say which: --dialect {'|'.join(dialects.DIALECTS)}",
+            f"{file}: skipped line {_some(map(str, reading.lost))}, as {reading.dialect} does",
+            hint=f"if another program reads the file, choose: --dialect {'|'.join(dialects.DIALECTS)}",
         )
     if reading.twice:
         console.warn(
-            f"{file}: {_some(dict.fromkeys(reading.twice))} is there more than once; the last counts"
+            f"{file}: {_some(dict.fromkeys(reading.twice))} occurs more than once; the last one counts"
         )
     differences = dialects.differences(text, reading)
     in_order = dict.fromkeys([*reading.variables, *differences])
@@ -200,10 +198,10 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
         if not names:
             continue
         console.note(
-            f"{file} was read as {reading.dialect} does; {other} would read {_some(names)} otherwise"
+            f"{file} was read as {reading.dialect} does; {other} would read {_some(names)} differently"
         )
     if os.name == "posix" and stat.S_IMODE(os.stat(file).st_mode) & 0o077:
-        console.warn(f"others on this machine may read {file}", hint=f"chmod 600 {files.quoted(file)}")
+        console.warn(f"others on this machine can read {file}", hint=f"chmod 600 {files.quoted(file)}")
 
 
 # --- writing ---------------------------------------------------------------------------------
@@ -217,7 +215,7 @@ def _default_target(file: str) -> str:
     return os.path.join(folder, f"{name.removesuffix('.env') or 'secrets'}.enc.yaml")
 
 
-def _left_in_clear(text: str, format: str, rule: Rule) -> list[str]:
+def _left_plaintext(text: str, format: str, rule: Rule) -> list[str]:
     """The names whose values the rule leaves as they are."""
     from encconf import formats
 
@@ -246,12 +244,12 @@ def _write(
     if there is not None:
         differing = _differing(console, there, values, format, force)
         if not differing:
-            console.note(f"{target} has the same values already, and is left as it is")
+            console.note(f"{target} already has the same values and was not changed")
             return False
         if not force:
             raise OutputError(
-                f"it is there already, and has other values than the file to import: {_some(differing)}",
-                hint="write another: -o FILE, or replace it: --force",
+                f"this file exists and has different values: {_some(differing)}",
+                hint="choose another file with -o FILE, or replace it with --force",
             ).about(target)
     try:
         twin = there if there is not None and _is_encrypted(there, format) else None
@@ -264,9 +262,9 @@ def _write(
     count = "1 value" if len(values) == 1 else f"{len(values)} values"
     try:
         _compare(console, target, values, format)
-        console.note(f"wrote {target}: {count}, read back and the same")
+        console.note(f"wrote {target}: {count}, verified")
     except KeyAccessError:
-        console.note(f"wrote {target}: {count}; no key is here to read it back with")
+        console.note(f"wrote {target}: {count}; not verified, because you have no key for it")
     return True
 
 
@@ -308,7 +306,7 @@ def _compare(console: Console, target: str, values: Mapping[str, plain.Value], f
             return
     except EncconfError as error:
         raise error.about(target) from None
-    raise OutputError("what was written reads back as something else").about(target)
+    raise OutputError("the file reads back differently").about(target)
 
 
 def _delete(
@@ -323,15 +321,15 @@ def _delete(
 ) -> None:
     """Remove the old file, once the new one has opened and holds all that is in it."""
     if reading.lost:
-        raise UsageError("it has lines that were not understood, and is not deleted").about(file)
+        raise UsageError("it has lines that were not understood, so it is not deleted").about(file)
     _compare(console, target, values, format)
     try:
         if fileio.read_text(path) != text:
-            raise OutputError("it has changed meanwhile, and is not deleted").about(file)
+            raise OutputError("it has changed in the meantime, so it is not deleted").about(file)
         os.unlink(path)
     except OSError as error:
         raise OutputError(f"it cannot be deleted: {error.strerror}").about(file) from None
-    console.note(f"deleted {file}; copies, backups and the disk's free blocks may still have it")
+    console.note(f"deleted {file}; copies, backups and free disk blocks may still contain it")
 
 
 # --- git -------------------------------------------------------------------------------------
@@ -354,7 +352,7 @@ def _history(
     finally:
         done()
     if past is None:
-        console.warn(f"git could not say whether {file} was ever committed")
+        console.warn(f"git could not tell whether {file} was ever committed")
         return report
     report |= {name: getattr(past, name) for name in ("commits", "pushed", "rotate", "earlier", "complete")}
     _tell_past(console, file, past)
@@ -362,18 +360,22 @@ def _history(
 
 
 def _tell_past(console: Console, file: str, past: Past) -> None:
-    part = "" if past.complete else ", as far as this clone can tell (it has not all of the history)"
+    part = "" if past.complete else " in this clone, which has only part of the history"
     if not past.commits:
         console.note(f"{file} was never committed{part}")
         return
     newest = past.commits[0][:12]
     where = f"a commit ({newest})" if len(past.commits) == 1 else f"{len(past.commits)} commits (to {newest})"
-    pushed = ", and a remote has it, too" if past.pushed else ""
-    console.warn(f"{file} is in {where}{pushed}{part}: whoever has the repository has what it held")
+    pushed = ", and on a remote" if past.pushed else ""
+    console.warn(f"{file} is in {where}{pushed}{part}: anyone with the repository has those values")
     if past.rotate:
-        console.hint(f"rotate, since today's values are in it: {', '.join(past.rotate)}")
+        console.hint(
+            f"change at the source, because the current value was committed: {', '.join(past.rotate)}"
+        )
     if past.earlier:
-        console.hint(f"make sure that earlier values open nothing any more: {', '.join(past.earlier)}")
+        console.hint(
+            f"earlier values were committed; make sure that they no longer work: {', '.join(past.earlier)}"
+        )
 
 
 # --- what comes next -------------------------------------------------------------------------
@@ -387,7 +389,7 @@ def _next(target: str, names: list[str]) -> dict[str, list[str]]:
 
 def _next_text(steps: object, target: str) -> str:
     assert isinstance(steps, dict)
-    lines = ["What next? Seven ways; encconf doctor says which of them this machine has.", ""]
+    lines = ["What next? Seven ways to use the values; encconf doctor shows which of them work here.", ""]
     for name, commands in steps.items():
         lines += [
             f"  {label:<13}{command}" for label, command in zip([name, *[""] * 9], commands, strict=False)
@@ -395,8 +397,9 @@ def _next_text(steps: object, target: str) -> str:
     quoted = files.quoted(target)
     lines += [
         "",
-        "Of a new key (keygen), put what it prints into .sops.yaml, then: encconf updatekeys " + quoted,
-        "Of values that stay elsewhere (ref+…): encconf exec --resolve " + quoted + " -- PROGRAM",
+        "After keygen, add the recipient that it prints to .sops.yaml, then run: encconf updatekeys "
+        + quoted,
+        "To use values stored elsewhere (ref+…): encconf exec --resolve " + quoted + " -- PROGRAM",
     ]
     return visible("\n".join([*lines, ""]))
 
@@ -411,7 +414,7 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
     known = {each.name: each for each in ways.WAYS}
     if paths := [name for name in way if name not in known and os.path.exists(name)]:
         if paths != way:
-            raise UsageError("doctor takes the names of ways, or paths of source code, not both")
+            raise UsageError("doctor takes names of ways or paths of source code, not both")
         _callers(console, paths, json)
         return
     for name in way:
@@ -427,7 +430,7 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
     _warn_of_drivers(console)
     unusable = [each.way.name for each in found if not each.usable]
     if way and unusable:
-        raise UnusableError(f"cannot be used here: {', '.join(unusable)}")
+        raise UnusableError(f"not usable here: {', '.join(unusable)}")
 
 
 def _warn_of_drivers(console: Console) -> None:
@@ -438,7 +441,7 @@ def _warn_of_drivers(console: Console) -> None:
     left = attributes.without_drivers(root, attributes.encrypted(root)) if root is not None else []
     if left:
         console.warn(
-            f"git merges {_some(left)} line by line", hint="encconf git install sets up merges by values"
+            f"git merges {_some(left)} line by line", hint="encconf git install sets up merging by value"
         )
 
 
@@ -478,7 +481,7 @@ def _way_report(found: Found) -> dict[str, Any]:
 
 def _way_text(found: list[Found], user: str) -> str:
     count = sum(each.usable for each in found)
-    lines = [f"{count} of {len(found)} ways can be used here, as {user}" if len(found) > 1 else f"as {user}"]
+    lines = [f"{count} of {len(found)} ways work here, as {user}" if len(found) > 1 else f"as {user}"]
     for each in found:
         lines += ["", f"{each.way.name}: {'usable' if each.usable else 'not usable'} ({each.way.title})"]
         lines += [f"  {label:<14} {_part_text(part)}" for label, part in each.parts.items()]

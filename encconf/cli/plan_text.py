@@ -27,7 +27,7 @@ def of_seen(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
     """The values that removed recipients could read: who, paths, files."""
     blocks = []
     for who, places in seen.items():
-        said = [f"{who} could read these values. Change them where they come from:"]
+        said = [f"{who} could read these values. Change them at their source:"]
         for paths, names in places.items():
             said += [*map(one_line, names), *(f"  {one_line(path)}" for path in paths)]
         blocks.append("\n".join(said) + "\n")
@@ -44,11 +44,11 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
         before, after = wanted.metadata.selection, wanted.rule.selection
         said.append(f"what is encrypted: {after}; until now {before}")
     if wanted.renews(rotate=rotate):
-        why = ", since somebody who knows the old one is gone" if wanted.gone else ""
-        said.append(f"every value gets a new data key{why}")
+        why = ", because a removed recipient knows the old one" if wanted.gone else ""
+        said.append(f"every value is re-encrypted with a new data key{why}")
     elif wanted.removes:
-        why = "somebody who knows it is gone" if wanted.gone else "some who know it are not to, any more"
-        said.append(f"the data key stays, although {why}")
+        why = "a removed recipient knows it" if wanted.gone else "removed recipients know it"
+        said.append(f"the data key is kept, although {why}")
     return said
 
 

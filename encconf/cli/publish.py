@@ -50,7 +50,7 @@ class _Job:
 def _how(destination: Destination) -> str:
     if destination.kind == "vault":
         return "decrypted"
-    return "encrypted as it is" if destination.rule is None else "encrypted anew"
+    return "encrypted as it is" if destination.rule is None else "re-encrypted"
 
 
 def publish(
@@ -113,12 +113,12 @@ def _job(
     from encconf.rules.config import NAME, find_config, load
 
     if file in files.STDIN:
-        raise UsageError("stdin has no name to publish it under", hint="name a file")
+        raise UsageError("stdin has no name to publish under", hint="give a file")
     found = config or find_config(file, os.getcwd(), notify=console.warn)
     if found is None:
         raise NoConfigError(
-            f"there is no {NAME} that says where to publish {file}",
-            hint="write destination_rules into one: see docs/publish.md",
+            f"there is no {NAME} with a destination for {file}",
+            hint="add destination_rules to one: see docs/publish.md",
         )
     if found not in configs:
         configs[found] = load(found, fileio.read_text(found))
@@ -134,7 +134,10 @@ def _job(
 
 def _agreed(console: Console, jobs: list[_Job]) -> bool:
     if not console.can_ask():
-        raise UsageError("nobody is there to agree", hint="--yes agrees to all, --dry-run only shows")
+        raise UsageError(
+            "cannot ask for confirmation: this is not a terminal",
+            hint="use --yes to accept all changes, or --dry-run to see them",
+        )
     for job in jobs:
         console.note(f"{job.file} → {job.address} ({job.how})")
     try:

@@ -114,7 +114,7 @@ class Rekeying(Batch):
         if self.checklist is not None and from_stdin:
             raise UsageError("--checklist is for files, not for stdin")  # which is read only once
         if self.json and self._to_stdout and not self.dry_run:
-            raise ConflictError("the report of --json and the file itself would both go to stdout")
+            raise ConflictError("the report of --json and the file would both be written to stdout")
         if not paths:
             self.console.note("no encrypted file has changed")
         super().run(paths)
@@ -136,7 +136,7 @@ class Rekeying(Batch):
         """Plan a change and make its new text."""
         change = self._plan(file)
         if self._agreed is not None and self._hash(change.plan) != self._agreed[file]:
-            raise ChangedError("it was changed meanwhile; nothing was written", hint="run it again")
+            raise ChangedError("it was changed in the meantime; nothing was written", hint="run it again")
         if change.plan.changes and not self.dry_run:
             change.enc = rekey.carry_out(
                 change.plan,
@@ -216,7 +216,7 @@ class Rekeying(Batch):
         stops = self.failed and self.fail_fast
         if agreed and self.asks and not stops and not self._ask(plans):
             for file in agreed:
-                self.console.note(f"{one_line(file)} was left as it is")
+                self.console.note(f"{one_line(file)} was not changed")
                 self.states[file] = "left"
             self._rows += rows.values()
             agreed = {}
@@ -235,7 +235,10 @@ class Rekeying(Batch):
         for said, names in plans.items():
             self._show(", ".join(map(one_line, names)), said)
         if not self.console.can_ask():
-            raise UsageError("nobody is there to agree", hint="--yes agrees to all, --dry-run only shows")
+            raise UsageError(
+                "cannot ask for confirmation: this is not a terminal",
+                hint="use --yes to accept all changes, or --dry-run to see them",
+            )
         count = sum(map(len, plans.values()))
         many = f" with {count} files" if count > 1 else ""
         try:
@@ -260,7 +263,7 @@ class Rekeying(Batch):
         items = [item for _, item in sorted(self._items, key=lambda item: item[0])]
         self._items.clear()
         if not items:
-            self.console.note(f"no recipient is removed: there is nothing for {one_line(path)}")
+            self.console.note(f"no recipient is removed, so {one_line(path)} is not needed")
             return
         added = checklist.write(path, items)
         values = f"{counted(len(items), 'value')} to change"
@@ -282,10 +285,10 @@ class Rekeying(Batch):
         parts = [f"+{self.names.of(key)}" for key in wanted.come]
         parts += [f"-{self.names.of(key)}" for key in wanted.gone]
         if before != after:
-            parts.append(f"it takes {after} of its {len(wanted.new)} groups" if after else "one group")
+            parts.append(f"needs {after} of its {len(wanted.new)} groups" if after else "one group")
         if wanted.reselects:
             parts.append("other values")
-        renewed = ", under a new data key" if wanted.renews(rotate=self.rotate) else ""
+        renewed = ", with a new data key" if wanted.renews(rotate=self.rotate) else ""
         return renewed + (f" ({', '.join(parts)})" if parts else "")
 
     def _lines(self, wanted: Plan) -> list[str]:
@@ -384,7 +387,9 @@ class Rekeying(Batch):
             if texts:
                 say("\n".join(texts))
         if self._seen and not self.dry_run:
-            self.console.warn("whoever is gone may have kept the values: change the secrets themselves, too")
+            self.console.warn(
+                "removed recipients may have kept the values: change the secrets at their source as well"
+            )
 
 
 _EMPTY: Row = {

@@ -52,7 +52,7 @@ def find_rule(
     except (NoConfigError, NoMatchingRuleError) as error:
         if not keys:
             if error.hint:
-                error.hint += "; --age, --pgp and the like name keys here"
+                error.hint += "; or name recipients with --age, --pgp or similar"
             raise
     except (ConfigError, BadKeyError):
         if not (keys and kinds):

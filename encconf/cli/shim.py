@@ -34,7 +34,7 @@ def shim(console: Console, *, folder: str) -> None:
     except MissingFileError:
         old = None
     if old is not None and _MARK not in old:
-        raise OutputError("there is another sops already").about(path)
+        raise OutputError("another sops is already there").about(path)
     text = _batch() if windows else f"{_start()}{_MARK}\n\nrun()\n"
     fileio.write_atomic(path, text, mode=0o755, replacing=old)
     os.chmod(path, 0o755)

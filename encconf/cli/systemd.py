@@ -39,14 +39,14 @@ def serve(
     from encconf.systemd.values import Values
 
     if not hasattr(signal, "pidfd_send_signal"):
-        raise UsageError("there is no systemd on this system")
+        raise UsageError("this system has no systemd")
     seconds = _seconds(idle)
     rules = _rules(allow, allow_from)
     if not file:
-        raise UsageError("no file was named")
+        raise UsageError("no file was given")
     if not rules:
         raise UsageError(
-            "no rule says which unit may have which value, so that nobody would get any",
+            "no rule allows a unit a value",
             hint="--allow app.service:db_password=database.password",
         )
     collect_garbage()
@@ -137,15 +137,15 @@ def unit(
     from encconf.systemd import units
 
     if not file:
-        raise UsageError("no file was named")
+        raise UsageError("no file was given")
     if unit is None:
-        raise UsageError("which unit shall have the values?", hint="--unit app.service")
+        raise UsageError("no unit was given", hint="--unit app.service")
     if "." not in unit:
         unit += ".service"
     chosen = _rules_for(console, unit, file, allow, input_type, naming)
     names = [rule.credential for rule in chosen]
     if socket is not None and not os.path.isabs(socket):
-        raise UsageError("the path of the socket must be an absolute one")
+        raise UsageError("the path of the socket must be absolute")
     made = [
         units.drop_in(unit, names, socket=socket, variables=variables),
         units.socket_unit(unit, socket=socket),
@@ -217,12 +217,12 @@ def _write(console: Console, folder: str, made: Sequence[Unit]) -> None:
             console.note(f"{path} is up to date")
             continue
         if there is not None and not there.startswith(units.HEADER):
-            raise OutputError("it exists and was not written by encconf", hint="take it away first").about(
-                path
-            )
+            raise OutputError(
+                "this file exists and was not written by encconf", hint="remove it first"
+            ).about(path)
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
         except OSError as error:
-            raise OutputError(f"the folder cannot be made: {error.strerror}").about(path) from None
+            raise OutputError(f"cannot create the folder: {error.strerror}").about(path) from None
         fileio.write_atomic(path, each.text, mode=0o644, replacing=there)
         console.note(f"wrote {path}")

@@ -74,7 +74,10 @@ class Argument:
 
 
 QUIET = Option(
-    "--quiet", "Do not say what was done; warnings and errors stay.", kind="flag", dest="without_notes"
+    "--quiet",
+    "Do not report what was done; show only warnings and errors.",
+    kind="flag",
+    dest="without_notes",
 )
 """On every command; one that has a --quiet of its own (diff) keeps that."""
 
@@ -180,8 +183,8 @@ CHECKLIST: Final = Option(
     "Before changing anything, add what removed recipients could read to this Markdown list.",
     metavar="FILE",
 )
-IN_CLEAR: Final = Option(
-    "--in-clear",
+ALLOW_PLAINTEXT: Final = Option(
+    "--allow-plaintext",
     "Allow plaintext for values that the rule would encrypt but the file's own selection does not.",
     kind="flag",
 )
@@ -362,7 +365,7 @@ COMMANDS: Final = (
         "example, encrypted for the keys in .sops.yaml or in the options. With -, edits stdin and prints "
         "the result. Exit code 200: you changed nothing.",
         arguments=(Argument("file"),),
-        options=(IGNORE_MAC, IN_CLEAR, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG, COLOR),
+        options=(IGNORE_MAC, ALLOW_PLAINTEXT, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG, COLOR),
         examples=("encconf edit secrets.enc.yaml", "EDITOR='code --wait' encconf edit secrets.enc.yaml"),
     ),
     Command(
@@ -391,7 +394,7 @@ COMMANDS: Final = (
         options=(
             Option("--json", "Parse VALUE as JSON: a number, a list, a mapping …", kind="flag"),
             Option("--string", "Treat VALUE as a string, whatever it looks like.", kind="flag"),
-            IN_CLEAR,
+            ALLOW_PLAINTEXT,
             IGNORE_MAC,
             INPUT_TYPE,
             *KEYS,
@@ -429,7 +432,7 @@ COMMANDS: Final = (
         options=(
             Option("--from", "Read the plaintext from this file.", metavar="FILE", dest="given"),
             DRY_RUN,
-            IN_CLEAR,
+            ALLOW_PLAINTEXT,
             *OPENING,
         ),
         examples=(
@@ -672,7 +675,7 @@ COMMANDS: Final = (
         "groups add",
         "encconf.cli.keys:regroup",
         "Add a key group to a file.",
-        details="If a file has several groups, opening it takes one key from each of as many groups as the "
+        details="If a file has several groups, opening it needs one key from each of as many groups as the "
         "threshold says.",
         options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, *GROUP_KEYS, INPUT_TYPE, *WHOSE_KEYS, COLOR),
         examples=("encconf groups add -i -f secrets.enc.yaml --age age1… --threshold 2",),
@@ -864,8 +867,9 @@ COMMANDS: Final = (
         "encconf.cli.git:install",
         "Let git diff and merge encrypted files by their values.",
         details="Sets up the diff driver, the merge driver and the merge tool in this clone's "
-        "configuration, and lists the files in .gitattributes: *.enc.yaml, *.enc.json and so on, and those "
-        "matching each PATTERN. People without a key see the encrypted text.",
+        "configuration, and adds lines to .gitattributes for *.enc.yaml and similar names, for the files "
+        "that are encrypted here or that .sops.yaml covers, and for each PATTERN. People without a key "
+        "see the encrypted text.",
         arguments=(Argument("pattern", required=False, many=True),),
         options=(
             Option("--global", "For all your repositories.", kind="flag", dest="everywhere"),

@@ -53,7 +53,7 @@ def files(
     repository.
     """
     if not paths and not changed:
-        raise MissingFileError("no file was named", hint="name files, patterns, or a folder with -r")
+        raise MissingFileError("no file was given", hint="give files, patterns, or a folder with -r")
     wanted = _Wanted(console, encrypted, plain)
     if changed:
         found = wanted.among(_changed(paths))
@@ -117,9 +117,9 @@ class _Wanted:
         except OSError as error:
             if formats.of_path(name) != "binary":
                 return True  # whoever wants to read it is told why that cannot be
-            self.console.warn(f"{name} cannot be read, and is left out: {(error.strerror or '').lower()}")
+            self.console.warn(f"{name} cannot be read and is skipped: {(error.strerror or '').lower()}")
         except InputError as error:
-            self.console.warn(f"{error}, and is left out")
+            self.console.warn(f"{error} (skipped)")
         return False
 
 
@@ -127,8 +127,8 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
     kind = wanted.kind
     if path not in STDIN and os.path.isdir(path):
         if not recursive:
-            every = "the files below it that .sops.yaml names" if wanted.plain else f"all {kind}s below it"
-            raise UsageError(f"{path} is a folder", hint=f"-r goes through it: {every}")
+            every = "the files in it that .sops.yaml names" if wanted.plain else f"every {kind} in it"
+            raise UsageError(f"{path} is a folder", hint=f"use -r to include {every}")
         if found := wanted.in_folder(path):
             return found
         raise MissingFileError(
@@ -140,7 +140,7 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
     if is_pattern(path):
         if found := wanted.matching(path):
             return found
-        raise MissingFileError(f"no {kind} has such a name").about(path)
+        raise MissingFileError(f"no {kind} matches this pattern").about(path)
     return [path]
 
 
@@ -173,8 +173,8 @@ def _changes(folder: str) -> list[str]:
     names = worktree.changed(folder)
     if names is None:
         raise UsageError(
-            "--changed asks git, which knows nothing of this folder",
-            hint="it works inside a git repository of yours, with git installed",
+            "--changed needs git, and this folder is not in a repository that git can read",
+            hint="run it inside a git repository, with git installed",
         )
     return names
 

@@ -42,7 +42,7 @@ def get(
     if resolve and ignore_mac:
         raise ConflictError(
             "--resolve and --ignore-mac exclude each other",
-            hint="a file that anybody may have changed must not say what is fetched",
+            hint="a file whose MAC is not checked must not decide what is fetched",
         )
     credentials = files.credentials(console)
     try:
@@ -76,7 +76,7 @@ def set_value(
     value: str | None,
     json: bool,
     string: bool,
-    in_clear: bool,
+    allow_plaintext: bool,
     ignore_mac: bool,
     input_type: str | None,
     config: str | None,
@@ -91,10 +91,10 @@ def set_value(
         fileio.check_writable(target)
     given = value if value is not None else _asked(console, path)
     if value is not None and console.can_ask():
-        console.hint("without a value on the command line, set asks for it, and no history keeps it")
+        console.hint("leave the value out to be prompted for it, so that it stays out of your shell history")
     new: Plain = _from_json(given) if json else given
     if path[:1] == "[" and len(given) > 1 and given[0] == given[-1] == '"' and not (json or string):
-        console.hint("the quotes are part of the value; --json takes values as sops does")
+        console.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
 
     def make(format: str) -> str:
         from encconf.cli.rule import find_rule
@@ -117,7 +117,7 @@ def set_value(
             keep_type=not json and not string,
             credentials=files.credentials(console),
             ignore_mac=ignore_mac,
-            check=files.refuse_clear(console, file, format, selection, config, allowed=in_clear),
+            check=files.refuse_clear(console, file, format, selection, config, allowed=allow_plaintext),
             notify=console.warn,
         )
 
@@ -186,7 +186,7 @@ def update(
     file: str,
     given: str | None,
     dry_run: bool,
-    in_clear: bool,
+    allow_plaintext: bool,
     input_type: str | None,
     config: str | None,
 ) -> None:
@@ -205,7 +205,7 @@ def update(
             plain,
             format=format,
             credentials=files.credentials(console),
-            check=files.refuse_clear(console, file, format, selection, config, allowed=in_clear),
+            check=files.refuse_clear(console, file, format, selection, config, allowed=allow_plaintext),
             notify=console.warn,
         )
     except EncconfError as error:
@@ -214,9 +214,7 @@ def update(
         before, after = source.text.splitlines(), enc.splitlines()
         changed = len(set(after) - set(before))
         console.note(
-            f"{file} is up to date"
-            if enc == source.text
-            else f"{file}: {changed} lines would be written anew"
+            f"{file} is up to date" if enc == source.text else f"{file}: {changed} lines would change"
         )
         return
     _write(console, file, source.path, source.text, enc)
@@ -241,14 +239,14 @@ def _asked(console: Console, path: str) -> str:
         import getpass
 
         try:
-            text = getpass.getpass(f"encconf: value of {path} (unseen): ")
+            text = getpass.getpass(f"encconf: value of {path} (hidden): ")
         except EOFError:
             raise KeyboardInterrupt from None
     else:
         text = fileio.read_stdin().removesuffix("\n").removesuffix("\r")
     if not text:
         raise UsageError(
-            f"no value for {path} was given, and what is there stays",
+            f"no value was given for {path}; nothing was changed",
             hint="to store an empty value, give it as an argument: ''",
         )
     return text
@@ -263,5 +261,5 @@ def _from_json(text: str) -> Plain:
     try:
         value: Plain = loads(text, parse_constant=refuse)
     except (ValueError, RecursionError):
-        raise InputError("the value is not JSON", hint="a string in JSON stands in double quotes") from None
+        raise InputError("the value is not JSON", hint="a JSON string needs double quotes") from None
     return value

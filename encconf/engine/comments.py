@@ -44,7 +44,7 @@ def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
         comment.text = plain
         edits.append((comment.start, comment.end, plain))
     if lost and notify:
-        notify(f"{lost} encrypted comments could not be decrypted and stay as they are")
+        notify(f"{lost} encrypted comments could not be decrypted and were not changed")
     return edits + _of_items(document)
 
 

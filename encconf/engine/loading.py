@@ -8,16 +8,15 @@ from __future__ import annotations
 import os
 
 from encconf import formats
-from encconf.engine import seal
 from encconf.engine.opening import Opened, as_text, bounded, open_encrypted
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
-    ClearTextError,
     ConfigTypeError,
     DecryptError,
     EncconfError,
     InputError,
     MissingFileError,
+    PlaintextError,
     UsageError,
     WrongTypeError,
     about,
@@ -25,6 +24,7 @@ from encconf.errors import (
 from encconf.formats import goyaml, sniff
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def source_of(path: Input) -> tuple[str, Callable[[], str | bytes]]:
     name = name if isinstance(name, str) else ""
     read = getattr(path, "read_bytes", None) or getattr(path, "read", None)
     if not callable(read):
-        raise WrongTypeError(f"a file's name or an open file is needed, not {type(path).__name__}")
+        raise WrongTypeError(f"expected the name of a file or an open file, not {type(path).__name__}")
     return name, lambda: _resource(read)
 
 
@@ -201,19 +201,17 @@ def load_text(
 def only(trees: list[dict[str, Any]]) -> dict[str, Any]:
     """The only document of a text.  Raises InputError for a stream of several."""
     if len(trees) != 1:
-        raise InputError(
-            f"the file holds {len(trees)} documents, not one", hint="read them all with loads_all"
-        )
+        raise InputError(f"the file has {len(trees)} documents, not one", hint="read them all with loads_all")
     return trees[0]
 
 
 def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, Any]]:
-    """Format, document and values of a readable file.  Raises ClearTextError for one that is encrypted."""
+    """Format, document and values of a readable file.  Raises PlaintextError for one that is encrypted."""
     from encconf.io import fileio
 
     text = fileio.read_text(name)
     if sniff.find(text, name) is not None:
-        raise ClearTextError("the file is encrypted", hint="give its path as it is, without plain()")
+        raise PlaintextError("the file is encrypted", hint="pass the path without plain()")
     format = format or formats.of_path(name)
     module = formats.module(format)
     return format, module.scan(text, comments=True), only(module.load_plain(text))
@@ -235,8 +233,8 @@ def open_values(
     format = format or sniff.format_of(text, name)
     if format == "binary" and inner in ("", "binary"):
         raise UsageError(
-            "a binary file has no values to load, only bytes",
-            hint="get them with decrypt; if it is something else, say what: format='yaml'",
+            "a binary file has bytes, not values",
+            hint="get them with decrypt; if it has another format, give it: format='yaml'",
         )
     opened = open_encrypted(text, formats.module(format), credentials, comments=False, cache=cache)
     if format != "binary":
@@ -245,7 +243,7 @@ def open_values(
 
     document = formats.module(inner).scan(plain_text(opened))
     if document.block is not None:
-        raise InputError("it was encrypted twice", hint="decrypt it, and load what comes of it")
+        raise InputError("it was encrypted twice", hint="decrypt it once, then load the result")
     for leaf in document.leaves:
         leaf.sealed = ""  # all of the file was encrypted
     metadata = opened.metadata.renewed(selection=DEFAULT)
@@ -325,7 +323,7 @@ def _values(document: Document, masker: Masker | None = None) -> list[dict[str, 
                 value = parse(kind, data)
             except ValueError:
                 raise DecryptError(
-                    f"the value at {seal.path_text(leaf.path)} is not of the type it says it is ({kind})"
+                    f"the value at {spell(leaf.path)} does not have the type it is marked with ({kind})"
                 ) from None
         if masker is not None and leaf.sealed is not None:
             value = masker(value)

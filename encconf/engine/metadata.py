@@ -85,9 +85,9 @@ class Metadata:
     def unmerged(self) -> str | None:
         """Why a merge of this file is not finished, None if it is; the file could say so without cause."""
         if CONFLICT in self.unknown:
-            return "both sides of a merge changed the same value, and nobody has said yet which counts"
+            return "both sides of a merge changed the same value, and the conflict is not resolved yet"
         if PARENTS in self.unknown:
-            return "the file was merged without a key, so that it has no MAC yet"
+            return "the file was merged without a key, so it has no MAC yet"
         return None
 
     @classmethod

@@ -42,7 +42,7 @@ def bounded(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
         except (MemoryError, RecursionError) as error:
             what = "memory" if isinstance(error, MemoryError) else "stack"
-        raise LimitError(f"the file takes more {what} than there is") from None
+        raise LimitError(f"the file needs more {what} than there is") from None
 
     return call
 
@@ -57,8 +57,8 @@ def as_text(given: object, *, binary: bool = False) -> str:
         return fileio.decode(bytes(given), binary=binary)
     hint = None
     if isinstance(given, (dict, list)):
-        hint = "make a text of it first, with json.dumps for example"
-    raise WrongTypeError(f"a text is needed (str or bytes), not {type(given).__name__}", hint=hint)
+        hint = "serialize it first, for example with json.dumps"
+    raise WrongTypeError(f"expected str or bytes, not {type(given).__name__}", hint=hint)
 
 
 class Opened:
@@ -123,7 +123,7 @@ def open_encrypted(
             opened.check_mac()
         except MacMismatchError:
             if metadata.unmerged is not None:
-                hint = "see to it with: encconf edit FILE"
+                hint = "resolve it with: encconf edit FILE"
                 raise UnmergedError(metadata.unmerged, hint=hint) from None
             if not _as_older_sops(format, opened):
                 raise

@@ -13,7 +13,7 @@ from encconf.engine.metadata import Metadata
 from encconf.engine.plan import Plan
 from encconf.envelope.open import open_data_key
 from encconf.envelope.wrap import wrap_again
-from encconf.errors import ClearTextError, ConfigError, EmitError, EmptyGroupError, UnmergedError
+from encconf.errors import ConfigError, EmitError, EmptyGroupError, PlaintextError, UnmergedError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen
@@ -42,14 +42,14 @@ def plan(
 ) -> Plan:
     """What other groups of keys change in a file; with ``selection``, other values are encrypted.
 
-    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group; ClearTextError,
+    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group; PlaintextError,
     unless ``allow_plaintext`` is set, for a selection that puts encrypted values into plaintext.
     """
     document = formats.scan_encrypted(text, formats.module(format), comments=selection is not None)
     metadata = Metadata.of(document)
     for group in groups:
         if not group:
-            raise EmptyGroupError("empty key group provided", hint="name at least one key for it")
+            raise EmptyGroupError("empty key group provided", hint="give it at least one key")
     rule = Rule(groups, threshold or None, selection or metadata.selection, "")
     wanted = Plan(document, metadata, rule, selection is not None)
     if wanted.reselects and not allow_plaintext:
@@ -58,7 +58,7 @@ def plan(
 
 
 def _refuse_exposed(wanted: Plan) -> None:
-    """Raise ClearTextError where the plan would put encrypted values or comments into plaintext."""
+    """Raise PlaintextError where the plan would put encrypted values or comments into plaintext."""
     found = wanted.outcome
     if not found.exposed and not found.comments:
         return
@@ -68,9 +68,9 @@ def _refuse_exposed(wanted: Plan) -> None:
     if found.comments:
         named.append(f"{found.comments} comment{'s' if found.comments > 1 else ''}")
     own = " and ".join(f"{name}: {value}" for name, value in wanted.metadata.selection.to_entries().items())
-    raise ClearTextError(
-        f"the rule's selection would put encrypted values into plaintext: {', '.join(named)}",
-        hint=f"to keep them encrypted, put the file's own selection into the rule: {own}",
+    raise PlaintextError(
+        f"the rule's selection would decrypt values in the file: {', '.join(named)}",
+        hint=f"to keep them encrypted, add the file's own selection to the rule: {own}",
     )
 
 
@@ -137,7 +137,7 @@ def carry_out(
             notify=notify,
         )
     if metadata.unmerged is not None:  # what a merge has left is bound to who could open it then
-        raise UnmergedError(metadata.unmerged, hint="see to it with: encconf edit FILE")
+        raise UnmergedError(metadata.unmerged, hint="resolve it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
     opened = opening.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
     module = formats.module(document.format)
@@ -191,11 +191,9 @@ def with_keys(
     there = {(key.TYPE, key.name) for group in groups for key in group}
     for key in remove:
         if notify and (key.TYPE, key.name) not in there:
-            notify(f"the file has no key {in_full(key)} that could be removed")
+            notify(f"the file has no key {in_full(key)}")
     if not all(left):
-        raise EmptyGroupError(
-            "empty key group provided", hint="the last key of a group cannot go; delete the group"
-        )
+        raise EmptyGroupError("empty key group provided", hint="delete the group to remove its last key")
     return Rule(left, rule.threshold, rule.selection, rule.name)
 
 
@@ -217,12 +215,12 @@ def plan_without_group(text: str, index: int, threshold: int | None, *, format: 
         raise ConfigError(f"there is no key group {index}: the file has {len(groups)}, numbered from 0")
     del groups[index]
     if not groups:
-        raise ConfigError("the only key group of a file cannot go", hint="add another one first")
+        raise ConfigError("cannot delete the only key group of a file", hint="add another key group first")
     threshold = threshold or metadata.threshold
     if len(groups) < threshold:
         raise ConfigError(
             "removing this key group will make the Shamir threshold impossible to satisfy: "
             f"it is {threshold}, and {len(groups)} key groups are left",
-            hint="set another: --shamir-secret-sharing-threshold NUMBER",
+            hint="set another threshold: --shamir-secret-sharing-threshold NUMBER",
         )
     return plan(text, groups, threshold if len(groups) > 1 else None, format=format)

@@ -26,6 +26,7 @@ from array import array
 from encconf.engine import cipher
 from encconf.engine.sha2 import compare_digest, hmac_sha256, sha256, sha512
 from encconf.errors import DecryptError, MacMismatchError, MacMissingError, PlainValueError
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,11 +51,6 @@ _PREFIX = cipher.PREFIX.encode()
 _ONLY_ENCRYPTED = sha256(b"sops").digest()
 _TYPES = {name.encode(): name for name in ("str", "int", "float", "bool", "time", "comment")}
 _TYPE_CODES = {"str": 1, "int": 2, "float": 3, "bool": 4, "time": 5, "null": 6, "comment": 7}
-
-
-def path_text(path: Sequence[str | int]) -> str:
-    """A path in sops's spelling, ``["a"][0]``."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f'["{step}"]' for step in path)
 
 
 class Encryptor:
@@ -99,13 +95,13 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
         if parts is None:
             if data.startswith(_PREFIX):
                 raise DecryptError(
-                    f"the ciphertext at {path_text(leaf.path)} is cut off or damaged",
-                    hint="take the value from an older version of the file that can be opened",
+                    f"the ciphertext at {spell(leaf.path)} is cut off or damaged",
+                    hint="restore the value from an older version of the file",
                 )
             if accept_plain:
                 continue
             raise PlainValueError(
-                f"the value at {path_text(leaf.path)} is not encrypted, though the file's rule says so",
+                f"the value at {spell(leaf.path)} is plaintext, but the file's selection encrypts it",
                 hint="encconf edit FILE opens the file and encrypts the value when you save",
             )
         ciphertext, nonce, tag, kind = parts.groups()
@@ -115,16 +111,16 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
             if not cipher.is_refusal(error):
                 raise
             raise DecryptError(
-                f"the value at {path_text(leaf.path)} cannot be decrypted: it was changed or moved",
-                hint="take the value from an older version of the file that can be opened",
+                f"the value at {spell(leaf.path)} cannot be decrypted: it was changed or moved",
+                hint="restore the value from an older version of the file",
             ) from None
         type = _TYPES.get(kind)
         if type is None:
-            raise DecryptError(f"the value at {path_text(leaf.path)} has an unknown type")
+            raise DecryptError(f"the value at {spell(leaf.path)} has an unknown type")
         if type != "str" and not _is_of(leaf, type):
             # The type is not authenticated by sops: with another one a value would be spelled otherwise.
             raise DecryptError(
-                f"the value at {path_text(leaf.path)} is not of the type it says it is ({type})"
+                f"the value at {spell(leaf.path)} does not have the type it is marked with ({type})"
             )
         leaf.sealed = data.decode().rstrip()  # the line break of a block scalar is not part of it
         leaf.type = type
@@ -286,12 +282,11 @@ def check_mac(
     is a hash of the plaintexts.
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
-    hint = (
-        "someone changed the file without its key; compare it with an older version, "
-        "or open it with: encconf decrypt --ignore-mac FILE"
-    )
+    hint = "compare the file with an older version, or open it with: encconf decrypt --ignore-mac FILE"
     if not mac:
-        raise MacMissingError("the file has no MAC, so nothing shows that it is as it was written", hint=hint)
+        raise MacMissingError(
+            "the file has no MAC, so encconf cannot verify that it was not changed", hint=hint
+        )
     if not _DATE.fullmatch(lastmodified):
         raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
     date = purpose % lastmodified.encode()

@@ -31,6 +31,7 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import overlap, splice
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ def _opened_twin(
         if rule is None:
             raise
         if notify:
-            notify(f"the existing encrypted file is not reused, every value is encrypted afresh: {error}")
+            notify(
+                f"every value is re-encrypted, because the existing encrypted file cannot be reused: {error}"
+            )
         return None
 
 
@@ -110,10 +113,10 @@ def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: 
     elif replaced is not None:
         selection = replaced.metadata.selection
     else:
-        raise UsageError("nothing says which keys to encrypt for", hint="give a rule or an encrypted twin")
+        raise UsageError("no recipients were given", hint="give a rule or an encrypted twin")
     if format == "binary" and selection != DEFAULT:
         if notify and rule is not None:
-            notify(f"a binary file is one value, which is always encrypted: {selection.kind} is not used")
+            notify(f"{selection.kind} is ignored: a binary file is a single value, which is always encrypted")
         return DEFAULT
     return selection
 
@@ -126,7 +129,7 @@ def _removes(replaced: Opened | None, rule: Rule | None, notify: Notify | None) 
     if not shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold):
         return False
     if notify:
-        notify("a recipient was removed: every value gets a new data key")
+        notify("a recipient was removed: every value is re-encrypted with a new data key")
     return True
 
 
@@ -155,7 +158,7 @@ def _plain(module: Format, text: str | Document) -> Document:
     plain = module.scan(text, comments=True) if isinstance(text, str) else text
     if any(part.block is not None for part in plain.parts):
         raise AlreadyEncryptedError(
-            'the file has a top-level "sops" entry: it is encrypted already, or the name is taken',
+            'the file is already encrypted, or has a top-level entry named "sops"',
             hint="to change an encrypted file, use: encconf edit FILE",
         )
     return plain
@@ -249,7 +252,7 @@ class Sealing:
         result = self._with_layout(plain, final, sealed, prepared, comment_edits)
         if not self._comes_back(module.scan(result, comments=True)):
             raise EmitError(
-                "the text cannot be encrypted so that it comes back as it is, comments included",
+                "the text would not decrypt to exactly the same text and comments",
                 hint="please report the layout or comment that causes this; nothing was written",
             )
         return self._finished(result, len(final.parts))
@@ -260,8 +263,8 @@ class Sealing:
             return
         for leaf, is_chosen in zip(self.given.leaves, chosen, strict=True):
             if not is_chosen and self.module.fragile(leaf):
-                path = seal.path_text(leaf.path)
-                self.notify(f"sops before 3.13.2 reads the plain number at {path} as another one")
+                path = spell(leaf.path)
+                self.notify(f"sops before 3.13.2 misreads the plaintext number at {path}")
 
     def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
         """The document in the form that sops reads, and what was respelled for that."""
@@ -272,14 +275,14 @@ class Sealing:
         plain = module.scan(prepared.text, comments=True)
         if [leaf.data for leaf in given.leaves] != [leaf.data for leaf in plain.leaves]:
             raise EmitError(
-                "the text cannot be put into the form that sops reads without changing a value",
+                "the text cannot be written in the form that sops reads without changing a value",
                 hint="please report the layout that causes this; nothing was written",
             )
         if self.selection.choose(plain).leaves != chosen:
             # sops copies the comments of an anchored collection for each alias; a flow copy has none.
             # It takes all comments of a key in INI for one.
             raise EmitError(
-                "what is encrypted depends on comments that sops finds at other places",
+                "the selection depends on comments that sops finds in other places",
                 hint="write out the collection in an alias's place, with its comments; in INI, make the "
                 "comments of one key lines that follow each other",
             )
@@ -358,7 +361,7 @@ class Sealing:
             if reused is None or reused[index] is None:
                 reason = self.module.caveat(leaf)
                 if reason is not None:
-                    places.setdefault(reason, []).append(seal.path_text(leaf.path))
+                    places.setdefault(reason, []).append(spell(leaf.path))
         for reason, paths in places.items():
             more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
             self.notify(f"{', '.join(paths[:3])}{more}: {reason}")

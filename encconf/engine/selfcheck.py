@@ -9,8 +9,9 @@ from encconf.engine.comments import open_comments
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import Opened
 from encconf.engine.plaintext import plain_text
-from encconf.engine.seal import path_text, unseal
+from encconf.engine.seal import unseal
 from encconf.errors import EmitError, LimitError
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def check_finished(
             fits = found.type == "str" and found.data == enc.encode()
         if not fits:
             raise EmitError(
-                f"the value at {path_text(leaf.path)} cannot be encrypted in its place",
-                hint="spell the value in another way, in double quotes on one line for example",
+                f"the value at {spell(leaf.path)} cannot be encrypted in its place",
+                hint="write the value differently, for example in double quotes on one line",
             )
 
 
@@ -78,7 +79,7 @@ def _refuse_larger(result: str) -> None:
 
     if 4 * len(result) > fileio.LIMIT and len(result.encode("utf-8", "surrogateescape")) > fileio.LIMIT:
         raise LimitError(
-            f"the encrypted file would be larger than {fileio.LIMIT >> 20} MiB, and no larger one is read",
+            f"the encrypted file would be larger than {fileio.LIMIT >> 20} MiB, the most that encconf reads",
             hint="split the file; for large binary data, encrypt it with age and keep only its key here",
         )
 

@@ -7,8 +7,8 @@ kind ends it, and takes in the lines between: what were values of their own.
 from __future__ import annotations
 
 from encconf import formats
-from encconf.engine.seal import path_text
 from encconf.errors import EmitError
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,6 @@ def refuse_torn(plain: Document, before: set[tuple[Path, bytes]]) -> None:
         first = unclosed(plain, leaf)
         if first is not None and (leaf.path, first) in before:
             raise EmitError(
-                f"the value at {path_text(leaf.path)} begins with a quote that ends lines below it",
-                hint="put the whole value between quotes of the other kind, with: encconf edit FILE",
+                f"the value at {spell(leaf.path)} begins with a quote that ends several lines later",
+                hint="put the whole value in the other kind of quotes, with: encconf edit FILE",
             )

@@ -62,7 +62,7 @@ def open_data_key(
     try:
         return shamir.combine(parts)
     except ValueError as error:
-        raise MetadataError(f"the parts of the data key do not fit together: {error}") from None
+        raise MetadataError(f"the shares of the data key do not match: {error}") from None
 
 
 def _open(wave: Sequence[Opening], credentials: Credentials) -> None:

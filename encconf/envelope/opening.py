@@ -63,7 +63,7 @@ class Opening:
     def unwrap(self, wrapped: WrappedKey) -> bytes:
         """What is inside; raises BadKeyError or MasterKeyError."""
         if not wrapped.enc:
-            raise MasterKeyError("its entry holds no wrapped data key")
+            raise MasterKeyError("its entry has no wrapped data key")
         keys.check_size(wrapped.enc)
 
         def ask(key: MasterKey) -> bytes:
@@ -76,7 +76,7 @@ class Opening:
                 part: bytes = ask(wrapped.key) if unwrap is None else unwrap(ask, self._credentials)
             if len(part) != self._size:
                 what = f"a data key of {self._size} bytes"
-                raise MasterKeyError(f"it opened, but what was inside is not {what}")
+                raise MasterKeyError(f"it was decrypted, but the content is not {what}")
             return part
 
         return opened() if self._cache is None else self._cache.fetch(wrapped, self._size, opened)

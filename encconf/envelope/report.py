@@ -20,7 +20,7 @@ def no_access(openings: Sequence[Opening], quorum: int) -> KeyAccessError:
     """The error for a data key of which fewer than ``quorum`` groups could be opened."""
     failed = [failure for opening in openings for failure in opening.failures]
     if not failed:
-        why, lines = "the file names no master key", []
+        why, lines = "the file has no master keys", []
     elif quorum == 1:
         why = f"none of its {len(failed)} master keys could be used"
         if len(failed) == 1:
@@ -28,7 +28,7 @@ def no_access(openings: Sequence[Opening], quorum: int) -> KeyAccessError:
         lines = lines_of(failed, "  ")
     else:
         opened = sum(opening.by is not None for opening in openings)
-        why = f"it takes {quorum} of its {len(openings)} key groups, and {opened} could be opened"
+        why = f"it needs {quorum} of its {len(openings)} key groups, and {opened} could be opened"
         lines = []
         for number, opening in enumerate(openings, 1):
             if opening.by is None:
@@ -43,7 +43,7 @@ def no_access(openings: Sequence[Opening], quorum: int) -> KeyAccessError:
     if temporary:
         hint = "try again when the service can be reached"
     elif causes:
-        hint = f"see to what failed above; or {_ASK}"
+        hint = f"fix what failed above, or {_ASK}"
     if len(causes) == 1:  # the report below says it too, but the first line is what is read
         why = f"{next(iter(causes))} ({why})"
     error = KeyAccessError("\n".join([f"cannot get the data key: {why}", *lines]), hint=hint)

@@ -27,7 +27,7 @@ def split(
     and for an empty secret.
     """
     if not 2 <= threshold <= parts <= 255:
-        raise ValueError("a threshold is at least 2 and at most the number of parts, at most 255")
+        raise ValueError("a threshold is at least 2 and at most the number of shares, which is at most 255")
     if not secret:
         raise ValueError("there is nothing to split")
     # One polynomial per byte of the secret, which is its constant term.
@@ -42,13 +42,13 @@ def combine(parts: Sequence[bytes]) -> bytes:
     part twice.
     """
     if len(parts) < 2:
-        raise ValueError("it takes at least two parts")
+        raise ValueError("at least two shares are needed")
     size = len(parts[0])
     if size < 2 or any(len(part) != size for part in parts):
-        raise ValueError("the parts differ in length")
+        raise ValueError("the shares differ in length")
     xs = [part[-1] for part in parts]
     if len(set(xs)) != len(xs):
-        raise ValueError("the same part is there twice")
+        raise ValueError("the same share occurs twice")
     secret = bytes(size - 1)
     for part, x in zip(parts, xs, strict=True):
         weight = 1  # of this part in Lagrange's formula, at 0

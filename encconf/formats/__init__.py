@@ -233,7 +233,7 @@ def writing(name: str) -> Writing:
 
 
 def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:
-    """Scan the text of a SOPS file; where git has left conflict markers in it, the error says so."""
+    """Scan the text of a SOPS file; where it contains git's conflict markers, the error says so."""
     try:
         return format.scan(text, comments=comments)
     except InputError:
@@ -243,7 +243,7 @@ def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Docu
         if found is None:
             raise
         raise ParseError(
-            "git has left conflict markers in it",
+            "it contains git's conflict markers",
             line=position(text, found.start())[0],
-            hint="encconf git install sets up merges by values; then: git checkout --merge FILE",
+            hint="run encconf git install to merge by value, then: git checkout --merge FILE",
         ) from None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SEALS_EMPTY = False
 LOADS_TEXT = False
 EMPTY = ""
-EXAMPLE = "Write here what is to be encrypted.\n"
+EXAMPLE = "Replace this line with the text to encrypt.\n"
 
 _KEY = "data"
 _ENVELOPE = '{\n\t"data": ""\n}\n'
@@ -183,5 +183,5 @@ def _is_sealed(leaf: Leaf) -> bool:
 def _no_data() -> EmitError:
     return EmitError(
         'error emitting binary store: no binary data found in tree: there is no string called "data"',
-        hint="this is likely not an encrypted binary file: say what it is with --input-type",
+        hint="this is likely not an encrypted binary file: give its format with --input-type",
     )

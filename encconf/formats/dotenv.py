@@ -61,9 +61,9 @@ _BLANK = re.compile(r"(?m)^[ \t\r]+(?=#|$)")
 _ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
-_QUOTES = "to sops the quotes are part of the value; to encconf and other dotenv readers they are not"
-_BREAK = "\\n is a line break to sops and encconf; if it is not meant so, put the value in single quotes"
-_HASH = "the # is part of the value to sops and encconf; other dotenv readers see a comment there"
+_QUOTES = "sops takes the quotes as part of the value; encconf and other dotenv readers do not"
+_BREAK = "\\n is a line break to sops and encconf; if you do not mean one, put the value in single quotes"
+_HASH = "sops and encconf take the # as part of the value; other dotenv readers see a comment"
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
         raise ParseError(
             "a line has no = after a name",
             line=position(text, at)[0],
-            hint="write NAME=value; a comment starts with #; a value over several lines needs quotes",
+            hint="write NAME=value; comments start with #; a value of several lines needs quotes",
         )
     start = sign + 1
     note = None

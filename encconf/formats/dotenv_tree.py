@@ -42,9 +42,9 @@ def root(tree: Tree) -> Entry:
 def check(path: Path, value: Plain) -> None:
     """A value is a string with a name.  Raises EmitError for all else."""
     if isinstance(value, (dict, list)):
-        raise EmitError("dotenv holds single values, no mappings and lists")
+        raise EmitError("dotenv has single values, not mappings or lists")
     if len(path) != 1 or not isinstance(path[0], str) or not path[0]:
-        raise EmitError("a path into dotenv is one key")
+        raise EmitError("a path in a dotenv file is one key")
     if "\\n" in string_of(value):
         raise EmitError(
             "a dotenv file cannot hold a backslash followed by an n: sops reads a line break there",

@@ -52,7 +52,7 @@ def render(
         return _toml(trees[0], notes or {})
     if format == "binary":
         return _binary(trees)
-    raise EmitError(f"values cannot be written as {format}", hint=f"they can as: {', '.join(FORMATS)}")
+    raise EmitError(f"values cannot be written as {format}", hint=f"possible formats: {', '.join(FORMATS)}")
 
 
 def _check_indent(format: str, indent: int | None) -> None:
@@ -83,7 +83,7 @@ def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | N
         return _toml_word(node) + "\n"
     kind = "a list" if isinstance(node, list) else f"a value of type {node.type}"
     raise EmitError(
-        f"{format} files hold strings, not {kind}", hint="say how to write it: --output-type json or yaml"
+        f"{format} files hold strings, not {kind}", hint="choose a format: --output-type json or yaml"
     )
 
 
@@ -203,7 +203,7 @@ def _binary(trees: Sequence[Any]) -> str:
         return text(data)
     raise EmitError(
         'error emitting binary store: no binary data found in tree: there is no string called "data"',
-        hint="this is likely not an encrypted binary file: say what it is with --output-type",
+        hint="this is likely not an encrypted binary file: give the format with --output-type",
     )
 
 
@@ -216,7 +216,7 @@ def _dotenv(tree: Any, notes: Notes) -> str:
         if not isinstance(item, Leaf):
             raise EmitError(f"cannot use complex value in dotenv file; offending key {key}")
         if "\n" in key or "\r" in key:
-            raise EmitError("a key has a line break in it, and would be two lines of a dotenv file")
+            raise EmitError("a key contains a line break, which a dotenv file cannot hold")
         said = text(item)
         out.append(f"{key}={said.replace(chr(10), chr(92) + 'n') if item.type == 'str' else said}\n")
     return "".join(out)
@@ -323,7 +323,7 @@ def _toml_word(node: Any) -> str:
         return "{" + ", ".join(f"{spell_key(key)} = {_toml_word(item)}" for key, item in node.items()) + "}"
     data = node.data
     if data is None:
-        raise EmitError("TOML has no null", hint="take the value out, or give it another one")
+        raise EmitError("TOML has no null", hint="remove the value or replace it")
     if node.type == "int":
         return str(data.decode())
     if node.type == "bool":

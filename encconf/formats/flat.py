@@ -105,7 +105,7 @@ def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:
                 raise MetadataError(f"{_short(name)} in the sops block is a value and a collection")
             node = below
         if steps[-1] in node:
-            raise MetadataError(f"{_short(name)} stands twice in the sops block")
+            raise MetadataError(f"{_short(name)} occurs twice in the sops block")
         node[steps[-1]] = value
     block: dict[str, object] = {}
     for key, value in root.items():

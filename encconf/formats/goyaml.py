@@ -48,7 +48,7 @@ _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _TAGS = "tag:yaml.org,2002:"
 _KINDS = {"null": "null", "bool": "bool", "int": "int", "float": "float", "timestamp": "time"}
-_SILENT = "sops refuses it, or reads it as null without a word"
+_SILENT = "sops refuses it, or silently reads it as null"
 
 
 def resolve(value: str, tag: str | None, plain: bool) -> tuple[str, bytes | None]:

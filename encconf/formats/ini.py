@@ -78,9 +78,9 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 _EMPTY_LINE = re.compile(r"(?<=\n)\r?\n\Z")
 _QUOTES = ('"', "'", "`", '"""')
 
-_INLINE = "to Python's configparser what follows the comment sign is part of the value"
-_QUOTED = "to Python's configparser the quotes are part of the value"
-_UNPRINTABLE = "sops -d prints the value so that it reads as another one"
+_INLINE = "Python's configparser takes the text after the comment sign as part of the value"
+_QUOTED = "Python's configparser takes the quotes as part of the value"
+_UNPRINTABLE = "sops -d prints the value so that it reads differently"
 
 
 class _NoDelimiterError(ParseError):
@@ -203,8 +203,8 @@ def _document(text: str, entries: Iterator[_Entry], comments: bool) -> Document:
                 scope = section(DEFAULT)
             if entry.name in seen:
                 raise _error(
-                    text, entry.line, "the same key stands twice in one section",
-                    hint="sops would keep the last value only: remove or rename one of the two",
+                    text, entry.line, "the section has the same key twice",
+                    hint="sops would keep only the last value: remove or rename one of the two",
                 )  # fmt: skip
             seen.add(entry.name)
             for comment in following:

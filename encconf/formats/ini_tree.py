@@ -58,9 +58,9 @@ def check(path: Path, value: Plain) -> None:
             check((*path, name), item)
         return
     if isinstance(value, (dict, list)):
-        raise EmitError("ini holds single values, no mappings and lists")
+        raise EmitError("INI has single values, not mappings or lists")
     if len(path) != 2 or not all(isinstance(step, str) and step for step in path):
-        raise EmitError("a path into ini is a section and a key")
+        raise EmitError("a path in an INI file is a section and a key")
 
 
 def stored(value: Plain) -> tuple[str, bytes | None]:

@@ -126,7 +126,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
 
         if opener is not None:
             if depth >= MAX_DEPTH:
-                raise LimitError(f"the document nests deeper than {MAX_DEPTH} levels")
+                raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
             depth += 1
             inner: Any = {} if opener == "{" else []
             node[step] = inner
@@ -203,7 +203,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
 
 def _twice(text: str, offset: int) -> ParseError:
     hint = "remove or rename one of the two"
-    return _error(text, offset, "the same key stands twice in one object", hint=hint)
+    return _error(text, offset, "the object has the same key twice", hint=hint)
 
 
 def _open(text: str) -> int:
@@ -322,21 +322,21 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
                 wanted = "a value"
     found = text[at : at + 1]
     if not found:
-        return _error(text, at, f"the text ends where {wanted} should stand")
+        return _error(text, at, f"the text ends where {wanted} was expected")
     if found == '"' and not ended and wanted != "a colon":
         begun = re.compile(_STRING[:-1]).match(text, at)
         bad = begun.end() if begun else at
         if bad == len(text):
             return _error(text, at, "a string does not end")
         if text[bad] == "\\":
-            return _error(text, bad, "JSON has no such escape", hint="a backslash is written twice")
+            return _error(text, bad, "JSON has no such escape", hint="write a backslash as \\\\")
         return _error(text, bad, "a string holds a line break or control character",
                       hint="write it as an escape, like \\n; or the closing quote is missing")  # fmt: skip
     hint = None
     if found in "#/":
         hint = "JSON has no comments"
     elif found == "'":
-        hint = "JSON takes double quotes only"
+        hint = "JSON uses double quotes only"
     elif found in "}]" and not ended and text[_back(text, at) - 1] == ",":
         hint = "remove the comma before it"
     return _error(text, at, f"expected {wanted}", hint=hint)
@@ -454,7 +454,7 @@ def digits(type: str, word: str) -> str:
         except ValueError:
             word = ""
         if re.fullmatch(_NUMBER, word) is None:
-            raise EmitError("a number is infinite, NaN or none at all: JSON cannot hold it")
+            raise EmitError("a number is infinite, NaN or malformed: JSON cannot hold it")
     if type != "float":
         return word
     if word == "-0":

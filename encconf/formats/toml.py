@@ -225,7 +225,7 @@ def _is(leaf: Leaf, value: object) -> bool:
 
 def _unlike() -> ParseError:
     return ParseError(
-        "the text says one thing to encconf and another to Python's tomllib",
+        "encconf and Python's tomllib read the text differently",
         hint="please report the layout that causes this; nothing was written",
     )
 

@@ -207,7 +207,7 @@ class Scanner:
     def _open(self, parent: Scope, step: Step, node: dict[str, object] | list[object]) -> Scope:
         depth = self.depths[parent] + 1
         if depth > MAX_DEPTH:
-            raise LimitError(f"the document nests deeper than {MAX_DEPTH} levels")
+            raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
         keys, aad = parent.keys, parent.aad
         if isinstance(step, str):
             keys, aad = (*keys, step), f"{aad}{step}:"
@@ -408,10 +408,10 @@ class Scanner:
         except ValueError:
             hint = None
             if word.lower() in ("true", "false"):
-                hint = "true and false are written small"
+                hint = "true and false are lower case in TOML"
             elif not re.match("[0-9+-]", word):
-                hint = "a string stands in quotes"
-            raise _error(text, at, "this is no value of TOML", hint=hint) from None
+                hint = "put a string in quotes"
+            raise _error(text, at, "this is not a TOML value", hint=hint) from None
         if integer is not None:
             if not -(1 << 63) <= integer < 1 << 63:
                 raise _error(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
@@ -426,9 +426,9 @@ class Scanner:
         at = _end(_BLANKS, self.text, at)
         found = self.text[at : at + 1]
         if not found:
-            return _error(self.text, at, f"the text ends where {wanted} should stand")
+            return _error(self.text, at, f"the text ends where {wanted} was expected")
         if self.text.startswith(("\n", "\r\n"), at):
-            return _error(self.text, at, f"the line ends where {wanted} should stand")
+            return _error(self.text, at, f"the line ends where {wanted} was expected")
         return _error(self.text, at, f"expected {wanted}")
 
     def _unended(self, at: int, style: str) -> ParseError:
@@ -471,7 +471,7 @@ def _unescape(text: str, at: int, value: str) -> str:
         if named is None:
             return ""  # a line break that the text has and the string has not
         if named not in _NAMED:
-            raise _error(text, at, "TOML has no such escape", hint="a backslash is written twice")
+            raise _error(text, at, "TOML has no such escape", hint="write a backslash as \\\\")
         return _NAMED[named]
 
     return re.sub(_ESCAPE, character, value)
@@ -508,4 +508,4 @@ def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> 
 
 
 def _twice(text: str, offset: int) -> ParseError:
-    return _error(text, offset, "the same key stands twice", hint="remove or rename one of the two")
+    return _error(text, offset, "the table has the same key twice", hint="remove or rename one of the two")

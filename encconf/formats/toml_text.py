@@ -68,7 +68,7 @@ def _number(type: str, word: str) -> str:
     try:
         return str(int(word)) if type == "int" else repr(float(word))
     except ValueError:
-        raise EmitError("a number is none at all: TOML cannot hold it") from None
+        raise EmitError("a number is malformed: TOML cannot hold it") from None
 
 
 def string(style: str, lead: str, newline: str, value: str) -> str:

@@ -180,9 +180,7 @@ def remove(chain: list[Entry], path: Path) -> None:
     parent, data = _parent(chain[0].data, whole)
     if outer.flow:
         if path:
-            raise EmitError(
-                "a part of a dotted key cannot be taken out", hint="do it with: encconf edit FILE"
-            )
+            raise EmitError("a part of a dotted key cannot be removed", hint="do it with: encconf edit FILE")
         take(outer, chain[-1])
         return
     steps = path or chain[-1].steps
@@ -227,7 +225,7 @@ def _into(here: Tree, member: str) -> None:
 def _section(chain: list[Entry], names: list[str], members: Plain, *, array: bool = False) -> None:
     """A new table at the end."""
     if not isinstance(members, dict):
-        raise EmitError("an array of tables holds no other values", hint="put a mapping there")
+        raise EmitError("an array of tables cannot hold other values", hint="use a mapping")
     whole = chain[0].value
     assert isinstance(whole, Tree)
     newline = _newline(chain)

@@ -207,14 +207,14 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 note, start = properties(text, start, end, event.anchor, tag)
                 reached = text.startswith(style or value[0], start) if style or value else start == end
                 if not reached:
-                    raise _error(text, start, "what stands in front of the value cannot be told from it")
+                    raise _error(text, start, "the text in front of the value cannot be separated from it")
             if in_map and key is None:
                 if style == PLAIN or tag is not None:
                     value = _key(text, start, value, tag, style == PLAIN, any_keys)
                 if style == DOUBLE and "\\/" in text[start:end]:
                     refuse_slash(text, start, end)
                 if value in node:
-                    raise _error(text, start, "the same key stands twice in one mapping")
+                    raise _error(text, start, "the mapping has the same key twice")
                 key = value
                 if event.anchor is not None:
                     named = Leaf(scope, key, start, end, style, "str", key.encode(), note)  # type: ignore[arg-type]
@@ -279,7 +279,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if in_map and key is None:
                 raise _error(text, start, "a key is a collection, not a string")
             if len(stack) >= MAX_DEPTH:
-                raise LimitError(f"the document nests deeper than {MAX_DEPTH} levels")
+                raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
             new: dict[str, object] | list[object] = {} if mapping else []
             if scope is None:
                 if not mapping:
@@ -374,14 +374,14 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if target is None or scope is None:
                 raise _error(text, start, "an alias has no anchor before it")
             if target.open:
-                raise _error(text, start, "an alias stands inside what it is an alias for")
+                raise _error(text, start, "an alias is inside its own anchor")
             aliased_size += target.size
             if aliased_size > MAX_ALIASED_SIZE:
-                raise LimitError(f"aliases stand for more than {MAX_ALIASED_SIZE >> 20} MiB of values")
+                raise LimitError(f"aliases expand to more than {MAX_ALIASED_SIZE >> 20} MiB of values")
             if in_map and key is None:
                 key = _alias_key(document, target, start, end)
                 if key in node:
-                    raise _error(text, start, "the same key stands twice in one mapping")
+                    raise _error(text, start, "the mapping has the same key twice")
                 if place_comments:
                     step_at[len(events) - 1] = key
                 continue
@@ -400,9 +400,11 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             else:
                 aliased += target.leaves[1] - target.leaves[0] + target.scopes[1] - target.scopes[0] + 1
                 if aliased > MAX_ALIASED:
-                    raise LimitError(f"aliases stand for more than {MAX_ALIASED} values")
+                    raise LimitError(f"aliases expand to more than {MAX_ALIASED} values")
                 if len(stack) + target.height > MAX_DEPTH:
-                    raise LimitError(f"the document nests deeper than {MAX_DEPTH} levels through its aliases")
+                    raise LimitError(
+                        f"the document is nested deeper than {MAX_DEPTH} levels through its aliases"
+                    )
                 heights[-1] = max(heights[-1], target.height)
                 path_size = _unfold(
                     document, target, scope, step, leaves, shape, scopes, start, end, style, path_size
@@ -414,7 +416,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     text,
                     event.start_mark.index + bom,
                     "the directive is not %YAML 1.1",
-                    hint="remove the %YAML line: sops takes version 1.1 only",
+                    hint="remove the %YAML line: sops accepts only version 1.1",
                 )
             if len(document.parts) >= lines.MAX_DOCUMENTS:
                 raise LimitError(f"the stream has more than {lines.MAX_DOCUMENTS} documents")
@@ -498,7 +500,7 @@ def _alias_key(document: Document, target: _Anchor, start: int, end: int) -> str
     """The key that an alias stands for."""
     leaf = target.leaf
     if leaf is None or leaf.type != "str" or leaf.data is None:
-        raise _error(document.text, start, "a key is an alias for something else than a string")
+        raise _error(document.text, start, "a key is an alias of something that is not a string")
     key = leaf.data.decode("utf-8", "replace")
     document.alias_keys.append((key, start, end, leaf))
     return key
@@ -523,7 +525,7 @@ def refuse_merges(document: Document) -> None:
                 document.text,
                 next((leaf.start for leaf in [*inside, *own]), 0),
                 "the merge key << takes a mapping or a list of mappings",
-                hint="put the key in quotes if it is a name like any",
+                hint="put the key in quotes if it is an ordinary name",
             )
 
 

@@ -220,7 +220,7 @@ def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
     assert leaf.data is not None
     dash = document.text.rfind("-", 0, leaf.start)
     if document.text[dash + 1 : leaf.start].strip():
-        raise DecryptError("a comment stands where only a value can", hint="sops writes none there")
+        raise DecryptError("a comment is where only a value can be", hint="sops never writes one there")
     sign = "[] #" if alone and leaf.step == 0 else "#"  # a list that holds nothing else must stay one
     text = leaf.data.decode("utf-8", "replace")
     return dash, leaf.end, sign + (text if text.strip(" ") else text[1:])
@@ -245,7 +245,7 @@ def _float(data: bytes) -> str:
     try:
         number = goyaml.parse("float", data)
     except ValueError:
-        raise DecryptError("a value is not of the type it says it is (float)") from None
+        raise DecryptError("a value does not have the type it is marked with (float)") from None
     assert isinstance(number, float)
     word = goyaml.format_float(number).decode()
     special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)

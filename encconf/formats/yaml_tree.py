@@ -383,13 +383,13 @@ def _refuse_odd(entry: Entry) -> None:
 
 def _odd() -> EmitError:
     return EmitError(
-        "the place is laid out in a way that cannot be changed here",
+        "the layout here cannot be changed value by value",
         hint="change it with: encconf edit FILE",
     )
 
 
 def _shared() -> EmitError:
     return EmitError(
-        "the path leads behind an alias, to a value that stands elsewhere too",
-        hint="change it where its anchor is, or write it out with: encconf edit FILE",
+        "the path leads through an alias, to a value that is used elsewhere as well",
+        hint="change it at its anchor, or write it out with: encconf edit FILE",
     )

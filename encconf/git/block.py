@@ -58,10 +58,10 @@ def admit(block: Metadata, rule: OurRule, ours: Metadata | None, *, wraps_all: b
     found = Objections(wanted, [*own, named] if named is not None else own)
     if found:
         where = "our .sops.yaml does not name" if named is not None else "no .sops.yaml of ours names"
-        raise found.error(f"the merged file would be for recipients that {where}", ADMIT)
+        raise found.error(f"the merged file would have recipients that {where}", ADMIT)
     if reselects and (named is None or wanted.selection != named.selection):
         raise StrangerError(
-            "their side changes which values are encrypted, and our .sops.yaml does not say so", hint=ADMIT
+            "their side changes which values are encrypted, but our .sops.yaml does not", hint=ADMIT
         )
 
 
@@ -75,7 +75,7 @@ def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata 
         was.selection if was else None, here.selection, there.selection, "which values are encrypted"
     )
     threshold = _three(
-        was.threshold if was else None, here.threshold, there.threshold, "how many key groups it takes"
+        was.threshold if was else None, here.threshold, there.threshold, "how many key groups are needed"
     )
     groups = _merged_groups(was.groups if was else None, here.groups, there.groups)
     unknown: dict[str, object] = {}

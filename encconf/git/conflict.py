@@ -50,8 +50,8 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
     except KeyAccessError:
         paths = ", ".join(merged.conflicts[:5])
         raise UndecidedError(
-            f"both sides changed {paths}, and you are no longer among those who can open the file",
-            hint="let somebody merge who can open it",
+            f"both sides changed {paths}, and you can no longer open the file",
+            hint="ask somebody who can open it to merge",
         ) from None
     document, data_key = opened.document, opened.data_key
     settings = opened.metadata.selection.to_entries()
@@ -91,7 +91,7 @@ def open_conflict(
     if packed is None:
         raise MacMismatchError(
             "the file's conflict was changed without its key",
-            hint="get both sides again with: git checkout --merge FILE",
+            hint="restore both sides with: git checkout --merge FILE",
         )
 
     record = json.loads(zlib.decompressobj().decompress(packed, _MAX_SIZE))

@@ -60,7 +60,9 @@ def install(
     """
     for pattern in patterns:
         if not pattern or pattern[0] in '#!"[' or pattern.split() != [pattern]:
-            raise UsageError(f"{pattern!r} is no pattern for .gitattributes", hint="such as: secrets/*.yaml")
+            raise UsageError(
+                f"{pattern!r} is not a pattern for .gitattributes", hint="such as: secrets/*.yaml"
+            )
     config, file = _places(folder, everywhere, environ)
     done = []
     wanted = settings(environ)
@@ -68,14 +70,14 @@ def install(
     for name in changed:
         code, _ = run([*config, name, wanted[name]], environ)
         if code == 127:
-            raise EncconfError("git was not found", hint="install it, or see that it is on PATH")
+            raise EncconfError("git was not found", hint="install it, or add it to PATH")
         if code != 0:
             said = _said([*config, name, wanted[name]], environ)
             raise EncconfError(f"git does not set {name} (exit code {code})", hint=said)
     if any(name.startswith("diff.") for name in changed):
-        done.append("git diff shows encrypted files as plain text")
+        done.append("git diff now shows encrypted files decrypted")
     if any(name.startswith("merge") for name in changed):
-        done.append("git merge, rebase, cherry-pick and stash merge them by their values")
+        done.append("git merge, rebase, cherry-pick and stash now merge them by value")
     root = os.path.dirname(file)
     there = [] if everywhere else attributes.encrypted(root)
     of_rules = [] if everywhere else attributes.patterns_of_rules(root, there)
@@ -91,7 +93,7 @@ def install(
         done.append(f"for {', '.join(added[:_NAMED])}{more}: {file}")
     if left:
         done.append(
-            f"not for {', '.join(left[:5])}{', …' * (len(left) > 5)}: git check-attr still knows no driver"
+            f"not for {', '.join(left[:5])}{', …' * (len(left) > 5)}: git check-attr still shows no driver"
         )
     return done
 
@@ -110,7 +112,7 @@ def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, st
     done = []
     for section in SECTIONS:
         if run([*config, "--remove-section", section], environ)[0] == 0:
-            done.append(f"took {section} out of git's configuration")
+            done.append(f"removed {section} from git's configuration")
     path = fileio.resolve(file)
     try:
         old = fileio.read_text(path)
@@ -129,7 +131,7 @@ def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, st
             fileio.write_atomic(path, new, replacing=old)
         else:
             os.unlink(path)
-        done.append(f"took the drivers out of {file}")
+        done.append(f"removed the drivers from {file}")
     return done
 
 
@@ -162,7 +164,10 @@ def _places(folder: str, everywhere: bool, environ: Mapping[str, str]) -> tuple[
         return ["config", "--global"], _user_attributes(environ)
     root = repository(folder)
     if root is None:
-        raise UsageError("this is no git repository", hint="git init makes one; --global is for all of yours")
+        raise UsageError(
+            "this is not a git repository",
+            hint="create one with git init, or use --global for all your repositories",
+        )
     return ["-C", root, "config", "--local"], os.path.join(root, ".gitattributes")
 
 

@@ -37,31 +37,27 @@ def merge_without_key(
     was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
     if here is None or there is None:
         raise UndecidedError(
-            "one side is encrypted, the other isn't, and no key of yours opens it", hint=WITH_A_KEY
+            "one side is encrypted and the other is not, and none of your keys opens it", hint=WITH_A_KEY
         )
     for metadata in (here, there):
         if CONFLICT in metadata.unknown:
-            raise UnmergedError(f"{metadata.unmerged}", hint="see to it first, with: encconf edit FILE")
+            raise UnmergedError(f"{metadata.unmerged}", hint="resolve it first with: encconf edit FILE")
     if not _same_data_key(here, there):
-        raise UndecidedError(
-            "one side has a new data key, so that it takes a key to merge the values", hint=WITH_A_KEY
-        )
+        raise UndecidedError("one side has a new data key, so merging needs a key", hint=WITH_A_KEY)
     block = merged_block(was, here, there)
     if here.selection != there.selection:
         raise UndecidedError(
-            "one side changed which values are encrypted, and it takes a key to do so", hint=WITH_A_KEY
+            "one side changed which values are encrypted, so merging needs a key", hint=WITH_A_KEY
         )
     if len(block.groups) > 1 and not (same_holders(block, here) or same_holders(block, there)):
-        raise UndecidedError(
-            "both sides changed the key groups, and it takes a key to split the data key", hint=WITH_A_KEY
-        )
+        raise UndecidedError("both sides changed the key groups, so merging needs a key", hint=WITH_A_KEY)
     admit(block, rule, here)
     plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
     merged = merge_texts(*plain, format=format)
     if merged.conflicts:
         paths = "the file" if merged.whole else ", ".join(merged.conflicts[:5])
         raise UndecidedError(
-            f"both sides changed {paths}, and no key of yours opens the values", hint=WITH_A_KEY
+            f"both sides changed {paths}, and none of your keys opens the values", hint=WITH_A_KEY
         )
     for at, metadata in ((1, here), (2, there)):
         if merged.text == plain[at] and metadata.unmerged is None:  # its MAC stays: it covers no keys
@@ -99,7 +95,7 @@ def parents_of(text: str, format: str) -> list[str]:
     """
     ids = str(Metadata.of(formats.module(format).scan(text)).unknown.get(PARENTS, "")).split()
     if len(ids) != 3 or not all(_ID.match(each) for each in ids):
-        raise UnmergedError("the file does not say which versions it was merged from", hint=LOOK)
+        raise UnmergedError("the file does not record which versions it was merged from", hint=LOOK)
     return ids
 
 

@@ -177,7 +177,7 @@ class _Merge:
         document = scanned(text, format, comments=True)
         if document.block is None:
             if self.depth and text.strip():
-                raise UnmergedError(f"{which} is not encrypted: anybody can have written it", hint=LOOK)
+                raise UnmergedError(f"{which} is not encrypted: anyone could have written it", hint=LOOK)
             return _Side(text, None)
         try:
             if CONFLICT in document.block and not checked:  # git has merged several, which were at odds
@@ -197,7 +197,7 @@ class _Merge:
                 opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
         except DecryptError as error:
             if not checked:
-                message = "the common version cannot be decrypted, so that nothing shows who changed what"
+                message = "the common version cannot be decrypted, so it is not known who changed what"
                 raise UndecidedError(message, hint=TAKE_ONE) from None
             error.message = f"{which}: {error.message}"
             raise
@@ -214,7 +214,7 @@ class _Merge:
         )  # fmt: skip
         if self.notify is None:
             return sealed
-        self.notify(f"{which} was merged without a key, and gets its MAC now")
+        self.notify(f"{which} was merged without a key; its MAC is added now")
         before = parents_of(text, self.format)[1]
         if self.follows is not None and not self.follows(before, text, which == "our side"):
             self.notify(f"{which} {misplaced(before)}")
@@ -269,10 +269,10 @@ class _Merge:
             shuts_out(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known
         )
         if gone and self.notify is not None:
-            self.notify("a recipient was removed: every value gets a new data key")
+            self.notify("a recipient was removed: every value is re-encrypted with a new data key")
         differ = ours.data_key != theirs.data_key and theirs.opened is not None
         if differ and not gone and ours.opened is not None and self.notify is not None:
-            self.notify("the sides have different data keys: every value gets a new one")
+            self.notify("the two sides have different data keys: every value is re-encrypted with a new one")
         return gone or differ
 
 
@@ -342,7 +342,7 @@ def reseal(
     credentials = credentials or Credentials.from_env()
     ids = parents_of(text, format)
     if depth > _DEEPEST:
-        raise UnmergedError("too many merges without a key follow each other", hint=LOOK)
+        raise UnmergedError("too many merges in a row without a key", hint=LOOK)
     there = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
     base, ours, theirs = (fetch(each) for each in ids)
     if base is None or ours is None or theirs is None:
@@ -350,12 +350,12 @@ def reseal(
     run = _Merge(format, credentials, LABELS, fetch, notify, rule, depth=depth + 1)
     outcome = run((base, ours, theirs), None)
     if outcome.keyless:
-        raise UnmergedError("no key of yours opens the versions it was merged from", hint=WITH_A_KEY)
+        raise UnmergedError("none of your keys opens the versions it was merged from", hint=WITH_A_KEY)
     if outcome.conflicts:
-        raise UnmergedError("a merge of its parents leaves something to decide", hint=LOOK)
+        raise UnmergedError("merging its parents again has a conflict", hint=LOOK)
     again = opening.open_text(outcome.text, format=format, credentials=credentials)
     found = differences(there, again)
     if found:
         named = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
-        raise UnmergedError(f"the file is not what a merge of its parents gives: {named}", hint=LOOK)
+        raise UnmergedError(f"the file is not the result of merging its parents: {named}", hint=LOOK)
     return outcome.text

@@ -6,11 +6,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WITH_A_KEY = "let somebody merge who can open the file; git merge --abort goes back"
+WITH_A_KEY = "ask somebody who can open the file to merge; to undo this merge: git merge --abort"
 TAKE_ONE = "take one side with git checkout --ours or --theirs, and change it with encconf edit"
-LOOK = "look at every value yourself, and save what counts, with: encconf edit --ignore-mac FILE"
+LOOK = "check every value yourself and save the file with: encconf edit --ignore-mac FILE"
 ADMIT = (
-    "nothing was written; if they may read it, go back (git merge --abort), name them in .sops.yaml, "
+    "nothing was written; if they may read it, go back (git merge --abort), add them to .sops.yaml, "
     "commit that, and try again"
 )
 

@@ -90,13 +90,13 @@ def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
     try:
         reader.join(limit)
         if len(data) > LIMIT:
-            message = f"{program} prints more than any secret has (16 MiB)"
-            raise CommandError(message, "wrong", "print the secret alone")
+            message = f"{program} printed more than 16 MiB, too much for a secret"
+            raise CommandError(message, "wrong", "print only the secret")
         if reader.is_alive():
             raise subprocess.TimeoutExpired(program, limit)
         process.wait(max(end - monotonic(), 0))
     except subprocess.TimeoutExpired:
-        hint = "does it wait for something? run the command by itself"
+        hint = "it may be waiting for input: run the command by itself"
         raise CommandError(f"{program} took longer than {limit:g} s", "slow", hint) from None
     finally:
         _end(process)

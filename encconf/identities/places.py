@@ -77,7 +77,7 @@ class AgeSource:
         try:
             if self._misused():
                 named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
-                raise _UnusableError(f"holds a private key where {named or 'the address of one'} belongs")
+                raise _UnusableError(f"contains a private key instead of {named or 'the address of one'}")
             if self.how == "source":
                 return self._fetch(credentials)
             if self.how == "file":
@@ -119,7 +119,7 @@ class AgeSource:
             self.broken = self.variable is not None
             return None
         except LimitError:
-            raise _UnusableError("larger than any identity file") from None
+            raise _UnusableError("too large for an identity file") from None
         except InputError as error:
             raise _UnusableError(error.message) from None
 

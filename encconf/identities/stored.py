@@ -78,7 +78,9 @@ def label_of(address: str) -> str:
 def passphrase(by: str, addresses: list[str], credentials: Any) -> str:
     """The passphrase at the one address that ``by`` names; raises MasterKeyError."""
     if len(addresses) > 1:
-        raise MasterKeyError(f"{by} names {len(addresses)} sources of one passphrase", hint="name one")
+        raise MasterKeyError(
+            f"{by} names {len(addresses)} sources, but a passphrase needs exactly one", hint="name one"
+        )
     named = f"{by} {label_of(addresses[0])}".rstrip()
     try:
         text = load().fetch_text(addresses[0], credentials)
@@ -87,5 +89,7 @@ def passphrase(by: str, addresses: list[str], credentials: Any) -> str:
     text = text.removesuffix("\n").removesuffix("\r")
     if not text or any(break_ in text for break_ in "\n\r\0"):
         what = "is more than one line" if text else "is empty"
-        raise MasterKeyError(f"{named}: it {what}, which no passphrase is", hint="#FIELD picks a part of it")
+        raise MasterKeyError(
+            f"{named}: it {what}, so it cannot be a passphrase", hint="choose a part of it with #FIELD"
+        )
     return text

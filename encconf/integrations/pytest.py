@@ -25,7 +25,7 @@ _MARK = "encconf_real_keys"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The ini setting ``encconf_guard``."""
-    parser.addini("encconf_guard", "no test may use a real encconf key", type="bool", default=False)
+    parser.addini("encconf_guard", "tests must not use real encconf keys", type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -193,7 +193,7 @@ def _checked_head(descriptor: int, *, regular: bool, own: bool) -> bytes:
     if stat.S_ISFIFO(kind) and not regular:
         head = _await_writer(descriptor)
     elif not stat.S_ISREG(kind):
-        other = "no regular file" if regular else "neither a regular file nor a pipe"
+        other = "not a regular file" if regular else "neither a regular file nor a pipe"
         what = "a folder" if stat.S_ISDIR(kind) else other
         raise InputError(f"cannot be read: it is {what}")
     if own and hasattr(os, "geteuid"):
@@ -203,9 +203,9 @@ def _checked_head(descriptor: int, *, regular: bool, own: bool) -> bytes:
 
 def _refuse_foreign(state: os.stat_result) -> None:
     if state.st_uid not in (os.geteuid(), 0):
-        raise InputError("it belongs to somebody else, and is not used", hint="chown it, or move it away")
+        raise InputError("it belongs to another user and is not used", hint="chown it, or move it away")
     if state.st_mode & 0o022:
-        raise InputError("others may write it, and it is not used", hint="chmod go-w takes that away")
+        raise InputError("others can write to it, so it is not used", hint="fix the permissions: chmod go-w")
 
 
 def encode(text: str) -> bytes:
@@ -227,7 +227,7 @@ def decode(data: bytes, *, binary: bool = False) -> str:
         try:
             return data.decode("utf-16")
         except UnicodeDecodeError as error:
-            raise ParseError(f"not UTF-16 at byte {error.start}, though it begins so") from None
+            raise ParseError(f"not valid UTF-16 at byte {error.start}") from None
     try:
         return data.decode("utf-8", "surrogateescape" if binary else "strict")
     except UnicodeDecodeError as error:
@@ -317,9 +317,9 @@ def _refuse_other(expected: str | None) -> Callable[[int | None], None]:
             same = expected is not None and _reads_as(descriptor, expected)
         if not same:
             raise ChangedError(
-                "it appeared meanwhile; nothing was written"
+                "it was created in the meantime; nothing was written"
                 if expected is None
-                else "it was changed meanwhile by somebody else; nothing was written",
+                else "another program changed it in the meantime; nothing was written",
                 hint="run the command again",
             )
 

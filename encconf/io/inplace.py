@@ -38,7 +38,7 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
             except OSError as error:
                 where = f"it had before is in {saved}" if saved else "it had before is lost"
                 raise OutputError(
-                    f"cannot be written, and is damaged now: {reason(error)}",
+                    f"cannot be written completely and is now damaged: {reason(error)}",
                     hint=f"the content that {where}",
                 ) from None
             _forget(saved)

@@ -86,7 +86,7 @@ def lock(descriptor: int, patience: float) -> bool:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise OutputError(
-                    f"cannot be written: somebody else has locked its folder for {patience:g} s"
+                    f"cannot be written: its folder is locked by another process ({patience:g} s)"
                 ) from None
             time.sleep(0.01)
         except OSError:

@@ -68,7 +68,7 @@ class PrivateFolder:
             if self.path and os.path.lexists(self.path):
                 hint = f"the temporary folder with the plaintext could not be removed; remove {self.path}"
                 if not isinstance(error, EncconfError):
-                    raise OutputError("a plaintext is left", hint=hint)
+                    raise OutputError("plaintext was left behind", hint=hint)
                 error.hint = f"{error.hint}; {hint}" if error.hint else hint
         finally:
             if self._descriptor is not None:

@@ -66,7 +66,7 @@ def _replaceable(at: LockedFolder, name: str) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(old.st_mode):
-        what = "a folder" if stat.S_ISDIR(old.st_mode) else "not the regular file that it was"
+        what = "a folder" if stat.S_ISDIR(old.st_mode) else "no longer a regular file"
         raise OutputError(f"cannot be written: it is {what}")
     if not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
         os.close(at.open(name, os.O_WRONLY))  # raises, and says why

@@ -69,7 +69,7 @@ def _refuse_unless_dead(path: str) -> None:
     except OSError:
         return
     if not stat.S_ISSOCK(kind):
-        raise UsageError(f"{path} is there already, and is not a socket")
+        raise UsageError(f"{path} exists and is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:

@@ -298,7 +298,7 @@ def master_key(type: str, value: object) -> MasterKey:
     known = key_class(type)
     if known is None:
         raise BadKeyError(
-            f"{printable(type)} keys cannot be used by this version of encconf",
+            f"{printable(type)} keys are not supported by this version of encconf",
             hint=f"it can use these: {', '.join(TABLE)}",
         )
     return known.from_config(value)
@@ -353,5 +353,5 @@ def member(entry: Mapping[str, object], name: str) -> str:
         return str(int(value)) if value.is_integer() else repr(value)
     text = weak_text(value)
     if text is None:
-        raise MetadataError(f"the member {name!r} of a master key is not a text")
+        raise MetadataError(f"the member {name!r} of a master key is not a string")
     return text

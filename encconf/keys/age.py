@@ -91,7 +91,7 @@ class AgeKey(NamedKey):
     def from_config(cls, value: object) -> AgeKey:
         """A recipient's text, checked; raises BadKeyError."""
         if not isinstance(value, str):
-            raise BadKeyError("an age recipient is a text", hint="age1…, or the line of an SSH public key")
+            raise BadKeyError("an age recipient is a string", hint="age1…, or the line of an SSH public key")
         recipient = value.strip()
         if not _is_x25519(recipient):
             _recipient(recipient, None)
@@ -121,8 +121,8 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
     upper = text.upper()
     if "AGE-SECRET-KEY-" in upper or "AGE-PLUGIN-" in upper or "PRIVATE KEY" in upper:
         raise BadKeyError(
-            "a private key stands where an age recipient belongs",
-            hint="age-keygen -y prints the recipient of an identity; keep the private key to yourself",
+            "this is a private key, not an age recipient",
+            hint="age-keygen -y prints the recipient of an identity; keep the private key private",
         )
     try:
         if text.startswith(POST_QUANTUM):
@@ -144,7 +144,7 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
         raise BadKeyError(f"{label_of(text)} is not an age recipient: {said(error)}") from None
     raise BadKeyError(
         f"{label_of(text) or 'an empty text'} is not an age recipient",
-        hint="age takes age1…, age1pq1…, age1PLUGIN1…, ssh-ed25519 … and ssh-rsa …",
+        hint="age accepts age1…, age1pq1…, age1PLUGIN1…, ssh-ed25519 … and ssh-rsa …",
     )
 
 
@@ -165,5 +165,5 @@ def _stanzas(enc: str) -> list[Stanza]:
     stanzas = [line.split(" ", 3) for line in lines if line.startswith("-> ")]
     too_long = len(lines) > LINES_LIMIT or max(map(len, lines)) > LINE_LIMIT
     if too_long or len(stanzas) > STANZA_LIMIT:
-        raise MasterKeyError("its enc is an age file with more of a header than a data key needs")
+        raise MasterKeyError("its enc is an age file with a larger header than a data key needs")
     return [(words[1], words[2] if len(words) > 2 else "") for words in stanzas]

@@ -158,7 +158,7 @@ class Locked:
             content: bytes = pyrage.passphrase.decrypt(self.data, passphrase)
         except pyrage.DecryptError as error:
             reason = {
-                "Decryption failed": f"the passphrase is not that of {self.place}",
+                "Decryption failed": f"the passphrase does not open {self.place}",
                 "No matching keys found": f"{self.place} is not encrypted with a passphrase",
             }.get(str(error), f"{self.place}: {said(error)}")
             raise MasterKeyError(reason) from None
@@ -176,11 +176,11 @@ class Locked:
                 passphrase = ""
             if passphrase:
                 return passphrase
-        why = "none was given" if credentials.prompt else "there is no terminal to ask on"
+        why = "none was given" if credentials.prompt else "there is no terminal to prompt on"
         raise MasterKeyError(
             f"{self.place} needs a passphrase, and {why}",
-            hint="run it in a terminal, name the passphrase's source in ENCCONF_AGE_PASSPHRASE, or give the "
-            "unlocked identity in SOPS_AGE_KEY or by SOPS_AGE_KEY_CMD",
+            hint="run this in a terminal, set ENCCONF_AGE_PASSPHRASE to the source of the passphrase, or "
+            "provide the unlocked identity with SOPS_AGE_KEY or SOPS_AGE_KEY_CMD",
         )
 
 
@@ -207,7 +207,7 @@ class LockedSsh(Locked):
             plain = reserialised(self.data, passphrase.encode())
             return [Identity(pyrage.ssh.Identity.from_buffer(plain), self.public)]
         except (ValueError, TypeError, pyrage.IdentityError):
-            raise MasterKeyError(f"the passphrase is not that of {self.place}") from None
+            raise MasterKeyError(f"the passphrase does not open {self.place}") from None
 
 
 class LockedRelative(LockedSsh):
@@ -224,7 +224,7 @@ class LockedRelative(LockedSsh):
         try:
             return [derived(reserialised(self.data, passphrase.encode()), self.public)]
         except (ValueError, TypeError):
-            raise MasterKeyError(f"the passphrase is not that of {self.place}") from None
+            raise MasterKeyError(f"the passphrase does not open {self.place}") from None
 
 
 def derived(private: bytes, public: str) -> Identity:
@@ -329,7 +329,7 @@ def parse(data: bytes, *, several: bool) -> tuple[list[Identity], list[str]]:
         if not line or line.startswith("#"):
             continue
         if line.startswith("-----BEGIN"):
-            return identities, ["an SSH private key: SOPS_AGE_SSH_PRIVATE_KEY_FILE is for those"]
+            return identities, ["an SSH private key: use SOPS_AGE_SSH_PRIVATE_KEY_FILE for those"]
         for word in line.split() if several else (line,):
             try:
                 identities.append(identity_of(word))
@@ -359,7 +359,7 @@ def identity_of(text: str) -> Identity:
     if text.startswith("age1"):
         raise ValueError("a recipient, not an identity")
     if "/" in text or "\\" in text:
-        raise ValueError("a path? SOPS_AGE_KEY_FILE is for those")
+        raise ValueError("perhaps a path: use SOPS_AGE_KEY_FILE for those")
     raise ValueError("not an age identity")
 
 

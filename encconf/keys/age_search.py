@@ -108,7 +108,7 @@ class Search:
         try:
             data_key = identity.open(self._file, self._credentials)
             if data_key is None and identity.is_for(self._recipient):
-                raise MasterKeyError("its identity is here and does not open it: the entry was changed")
+                raise MasterKeyError("your identity matches but does not open it: the entry was changed")
         except MasterKeyError as error:
             self.trouble.append(error)
             return None
@@ -155,7 +155,7 @@ class Search:
                     notes.append(f"{source.place(credentials.home)} (not read: no SSH key can open it)")
         if credentials.home is None:
             variable = "USERPROFILE" if credentials.platform == "win32" else "HOME"
-            notes.append(f"{variable} (unset: no key file below it can be found)")
+            notes.append(f"{variable} (unset, so no key file can be found below it)")
         places = ", ".join(notes)
         if self.trouble:
             first = self.trouble[0]
@@ -164,7 +164,7 @@ class Search:
         if broken:
             unfit = ", ".join(map(self._named, broken))
             hint = next((source.hint for source in broken if source.hint), None)
-            return MasterKeyError(f"{NO_IDENTITY}; not in order: {unfit}\nlooked in: {places}", hint=hint)
+            return MasterKeyError(f"{NO_IDENTITY}; not usable: {unfit}\nlooked in: {places}", hint=hint)
         return NotMyKeyError(f"{NO_IDENTITY}\nlooked in: {places}")
 
     def _place(self, source: AgeSource) -> str:
@@ -177,7 +177,9 @@ class Search:
             elif isinstance(identity.result, list):
                 keys += [label_of(unlocked.public()) for unlocked in identity.result]
             else:
-                notes.append(f"locked by a passphrase{identity.public and ': '}{label_of(identity.public)}")
+                notes.append(
+                    f"protected by a passphrase{identity.public and ': '}{label_of(identity.public)}"
+                )
         if keys:
             some = ", ".join(keys[:4]) + (f", and {len(keys) - 4} more" if len(keys) > 4 else "")
             notes.append(f"{len(keys)} key{'s' if len(keys) > 1 else ''}: {some}")

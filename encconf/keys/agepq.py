@@ -185,7 +185,7 @@ def _payload(file_key: bytes, header: bytes, mac: bytes, payload: bytes) -> byte
     if len(chunk) < _TAG_SIZE:
         raise ValueError("its payload was cut off")
     if len(chunk) > _CHUNK + _TAG_SIZE:
-        raise ValueError("it holds more than any data key")
+        raise ValueError("it is larger than a data key")
     try:
         return ChaCha20Poly1305(_derived(file_key, nonce, b"payload")).decrypt(_ONLY_CHUNK, chunk, None)
     except InvalidTag:
@@ -207,7 +207,7 @@ def _armored(file: bytes) -> str:
 def _unarmored(file: bytes) -> bytes:
     """The bytes of strict PEM (RFC 7468, figure 3); white space around it, and CRLF, are let pass."""
     if len(file) > LIMIT:
-        raise ValueError("it is larger than any wrapped data key")
+        raise ValueError("it is larger than a wrapped data key")
     lines = file.decode("latin-1").strip(" \t\r\n").replace("\r\n", "\n").split("\n")
     body = lines[1:-1]
     if lines[0] != BEGIN or lines[-1] != END or not body or not body[-1]:
@@ -256,7 +256,7 @@ def _public_key(recipient: str) -> Any:
             x25519.X25519PublicKey.from_public_bytes(public[_MLKEM_SIZE:]),
         )
     except ValueError:
-        raise ValueError("it is no public key of ML-KEM-768") from None
+        raise ValueError("it is not an ML-KEM-768 public key") from None
     except UnsupportedAlgorithm:
         raise _unsupported() from None
 

@@ -27,10 +27,10 @@ _FORM = "arn:aws:kms:REGION:ACCOUNT:key/ID, or …:alias/NAME"
 
 # What AWS may not say, or says in its own words.
 _MEANINGS = {
-    "InvalidCiphertextException": "its enc was made by another key, or for another encryption context",
+    "InvalidCiphertextException": "its enc was created with another key or another encryption context",
     "DisabledException": "the key is disabled",
-    "IncorrectKeyException": "its enc was made by another key",
-    "KMSInvalidStateException": "the key is disabled, or waits to be deleted",
+    "IncorrectKeyException": "its enc was created with another key",
+    "KMSInvalidStateException": "the key is disabled or scheduled for deletion",
     "NotFoundException": "there is no such key",
 }
 _VARIANTS = 8  # contexts that are tried at most: each is a call
@@ -117,7 +117,7 @@ class AwsKmsKey(NamedKey):
 
         region = _region(self.arn)
         if self.context is None:
-            raise BadKeyError("the context of the key is not a mapping of texts")
+            raise BadKeyError("the context of the key is not a mapping of strings")
         answer = aws.ask(
             "kms",
             operation,
@@ -159,7 +159,7 @@ class AwsKmsKey(NamedKey):
             context, _, profile = rest.rpartition("|") if "|" in rest else (rest, "", "")
             value = {"arn": arn, "context": context, "aws_profile": profile}
         if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-            raise BadKeyError("an AWS KMS key is the text of its ARN", hint=_FORM)
+            raise BadKeyError("an AWS KMS key is a string, its ARN", hint=_FORM)
         names = TABLE[cls.TYPE].settings
         if foreign := [name for name in value if name not in names]:
             raise BadKeyError(
@@ -200,9 +200,9 @@ def _context(value: object) -> dict[str, str]:
         if not all(len(pair) == 2 and pair[0] for pair in pairs):
             raise BadKeyError(
                 f"{as_given(value)} is not an encryption context",
-                hint="NAME:VALUE,NAME:VALUE; names and values with a colon or a comma go into a mapping",
+                hint="NAME:VALUE,NAME:VALUE; use a mapping for names and values with a colon or a comma",
             )
         return {pair[0]: pair[1] for pair in pairs}
     if isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair):
         return dict(value)
-    raise BadKeyError("an encryption context is a mapping of texts")
+    raise BadKeyError("an encryption context is a mapping of strings")

@@ -77,7 +77,7 @@ class AzureKey(NamedKey):
             raise MasterKeyError("its enc is not base64url")
         answer = self._ask("decrypt", value, credentials)
         text = answer.translate(_FROM_URL) + "=" * (-len(answer) % 4)
-        return base64_bytes(text, "the service gave back something that is not base64url")
+        return base64_bytes(text, "the service returned something that is not base64url")
 
     def to_entry(self) -> dict[str, object]:
         """With the version that encrypted, where none was asked for."""
@@ -99,7 +99,7 @@ class AzureKey(NamedKey):
                 )
             key = cls(match[1], match[2], match[3] or "")
         else:
-            raise BadKeyError("an Azure key is a text or a mapping", hint=_FORM)
+            raise BadKeyError("an Azure key is a string or a mapping", hint=_FORM)
         key._checked()
         return key
 

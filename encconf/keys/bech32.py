@@ -25,7 +25,7 @@ def decode(text: str, prefix: str, size: int) -> bytes:
     if len(digits) != (size * 8 + padding) // 5 + _CHECKSUM or -1 in digits:
         raise ValueError("it is damaged: a character was lost, added or changed")
     if _polymod([*_expanded(prefix), *digits]) != 1:
-        raise ValueError("it is damaged: its checksum does not fit")
+        raise ValueError("it is damaged: its checksum does not match")
     number = 0
     for digit in digits[:-_CHECKSUM]:
         number = number << 5 | digit

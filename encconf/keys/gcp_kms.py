@@ -26,7 +26,7 @@ _RESOURCE = (
     r"/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}"
 )
 _FORM = "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY"
-_NEEDS = "it takes the role Cloud KMS CryptoKey Encrypter/Decrypter on the key"
+_NEEDS = "you need the role Cloud KMS CryptoKey Encrypter/Decrypter on the key"
 
 
 class GcpKmsKey(NamedKey):
@@ -108,7 +108,7 @@ class GcpKmsKey(NamedKey):
         if isinstance(value, dict) and list(value) == ["resource_id"]:
             value = value["resource_id"]
         if not isinstance(value, str):
-            raise BadKeyError("a Google Cloud KMS key is the text of its resource name", hint=_FORM)
+            raise BadKeyError("a Google Cloud KMS key is a string, its resource name", hint=_FORM)
         resource_id = "".join(value.split())
         if not re.fullmatch(_RESOURCE, resource_id):
             raise _malformed(resource_id)

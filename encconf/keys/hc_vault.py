@@ -66,19 +66,19 @@ class VaultKey(NamedKey):
         plaintext = b2a_base64(data_key, newline=False).decode()
         enc = self._ask("encrypt", {"plaintext": plaintext}, "ciphertext", credentials)
         if not enc or not enc.isascii() or not enc.isprintable():
-            raise MasterKeyError("the server gave back something that is not a ciphertext")
+            raise MasterKeyError("the server returned something that is not a ciphertext")
         return enc
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Let the server decrypt; raises NotMyKeyError when there is no token, and MasterKeyError."""
         plaintext = self._ask("decrypt", {"ciphertext": enc}, "plaintext", credentials)
-        return base64_bytes(plaintext, "the server gave back something that is not base64")
+        return base64_bytes(plaintext, "the server returned something that is not base64")
 
     @classmethod
     def from_config(cls, value: object) -> VaultKey:
         """A URI's text; raises BadKeyError."""
         if not isinstance(value, str):
-            raise BadKeyError("a Vault key is a text", hint=_FORM)
+            raise BadKeyError("a Vault key is a string", hint=_FORM)
         uri = value.strip()
         match = _URI.fullmatch(uri)
         path = match["path"] if match else ""
@@ -129,5 +129,5 @@ class VaultKey(NamedKey):
         except (TypeError, LookupError):
             found = None
         if not isinstance(found, str):
-            raise MasterKeyError(f"the answer of {server} is not that of a Vault")
+            raise MasterKeyError(f"{server} did not answer like a Vault server")
         return found

@@ -69,7 +69,7 @@ class HuaweiKey(NamedKey):
         if not _BASE64.fullmatch(enc):
             raise MasterKeyError("its enc is not base64")
         plain_text = self._ask("decrypt", {"cipher_text": enc}, "plain_text", credentials)
-        return base64_bytes(plain_text, "the service gave back something that is not base64")
+        return base64_bytes(plain_text, "the service returned something that is not base64")
 
     @classmethod
     def from_config(cls, value: object) -> HuaweiKey:
@@ -77,7 +77,7 @@ class HuaweiKey(NamedKey):
         if isinstance(value, dict):
             value = value.get("key_id") or ""
         if not isinstance(value, str):
-            raise BadKeyError("a Huawei Cloud key is a text", hint=_FORM)
+            raise BadKeyError("a Huawei Cloud key is a string", hint=_FORM)
         return cls(":".join(_parts(value)))
 
     def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:
@@ -112,7 +112,7 @@ class HuaweiKey(NamedKey):
             answer = None  # the SDK expects the API's JSON
         text = getattr(answer, wanted, None)
         if not isinstance(text, str) or not _BASE64.fullmatch(text):
-            raise MasterKeyError("the answer is not that of Huawei Cloud")
+            raise MasterKeyError("the answer is not from Huawei Cloud")
         return text
 
 

@@ -29,9 +29,9 @@ _NO_AGENT = 77
 _WRONG = 11
 _FAILURES = {
     _WRONG: "the passphrase was wrong",
-    62: "nobody answered gpg's question in time",
-    99: "the question for the passphrase was cancelled",
-    198: "the question for the passphrase was cancelled",
+    62: "gpg's prompt for the passphrase timed out",
+    99: "the passphrase prompt was cancelled",
+    198: "the passphrase prompt was cancelled",
 }
 _NO_TERMINAL = (85, 86, 0x8000 | 102)  # no pinentry; "Inappropriate ioctl for device"
 
@@ -88,7 +88,7 @@ class PgpKey(NamedKey):
         if result.size > _OUTPUT_LIMIT:
             raise MasterKeyError("gpg found something larger than a data key in its enc")
         if not result.data:
-            raise MasterKeyError("gpg gave nothing back: it may be too old for the way the key was encrypted")
+            raise MasterKeyError("gpg returned nothing: it may be too old for the way the key was encrypted")
         data_key: bytes = result.data
         return data_key
 
@@ -102,7 +102,7 @@ class PgpKey(NamedKey):
         result = _run(credentials, "decrypt", enc, passphrase=passphrase.encode().decode("latin-1"))
         if result.returncode and _WRONG in _codes(result):
             by, _ = credentials.named("pgp_passphrase")
-            raise MasterKeyError(f"the passphrase that {by} names is not that of the key")
+            raise MasterKeyError(f"the passphrase from {by} does not open the key")
         return result
 
     def _not_encrypted(self, result: Any, credentials: Credentials) -> MasterKeyError:
@@ -120,9 +120,9 @@ class PgpKey(NamedKey):
         codes = _codes(result)
         if codes.intersection(_NO_TERMINAL):
             return MasterKeyError(
-                "gpg could not ask for the passphrase: there is no terminal",
-                hint="unlock it in a terminal first (GPG_TTY=$(tty) gpg -d …), or name the passphrase's "
-                "source in ENCCONF_PGP_PASSPHRASE",
+                "gpg could not prompt for the passphrase: there is no terminal",
+                hint="unlock it in a terminal first (GPG_TTY=$(tty) gpg -d …), or set "
+                "ENCCONF_PGP_PASSPHRASE to the source of the passphrase",
             )
         if _NO_AGENT in codes or any("gpg-agent" in line for line in _said(result)):
             return MasterKeyError(
@@ -141,7 +141,7 @@ class PgpKey(NamedKey):
     def from_config(cls, value: object) -> PgpKey:
         """A fingerprint, with or without spaces; raises BadKeyError."""
         if not isinstance(value, str):
-            raise BadKeyError("a PGP fingerprint is a text", hint="put it in quotes")
+            raise BadKeyError("a PGP fingerprint is a string", hint="put it in quotes")
         fingerprint = "".join(value.split())
         _check(fingerprint)
         return cls(fingerprint)
@@ -203,7 +203,7 @@ def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any
         reason = f"SOPS_GPG_EXEC={printable(chosen)} cannot be run" if chosen else "gpg was not found"
         if verb == "decrypt" and not chosen:
             raise NotMyKeyError(reason) from None
-        raise MasterKeyError(reason, hint="install GnuPG, or name its program in SOPS_GPG_EXEC") from None
+        raise MasterKeyError(reason, hint="install GnuPG, or set SOPS_GPG_EXEC to its program") from None
     except ValueError as error:
         reason = f"gpg does not start: {printable(str(error).strip())[:200]}"
         raise MasterKeyError(_too_long(credentials) if late else reason) from None
@@ -214,7 +214,7 @@ def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any
     try:
         result = getattr(gpg, verb)(*args, **options)
     except OSError:  # it ended without reading all
-        raise MasterKeyError(_too_long(credentials) if late else "gpg ended before its time") from None
+        raise MasterKeyError(_too_long(credentials) if late else "gpg ended early") from None
     finally:
         for timer in timers:
             timer.cancel()

@@ -36,8 +36,11 @@ LIMIT = 1 << 16
 DATA_KEY_SIZES = (32, 33)
 """Bytes of a data key, and of a part of one."""
 
-_HINT = "is it running? encconf keyservice, or sops keyservice, starts one"
-_TRUST = "if you trust whoever is there: --insecure-remote, or ENCCONF_INSECURE_REMOTE=true; ssh -L tunnels"
+_HINT = "check that it is running; to start one: encconf keyservice, or sops keyservice"
+_TRUST = (
+    "if you trust that network, use --insecure-remote or ENCCONF_INSECURE_REMOTE=true; or use a tunnel "
+    "(ssh -L)"
+)
 
 
 def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
@@ -95,8 +98,8 @@ def _in_turn(credentials: Credentials, here: Callable[[], T], there: Callable[[s
             failures.append((f"key service {_name(uri)}", error))
     if not failures:
         raise MasterKeyError(
-            "this process may not use it (the local key service is off), and no other service is named",
-            hint="name one in SOPS_KEYSERVICE, or unset SOPS_ENABLE_LOCAL_KEYSERVICE",
+            "the local key service is switched off, and no other key service is set",
+            hint="set SOPS_KEYSERVICE, or unset SOPS_ENABLE_LOCAL_KEYSERVICE",
         )
     raise _of_all(failures)
 
@@ -118,7 +121,7 @@ def _call(uri: str, method: str, request: bytes, credentials: Credentials) -> by
     with needs_grpc():
         import grpc
     if len(request) > LIMIT:
-        raise MasterKeyError(f"it takes no message larger than {LIMIT >> 10} KiB")
+        raise MasterKeyError(f"its limit is a message of {LIMIT >> 10} KiB")
     target = _target(uri, credentials)  # every time: who owns a socket may change
     channel = credentials.client(("keyservice", target), lambda: _channel(target, credentials))
     try:
@@ -164,7 +167,7 @@ def _explained(code: Any, details: str | None, credentials: Credentials) -> Mast
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return failed("slow", f"did not answer within {credentials.timeout:g} s")
     if code is grpc.StatusCode.UNIMPLEMENTED:
-        return MasterKeyError("it is no key service, but another gRPC server")
+        return MasterKeyError("this is another kind of gRPC server, not a key service")
     return MasterKeyError(said)
 
 
@@ -183,7 +186,7 @@ def _target(uri: str, credentials: Credentials) -> str:
     if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
         path = unquote(parts.path)
         if len(os.fsencode(path)) > PATH_LIMIT:
-            raise MasterKeyError(f"its path is longer than {PATH_LIMIT} bytes, which no socket's can be")
+            raise MasterKeyError(f"its path is longer than {PATH_LIMIT} bytes, the limit for sockets")
         if not credentials.insecure_remote:
             _check_owner(path)
         return f"unix:{quote(path)}"
@@ -256,7 +259,7 @@ def pack_request(key: MasterKey, payload: bytes) -> bytes:
     """
     row = TABLE.get(key.TYPE)
     if row is None:
-        raise ValueError(f"the protocol has no keys of type {printable(key.TYPE)}")
+        raise ValueError(f"the protocol does not support keys of type {printable(key.TYPE)}")
     entry = key.to_entry()
     body = b""
     for at, name in enumerate(row.fields, 1):

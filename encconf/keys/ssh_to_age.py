@@ -31,7 +31,9 @@ def recipient(public: str) -> str:
     """
     kind, _, rest = public.strip().partition(" ")
     if kind != KIND:
-        raise BadKeyError(f"only {KIND} keys have an age recipient", hint="make one: ssh-keygen -t ed25519")
+        raise BadKeyError(
+            f"only {KIND} keys have an age recipient", hint="create one with: ssh-keygen -t ed25519"
+        )
     try:
         blob = a2b_base64(rest.split(" ")[0])
     except ValueError:

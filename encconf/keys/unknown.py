@@ -56,12 +56,12 @@ class UnknownKey:
     @classmethod
     def from_config(cls, value: object) -> UnknownKey:
         """Raises BadKeyError: nothing can be encrypted for a key of an unknown type."""
-        raise BadKeyError("this version of encconf does not know this type of key")
+        raise BadKeyError("this version of encconf does not support this type of key")
 
     def _unusable(self) -> MasterKeyError:
         return MasterKeyError(
-            f"{printable(self.TYPE)} keys cannot be used by this version of encconf",
-            hint="a newer version may know them, and sops does where it wrote the file",
+            f"{printable(self.TYPE)} keys are not supported by this version of encconf",
+            hint="try a newer version, or the sops that wrote the file",
         )
 
     def __eq__(self, other: object) -> bool:

@@ -132,7 +132,7 @@ class _Desk:
             check_size(text := enc.decode())
             data_key = key.unwrap(text, credentials)
             if len(data_key) not in service.DATA_KEY_SIZES:
-                raise MasterKeyError("what was inside is not a data key")
+                raise MasterKeyError("the content is not a data key")
             return data_key
 
         return self._answer("decrypt", use, request, context)
@@ -152,7 +152,7 @@ class _Desk:
             key, payload = service.unpack_request(request)
             what = f"{what} a data key with {key.TYPE} {_shown(key)}"
             if verb == "encrypt" and len(payload) not in service.DATA_KEY_SIZES:
-                raise ValueError("a data key has 32 bytes, and a part of one 33")
+                raise ValueError("a data key has 32 bytes, and a share has 33")
             if self._allowed(f"{what}?", context):
                 answer = service.pack_response(use(key, payload, self._prepared()))
             else:
@@ -220,9 +220,11 @@ def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
         raise UsageError(error.message) from None
     if not local and not insecure_remote:
         raise UsageError(
-            f"{address} can be reached from other machines, and the protocol neither encrypts nor asks who"
-            " is there",
-            hint="listen on 127.0.0.1 and let others in through ssh -L; if you mean it: --insecure-remote",
+            f"{address} can be reached from other machines, but the protocol has no encryption or"
+            " authentication",
+            hint=(
+                "listen on 127.0.0.1 and use a tunnel (ssh -L); to listen there anyway, use --insecure-remote"
+            ),
         )
     number = endpoint.rpartition(":")[0].strip("[]")
     try:  # grpc would only print why it cannot
@@ -243,7 +245,7 @@ def _open_socket(server: Any, path: str) -> tuple[str, OwnSocket]:
     from urllib.parse import quote
 
     if not hasattr(socket, "AF_UNIX"):
-        raise UsageError("there are no unix sockets on this system", hint="--network tcp")
+        raise UsageError("this system has no unix sockets", hint="--network tcp")
     place = OwnSocket(path)
     folder = os.path.dirname(place.path)
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -40,7 +40,7 @@ def read(text: str, format: str, *, comments: bool = False) -> Reading:
         bare = bare.replace("\r\n", "\n")
     found = _read(bare, format, comments)
     if found.tree.unclear or found.tree.text != bare:
-        raise EmitError("the text is laid out in a way that cannot be merged piece by piece")
+        raise EmitError("the layout of the text cannot be merged entry by entry")
     return found if bare == text else Reading(found.tree, _read(text, format).data, None)
 
 

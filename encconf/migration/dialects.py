@@ -73,7 +73,7 @@ def read(text: str, dialect: str) -> Reading:
     """Read a text in a dialect.  Raises UsageError for one that is not known."""
     read = _READERS.get(dialect)
     if read is None:
-        raise UsageError(f"no dialect is called {dialect}", hint=f"dialects are: {', '.join(DIALECTS)}")
+        raise UsageError(f"there is no dialect called {dialect}", hint=f"dialects are: {', '.join(DIALECTS)}")
     return read(_Reader(text, dialect))
 
 

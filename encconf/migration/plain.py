@@ -36,7 +36,7 @@ def misread(values: Mapping[str, str]) -> list[str]:
     said = []
     for words, what in (
         (("0", "no", "off"), "kept as text, which is true in Python"),
-        (("",), "an empty text, not None: a default in your code does not replace it"),
+        (("",), "an empty string, not None: a default in your code does not replace it"),
     ):
         names = [name for name, text in values.items() if text.lower() in words]
         if names:
@@ -61,7 +61,7 @@ def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
     """
     if format not in FORMATS:
         raise UsageError(
-            f"variables cannot be kept as {format}", hint="-o NAME.enc.yaml; .json, .toml and .env do, too"
+            f"variables cannot be stored as {format}", hint="use -o NAME.enc.yaml, .json, .toml or .env"
         )
     before = {name: reading.variables[name].comments for name in values}
     if format == "dotenv":
@@ -98,5 +98,5 @@ def _check(text: str, values: Mapping[str, Value], format: str) -> None:
     wrong = [name for name in {**values, **read} if read.get(name) != values.get(name)]
     if wrong:
         raise EmitError(
-            f"{', '.join(wrong[:5])} cannot be kept as {format} exactly as it is", hint="-o NAME.enc.yaml can"
+            f"{', '.join(wrong[:5])} cannot be stored exactly in {format}", hint="use -o NAME.enc.yaml"
         )

@@ -180,11 +180,11 @@ def user() -> str:
 def _manager(credentials: Credentials) -> Probe:
     """A running manager that units can be given to: the system's for root, else the user's own."""
     if not hasattr(os, "geteuid"):
-        return Probe(False, missing=["systemd (there is none on this system)"])
+        return Probe(False, missing=["systemd (not on this system)"])
     runtime = credentials.environ.get("XDG_RUNTIME_DIR") or ""
     version = _said_by(["systemctl", "--version"], credentials)
     if version is None:
-        return Probe(False, missing=["systemd (systemctl is not there)"])
+        return Probe(False, missing=["systemd (systemctl not found)"])
     words = version.split()
     note = " ".join(words[:2])
     if len(words) > 1 and words[1].isdigit() and int(words[1]) < 247:
@@ -195,7 +195,7 @@ def _manager(credentials: Credentials) -> Probe:
         return Probe(False, missing=["a running systemd (this machine was started without it)"], note=note)
     if runtime and os.path.exists(os.path.join(runtime, "systemd", "private")):
         return Probe(True, user(), note=f"{note}, systemctl --user")
-    return Probe(False, missing=["a systemd of this user's own (loginctl enable-linger), or root"], note=note)
+    return Probe(False, missing=["a systemd user manager (loginctl enable-linger), or root"], note=note)
 
 
 def _systemd_creds(credentials: Credentials) -> Probe:
@@ -245,16 +245,16 @@ def _identities(credentials: Credentials) -> Probe:
             continue
         place = source.place(credentials.home)
         if source.how == "command" or (source.how == "source" and runs_program(source.where)):
-            notes.append(f"{source.variable or place} names a command, which was not run")
+            notes.append(f"{source.variable or place} is a command, which was not run")
             continue
         recipient, why = _recipient(source, credentials)
         if recipient is not None:
             found.append(recipient)
             notes.append(place)
         elif source.variable or why not in ("not there", ""):
-            missing.append(f"{place} ({why or 'there is no key in it'})")
+            missing.append(f"{place} ({why or 'it contains no key'})")
     if not found and not notes and not missing:
-        missing.append("a key: encconf init makes one")
+        missing.append("a key: encconf init creates one")
     return Probe(bool(found or notes), ", ".join(found) or None, missing, ", ".join(notes))
 
 
@@ -265,7 +265,7 @@ def _recipient(source: AgeSource, credentials: Credentials) -> tuple[str | None,
     if data is None:
         return None, source.found
     if is_locked(data):
-        return None, "locked by a passphrase"
+        return None, "protected by a passphrase"
     return recipient_in(data), ""
 
 
@@ -281,7 +281,7 @@ def _pgp(credentials: Credentials) -> Probe:
     except OSError:
         count = 0
     if not count:
-        return Probe(False, missing=["a secret key of gpg's"])
+        return Probe(False, missing=["a secret key in gpg"])
     return Probe(True, note=f"secret keys: {count}")
 
 
@@ -290,5 +290,5 @@ def _rules(cwd: str) -> Probe:
 
     path = find_config(None, cwd)
     if path is None:
-        return Probe(False, missing=[".sops.yaml (encconf init writes one)"])
+        return Probe(False, missing=[".sops.yaml (encconf init creates one)"])
     return Probe(True, note=printable(os.path.relpath(path, cwd)))

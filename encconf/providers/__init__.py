@@ -65,7 +65,7 @@ def text_in(path: str, what: str) -> str:
         told = error.message
     except UnicodeDecodeError:
         told = "not a text file"
-    hint = "name a file that this user can read"
+    hint = "give a file that this user can read"
     raise failed("unusable", f"{what}: {printable(path)[:200]}: {told}", hint=hint)
 
 

@@ -39,7 +39,7 @@ _CHOOSING = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
-_SLOW = "is the region up, and may this machine talk to it?"
+_SLOW = "check that the region is available and that this machine can reach it"
 # The words of `encconf.errors.SourceError` for what AWS calls its errors; the first that fits.
 _REASONS = (
     ("Expired", "expired"),
@@ -89,8 +89,8 @@ def ways(profile: str, role: str, region: str, credentials: Credentials) -> Iter
     if profile and not profiles[0]:
         if not _exists(profile, credentials):
             credentials.say(
-                f"the AWS profile {printable(profile)[:80]} that the file names is not there: "
-                "the credentials of the environment, or the default ones, are used"
+                f"the AWS profile {printable(profile)[:80]} that the file names does not exist: "
+                "using the credentials of the environment, or the default ones"
             )
         else:
             chosen = any(environ.get(name) for name in _CHOOSING)
@@ -187,7 +187,7 @@ def no_region(service: str) -> MasterKeyError:
     return failed(
         "unusable",
         f"nothing says in which region of AWS its {service} is",
-        hint="set AWS_REGION, or name the region in the address",
+        hint="set AWS_REGION, or add the region to the address",
     )
 
 
@@ -225,7 +225,7 @@ def _failure(
     if isinstance(error, MasterKeyError):
         return error, False
     if isinstance(error, ResponseParserError):  # its text is the answer
-        return MasterKeyError(f"AWS in {way.region} gave an answer that cannot be read"), False
+        return MasterKeyError(f"AWS in {way.region} returned an answer that cannot be read"), False
     if isinstance(error, sdk.NoCredentialsError):
         return NotMyKeyError("no AWS credentials"), False
     if isinstance(error, sdk.ClientError):
@@ -237,13 +237,13 @@ def _failure(
         return failed("unreachable", f"AWS in {way.region} cannot be reached: {one_line(error)}"), True
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
         text = f"{type(error).__name__}: {one_line(error)}"
-        return failed("expired", text, hint="renew the credentials, by aws sso login for example"), False
+        return failed("expired", text, hint="renew the credentials, for example with aws sso login"), False
     return failed("wrong", f"{type(error).__name__}: {one_line(error)}"), False
 
 
 def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> tuple[MasterKeyError, bool]:
     said = error.response.get("Error", {})
-    code = printable(str(said.get("Code") or "an error without a name"))[:100]
+    code = printable(str(said.get("Code") or "an unnamed error"))[:100]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     text = one_line(said.get("Message") or "")
     if code.isdigit():  # a page of something on the way, or an answer in another format
@@ -258,9 +258,9 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
     if error.operation_name == "AssumeRole":
         return failed("denied", f"cannot assume the role {printable(way.role)[:200]}: {told}"), False
     if reason == "expired":
-        return failed(reason, told, hint="renew the credentials, by aws sso login for example"), False
+        return failed(reason, told, hint="renew the credentials, for example with aws sso login"), False
     if "AccessDenied" in code or "NotAuthorized" in code:
-        return failed(reason, told, hint=f"it takes {needs}"), False
+        return failed(reason, told, hint=f"you need {needs}"), False
     unknown = status in (401, 403) or code.startswith(("UnrecognizedClient", "InvalidClientToken"))
     return failed(reason, told, code=code), not unknown
 

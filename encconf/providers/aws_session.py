@@ -78,7 +78,9 @@ def _sources(
 
     def ask(question: str) -> str:
         if credentials.prompt is None:
-            raise MasterKeyError("the AWS profile needs a one-time code, and there is no terminal to ask on")
+            raise MasterKeyError(
+                "the AWS profile needs a one-time code, and there is no terminal to prompt on"
+            )
         return credentials.prompt(question)
 
     variables = sdk.EnvProvider(environ)

@@ -63,8 +63,9 @@ def permit(server: str, environ: Mapping[str, str]) -> bool:
     if places is not None and server not in places:
         raise failed(
             "denied",
-            f"an Azure token goes only to Key Vault and {ALLOW_LIST}, not to {server}",
-            hint=f"if this server may have it: export {ALLOW_LIST}={server}",
+            f"encconf sends an Azure token only to Key Vault and the servers in {ALLOW_LIST}, not to "
+            f"{server}",
+            hint=f"if you trust this server: export {ALLOW_LIST}={server}",
         )
     return False
 
@@ -104,7 +105,7 @@ def ask(
             return call(client, {"timeout": credentials.key_limit, **(options or {})})
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             reason = _first_sentence(str(error))
-            raise MasterKeyError(f"the answer of {server} is not that of a key vault: {reason}") from None
+            raise MasterKeyError(f"{server} did not answer like a key vault: {reason}") from None
 
 
 def sign_in(credentials: Credentials) -> str | None:
@@ -197,9 +198,7 @@ def _steps(credentials: Credentials, connections: dict[str, Any]) -> list[Step]:
     environ = credentials.environ
     wanted = environ.get("AZURE_TOKEN_CREDENTIALS", "").strip().lower()
     if wanted not in ("", "dev", "prod", *_KINDS):
-        raise MasterKeyError(
-            f"AZURE_TOKEN_CREDENTIALS={one_line(wanted)} is no credential that is known here"
-        )
+        raise MasterKeyError(f"AZURE_TOKEN_CREDENTIALS={one_line(wanted)} is not a known credential")
     try:
         return list(_chosen(wanted, environ, int(credentials.call_limit) or 1, connections))
     except (OSError, ValueError) as error:

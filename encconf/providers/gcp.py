@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _UNIVERSE = "googleapis.com"
 _PATIENCE = 10  # seconds in which what may pass (throttling, 5xx) is tried again
-_RENEW = "renew the credentials, by gcloud auth application-default login for example"
+_RENEW = "renew the credentials, for example with gcloud auth application-default login"
 _CREDENTIALS_LIMIT = 1 << 20  # bytes
 
 # The class that reads each type of credentials file, and how it is called there.
@@ -137,9 +137,7 @@ def _identity(text: bytes, place: str) -> Any:
         if not isinstance(info, dict):
             raise ValueError
     except ValueError:
-        raise MasterKeyError(
-            f"{place} is neither the path of a credentials file nor the JSON of one"
-        ) from None
+        raise MasterKeyError(f"{place} is neither the path nor the JSON of a credentials file") from None
     kind = str(info.get("type"))
     if kind == "external_account":
         source = info.get("credential_source") or {}
@@ -153,7 +151,7 @@ def _identity(text: bytes, place: str) -> Any:
         target = _FILES[kind]
     else:
         raise MasterKeyError(
-            f"{place} holds credentials of the type {printable(kind)[:80]}, which nobody knows"
+            f"{place} holds credentials of the type {printable(kind)[:80]}, which is not known"
         )
     module, name, read = target
     reader = getattr(getattr(__import__(module, fromlist=[name]), name), read)
@@ -163,7 +161,7 @@ def _identity(text: bytes, place: str) -> Any:
     try:
         return reader(info, **options)
     except (ValueError, KeyError, TypeError):  # the text of some of these repeats what it read
-        raise MasterKeyError(f"{place} holds credentials that cannot be read") from None
+        raise MasterKeyError(f"{place} has credentials that cannot be read") from None
 
 
 def _machine(environ: Mapping[str, str]) -> Any:
@@ -238,11 +236,13 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
 
     if isinstance(error, (exceptions.DeadlineExceeded, exceptions.GatewayTimeout, Timeout)):
         late = f"{service} did not answer within {credentials.call_limit:g} s"
-        return failed("slow", late, hint="is the location up, and may this machine talk to it?")
+        return failed(
+            "slow", late, hint="check that the location is available and that this machine can reach it"
+        )
     if isinstance(error, GoogleAuthError) or _is_about_credentials(error):
         environ = credentials.environ
         if environ.get("GOOGLE_OAUTH_ACCESS_TOKEN") and not environ.get("GOOGLE_CREDENTIALS"):
-            return failed("expired", "the token in GOOGLE_OAUTH_ACCESS_TOKEN is refused", hint=_RENEW)
+            return failed("expired", "the token in GOOGLE_OAUTH_ACCESS_TOKEN was rejected", hint=_RENEW)
         text = one_line(str(error).replace("Getting metadata from plugin failed with error: ", ""))
         reason = "unreachable" if isinstance(error, TransportError) else "expired"
         return failed(reason, f"the Google credentials do not work: {text}", hint=_RENEW)

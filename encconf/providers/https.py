@@ -184,20 +184,20 @@ def unreached(error: Any, server: str, credentials: Credentials, authorities: st
         return failed(
             "slow",
             f"{server} did not answer within {credentials.call_limit:g} s",
-            hint="is the server up, and not too busy?",
+            hint="check that the server is up and not overloaded",
         )
     if isinstance(error, exceptions.SSLError):
         return failed(
             "unreachable",
             f"no trusted connection to {server}: {told or 'TLS failed'}",
-            hint=f"{authorities} names the file with the authority of its certificate",
+            hint=f"{authorities} is the file with the authority of its certificate",
         )
     if isinstance(error, exceptions.ProxyError):
-        return failed("unreachable", f"the proxy does not lead to {server}: {told or 'it refused'}")
+        return failed("unreachable", f"the proxy does not connect to {server}: {told or 'it refused'}")
     return failed(
         "unreachable",
         f"{server} cannot be reached: {told or type(error).__name__}",
-        hint="is the address right, the server up, and may this machine talk to it?",
+        hint="check the address, and that the server is up and this machine can reach it",
     )
 
 

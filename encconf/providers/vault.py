@@ -91,12 +91,12 @@ def ask(
             denied = error.reason == "denied" or "missing client token" in error.message
             if not who.token and denied:
                 raise NotMyKeyError(
-                    f"no Vault token, and {server} wants one\nlooked in: {who.places}"
+                    f"no Vault token, which {server} requires\nlooked in: {who.places}"
                 ) from None
             if needs and denied and _is_refused(server, credentials, who, namespace):
                 raise failed(
                     "expired",
-                    "the Vault token is not valid, or not any more",
+                    "the Vault token is not valid, or has expired",
                     hint="log in again: vault login",
                 ) from None
             raise
@@ -143,7 +143,7 @@ def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -
     if who.method == "userpass":
         parts.append(payload.pop("username"))
     if any(part in ("", ".", "..") for part in parts):
-        raise failed("wrong", "the mount of Vault's login is not one", hint="set VAULT_AUTH_MOUNT")
+        raise failed("wrong", "the mount of Vault's login is not valid", hint="set VAULT_AUTH_MOUNT")
 
     def post() -> Any:
         from hvac.utils import format_url
@@ -170,17 +170,17 @@ def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -
             return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
-    raise MasterKeyError(f"the answer of {server} is not that of a Vault")
+    raise MasterKeyError(f"{server} did not answer like a Vault server")
 
 
 def _login_hint(who: Identity, reason: str) -> str | None:
     if reason not in ("denied", "expired"):
         return None
     what = {
-        "approle": "are the role's id and the secret's id right, and may the latter still be used?",
-        "kubernetes": "is the service account bound to the role, and its token from this cluster?",
-        "jwt": "is the JWT still valid, and do its issuer, audience and subject fit the role?",
-        "userpass": "are the name and the password right?",
+        "approle": "check the role id and the secret id, and that the secret id may still be used",
+        "kubernetes": "check that the service account is bound to the role, with a token of this cluster",
+        "jwt": "check that the JWT is still valid and that its issuer, audience and subject match the role",
+        "userpass": "check the name and the password",
     }
     return what.get(who.method)
 
@@ -205,7 +205,7 @@ def _made(
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         answer = None  # hvac expects the JSON of a Vault
     if getattr(answer, "is_redirect", False):
-        raise elsewhere(server, "name the active server's own address")
+        raise elsewhere(server, "use the address of the active server")
     return answer
 
 
@@ -223,9 +223,9 @@ def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
         reason, told = "wrong", f"{told} (no secrets engine is mounted there)"
         hint = "vault secrets list shows the mounts; is VAULT_NAMESPACE right?"
     elif "is sealed" in words:
-        reason, hint = "unreachable", "someone has to unseal it: vault operator unseal"
+        reason, hint = "unreachable", "ask an administrator to unseal it: vault operator unseal"
     elif kind == "VaultNotInitialized":
-        hint = "someone has to set it up: vault operator init"
+        hint = "ask an administrator to initialize it: vault operator init"
     elif kind == "Forbidden" and needs:
         hint = f"the token's policy needs {needs}"
     elif kind == "RateLimitExceeded":
@@ -250,8 +250,9 @@ def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
     now = chosen or ("not a plain address" if address else "unset")
     raise failed(
         "denied",
-        f"a Vault token goes only to VAULT_ADDR ({now}) and {ALLOW_LIST}, not to {server}",
-        hint=f"if this server may have it: export VAULT_ADDR={server}, or add {server} to {ALLOW_LIST}",
+        f"encconf sends a Vault token only to VAULT_ADDR ({now}) and the servers in {ALLOW_LIST}, not to "
+        f"{server}",
+        hint=f"if you trust this server: export VAULT_ADDR={server}, or add {server} to {ALLOW_LIST}",
     )
 
 
@@ -263,7 +264,7 @@ def _session(environ: Mapping[str, str]) -> Any:
     roots = environ.get("VAULT_CACERT") or environ.get("VAULT_CAPATH") or environ.get("SSL_CERT_FILE")
     certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
     if bool(certificate) != bool(key):
-        raise MasterKeyError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are of use only together")
+        raise MasterKeyError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY must be set together")
     return session(
         skip not in TRUE and (roots or True),
         (certificate, key) if certificate and key else None,

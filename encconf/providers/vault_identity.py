@@ -92,9 +92,10 @@ class _Login:
         variable = self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "")
         if variable and not variable.startswith(("VAULT_", "BAO_")):
             message = (
-                f"{name} is {printable(variable)[:80]}, and only VAULT_… and BAO_… may be sent to a Vault"
+                f"{name} is {printable(variable)[:80]}, but only VAULT_… and BAO_… variables may be sent "
+                "to a Vault"
             )
-            raise failed("wrong", message, hint=f"call the variable VAULT_{printable(variable)[:80]}")
+            raise failed("wrong", message, hint=f"rename the variable to VAULT_{printable(variable)[:80]}")
         return self._credentials.environ.get(variable, "").strip() if variable else ""
 
     def give(self, field: str, text: str, file: str, wanted: str) -> None:
@@ -116,8 +117,8 @@ class _Login:
         if method != "token" and method not in _METHODS:
             raise failed(
                 "wrong",
-                f"VAULT_AUTH_METHOD={printable(method)[:40]} is no way to log in that is known here",
-                hint=f"known are {', '.join(('token', *_METHODS))}",
+                f"VAULT_AUTH_METHOD={printable(method)[:40]} is not a known login method",
+                hint=f"known methods are {', '.join(('token', *_METHODS))}",
             )
         return method
 
@@ -182,7 +183,7 @@ def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -
     if login.needed:
         raise failed(
             "unusable",
-            f"to log in to Vault by {method} takes more settings",
+            f"logging in to Vault with {method} needs more settings",
             hint=f"set {' and '.join(login.needed)}",
         )
     return Identity(method, login.mount or method, texts=login.texts, files=login.files)
@@ -215,7 +216,7 @@ def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, s
 
 def _clean(token: str, place: str) -> str:
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise MasterKeyError(f"{place} holds characters that no Vault token has")
+        raise MasterKeyError(f"{place} has characters that are not valid in a Vault token")
     return token
 
 

@@ -87,7 +87,7 @@ def prepare(
 
         unmerged = Metadata.of(formats.module(format).scan(text)).unmerged
         if unmerged is not None:
-            raise UnmergedError(unmerged, hint="see to it with: encconf edit FILE")
+            raise UnmergedError(unmerged, hint="resolve it with: encconf edit FILE")
         return Prepared(text.encode("utf-8", "surrogateescape"), None)
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
     plan = Plan(opened.document, opened.metadata, rule, selects=True, new_data_key=True)

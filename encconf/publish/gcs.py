@@ -79,7 +79,7 @@ def _failure(error: Exception, bucket: str, credentials: Credentials) -> Encconf
     if isinstance(error, exceptions.NotFound):
         return failed("gcs", f"there is no bucket {printable(bucket)[:100]}")
     if isinstance(error, (exceptions.Forbidden, exceptions.Unauthorized)):
-        hint = "it takes storage.objects.create and, over an object that is there, storage.objects.delete"
+        hint = "you need storage.objects.create and, to replace an existing object, storage.objects.delete"
         return failed("gcs", text, hint)
     if isinstance(error, RequestException):
         return failed("gcs", "it cannot be reached")

@@ -34,7 +34,7 @@ def put(
     bucket, key = str(settings["s3_bucket"]), f"{settings.get('s3_prefix', '')}{name}"
     region = aws.home_region(credentials)
     if not region:
-        raise failed("s3", "nothing says in which region the bucket is", "set AWS_REGION")
+        raise failed("s3", "no region is set for the bucket", "set AWS_REGION")
     parameters = {"Bucket": bucket, "Key": key, "Body": content, "ContentType": _TYPE}
     tried = aws.ways("", "", region, credentials)
     needs = f"s3:PutObject on arn:aws:s3:::{printable(f'{bucket}/{key}')[:200]}"

@@ -61,7 +61,7 @@ def put(
             found = adapter.get(url=url)
             there = found["data"] if first else found["data"]["data"]
         except exceptions.Forbidden:
-            credentials.say(f"{printable(path)} cannot be read: it gets a new version in any case")
+            credentials.say(f"{printable(path)} cannot be read, so a new version is written in any case")
         except (exceptions.InvalidPath, TypeError, LookupError):
             pass  # there is no such secret yet
         else:

@@ -170,7 +170,7 @@ def find_rule(
     if found is None:
         raise NoConfigError(
             _NO_CONFIG,
-            hint=f"write a {NAME} beside the file or above it (encconf init makes one), or name keys",
+            hint=f"create a {NAME} with encconf init",
         )
     found = os.path.join(cwd, found)
     loaded = read.get(found) if read is not None else None
@@ -235,7 +235,7 @@ class Config:
         """
         with about(self.path):
             if self._creations is None:
-                raise NoConfigError(_NO_CONFIG, hint="add creation_rules to it, or name keys")
+                raise NoConfigError(_NO_CONFIG, hint="add creation_rules to it")
             names = self.names(path, also)
             number = self.first(names)
             if number is None:
@@ -294,7 +294,7 @@ class Config:
             try:
                 matches = self._matches(creation, names)
                 if not regex:
-                    reason = "is not there, so every file matches"
+                    reason = "is missing, so every file matches"
                 else:
                     reason = "matches" if matches else _why_not(regex, names, whole)
             except PatternError as error:
@@ -326,13 +326,12 @@ class Config:
             lines.append(f"  {rule.place}  path_regex {quoted(rule.path_regex)} {rule.reason}")
         count = len(self._creations or ())
         if not count:
-            lines.append("  there are no rules in it")
+            lines.append("  it has no rules")
         elif count > 20:
             lines.append(f"  and {count - 20} more, which do not match")
         return NoMatchingRuleError(
             "\n".join(lines),
-            hint=f"a path_regex is looked for in the path relative to {self._folder}; a rule without one"
-            " matches every file",
+            hint=rules_hint(self._folder),
         )
 
     def use(self, creation: Creation) -> Rule:
@@ -349,13 +348,13 @@ class Config:
         if threshold < 0 or (len(groups) > 1 and threshold and not 2 <= threshold <= len(groups)):
             raise ConfigError(
                 f"{creation.place}.shamir_threshold is {threshold}, with {len(groups)} key groups",
-                hint="it says how many of the key groups are needed to decrypt: from 2 to all of them",
+                hint="it is the number of key groups needed to decrypt: from 2 to all of them",
             )
         if len(groups) > 1 and not threshold:
             self._notice(
                 f"{creation.place} has {len(groups)} key groups and no shamir_threshold, so one key of each"
-                f" of them is needed to decrypt; if any one key should do, put them all under one dash of"
-                f" key_groups, otherwise write shamir_threshold: {len(groups)}"
+                f" of them is needed to decrypt; if any one key should be enough, put all keys in one group,"
+                f" otherwise set shamir_threshold: {len(groups)}"
             )
         needed = threshold if len(groups) > 1 else 0  # one group has no threshold
         return Rule(
@@ -370,6 +369,13 @@ class Config:
     def _notice(self, text: str) -> None:
         if text not in self.notices:
             self.notices.append(text)
+
+
+def rules_hint(folder: str) -> str:
+    """How rules are matched, for a file that none covers."""
+    return (
+        f"path_regex is matched against the path relative to {folder}; a rule without one covers every file"
+    )
 
 
 def _why_not(regex: str, names: Sequence[str], whole: str) -> str:
@@ -407,11 +413,11 @@ def load(path: str, text: str, *, paths: ModuleType = os.path) -> Config:
 
 def _load(path: str, text: str, paths: ModuleType) -> Config:
     if len(text) > MAX_SIZE:
-        raise ConfigError(f"a configuration of {len(text)} characters is too long, {MAX_SIZE} is the limit")
+        raise ConfigError(f"a configuration of {len(text)} characters is too long (at most {MAX_SIZE})")
     notices: list[str] = []
     root = Section(tree(text), "")
     notices += [
-        f"{name} is ignored at the top: it is a setting of a creation rule"
+        f"{name} is ignored at the top level: it is a setting of a creation rule"
         for name in settings()
         if name in root.members
     ]
@@ -422,7 +428,7 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
         creations = []
         sections = root.sections("creation_rules")
         if len(sections) > MAX_RULES:
-            raise ConfigError(f"{len(sections)} creation_rules are too many, {MAX_RULES} is the limit")
+            raise ConfigError(f"{len(sections)} creation_rules are too many (at most {MAX_RULES})")
         for section in sections:
             report_members(section, notices)
             creations.append(Creation(section))

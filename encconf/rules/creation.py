@@ -78,7 +78,7 @@ class Creation:
         """Which values are encrypted; raises ConfigError for two, PatternError for a malformed one."""
         if len(self.kinds) > 1:
             raise ConfigError(
-                f"{self.place} has {' and '.join(self.kinds)}: only one rule can say what is encrypted"
+                f"{self.place} has {' and '.join(self.kinds)}: only one of these settings is allowed"
             )
         for kind, text in self.kinds.items():
             if kind.endswith("_regex"):
@@ -122,7 +122,7 @@ def compiled(place: str, text: str) -> Pattern:
     except PatternError as error:
         hint = error.hint
         if place.endswith(".path_regex") and text.startswith("*"):
-            hint = "this looks like a shell pattern: the regular expression for *.yaml is \\.yaml$"
+            hint = "this looks like a shell pattern; the regular expression for *.yaml is \\.yaml$"
         raise PatternError(f"{place}: {error.message}", hint=hint) from None
 
 

@@ -53,7 +53,7 @@ class Pattern:
         if self._work < 0:
             raise PatternError(
                 f"the pattern {_shown(self.text)} takes too long",
-                hint="a pattern without large repetitions takes hardly any time",
+                hint="avoid large repetitions",
             )
         return self._regex.search(data) is not None
 
@@ -70,7 +70,7 @@ def compile(text: str) -> Pattern:
     import re2
 
     if len(text) > MAX_LENGTH:
-        raise PatternError(f"a pattern of {len(text)} characters is too long, {MAX_LENGTH} is the limit")
+        raise PatternError(f"a pattern of {len(text)} characters is too long (at most {MAX_LENGTH})")
     try:
         source = text.encode()
     except UnicodeEncodeError:
@@ -129,9 +129,9 @@ def _syntax_error(text: str, said: str) -> PatternError:
         place = f" at character {at + 1}" if at >= 0 and text.count(piece) == 1 else ""
         reason = f"{reason} {_shown(piece)}{place}"
     return PatternError(
-        f"the pattern {_shown(text)} is not a regular expression that RE2 takes: {reason}",
-        hint=r"RE2 has no look-around, no back references and no possessive quantifiers, and the end of the"
-        r" text is \z: https://github.com/google/re2/wiki/Syntax",
+        f"the pattern {_shown(text)} is not a valid RE2 regular expression: {reason}",
+        hint=r"RE2 has no look-around, back references or possessive quantifiers, and \z is the end of the"
+        r" text: https://github.com/google/re2/wiki/Syntax",
     )
 
 

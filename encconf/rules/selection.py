@@ -70,7 +70,7 @@ class Selection:
         found = [(kind, text) for kind in KINDS if (text := _text(kind, entries.get(kind)))]
         if len(found) > 1:
             raise MetadataError(
-                f"the sops block has {found[0][0]} and {found[1][0]}: only one rule can say what is encrypted"
+                f"the sops block has {found[0][0]} and {found[1][0]}: only one of these settings is allowed"
             )
         mac_only = _flag(entries.get(_MAC_ONLY))
         default = default or DEFAULT

@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 
 from encconf import api
 from encconf.errors import (
-    ClearTextError,
     EncconfError,
     NoConfigError,
     NoMatchingRuleError,
+    PlaintextError,
     WrongTypeError,
     about,
 )
@@ -50,7 +50,7 @@ def edit(
     encrypted print as asterisks, and are saved as the text that they are.  Other calls of `edit`, and
     ``encconf set``, wait for the block to end, for at most 60 seconds: keep it short.
 
-    Raises ChangedError if the file changed meanwhile (nothing is written), ClearTextError if a new value
+    Raises ChangedError if the file changed meanwhile (nothing is written), PlaintextError if a new value
     would stay in plaintext although ``.sops.yaml`` wants it encrypted, WrongTypeError for a value of another
     type, and what `load_config` raises.
 
@@ -196,10 +196,6 @@ def _check(name: str, format: str, metadata: Metadata, before: str, after: str) 
     if rule is None:
         return
     selection = metadata.selection
-    paths = changes.left_in_clear(before, after, format=format, file=selection, rule=rule.selection)
+    paths = changes.left_plaintext(before, after, format=format, file=selection, rule=rule.selection)
     if paths:
-        named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
-        raise ClearTextError(
-            f"{named} would be saved in plaintext: {rule.name} of .sops.yaml wants it encrypted, "
-            "but the file was made by another selection"
-        )
+        raise PlaintextError(changes.plaintext_message(paths, rule.name))

@@ -12,13 +12,13 @@ import os
 from encconf import formats
 from encconf.engine import loading
 from encconf.errors import (
-    ClearTextError,
     ConfigTypeError,
     EncconfError,
     MissingFileError,
     NoConfigError,
     NoMatchingRuleError,
     NotEncryptedError,
+    PlaintextError,
     UsageError,
     WrongTypeError,
     about,
@@ -68,7 +68,7 @@ class Optional:
 def plain(path: str | os.PathLike[str], *, format: str | None = None) -> Plain:
     """A file for `load_layers` that is meant to be readable: defaults, for example.
 
-    `load_layers` raises ClearTextError if the file is encrypted after all, or if a rule of its
+    `load_layers` raises PlaintextError if the file is encrypted after all, or if a rule of its
     ``.sops.yaml`` says that values in it must be encrypted.  Raises WrongTypeError.
 
     >>> base = plain("base.yaml")
@@ -141,7 +141,7 @@ def load_layers(
     the section is taken after merging.
 
     Raises ConfigTypeError for a variable that does not fit (``APP_DB__PORT: db.port wants int``; never its
-    value), NotEncryptedError for a bare path that is not encrypted, ClearTextError, and what `load_config`
+    value), NotEncryptedError for a bare path that is not encrypted, PlaintextError, and what `load_config`
     raises.
 
     >>> config = load_layers(plain("base.yaml"), "secrets.enc.yaml", env="APP_")  # doctest: +SKIP
@@ -149,7 +149,7 @@ def load_layers(
     check(env=env, environ=environ, section=section, schema=schema, mask=mask)
     check(credentials=credentials, cache=cache, resolve=resolve)
     if environ is not None and env is None:
-        raise UsageError("environ is read only with env: give the prefix of the variables, env='APP_'")
+        raise UsageError("environ needs env, the prefix of the variables: env='APP_'")
     found: dict[str, Any] | T | EncconfError = _layered(
         layers,
         (env, os.environ if environ is None else environ),
@@ -204,7 +204,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
     try:
         values, format = loading.tree_of(layer, **options)
     except NotEncryptedError as error:
-        error.hint = "a layer that is meant to be readable is given as plain(path)"
+        error.hint = "if the file is meant to be readable, use plain(path)"
         raise
     return values, not formats.ROWS[format].flat
 
@@ -218,7 +218,7 @@ def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
             chosen and leaf.data
             for leaf, chosen in zip(document.leaves, rule.selection.choose(document).leaves, strict=True)
         ):
-            raise ClearTextError(
+            raise PlaintextError(
                 "plain() is for readable files, but .sops.yaml says that this one must be encrypted",
                 hint=f"encrypt it: encconf encrypt {name}",
             )
@@ -279,7 +279,7 @@ def _key(node: dict[str, Any], word: str, name: str) -> str:
         return word
     same = [key for key in node if key.lower() == word.lower()]
     if len(same) > 1:
-        raise ConfigTypeError(f"{name}: it may mean {' or '.join(same)}; spell it as one of them")
+        raise ConfigTypeError(f"{name}: it could mean {' or '.join(same)}; write it as one of them")
     return same[0] if same else word.lower()
 
 

@@ -46,7 +46,7 @@ def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
         for each in error.errors(include_input=False, include_url=False, include_context=False):
             # A validator of the caller's may say anything, the value too.
             told = each["type"] not in ("value_error", "assertion_error")
-            what = each["msg"] if told else "a validator refuses the value"
+            what = each["msg"] if told else "a validator rejects the value"
             problems.append(_problem(_spelled([*at, *each["loc"]]), what))
     raise _refused(problems)
 
@@ -71,12 +71,12 @@ def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
         assert found is not None  # every text matches
         what = re.sub(r"(Invalid \w+ value) .*", r"\1", found[1], flags=re.DOTALL)
         if error.__cause__ is not None:  # raised by __post_init__: it may say the value
-            what = "the class refuses the values"
+            what = "the class rejects the values"
         problem = _problem((_spelled(at) + (found[2] or "")).removeprefix("."), what)
     if problem:
         raise _refused([problem])
     raise WrongTypeError(
-        f"msgspec does not take the schema: {unknown}",
+        f"msgspec does not accept the schema: {unknown}",
         hint="use a dataclass, TypedDict, attrs class, msgspec Struct or pydantic model",
     )
 

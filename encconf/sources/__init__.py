@@ -140,8 +140,8 @@ def parse(text: str) -> Uri:
 def _unknown(scheme: str) -> NoReturn:
     meant = did_you_mean(scheme, [*TABLE, *ALIASES])
     raise SourceError(
-        f"no kind of source is called {printable(scheme, 40)}",
-        hint=f"{meant} known are {', '.join(TABLE)}".lstrip(),
+        f"there is no source called {printable(scheme, 40)}",
+        hint=f"{meant} known sources are {', '.join(TABLE)}".lstrip(),
     )
 
 
@@ -150,8 +150,8 @@ def _check_query(uri: Uri) -> None:
     for name in uri.query:
         if name not in known:
             raise SourceError(
-                f"{uri.scheme}: takes no {printable(name)[:40]}",
-                hint=did_you_mean(name, known) or f"it takes {', '.join(known)}",
+                f"{uri.scheme}: has no setting {printable(name)[:40]}",
+                hint=did_you_mean(name, known) or f"its settings are {', '.join(known)}",
             )
 
 
@@ -275,11 +275,11 @@ def _as_source_error(error: SourceError | MasterKeyError) -> SourceError:
 
 # What to do where nobody knows better.
 HINTS = {
-    "missing": "correct the name, or put the secret there",
-    "denied": "ask whoever runs that server for the permission",
+    "missing": "correct the name, or store the secret there",
+    "denied": "ask the administrator of that server for permission",
     "expired": "log in again",
-    "unreachable": "is the server up, and may this machine talk to it?",
-    "slow": "is the server up, and not too busy?",
+    "unreachable": "check that the server is up and that this machine can reach it",
+    "slow": "check that the server is up and not overloaded",
     "wrong": "docs/sources.md lists the forms",
     "unusable": "docs/sources.md says what must be set",
 }
@@ -377,7 +377,7 @@ def refuse_existing(read: Callable[[], object]) -> None:
 def there_already() -> SourceError:
     """The error for a secret that would be overwritten."""
     return SourceError(
-        "there is a secret of this name already, and it was left as it is",
+        "a secret of this name exists and was not changed",
         hint="choose another name",
     )
 
@@ -407,7 +407,7 @@ def in_time(look: Callable[[], Probe]) -> Probe:
     except EncconfError as error:
         return kept(error)
     except Exception as error:  # of an SDK that is loaded by two threads, say; its text could hold anything
-        return Probe(False, missing=[f"an answer, since its library failed ({type(error).__name__})"])
+        return Probe(False, missing=[f"an answer: its library failed ({type(error).__name__})"])
 
 
 def kept(error: EncconfError) -> Probe:

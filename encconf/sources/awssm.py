@@ -56,7 +56,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
         return text.encode(errors="surrogatepass")
     if isinstance(data, bytes):
         return data
-    raise SourceError("the answer is not that of Secrets Manager", reason="unreachable", hint="try again")
+    raise SourceError("the answer is not from Secrets Manager", reason="unreachable", hint="try again")
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
@@ -68,7 +68,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     except UnicodeDecodeError:
         content = {"SecretBinary": value}
     if not value:
-        raise SourceError("Secrets Manager keeps no empty secrets", hint="give it a value")
+        raise SourceError("Secrets Manager cannot store empty secrets", hint="give it a value")
     if replace:
         try:
             needs = "secretsmanager:PutSecretValue on the secret"

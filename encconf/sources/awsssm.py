@@ -57,7 +57,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     except (LookupError, TypeError):
         value = None
     if not isinstance(value, str):
-        raise SourceError("the answer is not that of Parameter Store", reason="unreachable", hint="try again")
+        raise SourceError("the answer is not from Parameter Store", reason="unreachable", hint="try again")
     return value.encode(errors="surrogatepass")
 
 
@@ -65,7 +65,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     """Write a SecureString."""
     text = as_text(value, "Parameter Store")
     if not text:
-        raise SourceError("Parameter Store keeps no empty values", hint="give it a value")
+        raise SourceError("Parameter Store cannot store empty values", hint="give it a value")
     question: dict[str, object] = {"Name": _name(uri), "Value": text, "Overwrite": replace}
     try:
         _ask(

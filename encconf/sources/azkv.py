@@ -58,7 +58,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     """Add a version."""
     server, name, version = _parts(uri)
     if version:
-        raise SourceError("a new version gets its name from Azure", hint=f"leave it out: {_FORM}")
+        raise SourceError("Azure chooses the name of a new version", hint=f"leave it out: {_FORM}")
     text = as_text(value, "Key Vault")
     if not replace:
         refuse_existing(lambda: fetch(uri, credentials))
@@ -73,7 +73,7 @@ def _parts(uri: Uri) -> tuple[str, str, str]:
     version = version or uri.query.get("version", "")
     server = origin(f"https://{vault}" if "." in vault else f"https://{vault}.vault.azure.net")
     if server is None or not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
-        raise SourceError("the names of a vault and of a secret belong there", hint=_FORM)
+        raise SourceError("expected the name of a vault and of a secret", hint=_FORM)
     return server, name, version
 
 

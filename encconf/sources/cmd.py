@@ -41,4 +41,4 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 def probe(credentials: Credentials) -> Probe:
     """Always usable."""
-    return Probe(True, note="runs a program of yours, without a shell")
+    return Probe(True, note="runs one of your programs, without a shell")

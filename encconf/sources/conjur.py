@@ -54,11 +54,11 @@ _LIFETIME = 300  # seconds that a token is used
 # By status: the word of `encconf.errors.SourceError`; what is said where Conjur says nothing, and the hint.
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
 _MEANINGS = {
-    401: ("the token is refused", "log in again"),
-    403: ("this may not be read or written", "it takes execute, or update, on the variable"),
+    401: ("the token was rejected", "log in again"),
+    403: ("this login may not read or write it", "you need execute, or update, on the variable"),
     404: (
         "there is no such variable, or it has no value",
-        "is it in the policy, with a value, and may this login see it?",
+        "check that it is in the policy, has a value, and is visible to this login",
     ),
 }
 
@@ -75,7 +75,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
     """Give the variable, which the policy has, a new value."""
     if not value:
-        raise SourceError("Conjur keeps no empty values", hint="give it a value")
+        raise SourceError("Conjur cannot store empty values", hint="give it a value")
     conjur = _Conjur(uri.query, credentials)
     if not replace:
         refuse_existing(lambda: conjur.ask("GET", _variable(conjur, uri)))
@@ -85,7 +85,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
 def _variable(conjur: _Conjur, uri: Uri) -> str:
     parts = uri.path.strip("/").split("/")
     if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
-        raise SourceError("the path of a variable belongs there", hint="conjur:PATH/OF/VARIABLE")
+        raise SourceError("expected the path of a variable", hint="conjur:PATH/OF/VARIABLE")
     return f"/secrets/{_quote(conjur.account)}/variable/{_quote('/'.join(parts))}"
 
 
@@ -113,17 +113,16 @@ class _Conjur:
                 raise SourceError(f"{name} is unset", reason="unusable", hint=f"export {name}=…")
         plain = origin_and_path(self.address)
         if plain is None:
-            raise SourceError(
-                "the address of the Conjur is not a plain one", hint="https://conjur.example.com"
-            )
+            raise SourceError("the address of Conjur is not a plain URL", hint="https://conjur.example.com")
         server, _ = plain
         if self.address != own:
             places = permitted(environ, ALLOW_LIST)
             if places is not None and server not in places:
                 raise SourceError(
-                    f"a Conjur login goes only to CONJUR_APPLIANCE_URL and {ALLOW_LIST}, not to {server}",
+                    "encconf sends a Conjur login only to CONJUR_APPLIANCE_URL and the servers in "
+                    f"{ALLOW_LIST}, not to {server}",
                     reason="denied",
-                    hint=f"if this server may have it: export {ALLOW_LIST}={server}",
+                    hint=f"if you trust this server: export {ALLOW_LIST}={server}",
                 )
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
@@ -158,14 +157,14 @@ class _Conjur:
             host = environ.get("CONJUR_AUTHN_JWT_HOST_ID")
             where = f"/authn-jwt/{_quote(service)}/{account}" + (f"/{_quote(host)}" if host else "")
             answer = self._send("POST", f"{where}/authenticate", data={"jwt": jwt})
-            hint = "is the JWT still valid, and do its claims fit the host in Conjur's policy?"
+            hint = "check that the JWT is still valid and that its claims match the host in Conjur's policy"
         elif key and self._login:
             where = f"/authn/{account}/{_quote(self._login)}"
             answer = self._send("POST", f"{where}/authenticate", data=key.encode(), headers=_BYTES)
-            hint = "are CONJUR_AUTHN_LOGIN and CONJUR_AUTHN_API_KEY right?"
+            hint = "check CONJUR_AUTHN_LOGIN and CONJUR_AUTHN_API_KEY"
         else:
             raise SourceError(
-                "nothing says as whom to log in to Conjur",
+                "no login for Conjur is set",
                 reason="unusable",
                 hint="set CONJUR_AUTHN_LOGIN and CONJUR_AUTHN_API_KEY, or CONJUR_AUTHN_JWT_SERVICE_ID",
             )
@@ -203,14 +202,14 @@ class _Conjur:
             raise SourceError(
                 f"CONJUR_CERT_FILE or CONJUR_SSL_CERTIFICATE cannot be used: {one_line(error)}",
                 reason="unusable",
-                hint="they have certificates as PEM, the one in a file and the other as its text",
+                hint="the first is a PEM file, the second is PEM text",
             ) from None
 
     def _refusal(self, answer: Any) -> MasterKeyError:
         """Conjur's own reason; its errors name variables, not values."""
         status = answer.status_code
         if 300 <= status < 400:
-            return elsewhere(self.address, "set CONJUR_APPLIANCE_URL to there")
+            return elsewhere(self.address, "set CONJUR_APPLIANCE_URL to that server")
         try:
             told = one_line(answer.json()["error"]["message"])
         except (ValueError, LookupError, TypeError, RecursionError):

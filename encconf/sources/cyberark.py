@@ -67,11 +67,11 @@ _REASONS = {
 _STATUSES = {401: "denied", 403: "denied"}
 _LATER = (429, 502, 503, 504)  # not 500, which is "being changed" and the like, and takes longer to pass
 _HINTS = {
-    "APPAP004E": "is there such an account, and may the application and the provider see it?",
-    "APPAP008E": "the application's id must be defined in the Vault",
+    "APPAP004E": "check that the account exists and that the application and the provider may see it",
+    "APPAP008E": "define the application's id in the Vault",
     "APPAP229E": "add ?username=…&address=…, so that one account fits",
     "APPAP282E": "try again in a minute",
-    "APPAP306E": "the application takes this certificate, address or user: see its Authentication tab",
+    "APPAP306E": "allow this certificate, address or user in the application's Authentication tab",
 }
 
 
@@ -92,10 +92,10 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
             raise ValueError
     except (ValueError, AttributeError, RecursionError):
         raise SourceError(
-            "the answer is not that of a Central Credential Provider", hint="is CYBERARK_CCP_URL right?"
+            "the answer is not from a Central Credential Provider", hint="check CYBERARK_CCP_URL"
         ) from None
     if changing:
-        credentials.say(f"{uri.label}: CyberArk is changing this password, which may be the old one")
+        credentials.say(f"{uri.label}: CyberArk is changing this password, so this may be the old one")
     return body
 
 
@@ -113,10 +113,12 @@ def _question(uri: Uri, environ: Mapping[str, str]) -> dict[str, str]:
         if ours in uri.query:
             question[theirs] = uri.query[ours]
     if not safe or len(question) < 3:
-        raise SourceError("the names of a safe and of an account belong there", hint=_FORM)
+        raise SourceError("expected the name of a safe and of an account", hint=_FORM)
     for value in question.values():
         if not value.isprintable() or any(sign in value for sign in "+&%;"):
-            raise SourceError("CyberArk takes no + & % or ; in names", hint="give the account another name")
+            raise SourceError(
+                "CyberArk does not allow + & % or ; in names", hint="give the account another name"
+            )
     if "reason" in uri.query:
         question["Reason"] = re.sub(r"[+&%;]|[^ -~]", " ", uri.query["reason"])
     if uri.query.get("fail_on_change") == "true":
@@ -150,8 +152,8 @@ def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
         told = cause(error)
         if "alert" in told and "certificate" in told:  # the server's word for the client's
             reason = "expired" if "expired" in told else "denied"
-            hint = "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY name the client's certificate and its key"
-            raise failed(reason, f"{server} refuses the client's certificate: {told}", hint=hint) from None
+            hint = "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are the client's certificate and its key"
+            raise failed(reason, f"{server} rejects the client's certificate: {told}", hint=hint) from None
         raise unreached(error, server, credentials, "CYBERARK_CACERT") from None
     except OSError as error:
         raise failed(
@@ -177,7 +179,7 @@ def _session(environ: Mapping[str, str]) -> Any:
     certificate, key = environ.get("CYBERARK_CLIENT_CERT"), environ.get("CYBERARK_CLIENT_KEY")
     if key and not certificate:
         raise SourceError(
-            "CYBERARK_CLIENT_KEY is of use only with CYBERARK_CLIENT_CERT",
+            "CYBERARK_CLIENT_KEY is only used with CYBERARK_CLIENT_CERT",
             reason="unusable",
             hint="set both, or neither",
         )
@@ -197,7 +199,7 @@ def _check(certificate: str, key: str) -> None:
     except (OSError, ValueError) as error:
         told = "" if isinstance(error, ssl.SSLError) else f": {one_line(error)}"
         raise SourceError(
-            f"CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are no certificate and its key{told}",
+            f"CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are not a certificate and its key{told}",
             reason="unusable",
             hint="they are PEM files that this user can read, and the key has no passphrase",
         ) from None
@@ -207,7 +209,7 @@ def _refusal(answer: Any, server: str) -> MasterKeyError:
     """The provider's own reason, which repeats the query and no password."""
     status = answer.status_code
     if 300 <= status < 400:
-        return elsewhere(server, "set CYBERARK_CCP_URL to there")
+        return elsewhere(server, "set CYBERARK_CCP_URL to that server")
     try:
         said = answer.json()
         code, text = printable(str(said["ErrorCode"]))[:40], one_line(said["ErrorMsg"])

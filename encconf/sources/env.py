@@ -24,7 +24,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     value = credentials.environ.get(name_in(uri))
     if value is None:
         raise SourceError(
-            "this variable is not set", reason="missing", hint="set it where this program is started"
+            "this variable is not set", reason="missing", hint="set it where you start this program"
         )
     return value.encode(errors="surrogateescape")
 

@@ -57,12 +57,10 @@ def insert(tree: dict[str, Any], field: str, value: bytes, *, replace: bool) -> 
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        raise SourceError(
-            "a field can only be text, and this is not UTF-8", hint="add ?decode=base64"
-        ) from None
+        raise SourceError("a field must be text, and this is not UTF-8", hint="add ?decode=base64") from None
     if field in tree and not replace:
         raise SourceError(
-            f"the secret has a field {_shown(field)} already, and it was left as it is",
+            f"the secret has a field {_shown(field)} already, and it was not changed",
             hint="choose another name",
         )
     return {**tree, field: text}

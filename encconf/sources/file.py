@@ -39,7 +39,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     path = _path(uri, credentials)
     data = read(path)
     if credentials.platform != "win32" and _is_readable_by_all(path):
-        credentials.say(f"{printable(path)}: everybody on this machine can read this secret: chmod 600 it")
+        credentials.say(f"{printable(path)}: everyone on this machine can read this secret: chmod 600 it")
     return data
 
 
@@ -77,7 +77,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     except (OutputError, OSError) as error:
         text = error.message if isinstance(error, OutputError) else reason(error)
         raise SourceError(
-            text, reason="denied", hint="is the folder there, and may this user write to it?"
+            text, reason="denied", hint="check that the folder exists and that this user can write to it"
         ) from None
 
 

@@ -45,7 +45,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     if not _VERSION.fullmatch(version):
         raise SourceError("a version of a secret is a number", hint="?version=3")
     question = {"name": f"{parent}/secrets/{name}/versions/{version}"}
-    needs = "it takes the role Secret Manager Secret Accessor on the secret"
+    needs = "you need the role Secret Manager Secret Accessor on the secret"
     answer = _ask("access_secret_version", question, uri, credentials, needs)
     data: bytes = answer.payload.data
     checksum = answer.payload.data_crc32c
@@ -62,7 +62,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
     """Create the secret if it is not there, and add a version."""
     parent, name = _parts(uri, credentials)
-    needs = "it takes the role Secret Manager Admin on the project"
+    needs = "you need the role Secret Manager Admin on the project"
     policy: dict[str, object] = {} if uri.query.get("location") else {"replication": {"automatic": {}}}
     try:
         question: dict[str, object] = {"parent": parent, "secret_id": name, "secret": policy}
@@ -72,7 +72,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
             raise
         if not replace and _has_version(uri, credentials):
             raise there_already() from None
-    needs = "it takes the role Secret Manager Secret Version Adder on the secret"
+    needs = "you need the role Secret Manager Secret Version Adder on the secret"
     version: dict[str, object] = {"parent": f"{parent}/secrets/{name}", "payload": {"data": value}}
     _ask("add_secret_version", version, uri, credentials, needs)
 
@@ -94,13 +94,13 @@ def _parts(uri: Uri, credentials: Credentials) -> tuple[str, str]:
         project = next(filter(None, (credentials.environ.get(name) for name in _PROJECTS)), "")
         if not project:
             raise SourceError(
-                "there is no project in it, and none of the environment's",
+                "it names no project, and none is set in the environment",
                 reason="unusable",
                 hint=f"set GCP_PROJECT, or write {_FORM}",
             )
         parts = [project, *parts]
     if len(parts) != 2 or not _PROJECT.fullmatch(parts[0]) or not _NAME.fullmatch(parts[1]):
-        raise SourceError("a project and the name of a secret belong there", hint=_FORM)
+        raise SourceError("expected a project and the name of a secret", hint=_FORM)
     location = uri.query.get("location")
     if location and not _LOCATION.fullmatch(location):  # it becomes part of a host name
         raise SourceError("this is not the name of a location", hint="?location=europe-west3")

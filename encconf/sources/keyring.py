@@ -38,9 +38,9 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     text = _ask(lambda keyring: keyring.get_password(service, user), _patience(credentials))
     if text is None:
         raise SourceError(
-            "the keyring has nothing under this name",
+            "the keyring has no such entry",
             reason="missing",
-            hint=f"put it there: keyring set {printable(service)} {printable(user)}",
+            hint=f"store it with: keyring set {printable(service)} {printable(user)}",
         )
     return str(text).encode(errors="surrogateescape")
 
@@ -61,7 +61,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
 def _names(uri: Uri) -> tuple[str, str]:
     service, slash, user = uri.body.rpartition("/")
     if not slash or not service or not user:
-        raise SourceError("the name of a service and of a user belong there", hint=_FORM)
+        raise SourceError("expected the name of a service and of a user", hint=_FORM)
     return unquote(service), unquote(user)
 
 
@@ -78,7 +78,7 @@ def _ask(question: Callable[[Any], T], limit: float) -> T:
         raise SourceError(
             f"the keyring did not answer within {limit:g} s",
             reason="slow",
-            hint="is there a dialog that waits for the keyring's password?",
+            hint="a dialog may be waiting for the keyring's password",
         ) from None
     except Exception as error:
         raise _failure(error) from None
@@ -99,9 +99,9 @@ def _backend() -> Any:
         found = safe[0] if safe else None
     if found is None or isinstance(found, (fail.Keyring, null.Keyring)) or (_in_files(found) and not chosen):
         raise SourceError(
-            "this machine has no keyring that can be used",
+            "this machine has no usable keyring",
             reason="unusable",
-            hint="it takes a desktop session, or dbus-run-session with gnome-keyring-daemon --unlock",
+            hint="it needs a desktop session, or dbus-run-session with gnome-keyring-daemon --unlock",
         )
     return found
 
@@ -127,11 +127,11 @@ def _failure(error: BaseException) -> SourceError:
         return SourceError(
             "the keyring cannot be reached",
             reason="unreachable",
-            hint="is there a D-Bus session (DBUS_SESSION_BUS_ADDRESS), and a keyring on it?",
+            hint="check that there is a D-Bus session (DBUS_SESSION_BUS_ADDRESS) with a keyring",
         )
     if isinstance(error, errors.NoKeyringError):
         return SourceError(
-            "this machine has no keyring", reason="unusable", hint="it takes a desktop session"
+            "this machine has no keyring", reason="unusable", hint="it needs a desktop session"
         )
     return SourceError(
         f"the keyring failed ({printable(name)})", reason="denied", hint="try: keyring get SERVICE USER"

@@ -46,7 +46,7 @@ class Resolve:
     ``http://`` if there is no TLS.  ``timeout`` is how long all may take together, and ``call_timeout``
     each secret, in seconds.
 
-    Raises UsageError for a scheme that does not exist, and for what is no server.
+    Raises UsageError for a scheme that does not exist, and for what is not a server.
 
     >>> rules = Resolve(schemes=["vault", "env:APP_"], timeout=10)
     >>> config = load_config("secrets.enc.yaml", resolve=rules)  # doctest: +SKIP
@@ -74,7 +74,7 @@ class Resolve:
             if scheme not in sources.TABLE and scheme not in ASKED:
                 known = f"the schemes are {', '.join(sources.TABLE)}"
                 raise UsageError(
-                    f"no reference has the scheme {printable(scheme)[:40]!r}",
+                    f"there is no reference scheme {printable(scheme)[:40]!r}",
                     hint=did_you_mean(scheme, sources.TABLE) or known,
                 )
 
@@ -146,7 +146,7 @@ _HOST = re.compile(
 def _origin(host: str) -> str:
     found = origin(host if "://" in host else f"https://{host}")
     if found is None:
-        raise UsageError(f"{printable(host)[:80]!r} is no server", hint="HOST, HOST:PORT, or with http://")
+        raise UsageError(f"{printable(host)[:80]!r} is not a server", hint="HOST, HOST:PORT, or with http://")
     return found
 
 
@@ -159,8 +159,7 @@ def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tu
         raise SourceError(
             f"references to {uri.scheme}: are not allowed here",
             reason="denied",
-            hint=f"whoever loads the file can allow them: ENCCONF_REF_ALLOW={uri.scheme}, or resolve="
-            f"Resolve(schemes=[…])",
+            hint=f"to allow them: ENCCONF_REF_ALLOW={uri.scheme}, or resolve=Resolve(schemes=[…])",
         )
     spelled = _spelled(uri, credentials)
     # What a process has in its environment is there as a file, too.
@@ -173,7 +172,7 @@ def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tu
 def uncovered() -> SourceError:
     """The error for a reference that the MAC does not cover."""
     return SourceError(
-        "anybody can have put it there: the MAC leaves out what is not encrypted",
+        "anyone could have written it: the MAC does not cover unencrypted values",
         reason="denied",
         hint="encrypt the value, or the file without mac_only_encrypted",
     )
@@ -182,7 +181,7 @@ def uncovered() -> SourceError:
 def key_error() -> SourceError:
     """The error for a reference to what opens files."""
     return SourceError(
-        "it is a key that opens files, and no value", reason="denied", hint="keep keys and values apart"
+        "it is a key that opens files, not a value", reason="denied", hint="keep keys and values apart"
     )
 
 
@@ -257,7 +256,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
         scheme = {"env": "env", "file": "file"}.get(name.rpartition("_")[2])
         if scheme and not rules.allows(sources.Uri(scheme, value, {}, None), credentials.home):
             raise SourceError(
-                f"references may not say {name}",
+                f"references may not set {name}",
                 reason="denied",
                 hint=f"ENCCONF_REF_ALLOW={scheme} allows it",
             )
@@ -270,7 +269,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
         raise SourceError(
             f"references may not choose {name}",
             reason="denied",
-            hint=f"leave it out: {variables[0]} says it; or allow it: "
+            hint=f"leave it out: use {variables[0]} instead, or allow it: "
             f"ENCCONF_REF_ALLOW={uri.scheme}?{name}={shown}",
         )
     address = uri.query.get("address")

@@ -153,7 +153,7 @@ def _values(found: Sequence[_Found], rules: Resolve, credentials: Credentials) -
         values[reference.uri] = found_there
         total += len(found_there)
         if total > TOTAL_LIMIT:
-            raise UnresolvedError(f"what the references stand for is larger than {TOTAL_LIMIT >> 20} MiB")
+            raise UnresolvedError(f"the values of the references are larger than {TOTAL_LIMIT >> 20} MiB")
     return values
 
 

@@ -35,12 +35,12 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     if not valid(name):
         raise SourceError(
             "this is not the name of a credential",
-            hint="it is the name before the colon in LoadCredential=NAME:PATH",
+            hint="use the name before the colon in LoadCredential=NAME:PATH",
         )
     folder = credentials.environ.get(FOLDER)
     hint = f"add to the unit's [Service]: LoadCredential={printable(name)}:/path/to/the/secret"
     if not folder:
-        unset = f"systemd has given no credentials to this process: {FOLDER} is unset"
+        unset = f"systemd gave this process no credentials: {FOLDER} is unset"
         raise SourceError(unset, reason="unusable", hint=hint)
     try:
         return file.read(os.path.join(folder, name))

@@ -47,7 +47,7 @@ def canonical(uri: Uri) -> Uri:
         return uri
     body, _, field = uri.body.rstrip("/").rpartition("/")
     if "/" not in body:
-        raise SourceError("there is no field in it", hint="ref+vault://MOUNT/PATH#/FIELD")
+        raise SourceError("it names no field", hint="ref+vault://MOUNT/PATH#/FIELD")
     return Uri(uri.scheme, body, uri.query, Uri("vault", field, {}, None).path, vals=True)
 
 
@@ -60,7 +60,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     if data is None:
         path = printable(place.name)[:200]
         message, hint = (
-            "the Vault has no such secret",
+            "Vault has no such secret",
             f"correct the path, or: vault kv put {path} FIELD=VALUE",
         )
         if version or uri.query.get("version"):
@@ -104,7 +104,7 @@ class _Place:
         self._who = identity(credentials, uri.query)
         parts = [part for part in uri.path.split("/") if part]
         if len(parts) < 2 or any(part in (".", "..") or not part.isprintable() for part in parts):
-            raise SourceError("a mount and the path of a secret belong there", hint=_FORM)
+            raise SourceError("expected a mount and the path of a secret", hint=_FORM)
         mount, self.kv = self._mount(parts)
         rest = parts[len(mount) :]
         if self.kv == 2:
@@ -157,7 +157,7 @@ class _Place:
             except (TypeError, LookupError, AttributeError):  # a server that has not heard of it
                 return parts[:1], 1
             if tuple(parts[: len(mount)]) != mount or len(parts) == len(mount):
-                raise SourceError("a mount and the path of a secret belong there", hint=_FORM)
+                raise SourceError("expected a mount and the path of a secret", hint=_FORM)
             known.mounts[mount] = kv
             return list(mount), kv
 
@@ -180,9 +180,7 @@ def _server(uri: Uri, credentials: Credentials) -> str:
         )
     server = origin(address)
     if server is None:
-        raise SourceError(
-            "the address of the Vault is not a plain one", hint="https://HOST or https://HOST:PORT"
-        )
+        raise SourceError("the address of Vault is not a plain URL", hint="https://HOST or https://HOST:PORT")
     return server
 
 
@@ -192,7 +190,7 @@ def _read(place: _Place, uri: Uri) -> tuple[dict[str, Any] | None, int]:
     if version := number_in(uri, "version", "Vault secret"):
         if place.kv == 1:
             raise SourceError(
-                "this mount is KV version 1, which keeps no older versions", hint="leave ?version out"
+                "this mount is KV version 1, which has no older versions", hint="leave ?version out"
             )
         query["version"] = version
     answer = place.ask("GET", **query)

@@ -34,7 +34,7 @@ def encrypt(name: str, value: bytes, environ: Mapping[str, str], *, key: str = "
         raise LimitError(f"{name} has {len(value)} bytes, and systemd takes 1 MiB in all")
     sealed = _run(["encrypt", f"--with-key={key}", f"--name={name}", "-", "-"], value, environ)
     if _run(["decrypt", f"--name={name}", "-", "-"], sealed, environ) != value:
-        raise OutputError(f"what systemd-creds made of {name} does not open again")
+        raise OutputError(f"the output of systemd-creds for {name} cannot be opened")
     return sealed.decode("ascii")
 
 
@@ -60,9 +60,9 @@ def _run(words: list[str], data: bytes, environ: Mapping[str, str]) -> bytes:
             timeout=60,
         )
     except FileNotFoundError:
-        raise CredsError("there is no systemd-creds here", hint="systemd 250 or newer has it") from None
+        raise CredsError("has no systemd-creds here", hint="it comes with systemd 250 or newer") from None
     except subprocess.TimeoutExpired:
-        raise CredsError("systemd-creds does not come to an end") from None
+        raise CredsError("systemd-creds did not finish in time") from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise CredsError(f"systemd-creds {words[0]}: {said[-1] if said else 'failed'}")

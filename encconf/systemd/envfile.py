@@ -50,7 +50,7 @@ def check(name: str, text: str) -> None:
     if not _NAME.fullmatch(name):
         raise EmitError(f"{name!r} is not the name of a variable")
     if "\0" in text:
-        raise EmitError(f"{name} holds a NUL, which no environment can")
+        raise EmitError(f"{name} contains a NUL character, which an environment cannot hold")
     if _NO_CHARACTER.search(text):
         raise EmitError(f"{name} is not Unicode text: systemd would refuse the whole file")
     if len(name) + len(text.encode()) + 2 > LIMIT:

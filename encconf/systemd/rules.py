@@ -87,7 +87,7 @@ class Rule:
         if not _CREDENTIAL.fullmatch(credential):
             raise UsageError(
                 f"{credential!r} is not a name for a credential",
-                hint="letters, digits and signs like _ . - are; colons, slashes and blanks are not",
+                hint="use letters, digits and characters like _ . -, but no colons, slashes or blanks",
             )
         long = len(unit) + len(credential)
         if long > NAMES_LIMIT and "*" not in unit:

@@ -260,7 +260,7 @@ def _prepare(folder: str) -> None:
     state = os.stat(folder)
     if stat.S_IMODE(state.st_mode) & 0o022 or state.st_uid not in (0, os.geteuid()):
         raise UsageError(
-            f"others may write to {folder}, and could put another socket in the place of this one",
+            f"others may write to {folder}, and could replace this socket",
             hint="name a folder that does not exist yet, or one of mode 0700",
         )
 
@@ -273,7 +273,7 @@ def activated(environ: Mapping[str, str]) -> socket.socket | None:
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None
     if environ.get("LISTEN_FDS") != "1":
-        raise UsageError("systemd hands over several sockets, and one is needed")
+        raise UsageError("systemd passed several sockets, but exactly one is needed")
     try:
         listener = socket.socket(fileno=_FIRST_DESCRIPTOR)
         fits = (
@@ -285,7 +285,7 @@ def activated(environ: Mapping[str, str]) -> socket.socket | None:
         fits = False
     if not fits:
         raise UsageError(
-            "systemd did not hand over a listening unix socket", hint="ListenStream=/path with Accept=no"
+            "systemd did not pass a listening unix socket", hint="ListenStream=/path with Accept=no"
         )
     os.set_inheritable(_FIRST_DESCRIPTOR, False)
     return listener

@@ -94,7 +94,7 @@ def check(unit: str, names: Sequence[str]) -> None:
     if "*" in unit or "?" in unit:
         raise UsageError(f"{unit} is not one unit", hint="app@.service is for all of its instances")
     if not names:
-        raise UsageError("there is no value for the unit to have")
+        raise UsageError("there is no value for the unit")
     for credential in names:
         Rule(unit, credential, ())
         instance = 1 if unit.partition("@")[2].startswith(".") else 0  # there is at least a letter of it
@@ -182,7 +182,7 @@ def load_encrypted(name: str, path: str) -> str:
 def _source(path: str) -> str:
     """A path to load a credential from.  systemd 257 cannot start a unit if there are blanks in it."""
     if " " in path:
-        raise UsageError(f"{path!r} has blanks in it, and systemd cannot load a credential from there")
+        raise UsageError(f"{path!r} contains blanks, so systemd cannot load a credential from it")
     return plain(path)
 
 

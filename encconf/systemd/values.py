@@ -134,7 +134,7 @@ def _value(rule: Rule, path: Path, opened: Sequence[_Open]) -> bytes:
 
         value = json.dumps(emit.plain_of(node, emit.plain_value), ensure_ascii=False).encode()
     elif node.data is None:
-        raise EmitError(f"the rule {rule}: {spell(path)} is null, and a unit would get an empty value")
+        raise EmitError(f"the rule {rule}: {spell(path)} is null, so the unit would get an empty value")
     else:
         value = node.data if node.type == "str" else text_of(node.type, node.data).encode()
     if len(value) + len(rule.credential) > SIZE_LIMIT:

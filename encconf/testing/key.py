@@ -56,7 +56,7 @@ class TestKey:
         Raises WrongTypeError for other data, ParseError for a text that is not in the format.
         """
         if not isinstance(data, (str, Mapping)):
-            raise WrongTypeError(f"data must be a dict or a text, not {type(data).__name__}")
+            raise WrongTypeError(f"data must be a dict or a str, not {type(data).__name__}")
         text = data if isinstance(data, str) else _text(data, format)
         rule = Rule([[AgeKey.from_config(self.recipient)]], None, selection, "encconf.testing")
         return api.encrypt(text, rule, format=format, credentials=self.credentials())

@@ -24,7 +24,7 @@ END: Final = 1 << 62
 MAX_STEPS = 200
 """How many steps a path may have: as many levels as a document."""
 
-_HINT = 'a path looks like a.b[0], or in sops\'s spelling like ["a"]["b"][0]'
+_HINT = 'write a path like a.b[0], or as in sops: ["a"]["b"][0]'
 _STEP = re.compile(
     r"""
     \[ (?: (-?[0-9]{1,18}) | "(.*?)" | '(.*?)' | ) \] (?=[.\[]|\Z)   # [0]  ["a key"]  ['a key']  []
@@ -48,7 +48,7 @@ def parse(text: str) -> Path:
     while at < len(text):
         match = _STEP.match(text, at)
         if match is None or (at and match[4] is not None and text[at] != "."):
-            raise PathSyntaxError(f"the path cannot be read from character {at + 1} on", hint=_HINT)
+            raise PathSyntaxError(f"the path is malformed at character {at + 1}", hint=_HINT)
         if match[4] is not None:
             path.append(match[4])
         elif match[1] is not None:

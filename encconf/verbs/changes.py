@@ -73,7 +73,7 @@ def find(node: Any, path: Path) -> Any:
         here = spell(path[: at + 1])
         if isinstance(node, dict):
             if step not in node:
-                raise _no_key(node, step, here)
+                raise _no_key(node, path[: at + 1])
             node = node[step]
         elif isinstance(node, list) and isinstance(step, int):
             if not -len(node) <= step < len(node):
@@ -85,14 +85,18 @@ def find(node: Any, path: Path) -> Any:
     return node
 
 
-def _no_key(node: dict[str, object], step: str | int, here: str) -> PathNotFoundError:
+def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
+    """The error for the last step of a path into a mapping that lacks it."""
     from difflib import get_close_matches
 
+    step, here = path[-1], spell(path)
     if isinstance(step, int):
-        return PathNotFoundError(f"there is nothing at {here}: a mapping has keys, no indexes")
+        return PathNotFoundError(f"there is nothing at {here}: a mapping has keys, not indexes")
     close = get_close_matches(step, node, 1)
     keys = ", ".join(spell([key]) for key in list(node)[:8]) + (", …" if len(node) > 8 else "")
-    hint = f"did you mean {spell([close[0]])}?" if close else f"the keys there are: {keys}" if keys else None
+    hint = f"the keys there are: {keys}" if keys else None
+    if close:
+        hint = f"did you mean {spell([*path[:-1], close[0]])}?"
     return PathNotFoundError(f"there is nothing at {here}", hint=hint)
 
 
@@ -212,7 +216,7 @@ def _with(document: Document, path: Path, value: Plain) -> Document:
     """The document with a value at a path, read again with its comments; raises as `set_value`."""
     if path[:1] == ("sops",):
         raise AlreadyEncryptedError(
-            'the name "sops" is taken: the keys of the file stand under it', hint="choose another name"
+            'the name "sops" is reserved for the sops block', hint="choose another name"
         )
     writing = formats.writing(document.format)
     writing.check(path, value)
@@ -248,7 +252,7 @@ def _checked(text: str, meant: object, format: str) -> Document:
     if after is None or _said(after) != meant:
         raise EmitError(
             "the change cannot be made without changing something else",
-            hint="an anchor and its aliases are in the way, perhaps; change it with: encconf edit FILE",
+            hint="perhaps because of an anchor and its aliases; change it with: encconf edit FILE",
         )
     return after
 
@@ -322,12 +326,12 @@ def _again(
     )
 
 
-def left_in_clear(
+def left_plaintext(
     before: str, after: str, *, format: str, file: Selection, rule: Selection
 ) -> list[tuple[str | int, ...]]:
-    """The paths of new or changed values that a file leaves in plaintext, and its rule wants encrypted.
+    """The paths of new or changed values that the file's selection leaves as plaintext and its rule encrypts.
 
-    ``file`` is the selection that the encrypted file was made with, ``rule`` what .sops.yaml says now.
+    ``file`` is the selection in the encrypted file, ``rule`` the one that .sops.yaml gives now.
     """
     if file.kind == rule.kind and file.pattern == rule.pattern:
         return []
@@ -340,6 +344,15 @@ def left_in_clear(
         for leaf, by_file, by_rule in chosen
         if by_rule and not by_file and leaf.data and (leaf.path, leaf.data) not in known
     ]
+
+
+def plaintext_message(paths: Sequence[tuple[str | int, ...]], rule: str) -> str:
+    """The message about values that `left_plaintext` found."""
+    named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
+    return (
+        f"{named} would be saved as plaintext: {rule} of .sops.yaml encrypts such values, "
+        "but the file's own selection does not"
+    )
 
 
 # --- plaintext in an encrypted file --------------------------------------------------------------
@@ -377,7 +390,9 @@ def open_with_plain_values(
             named = ", ".join(map(spell, paths[:_NAMED]))
             raise MacMismatchError(
                 f"plaintext at {named}, and the MAC does not fit the rest: values were replaced or changed",
-                hint="compare it with an older version; encconf edit --ignore-mac FILE takes it as it is",
+                hint=(
+                    "compare it with an older version; to accept it as it is: encconf edit --ignore-mac FILE"
+                ),
             ) from None
     opened = opening.open_text(
         text, format=format, credentials=credentials, ignore_mac=True, accept_plain=True, notify=notify

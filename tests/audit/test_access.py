@@ -176,7 +176,7 @@ class TestCommand:
         done = team.project().run("access", "s.yaml")
         label = r"age1\w{4}…\w{4}"
         assert re.fullmatch(
-            rf"s\.yaml, changed [\d-]+, 2 of its 3 groups of keys are needed\n"
+            rf"s\.yaml, changed [\d-]+, needs 2 of its 3 key groups\n"
             rf"  group 1\n    ◐ alice  age  {label}  since 2025-01-02 \({first}\)\n"
             rf"  group 2\n    ◐ bob  age  {label}  since 2025-01-02 \({first}\)\n"
             rf"  group 3\n    ◐ carol  age  {label}  since 2025-01-02 \({first}\)\n"
@@ -197,10 +197,13 @@ class TestCommand:
         assert f"! bob  age  age1{team.key('bob').recipient[4:8]}" in done.out
         assert f"2025-01-03 to 2025-01-04 ({out}); the data key is still the same" in done.out
         assert (
-            f"in plain text in git until 2025-01-03 ({sealed}): whoever has the repository has it" in done.out
+            f"as plaintext in git until 2025-01-03 ({sealed}): anyone with the repository has it" in done.out
         )
-        assert "warning: s.yaml: bob is out and still can read it: the data key is the same" in done.err
-        assert "hint: encconf rotate s.yaml gives it a new one" in done.err
+        assert (
+            "warning: s.yaml: removed, but can still decrypt because the data key is the same: bob"
+            in done.err
+        )
+        assert "hint: encconf rotate s.yaml; then change the secrets" in done.err
 
     def test_since_when_without_history(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])
@@ -294,7 +297,7 @@ class TestCommand:
         team.seal("s.yaml", ["alice"])
         project = team.project()
         project.write("notes.html", "<!doctype html>\n<p>mine\n")
-        assert "not a page that encconf wrote" in project.run("access", "--html", "notes.html", code=3).err
+        assert "not written by encconf" in project.run("access", "--html", "notes.html", code=3).err
         assert project.read("notes.html") == "<!doctype html>\n<p>mine\n"
         assert project.run("access", "--html", "s.yaml", code=3)
         for _ in range(2):
@@ -344,7 +347,7 @@ class TestTerminal:
             "dev/s.yaml    ●     ○     ·\n"
             "prod/s.yaml   ◐     ·     ◐     2 of 2 groups\n"
             "\n"
-            "● can read it   ◐ holds a part: others are needed   ○ could read it once\n"
+            "● can read it   ◐ can read it only together with others   ○ could read it in the past\n"
         )
 
     def test_d6_many_files_with_the_same_readers_share_a_row(self, team: Team) -> None:

@@ -32,7 +32,7 @@ from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.verbs import changes
 
-PAGE = ROOT / "docs" / "check.md"
+PAGE = ROOT / "docs" / "reference" / "errors.md"
 
 
 @pytest.fixture
@@ -373,7 +373,7 @@ CASES: dict[str, tuple[Make, Make]] = {
     "equal-value": (same_ciphertext, equal_values),
     "shared-data-key": (copied_for_bob, copied),
     "short-value": (short, sound),
-    "secret-in-clear": (clear_token, clear_reference),
+    "plain-secret": (clear_token, clear_reference),
     "aws-profile": (profile, empty_profile),
     "accidental-quorum": (no_threshold, same_threshold),
     "config-notice": (typo, sound),
@@ -720,7 +720,7 @@ def test_a_neighbour_that_looks_like_a_secret(repo: Repo, value: str, found: boo
     plain = f"password: correct horse\nplace: {json.dumps(value)}\n"
     repo.write("a.enc.yaml", seal(plain, rule(selection=ONLY_PASSWORD)))
     said = [(each.slug, each.path) for each in repo.check().findings]
-    assert said == ([("secret-in-clear", "place")] if found else [])
+    assert said == ([("plain-secret", "place")] if found else [])
 
 
 def test_a_binary_file_is_one_value_whatever_its_rule_selects(repo: Repo) -> None:
@@ -737,7 +737,7 @@ def test_files_made_by_sops(tmp_path: Path) -> None:
     environ = {"SOPS_AGE_KEY": "\n".join(key.identity for key in keys), "HOME": "/nonexistent"}
     report = check(names, cwd=str(tmp_path), verify=Credentials.from_env(environ))
     assert report.encrypted == len(names)
-    harmless = {"no-rule", "short-value", "secret-in-clear", "not-verified"}
+    harmless = {"no-rule", "short-value", "plain-secret", "not-verified"}
     assert {found.slug for found in report.findings} <= harmless
     closed = [found.file for found in report.findings if found.slug == "not-verified"]
     assert all("fp: " in (tmp_path / name).read_text() for name in closed)  # for PGP keys only
@@ -786,7 +786,7 @@ def test_a_finding_says_where(repo: Repo) -> None:
     (found,) = repo.check().findings
     assert (found.file, found.line, found.column, found.path) == ("a.enc.yaml", 4, 15, "db.password")
     assert found.hint == (
-        "Neither sops nor encconf opens such a file. "
+        "sops and encconf refuse to decrypt such a file. "
         "encconf edit a.enc.yaml encrypts the value when you save."
     )
 
@@ -992,12 +992,13 @@ def mixed(repo: Repo) -> Report:
 def test_text(mixed: Report) -> None:
     mixed.show("warning")
     assert reports.text(mixed).splitlines() == [
-        "a.enc.yaml:3:8: warning: token stands in clear and is called like a secret [secret-in-clear]",
-        "    hint: Widen the creation rule's selection, and: encconf updatekeys --selection a.enc.yaml.",
+        "a.enc.yaml:3:8: warning: token is plaintext and has a name like a secret [plain-secret]",
+        "    hint: Widen the selection in the creation rule, then run: encconf updatekeys --selection "
+        "a.enc.yaml.",
         "b.enc.yaml:1:11: error: password in plaintext, and creation_rules[0] of .sops.yaml covers it "
         "[not-encrypted]",
         "    hint: Encrypt it (encconf encrypt -i b.enc.yaml). If it has been committed or sent, change its "
-        "secrets, too.",
+        "secrets as well.",
     ]
     assert reports.summary(mixed) == (
         "1 encrypted file among 3: 1 error, 1 warning (1 note hidden; --min-severity note shows it)"
@@ -1271,7 +1272,7 @@ def test_where_git_cannot_be_asked(project: Project) -> None:
     project.write("new.enc.yaml", "password: correct horse\n")
     project.path(".git/config").write_text("[core]\nrepositoryformatversion = 99\n")
     done = project.run("check", code=1)
-    assert "warning: git cannot be asked what it tracks in " in done.err
+    assert "warning: git cannot list the files in " in done.err
     assert "new.enc.yaml" in done.out
     assert "plain-twin" not in done.out  # git tracks none, as far as anyone can say
 

@@ -513,7 +513,10 @@ class TestCommand:
     def test_without_a_key(self, project: Project) -> None:
         update(project, "hunter2", "hunter3")
         other = {"SOPS_AGE_KEY": CAROL.identity}
-        wanted = ["HEAD:s.yaml → s.yaml", "  ? db.password: another ciphertext, perhaps of the same value"]
+        wanted = [
+            "HEAD:s.yaml → s.yaml",
+            "  ? db.password: a different ciphertext, perhaps of the same value",
+        ]
         done = project.run("diff", environ=other, code=1)
         assert lines(done) == wanted
         assert "compared without a key: HEAD:s.yaml: cannot get the data key" in done.err
@@ -537,7 +540,7 @@ class TestCommand:
         assert lines(project.run("diff", "plain.yaml", "s.yaml", code=1))[1:] == ["  ~ db.password: changed"]
         done = project.run("diff", "--keyless", "plain.yaml", "s.yaml", code=2)
         assert lines(done)[1:] == ["  ? 9 values: cannot be compared without a key"]
-        assert "without a key nobody can say whether these are the same" in done.err
+        assert "without a key, encconf cannot tell whether they are the same" in done.err
         data = json.loads(project.run("diff", "--keyless", "--json", "plain.yaml", "s.yaml", code=2).out)
         assert data["files"][0]["differs"] is None
 
@@ -643,7 +646,7 @@ class TestCommand:
         project.write("b.yaml", "b: b\n")
         done = project.run("diff", "--", "b.yaml", "s.yaml", code=2)
         assert "  ~ db.password: changed" in lines(done)
-        assert "error[unreadable]: HEAD:b.yaml: git cannot give its content" in done.err
+        assert "error[unreadable]: HEAD:b.yaml: git cannot read its content" in done.err
         assert "error[unreadable]: HEAD:b.yaml" in project.run("diff", "b.yaml", code=2).err
 
     def test_a_conflict(self, project: Project) -> None:
@@ -672,8 +675,8 @@ class TestCommand:
         alone.write("a.yaml", seal("a: value\n"))
         alone.write("b.yaml", seal("a: other\n"))
         assert lines(alone.run("diff", "a.yaml", "b.yaml", code=1)) == ["a.yaml → b.yaml", "  ~ a: changed"]
-        assert "this is no git repository" in alone.run("diff", code=2).err
-        assert "name two files" in alone.run("diff", "a.yaml", code=2).err
+        assert "this is not a git repository" in alone.run("diff", code=2).err
+        assert "give two files" in alone.run("diff", "a.yaml", code=2).err
 
     def test_names_do_nothing_to_a_terminal(self, project: Project) -> None:
         name = "a\x1b]0;owned\x07\u202e\n  - secret: removed\udcff.yaml"

@@ -70,7 +70,7 @@ def test_a_file_that_does_not_exist_yet(project: Project) -> None:
         '> creation_rules[0]  path_regex "^prod/.*\\.yaml$" matches',
         '  creation_rules[1]  path_regex "^(?!x)" is not reached',
         "",
-        "keys by the rule: it takes one key of any 2 of the 3 groups, each",
+        "keys by the rule: this needs one key of any 2 of the 3 groups, each",
         "  group 1",
         f"    age alice ({ALICE.recipient[:8]}…{ALICE.recipient[-4:]})",
         "  group 2",
@@ -112,7 +112,7 @@ def test_a_configuration_of_no_use(project: Project, config: str, slug: str) -> 
     project.write(".sops.yaml", config)
     project.write("a.enc.yaml", f"password: {SECRET}\n")
     done = project.run("explain", "a.enc.yaml", code=1)
-    assert "a.enc.yaml: plain text (yaml)" in done.out
+    assert "a.enc.yaml: plaintext (yaml)" in done.out
     assert "encconf: error[" in done.err
     assert SECRET not in done.out + done.err
     assert all(line.isprintable() for line in done.out.splitlines())
@@ -239,7 +239,7 @@ def test_why(project: Project) -> None:
 
     said = reasons("encrypted_regex", "^(db|token)$")
     assert said["db.host"] == "it is below db, which matches ^(db|token)$"
-    assert said["db.empty"] == "there is nothing in it to encrypt"
+    assert said["db.empty"] == "it is empty"
     assert said["db.nothing"] == "null is never encrypted"
     assert said["list_secret[0]"] == "no key on its path matches ^(db|token)$"
     said = reasons("unencrypted_suffix", "_unencrypted")
@@ -268,17 +268,17 @@ def test_a_file_that_differs_from_its_rule(project: Project) -> None:
     said = explained(project, "a.enc.yaml")
     alice, bob = (f"{key.recipient[:8]}…{key.recipient[-4:]}" for key in (ALICE, BOB))
     assert [
-        f"encrypted for age {alice} too, which the rule does not name, and not encrypted for age bob "
+        f"encrypted for age {alice} as well, which the rule does not name, and not encrypted for age bob "
         f"({bob}), which the rule names (creation_rules[0])",
-        "the file has unencrypted_suffix _unencrypted; creation_rules[0] has encrypted_regex ^password$; "
-        "nothing that is plaintext here would be encrypted by it",
+        "the file has unencrypted_suffix _unencrypted; creation_rules[0] has encrypted_regex ^password$, "
+        "but it would encrypt none of the plaintext values",
     ] == said["differences"]
     assert [(each["path"], each["encrypted"], each["now"]) for each in said["values"]] == [  # type: ignore[attr-defined]
         ("password", True, True),
         ("host", False, True),
     ]
     out = project.run("explain", "a.enc.yaml").out
-    assert re.search(r"^  clear +host +no key .*; now it is encrypted$", out, flags=re.M)
+    assert re.search(r"^  plaintext +host +no key .*; it is encrypted now$", out, flags=re.M)
     project.run(
         "updatekeys",
         "-y",
@@ -305,7 +305,7 @@ def test_an_unfinished_merge_is_told(project: Project) -> None:
     text = project.read("a.enc.yaml")
     project.write("a.enc.yaml", text.replace("    mac:", "    encconf_merge: a b c\n    mac:"))
     out = project.run("explain", "a.enc.yaml").out
-    assert "merged without a key, so that it has no MAC yet; encconf edit finishes it" in out
+    assert "merged without a key, so it has no MAC yet; encconf edit finishes it" in out
 
 
 # --- anything ----------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ FIXED: dict[str, tuple[str, Make, Make | None]] = {
     "no-driver": ("no-driver", CASES["no-driver"][0], None),
     "plain-twin": ("plain-twin", CASES["plain-twin"][0], _ignored_twin),
     "shared-data-key": ("shared-data-key", shared_data_key, None),
-    "secret-in-clear": ("secret-in-clear", CASES["secret-in-clear"][0], _wider_rule),
+    "plain-secret": ("plain-secret", CASES["plain-secret"][0], _wider_rule),
 }
 
 

@@ -206,9 +206,9 @@ class TestRecipientsFiles:
         [
             (f"alice {A}\ncarol hunter2-not-a-key\n", "line 2 names no key"),
             ("{", "it is not valid JSON"),
-            ('{"alice": ["hunter2-not-a-key"]}', "it names no keys in a known form"),
-            (f"{ALICE.identity}\n", "there is a private key in it"),
-            ("-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n", "there is a private key in it"),
+            ('{"alice": ["hunter2-not-a-key"]}', "it contains no keys in a known form"),
+            (f"{ALICE.identity}\n", "it contains a private key"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n", "it contains a private key"),
         ],
         ids=["line", "JSON", "member", "age identity", "SSH key"],
     )

@@ -189,7 +189,7 @@ class TestInTheBrowser:
         browser.wait("!document.getElementById('detail').open")
         browser.click("#files tbody tr:nth-child(3) td.exposed")
         text = browser.run("document.getElementById('detail').innerText")
-        assert "bob has been out since 2025-02-02, but the data key is the same" in text
+        assert "bob was removed on 2025-02-02, but the data key is the same" in text
         browser.click("#close")
         assert not browser.run("document.getElementById('detail').open")
 

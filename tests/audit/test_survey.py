@@ -36,7 +36,7 @@ def test_init_writes_what_the_files_say(repo: Repo, project: Project) -> None:
     repo.write("deploy/web.yaml", "replicas: 3\n")
     repo.write(".env.sops", seal("A=correct horse\n", rule(ALICE), format="dotenv"))
     done = project.run("init")
-    assert "6 files are encrypted here already" in done.err
+    assert "6 files are already encrypted here" in done.err
     assert "your key opens none of them" in done.err
     assert r"path_regex: ^secrets/[^/]+\.yaml$" in repo.read(".sops.yaml").replace("'", "")
     project.git("add", "-A")
@@ -50,7 +50,7 @@ def test_init_makes_no_key_where_files_are(repo: Repo, project: Project) -> None
     repo.write("a.yaml", seal(DATABASE))
     del project.environ["SOPS_AGE_KEY"]
     done = project.run("init")
-    assert "none was made" in done.err
+    assert "none was created" in done.err
     assert not (project.home / ".config").exists()
 
 
@@ -61,7 +61,7 @@ def test_init_beside_a_file_that_sops_ignores(repo: Repo, project: Project) -> N
     assert "git mv .sops.yml .sops.yaml" in done.err
     assert not (repo.folder / ".sops.yaml").exists()
     project.git("add", "-A")
-    assert "sops and encconf ignore it" in project.run("check").out
+    assert "sops and encconf ignore this file" in project.run("check").out
 
 
 def test_git_install_takes_the_names_that_are_there(repo: Repo, project: Project) -> None:

@@ -143,7 +143,7 @@ def test_a_passphrase_is_asked_for_once(project: Project) -> None:
     terminal.type("open sesame\n")
     assert terminal.end() == 0
     assert "Enter passphrase" not in terminal.seen
-    assert terminal.seen.count("under a new data key") == 8
+    assert terminal.seen.count("with a new data key") == 8
 
 
 # --- however it ends -------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ SEEDS = range(int(os.environ.get("ENCCONF_KILLS", "1")))
 
 
 class Rotation:
-    """300 files, and the state of each: the old text, or one under a new data key with the same values."""
+    """300 files, and the state of each: the old text, or one with a new data key with the same values."""
 
     def __init__(self, project: Project) -> None:
         rules(project, project.key)
@@ -193,7 +193,7 @@ def read_until(process: subprocess.Popen[bytes], count: int) -> str:
     last = ""
     for _ in range(count):
         line = process.stderr.readline().decode()
-        found = re.match(r"encconf: wrote (\S+), under", line)
+        found = re.match(r"encconf: wrote (\S+), with a new data key", line)
         assert found or "left" in line, line
         last = found[1] if found else last
     return last
@@ -214,7 +214,7 @@ def test_killed_at_random_points(rotation: Rotation, delay: int) -> None:
                 time.sleep(draw.random() * delay / 1000)
                 process.kill()
                 assert process.stderr is not None
-                after = re.findall(r"wrote (\S+), under", process.stderr.read().decode())
+                after = re.findall(r"wrote (\S+), with a new data key", process.stderr.read().decode())
             last = after[-1] if after else last
             before, written = written, rotation.names.index(last) + 1
             assert before < written
@@ -315,7 +315,7 @@ def test_interrupted(rotation: Rotation, number: signal.Signals, code: int) -> N
     told = re.search(r"interrupted: (\d+) of 300 files are done", rest)
     assert told
     assert written - 1 <= int(told[1]) <= written
-    hint = re.search(r"go on with: encconf (.*)\n", rest)
+    hint = re.search(r"to continue: encconf (.*)\n", rest)
     assert hint
     done = {name: rotation.project.read(name) for name in rotation.names[: written - 1]}
     rotation.project.run(*shlex.split(hint[1]))
@@ -434,7 +434,7 @@ def test_a_bug_says_where_to_go_on(
     assert main(["rotate", "-r", "."]) == 1
     said = capsys.readouterr().err
     assert "interrupted: 2 of 4 files are done" in said
-    assert "go on with: encconf rotate -r . --resume-at f2.yaml" in said
+    assert "to continue: encconf rotate -r . --resume-at f2.yaml" in said
     assert "unexpected ValueError" in said
     assert "s3cret" not in said
 
@@ -504,9 +504,9 @@ def test_files_that_change_meanwhile(project: Project, tmp_path: Path) -> None:
     with RecordingKeyservice(answer) as service:
         environ = {"SOPS_KEYSERVICE": service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false"}
         done = project.run("rotate", "-r", ".", environ=environ, code=3)
-    assert "error[changed]: f1.yaml: it was changed meanwhile by somebody else" in done.err
+    assert "error[changed]: f1.yaml: another program changed it in the meantime" in done.err
     assert "error[changed]: f2.yaml: " in done.err
-    assert "error[unwritable]: f3.yaml: cannot be written: it is not the regular file that it was" in done.err
+    assert "error[unwritable]: f3.yaml: cannot be written: it is no longer a regular file" in done.err
     assert "error[unwritable]: f4.yaml: cannot be written: it is a folder" in done.err
     assert "4 of 6 files failed" in done.err
     assert project.read("f1.yaml") == theirs
@@ -597,7 +597,7 @@ def test_fail_fast(project: Project) -> None:
     project.write("f1.yaml", project.read("f1.yaml").replace("sops:", "sops: ["))
     before = {name: project.read(name) for name in names}
     done = project.run("rotate", "-r", "--fail-fast", "--json", ".", code=2)
-    assert "stopped: 1 of 5 files are done, 1 failed; the others are as they were" in done.err
+    assert "stopped: 1 of 5 files are done, 1 failed; the others were not changed" in done.err
     assert "encconf rotate -r --fail-fast --json . --resume-at f1.yaml" in done.err
     assert [name for name in names if project.read(name) != before[name]] == ["f0.yaml"]
     report = json.loads(done.out)
@@ -651,10 +651,11 @@ class TestSomebodyLeaves:
             "  Group 1\n"
             f"      {project.key.recipient}\n"
             f"  --- {bob.recipient} (bob)\n"
-            "  every value gets a new data key, since somebody who knows the old one is gone\n"
+            "  every value is re-encrypted with a new data key, because a removed recipient knows the old "
+            "one\n"
             "\n"
-            f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read these values. Change them where they "
-            "come from:\n"
+            f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read these values. Change them at "
+            "their source:\n"
             "f0.yaml\nf1.yaml\n  name\n  password\n"
         )
         assert done.err == "encconf: other.enc.env is up to date\n"
@@ -664,12 +665,12 @@ class TestSomebodyLeaves:
         project, bob = team
         done = project.run("updatekeys", "-r", "-y", ".")
         assert done.out == (
-            f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read these values. Change them where they "
-            "come from:\n"
+            f"bob ({bob.recipient[:8]}…{bob.recipient[-4:]}) could read these values. Change them at "
+            "their source:\n"
             "f0.yaml\nf1.yaml\n  name\n  password\n"
         )
-        assert "wrote f0.yaml, under a new data key (-bob)" in done.err
-        assert "change the secrets themselves" in done.err
+        assert "wrote f0.yaml, with a new data key (-bob)" in done.err
+        assert "change the secrets at their source" in done.err
         assert "hunter2" not in done.out + done.err
         assert opened(project, "f0.yaml") == plain("f0.yaml")
 
@@ -693,7 +694,7 @@ class TestSomebodyLeaves:
     def test_the_data_key_may_stay(self, team: tuple[Project, AgeKey]) -> None:
         project, _ = team
         done = project.run("updatekeys", "-r", "-n", "--keep-data-key", ".")
-        assert "the data key stays, although somebody who knows it is gone" in done.out
+        assert "the data key is kept, although a removed recipient knows it" in done.out
         assert (
             report(project.run("updatekeys", "-n", "--keep-data-key", "--json", "f0.yaml").out)["files"][0][
                 "data_key"
@@ -725,9 +726,9 @@ class TestSomebodyLeaves:
         if committed:
             project.git("commit", "-qam", "y")
         done = project.run("rotate", "f1.yaml", code=1)
-        assert f"more than .sops.yaml names: age bob ({bob.recipient})\n" in done.err
+        assert f"would get the new data key: age bob ({bob.recipient})\n" in done.err
         done = project.run("updatekeys", "-r", "-y", "--json", ".")
-        assert "wrote f0.yaml, under a new data key (-bob)" in done.err
+        assert "wrote f0.yaml, with a new data key (-bob)" in done.err
         removed = [key for row in report(done.out)["files"] for key in row["removed"]]
         assert removed == [{"type": "age", "name": bob.recipient, "who": "bob"}] * 2
 
@@ -761,7 +762,7 @@ class TestSomebodyLeaves:
         assert done.err.index("wrote list.md") < done.err.index("wrote f0.yaml")
         text = project.read("list.md")
         assert text == (
-            "# Values to change where they come from\n\n"
+            "# Values to change at their source\n\n"
             f"- [ ] `password` in `f0.yaml`: {who}\n- [ ] `password` in `f1.yaml`: {who}\n"
             f"- [ ] `name` in `f0.yaml`: {who}\n- [ ] `name` in `f1.yaml`: {who}\n"
         )
@@ -784,7 +785,7 @@ class TestSomebodyLeaves:
         fill(project, 1, bob)
         rules(project, project.key, bob)
         done = project.run("rotate", "--checklist", "list.md", "f0.yaml")
-        assert "no recipient is removed: there is nothing for list.md" in done.err
+        assert "no recipient is removed, so list.md is not needed" in done.err
 
     def test_d7_secrets_come_first_in_a_checklist(self, team: tuple[Project, AgeKey]) -> None:
         project, bob = team
@@ -816,7 +817,7 @@ class TestSomebodyLeaves:
     @pytest.mark.parametrize(
         ("name", "code", "why"),
         [
-            ("f1.yaml", 2, "unreadable]: f1.yaml: it holds something else than a checklist"),
+            ("f1.yaml", 2, "unreadable]: f1.yaml: this file is not a checklist"),
             (
                 "nowhere/list.md",
                 3,
@@ -922,7 +923,7 @@ def test_odd_names(project: Project) -> None:
     fill(project, 1)
     os.rename(project.path("f0.yaml"), project.path(name))
     done = project.run("rotate", "-r", ".")
-    assert done.err == "encconf: wrote new\\nline \\udcff.yaml, under a new data key\n"
+    assert done.err == "encconf: wrote new\\nline \\udcff.yaml, with a new data key\n"
     assert report(project.run("rotate", "-r", "--json", "-n", ".").out)["files"][0]["file"] == name
 
 
@@ -1017,7 +1018,7 @@ class TestOnATerminal:
         project.write("f1.yaml", meanwhile)
         terminal.type("y\n")
         assert terminal.end() == 3
-        assert "f1.yaml: it was changed meanwhile" in terminal.seen
+        assert "f1.yaml: it was changed in the meantime" in terminal.seen
         assert project.read("f1.yaml") == meanwhile
         assert other.recipient in project.read("f0.yaml")
 
@@ -1029,7 +1030,7 @@ class TestOnATerminal:
         terminal.wait_for("[y/N]")
         terminal.type("\n")
         assert terminal.end() == 0
-        assert terminal.seen.count("was left as it is") == 2
+        assert terminal.seen.count("was not changed") == 2
         assert [project.read(name) for name in names] == before
 
     def test_a_bar(self, project: Project) -> None:
@@ -1039,7 +1040,7 @@ class TestOnATerminal:
             assert terminal.end() == 0
             assert ("rotating" in terminal.seen) is drawn
             assert ("6/6" in terminal.seen) is drawn
-            assert terminal.seen.count("under a new data key\r\n") == 6
+            assert terminal.seen.count("with a new data key\r\n") == 6
             assert "\r\n\r\nencconf" not in terminal.seen
         few = Terminal(project, "rotate", *names[:3], environ={"TERM": "xterm"})
         assert few.end() == 0
@@ -1052,7 +1053,7 @@ class TestOnATerminal:
         terminal.wait_for("wrote f19.yaml")
         terminal.type("\x03")
         assert terminal.end() == 130
-        assert "go on with" in terminal.seen
+        assert "to continue" in terminal.seen
         assert "Traceback" not in terminal.seen
 
     @pytest.mark.parametrize("command", ["decrypt", "rotate"])

@@ -123,7 +123,7 @@ class TestVersionAndHelp:
             (["decrpyt", "x"], "did you mean decrypt?"),
             (["decrypt", "--outptu", "x", "y"], "--output"),
             (["decrypt", "--color", "sometimes", "x"], "always"),
-            (["decrypt", "a", "b"], "extra argument"),
+            (["decrypt", "a", "b"], "several files need an output folder"),
             (["git", "nothing"], "encconf git --help"),
             (["help", "nothing"], "no command"),
         ],
@@ -241,7 +241,7 @@ class TestWaysOut:
         _, err = process.communicate(timeout=20)
         os.close(master)
         assert process.returncode == 100
-        assert b"no file was named" in err
+        assert b"no file was given" in err
 
     def test_a_message_has_its_parts(self, capsys: pytest.CaptureFixture[str]) -> None:
         said = console.Console("never")

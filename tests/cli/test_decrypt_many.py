@@ -42,7 +42,7 @@ class TestToAFolder:
         deploy.run("decrypt", "-r", "-o", "out", "deploy")
         deploy.write("out/deploy/a.yaml", "mine\n")
         done = deploy.run("decrypt", "-r", "-o", "out", "deploy", code=3)
-        assert "out/deploy/a.yaml: another file is there already" in done.err
+        assert "out/deploy/a.yaml: this file already exists" in done.err
         assert "1 of 2 files failed: deploy/a.enc.yaml" in done.err
         assert deploy.read("out/deploy/a.yaml") == "mine\n"
         deploy.run("decrypt", "-r", "-f", "-o", "out", "deploy")
@@ -76,7 +76,7 @@ def test_in_place_and_then_again(deploy: Project) -> None:
 def test_git_is_asked_about_all(deploy: Project) -> None:
     deploy.git("init", "-q")
     done = deploy.run("decrypt", "-r", "-o", "out", "deploy")
-    assert "out/deploy/a.yaml, out/deploy/web/b.json: plain text, and git does not ignore them" in done.err
+    assert "out/deploy/a.yaml, out/deploy/web/b.json: plaintext, and git does not ignore them" in done.err
     deploy.write(".gitignore", "/out\n")
     assert "warning" not in deploy.run("decrypt", "-r", "-o", "out", "deploy").err
 

@@ -143,7 +143,7 @@ class TestEditing:
     def test_nonsense(self, sealed: Project, script: str, code: int) -> None:
         old = sealed.read("secrets.enc.yaml")
         done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=code)
-        assert "secrets.enc.yaml is as it was" in done.err
+        assert "secrets.enc.yaml was not changed" in done.err
         assert "hunter" not in done.err
         assert sealed.read("secrets.enc.yaml") == old
 
@@ -384,7 +384,7 @@ class TestOnATerminal:
     def test_back_into_the_editor(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(_TWICE))
         terminal.wait_for("error[parse]")
-        terminal.wait_for("Enter opens the editor again")
+        terminal.wait_for("Enter to open the editor again")
         terminal.type("\n")
         assert terminal.end() == 0
         assert "hunter9: 1" in sealed.run("decrypt", "secrets.enc.yaml").out
@@ -393,7 +393,7 @@ class TestOnATerminal:
     def test_giving_up(self, sealed: Project, typed: str, code: int) -> None:
         old = sealed.read("secrets.enc.yaml")
         terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(_TWICE))
-        terminal.wait_for("Enter opens the editor again")
+        terminal.wait_for("Enter to open the editor again")
         terminal.type(typed)
         assert terminal.end() == code
         assert sealed.read("secrets.enc.yaml") == old
@@ -406,10 +406,10 @@ class TestOnATerminal:
         script = f'grep -q more: "$1" || (echo \'more: 1\' >> "$1"; cp {theirs} {path})'
         terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(script))
         terminal.wait_for("error[changed]")
-        terminal.wait_for("write your text over what is there now?")
+        terminal.wait_for("overwrite the file as it is now with your text?")
         terminal.type(typed)
         if code:
-            terminal.wait_for("Enter opens the editor again")
+            terminal.wait_for("Enter to open the editor again")
             terminal.type("q\n")
         assert terminal.end() == code
         assert ("more" in sealed.read("secrets.enc.yaml")) == (code == 0)

@@ -149,7 +149,7 @@ class TestTwin:
         for text in ("mine: 1\n", "not: [yaml\n", "\x00"):
             project.write("secrets.enc.yaml", text)
             done = project.run("encrypt", "secrets.yaml", code=3)
-            assert "not an encrypted file" in done.err
+            assert "exists and is not encrypted" in done.err
             assert "--force" in done.err
             assert project.read("secrets.enc.yaml") == text
         project.path("secrets.enc.yaml").write_bytes(b"\xff\xfe")

@@ -64,7 +64,7 @@ class TestWhichFiles:
         assert encrypted(deploy) == BOTH
 
     def test_a_folder_needs_the_option(self, deploy: Project) -> None:
-        assert "-r goes through it" in deploy.run("encrypt", "deploy", code=1).err
+        assert "use -r to include" in deploy.run("encrypt", "deploy", code=1).err
 
     def test_a_pattern(self, deploy: Project) -> None:
         deploy.run("encrypt", "deploy/**/*.json")
@@ -72,7 +72,7 @@ class TestWhichFiles:
         assert "no file to encrypt has such a name" in deploy.run("encrypt", "nothing/*", code=100).err
 
     def test_no_file_at_all(self, deploy: Project) -> None:
-        assert "no file was named" in deploy.run("encrypt", "-r", code=100).err
+        assert "no file was given" in deploy.run("encrypt", "-r", code=100).err
 
 
 class TestNotTwice:
@@ -93,7 +93,7 @@ class TestNotTwice:
     def test_plaintext_that_is_called_like_an_encrypted_file(self, deploy: Project) -> None:
         deploy.write("deploy/c.enc.yaml", "password: c\n")
         done = deploy.run("encrypt", "-r", "deploy", code=1)
-        assert "deploy/c.enc.yaml: it is called like an encrypted file already" in done.err
+        assert "deploy/c.enc.yaml: this is already the name of an encrypted file" in done.err
         assert encrypted(deploy) == BOTH
 
 
@@ -136,7 +136,7 @@ class TestFailures:
     def test_a_file_that_is_not_encrypted_is_kept(self, deploy: Project) -> None:
         deploy.write("deploy/a.enc.yaml", "mine: 1\n")
         done = deploy.run("encrypt", "-r", "deploy", code=1)
-        assert "deploy/a.enc.yaml: it exists and is not an encrypted file" in done.err
+        assert "deploy/a.enc.yaml: this file exists and is not encrypted" in done.err
         assert deploy.read("deploy/a.enc.yaml") == "mine: 1\n"
         assert encrypted(deploy) == BOTH[1:]
 
@@ -191,7 +191,7 @@ def test_an_interruption_leaves_each_file_as_it_was_or_done(deploy: Project) -> 
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"interrupted: " in err
-    assert b"go on with: encconf encrypt -r deploy" in err
+    assert b"to continue: encconf encrypt -r deploy" in err
     for name in encrypted(deploy):
         assert deploy.run("decrypt", name).out
         break

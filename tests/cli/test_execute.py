@@ -80,7 +80,7 @@ class TestExec:
         assert "error[no-program]" in app.run("exec", FILE, "--", "nosuchprogram", code=127).err
         app.write("notes.txt", "x")
         app.run("exec", FILE, "--", "./notes.txt", code=126)
-        assert "no program was named" in app.run("exec", FILE, code=1).err
+        assert "no program was given" in app.run("exec", FILE, code=1).err
         app.run("exec", FILE, "--", code=1)
         app.run("exec", "--", "true", code=100)
         app.run("exec", "none.yaml", "--", "true", code=100)
@@ -95,13 +95,13 @@ class TestExec:
 
     def test_no_program(self, app: Project) -> None:
         for words in ([], [""]):
-            assert "no program was named" in app.run("exec", FILE, "--", *words, code=1).err
+            assert "no program was given" in app.run("exec", FILE, "--", *words, code=1).err
 
     def test_names_that_clash(self, app: Project) -> None:
         app.write("clash.yaml", "a:\n    b: 1\na_b: 2\n")
         app.run("encrypt", "-i", "clash.yaml")
         done = app.run("exec", "clash.yaml", "--", "true", code=4)
-        assert "a.b and a_b would both be called A_B" in done.err
+        assert "a.b and a_b would both be named A_B" in done.err
         app.run("exec", "clash.yaml", "--nested-separator", "__", "--", "true")
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])

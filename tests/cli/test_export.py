@@ -164,14 +164,14 @@ def test_not_to_a_terminal(awkward: Project) -> None:
 def test_into_a_file(awkward: Project, dialect: str) -> None:
     done = awkward.run("export", "--format", dialect, "-o", "out", "v.json")
     assert done.out == ""
-    assert "wrote out, in plain text" in done.err
+    assert "wrote out, as plaintext" in done.err
     assert awkward.read("out") == printed(awkward, dialect)
     assert stat.S_IMODE(awkward.path("out").stat().st_mode) == 0o600
 
 
 def test_into_a_file_that_others_could_read(awkward: Project) -> None:
     awkward.write("out", "old").chmod(0o644)
-    assert "its mode is 0600 now" in awkward.run("export", "--format", "json", "-o", "out", "v.json").err
+    assert "its mode is now 0600" in awkward.run("export", "--format", "json", "-o", "out", "v.json").err
     assert stat.S_IMODE(awkward.path("out").stat().st_mode) == 0o600
 
 

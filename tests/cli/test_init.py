@@ -63,7 +63,7 @@ class TestInit:
         files = (".sops.yaml", ".gitattributes", ".git/config", keys_file(fresh))
         before = {name: fresh.read(name) for name in files}
         done = fresh.run("init")
-        assert "names your key already" in done.err
+        assert "already names your key" in done.err
         assert "git is set up already" in done.err
         assert before == {name: fresh.read(name) for name in files}
 
@@ -142,7 +142,7 @@ class TestKeygen:
         path.chmod(0o640)
         done = fresh.run("keygen", environ={"SOPS_AGE_KEY_FILE": "~/keys"})
         assert done.out.strip() in path.read_text()
-        assert f"others may read {path}" in done.err
+        assert f"others can read {path}" in done.err
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
         assert "~" not in fresh.names()
 

@@ -57,7 +57,7 @@ class TestUpdatekeys:
         done = sealed.run("updatekeys", "-y", FILE)
         assert f"--- {other.recipient}" in done.err
         assert "new data key" in done.err
-        assert "change the secrets themselves" in done.err
+        assert "change the secrets at their source" in done.err
         assert not ciphertexts(sealed) & before
         assert not opens(sealed, other)
         assert sealed.run("decrypt", FILE).out == PLAIN
@@ -75,7 +75,7 @@ class TestUpdatekeys:
     def test_nobody_to_ask(self, sealed: Project) -> None:
         rules(sealed, AgeKey.generate(), sealed.key)
         done = sealed.run("updatekeys", FILE, code=1)
-        assert "--yes agrees to all" in done.err
+        assert "use --yes to accept all" in done.err
 
     @pytest.mark.parametrize(("answer", "done"), [("y", True), ("n", False), ("", False)])
     def test_asked(self, sealed: Project, answer: str, done: bool) -> None:
@@ -108,7 +108,7 @@ class TestUpdatekeys:
         terminal = Terminal(sealed, "rotate", *names, environ={"TERM": "xterm"})
         assert terminal.end() == 0
         assert re.search(r"\rrotating \[\033\[36m#+-*\033\[0m\] [1-6]/6 ", terminal.seen)
-        assert terminal.seen.count("under a new data key") == 6
+        assert terminal.seen.count("with a new data key") == 6
         assert "rotating" not in "".join(screen(terminal.seen))
 
     def test_another_selection_is_told(self, sealed: Project) -> None:
@@ -135,8 +135,8 @@ class TestSelections:
         before = project.read("s.enc.yaml")
         for words in ([], ["-n"], ["-n", "--json"]):
             done = project.run("updatekeys", "-y", "--selection", *words, "s.enc.yaml", code=1)
-            assert "error[in-clear]" in done.err
-            assert "plaintext: root, kind, type, 1 comment" in done.err
+            assert "error[plaintext]" in done.err
+            assert "decrypt values in the file: root, kind, type, 1 comment" in done.err
             assert "unencrypted_suffix: _unencrypted" in done.err
             assert "--allow-plaintext" not in done.err
             assert "hunter2" not in done.err + done.out
@@ -174,7 +174,7 @@ class TestSelections:
         project.write("s.enc.yaml", self.K8S)
         project.run("encrypt", "-i", "--encrypted-regex", "^stringData$", "s.enc.yaml")
         project.rules("    encrypted_regex: ^(data|stringData)$\n")
-        assert "selects values" not in project.run("updatekeys", "-y", "s.enc.yaml").err
+        assert "another selection" not in project.run("updatekeys", "-y", "s.enc.yaml").err
         project.rules("    encrypted_regex: ^(kind|type)$\n")
         done = project.run("updatekeys", "-y", "s.enc.yaml")
         assert "which encrypts 2 values more" in done.err
@@ -184,7 +184,8 @@ class TestSelections:
 class TestRotate:
     def test_a_new_data_key(self, sealed: Project) -> None:
         before = ciphertexts(sealed)
-        assert sealed.run("rotate", "-n", FILE).out == f"{FILE}\n  every value gets a new data key\n"
+        done = sealed.run("rotate", "-n", FILE)
+        assert done.out == f"{FILE}\n  every value is re-encrypted with a new data key\n"
         assert ciphertexts(sealed) == before
         sealed.run("rotate", FILE)
         assert not ciphertexts(sealed) & before
@@ -202,7 +203,7 @@ class TestRotate:
     def test_keys_come_and_go(self, sealed: Project) -> None:
         other = AgeKey.generate()
         done = sealed.run("rotate", "--add-age", other.recipient, "--rm-age", sealed.key.recipient, FILE)
-        assert "change the secrets themselves" in done.err
+        assert "change the secrets at their source" in done.err
         assert opens(sealed, other)
         assert not opens(sealed, sealed.key)
         done = sealed.run("rotate", "--rm-age", other.recipient, FILE, environ=other.environ(), code=1)
@@ -224,7 +225,7 @@ class TestRotate:
             done = sealed.run(*command, environ=sealed.editor('echo "a: 1" > "$1"'), code=1)
             assert f"error[stranger]: {FILE}: " in done.err
             assert f"age {other.recipient}\n" in done.err, "in full"
-            assert "encconf updatekeys secrets.enc.yaml makes the file follow .sops.yaml" in done.err
+            assert "encconf updatekeys secrets.enc.yaml updates the file to match .sops.yaml" in done.err
             assert sealed.read(FILE) == before
         sealed.run("rotate", "--rm-age", other.recipient, FILE)
         assert not opens(sealed, other)
@@ -234,8 +235,8 @@ class TestRotate:
         before = ciphertexts(sealed)
         done = sealed.run("rotate", FILE, code=1)
         key = sealed.key.recipient
-        assert f"only the file names, and anyone can add one there: age {key}\n" in done.err
-        assert f"or name them: encconf rotate --add-age {key} FILE\n" in done.err
+        assert f"they would get the new data key: age {key}\n" in done.err
+        assert f"or name them: encconf rotate --add-age {key} {FILE}\n" in done.err
         assert ciphertexts(sealed) == before
         sealed.run("rotate", "--add-age", key, FILE)
         assert not ciphertexts(sealed) & before
@@ -297,4 +298,4 @@ class TestAddKeys:
         assert opens(sealed, sealed.key)
         assert ciphertexts(sealed) == before
         assert "up to date" in sealed.run("keys", "add", "--age", other.recipient, FILE).err
-        assert "no key was named" in sealed.run("keys", "add", FILE, code=1).err
+        assert "no key was given" in sealed.run("keys", "add", FILE, code=1).err

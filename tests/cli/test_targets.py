@@ -162,7 +162,7 @@ class TestFolders:
         monkeypatch.setattr(os, "open", refuse)
         assert found(".", recursive=True) == ["a.yaml", "locked.yaml"], "to be told that it cannot be read"
         assert capsys.readouterr().err == (
-            "encconf: warning: locked.bin cannot be read, and is left out: permission denied\n"
+            "encconf: warning: locked.bin cannot be read and is skipped: permission denied\n"
         )
 
     def test_a_folder_that_may_not_be_read(self, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ class TestPatterns:
     @pytest.mark.parametrize("pattern", ["*.yml", "nowhere/*.yaml", "[", "x[z-a].yaml", "a.yaml/*", "/*.x"])
     def test_nothing_matches(self, folder: Folder, pattern: str) -> None:
         folder.sealed("a.yaml")
-        with pytest.raises(MissingFileError, match="no encrypted file has such a name"):
+        with pytest.raises(MissingFileError, match="no encrypted file matches this pattern"):
             found(pattern)
 
 
@@ -294,7 +294,7 @@ class TestChanged:
     def test_in_no_repository(self, folder: Folder) -> None:
         folder.sealed("a.yaml")
         for paths in ([], ["a.yaml"], ["."], ["*.yaml"]):
-            with pytest.raises(UsageError, match="asks git"):
+            with pytest.raises(UsageError, match="needs git"):
                 found(*paths, changed=True)
 
 

@@ -52,7 +52,7 @@ class TestGet:
         done = sealed.run("get", FILE, "db.pasword", code=1)
         assert done.out == ""
         assert "error[path-not-found]" in done.err
-        assert "did you mean password?" in done.err
+        assert "did you mean db.password?" in done.err
         sealed.run("get", FILE, "db[x", code=91)
         sealed.run("get", FILE, "users.x", code=1)
         sealed.run("get", "none.yaml", "x", code=100)
@@ -156,7 +156,7 @@ class TestSet:
     def test_nothing_on_stdin_is_no_value(self, sealed: Project, given: str) -> None:
         before = sealed.read(FILE)
         done = sealed.run("set", FILE, "db.password", input=given, code=1)
-        assert "no value for db.password was given" in done.err
+        assert "no value was given for db.password" in done.err
         assert "''" in done.err
         assert sealed.read(FILE) == before
         sealed.run("set", "missing.enc.yaml", "a", input=given, code=1)
@@ -173,7 +173,7 @@ class TestSet:
 
     def test_asked_for_unseen(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", environ={})
-        terminal.wait_for("value of db.password (unseen): ")
+        terminal.wait_for("value of db.password (hidden): ")
         terminal.type("hunter3\n")
         assert terminal.end() == 0
         assert "hunter3" not in terminal.seen
@@ -181,7 +181,7 @@ class TestSet:
 
     def test_a_value_in_the_history(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", "hunter3", environ={})
-        terminal.wait_for("no history keeps it")
+        terminal.wait_for("out of your shell history")
         assert terminal.end() == 0
 
     def test_a_new_file(self, sealed: Project) -> None:
@@ -233,24 +233,24 @@ class TestInClear:
     def test_set(self, grown: Project) -> None:
         before = grown.read(FILE)
         done = grown.run("set", FILE, "db.token", "secret", code=1)
-        assert "error[in-clear]" in done.err
-        assert "db.token would be saved in clear" in done.err
+        assert "error[plaintext]" in done.err
+        assert "db.token would be saved as plaintext" in done.err
         assert f"encconf updatekeys --selection {FILE}" in done.err
         assert grown.read(FILE) == before
         # Values that are not new, and those that the rule leaves alone, are nobody's concern.
         grown.run("set", FILE, "db.password", "new")
         grown.run("set", FILE, "db.port", "1")
-        done = grown.run("set", "--in-clear", FILE, "db.token", "secret")
+        done = grown.run("set", "--allow-plaintext", FILE, "db.token", "secret")
         assert "warning" in done.err
         assert "token: secret" in grown.read(FILE)
 
     def test_edit_and_update(self, grown: Project) -> None:
         editor = grown.editor('echo "token: secret" >> "$1"')
-        assert "error[in-clear]" in grown.run("edit", FILE, environ=editor, code=1).err
+        assert "error[plaintext]" in grown.run("edit", FILE, environ=editor, code=1).err
         plain = PLAIN + "token: secret\n"
-        assert "error[in-clear]" in grown.run("update", FILE, input=plain, code=1).err
+        assert "error[plaintext]" in grown.run("update", FILE, input=plain, code=1).err
         assert "secret" not in grown.read(FILE).partition("sops:")[0]
-        grown.run("edit", "--in-clear", FILE, environ=editor)
+        grown.run("edit", "--allow-plaintext", FILE, environ=editor)
         assert "token: secret" in grown.read(FILE)
 
     def test_the_way_out(self, grown: Project) -> None:
@@ -281,7 +281,7 @@ class TestUpdate:
         before = sealed.read(FILE)
         plain = PLAIN.replace("hunter2", "hunter3") + "more: 1\n"
         done = sealed.run("update", "-n", FILE, input=plain)
-        assert "lines would be written anew" in done.err
+        assert "lines would change" in done.err
         assert sealed.read(FILE) == before
         sealed.run("update", FILE, input=plain)
         assert said(sealed) == plain
@@ -331,7 +331,7 @@ class TestSopsHabits:
 
     def test_e5_a_value_in_json_quotes(self, sealed: Project) -> None:
         done = sealed.run("set", FILE, '["db"]["password"]', '"x"')
-        assert "the quotes are part of the value; --json takes values as sops does" in done.err
+        assert "the quotes are part of the value; use --json for a JSON value, as in sops" in done.err
         assert sealed.run("get", FILE, "db.password").out == '"x"'
         assert "quotes" not in sealed.run("set", "--json", FILE, '["db"]["password"]', '"x"').err
         assert "quotes" not in sealed.run("set", "--string", FILE, '["db"]["password"]', '"x"').err
@@ -344,6 +344,6 @@ class TestSopsHabits:
             process = project.popen("encrypt", "a.yaml", stdout=out, stderr=subprocess.PIPE, environ={})
             err = process.communicate()[1].decode()
         assert process.returncode == 0
-        assert "nothing was printed to stdout, as sops would: encconf encrypt -o - a.yaml does" in err
+        assert "unlike sops, this prints nothing to stdout; to do so: encconf encrypt -o - a.yaml" in err
         assert project.read("out") == ""
         assert "stdout" not in project.run("encrypt", "a.yaml").err

@@ -84,7 +84,7 @@ def test_several_groups_take_a_quorum(
     assert open_data_key(wrapped, threshold or 0, holds(*members[:quorum])) == DATA_KEY
     assert open_data_key(wrapped, threshold or 0, holds(*members[-quorum:])) == DATA_KEY
     with pytest.raises(
-        KeyAccessError, match=f"it takes {quorum} of its 3 key groups, and {quorum - 1} could"
+        KeyAccessError, match=f"it needs {quorum} of its 3 key groups, and {quorum - 1} could"
     ):
         open_data_key(wrapped, threshold or 0, holds(*members[: quorum - 1]))
 
@@ -223,8 +223,8 @@ def test_every_key_that_cannot_be_wrapped_for_is_named(recipients: list[AgeKey],
         "cannot encrypt the data key for 2 of its 3 master keys\n"
         f"  age   age1broken{' ' * (len(ARN) - 10)}  failed: age1broken is not an age recipient: "
         "invalid Bech32 encoding\n"
-        f"  kms2  {ARN}  failed: kms2 keys cannot be used by this version of encconf\n"
-        "        hint: a newer version may know them, and sops does where it wrote the file"
+        f"  kms2  {ARN}  failed: kms2 keys are not supported by this version of encconf\n"
+        "        hint: try a newer version, or the sops that wrote the file"
     )
 
 
@@ -238,13 +238,14 @@ def test_the_report_for_one_group(pairs: list[Pair], recipients: list[AgeKey]) -
     assert caught.value.exit_code == 128
     assert caught.value.hint == HINT
     unset = (
-        "SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset), HOME (unset: no key file below it can be found)"
+        "SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset), HOME (unset, so no key file can be found "
+        "below it)"
     )
     looked = f"looked in: SOPS_AGE_KEY (1 key: {short(pairs[2])}), {unset}"
     assert str(caught.value.about("secrets.enc.yaml")) == (
         "secrets.enc.yaml: cannot get the data key: none of its 2 master keys could be used\n"
-        f"  age  {short(pairs[0])}  no identity for it\n"
-        f"  age  {short(pairs[1])}  no identity for it\n"
+        f"  age  {short(pairs[0])}  no matching identity\n"
+        f"  age  {short(pairs[1])}  no matching identity\n"
         f"       {looked}"
     )
 
@@ -255,9 +256,9 @@ def test_the_report_tells_not_mine_from_failed(pairs: list[Pair], recipients: li
     with pytest.raises(KeyAccessError) as caught:
         open_data_key(wrapped, 0, holds(pairs[1]))
     lines = caught.value.message.splitlines()
-    assert lines[1] == f"  age   {short(pairs[0])}{' ' * (len(ARN) - 13)}  no identity for it"
-    assert lines[3] == f"  kms2  {ARN}  failed: kms2 keys cannot be used by this version of encconf"
-    assert caught.value.hint == f"see to what failed above; or {HINT}"
+    assert lines[1] == f"  age   {short(pairs[0])}{' ' * (len(ARN) - 13)}  no matching identity"
+    assert lines[3] == f"  kms2  {ARN}  failed: kms2 keys are not supported by this version of encconf"
+    assert caught.value.hint == f"fix what failed above, or {HINT}"
 
 
 def test_the_report_for_several_groups(pairs: list[Pair], recipients: list[AgeKey]) -> None:
@@ -265,11 +266,11 @@ def test_the_report_for_several_groups(pairs: list[Pair], recipients: list[AgeKe
     with pytest.raises(KeyAccessError) as caught:
         open_data_key(wrapped, 3, holds(pairs[0], pairs[2]))
     lines = caught.value.message.splitlines()
-    assert lines[0] == "cannot get the data key: it takes 3 of its 3 key groups, and 2 could be opened"
+    assert lines[0] == "cannot get the data key: it needs 3 of its 3 key groups, and 2 could be opened"
     assert lines[1:4] == [
         f"  group 1: opened by age {short(pairs[0])}",
         "  group 2: not opened",
-        f"    age  {short(pairs[1])}  no identity for it",
+        f"    age  {short(pairs[1])}  no matching identity",
     ]
     assert lines[4].startswith("         looked in: SOPS_AGE_KEY (2 keys: ")
     assert lines[5] == f"  group 3: opened by age {short(pairs[2])}"
@@ -285,7 +286,7 @@ def test_one_key(pairs: list[Pair], recipients: list[AgeKey]) -> None:
 
 @pytest.mark.parametrize("groups", [[], [[]], [[], []]])
 def test_no_key(groups: list[list[WrappedKey]]) -> None:
-    with pytest.raises(KeyAccessError, match="cannot get the data key: the file names no master key"):
+    with pytest.raises(KeyAccessError, match="cannot get the data key: the file has no master keys"):
         open_data_key(groups, 0, holds())
 
 
@@ -296,20 +297,20 @@ def test_what_is_inside_has_the_size_of_a_data_key(
     enc = recipients[0].wrap(bytes(size), holds())
     good = wrap_for(DATA_KEY, [[recipients[0]]], None, holds(), NOW)[0][0]
     with pytest.raises(
-        KeyAccessError, match="failed: it opened, but what was inside is not a data key of 32 bytes"
+        KeyAccessError, match="failed: it was decrypted, but the content is not a data key of 32 bytes"
     ):
         open_data_key([[WrappedKey(recipients[0], enc)]], 0, holds(pairs[0]))
     assert open_data_key([[WrappedKey(recipients[0], enc), good]], 0, holds(pairs[0])) == DATA_KEY
 
 
 def test_an_entry_without_a_ciphertext(pairs: list[Pair], recipients: list[AgeKey]) -> None:
-    with pytest.raises(KeyAccessError, match="its entry holds no wrapped data key"):
+    with pytest.raises(KeyAccessError, match="its entry has no wrapped data key"):
         open_data_key([[WrappedKey(recipients[0], "")]], 0, holds(pairs[0]))
 
 
 def test_the_same_part_in_two_groups(pairs: list[Pair], recipients: list[AgeKey]) -> None:
     wrapped = wrap_for(DATA_KEY, [[recipients[0]], [recipients[1]]], 2, holds(), NOW)
-    with pytest.raises(MetadataError, match="the parts of the data key do not fit together"):
+    with pytest.raises(MetadataError, match="the shares of the data key do not match"):
         open_data_key([wrapped[0], wrapped[0]], 2, holds(pairs[0]))
 
 
@@ -523,7 +524,7 @@ def test_a_key_service_opens_what_cannot_be_opened_here(pairs: list[Pair], recip
         made = wrap_for(DATA_KEY, [[key.key for key in (wrapped, other)]], None, here, NOW)
         assert [key.enc for key in made[0]] == [f"wrapped for {key.recipient}" for key in recipients[:2]]
         here.key_services = []
-        with pytest.raises(KeyAccessError, match="this process may not use it"):
+        with pytest.raises(KeyAccessError, match="the local key service is switched off"):
             open_data_key([[wrapped]], 0, here)
 
 

@@ -192,7 +192,7 @@ class TestBinary(SopsFormatContract):
             with pytest.raises(EmitError, match="no binary data found in tree"):
                 api.decrypt(theirs, format="binary", credentials=creds)
 
-    def test_one_that_an_old_sops_left_in_clear(self, age_key: AgeKey, sops: Sops) -> None:
+    def test_one_that_an_old_sops_left_plaintext(self, age_key: AgeKey, sops: Sops) -> None:
         creds = credentials(age_key)
         theirs = sops.encrypt('{"data": "a\\n"}', "json", "--encrypted-suffix", "_x", age=age_key.recipient)
         assert api.decrypt(theirs, format="binary", credentials=creds) == "a\n"

@@ -289,8 +289,8 @@ def test_a4_comments_of_one_key_need_no_rule(age_key: AgeKey) -> None:
 
 CAVEATS = [
     ("[a]\nx = 1\ny = a#b\n; c\nz = C:\\new\n", []),
-    ("[a]\nx = '1'\ny = `2`\n", ['["a"]["x"], ["a"]["y"]: to Python\'s configparser the quotes']),
-    ("[a]\nx = 1 ; 2\n", ['["a"]["x"]: to Python\'s configparser what follows']),
+    ("[a]\nx = '1'\ny = `2`\n", ["a.x, a.y: Python's configparser takes the quotes"]),
+    ("[a]\nx = 1 ; 2\n", ["a.x: Python's configparser takes the text after"]),
     ("[a]\nx = C:\\\ny = 1\n", ['["a"]["x"]: sops -d prints']),
     ('[a]\nx = `"q"`\n', ['["a"]["x"]: sops -d prints']),
     ("[a]\nx =\n  'a'\ny = 'b'\n", ['["a"]["y"]: sops -d prints']),

@@ -57,7 +57,7 @@ def test_put_a_new_section() -> None:
 
 @pytest.mark.parametrize("value", [{}, {"x": {"y": "1"}}, {"x": ["1"]}])
 def test_what_is_no_section(value: dict[str, object]) -> None:
-    with pytest.raises(EmitError, match="ini holds single values"):
+    with pytest.raises(EmitError, match="INI has single values"):
         changes.put(INI, ("u",), value, format="ini")  # type: ignore[arg-type]
 
 

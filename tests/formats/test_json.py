@@ -918,13 +918,13 @@ def _as_stored_before(data: str, age_key: AgeKey, creds: Credentials) -> str:
     return splice(data, edits + format.attach(document, format.render_block(block)))
 
 
-def test_a13_keys_that_stand_twice_in_a_file_of_sops(age_key: AgeKey, sops: Sops) -> None:
+def test_a13_duplicate_keys_in_a_file_of_sops(age_key: AgeKey, sops: Sops) -> None:
     """It is decrypted as sops does; the last value counts; nothing is written over it."""
     creds = credentials(age_key)
     theirs = sops.encrypt('{"a": "1", "b": {"x": 1}, "a": "2", "b": {"y": 2}}', "json", age=age_key.recipient)
     assert api.decrypt(theirs, format="json", credentials=creds) == sops.decrypt(theirs, "json")
     assert api.loads(theirs, format="json", credentials=creds) == {"a": "2", "b": {"y": 2}}
-    with pytest.raises(ParseError, match="stands twice"):
+    with pytest.raises(ParseError, match="same key twice"):
         changes.set_value(theirs, ("a",), "3", format="json", credentials=creds)
     with pytest.raises(EncconfError):
         api.inspect(theirs.replace('"sops"', '"sops": {}, "sops"'), format="json")

@@ -495,7 +495,7 @@ def test_the_next_merge_with_a_key_finishes_it(team: Project) -> None:
     for name, revision in (("base", "main~1"), ("ours", "third"), ("theirs", "main")):
         team.write(name, team.git("show", f"{revision}:{FILE}"))
     done = team.run("git", "merge", "base", "ours", "theirs", f"./{FILE}")
-    assert "their side was merged without a key, and gets its MAC now" in done.err
+    assert "their side was merged without a key; its MAC is added now" in done.err
     team.git("merge", "-q", "--no-edit", "main")
     assert plain(team) == MERGED + "new: 1\n"
     sops_says(team)
@@ -738,7 +738,7 @@ def test_b3_without_a_rule_it_is_said_how_to_go_on(team: Project) -> None:
     stranger_branch(team, carol, evil)
     done = driver_says(team, 129)
     assert f"no .sops.yaml of ours names: age {team.key.recipient}, age {evil.recipient}\n" in done.err
-    assert "name them in .sops.yaml, commit that, and try again" in done.err
+    assert "add them to .sops.yaml, commit that, and try again" in done.err
 
 
 def test_b3_nobody_who_holds_no_key_merges_a_stranger_in(team: Project) -> None:
@@ -833,5 +833,5 @@ def test_b10_the_parents_that_git_had_are_no_cause_for_a_warning(team: Project) 
     team.git("checkout", "-q", "-B", "main", "main~1")
     commit(team, plain(team) + "new: 1\n")
     done = driver_says(team, 0)
-    assert "gets its MAC now" in done.err
+    assert "its MAC is added now" in done.err
     assert "values may be older" not in done.err

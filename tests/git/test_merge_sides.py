@@ -171,7 +171,7 @@ def test_a_side_that_was_merged_without_a_key(which: str, follows: bool) -> None
         return
     assert got == "c: 5\n" + MERGED
     assert asked == [("2" * 40, which == "our side")]
-    assert said[0] == f"{which} was merged without a key, and gets its MAC now"
+    assert said[0] == f"{which} was merged without a key; its MAC is added now"
     assert len(said) == (1 if follows else 2)
     if not follows:
         assert said[1].startswith(f"{which} was not merged into the version that git had before it")
@@ -192,7 +192,7 @@ def test_a_file_that_is_not_the_merge_it_says() -> None:
     keyless = joined(*known.values(), credentials=holder(BOB), parents=lambda: parents)[0].text
     again = keyless.replace(line(keyless, "b"), line(ours, "b"))
     options: Any = {"format": "yaml", "credentials": holder(ALICE), "rule": lambda: ALL}
-    with pytest.raises(UnmergedError, match=r"not what a merge of its parents gives: b\n"):
+    with pytest.raises(UnmergedError, match=r"not the result of merging its parents: b\n"):
         reseal(again, fetch=known.get, **options)
     many = "".join(f"k{number}: 1\n" for number in range(7))
     base = seal(BASE + many)
@@ -226,7 +226,7 @@ def test_different_data_keys() -> None:
     theirs = rekey.rotate(seal(THEIRS, twin=base), format="yaml", credentials=holder(ALICE))
     for one, other in ((ours, theirs), (theirs, ours)):
         outcome, said = joined(base, one, other)
-        assert said == ["the sides have different data keys: every value gets a new one"]
+        assert said == ["the two sides have different data keys: every value is re-encrypted with a new one"]
         assert opened(outcome.text) == MERGED
         assert not wraps(outcome.text) & (wraps(ours) | wraps(theirs))
     silent = merge(base, ours, theirs, format="yaml", rule=lambda: ALL, credentials=holder(ALICE))
@@ -239,13 +239,13 @@ def test_who_comes_and_who_goes_is_said() -> None:
     theirs = seal(THEIRS, rule([ALICE, CAROL]), twin=base)
     outcome, said = joined(base, ours, theirs)
     assert said == [
-        "a recipient was removed: every value gets a new data key",
+        "a recipient was removed: every value is re-encrypted with a new data key",
         f"their side adds age {CAROL.recipient}",
         f"their side removes age {BOB.recipient}",
     ]
     assert opened(outcome.text, CAROL) == MERGED
     _, said = joined(base, theirs, ours)  # what our side does is known here
-    assert said == ["the sides have different data keys: every value gets a new one"]
+    assert said == ["the two sides have different data keys: every value is re-encrypted with a new one"]
     silent = merge(base, ours, theirs, format="yaml", rule=lambda: ALL, credentials=holder(ALICE))
     assert opened(silent.text, CAROL) == MERGED
 
@@ -327,7 +327,7 @@ def test_no_cache_of_data_keys_is_taken_away() -> None:
 def test_parents_that_no_key_of_ours_opens() -> None:
     known = dict.fromkeys(("1" * 40, "2" * 40, "3" * 40), seal(BASE, rule([BOB])))
     text = re.sub("(?m)^( +)mac: ", rf"\1encconf_merge: {' '.join(known)}\n\g<0>", seal(BASE))
-    with pytest.raises(UnmergedError, match="no key of yours opens the versions"):
+    with pytest.raises(UnmergedError, match="none of your keys opens the versions"):
         reseal(text, format="yaml", credentials=holder(ALICE), fetch=known.get)
 
 

@@ -60,4 +60,4 @@ def test_it_and_its_children_are_killed_when_it_takes_too_long(tmp_path: Path) -
 def test_it_prints_more_than_any_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "LIMIT", 1000)
     error = failure("yes")
-    assert (error.reason, str(error)) == ("wrong", "yes prints more than any secret has (16 MiB)")
+    assert (error.reason, str(error)) == ("wrong", "yes printed more than 16 MiB, too much for a secret")

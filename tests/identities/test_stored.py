@@ -146,12 +146,11 @@ class TestSources:
         me.opens(**named, ENCCONF_AGE_PASSPHRASE="env:PASS", PASS=PASSPHRASE + "\n", **me.probe())
         assert not me.marker.exists()
         report = me.fails(**named)
-        assert "there is no terminal to ask on" in report
+        assert "there is no terminal to prompt on" in report
         assert "ENCCONF_AGE_PASSPHRASE" in report
         report = me.fails(**named, ENCCONF_AGE_PASSPHRASE="env:PASS", PASS="wrong")
         assert (
-            f"the passphrase is not that of ENCCONF_IDENTITY file:{path} (by ENCCONF_AGE_PASSPHRASE)"
-            in report
+            f"the passphrase does not open ENCCONF_IDENTITY file:{path} (by ENCCONF_AGE_PASSPHRASE)" in report
         )
         report = me.fails(**named, ENCCONF_AGE_PASSPHRASE="env:NOWHERE")
         assert "ENCCONF_AGE_PASSPHRASE env:NOWHERE: this variable is not set" in report
@@ -251,13 +250,13 @@ class TestOrder:
         assert "ENCCONF_IDENTITY file:/nowhere/at/all (no such file), " in report
         assert "ENCCONF_IDENTITY cmd:false (false failed with exit code 1), " in report
         assert "s3cret" not in report
-        assert "not in order: ENCCONF_IDENTITY file:/nowhere/at/all, ENCCONF_IDENTITY cmd:false" in report
+        assert "not usable: ENCCONF_IDENTITY file:/nowhere/at/all, ENCCONF_IDENTITY cmd:false" in report
         assert "hint: create it, or correct the path" in report
 
     @pytest.mark.parametrize("prefix", ["", "# created: today\n# public key: age1x\n", "  "])
     def test_a_key_where_its_address_belongs_is_never_shown(self, me: Owner, prefix: str) -> None:
         report = me.fails(ENCCONF_IDENTITY=prefix + me.key.identity)
-        assert "ENCCONF_IDENTITY (holds a private key where the address of one belongs)" in report
+        assert "ENCCONF_IDENTITY (contains a private key instead of the address of one)" in report
         key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n"
         report = me.fails(ENCCONF_IDENTITY=prefix + key)
         assert "b3BlbnNz" not in report
@@ -322,7 +321,7 @@ class TestConfiguration:
     def test_others_may_not_write_it(self, me: Owner, mode: int) -> None:
         path = me.config('identity = "file:~/mine.txt"\n', mode)
         report = me.fails()
-        assert "~/.config/encconf/config.toml: others may write it, and it is not used" in report
+        assert "~/.config/encconf/config.toml: others can write to it, so it is not used" in report
         assert "chmod go-w" in report
         path.chmod(0o644)
         me.opens()
@@ -335,14 +334,14 @@ class TestConfiguration:
             os.chown(path, 65534, -1)
         else:
             monkeypatch.setattr(os, "geteuid", lambda: user + 1)
-        assert "it belongs to somebody else, and is not used" in me.fails()
+        assert "it belongs to another user and is not used" in me.fails()
         monkeypatch.undo()
         path.unlink()
         path.mkdir()
         assert "it is a folder" in me.fails()
         path.rmdir()
         os.mkfifo(path, 0o600)
-        assert "it is no regular file" in me.fails()
+        assert "it is not a regular file" in me.fails()
 
     def test_a_broken_one_is_said_with_each_key_that_needs_it(self, me: Owner) -> None:
         me.config("not TOML")
@@ -438,11 +437,15 @@ class TestPgp:
     @pytest.mark.parametrize(
         ("address", "given", "said"),
         [
-            ("env:P", "wrong", "the passphrase that ENCCONF_PGP_PASSPHRASE names is not that of the key"),
+            ("env:P", "wrong", "the passphrase from ENCCONF_PGP_PASSPHRASE does not open the key"),
             ("env:NO", "", "ENCCONF_PGP_PASSPHRASE env:NO: this variable is not set"),
-            ("env:P", "", "it is empty, which no passphrase is"),
-            ("env:P", "two\nlines", "it is more than one line, which no passphrase is"),
-            ("env:P env:P", "x", "ENCCONF_PGP_PASSPHRASE names 2 sources of one passphrase"),
+            ("env:P", "", "it is empty, so it cannot be a passphrase"),
+            ("env:P", "two\nlines", "it is more than one line, so it cannot be a passphrase"),
+            (
+                "env:P env:P",
+                "x",
+                "ENCCONF_PGP_PASSPHRASE names 2 sources, but a passphrase needs exactly one",
+            ),
             ("hunter2", "x", "ENCCONF_PGP_PASSPHRASE: this is not the address of a secret"),
         ],
     )
@@ -537,18 +540,18 @@ class TestKeygen:
         self.opens(fresh, done.out.strip())
         before = config.read_text()
         done = fresh.run("keygen", "--to", f"file:{fresh.path('second')}", "--use")
-        assert "names another identity, and was not changed" in done.err
+        assert "names another identity and was not changed" in done.err
         assert config.read_text() == before
 
     def test_the_hint_is_for_a_shell(self, fresh: Project) -> None:
         done = fresh.run("keygen", "--to", f"file:{fresh.path('k e')}%27y")
-        [named] = re.findall("name it where files are opened: (.*)", done.err)
+        [named] = re.findall("to open files with it, set (.*)", done.err)
         name, _, address = shlex.split(named)[0].partition("=")
         self.opens(fresh, done.out.strip(), **{name: address})
 
     def test_what_reads_back_otherwise_is_no_key(self, fresh: Project) -> None:
         done = fresh.run("keygen", "--to", f"file:{fresh.path('key')}?encode=base64", code=1)
-        assert "reads back as something else: do not use it" in done.err
+        assert "reads back differently: do not use it" in done.err
         assert done.out == ""
 
     def test_a_relative_path_is_made_whole(self, fresh: Project) -> None:
@@ -567,7 +570,7 @@ class TestKeygen:
         assert config_of(fresh).read_text() == f'identity = "file:{fresh.path("key")}"\n{old}'
         config_of(fresh).chmod(0o666)
         done = fresh.run("keygen", "--to", f"file:{fresh.path('key2')}", "--use", code=128)
-        assert "others may write it" in done.err
+        assert "others can write to it" in done.err
         assert not fresh.path("key2").exists()  # else there were a key whose recipient nobody has been told
 
     def test_a_home_that_is_no_whole_path(self, fresh: Project) -> None:
@@ -577,7 +580,7 @@ class TestKeygen:
     def test_a_variable_that_beats_it(self, fresh: Project) -> None:
         to = f"file:{fresh.path('key')}"
         done = fresh.run("keygen", "--to", to, "--use", environ={"ENCCONF_IDENTITY": "env:OTHER"})
-        assert "ENCCONF_IDENTITY is set and beats it" in done.err
+        assert "ENCCONF_IDENTITY is set and takes precedence" in done.err
         assert f"add {to}" in done.err
 
     @pytest.mark.parametrize(
@@ -587,7 +590,7 @@ class TestKeygen:
             (["--to", "cmd:cat"], 1, "cmd: can only be read"),
             (["--to", "systemd:x"], 1, "systemd: can only be read"),
             (["--to", "hunter2"], 1, "this is not the address of a secret"),
-            (["--to", "file:/nonexistent/x"], 1, "is the folder there"),
+            (["--to", "file:/nonexistent/x"], 1, "check that the folder exists"),
             (["--to", "vault:secret/x#y"], 1, "VAULT_ADDR is unset"),
             (["--to", "file:x", "-o", "y"], 8, "--to and --output exclude each other"),
             (["--use"], 8, "--use goes with --to"),
@@ -621,7 +624,7 @@ class TestKeygen:
             self.opens(fresh, recipient, ENCCONF_IDENTITY=to)
             self.opens(fresh, recipient, ENCCONF_IDENTITY="ref+vault://secret/data/ci/encconf#/identity")
             done = fresh.run("keygen", "--to", to, code=1)
-            assert "has a field identity already, and it was left as it is" in done.err
+            assert "has a field identity already, and it was not changed" in done.err
             done = fresh.run("keygen", "--to", "vault:secret/data/theirs#identity", code=1)
             assert "on secret/data/theirs" in done.err
             again = kv.read_secret_version("ci/encconf", raise_on_deleted_version=True)["data"]["data"]
@@ -632,7 +635,7 @@ class TestKeygen:
             fresh.path(".sops.yaml").unlink()
             missing = "vault:secret/ci/none#identity"
             done = fresh.run("init", environ={"ENCCONF_IDENTITY": missing}, code=1)
-            assert "the Vault has no such secret" in done.err
+            assert "Vault has no such secret" in done.err
             assert not fresh.path(".sops.yaml").exists()
             assert secrets_on_disk(fresh) == []
 
@@ -656,7 +659,7 @@ class TestKeygen:
         """The recipient of a new key that opens files from there, and that a second one does not replace."""
         recipient = self.generated(project, to, *options)
         done = project.run("keygen", "--to", to, code=1)
-        assert "there is a secret of this name already, and it was left as it is" in done.err
+        assert "a secret of this name exists and was not changed" in done.err
         self.opens(project, recipient, ENCCONF_IDENTITY=to)
         assert secrets_on_disk(project) == []
         return recipient
@@ -705,7 +708,7 @@ def test_keys_and_passphrases_from_a_vault(me: Owner, locked_pgp: tuple[Path, st
         me.opens(**named, VAULT_TOKEN=token, **me.probe())
         assert not me.marker.exists()
         report = me.fails(**named, VAULT_TOKEN="s.nothing")
-        assert "not in order: ENCCONF_IDENTITY vault:secret/me#key" in report
+        assert "not usable: ENCCONF_IDENTITY vault:secret/me#key" in report
         home, fingerprint = locked_pgp
         end_agent(home)
         key = PgpKey(fingerprint)
@@ -781,7 +784,7 @@ class TestKeyring:
         done = desktop.run(f"{self.ENCCONF} init --keyring", f"{self.ENCCONF} encrypt secrets.yaml")
         assert done.out == ""
         assert "secret-key" not in done.err.lower()
-        assert "put a new age key into keyring:encconf/identity, and nowhere else" in done.err
+        assert "stored a new age key in keyring:encconf/identity only" in done.err
         assert secrets_on_disk(fresh) == []
         assert config_of(fresh).read_text() == 'identity = "keyring:encconf/identity"\n'
         assert not (fresh.home / ".config" / "sops").exists()
@@ -799,10 +802,10 @@ class TestKeyring:
         done = desktop.run(f"{self.ENCCONF} init --keyring")
         recipient = before[0].rpartition("age: ")[2].strip()
         assert f"your age key: {recipient} (keyring:encconf/identity)" in done.err
-        assert "names your key already" in done.err
+        assert "already names your key" in done.err
         assert before == (fresh.read(".sops.yaml"), config_of(fresh).read_text())
         done = desktop.run(f"{self.ENCCONF} keygen --to keyring:encconf/identity", code=1)
-        assert "it was left as it is" in done.err
+        assert "exists and was not changed" in done.err
         done = desktop.run(f"{self.ENCCONF} keygen --to keyring:encconf/second")
         assert done.out.strip() != recipient
 
@@ -811,7 +814,7 @@ class TestKeyring:
         desktop.run(f"{self.ENCCONF} init --keyring", f"{self.ENCCONF} encrypt secrets.yaml")
         done = desktop.run(f"{self.ENCCONF} decrypt secrets.enc.yaml", password="wrong", code=128)
         assert done.out == ""
-        assert "not in order: ~/.config/encconf/config.toml keyring:encconf/identity" in done.err
+        assert "not usable: ~/.config/encconf/config.toml keyring:encconf/identity" in done.err
         assert "the keyring is locked" in done.err
 
     def test_no_desktop_at_all(self, fresh: Project) -> None:

@@ -27,7 +27,7 @@ def test_import_names_what_python_would_misread(project: Project) -> None:
     done = project.run("import", ".env")
     assert "warning: DEBUG: kept as text, and the text 'False' is true in Python" in done.err
     assert "encconf: ZERO: kept as text, which is true in Python" in done.err
-    assert "encconf: EMPTY: an empty text, not None" in done.err
+    assert "encconf: EMPTY: an empty string, not None" in done.err
     cast = project.run("import", "--cast", "-o", "cast.enc.yaml", ".env").err
     assert "kept as text" not in cast
     many = "".join(f"N{number}=0\n" for number in range(10))
@@ -38,7 +38,7 @@ def test_import_names_what_python_would_misread(project: Project) -> None:
 def test_encrypt_points_to_import(project: Project) -> None:
     project.rules()
     project.write(".env", TEXT).chmod(0o600)
-    assert "make YAML of it: encconf import FILE" in project.run("encrypt", ".env").err
+    assert "encconf import FILE creates YAML" in project.run("encrypt", ".env").err
     project.write("a.yaml", "a: 1\n")
     assert "import" not in project.run("encrypt", "a.yaml").err
 

@@ -238,5 +238,5 @@ def test_a_hint_is_in_the_traceback() -> None:
         load_layers("base.yaml")
     except EncconfError:
         logger.exception("failed")
-    assert log.getvalue().endswith("hint: a layer that is meant to be readable is given as plain(path)\n")
+    assert log.getvalue().endswith("hint: if the file is meant to be readable, use plain(path)\n")
     assert isinstance(encconf.errors.NotEncryptedError(), ValueError)

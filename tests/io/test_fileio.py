@@ -79,7 +79,7 @@ class TestReading:
     def test_i9_half_a_character_of_utf16(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_bytes(b"\xff\xfea")
-        with pytest.raises(ParseError, match="not UTF-16"):
+        with pytest.raises(ParseError, match="not valid UTF-16"):
             fileio.read_text(str(path))
 
     @pytest.mark.parametrize("what", ["/dev/zero", "/dev/null", "/"])

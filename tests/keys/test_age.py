@@ -351,7 +351,7 @@ def test_the_report_lists_every_place(alice: Pair, bob: Pair, enc: str, tmp_path
         opens(alice, enc, credentials(tmp_path, SOPS_AGE_KEY=""))
     short = f"{bob.recipient[:8]}…{bob.recipient[-4:]}"
     assert caught.value.message == (
-        "no identity for it\nlooked in: SOPS_AGE_KEY (empty), SOPS_AGE_KEY_FILE (unset), "
+        "no matching identity\nlooked in: SOPS_AGE_KEY (empty), SOPS_AGE_KEY_FILE (unset), "
         f"SOPS_AGE_KEY_CMD (unset), ~/.config/sops/age/keys.txt (1 key: {short})"
     )
 
@@ -382,11 +382,11 @@ def test_the_report_for_an_ssh_recipient_lists_ssh_places_too(
         ("SOPS_AGE_KEY_FILE", "/nowhere/keys.txt", "SOPS_AGE_KEY_FILE=/nowhere/keys.txt (not there)"),
         ("SOPS_AGE_KEY_FILE", "/", "SOPS_AGE_KEY_FILE=/ (cannot be read: it is a folder)"),
         ("SOPS_AGE_KEY_FILE", "/dev/zero", "(cannot be read: it is neither a regular file nor a pipe)"),
-        ("SOPS_AGE_KEY", "/home/me/keys.txt", "a path? SOPS_AGE_KEY_FILE is for those"),
+        ("SOPS_AGE_KEY", "/home/me/keys.txt", "perhaps a path: use SOPS_AGE_KEY_FILE for those"),
         (
             "SOPS_AGE_KEY",
             "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA",
-            "SOPS_AGE_SSH_PRIVATE_KEY_FILE is for those",
+            "use SOPS_AGE_SSH_PRIVATE_KEY_FILE for those",
         ),
         ("SOPS_AGE_KEY", "age1abc", "a recipient, not an identity"),
         ("SOPS_AGE_KEY_CMD", "false", "SOPS_AGE_KEY_CMD (false failed with exit code 1)"),
@@ -404,7 +404,7 @@ def test_a_setting_that_is_not_in_order_is_reported(
     with pytest.raises(MasterKeyError) as caught:
         opens(alice, enc, made)
     assert not isinstance(caught.value, NotMyKeyError)
-    assert caught.value.message.startswith(f"no identity for it; not in order: {variable}\n")
+    assert caught.value.message.startswith(f"no matching identity; not usable: {variable}\n")
     assert says in caught.value.message
     # and yet it hides nothing that works
     standard = tmp_path / ".config" / "sops" / "age" / "keys.txt"
@@ -424,7 +424,7 @@ def test_a_key_in_the_wrong_variable_is_not_shown(
     key = AgeKey(ssh["ed25519"][1])
     with pytest.raises(MasterKeyError) as caught:
         key.unwrap(key.wrap(DATA_KEY, credentials()), credentials(**{variable: bob.identity}))
-    assert f"{variable} (holds a private key where the name of a " in caught.value.message
+    assert f"{variable} (contains a private key instead of the name of a " in caught.value.message
     assert bob.identity[20:30] not in caught.value.message
 
 
@@ -483,9 +483,9 @@ def test_a_passphrase_is_asked_for_only_when_nothing_else_opens(
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
-        (None, "needs a passphrase, and there is no terminal to ask on"),
+        (None, "needs a passphrase, and there is no terminal to prompt on"),
         ([""], "needs a passphrase, and none was given"),
-        (["wrong"], "the passphrase is not that of SOPS_AGE_KEY"),
+        (["wrong"], "the passphrase does not open SOPS_AGE_KEY"),
     ],
 )
 def test_a_locked_identity_file_says_what_it_lacks(
@@ -497,7 +497,7 @@ def test_a_locked_identity_file_says_what_it_lacks(
             opens(alice, enc, made)
         assert not isinstance(caught.value, NotMyKeyError)
         assert says in caught.value.message
-        assert "SOPS_AGE_KEY (locked by a passphrase)" in caught.value.message
+        assert "SOPS_AGE_KEY (protected by a passphrase)" in caught.value.message
 
 
 def test_an_unlocked_identity_file_is_shown_with_its_keys(bob: Pair, alice: Pair, locked_file: bytes) -> None:
@@ -521,9 +521,9 @@ def test_a_passphrase_opens_an_ssh_key(kind: str, ssh: dict[str, tuple[Path, str
     made = credentials(prompt=[PASSPHRASE], **environ)
     assert key.unwrap(enc, made) == DATA_KEY
     assert key.unwrap(enc, made) == DATA_KEY
-    with pytest.raises(MasterKeyError, match="the passphrase is not that of SOPS_AGE_SSH_PRIVATE_KEY_FILE="):
+    with pytest.raises(MasterKeyError, match="the passphrase does not open SOPS_AGE_SSH_PRIVATE_KEY_FILE="):
         key.unwrap(enc, credentials(prompt=["wrong"], **environ))
-    with pytest.raises(MasterKeyError, match="there is no terminal to ask on"):
+    with pytest.raises(MasterKeyError, match="there is no terminal to prompt on"):
         key.unwrap(enc, credentials(**environ))
     # By a command the public half is not beside it, which only the old formats need.
     assert (
@@ -535,7 +535,7 @@ def test_a_passphrase_opens_an_ssh_key(kind: str, ssh: dict[str, tuple[Path, str
 def test_a_locked_ssh_key_is_not_asked_about_for_another_file(ssh: dict[str, tuple[Path, str]]) -> None:
     key = AgeKey(ssh["ed25519"][1])
     made = credentials(prompt=[], SOPS_AGE_SSH_PRIVATE_KEY_FILE=str(ssh["locked-ed25519"][0]))
-    with pytest.raises(NotMyKeyError, match=r"\(locked by a passphrase: ssh-ed25519 …"):
+    with pytest.raises(NotMyKeyError, match=r"\(protected by a passphrase: ssh-ed25519 …"):
         key.unwrap(key.wrap(DATA_KEY, made), made)
 
 
@@ -620,7 +620,7 @@ def test_nobody_is_asked_without_a_terminal(
         text=True,
         timeout=60,
     )
-    assert "needs a passphrase, and there is no terminal to ask on" in result.stderr
+    assert "needs a passphrase, and there is no terminal to prompt on" in result.stderr
 
 
 # --- recipients ----------------------------------------------------------------------------
@@ -654,7 +654,7 @@ def test_a_private_key_given_as_a_recipient_is_not_repeated(
     ):
         with pytest.raises(BadKeyError) as caught:
             keys.master_key("age", secret)
-        assert caught.value.message == "a private key stands where an age recipient belongs"
+        assert caught.value.message == "this is a private key, not an age recipient"
 
 
 OURS = ("__future__", "binascii", "encconf", "errno", "pyrage")

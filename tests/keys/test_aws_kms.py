@@ -124,7 +124,7 @@ def test_a_context_that_is_none_is_found_out_when_it_is_used(context: object) ->
             keys.from_entry("kms", entry)
         return
     wrapped = WrappedKey.from_entry("kms", entry)
-    with pytest.raises(KeyAccessError, match="the context of the key is not a mapping of texts"):
+    with pytest.raises(KeyAccessError, match="the context of the key is not a mapping of strings"):
         open_data_key([[wrapped]], 0, Credentials({}))
     assert wrapped.to_entry()["context"] == context  # and is kept
 
@@ -333,7 +333,7 @@ def test_a_profile_that_is_not_there_falls_back_with_one_notice(aws: MotoServer,
     for _ in range(3):
         assert key.unwrap(key.wrap(DATA_KEY, who), who) == DATA_KEY
     (notice,) = said
-    assert "the AWS profile colleague that the file names is not there" in notice
+    assert "the AWS profile colleague that the file names does not exist" in notice
     enc = key.wrap(DATA_KEY, who)
     with pytest.raises(SopsError):  # the pain that this is for
         Sops(aws.environ).decrypt(
@@ -533,7 +533,7 @@ def test_a_one_time_code_is_asked_for_where_somebody_can_answer(
     assert len(asked) == 1
     assert mfa in asked[0]
     error = refusal(key, enc, credentials(aws, extra))
-    assert error.message == "the AWS profile needs a one-time code, and there is no terminal to ask on"
+    assert error.message == "the AWS profile needs a one-time code, and there is no terminal to prompt on"
 
 
 @pytest.mark.services
@@ -623,7 +623,7 @@ def test_another_key_another_context_no_key(aws: MotoServer, arn: str) -> None:
     enc = AwsKmsKey(arn, "", {"a": "1"}).wrap(DATA_KEY, who)
     wrong = refusal(AwsKmsKey(arn, "", {"a": "2"}), enc, who)
     assert wrong.message == (
-        "InvalidCiphertextException: its enc was made by another key, or for another encryption context"
+        "InvalidCiphertextException: its enc was created with another key or another encryption context"
     )
     assert "Exception" in refusal(AwsKmsKey(new_key(aws), "", {"a": "1"}), enc, who).message
     assert refusal(AwsKmsKey(ARN), enc, who).message.startswith("NotFoundException: ")
@@ -707,7 +707,7 @@ def test_the_report(aws: MotoServer, arn: str) -> None:
     first.enc, second.enc = second.enc, first.enc
     with pytest.raises(KeyAccessError) as caught:
         open_data_key([[first, second]], 0, who)
-    meaning = "its enc was made by another key, or for another encryption context"
+    meaning = "its enc was created with another key or another encryption context"
     assert caught.value.message.splitlines() == [
         f"cannot get the data key: InvalidCiphertextException: {meaning} "
         "(none of its 2 master keys could be used)",

@@ -278,10 +278,10 @@ def test_a_token_goes_only_to_key_vault(
     foreign = AzureKey(address, "sops", key.version)
     error = failure(foreign, "AAAA", credentials)
     assert error.message.startswith(
-        "an Azure token goes only to Key Vault and ENCCONF_AZURE_ALLOWLIST, not to "
+        "encconf sends an Azure token only to Key Vault and the servers in ENCCONF_AZURE_ALLOWLIST, not to "
     )
     assert "export ENCCONF_AZURE_ALLOWLIST=https://" in str(error.hint)
-    with pytest.raises(MasterKeyError, match="an Azure token goes only"):
+    with pytest.raises(MasterKeyError, match="encconf sends an Azure token only"):
         foreign.wrap(DATA_KEY, credentials)
     assert proxy.log == []
     assert azure.calls == []
@@ -308,7 +308,7 @@ def test_the_user_can_allow_another_address(azure: Azure, key: AzureKey, environ
         assert there.unwrap(there.wrap(DATA_KEY, credentials), credentials) == DATA_KEY
     for setting in ("none", "https://127.0.0.1", f"https://127.0.0.1:{azure.port ^ 1}"):
         credentials = Credentials({**environ, "ENCCONF_AZURE_ALLOWLIST": setting})
-        assert "an Azure token goes only" in failure(there, "AAAA", credentials).message
+        assert "encconf sends an Azure token only" in failure(there, "AAAA", credentials).message
     for setting in (f"{address}/path", "127.0.0.1", f"{address},"):
         credentials = Credentials({**environ, "ENCCONF_AZURE_ALLOWLIST": setting})
         assert "of ENCCONF_AZURE_ALLOWLIST is not an address" in failure(there, "AAAA", credentials).message
@@ -332,7 +332,7 @@ def test_redirects_are_not_followed(
     azure: Azure, key: AzureKey, credentials: Credentials, proxy: ConnectProxy
 ) -> None:
     azure.later = [(307, {"Location": "https://evil.example/"})]
-    assert "redirects are not followed" in failure(key, "AAAA", credentials).message
+    assert "redirects to another server" in failure(key, "AAAA", credentials).message
     assert not any("evil" in line for line, _ in proxy.log)
 
 
@@ -449,7 +449,7 @@ def test_the_kinds_of_credentials_can_be_chosen(
     assert "managed identity" not in failure(key, "AAAA", chosen("dev")).message
     assert "PowerShell" not in failure(key, "AAAA", chosen("AzureCliCredential")).message
     assert failure(key, "AAAA", chosen("nonsense")).message == (
-        "AZURE_TOKEN_CREDENTIALS=nonsense is no credential that is known here"
+        "AZURE_TOKEN_CREDENTIALS=nonsense is not a known credential"
     )
 
 

@@ -396,16 +396,16 @@ def test_the_credentials_of_the_machine(google: Google, ca: TestCA) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("{", "is neither the path of a credentials file nor the JSON of one"),
-        ("/nowhere/secret", "is neither the path of a credentials file nor the JSON of one"),
-        ("[]", "is neither the path of a credentials file nor the JSON of one"),
-        ('{"type": "x"}', "holds credentials of the type x, which nobody knows"),
+        ("{", "is neither the path nor the JSON of a credentials file"),
+        ("/nowhere/secret", "is neither the path nor the JSON of a credentials file"),
+        ("[]", "is neither the path nor the JSON of a credentials file"),
+        ('{"type": "x"}', "holds credentials of the type x, which is not known"),
         (
             '{"type": "service_account", "private_key": "secret", "client_email": "e", "token_uri": "u"}',
-            "holds credentials that cannot be read",
+            "has credentials that cannot be read",
         ),
-        ('{"type": "authorized_user"}', "holds credentials that cannot be read"),
-        ('{"type": "external_account"}', "holds credentials that cannot be read"),
+        ('{"type": "authorized_user"}', "has credentials that cannot be read"),
+        ('{"type": "external_account"}', "has credentials that cannot be read"),
     ],
 )
 def test_credentials_that_are_none(google: Google, given: str, words: str) -> None:
@@ -419,7 +419,7 @@ def test_credentials_that_are_none(google: Google, given: str, words: str) -> No
 def test_a_token_that_is_refused(google: Google, transport: str) -> None:
     who = google.credentials(transport, {"GOOGLE_OAUTH_ACCESS_TOKEN": "secret-token"})
     error = refusal(GcpKmsKey(google.name), "AAAA", who)
-    assert "UNAUTHENTICATED" in error.message or "GOOGLE_OAUTH_ACCESS_TOKEN is refused" in error.message
+    assert "UNAUTHENTICATED" in error.message or "GOOGLE_OAUTH_ACCESS_TOKEN was rejected" in error.message
     assert "renew" in str(error.hint)
     assert "secret-token" not in f"{error.message}{error.hint}"
 

@@ -275,7 +275,7 @@ def test_without_a_token_it_is_not_mine(tmp_path: Path) -> None:
     with Script((403, '{"errors": ["permission denied"]}')) as server:
         error = failure(VaultKey(server.address, "transit", "k"), "vault:v1:x", server.credentials(token=""))
         assert isinstance(error, NotMyKeyError)
-        assert error.message.split("\n")[0] == f"no Vault token, and {server.address} wants one"
+        assert error.message.split("\n")[0] == f"no Vault token, which {server.address} requires"
     with Script((400, '{"errors": ["missing client token"]}')) as server:  # as HashiCorp's says it
         error = failure(VaultKey(server.address, "transit", "k"), "vault:v1:x", server.credentials(token=""))
         assert isinstance(error, NotMyKeyError)
@@ -293,10 +293,10 @@ def test_an_impossible_token_is_not_sent_and_not_shown(token: str, tmp_path: Pat
     with Script() as server:
         key = VaultKey(server.address, "transit", "k")
         error = failure(key, "vault:v1:x", server.credentials(token=token))
-        assert error.message == "VAULT_TOKEN holds characters that no Vault token has"
+        assert error.message == "VAULT_TOKEN has characters that are not valid in a Vault token"
         (tmp_path / ".vault-token").write_bytes(token.encode())
         error = failure(key, "x", Credentials({"VAULT_ADDR": server.address}, home=str(tmp_path)))
-        assert error.message == "~/.vault-token holds characters that no Vault token has"
+        assert error.message == "~/.vault-token has characters that are not valid in a Vault token"
     assert server.seen == []
 
 
@@ -332,10 +332,12 @@ def test_a_token_goes_only_where_the_user_says(environ: dict[str, str]) -> None:
         key = VaultKey(server.address, "transit", "k")
         credentials = Credentials({"VAULT_TOKEN": ROOT_TOKEN, **environ})
         error = failure(key, "vault:v1:x", credentials)
-        assert error.message.startswith("a Vault token goes only to VAULT_ADDR (")
-        assert error.message.endswith(f") and SOPS_HC_VAULT_ALLOWLIST, not to {server.address}")
+        assert error.message.startswith("encconf sends a Vault token only to VAULT_ADDR (")
+        assert error.message.endswith(
+            f") and the servers in SOPS_HC_VAULT_ALLOWLIST, not to {server.address}"
+        )
         assert f"export VAULT_ADDR={server.address}" in str(error.hint)
-        with pytest.raises(MasterKeyError, match="a Vault token goes only"):
+        with pytest.raises(MasterKeyError, match="encconf sends a Vault token only"):
             key.wrap(DATA_KEY, credentials)  # nor does a data key
     assert server.seen == []
 
@@ -387,7 +389,7 @@ def test_redirects_are_not_followed() -> None:
             with Script((code, "", {"Location": elsewhere.address})) as server:
                 key = VaultKey(server.address, "transit", "k")
                 error = failure(key, "vault:v1:x", server.credentials())
-                assert "redirects are not followed" in error.message
+                assert "redirects to another server" in error.message
     assert elsewhere.seen == []
 
 
@@ -395,7 +397,7 @@ def test_redirects_are_not_followed() -> None:
 def test_g_an_answer_that_is_no_vault_s(body: str) -> None:
     with Script((200, body)) as server:
         error = failure(VaultKey(server.address, "transit", "k"), "vault:v1:x", server.credentials())
-    assert "not that of a Vault" in error.message
+    assert "did not answer like a Vault server" in error.message
 
 
 # --- namespaces and TLS ----------------------------------------------------------------------
@@ -490,7 +492,7 @@ def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
         failure(key, "vault:v1:x", server.credentials(**trust))
         for one in both:
             error = failure(key, "x", server.credentials(**trust, **{one: both[one]}))
-            assert error.message == "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are of use only together"
+            assert error.message == "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY must be set together"
         nowhere = {**trust, **both, "VAULT_CLIENT_KEY": str(tmp_path / "none")}
         error = failure(key, "x", server.credentials(**nowhere))
         assert error.message.startswith("the VAULT_* settings for TLS cannot be used: ")
@@ -587,7 +589,7 @@ def test_a_sealed_server_is_told_so() -> None:
         error = failure(VaultKey(own.address, "transit", "k"), "vault:v1:x", Credentials(environ_for(own)))
         assert error.message == "Vault: Vault is sealed"
         assert (error.reason, error.hint) == (
-            "unreachable", "someone has to unseal it: vault operator unseal",
+            "unreachable", "ask an administrator to unseal it: vault operator unseal",
         )  # fmt: skip
 
 
@@ -595,7 +597,7 @@ def test_a_sealed_server_is_told_so() -> None:
 def test_d8_an_invalid_token_is_not_a_matter_of_the_policy(bao: OpenBao, key: VaultKey) -> None:
     error = failure(key, "vault:v1:x", Credentials(environ_for(bao, "s.nonsense")))
     assert error.reason == "expired"
-    assert error.message == "the Vault token is not valid, or not any more"
+    assert error.message == "the Vault token is not valid, or has expired"
     assert "policy" not in (error.hint or "")
 
 
@@ -653,7 +655,7 @@ def test_a_proxy_that_refuses_is_told_so(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     credentials = Credentials({"VAULT_ADDR": "https://v.example", "VAULT_TOKEN": "t"})
     error = failure(VaultKey("https://v.example", "transit", "k"), "x", credentials)
-    assert error.message == "the proxy does not lead to https://v.example: Connection refused"
+    assert error.message == "the proxy does not connect to https://v.example: Connection refused"
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_an_unreachable_service_is_told_so(
 
 def test_redirects_are_not_followed(huawei: Huawei, credentials: Credentials) -> None:
     huawei.later = [307]
-    assert failure(KEY, "AAAA", credentials).message == "the answer is not that of Huawei Cloud"
+    assert failure(KEY, "AAAA", credentials).message == "the answer is not from Huawei Cloud"
     assert len(huawei.calls) == 1
 
 

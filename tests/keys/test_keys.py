@@ -46,8 +46,8 @@ def test_a_type_without_a_class_is_kept_verbatim_and_not_usable(type: str) -> No
     for use in (lambda: key.wrap(bytes(32), Credentials({})), lambda: key.unwrap("AQICAH", Credentials({}))):
         with pytest.raises(MasterKeyError) as unusable:
             use()
-        assert unusable.value.message == f"{type} keys cannot be used by this version of encconf"
-    with pytest.raises(BadKeyError, match=f"^{type} keys cannot be used") as caught:
+        assert unusable.value.message == f"{type} keys are not supported by this version of encconf"
+    with pytest.raises(BadKeyError, match=f"^{type} keys are not supported") as caught:
         keys.master_key(type, ARN)
     assert "age" in str(caught.value.hint)
 

@@ -266,7 +266,7 @@ def test_a_passphrase_without_a_terminal(locked_home: tuple[Path, str]) -> None:
     )
     kind, message, hint = result.stdout.splitlines()
     assert kind == "MasterKeyError"
-    assert message == "gpg could not ask for the passphrase: there is no terminal"
+    assert message == "gpg could not prompt for the passphrase: there is no terminal"
     assert "GPG_TTY" in hint
 
 
@@ -327,7 +327,7 @@ def test_a_cancelled_passphrase(locked_home: tuple[Path, str], tmp_path: Path) -
     pinentry = tmp_path / "pinentry"
     pinentry.write_text(pinentry.read_text().replace('echo "D "; echo OK', 'echo "ERR 83886179 cancelled"'))
     key, opens = PgpKey(fingerprint), credentials(home)
-    with pytest.raises(MasterKeyError, match="the question for the passphrase was cancelled"):
+    with pytest.raises(MasterKeyError, match="the passphrase prompt was cancelled"):
         key.unwrap(key.wrap(DATA_KEY, opens), opens)
 
 

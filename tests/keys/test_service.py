@@ -355,7 +355,7 @@ def test_of_a_oneof_the_last_counts_and_pieces_are_merged() -> None:
 
 def test_a_type_that_the_protocol_lacks_is_named(others: Any) -> None:
     key = keys.from_entry("from_the_future", {"a": "b"})
-    with pytest.raises(MasterKeyError, match="the protocol has no keys of type from_the_future"):
+    with pytest.raises(MasterKeyError, match="the protocol does not support keys of type from_the_future"):
         service.wrap(key, DATA_KEY, others("tcp://127.0.0.1:1"))
 
 
@@ -366,7 +366,7 @@ def test_without_a_service_nothing_changes(alice: AgeKey, holder: dict[str, str]
     key = AgeRecipient(alice.recipient)
     has = Credentials(holder)
     assert service.unwrap(key, service.wrap(key, DATA_KEY, has), has) == DATA_KEY
-    with pytest.raises(NotMyKeyError, match=r"^no identity for it\nlooked in: "):
+    with pytest.raises(NotMyKeyError, match=r"^no matching identity\nlooked in: "):
         service.unwrap(key, key.wrap(DATA_KEY, has), Credentials({}))
     with pytest.raises(BadKeyError):
         service.wrap(AgeRecipient("age1x"), DATA_KEY, has)
@@ -375,7 +375,7 @@ def test_without_a_service_nothing_changes(alice: AgeKey, holder: dict[str, str]
 def test_without_any_it_says_so(alice: AgeKey, others: Any) -> None:
     key = AgeRecipient(alice.recipient)
     for use in (lambda: service.wrap(key, DATA_KEY, others()), lambda: service.unwrap(key, "x", others())):
-        with pytest.raises(MasterKeyError, match="the local key service is off") as caught:
+        with pytest.raises(MasterKeyError, match="the local key service is switched off") as caught:
             use()
         assert "SOPS_KEYSERVICE" in str(caught.value.hint)
 
@@ -411,7 +411,7 @@ def test_this_process_is_asked_first_and_then_the_services_in_order(
         assert lines[:3] == [
             f"key service {first.uri}: not?[2J today?nor tomorrow",
             "key service tcp://127.0.0.1:1: cannot be reached: connection refused",
-            "here: no identity for it",
+            "here: no matching identity",
         ]
         assert lines[3].startswith("looked in: SOPS_AGE_KEY (unset), ")
 
@@ -421,14 +421,14 @@ def test_nobody_having_it_is_no_failure(alice: AgeKey, others: Any) -> None:
     enc = key.wrap(DATA_KEY, Credentials({}))
 
     def lacks(name: str, request: Any) -> bytes:
-        raise RefusalError(grpc.StatusCode.NOT_FOUND, "no identity for it")
+        raise RefusalError(grpc.StatusCode.NOT_FOUND, "no matching identity")
 
     with RecordingKeyservice(lacks) as recorder, pytest.raises(NotMyKeyError) as caught:
         service.unwrap(key, enc, others(recorder.uri, local=True))
     first, second, third = caught.value.message.split("\n")
-    assert first == "no identity for it"
+    assert first == "no matching identity"
     assert second.startswith("looked in: ")
-    assert third == f"key service {recorder.uri}: no identity for it"
+    assert third == f"key service {recorder.uri}: no matching identity"
 
 
 @pytest.mark.parametrize("answer", [b"", b"x", bytes(31), bytes(34), bytes(60000)])
@@ -445,7 +445,7 @@ def test_an_endless_answer_or_question_is_refused(alice: AgeKey, others: Any) ->
     with RecordingKeyservice(lambda name, request: bytes(1 << 20)) as recorder:
         with pytest.raises(MasterKeyError, match="larger than max"):
             service.unwrap(AgeRecipient(alice.recipient), "x", others(recorder.uri))
-        with pytest.raises(MasterKeyError, match="it takes no message larger than 64 KiB"):
+        with pytest.raises(MasterKeyError, match="its limit is a message of 64 KiB"):
             service.unwrap(AgeRecipient(alice.recipient), "x" * (1 << 16), others(recorder.uri))
         assert len(recorder.requests) == 1
 
@@ -670,7 +670,7 @@ def test_it_opens_data_keys_and_nothing_else(
     for_age = age_request(alice, pyrage.encrypt(b"dear Bob", [recipient], armored=True))
     with serving(holder) as (uri, log):
         for request in (for_pgp, for_age):
-            assert status(uri, "Decrypt", request) == ("UNKNOWN", "what was inside is not a data key")
+            assert status(uri, "Decrypt", request) == ("UNKNOWN", "the content is not a data key")
     assert "Bob" not in str(log)
 
 
@@ -693,7 +693,10 @@ def test_it_asks_no_other_service(alice: AgeKey, others: Any) -> None:
         keyservice.serving("tcp", "127.0.0.1:0", credentials=lambda: others(recorder.uri, local=True)) as uri,
     ):
         enc = AgeRecipient(alice.recipient).wrap(DATA_KEY, Credentials({}))
-        assert status(uri, "Decrypt", age_request(alice, enc.encode())) == ("NOT_FOUND", "no identity for it")
+        assert status(uri, "Decrypt", age_request(alice, enc.encode())) == (
+            "NOT_FOUND",
+            "no matching identity",
+        )
         assert recorder.requests == []
 
 
@@ -918,7 +921,7 @@ def test_a_stale_socket_is_replaced(holder: dict[str, str], path: str) -> None:
 def test_a_living_socket_is_left_alone(alice: AgeKey, holder: dict[str, str], path: str, others: Any) -> None:
     with serving(holder, path) as (uri, _):
         with (
-            pytest.raises(UsageError, match=r"cannot listen on .*: another process does"),
+            pytest.raises(UsageError, match=r"cannot listen on .*: another process does already"),
             serving(holder, path),
         ):
             pass
@@ -928,12 +931,12 @@ def test_a_living_socket_is_left_alone(alice: AgeKey, holder: dict[str, str], pa
 def test_what_is_no_socket_is_left_alone(holder: dict[str, str], path: str) -> None:
     file = Path(path)
     file.write_text("precious")
-    with pytest.raises(UsageError, match="is there already, and is not a socket"), serving(holder, path):
+    with pytest.raises(UsageError, match="exists and is not a socket"), serving(holder, path):
         pass
     assert file.read_text() == "precious"
     file.unlink()
     file.symlink_to("/nowhere")
-    with pytest.raises(UsageError, match="is there already, and is not a socket"), serving(holder, path):
+    with pytest.raises(UsageError, match="exists and is not a socket"), serving(holder, path):
         pass
     file.unlink()
 

@@ -91,7 +91,7 @@ def test_the_passphrase_is_asked_for_only_for_the_key_s_own_recipient(home: Path
     own, other = AgeKey(ANSWERS[0][1]), AgeKey(ANSWERS[1][1])
     enc = own.wrap(DATA_KEY, credentials(home))
     assert own.unwrap(enc, credentials(home, ["hunter2"])) == DATA_KEY
-    with pytest.raises(MasterKeyError, match=r"the passphrase is not that of ~/\.ssh/id_ed25519"):
+    with pytest.raises(MasterKeyError, match=r"the passphrase does not open ~/\.ssh/id_ed25519"):
         own.unwrap(enc, credentials(home, ["wrong"]))
     with pytest.raises(NotMyKeyError) as caught:
         other.unwrap(other.wrap(DATA_KEY, credentials(home)), credentials(home, []))

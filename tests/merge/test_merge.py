@@ -310,7 +310,7 @@ def test_b3_what_a_merge_may_do(block: Rule, ours: Rule, named: Rule | None) -> 
 def test_b3_what_a_merge_may_not_do(block: Rule, ours: Rule, named: Rule | None, said: str) -> None:
     with pytest.raises(StrangerError, match=re.escape(said)) as error:
         admit(block, ours, named)
-    assert "name them in .sops.yaml" in str(error.value.hint)
+    assert "add them to .sops.yaml" in str(error.value.hint)
 
 
 def test_b3_where_all_are_wrapped_for_our_version_does_not_count() -> None:
@@ -365,7 +365,7 @@ def test_b3_who_goes_by_their_side_is_told_in_full(side: str) -> None:
     notes: list[str] = []
     merged(base, *((removed, other) if side == "our" else (other, removed)), by=AB, notify=notes.append)
     told = [f"their side removes age {BOB.recipient}"] if side == "their" else []
-    assert notes == ["a recipient was removed: every value gets a new data key", *told]
+    assert notes == ["a recipient was removed: every value is re-encrypted with a new data key", *told]
 
 
 @pytest.mark.parametrize("side", ["our", "their"])

@@ -60,9 +60,9 @@ def test_committed_and_removed(repository: Project) -> None:
     assert found["commits"] == [second, first]
     assert (found["rotate"], found["earlier"]) == (["A", "B"], ["C"])
     err = repository.run("import", "-n", ".env").err
-    assert f".env is in 2 commits (to {second[:12]}): whoever" in err
-    assert "hint: rotate, since today's values are in it: A, B\n" in err
-    assert "hint: make sure that earlier values open nothing any more: C\n" in err
+    assert f".env is in 2 commits (to {second[:12]}): anyone" in err
+    assert "hint: change at the source, because the current value was committed: A, B\n" in err
+    assert "hint: earlier values were committed; make sure that they no longer work: C\n" in err
     assert "first-value" not in err
 
 
@@ -132,7 +132,7 @@ def test_pushed(repository: Project) -> None:
     repository.git("remote", "add", "origin", "./remote.git")
     repository.git("fetch", "-q", "origin")
     assert report(repository)["pushed"] is True
-    assert "and a remote has it, too" in repository.run("import", "-n", ".env").err
+    assert "and on a remote" in repository.run("import", "-n", ".env").err
 
 
 def test_encrypted_and_empty_versions_tell_nothing(repository: Project) -> None:
@@ -154,7 +154,7 @@ def test_a_shallow_clone(repository: Project) -> None:
     clone.write(".env", "A=first-value-1\n")
     found = report(clone)
     assert (found["complete"], found["rotate"], found["earlier"]) == (False, [], ["A"])
-    assert "as far as this clone can tell" in clone.run("import", "-n", ".env").err
+    assert "in this clone, which has only part of the history" in clone.run("import", "-n", ".env").err
 
 
 def test_a_partial_clone_fetches_nothing(repository: Project) -> None:
@@ -211,7 +211,7 @@ def test_settings_run_no_program(repository: Project) -> None:
 def test_no_git(repository: Project) -> None:
     """Without the program nothing is claimed."""
     err = repository.run("import", "-n", ".env", environ={"PATH": "/nowhere"}).err
-    assert "git could not say whether .env was ever committed" in err
+    assert "git could not tell whether .env was ever committed" in err
     outside = Project(repository.folder.parent, repository.home, repository.key)
     outside.rules()
     outside.write(".env", "A=b\n")

@@ -48,13 +48,13 @@ def test_a_bare_machine(project: Project) -> None:
     for name in ("keyring", "cyberark", "vault", "cloud", "sops"):
         assert found[name]["usable"] is False, found[name]
     assert part(found["vault"], "vault:")["missing"] == ["VAULT_ADDR"]
-    assert part(found["sops"], "age")["missing"] == ["a key: encconf init makes one"]
+    assert part(found["sops"], "age")["missing"] == ["a key: encconf init creates one"]
     assert part(found["systemd"], "systemd:")["usable"] is False
 
 
 def test_as_text(project: Project) -> None:
     done = project.run("doctor", environ=ALONE)
-    assert " of 7 ways can be used here, as " in done.out.splitlines()[0]
+    assert " of 7 ways work here, as " in done.out.splitlines()[0]
     assert "\nsops: usable (SOPS files in git)\n" in done.out
     assert f"\n  age            yes, as {project.key.recipient}; SOPS_AGE_KEY\n" in done.out
     assert "\n  vault:         no; missing: VAULT_ADDR\n" in done.out
@@ -66,7 +66,7 @@ def test_as_text(project: Project) -> None:
 def test_ways_that_are_named(project: Project) -> None:
     assert list(report(project, "sops", "environment")) == ["sops", "environment"]
     done = project.run("doctor", "vault", "sops", environ=ALONE, code=1)
-    assert "error[unusable]: cannot be used here: vault" in done.err
+    assert "error[unusable]: not usable here: vault" in done.err
     assert "there is no way called valt" in project.run("doctor", "valt", code=1).err
 
 
@@ -86,7 +86,7 @@ class TestSops:
         project.write("empty", "# nothing\n")
         environ = {"SOPS_AGE_KEY": "", "SOPS_AGE_KEY_FILE": str(project.path("empty"))}
         age = part(report(project, "sops", code=1, **environ)["sops"], "age")
-        assert age["missing"] == [f"SOPS_AGE_KEY_FILE={project.path('empty')} (there is no key in it)"]
+        assert age["missing"] == [f"SOPS_AGE_KEY_FILE={project.path('empty')} (it contains no key)"]
         environ["SOPS_AGE_KEY_FILE"] = "/nowhere"
         age = part(report(project, "sops", code=1, **environ)["sops"], "age")
         assert age["missing"] == ["SOPS_AGE_KEY_FILE=/nowhere (not there)"]
@@ -110,7 +110,7 @@ class TestSops:
         project.path(".sops.yaml").unlink()
         found = report(project, "sops")["sops"]
         assert found["usable"] is True
-        assert part(found, ".sops.yaml")["missing"] == [".sops.yaml (encconf init writes one)"]
+        assert part(found, ".sops.yaml")["missing"] == [".sops.yaml (encconf init creates one)"]
 
 
 class TestSystemd:
@@ -123,7 +123,7 @@ class TestSystemd:
 
     def test_without_the_programs(self, project: Project) -> None:
         found = report(project, "systemd", code=1, PATH="/nowhere")["systemd"]
-        assert part(found, "serve")["missing"] == ["systemd (systemctl is not there)"]
+        assert part(found, "serve")["missing"] == ["systemd (systemctl not found)"]
         assert part(found, "systemd-creds")["missing"] == ["systemd-creds (systemd 250 or newer)"]
 
     def test_an_old_one(self, project: Project) -> None:

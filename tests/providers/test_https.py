@@ -113,7 +113,7 @@ def test_an_answer_without_end_is_not_read_to_it(answering: Answers) -> None:
     credentials = Credentials({"CYBERARK_CCP_URL": url, "CYBERARK_APP_ID": "a"})
     begun = time.monotonic()
     error = failure("cyberark:a/b", credentials)
-    assert error.message == "the answer is not that of a Central Credential Provider"
+    assert error.message == "the answer is not from a Central Credential Provider"
     assert time.monotonic() - begun < 10
 
 

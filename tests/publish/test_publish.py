@@ -445,7 +445,7 @@ def project(tmp_path: Path, home: Path, cloud: Cloud) -> Project:
 
 def test_it_says_where_before_it_goes(project: Project, cloud: Cloud) -> None:
     done = project.run("publish", "s3.yaml", code=1)
-    assert "--yes agrees to all" in done.err
+    assert "use --yes to accept all" in done.err
     done = project.run("publish", "-n", "s3.yaml", "kv2.yaml")
     assert "s3.yaml would go to s3://the-bucket/s3.yaml (encrypted as it is)" in done.err
     assert (
@@ -455,7 +455,7 @@ def test_it_says_where_before_it_goes(project: Project, cloud: Cloud) -> None:
 
 
 def test_a_folder_of_which_some_is_encrypted(project: Project, cloud: Cloud) -> None:
-    assert "-r goes through it" in project.run("publish", "-y", "s3-folder", code=1).err
+    assert "use -r to include" in project.run("publish", "-y", "s3-folder", code=1).err
     done = project.run("publish", "-y", "-r", "--json", "s3-folder")
     assert json.loads(done.out) == [
         {

@@ -389,8 +389,8 @@ def test_names_that_disagree_are_noticed() -> None:
     loaded = config.load("/repo/.sops.yaml", TWO)
     loaded.rule_for("/repo/secrets.enc.yaml", also=["/repo/secrets.yaml"])
     assert loaded.notices == [
-        'creation_rules[0] was chosen for "secrets.yaml"; for "secrets.enc.yaml" alone it would be'
-        " creation_rules[1]"
+        'creation_rules[0] applies because of the name "secrets.yaml"; for "secrets.enc.yaml" alone it would'
+        " be creation_rules[1]"
     ]
     loaded = config.load("/repo/.sops.yaml", TWO)
     loaded.rule_for("/repo/x.enc.yaml", also=["/repo/x.yaml"])

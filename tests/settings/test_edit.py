@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encconf import decrypt, edit, load_config
-from encconf.errors import ChangedError, ClearTextError, InputError, WrongTypeError
+from encconf.errors import ChangedError, InputError, PlaintextError, WrongTypeError
 from encconf.settings.edit import differences
 from encconf.testing import TestKey
 from encconf.verbs.changes import REMOVED
@@ -124,7 +124,7 @@ def test_a_value_that_would_stay_in_plaintext(key: TestKey, path: Path) -> None:
     )
     with edit(path) as doc:
         doc["pw"] = "z"
-    with pytest.raises(ClearTextError, match="token would be saved in plaintext"), edit(path) as doc:
+    with pytest.raises(PlaintextError, match="token would be saved as plaintext"), edit(path) as doc:
         doc["token"] = "hunter2"
     assert load_config(path) == {"pw": "z", "name": "y"}
 

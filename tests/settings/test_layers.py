@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from encconf import MaskedStr, load_layers, optional, plain
-from encconf.errors import ClearTextError, ConfigTypeError, MissingFileError, NotEncryptedError, ParseError
+from encconf.errors import ConfigTypeError, MissingFileError, NotEncryptedError, ParseError, PlaintextError
 from encconf.testing import TestKey
 
 BASE = """\
@@ -108,18 +108,18 @@ def test_keys_that_differ_in_case_only(base: Path) -> None:
 def test_a_bare_path_must_be_encrypted(base: Path) -> None:
     with pytest.raises(NotEncryptedError, match=r"base\.yaml") as caught:
         load_layers(base)
-    assert caught.value.hint == "a layer that is meant to be readable is given as plain(path)"
+    assert caught.value.hint == "if the file is meant to be readable, use plain(path)"
 
 
 def test_plain_refuses_what_is_encrypted_or_must_be(write: Callable[..., Path], key: TestKey) -> None:
     write("s.enc.yaml", "a: 1\n")
-    with pytest.raises(ClearTextError, match="is encrypted"):
+    with pytest.raises(PlaintextError, match="is encrypted"):
         load_layers(plain("s.enc.yaml"))
     Path(".sops.yaml").write_text(
         f"creation_rules: [{{path_regex: secret, age: {key.recipient}, encrypted_regex: ^pw$}}]"
     )
     Path("secret.yaml").write_text("pw: x\n")
-    with pytest.raises(ClearTextError, match="must be encrypted"):
+    with pytest.raises(PlaintextError, match="must be encrypted"):
         load_layers(plain("secret.yaml"))
     Path("secret.yaml").write_text("host: x\n")  # the rule leaves it as it is
     assert load_layers(plain("secret.yaml")) == {"host": "x"}

@@ -15,8 +15,8 @@ from encconf.errors import UsageError, WrongTypeError
 from encconf.testing import TestKey
 
 FILE = "s.enc.yaml"
-NAME = r"a file's name or an open file is needed, not"
-TEXT = r"a text is needed \(str or bytes\), not"
+NAME = r"expected the name of a file or an open file, not"
+TEXT = r"expected str or bytes, not"
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: load_config(FILE, schema=Database(1)), "schema must be a class, not an object of it"),  # type: ignore[call-overload]
     (
         lambda: load_config(FILE, schema=Either),
-        "msgspec does not take the schema: Type unions may not contain",
+        "msgspec does not accept the schema: Type unions may not contain",
     ),
     (lambda: load_config(FILE, mask="yes"), "mask must be True or False, not str"),  # type: ignore[call-overload]
     (lambda: load_config(FILE, format=5), "format must be a str: yaml, json"),  # type: ignore[call-overload]
@@ -94,7 +94,7 @@ CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: edit(5).__enter__(), "edit needs a file's name"),  # type: ignore[arg-type]
     (lambda: edit(FILE, format=5).__enter__(), "format must be a str"),  # type: ignore[arg-type]
     (lambda: edit(FILE, credentials=5).__enter__(), "credentials must be Credentials, not int"),  # type: ignore[arg-type]
-    (lambda: TestKey.generate().encrypt(5), "data must be a dict or a text, not int"),  # type: ignore[arg-type]
+    (lambda: TestKey.generate().encrypt(5), "data must be a dict or a str, not int"),  # type: ignore[arg-type]
     (lambda: TestKey.generate().write(5, {}), "write needs a file's name"),  # type: ignore[arg-type]
 ]
 
@@ -110,7 +110,7 @@ def test_a_wrong_type_is_named(call: Callable[[], object], message: str) -> None
 def test_values_that_make_no_sense() -> None:
     with pytest.raises(UsageError, match="interval must not be negative: it is in seconds"):
         watch(FILE, interval=-1)
-    with pytest.raises(UsageError, match="environ is read only with env"):
+    with pytest.raises(UsageError, match="environ needs env"):
         load_layers(FILE, environ={"A_X": "1"})
     with pytest.raises(UsageError, match="unknown format 'xml'"):
         load_config(FILE, format="xml")

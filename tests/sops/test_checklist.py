@@ -618,7 +618,7 @@ def ssh_command(box: Box) -> dict[str, str]:
 
 
 def ssh_key(box: Box) -> Path:
-    """A new SSH key, for which e.yaml is encrypted anew."""
+    """A new SSH key, for which e.yaml is re-encrypted."""
     path = box.folder / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     public = " ".join(path.with_suffix(".pub").read_text().split()[:2])

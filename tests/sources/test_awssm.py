@@ -213,7 +213,7 @@ def test_a_secret_that_is_deleted_or_bytes_or_nothing(aws: MotoServer, credentia
     assert "marked for deletion" in error.message or "marked deleted" in error.message
     manager.create_secret(Name="empty")
     assert failure("awssm:empty", credentials).reason == "missing"
-    with pytest.raises(SourceError, match="keeps no empty secrets"):
+    with pytest.raises(SourceError, match="cannot store empty secrets"):
         sources.store("awssm:new", b"", credentials)
 
 
@@ -258,7 +258,7 @@ def test_what_else_is_a_parameter(aws: MotoServer, credentials: Credentials) -> 
         assert sources.fetch(address, credentials) == value
     for address in ("awsssm:/a?mode=many", "awsssm:/ä", "awsssm:arn:aws:ssm:x"):
         assert failure(address, credentials).reason == "wrong"
-    with pytest.raises(SourceError, match="keeps no empty values"):
+    with pytest.raises(SourceError, match="cannot store empty values"):
         sources.store("awsssm:/new", b"", credentials)
 
 

@@ -130,7 +130,7 @@ def test_spellings(address: str, environ: dict[str, str]) -> None:
 )
 def test_what_is_no_address(address: str, environ: dict[str, str], azure: Azure) -> None:
     error = failure(address, Credentials(environ))
-    assert (error.reason, error.message) == ("wrong", "the names of a vault and of a secret belong there")
+    assert (error.reason, error.message) == ("wrong", "expected the name of a vault and of a secret")
     assert azure.calls == []
 
 
@@ -146,7 +146,7 @@ def test_versions(azure: Azure, environ: dict[str, str]) -> None:
         "Azure: SecretDisabled: Operation get is not allowed on a disabled secret.",
     )
     assert failure(f"azkv:myvault/many/{'0' * 32}", Credentials(environ)).reason == "missing"
-    with pytest.raises(SourceError, match="a new version gets its name from Azure"):
+    with pytest.raises(SourceError, match="Azure chooses the name of a new version"):
         sources.store(f"azkv:myvault/many/{first}", b"3", Credentials(environ), replace=True)
 
 

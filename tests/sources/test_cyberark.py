@@ -152,11 +152,11 @@ class TestCentralCredentialProvider(SourceContract):
     @pytest.mark.parametrize(
         ("address", "message"),
         [
-            ("cyberark:Prod", "the names of a safe and of an account belong there"),
-            ("cyberark:Prod/a&b", "CyberArk takes no + & % or ; in names"),
-            ("cyberark:Prod/a%2Bb", "CyberArk takes no + & % or ; in names"),
-            ("cyberark:Prod?username=a%3BSafe=Secret", "CyberArk takes no + & % or ; in names"),
-            ("cyberark:Prod?user=a", "cyberark: takes no user"),
+            ("cyberark:Prod", "expected the name of a safe and of an account"),
+            ("cyberark:Prod/a&b", "CyberArk does not allow + & % or ; in names"),
+            ("cyberark:Prod/a%2Bb", "CyberArk does not allow + & % or ; in names"),
+            ("cyberark:Prod?username=a%3BSafe=Secret", "CyberArk does not allow + & % or ; in names"),
+            ("cyberark:Prod?user=a", "cyberark: has no setting user"),
         ],
     )
     def test_what_is_no_account(self, address: str, message: str, environ: dict[str, str]) -> None:
@@ -170,7 +170,7 @@ class TestCentralCredentialProvider(SourceContract):
         said: list[str] = []
         assert sources.fetch("cyberark:Prod/db", Credentials(environ, notify=said.append)) == VALUE
         assert said == [
-            "cyberark:Prod/db#Content: CyberArk is changing this password, which may be the old one"
+            "cyberark:Prod/db#Content: CyberArk is changing this password, so this may be the old one"
         ]
         error = failure("cyberark:Prod/db?fail_on_change=true", Credentials(environ))
         assert error.reason == "unreachable"
@@ -187,13 +187,15 @@ class TestCentralCredentialProvider(SourceContract):
         provider.vault = True
         error = failure("cyberark:Secret/db", Credentials(environ))
         assert error.reason == "missing"
-        assert error.hint == "is there such an account, and may the application and the provider see it?"
+        assert (
+            error.hint == "check that the account exists and that the application and the provider may see it"
+        )
 
     def test_who_has_no_certificate_is_not_let_in(self, environ: dict[str, str]) -> None:
         bare = without(environ, "CYBERARK_CLIENT_CERT", "CYBERARK_CLIENT_KEY")
         error = failure("cyberark:Prod/db", Credentials(bare))
         assert error.reason == "denied"
-        assert "refuses the client's certificate" in error.message
+        assert "rejects the client's certificate" in error.message
         for names, hint in (
             (["CYBERARK_CLIENT_CERT"], "set both, or neither"),
             (["CYBERARK_APP_ID"], "set it to the application's id"),
@@ -228,7 +230,7 @@ class TestCentralCredentialProvider(SourceContract):
             error = failure("cyberark:Prod/db", Credentials(one))
             assert error.reason == "unusable"
             assert error.message.startswith(
-                "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are no certificate and its key"
+                "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are not a certificate and its key"
             )
             assert VALUE.decode() not in shown(error)
 
@@ -252,7 +254,7 @@ class TestCentralCredentialProvider(SourceContract):
     ) -> None:
         error = failure("cyberark:Prod/db", Credentials(without(environ, "CYBERARK_CACERT")))
         assert error.reason == "unreachable"
-        assert error.hint == "CYBERARK_CACERT names the file with the authority of its certificate"
+        assert error.hint == "CYBERARK_CACERT is the file with the authority of its certificate"
         error = failure("cyberark:Prod/db", Credentials({**environ, "CYBERARK_CACERT": "/nonexistent"}))
         assert error.reason == "unusable"
         assert error.message.startswith("CYBERARK_CACERT cannot be used: ")
@@ -277,10 +279,10 @@ class TestCentralCredentialProvider(SourceContract):
         assert sources.fetch("cyberark:Prod/db", Credentials(elsewhere)) == VALUE
         provider.faults = [302]
         error = failure("cyberark:Prod/db", Credentials(elsewhere))
-        assert "redirects are not followed" in error.message
+        assert "redirects to another server" in error.message
         provider.faults = [200]
         error = failure("cyberark:Prod/db", Credentials(elsewhere))
-        assert error.message == "the answer is not that of a Central Credential Provider"
+        assert error.message == "the answer is not from a Central Credential Provider"
 
     def test_what_passes_soon_is_asked_again(
         self, provider: CredentialProvider, environ: dict[str, str]
@@ -388,7 +390,7 @@ class TestConjur(SourceContract):
         wrong = {**settings, "CONJUR_AUTHN_API_KEY": "1api-key-of-nobody"}
         error = failure("conjur:prod/tree", Credentials(wrong))
         assert (error.reason, error.message) == ("denied", "Conjur refuses the login")
-        assert error.hint == "are CONJUR_AUTHN_LOGIN and CONJUR_AUTHN_API_KEY right?"
+        assert error.hint == "check CONJUR_AUTHN_LOGIN and CONJUR_AUTHN_API_KEY"
         assert "1api-key-of-nobody" not in shown(error)
 
     def test_a_key_in_a_file(self, settings: dict[str, str], tmp_path: Path) -> None:
@@ -417,7 +419,10 @@ class TestConjur(SourceContract):
         ]
         error = failure("conjur:prod/tree", Credentials({**base, "CONJUR_AUTHN_JWT_TOKEN": "another-jwt"}))
         assert error.reason == "denied"
-        assert error.hint == "is the JWT still valid, and do its claims fit the host in Conjur's policy?"
+        assert (
+            error.hint
+            == "check that the JWT is still valid and that its claims match the host in Conjur's policy"
+        )
         assert "another-jwt" not in shown(error)
         error = failure("conjur:prod/tree", Credentials(base))
         assert error.reason == "unusable"
@@ -463,7 +468,7 @@ class TestConjur(SourceContract):
         assert "1api-key" not in repr(sources.parse(whole))
         for url in ("conjur.example.test", "https://me:pw@conjur", "https://conjur/x?y"):
             error = failure("conjur:prod/tree", Credentials({**settings, "CONJUR_APPLIANCE_URL": url}))
-            assert error.message == "the address of the Conjur is not a plain one"
+            assert error.message == "the address of Conjur is not a plain URL"
 
     def test_authorities_as_a_text(
         self, settings: dict[str, str], ca: TestCA, tmp_path_factory: pytest.TempPathFactory
@@ -484,7 +489,7 @@ class TestConjur(SourceContract):
         ):
             error = failure("conjur:prod/db password", Credentials({**bare, **more}))
             assert error.reason == "unreachable"
-            assert error.hint == "CONJUR_CERT_FILE names the file with the authority of its certificate"
+            assert error.hint == "CONJUR_CERT_FILE is the file with the authority of its certificate"
         for more in ({"CONJUR_CERT_FILE": "/nonexistent"}, {"CONJUR_SSL_CERTIFICATE": "no PEM"}):
             error = failure("conjur:prod/db password", Credentials({**bare, **more}))
             assert error.reason in ("unusable", "unreachable")
@@ -499,7 +504,7 @@ class TestConjur(SourceContract):
             conjur.faults = list(faults)
             assert failure("conjur:prod/tree", Credentials(settings)).reason == reason
             assert conjur.faults == []
-        with pytest.raises(SourceError, match="Conjur keeps no empty values"):
+        with pytest.raises(SourceError, match="Conjur cannot store empty values"):
             sources.store("conjur:prod/new", b"", Credentials(settings))
         with pytest.raises(SourceError) as caught:
             sources.store("conjur:prod/tree", b"x", Credentials(settings), replace=True)

@@ -199,11 +199,11 @@ def test_google_s_client_reads_what_is_written(
 def test_the_hints_name_the_roles(store: SecretStore, environ: dict[str, str]) -> None:
     store.denied |= {"projects/p/secrets/db", "projects/p/secrets/new"}
     error = failure("gcpsm:p/db", Credentials(environ))
-    assert error.hint == "it takes the role Secret Manager Secret Accessor on the secret"
+    assert error.hint == "you need the role Secret Manager Secret Accessor on the secret"
     with pytest.raises(SourceError) as caught:
         sources.store("gcpsm:p/new", b"value-of-a-write", Credentials(environ))
     assert caught.value.reason == "denied"
-    assert caught.value.hint == "it takes the role Secret Manager Admin on the project"
+    assert caught.value.hint == "you need the role Secret Manager Admin on the project"
     store.denied.clear()
     store.secrets["projects/p/secrets/empty"] = []
     sources.store("gcpsm:p/empty", b"first", Credentials(environ))  # a secret without a version is no secret

@@ -119,7 +119,7 @@ def test_names(desktop: GnomeKeyring) -> None:
     for address in ("keyring:x", "keyring:/x", "keyring:x/"):
         error = failure(address, Credentials({}))
         assert (error.message, error.hint) == (
-            "the name of a service and of a user belong there",
+            "expected the name of a service and of a user",
             "keyring:SERVICE/USER",
         )
 
@@ -180,9 +180,9 @@ def test_the_library_s_choice_is_taken() -> None:
 
 
 def test_where_there_is_no_desktop() -> None:
-    assert json.loads(_in(None, "fetch")) == ["unusable", "this machine has no keyring that can be used"]
+    assert json.loads(_in(None, "fetch")) == ["unusable", "this machine has no usable keyring"]
     usable, missing, note = json.loads(_in(None, "probe"))
-    assert (usable, missing) == (False, ["this machine has no keyring that can be used"])
+    assert (usable, missing) == (False, ["this machine has no usable keyring"])
     assert "gnome-keyring-daemon --unlock" in note
 
 

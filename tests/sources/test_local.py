@@ -139,12 +139,12 @@ class TestFile(SourceContract):
         (tmp_path / "large").write_bytes(b"")
         os.truncate(tmp_path / "large", sources.LIMIT + 1)
         for name, message in (
-            ("pipe", "cannot be read: it is no regular file"),
+            ("pipe", "cannot be read: it is not a regular file"),
             ("", "cannot be read: it is a folder"),
             ("large", "larger than 16 MiB"),
         ):
             assert failure(f"file:{tmp_path}/{name}", who()).message == message
-        assert failure("file:/dev/zero", who()).message == "cannot be read: it is no regular file"
+        assert failure("file:/dev/zero", who()).message == "cannot be read: it is not a regular file"
         assert failure(f"file:{tmp_path}/large/x", who()).reason == "missing"
         assert failure(f"file:/{'x' * 5000}", who()).message.startswith("cannot be read")
 
@@ -156,7 +156,7 @@ class TestFile(SourceContract):
             path.chmod(mode)
             assert sources.fetch(f"file:{path}", who(notify=said.append)) == VALUE
             assert len(said) == count
-        assert said == [f"{path}: everybody on this machine can read this secret: chmod 600 it"]
+        assert said == [f"{path}: everyone on this machine can read this secret: chmod 600 it"]
 
     def test_what_is_written_is_private_and_whole(self, tmp_path: Path) -> None:
         old = os.umask(0)
@@ -272,7 +272,7 @@ class TestCmd(SourceContract):
         assert self._left(mark) == []
 
     def test_too_much_is_cut_short(self) -> None:
-        assert failure("cmd:yes", who(timeout=60)).message.startswith("yes prints more than any secret has")
+        assert failure("cmd:yes", who(timeout=60)).message.startswith("yes printed more than 16 MiB")
 
     def test_what_cannot_be_run(self, tmp_path: Path) -> None:
         (tmp_path / "text").write_text("x")

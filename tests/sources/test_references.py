@@ -404,7 +404,7 @@ class TestAllowed:
         with pytest.raises(UnresolvedError):  # what the code says counts, and nothing else
             api.loads(sealed, credentials=made, resolve=Resolve(schemes=["env"]))
         with pytest.raises(
-            UsageError, match="ENCCONF_REF_ALLOW: no reference has the scheme 'evn'"
+            UsageError, match="ENCCONF_REF_ALLOW: there is no reference scheme 'evn'"
         ) as caught:
             api.loads(sealed, credentials=credentials(ENCCONF_REF_ALLOW="evn"), resolve=True)
         assert caught.value.hint == "did you mean env?"
@@ -430,7 +430,7 @@ class TestAllowed:
         assert Resolve(schemes=[entry]).allows(sources.parse(address)) is allowed
 
     def test_rules_that_cannot_be(self) -> None:
-        with pytest.raises(UsageError, match="no reference has the scheme 'fil'") as caught:
+        with pytest.raises(UsageError, match="there is no reference scheme 'fil'") as caught:
             Resolve(schemes=["vault", "fil:/x"])
         assert caught.value.hint == "did you mean file?"
         with pytest.raises(UsageError, match="schemes is a list"):
@@ -448,7 +448,7 @@ class TestAllowed:
         sealed = seal({"a": "ref+systemd://db", "b": f"ref+{address}"})
         said = self.failure(sealed, made)
         assert said.startswith("1 of 2 references could not be resolved\n  b  ")
-        assert "it is a key that opens files, and no value" in said
+        assert "it is a key that opens files, not a value" in said
         assert api.loads(seal({"a": "ref+systemd://db"}), credentials=made, resolve=True) == {"a": "hunter2"}
 
     def test_nor_are_the_variables_of_keys(
@@ -465,7 +465,7 @@ class TestAllowed:
             PASS="p",
         )
         said = self.failure(sealed, made, Resolve(schemes=["env"]))
-        assert said.count("it is a key that opens files, and no value") == len(names)
+        assert said.count("it is a key that opens files, not a value") == len(names)
 
     @pytest.mark.parametrize(
         "address",
@@ -508,7 +508,7 @@ class TestAllowed:
         for query in ("x", "x?encode=base64", "x64?decode=base64", "x64?decode=base64&encode=base64"):
             sealed = seal({"a": f"ref+file://{tmp_path}/{query}"})
             said = self.failure(sealed, credentials(), Resolve(schemes=["file"]))
-            assert "it is a key that opens files, and no value" in said
+            assert "it is a key that opens files, not a value" in said
             assert "XYZ" not in said
 
     @pytest.mark.parametrize(
@@ -614,7 +614,7 @@ class TestAllowed:
         assert "references may not name the server https://good@evil/" in self.failure(
             odd, credentials(), Resolve(schemes=DOUBLE, hosts=["good", "evil"])
         )
-        with pytest.raises(UsageError, match="'good@evil' is no server"):
+        with pytest.raises(UsageError, match="'good@evil' is not a server"):
             Resolve(hosts=["good@evil"])
         made = credentials(ENCCONF_REF_ALLOW="double evil.example.com:8200")
         assert api.loads(sealed, credentials=made, resolve=True) == {"a": "<x>"}
@@ -638,7 +638,7 @@ class TestAllowed:
         ):
             sealed = seal({"a": f"ref+double://x?{name}={value}"})
             said = self.failure(sealed, credentials(), Resolve(schemes=DOUBLE))
-            assert f"references may not say {name}" in said
+            assert f"references may not set {name}" in said
             assert store.calls == []
             rules = Resolve(schemes=["double", f"{scheme}:{value}"])
             assert api.loads(sealed, credentials=credentials(), resolve=rules) == {"a": "<x>"}
@@ -655,7 +655,7 @@ class TestAllowed:
         forged = sealed.replace('"y"', '"ref+double://y"')
         assert forged != sealed
         said = self.failure(forged, credentials(), rules)
-        assert "  b_unencrypted  anybody can have put it there" in said
+        assert "  b_unencrypted  anyone could have written it" in said
         whole = seal({"a": "ref+double://x", "b_unencrypted": "ref+double://y"})
         assert api.loads(whole, credentials=credentials(), resolve=rules)["b_unencrypted"] == "<y>"
         store.calls.clear()
@@ -706,9 +706,9 @@ class TestHostile:
         [
             ("ref+double://a/ref+double://b", "a reference inside a reference is not resolved"),
             ("ref+double://secretref+double://b#/x", "a reference inside a reference is not resolved"),
-            ("ref+dubble://a", "no kind of source is called dubble"),
-            ("ref+double://a?versoin=1", "double: takes no versoin"),
-            ("x ref+s3://bucket/key#/a y", "no kind of source is called s3"),
+            ("ref+dubble://a", "there is no source called dubble"),
+            ("ref+double://a?versoin=1", "double: has no setting versoin"),
+            ("x ref+s3://bucket/key#/a y", "there is no source called s3"),
             ("ref+double://no/%0A%1b[2Jx", "double:no/??[2Jx  denied"),
             ("ref+double://json/a#/%0anone", "has no field ?none"),
             ("ref+double://json/a#/deep/c", "has no field deep/c"),
@@ -860,7 +860,7 @@ class TestOpenBao:
         fine = {"fine": "ref+vault://secret/data/app#/password"}
         said = self.failure(seal({**fine, "db": {"pw": "ref+vault://secret/data/none#/x"}}), made())
         assert said.startswith("1 of 2 references could not be resolved\n  db.pw  vault:secret/data/none#x  ")
-        assert "the Vault has no such secret" in said
+        assert "Vault has no such secret" in said
         said = self.failure(seal({**fine, "b": "ref+vault://secret/data/app#/nope"}), made())
         assert "\n  b  vault:secret/data/app#nope  the secret has no field nope" in said
         said = self.failure(seal({**fine, "c": "ref+vault://secret"}), made())
@@ -871,7 +871,7 @@ class TestOpenBao:
         )
         assert "read on secret/data/app" in said
         said = self.failure(seal(fine), made(VAULT_TOKEN="s.0123456789"))
-        assert "the Vault token is not valid, or not any more" in said
+        assert "the Vault token is not valid, or has expired" in said
 
     def test_unreachable_and_slow(self, seal: Callable[..., str], made: Callable[..., Credentials]) -> None:
         sealed = seal({"a": "ref+vault://secret/data/app#/password"})
@@ -934,7 +934,7 @@ class TestCommandLine:
         assert done.err == (
             "encconf: error[reference]: s.json: 1 of 3 references could not be resolved\n"
             "  other.no  references to env: are not allowed here\n"
-            "encconf: hint: whoever loads the file can allow them: ENCCONF_REF_ALLOW=env, or "
+            "encconf: hint: to allow them: ENCCONF_REF_ALLOW=env, or "
             "resolve=Resolve(schemes=[…])\n"
         )
         assert not project.path("ran").exists()

@@ -61,18 +61,18 @@ def test_an_address(text: str, uri: Uri) -> None:
         ("", "this is not the address of a secret", "it begins with one of env:, file:, cmd:"),
         ("hunter2", "this is not the address of a secret", "it begins with"),
         ("env:", "there is no name after env:", "docs/sources.md"),
-        ("env:?x=y", "env: takes no x", "it takes decode"),
-        ("env:A?optoinal=true", "env: takes no optoinal", "did you mean optional?"),
+        ("env:?x=y", "env: has no setting x", "its settings are decode"),
+        ("env:A?optoinal=true", "env: has no setting optoinal", "did you mean optional?"),
         ("env:a%00b", "the name after env: holds a NUL", "docs/sources.md"),
-        ("evn:A", "no kind of source is called evn", "did you mean env:?"),
-        ("magic:A", "no kind of source is called magic", "known are env, file"),
+        ("evn:A", "there is no source called evn", "did you mean env? known sources are"),
+        ("magic:A", "there is no source called magic", "known sources are env, file"),
     ],
 )
 def test_what_is_no_address(text: str, message: str, hint: str) -> None:
     with pytest.raises(SourceError) as caught:
         sources.parse(text)
     assert caught.value.message == message or caught.value.message.startswith("there is no name")
-    assert str(caught.value.hint).startswith(hint) or "takes" in message
+    assert str(caught.value.hint).startswith(hint) or "no setting" in message
     assert caught.value.reason == "wrong"
 
 
@@ -305,7 +305,7 @@ def test_a_library_that_fails_at_a_probe(store: Store, capfd: pytest.CaptureFixt
     """One that is slow to load may be half loaded when the next probe wants it: nobody sees a traceback."""
     store.errors = [AttributeError("hunter2")]
     found = sources.probe("double", Credentials({}))
-    assert found.missing == ["an answer, since its library failed (AttributeError)"]
+    assert found.missing == ["an answer: its library failed (AttributeError)"]
     assert capfd.readouterr() == ("", "")
 
 

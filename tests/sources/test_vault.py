@@ -148,19 +148,19 @@ def test_spellings(address: str, credentials: Credentials) -> None:
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("vault:secret", "a mount and the path of a secret belong there"),
-        ("vault:secret/", "a mount and the path of a secret belong there"),
-        ("vault:team/kv", "a mount and the path of a secret belong there"),
-        ("vault:secret/../sys/policy#x", "a mount and the path of a secret belong there"),
-        ("vault:secret/%2e%2e/x#x", "a mount and the path of a secret belong there"),
-        ("vault:secret/a%0Ab#x", "a mount and the path of a secret belong there"),
-        ("ref+vault://secret/x", "there is no field in it"),
-        ("vault:secret/app?versoin=1#x", "vault: takes no versoin"),
-        ("vault:kv1/app?version=1#x", "this mount is KV version 1, which keeps no older versions"),
-        ("vault:secret/app?address=http://me:pw@h/#x", "the address of the Vault is not a plain one"),
+        ("vault:secret", "expected a mount and the path of a secret"),
+        ("vault:secret/", "expected a mount and the path of a secret"),
+        ("vault:team/kv", "expected a mount and the path of a secret"),
+        ("vault:secret/../sys/policy#x", "expected a mount and the path of a secret"),
+        ("vault:secret/%2e%2e/x#x", "expected a mount and the path of a secret"),
+        ("vault:secret/a%0Ab#x", "expected a mount and the path of a secret"),
+        ("ref+vault://secret/x", "it names no field"),
+        ("vault:secret/app?versoin=1#x", "vault: has no setting versoin"),
+        ("vault:kv1/app?version=1#x", "this mount is KV version 1, which has no older versions"),
+        ("vault:secret/app?address=http://me:pw@h/#x", "the address of Vault is not a plain URL"),
         (
             "vault:secret/app?auth_method=magic#x",
-            "VAULT_AUTH_METHOD=magic is no way to log in that is known here",
+            "VAULT_AUTH_METHOD=magic is not a known login method",
         ),
     ],
 )
@@ -230,7 +230,7 @@ def test_what_is_written_is_what_others_read(bao: OpenBao, credentials: Credenti
         assert data == json.loads(whole)
         sources.store(f"{address}#more", b"x", credentials)
         assert json.loads(sources.fetch(address, credentials)) == {**data, "more": "x"}
-        with pytest.raises(SourceError, match="already, and it was left as it is"):
+        with pytest.raises(SourceError, match="exists and was not changed"):
             sources.store(address, b"{}", credentials)
         with pytest.raises(SourceError, match="not a JSON object") as caught:
             sources.store(address, VALUE, credentials, replace=True)
@@ -308,7 +308,7 @@ def test_a_secret_id_that_is_wrong_or_used_up(bao: OpenBao, approle: dict[str, s
     error = failure("vault:secret/app#password", Credentials(wrong))
     assert error.reason == "denied"
     assert error.message.startswith("logging in by approle: Vault: ")
-    assert error.hint == "are the role's id and the secret's id right, and may the latter still be used?"
+    assert error.hint == "check the role id and the secret id, and that the secret id may still be used"
     assert wrong["VAULT_SECRET_ID"] not in shown(error)
     bao.root.auth.approle.create_or_update_approle("once", token_policies=["app"], secret_id_num_uses=1)
     role = bao.root.auth.approle.read_role_id("once")["data"]["role_id"]
@@ -389,7 +389,7 @@ def test_userpass(bao: OpenBao) -> None:
     wrong = {**environ, "VAULT_PASSWORD": "pa55-of-bob"}
     error = failure("vault:secret/app#password", Credentials(wrong))
     assert error.reason == "denied"
-    assert error.hint == "are the name and the password right?"
+    assert error.hint == "check the name and the password"
     assert "pa55-of-bob" not in shown(error)
     address = "vault:secret/app?auth_method=userpass&username=ann&password_env=VAULT_PW#password"
     by_address = {"VAULT_ADDR": bao.address, "VAULT_AUTH_MOUNT": "people", "VAULT_PW": "pa55-of-ann"}
@@ -469,7 +469,10 @@ def test_a_jwt_that_is_refused(
     }
     error = failure("vault:secret/app#password", Credentials(environ))
     assert error.reason == reason, error
-    assert error.hint == "is the JWT still valid, and do its issuer, audience and subject fit the role?"
+    assert (
+        error.hint
+        == "check that the JWT is still valid and that its issuer, audience and subject match the role"
+    )
     assert token not in shown(error)
 
 
@@ -505,7 +508,10 @@ def test_kubernetes(bao: OpenBao, tmp_path: Path) -> None:
             path.write_text(token)
             error = failure("vault:secret/app#password", Credentials(environ))
             assert error.reason == "denied"
-            assert error.hint == "is the service account bound to the role, and its token from this cluster?"
+            assert (
+                error.hint
+                == "check that the service account is bound to the role, with a token of this cluster"
+            )
             assert token not in shown(error)
     path.unlink()
     error = failure("vault:secret/app#password", Credentials(environ))
@@ -550,7 +556,9 @@ def test_an_address_leads_a_token_nowhere_else(bao: OpenBao, environ: dict[str, 
     here = {**environ, "VAULT_ADDR": "https://vault.example.test:8200"}
     error = failure(address, Credentials(here))
     assert error.reason == "denied"
-    assert error.message.startswith("a Vault token goes only to VAULT_ADDR (https://vault.example.test:8200)")
+    assert error.message.startswith(
+        "encconf sends a Vault token only to VAULT_ADDR (https://vault.example.test:8200)"
+    )
     assert sources.fetch(address, Credentials({**here, "SOPS_HC_VAULT_ALLOWLIST": bao.address})) == VALUE
     assert sources.fetch(address, Credentials(environ)) == VALUE
 
@@ -583,7 +591,7 @@ def test_certificates() -> None:
         assert sources.fetch("vault:secret/app#x", trusting) == b"y"
         error = failure("vault:secret/app#x", Credentials(environ))
         assert error.reason == "unreachable"
-        assert error.hint == "VAULT_CACERT names the file with the authority of its certificate"
+        assert error.hint == "VAULT_CACERT is the file with the authority of its certificate"
 
 
 def test_d8_a_mount_that_is_not_there(bao: OpenBao) -> None:

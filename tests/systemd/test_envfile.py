@@ -173,7 +173,7 @@ class TestExport:
         text = awkward.read("app.env")
         assert text == awkward.run("export", "--format", "env-file", "v.json").out
         path.chmod(0o644)
-        assert "its mode is 0600 now" in awkward.run(*words).err
+        assert "its mode is now 0600" in awkward.run(*words).err
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
     def test_what_cannot_be_said(self, awkward: Project) -> None:
@@ -217,5 +217,5 @@ class TestExport:
         secret = {"SYSTEMD_CREDENTIAL_SECRET": manager.environ["SYSTEMD_CREDENTIAL_SECRET"]}
         # Without a TPM systemd-creds makes a file all the same, which nothing can open.
         assert "error[systemd-creds]" in awkward.run(*words, "--with-key", "tpm2", environ=secret, code=1).err
-        assert "there is no systemd-creds" in awkward.run(*words, environ={"PATH": "/nowhere"}, code=1).err
+        assert "has no systemd-creds" in awkward.run(*words, environ={"PATH": "/nowhere"}, code=1).err
         awkward.run("export", "--format", "json", "--with-key", "host", "v.json", code=8)

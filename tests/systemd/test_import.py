@@ -34,7 +34,7 @@ def test_a_unit_has_the_same_before_and_after(manager: Manager, project: Project
     assert before.out.startswith('app\0hunter2 "both" $HOMEand more\0')
 
     done = project.run("import", "--dialect", "systemd", "--delete", "app.env")
-    assert "wrote app.enc.yaml: 5 values, read back and the same" in done.err
+    assert "wrote app.enc.yaml: 5 values, verified" in done.err
     assert not project.path("app.env").exists()
 
     # The first way: a file of variables again, now written by encconf.

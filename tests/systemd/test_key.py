@@ -116,5 +116,5 @@ def test_values_by_reference(manager: Manager, project: Project) -> None:
     assert (done.code, done.out, done.err) == (0, "t0ken", "")
     done = manager.run(f"{get} {project.path('bad.yaml')} a", *lines)
     assert done.code == 1
-    assert "it is a key that opens files, and no value" in done.err
+    assert "it is a key that opens files, not a value" in done.err
     assert project.key.identity not in done.err + done.out

@@ -447,7 +447,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("args", "code", "said"),
         [
-            ([], 1, "nobody would get any"),
+            ([], 1, "no rule allows a unit a value"),
             (["--allow", "nonsense"], 1, "is not a rule"),
             (["--allow", "app.timer:p=db.port"], 1, "is not the name of a unit"),
             (["--allow", "a/b.service:p=db.port"], 1, "is not the name of a unit"),
@@ -461,8 +461,8 @@ class TestMistakes:
             (["--allow", "a@*.service:p=users.%i"], 4, "needs a mapping"),
             (["--allow", "app.service:p=db.port", "--idle", "x"], 1, "number of seconds"),
             (["--allow-from", "nowhere"], 100, "nowhere"),
-            (["--allow-from", "open"], 2, "open: others may write it"),
-            (["--allow-from", "foreign"], 2, "foreign: it belongs to somebody else"),
+            (["--allow-from", "open"], 2, "open: others can write to it"),
+            (["--allow-from", "foreign"], 2, "foreign: it belongs to another user"),
             (["--allow-from", "wrong"], 1, "wrong: line 2"),
             (["--allow-from", "long"], 2, "long: line 1: the names app.service and xxx"),
         ],

@@ -172,7 +172,7 @@ def test_printing_and_writing(values: Project) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        ([], 1, "which unit"),
+        ([], 1, "no unit was given"),
         (["-u", "app.timer"], 1, "is not the name of a unit"),
         (["-u", "u" * 80], 2, "systemd can only ask with 83"),
         (["-u", "app", "--socket", "rel.sock"], 1, "absolute"),
