@@ -12,7 +12,15 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats import goyaml
+from encconf.formats import emit_yaml, goyaml
+from encconf.formats.emit_parts import (
+    comment_lines,
+    exponent_form,
+    items_of,
+    lines_above,
+    short_float,
+    text_behind,
+)
 from encconf.text.document import Leaf, copies
 from encconf.text.words import bool_word
 
@@ -21,10 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from encconf.formats.emit_parts import Notes
     from encconf.text.document import Document
-
-    Notes = dict[int, dict[str | int | None, list[tuple[str, bool]]]]
-    """By the id of a dict or list, the comments before each of its items: text, whether inline."""
 
 FORMATS = ("yaml", "json", "dotenv", "ini", "toml", "binary")
 """What can be written."""
@@ -41,7 +47,7 @@ def render(
     _check_indent(format, indent)
     if format == "yaml":
         step = indent or 4
-        return "---\n".join(_yaml_document(tree, notes or {}, step) for tree in trees)
+        return "---\n".join(emit_yaml.document(tree, notes or {}, step) for tree in trees)
     if format == "json":
         return _json(trees[0], indent) + "\n"
     if format == "dotenv":
@@ -75,8 +81,8 @@ def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | N
     _check_indent(format, indent)
     if format == "yaml":
         if isinstance(node, Leaf):
-            return _scalar(node) + "\n"
-        return "\n".join(_yaml(node, notes or {}, 0, indent or 4)) + "\n" if node else "[]\n"
+            return emit_yaml.scalar(node) + "\n"
+        return "\n".join(emit_yaml.entries(node, notes or {}, 0, indent or 4)) + "\n" if node else "[]\n"
     if format in ("json", "ini"):
         return _json(node, indent if format == "json" else None)
     if format == "toml":
@@ -141,7 +147,7 @@ def text(leaf: Leaf) -> str:
     if leaf.type == "bool":
         return bool_word(data)
     if leaf.type == "float":
-        return _short_float(float(data), "E")
+        return short_float(float(data), "E")
     if leaf.type == "time":
         return re.sub(rb"\.[0-9]+", b"", data).decode()
     try:
@@ -182,7 +188,7 @@ def json_word(leaf: Leaf) -> str:
         if number - number != 0:
             raise EmitError("a number is infinite or NaN: JSON cannot hold it")
         if number and not 1e-6 <= abs(number) < 1e21:
-            return _exponent(number, "e").replace("e-0", "e-")
+            return exponent_form(number, "e").replace("e-0", "e-")
         return goyaml.format_float(number).decode()
     return _json_string(data.decode("utf-8", "replace"))
 
@@ -209,8 +215,8 @@ def _binary(trees: Sequence[Any]) -> str:
 
 def _dotenv(tree: Any, notes: Notes) -> str:
     out = []
-    for key, item, comments in _items(tree, notes):
-        out += [f"{line}\n" for comment, _ in comments for line in _comment_lines(comment)]
+    for key, item, comments in items_of(tree, notes):
+        out += [f"{line}\n" for comment, _ in comments for line in comment_lines(comment)]
         if key is None:
             continue
         if not isinstance(item, Leaf):
@@ -230,7 +236,7 @@ def _ini(trees: Sequence[Any], notes: Notes) -> str:
                 raise EmitError("Error encoding section: section values should always be TreeBranches")
             width = max((len(_ini_key(key)) for key in section), default=0)
             title, lines = f"[{name}]\n", list[str]()
-            for key, item, comments in _items(section, notes):
+            for key, item, comments in items_of(section, notes):
                 # sops gives a section its first comment, and others to the key before them
                 for at, (comment, _) in enumerate(comments):
                     if not lines and not at:
@@ -257,29 +263,6 @@ def _ini_value(value: str) -> str:
     return f'"{value}"' if value.strip() != value else value
 
 
-def _items(node: Any, notes: Notes) -> list[tuple[Any, Any, list[tuple[str, bool]]]]:
-    """Key or index, item and the comments before it; last, with None, the comments at the end."""
-    about = notes.get(id(node), {})
-    pairs = node.items() if isinstance(node, dict) else enumerate(node)
-    items = [(key, item, about.get(key, [])) for key, item in pairs]
-    return [*items, (None, None, about[None])] if None in about else items
-
-
-def _above(comments: list[tuple[str, bool]], key: Any) -> list[str]:
-    """The lines of the comments before an item; behind the last item all stand alone."""
-    return [line for text, inline in comments if not inline or key is None for line in _comment_lines(text)]
-
-
-def _behind(comments: list[tuple[str, bool]]) -> str:
-    return "".join(f" {line}" for text, inline in comments if inline for line in _comment_lines(text))
-
-
-def _comment_lines(comment: str) -> list[str]:
-    """A comment as go-yaml writes it: INI has some of several lines, each behind its own mark."""
-    first, *others = re.split("\r\n|[\n\r\x85\u2028\u2029]", comment)
-    return [f"#{first}", *(line if line[0] == "#" else f"# {line}" for line in others if line)]
-
-
 # --- TOML ------------------------------------------------------------------------------------
 
 
@@ -294,8 +277,8 @@ def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
     from encconf.formats.toml_text import spell_key
 
     tables: list[tuple[str, str, Any, list[str]]] = []
-    for key, item, comments in _items(node, notes):
-        above = _above(comments, key)
+    for key, item, comments in items_of(node, notes):
+        above = lines_above(comments, key)
         if key is None:
             out += above
             continue
@@ -307,7 +290,7 @@ def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
             tables.append((f"[[{inner}]]", inner, item[0], above))
             tables += [(f"[[{inner}]]", inner, each, []) for each in item[1:]]
         else:
-            out += [*above, f"{name} = {_toml_word(item)}{_behind(comments)}"]
+            out += [*above, f"{name} = {_toml_word(item)}{text_behind(comments)}"]
     for header, inner, table, above in tables:
         out += ["", *above, header]
         _toml_table(inner, table, notes, out)
@@ -332,172 +315,6 @@ def _toml_word(node: Any) -> str:
         number = float(data)
         return "nan" if number != number else repr(number)
     return str(data.decode()) if node.type == "time" else spell(text(node))
-
-
-# --- YAML ------------------------------------------------------------------------------------
-
-
-def _yaml_document(tree: Any, notes: Notes, step: int) -> str:
-    if not tree:
-        comments = _above(notes.get(id(tree), {}).get(None, []), None)
-        return "\n".join([*comments, "{}"]) + "\n"
-    return "\n".join(_yaml(tree, notes, 0, step)) + "\n"
-
-
-def _yaml(node: Any, notes: Notes, column: int, step: int) -> list[str]:
-    """The lines of a collection that has items, from a column on."""
-    pad = " " * column
-    lines: list[str] = []
-    for key, item, comments in _items(node, notes):
-        lines += [f"{pad}{line}" for line in _above(comments, key)]
-        if key is None:
-            continue
-        after = _behind(comments)
-        head = "-" if isinstance(node, list) else f"{_string(key, simple=True)}:"
-        if isinstance(item, Leaf):
-            inner = column + 2 if isinstance(node, list) else _deeper(column, step)
-            first, *more = _scalar(item, inner, inner - column).split("\n")
-            lines.append(f"{pad}{head} {first}{after}")
-            lines += more
-        elif not item:
-            lines.append(f"{pad}{head} {'{}' if isinstance(item, dict) else '[]'}")
-        elif isinstance(node, list):
-            below = _yaml(item, notes, column + 2, step)
-            at = next(index for index, line in enumerate(below) if not line.lstrip().startswith("#"))
-            lines += [line[2:] for line in below[:at]]
-            lines.append(f"{pad}- {below[at][column + 2 :]}")
-            lines += below[at + 1 :]
-        else:
-            lines += [pad + head, *_yaml(item, notes, _deeper(column, step), step)]
-    return lines
-
-
-def _deeper(column: int, step: int) -> int:
-    """The next multiple of the indentation: below a dash it is less than a whole step away."""
-    return step * ((column + step) // step)
-
-
-def _scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:
-    """A single value; a block scalar's lines go to ``column``, ``deeper`` than what holds it."""
-    data = leaf.data
-    if data is None:
-        return "null"
-    if leaf.type == "bool":
-        return bool_word(data)
-    if leaf.type == "float":
-        number = float(data)
-        if number - number != 0:
-            return ".nan" if number != number else ".inf" if number > 0 else "-.inf"
-        return _short_float(number, "e", plain=True)
-    if leaf.type != "str":
-        return data.decode()
-    try:
-        return _string(data.decode(), column=column, deeper=deeper)
-    except UnicodeDecodeError:
-        import base64
-
-        return "!!binary " + base64.b64encode(data).decode()
-
-
-_SIXTY = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
-_OLD_BOOLS = frozenset(
-    ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"]
-)
-
-
-def _string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4) -> str:
-    """A string as go-yaml writes it; ``simple`` for keys, which have one line.
-
-    A block scalar's lines are indented to ``column``, ``deeper`` than what holds it.
-    """
-    from encconf.formats import yaml, yaml_text
-
-    breaks = any(char in value for char in "\r\x85\u2028\u2029")
-    odd = any(not _printable(char) and char != "\t" for char in value)
-    spaced = bool(re.search(r" [\n\r\x85\u2028\u2029]", value))
-    if "\n" in value:
-        trailing = value.endswith(" ") or value.lstrip("\n")[:1] == "\t" or deeper > 9
-        # sops writes other line breaks as they are, and not all readers take them for some.
-        if simple or odd or spaced or trailing or breaks:
-            return yaml.double(value)
-        hint = str(deeper) if value[0] in " \n\r\x85\u2028\u2029" else ""
-        chomp = "" if value.endswith("\n") and not value.endswith("\n\n") and value != "\n" else "-"
-        if value.endswith("\n\n") or value == "\n":
-            chomp = "+"
-        body = value[:-1] if value.endswith("\n") else value
-        lines = [" " * column + line if line else "" for line in body.split("\n")]
-        return "\n".join([f"|{hint}{chomp}", *lines])
-    if _means_other(value):
-        return yaml.double(value)
-    if breaks or odd or "\t" in value:
-        return yaml.double(value)
-    return value if _plain(value) else yaml_text.single(value)
-
-
-def _means_other(value: str) -> bool:
-    """Whether the plain spelling would be, or once was, something else than a string."""
-    if not value or value in _OLD_BOOLS or value == "<<" or _SIXTY.fullmatch(value):
-        return True
-    try:
-        return goyaml.resolve(value, None, True)[0] != "str"
-    except ValueError:
-        return True
-    except Exception as error:
-        from encconf.errors import EncconfError
-
-        if isinstance(error, EncconfError):
-            return True
-        raise
-
-
-def _plain(value: str) -> bool:
-    """Whether a string on one line may stand plain in block style."""
-    if value != value.strip(" ") or value.startswith(("---", "...")):
-        return False
-    first, second = value[0], value[1:2]
-    if first in "#,[]{}&*!|>'\"%@`" or (first in "?:-" and second in ("", " ")):
-        return False
-    return re.search(r":(?: |\Z)| #", value) is None
-
-
-def _printable(char: str) -> bool:
-    code = ord(char)
-    return (
-        code == 0x0A
-        or 0x20 <= code <= 0x7E
-        or code == 0x85
-        or (0xA0 <= code <= 0xD7FF)
-        or (0xE000 <= code <= 0xFFFD and code != 0xFEFF)
-        or code >= 0x10000
-    )
-
-
-# --- numbers ---------------------------------------------------------------------------------
-
-
-def _short_float(number: float, sign: str, *, plain: bool = False) -> str:
-    """Go's FormatFloat(f, 'g' or 'G', -1, 64), with a decimal unless ``plain`` (stores.ValToString)."""
-    if number - number != 0:
-        return "NaN" if number != number else "+Inf" if number > 0 else "-Inf"
-    if number and not -4 <= int(_scientific(number).partition("e")[2]) < 6:
-        return _exponent(number, sign)
-    word = goyaml.format_float(number).decode()
-    return word if plain or "." in word else f"{word}.0"
-
-
-def _exponent(number: float, sign: str) -> str:
-    """Go's FormatFloat with 'e' or 'E' and the shortest digits: 1e+30, 1.5e-07."""
-    mantissa, _, exponent = _scientific(number).partition("e")
-    return f"{mantissa}{sign}{exponent[0]}{exponent[1:].zfill(2)}"
-
-
-def _scientific(number: float) -> str:
-    for precision in range(17):
-        word = f"{number:.{precision}e}"
-        if float(word) == number:
-            mantissa, _, exponent = word.partition("e")
-            return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{exponent}"
-    return f"{number:.16e}"
 
 
 def plain_of(node: Any, leaf: Callable[[Leaf], object]) -> Any:

@@ -1,0 +1,152 @@
+"""Values written out as YAML, as go-yaml 3 spells them for sops."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.formats import goyaml
+from encconf.formats.emit_parts import items_of, lines_above, short_float, text_behind
+from encconf.text.document import Leaf
+from encconf.text.words import bool_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from encconf.formats.emit_parts import Notes
+
+
+def document(tree: Any, notes: Notes, step: int) -> str:
+    """A document, indented by ``step``."""
+    if not tree:
+        comments = lines_above(notes.get(id(tree), {}).get(None, []), None)
+        return "\n".join([*comments, "{}"]) + "\n"
+    return "\n".join(entries(tree, notes, 0, step)) + "\n"
+
+
+def entries(node: Any, notes: Notes, column: int, step: int) -> list[str]:
+    """The lines of a collection that has items, from a column on."""
+    pad = " " * column
+    lines: list[str] = []
+    for key, item, comments in items_of(node, notes):
+        lines += [f"{pad}{line}" for line in lines_above(comments, key)]
+        if key is None:
+            continue
+        after = text_behind(comments)
+        head = "-" if isinstance(node, list) else f"{string(key, simple=True)}:"
+        if isinstance(item, Leaf):
+            inner = column + 2 if isinstance(node, list) else _deeper(column, step)
+            first, *more = scalar(item, inner, inner - column).split("\n")
+            lines.append(f"{pad}{head} {first}{after}")
+            lines += more
+        elif not item:
+            lines.append(f"{pad}{head} {'{}' if isinstance(item, dict) else '[]'}")
+        elif isinstance(node, list):
+            below = entries(item, notes, column + 2, step)
+            at = next(index for index, line in enumerate(below) if not line.lstrip().startswith("#"))
+            lines += [line[2:] for line in below[:at]]
+            lines.append(f"{pad}- {below[at][column + 2 :]}")
+            lines += below[at + 1 :]
+        else:
+            lines += [pad + head, *entries(item, notes, _deeper(column, step), step)]
+    return lines
+
+
+def _deeper(column: int, step: int) -> int:
+    """The next multiple of the indentation: below a dash it is less than a whole step away."""
+    return step * ((column + step) // step)
+
+
+def scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:
+    """A single value; a block scalar's lines go to ``column``, ``deeper`` than what holds it."""
+    data = leaf.data
+    if data is None:
+        return "null"
+    if leaf.type == "bool":
+        return bool_word(data)
+    if leaf.type == "float":
+        number = float(data)
+        if number - number != 0:
+            return ".nan" if number != number else ".inf" if number > 0 else "-.inf"
+        return short_float(number, "e", plain=True)
+    if leaf.type != "str":
+        return data.decode()
+    try:
+        return string(data.decode(), column=column, deeper=deeper)
+    except UnicodeDecodeError:
+        import base64
+
+        return "!!binary " + base64.b64encode(data).decode()
+
+
+_SIXTY = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_OLD_BOOLS = frozenset(
+    ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"]
+)
+
+
+def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4) -> str:
+    """A string as go-yaml writes it; ``simple`` for keys, which have one line.
+
+    A block scalar's lines are indented to ``column``, ``deeper`` than what holds it.
+    """
+    from encconf.formats import yaml, yaml_text
+
+    breaks = any(char in value for char in "\r\x85\u2028\u2029")
+    odd = any(not _printable(char) and char != "\t" for char in value)
+    spaced = bool(re.search(r" [\n\r\x85\u2028\u2029]", value))
+    if "\n" in value:
+        trailing = value.endswith(" ") or value.lstrip("\n")[:1] == "\t" or deeper > 9
+        # sops writes other line breaks as they are, and not all readers take them for some.
+        if simple or odd or spaced or trailing or breaks:
+            return yaml.double(value)
+        hint = str(deeper) if value[0] in " \n\r\x85\u2028\u2029" else ""
+        chomp = "" if value.endswith("\n") and not value.endswith("\n\n") and value != "\n" else "-"
+        if value.endswith("\n\n") or value == "\n":
+            chomp = "+"
+        body = value[:-1] if value.endswith("\n") else value
+        lines = [" " * column + line if line else "" for line in body.split("\n")]
+        return "\n".join([f"|{hint}{chomp}", *lines])
+    if _means_other(value):
+        return yaml.double(value)
+    if breaks or odd or "\t" in value:
+        return yaml.double(value)
+    return value if _plain(value) else yaml_text.single(value)
+
+
+def _means_other(value: str) -> bool:
+    """Whether the plain spelling would be, or once was, something else than a string."""
+    if not value or value in _OLD_BOOLS or value == "<<" or _SIXTY.fullmatch(value):
+        return True
+    try:
+        return goyaml.resolve(value, None, True)[0] != "str"
+    except ValueError:
+        return True
+    except Exception as error:
+        from encconf.errors import EncconfError
+
+        if isinstance(error, EncconfError):
+            return True
+        raise
+
+
+def _plain(value: str) -> bool:
+    """Whether a string on one line may stand plain in block style."""
+    if value != value.strip(" ") or value.startswith(("---", "...")):
+        return False
+    first, second = value[0], value[1:2]
+    if first in "#,[]{}&*!|>'\"%@`" or (first in "?:-" and second in ("", " ")):
+        return False
+    return re.search(r":(?: |\Z)| #", value) is None
+
+
+def _printable(char: str) -> bool:
+    code = ord(char)
+    return (
+        code == 0x0A
+        or 0x20 <= code <= 0x7E
+        or code == 0x85
+        or (0xA0 <= code <= 0xD7FF)
+        or (0xE000 <= code <= 0xFFFD and code != 0xFEFF)
+        or code >= 0x10000
+    )
