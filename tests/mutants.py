@@ -256,8 +256,8 @@ class _Finder:
 
     def _expression(self, owner: ast.AST, field: str, at: int | None) -> None:
         node = getattr(owner, field) if at is None else getattr(owner, field)[at]
-        if isinstance(node, ast.JoinedStr):
-            return  # a message
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.keyword) and node.arg == "strict"):
+            return  # a message; `zip` only makes sure
         for other in _expressions(node):
 
             def put(other: ast.AST = other) -> None:
@@ -287,7 +287,11 @@ class _Finder:
 
 
 def _for_types(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    """Whether a statement is for the type checker only."""
+    named = (
+        node.test if isinstance(node, ast.If) else node.targets[0] if isinstance(node, ast.Assign) else None
+    )
+    return isinstance(named, ast.Name) and named.id == "TYPE_CHECKING"
 
 
 def _functions(module: ModuleType) -> dict[tuple[str, int], FunctionType]:

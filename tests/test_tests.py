@@ -52,8 +52,7 @@ ELSEWHERE = {
     "identities": "identities/home identities/places identities/userconfig",
     "integrations/test_pytest.py": "testing/guard testing/key",
     "keys": (
-        "keys/age_identity keys/age_search keys/bech32 keys/ssh_key keys/unknown "
-        "testing/contracts/master_key"
+        "keys/age_identity keys/age_search keys/bech32 keys/ssh_key keys/unknown testing/contracts/master_key"
     ),
     "keys/test_service.py": "cli/keyservice keyservice/server",
     "merge": "merge/reading merge/three merge/values",

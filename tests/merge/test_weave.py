@@ -99,6 +99,37 @@ def test_an_empty_line_goes_with_what_it_sets_off() -> None:
     ]
 
 
+def woven(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> str:
+    """Two additions to nothing: what is only ours in brackets, and what is only theirs in braces."""
+    text = ""
+    for _, j, k in weave([], ours, theirs):
+        item = ours[j] if j is not None else theirs[k or 0]
+        name = "_" if item == BLANK else str(item)
+        text += f"{{{name}}}" if j is None else f"[{name}]" if k is None else name
+    return text
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "wanted"),
+    [
+        ("_", "_", "_"),
+        ("__", "_", "[_][_]{_}"),
+        ("xp", "x_", "x[p]{_}"),  # what is no empty line is none of theirs
+        ("x_p", "x_q", "x_[p]{q}"),
+        ("p_x", "q_x", "[p]{q}_x"),
+        ("x__y", "x_y", "x_[_]y"),  # each is the same as one of theirs at most
+        ("x_y", "x__y", "x_{_}y"),
+        ("x_p", "_xq", "{_}x[_][p]{q}"),
+        ("p_x", "qx_", "[p][_]{q}x{_}"),
+        ("_x", "x", "[_]x"),
+        ("x_", "x", "x[_]"),
+    ],
+)
+def test_empty_lines(ours: str, theirs: str, wanted: str) -> None:
+    one, other = ([BLANK if sign == "_" else sign for sign in text] for text in (ours, theirs))
+    assert woven(one, other) == wanted
+
+
 def test_where_an_item_was() -> None:
     assert moved((0, None, 1), True, False)
     assert moved((0, 1, None), False, True)
