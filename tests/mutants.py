@@ -57,8 +57,18 @@ GROUPS = {
     "envelope": [
         f"envelope/{name}.py"
         for name in (
-            *("cache", "calls", "data_key", "groups", "open", "opening", "race", "report", "shamir", "wrap"),
-            "wrapped",
+            *(
+                "cache",
+                "calls",
+                "data_key",
+                "groups",
+                "open",
+                "opening",
+                "report",
+                "shamir",
+                "wrap",
+                "wrapped",
+            ),
         )
     ],
     "rules/test_selection.py": ["rules/selection.py"],
