@@ -18,58 +18,28 @@ from __future__ import annotations
 
 import re
 
+from encconf.formats.comment_scan import (
+    BREAKS,
+    HEAD,
+    LINE,
+    MARK,
+    NODE,
+    NOWHERE,
+    TEXT,
+    Scanner,
+    count_breaks,
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from encconf.formats.comment_scan import Placed
+
     Event = Any  # ruamel.yaml types only what all its events have
 
-_BREAKS = "\r\n\x85\u2028\u2029"
-_COMMENT = re.compile(rf"#([^{_BREAKS}]*)([ \t\r\n]*)")
-_LINE_COMMENT = re.compile(rf"[ \t]{{0,511}}#([^{_BREAKS}]*)")
-_SPACE = re.compile(rf"[ \t{_BREAKS}]*")
-_BREAK = re.compile(rf"\r\n|[{_BREAKS}]")
-_BREAK_CHAR = re.compile(rf"[{_BREAKS}]")
-_WIDE = frozenset("\x85\u2028\u2029")  # several bytes long: go-yaml, looking ahead, trips over the second
-_BLANK = frozenset(" \t" + _BREAKS)
-_CLOSING = frozenset("]}")
-# Rarely needed, and compiled then.
-_PROPERTY = r"!<[^>]*>|[!&]\S*"
-_SPACE_AND_COMMENTS = rf"(?:[ \t{_BREAKS}]+|#[^{_BREAKS}]*)*"
-_HEADER_COMMENT = rf"[|>][-+0-9]*[ \t]*#([^{_BREAKS}]*)"
-_DIRECTIVE = rf"%[^{_BREAKS}]*?(?:[ \t]#([^{_BREAKS}]*))?(?:\r\n|[{_BREAKS}])"
-
-_LOOKAHEAD = 512  # characters: as far as go-yaml's scanner looks beyond a comment line
-_NOWHERE = -1
+_HEADER_COMMENT = rf"[|>][-+0-9]*[ \t]*#([^{BREAKS}]*)"
 _NEVER = 1 << 62
-
-# What a token is to the comments after it.
-_TEXT = "text"  # a plain or block scalar: the blanks and line breaks after it are part of it
-_NODE = "node"  # any other scalar, an alias, a bracket, an anchor or a tag
-_MARK = "mark"  # a document marker, a directive or the start of the stream: has no line comment
-# ... and "-", "?", ":", "," for themselves.
-
-
-class Placed:
-    """One comment line: ``text[start:end]`` is what follows the ``#``.
-
-    ``container`` is the index of the event that starts the mapping or list which holds it in
-    sops's tree, -1 when go-yaml drops it or its document has no collection.  ``before`` is the
-    index of the event that starts the next item there (in a mapping, its key), -1 when the
-    comment trails.  ``document`` counts from 0.
-    """
-
-    __slots__ = ("before", "container", "document", "end", "start")
-
-    def __init__(self, start: int, end: int, document: int) -> None:
-        self.start = start
-        self.end = end
-        self.container = _NOWHERE
-        self.before = _NOWHERE
-        self.document = document
-
-    def __repr__(self) -> str:
-        return f"Placed({self.start}, {self.end}, container={self.container}, before={self.before})"
 
 
 def place(text: str, events: list[Event]) -> list[Placed]:
@@ -79,216 +49,6 @@ def place(text: str, events: list[Event]) -> list[Placed]:
     the pure one.  Offsets are code points of ``text``.
     """
     return _Walk(text, events).run() if "#" in text else []
-
-
-class _Piece:
-    """Comment lines that go to one node, as its head, line or foot.
-
-    They may be handed over from the token at ``mark`` on.  ``start``, ``column`` (from 1) and
-    ``end`` say where they stand and ``scan`` where the scanner was when it began to look for
-    them: a block that closes here ends before or after them.
-    """
-
-    __slots__ = ("column", "comments", "end", "mark", "role", "scan", "start")
-
-    def __init__(
-        self,
-        role: int,
-        mark: int,
-        comments: list[Placed],
-        start: int = 0,
-        column: int = 0,
-        scan: int = 0,
-        end: int = -1,
-    ) -> None:
-        self.role = role
-        self.mark = mark
-        self.comments = comments
-        self.start = start
-        self.column = column
-        self.scan = scan
-        self.end = end
-
-
-_HEAD, _LINE, _FOOT = 0, 1, 2
-
-
-class _Scanner:
-    """Cuts the comments between tokens into pieces, as go-yaml's scanner does.
-
-    It is told where the tokens of events are and sees the indicators between them by itself.
-    """
-
-    def __init__(self, text: str, at: int) -> None:
-        self.text = text
-        # Where it is, its line and that line's start, line breaks since the last token or
-        # comment, and where it was right after the last token.
-        self.at = self.bol = self.scan = at
-        self.line = self.breaks = 0
-        # The last two tokens: what they are, and a position inside them.
-        self.kind = self.kind_before = _MARK
-        self.token = self.token_before = 0
-        # What the tree is like here.
-        self.in_flow = False
-        self.indent = -1  # column of the innermost block collection
-        self.document = 0
-
-        self.placed: list[Placed] = []
-        self.pieces: list[_Piece] = []
-
-    def resume(self, kind: str, end: int, line: int, column: int) -> None:
-        """Continue right after a token."""
-        self.kind, self.token = kind, end - 1
-        self.at, self.line, self.bol, self.breaks = end, line, end - column, 0
-
-    def run(self, stop: int) -> None:
-        """Go on to ``stop``, where a token begins, over indicators and comments."""
-        text = self.text
-        if text[self.at : stop] == ": ":  # most often; the loop would do the same
-            self.kind_before, self.token_before = self.kind, self.token
-            self.kind, self.token = ":", self.at
-            self.at, self.scan, self.breaks = stop, stop - 1, 0
-            return
-        while True:
-            at = self.at
-            if self.kind is _TEXT:
-                at = self.skip_space(at, stop)
-            if not self.breaks and self.kind not in ("-", _MARK):
-                found = _LINE_COMMENT.match(text, at, stop)
-                if found:
-                    # After "key:" it is the key's, after "item," the item's.
-                    before = self.kind == "," or (self.kind == ":" and not self.in_flow)
-                    self.add_line(self.token_before if before else self.token, *found.span(1))
-                    at = found.end()
-            self.scan = at
-            scan_line = self.line
-            while True:
-                at = self.skip_space(at, stop)
-                if at >= stop or text[at] != "#":
-                    break
-                at = self.cut(at, scan_line)
-                self.breaks = 0
-            self.at = at
-            if at >= stop:
-                return
-            self.kind_before, self.token_before = self.kind, self.token
-            self.kind, self.token = text[at], at
-            self.at += 1
-            self.breaks = 0
-            if self.kind == "%":
-                self.skip_directive(at)
-            elif self.kind == ".":  # one more "..."
-                self.kind = _MARK
-                self.at += 2
-
-    def run_properties(self, stop: int) -> None:
-        """Go on over anchors and tags, and the comments after them."""
-        while self.at < stop:
-            found = re.compile(_PROPERTY).match(self.text, self.at, stop)
-            if not found:
-                return
-            self.kind, self.token, self.breaks = _NODE, self.at, 0
-            self.at = found.end()
-            after = re.compile(_SPACE_AND_COMMENTS).match(self.text, self.at, stop)
-            self.run(after.end() if after else stop)
-
-    def skip_directive(self, at: int) -> None:
-        found = re.compile(_DIRECTIVE).match(self.text, at)
-        if found is None:
-            return
-        if found.end(1) >= 0:
-            self.add(*found.span(1))  # go-yaml drops it
-        self.kind = _MARK
-        self.at = self.bol = found.end()  # its line break is part of it
-        self.line += 1
-        self.breaks = 1
-
-    def skip_space(self, at: int, stop: int) -> int:
-        if at >= stop or self.text[at] not in _BLANK:
-            return at
-        found = _SPACE.match(self.text, at, stop)
-        end = found.end() if found else at
-        for found in _BREAK.finditer(self.text, at, end):
-            self.breaks += 1
-            self.line += 1
-            self.bol = found.end()
-        return end
-
-    def add(self, start: int, end: int) -> Placed:
-        placed = Placed(start, end, self.document)
-        self.placed.append(placed)
-        return placed
-
-    def add_line(self, mark: int, start: int, end: int) -> None:
-        self.pieces.append(_Piece(_LINE, mark, [self.add(start, end)]))
-
-    def cut(self, at: int, scan_line: int) -> int:
-        """Cut the comment lines from the one at ``at`` on into pieces; returns the last one's end."""
-        text = self.text
-        indent = max(self.indent, 0)
-        mark, kind = self.token, self.kind
-        if kind == ",":
-            mark, kind = self.token_before, self.kind_before
-        column = at - self.bol + 1
-        line = self.line
-        adjacent = self.breaks <= 1  # no empty line so far
-        foot_line = -1  # the line below the token: a comment there is its foot
-        if scan_line > 0:
-            foot_line = line - self.breaks + 1 + (not self.breaks and column > 2)
-        scan = self.scan
-        comments: list[Placed] = []
-        start = start_line = start_column = 0
-
-        def foot(mark: int, end: int) -> None:
-            self.pieces.append(_Piece(_FOOT, mark, comments, start, start_column, scan, end))
-
-        while True:
-            if not comments:
-                start, start_line, start_column = at, line, column
-            found = _COMMENT.match(text, at)
-            assert found is not None
-            end = found.end(1)
-            comments.append(self.add(at + 1, end))
-
-            # What comes after its line break.  The second half of a CRLF counts as a line break
-            # of its own here, that is, as an empty line.
-            limit = end + _LOOKAHEAD
-            after = max(min(found.end(), limit), end + 1)
-            char = text[after : after + 1] if after < limit else " "
-            if text[end : end + 1] in _WIDE:
-                after, char = end + 1, "?"
-            elif char in _WIDE:
-                after, char = after + 1, "?"
-            space = text[end + 1 : after]
-            breaks = _BREAK_CHAR.findall(space) if space.strip(" \t") else ()
-            dedented = start_column - 1 < indent
-            if breaks or not char:
-                stop = end + 1 + space.index(breaks[0]) if breaks else after
-                if adjacent and (dedented or (start_line == foot_line and kind != ":")):
-                    foot(start if dedented else mark, stop)
-                    scan, mark, comments = stop, stop, []
-                adjacent = False
-            if self.in_flow and char in _CLOSING:
-                if comments:
-                    foot(start if dedented else mark, after)
-                    comments = []
-                break
-            if not char or char == " ":
-                break
-            last_break = end + 1 + space.rindex(breaks[-1]) if breaks else end
-            column = after - last_break
-            if comments and column - 1 < indent and column != start_column:
-                foot(mark, after)
-                scan, mark, comments = after, after, []
-            if char != "#":
-                break
-            line = self.line + len(breaks)
-            self.line += _count_breaks(text[end:after])
-            self.bol = last_break + 1
-            at = after
-        if comments:
-            self.pieces.append(_Piece(_HEAD, start, comments, start, start_column, scan, after - 1))
-        return end
 
 
 class _Walk:
@@ -318,16 +78,16 @@ class _Walk:
 
         # The tree around the next event: where the innermost collection starts, and the parity
         # of its keys (in a mapping, an event of it is a key when its index - base is odd).
-        self.top = self.base = _NOWHERE
+        self.top = self.base = NOWHERE
         self.above: list[int] = []
         self.columns: dict[int, int] = {}  # see `indent`
-        self.closed = _NOWHERE  # where the collection starts that ended last
-        self.root = self.last_root = _NOWHERE
-        self.document = _NOWHERE
+        self.closed = NOWHERE  # where the collection starts that ended last
+        self.root = self.last_root = NOWHERE
+        self.document = NOWHERE
         self.open_ended = False  # the last document has no "..."
 
         # How many of the scanner's pieces were released, and what was and is not taken yet.
-        self.scanner = _Scanner(text, int(marked))
+        self.scanner = Scanner(text, int(marked))
         self.released = 0
         self.heads: list[Placed] = []
         self.lines: list[Placed] = []
@@ -364,7 +124,7 @@ class _Walk:
                 self.base = i
             elif kind is self.document_start:
                 self.document += 1
-                self.last_root, self.root = self.root, _NOWHERE
+                self.last_root, self.root = self.root, NOWHERE
             elif kind is self.document_end:
                 self.open_ended = not event.explicit
         if self.open_ended:
@@ -420,21 +180,21 @@ class _Walk:
         end = mark.index + self.shift
         kind = event.__class__
         if start.index == mark.index:  # a token begins here
-            scanner.resume(_MARK, end, mark.line, mark.column)
+            scanner.resume(MARK, end, mark.line, mark.column)
         elif kind is self.document_start or kind is self.document_end:
-            scanner.resume(_MARK, end, mark.line, mark.column)
+            scanner.resume(MARK, end, mark.line, mark.column)
             scanner.token = end - 3
         elif kind is self.scalar and event.style and event.style in "|>":
             span = self.text[start.index + self.shift : end]
-            space = span[len(span.rstrip(" \t" + _BREAKS)) :]
-            scanner.resume(_TEXT, end - len(space), mark.line - _count_breaks(space), mark.column)
+            space = span[len(span.rstrip(" \t" + BREAKS)) :]
+            scanner.resume(TEXT, end - len(space), mark.line - count_breaks(space), mark.column)
         elif kind is self.scalar and event.value and not event.style:
-            scanner.resume(_TEXT, end, mark.line, mark.column)
+            scanner.resume(TEXT, end, mark.line, mark.column)
         elif kind is not self.scalar and self.text[end - 1] in "-?":
             # What begins a list or a pair is part of its event.
             scanner.resume(self.text[end - 1], end, mark.line, mark.column)
         else:
-            scanner.resume(_NODE, end, mark.line, mark.column)
+            scanner.resume(NODE, end, mark.line, mark.column)
 
     def scan_inside(self, event: Event, end: int) -> None:
         """The comments inside an event's own span: after an anchor, a tag or ``|``."""
@@ -546,9 +306,9 @@ class _Walk:
         pieces = self.scanner.pieces
         while self.released < len(pieces):
             piece = pieces[self.released]
-            if piece.mark > mark or (piece.role == _HEAD and not heads):
+            if piece.mark > mark or (piece.role == HEAD and not heads):
                 break
-            due = self.heads if piece.role == _HEAD else self.lines if piece.role == _LINE else self.feet
+            due = self.heads if piece.role == HEAD else self.lines if piece.role == LINE else self.feet
             due.extend(piece.comments)
             self.released += 1
 
@@ -561,7 +321,7 @@ class _Walk:
     def put(self, comments: list[Placed], container: int, before: int) -> None:
         """Store comments in a container before the item that an event starts; its end is no item."""
         if before >= 0 and self.events[before].__class__ in self.ends:
-            before = _NOWHERE
+            before = NOWHERE
         for comment in comments:
             comment.container = container
             comment.before = before
@@ -610,7 +370,7 @@ class _Walk:
         heads, lines, feet = self.taken()
         top = self.top
         if top < 0:
-            self.put(heads + lines, _NOWHERE, _NOWHERE)
+            self.put(heads + lines, NOWHERE, NOWHERE)
         elif self.is_list(top):
             self.put(heads + lines, top, i)
             self.put(feet, top, i + 1)
@@ -647,7 +407,7 @@ class _Walk:
             return
         self.put(lines, start, start + 1)
         if parent < 0 or i + 1 in self.item_feet:
-            self.put(feet, start, _NOWHERE)
+            self.put(feet, start, NOWHERE)
         elif feet:
             self.put(feet, parent, i + 1)
             self.item_feet[i + 1] = feet
@@ -661,19 +421,16 @@ class _Walk:
             self.put(lines, start, start + 1)
         if feet:
             self.drop_feet(i)
-            self.put(feet, start, _NOWHERE)
+            self.put(feet, start, NOWHERE)
 
     def drop_feet(self, i: int) -> None:
         for comment in self.item_feet.pop(i, ()):
-            comment.container = comment.before = _NOWHERE
+            comment.container = comment.before = NOWHERE
 
     def end_document(self, root: int, document: int) -> None:
         heads, _, feet = self.taken()
         self.document, current = document, self.document
-        self.put(feet or heads, root, _NOWHERE)
+        self.put(feet or heads, root, NOWHERE)
         self.document = current
 
 
-def _count_breaks(space: str) -> int:
-    """Line breaks in a text; CRLF is one."""
-    return len(_BREAK.findall(space))

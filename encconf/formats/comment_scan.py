@@ -1,0 +1,270 @@
+"""The comments of a YAML text cut into pieces, as the scanner of go-yaml does (v3 3.0.4, scannerc.go).
+
+Every run of comment lines becomes the head, line or foot comment of a token; which node and which collection
+that leads to is for `encconf.formats.comments`.
+"""
+
+from __future__ import annotations
+
+import re
+
+BREAKS = "\r\n\x85\u2028\u2029"
+_COMMENT = re.compile(rf"#([^{BREAKS}]*)([ \t\r\n]*)")
+_LINE_COMMENT = re.compile(rf"[ \t]{{0,511}}#([^{BREAKS}]*)")
+_SPACE = re.compile(rf"[ \t{BREAKS}]*")
+_BREAK = re.compile(rf"\r\n|[{BREAKS}]")
+_BREAK_CHAR = re.compile(rf"[{BREAKS}]")
+_WIDE = frozenset("\x85\u2028\u2029")  # several bytes long: go-yaml, looking ahead, trips over the second
+_BLANK = frozenset(" \t" + BREAKS)
+_CLOSING = frozenset("]}")
+# Rarely needed, and compiled then.
+_PROPERTY = r"!<[^>]*>|[!&]\S*"
+_SPACE_AND_COMMENTS = rf"(?:[ \t{BREAKS}]+|#[^{BREAKS}]*)*"
+_DIRECTIVE = rf"%[^{BREAKS}]*?(?:[ \t]#([^{BREAKS}]*))?(?:\r\n|[{BREAKS}])"
+_LOOKAHEAD = 512  # characters: as far as go-yaml's scanner looks beyond a comment line
+NOWHERE = -1
+
+# What a token is to the comments after it.
+TEXT = "text"  # a plain or block scalar: the blanks and line breaks after it are part of it
+NODE = "node"  # any other scalar, an alias, a bracket, an anchor or a tag
+MARK = "mark"  # a document marker, a directive or the start of the stream: has no line comment
+# ... and "-", "?", ":", "," for themselves.
+
+
+class Placed:
+    """One comment line: ``text[start:end]`` is what follows the ``#``.
+
+    ``container`` is the index of the event that starts the mapping or list which holds it in
+    sops's tree, -1 when go-yaml drops it or its document has no collection.  ``before`` is the
+    index of the event that starts the next item there (in a mapping, its key), -1 when the
+    comment trails.  ``document`` counts from 0.
+    """
+
+    __slots__ = ("before", "container", "document", "end", "start")
+
+    def __init__(self, start: int, end: int, document: int) -> None:
+        self.start = start
+        self.end = end
+        self.container = NOWHERE
+        self.before = NOWHERE
+        self.document = document
+
+    def __repr__(self) -> str:
+        return f"Placed({self.start}, {self.end}, container={self.container}, before={self.before})"
+
+
+class Piece:
+    """Comment lines that go to one node, as its head, line or foot.
+
+    They may be handed over from the token at ``mark`` on.  ``start``, ``column`` (from 1) and
+    ``end`` say where they stand and ``scan`` where the scanner was when it began to look for
+    them: a block that closes here ends before or after them.
+    """
+
+    __slots__ = ("column", "comments", "end", "mark", "role", "scan", "start")
+
+    def __init__(
+        self,
+        role: int,
+        mark: int,
+        comments: list[Placed],
+        start: int = 0,
+        column: int = 0,
+        scan: int = 0,
+        end: int = -1,
+    ) -> None:
+        self.role = role
+        self.mark = mark
+        self.comments = comments
+        self.start = start
+        self.column = column
+        self.scan = scan
+        self.end = end
+
+
+HEAD, LINE, FOOT = 0, 1, 2
+
+
+class Scanner:
+    """Cuts the comments between tokens into pieces, as go-yaml's scanner does.
+
+    It is told where the tokens of events are and sees the indicators between them by itself.
+    """
+
+    def __init__(self, text: str, at: int) -> None:
+        self.text = text
+        # Where it is, its line and that line's start, line breaks since the last token or
+        # comment, and where it was right after the last token.
+        self.at = self.bol = self.scan = at
+        self.line = self.breaks = 0
+        # The last two tokens: what they are, and a position inside them.
+        self.kind = self.kind_before = MARK
+        self.token = self.token_before = 0
+        # What the tree is like here.
+        self.in_flow = False
+        self.indent = -1  # column of the innermost block collection
+        self.document = 0
+
+        self.placed: list[Placed] = []
+        self.pieces: list[Piece] = []
+
+    def resume(self, kind: str, end: int, line: int, column: int) -> None:
+        """Continue right after a token."""
+        self.kind, self.token = kind, end - 1
+        self.at, self.line, self.bol, self.breaks = end, line, end - column, 0
+
+    def run(self, stop: int) -> None:
+        """Go on to ``stop``, where a token begins, over indicators and comments."""
+        text = self.text
+        if text[self.at : stop] == ": ":  # most often; the loop would do the same
+            self.kind_before, self.token_before = self.kind, self.token
+            self.kind, self.token = ":", self.at
+            self.at, self.scan, self.breaks = stop, stop - 1, 0
+            return
+        while True:
+            at = self.at
+            if self.kind is TEXT:
+                at = self._skip_space(at, stop)
+            if not self.breaks and self.kind not in ("-", MARK):
+                found = _LINE_COMMENT.match(text, at, stop)
+                if found:
+                    # After "key:" it is the key's, after "item," the item's.
+                    before = self.kind == "," or (self.kind == ":" and not self.in_flow)
+                    self.add_line(self.token_before if before else self.token, *found.span(1))
+                    at = found.end()
+            self.scan = at
+            scan_line = self.line
+            while True:
+                at = self._skip_space(at, stop)
+                if at >= stop or text[at] != "#":
+                    break
+                at = self._cut(at, scan_line)
+                self.breaks = 0
+            self.at = at
+            if at >= stop:
+                return
+            self.kind_before, self.token_before = self.kind, self.token
+            self.kind, self.token = text[at], at
+            self.at += 1
+            self.breaks = 0
+            if self.kind == "%":
+                self._skip_directive(at)
+            elif self.kind == ".":  # one more "..."
+                self.kind = MARK
+                self.at += 2
+
+    def run_properties(self, stop: int) -> None:
+        """Go on over anchors and tags, and the comments after them."""
+        while self.at < stop:
+            found = re.compile(_PROPERTY).match(self.text, self.at, stop)
+            if not found:
+                return
+            self.kind, self.token, self.breaks = NODE, self.at, 0
+            self.at = found.end()
+            after = re.compile(_SPACE_AND_COMMENTS).match(self.text, self.at, stop)
+            self.run(after.end() if after else stop)
+
+    def _skip_directive(self, at: int) -> None:
+        found = re.compile(_DIRECTIVE).match(self.text, at)
+        if found is None:
+            return
+        if found.end(1) >= 0:
+            self.add(*found.span(1))  # go-yaml drops it
+        self.kind = MARK
+        self.at = self.bol = found.end()  # its line break is part of it
+        self.line += 1
+        self.breaks = 1
+
+    def _skip_space(self, at: int, stop: int) -> int:
+        if at >= stop or self.text[at] not in _BLANK:
+            return at
+        found = _SPACE.match(self.text, at, stop)
+        end = found.end() if found else at
+        for found in _BREAK.finditer(self.text, at, end):
+            self.breaks += 1
+            self.line += 1
+            self.bol = found.end()
+        return end
+
+    def add(self, start: int, end: int) -> Placed:
+        """Take in a comment line that belongs to no piece yet."""
+        placed = Placed(start, end, self.document)
+        self.placed.append(placed)
+        return placed
+
+    def add_line(self, mark: int, start: int, end: int) -> None:
+        """Take in a comment on the line of a token."""
+        self.pieces.append(Piece(LINE, mark, [self.add(start, end)]))
+
+    def _cut(self, at: int, scan_line: int) -> int:
+        """Cut the comment lines from the one at ``at`` on into pieces; returns the last one's end."""
+        text = self.text
+        indent = max(self.indent, 0)
+        mark, kind = self.token, self.kind
+        if kind == ",":
+            mark, kind = self.token_before, self.kind_before
+        column = at - self.bol + 1
+        line = self.line
+        adjacent = self.breaks <= 1  # no empty line so far
+        foot_line = -1  # the line below the token: a comment there is its foot
+        if scan_line > 0:
+            foot_line = line - self.breaks + 1 + (not self.breaks and column > 2)
+        scan = self.scan
+        comments: list[Placed] = []
+        start = start_line = start_column = 0
+
+        def foot(mark: int, end: int) -> None:
+            self.pieces.append(Piece(FOOT, mark, comments, start, start_column, scan, end))
+
+        while True:
+            if not comments:
+                start, start_line, start_column = at, line, column
+            found = _COMMENT.match(text, at)
+            assert found is not None
+            end = found.end(1)
+            comments.append(self.add(at + 1, end))
+
+            # What comes after its line break.  The second half of a CRLF counts as a line break
+            # of its own here, that is, as an empty line.
+            limit = end + _LOOKAHEAD
+            after = max(min(found.end(), limit), end + 1)
+            char = text[after : after + 1] if after < limit else " "
+            if text[end : end + 1] in _WIDE:
+                after, char = end + 1, "?"
+            elif char in _WIDE:
+                after, char = after + 1, "?"
+            space = text[end + 1 : after]
+            breaks = _BREAK_CHAR.findall(space) if space.strip(" \t") else ()
+            dedented = start_column - 1 < indent
+            if breaks or not char:
+                stop = end + 1 + space.index(breaks[0]) if breaks else after
+                if adjacent and (dedented or (start_line == foot_line and kind != ":")):
+                    foot(start if dedented else mark, stop)
+                    scan, mark, comments = stop, stop, []
+                adjacent = False
+            if self.in_flow and char in _CLOSING:
+                if comments:
+                    foot(start if dedented else mark, after)
+                    comments = []
+                break
+            if not char or char == " ":
+                break
+            last_break = end + 1 + space.rindex(breaks[-1]) if breaks else end
+            column = after - last_break
+            if comments and column - 1 < indent and column != start_column:
+                foot(mark, after)
+                scan, mark, comments = after, after, []
+            if char != "#":
+                break
+            line = self.line + len(breaks)
+            self.line += count_breaks(text[end:after])
+            self.bol = last_break + 1
+            at = after
+        if comments:
+            self.pieces.append(Piece(HEAD, start, comments, start, start_column, scan, after - 1))
+        return end
+
+
+def count_breaks(space: str) -> int:
+    """Line breaks in a text; CRLF is one."""
+    return len(_BREAK.findall(space))
