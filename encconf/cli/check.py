@@ -97,7 +97,7 @@ def _end(console: Console, report: Report, strict: bool) -> None:
     failing = [
         found for found in report.findings if found.severity == "error" or (strict and found.rank == 1)
     ]
-    said = summary(report)
+    said = summary(report, strict=strict)
     if not failing:
         console.note(said)
     elif all(KINDS[found.slug].unchecked for found in failing):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from encconf.audit.findings import KINDS, SEVERITIES, leading, printable, quoted
+from encconf.cli.console import counted
 from encconf.text.printable import printable as printable_line
 
 TYPE_CHECKING = False
@@ -92,18 +93,23 @@ def _line(found: Finding) -> str:
 _NOTHING = {"note": "nothing found", "warning": "no errors or warnings", "error": "no errors"}
 
 
-def summary(report: Report) -> str:
-    """One sentence: what was looked at, and how many findings there are."""
+def summary(report: Report, *, strict: bool = False) -> str:
+    """One sentence: how many findings there are, and what was looked at.
+
+    ``strict`` says so where warnings alone are why the command fails.
+    """
     counts = [(report.count(severity), severity) for severity in reversed(SEVERITIES)]
-    parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counts if count]
-    said = ", ".join(parts) or _NOTHING[report.shown]
+    parts = [counted(count, severity) for count, severity in counts if count]
+    said = f"{', '.join(parts) or _NOTHING[report.shown]} in {counted(report.files, 'file')}"
+    said += f", {report.encrypted or 'none'} of them encrypted"
+    if report.verified:
+        said += f" and {report.verified} opened"
     if report.hidden:
-        milder = "note" if report.shown == "warning" else "milder finding"
-        count = f"{report.hidden} {milder}{'s' if report.hidden > 1 else ''}"
-        said += f" ({count} hidden; --min-severity note shows {'them' if report.hidden > 1 else 'it'})"
-    opened = f", {report.verified} of them opened" if report.verified else ""
-    many = f"{report.encrypted} encrypted file{'s' if report.encrypted != 1 else ''}"
-    return f"{many} among {report.files}{opened}: {said}"
+        milder = counted(report.hidden, "note" if report.shown == "warning" else "milder finding")
+        said += f" ({milder} hidden; --min-severity note shows {'them' if report.hidden > 1 else 'it'})"
+    if strict and not report.count("error") and report.count("warning"):
+        said += ": with --strict, warnings count as errors"
+    return said
 
 
 def json(report: Report) -> str:

@@ -1001,8 +1001,16 @@ def test_text(mixed: Report) -> None:
         "secrets as well.",
     ]
     assert reports.summary(mixed) == (
-        "1 encrypted file among 3: 1 error, 1 warning (1 note hidden; --min-severity note shows it)"
+        "1 error, 1 warning in 3 files, 1 of them encrypted (1 note hidden; --min-severity note shows it)"
     )
+
+
+def test_strict_says_why_warnings_fail(mixed: Report) -> None:
+    why = ": with --strict, warnings count as errors"
+    assert not reports.summary(mixed, strict=True).endswith(why)
+    mixed.findings = [found for found in mixed.findings if found.severity == "warning"]
+    assert reports.summary(mixed, strict=True).endswith(f"1 of them encrypted{why}")
+    assert not reports.summary(mixed).endswith(why)
 
 
 def test_json(mixed: Report) -> None:
@@ -1119,12 +1127,12 @@ def test_a_sound_repository(project: Project) -> None:
     done = project.run("check")
     assert done.out == ""
     assert done.err == (
-        "encconf: 1 encrypted file among 3: no errors or warnings "
+        "encconf: no errors or warnings in 3 files, 1 of them encrypted "
         "(1 note hidden; --min-severity note shows it)\n"
     )
     project.git("commit", "-q", "-m", "x")
     assert project.run("check", "--verify").err.startswith(
-        "encconf: 1 encrypted file among 3, 1 of them opened:"
+        "encconf: no errors or warnings in 3 files, 1 of them encrypted and 1 opened"
     )
 
 
@@ -1134,7 +1142,7 @@ def test_exit_codes(project: Project) -> None:
     project.run("check")  # git does not have it yet
     project.git("add", "-A")
     done = project.run("check", code=1)
-    assert "error[findings]: 1 encrypted file among 4: 1 error" in done.err
+    assert "error[findings]: 1 error in 4 files, 1 of them encrypted" in done.err
     project.run("check", "--ignore", "not-encrypted=new.*")
     project.write("new.enc.yaml", "password: [\n")
     assert "error[unchecked]" in project.run("check", code=2).err
@@ -1363,7 +1371,7 @@ def test_as_a_hook_of_pre_commit(project: Project) -> None:
     run("git", "add", "-A")
     run("git", "commit", "-q", "-m", "encrypted")
     said = pre_commit("run", "encconf-verify", "--hook-stage", "manual", "--verbose")
-    assert "2 encrypted files among 5, 2 of them opened" in said
+    assert "in 5 files, 2 of them encrypted and 2 opened" in said
 
 
 def test_the_benchmark_runs() -> None:
@@ -1378,7 +1386,7 @@ def test_the_benchmark_runs() -> None:
         timeout=60,
     )
     assert done.returncode in (0, 1), done
-    assert "60 files, 5 encrypted; encconf: 5 encrypted files among 60: no errors or warnings" in done.stdout
+    assert "60 files, 5 encrypted; encconf: no errors or warnings in 60 files, 5 of them" in done.stdout
     assert re.search(r"^of what is allowed +\d+\.\d\d$", done.stdout, flags=re.M)
 
 
