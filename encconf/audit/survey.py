@@ -10,6 +10,7 @@ import re
 from collections import Counter
 
 from encconf import formats
+from encconf.audit import scripts
 from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError
 from encconf.formats import sniff
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
 
 IGNORED: Final = ".sops.yml"
 """A configuration under this name is read by nobody."""
-_CALLERS: Final = (
-    ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",
-    "Justfile", "Taskfile.yml", "Taskfile.yaml", "flake.nix", "package.json", "pyproject.toml", "Dockerfile",
-    ".gitlab-ci.yml", ".mise.toml", "helmfile.yaml",
-)  # fmt: skip
-_CALL = re.compile(r"\bsops\b")
 _ABOUT: Final = ("role", "context", "aws_profile")  # how an AWS key is used
 _LABEL: Final = 20  # characters
 _MANY: Final = 3  # so many files alike in a folder get one pattern
@@ -54,7 +49,7 @@ class Survey:
         self.formats: Counter[str] = Counter()
         self.has_config = os.path.exists(os.path.join(root, NAME))
         self.ignored = not self.has_config and os.path.exists(os.path.join(root, IGNORED))
-        self.callers = [name for name in _CALLERS if _calls_sops(os.path.join(root, name))]
+        self.callers = [name for name in scripts.NAMES if _calls_sops(os.path.join(root, name))]
 
     @property
     def keys(self) -> list[MasterKey]:
@@ -85,7 +80,7 @@ def survey(root: str) -> Survey:
 
 def _calls_sops(path: str) -> bool:
     try:
-        return _CALL.search(fileio.read_text(path)) is not None
+        return any(scripts.calls(fileio.read_text(path)))
     except EncconfError:
         return False
 
@@ -197,6 +192,6 @@ def describe(found: Survey) -> list[str]:
     elif not found.has_config:
         lines.append(f"there is no {NAME}: encconf init writes one that says what the files say")
     if found.callers:
-        lines.append(f"sops is called in: {', '.join(found.callers[:5])} (encconf takes the same arguments)")
+        lines.append(f"sops is called in: {', '.join(found.callers[:5])} (encconf instead: encconf doctor .)")
     lines.append("next: encconf check, encconf access, encconf git install (help: encconf --help)")
     return lines

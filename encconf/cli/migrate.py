@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 
 from encconf import api, formats
 from encconf.cli import files
@@ -29,12 +30,13 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.migration import plain
+    from encconf.migration.callers import Caller
     from encconf.migration.dialects import Reading
     from encconf.migration.history import Past
     from encconf.migration.ways import Found
@@ -448,7 +450,7 @@ def _warn_of_drivers(console: Console) -> None:
 def _callers(console: Console, paths: list[str], json: bool) -> None:
     from encconf.migration.callers import search
 
-    found = [caller for path in paths for caller in search(path)]
+    found = [caller for path in paths for caller in (*search(path), *_in_scripts(path))]
     if json:
         from json import dumps
 
@@ -456,9 +458,25 @@ def _callers(console: Console, paths: list[str], json: bool) -> None:
         return
     for caller in found:
         place = printable(caller.file)
-        console.data(f"{place}:{caller.line}: {caller.what}\n    {printable(caller.replacement)}\n")
+        what, instead = (printable(text, 1000) for text in (caller.what, caller.replacement))
+        console.data(f"{place}:{caller.line}: {what}\n    {instead}\n")
     if not found:
-        console.note("no Python code here runs sops")
+        console.note("nothing here runs sops")
+
+
+def _in_scripts(path: str) -> Iterator[Caller]:
+    """The same in files for make, direnv, mise …: the one of a path, or those in a folder."""
+    from encconf.audit import scripts
+    from encconf.migration.callers import Caller
+
+    if os.path.isdir(path):
+        files = [os.path.join(path, name) for name in scripts.NAMES]
+    else:
+        files = [path] if os.path.basename(path) in scripts.NAMES else []
+    for file in files:
+        with suppress(EncconfError):
+            for line, said, instead in scripts.calls(fileio.read_text(file)):
+                yield Caller(file, line, f"runs {said}", instead)
 
 
 def _way_report(found: Found) -> dict[str, Any]:

@@ -1004,8 +1004,8 @@ COMMANDS: Final = (
         details="For each of the seven ways (environment, systemd, keyring, cyberark, vault, cloud, sops): "
         "the login it would use, and what is missing. Each check takes two seconds at most. The only "
         "secrets fetched are the identities you configured for opening files; none is printed. Exit code "
-        "1: a way that you named does not work. With the path of a Python file or a folder instead: lists "
-        "the code that runs sops, with the line that replaces each call.",
+        "1: a way that you named does not work. With the path of a file or a folder instead: lists what runs "
+        "sops, in Python and in files for make, direnv, mise and the like, with the line that replaces each.",
         arguments=(Argument("way", required=False, many=True),),
         options=(JSON, *WHOSE_KEYS, COLOR),
         examples=("encconf doctor", "encconf doctor vault cloud", "encconf doctor src/"),

@@ -1,0 +1,34 @@
+"""Places in the files of other tools that run sops, and the same lines with encconf.
+
+Looked at are the files at the top of a repository in which people name commands: for pre-commit, direnv,
+make, just, Task, mise, Nix flakes and the like.  A line counts where sops is a command with an option or a
+verb behind it; a mention in a comment, or of a package such as sops-nix, does not.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
+
+NAMES: Final = (
+    ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",
+    "Justfile", "Taskfile.yml", "Taskfile.yaml", "flake.nix", "package.json", "pyproject.toml", "Dockerfile",
+    ".gitlab-ci.yml", ".mise.toml", "mise.toml", "helmfile.yaml",
+)  # fmt: skip
+"""What the files are called."""
+_COMMENT = re.compile(r"[ \t]*(?:#|//)")
+_CALL = re.compile(
+    r"(?<![\w./@:-])sops(?=[ \t]+(?:--?[a-z]|(?:encrypt|decrypt|edit|rotate|set|unset|updatekeys|publish"
+    r"|groups|exec-env|exec-file|filestatus|keyservice)\b))"
+)
+
+
+def calls(text: str) -> Iterator[tuple[int, str, str]]:
+    """The number of each line that runs sops, the line, and the line that runs encconf instead."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not _COMMENT.match(line) and _CALL.search(line):
+            yield number, line.strip(), _CALL.sub("encconf", line).strip()
