@@ -54,6 +54,7 @@ types-darwin types-win32: types-%: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/formats.py
+	$(BIN)/python bench/history.py
 
 lint-workflows: $(STAMP)
 	$(BIN)/zizmor --offline --no-progress --quiet .github action.yml

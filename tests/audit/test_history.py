@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from project import ROOT
 
 from encconf import git
 from encconf.audit import access, history, log, readers
@@ -458,3 +460,19 @@ def test_what_identifies_a_key(team: Team) -> None:
     one = master_key("kms", "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555")
     other = master_key("kms", f"{one.name}+arn:aws:iam::111122223333:role/ops")
     assert identity(one) == identity(other)
+
+
+def test_the_benchmark_of_long_histories_runs() -> None:
+    command = [sys.executable, str(ROOT / "bench" / "history.py")]
+    done = subprocess.run(
+        [*command, "--commits", "90", "--files", "30", "--rounds", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode in (0, 1), done
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["encconf", "access"],
+        ["encconf", "check"],
+    ]
