@@ -9,7 +9,6 @@ from encconf.text.document import Comment, Leaf, Scope, position
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     Step = str | int
     Item = tuple[Scope, Step]
 

@@ -8,7 +8,6 @@ A master key holds who, never a ciphertext and no client; what it wrapped is a
 from __future__ import annotations
 
 from binascii import a2b_base64
-from typing import NamedTuple
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
 from encconf.identities import stored
@@ -109,7 +108,7 @@ class NamedKey:
         return f"{type(self).__name__}({self.name!r})"
 
 
-class KeyType(NamedTuple):
+class KeyType:
     """All that the rest of encconf knows of a type of master key.
 
     ``target`` is its class (``module:name``), ``title`` what people call such a key, and ``plural`` several.
@@ -129,27 +128,47 @@ class KeyType(NamedTuple):
     variables that log in to its service, beside `encconf.identities.credentials.KEY_VARIABLES`.
     """
 
-    target: str
-    title: str
-    plural: str
-    option: str
-    metavar: str
-    variable: str
-    member: str
-    number: int
-    fields: tuple[str, ...]
-    group_member: str = ""
-    settings: tuple[str, ...] = ()
-    short: str = ""
-    commas: bool = False
-    only_list: bool = False
-    personal: bool = False
-    secrets: tuple[str, ...] = ()
+    __slots__ = (
+        *("commas", "fields", "member", "metavar", "name_in_group", "number", "only_list", "option"),
+        *("personal", "plural", "secrets", "settings", "short", "target", "title", "variable"),
+    )
 
-    @property
-    def name_in_group(self) -> str:
-        """The name in a key group."""
-        return self.group_member or self.member
+    def __init__(  # noqa: PLR0913 - a row, and no dataclass: those would cost 10 ms at every start
+        self,
+        target: str,
+        title: str,
+        plural: str,
+        *,
+        option: str,
+        metavar: str,
+        variable: str,
+        member: str,
+        number: int,
+        fields: tuple[str, ...],
+        group_member: str = "",
+        settings: tuple[str, ...] = (),
+        short: str = "",
+        commas: bool = False,
+        only_list: bool = False,
+        personal: bool = False,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self.target = target
+        self.title = title
+        self.plural = plural
+        self.option = option
+        self.metavar = metavar
+        self.variable = variable
+        self.member = member
+        self.number = number
+        self.fields = fields
+        self.name_in_group = group_member or member
+        self.settings = settings
+        self.short = short
+        self.commas = commas
+        self.only_list = only_list
+        self.personal = personal
+        self.secrets = secrets
 
     def with_settings(self, text: str, more: Mapping[str, object]) -> object:
         """What `master_key` takes for a key that is named by a text, with those of ``more`` that it has."""

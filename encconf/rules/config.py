@@ -14,7 +14,6 @@ that is chosen, so a rule for keys that this version does not know harms no othe
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from encconf import formats
 from encconf.errors import (
@@ -189,13 +188,16 @@ def find_rule(
 # --- rules ---------------------------------------------------------------------------------------
 
 
-class Tried(NamedTuple):
+class Tried:
     """A creation rule and a file: whether it ``matches``; ``reason`` are words that follow "path_regex X"."""
 
-    place: str
-    path_regex: str
-    matches: bool
-    reason: str
+    __slots__ = ("matches", "path_regex", "place", "reason")
+
+    def __init__(self, place: str, path_regex: str, matches: bool, reason: str) -> None:
+        self.place = place
+        self.path_regex = path_regex
+        self.matches = matches
+        self.reason = reason
 
 
 class Config:

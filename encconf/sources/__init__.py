@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 from _thread import allocate_lock
-from typing import NamedTuple
 
 from encconf.errors import EncconfError, MasterKeyError, SourceError, SourceExtraError
 from encconf.sources.address import GENERAL, command_of, query_of
@@ -88,13 +87,21 @@ PROBE_LIMIT = 2.0
 _SCHEME = re.compile(r"(?:(?:secret)?ref\+)?([A-Za-z][A-Za-z0-9.-]*):", re.ASCII)
 
 
-class Probe(NamedTuple):
+class Probe:
     """Whether a kind of source can be used here: as whom, or what is ``missing`` for it."""
 
-    usable: bool
-    who: str | None = None
-    missing: Sequence[str] = ()
-    note: str = ""
+    __slots__ = ("missing", "note", "usable", "who")
+
+    def __init__(
+        self, usable: bool, who: str | None = None, missing: Sequence[str] = (), note: str = ""
+    ) -> None:
+        self.usable = usable
+        self.who = who
+        self.missing = missing
+        self.note = note
+
+    def __repr__(self) -> str:
+        return f"Probe({self.usable}, {self.who!r}, {self.missing!r}, {self.note!r})"
 
 
 # --- addresses -------------------------------------------------------------------------------
