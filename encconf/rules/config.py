@@ -283,9 +283,7 @@ class Config:
         creation = (self._creations or [])[number]
         if creation.names_keys and any(creation.key_groups()):
             return None
-        return Rule(
-            [], None, creation.selection(), creation.place, self.indents, selects=bool(creation.kinds)
-        )
+        return self._made(creation, [])
 
     def tried(self, path: str, *, also: Sequence[str] = (), limit: int = MAX_RULES) -> list[Tried]:
         """The creation rules, and whether and why each matches a file; see `rule_for`."""
@@ -359,14 +357,11 @@ class Config:
                 f" otherwise set shamir_threshold: {len(groups)}"
             )
         needed = threshold if len(groups) > 1 else 0  # one group has no threshold
-        return Rule(
-            groups,
-            needed or None,
-            creation.selection(),
-            creation.place,
-            self.indents,
-            selects=bool(creation.kinds),
-        )
+        return self._made(creation, groups, needed or None)
+
+    def _made(self, creation: Creation, groups: list[list[MasterKey]], threshold: int | None = None) -> Rule:
+        selection, selects = creation.selection(), bool(creation.kinds)
+        return Rule(groups, threshold, selection, creation.place, self.indents, selects=selects)
 
     def _notice(self, text: str) -> None:
         if text not in self.notices:
