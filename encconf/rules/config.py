@@ -246,7 +246,7 @@ class Config:
             own = self.first(names[:1])
             if own is not None and own != number:
                 self._notice(
-                    f"{chosen.place} was chosen for {' or '.join(map(quoted, names[1:]))}; for"
+                    f"{chosen.place} applies because of the name {' or '.join(map(quoted, names[1:]))}; for"
                     f" {quoted(names[0])} alone it would be {self._creations[own].place}"
                 )
             return self.use(chosen)
