@@ -27,7 +27,7 @@ ROWS = re.findall(r"(?m)^\| (.+) \| ([0-9,]+) ?(KiB|MiB|) \| (`.+`) \|$", PAGE)
 
 BACKED: dict[str, tuple[str, ...]] = {
     "A nonce is used again only for the same bytes under the same data key": (
-        "test_seal::test_nonces_never_repeat",
+        "test_cipher::test_nonces_never_repeat",
         "test_properties::test_no_nonce_serves_two_values",
     ),
     "It uses an old ciphertext at most once": ("test_reuse::test_equal_items_keep_different_ciphertexts",),

@@ -259,43 +259,6 @@ def test_byte_parity(name: str, age_key: AgeKey, sops: Sops) -> None:
     assert compared > 500
 
 
-def test_nonces_never_repeat(age_key: AgeKey) -> None:
-    seen: dict[tuple[bytes, bytes], bytes] = {}
-    text = "l:\n" + "- x\n" * 50 + "a: 1\n"
-    twin: str | None = None
-    for round in range(6):
-        twin = api.encrypt(
-            text + f"b{round}: {round}\n", rule(age_key), twin=twin, credentials=credentials(age_key)
-        )
-        _, data_key, _ = opened(twin, "yaml", age_key)
-        for match in re.finditer(r"ENC\[AES256_GCM,data:([^,]+),iv:([^,]+),", twin):
-            key = (data_key, match.group(2).encode())
-            assert seen.setdefault(key, match.group(1).encode()) == match.group(1).encode()
-
-
-def test_the_class_is_the_public_one() -> None:
-    from cryptography.hazmat.primitives.ciphers import aead
-
-    assert type(aes_gcm(bytes(32))) is aead.AESGCM
-
-
-def test_g_a_library_without_that_module_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    from cryptography.hazmat.primitives.ciphers import aead
-
-    monkeypatch.setitem(sys.modules, "cryptography.hazmat.bindings._rust", None)  # importing it fails
-    assert type(aes_gcm(bytes(32))) is aead.AESGCM
-
-
-def test_another_layout_of_the_library_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cryptography.hazmat.bindings import _rust
-    from cryptography.hazmat.primitives.ciphers import aead
-
-    monkeypatch.delattr(_rust.openssl, "aead")
-    assert type(aes_gcm(bytes(32))) is aead.AESGCM
-
-
 STRICT1: list[tuple[str, *tuple[list[str], ...]]] = [
     (
         "whole.yaml",
@@ -438,17 +401,6 @@ def test_b11_the_command_line_and_the_library_refuse_the_same(
             assert refused in ([True, True], [False, False]), spelled
         accepted += not refused[0]
     assert 2 <= accepted < len(SPELLED[type])
-
-
-@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 200])
-def test_d11_hmac_without_openssl_is_hmac(size: int) -> None:
-    import hmac
-
-    from encconf.engine.sha2 import hmac_sha256
-
-    for key in (b"k" * size, bytes(range(size % 256))):
-        for data in (b"", b"data" * size):
-            assert hmac_sha256(key, data) == hmac.digest(key, data, "sha256")
 
 
 # --- one document, by hand -------------------------------------------------------------------------

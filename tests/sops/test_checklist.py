@@ -399,7 +399,7 @@ ELSEWHERE = {
         for flag in ("enable-local-keyservice", "keyservice")
     },
     **{
-        ("keyservice", flag): "tests/keys/test_service.py"
+        ("keyservice", flag): "tests/keyservice/test_server.py"
         for flag in ("network", "address", "prompt", "verbose")
     },
 }

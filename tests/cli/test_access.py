@@ -1,0 +1,259 @@
+"""``encconf access`` as a program, with and without a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from audit.team import Team
+
+from encconf.audit import readers
+
+from ..cli.terminal import Terminal
+
+HOSTILE = "a\x1b]0;owned\x07<b>\u202e\nsecrets.yaml: nobody\udcff.yaml"
+
+
+@pytest.fixture
+def team(tmp_path: Path, home: Path) -> Team:
+    team = Team(tmp_path / "team", home)
+    team.config("alice", "bob", "carol", "dave")
+    return team
+
+
+def people(found: readers.Report, *labels: str) -> list[readers.Person]:
+    return [found.person(label) for label in labels]
+
+
+class TestCommand:
+    def test_a_line_for_each_file(self, team: Team) -> None:
+        team.seal("prod/s.yaml", ["alice"], ["bob"], ["carol", "dave"], threshold=2)
+        team.seal("dev/s.env", ["alice", "bob"], plain="A=value\n")
+        team.write("plain.yaml", "a: value\n")
+        team.commit()
+        team.share("dev/s.env", ["alice"], rotate=True)
+        team.commit()
+        done = team.project().run("access")
+        assert done.out == (
+            "dev/s.env: alice (once: bob)\nprod/s.yaml: 2 of 3 groups: alice | bob | carol, dave\n"
+        )
+        assert done.err == ""
+
+    def test_one_file_in_full(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"], ["bob"], ["carol", "dave"], threshold=2)
+        first = team.commit()[:7]
+        done = team.project().run("access", "s.yaml")
+        label = r"age1\w{4}…\w{4}"
+        assert re.fullmatch(
+            rf"s\.yaml, changed [\d-]+, needs 2 of its 3 key groups\n"
+            rf"  group 1\n    ◐ alice  age  {label}  since 2025-01-02 \({first}\)\n"
+            rf"  group 2\n    ◐ bob  age  {label}  since 2025-01-02 \({first}\)\n"
+            rf"  group 3\n    ◐ carol  age  {label}  since 2025-01-02 \({first}\)\n"
+            rf"    ◐ dave   age  {label}  since 2025-01-02 \({first}\)\n"
+            "  open it together\n    alice \\+ bob\n    alice \\+ carol\n    alice \\+ dave\n"
+            "    bob \\+ carol\n    bob \\+ dave\n",
+            done.out,
+        )
+
+    def test_who_is_out_and_what_was_in_clear(self, team: Team) -> None:
+        team.write("s.yaml", "a: value\n")
+        team.commit()
+        team.seal("s.yaml", ["alice", "bob"])
+        sealed = team.commit()[:7]
+        team.share("s.yaml", ["alice"], rotate=False)
+        out = team.commit()[:7]
+        done = team.project().run("access", "s.yaml")
+        assert f"! bob  age  age1{team.key('bob').recipient[4:8]}" in done.out
+        assert f"2025-01-03 to 2025-01-04 ({out}); the data key is still the same" in done.out
+        assert (
+            f"as plaintext in git until 2025-01-03 ({sealed}): anyone with the repository has it" in done.out
+        )
+        assert (
+            "warning: s.yaml: removed, but can still decrypt because the data key is the same: bob"
+            in done.err
+        )
+        assert "hint: encconf rotate s.yaml; then change the secrets" in done.err
+
+    def test_since_when_without_history(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        team.commit()
+        assert "since" not in team.project().run("access", "--no-history", "s.yaml").out
+
+    def test_what_people_can_open_together(self, team: Team) -> None:
+        team.seal("a.yaml", ["alice"], ["bob"], ["carol"], threshold=2)
+        team.seal("b.yaml", ["bob"])
+        team.seal("c.yaml", ["dave"])
+        team.seal("d.yaml", ["alice", "bob"])
+        commit = team.commit()[:7]
+        since = f"since 2025-01-02 ({commit})"
+        run = team.project().run
+        assert run("access", "-p", "alice").out == (
+            f"alice: 1 of 4 files\n  ◐ a.yaml  only with one of: bob, carol\n  ● d.yaml  {since}\n"
+        )
+        assert run("access", "-p", "alice,bob").out == (
+            "alice and bob: 3 of 4 files\n"
+            f"  ● a.yaml  together: alice {since}, bob {since}\n"
+            f"  ● b.yaml  bob {since}\n"
+            f"  ● d.yaml  alice {since}, bob {since}\n"
+        )
+        together = json.loads(run("access", "--json", "-p", "alice", "--people", "bob").out)["together"]
+        assert together == {"people": ["alice", "bob"], "files": ["a.yaml", "b.yaml", "d.yaml"]}
+
+    def test_json(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"], ["bob"], threshold=2)
+        first = team.commit()
+        team.share("s.yaml", ["alice"], ["carol"], threshold=2, rotate=True)
+        second = team.commit()
+        data = json.loads(team.project().run("access", "--json").out)
+        (file,) = data["files"]
+        assert (file["path"], file["format"], file["quorum"]) == ("s.yaml", "yaml", 2)
+        assert file["groups"] == [["alice"], ["carol"]]
+        assert file["smallest_sets"] == [["alice", "carol"]]
+        assert file["smallest_sets_complete"] is True
+        readers = {reader["name"]: reader for reader in file["readers"]}
+        assert {name: reader["state"] for name, reader in readers.items()} == {
+            "alice": "part",
+            "carol": "part",
+            "bob": "former",
+        }
+        assert readers["carol"]["since"] == {"date": "2025-01-03T12:00:00Z", "commit": second}
+        (gone,) = readers["bob"]["times"]
+        assert (gone["from"]["commit"], gone["to"]["commit"], gone["over"]) == (first, second, True)
+        assert readers["bob"]["keys"] == [{"type": "age", "key": team.key("bob").recipient}]
+        persons = {person["name"]: person for person in data["people"]}
+        assert persons["alice"]["needs_others"] == ["s.yaml"]
+        assert persons["bob"]["could_read"] == ["s.yaml"]
+        assert (data["problems"], data["shallow"], data["history"]) == ([], False, True)
+
+    def test_names_of_github_and_of_a_folder(self, team: Team) -> None:
+        key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJt76aeIPGIf5lYxptFTdezh6ET9bxiFd0OHCEr634i4"
+        project = team.project("alice")
+        team.write("s.yaml", "a: value\n")
+        project.run("encrypt", "-i", "--age", f"{key},{team.key('zoe').recipient}", "s.yaml")
+        team.write("team/octocat.keys", f"{key}\n")
+        team.write("team/others", f"Zoe {team.key('zoe').recipient}\n")
+        assert project.run("access", "--recipients", "team").out == "s.yaml: octocat, Zoe\n"
+        assert project.run("access", "--recipients", "team/octocat.keys").out.startswith(
+            "s.yaml: octocat, age1"
+        )
+
+    def test_a_file_that_cannot_be_read(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        team.write("broken.yaml", "sops:\n  age: 3\na: ENC[AES256_GCM,data:\n")
+        done = team.project().run("access", "s.yaml", "broken.yaml", code=1)
+        assert done.out == "s.yaml: alice\n"
+        assert "error[" in done.err
+        assert "broken.yaml" in done.err
+        data = json.loads(team.project().run("access", "--json", code=1).out)
+        assert [problem["file"] for problem in data["problems"]] == ["broken.yaml"]
+
+    def test_nothing_to_say(self, team: Team) -> None:
+        done = team.project().run("access")
+        assert (done.out, done.err) == ("", "encconf: there are no encrypted files here\n")
+        assert "no encrypted file in it" in team.project().run("access", ".", code=100).err
+        team.write("p.yaml", "a: value\n")
+        assert "not encrypted" in team.project().run("access", "p.yaml", code=1).err
+        team.seal("s.yaml", ["alice"])
+        done = team.project().run("access", "-p", "zed", code=1)
+        assert "anybody called 'zed'" in done.err
+        assert "there are: alice" in done.err
+
+    def test_stdout_is_for_one_thing(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        assert "both write to stdout" in team.project().run("access", "--json", "--html", "-", code=1).err
+
+    def test_b9_no_other_file_is_overwritten(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        project = team.project()
+        project.write("notes.html", "<!doctype html>\n<p>mine\n")
+        assert "not written by encconf" in project.run("access", "--html", "notes.html", code=3).err
+        assert project.read("notes.html") == "<!doctype html>\n<p>mine\n"
+        assert project.run("access", "--html", "s.yaml", code=3)
+        for _ in range(2):
+            project.run("access", "--html", "page.html")
+        assert "who can read what" in project.read("page.html")
+        assert project.run("access", "--html", "/dev/stderr").err.startswith("<!doctype html>")
+
+    def test_no_key_is_used(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        team.commit()
+        project = team.project()
+        project.environ["SOPS_AGE_KEY_CMD"] = f"touch {team.folder / 'asked'}"
+        project.run("access", "s.yaml")
+        assert not (team.folder / "asked").exists()
+
+    def test_hostile_names_do_nothing_to_a_terminal(self, team: Team) -> None:
+        team.write(".sops.recipients", f"evil\x1b[31m\u202ename {team.key('alice').recipient}\n")
+        team.seal(HOSTILE, ["alice"])
+        team.commit()
+        for arguments, count in ((["access"], 1), (["access", HOSTILE], 2), (["access", "-p", "evil"], 2)):
+            done = team.project().run(*arguments)
+            assert len(done.out.splitlines()) == count, arguments
+            said = (done.out + done.err).replace("\n", "")
+            assert said.isprintable(), arguments
+            assert "evil" in said
+        (file,) = json.loads(team.project().run("access", "--json").out)["files"]
+        assert file["path"] == HOSTILE
+
+
+class TestTerminal:
+    def seen(self, team: Team, *arguments: str, columns: int = 100) -> str:
+        environ = {"COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
+        terminal = Terminal(team.project(), "access", *arguments, environ=environ)
+        assert terminal.end() == 0
+        return terminal.seen.replace("\r\n", "\n")
+
+    def test_a_table(self, team: Team) -> None:
+        team.seal("dev/s.yaml", ["alice", "bob"])
+        team.seal("prod/s.yaml", ["alice"], ["carol"], threshold=2)
+        team.commit()
+        team.share("dev/s.yaml", ["alice"], rotate=True)
+        team.commit()
+        assert self.seen(team) == (
+            "2 files, 3 people\n"
+            "\n"
+            "            alice  bob  carol\n"
+            "dev/s.yaml    ●     ○     ·\n"
+            "prod/s.yaml   ◐     ·     ◐     2 of 2 groups\n"
+            "\n"
+            "● can read it   ◐ can read it only together with others   ○ could read it in the past\n"
+        )
+
+    def test_d6_many_files_with_the_same_readers_share_a_row(self, team: Team) -> None:
+        texts = {who: team.seal("x.yaml", list(who)).read_text() for who in (("alice",), ("alice", "bob"))}
+        team.write("x.yaml", "a: 1\n")
+        for number in range(30):
+            team.write(f"dev/{number}.yaml", texts["alice", "bob"])
+            team.write(f"prod/a/{number}.yaml", texts["alice",])
+        seen = self.seen(team, "--no-history")
+        assert "60 files, 2 people" in seen
+        assert "dev/ (30 files)" in seen
+        assert "prod/a/ (30 files)" in seen
+        assert seen.count(".yaml") == 0
+        assert team.project().run("access", "--no-history").out == (
+            "dev/ (0.yaml, 1.yaml, 10.yaml and 27 more): alice, bob\n"
+            "prod/a/ (0.yaml, 1.yaml, 10.yaml and 27 more): alice\n"
+        )
+
+    def test_many_people_have_numbers(self, team: Team) -> None:
+        names = [f"somebody-{number}" for number in range(12)]
+        team.config(*names)
+        team.seal("s.yaml", names)
+        seen = self.seen(team, columns=80)
+        assert all(name in seen for name in names)
+        assert max(map(len, seen.splitlines())) <= 80
+
+    def test_a_narrow_one_gets_the_list(self, team: Team) -> None:
+        names = [f"n{number}" for number in range(40)]
+        team.config(*names)
+        team.seal("s.yaml", names)
+        assert self.seen(team, columns=60).startswith("s.yaml: n0, n1, n2")
+
+    def test_wide_characters_take_two_columns(self, team: Team) -> None:
+        team.config("alice", "山田太郎")
+        team.seal("文書/秘密.yaml", ["alice", "山田太郎"])
+        lines = self.seen(team).splitlines()
+        assert "山田太郎" in lines[2]
+        assert lines[3].startswith("文書/秘密.yaml")
