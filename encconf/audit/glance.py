@@ -75,6 +75,7 @@ def start(listing: Callable[[], Iterable[str] | None]) -> Callable[[], set[str] 
 
     The answer has to be called for once.  It is None where there is none: the function gave None, or failed.
     """
+    _searches()  # which loads RE2 for both processes
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
