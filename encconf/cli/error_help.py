@@ -32,28 +32,25 @@ ENTRIES: Final = {
         203,
         "The file that you want to encrypt has a top-level entry named sops.",
         "If the file is encrypted already, change it with: encconf edit FILE. If the entry is your own, "
-        "rename "
-        "it: the format keeps its metadata under this name.",
+        "rename it: the format keeps its metadata under this name.",
     ),
     "audit": Entry(
         1,
         "This machine asks for an audit log (/etc/sops/audit.yaml), and encconf cannot write to it. Nothing "
-        "was "
-        "decrypted.",
+        "was decrypted.",
         "Make the database of the log reachable, or ask the administrator of the machine.",
     ),
     "bad-key": Entry(
         1,
         "A recipient, a fingerprint or the name of a key is malformed.",
-        "Compare it with its source. An age recipient begins with age1; a private key (AGE-SECRET-KEY-1…) is "
-        "not a recipient and does not belong into .sops.yaml.",
+        "Compare it with its source. An age recipient begins with age1; a private key (AGE-SECRET-KEY-1…) "
+        "is not a recipient and does not belong in .sops.yaml.",
     ),
     "bad-metadata": Entry(
         2,
         "The sops block of the file is damaged: an entry is missing, or has the wrong type.",
         "Restore the block from an older version: git log -p FILE. Change encrypted files only with encconf "
-        "or "
-        "sops.",
+        "or sops.",
     ),
     "bad-path": Entry(
         91,
@@ -77,7 +74,9 @@ ENTRIES: Final = {
         "The message names the line or the setting. encconf explain FILE shows which .sops.yaml is used.",
     ),
     "conflicting-options": Entry(
-        8, "Two options exclude each other.", "Use one of them. encconf help COMMAND explains both."
+        8,
+        "Two options exclude each other.",
+        "Use one of them. encconf help COMMAND explains both.",
     ),
     "decrypt": Entry(
         25,
@@ -85,7 +84,9 @@ ENTRIES: Final = {
         "Restore the value from an older version of the file: git log -p FILE.",
     ),
     "duplicate-key-type": Entry(
-        112, "SOPS_DECRYPTION_ORDER names a key type twice.", "Name each key type once: age,pgp."
+        112,
+        "SOPS_DECRYPTION_ORDER names a key type twice.",
+        "Name each key type once: age,pgp.",
     ),
     "editor": Entry(
         201,
@@ -98,19 +99,19 @@ ENTRIES: Final = {
         "The message names the value. JSON takes every value: --output-type json.",
     ),
     "empty": Entry(
-        92, "There is no document in the file.", "Check the name of the file, or what was piped in."
+        92,
+        "There is no document in the file.",
+        "Check the name of the file, or what was piped in.",
     ),
-    "error": Entry(1, "Something went wrong that has no entry of its own.", "The message says what it is."),
+    "error": Entry(
+        1,
+        "Something went wrong that has no entry of its own.",
+        "The message says what it is.",
+    ),
     "findings": Entry(
         1,
         "encconf check found something that is not as the rules say.",
         "Each finding has a hint and a word of its own: encconf help error WORD.",
-    ),
-    "plaintext": Entry(
-        1,
-        "The command would save a value as plaintext although the creation rule of the file encrypts it.",
-        "Let the file follow its rule: encconf updatekeys --selection FILE. To save the value as "
-        "plaintext, use --allow-plaintext.",
     ),
     "internal": Entry(
         1,
@@ -120,7 +121,7 @@ ENTRIES: Final = {
     "limit": Entry(
         2,
         "The input is larger, deeper or more repetitive than any real file.",
-        "encconf reads no such input, so that a hostile file cannot use up your memory. Split the file.",
+        "encconf refuses such input, so that a hostile file cannot use up your memory. Split the file.",
     ),
     "mac": Entry(
         51,
@@ -132,10 +133,8 @@ ENTRIES: Final = {
         "Somebody changed the file without its data key: a value was added, removed or moved, or git merged "
         "the file line by line.",
         "Compare the file with an older version: git log -p FILE. To recover it: encconf decrypt "
-        "--ignore-mac "
-        "FILE shows the values, and encconf rotate --ignore-mac FILE writes a new MAC once you have checked "
-        "them. "
-        "encconf git install prevents it for merges.",
+        "--ignore-mac FILE shows the values, and encconf rotate --ignore-mac FILE writes a new MAC once you "
+        "have checked them. encconf git install prevents it for merges.",
     ),
     "mac-missing": Entry(
         51,
@@ -155,14 +154,13 @@ ENTRIES: Final = {
     "no-config": Entry(
         1,
         "There is no .sops.yaml for the file, and you named no key.",
-        "encconf init makes a key and a .sops.yaml. Or name a recipient: encconf encrypt --age age1… FILE.",
+        "encconf init creates a key and a .sops.yaml. Or name a recipient: encconf encrypt --age age1… FILE.",
     ),
     "no-key": Entry(
         128,
         "None of your keys opens the file. The report lists each key of the file and where encconf looked.",
         "If you should have access: send your recipient (age1…) to somebody who can open the file. They add "
-        "it to "
-        ".sops.yaml and run: encconf updatekeys FILE. If you have the key, tell encconf where: "
+        "it to .sops.yaml and run: encconf updatekeys FILE. If you have the key, tell encconf where: "
         "SOPS_AGE_KEY_FILE, SOPS_AGE_KEY or ENCCONF_IDENTITY.",
     ),
     "no-program": Entry(
@@ -174,20 +172,27 @@ ENTRIES: Final = {
         1,
         "No creation rule in .sops.yaml covers the file.",
         "encconf explain FILE shows each rule and why it does not match. path_regex is matched against the "
-        "path "
-        "of the file from the folder of .sops.yaml. A rule without path_regex covers every file.",
+        "path of the file from the folder of .sops.yaml. A rule without path_regex covers every file.",
     ),
-    "no-such-file": Entry(100, "You named no file, or the file does not exist.", "Check the path."),
+    "no-such-file": Entry(
+        100,
+        "You named no file, or the file does not exist.",
+        "Check the path.",
+    ),
     "not-encrypted": Entry(
         1,
         "The file has no sops metadata: it is plaintext.",
         "Encrypt it: encconf encrypt FILE. If it has been committed, change its secrets as well.",
     ),
     "not-modified": Entry(
-        200, "The edit changed nothing, so nothing was written.", "There is nothing to do."
+        200,
+        "The edit changed nothing, so nothing was written.",
+        "There is nothing to do.",
     ),
     "not-my-key": Entry(
-        128, "Nothing on this machine can use this key.", "Use another key of the file, or see no-key."
+        128,
+        "Nothing on this machine can use this key.",
+        "Use another key of the file, or see no-key.",
     ),
     "parse": Entry(
         2,
@@ -195,16 +200,28 @@ ENTRIES: Final = {
         "The message names the line. If the format is wrong, name it: --input-type.",
     ),
     "path-not-found": Entry(
-        1, "There is no value at this path.", "The hint lists the keys that exist. Keys need no decryption."
+        1,
+        "There is no value at this path.",
+        "The hint lists the keys that exist. Keys need no decryption.",
     ),
     "plain-value": Entry(
         25,
-        "A value is plaintext, but the file's selection encrypts it. Somebody typed it into the "
-        "encrypted file.",
+        "A value is plaintext, but the file's selection encrypts it. Somebody typed it into the encrypted "
+        "file.",
         "encconf edit FILE opens the file and encrypts the value when you save. If it was committed, change "
         "it.",
     ),
-    "publish": Entry(1, "A destination did not accept the file.", "The message has the server's reason."),
+    "plaintext": Entry(
+        1,
+        "The command would save a value as plaintext although the creation rule of the file encrypts it.",
+        "Let the file follow its rule: encconf updatekeys --selection FILE. To save the value as plaintext, "
+        "use --allow-plaintext.",
+    ),
+    "publish": Entry(
+        1,
+        "A destination did not accept the file.",
+        "The message has the server's reason.",
+    ),
     "reference": Entry(
         1,
         "References to other secrets (ref+vault://…) could not be resolved.",
@@ -214,14 +231,12 @@ ENTRIES: Final = {
         1,
         "A secret could not be fetched from where it is kept, or stored there.",
         "The message names the address and the reason. encconf doctor shows what this machine can reach. "
-        "Exit "
-        "code 75 means: try again later.",
+        "Exit code 75 means: try again later.",
     ),
     "stranger": Entry(
         1,
         "The command would encrypt the data key for a recipient that your .sops.yaml does not name. Only "
-        "the file "
-        "or another branch names it.",
+        "the file or another branch names it.",
         "If the recipient should have access, add it to .sops.yaml first. If not, find out who added it.",
     ),
     "systemd-creds": Entry(
@@ -234,22 +249,26 @@ ENTRIES: Final = {
         "The values of the file do not fit the schema that your program gave.",
         "The message names each place and the type that it should have; it never shows the value.",
     ),
-    "undecided": Entry(
-        1,
-        "Two versions of the file cannot be merged before you decide something.",
-        "encconf edit FILE shows both sides.",
-    ),
     "unchecked": Entry(
         2,
         "encconf check could not look at something, and found nothing else.",
         "The findings name what could not be read or opened.",
+    ),
+    "undecided": Entry(
+        1,
+        "Two versions of the file cannot be merged before you decide something.",
+        "encconf edit FILE shows both sides.",
     ),
     "unmerged": Entry(
         51,
         "Git merged the file, and somebody with a key has to finish the merge.",
         "encconf edit FILE shows what is open; saving finishes the merge.",
     ),
-    "unreadable": Entry(2, "The input cannot be read.", "The message has the reason."),
+    "unreadable": Entry(
+        2,
+        "The input cannot be read.",
+        "The message has the reason.",
+    ),
     "unusable": Entry(
         1,
         "A way to keep secrets that you asked for does not work here.",
