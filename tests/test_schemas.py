@@ -68,7 +68,11 @@ def test_a_report_of_publishing(sealed: Project) -> None:
 def test_reports_of_moving(project: Project) -> None:
     project.rules()
     project.write(".env", "PASSWORD=pa55-w0rd\nDEBUG=1\n")
-    check("import", project.run("import", "--json", ".env").out)
+    assert check("import", project.run("import", "--json", ".env").out)["git"] is None
+    project.git("init", "-q")
+    project.git("add", ".env")
+    project.git("commit", "-qm", "x")
+    assert len(check("import", project.run("import", "--json", ".env").out)["git"]["commits"]) == 1
     check("doctor", project.run("doctor", "--json", "environment").out)
     project.write("app.py", 'import subprocess\nsubprocess.run(["sops", "-d", "x.yaml"])\n')
     assert check("callers", project.run("doctor", "--json", "app.py").out)["callers"]
