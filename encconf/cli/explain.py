@@ -90,7 +90,7 @@ def _keys(found: Explanation, rule: Rule) -> list[str]:
 
 _STATES = {
     "missing": "there is no such file",
-    "plain": "plain text",
+    "plain": "plaintext",
     "encrypted": "encrypted",
     "unreadable": "cannot be read",
 }
