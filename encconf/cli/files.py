@@ -406,7 +406,7 @@ def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
         ("untracked", "git does not ignore them", "name them in .gitignore"),
         (
             "tracked",
-            "git tracks them: whoever has the repository has their secrets",
+            "git tracks them: anyone with the repository has their secrets",
             "git rm --cached them, and name them in .gitignore; then change the secrets, "
             "since earlier versions stay in the history",
         ),

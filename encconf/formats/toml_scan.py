@@ -434,7 +434,7 @@ class Scanner:
         what = "a string does not end, or holds a control character"
         hint = f"it ends with {style}"
         if len(style) == 1:
-            hint = f"a string of several lines stands in {style * 3}"
+            hint = f"write a string of several lines in {style * 3}"
         return _error(self.text, at, what, hint=hint)
 
 

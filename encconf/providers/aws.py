@@ -186,7 +186,7 @@ def no_region(service: str) -> MasterKeyError:
     """The error where nothing names a region."""
     return failed(
         "unusable",
-        f"nothing says in which region of AWS its {service} is",
+        f"no AWS region is set for {service}",
         hint="set AWS_REGION, or add the region to the address",
     )
 

@@ -170,7 +170,7 @@ def test_a_secret_by_its_arn_brings_its_region(aws: MotoServer, names: dict[str,
     for address in (f"awssm:{arn}", f"ref+awssecrets://{arn}", f"awssm:{arn}/"):
         assert sources.fetch(address, Credentials(aws.environ)) == VALUE
     error = failure("awssm:app/db", Credentials(aws.environ))
-    message = "nothing says in which region of AWS its secretsmanager is"
+    message = "no AWS region is set for secretsmanager"
     assert (error.reason, error.message) == ("unusable", message)
     assert sources.fetch(f"awssm:app/db?region={REGION}", Credentials(aws.environ)) == VALUE
     by_default = Credentials({**aws.environ, "AWS_DEFAULT_REGION": REGION})
