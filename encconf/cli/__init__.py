@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from encconf.cli.console import Console, as_text
 from encconf.errors import EncconfError, LimitError, NotModifiedError, UsageError, exit_code_of
 
 TYPE_CHECKING = False
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from encconf.cli.console import Console
     from encconf.cli.table import Command, Values
 
 
@@ -50,7 +50,6 @@ def main(argv: list[str] | None = None) -> int:
     Codes are those of sops 3.13.3; 130 after Ctrl-C, 141 when the reader of stdout has gone.
     Nothing is raised but SystemExit, for a signal, and for completion.
     """
-    from encconf.cli.console import Console
     from encconf.io.fileio import open_standard_streams
 
     open_standard_streams()
@@ -58,64 +57,79 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None:
         argv = sys.argv[1:]
         program = os.path.basename(sys.argv[0])
-    console = Console()
-    failure: int | None = None
+    call = _Call(Console())
     if _is_audited():
         from encconf import auditlog
 
         auditlog.start(AUDIT)
     try:
+        return call.run(argv, program)
+    except BaseException as error:
+        return call.ended(error)
+
+
+class _Call:
+    """One command line: ``console`` is the one that it asks for, ``failure`` the code of its errors."""
+
+    __slots__ = ("console", "failure")
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.failure: int | None = None
+
+    def run(self, argv: list[str], program: str) -> int:
+        """Call what the words name, and return the exit code."""
         if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
             from encconf.cli import sops
 
-            console = sops.SopsConsole()
-            return sops.main(argv, console)
+            self.console = sops.SopsConsole()
+            return sops.main(argv, self.console)
         if len(argv) == 1 and argv[0] in ("--version", "-v"):
             from encconf.cli.about import show_version
 
-            show_version(console)
+            show_version(self.console)
             return 0
         called = _parse(argv)
         if isinstance(called, int):
             return called
         command, values = called
-        failure = command.failure
+        self.failure = command.failure
         _from_environment(command, values)
         _as_texts(values)
-        color = values.pop("color", None)
-        if values.pop("without_notes", False):
+        self._ask_for(values.pop("color", None), bool(values.pop("without_notes", False)))
+        self.console.keys = _whose_keys(values)
+        _function_of(command.target)(self.console, **values)
+        return 0
+
+    def _ask_for(self, color: object, quiet: bool) -> None:
+        mode = str(color) if color is not None else None
+        if quiet:
             from encconf.cli.quiet import QuietConsole
 
-            console = QuietConsole(str(color) if color is not None else None)
-        elif color is not None:
-            console = Console(str(color))
-        console.keys = _whose_keys(values)
-        _function(command)(console, **values)
-    except NotModifiedError as error:  # what happened is what was asked for
-        console.note(str(error))
-        if error.hint:
-            console.hint(error.hint)
-        return failure or error.exit_code
-    except EncconfError as error:
-        console.error(error)
-        return failure or exit_code_of(error)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        return 141
-    except UnicodeEncodeError:
-        return _told(console, failure, UsageError("a word of the command line, or a name, is not UTF-8"))
-    except (MemoryError, RecursionError) as error:
-        what = "memory" if isinstance(error, MemoryError) else "stack"
-        return _told(console, failure, LimitError(f"this takes more {what} than there is"))
-    except Exception as error:
-        return _unexpected(error, console, failure or 1)
-    return 0
+            self.console = QuietConsole(mode)
+        elif mode is not None:
+            self.console = type(self.console)(mode)
 
-
-def _told(console: Console, failure: int | None, error: EncconfError) -> int:
-    console.error(error)
-    return failure or error.exit_code
+    def ended(self, error: BaseException) -> int:
+        """The exit code for what a command raised, which is reported; raises SystemExit again."""
+        if isinstance(error, NotModifiedError):  # what happened is what was asked for
+            self.console.note(str(error))
+            if error.hint:
+                self.console.hint(error.hint)
+            return self.failure or error.exit_code
+        if isinstance(error, UnicodeEncodeError):
+            error = UsageError("a word of the command line, or a name, is not UTF-8")
+        elif isinstance(error, (MemoryError, RecursionError)):
+            what = "memory" if isinstance(error, MemoryError) else "stack"
+            error = LimitError(f"this takes more {what} than there is")
+        if isinstance(error, EncconfError):
+            self.console.error(error)
+            return self.failure or exit_code_of(error)
+        if isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+            return 130 if isinstance(error, KeyboardInterrupt) else 141
+        if isinstance(error, Exception):
+            return _unexpected(error, self.console, self.failure or 1)
+        raise error
 
 
 def _is_audited() -> bool:
@@ -132,7 +146,6 @@ def _parse(argv: list[str]) -> tuple[Command, Values] | int:
     from encconf.cli import quick
 
     if not argv and "_ENCCONF_COMPLETE" not in os.environ:
-        from encconf.cli.console import Console
         from encconf.cli.overview import overview
 
         if overview(Console()):
@@ -141,9 +154,11 @@ def _parse(argv: list[str]) -> tuple[Command, Values] | int:
         called = quick.parse(argv)
         if called is not None:
             return called
-        from encconf.cli import sops
+        from encconf.cli import sops_line
 
-        if sops.takes(argv, os.environ):
+        if sops_line.takes(argv, os.environ):
+            from encconf.cli import sops
+
             return sops.main(argv)
     from encconf.cli import full
 
@@ -167,16 +182,6 @@ _TEXTS = ("value", "extract", "section", "age", "add_age", "rm_age", "prefix", "
 _TEXTS_END = ("_regex", "_suffix")
 
 
-def as_text(word: str) -> str:
-    """A word of the command line as text, which is UTF-8 in any locale.  Raises UsageError."""
-    if word.isascii():
-        return word
-    try:
-        return os.fsencode(word).decode()
-    except UnicodeError:
-        raise UsageError("a word of the command line is not UTF-8", hint="write it in UTF-8") from None
-
-
 def _as_texts(values: Values) -> None:
     for dest, value in values.items():
         if dest in _TEXTS or dest.endswith(_TEXTS_END) or (dest == "path" and "file" in values):
@@ -197,8 +202,9 @@ def _whose_keys(values: Values) -> dict[str, str]:
     return found
 
 
-def _function(command: Command) -> Callable[..., None]:
-    module, _, name = command.target.partition(":")
+def _function_of(target: str) -> Callable[..., None]:
+    """The function that a row names as ``module:function``, whose module is imported only now."""
+    module, _, name = target.partition(":")
     __import__(module)
     function: Callable[..., None] = getattr(sys.modules[module], name)
     return function

@@ -12,9 +12,9 @@ import sys
 from contextlib import closing
 
 from encconf.cli import files
-from encconf.cli.console import counted, one_line
+from encconf.cli.console import counted, one_line, some
 from encconf.cli.table import flag
-from encconf.errors import ConfigError, EncconfError, NoConfigError, exit_code_of
+from encconf.errors import ConfigError, EncconfError, KeyAccessError, NoConfigError, WrapError, exit_code_of
 from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
 
@@ -153,8 +153,8 @@ class Batch:
         elif not (self.alone and isinstance(error, NoConfigError)):
             error.about(file)
         alike = self._causes.setdefault((error.slug, error.message), [])
-        # A missing key, or a mistake in .sops.yaml, is every file's.
-        once = "\n" in error.message or isinstance(error, ConfigError)
+        # A missing key, or a mistake in .sops.yaml, is every file's, and such a report has several lines.
+        once = isinstance(error, (ConfigError, KeyAccessError, WrapError))
         if not self.alone and len(alike) < (1 if once else 3):
             self.console.error(error)
             self._said_in_full.add(file)
@@ -169,9 +169,7 @@ class Batch:
         for files_alike in self._causes.values():
             others = [one_line(file) for file in files_alike if file not in self._said_in_full]
             if others:
-                more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-                count = counted(len(others), "other file")
-                self.console.note(f"the same for {count}: {', '.join(others[:3])}{more}")
+                self.console.note(f"the same for {counted(len(others), 'other file')}: {some(others, 3)}")
 
     def _failure(self, total: int) -> EncconfError:
         if self.alone and self._error is not None:

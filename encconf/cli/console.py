@@ -19,7 +19,7 @@ from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from encconf.errors import EncconfError
 
@@ -78,7 +78,7 @@ class Console:
 
     def ask(self, question: str) -> str:
         """A line that somebody types.  Raises EOFError at the end of the input."""
-        self._write(f"{self.PROGRAM}: {question} ")
+        self.write(f"{self.PROGRAM}: {question} ")
         line = sys.stdin.readline()
         if not line:
             raise EOFError
@@ -100,9 +100,10 @@ class Console:
     def _say(self, kind: str, text: str) -> None:
         lines = f"{self.PROGRAM}: {kind}{paragraph(text)}".split("\n")
         width = width_of(2, self.environ)
-        self._write("\n".join([part for line in lines for part in wrapped(line, width)] + [""]))
+        self.write("\n".join([part for line in lines for part in wrapped(line, width)] + [""]))
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Write to stderr, as it is, above the last line of the terminal."""
         if self._status is not None and self._status.print(text):
             return
         _write_stderr(text)
@@ -393,6 +394,25 @@ def counted(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def some(names: Iterable[str], most: int = 8) -> str:
+    """The first names, and how many more there are."""
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more
+
+
 def one_line(text: str) -> str:
     """The same for one line of a list, which a name must not be able to end, or make a command of."""
     return _no_command(visible(text).replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def as_text(word: str) -> str:
+    """A word of the command line as text, which is UTF-8 in any locale.  Raises UsageError."""
+    if word.isascii():
+        return word
+    try:
+        return os.fsencode(word).decode()
+    except UnicodeError:
+        from encconf.errors import UsageError
+
+        raise UsageError("a word of the command line is not UTF-8", hint="write it in UTF-8") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from encconf.cli import files
 from encconf.cli.table import flag, text
 from encconf.engine import opening, plaintext
-from encconf.errors import EncconfError
+from encconf.errors import about
 from encconf.io.fileio import PRIVATE
 from encconf.text.path import parse
 
@@ -49,7 +49,7 @@ def decrypted(
     output_type = text(options, "output_type")
     target = files.format_by_name(source.name, output_type) if output_type else format
     path = parse(text(options, "extract") or "")
-    try:
+    with about(source.label):
         opened = opening.open_text(
             source.text,
             format=format,
@@ -58,11 +58,9 @@ def decrypted(
             notify=notify,
         )
         if path or output_type:
-            from encconf.cli.convert import converted, stores_indent
+            from encconf.verbs.convert import converted, stores_indent
 
             name = None if source.path is None else source.name
             indent = stores_indent(target, config=text(options, "config"), target=name)
             return converted(opened, target, path=path, indent=indent, requested=output_type is not None)
         return plaintext.plain_text(opened)
-    except EncconfError as error:
-        raise error.about(source.label) from None

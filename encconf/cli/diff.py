@@ -53,13 +53,9 @@ def compare(
         raise ConflictError("--json and --quiet exclude each other")
     if show_values and keyless:
         raise ConflictError("--show-values and --keyless exclude each other")
-    found: list[Difference] = []
-    failed: list[EncconfError] = []
-    for each in _differences(console, file, paths, staged=staged, keyless=keyless, format=input_type):
-        if isinstance(each, EncconfError):
-            failed.append(each)
-        else:
-            found.append(each)
+    results = list(_differences(console, file, paths, staged=staged, keyless=keyless, format=input_type))
+    failed = [each for each in results if isinstance(each, EncconfError)]
+    found = [each for each in results if not isinstance(each, EncconfError)]
     differing = [each for each in found if each.differs]
     if json:
         _print_json(console, found, failed, values=show_values)
@@ -74,16 +70,21 @@ def compare(
         _say_unopened(console, found)
     for error in failed:
         console.error(error)
+    if not _all_decided(console, differing) or failed:
+        raise SystemExit(2)
+    if differing:
+        raise SystemExit(1)
+
+
+def _all_decided(console: Console, differing: list[Difference]) -> bool:
+    """Whether it is known of all files that they differ; warns of the others."""
     unknown = [each for each in differing if not each.decided]
     for each in unknown:
         console.warn(
             f"{each.old.label} and {each.new.label}: without a key, encconf cannot tell whether they are "
             "the same"
         )
-    if failed or unknown:
-        raise SystemExit(2)
-    if differing:
-        raise SystemExit(1)
+    return not unknown
 
 
 def _differences(

@@ -17,7 +17,7 @@ from encconf.cli import files
 from encconf.cli.console import counted
 from encconf.cli.editor import editor_command, run_editor
 from encconf.engine import opening, plaintext
-from encconf.engine.admission import rule_of, rule_to_wrap
+from encconf.engine.admission import rule_of
 from encconf.errors import (
     ChangedError,
     EditorError,
@@ -26,10 +26,12 @@ from encconf.errors import (
     NotModifiedError,
     PlainValueError,
     UnmergedError,
+    about,
 )
 from encconf.io import fileio, private
 from encconf.text.document import splice
 from encconf.text.path import spell
+from encconf.verbs.encrypt import encrypt_again, plain_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,16 +72,14 @@ def edit(
         from encconf.cli.rule import find_rule
 
         rule = find_rule(file, {**keys_and_selection, "config": config}, notify=console.warn)
-        session = Session(console, file, path, format, example(format), rule=rule)
+        session = Session(console, file, path, format, formats.module(format).EXAMPLE, rule=rule)
     else:
         plain: list[Path] = []
-        try:
+        with about(file):
             try:
                 found = _open(console, enc, path, format, ignore_mac=ignore_mac, config=config)
             except PlainValueError:
                 found, plain = _open_plain(console, file, enc, format, ignore_mac=ignore_mac)
-        except EncconfError as error:
-            raise error.about(file) from None
         if isinstance(found, str):
             _warn_of_parents(console, file, path, enc, format)
             fileio.write_atomic(path, found, replacing=enc)
@@ -171,11 +171,6 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
             f"{file} {misplaced(ours)}",
             hint=f"compare all values with older versions: git log -p {files.quoted(file)}",
         )
-
-
-def example(format: str) -> str:
-    """What a new file starts from."""
-    return formats.module(format).EXAMPLE
 
 
 class Session:
@@ -305,24 +300,20 @@ class Session:
             edited = self._without_block(edited)
         elif self.check is not None:
             self.check(self.plain, edited)
-        rule = self.rule
-        if rule is None and self.old is not None:
-            rule = rule_to_wrap(self.old.metadata, new_data_key=False)
+        credentials, notify = files.credentials(self.console), self.console.warn
+        if self.old is not None:
+            return encrypt_again(
+                self.old,
+                edited,
+                self.rule,
+                target=self.written,
+                new_data_key=self.rule is not None and not self.shows_block,
+                credentials=credentials,
+                notify=notify,
+            )
         if self.written != self.format:
-            from encconf.cli.convert import plain_as
-
             edited = plain_as(edited, self.format, self.written)
-            rule = rule or (rule_of(self.old.metadata) if self.old is not None else None)
-        kept = self.old if self.written == self.format else None
-        return api.encrypt(
-            edited,
-            rule,
-            format=self.written,
-            twin=kept,
-            new_data_key=kept is not None and self.rule is not None and not self.shows_block,
-            credentials=files.credentials(self.console),
-            notify=self.console.warn,
-        )
+        return api.encrypt(edited, self.rule, format=self.written, credentials=credentials, notify=notify)
 
     def _offer_again(self, error: EncconfError, edited: str) -> None:
         """Ask whether to go on editing; raises the error if not, or if nobody can be asked."""

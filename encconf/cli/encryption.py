@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from encconf import api
 from encconf.cli import files
 from encconf.cli.rule import find_rule
 from encconf.cli.table import flag, text
-from encconf.errors import EncconfError, InputError, MissingFileError, OutputError, UsageError
+from encconf.errors import EncconfError, InputError, MissingFileError, OutputError, UsageError, about
 from encconf.formats import sniff
 from encconf.io import fileio
+from encconf.verbs import encrypt as verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,24 +78,11 @@ class Job:
     def encrypt(self, credentials: Credentials) -> None:
         """Make the encrypted text.  Raises AlreadyEncryptedError, and what encrypting raises."""
         notes: list[str] = []
-        plain = self.source.text
-        try:
-            if self._input_type != "binary":
-                files.refuse_twice(plain, self.source.name, self.format)
-            if self.written != self.format:
-                from encconf.cli.convert import plain_as
-
-                plain = plain_as(plain, self.format, self.written)
-            self.enc = api.encrypt(
-                plain,
-                self.rule,
-                format=self.written,
-                twin=self.twin,
-                credentials=credentials,
-                notify=notes.append,
-            )
-        except EncconfError as error:
-            raise error.about(self.source.label) from None
+        request = verb.Request(self.source.text, self.source.name, self.format, self.written)
+        request.twin = self.twin
+        request.accept_encrypted = self._input_type == "binary"
+        with about(self.source.label):
+            self.enc = verb.run(request, self.rule, credentials=credentials, notify=notes.append)
         if self.twin is not None and notes and sniff.find(self.twin, self.target or "") is None:
             if not self._force:
                 raise _not_encrypted(self.target)

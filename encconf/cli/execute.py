@@ -11,7 +11,7 @@ import sys
 
 from encconf.cli import files, flat
 from encconf.engine import opening
-from encconf.errors import EncconfError, OutputError, UsageError
+from encconf.errors import EncconfError, OutputError, UsageError, about
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import descriptors, fileio, private
@@ -103,15 +103,9 @@ def exec_env(
     input_type: str | None,
 ) -> None:
     """Become a shell that runs a command with the top-level values of a file; they win."""
-    source = files.read(file, in_place=False, output=None, override=None)
-    format = source.format(input_type)
-    try:
-        opened = opening.open_text(
-            source.text, format=format, credentials=files.credentials(console), notify=console.warn
-        )
+    source, opened = files.open_file(console, file, input_type)
+    with about(source.label):
         shell_with(console, opened, command, pristine=pristine, user=user)
-    except EncconfError as error:
-        raise error.about(source.label) from None
 
 
 def shell_with(
@@ -159,7 +153,12 @@ def exec_file(
 
     The text stands in a private folder, by default in a pipe that can be read once.
     """
-    plain = _decrypted(console, file, input_type, output_type)
+    from encconf.verbs.convert import converted
+
+    source, opened = files.open_file(console, file, input_type)
+    target = files.format_by_name(source.name, output_type) if output_type else opened.document.format
+    with about(source.label):
+        plain = converted(opened, target, requested=output_type is not None)
     run_on(console, plain, command, fifo=not no_fifo, filename=filename, user=user)
 
 
@@ -200,21 +199,6 @@ def run_on(
 
 
 _SHELL = "$`\"'\\;&|<>(){}*?[]~!#\t\r\n"
-
-
-def _decrypted(console: Console, file: str, input_type: str | None, output_type: str | None) -> str:
-    from encconf.cli.convert import converted
-
-    source = files.read(file, in_place=False, output=None, override=None)
-    format = source.format(input_type)
-    try:
-        opened = opening.open_text(
-            source.text, format=format, credentials=files.credentials(console), notify=console.warn
-        )
-        target = files.format_by_name(source.name, output_type) if output_type else format
-        return converted(opened, target, requested=output_type is not None)
-    except EncconfError as error:
-        raise error.about(source.label) from None
 
 
 def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:

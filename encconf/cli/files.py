@@ -12,6 +12,7 @@ from encconf.errors import (
     OutputError,
     PlaintextError,
     UsageError,
+    about,
 )
 from encconf.io import fileio, locks
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.engine.metadata import Metadata
+    from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
@@ -65,9 +67,9 @@ class Source:
 def read(
     file: str | None,
     *,
-    in_place: bool,
-    output: str | None,
-    override: str | None,
+    in_place: bool = False,
+    output: str | None = None,
+    override: str | None = None,
     plain: bool = False,
     input_type: str | None = None,
 ) -> Source:
@@ -125,7 +127,19 @@ def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: S
 
 def read_all(names: Iterable[str]) -> list[Source]:
     """Read encrypted files, each as `read`."""
-    return [read(name, in_place=False, output=None, override=None) for name in names]
+    return list(map(read, names))
+
+
+def open_file(console: Console, file: str, input_type: str | None) -> tuple[Source, Opened]:
+    """Read an encrypted file and open it; raises as `read` and `encconf.engine.opening.open_text`."""
+    from encconf.engine import opening
+
+    source = read(file)
+    format = source.format(input_type)
+    with about(source.label):
+        return source, opening.open_text(
+            source.text, format=format, credentials=credentials(console), notify=console.warn
+        )
 
 
 def _kind(data: bytes, name: str, plain: bool, input_type: str | None) -> tuple[str | None, bool]:
@@ -159,21 +173,6 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
 
     found = sniff.find(text, name) if text is not None and input_type is None else None
     return found or format_by_name(name, input_type)
-
-
-def refuse_twice(text: str, name: str, format: str) -> None:
-    """Raise AlreadyEncryptedError for a SOPS file of another format: it would be encrypted twice.
-
-    Of the same format, `encconf.api.encrypt` refuses it.
-    """
-    from encconf.errors import AlreadyEncryptedError
-    from encconf.formats import sniff
-
-    if (found := sniff.find(text, name)) not in (None, format):
-        raise AlreadyEncryptedError(
-            f"this is already a SOPS file, in {found} format",
-            hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
-        )
 
 
 def metadata(text: str, format: str) -> Metadata:
@@ -396,6 +395,7 @@ def warn_if_exposed(console: Console, path: str) -> None:
 
 def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
     """The same for several plain files, with one message for all that git has."""
+    from encconf.cli.console import some
     from encconf.git import exposure
 
     if len(paths) == 1:
@@ -413,8 +413,7 @@ def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
     ):
         names = [path for path in paths if states[path] == state]
         if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            console.warn(f"{', '.join(names[:3])}{more}: plaintext, and {what}", hint=hint)
+            console.warn(f"{some(names, 3)}: plaintext, and {what}", hint=hint)
 
 
 def quoted(word: str) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from encconf import formats
 from encconf.cli import files
 from encconf.engine import loading, opening
-from encconf.errors import EmitError, EncconfError, NotEncryptedError
+from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
 from encconf.formats.plain import text_of
 from encconf.text.path import parse, spell
@@ -104,12 +104,10 @@ def values(
     fetched: set[int] = set()  # the leaves that were references, by id
     for source in sources:
         format = source.format(input_type)
-        try:
+        with about(source.label):
             opened = opening.open_text(
                 source.text, format=format, credentials=credentials, notify=console.warn
             )
-        except EncconfError as error:
-            raise error.about(source.label) from None
         opened_files.append((source.label, opened))
     if resolve:
         texts = loading.resolved(opened_files, True, credentials, naming.section)
@@ -118,7 +116,7 @@ def values(
                 opened.document.leaves[index].data = text.encode()
                 fetched.add(id(opened.document.leaves[index]))
     for label, opened in opened_files:
-        try:
+        with about(label):
             for name, (place, leaf) in naming.leaves(opened.document).items():
                 text = text_of(leaf.type, leaf.data)
                 if "\0" in text:
@@ -126,8 +124,6 @@ def values(
                         f"{spell(place)} contains a NUL character, which an environment cannot hold"
                     )
                 found[name] = Value(text, label, leaf.sealed is not None or id(leaf) in fetched)
-        except EncconfError as error:
-            raise error.about(label) from None
     return found
 
 
@@ -137,12 +133,10 @@ def paths(
     """By name, the path of each value of encrypted files; no key is needed."""
     found: dict[str, Path] = {}
     for path in paths:
-        source = files.read(path, in_place=False, output=None, override=None)
-        try:
+        source = files.read(path)
+        with about(source.label):
             document = formats.module(source.format(input_type)).scan(source.text)
             if document.block is None:
                 raise NotEncryptedError
             found.update((name, place) for name, (place, _) in naming.leaves(document).items())
-        except EncconfError as error:
-            raise error.about(source.label) from None
     return found

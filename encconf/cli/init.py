@@ -15,10 +15,10 @@ from encconf.cli import files
 from encconf.errors import (
     BadKeyError,
     ConflictError,
-    EncconfError,
     MissingFileError,
     OutputError,
     SourceError,
+    about,
 )
 from encconf.identities.home import expanded
 from encconf.io import fileio
@@ -222,10 +222,8 @@ def _use(console: Console, credentials: Credentials, address: str) -> None:
     if path is None:
         raise OutputError("there is no folder for your configuration", hint="set HOME, or ENCCONF_IDENTITY")
     _make_folders(os.path.dirname(path))
-    try:
+    with about(path):
         named = userconfig.add_identity(path, address, SETTINGS)
-    except EncconfError as error:
-        raise error.about(path) from None
     if named:
         console.note(f"{path} names it now, so encconf finds it")
     else:

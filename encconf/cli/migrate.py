@@ -1,15 +1,14 @@
-"""``encconf import`` and ``encconf doctor``: out of plain text, and where to; see `encconf.migration`."""
+"""``encconf import``: out of plain text; see `encconf.migration`."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from contextlib import suppress
 
 from encconf import api, formats
 from encconf.cli import files
-from encconf.cli.console import visible
+from encconf.cli.console import some, visible
 from encconf.cli.rule import find_rule
 from encconf.errors import (
     AlreadyEncryptedError,
@@ -22,35 +21,26 @@ from encconf.errors import (
     OutputError,
     ParseError,
     UsageError,
+    about,
 )
 from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.text.document import position
-from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.migration import plain
-    from encconf.migration.callers import Caller
     from encconf.migration.dialects import Reading
     from encconf.migration.history import Past
-    from encconf.migration.ways import Found
     from encconf.rules.config import Rule
-    from encconf.sources import Probe
 
 
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
-
-
-class UnusableError(EncconfError):
-    """A way that was asked for cannot be used here."""
-
-    slug = "unusable"
 
 
 def import_(
@@ -94,7 +84,7 @@ def import_(
     rule = find_rule(target, {**keys_and_selection, "config": config}, also=[file], notify=console.warn)
     clear = _left_plaintext(body, format, rule)
     if clear:
-        console.warn(f"{_some(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
+        console.warn(f"{some(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
     written = False if dry_run else _write(console, target, body, values, format, rule, force=force)
     state = exposure(file)
     if delete and not dry_run:
@@ -149,8 +139,8 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
     if needy and not literal:
         needs = sorted({need for variable in needy for need in variable.needs})
         raise InputError(
-            f"{_some(variable.name for variable in needy)}: the file alone does not give the value, because"
-            f" {reading.dialect} expands {_some(needs)}",
+            f"{some(variable.name for variable in needy)}: the file alone does not give the value, because"
+            f" {reading.dialect} expands {some(needs)}",
             hint="write the final values into the file, or keep them as written with --literal",
         ).about(file)
     return reading.written if literal else reading.values
@@ -176,7 +166,7 @@ def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
     words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
     if words:
         console.warn(
-            f"{_some(words)}: kept as text, and the text 'False' is true in Python",
+            f"{some(words)}: kept as text, and the text 'False' is true in Python",
             hint="--cast converts such values to booleans and integers",
         )
 
@@ -186,12 +176,12 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
 
     if reading.lost:
         console.warn(
-            f"{file}: skipped line {_some(map(str, reading.lost))}, as {reading.dialect} does",
+            f"{file}: skipped line {some(map(str, reading.lost))}, as {reading.dialect} does",
             hint=f"if another program reads the file, choose: --dialect {'|'.join(dialects.DIALECTS)}",
         )
     if reading.twice:
         console.warn(
-            f"{file}: {_some(dict.fromkeys(reading.twice))} occurs more than once; the last one counts"
+            f"{file}: {some(dict.fromkeys(reading.twice))} occurs more than once; the last one counts"
         )
     differences = dialects.differences(text, reading)
     in_order = dict.fromkeys([*reading.variables, *differences])
@@ -200,7 +190,7 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
         if not names:
             continue
         console.note(
-            f"{file} was read as {reading.dialect} does; {other} would read {_some(names)} differently"
+            f"{file} was read as {reading.dialect} does; {other} would read {some(names)} differently"
         )
     if os.name == "posix" and stat.S_IMODE(os.stat(file).st_mode) & 0o077:
         console.warn(f"others on this machine can read {file}", hint=f"chmod 600 {files.quoted(file)}")
@@ -250,16 +240,14 @@ def _write(
             return False
         if not force:
             raise OutputError(
-                f"this file exists and has different values: {_some(differing)}",
+                f"this file exists and has different values: {some(differing)}",
                 hint="choose another file with -o FILE, or replace it with --force",
             ).about(target)
-    try:
+    with about(target):
         twin = there if there is not None and _is_encrypted(there, format) else None
         enc = api.encrypt(
             plain, rule, format=format, twin=twin, credentials=files.credentials(console), notify=console.warn
         )
-    except EncconfError as error:
-        raise error.about(target) from None
     fileio.write_atomic(path, enc, replacing=there)
     count = "1 value" if len(values) == 1 else f"{len(values)} values"
     try:
@@ -302,12 +290,10 @@ def _is_encrypted(text: str, format: str) -> bool:
 
 def _compare(console: Console, target: str, values: Mapping[str, plain.Value], format: str) -> None:
     """Open what is on disk.  Raises OutputError if it is not what was meant, and what opening raises."""
-    try:
+    with about(target):
         text = fileio.read_text(fileio.resolve(target))
         if api.loads(text, format=format, credentials=files.credentials(console)) == values:
             return
-    except EncconfError as error:
-        raise error.about(target) from None
     raise OutputError("the file reads back differently").about(target)
 
 
@@ -404,115 +390,3 @@ def _next_text(steps: object, target: str) -> str:
         "To use values stored elsewhere (ref+…): encconf exec --resolve " + quoted + " -- PROGRAM",
     ]
     return visible("\n".join([*lines, ""]))
-
-
-def doctor(console: Console, *, way: list[str], json: bool) -> None:
-    """Say which of the seven ways can be used here; raises UnusableError if one that is named cannot.
-
-    For paths: the places in Python source code that run sops.
-    """
-    from encconf.migration import ways
-
-    known = {each.name: each for each in ways.WAYS}
-    if paths := [name for name in way if name not in known and os.path.exists(name)]:
-        if paths != way:
-            raise UsageError("doctor takes names of ways or paths of source code, not both")
-        _callers(console, paths, json)
-        return
-    for name in way:
-        if name not in known:
-            raise UsageError(f"there is no way called {name}", hint=f"there are: {', '.join(known)}")
-    found = ways.look([known[name] for name in way or known], files.credentials(console), os.getcwd())
-    if json:
-        from json import dumps
-
-        console.data(dumps({"user": ways.user(), "ways": list(map(_way_report, found))}, indent=2) + "\n")
-    else:
-        console.data(_way_text(found, ways.user()))
-    _warn_of_drivers(console)
-    unusable = [each.way.name for each in found if not each.usable]
-    if way and unusable:
-        raise UnusableError(f"not usable here: {', '.join(unusable)}")
-
-
-def _warn_of_drivers(console: Console) -> None:
-    """Say which encrypted files git merges line by line."""
-    from encconf.git import attributes, repository
-
-    root = repository(os.getcwd())
-    left = attributes.without_drivers(root, attributes.encrypted(root)) if root is not None else []
-    if left:
-        console.warn(
-            f"git merges {_some(left)} line by line", hint="encconf git install sets up merging by value"
-        )
-
-
-def _callers(console: Console, paths: list[str], json: bool) -> None:
-    from encconf.migration.callers import search
-
-    found = [caller for path in paths for caller in (*search(path), *_in_scripts(path))]
-    if json:
-        from json import dumps
-
-        console.data(dumps({"callers": [caller.to_json() for caller in found]}, indent=2) + "\n")
-        return
-    for caller in found:
-        place = printable(caller.file)
-        what, instead = (printable(text, 1000) for text in (caller.what, caller.replacement))
-        console.data(f"{place}:{caller.line}: {what}\n    {instead}\n")
-    if not found:
-        console.note("nothing here runs sops")
-
-
-def _in_scripts(path: str) -> Iterator[Caller]:
-    """The same in files for make, direnv, mise …: the one of a path, or those in a folder."""
-    from encconf.audit import scripts
-    from encconf.migration.callers import Caller
-
-    if os.path.isdir(path):
-        files = [os.path.join(path, name) for name in scripts.NAMES]
-    else:
-        files = [path] if os.path.basename(path) in scripts.NAMES else []
-    for file in files:
-        with suppress(EncconfError):
-            for line, said, instead in scripts.calls(fileio.read_text(file)):
-                yield Caller(file, line, f"runs {said}", instead)
-
-
-def _way_report(found: Found) -> dict[str, Any]:
-    return {
-        "name": found.way.name,
-        "title": found.way.title,
-        "usable": found.usable,
-        "parts": [
-            {
-                "name": label,
-                "usable": part.usable,
-                "who": part.who,
-                "missing": part.missing,
-                "note": part.note,
-            }
-            for label, part in found.parts.items()
-        ],
-    }
-
-
-def _way_text(found: list[Found], user: str) -> str:
-    count = sum(each.usable for each in found)
-    lines = [f"{count} of {len(found)} ways work here, as {user}" if len(found) > 1 else f"as {user}"]
-    for each in found:
-        lines += ["", f"{each.way.name}: {'usable' if each.usable else 'not usable'} ({each.way.title})"]
-        lines += [f"  {label:<14} {_part_text(part)}" for label, part in each.parts.items()]
-    return visible("\n".join([*lines, ""]))
-
-
-def _part_text(part: Probe) -> str:
-    said = [f"yes, as {part.who}" if part.who else "yes"] if part.usable else ["no"]
-    said += [f"missing: {', '.join(part.missing)}"] if part.missing else []
-    return "; ".join(filter(None, [*said, *part.note.split("\n")])).replace("\n", "; ")
-
-
-def _some(names: Iterable[str]) -> str:
-    """Some names, and that there are more."""
-    all_names = list(names)
-    return ", ".join(all_names[:8]) + (f" and {len(all_names) - 8} more" if len(all_names) > 8 else "")

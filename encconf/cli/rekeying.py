@@ -44,7 +44,7 @@ class Change:
 
     def __init__(self, file: str, input_type: str | None) -> None:
         self.file = file
-        self.source = files.read(file, in_place=False, output=None, override=None)
+        self.source = files.read(file)
         self.format = self.source.format(input_type)
         self.told: list[tuple[str, str | None]] = []
         self.enc: str | None = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from encconf.cli.sops import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag, no_topic
+from encconf.cli.sops_line import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag, no_topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.cli.sops import Line
+    from encconf.cli.sops_line import Line
 
 
 def help_text(line: Line) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.cli import files
-from encconf.errors import EncconfError, NotEncryptedError
+from encconf.errors import NotEncryptedError, about
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
@@ -13,12 +13,10 @@ if TYPE_CHECKING:
 
 def filestatus(console: Console, *, file: str, input_type: str | None, config: str | None) -> None:
     """Print ``{"encrypted":true}`` or ``{"encrypted":false}``."""
-    source = files.read(file, in_place=False, output=None, override=None)
+    source = files.read(file)
     format = source.format(input_type)
-    try:
+    with about(source.label):
         encrypted = is_encrypted(source.text, format)
-    except EncconfError as error:
-        raise error.about(source.label) from None
     console.data(f'{{"encrypted":{bool_word(encrypted)}}}\n')
 
 

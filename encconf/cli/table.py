@@ -999,7 +999,7 @@ COMMANDS: Final = (
     ),
     Command(
         "doctor",
-        "encconf.cli.migrate:doctor",
+        "encconf.cli.doctor:doctor",
         "Show which ways to keep secrets work on this machine.",
         details="For each of the seven ways (environment, systemd, keyring, cyberark, vault, cloud, sops): "
         "the login it would use, and what is missing. Each check takes two seconds at most. The only "

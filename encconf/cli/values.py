@@ -6,8 +6,17 @@ import os
 
 from encconf import api, formats
 from encconf.cli import files
+from encconf.cli.table import flag, text
 from encconf.engine import loading, opening, plaintext
-from encconf.errors import ConflictError, EncconfError, InputError, MissingFileError, UsageError
+from encconf.errors import (
+    ConflictError,
+    InputError,
+    MissingFileError,
+    PathBlockedError,
+    PathNotFoundError,
+    UsageError,
+    about,
+)
 from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.text.document import Leaf
@@ -16,9 +25,13 @@ from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from encconf.cli.console import Console
     from encconf.cli.table import Value
     from encconf.text.tree import Plain
+    from encconf.verbs.changes import Check
 
 
 def get(
@@ -36,7 +49,7 @@ def get(
     from encconf.cli.console import is_terminal
     from encconf.formats import emit
 
-    source = files.read(file, in_place=False, output=None, override=None)
+    source = files.read(file)
     format = source.format(input_type)
     where = parse(path or "")
     if resolve and ignore_mac:
@@ -45,7 +58,7 @@ def get(
             hint="a file whose MAC is not checked must not decide what is fetched",
         )
     credentials = files.credentials(console)
-    try:
+    with about(source.label):
         opened = opening.open_text(source.text, format=format, credentials=credentials, ignore_mac=ignore_mac)
         if resolve:
             (texts,) = loading.resolved([("", opened)], True, credentials, where)
@@ -61,29 +74,15 @@ def get(
             said = plaintext.plain_text(opened)
         else:
             said = emit.value(node, "json" if format == "binary" else format, notes)
-    except EncconfError as error:
-        raise error.about(source.label) from None
     if json or is_terminal(1):
         said = said if said.endswith("\n") else said + "\n"
     console.data(said)
 
 
-def set_value(
-    console: Console,
-    *,
-    file: str,
-    path: str,
-    value: str | None,
-    json: bool,
-    string: bool,
-    allow_plaintext: bool,
-    ignore_mac: bool,
-    input_type: str | None,
-    config: str | None,
-    **keys_and_selection: Value,
-) -> None:
+def set_value(console: Console, *, file: str, path: str, value: str | None, **options: Value) -> None:
     """Set one value; a missing file is made by its rule."""
     where = parse(path)
+    json, string = flag(options, "json"), flag(options, "string")
     if json and string:
         raise UsageError("--json and --string exclude each other")
     target = fileio.resolve(file)
@@ -99,26 +98,10 @@ def set_value(
     def make(format: str) -> str:
         from encconf.cli.rule import find_rule
 
-        rule = find_rule(file, {**keys_and_selection, "config": config}, notify=console.warn)
+        rule = find_rule(file, options, notify=console.warn)
         plain = changes.put(formats.module(format).EMPTY, where, new, format=format)
         return api.encrypt(
             plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
-        )
-
-    def put(old: str, format: str) -> str:
-        metadata = files.metadata(old, format)
-        selection = metadata.selection
-        files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
-        return changes.set_value(
-            old,
-            where,
-            new,
-            format=format,
-            keep_type=not json and not string,
-            credentials=files.credentials(console),
-            ignore_mac=ignore_mac,
-            check=files.refuse_clear(console, file, format, selection, config, allowed=allow_plaintext),
-            notify=console.warn,
         )
 
     def change() -> None:
@@ -126,90 +109,57 @@ def set_value(
             old = fileio.read_text(target)
         except MissingFileError:
             old = None
-        format = files.format_of(old, file, input_type)
-        try:
-            enc = make(format) if old is None else put(old, format)
-        except EncconfError as error:
-            raise error.about(file) from None
+        format = files.format_of(old, file, text(options, "input_type"))
+        with about(file):
+            if old is None:
+                enc = make(format)
+            else:
+                check = _checked(console, file, old, format, options)
+                how = _how(console, format, options)
+                enc = changes.set_value(
+                    old, where, new, keep_type=not json and not string, check=check, **how
+                )
         _write(console, file, target, old, enc)
 
     files.in_turn(target, change)
 
 
-def unset(
-    console: Console,
-    *,
-    file: str,
-    path: str,
-    idempotent: bool,
-    ignore_mac: bool,
-    input_type: str | None,
-    config: str | None,
-) -> None:
+def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
     """Take one value out."""
-    from encconf.errors import PathBlockedError, PathNotFoundError
-
     if file in files.STDIN:
         raise UsageError("unset needs a file, not stdin")
     where = parse(path)
 
     def change() -> None:
-        source = files.read(file, in_place=False, output=None, override=None)
+        source = files.read(file)
         assert source.path is not None
-        format = source.format(input_type)
-        try:
-            metadata = files.metadata(source.text, format)
-            files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
-            enc = changes.unset(
-                source.text,
-                where,
-                format=format,
-                credentials=files.credentials(console),
-                ignore_mac=ignore_mac,
-                notify=console.warn,
-            )
-        except PathNotFoundError as error:
-            if idempotent and not isinstance(error, PathBlockedError):
-                console.note(f"{file} has no such value")
-                return
-            raise error.about(file) from None
-        except EncconfError as error:
-            raise error.about(file) from None
+        format = source.format(text(options, "input_type"))
+        with about(file):
+            try:
+                _checked(console, file, source.text, format, options)
+                enc = changes.unset(source.text, where, **_how(console, format, options))
+            except PathNotFoundError as error:
+                if flag(options, "idempotent") and not isinstance(error, PathBlockedError):
+                    console.note(f"{file} has no such value")
+                    return
+                raise
         _write(console, file, source.path, source.text, enc)
 
     files.in_turn(fileio.resolve(file), change)
 
 
-def update(
-    console: Console,
-    *,
-    file: str,
-    given: str | None,
-    dry_run: bool,
-    allow_plaintext: bool,
-    input_type: str | None,
-    config: str | None,
-) -> None:
+def update(console: Console, *, file: str, given: str | None, dry_run: bool, **options: Value) -> None:
     """Put a new plain text into an encrypted file; what did not change stays as it is."""
-    source = files.read(file, in_place=False, output=None, override=None)
+    source = files.read(file)
     if source.path is None:
         raise UsageError("update needs a file, not stdin")
-    format = source.format(input_type)
-    plain = files.read(given, in_place=False, output=None, override=None).text
-    try:
-        metadata = files.metadata(source.text, format)
-        selection = metadata.selection
-        files.refuse_strangers_of(file, metadata, config, new_data_key=False)
-        enc = changes.update(
-            source.text,
-            plain,
-            format=format,
-            credentials=files.credentials(console),
-            check=files.refuse_clear(console, file, format, selection, config, allowed=allow_plaintext),
-            notify=console.warn,
-        )
-    except EncconfError as error:
-        raise error.about(file) from None
+    format = source.format(text(options, "input_type"))
+    plain = files.read(given).text
+    with about(file):
+        check = _checked(console, file, source.text, format, options)
+        how = _how(console, format, options)
+        del how["ignore_mac"]
+        enc = changes.update(source.text, plain, check=check, **how)
     if dry_run:
         before, after = source.text.splitlines(), enc.splitlines()
         changed = len(set(after) - set(before))
@@ -218,6 +168,25 @@ def update(
         )
         return
     _write(console, file, source.path, source.text, enc)
+
+
+def _how(console: Console, format: str, options: Mapping[str, Value]) -> dict[str, Any]:
+    return {
+        "format": format,
+        "credentials": files.credentials(console),
+        "ignore_mac": flag(options, "ignore_mac"),
+        "notify": console.warn,
+    }
+
+
+def _checked(console: Console, file: str, old: str, format: str, options: Mapping[str, Value]) -> Check:
+    """Refuse a new data key for strangers; what refuses values in clear that the rule would encrypt."""
+    metadata = files.metadata(old, format)
+    config = text(options, "config")
+    files.refuse_strangers_of(file, metadata, config, new_data_key=flag(options, "ignore_mac"))
+    return files.refuse_clear(
+        console, file, format, metadata.selection, config, allowed=flag(options, "allow_plaintext")
+    )
 
 
 def _write(console: Console, file: str, target: str, old: str | None, enc: str) -> None:

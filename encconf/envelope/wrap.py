@@ -11,7 +11,7 @@ from encconf.envelope.calls import answer_of, is_remote
 from encconf.envelope.groups import are_spoiled, quorum
 from encconf.envelope.report import lines_of
 from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
-from encconf.errors import ConfigError, WrapError, is_temporary
+from encconf.errors import ConfigError, EmptyGroupError, WrapError, is_temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def wrap_for(
     if len(data_key) != DATA_KEY_SIZE:
         raise ValueError(f"a data key has {DATA_KEY_SIZE} bytes")
     if not groups or not all(groups):
-        raise ConfigError("there is no master key to encrypt for" if not groups else "a key group is empty")
+        what = "there is no master key to encrypt for" if not groups else "a key group is empty"
+        raise EmptyGroupError(what)
     if len(groups) == 1:
         parts = [data_key]
     else:

@@ -18,6 +18,7 @@ import os
 from encconf import formats
 from encconf.errors import (
     ConfigError,
+    EmptyGroupError,
     LimitError,
     NoConfigError,
     NoMatchingRuleError,
@@ -339,7 +340,7 @@ class Config:
         groups = creation.key_groups()
         threshold = creation.threshold
         if any(not group for group in groups):
-            raise ConfigError(
+            raise EmptyGroupError(
                 f"{creation.place} has an empty key group: nobody could decrypt the file",
                 hint="name at least one key, for example: age: age1…",
             )

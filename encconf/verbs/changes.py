@@ -12,8 +12,7 @@ from __future__ import annotations
 from math import isfinite
 
 from encconf import formats
-from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import rule_to_wrap
+from encconf.engine import opening, plaintext
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
@@ -32,6 +31,7 @@ from encconf.identities.credentials import Credentials
 from encconf.text import tree as tree_of_text
 from encconf.text.document import Document, Leaf, says
 from encconf.text.path import spell
+from encconf.verbs.encrypt import encrypt_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,12 +102,13 @@ def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
 
 @opening.bounded
 def set_value(
-    text: str,
+    text: str | Opened,
     path: Path,
     value: Plain,
     *,
     format: str,
     keep_type: bool = False,
+    target: str | None = None,
     credentials: Credentials | None = None,
     ignore_mac: bool = False,
     check: Check | None = None,
@@ -117,35 +118,35 @@ def set_value(
 
     With ``keep_type`` a string that spells a number or a boolean becomes one if it replaces one.
     ``check`` is given the plain text before and after, and may raise.  The same text comes back
-    when the value is there already.  With ``ignore_mac`` the file gets a new data key.
+    when the value is there already.  With ``ignore_mac`` the file gets a new data key.  ``target`` is
+    another format for the result.
 
     Raises PathNotFoundError for a path that cannot be, EmitError for a value that the format cannot
     hold there, and whatever opening and encrypting raise.
     """
-    opened = opening.open_text(
-        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
-    )
+    opened = _opened(text, format, credentials, ignore_mac, notify)
     new = _as_before(opened, path, value) if keep_type and isinstance(value, str) else value
     before, after = _changed(opened, lambda document: _with(document, path, new))
-    return _again(opened, before, after, credentials, ignore_mac, check, notify)
+    if check is not None and after.text != before:
+        check(before, after.text)
+    return _again(opened, before, after, target, credentials, ignore_mac, notify)
 
 
 @opening.bounded
 def unset(
-    text: str,
+    text: str | Opened,
     path: Path,
     *,
     format: str,
+    target: str | None = None,
     credentials: Credentials | None = None,
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> str:
     """An encrypted text without what is at a path; raises PathNotFoundError, and as `set_value`."""
-    opened = opening.open_text(
-        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
-    )
+    opened = _opened(text, format, credentials, ignore_mac, notify)
     before, after = _changed(opened, lambda document: _without(document, path))
-    return _again(opened, before, after, credentials, ignore_mac, None, notify)
+    return _again(opened, before, after, target, credentials, ignore_mac, notify)
 
 
 @opening.bounded
@@ -172,7 +173,7 @@ def change(
     before, after = _changed(opened, changed)
     if check is not None:
         check(before, after.text, opened.metadata)
-    return _again(opened, before, after, credentials, False, None, notify)
+    return _again(opened, before, after, None, credentials, False, notify)
 
 
 @opening.bounded
@@ -187,7 +188,20 @@ def update(
 ) -> str:
     """An encrypted text with another plain text in it; what did not change keeps its ciphertext."""
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
-    return _again(opened, plaintext.plain_text(opened), plain, credentials, False, check, notify)
+    before = plaintext.plain_text(opened)
+    if check is not None and plain != before:
+        check(before, plain)
+    return _again(opened, before, plain, None, credentials, False, notify)
+
+
+def _opened(
+    text: str | Opened, format: str, credentials: Credentials | None, ignore_mac: bool, notify: Notify | None
+) -> Opened:
+    if not isinstance(text, str):
+        return text
+    return opening.open_text(
+        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+    )
 
 
 def _changed(opened: Opened, change: Callable[[Document], Document]) -> tuple[str, Document]:
@@ -302,24 +316,19 @@ def _again(
     opened: Opened,
     before: str,
     after: str | Document,
+    target: str | None,
     credentials: Credentials | None,
     ignore_mac: bool,
-    check: Check | None,
     notify: Notify | None,
 ) -> str:
     document = opened.document
     changed = after if isinstance(after, str) else after.text
-    if changed == before and not ignore_mac:
+    if changed == before and not ignore_mac and target in (None, document.format):
         return document.text
-    if check is not None:
-        check(before, changed)
-    rule = rule_to_wrap(opened.metadata, new_data_key=ignore_mac)
-    is_read = isinstance(after, Document) and after.parts
-    return sealing.encrypt(
-        after if is_read else changed,
-        rule,
-        format=document.format,
-        twin=opened,
+    return encrypt_again(
+        opened,
+        after if isinstance(after, Document) and after.parts else changed,
+        target=target,
         new_data_key=ignore_mac,
         credentials=credentials,
         notify=notify,

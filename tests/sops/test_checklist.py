@@ -20,7 +20,7 @@ import yaml
 from doubles.recording_keyservice import RecordingKeyservice, by_itself
 from oracle import FIXTURES, AgeKey, gpg_home, sops_binary
 
-from encconf.cli.sops import COMMANDS, FLAGS, ROOT_FLAGS, Flag
+from encconf.cli.sops_line import COMMANDS, FLAGS, ROOT_FLAGS, Flag
 
 from .conftest import ROOT, Box, boxes
 

@@ -1,10 +1,9 @@
-"""``--output-type`` and ``--extract``: an opened document, or a part of it, in another format."""
+"""The plaintext of an opened file, or a part of it, in its own format or another one."""
 
 from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import plaintext
-from encconf.errors import AlreadyEncryptedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def converted(
     document = opened.document
     if requested and format == "yaml":
         anew = anew or any(part.close is not None for part in document.parts)
-    if not path and format == document.format and not (anew and _is_indented(format)):
+    if not path and format == document.format and not (anew and formats.ROWS[format].indent is not None):
         return plaintext.plain_text(opened, layout=layout)
     from encconf.formats import emit
     from encconf.verbs import changes
@@ -41,29 +40,6 @@ def converted(
     if not path:
         return emit.render(trees, format, notes, indent=indent)
     return emit.value(changes.find(trees[0], path), format, notes, indent=indent)
-
-
-def plain_as(text: str, format: str, target: str, *, indent: int | None = None, anew: bool = False) -> str:
-    """A plain text in another format, or ``anew`` in its own.
-
-    Raises AlreadyEncryptedError, and what reading it and writing it raise.
-    """
-    if format == target and not (anew and _is_indented(format)):
-        return text
-    from encconf.formats import emit
-
-    document = formats.module(format).scan(text, comments=True)
-    if any(part.block is not None for part in document.parts):  # in the trees it is no more
-        raise AlreadyEncryptedError(
-            'the file is already encrypted, or has a top-level entry named "sops"',
-            hint="to change an encrypted file, use: encconf edit FILE",
-        )
-    trees, notes = emit.trees_of(document)
-    return emit.render(trees, target, notes, indent=indent)
-
-
-def _is_indented(format: str) -> bool:
-    return formats.ROWS[format].indent is not None
 
 
 def stores_indent(format: str, *, config: str | None, target: str | None = None) -> int | None:

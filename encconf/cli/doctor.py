@@ -1,0 +1,134 @@
+"""``encconf doctor``: which ways away from plain text can be used here; see `encconf.migration`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from encconf.cli import files
+from encconf.cli.console import some, visible
+from encconf.errors import EncconfError, UsageError
+from encconf.io import fileio
+from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from encconf.cli.console import Console
+    from encconf.migration.callers import Caller
+    from encconf.migration.ways import Found
+    from encconf.sources import Probe
+
+
+class UnusableError(EncconfError):
+    """A way that was asked for cannot be used here."""
+
+    slug = "unusable"
+
+
+def doctor(console: Console, *, way: list[str], json: bool) -> None:
+    """Say which of the seven ways can be used here; raises UnusableError if one that is named cannot.
+
+    For paths: the places in Python source code that run sops.
+    """
+    from encconf.migration import ways
+
+    known = {each.name: each for each in ways.WAYS}
+    if paths := [name for name in way if name not in known and os.path.exists(name)]:
+        if paths != way:
+            raise UsageError("doctor takes names of ways or paths of source code, not both")
+        _callers(console, paths, json)
+        return
+    for name in way:
+        if name not in known:
+            raise UsageError(f"there is no way called {name}", hint=f"there are: {', '.join(known)}")
+    found = ways.look([known[name] for name in way or known], files.credentials(console), os.getcwd())
+    if json:
+        from json import dumps
+
+        console.data(dumps({"user": ways.user(), "ways": list(map(_way_report, found))}, indent=2) + "\n")
+    else:
+        console.data(_way_text(found, ways.user()))
+    _warn_of_drivers(console)
+    unusable = [each.way.name for each in found if not each.usable]
+    if way and unusable:
+        raise UnusableError(f"not usable here: {', '.join(unusable)}")
+
+
+def _warn_of_drivers(console: Console) -> None:
+    """Say which encrypted files git merges line by line."""
+    from encconf.git import attributes, repository
+
+    root = repository(os.getcwd())
+    left = attributes.without_drivers(root, attributes.encrypted(root)) if root is not None else []
+    if left:
+        console.warn(
+            f"git merges {some(left)} line by line", hint="encconf git install sets up merging by value"
+        )
+
+
+def _callers(console: Console, paths: list[str], json: bool) -> None:
+    from encconf.migration.callers import search
+
+    found = [caller for path in paths for caller in (*search(path), *_in_scripts(path))]
+    if json:
+        from json import dumps
+
+        console.data(dumps({"callers": [caller.to_json() for caller in found]}, indent=2) + "\n")
+        return
+    for caller in found:
+        place = printable(caller.file)
+        what, instead = (printable(text, 1000) for text in (caller.what, caller.replacement))
+        console.data(f"{place}:{caller.line}: {what}\n    {instead}\n")
+    if not found:
+        console.note("nothing here runs sops")
+
+
+def _in_scripts(path: str) -> Iterator[Caller]:
+    """The same in files for make, direnv, mise …: the one of a path, or those in a folder."""
+    from encconf.audit import scripts
+    from encconf.migration.callers import Caller
+
+    if os.path.isdir(path):
+        files = [os.path.join(path, name) for name in scripts.NAMES]
+    else:
+        files = [path] if os.path.basename(path) in scripts.NAMES else []
+    for file in files:
+        with suppress(EncconfError):
+            for line, said, instead in scripts.calls(fileio.read_text(file)):
+                yield Caller(file, line, f"runs {said}", instead)
+
+
+def _way_report(found: Found) -> dict[str, Any]:
+    return {
+        "name": found.way.name,
+        "title": found.way.title,
+        "usable": found.usable,
+        "parts": [
+            {
+                "name": label,
+                "usable": part.usable,
+                "who": part.who,
+                "missing": part.missing,
+                "note": part.note,
+            }
+            for label, part in found.parts.items()
+        ],
+    }
+
+
+def _way_text(found: list[Found], user: str) -> str:
+    count = sum(each.usable for each in found)
+    lines = [f"{count} of {len(found)} ways work here, as {user}" if len(found) > 1 else f"as {user}"]
+    for each in found:
+        lines += ["", f"{each.way.name}: {'usable' if each.usable else 'not usable'} ({each.way.title})"]
+        lines += [f"  {label:<14} {_part_text(part)}" for label, part in each.parts.items()]
+    return visible("\n".join([*lines, ""]))
+
+
+def _part_text(part: Probe) -> str:
+    said = [f"yes, as {part.who}" if part.who else "yes"] if part.usable else ["no"]
+    said += [f"missing: {', '.join(part.missing)}"] if part.missing else []
+    return "; ".join(filter(None, [*said, *part.note.split("\n")])).replace("\n", "; ")

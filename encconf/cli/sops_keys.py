@@ -1,0 +1,319 @@
+"""What sops's commands do with keys: rotate, updatekeys, groups, keyservice; and publish."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from encconf.cli import files
+from encconf.cli.sops_run import envelope, exists, fail
+from encconf.engine import rekey
+from encconf.errors import (
+    DecryptError,
+    EncconfError,
+    InputError,
+    KeyAccessError,
+    MacError,
+    NotEncryptedError,
+    PublishError,
+    about,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from encconf.cli.sops_run import Run
+    from encconf.engine.plan import Plan
+    from encconf.identities.credentials import Credentials
+    from encconf.keys import MasterKey
+    from encconf.rules.config import Rule
+
+
+def rotate(run: Run) -> None:
+    """``sops rotate FILE``."""
+    file = run.first()
+    run.not_both()
+    if not exists(file):
+        no_keys_without_a_file(run, file, "the `edit` subcommand")
+    rotate_file(run, file)
+
+
+def no_keys_without_a_file(run: Run, file: str, instead: str) -> None:
+    """Refuse flags that add or remove keys of a file that does not exist."""
+    if any(value for name, value in run.line.flags.items() if name.startswith(("add-", "rm-"))):
+        fail(
+            49,
+            f'Error: cannot add or remove keys on non-existent file "{os.path.abspath(file)}", '
+            f"use {instead} instead.",
+        )
+
+
+def rotate_file(run: Run, file: str) -> None:
+    """Give a file a new data key, with the keys that the flags add and remove."""
+    from encconf.engine import plaintext
+    from encconf.engine.admission import rule_of
+    from encconf.verbs.encrypt import encrypt_again
+
+    source, target = run.formats(run.line.text("filename-override") or file)
+    add, remove = run.keys("add_"), run.keys("rm_")
+    text = run.read(file)
+    credentials = run.credentials()
+    credentials.audit("rotate", text)
+    opened = run.open(text, source, file)
+    with about(file):
+        rule = rekey.with_keys(rule_of(opened.metadata), add, remove, notify=run.console.warn)
+        _warn_of_strangers(run, file, rule, add)
+        enc = encrypt_again(
+            opened,
+            plaintext.plain_text(opened),
+            rule,
+            target=envelope(source, target),
+            new_data_key=True,
+            credentials=credentials,
+            notify=run.console.warn,
+        )
+    run.put(enc, file, text)
+
+
+def _warn_of_strangers(run: Run, file: str, wanted: Rule, named: list[MasterKey]) -> None:
+    """Say who gets the new data key because the file alone names them: sops wraps it for anyone."""
+    from encconf.engine.admission import Objections, in_full
+
+    rule = files.known_rule(run.console, file, run.config)
+    strangers = Objections(wanted, [rule]).strangers if rule is not None else []
+    names = [in_full(key) for key in strangers if key not in named]
+    if names:
+        run.console.warn(f"{file} is encrypted for keys that .sops.yaml does not name: {', '.join(names)}")
+
+
+def updatekeys(run: Run) -> None:
+    """``sops updatekeys FILE…``."""
+    from encconf.rules.config import find_config
+
+    config = run.config or find_config(None, os.getcwd(), notify=run.console.warn)
+    if config is None:
+        fail(1, "config file not found")
+    if not run.line.args:
+        fail(100, "Error: no file specified")
+    failed = 0
+    for file in run.line.args:
+        try:
+            _update(run, file, config)
+        except EncconfError as error:
+            if len(run.line.args) == 1:
+                raise error.about(file) from None
+            failed += 1
+            run.console.error(error.about(file))
+    if failed:
+        fail(1, f"failed updating {failed} key(s)")
+
+
+def _update(run: Run, file: str, config: str) -> None:
+    from encconf.cli import plan_text
+    from encconf.io import fileio
+    from encconf.rules.config import find_rule
+
+    path = os.path.abspath(file)
+    if not os.path.exists(path):
+        fail(1, f"stat {path}: no such file or directory")
+    if os.path.isdir(path):
+        fail(1, "can't operate on a directory")
+    source, _ = run.formats(path)
+    run.console.tell(f"Syncing keys for file {path}")
+    text = fileio.read_text(path)
+    if not text.strip():
+        raise NotEncryptedError
+    rule = find_rule(path, config=config, notify=run.console.warn)
+    try:
+        from encconf.cli import files
+
+        held = files.metadata(text, source).threshold or 0
+        threshold = min(held, len(rule.groups)) or None
+        wanted = rekey.plan(text, rule.groups, threshold, format=source)
+    except InputError as error:
+        error.exit_code = 1
+        raise
+    if not wanted.changes:
+        run.console.tell(f"File {path} already up to date")
+        return
+    run.console.data("The following changes will be made to the file's groups:\n")
+    # of a threshold that is filled in when the file is written, sops says nothing
+    lines = plan_text.of_threshold(held, threshold or 0)
+    lines += plan_text.of_groups(wanted)
+    run.console.data("".join(f"{line}\n" for line in lines))
+    while not run.line.on("yes"):
+        run.console.data("Is this okay? (y/n):")
+        answer = sys.stdin.readline()
+        if not answer:
+            fail(1, "unexpected newline" if answer else "EOF")
+        if answer.strip() == "n":
+            run.console.tell(f"File {path} left unchanged")
+            return
+        if answer.strip() == "y":
+            break
+    enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
+    fileio.write_atomic(fileio.resolve(path), enc, replacing=text)
+    run.console.tell(f"File {path} synced with new keys")
+    if wanted.removes:
+        run.console.warn(
+            "a key was taken out, and the data key is still the one that it could open",
+            hint=f"sops rotate -i {file}",
+        )
+
+
+def add_group(run: Run) -> None:
+    """``sops groups add``."""
+    if run.line.args:
+        fail(1, "error: no positional arguments allowed")
+    file = run.line.text("file")
+    source, _ = run.formats(file)
+    text = run.read(file)
+    threshold = run.line.number("shamir-secret-sharing-threshold") or None
+    _regroup(run, file, text, lambda: rekey.plan_group(text, run.keys(), threshold, format=source))
+
+
+def delete_group(run: Run) -> None:
+    """``sops groups delete INDEX``."""
+    args = run.line.args
+    if len(args) != 1:
+        fail(1, "error: exactly one positional argument (index) required")
+    if not args[0].isdecimal() or len(args[0]) > 9:
+        fail(1, "failed to parse [index] argument: it is no number")
+    file = run.line.text("file")
+    source, _ = run.formats(file)
+    text = run.read(file)
+    threshold = run.line.number("shamir-secret-sharing-threshold") or None
+    _regroup(run, file, text, lambda: rekey.plan_without_group(text, int(args[0]), threshold, format=source))
+
+
+def _regroup(run: Run, file: str, text: str, plan: Callable[[], Plan]) -> None:
+
+    try:
+        enc = rekey.carry_out(plan(), rotate=False, credentials=run.credentials(), notify=run.console.warn)
+    except EncconfError as error:
+        if isinstance(error, (InputError, KeyAccessError)):
+            error.exit_code = 1
+        raise error.about(file) from None
+    run.put(enc, file, text)
+
+
+def keyservice(run: Run) -> None:
+    """``sops keyservice``."""
+    from encconf.cli import keyservice as service
+
+    service.keyservice(
+        run.console,
+        network=run.line.text("network") or None,
+        address=run.line.text("address") or None,
+        prompt=run.line.on("prompt"),
+        verbose=run.console.verbose,
+        insecure_remote=False,
+    )
+
+
+def publish(run: Run) -> None:
+    """``sops publish FILE``: its checks in its order, its questions, its exit codes."""
+    from encconf.rules.config import find_config
+
+    config = run.config or find_config(None, os.getcwd(), notify=run.console.warn)
+    if config is None:
+        raise EncconfError("config file not found")
+    path = run.first()
+    if not os.path.exists(path):
+        raise EncconfError(f"stat {path}: no such file or directory")
+    if os.path.isdir(path) and not run.line.on("recursive"):
+        raise EncconfError("can't operate on a directory without --recursive flag.")
+    credentials = run.credentials()
+    credentials.key_order()
+    for file in _walk(path):
+        try:
+            _publish(run, file, path, config, credentials)
+        except InputError as error:
+            error.exit_code = 1
+            raise error.about(file) from None
+        except (PublishError, DecryptError, KeyAccessError, MacError) as error:
+            raise error.about(file) from None
+
+
+def _walk(path: str) -> Iterator[str]:
+    """The file, or those below a folder in the order of their names, which is Go's."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        yield path
+        return
+    for name in sorted(os.listdir(path), key=os.fsencode):
+        yield from _walk(os.path.join(path, name))
+
+
+def _publish(run: Run, file: str, root: str, config: str, credentials: Credentials) -> None:
+    from encconf import publish as publishing
+    from encconf.cli import plan_text
+    from encconf.io import fileio
+    from encconf.publish import destinations
+    from encconf.rules.config import Rule, load
+
+    loaded = load(config, fileio.read_text(config))
+    destination = destinations.find(loaded, file)
+    for notice in loaded.notices:
+        run.console.warn(f"{config}: {notice}")
+    recursive = run.line.on("recursive")
+    name = os.path.relpath(file, root) if recursive else os.path.basename(file)
+    name = publishing.name_there(
+        name.replace(os.sep, "/"),
+        omit_extensions=run.line.on("omit-extensions") or destination.omit_extensions,
+    )
+    source, _ = run.formats(file)
+    text = run.read(file)
+    if not text.strip() and source != "binary":
+        from encconf.errors import NotEncryptedError
+
+        raise NotEncryptedError
+    rule = destination.rule
+    if rule is not None and not rule.selection.kind.endswith("suffix"):
+        # sops takes a suffix from this rule, and no regex: all is encrypted.
+        from encconf.rules.selection import DEFAULT
+
+        rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
+    prepared = publishing.prepare(text, source, destination, credentials, rule=rule, notify=run.console.warn)
+    if prepared.plan is not None and _changes_keys(prepared.plan.old, prepared.plan.new):
+        run.console.data("The following changes will be made to the file's key groups:\n")
+        run.console.data("".join(f"{line}\n" for line in plan_text.of_groups(prepared.plan)))
+    whole = os.path.abspath(file)
+    if not run.line.on("yes") and not _answered(
+        run, f"uploading {whole} to {publishing.address(destination, name, run.environ)} ? (y/n): "
+    ):
+        said = f"Publication of {whole} canceled"
+        if not recursive:
+            raise EncconfError(said)
+        run.console.data(said + "\n")
+        return
+    if publishing.put(destination, name, prepared.content, credentials):
+        run.console.note(f"{whole} was published")
+    else:
+        run.console.note(f"Secret in {name} is already up-to-date.")
+
+
+def _changes_keys(old: list[list[MasterKey]], new: list[list[MasterKey]]) -> bool:
+    return len(old) != len(new) or any(set(a) != set(b) for a, b in zip(old, new, strict=True))
+
+
+def _answered(run: Run, question: str) -> bool:
+    """Whether the answer is y; the question is on stdout, and comes again for another word."""
+    while True:
+        run.console.data(question)
+        answer = sys.stdin.readline()
+        if not answer.strip():
+            raise EncconfError("unexpected newline" if answer else "EOF")
+        if answer.strip() in ("y", "n"):
+            return answer.strip() == "y"
+
+
+VERBS = {
+    "rotate": rotate,
+    "updatekeys": updatekeys,
+    "groups add": add_group,
+    "groups delete": delete_group,
+    "publish": publish,
+    "keyservice": keyservice,
+}
+"""The function of each command."""

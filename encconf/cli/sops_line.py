@@ -1,0 +1,309 @@
+"""The argument line of sops 3.13.3: its commands, its flags, and how they are read.
+
+That is urfave/cli 1.22's over Go's flag package: one dash or two, ``-x=value``, the last of repeated flags
+counts; commands take flags anywhere, the root before the file only.  Nothing here imports click.
+"""
+
+from __future__ import annotations
+
+import os
+
+from encconf.errors import EncconfError
+from encconf.keys import TABLE
+from encconf.text.words import FALSE, TRUE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    FlagValue = str | bool | int | list[str]
+
+# --- the table -----------------------------------------------------------------------------------
+
+# A flag is its names, joined by commas, then a mark: none a text, ? a switch, ! a switch that is on
+# by default, # a number, * texts; then the variable that stands in for it.
+_KS = "enable-local-keyservice!SOPS_ENABLE_LOCAL_KEYSERVICE keyservice*SOPS_KEYSERVICE"
+_DO = "decryption-order=SOPS_DECRYPTION_ORDER"
+_AWS = "aws-profile"  # sops takes it only where it encrypts
+_ROWS = TABLE.values()
+_NAMED = " ".join(f"{row.option}{row.short.replace('-', ',')}={row.variable}" for row in _ROWS)
+_KEYS = f"{_NAMED} {_AWS} encryption-context shamir-secret-sharing-threshold#"
+_SEL = "unencrypted-suffix encrypted-suffix unencrypted-regex encrypted-regex"
+_TYPES = "input-type output-type"
+_CHANGES = " ".join(f"add-{row.option} rm-{row.option}" for row in _ROWS)
+_GROUP = " ".join([*(f"{row.option}*" for row in _ROWS), _AWS, "encryption-context"])
+
+FLAGS = {
+    "completion bash": "",
+    "completion zsh": "",
+    "completion fish": "",
+    "completion powershell": "",
+    "exec-env": f"background? pristine? user same-process? {_AWS} {_DO} {_KS}",
+    "exec-file": f"background? no-fifo? user {_TYPES} filename {_AWS} {_DO} {_KS}",
+    "publish": f"yes,y? omit-extensions? recursive? verbose? {_DO} {_KS}",
+    "keyservice": "network,net address,addr prompt? verbose?",
+    "filestatus": "input-type",
+    "groups add": f"file,f {_GROUP} in-place,i? shamir-secret-sharing-threshold# {_KS}",
+    "groups delete": f"file,f in-place,i? shamir-secret-sharing-threshold# {_KS}",
+    "updatekeys": f"yes,y? input-type {_AWS} {_KS}",
+    "decrypt": f"in-place,i? extract output {_TYPES} ignore-mac? filename-override {_AWS} {_DO} {_KS}",
+    "encrypt": f"in-place,i? output {_KEYS} {_TYPES} {_SEL} filename-override {_KS}",
+    "rotate": f"in-place,i? output {_TYPES} encryption-context {_CHANGES} filename-override {_AWS} {_DO} "
+    f"{_KS}",
+    "edit": f"{_KEYS} {_TYPES} {_SEL} show-master-keys,s? ignore-mac? {_DO} {_KS}",
+    "set": f"{_TYPES} value-file? value-stdin? shamir-secret-sharing-threshold# ignore-mac? {_DO} "
+    f"idempotent? {_AWS} {_KS}",
+    "unset": f"{_TYPES} shamir-secret-sharing-threshold# ignore-mac? {_DO} idempotent? {_AWS} {_KS}",
+}
+ROOT_FLAGS = (
+    "decrypt,d? encrypt,e? rotate,r? disable-version-check?SOPS_DISABLE_VERSION_CHECK check-for-updates? "
+    f"{_KEYS} in-place,i? extract {_TYPES} show-master-keys,s? {_CHANGES} ignore-mac? mac-only-encrypted? "
+    f"{_SEL} unencrypted-comment-regex encrypted-comment-regex config=SOPS_CONFIG set indent# verbose? "
+    f"output filename-override {_DO} {_KS} version,v?"
+)
+GROUPED = ("completion", "groups")
+COMMANDS = tuple(dict.fromkeys(name.partition(" ")[0] for name in FLAGS))
+
+ABOUT = {
+    "completion": "Generate shell completion scripts",
+    "exec-env": "run a command with the values of a file in its environment",
+    "exec-file": "run a command on a decrypted file",
+    "publish": "publish a file to a configured destination",
+    "keyservice": "serve master keys to other processes",
+    "filestatus": "say whether a file is encrypted",
+    "groups": "add and delete key groups of a file",
+    "updatekeys": "give files the keys of the config file",
+    "decrypt": "decrypt a file or stdin",
+    "encrypt": "encrypt a file or stdin",
+    "rotate": "give a file a new data key",
+    "edit": "edit an encrypted file",
+    "set": "set one value of a file: file index [value]",
+    "unset": "take one value out of a file: file index",
+}
+
+
+class Flag:
+    """One flag: ``kind`` is the mark of its row."""
+
+    __slots__ = ("env", "kind", "names")
+
+    def __init__(self, row: str) -> None:
+        at = min((row.find(mark) for mark in "=?!#*" if mark in row), default=len(row))
+        self.names = row[:at].split(",")
+        self.kind = row[at : at + 1].replace("=", "")
+        self.env = row[at + 1 :]
+
+
+def flags_of(row: str) -> dict[str, Flag]:
+    """The flags of a row of the table, by each of their names."""
+    return {name: flag for flag in map(Flag, row.split()) for name in flag.names}
+
+
+class Line:
+    """A read argument line: the flags of the command and of the root, by first name, and the rest."""
+
+    __slots__ = ("args", "command", "flags", "given", "root")
+
+    def __init__(self, command: str, flags: dict[str, FlagValue], given: set[str], args: list[str]) -> None:
+        self.command = command
+        self.flags = flags
+        self.given = given
+        self.args = args
+        self.root: Line = self
+
+    def text(self, name: str) -> str:
+        """A flag's text, "" if it is not given or there is no such flag."""
+        value = self.flags.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def texts(self, name: str) -> list[str]:
+        """A flag's texts, the commas of each left alone."""
+        value = self.flags.get(name, [])
+        return value if isinstance(value, list) else [value] if isinstance(value, str) and value else []
+
+    def on(self, name: str) -> bool:
+        """Whether a switch is on."""
+        return self.flags.get(name) is True
+
+    def number(self, name: str) -> int:
+        """A flag's number, 0 if it is not given."""
+        value = self.flags.get(name, 0)
+        return value if isinstance(value, int) else 0
+
+
+# --- reading the line ----------------------------------------------------------------------------
+
+
+class WrongLineError(EncconfError):
+    """The argument line is not one that sops takes."""
+
+    slug = "usage"
+
+
+def no_topic(word: str) -> WrongLineError:
+    """The error for help about something that does not exist."""
+    error = WrongLineError(f"No help topic for '{word}'")
+    error.exit_code = 3
+    return error
+
+
+def read(argv: list[str], environ: Mapping[str, str]) -> Line:
+    """The command, flags and arguments of an argument line.  Raises WrongLineError."""
+    root = _read("", ROOT_FLAGS, argv, environ, anywhere=False)
+    if not root.args or root.args[0] not in COMMANDS:
+        return root
+    name, words = root.args[0], root.args[1:]
+    if name in GROUPED:
+        if words and words[0] not in ("help", "h", "--help", "-h") and f"{name} {words[0]}" not in FLAGS:
+            raise no_topic(words[0])
+        if not words or f"{name} {words[0]}" not in FLAGS:
+            return _within(root, Line(f"{name} help", {}, set(), words))
+        name, words = f"{name} {words[0]}", words[1:]
+    return _within(root, _read(name, FLAGS[name], words, environ, anywhere=True))
+
+
+def _within(root: Line, line: Line) -> Line:
+    line.root = root
+    return line
+
+
+def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], *, anywhere: bool) -> Line:
+    known = flags_of(row)
+    if anywhere:
+        words = _flags_first(known, words)
+    values: dict[str, FlagValue] = {}
+    for flag in known.values():
+        values[flag.names[0]] = _default(flag, environ)
+    given: set[str] = set()
+    words = list(words)
+    while words:
+        word = words[0]
+        if len(word) < 2 or word[0] != "-":
+            break
+        del words[0]
+        if word == "--":
+            break
+        name = word[2:] if word[1] == "-" else word[1:]
+        if name[:1] in ("", "-", "="):
+            raise WrongLineError(f"bad flag syntax: {word}")
+        name, equals, value = name.partition("=")
+        if name in ("help", "h") and name not in known:
+            return Line(f"{command} help".strip(), values, {"help"}, [])
+        found = known.get(name)
+        if found is None:
+            raise WrongLineError(f"flag provided but not defined: -{name}")
+        first = found.names[0]
+        if found.kind in ("?", "!"):
+            values[first] = _switch(name, value if equals else "true")
+        else:
+            if not equals:
+                if not words:
+                    raise WrongLineError(f"flag needs an argument: -{name}")
+                value = words.pop(0)
+            held = values[first] if first in given else []
+            values[first] = _value(found, name, value, held if isinstance(held, list) else [])
+        given.add(first)
+    return Line(command, values, given, words)
+
+
+def _switch(name: str, value: str) -> bool:
+    if value not in TRUE + FALSE:
+        raise WrongLineError(f'invalid boolean value "{value}" for -{name}: parse error')
+    return value in TRUE
+
+
+def _value(flag: Flag, name: str, value: str, held: list[str]) -> FlagValue:
+    if flag.kind == "*":
+        return [*held, value]
+    return _number(name, value) if flag.kind == "#" else value
+
+
+def _flags_first(known: Mapping[str, Flag], words: list[str]) -> list[str]:
+    """The words of a command with its flags in front, as urfave/cli orders them.
+
+    A word after a flag goes with it, even after a switch.
+    """
+    flags: list[str] = []
+    others: list[str] = []
+    waiting = False
+    for at, word in enumerate(words):
+        is_flag = word[:1] == "-" and word not in ("-", "--") and _bare(word) in (*known, "help", "h")
+        if waiting and not is_flag:
+            waiting = False
+            flags.append(word)
+        elif word == "--":
+            return [*flags, *others, *words[at:]]
+        elif is_flag:
+            flags.append(word)
+            waiting = "=" not in word
+        else:
+            others.append(word)
+    return [*flags, *others]
+
+
+def _bare(word: str) -> str:
+    return (word[2:] if word[:2] == "--" else word[1:]).partition("=")[0]
+
+
+def _default(flag: Flag, environ: Mapping[str, str]) -> FlagValue:
+    said = environ.get(flag.env) if flag.env else None
+    if flag.kind in ("?", "!"):
+        if said is None or (said == "" and flag.kind == "!"):
+            return flag.kind == "!"
+        if said and said not in TRUE + FALSE:
+            raise WrongLineError(
+                f"could not parse {said} as bool value for flag {flag.names[0]}: invalid syntax"
+            )
+        return said in TRUE
+    if flag.kind == "*":
+        return [each.strip() for each in said.split(",")] if said else []
+    return 0 if flag.kind == "#" else said or ""
+
+
+def _number(name: str, value: str) -> int:
+    try:
+        return int(value, 0)
+    except ValueError:
+        raise WrongLineError(f'invalid value "{value}" for flag -{name}: parse error') from None
+
+
+def takes(argv: list[str], environ: Mapping[str, str]) -> bool:
+    """Whether encconf, called by its own name, is to read a line as sops does.
+
+    That is one with flags of sops before the command or file; one whose first word is no command
+    but a file that is there; and one of a command of both with a flag that only sops has.
+    """
+    from encconf.cli.table import COMMANDS as OWN
+    from encconf.cli.table import ROOT, VERSION_FLAGS
+
+    own = {name for option in ROOT for name in option.names} | {*VERSION_FLAGS, "-h", "--help"}
+    known = flags_of(ROOT_FLAGS)
+    words = iter(argv)
+    for word in words:
+        if word[:1] != "-" or word == "-":
+            commands = {row.name.split()[0] for row in OWN}
+            if word not in commands:
+                return "." in word and os.path.isfile(word)
+            row = FLAGS.get(word)
+            rest = list(words)
+            if row is None or any(each in ("-h", "--help", "--") for each in rest):
+                return False
+            mine = {
+                name for each in OWN if each.name == word for option in each.options for name in option.names
+            }
+            theirs = flags_of(row)
+            flags = [each.partition("=")[0] for each in rest if each[:1] == "-" and each != "-"]
+            alien = [each for each in flags if each not in mine or _switched(each, rest)]
+            return bool(alien) and all(_bare(each) in theirs for each in flags)
+        name = word.partition("=")[0]
+        if name in own:
+            if word == name and name not in (*VERSION_FLAGS, "-h", "--help"):
+                next(words, None)
+            continue
+        return _bare(word) in known
+    return False
+
+
+def _switched(name: str, words: list[str]) -> bool:
+    """Whether a switch is given as ``--switch=true``, which only sops takes."""
+    return any(word in (f"{name}={said}" for said in TRUE + FALSE) for word in words)

@@ -1,0 +1,413 @@
+"""What sops's commands do with the text of a file: decrypt, encrypt, edit, set, unset, exec-env, exec-file.
+
+They translate sops's flags, checks and exit codes for encconf's own verbs (`encconf.verbs`).
+"""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.cli.console import as_text
+from encconf.cli.sops_run import envelope, exists, fail, must_exist
+from encconf.errors import (
+    ConfigError,
+    EmitError,
+    EmptyDocumentError,
+    EncconfError,
+    InputError,
+    PathBlockedError,
+    PathNotFoundError,
+    PathSyntaxError,
+    WrapError,
+)
+from encconf.io import fileio
+from encconf.text.path import parse_sops
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    from encconf.cli.sops_run import Run
+    from encconf.engine.opening import Opened
+    from encconf.text.path import Path
+    from encconf.text.tree import Plain
+
+_STDIN = "/dev/stdin"
+
+
+def decrypt(run: Run) -> None:
+    """``sops decrypt [FILE]``."""
+    file = _file_or_stdin(run)
+    _decrypt(run, file, "" if file == _STDIN else file)
+
+
+def _file_or_stdin(run: Run) -> str:
+    """The file of a command that reads stdin if none is named."""
+    stdin = not run.line.args
+    if stdin and run.line.on("in-place"):
+        fail(8, "Error: cannot use --in-place when reading from stdin")
+    if stdin and run.line.command == "encrypt" and not run.line.text("filename-override"):
+        fail(8, "Error: must specify --filename-override when reading from stdin")
+    run.warn_of_more()
+    run.not_both()
+    if stdin:
+        return _STDIN
+    must_exist(run.line.args[0])
+    return run.line.args[0]
+
+
+def _decrypt(run: Run, file: str, name: str) -> None:
+    source, target = run.formats(run.line.text("filename-override") or name)
+    run.check_order()
+    path: Path
+    try:
+        path = parse_sops(run.line.text("extract"))
+    except PathSyntaxError as error:
+        fail(91, f"error parsing --extract path: {error.message}")
+    text = run.read(file)
+    opened = run.open(text, source, file)
+    try:
+        indent = run.indent(target) if path or run.anew or run.config or source != target else None
+        # An indentation that sops refuses is refused, also where encconf would not write anything anew.
+        plain = _converted(run, opened, target, indent, anew=run.anew or (indent or 0) < 0, path=path)
+    except PathNotFoundError as error:
+        raise PathNotFoundError(f"error truncating tree: {error.message}", hint=error.hint) from None
+    run.put(plain, file, text)
+
+
+def _converted(
+    run: Run, opened: Opened, target: str, indent: int | None, *, anew: bool, path: Path = ()
+) -> str:
+    from encconf.verbs.convert import converted
+
+    requested = bool(run.line.text("output-type"))
+    try:
+        return converted(
+            opened, target, path=path, layout=False, indent=indent, anew=anew, requested=requested
+        )
+    except EmitError as error:
+        error.message = f"Error dumping file: {error.message}"
+        raise
+
+
+def encrypt(run: Run) -> None:
+    """``sops encrypt [FILE]``."""
+    _encrypt(run, _file_or_stdin(run))
+
+
+def _encrypt(run: Run, file: str) -> None:
+    from encconf.verbs import encrypt as verb
+
+    name = run.line.text("filename-override") or file
+    source, target = run.formats(name)
+    target = envelope(source, target)
+    rule = run.rule(name, source)
+    request = verb.Request(run.read(file), name, source, target)
+    request.accept_encrypted = run.line.text("input-type") == "binary"
+    request.indent, request.anew = run.indent(target), run.anew
+    try:
+        enc = verb.run(request, rule, credentials=run.credentials(), notify=run.console.warn)
+    except EncconfError as error:
+        if isinstance(error, EmptyDocumentError) and request.text:
+            error.exit_code = 2  # a text of blanks and comments is not empty to sops's reader
+        raise error.about(file) from None
+    run.put(enc, file, request.text)
+
+
+def edit(run: Run) -> None:
+    """``sops edit FILE``."""
+    _edit(run, run.first())
+
+
+def _edit(run: Run, file: str) -> None:
+    from encconf.cli import edit as editing
+
+    source, target = run.formats(run.line.text("filename-override") or file)
+    path = fileio.resolve(file)
+    run.console.environ = run.environ
+    if exists(file):
+        text = run.read(file)
+        opened = run.open(text, source, file)
+        session = editing.Session.of(run.console, file, path, opened)
+        if run.line.on("ignore-mac"):
+            from encconf.engine.admission import rule_of
+
+            session.rule = rule_of(opened.metadata)
+        if run.line.on("show-master-keys"):
+            session.show_block()
+        session.check = _warn_of_clear(run, file, opened)
+    else:
+        rule = run.rule(file, source)
+        session = editing.Session(run.console, file, path, source, formats.module(source).EXAMPLE, rule=rule)
+    session.written = envelope(source, target)
+    try:
+        session.run()
+    except (ConfigError, WrapError) as error:
+        if session.old is None:  # of a new file sops makes the data key before anything else
+            error.exit_code = 128
+        raise
+    run.console.note("File written successfully")
+
+
+def set_value(run: Run) -> None:
+    """``sops set FILE INDEX VALUE``."""
+    args = run.line.args
+    from_file, from_stdin = run.line.on("value-file"), run.line.on("value-stdin")
+    if from_file and from_stdin:
+        fail(1, "Error: cannot use both --value-file and --value-stdin")
+    needed, since = (2, " since --value-stdin is used") if from_stdin else (3, "")
+    if len(args) != needed:
+        no_file = "file specified" if from_stdin else "no file specified"
+        fail(
+            100,
+            f"Error: {no_file}, or index and value are missing. "
+            f"Need precisely {needed} positional arguments{since}.",
+        )
+    run.check_config()
+    path = _index(as_text(args[1]), "Invalid set index format")
+    if from_stdin:
+        said = fileio.read_stdin()
+    elif from_file:
+        try:
+            said = fileio.read_text(args[2])
+        except InputError as error:
+            error.exit_code = 1
+            raise
+    else:
+        said = as_text(args[2])
+    _set(run, args[0], path, said)
+
+
+def _index(word: str, wrong: str) -> Path:
+    try:
+        return parse_sops(word)
+    except PathSyntaxError:
+        fail(7, wrong)
+
+
+def _set(run: Run, file: str, path: Path, said: str) -> None:
+    value = _json_value(said)
+    _change(run, file, run.line.text("filename-override") or file, path, value)
+
+
+def unset(run: Run) -> None:
+    """``sops unset FILE INDEX``."""
+    from encconf.verbs.changes import REMOVED
+
+    args = run.line.args
+    if len(args) != 2:
+        fail(100, "Error: no file specified, or index is missing")
+    run.formats(args[0])
+    _change(run, args[0], args[0], _index(args[1], "Invalid unset index format"), REMOVED)
+
+
+def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
+    """Set or remove a value, while no other such change of the file is made."""
+    from encconf.cli import files
+    from encconf.verbs import changes
+
+    idempotent = run.line.on("idempotent")
+
+    def change() -> None:
+        source, target = run.formats(name)
+        text = run.read(file)
+        opened = run.open(text, source, file)
+        how: Any = {
+            "format": source,
+            "target": envelope(source, target),
+            "ignore_mac": run.line.on("ignore-mac"),
+            "credentials": run.credentials(),
+            "notify": run.console.warn,
+        }
+        try:
+            if value is changes.REMOVED:
+                enc = changes.unset(opened, path, **how)
+            else:
+                check = _warn_of_clear(run, file, opened)
+                enc = changes.set_value(opened, path, value, check=check, **how)
+        except PathNotFoundError as error:
+            if idempotent and value is changes.REMOVED and not isinstance(error, PathBlockedError):
+                return
+            raise error.about(file) from None
+        except EncconfError as error:
+            raise error.about(file) from None
+        if enc == text and idempotent:
+            run.console.note("File not written due to no change")
+            return
+        run.over(enc, file, text)
+
+    files.in_turn(fileio.resolve(file), change)
+
+
+def filestatus(run: Run) -> None:
+    """``sops filestatus FILE``."""
+    from encconf.cli.status import is_encrypted
+
+    args = run.line.args
+    if not args:
+        fail(100, "Error: no file specified")
+    source, _ = run.formats(args[0])
+    try:
+        encrypted = is_encrypted(run.read(args[0]), source)
+    except EncconfError as error:
+        error.message = f"cannot check file status: cannot load encrypted file: {error.message}"
+        error.exit_code = 1
+        raise
+    run.console.data(f'{{"encrypted":{str(encrypted).lower()}}}\n')
+
+
+def exec_env(run: Run) -> None:
+    """``sops exec-env FILE COMMAND``."""
+    from encconf.cli import execute
+
+    if len(run.line.args) != 2:
+        fail(1, "error: missing file to decrypt")
+    if run.line.on("background"):
+        run.console.warn(
+            "exec-env's --background option is deprecated and will be removed in a future version of sops"
+        )
+        if run.line.on("same-process"):
+            fail(8, "Error: The --same-process flag cannot be used with --background")
+    file, command = run.line.args
+    source, _ = run.formats(file)
+    opened = run.open(run.read(file), source, file)
+    execute.shell_with(
+        run.console,
+        opened,
+        command,
+        pristine=run.line.on("pristine"),
+        user=run.line.text("user") or None,
+        background=run.line.on("background"),
+    )
+
+
+def exec_file(run: Run) -> None:
+    """``sops exec-file FILE COMMAND``."""
+    from encconf.cli import execute
+
+    if len(run.line.args) != 2:
+        fail(1, "error: missing file to decrypt")
+    file, command = run.line.args
+    source, target = run.formats(file)
+    opened = run.open(run.read(file), source, file)
+    if run.line.on("background"):
+        run.console.warn(
+            "exec-file's --background option is deprecated and will be removed in a future version of sops"
+        )
+    plain = _converted(run, opened, target, run.indent(target), anew=run.anew)
+    execute.run_on(
+        run.console,
+        plain,
+        command,
+        fifo=not run.line.on("no-fifo"),
+        filename=run.line.text("filename") or None,
+        user=run.line.text("user") or None,
+        background=run.line.on("background"),
+    )
+
+
+def without_command(run: Run) -> None:
+    """``sops -d file`` and the like; without such a flag, edit."""
+    from encconf.cli.sops_keys import no_keys_without_a_file, rotate_file
+
+    line = run.line
+    modes = [name for name in ("encrypt", "decrypt", "rotate") if line.on(name)]
+    if line.text("set"):
+        modes.append("set")
+    file = run.first()
+    run.not_both()
+    if not exists(file):
+        no_keys_without_a_file(run, file, "`--kms` and `--pgp`")
+        if modes and modes != ["set"]:
+            must_exist(file)
+    if len(modes) > 1:
+        run.console.warn(
+            "More than one command (--encrypt, --decrypt, --rotate, --set) has been specified. Only the "
+            "changes made by the last one will be visible. Note that this behavior is deprecated and will "
+            "cause an error eventually."
+        )
+    mode = modes[-1] if modes else "edit"
+    if modes != ["decrypt"]:
+        run.check_config()
+        _check_rule(run, run.line.text("filename-override") or file)
+    run.check_order()
+    if "encrypt" in modes and mode != "encrypt":
+        name = run.line.text("filename-override") or file
+        run.rule(name, run.formats(name)[0])
+    if mode == "set":
+        path, value = _set_words(run)
+        _set(run, file, path, value)
+    elif mode == "decrypt":
+        _decrypt(run, file, file)
+    elif mode == "encrypt":
+        _encrypt(run, file)
+    elif mode == "rotate":
+        rotate_file(run, file)
+    else:
+        _edit(run, file)
+
+
+def _check_rule(run: Run, name: str) -> None:
+    """A config file that is there must have a rule for the file, though it is not needed."""
+    from encconf.errors import NoConfigError
+    from encconf.rules.config import find_rule
+
+    try:
+        find_rule(name, config=run.config)
+    except NoConfigError:
+        return
+
+
+def _set_words(run: Run) -> tuple[Path, str]:
+    index, bracket, value = run.line.text("set").partition("] ")
+    if not bracket:
+        fail(7, "Invalid --set format")
+    return _index(f"{index}]", "Invalid --set format"), value
+
+
+def _json_value(said: str) -> Plain:
+    from json import loads
+
+    def refuse(word: str) -> NoReturn:
+        raise ValueError(word)
+
+    try:
+        value: Plain = loads(said, parse_constant=refuse, parse_float=_finite, parse_int=_number)
+    except (ValueError, RecursionError):
+        fail(7, "Value for --set is not valid JSON")
+    if isinstance(value, list):
+        fail(7, "Invalid --set value format")
+    return value
+
+
+def _number(word: str) -> int | float:
+    """A whole number; one that Go's int64 does not hold is a float, as in sops."""
+    return int(word) if len(word) < 19 or -(2**63) <= _finite(word) < 2**63 else _finite(word)
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if number - number != 0:
+        raise ValueError(word)
+    return number
+
+
+def _warn_of_clear(run: Run, file: str, opened: Opened) -> Callable[[str, str], None]:
+    from encconf.cli import files
+
+    selection = opened.metadata.selection
+    return files.refuse_clear(run.console, file, opened.document.format, selection, run.config, allowed=True)
+
+
+VERBS = {
+    "": without_command,
+    "decrypt": decrypt,
+    "encrypt": encrypt,
+    "edit": edit,
+    "set": set_value,
+    "unset": unset,
+    "exec-env": exec_env,
+    "exec-file": exec_file,
+    "filestatus": filestatus,
+}
+"""The function of each command."""

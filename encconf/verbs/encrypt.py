@@ -1,0 +1,109 @@
+"""Encrypt a plaintext by a rule, or with another one's keys; in its own format or another one."""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.engine import sealing
+from encconf.engine.admission import rule_to_wrap
+from encconf.errors import AlreadyEncryptedError
+from encconf.formats import sniff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.engine.opening import Notify, Opened
+    from encconf.identities.credentials import Credentials
+    from encconf.rules.config import Rule
+    from encconf.text.document import Document
+
+
+class Request:
+    """A plaintext to encrypt, for a front end to fill in.
+
+    ``name`` is the file's, ``format`` the text's, ``target`` the result's; ``twin`` is the encrypted text
+    that the result replaces, see `encconf.encrypt`.  With ``accept_encrypted``, a SOPS file is encrypted once
+    more.  ``indent`` and ``anew`` are as for `plain_as`.
+    """
+
+    __slots__ = ("accept_encrypted", "anew", "format", "indent", "name", "target", "text", "twin")
+
+    def __init__(self, text: str, name: str, format: str, target: str) -> None:
+        self.text = text
+        self.name = name
+        self.format = format
+        self.target = target
+        self.twin: str | None = None
+        self.accept_encrypted = False
+        self.indent: int | None = None
+        self.anew = False
+
+
+def run(request: Request, rule: Rule, *, credentials: Credentials, notify: Notify) -> str:
+    """The encrypted text.
+
+    Raises AlreadyEncryptedError, and what reading, writing and encrypting raise.
+    """
+    text, format, target = request.text, request.format, request.target
+    # One of the same format is refused by `encconf.engine.sealing.encrypt`.
+    if not request.accept_encrypted and (found := sniff.find(text, request.name)) not in (None, format):
+        raise AlreadyEncryptedError(
+            f"this is already a SOPS file, in {found} format",
+            hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
+        )
+    if request.anew or format != target:
+        text = plain_as(text, format, target, indent=request.indent, anew=request.anew)
+    return sealing.encrypt(
+        text, rule, format=target, twin=request.twin, credentials=credentials, notify=notify
+    )
+
+
+def encrypt_again(
+    opened: Opened,
+    plain: str | Document,
+    rule: Rule | None = None,
+    *,
+    target: str | None = None,
+    new_data_key: bool = False,
+    credentials: Credentials | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """The encrypted text of an opened file, with another plaintext, rule, data key or format.
+
+    Without a ``rule``, the file's keys and selection stay; the caller has seen to who they are
+    (`encconf.engine.admission`).  What did not change keeps its ciphertext, unless
+    there is a new data key, which another format (``target``) gets in any case.
+    """
+    format = opened.document.format
+    twin: Opened | None = opened
+    if target not in (None, format):
+        plain = plain_as(plain if isinstance(plain, str) else plain.text, format, target)
+        twin, new_data_key, format = None, False, target
+    if rule is None:
+        rule = rule_to_wrap(opened.metadata, new_data_key=twin is None or new_data_key)
+    return sealing.encrypt(
+        plain,
+        rule,
+        format=format,
+        twin=twin,
+        new_data_key=new_data_key,
+        credentials=credentials,
+        notify=notify,
+    )
+
+
+def plain_as(text: str, format: str, target: str, *, indent: int | None = None, anew: bool = False) -> str:
+    """A plain text in another format, or ``anew`` in its own.
+
+    Raises AlreadyEncryptedError, and what reading it and writing it raise.
+    """
+    if format == target and not (anew and formats.ROWS[format].indent is not None):
+        return text
+    from encconf.formats import emit
+
+    document = formats.module(format).scan(text, comments=True)
+    if any(part.block is not None for part in document.parts):  # in the trees it is no more
+        raise AlreadyEncryptedError(
+            'the file is already encrypted, or has a top-level entry named "sops"',
+            hint="to change an encrypted file, use: encconf edit FILE",
+        )
+    trees, notes = emit.trees_of(document)
+    return emit.render(trees, target, notes, indent=indent)
