@@ -149,6 +149,8 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
             if time is not None:
                 return "time", time
         digits = value.replace("_", "")
+        if digits.count(".") > 1:
+            return "str", _encode(value)  # a version, say
         integer = _integer(digits)
         if integer is not None:
             if integer >= 1 << 63:

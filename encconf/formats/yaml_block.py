@@ -59,11 +59,13 @@ def close_block(
         pad = max(pad - 1, 0)
     if not in_flow:
         # Comments that are indented like its members are the block's.
-        tail = re.compile(
-            rf"[^{BREAK}]*(?:\r\n|[{BREAK}])(?: {{{pad + 1},}}#[^{BREAK}]*(?:\r\n|[{BREAK}]|\Z))+"
-        )
-        comments = tail.match(text, end - 1 if text[end - 1] in BREAK else end)
-        end = comments.end() if comments else end
+        tail = end - 1 if text[end - 1] in BREAK else end
+        if not _ends_here(text, tail):
+            lines = re.compile(
+                rf"[^{BREAK}]*(?:\r\n|[{BREAK}])(?: {{{pad + 1},}}#[^{BREAK}]*(?:\r\n|[{BREAK}]|\Z))+"
+            )
+            comments = lines.match(text, tail)
+            end = comments.end() if comments else end
     part.block = (start, end)
     if part is not document.parts[0]:
         return
@@ -77,15 +79,23 @@ def close_block(
             value = leaf.data.decode("utf-8", "replace")
         leaf.scope.node[leaf.step] = value
     document.block = tree if isinstance(tree, dict) else None
-    if not re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start):
+    if not (text.startswith("sops:", start) or re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start)):
         return  # `? sops`, or behind an anchor: spelled anew when it is written
     document.block_text = text[start:end]
     if "\n" in document.block_text or "\r" in document.block_text:
-        lines = NEWLINE.split(document.block_text)
-        blank = " " * pad
-        document.block_text = "\n".join(line[pad:] if line.startswith(blank) else line for line in lines)
+        if pad or not document.block_text.replace("\n", "").isprintable():
+            rows = re.compile(NEWLINE).split(document.block_text)
+            blank = " " * pad
+            document.block_text = "\n".join(row[pad:] if row.startswith(blank) else row for row in rows)
         if not in_flow and not document.block_text.endswith("\n"):
             document.block_text += "\n"
+
+
+def _ends_here(text: str, at: int) -> bool:
+    """Whether the line below does not begin with a blank; False where that takes a closer look."""
+    line_end = text.find("\n", at)
+    line = text[at:line_end] if line_end >= 0 else text[at:]
+    return line.isprintable() and (line_end < 0 or text[line_end + 1 : line_end + 2] != " ")
 
 
 def render_block(block: Mapping[str, object]) -> str:
@@ -272,7 +282,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
     return edits
 
 
-_COMMENT = re.compile(r"(?:^|(?<=\s))#[^\r\n]*")
+_COMMENT = r"(?:^|(?<=\s))#[^\r\n]*"
 
 
 def _flow_member(document: Document, part: Part, block: str) -> Edit:
@@ -288,7 +298,7 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
             return at, at, f" {block},"  # as the others, with a comma behind
         return at, at, block if body.endswith("{") else f", {block}"
     # Comments end with their line, so the closing brace is on a line of its own.
-    before = _COMMENT.sub("", tail).rstrip()
+    before = re.compile(_COMMENT).sub("", tail).rstrip()
     if before.endswith(","):
         return part.close, part.close, f"{block} ,"
     return part.close, part.close, f", {block}" if last > part.start or ":" in before else block
@@ -302,7 +312,7 @@ def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
     if text[line:start].strip() in ("", "?"):
         start = line
     if text[end - 1 : end] not in BREAK:
-        match = NEWLINE.search(text, end)
+        match = re.compile(NEWLINE).search(text, end)
         end = match.end() if match else len(text)
     return start, end
 
@@ -325,8 +335,8 @@ def _flow_block(block_text: str) -> str:
     return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)
 
 
-_BLANK_LINE = re.compile(rf"[ \t]*(?:\r\n|[{BREAK}])")
-_MARKER = re.compile(r"^---(?=\s|\Z)", re.M)
+_BLANK_LINE = rf"[ \t]*(?:\r\n|[{BREAK}])"
+_MARKER = r"(?m)^---(?=\s|\Z)"
 
 
 def detach(document: Document) -> list[Edit]:
@@ -342,7 +352,8 @@ def detach(document: Document) -> list[Edit]:
             edits.append(_detach_flow(document, part, *part.block))
         else:
             start, end = _block_lines_of(document.text, *part.block)
-            gone = not tree and part is document.parts[0] and not _MARKER.search(document.text, 0, start)
+            alone = not tree and part is document.parts[0]
+            gone = alone and not re.compile(_MARKER).search(document.text, 0, start)
             edits.append((start, end, "{}" + newline_of(document.text) if gone else ""))
     return edits
 
@@ -356,10 +367,11 @@ def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
         last = _last_end(document, part, start)
         found = re.search(r",\s*\Z", text[last:start])
         at = last + found.start() if found else start
-        return start if _COMMENT.search(text, max(last, line_start(text, at)), at) else at, end, ""
+        behind_comment = re.compile(_COMMENT).search(text, max(last, line_start(text, at)), at)
+        return start if behind_comment else at, end, ""
     behind = comma.end()
     line = line_start(text, start)
-    below = _BLANK_LINE.match(text, behind)
+    below = re.compile(_BLANK_LINE).match(text, behind)
     if below and not text[line:start].strip():
         return line, below.end(), ""
     if text[behind : part.close].strip():

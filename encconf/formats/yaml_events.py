@@ -93,7 +93,7 @@ def place_of(text: str, offset: int) -> tuple[int, int]:
     """Line and column of an offset, from 1."""
     line = 1
     start = 0
-    for match in NEWLINE.finditer(text, 0, offset):
+    for match in re.compile(NEWLINE).finditer(text, 0, offset):
         line += 1
         start = match.end()
     return line, offset - start + 1

@@ -67,5 +67,5 @@ def _removal(text: str, comment: Comment) -> Edit:
     before = text[line:start].rstrip(" \t")
     if before:
         return line + len(before), comment.end, ""
-    match = NEWLINE.match(text, comment.end)
+    match = re.compile(NEWLINE).match(text, comment.end)
     return line, match.end() if match else comment.end, ""

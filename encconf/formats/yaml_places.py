@@ -71,7 +71,7 @@ def line_end(text: str, offset: int) -> int:
     """Behind the line break of the line on which something ends just before an offset."""
     if offset and text[offset - 1] in "\r\n":
         return offset
-    match = yaml_text.NEWLINE.search(text, offset)
+    match = re.compile(yaml_text.NEWLINE).search(text, offset)
     return match.end() if match else len(text)
 
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 BREAK = "\r\n\x85\u2028\u2029"
-NEWLINE = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-_BLOCK_HEADER = re.compile(rf"([|>])([-+0-9]*)[ \t]*(#[^{BREAK}]*)?")
-_BLANK_REST = re.compile(rf"[ \t]*(?:[{BREAK}]|\Z)")
+# Compiled when first used: git starts a program for each version of a file.
+NEWLINE = "\r\n|[\r\n\x85\u2028\u2029]"
+_BLOCK_HEADER = rf"([|>])([-+0-9]*)[ \t]*(#[^{BREAK}]*)?"
+_BLANK_REST = rf"[ \t]*(?:[{BREAK}]|\Z)"
 # Tags that say a scalar's type.  On an `ENC[…]` text go-yaml would fail to apply them and hand sops
 # a null, so they leave the text and come back with the layout record.
 _TYPE_TAGS = frozenset(
@@ -73,9 +74,9 @@ def _habits(document: Document) -> tuple[str, int]:
 
 def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
     """A block scalar's header, the offset of its first content line, and its line break."""
-    header = _BLOCK_HEADER.match(text, leaf.start)
+    header = re.compile(_BLOCK_HEADER).match(text, leaf.start)
     assert header is not None
-    line_end = NEWLINE.search(text, header.end())
+    line_end = re.compile(NEWLINE).search(text, header.end())
     if line_end is None or line_end.start() > leaf.end:
         return header, leaf.end, "\n"
     return header, line_end.end(), line_end.group()
@@ -83,9 +84,9 @@ def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
 
 def _content_indent(text: str, leaf: Leaf, content: int) -> int | None:
     """The indentation of a block scalar's content, None when it has no line with text."""
-    header = _BLOCK_HEADER.match(text, leaf.start)
+    header = re.compile(_BLOCK_HEADER).match(text, leaf.start)
     assert header is not None
-    for line in NEWLINE.split(text[content : leaf.end]):
+    for line in re.compile(NEWLINE).split(text[content : leaf.end]):
         stripped = line.lstrip(" ")
         if stripped.strip(" \t"):
             indent = len(line) - len(stripped)
@@ -110,7 +111,7 @@ def content_end(text: str, leaf: Leaf) -> int:
     if indent is None:
         return content if not (leaf.data or b"").strip(b"\n") else end
     tail = content + len(text[content:end].rstrip(BREAK + " "))
-    starts = [match.end() for match in NEWLINE.finditer(text, tail, end)]  # of the blank lines
+    starts = [match.end() for match in re.compile(NEWLINE).finditer(text, tail, end)]  # of the blank lines
     if starts and starts[-1] == end:
         starts.pop()
     while starts:
@@ -208,7 +209,7 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
         return start, end, single(value) if value.isprintable() else double(value)
     if style == DOUBLE:
         return start, end, double(value)
-    if "\n" in value and style == PLAIN and _BLANK_REST.match(text, end) and fits_block(value):
+    if "\n" in value and style == PLAIN and re.compile(_BLANK_REST).match(text, end) and fits_block(value):
         indent = _block_column(document, leaf)
         if _has_room(document, end, indent, value):
             return start, end, _as_block(document, leaf, value)
@@ -268,6 +269,7 @@ _WORDS = frozenset(
     ["=", "<<", "y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", "-.inf", ".nan"]
 )
 _FIRST = frozenset("+-.0123456789")
+_OF_DECIMALS = "0123456789+-.:,_ eETtZ"
 _NUMBER_OR_DATE = r"""(?x)
     [-+]?(?: 0b[01_,]+ | 0o[0-7_]+ | 0x[0-9a-fA-F_,]+ | [0-9_,]+
            | [0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?
@@ -285,6 +287,8 @@ def _is_ambiguous(value: str) -> bool:
         return value[0] == ":"  # a symbol, to Ruby
     if value.count(".") > 1:
         return False  # an address or a version: most that begin with a digit
+    if "0b" not in value and "0o" not in value and "0x" not in value and value.strip(_OF_DECIMALS):
+        return False  # a hash, mostly
     return re.fullmatch(_NUMBER_OR_DATE, value) is not None
 
 
@@ -459,10 +463,10 @@ def _below(document: Document, end: int) -> tuple[list[str], str]:
     blank: list[str] = []
     at = end
     if text[end - 1 : end] not in BREAK:
-        match = NEWLINE.search(text, end)
+        match = re.compile(NEWLINE).search(text, end)
         at = match.end() if match else len(text)
     while at < len(text):
-        match = NEWLINE.search(text, at)
+        match = re.compile(NEWLINE).search(text, at)
         stop, following = match.span() if match else (len(text), len(text))
         line = text[at:stop]
         if line.strip(" \t"):
@@ -471,7 +475,7 @@ def _below(document: Document, end: int) -> tuple[list[str], str]:
                 return blank, line
             following = part.block[1]
             if text[following - 1] not in BREAK:
-                match = NEWLINE.search(text, following)
+                match = re.compile(NEWLINE).search(text, following)
                 following = match.end() if match else len(text)
         else:
             blank.append(line)

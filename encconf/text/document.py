@@ -242,7 +242,7 @@ def hash_comment(plain: str) -> str | None:
     """
     if not plain.isprintable() and re.search("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", plain):
         return None
-    return re.sub(r"\n(?!#)", "\n# ", plain)
+    return re.sub(r"\n(?!#)", "\n# ", plain) if "\n" in plain else plain
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
