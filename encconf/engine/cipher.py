@@ -32,10 +32,10 @@ b64encode = binascii.b2a_base64
 
 def encode(ciphertext: bytes, nonce: bytes, type: str) -> str:
     """Spell a ciphertext, which ends with its 16-byte tag."""
-    data = b64encode(ciphertext[:-TAG_SIZE], newline=False)
-    iv = b64encode(nonce, newline=False)
-    tag = b64encode(ciphertext[-TAG_SIZE:], newline=False)
-    return f"{(b'ENC[AES256_GCM,data:%b,iv:%b,tag:%b,type:' % (data, iv, tag)).decode()}{type}]"
+    data = b64encode(ciphertext[:-TAG_SIZE], newline=False).decode()
+    iv = b64encode(nonce, newline=False).decode()
+    tag = b64encode(ciphertext[-TAG_SIZE:], newline=False).decode()
+    return f"ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{type}]"
 
 
 def split(enc: bytes) -> tuple[bytes, bytes, str] | None:

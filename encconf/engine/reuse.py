@@ -51,6 +51,8 @@ def reused_comments(
 ) -> dict[int, str]:
     """The ciphertexts that comments of the ``final`` text keep, by the comment's number."""
     reused: dict[int, str] = {}
+    if not sources:
+        return reused
     now = _with_comments(plain.leaves, final, module)
     for opened in sources:
         before = _with_comments(opened.document.leaves, opened.document, module)
@@ -60,8 +62,7 @@ def reused_comments(
             enc = before[source][2] if source is not None else None
             if index is not None and enc is not None and index not in reused and enc not in used:
                 reused[index] = enc
-    if sources:
-        _add_misplaced(reused, sources[0].document, final)
+    _add_misplaced(reused, sources[0].document, final)
     return reused
 
 

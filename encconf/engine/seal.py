@@ -42,10 +42,8 @@ _OLD_MARK, _OLD_STRICT_LABEL = b"ENCCONF1", b"encconf strict v1"
 ORDINARY = b"%b"
 """What the MAC of an ordinary file is authenticated with: its date, and nothing else."""
 # What sops and rops write, and sops alone can read: a MAC under another text was made for something else.
-_DATE = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})",
-    re.ASCII,
-)
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})"
+_DIGITS = str.maketrans("123456789", "000000000")
 _PREFIX = cipher.PREFIX.encode()
 # sops starts the hash so when only encrypted values count: SHA-256 of "sops".
 _ONLY_ENCRYPTED = sha256(b"sops").digest()
@@ -87,6 +85,8 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
     decrypt = cipher.aes_gcm(data_key).decrypt
     match = cipher.ENC.match
     decode = cipher.b64decode
+    scope = None
+    around = ""
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
         data = leaf.data
         if not is_chosen or not data:
@@ -105,8 +105,15 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
                 hint="encconf edit FILE opens the file and encrypts the value when you save",
             )
         ciphertext, nonce, tag, kind = parts.groups()
+        if leaf.scope is not scope:  # neighbours mostly share one
+            scope = leaf.scope
+            around = scope.aad
+        step = leaf.step
+        aad = around if isinstance(step, int) else f"{around}{step}:"  # as `Leaf.aad`
         try:
-            leaf.data = decrypt(decode(nonce), decode(ciphertext) + decode(tag), leaf.aad)
+            leaf.data = decrypt(
+                decode(nonce), decode(ciphertext) + decode(tag), aad.encode("utf-8", "surrogateescape")
+            )
         except Exception as error:
             if not cipher.is_refusal(error):
                 raise
@@ -126,14 +133,13 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
         leaf.type = type
 
 
+# Compiled when first used.
 _FORMS = {
-    "int": re.compile(rb"-?(?:0|[1-9][0-9]{0,18})\Z"),
+    "int": rb"-?(?:0|[1-9][0-9]{0,18})\Z",
     # Go spells what is infinite +Inf, Rust inf.
-    "float": re.compile(
-        rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]?[iI]nf|[nN]a[nN])\Z"
-    ),
-    "bool": re.compile(rb"(?:[tT]rue|TRUE|[fF]alse|FALSE|[tTfF01])\Z"),
-    "time": re.compile(
+    "float": rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]?[iI]nf|[nN]a[nN])\Z",
+    "bool": rb"(?:[tT]rue|TRUE|[fF]alse|FALSE|[tTfF01])\Z",
+    "time": (
         rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?"
         rb"(?:Z|[-+]([0-9]{2}):([0-9]{2}))\Z"
     ),
@@ -145,7 +151,7 @@ def _is_of(leaf: Leaf, type: str) -> bool:
     """Whether decrypted bytes are of the form that sops writes for a type; a comment only in a list."""
     if type == "comment":
         return isinstance(leaf.step, int)
-    match = _FORMS[type].match(leaf.data or b"")
+    match = re.match(_FORMS[type], leaf.data or b"")
     if match is None:
         return False
     if type == "time":
@@ -267,6 +273,11 @@ def seal_mac(
     return Encryptor(data_key)("str", value, date, nonce)
 
 
+def _is_date(text: str) -> bool:
+    # Most dates are spelled so, and need no pattern to be compiled.
+    return text.translate(_DIGITS) == "0000-00-00T00:00:00Z" or re.fullmatch(_DATE, text) is not None
+
+
 def check_mac(
     document: Document,
     chosen: bytearray,
@@ -287,7 +298,7 @@ def check_mac(
         raise MacMissingError(
             "the file has no MAC, so encconf cannot verify that it was not changed", hint=hint
         )
-    if not _DATE.fullmatch(lastmodified):
+    if not _is_date(lastmodified):
         raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
     date = purpose % lastmodified.encode()
     parts = cipher.split(mac.encode())

@@ -44,9 +44,9 @@ DATABASE_PASSWORD=change me
 """
 
 _PREFIX = "sops_"
-_BLOCK = re.compile(r"(?m)^sops_[^\n]*(?:\n|\Z)")
-# The line that most are: no quotes, no backslash, no carriage return.
-_SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=([^\"'\\\r\n]*+)(?:\n|\Z)")
+# The line that most are: no quotes, no backslash, no carriage return.  Up to one character is found faster
+# than any of several: whether a ciphertext holds others is for `_holds_more`.
+_SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=(ENC\[[^\]]*+\](?=\n|\Z)|[^\"'\\\r\n]*+)(?:\n|\Z)")
 # A value in quotes, and behind it at most a comment.
 _QUOTED = re.compile(
     r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""",
@@ -99,8 +99,8 @@ def scan(text: str, *, comments: bool = False) -> Document:
     simple = _SIMPLE.match
     while at < len(text):
         found = simple(text, at)
-        if found is not None:
-            line_at, at = at, found.end()
+        if found is not None and not (found[2][-1:] == "]" and _holds_more(found[2])):
+            at = found.end()
             name, line = found.groups()
             start, end = found.span(2)
             note, style = None, ""
@@ -138,6 +138,11 @@ def scan(text: str, *, comments: bool = False) -> Document:
         part.block = (block[0][0], block[-1][1])
         _take_block(document, block)
     return document
+
+
+def _holds_more(value: str) -> bool:
+    """Whether what looks like a ciphertext is not just one."""
+    return "\n" in value or "\\" in value or "\r" in value
 
 
 _EMPTY, _COMMENT, _PAIR = range(3)
@@ -294,9 +299,12 @@ def fragile(leaf: Leaf) -> bool:
 
 def caveat(leaf: Leaf) -> str | None:
     """Why sops or others read a value otherwise than `settle` does, if they do."""
-    line = (leaf.data or b"").decode("utf-8", "replace").replace("\n", "\\n")
     if leaf.style:
         return _QUOTES
+    data = leaf.data or b""
+    if b"\n" not in data and b"\\" not in data and b"#" not in data:
+        return None
+    line = data.decode("utf-8", "replace").replace("\n", "\\n")
     if "\\n" in line and not line.startswith("-----BEGIN "):
         return _BREAK
     return _HASH if re.search(r"[ \t]\#", line) else None
@@ -356,7 +364,8 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     """Put a plaintext where an ``ENC[…]`` text stands, on one line as sops does."""
-    return leaf.start, leaf.end, flat.word(type, data).replace("\n", "\\n")
+    text = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
+    return leaf.start, leaf.end, text.replace("\n", "\\n")
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
@@ -422,4 +431,19 @@ def detach(document: Document) -> list[Edit]:
     """The edits that remove every line of the block."""
     if document.parts[0].block is None:
         return []
-    return [(found.start(), found.end(), "") for found in _BLOCK.finditer(document.text)]
+    text = document.text
+    edits: list[Edit] = []
+    at = _block_line(text, 0)
+    while at >= 0:
+        end = text.find("\n", at) + 1 or len(text)
+        edits.append((at, end, ""))
+        at = _block_line(text, end)
+    return edits
+
+
+def _block_line(text: str, at: int) -> int:
+    """Where the next line of the block starts, from the start of a line; -1 if there is none."""
+    if text.startswith(_PREFIX, at):
+        return at
+    found = text.find("\n" + _PREFIX, at)
+    return found + 1 if found >= 0 else -1

@@ -58,7 +58,6 @@ PLAIN, CONTINUED, INDENTED = "", "\\", " "
 """Styles of values; the others are their quotes."""
 
 _SOPS = "sops"
-_HAS_BLOCK = re.compile(r"(?m)^[ \t]*\[sops\]")
 # unicode.IsSpace of Go; Python's own set has four control characters more.
 _SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -71,6 +70,7 @@ _SIMPLE_VALUE = re.compile(_WORDS)
 _SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
 _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
 _DELIMITER = re.compile("[=:]")
+_OFF_MARGIN = re.compile("\n[^#;]")
 _COMMENT_SIGN = re.compile("[#;]")
 # Where a comment starts behind a value that is not in quotes; right after the key, a blank must follow.
 _COMMENT = re.compile(r"(?<=[ \t])[#;]|\A[#;](?=[ \t]|\Z)")
@@ -126,11 +126,11 @@ def scan(text: str, *, comments: bool = False) -> Document:
     A text with a ``[sops]`` section is read exactly as sops reads it, one without in the ways described
     above.  Raises ParseError, MetadataError for a block whose names are at odds.
     """
-    if "[sops]" in text and _HAS_BLOCK.search(text):
-        return _document(text, _entries(text, exact=True), comments)
+    if _has_block(text):
+        return _document(text, _lines(text, exact=True), comments)
     flat.check(text)
     try:
-        return _document(text, _entries(text, exact=False), comments)
+        return _document(text, _lines(text, exact=False), comments)
     except _NoDelimiterError as error:
         try:
             document = _document(text, _indented(text), comments)
@@ -140,7 +140,19 @@ def scan(text: str, *, comments: bool = False) -> Document:
         return document
 
 
-def _document(text: str, entries: Iterator[_Entry], comments: bool) -> Document:
+def _has_block(text: str) -> bool:
+    """Whether a line begins with ``[sops]``."""
+    end = 0
+    while (at := text.find("[sops]", end)) >= 0:
+        if not text[text.rfind("\n", end, at) + 1 or end : at].strip(" \t"):
+            return True
+        end = text.find("\n", at)
+        if end < 0:
+            break
+    return False
+
+
+def _document(text: str, entries: Iterator[_Entry | re.Match[str]], comments: bool) -> Document:
     document = Document(text, "ini")
     part = Part(1 if text.startswith("\ufeff") else 0)
     part.root = "map"
@@ -157,6 +169,7 @@ def _document(text: str, entries: Iterator[_Entry], comments: bool) -> Document:
     following: list[Comment] = []  # those that sops puts before the next key
     members: list[tuple[str, str]] | None = None  # inside the block
     kind = ""
+    leaves, new = document.leaves, object.__new__
 
     def section(name: str) -> Scope:
         if scope is not None:
@@ -172,51 +185,72 @@ def _document(text: str, entries: Iterator[_Entry], comments: bool) -> Document:
         waiting.clear()
 
     for entry in entries:
-        kind, before = entry.kind, kind
-        if kind in ("comment", "inline", "dropped"):
-            comment = Comment(scope or root, text[entry.start : entry.end], entry.start, entry.end, None)
+        if not isinstance(entry, _Entry):
+            kind, before = "key", kind
+            line, stop = entry.span()
+            name, value = entry.groups()
+            start, end = entry.span(2)
+            style = PLAIN
+        else:
+            kind, before = entry.kind, kind
+            line, stop = entry.line, entry.stop
+            name, value = entry.name, entry.value
+            start, end = entry.start, entry.end
+            style = entry.style
+        if kind == "key":
+            if members is not None:
+                assert part.block is not None
+                members.append((name, value.replace("\\n", "\n")))
+                part.block = (part.block[0], stop)
+                waiting.clear()
+                continue
+            if scope is None:
+                scope = section(DEFAULT)
+            if name in seen:
+                raise _error(
+                    text, line, "the section has the same key twice",
+                    hint="sops would keep only the last value: remove or rename one of the two",
+                )  # fmt: skip
+            seen.add(name)
+            if following:
+                for comment in following:
+                    comment.before = name
+                following.clear()
+            if waiting:
+                place(scope)
+            leaf = new(Leaf)  # as `Leaf(…)` does, in half the time
+            leaf.scope = scope
+            leaf.step = name
+            leaf.start = start
+            leaf.end = end
+            leaf.style = style
+            leaf.type = "str"
+            leaf.data = value.encode("utf-8", "surrogateescape")
+            leaf.note = _INLINE if before in ("inline", "dropped") else None
+            leaf.sealed = None
+            leaves.append(leaf)
+            scope.node[name] = None
+            shape.append("." + name)
+        elif kind in ("comment", "inline", "dropped"):
+            comment = Comment(scope or root, text[start:end], start, end, None)
             document.comments.append(comment)
             if kind != "dropped":
                 waiting.append(comment)
-        elif kind == "section":
-            if entry.name == _SOPS:
+        else:
+            if name == _SOPS:
                 if part.block is not None:
-                    raise _error(text, entry.line, "there are two sections [sops]")
+                    raise _error(text, line, "there are two sections [sops]")
                 place(scope or root)
                 following.clear()
-                part.block = (entry.line, entry.stop)
+                part.block = (line, stop)
                 members = []
                 continue
             if members is not None:
                 _take_block(document, members)
                 members = None
             following.clear()
-            scope = section(entry.name)
+            scope = section(name)
             place(scope)
-        elif members is not None:
-            assert part.block is not None
-            members.append((entry.name, entry.value.replace("\\n", "\n")))
-            part.block = (part.block[0], entry.stop)
-            waiting.clear()
-        else:
-            if scope is None:
-                scope = section(DEFAULT)
-            if entry.name in seen:
-                raise _error(
-                    text, entry.line, "the section has the same key twice",
-                    hint="sops would keep only the last value: remove or rename one of the two",
-                )  # fmt: skip
-            seen.add(entry.name)
-            for comment in following:
-                comment.before = entry.name
-            following.clear()
-            place(scope)
-            data = entry.value.encode("utf-8", "surrogateescape")
-            note = _INLINE if before in ("inline", "dropped") else None
-            leaf = Leaf(scope, entry.name, entry.start, entry.end, entry.style, "str", data, note)
-            document.leaves.append(leaf)
-            scope.node[entry.name] = None
-            shape.append("." + entry.name)
     if members is not None:
         _take_block(document, members)
     place(scope or root)
@@ -249,6 +283,15 @@ def _take_block(document: Document, members: list[tuple[str, str]]) -> None:
 
 def _entries(text: str, *, exact: bool) -> Iterator[_Entry]:
     """The entries of a text; ``exact`` as the library reads them."""
+    for entry in _lines(text, exact=exact):
+        if isinstance(entry, _Entry):
+            yield entry
+        else:
+            yield _Entry("key", *entry.span(), *entry.span(2), entry[1], PLAIN, entry[2])
+
+
+def _lines(text: str, *, exact: bool) -> Iterator[_Entry | re.Match[str]]:
+    """The same, but a key's line is a match of `_SIMPLE` where that is all there is to it."""
     at = 1 if text.startswith("\ufeff") else 0
     run: _Entry | None = None  # comment lines that follow each other
     size = len(text)
@@ -261,7 +304,7 @@ def _entries(text: str, *, exact: bool) -> Iterator[_Entry]:
                 yield run
                 run = None
             at = found.end()
-            yield _Entry("key", line, at, *found.span(2), found[1], PLAIN, found[2])
+            yield found
             continue
         end = text.find("\n", at)
         end, at = (end, end + 1) if end >= 0 else (size, size)
@@ -566,9 +609,13 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
     if document.parts[0].block is not None:
         return None
     indented = document.parts[0].indent > 0
-    edits = _other_comments(text, _indented(text) if indented else _entries(text, exact=False))
+    edits: list[Edit] = []
+    if indented or not _has_plain_comments(document):
+        edits = _other_comments(text, _indented(text) if indented else _entries(text, exact=False))
     starts: set[int] = set()
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
+        if is_chosen and leaf.data and not indented:
+            continue
         assert leaf.data is not None
         value = leaf.data.decode()
         fits = (is_chosen and value != "") or _stands(text, leaf, value, exact=True)
@@ -597,6 +644,29 @@ def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
     except ParseError:
         return False
     return found.value == value and (found.end == leaf.end or not value)
+
+
+def _has_plain_comments(document: Document) -> bool:
+    """Whether each comment starts with a word, is at the margin, and a section or key follows at once.
+
+    Most are so, and `_other_comments` leaves them as they are.
+    """
+    text = document.text
+    if not document.comments and ("#" in text or ";" in text):
+        return False  # perhaps it was scanned without them
+    for comment in document.comments:
+        start = text.rfind("\n", 0, comment.start) + 1
+        following = comment.end + 1
+        plain = (
+            text[start : start + 1] in ("#", ";")
+            and comment.text[:1].isalnum()
+            and _OFF_MARGIN.search(comment.text) is None
+            and text[comment.end : following] == "\n"
+            and (text[following : following + 1].isalnum() or text[following : following + 1] == "[")
+        )
+        if not plain:
+            return False
+    return True
 
 
 def _other_comments(text: str, entries: Iterator[_Entry]) -> list[Edit]:
@@ -685,7 +755,8 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
     Raises EmitError for what no quotes can hold.
     """
-    spelled = spelled_as(leaf.style, flat.word(type, data))
+    value = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
+    spelled = value if not leaf.style and _SIMPLE_VALUE.fullmatch(value) else spelled_as(leaf.style, value)
     if leaf.start == leaf.end and document.text[leaf.end : leaf.end + 1] not in ("", "\r", "\n"):
         spelled += " "  # a comment follows
     return leaf.start, leaf.end, spelled

@@ -18,6 +18,7 @@ from encconf import formats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Final
 
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -35,11 +36,12 @@ _ENVELOPE = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
 _ENVELOPE_END = rb"\}\s*\}\s*\Z"
 _FLOW = rb"""[{,\s]["']?sops["']?\s*:"""
 _FLOW_ROOT = rb"(?>(?:[ \t]*(?:#.*|%.*|---(?:[ \t]+[!&#].*)?)?\r?\n)*)(?:---[ \t]+)?[ \t]*\{"
+# How a line starts that has the entry, or begins it: up to the line's first "sops".
 _BLOCK = {
-    "yaml": rb"""(?m)^( *)["']?sops["']?[ \t]*:""",
-    "dotenv": rb"(?m)^[ \t]*(?:export[ \t]+)?sops_\w+=",
-    "ini": rb"(?m)^[ \t]*\[sops\]",
-    "toml": rb"""(?m)^[ \t]*\[{0,2}[ \t]*["']?sops["']?[ \t]*[.\]=]""",
+    "yaml": rb"""( *)["']?sops["']?[ \t]*:""",
+    "dotenv": rb"[ \t]*(?:export[ \t]+)?sops_\w+=",
+    "ini": rb"[ \t]*\[sops\]",
+    "toml": rb"""[ \t]*\[{0,2}[ \t]*["']?sops["']?[ \t]*[.\]=]""",
 }
 _PLAIN_BLOCK = {
     "yaml": rb"(?m)^sops:",
@@ -50,8 +52,15 @@ _PLAIN_BLOCK = {
 _BLOCK_LINE = rb"(?m)^sops_.*\n?"
 _MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # of a conflict in git
 _CONTENT = rb"(?m)^( *)(?!\Z|[\s#%]|---|\.\.\.)"
-_MAC = rb"""\b(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=]"""
-_QUOTED_MAC = rb"""\b(?:mac|lastmodified)["']?[ \t]*=[ \t]*["']"""
+# Each begins with a word that is looked for fast.
+_MAC = (
+    rb"""mac(?:(?<=\bmac)|(?<=\bsops_mac))["']?[ \t]*[:=]""",
+    rb"""lastmodified(?:(?<=\blastmodified)|(?<=\bsops_lastmodified))["']?[ \t]*[:=]""",
+)
+_QUOTED_MAC = (
+    rb"""mac(?<=\bmac)["']?[ \t]*=[ \t]*["']""",
+    rb"""lastmodified(?<=\blastmodified)["']?[ \t]*=[ \t]*["']""",
+)
 # What no line of a format begins with: a text with such a line only shows a SOPS file.
 _FOREIGN = {
     "yaml": rb"""(?m)^(?![\s#%\-.{}\[\],'"&!*|>?]|[^\s:#`][^:\n]*:(?:\s|\Z)|\Z)""",
@@ -103,7 +112,7 @@ def find(content: bytes | str, name: str = "") -> str | None:
         return _of_braces(data, name, named)
     if _has_entry(data, named):
         return named
-    if re.search(_MAC, data) is None:
+    if not _has(_MAC, data):
         return None
     for format, foreign in _FOREIGN.items():
         if format != named and _has_entry(data, format) and re.search(foreign, data) is None:
@@ -136,7 +145,7 @@ def _of_braces(data: bytes, name: str, named: str) -> str | None:
         return "yaml" if named == "yaml" and re.search(_FLOW, data) else None
     if formats.of_path_as_sops(name) in _OWN_JSON:
         return named
-    if named == "binary" and re.search(_MAC, data) is None:
+    if named == "binary" and not _has(_MAC, data):
         return None
     if re.match(_ENVELOPE, data) and re.search(_ENVELOPE_END, data[-256:]):
         return "binary"
@@ -148,16 +157,32 @@ def _has_entry(data: bytes, format: str) -> bool:
     if format not in _BLOCK:
         return False
     if format == "yaml":
-        if re.match(_FLOW_ROOT, data):
+        if not data[:1].isalpha() and re.match(_FLOW_ROOT, data):
             return re.search(_FLOW, data) is not None
-        if b"\nsops:" in data:
-            return True
-        indents = [len(found[1]) for found in re.finditer(_BLOCK["yaml"], data)]
+        indents = [len(found[1]) for found in _entries(data, format)]
         return bool(indents) and (0 in indents or min(indents) <= _root_indent(data))
-    if re.search(_BLOCK[format], data) is None:
+    if not any(_entries(data, format)):
         return False
     # INI and TOML write the section alike; strings have quotes in TOML.
-    return format not in ("ini", "toml") or format == ("toml" if re.search(_QUOTED_MAC, data) else "ini")
+    return format not in ("ini", "toml") or format == ("toml" if _has(_QUOTED_MAC, data) else "ini")
+
+
+def _entries(data: bytes, format: str) -> Iterator[re.Match[bytes]]:
+    """The starts of the lines that have the entry as a format spells it."""
+    match = re.compile(_BLOCK[format]).match
+    end = 0
+    while (at := data.find(b"sops", end)) >= 0:
+        found = match(data, data.rfind(b"\n", end, at) + 1 or end)
+        if found is not None:
+            yield found
+        end = data.find(b"\n", at)
+        if end < 0:
+            return
+
+
+def _has(patterns: tuple[bytes, ...], data: bytes) -> bool:
+    """Whether one of some patterns is anywhere in a text."""
+    return any(re.search(pattern, data) for pattern in patterns)
 
 
 def _root_indent(data: bytes) -> int:

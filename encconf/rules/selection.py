@@ -115,7 +115,8 @@ class Selection:
                 scope = leaf.scope
                 within = inside(scope)
             step = leaf.step
-            leaves[index] = (within or (type(step) is str and match(step))) is by_match
+            if (within or (type(step) is str and match(step))) is by_match:
+                leaves[index] = 1
         return Chosen(leaves, bytearray(inside(comment.scope) is by_match for comment in document.comments))
 
     def _choose_by_comments(self, document: Document) -> Chosen:

@@ -526,3 +526,17 @@ def test_h12_blank_lines_stay_without_the_other_spellings(age_key: AgeKey) -> No
     ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
     opened = opening.open_text(ours, format="ini", credentials=creds)
     assert plaintext.plain_text(opened, layout=False) == text
+
+
+_COMMENT_LINES = ["# word", "; word", "#", "# ", "  # in", "", " ", "{} = v", "[s]", "{} = v # x"]
+
+
+@given(st.lists(st.sampled_from(_COMMENT_LINES)))
+def test_what_is_respelled_is_so_whether_comments_were_asked_for_or_not(lines: list[str]) -> None:
+    text = "".join(line.format(f"k{number}") + "\n" for number, line in enumerate(lines))
+    respelled = []
+    for comments in (True, False):
+        document = format.scan(text, comments=comments)
+        prepared = format.prepare(document, bytearray(b"\1") * len(document.leaves))
+        respelled.append(prepared and (prepared.text, prepared.originals))
+    assert respelled[0] == respelled[1]
