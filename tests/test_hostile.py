@@ -491,3 +491,34 @@ def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -
             api.inspect(text, format=format)
         with pytest.raises(EncconfError):
             api.encrypt(text, rule(age_key), format=format, credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("yaml", f"a: [{'[],' * 300_000}]\n"),
+        ("yaml", f"a: [{'{a},' * 240_000}]\n"),
+        ("yaml", "a:\n" + "#\n" * 490_000 + " - b\n"),
+        ("toml", f"a = [{'[],' * 300_000}]\n"),
+        ("toml", f"a = [{'1,' * 490_000}]\n"),
+        ("toml", "".join(f"k{number}{'.a' * 60} = 1\n" for number in range(7_000))),
+    ],
+    ids=["brackets", "braces", "comments", "arrays", "numbers", "dotted keys"],
+)
+def test_what_is_slow_to_read_is_limited_by_the_size_of_the_text(format: str, text: str) -> None:
+    started = time.process_time()
+    with pytest.raises(LimitError):
+        module(format).scan(text, comments=True)
+    assert time.process_time() - started < 4
+    # A tenth of it is read.
+    whole = module(format).scan(_tenth_of(text), comments=True)
+    assert len(whole.shape) + len(whole.comments) > 10_000
+
+
+def _tenth_of(text: str) -> str:
+    if "[" not in text:
+        lines = text.splitlines(keepends=True)
+        return "".join([*lines[: len(lines) // 10], *lines[-1:]])
+    head, _, items = text.rstrip("]\n").partition("[")
+    unit = items[: items.index(",") + 1]
+    return f"{head}[{unit * (len(items) // len(unit) // 10)}]\n"

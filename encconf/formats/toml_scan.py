@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
-from encconf.text.document import Comment, Leaf, Scope, position
+from encconf.text.document import Comment, Leaf, Scope, most_items, position
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class Scanner:
     """
 
     __slots__ = (
-        "block", "comments", "count", "depths", "ends", "headers", "inner", "paths", "pending", "places",
-        "root", "table", "text",
+        "block", "comments", "count", "depths", "ends", "headers", "inner", "most", "paths", "pending",
+        "places", "root", "table", "text",
     )  # fmt: skip
 
     def __init__(self, text: str, comments: bool = False, *, places: bool = False) -> None:
@@ -100,6 +100,7 @@ class Scanner:
         self.depths: dict[Scope, int] = {self.root: 0}
         self.headers: set[Scope] = set()  # the tables that have had theirs
         self.count = 0
+        self.most = min(MAX_VALUES, most_items(text))
         self.paths = 0
         self.comments: list[Comment] | None = [] if comments else None
         self.pending: list[Comment] = []  # those whose item is still to come
@@ -222,8 +223,8 @@ class Scanner:
     def _put(self, scope: Scope, step: Step, item: object) -> None:
         """Put an item where none is yet."""
         self.count += 1
-        if self.count > MAX_VALUES:
-            raise LimitError(f"the document holds more than {MAX_VALUES} values")
+        if self.count > self.most:
+            raise LimitError(f"the document holds more than {self.most} values, arrays and tables")
         if isinstance(step, int):
             scope.node.append(item)
         else:

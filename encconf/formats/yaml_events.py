@@ -23,7 +23,7 @@ from encconf.formats.yaml_text import (
     Properties,
     line_start,
 )
-from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope
+from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope, most_items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,6 +162,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     document = Document(text, "yaml")
     bom = 1 if text[:1] == "\ufeff" else 0
     place_comments = comments and "#" in text
+    most = most_items(text)
+    if place_comments and text.count("\n#") + text.count(" #") + text.count("\t#") > most:
+        raise LimitError(f"the document has more than {most} comments")
     events: list[Any] = []
     scope_at: dict[int, Scope] = {}
     step_at: dict[int, str | int] = {}
@@ -175,6 +178,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     open_anchors: list[tuple[str, _Anchor] | None] = []
     aliased = aliased_size = 0
     path_size = 0
+    inside_brackets = 0
 
     part = Part(0)
     stack: list[
@@ -317,6 +321,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             heights.append(0)
             if event.flow_style:
                 flow += 1
+                inside_brackets += flow > 1
+                if inside_brackets > most:
+                    raise LimitError(f"more than {most} collections are inside brackets")
                 opened = Flow(event.end_mark.index + bom - 1, len(leaves))
                 if text[opened.start : opened.start + 1] not in ("{", "["):
                     # A single pair in a flow sequence, `[a: 1]`, opens without a bracket.

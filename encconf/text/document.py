@@ -228,6 +228,17 @@ MAX_PATHS = 32 << 20
 PATHS_PER_CHARACTER = 16
 
 
+MAX_DENSE = 100_000
+"""How many items a text may hold that are slow to read: of TOML, in YAML comments or inside brackets."""
+DENSITY = 16
+"""For each so many characters it may hold one more; an encrypted value takes many more characters."""
+
+
+def most_items(text: str) -> int:
+    """How many items a text of its length may hold where they are slow to read."""
+    return MAX_DENSE + len(text) // DENSITY
+
+
 def limit_paths(document: Document) -> None:
     """Raise LimitError where one long key, with many values below it, makes the paths a bomb."""
     found = sum([len(leaf.scope.aad) for leaf in document.leaves])

@@ -145,10 +145,10 @@ def test_a_text_that_is_searched_for_long() -> None:
         "# sops ENC[mac=\n",
     ):
         text = piece * 20_000
-        started = time.perf_counter()
+        started = time.process_time()
         for name in ("a", "a.yaml", "a.env", "a.toml", "a.ini"):
             sniff.find(text, name)
-        assert time.perf_counter() - started < 5
+        assert time.process_time() - started < 5
 
 
 def test_a_glance_at_the_first_bytes(tmp_path: Path) -> None:
