@@ -116,7 +116,12 @@ def _document_ends(text: str) -> list[int]:
     """Where each document of a stream ends: before the ``---`` of the next one, or with the text."""
     ends = []
     if "\n---\n" in text:
-        ends = [found.start() for found in re.finditer(r"^---\n", text, re.M)]
+        if text.startswith("---\n"):
+            ends.append(0)
+        at = text.find("\n---\n")
+        while at >= 0:
+            ends.append(at + 1)
+            at = text.find("\n---\n", at + 4)
         if re.fullmatch(r"(?>(?:\ *(?:#.*)?\n)*)", text[: ends[0]]):
             del ends[0]  # only comments before it
     return [*ends, len(text)]
