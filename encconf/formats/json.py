@@ -15,17 +15,34 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import EmitError, LimitError, ParseError
+from encconf.errors import LimitError, ParseError
+from encconf.formats.json_block import amend, attach, detach, render_block
+from encconf.formats.json_text import (
+    NUMBER,
+    STRING,
+    WS,
+    back,
+    comment,
+    literal,
+    region,
+    sealed,
+    skip_blanks,
+    tells_integers,
+)
 from encconf.text.document import Document, Leaf, Part, Scope, limit_paths, position
-from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from encconf.formats import Prepared
-    from encconf.text.document import Edit
+
+__all__ = [
+    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
+    "detach", "fragile", "literal", "load_plain", "prepare", "region", "render_block", "scan", "sealed",
+    "settle", "tells_integers", "token", "unclosed",
+]  # fmt: skip
 
 SEALS_EMPTY = False
 LOADS_TEXT = False
@@ -53,17 +70,12 @@ MAX_PATHS = 1 << 25
 
 QUOTED, BARE = '"', ""
 
-_SPACE = " \t\r\n"
-_WS = r"[ \t\r\n]*+"
-# Possessive, so that a string that does not end is given up at once and not in every other way.
-_STRING = r'"[^"\\\x00-\x1f]*+(?>(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*)"'
-_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][-+]?[0-9]++)?)"
 # A key with its colon if there is one; a value; and what ends it, or closes it if it is empty.
 _VALUE = re.compile(
-    rf"{_WS}(?>(?:({_STRING}){_WS}:{_WS})?)"
-    rf"(?:({_STRING})|({_NUMBER})|(true|false|null)|([{{\[])){_WS}(?>([,}}\]])?)"
+    rf"{WS}(?>(?:({STRING}){WS}:{WS})?)"
+    rf"(?:({STRING})|({NUMBER})|(true|false|null)|([{{\[])){WS}(?>([,}}\]])?)"
 )
-_END = re.compile(rf"{_WS}([,}}\]])")
+_END = re.compile(rf"{WS}([,}}\]])")
 _WORDS = {"true": ("bool", b"True"), "false": ("bool", b"False"), "null": ("null", None)}
 _COMMENT = ',type:comment]"'
 
@@ -153,7 +165,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
                 if "\\" in value or not value.isascii():
                     value = _string(text, start, string)
                 if not in_map and string.endswith(_COMMENT):
-                    # See `_without`: whether all items before this one are comments, too.
+                    # See `without`: whether all items before this one are comments, too.
                     note = step == 0 or (
                         len(leaves) > 0
                         and leaves[-1].scope is scope
@@ -240,23 +252,6 @@ def _close(document: Document, at: int) -> Document:
     return document
 
 
-def skip_blanks(text: str, at: int) -> int:
-    """Where the blanks at an offset end."""
-    space = re.compile(_WS).match(text, at)
-    return space.end() if space else at
-
-
-def _back(text: str, at: int) -> int:
-    """The end of the last token before an offset."""
-    while at:
-        chunk = text[max(0, at - 1000) : at]
-        kept = len(chunk.rstrip(_SPACE))
-        at -= len(chunk) - kept
-        if kept:
-            break
-    return at
-
-
 def _string(text: str, offset: int, raw: str) -> str:
     """The value of a string token that has escapes or goes beyond ASCII."""
     try:
@@ -313,7 +308,7 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
         wanted = f"a comma or the closing {'brace' if in_map else 'bracket'}"
     elif in_map:
         wanted = "a key in double quotes"
-        key = re.compile(_STRING).match(text, at)
+        key = re.compile(STRING).match(text, at)
         if key is not None:
             at = skip_blanks(text, key.end())
             wanted = "a colon"
@@ -324,7 +319,7 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
     if not found:
         return _error(text, at, f"the text ends where {wanted} was expected")
     if found == '"' and not ended and wanted != "a colon":
-        begun = re.compile(_STRING[:-1]).match(text, at)
+        begun = re.compile(STRING[:-1]).match(text, at)
         bad = begun.end() if begun else at
         if bad == len(text):
             return _error(text, at, "a string does not end")
@@ -337,7 +332,7 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
         hint = "JSON has no comments"
     elif found == "'":
         hint = "JSON uses double quotes only"
-    elif found in "}]" and not ended and text[_back(text, at) - 1] == ",":
+    elif found in "}]" and not ended and text[back(text, at) - 1] == ",":
         hint = "remove the comma before it"
     return _error(text, at, f"expected {wanted}", hint=hint)
 
@@ -390,246 +385,6 @@ def fragile(leaf: Leaf) -> bool:
     return format_float(float(leaf.data)) != leaf.data
 
 
-def tells_integers(document: Document) -> bool:
-    """Whether a float of an encrypted text is one: sops before 3.13.2 stores every number as a float."""
-    version = (document.block or {}).get("version")
-    found = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", version) if isinstance(version, str) else None
-    return found is None or tuple(int(part or 0) for part in found.groups()) >= (3, 13, 2)
-
-
-# --- spelling ------------------------------------------------------------------------------
-
-
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """There is nothing in JSON that sops could not read back."""
     return None
-
-
-def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """The span of all that spells a leaf."""
-    return leaf.start, leaf.end
-
-
-def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in a leaf's place: always a string, whatever it was."""
-    return leaf.start, leaf.end, f'"{enc}"'
-
-
-def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text stands.
-
-    Numbers are spelled as sops spells them, but a float stays one: ``1.0``.  Strings have as few
-    escapes as can be, times are strings.  Raises EmitError for what JSON cannot hold.
-    """
-    word = _spell(type, data)
-    if type == "float" and word.lstrip("-").isdigit() and tells_integers(document):
-        word += ".0"
-    return leaf.start, leaf.end, word
-
-
-def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Take out a list item by which sops stores a comment, with its comma: JSON has none."""
-    return _without(document.text, leaf.start, leaf.end, first=leaf.note is True)
-
-
-def _spell(type: str, data: bytes) -> str:
-    word = data.decode("utf-8", "surrogateescape")
-    if not word.isascii():  # sops puts any bytes into a value, and Go prints U+FFFD for each wrong one
-        word = re.sub("[\udc80-\udcff]", "\ufffd", word)
-    if type == "bool":
-        return bool_word(data)
-    if type in ("int", "float"):
-        return digits(type, word)
-    return quote(word)
-
-
-def digits(type: str, word: str) -> str:
-    """A number as JSON spells it; raises EmitError for what is none there."""
-    if re.fullmatch(_NUMBER, word) is None:  # sops reads more than it writes (`+5`, `.5`)
-        from encconf.formats.goyaml import format_float, parse
-
-        try:
-            number = parse(type, word.encode())
-            word = format_float(number).decode() if isinstance(number, float) else str(number)
-        except ValueError:
-            word = ""
-        if re.fullmatch(_NUMBER, word) is None:
-            raise EmitError("a number is infinite, NaN or malformed: JSON cannot hold it")
-    if type != "float":
-        return word
-    if word == "-0":
-        return "-0.0"  # `-0` is an integer
-    value = float(word)
-    if value - value != 0:
-        raise EmitError("a number is too large for JSON")
-    if value and not 1e-6 <= abs(value) < 1e21:
-        return repr(value).replace("e-0", "e-")  # as Go spells it
-    return word
-
-
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_UNSAFE = '["\\\\\\x00-\\x1f\u2028\u2029]'
-
-
-def quote(value: str) -> str:
-    """A string token.  U+2028 and U+2029 are escaped, as by Go: some take them for line breaks."""
-    escaped = re.sub(_UNSAFE, lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", value)
-    return f'"{escaped}"'
-
-
-# --- the sops block ------------------------------------------------------------------------
-
-# A block's text is its member, `"sops": {…}`, without the commas and blanks around it.
-
-TOKEN = rf'{_STRING}|[{{}}\[\],:]|[^ \t\r\n"{{}}\[\],:]+'
-
-
-def render_block(block: Mapping[str, object]) -> str:
-    """Spell the ``sops`` member as sops does: indented by tabs, members sorted by name."""
-    return laid_out(f'"sops":{_dump(block)}', "\n", "\t", "")
-
-
-def _dump(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{quote(name)}:{_dump(value[name])}" for name in sorted(value)) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_dump, value)) + "]"
-    if isinstance(value, str):
-        return quote(value)
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return bool_word(value)
-    if isinstance(value, (int, float)) and value - value == 0:
-        return repr(value)
-    raise EmitError("JSON cannot hold a value of the sops block")
-
-
-def laid_out(member: str, newline: str, unit: str, gap: str) -> str:
-    """Lay a member out anew: one value a line, or all on one line if ``newline`` is empty.
-
-    ``newline`` ends with the member's own indentation, ``unit`` is one more level; ``gap`` follows
-    a comma on one line.  A colon is always followed by one blank: other tools look for that.
-    """
-    out: list[str] = []
-    depth = 0
-    fresh = False  # directly behind an opening bracket
-    for token in re.findall(TOKEN, member):
-        closing = token in ("}", "]")
-        depth -= closing
-        if newline and fresh != closing:
-            out.append(newline + unit * depth)
-        fresh = token in ("{", "[")
-        depth += fresh
-        out.append(token)
-        if token == ":":
-            out.append(" ")
-        elif token == ",":
-            out.append(newline + unit * depth if newline else gap)
-    return "".join(out)
-
-
-def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members of the block that are strings; every other byte stays.
-
-    A new member stands before the first one whose name is greater.
-    """
-    for name, new in changes.items():
-        block_text = _amend(block_text, name, new)
-    return block_text
-
-
-def _amend(block_text: str, name: str, new: str | None) -> str:
-    members = _members(block_text)
-    for known, start, value, end in members:
-        if known == name:
-            if new is not None:
-                return f"{block_text[:value]}{quote(new)}{block_text[end:]}"
-            start, end, _ = _without(block_text, start, end)
-            return block_text[:start] + block_text[end:]
-    if new is None:
-        return block_text
-    member = f"{quote(name)}: {quote(new)}"
-    if not members:
-        at = block_text.index("{") + 1
-        return block_text[:at] + member + block_text[at:]
-    start = members[min(1, len(members) - 1)][1]
-    blank = block_text[_back(block_text, start) : start]
-    for known, start, _, _ in members:
-        if known > name:
-            return f"{block_text[:start]}{member},{blank}{block_text[start:]}"
-    end = members[-1][3]
-    return f"{block_text[:end]},{blank}{member}{block_text[end:]}"
-
-
-def _members(block_text: str) -> list[tuple[str, int, int, int]]:
-    """Name, start, start of the value, and end, of each member of a block."""
-    from json import loads
-
-    members: list[tuple[str, int, int, int]] = []
-    depth = 1
-    name: str | None = None
-    start = value = end = 0
-    for found in re.compile(TOKEN).finditer(block_text, block_text.index("{") + 1):
-        token = found[0]
-        if depth == 1:
-            if name is None:
-                name, start, value = loads(token) if token != "}" else None, found.start(), 0
-            elif token in (",", "}"):
-                members.append((name, start, value, end))
-                name = None
-            elif token != ":" and not value:
-                value = found.start()
-        depth += (token in ("{", "[")) - (token in ("}", "]"))
-        end = found.end()
-    return members
-
-
-def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block, laid out like the first member, as the last one.
-
-    A block that is there is replaced.  A document that starts on the line of its brace,
-    ``{"a": 1}`` or ``{}``, gets a block on one line.
-    """
-    text = document.text
-    part = document.parts[0]
-    assert part.close is not None
-    start = part.start + 1
-    empty = not document.trees[0] and part.block is None
-    end = _back(text, part.close)
-    lead = text[start : skip_blanks(text, start)]
-    if "\n" in lead:
-        tail = text[end : part.close]
-        outer = tail.rpartition("\n")[2] if "\n" in tail else ""
-        indent = outer + "\t" if empty else lead.rpartition("\n")[2]
-        before = ("\r\n" if "\r\n" in lead else "\n") + indent
-        member = laid_out(block_text, before, indent.removeprefix(outer), "")
-    else:
-        colon = re.compile(rf"{_STRING}{_WS}:(.)").match(text, start + len(lead))
-        gap = " " if colon is None or colon[1] in _SPACE else ""
-        before = "" if empty else gap
-        member = laid_out(block_text, "", "", gap)
-    if part.block is not None:
-        return [(*part.block, member)]
-    return [(end, end, before + member if empty else f",{before}{member}")]
-
-
-def detach(document: Document) -> list[Edit]:
-    """The edit that removes the block: what `attach` was given comes back to the byte."""
-    block = document.parts[0].block
-    return [] if block is None else [_without(document.text, *block)]
-
-
-def _without(text: str, start: int, end: int, *, first: bool | None = None) -> Edit:
-    """Remove a member or list item with one comma: that before it, or that after the first one.
-
-    ``first`` says of an item whether all before it are removed, too.
-    """
-    before = _back(text, start)
-    comma = text[before - 1] == ","
-    if comma and not first:
-        return _back(text, before - 1), end, ""
-    after = skip_blanks(text, end)
-    if text[after] == ",":
-        return start, skip_blanks(text, after + 1), ""
-    return start if comma else before, end, ""

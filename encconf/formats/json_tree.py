@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from json import loads
 
-from encconf.formats import json
+from encconf.formats.json_text import TOKEN, digits, laid_out, quote, skip_blanks
 from encconf.formats.plain import typed
 from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
 from encconf.text.words import bool_word
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
-_TOKEN = re.compile(json.TOKEN)
+_TOKEN = re.compile(TOKEN)
 
 
 def tree(document: Document) -> Tree:
@@ -28,7 +28,7 @@ def tree(document: Document) -> Tree:
     at = 0  # behind the last piece
     key: str | None = None
     name = (0, 0)  # where the key starts, and the colon ends
-    for found in _TOKEN.finditer(text, json.skip_blanks(text, 0)):
+    for found in _TOKEN.finditer(text, skip_blanks(text, 0)):
         token, start, end = found[0], found.start(), found.end()
         inside = stack[-1]
         if token == ":":
@@ -102,7 +102,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     last = here.entries[-1]
     colon = last.head[last.sign :]
     if isinstance(path[0], str):
-        member = f"{json.quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
+        member = f"{quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
     append(here, member, colon[:1] if colon[:1] == " " else "")
 
 
@@ -140,18 +140,18 @@ def _lead(node: Tree | Single | None) -> str:
 
 def _lay(value: Plain, newline: str, unit: str, gap: str) -> str:
     compact = _compact(value)
-    return json.laid_out(compact, newline, unit, gap) if newline or gap else compact
+    return laid_out(compact, newline, unit, gap) if newline or gap else compact
 
 
 def _compact(value: Plain) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.quote(name)}:{_compact(item)}" for name, item in value.items()) + "}"
+        return "{" + ",".join(f"{quote(name)}:{_compact(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_compact, value)) + "]"
     if isinstance(value, str):
-        return json.quote(value)
+        return quote(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
         return bool_word(value)
-    return json.digits("int" if isinstance(value, int) else "float", repr(value))
+    return digits("int" if isinstance(value, int) else "float", repr(value))

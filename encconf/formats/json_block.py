@@ -1,0 +1,130 @@
+"""The ``sops`` member of a JSON text: spelled, changed, added and removed.
+
+A block's text is its member, ``"sops": {…}``, without the commas and blanks around it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmitError
+from encconf.formats.json_text import SPACE, STRING, TOKEN, WS, back, laid_out, quote, skip_blanks, without
+from encconf.text.words import bool_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from encconf.text.document import Document, Edit
+
+
+def render_block(block: Mapping[str, object]) -> str:
+    """Spell the ``sops`` member as sops does: indented by tabs, members sorted by name."""
+    return laid_out(f'"sops":{_dump(block)}', "\n", "\t", "")
+
+
+def _dump(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{quote(name)}:{_dump(value[name])}" for name in sorted(value)) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_dump, value)) + "]"
+    if isinstance(value, str):
+        return quote(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return bool_word(value)
+    if isinstance(value, (int, float)) and value - value == 0:
+        return repr(value)
+    raise EmitError("JSON cannot hold a value of the sops block")
+
+
+def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
+    """Set, replace or remove members of the block that are strings; every other byte stays.
+
+    A new member stands before the first one whose name is greater.
+    """
+    for name, new in changes.items():
+        block_text = _amend(block_text, name, new)
+    return block_text
+
+
+def _amend(block_text: str, name: str, new: str | None) -> str:
+    members = _members(block_text)
+    for known, start, value, end in members:
+        if known == name:
+            if new is not None:
+                return f"{block_text[:value]}{quote(new)}{block_text[end:]}"
+            start, end, _ = without(block_text, start, end)
+            return block_text[:start] + block_text[end:]
+    if new is None:
+        return block_text
+    member = f"{quote(name)}: {quote(new)}"
+    if not members:
+        at = block_text.index("{") + 1
+        return block_text[:at] + member + block_text[at:]
+    start = members[min(1, len(members) - 1)][1]
+    blank = block_text[back(block_text, start) : start]
+    for known, start, _, _ in members:
+        if known > name:
+            return f"{block_text[:start]}{member},{blank}{block_text[start:]}"
+    end = members[-1][3]
+    return f"{block_text[:end]},{blank}{member}{block_text[end:]}"
+
+
+def _members(block_text: str) -> list[tuple[str, int, int, int]]:
+    """Name, start, start of the value, and end, of each member of a block."""
+    from json import loads
+
+    members: list[tuple[str, int, int, int]] = []
+    depth = 1
+    name: str | None = None
+    start = value = end = 0
+    for found in re.compile(TOKEN).finditer(block_text, block_text.index("{") + 1):
+        token = found[0]
+        if depth == 1:
+            if name is None:
+                name, start, value = loads(token) if token != "}" else None, found.start(), 0
+            elif token in (",", "}"):
+                members.append((name, start, value, end))
+                name = None
+            elif token != ":" and not value:
+                value = found.start()
+        depth += (token in ("{", "[")) - (token in ("}", "]"))
+        end = found.end()
+    return members
+
+
+def attach(document: Document, block_text: str) -> list[Edit]:
+    """The edits that add the block, laid out like the first member, as the last one.
+
+    A block that is there is replaced.  A document that starts on the line of its brace,
+    ``{"a": 1}`` or ``{}``, gets a block on one line.
+    """
+    text = document.text
+    part = document.parts[0]
+    assert part.close is not None
+    start = part.start + 1
+    empty = not document.trees[0] and part.block is None
+    end = back(text, part.close)
+    lead = text[start : skip_blanks(text, start)]
+    if "\n" in lead:
+        tail = text[end : part.close]
+        outer = tail.rpartition("\n")[2] if "\n" in tail else ""
+        indent = outer + "\t" if empty else lead.rpartition("\n")[2]
+        before = ("\r\n" if "\r\n" in lead else "\n") + indent
+        member = laid_out(block_text, before, indent.removeprefix(outer), "")
+    else:
+        colon = re.compile(rf"{STRING}{WS}:(.)").match(text, start + len(lead))
+        gap = " " if colon is None or colon[1] in SPACE else ""
+        before = "" if empty else gap
+        member = laid_out(block_text, "", "", gap)
+    if part.block is not None:
+        return [(*part.block, member)]
+    return [(end, end, before + member if empty else f",{before}{member}")]
+
+
+def detach(document: Document) -> list[Edit]:
+    """The edit that removes the block: what `attach` was given comes back to the byte."""
+    block = document.parts[0].block
+    return [] if block is None else [without(document.text, *block)]

@@ -1,0 +1,156 @@
+"""How JSON spells: tokens, an ``ENC[…]`` text in a leaf's place, a plaintext in its place, and layout."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import EmitError
+from encconf.text.words import bool_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.document import Document, Edit, Leaf
+
+SPACE = " \t\r\n"
+WS = r"[ \t\r\n]*+"
+# Possessive, so that a string that does not end is given up at once and not in every other way.
+STRING = r'"[^"\\\x00-\x1f]*+(?>(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*)"'
+NUMBER = r"-?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][-+]?[0-9]++)?)"
+
+
+def skip_blanks(text: str, at: int) -> int:
+    """Where the blanks at an offset end."""
+    space = re.compile(WS).match(text, at)
+    return space.end() if space else at
+
+
+def back(text: str, at: int) -> int:
+    """The end of the last token before an offset."""
+    while at:
+        chunk = text[max(0, at - 1000) : at]
+        kept = len(chunk.rstrip(SPACE))
+        at -= len(chunk) - kept
+        if kept:
+            break
+    return at
+
+
+def tells_integers(document: Document) -> bool:
+    """Whether a float of an encrypted text is one: sops before 3.13.2 stores every number as a float."""
+    version = (document.block or {}).get("version")
+    found = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", version) if isinstance(version, str) else None
+    return found is None or tuple(int(part or 0) for part in found.groups()) >= (3, 13, 2)
+
+
+def region(document: Document, leaf: Leaf) -> tuple[int, int]:
+    """The span of all that spells a leaf."""
+    return leaf.start, leaf.end
+
+
+def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+    """Put an ``ENC[…]`` text in a leaf's place: always a string, whatever it was."""
+    return leaf.start, leaf.end, f'"{enc}"'
+
+
+def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+    """Put a plaintext where an ``ENC[…]`` text stands.
+
+    Numbers are spelled as sops spells them, but a float stays one: ``1.0``.  Strings have as few
+    escapes as can be, times are strings.  Raises EmitError for what JSON cannot hold.
+    """
+    word = _spell(type, data)
+    if type == "float" and word.lstrip("-").isdigit() and tells_integers(document):
+        word += ".0"
+    return leaf.start, leaf.end, word
+
+
+def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    """Take out a list item by which sops stores a comment, with its comma: JSON has none."""
+    return without(document.text, leaf.start, leaf.end, first=leaf.note is True)
+
+
+def _spell(type: str, data: bytes) -> str:
+    word = data.decode("utf-8", "surrogateescape")
+    if not word.isascii():  # sops puts any bytes into a value, and Go prints U+FFFD for each wrong one
+        word = re.sub("[\udc80-\udcff]", "\ufffd", word)
+    if type == "bool":
+        return bool_word(data)
+    if type in ("int", "float"):
+        return digits(type, word)
+    return quote(word)
+
+
+def digits(type: str, word: str) -> str:
+    """A number as JSON spells it; raises EmitError for what is none there."""
+    if re.fullmatch(NUMBER, word) is None:  # sops reads more than it writes (`+5`, `.5`)
+        from encconf.formats.goyaml import format_float, parse
+
+        try:
+            number = parse(type, word.encode())
+            word = format_float(number).decode() if isinstance(number, float) else str(number)
+        except ValueError:
+            word = ""
+        if re.fullmatch(NUMBER, word) is None:
+            raise EmitError("a number is infinite, NaN or malformed: JSON cannot hold it")
+    if type != "float":
+        return word
+    if word == "-0":
+        return "-0.0"  # `-0` is an integer
+    value = float(word)
+    if value - value != 0:
+        raise EmitError("a number is too large for JSON")
+    if value and not 1e-6 <= abs(value) < 1e21:
+        return repr(value).replace("e-0", "e-")  # as Go spells it
+    return word
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_UNSAFE = '["\\\\\\x00-\\x1f\u2028\u2029]'
+
+
+def quote(value: str) -> str:
+    """A string token.  U+2028 and U+2029 are escaped, as by Go: some take them for line breaks."""
+    escaped = re.sub(_UNSAFE, lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", value)
+    return f'"{escaped}"'
+
+
+TOKEN = rf'{STRING}|[{{}}\[\],:]|[^ \t\r\n"{{}}\[\],:]+'
+
+
+def laid_out(member: str, newline: str, unit: str, gap: str) -> str:
+    """Lay a member out anew: one value a line, or all on one line if ``newline`` is empty.
+
+    ``newline`` ends with the member's own indentation, ``unit`` is one more level; ``gap`` follows
+    a comma on one line.  A colon is always followed by one blank: other tools look for that.
+    """
+    out: list[str] = []
+    depth = 0
+    fresh = False  # directly behind an opening bracket
+    for token in re.findall(TOKEN, member):
+        closing = token in ("}", "]")
+        depth -= closing
+        if newline and fresh != closing:
+            out.append(newline + unit * depth)
+        fresh = token in ("{", "[")
+        depth += fresh
+        out.append(token)
+        if token == ":":
+            out.append(" ")
+        elif token == ",":
+            out.append(newline + unit * depth if newline else gap)
+    return "".join(out)
+
+
+def without(text: str, start: int, end: int, *, first: bool | None = None) -> Edit:
+    """Remove a member or list item with one comma: that before it, or that after the first one.
+
+    ``first`` says of an item whether all before it are removed, too.
+    """
+    before = back(text, start)
+    comma = text[before - 1] == ","
+    if comma and not first:
+        return back(text, before - 1), end, ""
+    after = skip_blanks(text, end)
+    if text[after] == ",":
+        return start, skip_blanks(text, after + 1), ""
+    return start if comma else before, end, ""
