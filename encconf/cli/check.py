@@ -87,6 +87,8 @@ def check(
     else:
         console.lines(reports.text(report, verbose=verbose))
     _end(console, report, strict)
+    if whole and not report.files and root is not None:
+        console.hint("git tracks no files here; to check new files as well: encconf check .")
 
 
 def _end(console: Console, report: Report, strict: bool) -> None:

@@ -50,7 +50,7 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
 
         console.data(dumps({"user": ways.user(), "ways": list(map(_way_report, found))}, indent=2) + "\n")
     else:
-        console.data(_way_text(found, ways.user()))
+        console.lines(_way_text(found, ways.user()))
     _warn_of_drivers(console)
     unusable = [each.way.name for each in found if not each.usable]
     if way and unusable:

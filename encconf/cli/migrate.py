@@ -185,12 +185,14 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
         )
     differences = dialects.differences(text, reading)
     in_order = dict.fromkeys([*reading.variables, *differences])
+    others: dict[tuple[str, ...], list[str]] = {}  # names, and the dialects that read these differently
     for other in dialects.DIALECTS:
-        names = [name for name in in_order if other in differences.get(name, ())]
-        if not names:
-            continue
+        if names := tuple(name for name in in_order if other in differences.get(name, ())):
+            others.setdefault(names, []).append(other)
+    for names, alike in others.items():
         console.note(
-            f"{file} was read as {reading.dialect} does; {other} would read {some(names)} differently"
+            f"{file} was read as {reading.dialect} does; {' and '.join(alike)} would read {some(names)} "
+            "differently"
         )
     if os.name == "posix" and stat.S_IMODE(os.stat(file).st_mode) & 0o077:
         console.warn(f"others on this machine can read {file}", hint=f"chmod 600 {files.quoted(file)}")

@@ -234,4 +234,5 @@ def reason_of(status: int, known: Mapping[int, str]) -> str:
 
 def elsewhere(server: str, hint: str | None = None) -> MasterKeyError:
     """The error for an answer that names another server: nothing secret goes there."""
-    return failed("wrong", f"{server} answers with a redirect, and redirects are not followed", hint=hint)
+    said = f"{server} redirects to another server, and encconf does not follow redirects"
+    return failed("wrong", said, hint=hint)

@@ -306,3 +306,10 @@ def test_the_benchmark_runs() -> None:
     assert done.returncode in (0, 1), done
     assert "60 files, 5 encrypted; encconf: no errors or warnings in 60 files, 5 of them" in done.stdout
     assert re.search(r"^of what is allowed +\d+\.\d\d$", done.stdout, flags=re.M)
+
+
+def test_nothing_is_tracked_yet(project: Project) -> None:
+    """Without a path, only what git tracks is checked: a new repository gets a hint."""
+    assert "encconf check .\n" not in project.run("check").err
+    project.git("rm", "-rq", "--cached", ".")
+    assert "encconf check .\n" in project.run("check").err
