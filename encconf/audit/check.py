@@ -246,15 +246,16 @@ class _Check:
             where = Lines(text)(marker.start())
             self._add("merge-conflict", file.name, "there is an unresolved merge conflict here", place=where)
             return
+        block = None
         try:
             document = formats.module(format or file.format).scan(text, comments="#" in text)
+            block = document.parts[0].block if document.parts else None
             metadata = Metadata.of(document)
             chosen = metadata.selection.choose(document)
         except NotEncryptedError:
             self._lost(file, data, document)
         except (MetadataError, PatternError) as error:
-            at = document.parts[0].block if document.parts else None
-            where = Lines(text)(at[0]) if at else (1, 1)
+            where = Lines(text)(block[0]) if block else (1, 1)
             self._add("bad-block", file.name, error.message, place=where)
         except EncconfError as error:
             if format is not None or file.meant:

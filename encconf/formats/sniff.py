@@ -41,7 +41,7 @@ _BLOCK = {
     "yaml": rb"""( *)["']?sops["']?[ \t]*:""",
     "dotenv": rb"[ \t]*(?:export[ \t]+)?sops_\w+=",
     "ini": rb"[ \t]*\[sops\]",
-    "toml": rb"""[ \t]*\[{0,2}[ \t]*["']?sops["']?[ \t]*[.\]=]""",
+    "toml": rb"""[ \t]*+\[{0,2}+[ \t]*+["']?sops["']?[ \t]*[.\]=]""",
 }
 _PLAIN_BLOCK = {
     "yaml": rb"(?m)^sops:",

@@ -605,6 +605,15 @@ def test_what_only_speaks_of_encrypted_files(repo: Repo, plain: str, slug: str |
     assert [each.slug for each in repo.check().findings] == ([slug] if slug else [])
 
 
+@pytest.mark.parametrize(
+    ("name", "format", "plain"), [("a.enc.env", "dotenv", "A=1\n"), ("a.enc.ini", "ini", "[db]\na = 1\n")]
+)
+def test_a_block_that_the_format_itself_cannot_read(repo: Repo, name: str, format: str, plain: str) -> None:
+    repo.config(f"  - {A}")
+    repo.write(name, seal(plain, format=format).replace("__list_0__", "__list_x__", 1))
+    assert [(found.slug, found.line) for found in repo.check().findings] == [("bad-block", 1)]
+
+
 def test_a_pipe_does_not_keep_it_waiting(repo: Repo) -> None:
     sound(repo)
     for name in ("pipe", "pipe.txt"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,12 @@ def test_d9_conflict_markers_are_named(here: Path, name: str, command: tuple[str
     assert "merge-conflict" in called("check", code=1)
     with pytest.raises(encconf.EncconfError, match="conflict markers"):
         encconf.load_config(name)
+
+
+@pytest.mark.parametrize("filler", [b"\t", b" ", b"\n", b"\n ", b"[ ", b"a", b"a ", b"'", b"= ", b"- "])
+@pytest.mark.parametrize("name", ["x.yaml", "x.env", "x.toml"])
+def test_time_is_linear_in_whatever_is_repeated(name: str, filler: bytes) -> None:
+    data = b"# lastmodified: ENC[ sops\n" + filler * (300_000 // len(filler)) + b"!"
+    started = time.process_time()
+    sniff.find(data, name)
+    assert time.process_time() - started < 2
