@@ -194,7 +194,7 @@ def kind(key: MasterKey) -> str:
 
 
 def is_service(key: MasterKey) -> bool:
-    """Whether a key belongs to a service, which lets in whom its own rules let in, and to no person."""
+    """Whether a key belongs to a service, whose own policies decide who has access, and not to a person."""
     return key.TYPE not in TABLE or not TABLE[key.TYPE].personal
 
 

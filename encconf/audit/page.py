@@ -86,10 +86,10 @@ def page(found: Report, *, title: str) -> str:
 </section>
 </main>
 <footer>
-<p>Made by encconf access from what the files say of themselves, without a key. A service opens a file for
-whomever its own rules let in.</p>
-<p>Whoever could read a file once may have kept what it said, and can read that version in the repository's
-history for ever: a secret that somebody should not know any more has to be changed at its source.</p>
+<p>Made by encconf access from the files and git's history, without a key. For a key held by a service, that
+service's own policies decide who has access.</p>
+<p>Anyone who could read a file in the past may have kept its values, and can still read that version in the
+repository's history. Change a secret at its source if they should no longer know it.</p>
 </footer>
 <dialog id="detail" aria-labelledby="detail-title">
 <header><h2 id="detail-title"></h2><button type="button" id="close" class="plain">Close</button></header>
@@ -149,7 +149,7 @@ def _others(files: list[FileAccess]) -> str:
 
 
 def _notes(file: FileAccess) -> list[str]:
-    """What somebody should do something about."""
+    """What needs attention: removed people who can still read the file, and plaintext in git's history."""
     notes = []
     for reader in file.readers:
         if reader.exposed:

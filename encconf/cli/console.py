@@ -125,7 +125,7 @@ _MANY = 4
 _BAR = 24  # columns of a full bar
 _NARROW = 40  # a terminal that is narrower breaks lines itself
 _OFTEN = 0.05  # seconds between two drawings of a bar
-_SOON = 1.0  # seconds of waiting that nobody needs to be told of
+_SOON = 1.0  # seconds of waiting before the status line mentions it
 
 
 class Progress:

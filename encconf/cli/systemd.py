@@ -29,7 +29,7 @@ def serve(
     idle: str | None,
     input_type: str | None,
 ) -> None:
-    """Give units their values until SIGTERM or Ctrl-C; SIGHUP opens the files anew."""
+    """Give units their values until SIGTERM or Ctrl-C; SIGHUP reopens the files."""
     import signal
     from contextlib import nullcontext
 

@@ -25,7 +25,7 @@ def only_in(these: Sequence[Sequence[MasterKey]], those: Sequence[Sequence[Maste
 
 
 def are_spoiled(held: Sequence[Sequence[WrappedKey]]) -> bool:
-    """Whether a key is to be wrapped anew as soon as the file is written."""
+    """Whether a key must be wrapped again the next time the file is written."""
     return any(wrapped.spoiled for group in held for wrapped in group)
 
 

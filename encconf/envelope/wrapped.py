@@ -20,7 +20,7 @@ class WrappedKey:
     ``enc`` is the ciphertext as text and ``created_at`` an RFC 3339 date, or None where the type
     has none; ``entry`` is what stood in the metadata, members unknown here included, {} when new.
     `spoiled`: by a sops before 3.3.0, which may have wrapped under another encryption context than the
-    entry names; such a key is wrapped anew as soon as the file is written.
+    entry names; such a key is wrapped again the next time the file is written.
     """
 
     __slots__ = ("created_at", "enc", "entry", "key", "spoiled")

@@ -2,7 +2,7 @@
 
 This is what ``--output-type`` and ``--extract`` print, spelled as sops 3.13.3 spells it
 (stores/*/store.go: EmitPlainFile, EmitValue) with go-yaml 3, encoding/json and go-ini below it.  A
-document that stays whole in its format is never written anew: see `encconf.api.decrypt`.
+document that stays whole in its format is never rewritten: see `encconf.api.decrypt`.
 
 Values are those of `encconf.verbs.changes.tree`: dicts, lists, and a `Leaf` for each single value.
 """

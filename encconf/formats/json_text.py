@@ -118,7 +118,7 @@ TOKEN = rf'{STRING}|[{{}}\[\],:]|[^ \t\r\n"{{}}\[\],:]+'
 
 
 def laid_out(member: str, newline: str, unit: str, gap: str) -> str:
-    """Lay a member out anew: one value a line, or all on one line if ``newline`` is empty.
+    """Lay out a member again: one value per line, or all on one line if ``newline`` is empty.
 
     ``newline`` ends with the member's own indentation, ``unit`` is one more level; ``gap`` follows
     a comma on one line.  A colon is always followed by one blank: other tools look for that.

@@ -80,7 +80,7 @@ def close_block(
         leaf.scope.node[leaf.step] = value
     document.block = tree if isinstance(tree, dict) else None
     if not (text.startswith("sops:", start) or re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start)):
-        return  # `? sops`, or behind an anchor: spelled anew when it is written
+        return  # `? sops`, or after an anchor: spelled again when it is written
     document.block_text = text[start:end]
     if "\n" in document.block_text or "\r" in document.block_text:
         if pad or not document.block_text.replace("\n", "").isprintable():

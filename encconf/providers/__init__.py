@@ -1,4 +1,4 @@
-"""How each provider's servers are talked to: as whom, over which connections, and why a call failed.
+"""Clients for each provider's servers: the login, the connections, and why a call failed.
 
 What the key services and the sources share, one file per provider; nothing here knows what is asked for.
 The error is `encconf.errors.MasterKeyError`, whose ``reason`` is one of the words of

@@ -109,7 +109,7 @@ def ask(
 
 
 def sign_in(credentials: Credentials) -> str | None:
-    """Get a token for Key Vault if the environment says as whom, and return what it goes by; else None.
+    """Get a token for Key Vault if the environment has a login, and return what that is; else None.
 
     No program is run, and no metadata service asked.  Raises MasterKeyError, and MissingExtraError.
     """

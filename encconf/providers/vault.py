@@ -1,6 +1,6 @@
 """HashiCorp Vault and OpenBao, by hvac: logging in, connections, and why a call failed.
 
-As whom, is in `encconf.providers.vault_identity`.
+The login is in `encconf.providers.vault_identity`.
 
 VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where a token or anything else
 that one logs in with may go.  Also read: VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH (else SSL_CERT_FILE),

@@ -1,4 +1,4 @@
-"""As whom HashiCorp Vault and OpenBao are asked: a token, or what it takes to log in.
+"""The login for HashiCorp Vault and OpenBao: a token, or what is needed to get one.
 
 How one logs in (VAULT_AUTH_METHOD, by default ``token``, or ``approle`` where there is no token and both of
 its ids are set):
@@ -11,7 +11,7 @@ its ids are set):
 - ``userpass``: VAULT_USERNAME, and VAULT_PASSWORD or the file that VAULT_PASSWORD_FILE names.
 
 VAULT_AUTH_MOUNT is the mount of a method, by default its name.  A token that a login gives is kept in this
-process only, and got anew when it expires or is refused.
+process only, and encconf gets a new one when it expires or is refused.
 
 All of these may begin with BAO_ where BAO_ADDR is set and VAULT_ADDR is not.
 """
@@ -45,7 +45,7 @@ def settings(credentials: Credentials) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """As whom a server is asked: a ``token`` ("" for none), or a ``method`` and what it takes to log in.
+    """The login for a server: a ``token`` ("" for none), or a ``method`` and what it needs to log in.
 
     ``mount`` is the method's path.  ``texts`` and ``files`` are the fields of a login: values, and the
     names of files that are read whenever it comes to one.  ``places`` says where a token was looked for.

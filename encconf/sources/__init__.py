@@ -88,7 +88,7 @@ _SCHEME = re.compile(r"(?:(?:secret)?ref\+)?([A-Za-z][A-Za-z0-9.-]*):", re.ASCII
 
 
 class Probe:
-    """Whether a kind of source can be used here: as whom, or what is ``missing`` for it."""
+    """Whether a kind of source can be used here: with which login, or what is ``missing`` for it."""
 
     __slots__ = ("missing", "note", "usable", "who")
 
@@ -393,7 +393,7 @@ def there_already() -> SourceError:
 
 
 def probe(scheme: str, credentials: Credentials) -> Probe:
-    """Whether a kind of source can be used here, as whom, and what is missing; takes 2 s at most.
+    """Whether a kind of source can be used here, with which login, and what is missing; takes 2 s at most.
 
     No metadata service is asked unless this is evidently a machine of that provider's.  Raises SourceError
     for a scheme that does not exist, and nothing else.

@@ -112,7 +112,7 @@ def ask(
     needs: str,
     region: str | None = None,
 ) -> dict[str, Any]:
-    """The answer of a service of AWS, where and as whom an address says; raises MasterKeyError."""
+    """The answer of an AWS service, in the region and with the login of an address; raises MasterKeyError."""
     profile = uri.query.get("profile", "")
     region = uri.query.get("region") or region or aws.home_region(credentials, profile)
     if not region:

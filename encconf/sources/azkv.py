@@ -85,7 +85,7 @@ def _ask(server: str, call: Callable[[Any, dict[str, Any]], T], credentials: Cre
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks for a token if the environment says as whom; no program such as az is run."""
+    """Asks for a token if the environment has a login; runs no program such as az."""
     with needing("Azure", "azure"):
         from azure.keyvault.secrets import SecretClient  # noqa: F401
     who = azure.sign_in(credentials)

@@ -13,7 +13,7 @@ Environment: CONJUR_APPLIANCE_URL, CONJUR_ACCOUNT; and one of
 CONJUR_CERT_FILE, else CONJUR_SSL_CERTIFICATE (the PEM text itself), else SSL_CERT_FILE has the authorities of
 the server's certificate.  What one logs in with goes to CONJUR_APPLIANCE_URL and the addresses of
 ENCCONF_CONJUR_ALLOWLIST only.  The token of a login is kept in this process for five minutes of its eight,
-and got anew when it is refused.  Proxies are those of requests.
+and encconf gets a new one when it is refused.  Proxies are those of requests.
 
 Permissions: ``read`` and ``execute`` on the variable; to write, ``update``, and the variable must be in the
 policy.  Limits: ``Credentials.call_limit`` for each request, two more where the server says "later".
@@ -96,7 +96,7 @@ def _quote(text: str) -> str:
 
 
 class _Conjur:
-    """A server, and as whom it is asked."""
+    """A server, and the login for it."""
 
     __slots__ = ("_apikey", "_credentials", "_login", "account", "address")
 

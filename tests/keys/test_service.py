@@ -363,7 +363,7 @@ def test_this_process_is_asked_first_and_then_the_services_in_order(
         assert not isinstance(caught.value, NotMyKeyError)
         lines = caught.value.message.split("\n")
         assert lines[:3] == [
-            f"key service {first.uri}: not?[2J today?nor tomorrow",
+            f"key service {first.uri}: not?[2J today nor tomorrow",
             "key service tcp://127.0.0.1:1: cannot be reached: connection refused",
             "here: no matching identity",
         ]
