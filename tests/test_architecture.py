@@ -83,7 +83,6 @@ LONG_FILES = {
     "errors.py": "a table: the whole tree of errors can be read in one place",
     **dict.fromkeys(("formats/lines.py", "formats/toml_scan.py", "formats/yaml_events.py"), "a scanner"),
     # Not split yet.
-    "formats/ini.py": "",
     "formats/yaml_text.py": "",
 }
 """Files that are longer than `MOST_LINES_OF_A_FILE`, and the reason where there is one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats import ini
+from encconf.formats import ini, ini_text
 from encconf.formats.plain import string_of
 from encconf.text.document import says
 from encconf.text.tree import Entry, Single, Tree, drop, line_after, lines, put
@@ -75,7 +75,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
         return
     old = chain[-1].value
     assert isinstance(old, Single)
-    spelled = ini.spelled_as(old.style, string_of(value))
+    spelled = ini_text.spelled_as(old.style, string_of(value))
     if not old.text and chain[-1].post[:1] not in ("", "\r", "\n"):
         spelled += " "  # a comment follows
     chain[-1].value = Single(spelled, {})
@@ -92,7 +92,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
         return
     text = whole.text
     newline = "\r\n" if "\r\n" in text else "\n"
-    spelled = ini.spelled_as("", string_of(value))
+    spelled = ini_text.spelled_as("", string_of(value))
     siblings = [entry for entry in here.members if entry.steps[:-1] == path[:-1]]
     head = f"{path[-1]} = "
     if siblings and (here is not whole or len(path) == len(siblings[-1].steps)):

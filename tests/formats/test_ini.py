@@ -19,6 +19,7 @@ from encconf import api
 from encconf.engine import opening, plaintext
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import ini as format
+from encconf.formats.ini_text import spell
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.text.document import splice
@@ -291,9 +292,9 @@ CAVEATS = [
     ("[a]\nx = 1\ny = a#b\n; c\nz = C:\\new\n", []),
     ("[a]\nx = '1'\ny = `2`\n", ["a.x, a.y: Python's configparser takes the quotes"]),
     ("[a]\nx = 1 ; 2\n", ["a.x: Python's configparser takes the text after"]),
-    ("[a]\nx = C:\\\ny = 1\n", ['["a"]["x"]: sops -d prints']),
-    ('[a]\nx = `"q"`\n', ['["a"]["x"]: sops -d prints']),
-    ("[a]\nx =\n  'a'\ny = 'b'\n", ['["a"]["y"]: sops -d prints']),
+    ("[a]\nx = C:\\\ny = 1\n", ["a.x: sops -d prints"]),
+    ('[a]\nx = `"q"`\n', ["a.x: sops -d prints"]),
+    ("[a]\nx =\n  'a'\ny = 'b'\n", ["a.y: sops -d prints"]),
 ]
 
 
@@ -413,7 +414,7 @@ def test_any_text(parts: list[str]) -> None:
 @given(st.text(st.sampled_from("ab \t\n\"'`#;\\=:[]é\r"), max_size=12))
 def test_any_value(value: str) -> None:
     try:
-        spelled = format.spell(value)
+        spelled = spell(value)
     except EmitError:
         assert '"' in value
         assert "`" in value

@@ -1,0 +1,338 @@
+"""The lines of an INI text as entries: as gopkg.in/ini.v1 reads them, or as Python's configparser does."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import ParseError
+from encconf.text.document import position
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLAIN, CONTINUED, INDENTED = "", "\\", " "
+"""Styles of values; the others are their quotes."""
+SOPS = "sops"
+# unicode.IsSpace of Go; Python's own set has four control characters more.
+SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+)
+_BLANKS = re.compile(f"[{SPACE}]*+")
+_TAIL = re.compile(r"[ \t]*(?:\Z|[#;])")
+# A value that everybody reads as it is: no quotes, comment signs or backslashes, and one key's line of it.
+_WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?>(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*)"
+SIMPLE_VALUE = re.compile(_WORDS)
+_SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
+_LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
+DELIMITER = re.compile("[=:]")
+OFF_MARGIN = re.compile("\n[^#;]")
+COMMENT_SIGN = re.compile("[#;]")
+# Where a comment starts behind a value that is not in quotes; right after the key, a blank must follow.
+_COMMENT = re.compile(r"(?<=[ \t])[#;]|\A[#;](?=[ \t]|\Z)")
+LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+EMPTY_LINE = re.compile(r"(?<=\n)\r?\n\Z")
+QUOTES = ('"', "'", "`", '"""')
+
+
+class NoDelimiterError(ParseError):
+    """A line has neither ``=`` nor ``:``."""
+
+
+class Entry:
+    """A section header, a key with its value, or one or several lines of comment.
+
+    ``text[line:stop]`` are the whole lines; ``text[start:end]`` is the value with its quotes, or a
+    comment's text without its sign.
+    """
+
+    __slots__ = ("end", "kind", "line", "name", "start", "stop", "style", "value")
+
+    def __init__(
+        self,
+        kind: str,
+        line: int,
+        stop: int,
+        start: int,
+        end: int,
+        name: str,
+        style: str = "",
+        value: str = "",
+    ) -> None:
+        self.kind = kind  # "section", "key", "comment"; "inline" and "dropped" for one behind something
+        self.line = line
+        self.stop = stop
+        self.start = start
+        self.end = end
+        self.name = name
+        self.style = style
+        self.value = value
+
+
+def read_entries(text: str, *, exact: bool) -> Iterator[Entry]:
+    """The entries of a text; ``exact`` as the library reads them."""
+    for entry in read_lines(text, exact=exact):
+        if isinstance(entry, Entry):
+            yield entry
+        else:
+            yield Entry("key", *entry.span(), *entry.span(2), entry[1], PLAIN, entry[2])
+
+
+def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
+    """The same, but a key's line is a match of `_SIMPLE` where that is all there is to it."""
+    at = 1 if text.startswith("\ufeff") else 0
+    run: Entry | None = None  # comment lines that follow each other
+    size = len(text)
+    simple = _SIMPLE.match
+    while at < size:
+        line = at
+        found = simple(text, at)
+        if found is not None:
+            if run is not None:
+                yield run
+                run = None
+            at = found.end()
+            yield found
+            continue
+        end = text.find("\n", at)
+        end, at = (end, end + 1) if end >= 0 else (size, size)
+        start = skip_blanks(text, line, end)
+        if start == end:
+            if run is not None:
+                yield run
+                run = None
+            continue
+        sign = text[start]
+        if sign in "#;":
+            stop = _back(text, start, end)
+            if run is None:
+                run = _comment(text, line, start, stop, at)
+            else:
+                run.end, run.stop = stop, at
+            continue
+        if run is not None:
+            yield run
+            run = None
+        if sign == "[":
+            close = text.rfind("]", start, end)
+            if close < 0:
+                raise error_at(text, start, "a section name has no closing bracket")
+            name = text[start + 1 : close]
+            if not name:
+                raise error_at(text, start, "a section has no name")
+            tail = COMMENT_SIGN.search(text, close + 1, end)
+            if tail is not None:
+                yield _comment(text, line, tail.start(), _back(text, tail.start(), end), at, "inline")
+            yield Entry("section", line, at, start + 1, close, name)
+            continue
+        name, offset = _key(text, start, end)
+        entry, tail_at = value_at(text, offset, end, exact)
+        entry.line, entry.name = line, name
+        at = entry.stop
+        if tail_at >= 0:
+            tail_end = text.find("\n", tail_at)
+            tail_end = _back(text, tail_at, tail_end if tail_end >= 0 else size)
+            # The library drops what is behind backquotes, or three quotes, that close in their first line.
+            dropped = entry.style in ("`", '"""') and "\n" not in entry.value
+            yield _comment(text, line, tail_at, tail_end, at, "dropped" if dropped else "inline")
+        yield entry
+    if run is not None:
+        yield run
+
+
+def skip_blanks(text: str, at: int, end: int) -> int:
+    """The first offset that holds no blank."""
+    found = _BLANKS.match(text, at, end)
+    assert found is not None
+    return found.end()
+
+
+def _back(text: str, at: int, end: int) -> int:
+    """The offset behind the last character that is no blank."""
+    while end > at and text[end - 1] in SPACE:
+        end -= 1
+    return end
+
+
+def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "comment") -> Entry:
+    """A comment, whose text starts behind its signs and blanks as far as sops strips them."""
+    lead = _LEAD[text[sign]].match(text, sign, end)
+    assert lead is not None
+    start = lead.end() if lead.end() < end else sign + 1
+    return Entry(kind, line, stop, start, end, "")
+
+
+def _key(text: str, start: int, end: int) -> tuple[str, int]:
+    """A line's key and the offset behind its delimiter."""
+    quote = ""
+    if text[start] == '"':
+        quote = '"""' if text.startswith('"""', start) and end - start + (end < len(text)) > 6 else '"'
+    elif text[start] == "`":
+        quote = "`"
+    size = len(quote)
+    close = start
+    if quote:
+        close = text.find(quote, start + size, end)
+        if close < 0:
+            raise error_at(text, start, "a key has no closing quote")
+    found = DELIMITER.search(text, close + size, end)
+    if found is None:
+        line, column = position(text, start)
+        raise NoDelimiterError(
+            "a line has neither = nor :", line=line, column=column,
+            hint="write KEY = VALUE; a comment starts with # or ;",
+        )  # fmt: skip
+    name = text[start + size : close] if quote else text[start : found.start()]
+    name = name.strip(SPACE)
+    if not name:
+        raise error_at(text, start, "a line has no key")
+    if name == "-":
+        raise error_at(text, start, "a key is called -", hint="sops numbers such keys, and then loses them")
+    return name, found.end()
+
+
+def value_at(text: str, at: int, end: int, exact: bool, most: int = 1 << 60) -> tuple[Entry, int]:
+    """The value behind a delimiter, and the offset of a comment behind it, or -1.
+
+    ``end`` is where its first line's content ends; it need not be read on beyond ``most`` characters.
+    """
+    stop = end + 1 if end < len(text) else end
+    start = skip_blanks(text, at, end)
+    if start == end:
+        start = at + 1 if text[at : at + 1] == " " else at
+        return Entry("key", 0, stop, start, start, ""), -1
+    quote = text[start] if text[start] == "`" else '"""' if text.startswith('"""', start) else ""
+    if exact and quote == '"""' and end - start == 3 and end == len(text):
+        quote = ""
+    if quote:
+        return _long(text, start, end, quote)
+    last = _back(text, start, end)
+    if text[last - 1] == "\\" and (exact or _goes_on(text, stop)):
+        return _continued(text, start, last, stop, exact, most), -1
+    line = text[start:last]
+    cut = -1
+    if exact:
+        found = COMMENT_SIGN.search(line)
+        cut = found.start() if found else -1
+    elif line[0] in "\"'":
+        close = line.find(line[0], 1)
+        tail = _TAIL.match(line, close + 1) if close > 0 else None
+        if tail is not None:
+            entry = Entry("key", 0, stop, start, start + close + 1, "", line[0], line[1:close])
+            return entry, start + tail.end() - 1 if tail.end() > close + 1 and tail[0][-1] in "#;" else -1
+    if not exact:
+        found = _COMMENT.search(line)
+        cut = found.start() if found else -1
+    value = line if cut < 0 else line[:cut].rstrip(SPACE)
+    style = PLAIN
+    end = start + len(value)
+    if len(value) > 1 and value[0] in "\"'" and value.find(value[0], 1) == len(value) - 1:
+        style, value = value[0], value[1:-1]
+    return Entry("key", 0, stop, start, end, "", style, value), start + cut if cut >= 0 else -1
+
+
+def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
+    """A value in quotes that may hold line breaks: up to the last ones in the line."""
+    inner = start + len(quote)
+    close = text.rfind(quote, inner, end)
+    if close < 0:
+        close = text.find(quote, end)
+        if close < 0:
+            raise error_at(text, start, "a value has no closing quote")
+        end = text.find("\n", close)
+        end = end if end >= 0 else len(text)
+        close = text.rfind(quote, close, end)
+    tail = COMMENT_SIGN.search(text, close + len(quote), end)
+    stop = min(end + 1, len(text))
+    entry = Entry("key", 0, stop, start, close + len(quote), "", quote, text[inner:close])
+    return entry, tail.start() if tail is not None else -1
+
+
+def _goes_on(text: str, at: int) -> bool:
+    """Whether a line can be meant as a continuation: not an ordinary one, nor blank."""
+    end = text.find("\n", at)
+    line = text[at : end if end >= 0 else len(text)]
+    if not line.strip(SPACE):
+        return False
+    if line[0] in " \t":
+        return True
+    return line[0] not in "[#;" and DELIMITER.search(line) is None
+
+
+def _continued(text: str, start: int, last: int, stop: int, exact: bool, most: int) -> Entry:
+    """A value over several lines, each but the last with a backslash at its end."""
+    parts = [text[start : last - 1]]
+    size = len(parts[0])
+    while size <= most:
+        end = text.find("\n", stop)
+        end = end if end >= 0 else len(text)
+        first, behind = skip_blanks(text, stop, end), _back(text, stop, end)
+        stop = min(end + 1, len(text))
+        if first >= behind:
+            break
+        last = behind
+        goes_on = text[behind - 1] == "\\" and (exact or _goes_on(text, stop))
+        parts.append(text[first : behind - goes_on])
+        size += len(parts[-1])
+        if not goes_on:
+            break
+    return Entry("key", 0, stop, start, last, "", CONTINUED, "".join(parts))
+
+
+def read_indented(text: str) -> Iterator[Entry]:
+    """The entries of a text that Python's configparser reads, with its default settings."""
+    at = 1 if text.startswith("\ufeff") else 0
+    entry: Entry | None = None
+    values: list[str] = []
+    held: list[Entry] = []  # comments, which are inside the value if that goes on after them
+    level = 0
+    while at < len(text):
+        line = at
+        end = text.find("\n", at)
+        end, at = (end, end + 1) if end >= 0 else (len(text), len(text))
+        start = skip_blanks(text, line, end)
+        last = _back(text, start, end)
+        if start == end:
+            values.append("")
+            continue
+        if text[start] in "#;":
+            held.append(_comment(text, line, start, last, at))
+            continue
+        if entry is not None and start - line > level:
+            values.append(text[start:last])
+            entry.end, entry.stop = last, at
+            held.clear()
+            continue
+        if entry is not None:
+            yield _joined(entry, values)
+            entry = None
+        yield from held
+        held.clear()
+        level = start - line
+        close = text.rfind("]", start + 2, last) if text[start] == "[" else -1
+        if close > 0:
+            tail = COMMENT_SIGN.search(text, close, end)
+            if tail is not None:
+                yield _comment(text, line, tail.start(), last, at, "inline")
+            yield Entry("section", line, at, start + 1, close, text[start + 1 : close])
+            continue
+        name, offset = _key(text, start, end)
+        first = skip_blanks(text, offset, end)
+        entry = Entry("key", line, at, first if first < end else offset, max(last, offset), name, INDENTED)
+        values = [text[first:last]]
+    if entry is not None:
+        yield _joined(entry, values)
+    yield from held
+
+
+def _joined(entry: Entry, values: list[str]) -> Entry:
+    entry.value = "\n".join(values).rstrip()
+    if len(values) == 1 or not any(values[1:]):
+        entry.style = PLAIN
+    return entry
+
+
+def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
+    """An error at an offset."""
+    line, column = position(text, offset)
+    return ParseError(message, line=line, column=column, hint=hint)
