@@ -69,7 +69,7 @@ class TestWhichFiles:
     def test_a_pattern(self, deploy: Project) -> None:
         deploy.run("encrypt", "deploy/**/*.json")
         assert encrypted(deploy) == BOTH[1:]
-        assert "no file to encrypt has such a name" in deploy.run("encrypt", "nothing/*", code=100).err
+        assert "no file to encrypt matches this pattern" in deploy.run("encrypt", "nothing/*", code=100).err
 
     def test_no_file_at_all(self, deploy: Project) -> None:
         assert "no file was given" in deploy.run("encrypt", "-r", code=100).err

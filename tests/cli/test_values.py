@@ -166,7 +166,7 @@ class TestSet:
 
     def test_nothing_typed_is_no_value(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", environ={})
-        terminal.wait_for("(unseen): ")
+        terminal.wait_for("(hidden): ")
         terminal.type("\n")
         assert terminal.end() == 1
         assert sealed.run("get", FILE, "db.password").out == "hunter2"
