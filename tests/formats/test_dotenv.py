@@ -206,7 +206,7 @@ def test_git_may_change_the_line_breaks() -> None:
 CAVEATS = [
     ("A=x\nB=a#b\nC=-----BEGIN X-----\\nabc\\n", []),
     ("A='x'\nB=\"y\"\nC='z'\nD=\"u\nv\"\nE=plain", ["A, B, C and 1 more: sops takes the quotes"]),
-    ("A=C:\\new", ['["A"]: \\n is a line break to sops']),
+    ("A=C:\\new", ["A: \\n is a line break to sops"]),
     ("A=x # y", ["A: sops and encconf take the # as part of the value"]),
 ]
 
