@@ -1,11 +1,10 @@
+"""None"""
+
 from __future__ import annotations
 
-import copy
 import json
-import pickle
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -36,31 +35,11 @@ from encconf.io import race
 from encconf.keys.age import AgeKey
 from encconf.keys.pgp import PgpKey
 
+from .remote import Load, Remote, holds
+
 DATA_KEY = bytes(range(32))
 NOW = "2026-01-02T03:04:05Z"
 ARN = "arn:aws:kms:eu-central-1:123456789012:key/92c2a9b0-0000-4000-8000-000000000000"
-HINT = (
-    "ask someone who can open the file to add your recipient to .sops.yaml and run: encconf updatekeys FILE"
-)
-
-
-def holds(*pairs: Pair, **environ: str) -> Credentials:
-    """Credentials with these identities."""
-    return Credentials(clean_environ({"SOPS_AGE_KEY": "\n".join(pair.identity for pair in pairs), **environ}))
-
-
-def short(pair: Pair) -> str:
-    return f"{pair.recipient[:8]}…{pair.recipient[-4:]}"
-
-
-@pytest.fixture(scope="module")
-def pairs() -> list[Pair]:
-    return [Pair.generate() for _ in range(4)]
-
-
-@pytest.fixture(scope="module")
-def recipients(pairs: list[Pair]) -> list[AgeKey]:
-    return [AgeKey(pair.recipient) for pair in pairs]
 
 
 def test_one_group_wraps_the_whole_key_for_each(
@@ -228,54 +207,6 @@ def test_every_key_that_cannot_be_wrapped_for_is_named(recipients: list[AgeKey],
     )
 
 
-# --- what cannot be opened -----------------------------------------------------------------
-
-
-def test_the_report_for_one_group(pairs: list[Pair], recipients: list[AgeKey]) -> None:
-    wrapped = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
-    with pytest.raises(KeyAccessError) as caught:
-        open_data_key(wrapped, 0, holds(pairs[2]))
-    assert caught.value.exit_code == 128
-    assert caught.value.hint == HINT
-    unset = (
-        "SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset), HOME (unset, so no key file can be found "
-        "below it)"
-    )
-    looked = f"looked in: SOPS_AGE_KEY (1 key: {short(pairs[2])}), {unset}"
-    assert str(caught.value.about("secrets.enc.yaml")) == (
-        "secrets.enc.yaml: cannot get the data key: none of its 2 master keys could be used\n"
-        f"  age  {short(pairs[0])}  no matching identity\n"
-        f"  age  {short(pairs[1])}  no matching identity\n"
-        f"       {looked}"
-    )
-
-
-def test_the_report_tells_not_mine_from_failed(pairs: list[Pair], recipients: list[AgeKey]) -> None:
-    wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
-    wrapped[0].append(WrappedKey(keys.from_entry("kms2", {"arn": ARN}), "AQICAH", NOW))
-    with pytest.raises(KeyAccessError) as caught:
-        open_data_key(wrapped, 0, holds(pairs[1]))
-    lines = caught.value.message.splitlines()
-    assert lines[1] == f"  age   {short(pairs[0])}{' ' * (len(ARN) - 13)}  no matching identity"
-    assert lines[3] == f"  kms2  {ARN}  failed: kms2 keys are not supported by this version of encconf"
-    assert caught.value.hint == f"fix what failed above, or {HINT}"
-
-
-def test_the_report_for_several_groups(pairs: list[Pair], recipients: list[AgeKey]) -> None:
-    wrapped = wrap_for(DATA_KEY, [[key] for key in recipients[:3]], 3, holds(), NOW)
-    with pytest.raises(KeyAccessError) as caught:
-        open_data_key(wrapped, 3, holds(pairs[0], pairs[2]))
-    lines = caught.value.message.splitlines()
-    assert lines[0] == "cannot get the data key: it needs 3 of its 3 key groups, and 2 could be opened"
-    assert lines[1:4] == [
-        f"  group 1: opened by age {short(pairs[0])}",
-        "  group 2: not opened",
-        f"    age  {short(pairs[1])}  no matching identity",
-    ]
-    assert lines[4].startswith("         looked in: SOPS_AGE_KEY (2 keys: ")
-    assert lines[5] == f"  group 3: opened by age {short(pairs[2])}"
-
-
 def test_one_key(pairs: list[Pair], recipients: list[AgeKey]) -> None:
     wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
     with pytest.raises(
@@ -312,77 +243,6 @@ def test_the_same_part_in_two_groups(pairs: list[Pair], recipients: list[AgeKey]
     wrapped = wrap_for(DATA_KEY, [[recipients[0]], [recipients[1]]], 2, holds(), NOW)
     with pytest.raises(MetadataError, match="the shares of the data key do not match"):
         open_data_key([wrapped[0], wrapped[0]], 2, holds(pairs[0]))
-
-
-def test_the_report_cannot_be_bent_by_the_file(pairs: list[Pair]) -> None:
-    hostile = WrappedKey.from_entry(
-        "age", {"recipient": "age1\x1b[2J\nencconf: fine\n" + "x" * 99, "enc": "x"}
-    )
-    with pytest.raises(KeyAccessError) as caught:
-        open_data_key([[hostile]], 0, holds(pairs[0]))
-    assert all(line.isprintable() for line in caught.value.message.splitlines())
-    assert len(caught.value.message.splitlines()) == 2
-
-
-# --- services ------------------------------------------------------------------------------
-
-
-class Load:
-    """How many calls to services there are, and were at most, at a time."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.now = self.most = 0
-
-
-@pytest.fixture(autouse=True)
-def load(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """The calls of this test alone."""
-    fresh = Load()
-    monkeypatch.setattr(Remote, "load", fresh)
-    return fresh
-
-
-class Remote:
-    """A key of a service that answers after ``delay`` seconds, with ``error`` if there is one."""
-
-    DATED = True
-    load = Load()
-
-    def __init__(
-        self, name: str, delay: float = 0, error: Exception | None = None, type: str = "kms"
-    ) -> None:
-        self.TYPE = type
-        self.name = self.label = name
-        self.delay = delay
-        self.error = error
-        self.calls = 0
-        self.load = Remote.load  # this test's: calls that hang may outlive it
-
-    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        self.work()
-        return f"{self.name}:{data_key.hex()}"
-
-    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        self.work()
-        return bytes.fromhex(enc.split(":")[1])
-
-    def work(self) -> None:
-        with self.load.lock:
-            self.calls += 1
-            self.load.now += 1
-            self.load.most = max(self.load.most, self.load.now)
-        time.sleep(self.delay)
-        with self.load.lock:
-            self.load.now -= 1
-        if self.error is not None:
-            raise self.error
-
-    def wrapped(self, part: bytes = DATA_KEY) -> WrappedKey:
-        return WrappedKey(self, f"{self.name}:{part.hex()}", NOW)  # type: ignore[arg-type]
-
-    def to_entry(self) -> dict[str, object]:
-        return {"arn": self.name}
 
 
 def test_services_are_asked_in_parallel_and_answer_in_order(load: Load) -> None:
@@ -526,121 +386,6 @@ def test_a_key_service_opens_what_cannot_be_opened_here(pairs: list[Pair], recip
         here.key_services = []
         with pytest.raises(KeyAccessError, match="the local key service is switched off"):
             open_data_key([[wrapped]], 0, here)
-
-
-# --- the cache -----------------------------------------------------------------------------
-
-
-def test_a_cached_key_is_unwrapped_once() -> None:
-    cache = DataKeyCache()
-    key, other = Remote("key"), Remote("other", 0, MasterKeyError("denied"))
-    for _ in range(200):
-        # A new object each time, as when the file is read again.
-        assert open_data_key([[other.wrapped(), key.wrapped()]], 0, holds(), cache) == DATA_KEY
-    assert (key.calls, other.calls) == (1, 1)
-    assert len(cache) == 1
-
-
-def test_a_cached_key_is_only_for_its_own_ciphertext_and_layout() -> None:
-    cache = DataKeyCache()
-    key = Remote("key")
-    open_data_key([[key.wrapped()]], 0, holds(), cache)
-    assert open_data_key([[key.wrapped(bytes(32))]], 0, holds(), cache) == bytes(32)
-    assert open_data_key([[Remote("else").wrapped()]], 0, holds(), cache) == DATA_KEY
-    assert open_data_key([[Remote("key", type="gcp_kms").wrapped()]], 0, holds(), cache) == DATA_KEY
-    assert (key.calls, len(cache)) == (2, 4)
-    with pytest.raises(KeyAccessError):  # a whole key is no part of one
-        open_data_key([[key.wrapped()], [key.wrapped()]], 2, holds(), cache)
-
-
-def test_parts_are_cached_too() -> None:
-    cache = DataKeyCache()
-    keys = [Remote("a", 0, MasterKeyError("denied")), Remote("b"), Remote("c")]
-    groups = [[k.wrapped(part)] for k, part in zip(keys, shamir.split(DATA_KEY, 3, 2), strict=True)]
-    for _ in range(5):
-        assert open_data_key(groups, 2, holds(), cache) == DATA_KEY
-    assert [key.calls for key in keys] == [1, 1, 1]
-
-
-def test_age_keys_are_cached_too(pairs: list[Pair], recipients: list[AgeKey]) -> None:
-    cache = DataKeyCache()
-    wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
-    open_data_key(wrapped, 0, holds(pairs[0]), cache)
-    assert open_data_key(wrapped, 0, holds(), cache) == DATA_KEY
-    with pytest.raises(KeyAccessError):
-        open_data_key(wrapped, 0, holds())
-
-
-def test_the_cache_forgets() -> None:
-    now = 100.0
-    cache = DataKeyCache(60, clock=lambda: now)
-    keys = [Remote("a"), Remote("b")]
-    open_data_key([[keys[0].wrapped()]], 0, holds(), cache)
-    now = 130.0
-    open_data_key([[keys[1].wrapped()]], 0, holds(), cache)
-    now = 159.0
-    open_data_key([[keys[0].wrapped()]], 0, holds(), cache)
-    assert [key.calls for key in keys] == [1, 1]
-    now = 160.0
-    for key in keys:
-        open_data_key([[key.wrapped()]], 0, holds(), cache)
-    assert [key.calls for key in keys] == [2, 1]
-    cache.clear()
-    assert len(cache) == 0
-    open_data_key([[keys[1].wrapped()]], 0, holds(), cache)
-    assert keys[1].calls == 2
-
-
-def test_several_threads_share_one_call() -> None:
-    cache = DataKeyCache()
-    key = Remote("key", 0.2)
-    found: list[bytes] = []
-
-    def work() -> None:
-        found.append(open_data_key([[key.wrapped()]], 0, holds(), cache))
-
-    threads = [threading.Thread(target=work) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [DATA_KEY] * 20
-    assert key.calls == 1
-
-
-def test_several_threads_share_one_failure_which_is_not_kept() -> None:
-    cache = DataKeyCache()
-    key = Remote("key", 0.5, MasterKeyError("denied"))
-    together = threading.Barrier(20)
-    failed: list[str] = []
-
-    def work() -> None:
-        together.wait()
-        try:
-            open_data_key([[key.wrapped()]], 0, holds(), cache)
-        except KeyAccessError as error:
-            failed.append(error.message)
-
-    threads = [threading.Thread(target=work) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(failed) == 20
-    assert all("failed: denied" in message for message in failed)
-    assert key.calls == 1
-    key.error = None
-    assert open_data_key([[key.wrapped()]], 0, holds(), cache) == DATA_KEY
-
-
-def test_the_cache_shows_and_writes_nothing() -> None:
-    cache = DataKeyCache()
-    open_data_key([[Remote("key").wrapped()]], 0, holds(), cache)
-    assert repr(cache) == "DataKeyCache(300, keys=1)"
-    with pytest.raises(TypeError):
-        pickle.dumps(cache)
-    with pytest.raises(TypeError):
-        copy.deepcopy(cache)
 
 
 def test_g_one_spoiled_key_of_two_is_wrapped_again() -> None:

@@ -84,7 +84,7 @@ def test_nothing_to_split() -> None:
 
 @pytest.mark.parametrize("parts", [[], [b"ab"], [b"ab", b"abc"], [b"a", b"b"], [b"", b""], [b"ax", b"bx"]])
 def test_parts_that_do_not_fit(parts: list[bytes]) -> None:
-    with pytest.raises(ValueError, match=r"part"):
+    with pytest.raises(ValueError, match=r"share"):
         shamir.combine(parts)
 
 

@@ -1,13 +1,21 @@
-"""Servers that are of no use, for all tests of this folder."""
+"""Servers that are of no use, and files that may not be read, for all tests of this folder."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from encconf import sources
+
+from .machine import who
+
+VALUE = b"s3cret-of-this-machine"
 
 
 @pytest.fixture
@@ -29,3 +37,25 @@ def nobody_there() -> Iterator[str]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe may take long: here much else goes on, and two seconds are soon over."""
     monkeypatch.setattr(sources, "PROBE_LIMIT", 60.0)
+
+
+@pytest.fixture
+def closed() -> Iterator[Callable[[], Path]]:
+    """Gives a folder with files that this user may not read, who is nobody from then on if it was root."""
+    folder = Path(tempfile.mkdtemp(prefix="closed-"))
+    user = os.geteuid()
+
+    def close() -> Path:
+        for path in (folder / "db", folder / "secret"):
+            path.write_bytes(VALUE)
+            sources.fetch(f"file:{path}", who())  # all that it takes is loaded
+            path.chmod(0)
+        folder.chmod(0o555)
+        if user == 0:
+            os.seteuid(65534)
+        return folder
+
+    yield close
+    os.seteuid(user)
+    folder.chmod(0o700)
+    shutil.rmtree(folder)

@@ -1,0 +1,84 @@
+"""What the report says about each key that could not be used."""
+
+from __future__ import annotations
+
+import pytest
+from oracle import AgeKey as Pair
+
+from encconf import keys
+from encconf.envelope.open import open_data_key
+from encconf.envelope.wrap import wrap_for
+from encconf.envelope.wrapped import WrappedKey
+from encconf.errors import KeyAccessError
+from encconf.keys.age import AgeKey
+
+from .remote import holds
+
+DATA_KEY = bytes(range(32))
+NOW = "2026-01-02T03:04:05Z"
+ARN = "arn:aws:kms:eu-central-1:123456789012:key/92c2a9b0-0000-4000-8000-000000000000"
+HINT = (
+    "ask someone who can open the file to add your recipient to .sops.yaml and run: encconf updatekeys FILE"
+)
+
+
+def short(pair: Pair) -> str:
+    return f"{pair.recipient[:8]}…{pair.recipient[-4:]}"
+
+
+# --- what cannot be opened -----------------------------------------------------------------
+
+
+def test_the_report_for_one_group(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    wrapped = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key(wrapped, 0, holds(pairs[2]))
+    assert caught.value.exit_code == 128
+    assert caught.value.hint == HINT
+    unset = (
+        "SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset), HOME (unset, so no key file can be found "
+        "below it)"
+    )
+    looked = f"looked in: SOPS_AGE_KEY (1 key: {short(pairs[2])}), {unset}"
+    assert str(caught.value.about("secrets.enc.yaml")) == (
+        "secrets.enc.yaml: cannot get the data key: none of its 2 master keys could be used\n"
+        f"  age  {short(pairs[0])}  no matching identity\n"
+        f"  age  {short(pairs[1])}  no matching identity\n"
+        f"       {looked}"
+    )
+
+
+def test_the_report_tells_not_mine_from_failed(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
+    wrapped[0].append(WrappedKey(keys.from_entry("kms2", {"arn": ARN}), "AQICAH", NOW))
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key(wrapped, 0, holds(pairs[1]))
+    lines = caught.value.message.splitlines()
+    assert lines[1] == f"  age   {short(pairs[0])}{' ' * (len(ARN) - 13)}  no matching identity"
+    assert lines[3] == f"  kms2  {ARN}  failed: kms2 keys are not supported by this version of encconf"
+    assert caught.value.hint == f"fix what failed above, or {HINT}"
+
+
+def test_the_report_for_several_groups(pairs: list[Pair], recipients: list[AgeKey]) -> None:
+    wrapped = wrap_for(DATA_KEY, [[key] for key in recipients[:3]], 3, holds(), NOW)
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key(wrapped, 3, holds(pairs[0], pairs[2]))
+    lines = caught.value.message.splitlines()
+    assert lines[0] == "cannot get the data key: it needs 3 of its 3 key groups, and 2 could be opened"
+    assert lines[1:4] == [
+        f"  group 1: opened by age {short(pairs[0])}",
+        "  group 2: not opened",
+        f"    age  {short(pairs[1])}  no matching identity",
+    ]
+    assert lines[4].startswith("         looked in: SOPS_AGE_KEY (2 keys: ")
+    assert lines[5] == f"  group 3: opened by age {short(pairs[2])}"
+
+
+def test_the_report_cannot_be_bent_by_the_file(pairs: list[Pair]) -> None:
+    hostile = WrappedKey.from_entry(
+        "age", {"recipient": "age1\x1b[2J\nencconf: fine\n" + "x" * 99, "enc": "x"}
+    )
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key([[hostile]], 0, holds(pairs[0]))
+    assert all(line.isprintable() for line in caught.value.message.splitlines())
+    assert len(caught.value.message.splitlines()) == 2
