@@ -365,7 +365,7 @@ def test_who_may_not_write(tmp_path: Path, cloud: Cloud) -> None:
             done = box.run("publish", "-y", "s3.yaml", environ=who, code=1)
             assert "AccessDenied" in done.err
             assert key["SecretAccessKey"] not in done.err
-        assert "it takes s3:PutObject on arn:aws:s3:::the-bucket/s3.yaml" in done.err
+        assert "you need s3:PutObject on arn:aws:s3:::the-bucket/s3.yaml" in done.err
     finally:
         cloud.aws.enforce(False)
 
