@@ -60,7 +60,7 @@ def _run(words: list[str], data: bytes, environ: Mapping[str, str]) -> bytes:
             timeout=60,
         )
     except FileNotFoundError:
-        raise CredsError("has no systemd-creds here", hint="it comes with systemd 250 or newer") from None
+        raise CredsError("systemd-creds is not installed", hint="it comes with systemd 250 or newer") from None
     except subprocess.TimeoutExpired:
         raise CredsError("systemd-creds did not finish in time") from None
     if done.returncode != 0:
