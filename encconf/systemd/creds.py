@@ -60,7 +60,8 @@ def _run(words: list[str], data: bytes, environ: Mapping[str, str]) -> bytes:
             timeout=60,
         )
     except FileNotFoundError:
-        raise CredsError("systemd-creds is not installed", hint="it comes with systemd 250 or newer") from None
+        hint = "it comes with systemd 250 or newer"
+        raise CredsError("systemd-creds is not installed", hint=hint) from None
     except subprocess.TimeoutExpired:
         raise CredsError("systemd-creds did not finish in time") from None
     if done.returncode != 0:

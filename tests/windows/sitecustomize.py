@@ -1,4 +1,4 @@
-"""As much of Windows as Linux can play: for `python -m encconf` with this folder on PYTHONPATH.
+"""As much of Windows as Linux can play: for a Python that runs encconf with this folder on PYTHONPATH.
 
 The names that Python does not have on Windows are gone, `os.name` is ``nt``, a folder cannot be opened,
 nothing takes ``dir_fd``, and a file that is open cannot be replaced or removed.  Paths, and how programs are
@@ -7,7 +7,7 @@ started, stay those of Linux.  What asks for `os.name` when it is loaded is load
 
 import sys
 
-if "encconf" in sys.orig_argv:
+if "encconf" in sys.orig_argv or any("encconf.cli import run" in word for word in sys.orig_argv):
     import builtins
     import ctypes.util  # noqa: F401
     import os
