@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 MODULES = [
-    *("architecture", "golden", "hostile", "imports", "interpreters"),
+    *("architecture", "forks", "golden", "imports", "interpreters"),
     *("engine/layout", "engine/loading", "engine/reuse", "engine/seal", "envelope/shamir"),
     *("formats/contracts", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
     *("formats/ini_tree", "formats/toml", "formats/toml_tree", "formats/yaml"),
@@ -56,4 +56,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or ["-n", "2"]))
+    sys.exit(main(sys.argv[1:] or ["-n", "auto", "--dist", "worksteal"]))
