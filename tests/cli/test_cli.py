@@ -64,7 +64,8 @@ class TestStart:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "io", "io.fileio"}
-        own |= {"io.descriptors", "identities", "identities.stored", "keys", "text", "text.printable"}
+        own |= {"io.descriptors", "identities", "identities.stored", "keys"}
+        own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
         assert found <= own
 

@@ -139,7 +139,7 @@ class TestTwin:
         old = sealed.read("secrets.enc.yaml")
         done = sealed.run("encrypt", "secrets.yaml", environ=other.environ())
         assert "warning" in done.err
-        assert "afresh" in done.err
+        assert "re-encrypted" in done.err
         new = sealed.read("secrets.enc.yaml")
         assert "password" in changed_lines(old.split("sops:")[0], new.split("sops:")[0])
 

@@ -170,7 +170,7 @@ class TestAsSops:
     @pytest.mark.parametrize("way", [(), ("--no-fifo",)])
     def test_a_name_that_no_file_can_have(self, app: Project, way: tuple[str, ...]) -> None:
         done = app.run("exec-file", *way, "--filename", "a" * 300, FILE, "cat {}", code=3)
-        assert "cannot be" in done.err
+        assert "cannot" in done.err
         done = app.run("exec-file", *way, "--filename", "a/b", FILE, "cat {}", code=1)
         assert "in a folder" in done.err
 
