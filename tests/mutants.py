@@ -60,7 +60,6 @@ GROUPS = {
             *(
                 "cache",
                 "calls",
-                "data_key",
                 "groups",
                 "open",
                 "opening",
@@ -72,7 +71,7 @@ GROUPS = {
         )
     ],
     "rules/test_selection.py": ["rules/selection.py"],
-    "merge git/test_conflict.py git/test_merge_sides.py engine/test_admission.py": [
+    "merge git/test_conflict.py git/test_merge_sides.py engine/test_admission.py engine/test_objections.py": [
         *(f"merge/{name}.py" for name in ("__init__", "reading", "three", "values", "weave")),
         *("git/merge.py", "engine/admission.py"),
     ],
