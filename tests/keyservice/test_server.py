@@ -378,7 +378,7 @@ def test_a_stale_socket_is_replaced(holder: dict[str, str], path: str) -> None:
 def test_a_living_socket_is_left_alone(alice: AgeKey, holder: dict[str, str], path: str, others: Any) -> None:
     with serving(holder, path) as (uri, _):
         with (
-            pytest.raises(UsageError, match=r"cannot listen on .*: another process does already"),
+            pytest.raises(UsageError, match=r"cannot listen on .*: another process does"),
             serving(holder, path),
         ):
             pass
