@@ -61,7 +61,7 @@ def test_strangers(wanted: Rule, trusted: list[Rule], strangers: list[MasterKey]
         (rule([A], [B]), [rule([A], [B], threshold=2)], []),
         (rule([A], [B]), [rule([A], [B], threshold=1)], []),  # more than the rule asks for
         (rule([A], [B], threshold=1), [rule([A], [B], threshold=1)], []),
-        (rule([A], [B], threshold=1), [rule([A], [B]), rule([A], [B], threshold=1)], []),
+        (rule([A], [B], [C], threshold=2), [rule([A], [B], [C]), rule([A], [B], [C], threshold=2)], []),
         (rule([A], [B], threshold=1), [rule([A, B])], []),  # one key is enough by the rule
         (rule([A, B], threshold=5), [rule([A, B])], []),  # without groups, no threshold counts
         (rule([A, B]), [rule([A, B], threshold=5)], []),
