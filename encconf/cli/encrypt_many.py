@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from encconf.cli import files, plan_text, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import one_line
@@ -10,6 +12,7 @@ from encconf.cli.rule import is_named
 from encconf.cli.table import flag, text
 from encconf.envelope.groups import quorum
 from encconf.errors import EncconfError, UsageError
+from encconf.git import repository, worktree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +31,30 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
     configs: dict[str, Config] = {}
     config, in_place = text(options, "config"), flag(options, "in_place")
 
-    def has_rule(name: str) -> bool:
-        target = name if in_place else files.encrypted_name(name) or name
-        return is_named(target, name, config=config, read=configs)
+    tracked: dict[str | None, frozenset[str]] = {None: frozenset()}
+
+    def is_tracked(name: str) -> bool:
+        real = os.path.realpath(name)
+        root = repository(os.path.dirname(real))
+        if root not in tracked:
+            tracked[root] = frozenset(worktree.tracked(root or "") or ())
+        return real in tracked[root]
+
+    def is_meant(name: str) -> bool:
+        """Whether a rule is for a file, by its own name or by that of the encrypted file beside it.
+
+        Rules for ``.enc.json`` match the second name of every JSON file.  What git tracks as plaintext, like
+        package.json, is not meant by them, unless it has been encrypted before.
+        """
+        if is_named(name, name, config=config, read=configs):
+            return True
+        target = "" if in_place else files.encrypted_name(name)
+        if not target or not is_named(target, name, config=config, read=configs):
+            return False
+        return os.path.lexists(target) or not is_tracked(name)
 
     paths = targets.files(
-        console, list(words), recursive=flag(options, "recursive"), changed=False, plain=has_rule
+        console, list(words), recursive=flag(options, "recursive"), changed=False, plain=is_meant
     )
     if len(paths) > 1 and options.get("output") is not None:
         raise UsageError(

@@ -26,7 +26,7 @@ def encrypted(project: Project) -> list[str]:
     return sorted(
         str(path.relative_to(project.folder))
         for path in project.folder.rglob("*")
-        if path.is_file() and "ENC[" in path.read_text()
+        if path.is_file() and ".git" not in path.parts and "ENC[" in path.read_text()
     )
 
 
@@ -62,6 +62,27 @@ class TestWhichFiles:
         done = deploy.run("encrypt", "-r", "deploy")
         assert "warning" not in done.err
         assert encrypted(deploy) == BOTH
+
+    def test_what_git_tracks_as_plaintext_is_not_meant(self, deploy: Project) -> None:
+        deploy.git("init", "-q")
+        deploy.write("package.json", '{"name": "web"}\n')
+        deploy.write("deploy/web/tsconfig.json", "{}\n")
+        deploy.git("add", "package.json", "deploy/web/tsconfig.json")
+        deploy.run("encrypt", "-r", ".")
+        assert encrypted(deploy) == BOTH
+        deploy.run("encrypt", "package.json")  # named: it is meant
+        assert encrypted(deploy) == [*BOTH, "package.enc.json"]
+        deploy.write("package.json", '{"name": "shop"}\n')
+        deploy.run("encrypt", "-r", ".")  # and now it has an encrypted file beside it
+        assert deploy.run("get", "package.enc.json", "name").out == "shop"
+
+    def test_what_git_tracks_is_meant_by_its_own_name(self, deploy: Project) -> None:
+        rule = f"  - path_regex: ^deploy/a\\.yaml$\n    age: {deploy.key.recipient}\n"
+        deploy.write(".sops.yaml", f"creation_rules:\n{rule}")
+        deploy.git("init", "-q")
+        deploy.git("add", "deploy")
+        deploy.run("encrypt", "-r", "-i", ".")
+        assert encrypted(deploy) == ["deploy/a.yaml"]
 
     def test_a_folder_needs_the_option(self, deploy: Project) -> None:
         assert "use -r to include" in deploy.run("encrypt", "deploy", code=1).err

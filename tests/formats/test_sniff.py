@@ -193,7 +193,7 @@ def test_d1_i1_every_verb(here: Path, name: str, format: str) -> None:
     assert called("get", name, value) == "b"
     called("set", name, value, "new")
     assert called("get", name, value) == "new"
-    assert "1 encrypted file" in called("check")
+    assert "1 of them encrypted" in called("check")
     assert name in called("access")
     assert "state: encrypted" in called("explain", name) or "encrypted" in called("explain", name)
     assert '{"encrypted":true}' in called("filestatus", name)
@@ -227,7 +227,7 @@ def test_a11_binary_json_of_sops_by_another_name(here: Path, sops: Sops, name: s
     (here / name).write_text(enc)
     assert called("decrypt", name) == text
     assert called("git", "textconv", name) == text
-    assert "1 encrypted file" in called("check")
+    assert "1 of them encrypted" in called("check")
     assert name in called("access")
     assert encconf.load_config(name) == {"a": "b"}
     assert encconf.load_configs([name], resolve=True) == [{"a": "b"}]
@@ -260,7 +260,7 @@ def test_encrypted_twice_where_that_is_asked_for(here: Path) -> None:
 def test_a_name_by_which_a_file_is_read_otherwise(here: Path) -> None:
     (here / "a.txt").write_text("x")
     said = called("encrypt", "-o", "b.json", "a.txt")
-    assert "b.json is read as json, and it is binary" in said
+    assert "the name b.json means json, but the content is binary" in said
     assert called("decrypt", "--input-type", "binary", "b.json") == "x"
 
 
