@@ -74,6 +74,21 @@ class Job:
         self._replacing: str | fileio.Anything | None = source.text
         if target is not None and not self.in_place:
             self.twin, self._replacing = _existing(target, self._force)
+            if not self._force:
+                self._keep_another_format()
+
+    def _keep_another_format(self) -> None:
+        """Refuse to replace an encrypted file of another format: it is no earlier version of this one."""
+        found = None if self.twin is None else sniff.find(self.twin, self.target or "")
+        if found is not None and self._is_another(found):
+            raise OutputError(
+                f"this file is encrypted {found}, and it would be replaced by encrypted {self.written}",
+                hint="choose another file with -o FILE, or overwrite it with --force",
+            ).about(self.target or "")
+
+    def _is_another(self, format: str | None) -> bool:
+        """Whether a format is another one than what is written; YAML and JSON can be read as each other."""
+        return format != self.written and {format, self.written} != {"yaml", "json"}
 
     def encrypt(self, credentials: Credentials) -> None:
         """Make the encrypted text.  Raises AlreadyEncryptedError, and what encrypting raises."""
@@ -105,7 +120,7 @@ class Job:
         """Say so where the new file's name makes it a file of another format."""
         target, written = self.target or "", self.written
         found = sniff.find(self.enc, target)
-        if found != written and {found, written} != {"yaml", "json"}:
+        if self._is_another(found):
             self._warn(
                 f"the name {target} means {found or 'text'}, but the content is {written}",
                 f"choose another name, or open the file with --input-type {written}",
