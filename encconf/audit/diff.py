@@ -1,4 +1,4 @@
-"""What differs between two versions of a file, told without telling a value.
+"""What differs between two versions of a file, without showing a value.
 
 With a key, what the values are is compared, so that a new data key alone is no change of values.
 Without one, structure and ciphertexts are: the same ``ENC[…]`` text is the same value; another one may
@@ -120,7 +120,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
     _agree(old, new)
     _agree(new, old)
     if old.text == new.text and old.format == new.format:
-        if old.text is not None:  # what cannot be read is not told to be the same
+        if old.text is not None:  # what cannot be read is not called the same
             content = Content(old, None)
             found.encrypted = (content.metadata is not None,) * 2
         return found

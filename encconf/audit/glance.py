@@ -1,4 +1,4 @@
-"""Which of very many files `encconf.audit.check` has to read whole: told by their first bytes.
+"""Which of very many files `encconf.audit.check` has to read whole: their first bytes decide.
 
 Most files of a repository hold nothing that concerns it.  Their heads are read one after the other into
 one buffer, and it is searched once for what any of them would have to hold.  Opening very many files takes

@@ -107,7 +107,7 @@ def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
                 if blob:
                     known[blob] = next(versions)
         head = next(versions) if path in heads else None
-        found[path] = _told(changes[path], known, head, reader.version(path, data))
+        found[path] = _reported(changes[path], known, head, reader.version(path, data))
     return found
 
 
@@ -193,7 +193,7 @@ class _Reader:
         except (NotEncryptedError, UnicodeDecodeError):
             return Version({}, frozenset(), False)
         except EncconfError:
-            # A conflict's markers, say: who could read it cannot be told, and nobody is said to be out.
+            # Conflict markers, for example: the readers are unknown, so no reader counts as removed.
             return _NOTHING
         return Version(keys, frozenset(_TAG.findall(data)), True)
 
@@ -219,7 +219,7 @@ def _keys(data: bytes, format: str) -> dict[str, MasterKey]:
 # --- what happened -------------------------------------------------------------------------------
 
 
-def _told(
+def _reported(
     changes: Sequence[Change], known: Mapping[str, Version], head: Version | None, now: Version
 ) -> FileHistory:
     """Put the changes of a file together, up to the last commit and to what is there now."""
@@ -233,10 +233,10 @@ def _told(
 
 
 class _Story:
-    """A history as it is told, one commit after the other.
+    """A history, read one commit after the other.
 
     ``epoch`` goes up when no ciphertext is left, for then the data key is new; ``open`` are the spans that
-    last, by key; ``last`` is the commit that was told last.
+    last, by key; ``last`` is the newest commit so far.
     """
 
     def __init__(self) -> None:

@@ -157,7 +157,7 @@ def is_shallow(root: str) -> bool:
 
 
 def _is_partial(root: str) -> bool:
-    """Whether a clone was told to leave contents out (``git clone --filter``)."""
+    """Whether a clone leaves contents out (``git clone --filter``)."""
     return bool(_git(root, "config", "--get-regexp", r"^remote\..*\.promisor$"))
 
 

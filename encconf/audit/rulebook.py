@@ -110,7 +110,7 @@ class Rules:
         return number
 
     def takes_none(self, folder: str, bases: Sequence[str]) -> bool:
-        """Whether the rule of all these files of a folder is `rest`, told by one search for all.
+        """Whether the rule of all these files of a folder is `rest`: one search answers for all.
 
         When it is False, `find` may still say so of each of them.
         """

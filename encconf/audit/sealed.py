@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Who = Callable[[MasterKey], str]
 
 _AT_MOST: Final = 50
-"""How many findings of one kind are told of one file."""
+"""How many findings of one kind are reported for one file."""
 SHORT: Final = 4
 """How many bytes a value may have to be called short."""
 
@@ -105,7 +105,7 @@ class Sealed:
         )
 
     def finish(self) -> None:
-        """Say how many findings were too many to be told."""
+        """Report how many findings were left out."""
         for slug, count in self._counts.items():
             if count > _AT_MOST:
                 last = next(found for found in reversed(self.findings) if found.slug == slug)

@@ -49,7 +49,7 @@ def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable
 
 def _not_opened(sealed: Sealed, error: EncconfError) -> None:
     """Note why a file did not open, unless what is known without a key says that already."""
-    told = {found.slug for found in sealed.findings}
+    slugs = {found.slug for found in sealed.findings}
     if isinstance(error, KeyAccessError):
         sealed.find("not-verified", error.message.partition("\n")[0])
     elif isinstance(error, (MacMissingError, UnmergedError)):
@@ -58,5 +58,5 @@ def _not_opened(sealed: Sealed, error: EncconfError) -> None:
         sealed.find("mac-mismatch", error.message, hint=error.hint)
     elif not isinstance(error, DecryptError):
         sealed.find("not-verified", error.message, hint=error.hint)
-    elif told.isdisjoint(("plain-value", "bad-value")):
+    elif slugs.isdisjoint(("plain-value", "bad-value")):
         sealed.find("damaged-value", error.message, hint=error.hint)

@@ -40,7 +40,7 @@ def run() -> NoReturn:
         except BrokenPipeError:
             code = code or 141
         except (OSError, ValueError):
-            code = code or 3  # and nobody can be told
+            code = code or 3  # and there is nowhere to say so
     os._exit(code)
 
 

@@ -38,7 +38,7 @@ _LEGEND = (
     ("former", "could read it in the past"),
     ("exposed", "was removed, but still knows its data key"),
 )
-_FEW = 2  # so many warnings are told
+_FEW = 2  # how many warnings are printed
 _ROWS = 12  # so many different sets of readers are listed, unless all are asked for
 _ALL = 1 << 30
 _FEW_NAMES = 3  # so many files that have the same readers are named, and the others counted
@@ -299,23 +299,23 @@ class _Screen:
             held = {group for reader in parts for group in reader.groups}
             if file.opens_for(asked):
                 opened += 1
-                told = ", ".join(
+                detail = ", ".join(
                     (f"{one_line(reader.person.label)} " if len(asked) > 1 else "")
                     + access.when(found, file, reader)
                     for reader in alone or parts
                 )
-                rows.append(("reads", file.path, told.strip() if alone else f"together: {told}"))
+                rows.append(("reads", file.path, detail.strip() if alone else f"together: {detail}"))
             elif parts:
                 rows.append(("part", file.path, _lacks(file, held)))
             elif gone:
                 state = "exposed" if any(reader.exposed for reader in gone) else "former"
-                told = ", ".join(access.when(found, file, reader) for reader in gone)
-                rows.append((state, file.path, told))
+                detail = ", ".join(access.when(found, file, reader) for reader in gone)
+                rows.append((state, file.path, detail))
         self._say(f"{who}: {opened} of {counted(len(found.files), 'file')}")
         width = min(60, max((display_width(one_line(path)) for _, path, _ in rows), default=0))
-        for state, path, told in rows:
+        for state, path, detail in rows:
             sign = self._paint(_COLORS[state], _SIGNS[state])
-            self._say(f"  {sign} {_padded(one_line(path), width)}  {self._dim(told)}")
+            self._say(f"  {sign} {_padded(one_line(path), width)}  {self._dim(detail)}")
 
     def _say(self, line: str = "") -> None:
         self._lines.append(line)

@@ -46,12 +46,12 @@ def text(report: Report, *, verbose: bool = True) -> str:
 
 
 def _each(findings: Sequence[Finding]) -> Iterator[str]:
-    told: set[tuple[str, str, str]] = set()
+    printed: set[tuple[str, str, str]] = set()
     for found in findings:
         yield _line(found)
         hint = (found.slug, found.file, found.hint if found.slug == "bad-config" else "")
-        if found.hint and hint not in told:  # once for each kind in a file
-            told.add(hint)
+        if found.hint and hint not in printed:  # once for each kind in a file
+            printed.add(hint)
             yield f"    hint: {_one_line(found.hint)}"
 
 

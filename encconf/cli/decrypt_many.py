@@ -84,25 +84,25 @@ class Decrypting(Batch):
         self._targets = targets
         self._decrypted = decrypted
         self._in_place = flag(options, "in_place")
-        self._told: dict[str, list[tuple[str, str | None]]] = {}
+        self._notices: dict[str, list[tuple[str, str | None]]] = {}
         self._written: list[str] = []
         self._plans: dict[tuple[str, ...], list[str]] = {}
 
     def work(self, file: str) -> tuple[files.Source, str]:
         """Read and decrypt one file."""
-        told = self._told.setdefault(file, [])
+        notices = self._notices.setdefault(file, [])
         source = files.read(file, in_place=self._in_place, output=text(self.options, "output"), override=None)
         if self.dry_run:
             files.metadata(source.text, source.format(text(self.options, "input_type")))
             return source, ""
-        notify = lambda notice: told.append((notice, None))  # noqa: E731
+        notify = lambda notice: notices.append((notice, None))  # noqa: E731
         return source, self._decrypted(source, self.options, self.credentials, notify)
 
     def settle(self, file: str, done: object) -> None:
         """Write one decrypted file, and say so."""
         assert isinstance(done, tuple)
         source, plain = done
-        self.warn_once(self._told.pop(file))
+        self.warn_once(self._notices.pop(file))
         target = self._targets[file]
         if self.dry_run:
             self._plans.setdefault((), []).append(file if self._in_place else f"{file} -> {target}")

@@ -1,6 +1,6 @@
 """``encconf diff``: what differs between versions of files, as signs and words or as JSON.
 
-Exit codes are those of diff: 0, nothing differs; 1, something does; 2, it could not be told.
+Exit codes are those of diff: 0, nothing differs; 1, something does; 2, it is unknown.
 """
 
 from __future__ import annotations
@@ -241,8 +241,8 @@ class _Paper:
             tell = self._names.written
         else:
             return ""
-        told = [each and tell(each) for each in (change.old_value, change.new_value) if each is not None]
-        return one_line(" → ".join(dict.fromkeys(map(str, told)))) if all(told) else ""
+        shown = [each and tell(each) for each in (change.old_value, change.new_value) if each is not None]
+        return one_line(" → ".join(dict.fromkeys(map(str, shown)))) if all(shown) else ""
 
     def _key(self, key: MasterKey) -> str:
         return one_line(self._names.whole(key))

@@ -71,32 +71,32 @@ class Encrypting(Batch):
     def __init__(self, console: Console, options: Mapping[str, Value], configs: dict[str, Config]) -> None:
         super().__init__(console, "encrypt", "encrypting", options)
         self._configs = configs
-        self._told: dict[str, list[tuple[str, str | None]]] = {}
+        self._notices: dict[str, list[tuple[str, str | None]]] = {}
         self._hints: dict[str, None] = {}
         self._plain: list[str] = []  # the files that stay beside their encrypted ones
         self._plans: dict[tuple[str, ...], list[str]] = {}
 
     def work(self, file: str) -> Job | None:
         """Encrypt one file; None for one that is encrypted already."""
-        told = self._told.setdefault(file, [])
+        notices = self._notices.setdefault(file, [])
         source = read(file, self.options)
         if source.found and not self.alone and text(self.options, "input_type") != "binary":
             return None
-        job = Job(file, source, self.options, lambda text, hint: told.append((text, hint)), self._configs)
+        job = Job(file, source, self.options, lambda text, hint: notices.append((text, hint)), self._configs)
         if not self.dry_run:
             job.encrypt(self.credentials)
         return job
 
     def settle(self, file: str, done: object) -> None:
         """Write one encrypted file, and say so."""
-        told = self._told.pop(file)
+        notices = self._notices.pop(file)
         if not isinstance(done, Job):
             self.console.note(f"{one_line(file)} is encrypted already")
             self.states[file] = "unchanged"
             return
         target = one_line(done.target or "stdout")
         if self.dry_run:
-            self.warn_once(told)
+            self.warn_once(notices)
             self._plan(file, done)
             return
         try:
@@ -104,7 +104,7 @@ class Encrypting(Batch):
         except EncconfError as error:
             self.fail(file, error)
             return
-        self.warn_once(told)
+        self.warn_once(notices)
         self._hints.update(dict.fromkeys(done.hints))
         self.console.note(f"wrote {target}" if written else f"{target} is up to date")
         self.states[file] = "changed" if written else "unchanged"

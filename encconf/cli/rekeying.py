@@ -36,22 +36,22 @@ if TYPE_CHECKING:
 class Change:
     """What is to happen to one file.
 
-    ``told`` are warnings with their hints, and ``enc`` is the new text once there is one.
+    ``notices`` are warnings with their hints, and ``enc`` is the new text once there is one.
     """
 
-    __slots__ = ("enc", "file", "format", "plan", "source", "told")
+    __slots__ = ("enc", "file", "format", "notices", "plan", "source")
     plan: Plan
 
     def __init__(self, file: str, input_type: str | None) -> None:
         self.file = file
         self.source = files.read(file)
         self.format = self.source.format(input_type)
-        self.told: list[tuple[str, str | None]] = []
+        self.notices: list[tuple[str, str | None]] = []
         self.enc: str | None = None
 
     def warn(self, text: str, hint: str | None = None) -> None:
         """Keep a warning for later: this may be another thread than the one that speaks."""
-        self.told.append((text, hint))
+        self.notices.append((text, hint))
 
 
 class Rekeying(Batch):
@@ -90,7 +90,7 @@ class Rekeying(Batch):
         self._reading = allocate_lock()
         self._names: Names | None = None
         self._named: set[str] = set()  # the configurations whose names are known
-        self._told: list[str] = []  # the files whose configurations may have more
+        self._notices: list[str] = []  # the files whose configurations may have more
         self._unnamed: set[MasterKey] = set()
         self._to_stdout = False
         self._rows: list[Row] = []  # for --json alone
@@ -179,7 +179,7 @@ class Rekeying(Batch):
         """Keep and print an error, with the names that recipients have here."""
         row: Row = {**_EMPTY, "file": file, "status": "failed"}
         if isinstance(error, StrangerError):
-            self._told.append(file)
+            self._notices.append(file)
             self._learn(error.strangers)
             for key in error.strangers:
                 error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
@@ -273,9 +273,9 @@ class Rekeying(Batch):
     # --- telling -----------------------------------------------------------------------------
 
     def _tell(self, change: Change) -> None:
-        self._told.append(change.file)
+        self._notices.append(change.file)
         self._learn(change.plan.gone)
-        self.warn_once(change.told)
+        self.warn_once(change.notices)
 
     def _show(self, names: str, said: Sequence[str]) -> None:
         self.console.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
@@ -305,13 +305,13 @@ class Rekeying(Batch):
 
     @property
     def names(self) -> Names:
-        """What people call keys, by the configurations of the files that were told of so far."""
+        """What people call keys, by the configurations of the files that were reported so far."""
         from encconf.audit.names import Names
         from encconf.rules.config import find_config
 
         if self._names is None:
             self._names = Names()
-        for file in self._told:
+        for file in self._notices:
             path = self.config or find_config(file, os.getcwd())
             if path is None or path in self._named:
                 continue
@@ -320,7 +320,7 @@ class Rekeying(Batch):
                 self._names.add_config(path)
             except EncconfError as error:
                 self.console.warn(f"{error}; keys are shown without names")
-        self._told.clear()
+        self._notices.clear()
         return self._names
 
     # --- the report ----------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 A folder or a pattern gives the encrypted files there, whatever they are called
 (`encconf.formats.sniff`), in a repository those that git does not ignore.  Links are not followed
-inside a folder.  What is named as a file is taken as it is, so that a mistake in it is told; and so is what
-may not be read, a folder or a file whose name says a format: it is not overlooked.
+inside a folder.  A file that is named is taken as it is, so that a mistake in it is reported.  So is a
+folder, or a file whose name says a format, that you may not read: it is not overlooked.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class _Wanted:
             return False
         except OSError as error:
             if formats.of_path(name) != "binary":
-                return True  # whoever wants to read it is told why that cannot be
+                return True  # reading it gives the error that says why
             self.console.warn(f"{name} cannot be read and is skipped: {(error.strerror or '').lower()}")
         except InputError as error:
             self.console.warn(f"{error} (skipped)")

@@ -1,6 +1,6 @@
 """Using a master key: in this process, or by another one (`encconf.keys.service`), and watched.
 
-`credentials.watch` is told of each call that may be to a service.
+`credentials.watch` is called for each call that may go to a service.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ HEAD, LINE, FOOT = 0, 1, 2
 class Scanner:
     """Cuts the comments between tokens into pieces, as go-yaml's scanner does.
 
-    It is told where the tokens of events are and sees the indicators between them by itself.
+    The caller says where the tokens of events are; it finds the indicators between them itself.
     """
 
     def __init__(self, text: str, at: int) -> None:

@@ -236,7 +236,7 @@ def caveat(leaf: Leaf) -> str | None:
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Type and bytes, all told apart."""
+    """Type and bytes; every type is different."""
     return leaf.type, leaf.data
 
 

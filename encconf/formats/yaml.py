@@ -94,7 +94,7 @@ def comment_text(plain: str) -> str | None:
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Type and bytes, all told apart."""
+    """Type and bytes; every type is different."""
     return leaf.type, leaf.data
 
 

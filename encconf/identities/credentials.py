@@ -50,7 +50,7 @@ A cloud's variables are not among them: programs have their own uses for those.
 """
 
 auditing: Callable[[str, str], None] | None = None
-"""Is told of each text in this process what is done with it; see `encconf.auditlog`."""
+"""Called for each text in this process with what is done with it; see `encconf.auditlog`."""
 
 guard: Callable[[Credentials], Credentials] | None = None
 """Replaces the credentials of the environment while a test runs; see `encconf.testing.guard`."""
@@ -95,7 +95,7 @@ class Credentials:
         insecure_remote: bool = False,
     ) -> None:
         self.cache: Any = None  # the DataKeyCache that `open_data_key` uses where it is given none
-        # Is told whose answer is waited for, in any thread, and gives what to call when it came.
+        # Called with the service that is asked, in any thread; returns what to call when the answer came.
         self.watch: Callable[[str], Callable[[], None]] | None = None
         self.environ = environ
         self.home = home

@@ -102,7 +102,7 @@ class AgeKey(NamedKey):
 
 
 def _is_x25519(text: str) -> bool:
-    """Whether a text is a recipient of the usual kind: told without loading pyrage, which takes time."""
+    """Whether a text is a recipient of the usual kind: decided without loading pyrage, which takes time."""
     from encconf.keys import bech32
 
     try:

@@ -104,10 +104,10 @@ class HuaweiKey(NamedKey):
             raise _refused(error) from None
         except (exceptions.SdkException, requests.RequestException) as error:
             if isinstance(error, requests.Timeout) or isinstance(error.__context__, requests.Timeout):
-                word, told = "slow", f"did not answer within {credentials.call_limit:g} s"
+                word, detail = "slow", f"did not answer within {credentials.call_limit:g} s"
             else:
-                word, told = "unreachable", f"cannot be reached: {cause(error) or type(error).__name__}"
-            raise failed(word, f"Huawei Cloud in {region} {told}") from None
+                word, detail = "unreachable", f"cannot be reached: {cause(error) or type(error).__name__}"
+            raise failed(word, f"Huawei Cloud in {region} {detail}") from None
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             answer = None  # the SDK expects the API's JSON
         text = getattr(answer, wanted, None)
@@ -220,7 +220,7 @@ def _may_be_repeated(answer: object, error: Any) -> bool:
 
 def _refused(error: Any) -> MasterKeyError:
     """The service's own reason."""
-    told = one_line(f"{error.error_code}: {error.error_msg}")
+    detail = one_line(f"{error.error_code}: {error.error_msg}")
     if error.status_code == 429:
-        told = f"the service throttles: {told}"
-    return failed(reason_of(error.status_code or 0, {}), f"Huawei Cloud: {told}")
+        detail = f"the service throttles: {detail}"
+    return failed(reason_of(error.status_code or 0, {}), f"Huawei Cloud: {detail}")

@@ -66,7 +66,7 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
         found.complete = False
     commits: set[str] = set()
     seen: set[str] = set()
-    told: set[str] = set()
+    known: set[str] = set()
     pairs: set[tuple[str, str]] = set()
     for blob, introduced in list(versions.items())[:LIMIT]:
         code, data = git("cat-file", "blob", blob)
@@ -78,10 +78,10 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
             commits |= introduced
             pairs |= set(plain)
             seen |= {name for name, _ in plain}
-            told |= {value for _, value in plain if len(value) >= _TELLING}
+            known |= {value for _, value in plain if len(value) >= _TELLING}
     in_order = dict.fromkeys(re.findall("(?m)^commit (.*)", text))  # a merge is there once for each parent
     found.commits = [commit for commit in in_order if commit in commits]
-    found.rotate = [name for name, value in values.items() if (name, value) in pairs or value in told]
+    found.rotate = [name for name, value in values.items() if (name, value) in pairs or value in known]
     found.earlier = sorted(seen - set(found.rotate))
     if commits:
         found.pushed = git("rev-list", "-n", "1", "--full-history", "--remotes", *spec)[1] != ""

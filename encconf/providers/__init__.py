@@ -62,11 +62,11 @@ def text_in(path: str, what: str) -> str:
     try:
         return fileio.read_bytes(path, limit=LOGIN_LIMIT).decode().strip()
     except InputError as error:
-        told = error.message
+        detail = error.message
     except UnicodeDecodeError:
-        told = "not a text file"
+        detail = "not a text file"
     hint = "give a file that this user can read"
-    raise failed("unusable", f"{what}: {printable(path)[:200]}: {told}", hint=hint)
+    raise failed("unusable", f"{what}: {printable(path)[:200]}: {detail}", hint=hint)
 
 
 class Login:

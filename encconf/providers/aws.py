@@ -254,15 +254,15 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
     reason = next((word for part, word in _REASONS if part in code), "")
     if not reason and isinstance(status, int):
         reason = reason_of(status, {401: "denied", 403: "denied"})
-    told = f"{code}: {text or meanings.get(code, 'AWS gives no reason')}"
+    detail = f"{code}: {text or meanings.get(code, 'AWS gives no reason')}"
     if error.operation_name == "AssumeRole":
-        return failed("denied", f"cannot assume the role {printable(way.role)[:200]}: {told}"), False
+        return failed("denied", f"cannot assume the role {printable(way.role)[:200]}: {detail}"), False
     if reason == "expired":
-        return failed(reason, told, hint="renew the credentials, for example with aws sso login"), False
+        return failed(reason, detail, hint="renew the credentials, for example with aws sso login"), False
     if "AccessDenied" in code or "NotAuthorized" in code:
-        return failed(reason, told, hint=f"you need {needs}"), False
+        return failed(reason, detail, hint=f"you need {needs}"), False
     unknown = status in (401, 403) or code.startswith(("UnrecognizedClient", "InvalidClientToken"))
-    return failed(reason, told, code=code), not unknown
+    return failed(reason, detail, code=code), not unknown
 
 
 def _verdict(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials) -> MasterKeyError:

@@ -316,25 +316,25 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
     if isinstance(error, (exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError)):
         return failed("slow", f"{server} did not answer within {credentials.call_limit:g} s")
     if not isinstance(error, exceptions.HttpResponseError):
-        told = cause(error) or one_line(error.message)
-        return failed("unreachable", f"{server} cannot be reached: {told}")
+        detail = cause(error) or one_line(error.message)
+        return failed("unreachable", f"{server} cannot be reached: {detail}")
     if error.status_code is None:  # before the vault was asked
-        told = cause(error) or _first_sentence(error.message)
-        return failed("expired" if "expired" in told else "denied", f"Azure gave no token: {told}")
+        detail = cause(error) or _first_sentence(error.message)
+        return failed("expired" if "expired" in detail else "denied", f"Azure gave no token: {detail}")
     said = error.error
     inner = said.innererror.get("code") if said and isinstance(said.innererror, dict) else None
     if said:
-        told = one_line(f"{inner or said.code}: {said.message}")
+        detail = one_line(f"{inner or said.code}: {said.message}")
     else:
-        told = _first_sentence(error.message) or f"HTTP {error.status_code}"
+        detail = _first_sentence(error.message) or f"HTTP {error.status_code}"
     reason, hint = reason_of(error.status_code, _REASONS), None
     if error.status_code == 429:
-        told = f"the service throttles: {told}"
+        detail = f"the service throttles: {detail}"
     elif error.status_code == 403 and inner in ("KeyDisabled", "SecretDisabled"):
         reason = "missing"
     elif error.status_code == 403:
         hint = needs
-    return failed(reason, f"Azure: {told}", hint=hint)
+    return failed(reason, f"Azure: {detail}", hint=hint)
 
 
 def _first_sentence(text: str) -> str:

@@ -179,7 +179,7 @@ def unreached(error: Any, server: str, credentials: Credentials, authorities: st
     """Why there was no answer; ``authorities`` is the variable that names the file with them."""
     from requests import exceptions
 
-    told = cause(error)
+    detail = cause(error)
     if isinstance(error, exceptions.Timeout):
         return failed(
             "slow",
@@ -189,14 +189,14 @@ def unreached(error: Any, server: str, credentials: Credentials, authorities: st
     if isinstance(error, exceptions.SSLError):
         return failed(
             "unreachable",
-            f"no trusted connection to {server}: {told or 'TLS failed'}",
+            f"no trusted connection to {server}: {detail or 'TLS failed'}",
             hint=f"{authorities} is the file with the authority of its certificate",
         )
     if isinstance(error, exceptions.ProxyError):
-        return failed("unreachable", f"the proxy does not connect to {server}: {told or 'it refused'}")
+        return failed("unreachable", f"the proxy does not connect to {server}: {detail or 'it refused'}")
     return failed(
         "unreachable",
-        f"{server} cannot be reached: {told or type(error).__name__}",
+        f"{server} cannot be reached: {detail or type(error).__name__}",
         hint="check the address, and that the server is up and this machine can reach it",
     )
 
@@ -209,8 +209,8 @@ def cause(error: BaseException) -> str:
         if seen is None:
             break
         text = getattr(seen, "verify_message", None) or getattr(seen, "strerror", None)
-        told = isinstance(seen, OSError) or type(seen).__name__ == "CertificateError"  # urllib3's
-        if text is None and told and len(seen.args) == 1:
+        detail = isinstance(seen, OSError) or type(seen).__name__ == "CertificateError"  # urllib3's
+        if text is None and detail and len(seen.args) == 1:
             text = seen.args[0]  # "Tunnel connection failed: 403 Forbidden"
         if isinstance(text, str) and text:
             found = text

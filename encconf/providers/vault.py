@@ -216,11 +216,11 @@ def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
     words = "; ".join(str(text) for text in said) or error.text or kind
     for secret in filter(None, hidden):  # no Vault repeats them; this one may be none
         words = words.replace(secret, "…")
-    told = one_line(words)
+    detail = one_line(words)
     reason, hint = _REASONS.get(kind, "unreachable"), None
     if NO_MOUNT in words:
         # The server says so of any path that no mount has.
-        reason, told = "wrong", f"{told} (no secrets engine is mounted there)"
+        reason, detail = "wrong", f"{detail} (no secrets engine is mounted there)"
         hint = "vault secrets list shows the mounts; is VAULT_NAMESPACE right?"
     elif "is sealed" in words:
         reason, hint = "unreachable", "ask an administrator to unseal it: vault operator unseal"
@@ -229,8 +229,8 @@ def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
     elif kind == "Forbidden" and needs:
         hint = f"the token's policy needs {needs}"
     elif kind == "RateLimitExceeded":
-        told = f"the server throttles: {told}"
-    return failed(reason, f"Vault: {told}", hint=hint, code=kind)
+        detail = f"the server throttles: {detail}"
+    return failed(reason, f"Vault: {detail}", hint=hint, code=kind)
 
 
 # --- connections ------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
     except ValidationError as error:
         for each in error.errors(include_input=False, include_url=False, include_context=False):
             # A validator of the caller's may say anything, the value too.
-            told = each["type"] not in ("value_error", "assertion_error")
-            what = each["msg"] if told else "a validator rejects the value"
+            shown = each["type"] not in ("value_error", "assertion_error")
+            what = each["msg"] if shown else "a validator rejects the value"
             problems.append(_problem(_spelled([*at, *each["loc"]]), what))
     raise _refused(problems)
 

@@ -211,11 +211,11 @@ class _Conjur:
         if 300 <= status < 400:
             return elsewhere(self.address, "set CONJUR_APPLIANCE_URL to that server")
         try:
-            told = one_line(answer.json()["error"]["message"])
+            detail = one_line(answer.json()["error"]["message"])
         except (ValueError, LookupError, TypeError, RecursionError):
-            told = ""
+            detail = ""
         text, hint = _MEANINGS.get(status, (f"HTTP {status}", None))
-        return failed(reason_of(status, _REASONS), f"Conjur: {told or text}", hint=hint)
+        return failed(reason_of(status, _REASONS), f"Conjur: {detail or text}", hint=hint)
 
 
 def _content(path: str) -> str:

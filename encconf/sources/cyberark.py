@@ -3,7 +3,7 @@
 ``#UserName``, ``#Address``, ``#Database`` and what else the answer has are other properties of the account.
 Instead of an object, or beside it, an account is found by ``username``, ``address``, ``database``,
 ``policy_id`` and ``folder``: ``cyberark:SAFE?username=app&address=db.example.com``.  ``reason`` is what the
-audit is told; ``app_id`` replaces CYBERARK_APP_ID; ``fail_on_change=true`` refuses a password that is being
+audit log gets; ``app_id`` replaces CYBERARK_APP_ID; ``fail_on_change=true`` refuses a password that is being
 changed, which is a notice otherwise.
 
 Environment: CYBERARK_CCP_URL (``https://ccp.example.com``, or with the path of another web service than
@@ -149,11 +149,11 @@ def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
             allow_redirects=False,
         )
     except requests.RequestException as error:
-        told = cause(error)
-        if "alert" in told and "certificate" in told:  # the server's word for the client's
-            reason = "expired" if "expired" in told else "denied"
+        detail = cause(error)
+        if "alert" in detail and "certificate" in detail:  # the server's word for the client's
+            reason = "expired" if "expired" in detail else "denied"
             hint = "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are the client's certificate and its key"
-            raise failed(reason, f"{server} rejects the client's certificate: {told}", hint=hint) from None
+            raise failed(reason, f"{server} rejects the client's certificate: {detail}", hint=hint) from None
         raise unreached(error, server, credentials, "CYBERARK_CACERT") from None
     except OSError as error:
         raise failed(
@@ -197,9 +197,9 @@ def _check(certificate: str, key: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=lambda: "none")
     except (OSError, ValueError) as error:
-        told = "" if isinstance(error, ssl.SSLError) else f": {one_line(error)}"
+        detail = "" if isinstance(error, ssl.SSLError) else f": {one_line(error)}"
         raise SourceError(
-            f"CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are not a certificate and its key{told}",
+            f"CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are not a certificate and its key{detail}",
             reason="unusable",
             hint="they are PEM files that this user can read, and the key has no passphrase",
         ) from None

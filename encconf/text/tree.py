@@ -77,7 +77,7 @@ class Entry:
 
     ``steps`` lead to it from the collection that holds it: one key or index, several of a dotted key or
     a table's header.  ``head[:sign]`` is its key with the colon, or its dash; ``sign`` is None where they
-    cannot be told.  ``key`` names it among its siblings; where ``listed``, it is one of several with this
+    is not known.  ``key`` names it among its siblings; where ``listed``, it is one of several with this
     key, and its place among them counts.  A line between entries, a comment or an empty one, has no
     ``value``: its ``lead`` is all of it.
     """
