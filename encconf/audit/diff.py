@@ -177,7 +177,7 @@ def _compare_comments(found: Difference, before: Content, after: Content) -> Non
 def _counted(
     comments: Iterable[tuple[bytes, str, str | None]], found: Difference
 ) -> dict[bytes, dict[str, int]]:
-    """How often each comment stands at each place; without a key its ciphertext stands for it."""
+    """How often each comment is at each place; without a key its ciphertext stands for it."""
     counts: dict[bytes, dict[str, int]] = {}
     one, other = found.encrypted
     for place, text, enc in comments:

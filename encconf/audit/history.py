@@ -2,7 +2,7 @@
 
 One ``git log`` for what changed (of a few files, for these alone), one ``git cat-file`` for the versions of
 the files in question (`encconf.audit.log`); time is linear in both.
-No key is needed and none is used: who could read a version stands in its ``sops`` block, and that a
+No key is needed and none is used: who could read a version is in its ``sops`` block, and that a
 data key was kept shows in ciphertexts that are the same before and after.
 """
 

@@ -1,6 +1,6 @@
 """What people call a key: the one place that knows names.
 
-A name comes from a recipients file, or stands beside a key in ``.sops.yaml``: its anchor
+A name comes from a recipients file, or is beside a key in ``.sops.yaml``: its anchor
 (``&alice age1…``), a comment behind it (``age1… # alice``), or one above it where every item of the
 list has one.  A recipients file has lines ``NAME KEY``, as ``allowed_signers`` of SSH has; or it is an
 age recipients file with ``# NAME`` above the keys; SSH public keys (``ssh-ed25519 AAAA… NAME``);
@@ -163,7 +163,7 @@ class Names:
         return f"{name} ({whole})" if name else whole
 
     def written(self, text: str) -> str | None:
-        """The same for what stands in a configuration: a key, or several with commas between them.
+        """The same for what is in a configuration: a key, or several with commas between them.
 
         None for what is no key, or may hold more than a name (an address).
         """
@@ -368,7 +368,7 @@ def _behind(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
 def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iterator[tuple[str, str]]:
     """Names of list items, which may be keys or mappings that describe one (``- arn: …``).
 
-    What stands by a rule, or by a member that is no key, is a comment for people.
+    A comment next to a rule, or next to a member that is not a key, is for people.
     """
     lists: dict[int, dict[object, list[Leaf]]] = {}
     for leaf in leaves:

@@ -140,7 +140,7 @@ class Pairing:
         self.changes.append((2 * j + 1, Change(kind, old, new, certain=surely)))
 
     def _change_between(self, steady: list[tuple[int, int]]) -> None:
-        """Pair what has the same keys and stands between the same neighbours."""
+        """Pair what has the same keys and is between the same neighbours."""
         olds, news = [i for i, _ in steady], [j for _, j in steady]
         gaps: dict[tuple[int, int, bytes], list[int]] = {}
         for i in self.left_old:

@@ -1,6 +1,6 @@
 """``encconf edit``: decrypt, let somebody change the text, encrypt what changed.
 
-The plain text stands in a private folder, in memory where there is such a place, and nowhere else.
+The plain text is in a private folder, in memory where there is such a place, and nowhere else.
 What goes wrong after the editor is reported, and on a terminal the editor can be opened again.
 
 A file in which git has left a conflict shows both sides there, between the usual markers, and one that

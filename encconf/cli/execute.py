@@ -151,7 +151,7 @@ def exec_file(
 ) -> None:
     """Run a shell command on the decrypted file, whose path stands for ``{}``; ends as the command does.
 
-    The text stands in a private folder, by default in a pipe that can be read once.
+    The text is in a private folder, by default in a pipe that can be read once.
     """
     from encconf.verbs.convert import converted
 

@@ -37,7 +37,7 @@ def shuts_out(
 ) -> bool:
     """Whether some who can get at the data key are not to, any more; arguments as for `wrap_again`.
 
-    That is so where a key is gone, or stands in another group, and where it takes more groups: the parts
+    That is so where a key is gone, or is in another group, and where it takes more groups: the parts
     of before are in the history, and still fit together.
     """
     if len(held) != len(groups):

@@ -54,7 +54,7 @@ def no_access(openings: Sequence[Opening], quorum: int) -> KeyAccessError:
 def lines_of(failures: Sequence[Failure], indent: str) -> list[str]:
     """Type, name and reason in columns; further lines (what to do, where was looked) below the name.
 
-    What is "not mine" stands there plainly, what should have worked is marked as failed.  Keys
+    A key that is "not mine" is listed as that; one that should have worked is marked as failed.  Keys
     that follow one another share the lines that they have in common.
     """
     if not failures:

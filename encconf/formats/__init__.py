@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         """Whether an empty string is encrypted, too; sops leaves it as it is."""
 
         LOADS_TEXT: bool
-        """Whether values are read from the decrypted text, as what they are stands nowhere else."""
+        """Whether values are read from the decrypted text, since nothing else says what they are."""
 
         EMPTY: str
         """A text without values."""

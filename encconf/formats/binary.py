@@ -118,7 +118,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """The bytes, where the ``ENC[…]`` text stands; `detach` takes the envelope away.
+    """The bytes, where the ``ENC[…]`` text is; `detach` takes the envelope away.
 
     Of an envelope that holds other values, too, only ``data`` is left, as by sops.  Raises EmitError
     if that is not a string.
@@ -131,7 +131,7 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """There are no comments: one that stands in a list of the envelope goes with it."""
+    """There are no comments: one that is in a list of the envelope goes with it."""
     return leaf.start, leaf.end, ""
 
 

@@ -254,7 +254,7 @@ class _Walk:
     def is_block(self, event: Event) -> bool:
         """Whether a collection has an indentation of its own.
 
-        One in brackets has none, nor has a list that stands at the column of its key: the event
+        One in brackets has none, nor has a list that is at the column of its key: the event
         of that one reaches over its first ``-``.
         """
         end = event.end_mark.index
@@ -342,7 +342,7 @@ class _Walk:
                     self.release(end - 1)
                     self.start_flow(i)
             elif not written and self.is_list(self.above[-1]):
-                # What stands before the "-" belongs to the item, not to the item's first item.
+                # What is before the "-" belongs to the item, not to the item's first item.
                 self.release(self.fence)
                 self.put(self.heads, self.above[-1], i)
                 self.heads = []

@@ -17,7 +17,7 @@ break.  So a value that `sops set` wrote is never cut, and no setting says what 
 ``$NAME`` is never expanded.  `caveat` says of which values sops makes something else.
 
 Not read: ``NAME`` without ``=``, names in quotes, and quotes after which something else follows, which
-are part of the value as in sops.  A name that stands twice is kept twice; the last one counts.
+are part of the value as in sops.  A name that appears twice is kept twice; the last one counts.
 """
 
 from __future__ import annotations
@@ -345,7 +345,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
 
 
 def _tidy(gap: str, crlf: bool) -> str:
-    """What stands between two values, as sops can read it."""
+    """What is between two values, as sops can read it."""
     if crlf:
         gap = gap.replace("\r\n", "\n")
     gap = _BLANK.sub("", gap)
@@ -363,7 +363,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text stands, on one line as sops does."""
+    """Put a plaintext where an ``ENC[…]`` text is, on one line as sops does."""
     text = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
     return leaf.start, leaf.end, text.replace("\n", "\\n")
 
@@ -399,7 +399,7 @@ def _line(name: str, value: str) -> str:
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove members that are strings; every other line stays.
 
-    A new member stands before the first one whose name is greater.
+    A new member is placed before the first one whose name is greater.
     """
     lines = [f"{line}\n" for line in block_text.removesuffix("\n").split("\n")]
     names = [line.partition("=")[0].removeprefix(_PREFIX) for line in lines]

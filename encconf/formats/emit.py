@@ -347,7 +347,7 @@ def plain_value(leaf: Leaf) -> object:
 
 
 def leaf_of(type: str, data: bytes | None) -> Leaf:
-    """A single value that stands in no document."""
+    """A single value that is in no document."""
     from encconf.text.document import Scope
 
     return Leaf(Scope(None, None, (), "", {}), "", 0, 0, "", type, data)

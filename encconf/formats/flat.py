@@ -83,7 +83,7 @@ def _strings(value: object) -> Any:
 def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:
     """The block of flat names and strings.
 
-    Raises MetadataError for a name that stands twice, lists with holes, and names at odds.
+    Raises MetadataError for a name that appears twice, lists with holes, and names at odds.
     """
     root: dict[str | int, Any] = {}
     for name, value in entries:

@@ -6,7 +6,7 @@ The rules are those of go.yaml.in/yaml/v3 3.0.4 (resolve.go, decode.go), neither
 ``1``.  Nothing else may be encrypted: sops recognises an unchanged value by what it parses to,
 and reuses its nonce then.
 
-Not here: mapping keys, and anything about where a scalar stands in a text.
+Not here: mapping keys, and anything about where a scalar is in a text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """INI texts, as gopkg.in/ini.v1 reads them for sops 3.13.3 (stores/ini/store.go), but no value is cut.
 
-Sections hold strings; what stands before the first section belongs to ``DEFAULT``, as in sops.  The
+Sections hold strings; what is before the first section belongs to ``DEFAULT``, as in sops.  The
 library's rules: ``=`` or ``:`` ends a key; a value in double or single quotes, backquotes or three
-double quotes is what stands between them, in the last two over several lines, too; ``#`` and ``;`` start
+double quotes is what is between them, in the last two over several lines, too; ``#`` and ``;`` start
 a comment, also behind a value; a backslash at the end of a line goes on in the next one.  Keys may be in
 quotes; names keep their case.
 
@@ -23,7 +23,7 @@ Comments: sops takes all those before a section or key, and the one behind its v
 They are encrypted as one, too; the blank lines between them, and that one stood behind a value, are in
 the layout record.  So is a first line without a word, which makes sops crash.
 
-Refused: a key that stands twice in a section (sops keeps the last value only; a section may stand
+Refused: a key that appears twice in a section (sops keeps the last value only; a section may stand
 twice), a key ``-`` (numbered by the library, and lost), a key without a value.
 """
 
@@ -332,7 +332,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
 
 
 def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
-    """Whether a value is read where it stands, and nothing beyond it."""
+    """Whether a value is read at its place, and nothing beyond it."""
     end = text.find("\n", leaf.start)
     try:
         found, _ = value_at(text, leaf.start, end if end >= 0 else len(text), exact, len(value))

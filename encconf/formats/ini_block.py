@@ -39,7 +39,7 @@ def _line(name: str, value: str) -> str:
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove members that are strings; every other byte stays.
 
-    A new member stands before the first one whose name is greater.
+    A new member is placed before the first one whose name is greater.
     """
     for name, new in changes.items():
         keys = [entry for entry in read_entries(block_text, exact=True) if entry.kind == "key"]

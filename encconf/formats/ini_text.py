@@ -31,7 +31,7 @@ def rest_of_line(text: str, leaf: Leaf) -> str:
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text stands, in its quotes if it fits there.
+    """Put a plaintext where an ``ENC[…]`` text is, in its quotes if it fits there.
 
     Raises EmitError for what no quotes can hold.
     """

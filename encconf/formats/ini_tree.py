@@ -139,7 +139,7 @@ def _without_section(entries: list[Entry], path: Path) -> list[Entry]:
     """Without a section and the comments above its header; those above the next one stay."""
     kept: list[Entry] = []
     comments: list[Entry] = []
-    inside = path == (ini.DEFAULT,)  # what stands before any header
+    inside = path == (ini.DEFAULT,)  # what is before any header
     for entry in entries:
         if entry.value is None and entry.lead.lstrip()[:1] in ("#", ";"):
             comments.append(entry)

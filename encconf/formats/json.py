@@ -101,7 +101,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     in_map = True
     depth = 1
     paths = 0
-    twice = -1  # where a key stands a second time
+    twice = -1  # where a key appears a second time
     block: tuple[int, int, int] | None = None  # inside the sops member: its start, leaves and shape before
     match = _VALUE.match
     step: Any  # the key, or the number of the item

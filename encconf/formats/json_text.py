@@ -53,7 +53,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text stands.
+    """Put a plaintext where an ``ENC[…]`` text is.
 
     Numbers are spelled as sops spells them, but a float stays one: ``1.0``.  Strings have as few
     escapes as can be, times are strings.  Raises EmitError for what JSON cannot hold.

@@ -114,7 +114,7 @@ def remove(chain: list[Entry], path: Path) -> None:
 
 
 def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:
-    """How what stands in the last of some collections is laid out.
+    """The layout of what is in the last of some collections.
 
     That is the line break with the indentation of its members, "" for all on one line; one more
     level; and what follows a comma on one line.

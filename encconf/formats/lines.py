@@ -146,7 +146,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     pad = _NEVER
     stack: list[tuple[Scope, bool, int]] = []
     step: str | int = ""
-    pending = -1  # where the value at `step` stands, if nothing comes: it is null
+    pending = -1  # where the value at `step` is, if nothing comes: it is null
     in_block = False
     # The comment lines since the last item: where, and at which column; empty lines are at -1.
     gap: list[tuple[int, int, int]] = []

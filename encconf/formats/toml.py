@@ -10,7 +10,7 @@ tomllib refuses: integers that int64 does not hold, floats that overflow, nestin
 reads.
 
 Quotes travel through encryption; what a string cannot carry, that a value was a date or a number
-in hexadecimal, stands in the layout record.  rops drops comments and that record when it rewrites
+in hexadecimal, is in the layout record.  rops drops comments and that record when it rewrites
 a file; a date is a string then.
 """
 
@@ -39,7 +39,7 @@ __all__ = [
     "settle", "tells_integers", "token", "unclosed",
 ]  # fmt: skip
 
-# No release of rops could read an empty string; which strings are dates stands in the layout record.
+# No release of rops could read an empty string; the layout record says which strings are dates.
 SEALS_EMPTY = True
 LOADS_TEXT = True
 EMPTY = ""
@@ -87,7 +87,7 @@ def load_plain(text: str) -> list[dict[str, object]]:
 def settle(document: Document) -> None:
     """A string that says ``null`` is that string, whatever it is to rops.
 
-    Dates stay strings: which they are stands in the layout record alone, so that it takes the plain
+    Dates stay strings: only the layout record says which they are, so that it takes the plain
     text to tell (see `encconf.api.loads_all`).
     """
     for leaf in document.leaves:

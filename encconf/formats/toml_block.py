@@ -59,7 +59,7 @@ def _render(path: str, header: str, members: Mapping[str, object], out: list[str
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove members of the block that are strings; every other byte stays.
 
-    A new member stands before the first one whose name is greater.
+    A new member is placed before the first one whose name is greater.
     """
     for name, new in changes.items():
         block_text = _amend(block_text, name, new)

@@ -44,7 +44,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text stands.
+    """Put a plaintext where an ``ENC[…]`` text is.
 
     Strings keep the quotes that the ``ENC[…]`` text has if they can, and have as few escapes as can
     be; numbers have one spelling.  Raises EmitError for what TOML cannot hold.

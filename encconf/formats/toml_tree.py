@@ -88,7 +88,7 @@ class _Reader:
         return value, start, end
 
     def _members(self, scope: Scope, before: Path) -> list[tuple[Path, toml_scan.Item]]:
-        """What stands between brackets, dotted keys as one."""
+        """What is between brackets, dotted keys as one."""
         found: list[tuple[Path, toml_scan.Item]] = []
         for step in range(len(scope.node)) if isinstance(scope.node, list) else scope.node:
             inner = self.scanner.inner.get((scope, step))
@@ -173,7 +173,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Take out a line, what stands between two commas, or a table with all that is in it."""
+    """Take out a line, what is between two commas, or a table with all that is in it."""
     outer = chain[-2 if not path else -1].value
     assert isinstance(outer, Tree)
     whole = (*chain_path(chain), *path)

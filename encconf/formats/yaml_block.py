@@ -49,7 +49,7 @@ def close_block(
         last = leaves[-1]
         if last.style in (LITERAL, FOLDED):
             leaf_end = content_end(text, last)
-        elif last.start == last.end:  # where nothing stands, parsers see differently: it is behind its key
+        elif last.start == last.end:  # parsers disagree about where an empty value is: it is behind its key
             leaf_end = text.rfind(":", start, last.end) + 1
         else:
             leaf_end = last.end

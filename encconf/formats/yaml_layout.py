@@ -55,7 +55,7 @@ class Style:
 
 
 def _dashes(node: Tree | Single | None) -> int | None:
-    """How much deeper than its key the first list stands, None if there is none."""
+    """How much deeper than its key the first list is, None if there is none."""
     if not isinstance(node, Tree) or node.flow:
         return None
     for entry in node.members if node.kind == "map" else ():

@@ -2,7 +2,7 @@
 
 When sops (3.13.3) writes a list whose first item is a mapping or a list, go-yaml keeps either the comment
 above the list or the one at the item's first entry.  In the encrypted text, the second one therefore
-stands below the first, above the item, where sops would print it anyway; the layout record says where it
+is below the first, above the item, where sops would print it anyway; the layout record says where it
 was.
 """
 

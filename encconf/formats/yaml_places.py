@@ -34,7 +34,7 @@ class Item:
 class Node:
     """One value: ``kind`` is map, seq or leaf, ``text[start:end]`` all of it.
 
-    ``flow`` says that a collection stands in brackets; ``value`` is where the value itself begins,
+    ``flow`` says that a collection is in brackets; ``value`` is where the value itself begins,
     behind an anchor or tag; ``style`` is the format's word for a leaf's spelling; ``shared`` says that
     it has an anchor.
     """
@@ -86,7 +86,7 @@ def compose(text: str) -> Node:
 
 
 def _settle(node: Node) -> None:
-    """A value that is not there stands behind its colon or dash, wherever the parser saw it."""
+    """An empty value is placed behind its colon or dash, wherever the parser saw it."""
     pending = [node]
     while pending:
         outer = pending.pop()

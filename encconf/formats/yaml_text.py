@@ -185,7 +185,7 @@ def _is_type_tag(tag: str) -> bool:
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text stands, in the style that it left behind."""
+    """Put a plaintext where an ``ENC[…]`` text is, in the style that it left behind."""
     text = document.text
     start, end, style = leaf.start, leaf.end, leaf.style
     tagged = isinstance(leaf.note, Properties) and leaf.note.tag not in (None, "!")

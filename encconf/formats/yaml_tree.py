@@ -1,7 +1,7 @@
 """The tree of a YAML text, and how a value is written into it.
 
 The first document of a stream is the one that values are put into, as in sops.  What comes in is laid out
-as the text around it is: its indentation, its dashes, brackets where it stands in brackets.  A value
+as the text around it is: its indentation, its dashes, brackets where it is in brackets.  A value
 that replaces a quoted one stays in quotes.  Behind an alias nothing can be changed.
 """
 

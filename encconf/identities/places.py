@@ -93,7 +93,7 @@ class AgeSource:
         self.broken = self.broken or self.variable is not None or not self.ssh
 
     def _misused(self) -> bool:
-        """Whether the key itself stands where its place belongs: a common slip, never to be shown."""
+        """Whether somebody wrote the key itself instead of its place: a common slip, never to be shown."""
         words = (self.where or "").upper().split()
         return any(word.startswith(stored.PRIVATE) for word in (words if self.how == "file" else words[:1]))
 

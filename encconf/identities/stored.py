@@ -47,7 +47,7 @@ PRIVATE = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
 def addresses_in(value: str) -> list[str]:
     """The addresses of sources in a variable, with white space between; ``cmd:`` takes the rest of its line.
 
-    A private key that stands there by mistake is all that is found.
+    Finds only a private key that is there by mistake.
     """
     found: list[str] = []
     for line in value.splitlines():

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
         @classmethod
         def from_config(cls, value: object) -> Self:
-            """Read what stands in ``.sops.yaml`` or on the command line; raises BadKeyError."""
+            """Read what is in ``.sops.yaml`` or on the command line; raises BadKeyError."""
 
     KeyClass = type[MasterKey]
 

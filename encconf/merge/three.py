@@ -299,7 +299,7 @@ class Merge:
         *,
         first: bool,
     ) -> str:
-        """What stands between a comma or the opening bracket and an entry."""
+        """What is between a comma or the opening bracket and an entry."""
         there = [entry for entry in triple if entry is not None]
         fitting = all((id(entry) in firsts) == first or "\n" in entry.lead for entry in there)
         if fitting and len(there) > 1:
@@ -325,7 +325,7 @@ class Merge:
         columns: Columns,
         path: Steps,
     ) -> str | None:
-        """An entry but for what stands before it, None if it is not there in the end."""
+        """An entry but for what is before it, None if it is not there in the end."""
         if here is None or there is None:
             side, entry = next(
                 (number, entry) for number, entry in ((1, here), (2, there), (0, was)) if entry is not None

@@ -143,7 +143,7 @@ def _key(slot: Slot, was: list[Hashable], here: list[Hashable], there: list[Hash
 
 
 def _names(items: Sequence[Data], name: str) -> dict[Hashable, int] | None:
-    """Where each name stands, None if one is missing or stands twice."""
+    """Where each name is, None if one is missing or appears twice."""
     found: dict[Hashable, int] = {}
     for index, item in enumerate(items):
         value = item.get(name) if isinstance(item, dict) else None

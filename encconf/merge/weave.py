@@ -1,4 +1,4 @@
-"""Three versions of a sequence made one: what stands where when both sides have changed it.
+"""Three versions of a sequence made one: the order of its items when both sides have changed it.
 
 Items are compared by tokens.  `weave` merges the order of lines and members, in which nothing is
 ever at odds; `merge_items` merges lists, in which the order is part of what is said: two sides that
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Side = Literal["ours", "base", "theirs"]
     Slot = tuple[int | None, int | None, int | None]
-    """Where an item stands in base, ours and theirs."""
+    """Where an item is in base, ours and theirs."""
 
 
 BLANK = ("text", "")
@@ -49,7 +49,7 @@ def _gaps(count: int, new: int, pair: list[int | None]) -> list[list[int]]:
 def weave(base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[Slot]:
     """All three in one order; ours first where both sides add.
 
-    What is in base and not on both sides was taken out, or stands once more where it was moved to.
+    An item of base that is not on both sides was removed, or appears again where it was moved to.
     """
     ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
     ours_new = _gaps(len(base), len(ours), ours_at)

@@ -70,8 +70,8 @@ def _spelling(text: str, leaf: Leaf) -> str:
 class Section:
     """One mapping of the file: its members, each read as the type it must have.
 
-    As in go-yaml a null counts as missing, also in a list, and a number or boolean that stands
-    where a text is wanted is taken as it is spelled.
+    As in go-yaml a null counts as missing, also in a list, and a number or boolean
+    where a text is expected is read as it is written.
     """
 
     __slots__ = ("members", "place")

@@ -12,7 +12,7 @@ secret that is missing.  Each scheme's module says what else it takes, what must
 allowed what, and how long it waits; no call takes longer than ``Credentials.call_limit``.
 
 A secret is fetched once in the life of its `Credentials`, whichever of its fields are asked for, and by
-one thread while others wait.  No value is logged, or stands in an error or in a repr.
+one thread while others wait.  No value is logged, or appears in an error or in a repr.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ _IDENTITY = re.compile(r"AGE-SECRET-KEY-[A-Z]*-?1|AGE-PLUGIN-[A-Z0-9-]+1", re.AS
 
 
 class _Found:
-    """One reference: where it stands, what it asks for, and why it may not or could not be answered."""
+    """One reference: where it is, what it asks for, and why it may not or could not be answered."""
 
     __slots__ = ("file", "path", "problem", "uri")
 

@@ -1,6 +1,6 @@
 """Which old ciphertext a value may keep: an alignment of two sequences, as diff aligns lines.
 
-Tokens say where a value stands, its type and its bytes; equal tokens under one data key have
+Tokens say where a value is, its type and its bytes; equal tokens under one data key have
 interchangeable ciphertexts.  Each old one is given out once: twice would show that two values are
 equal.  The alignment is a patience diff (unique tokens in longest increasing order, grown to both
 sides), so that an item put in front of a list leaves the ciphertexts of the others with them; what

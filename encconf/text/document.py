@@ -2,7 +2,7 @@
 
 A `Document` is the text of one file and its leaves in document order.  A format module makes it
 (`scan`); nothing here knows a syntax.  Spans are code-point offsets into ``text``.  The ``sops``
-block is not among the leaves: it stands in ``block``, as plain values.
+block is not among the leaves: it is in ``block``, as plain values.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Scope:
 
 
 class Leaf:
-    """One value: where it stands in the text and what sops stores for it.
+    """One value: where it is in the text and what sops stores for it.
 
     ``type`` is sops's: str, int, float, bool, time, null, or comment (a sequence item by which
     sops stores a comment).  ``data`` are the bytes that sops hashes and encrypts, None for null.
@@ -138,7 +138,7 @@ class Flow:
 
 
 class Part:
-    """One document of the stream: where its root stands and where its ``sops`` block is.
+    """One document of the stream: where its root is and where its ``sops`` block is.
 
     ``indent`` is the column of the root mapping's keys; ``end`` the place where a block can be
     added (before ``...``, or at the end of the document); ``close`` the offset of a flow root's
@@ -166,7 +166,7 @@ class Document:
     in a sequence, ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as
     plain values, ``block_text`` its raw text; the leaves, trees and shape leave it out.
     ``merges`` are the scopes that have a YAML merge key (``<<``), ``alias_keys`` the keys that are YAML
-    aliases: what the key is, where it stands, and the leaf it is an alias for.  ``habits`` are the text's
+    aliases: what the key is, where it is, and the leaf it is an alias for.  ``habits`` are the text's
     line break and indentation, once a format has looked.
     """
 

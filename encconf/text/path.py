@@ -38,7 +38,7 @@ _WORD = re.compile(r"[^.\[\]\s\"']+")
 def parse(text: str) -> Path:
     """A path in either spelling; "" and "." are the whole document.
 
-    A key that has a dot or a bracket in it stands in brackets and quotes; there are no escapes.
+    A key that has a dot or a bracket in it is written in brackets and quotes; there are no escapes.
     Raises PathSyntaxError.
     """
     if text in ("", "."):

@@ -114,7 +114,7 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """All of it but its comma and what stands behind that."""
+        """All of it but its comma and what is behind that."""
         return self.lead + self.rest
 
     @property
@@ -129,7 +129,7 @@ class Tree:
     One between brackets has them in ``open`` and ``close``, what precedes the closing one in ``tail``, and
     says in ``comma`` whether the last entry has one.  The others are laid out in lines, an entry on each:
     ``column`` is where they begin, None where every line has its own indentation or none; ``inline`` says
-    that the first entry stands behind something else on its line.  ``bare`` is a document of comments and
+    that the first entry is behind something else on its line.  ``bare`` is a document of comments and
     nothing else; ``unclear`` a text that could not be cut into lines of their own everywhere; ``fuller`` one
     whose ``data`` says more than the scan's trees can, such as which values are aliases.
     """
@@ -155,7 +155,7 @@ class Tree:
 
     @property
     def flow(self) -> bool:
-        """Whether it stands between brackets."""
+        """Whether it is between brackets."""
         return self.open != ""
 
     @property
@@ -254,7 +254,7 @@ def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:
 
 
 def drop(root: Entry, path: Path, spelling: Spelling) -> None:
-    """Take what stands at a path, which is there, out.  Raises EmitError for what cannot be taken out."""
+    """Remove what is at a path, which must exist.  Raises EmitError for what cannot be taken out."""
     spelling.remove(*descend(root, path))
 
 
@@ -289,7 +289,7 @@ def append(tree: Tree, member: str, gap: str = "") -> None:
         last = tree.entries[-1]
         new.lead = last.lead if len(tree.entries) < 2 else tree.entries[-2].trail + last.lead
         if new.lead.strip():
-            new.lead = " "  # a comment stands there
+            new.lead = " "  # a comment is there
         elif not new.lead and len(tree.entries) == 1:
             new.lead = gap
         new.post, new.trail, last.post, last.trail = last.post, last.trail, "", ""
