@@ -1,6 +1,6 @@
 """What differs between two versions of a file, without showing a value.
 
-With a key, what the values are is compared, so that a new data key alone is no change of values.
+With a key, what the values are is compared, so that a new data key alone is not a change of values.
 Without one, structure and ciphertexts are: the same ``ENC[…]`` text is the same value; another one may
 be, unless its type or length says that it is not.  Either side may be plain text; formats may differ.
 Nothing here prints.

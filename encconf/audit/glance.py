@@ -57,7 +57,7 @@ def all_of_interest(paths: Iterable[str]) -> set[str]:
         finally:
             close(descriptor)
         if end - start == sniff.GLANCE or buffer[start] > 0x7F:
-            # Where the file is long or its first byte is no ASCII, what is searched for may be missing.
+            # Where the file is long or its first byte is not ASCII, what is searched for may be missing.
             if _is_of_interest(bytes(view[start:end])):
                 found.add(path)
             end = start

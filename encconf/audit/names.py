@@ -165,7 +165,7 @@ class Names:
     def written(self, text: str) -> str | None:
         """The same for what is in a configuration: a key, or several with commas between them.
 
-        None for what is no key, or may hold more than a name (an address).
+        None for what is not a key, or may hold more than a name (an address).
         """
         from encconf.keys import parse_list
 

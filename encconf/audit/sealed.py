@@ -290,7 +290,7 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
 def _plaintext(
     sealed: Sealed, leaf: Leaf, data: bytes, by_rule: str, hint: str | None, *, is_chosen: bool
 ) -> None:
-    """A value that is no ciphertext; ``by_rule`` is the rule that encrypts it, "" for none."""
+    """A value that is not a ciphertext; ``by_rule`` is the rule that encrypts it, "" for none."""
     if leaf.type == "str" and data.startswith(cipher.PREFIX.encode()):
         sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is cut off or damaged", leaf)
     elif is_chosen:
@@ -303,7 +303,7 @@ def _plaintext(
 
 
 def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
-    """A value whose length, or type, gives it away; a number of replicas or a switch is no secret."""
+    """A value whose length, or type, gives it away; a number of replicas or a switch is not a secret."""
     if kind not in _TEXTS and not called_a_secret(leaf.path):
         return
     if kind == b"bool":
@@ -324,7 +324,7 @@ def _like_a_secret(leaf: Leaf, data: bytes) -> str:
     return "has a name like a secret" if called else ""
 
 
-_EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if that is no secret"
+_EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if that is not a secret"
 
 
 def twice(find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf: Leaf, where: str) -> None:

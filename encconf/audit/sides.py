@@ -42,7 +42,7 @@ class Side:
 
 
 class Item:
-    """One value of a side; ``enc`` is its ciphertext, None for one in clear."""
+    """One value of a side; ``enc`` is its ciphertext, None for one in plaintext."""
 
     __slots__ = ("aad", "data", "document", "enc", "path", "readable", "type")
 

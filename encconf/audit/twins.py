@@ -37,7 +37,7 @@ def plain_names(name: str) -> list[str]:
 
 
 def compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
-    """How many encrypted values have a value in clear in a plain text, and how many one as long."""
+    """How many encrypted values have a value in plaintext in a plain text, and how many one as long."""
     format = sealed.document.format
     if sniff.find(data) is not None:
         return 0, 0  # it is encrypted, too

@@ -31,7 +31,7 @@ _ODD = re.compile(r"[^A-Za-z0-9_]")
 class Naming:
     """How values are called, and which count: the options that the table has as FLAT.
 
-    Raises PathSyntaxError for a ``section`` that is no path.
+    Raises PathSyntaxError for a ``section`` that is not a path.
     """
 
     __slots__ = ("_keep_case", "_prefix", "_separator", "section")

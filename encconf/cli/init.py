@@ -189,7 +189,7 @@ def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: boo
     address = sources.parse(to)
     recipient, secret, _ = _new_key(pq)
     sources.store(address, secret.encode(), credentials)
-    # Asked anew, by somebody who has not just written it.
+    # Asked again, by somebody who has not just written it.
     again = Fresh.from_env(console.environ)
     try:
         if sources.fetch(address, again).strip() != secret.encode():

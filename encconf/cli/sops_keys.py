@@ -179,7 +179,7 @@ def delete_group(run: Run) -> None:
     if len(args) != 1:
         fail(1, "error: exactly one positional argument (index) required")
     if not args[0].isdecimal() or len(args[0]) > 9:
-        fail(1, "failed to parse [index] argument: it is no number")
+        fail(1, "failed to parse [index] argument: it is not a number")
     file = run.line.text("file")
     source, _ = run.formats(file)
     text = run.read(file)

@@ -270,7 +270,7 @@ def _number(name: str, value: str) -> int:
 def takes(argv: list[str], environ: Mapping[str, str]) -> bool:
     """Whether encconf, called by its own name, is to read a line as sops does.
 
-    That is one with flags of sops before the command or file; one whose first word is no command
+    That is one with flags of sops before the command or file; one whose first word is not a command
     but a file that is there; and one of a command of both with a flag that only sops has.
     """
     from encconf.cli.table import COMMANDS as OWN

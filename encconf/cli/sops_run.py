@@ -50,7 +50,7 @@ class Run:
             self.environ["AWS_PROFILE"] = line.text("aws-profile")
         self.config = line.root.text("config") or None
         self._config_read = False
-        self.anew = "indent" in line.root.given
+        self.rewrite = "indent" in line.root.given
 
     def check_config(self) -> None:
         """A config file that is named must be one, also where nothing of it is needed."""
@@ -113,8 +113,8 @@ class Run:
         )
 
     def indent(self, format: str) -> int | None:
-        """How far what is written anew is indented: --indent, else what ``stores`` says of the format."""
-        if self.anew:
+        """How far what is rewritten is indented: --indent, else what ``stores`` says of the format."""
+        if self.rewrite:
             return self.line.root.number("indent")
         from encconf.verbs.convert import stores_indent
 
@@ -262,7 +262,7 @@ def envelope(source: str, target: str) -> str:
 
 def exists(file: str) -> bool:
     """Whether a file exists, as sops sees it."""
-    return os.path.exists(os.path.abspath(file))  # "" is the current folder, and is no file to read later
+    return os.path.exists(os.path.abspath(file))  # "" is the current folder, and is not a file to read later
 
 
 def must_exist(file: str) -> None:

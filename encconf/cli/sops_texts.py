@@ -67,23 +67,23 @@ def _decrypt(run: Run, file: str, name: str) -> None:
     text = run.read(file)
     opened = run.open(text, source, file)
     try:
-        indent = run.indent(target) if path or run.anew or run.config or source != target else None
-        # An indentation that sops refuses is refused, also where encconf would not write anything anew.
-        plain = _converted(run, opened, target, indent, anew=run.anew or (indent or 0) < 0, path=path)
+        indent = run.indent(target) if path or run.rewrite or run.config or source != target else None
+        # An indentation that sops refuses is refused, also where encconf would not rewrite anything.
+        plain = _converted(run, opened, target, indent, rewrite=run.rewrite or (indent or 0) < 0, path=path)
     except PathNotFoundError as error:
         raise PathNotFoundError(f"error truncating tree: {error.message}", hint=error.hint) from None
     run.put(plain, file, text)
 
 
 def _converted(
-    run: Run, opened: Opened, target: str, indent: int | None, *, anew: bool, path: Path = ()
+    run: Run, opened: Opened, target: str, indent: int | None, *, rewrite: bool, path: Path = ()
 ) -> str:
     from encconf.verbs.convert import converted
 
     requested = bool(run.line.text("output-type"))
     try:
         return converted(
-            opened, target, path=path, layout=False, indent=indent, anew=anew, requested=requested
+            opened, target, path=path, layout=False, indent=indent, rewrite=rewrite, requested=requested
         )
     except EmitError as error:
         error.message = f"Error dumping file: {error.message}"
@@ -104,7 +104,7 @@ def _encrypt(run: Run, file: str) -> None:
     rule = run.rule(name, source)
     request = verb.Request(run.read(file), name, source, target)
     request.accept_encrypted = run.line.text("input-type") == "binary"
-    request.indent, request.anew = run.indent(target), run.anew
+    request.indent, request.rewrite = run.indent(target), run.rewrite
     try:
         enc = verb.run(request, rule, credentials=run.credentials(), notify=run.console.warn)
     except EncconfError as error:
@@ -294,7 +294,7 @@ def exec_file(run: Run) -> None:
         run.console.warn(
             "exec-file's --background option is deprecated and will be removed in a future version of sops"
         )
-    plain = _converted(run, opened, target, run.indent(target), anew=run.anew)
+    plain = _converted(run, opened, target, run.indent(target), rewrite=run.rewrite)
     execute.run_on(
         run.console,
         plain,

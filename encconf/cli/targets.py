@@ -48,7 +48,7 @@ def files(
     file of a folder.  With ``plain``, a pattern gives files that are not encrypted, and a folder those
     of them for which ``plain`` is true, also ignored ones: git should not have plaintext.
 
-    Nothing changed is no mistake: the list is empty.  Raises MissingFileError where no file is named
+    Nothing changed is not a mistake: the list is empty.  Raises MissingFileError where no file is named
     or a folder or pattern gives none, UsageError for a folder without ``recursive``, and ``changed`` in no
     repository.
     """

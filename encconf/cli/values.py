@@ -180,7 +180,7 @@ def _how(console: Console, format: str, options: Mapping[str, Value]) -> dict[st
 
 
 def _checked(console: Console, file: str, old: str, format: str, options: Mapping[str, Value]) -> Check:
-    """Refuse a new data key for strangers; what refuses values in clear that the rule would encrypt."""
+    """Refuse a new data key for strangers; what refuses values in plaintext that the rule would encrypt."""
     metadata = files.metadata(old, format)
     config = text(options, "config")
     files.refuse_strangers_of(file, metadata, config, new_data_key=flag(options, "ignore_mac"))

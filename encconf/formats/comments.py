@@ -319,7 +319,7 @@ class _Walk:
         return due
 
     def put(self, comments: list[Placed], container: int, before: int) -> None:
-        """Store comments in a container before the item that an event starts; its end is no item."""
+        """Store comments in a container before the item that an event starts; its end is not an item."""
         if before >= 0 and self.events[before].__class__ in self.ends:
             before = NOWHERE
         for comment in comments:

@@ -267,7 +267,7 @@ def _ini_value(value: str) -> str:
 
 
 def _toml(tree: Any, notes: Notes) -> str:
-    """Tables in the order of the tree; what is no table goes before the tables, as TOML wants it."""
+    """Tables in the order of the tree; what is not a table goes before the tables, as TOML wants it."""
     out: list[str] = []
     _toml_table("", tree, notes, out)
     return "\n".join(out).lstrip("\n") + "\n"

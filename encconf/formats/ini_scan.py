@@ -148,7 +148,7 @@ def skip_blanks(text: str, at: int, end: int) -> int:
 
 
 def _back(text: str, at: int, end: int) -> int:
-    """The offset behind the last character that is no blank."""
+    """The offset behind the last character that is not a blank."""
     while end > at and text[end - 1] in SPACE:
         end -= 1
     return end

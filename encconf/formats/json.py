@@ -183,7 +183,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
                 leaf = Leaf(scope, step, start, end, BARE, type, data)
             leaves.append(leaf)
             shape.append("." + step if in_map else "-")
-            if block is not None and scope is root:  # a sops member that is no block
+            if block is not None and scope is root:  # a sops member that is not a block
                 _take_block(document, end, *block)
                 block = None
             if mark is None:

@@ -2,7 +2,7 @@
 
 `find` is the one function that decides this, for one file and for many.  It loads no parser and looks for
 the ``sops`` entry as each format spells it, so a damaged file (by a merge, say) counts, too, and is not
-overlooked.  A parser may find later that the file is no encrypted one after all.
+overlooked.  A parser may find later that the file is not an encrypted one after all.
 
 Where the name says a format (`encconf.formats.of_path`) and the text has that format's entry, that is
 enough.  Otherwise the text must also have a MAC or its date, and its lines must be those of the format:

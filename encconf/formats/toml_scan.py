@@ -466,7 +466,7 @@ def _unescape(text: str, at: int, value: str) -> str:
         if code:
             number = int(code, 16)
             if number > 0x10FFFF or 0xD800 <= number < 0xE000:
-                raise _error(text, at, "a string has an escape that is no character")
+                raise _error(text, at, "a string has an escape that is not a character")
             return chr(number)
         if named is None:
             return ""  # a line break that the text has and the string has not

@@ -109,7 +109,7 @@ def check(path: Path, value: Plain) -> None:
 
 
 def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What rops stores for a single value: a string that says null is no value."""
+    """What rops stores for a single value: a string that says null is not a value."""
     return typed(None if value == "null" else value)
 
 

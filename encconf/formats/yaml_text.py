@@ -132,7 +132,7 @@ def region(document: Document, leaf: Leaf) -> tuple[int, int]:
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
     """Put an ``ENC[…]`` text in a leaf's place: quotes stay quotes, a block scalar stays one.
 
-    Its header says that no line break ends the value: to most readers one that does is no ciphertext.
+    Its header says that no line break ends the value: to most readers one that does is not a ciphertext.
     ``was_plain`` says that this value's ciphertext was a plain scalar before: it stays one if
     decrypting a plain one gives the same text, so that only changed values change their lines.
     """

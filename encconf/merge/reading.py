@@ -64,12 +64,12 @@ def _read(text: str, format: str, comments: bool = False) -> Reading:
 
 
 HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
-"""What a block scalar begins with; the comment in it is no part of the value."""
+"""What a block scalar begins with; the comment in it is not part of the value."""
 _COMMENT = re.compile(r"[#;][^\n]*")
 
 
 def comments(block: Tree) -> Counter[str]:
-    """The comments in a tree and how often each is there: what looks like one and is no part of a value."""
+    """The comments in a tree and how often each is there: what looks like one and is not part of a value."""
     from collections import Counter
 
     found = Counter(_comments(block.tail))

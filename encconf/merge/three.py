@@ -415,7 +415,7 @@ class Merge:
         return (side, leaf) if leaf is not None else None
 
     def _piece(self, texts: Texts, columns: Columns, path: Steps) -> str:
-        """What is no value: blanks, comments, the spelling of a key."""
+        """What is not a value: blanks, comments, the spelling of a key."""
         was, here, there = (
             shifted(text, columns[3] - columns[side]) if text is not None else None
             for side, text in enumerate(texts)

@@ -26,7 +26,7 @@ BLANK = ("text", "")
 def pairs(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
     """For each old token the index of the new one that it is; both in the same order."""
     found = [(i, j) for j, i in enumerate(align(old, new)) if i is not None]
-    # What align gives out of order (a move) is no pair here: the longest run in order stays.
+    # What align gives out of order (a move) is not a pair here: the longest run in order stays.
     result: list[int | None] = [None] * len(old)
     for i, j in in_order(found):
         result[i] = j

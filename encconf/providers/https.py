@@ -55,7 +55,7 @@ def origin_and_path(address: str) -> tuple[str, str] | None:
 def permitted(environ: Mapping[str, str], variable: str) -> frozenset[str] | None:
     """The origins that an allow-list names: ``all`` (None), ``none``, or addresses with commas between.
 
-    Raises MasterKeyError when one of them is no address; a list that is only half understood
+    Raises MasterKeyError when one of them is not an address; a list that is only half understood
     would be worse than none.
     """
     setting = environ.get(variable, "").strip()

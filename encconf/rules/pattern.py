@@ -110,7 +110,7 @@ def _has_any_byte(text: str) -> bool:
 
 
 def _utf8(text: str | bytes) -> bytes:
-    """The bytes to search: each byte or half character that is no UTF-8 is U+FFFD, as Go reads it."""
+    """The bytes to search: each byte or half character that is not UTF-8 is U+FFFD, as Go reads it."""
     try:
         if isinstance(text, str):
             return text.encode()

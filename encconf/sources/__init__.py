@@ -244,7 +244,7 @@ class _Flight:
         self._failure: SourceError | None = None
 
     def get(self, ask: Callable[[], bytes]) -> bytes:
-        """The value; who waited for a failure gets the same one, and who comes later asks anew."""
+        """The value; who waited for a failure gets the same one, and who comes later asks again."""
         waited = not self._lock.acquire(blocking=False)
         if waited:
             self._lock.acquire()

@@ -12,7 +12,7 @@ form, without ``//``.  What comes in is text, and is not looked through for refe
 inside a reference is refused.
 
 The text of a file decides what is asked for, so that only what `Resolve` allows is asked, and only for
-values that the file's MAC covers.  What opens files is no value: neither what ENCCONF_IDENTITY and its
+values that the file's MAC covers.  What opens files is not a value: neither what ENCCONF_IDENTITY and its
 like name, nor any other age identity.  Each secret is asked for once, side by side with the others.
 """
 

@@ -36,7 +36,7 @@ class TestKey:
     """
 
     __slots__ = ("identity", "recipient")
-    __test__ = False  # pytest: this is no class of tests
+    __test__ = False  # pytest: this is not a class of tests
 
     def __init__(self, identity: str, recipient: str) -> None:
         self.identity = identity

@@ -18,20 +18,20 @@ def converted(
     path: Path = (),
     layout: bool = True,
     indent: int | None = None,
-    anew: bool = False,
+    rewrite: bool = False,
     requested: bool = False,
 ) -> str:
     """The plain text in a format; in its own it is what was encrypted, with ``layout`` to the byte.
 
     A ``path`` takes a part of the first document: a string as it is, a mapping as a document.
-    ``indent`` is for what is written anew, in characters; with ``anew`` that is all of it.  Where the
+    ``indent`` is for what is rewritten, in characters; with ``rewrite`` that is all of it.  Where the
     user has ``requested`` YAML, a document in braces (JSON, say) becomes block YAML, as in sops.
     Raises PathNotFoundError; EmitError for what the format cannot hold.
     """
     document = opened.document
     if requested and format == "yaml":
-        anew = anew or any(part.close is not None for part in document.parts)
-    if not path and format == document.format and not (anew and formats.ROWS[format].indent is not None):
+        rewrite = rewrite or any(part.close is not None for part in document.parts)
+    if not path and format == document.format and not (rewrite and formats.ROWS[format].indent is not None):
         return plaintext.plain_text(opened, layout=layout)
     from encconf.formats import emit
     from encconf.verbs import changes

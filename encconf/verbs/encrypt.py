@@ -21,10 +21,10 @@ class Request:
 
     ``name`` is the file's, ``format`` the text's, ``target`` the result's; ``twin`` is the encrypted text
     that the result replaces, see `encconf.encrypt`.  With ``accept_encrypted``, a SOPS file is encrypted once
-    more.  ``indent`` and ``anew`` are as for `plain_as`.
+    more.  ``indent`` and ``rewrite`` are as for `plain_as`.
     """
 
-    __slots__ = ("accept_encrypted", "anew", "format", "indent", "name", "target", "text", "twin")
+    __slots__ = ("accept_encrypted", "format", "indent", "name", "rewrite", "target", "text", "twin")
 
     def __init__(self, text: str, name: str, format: str, target: str) -> None:
         self.text = text
@@ -34,7 +34,7 @@ class Request:
         self.twin: str | None = None
         self.accept_encrypted = False
         self.indent: int | None = None
-        self.anew = False
+        self.rewrite = False
 
 
 def run(request: Request, rule: Rule, *, credentials: Credentials, notify: Notify) -> str:
@@ -49,8 +49,8 @@ def run(request: Request, rule: Rule, *, credentials: Credentials, notify: Notif
             f"this is already a SOPS file, in {found} format",
             hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
         )
-    if request.anew or format != target:
-        text = plain_as(text, format, target, indent=request.indent, anew=request.anew)
+    if request.rewrite or format != target:
+        text = plain_as(text, format, target, indent=request.indent, rewrite=request.rewrite)
     return sealing.encrypt(
         text, rule, format=target, twin=request.twin, credentials=credentials, notify=notify
     )
@@ -90,12 +90,12 @@ def encrypt_again(
     )
 
 
-def plain_as(text: str, format: str, target: str, *, indent: int | None = None, anew: bool = False) -> str:
-    """A plain text in another format, or ``anew`` in its own.
+def plain_as(text: str, format: str, target: str, *, indent: int | None = None, rewrite: bool = False) -> str:
+    """A plain text in another format, or rewritten in its own.
 
     Raises AlreadyEncryptedError, and what reading it and writing it raise.
     """
-    if format == target and not (anew and formats.ROWS[format].indent is not None):
+    if format == target and not (rewrite and formats.ROWS[format].indent is not None):
         return text
     from encconf.formats import emit
 

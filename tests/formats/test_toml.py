@@ -353,7 +353,7 @@ def test_a_file_without_a_rule_is_encrypted_as_a_whole() -> None:
         ("a = 'sec\x01ret'", "line 1, column 5: a string does not end"),
         ('a = """secret', "line 1, column 5: a string does not end"),
         (r'a = "sec\xret"', "line 1, column 5: TOML has no such escape"),
-        (r'a = "sec\ud800ret"', "line 1, column 5: a string has an escape that is no character"),
+        (r'a = "sec\ud800ret"', "line 1, column 5: a string has an escape that is not a character"),
         ('a = "secret" "secret"', "line 1, column 14: expected the end of the line"),
         ("a = [1 2]", "line 1, column 8: expected a comma or the closing bracket"),
         ("a = [1", "line 1, column 7: the text ends where a comma or the closing bracket was expected"),
