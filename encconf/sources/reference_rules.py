@@ -1,4 +1,4 @@
-"""Which references may be resolved, and as whom: what the loading program allows, never what opens files.
+"""Which references may be resolved, and with which login, by what the loading program allows.
 
 An address may not choose whose secrets are read, nor with which login or at which server, unless the
 environment or `Resolve` says the same.
@@ -37,14 +37,14 @@ whatever this user has: programs to run, files, variables, the keyring.
 class Resolve:
     """Which references may be resolved, and how long that may take.
 
-    ``schemes`` are words (``vault``: every address of that kind) and beginnings of addresses
-    (``env:APP_``, ``file:/run/secrets/``, ``azkv:my-vault/``); by default those of `ASKED`.  Whose secrets
-    are read, and as whom, the environment says alone; what an address may choose there is named behind a
-    question mark (``vault:secret/app/?namespace=team``, ``awssm?role_arn=arn:…``).  ``hosts`` are
-    servers that addresses may name, and that get this program's credentials then, beside those that
-    VAULT_ADDR and its like name, and the domains of Azure Key Vault: ``vault2.example.com:8200``, with
-    ``http://`` if there is no TLS.  ``timeout`` is how long all may take together, and ``call_timeout``
-    each secret, in seconds.
+    ``schemes`` are scheme names (``vault``: every address of that scheme) and beginnings of addresses
+    (``env:APP_``, ``file:/run/secrets/``, ``azkv:my-vault/``); by default those of `ASKED`.  The environment
+    decides which login is used and whose secrets are read.  To let addresses choose that as well, write what
+    they may choose after a question mark (``vault:secret/app/?namespace=team``,
+    ``awssm?role_arn=arn:…``).  ``hosts`` are additional servers that addresses may name, such as
+    ``vault2.example.com:8200`` (with ``http://`` if it has no TLS); they receive this program's credentials.
+    The servers in VAULT_ADDR and similar variables, and the domains of Azure Key Vault, are always allowed.
+    ``timeout`` limits all lookups together, and ``call_timeout`` each one, in seconds.
 
     Raises UsageError for a scheme that does not exist, and for what is not a server.
 
@@ -82,7 +82,7 @@ class Resolve:
     def from_env(cls, environ: Mapping[str, str]) -> Resolve:
         """The default, and what ENCCONF_REF_ALLOW allows beside it: schemes, beginnings and hosts.
 
-        They stand there with white space or commas between; hosts have a dot, or a colon and a number.
+        Separate the entries with white space or commas.  A host has a dot, or a colon and a number.
         Raises UsageError.
         """
         entries = environ.get("ENCCONF_REF_ALLOW", "").replace(",", " ").split()
