@@ -207,7 +207,7 @@ def test_the_man_pages(tmp_path: Path) -> None:
         check=True,
     ).stdout
     shown = re.sub(".\b", "", shown)
-    assert "encconf encrypt [OPTIONS] [FILE]" in shown
+    assert "encconf encrypt [OPTIONS] [FILE...]" in shown
     assert "--in-place, -i" in shown
 
 

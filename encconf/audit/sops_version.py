@@ -13,6 +13,7 @@ from contextlib import suppress
 from encconf.audit.findings import Finding, printable
 from encconf.errors import EncconfError
 from encconf.io import fileio
+from encconf.keys import TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
 _RULE: Final = {
     "encrypted_regex": (3, 4, 0),  # "`encrypted_regex` option to the sops config file"
     "unencrypted_regex": (3, 6, 1),  # "Add support for --unencrypted-regex"
-    "hc_vault_transit_uri": (3, 6, 0),  # "encrypting data through the use of Hashicorp Vault"
-    "age": (3, 7, 0),  # "Add support for age"
     "mac_only_encrypted": (3, 9, 0),  # "Add `--mac-only-encrypted`"
     "encrypted_comment_regex": (3, 9, 0),  # "Support using comments to select parts to encrypt"
     "unencrypted_comment_regex": (3, 9, 0),
-    "hckms": (3, 12, 0),  # "Add support for HuaweiCloud KMS"
+    **{row.member: row.since for row in TABLE.values() if row.since},
 }
-_GROUP: Final = {"hc_vault": (3, 6, 0), "age": (3, 7, 0), "merge": (3, 9, 0), "hckms": (3, 12, 0)}
+_GROUP: Final = {
+    "merge": (3, 9, 0),
+    **{row.name_in_group: row.since for row in TABLE.values() if row.since},
+}
 """The same in key_groups; merge: "Merge key for key groups and make keys unique"."""
 _STORES: Final = (3, 9, 0)  # "Allow configuration of indentation for YAML and JSON stores"
 _LIST: Final = (3, 11, 0)  # "Allow to provide keys as YAML lists instead of comma-separated strings"

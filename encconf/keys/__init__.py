@@ -124,13 +124,15 @@ class KeyType:
     Key service: the ``number`` of its message in the oneof, whose ``fields`` are members of the metadata's
     entry, in the order of their numbers from 1 on.
 
+    ``since`` is the version of sops that brought the type, if a sops in use may be older (its CHANGELOG.md).
+
     ``personal`` is whether using it may ask a person, so that one is used after the other; ``secrets`` are
     variables that log in to its service, beside `encconf.identities.credentials.KEY_VARIABLES`.
     """
 
     __slots__ = (
         *("commas", "fields", "member", "metavar", "name_in_group", "number", "only_list", "option"),
-        *("personal", "plural", "secrets", "settings", "short", "target", "title", "variable"),
+        *("personal", "plural", "secrets", "settings", "short", "since", "target", "title", "variable"),
     )
 
     def __init__(  # noqa: PLR0913 - a row, and no dataclass: those would cost 10 ms at every start
@@ -152,6 +154,7 @@ class KeyType:
         only_list: bool = False,
         personal: bool = False,
         secrets: tuple[str, ...] = (),
+        since: tuple[int, ...] = (),
     ) -> None:
         self.target = target
         self.title = title
@@ -169,6 +172,7 @@ class KeyType:
         self.only_list = only_list
         self.personal = personal
         self.secrets = secrets
+        self.since = since
 
     def with_settings(self, text: str, more: Mapping[str, object]) -> object:
         """What `master_key` takes for a key that is named by a text, with those of ``more`` that it has."""
@@ -221,6 +225,7 @@ TABLE: dict[str, KeyType] = {
         number=7,
         fields=("key_id",),
         secrets=("HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"),
+        since=(3, 12, 0),  # "Add support for HuaweiCloud KMS"
     ),
     "azure_kv": KeyType(
         "encconf.keys.azure_kv:AzureKey",
@@ -246,6 +251,7 @@ TABLE: dict[str, KeyType] = {
         group_member="hc_vault",
         number=5,
         fields=("vault_address", "engine_path", "key_name"),
+        since=(3, 6, 0),  # "encrypting data through the use of Hashicorp Vault"
     ),
     "pgp": KeyType(
         "encconf.keys.pgp:PgpKey",
@@ -273,6 +279,7 @@ TABLE: dict[str, KeyType] = {
         number=6,
         fields=("recipient",),
         personal=True,
+        since=(3, 7, 0),  # "Add support for age"
     ),
 }
 

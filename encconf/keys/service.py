@@ -14,7 +14,6 @@ TCP service beyond this machine, and a socket of another user (root excepted), t
 from __future__ import annotations
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError, NotMyKeyError
-from encconf.io.sockets import PATH_LIMIT
 from encconf.keys import CONTEXT, TABLE, from_entry, member
 from encconf.providers import failed, needing, one_line
 from encconf.text.printable import printable
@@ -184,6 +183,8 @@ def _target(uri: str, credentials: Credentials) -> str:
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise _malformed()
     if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
+        from encconf.io.sockets import PATH_LIMIT
+
         path = unquote(parts.path)
         if len(os.fsencode(path)) > PATH_LIMIT:
             raise MasterKeyError(f"its path is longer than {PATH_LIMIT} bytes, the limit for sockets")

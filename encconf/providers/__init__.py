@@ -7,8 +7,7 @@ The error is `encconf.errors.MasterKeyError`, whose ``reason`` is one of the wor
 
 from __future__ import annotations
 
-from _thread import allocate_lock
-from contextlib import contextmanager
+from _thread import allocate_lock, get_ident
 from time import monotonic
 
 from encconf.errors import InputError, MasterKeyError, MissingExtraError, SourceError
@@ -17,7 +16,7 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -48,13 +47,22 @@ def missing(service: str, error: ImportError, extra: str, *packages: str) -> Mis
     return MissingExtraError(f"{service} needs the {needed}", hint=f"pip install 'encconf[{extra}]'")
 
 
-@contextmanager
-def needing(service: str, extra: str, *packages: str) -> Iterator[None]:
+class needing:  # noqa: N801 - used as a function; contextlib would cost every file with such a key
     """Inside it, an ImportError becomes the error `missing`."""
-    try:
-        yield
-    except ImportError as error:
-        raise missing(service, error, extra, *packages) from None
+
+    __slots__ = ("extra", "packages", "service")
+
+    def __init__(self, service: str, extra: str, *packages: str) -> None:
+        self.service = service
+        self.extra = extra
+        self.packages = packages
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ImportError):
+            raise missing(self.service, error, self.extra, *self.packages) from None
 
 
 def text_in(path: str, what: str) -> str:
@@ -141,26 +149,28 @@ def within(limit: float, call: Callable[[], T]) -> T:
 _unheard: set[int] = set()  # threads
 
 
-@contextmanager
-def unheard(*loggers: str) -> Iterator[None]:
+class unheard:  # noqa: N801 - as above
     """Inside it, these loggers say nothing in this thread: SDKs that are debugged log whole answers."""
-    import logging
-    from threading import get_ident
 
-    thread = get_ident()
-    nested = thread in _unheard
-    for name in loggers:
-        logging.getLogger(name).addFilter(_is_heard)  # added once, however often it is asked for
-    _unheard.add(thread)
-    try:
-        yield
-    finally:
-        if not nested:
-            _unheard.discard(thread)
+    __slots__ = ("loggers", "nested", "thread")
+
+    def __init__(self, *loggers: str) -> None:
+        self.loggers = loggers
+
+    def __enter__(self) -> None:
+        import logging
+
+        self.thread = get_ident()
+        self.nested = self.thread in _unheard
+        for name in self.loggers:
+            logging.getLogger(name).addFilter(_is_heard)  # added once, however often it is asked for
+        _unheard.add(self.thread)
+
+    def __exit__(self, *_: object) -> None:
+        if not self.nested:
+            _unheard.discard(self.thread)
 
 
 def _is_heard(record: object) -> bool:
     """A filter; it is asked by the thread that logs."""
-    from threading import get_ident
-
     return get_ident() not in _unheard

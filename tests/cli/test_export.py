@@ -146,7 +146,7 @@ def test_c7_github_masks_only_what_is_encrypted_and_not_short(awkward: Project) 
         "::add-mask::{%0Aline two%0A}%0A",
         "::add-mask::line two",
     ]
-    assert "everywhere in it: REPLICAS, DEBUG, OFF\n" in done.err
+    assert "too short to mask in the log: REPLICAS, DEBUG, OFF\n" in done.err
     assert "eu-west-1" in target.read_text()
 
 

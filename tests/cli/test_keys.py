@@ -265,7 +265,7 @@ class TestGroups:
         assert "shamir_threshold: 2" in done.out
         assert ciphertexts(sealed) == before
         done = sealed.run("groups", "add", "-i", "-f", FILE, "--age", other.recipient)
-        assert "it takes 2 of its 2 groups" in done.err
+        assert "needs 2 of its 2 groups" in done.err
         assert not opens(sealed, sealed.key)
         assert opens(sealed, sealed.key, other)
         both = {"SOPS_AGE_KEY": f"{sealed.key.identity}\n{other.identity}"}

@@ -33,7 +33,7 @@ def service(sealed: Project, tmp_path: Path) -> Iterator[str]:
 def test_a_key_service(sealed: Project, service: str) -> None:
     file = "secrets.enc.yaml"
     plain = sealed.read("secrets.yaml")
-    assert "no identity" in sealed.run("decrypt", file, code=128).err
+    assert "error[no-key]" in sealed.run("decrypt", file, code=128).err
     flag = ["--keyservice", service]
     assert sealed.run("decrypt", *flag, file).out == plain
     assert sealed.run("get", file, "db.port", f"--keyservice={service}").out == "5432"

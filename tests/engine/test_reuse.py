@@ -138,7 +138,7 @@ def test_a_twin_that_cannot_be_opened(age_key: AgeKey) -> None:
     told: list[str] = []
     new = api.encrypt(TEXT, rule(age_key), twin=old, credentials=credentials(age_key), notify=told.append)
     assert len(told) == 1
-    assert "afresh" in told[0]
+    assert "every value is re-encrypted" in told[0]
     assert not {leaf.data for leaf in sealed_leaves(old, "yaml")} & {
         leaf.data for leaf in sealed_leaves(new, "yaml")
     }

@@ -48,7 +48,7 @@ def holder(alice: AgeKey) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def empty_gnupg() -> Path:
     home = scratch() / "nopgp"
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)
     return home
 
 

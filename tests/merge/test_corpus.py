@@ -138,7 +138,7 @@ def test_somebody_goes_on_one_side(case: Case, side: str, rotated: bool) -> None
     with pytest.raises(KeyAccessError):
         api.decrypt(outcome.text, format=case.format, credentials=credentials(BOB))
     assert not sealed(outcome.text) & sealed(base)
-    assert any("every value gets a new" in note for note in notes)
+    assert any("every value is re-encrypted" in note for note in notes)
 
 
 @by_format

@@ -101,7 +101,7 @@ def test_the_environment_is_read_only_if_asked_for(base: Path, monkeypatch: pyte
 def test_keys_that_differ_in_case_only(base: Path) -> None:
     tree = {"Port": 1, "port": 2}
     assert load_layers(tree, env="APP_", environ={"APP_port": "5"}) == {"Port": 1, "port": 5}
-    with pytest.raises(ConfigTypeError, match="may mean Port or port"):
+    with pytest.raises(ConfigTypeError, match="could mean Port or port"):
         load_layers(tree, env="APP_", environ={"APP_PORT": "5"})
 
 

@@ -544,7 +544,7 @@ def test_value_secret(sides: Sides) -> None:
     assert "hunter2" in real.err
     for done in (ours, own):
         assert "hunter2" not in done.err
-        assert '["a"]["b"]' in done.err
+        assert "at a.b is plaintext" in done.err
 
 
 def test_strict_mac(sides: Sides) -> None:
@@ -794,7 +794,7 @@ def test_dotenv_quote(sides: Sides) -> None:
     assert [each.out for each in sides.run("decrypt", "x.env")] == [text] * 3
     real, ours, own = sides.run("set", "x.env", '["B"]', '"2"')
     assert (real.code, ours.code, own.code) == (0, 4, 4)
-    assert '["A"]' in ours.err
+    assert "the value at A begins" in ours.err
 
 
 def test_set_nested(sides: Sides) -> None:

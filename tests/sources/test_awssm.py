@@ -277,7 +277,7 @@ def test_the_permission_that_is_documented_is_enough(
     assert sources.fetch(address, Credentials({**environ, **one})) == VALUE
     error = failure(address, Credentials({**environ, **nobody}))
     assert error.reason == "denied"
-    assert str(error.hint).startswith(f"it takes {action} on")
+    assert str(error.hint).startswith(f"you need {action} on")
     error = failure(address, Credentials({**environ, **one, "AWS_SECRET_ACCESS_KEY": "not-the-key-of-one"}))
     assert error.reason == "denied"
     for secret in (one["AWS_SECRET_ACCESS_KEY"], "not-the-key-of-one"):

@@ -685,7 +685,7 @@ class TestHostile:
         made = credentials()
         sealed = seal({"a": f"ref+file://{path}"})
         assert len(str(api.loads(sealed, credentials=made, resolve=rules)["a"])) == references.VALUE_LIMIT
-        with pytest.raises(UnresolvedError, match="is larger than 64 MiB"):
+        with pytest.raises(UnresolvedError, match="are larger than 64 MiB"):
             api.loads(seal({"a": f"ref+file://{path}+" * 65}), credentials=made, resolve=rules)
         path.write_bytes(b"x" * (references.VALUE_LIMIT + 1))
         with pytest.raises(UnresolvedError, match=r"a  file:.*  the value is larger than 1024 KiB"):
