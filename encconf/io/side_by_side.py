@@ -38,6 +38,8 @@ def side_by_side(
             except EncconfError as error:
                 yield item, error
         return
+    # dataclasses takes typing from sys.modules, where it may be half imported by another thread.
+    import typing  # noqa: F401
     from collections import deque
     from itertools import islice
     from queue import SimpleQueue

@@ -125,6 +125,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
     For SDKs that limit each wait and not the whole: the thread of a call that took too long is left to
     itself, and keeps nobody waiting.
     """
+    import typing  # noqa: F401 - see `encconf.io.side_by_side`
     from threading import Thread
 
     answers: list[T] = []
