@@ -1,6 +1,6 @@
 """Who can read which encrypted files, what several people can open together, and since when.
 
-Told from the ``sops`` blocks alone, without a key.  Nobody can add a reader to a file without its data key,
+It reads the ``sops`` blocks alone, without a key.  Nobody can add a reader to a file without its data key,
 but anyone who can write to it can take an entry away or put one there that opens nothing: what is said here
 of a file is as trustworthy as its history.
 """

@@ -7,7 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from oracle import AgeKey
+from project import PLAIN, Project
 
 from encconf import api
 from encconf.audit.check import Report, check
@@ -119,3 +121,15 @@ class Repo:
     def only(self, slug: str, *, verify: AgeKey | None = None) -> list[Finding]:
         """The findings of a kind."""
         return [found for found in self.check(verify=verify).findings if found.slug == slug]
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    """A git repository with an encrypted file, whose plain copy git ignores."""
+    project.write(".sops.yaml", f"creation_rules:\n  - path_regex: enc\n    age: {project.key.recipient}\n")
+    project.write("secrets.yaml", PLAIN)
+    project.write(".gitignore", "/secrets.yaml\n")
+    project.run("encrypt", "secrets.yaml")
+    project.git("init", "-q")
+    project.git("add", "-A")
+    return project

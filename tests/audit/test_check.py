@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 from audit.repo import ALICE, BOB, DATABASE, SECRET, Repo, groups, opener, rule, seal
+from audit.repo import project as project
 from oracle import AgeKey
-from project import PLAIN, ROOT, Project
+from project import ROOT, Project
 
 from encconf import formats
 from encconf.audit import explain as explaining
@@ -1114,18 +1115,6 @@ def test_github_annotations_are_escaped() -> None:
 
 
 # --- the command -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def project(project: Project) -> Project:
-    """A git repository with an encrypted file, whose plain copy git ignores."""
-    project.write(".sops.yaml", f"creation_rules:\n  - path_regex: enc\n    age: {project.key.recipient}\n")
-    project.write("secrets.yaml", PLAIN)
-    project.write(".gitignore", "/secrets.yaml\n")
-    project.run("encrypt", "secrets.yaml")
-    project.git("init", "-q")
-    project.git("add", "-A")
-    return project
 
 
 class TestSelections:

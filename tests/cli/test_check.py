@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from audit.repo import BOB, DATABASE, SECRET, Repo, seal
+from audit.repo import project as project
 from oracle import AgeKey
 from project import PLAIN, ROOT, Project, Result
 
@@ -23,18 +24,6 @@ def repo(tmp_path: Path) -> Repo:
 
 def sound(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal(DATABASE))
-
-
-@pytest.fixture
-def project(project: Project) -> Project:
-    """A git repository with an encrypted file, whose plain copy git ignores."""
-    project.write(".sops.yaml", f"creation_rules:\n  - path_regex: enc\n    age: {project.key.recipient}\n")
-    project.write("secrets.yaml", PLAIN)
-    project.write(".gitignore", "/secrets.yaml\n")
-    project.run("encrypt", "secrets.yaml")
-    project.git("init", "-q")
-    project.git("add", "-A")
-    return project
 
 
 def slugs(done: Result) -> set[str]:

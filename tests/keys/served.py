@@ -1,8 +1,9 @@
-"""Key services that tests of both sides run."""
+"""Key services that tests of both sides run, who holds the keys, and who has none."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -11,12 +12,51 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from oracle import clean_environ
+import pytest
+from oracle import AgeKey, clean_environ, gpg_home, scratch
 
 from encconf.identities.credentials import Credentials
 from encconf.keyservice import server as keyservice
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def alice() -> AgeKey:
+    return AgeKey.generate()
+
+
+@pytest.fixture(scope="module")
+def holder(alice: AgeKey) -> dict[str, str]:
+    """The environment of one who has the keys: alice's, and the PGP key of the fixtures."""
+    return clean_environ({**alice.environ(), "GNUPGHOME": str(gpg_home())})
+
+
+@pytest.fixture(scope="module")
+def empty_gnupg() -> Path:
+    home = scratch() / "nopgp"
+    home.mkdir(mode=0o700, exist_ok=True)
+    return home
+
+
+@pytest.fixture
+def others(empty_gnupg: Path) -> Callable[..., Credentials]:
+    """Credentials of one who has no key, but these key services."""
+
+    def make(*uris: str, local: bool = False, **more: Any) -> Credentials:
+        environ = clean_environ({"GNUPGHOME": str(empty_gnupg)})
+        return Credentials(environ, key_services=uris, local_key_service=local, timeout=20, **more)
+
+    return make
+
+
+@pytest.fixture
+def path() -> Iterator[str]:
+    """Where a socket may be put; short, as sockets need it."""
+    folder = scratch() / f"s{os.urandom(3).hex()}"
+    folder.mkdir(mode=0o700)
+    yield str(folder / "ks")
+    assert os.listdir(folder) == []
 
 
 def answered(uri: str) -> bool:

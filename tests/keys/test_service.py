@@ -11,7 +11,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,14 @@ import pytest
 from doubles.recording_keyservice import MESSAGES, RecordingKeyservice, RefusalError
 from hypothesis import given
 from hypothesis import strategies as st
+from keys.served import alice as alice
+from keys.served import empty_gnupg as empty_gnupg
+from keys.served import holder as holder
+from keys.served import others as others
+from keys.served import path as path
 from keys.served import running, serving
 from keys.test_age import child
-from oracle import PGP_FINGERPRINT, AgeKey, Sops, SopsError, clean_environ, gpg_home, scratch
+from oracle import PGP_FINGERPRINT, AgeKey, Sops, SopsError, scratch
 
 from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError, UsageError
@@ -34,44 +39,6 @@ from encconf.keys.pgp import PgpKey
 ROOT = Path(__file__).resolve().parents[2]
 DATA_KEY = bytes(range(32))
 PLAIN = '{"a": "b"}'
-
-
-@pytest.fixture(scope="module")
-def alice() -> AgeKey:
-    return AgeKey.generate()
-
-
-@pytest.fixture(scope="module")
-def holder(alice: AgeKey) -> dict[str, str]:
-    """The environment of one who has the keys: alice's, and the PGP key of the fixtures."""
-    return clean_environ({**alice.environ(), "GNUPGHOME": str(gpg_home())})
-
-
-@pytest.fixture(scope="module")
-def empty_gnupg() -> Path:
-    home = scratch() / "nopgp"
-    home.mkdir(mode=0o700, exist_ok=True)
-    return home
-
-
-@pytest.fixture
-def others(empty_gnupg: Path) -> Callable[..., Credentials]:
-    """Credentials of one who has no key, but these key services."""
-
-    def make(*uris: str, local: bool = False, **more: Any) -> Credentials:
-        environ = clean_environ({"GNUPGHOME": str(empty_gnupg)})
-        return Credentials(environ, key_services=uris, local_key_service=local, timeout=20, **more)
-
-    return make
-
-
-@pytest.fixture
-def path() -> Iterator[str]:
-    """Where a socket may be put; short, as sockets need it."""
-    folder = scratch() / f"s{os.urandom(3).hex()}"
-    folder.mkdir(mode=0o700)
-    yield str(folder / "ks")
-    assert os.listdir(folder) == []
 
 
 def free_port() -> int:

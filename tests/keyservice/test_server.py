@@ -11,16 +11,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from doubles.recording_keyservice import RecordingKeyservice
+from keys.served import alice as alice
 from keys.served import answered, encconf, running, serving
+from keys.served import empty_gnupg as empty_gnupg
+from keys.served import holder as holder
+from keys.served import others as others
+from keys.served import path as path
 from keys.terminal import _TAKE_TERMINAL
-from oracle import PGP_FINGERPRINT, AgeKey, clean_environ, gpg, gpg_home, scratch
+from oracle import PGP_FINGERPRINT, AgeKey, gpg, gpg_home
 from project import signal_another_thread
 
 from encconf.errors import MasterKeyError, UsageError
@@ -32,44 +36,6 @@ from encconf.keyservice import server as keyservice
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_KEY = bytes(range(32))
-
-
-@pytest.fixture(scope="module")
-def alice() -> AgeKey:
-    return AgeKey.generate()
-
-
-@pytest.fixture(scope="module")
-def holder(alice: AgeKey) -> dict[str, str]:
-    """The environment of one who has the keys: alice's, and the PGP key of the fixtures."""
-    return clean_environ({**alice.environ(), "GNUPGHOME": str(gpg_home())})
-
-
-@pytest.fixture(scope="module")
-def empty_gnupg() -> Path:
-    home = scratch() / "nopgp"
-    home.mkdir(mode=0o700, exist_ok=True)
-    return home
-
-
-@pytest.fixture
-def others(empty_gnupg: Path) -> Callable[..., Credentials]:
-    """Credentials of one who has no key, but these key services."""
-
-    def make(*uris: str, local: bool = False, **more: Any) -> Credentials:
-        environ = clean_environ({"GNUPGHOME": str(empty_gnupg)})
-        return Credentials(environ, key_services=uris, local_key_service=local, timeout=20, **more)
-
-    return make
-
-
-@pytest.fixture
-def path() -> Iterator[str]:
-    """Where a socket may be put; short, as sockets need it."""
-    folder = scratch() / f"s{os.urandom(3).hex()}"
-    folder.mkdir(mode=0o700)
-    yield str(folder / "ks")
-    assert os.listdir(folder) == []
 
 
 # --- the server ----------------------------------------------------------------------------
