@@ -396,12 +396,12 @@ def warn_if_exposed(console: Console, path: str) -> None:
 def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
     """The same for several plain files, with one message for all that git has."""
     from encconf.cli.console import some
-    from encconf.git import exposure
+    from encconf.git import exposures
 
     if len(paths) == 1:
         warn_if_exposed(console, paths[0])
         return
-    states = {path: exposure(path) for path in paths}
+    states = exposures(paths)
     for state, what, hint in (
         ("untracked", "git does not ignore them", "name them in .gitignore"),
         (

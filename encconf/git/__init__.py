@@ -14,7 +14,11 @@ from encconf.io import programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+
+_AT_ONCE = 500
+"""Names in one call of git, so that the command line is not too long."""
 
 
 def repository(path: str) -> str | None:
@@ -42,14 +46,28 @@ def exposure(path: str) -> str | None:
 
     None for a file that is ignored or in no repository, and where git cannot be asked.
     """
-    root = repository(os.path.dirname(os.path.abspath(path)))
-    if root is None:
-        return None
-    name = os.path.relpath(os.path.abspath(path), root)
-    output = ask(root, "ls-files", "-t", "-z", "--cached", "--others", "--exclude-standard", "--", name)
-    if not output:
-        return None
-    return "untracked" if output.startswith("? ") else "tracked"
+    return exposures([path])[path]
+
+
+def exposures(paths: Sequence[str]) -> dict[str, str | None]:
+    """The `exposure` of each of several files; git is asked once for up to 500 files of a repository."""
+    places: dict[str, tuple[str, str]] = {}  # the repository of a file, and the name that git has for it
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        whole = os.path.abspath(path)
+        root = repository(os.path.dirname(whole))
+        if root is not None:
+            places[path] = root, os.path.relpath(whole, root).replace(os.sep, "/")
+            names.setdefault(root, []).append(places[path][1])
+    found: dict[tuple[str, str] | None, str] = {}
+    for root, every in names.items():
+        for at in range(0, len(every), _AT_ONCE):
+            which = every[at : at + _AT_ONCE]
+            words = ("ls-files", "-t", "-z", "--cached", "--others", "--exclude-standard", "--", *which)
+            listed = ask(root, *words)
+            for entry in filter(None, (listed or "").split("\0")):
+                found[root, entry[2:]] = "untracked" if entry.startswith("? ") else "tracked"
+    return {path: found.get(places.get(path)) for path in paths}
 
 
 def version(id: str, folder: str = ".") -> str | None:

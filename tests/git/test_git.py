@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 from project import Project
 
-from encconf.git import exposure
+from encconf.git import exposure, exposures
 
 
 class TestExposure:
@@ -19,3 +22,20 @@ class TestExposure:
         assert exposure(path) == "tracked"
         project.write("a b/x.yaml", "")
         assert exposure(str(project.path("a b/x.yaml"))) is None
+
+    def test_of_many_files_of_several_repositories(self, project: Project, tmp_path: Path) -> None:
+        inner = project.folder / "inner"
+        inner.mkdir()
+        for folder in (project.folder, inner):
+            subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+        kinds = {"tracked": "t", "untracked": "u", None: "i"}
+        project.write(".gitignore", "i*\n")
+        project.write("inner/.gitignore", "i*\n")
+        wanted: dict[str, str | None] = {str(tmp_path / "nowhere.yaml"): None}
+        for folder in (project.folder, inner):
+            for state, letter in kinds.items():
+                for number in range(600 if folder == inner else 2):
+                    (folder / f"{letter}{number}.yaml").write_text("a: 1\n")
+                    wanted[str(folder / f"{letter}{number}.yaml")] = state
+            subprocess.run("git add t*", shell=True, cwd=folder, check=True)
+        assert exposures(list(wanted)) == wanted
