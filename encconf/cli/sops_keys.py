@@ -126,8 +126,6 @@ def _update(run: Run, file: str, config: str) -> None:
         raise NotEncryptedError
     rule = find_rule(path, config=config, notify=run.console.warn)
     try:
-        from encconf.cli import files
-
         held = files.metadata(text, source).threshold or 0
         threshold = min(held, len(rule.groups)) or None
         wanted = rekey.plan(text, rule.groups, threshold, format=source)
@@ -142,16 +140,9 @@ def _update(run: Run, file: str, config: str) -> None:
     lines = plan_text.of_threshold(held, threshold or 0)
     lines += plan_text.of_groups(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
-    while not run.line.on("yes"):
-        run.console.data("Is this okay? (y/n):")
-        answer = sys.stdin.readline()
-        if not answer:
-            fail(1, "unexpected newline" if answer else "EOF")
-        if answer.strip() == "n":
-            run.console.tell(f"File {path} left unchanged")
-            return
-        if answer.strip() == "y":
-            break
+    if not run.line.on("yes") and not _answered(run, "Is this okay? (y/n):"):
+        run.console.tell(f"File {path} left unchanged")
+        return
     enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
     fileio.write_atomic(fileio.resolve(path), enc, replacing=text)
     run.console.tell(f"File {path} synced with new keys")
@@ -188,7 +179,6 @@ def delete_group(run: Run) -> None:
 
 
 def _regroup(run: Run, file: str, text: str, plan: Callable[[], Plan]) -> None:
-
     try:
         enc = rekey.carry_out(plan(), rotate=False, credentials=run.credentials(), notify=run.console.warn)
     except EncconfError as error:
@@ -265,8 +255,6 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
     source, _ = run.formats(file)
     text = run.read(file)
     if not text.strip() and source != "binary":
-        from encconf.errors import NotEncryptedError
-
         raise NotEncryptedError
     rule = destination.rule
     if rule is not None and not rule.selection.kind.endswith("suffix"):
