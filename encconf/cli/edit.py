@@ -329,7 +329,6 @@ class Session:
 
     def _saved(self, edited: str) -> str:
         """Save what the editor left, encrypted for those who can open the file; says where it is."""
-        from encconf.engine.admission import rule_of
         from encconf.rules.config import Rule
         from encconf.rules.selection import DEFAULT
 

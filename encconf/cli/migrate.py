@@ -211,8 +211,6 @@ def _default_target(file: str) -> str:
 
 def _left_plaintext(text: str, format: str, rule: Rule) -> list[str]:
     """The names whose values the rule leaves as they are."""
-    from encconf import formats
-
     document = formats.module(format).scan(text, comments=True)
     chosen = rule.selection.choose(document).leaves
     return [

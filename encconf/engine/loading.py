@@ -114,8 +114,6 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
 
             return convert(tree, schema, at=keys, lax=lax)
         if not isinstance(tree, dict):
-            from encconf.text.path import spell
-
             raise ConfigTypeError(f"{spell(keys)}: expected a mapping")
         return tree
 

@@ -70,8 +70,6 @@ _COMMENT = re.compile(r"[#;][^\n]*")
 
 def comments(block: Tree) -> Counter[str]:
     """The comments in a tree and how often each is there: what looks like one and is not part of a value."""
-    from collections import Counter
-
     found = Counter(_comments(block.tail))
     for entry in block.entries:
         found.update(_comments(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))
