@@ -2,7 +2,7 @@
 # docs/containers.md says how to use it, and how to put encconf into an image of your own.
 FROM python:3.13-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY encconf encconf
 RUN python -m venv /opt/encconf \
     && /opt/encconf/bin/pip install --no-cache-dir --disable-pip-version-check . \

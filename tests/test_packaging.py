@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -35,7 +36,9 @@ def built(release: dict[str, object], tmp_path_factory: pytest.TempPathFactory) 
     first, second = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")
     build = release["build"]
     assert callable(build)
-    assert build(first) == build(second), "two builds differ"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ENCCONF_PROJECT_URL", raising=False)
+        assert build(first) == build(second), "two builds differ"
     return first
 
 
@@ -77,6 +80,50 @@ class TestWheel:
         )
         assert (done.returncode, done.stderr) == (0, "")
 
+    def test_it_says_where_the_project_is(self, built: Path, release: dict[str, object]) -> None:
+        """Below the sample address, as no other is set; a wheel of another address is found."""
+        wrong_urls = release["wrong_urls"]
+        assert callable(wrong_urls)
+        (wheel,) = built.glob("*.whl")
+        assert wrong_urls(wheel, release["SAMPLE"]) == ""
+        assert "not below https://example.org/shop" in wrong_urls(wheel, "https://example.org/shop")
+
+    def test_a_build_from_the_archive_says_the_same(self, built: Path, tmp_path: Path) -> None:
+        """Without the variable: PKG-INFO has the address."""
+        (archive,) = built.glob("*.tar.gz")
+        with tarfile.open(archive) as tar:
+            tar.extractall(tmp_path, filter="data")
+        (source,) = tmp_path.iterdir()
+        environ = {name: value for name, value in os.environ.items() if name != "ENCCONF_PROJECT_URL"}
+        metadata = self.metadata(source, environ)
+        assert "Project-URL: Homepage, https://example.com/OWNER/encconf\n" in metadata
+        assert "(https://example.com/OWNER/encconf/blob/v" in metadata
+
+    @pytest.mark.parametrize("address", ["", "http://example.com/encconf", "https://me:token@example.com/x"])
+    def test_without_an_address_it_says_nothing_of_one(self, tmp_path: Path, address: str) -> None:
+        source = tmp_path / "source"
+        shutil.copytree(ROOT / "encconf", source / "encconf")
+        for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        environ = {**os.environ, "ENCCONF_PROJECT_URL": address}
+        if address:
+            with pytest.raises(subprocess.CalledProcessError) as found:
+                self.metadata(source, environ)
+            assert "ENCCONF_PROJECT_URL is not an address" in found.value.stderr
+            assert "token" not in found.value.stderr
+        else:
+            metadata = self.metadata(source, environ)
+            assert "Project-URL:" not in metadata
+            assert "(docs/choosing.md)" in metadata
+
+    def metadata(self, source: Path, environ: dict[str, str]) -> str:
+        """METADATA as a build of the wheel would have it."""
+        code = "import sys, hatchling.build as b; print(b.prepare_metadata_for_build_wheel(sys.argv[1]))"
+        command = [sys.executable, "-c", code, str(source / "build")]
+        (source / "build").mkdir()
+        done = subprocess.run(command, cwd=source, env=environ, capture_output=True, text=True, check=True)
+        return (source / "build" / done.stdout.strip() / "METADATA").read_text(encoding="utf-8")
+
     def test_the_classifiers_are_true(self) -> None:
         classifiers = PROJECT["classifiers"]
         minors = re.findall(r"Python :: 3\.(\d+)", "\n".join(classifiers))
@@ -109,12 +156,21 @@ def test_the_size_of_an_install() -> None:
 
 
 class TestRelease:
-    def test_what_is_missing_is_said(self, release: dict[str, object]) -> None:
+    def test_what_is_missing_is_said(
+        self, release: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         missing = release["missing"]
         assert callable(missing)
+        monkeypatch.delenv("ENCCONF_PROJECT_URL", raising=False)
         lacks = "\n".join(missing("v99.0.0"))
         assert "the tag is v99.0.0" in lacks
-        assert ("no project URL" in lacks) == ("urls" not in PROJECT)
+        assert "ENCCONF_PROJECT_URL is not set" in lacks
+        monkeypatch.setenv("ENCCONF_PROJECT_URL", "https://example.com/encconf")
+        assert "ENCCONF_PROJECT_URL" not in "\n".join(missing("v99.0.0"))
+
+    def test_the_workflow_says_where_the_project_is(self) -> None:
+        text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+        assert "ENCCONF_PROJECT_URL: ${{ github.server_url }}/${{ github.repository }}" in text
 
     def test_only_the_publishing_job_can_publish(self) -> None:
         jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))["jobs"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
@@ -140,6 +142,19 @@ def test_every_link_leads_somewhere(site: Path) -> None:
             assert target.exists(), (page.name, link)
             if target in anchors:
                 assert unquote(parts.fragment) in anchors[target], (page.name, link)
+
+
+def test_examples_name_the_repository_if_it_is_known() -> None:
+    shown = runpy.run_path(str(_MAKE / "hooks.py"))["on_page_markdown"]
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="ci.md"))
+    text = "uses: OWNER/encconf@v1\nrepo: https://github.com/OWNER/encconf\n[code](../action.yml)"
+    unknown = shown(text, page, SimpleNamespace(repo_url=None))
+    assert unknown == "uses: OWNER/encconf@v1\nrepo: https://github.com/OWNER/encconf\ncode"
+    address = "https://github.com/acme/encconf"
+    known = shown(text, page, SimpleNamespace(repo_url=address))
+    assert known == f"uses: acme/encconf@v1\nrepo: {address}\n[code]({address}/blob/main/action.yml)"
+    for name in ("ci.md", "check.md"):
+        assert "OWNER/encconf" in (ROOT / "docs" / name).read_text(encoding="utf-8"), name
 
 
 @pytest.mark.parametrize("name", _PAGES)

@@ -2,7 +2,7 @@
 
 MkDocs loads this file as a hook.  The pages are written for readers of the repository, so a link is a path
 in the repository; here each becomes a link of the site.  A link to a file that the site does not have becomes
-plain text, unless `repo_url` is set.
+plain text, unless `repo_url` is set.  With it, examples also name that repository instead of OWNER/encconf.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import posixpath
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -26,6 +27,9 @@ MOVED = {
 }
 """Pages that have another place in the site: path in the repository, path in the site."""
 EXCLUDED = {"decisions/template.md"}
+
+OWNER = "https://github.com/OWNER/encconf"
+"""The address that the pages show, since the repository can be anywhere."""
 
 _PLACES = {place: name for name, place in MOVED.items()}
 _LINK = re.compile(r"(!?)\[((?:[^][]|\[[^]]*\])*)\]\(([^)\s]+)\)")
@@ -54,7 +58,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, **_: Any) -> str:
-    """Make the links of a page those of the site."""
+    """Make the links of a page those of the site, and its examples those of the repository."""
+    if config.repo_url:
+        address = config.repo_url.rstrip("/")
+        path = urlsplit(address).path.strip("/")
+        markdown = markdown.replace(OWNER, address).replace("uses: OWNER/encconf@", f"uses: {path}@")
     place: str = page.file.src_uri
     name = _PLACES.get(place, f"docs/{place}")
     out, at = [], 0
