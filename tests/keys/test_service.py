@@ -577,7 +577,7 @@ def test_without_grpcio_it_is_named_and_needed_only_for_services(alice: AgeKey) 
 
 def test_the_client_loads_nothing_before_it_is_needed() -> None:
     program = """
-        import binascii, os, sys
+        import binascii, errno, os, sys
         before = set(sys.modules)
         import encconf.keys.service
         print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
@@ -590,4 +590,4 @@ def test_the_client_loads_nothing_before_it_is_needed() -> None:
         check=True,
         timeout=60,
     )
-    assert result.stdout.split() == ["__future__", "encconf", "errno"]
+    assert result.stdout.split() == ["__future__", "encconf"]

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_it_is_a_str_for_everybody_else(tmp_path: Path) -> None:
         assert type(again) is MaskedStr
     digest = hmac.new(masked.encode(), b"", hashlib.sha256).digest()
     assert digest == hmac.new(SECRET.encode(), b"", hashlib.sha256).digest()
-    with sqlite3.connect(":memory:") as database:
+    with closing(sqlite3.connect(":memory:")) as database:
         assert database.execute("SELECT ?", [masked]).fetchone() == (SECRET,)
     done = subprocess.run(["env"], env={"X": masked}, capture_output=True, text=True, check=True)
     assert done.stdout == f"X={SECRET}\n"

@@ -16,7 +16,7 @@ if "encconf" in sys.orig_argv or any("encconf.cli import run" in word for word i
     import shutil  # noqa: F401
     import signal
     import socket
-    import subprocess  # noqa: F401
+    import subprocess
     import tempfile  # noqa: F401
 
     GONE = {
@@ -48,6 +48,7 @@ if "encconf" in sys.orig_argv or any("encconf.cli import run" in word for word i
         for name in names.split():
             if hasattr(module, name):
                 delattr(module, name)
+    subprocess._USE_POSIX_SPAWN = False  # its documented switch: since 3.13, most children start that way
     os.supports_dir_fd.clear()
     os.name = "nt"
 
