@@ -69,7 +69,6 @@ AGAINST: set[tuple[str, str]] = set()
 """Imports against the direction, as (file, room)."""
 
 CYCLIC = {
-    *("cli/about.py", "cli/full.py"),
     *("formats/lines.py", "formats/yaml.py", "formats/yaml_alias.py", "formats/yaml_block.py"),
     "formats/yaml_events.py",
 }

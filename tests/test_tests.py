@@ -62,6 +62,7 @@ UNTESTED = {
     "cli/status.py": "cli",
     "cli/systemd.py": "systemd",
     "cli/table.py": "cli/test_quick.py",
+    "cli/version.py": "cli",
     "engine/comments.py": "engine",
     "engine/inspection.py": "engine",
     "engine/opening.py": "engine",

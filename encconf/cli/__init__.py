@@ -85,7 +85,7 @@ class _Call:
             self.console = sops.SopsConsole()
             return sops.main(argv, self.console)
         if len(argv) == 1 and argv[0] in ("--version", "-v"):
-            from encconf.cli.about import show_version
+            from encconf.cli.version import show_version
 
             show_version(self.console)
             return 0

@@ -1,4 +1,4 @@
-"""``encconf version`` and ``encconf help``, with the topics that do not belong to one command."""
+"""``encconf help``, with the topics that do not belong to one command."""
 
 from __future__ import annotations
 
@@ -98,18 +98,6 @@ def environment() -> str:
 _TOPICS = {"environment": environment, "exit-codes": _EXIT_CODES.__str__}
 
 
-def version_line() -> str:
-    """``encconf X (sops Y)``: this version, and the sops whose format it writes."""
-    from encconf import __version__
-
-    return f"encconf {__version__} (sops {SOPS_VERSION})"
-
-
-def show_version(console: Console) -> None:
-    """Print the version."""
-    console.data(version_line() + "\n")
-
-
 def show_help(console: Console, *, words: list[str]) -> None:
     """Print the help of a command, or a topic."""
     topic = _TOPICS.get(" ".join(words))
@@ -124,7 +112,3 @@ def show_help(console: Console, *, words: list[str]) -> None:
     from encconf.cli.full import parse
 
     parse([*words, "--help"])
-
-
-SOPS_VERSION = "3.13.3"
-"""As in `encconf.engine.metadata`, which costs an import."""

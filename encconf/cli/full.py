@@ -227,7 +227,7 @@ _COMPLETE = {"path": _paths_inside, "shell": _shells}
 
 def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        from encconf.cli.about import version_line
+        from encconf.cli.version import version_line
 
         click.echo(version_line())
         context.exit()

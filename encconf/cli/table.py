@@ -1104,7 +1104,7 @@ COMMANDS: Final = (
     ),
     Command(
         "version",
-        "encconf.cli.about:show_version",
+        "encconf.cli.version:show_version",
         "Print the version.",
         options=(COLOR,),
     ),

@@ -64,6 +64,7 @@ class TestStart:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "io", "io.fileio"}
+        own.add("cli.version")
         own |= {"io.descriptors", "identities", "identities.stored", "keys"}
         own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
@@ -78,7 +79,7 @@ class TestVersionAndHelp:
         assert done.err == ""
 
     def test_the_sops_version_is_the_one_that_is_written(self) -> None:
-        from encconf.cli.about import SOPS_VERSION
+        from encconf.cli.version import SOPS_VERSION
         from encconf.engine.metadata import SOPS_VERSION as WRITTEN
 
         assert SOPS_VERSION == WRITTEN
