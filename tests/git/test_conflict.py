@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
+from git.sides import ALICE, BOB, CAROL, MINE, STRANGER, credentials, merge, reseal, rule, seal, versions
 from merge.corpus import TEXTS, edited
 from oracle import FIXTURES, AgeKey, Sops, SopsError
 
 from encconf import api
 from encconf.engine import rekey
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError, UnmergedError
-from encconf.git import merge as merging
 from encconf.git.conflict import open_conflict
-from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
-from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import mark, marked
 from encconf.merge import merge as merge_texts
 from encconf.rules.config import Rule
-
-ALICE, BOB, CAROL = (AgeKey.generate() for _ in range(3))
-
-
-def credentials(key: AgeKey) -> Credentials:
-    return Credentials({"SOPS_AGE_KEY": key.identity})
-
-
-MINE, STRANGER = credentials(ALICE), credentials(AgeKey.generate())
-
-
-def rule(*groups: list[AgeKey], threshold: int | None = None) -> Rule:
-    return Rule([[Recipient.from_config(key.recipient) for key in group] for group in groups], threshold)
-
-
-def merge(*texts: str, by: Rule | None = None, **options: Any) -> Outcome:
-    """A merge where our .sops.yaml names Alice, Bob and Carol, unless it says something else."""
-    return merging.merge(*texts, rule=lambda: by or rule([ALICE, BOB, CAROL]), **options)
-
-
-def reseal(text: str, **options: Any) -> str:
-    return merging.reseal(text, rule=lambda: rule([ALICE, BOB, CAROL]), **options)
-
-
-def seal(text: str, format: str, twin: str | None = None) -> str:
-    return api.encrypt(text, None if twin else rule([ALICE]), format=format, twin=twin, credentials=MINE)
-
-
-def versions(base: str, ours: str, theirs: str, format: str) -> tuple[str, str, str]:
-    first = seal(base, format)
-    return first, seal(ours, format, first), seal(theirs, format, first)
 
 
 def both_changed(format: str) -> tuple[str, str, str]:
@@ -203,89 +169,6 @@ def test_both_change_what_is_encrypted() -> None:
 
 
 # --- without a key -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("format", TEXTS)
-def test_leaf_by_leaf(format: str) -> None:
-    """Every format; the MAC comes later, from somebody who can merge the same versions."""
-    base, edits = TEXTS[format]
-    plain = base, edited(base, edits["change"]), edited(base, edits["add"])
-    texts = versions(*plain, format)
-    ids = {f"{number}" * 40: text for number, text in enumerate(texts)}
-    outcome = merge(*texts, format=format, credentials=STRANGER, parents=lambda: " ".join(ids))
-    assert (outcome.conflicts, outcome.keyless, outcome.sealed) == ([], True, False)
-    with pytest.raises(UnmergedError):
-        api.decrypt(outcome.text, format=format, credentials=MINE)
-    if format != "toml":
-        with pytest.raises(SopsError):
-            Sops(ALICE.environ()).decrypt(outcome.text, format)
-    with pytest.raises(KeyAccessError):
-        reseal(outcome.text, format=format, fetch=ids.get, credentials=STRANGER)
-    whole = reseal(outcome.text, format=format, fetch=ids.get, credentials=MINE)
-    wanted = edited(plain[1], edits["add"])
-    assert api.decrypt(whole, format=format, credentials=MINE) == wanted
-    if format != "toml":
-        Sops(ALICE.environ()).decrypt(whole, format)
-
-
-@pytest.mark.parametrize("ids", ["", "a b c", "1 2", " ".join(["0" * 40] * 3), " ".join(["../../x"] * 3)])
-def test_parents_that_are_none(ids: str) -> None:
-    texts = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
-    outcome = merge(*texts, format="yaml", credentials=STRANGER, parents=lambda: ids)
-    with pytest.raises(UnmergedError):
-        reseal(outcome.text, format="yaml", fetch=lambda id: None, credentials=MINE)
-
-
-def test_who_can_open_it_is_merged_without_a_key() -> None:
-    base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
-    ours = api.encrypt("a: 2\nb: 2\n", rule([ALICE, BOB]), twin=base, credentials=MINE)
-    theirs = api.encrypt("a: 1\nb: 3\n", rule([ALICE, CAROL]), twin=base, credentials=MINE)
-    ids = {f"{number}" * 40: text for number, text in enumerate((base, ours, theirs))}
-    outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: " ".join(ids))
-    for key in (ALICE, BOB, CAROL):
-        whole = reseal(outcome.text, format="yaml", fetch=ids.get, credentials=credentials(key))
-        assert api.decrypt(whole, credentials=credentials(key)) == "a: 2\nb: 3\n"
-
-
-def test_only_who_can_open_it_has_changed_on_one_side() -> None:
-    """No value is merged, so that the MAC is the one that is there."""
-    base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
-    ours = api.encrypt("a: 1\nb: 2\n", rule([ALICE, BOB]), twin=base, credentials=MINE)
-    theirs = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=MINE)
-    outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER)
-    assert (outcome.keyless, outcome.sealed) == (True, True)
-    assert api.decrypt(outcome.text, credentials=credentials(BOB)) == "a: 1\nb: 3\n"
-    assert "b: 3" in Sops(BOB.environ()).decrypt(outcome.text, "yaml")
-
-
-def test_a_new_data_key_takes_a_key() -> None:
-    base, ours, theirs = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
-    theirs = rekey.rotate(theirs, format="yaml", credentials=MINE)
-    with pytest.raises(UndecidedError, match="new data key"):
-        merge(base, ours, theirs, format="yaml", credentials=STRANGER)
-
-
-def test_too_many_merges_without_a_key() -> None:
-    base = seal("a: 1\nb: 2\n", "yaml")
-    known: dict[str, str] = {}
-
-    def name(text: str) -> str:
-        known[f"{len(known):040d}"] = text
-        return list(known)[-1]
-
-    def next_one(ours: str, number: int) -> str:
-        theirs = seal(f"a: 1\nb: 2\nc{number}: 1\n", "yaml", base)
-        ids = " ".join(map(name, (base, ours, theirs)))
-        return merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: ids).text
-
-    text = seal("a: 5\nb: 2\n", "yaml", base)
-    for number in range(9):
-        text = next_one(text, number)
-    assert "c8: 1" in api.decrypt(
-        reseal(text, format="yaml", fetch=known.get, credentials=MINE), credentials=MINE
-    )
-    with pytest.raises(UnmergedError, match="too many"):
-        reseal(next_one(text, 9), format="yaml", fetch=known.get, credentials=MINE)
 
 
 def test_a_conflict_is_no_part_of_another_file() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, merged, rule
 from oracle import AgeKey
 
 from encconf import api
@@ -17,10 +17,8 @@ from encconf.formats import yaml
 from encconf.git.merge import is_encrypted, merge, reseal
 from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
-from encconf.keys import master_key
 from encconf.rules.config import Rule
 
-ALICE, BOB, CAROL = (AgeKey.generate() for _ in range(3))
 BASE, OURS, THEIRS = "a: 1\nb: 2\n", "a: 3\nb: 2\n", "a: 1\nb: 4\n"
 MERGED = "a: 3\nb: 4\n"
 
@@ -29,19 +27,12 @@ def holder(*keys: AgeKey, **environ: str) -> Credentials:
     return Credentials({"SOPS_AGE_KEY": "\n".join(key.identity for key in keys), **environ})
 
 
-def rule(*groups: Sequence[AgeKey], threshold: int | None = None) -> Rule:
-    return Rule([[master_key("age", key.recipient) for key in group] for group in groups], threshold)
-
-
-ALL = rule([ALICE, BOB, CAROL])
-
-
 def seal(text: str, by: Rule | None = None, twin: str | None = None) -> str:
     by = by or (None if twin else rule([ALICE]))
     return api.encrypt(text, by, twin=twin, credentials=holder(ALICE, BOB))
 
 
-def joined(*texts: str, by: Rule = ALL, **options: Any) -> tuple[Outcome, list[str]]:
+def joined(*texts: str, by: Rule = ABC, **options: Any) -> tuple[Outcome, list[str]]:
     """What becomes of base, ours and theirs, and what is said."""
     said: list[str] = []
     options = {"credentials": holder(ALICE), **options}
@@ -106,7 +97,7 @@ def test_who_should_have_a_key_hears_why_it_is_of_no_use() -> None:
     assert outcome.keyless
     assert len(said) == 1
     assert "cannot get the data key" in said[0]
-    assert merge(*texts, format="yaml", rule=lambda: ALL, credentials=broken).keyless
+    assert merge(*texts, format="yaml", rule=lambda: ABC, credentials=broken).keyless
 
 
 def test_a_version_that_cannot_be_read() -> None:
@@ -175,7 +166,7 @@ def test_a_side_that_was_merged_without_a_key(which: str, follows: bool) -> None
     assert len(said) == (1 if follows else 2)
     if not follows:
         assert said[1].startswith(f"{which} was not merged into the version that git had before it")
-    silent = merge(*texts, format="yaml", credentials=holder(ALICE), fetch=known.get, rule=lambda: ALL)
+    silent = merge(*texts, format="yaml", credentials=holder(ALICE), fetch=known.get, rule=lambda: ABC)
     assert opened(silent.text) == got
     with pytest.raises(UnmergedError):  # without the versions, nobody can check it
         joined(*texts, follows=answer)
@@ -191,7 +182,7 @@ def test_a_file_that_is_not_the_merge_it_says() -> None:
     parents = " ".join(known)
     keyless = joined(*known.values(), credentials=holder(BOB), parents=lambda: parents)[0].text
     again = keyless.replace(line(keyless, "b"), line(ours, "b"))
-    options: Any = {"format": "yaml", "credentials": holder(ALICE), "rule": lambda: ALL}
+    options: Any = {"format": "yaml", "credentials": holder(ALICE), "rule": lambda: ABC}
     with pytest.raises(UnmergedError, match=r"not the result of merging its parents: b\n"):
         reseal(again, fetch=known.get, **options)
     many = "".join(f"k{number}: 1\n" for number in range(7))
@@ -229,7 +220,7 @@ def test_different_data_keys() -> None:
         assert said == ["the two sides have different data keys: every value is re-encrypted with a new one"]
         assert opened(outcome.text) == MERGED
         assert not wraps(outcome.text) & (wraps(ours) | wraps(theirs))
-    silent = merge(base, ours, theirs, format="yaml", rule=lambda: ALL, credentials=holder(ALICE))
+    silent = merge(base, ours, theirs, format="yaml", rule=lambda: ABC, credentials=holder(ALICE))
     assert opened(silent.text) == MERGED
 
 
@@ -246,7 +237,7 @@ def test_who_comes_and_who_goes_is_said() -> None:
     assert opened(outcome.text, CAROL) == MERGED
     _, said = joined(base, theirs, ours)  # what our side does is known here
     assert said == ["the two sides have different data keys: every value is re-encrypted with a new one"]
-    silent = merge(base, ours, theirs, format="yaml", rule=lambda: ALL, credentials=holder(ALICE))
+    silent = merge(base, ours, theirs, format="yaml", rule=lambda: ABC, credentials=holder(ALICE))
     assert opened(silent.text, CAROL) == MERGED
 
 
@@ -341,3 +332,45 @@ def test_members_that_others_put_into_the_block() -> None:
     # A block that says nothing new is left as it is, blanks included.
     spread = ours.replace("\n    mac:", "\n\n    mac:")
     assert "\n\n    mac:" in joined(base, spread, theirs)[0].text
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_g_it_is_said_which_side_is_not_encrypted(side: str) -> None:
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    enc, plain = api.encrypt("a: 2\nb: 1\n", twin=base, credentials=ALL), "a: 1\nb: 2\n"
+    notes: list[str] = []
+    sides = (plain, enc) if side == "our" else (enc, plain)
+    text = merged(base, *sides, by=A, notify=notes.append)
+    assert notes == [f"{side} side is not encrypted; the merged file is"]
+    assert api.decrypt(text, credentials=ALL) == "a: 2\nb: 2\n"
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_g_a_side_with_a_conflict_in_it_is_not_merged(side: str) -> None:
+    """As a common version it is: git has merged several then.  As a side, somebody has to decide first."""
+    from encconf.errors import UnmergedError
+
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    two, three, other = (
+        api.encrypt(text, twin=base, credentials=ALL)
+        for text in ("a: 2\nb: 1\n", "a: 3\nb: 1\n", "a: 1\nb: 2\n")
+    )
+    odd = merged(base, two, three)
+    assert "encconf_conflict" in odd
+    with pytest.raises(UnmergedError, match=f"^{side} side: "):
+        merged(base, *((odd, other) if side == "our" else (other, odd)))
+    assert api.decrypt(
+        merged(odd, two, api.encrypt("a: 2\nb: 5\n", twin=two, credentials=ALL)), credentials=ALL
+    )
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_b3_who_goes_by_their_side_is_told_in_full(side: str) -> None:
+    base = api.encrypt("a: 1\nb: 1\n", AB, credentials=ALL)
+    plan = rekey.plan(base, A.groups, None, format="yaml")
+    removed = rekey.carry_out(plan, rotate=False, credentials=ALL)
+    other = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
+    notes: list[str] = []
+    merged(base, *((removed, other) if side == "our" else (other, removed)), by=AB, notify=notes.append)
+    told = [f"their side removes age {BOB.recipient}"] if side == "their" else []
+    assert notes == ["a recipient was removed: every value is re-encrypted with a new data key", *told]

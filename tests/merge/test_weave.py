@@ -223,3 +223,10 @@ def test_each_side_can_be_taken_whole() -> None:
 )
 def test_by_hand(base: str, ours: str, theirs: str, wanted: str | None) -> None:
     assert merged(base, ours, theirs) == wanted
+
+
+def test_g_items_in_step_only_where_all_are_in_their_places() -> None:
+    """A list of the same length may be another one: its items have moved by one."""
+    slots = merge_items("abc", "bcx", "abz", "ours").slots
+    assert (0, 0, 0) not in slots
+    assert merge_items("abc", "axc", "ayc", "ours").slots[1] == (1, 1, 1)

@@ -1,0 +1,136 @@
+"""Merging without a key: the ciphertexts themselves, and a MAC by somebody with a key later."""
+
+from __future__ import annotations
+
+import pytest
+from git.sides import (
+    AB,
+    ALICE,
+    ALL,
+    BOB,
+    CAROL,
+    MINE,
+    STRANGER,
+    A,
+    credentials,
+    merge,
+    merged,
+    reseal,
+    rule,
+    seal,
+    versions,
+)
+from merge.corpus import TEXTS, edited
+from oracle import Sops, SopsError
+
+from encconf import api
+from encconf.engine import rekey
+from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
+from encconf.git import merge as merging
+
+
+def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
+    """But an empty one is: there was no common version."""
+    one = api.encrypt("a: 1\n", A, credentials=ALL)
+    ours, theirs = (api.encrypt(text, twin=one, credentials=ALL) for text in ("a: 1\nb: 2\n", "a: 1\nc: 3\n"))
+    ids = {digit * 40: text for digit, text in zip("012", ("", ours, theirs), strict=True)}
+    keyless = merged("", ours, theirs, credentials=STRANGER, parents=lambda: " ".join(ids))
+    text = merging.reseal(keyless, format="yaml", fetch=ids.get, credentials=ALL, rule=lambda: A)
+    assert api.decrypt(text, credentials=ALL) == "a: 1\nb: 2\nc: 3\n"
+
+
+def test_g_what_has_no_mac_yet_gets_none_from_a_merge_of_recipients() -> None:
+    base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
+    one, two = (api.encrypt(text, twin=base, credentials=ALL) for text in ("a: 2\nb: 1\n", "a: 1\nb: 2\n"))
+    unsealed = merged(base, one, two, credentials=STRANGER, parents=lambda: "")
+    plan = rekey.plan(base, AB.groups, None, format="yaml")
+    joined = rekey.carry_out(plan, credentials=ALL)
+    for sides in ((unsealed, joined), (joined, unsealed)):
+        outcome = merging.merge(
+            base, *sides, format="yaml", credentials=STRANGER, rule=lambda: AB, parents=lambda: ""
+        )
+        assert (outcome.keyless, outcome.sealed) == (True, False)
+        assert "encconf_merge" in outcome.text
+
+
+@pytest.mark.parametrize("format", TEXTS)
+def test_leaf_by_leaf(format: str) -> None:
+    """Every format; the MAC comes later, from somebody who can merge the same versions."""
+    base, edits = TEXTS[format]
+    plain = base, edited(base, edits["change"]), edited(base, edits["add"])
+    texts = versions(*plain, format)
+    ids = {f"{number}" * 40: text for number, text in enumerate(texts)}
+    outcome = merge(*texts, format=format, credentials=STRANGER, parents=lambda: " ".join(ids))
+    assert (outcome.conflicts, outcome.keyless, outcome.sealed) == ([], True, False)
+    with pytest.raises(UnmergedError):
+        api.decrypt(outcome.text, format=format, credentials=MINE)
+    if format != "toml":
+        with pytest.raises(SopsError):
+            Sops(ALICE.environ()).decrypt(outcome.text, format)
+    with pytest.raises(KeyAccessError):
+        reseal(outcome.text, format=format, fetch=ids.get, credentials=STRANGER)
+    whole = reseal(outcome.text, format=format, fetch=ids.get, credentials=MINE)
+    wanted = edited(plain[1], edits["add"])
+    assert api.decrypt(whole, format=format, credentials=MINE) == wanted
+    if format != "toml":
+        Sops(ALICE.environ()).decrypt(whole, format)
+
+
+@pytest.mark.parametrize("ids", ["", "a b c", "1 2", " ".join(["0" * 40] * 3), " ".join(["../../x"] * 3)])
+def test_parents_that_are_none(ids: str) -> None:
+    texts = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
+    outcome = merge(*texts, format="yaml", credentials=STRANGER, parents=lambda: ids)
+    with pytest.raises(UnmergedError):
+        reseal(outcome.text, format="yaml", fetch=lambda id: None, credentials=MINE)
+
+
+def test_who_can_open_it_is_merged_without_a_key() -> None:
+    base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
+    ours = api.encrypt("a: 2\nb: 2\n", rule([ALICE, BOB]), twin=base, credentials=MINE)
+    theirs = api.encrypt("a: 1\nb: 3\n", rule([ALICE, CAROL]), twin=base, credentials=MINE)
+    ids = {f"{number}" * 40: text for number, text in enumerate((base, ours, theirs))}
+    outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: " ".join(ids))
+    for key in (ALICE, BOB, CAROL):
+        whole = reseal(outcome.text, format="yaml", fetch=ids.get, credentials=credentials(key))
+        assert api.decrypt(whole, credentials=credentials(key)) == "a: 2\nb: 3\n"
+
+
+def test_only_who_can_open_it_has_changed_on_one_side() -> None:
+    """No value is merged, so that the MAC is the one that is there."""
+    base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
+    ours = api.encrypt("a: 1\nb: 2\n", rule([ALICE, BOB]), twin=base, credentials=MINE)
+    theirs = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=MINE)
+    outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER)
+    assert (outcome.keyless, outcome.sealed) == (True, True)
+    assert api.decrypt(outcome.text, credentials=credentials(BOB)) == "a: 1\nb: 3\n"
+    assert "b: 3" in Sops(BOB.environ()).decrypt(outcome.text, "yaml")
+
+
+def test_a_new_data_key_takes_a_key() -> None:
+    base, ours, theirs = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
+    theirs = rekey.rotate(theirs, format="yaml", credentials=MINE)
+    with pytest.raises(UndecidedError, match="new data key"):
+        merge(base, ours, theirs, format="yaml", credentials=STRANGER)
+
+
+def test_too_many_merges_without_a_key() -> None:
+    base = seal("a: 1\nb: 2\n", "yaml")
+    known: dict[str, str] = {}
+
+    def name(text: str) -> str:
+        known[f"{len(known):040d}"] = text
+        return list(known)[-1]
+
+    def next_one(ours: str, number: int) -> str:
+        theirs = seal(f"a: 1\nb: 2\nc{number}: 1\n", "yaml", base)
+        ids = " ".join(map(name, (base, ours, theirs)))
+        return merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: ids).text
+
+    text = seal("a: 5\nb: 2\n", "yaml", base)
+    for number in range(9):
+        text = next_one(text, number)
+    assert "c8: 1" in api.decrypt(
+        reseal(text, format="yaml", fetch=known.get, credentials=MINE), credentials=MINE
+    )
+    with pytest.raises(UnmergedError, match="too many"):
+        reseal(next_one(text, 9), format="yaml", fetch=known.get, credentials=MINE)

@@ -1,0 +1,109 @@
+"""What our side of a merge says of a file: the rules of our last commit, and which version came before."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from git.sides import AB, ALICE, BOB, A
+
+from encconf.git.ours import follows, our_rule
+
+FILE = "secrets.enc.yaml"
+
+
+def git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def named(*keys: str) -> str:
+    return f"creation_rules:\n  - path_regex: enc\n    age: {','.join(keys)}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository in a folder that has a configuration, too; the current folder."""
+    inside = tmp_path / "repository"
+    inside.mkdir()
+    git(inside, "init", "-q", "-b", "main")
+    (inside / FILE).write_text("a: 1\n")
+    git(inside, "add", ".")
+    git(inside, "commit", "-qm", "one")
+    monkeypatch.chdir(inside)
+    return inside
+
+
+def commit(folder: Path, text: str, name: str = ".sops.yaml") -> None:
+    folder.joinpath(name).write_text(text)
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "change")
+
+
+def test_the_rule_of_the_last_commit_counts_and_not_that_of_the_work_tree(folder: Path) -> None:
+    """While git merges, the work tree may have their configuration already."""
+    commit(folder, named(ALICE.recipient))
+    folder.joinpath(".sops.yaml").write_text(named(ALICE.recipient, BOB.recipient))
+    git(folder, "add", ".")
+    rule = our_rule(FILE)
+    assert rule is not None
+    assert rule.groups == A.groups
+
+
+def test_what_was_not_committed_is_not_ours(folder: Path) -> None:
+    folder.joinpath(".sops.yaml").write_text(named(BOB.recipient))
+    assert our_rule(FILE) is None
+
+
+def test_a_configuration_outside_of_the_repository_is_read_from_the_disk(folder: Path) -> None:
+    folder.parent.joinpath(".sops.yaml").write_text(named(ALICE.recipient, BOB.recipient))
+    rule = our_rule(FILE)
+    assert rule is not None
+    assert rule.groups == AB.groups
+
+
+@pytest.mark.parametrize(
+    "text", ["creation_rules: [", "creation_rules:\n  - path_regex: other\n    age: x\n"]
+)
+def test_one_that_cannot_be_used_names_nobody(folder: Path, text: str) -> None:
+    """And the configuration above it is not asked instead."""
+    folder.parent.joinpath(".sops.yaml").write_text(named(ALICE.recipient))
+    commit(folder, text)
+    assert our_rule(FILE) is None
+
+
+def test_our_text_follows_the_version_before_it(folder: Path) -> None:
+    first = git(folder, "rev-parse", f"HEAD:{FILE}")
+    commit(folder, "a: 2\n", FILE)
+    assert follows(FILE, first, "a: 2\n", ours=True)
+    second = git(folder, "rev-parse", f"HEAD:{FILE}")
+    commit(folder, "a: 3\n", FILE)
+    assert follows(FILE, second, "a: 3\n", ours=True)
+    assert not follows(FILE, first, "a: 3\n", ours=True)
+
+
+def test_their_text_follows_on_whatever_branch_it_came(folder: Path) -> None:
+    first = git(folder, "rev-parse", f"HEAD:{FILE}")
+    git(folder, "checkout", "-q", "-b", "other")
+    commit(folder, "a: 2\n", FILE)
+    git(folder, "checkout", "-q", "main")
+    assert follows(FILE, first, "a: 2\n", ours=False)
+    assert not follows(FILE, "0" * 40, "a: 2\n", ours=False)
+    assert not follows(FILE, first, "a: 9\n", ours=False)  # no branch has it
+
+
+def test_their_text_that_came_twice_must_have_come_after_it_each_time(folder: Path) -> None:
+    first = git(folder, "rev-parse", f"HEAD:{FILE}")
+    git(folder, "checkout", "-q", "-b", "other")
+    for text in ("a: 2\n", "a: 3\n", "a: 2\n"):
+        commit(folder, text, FILE)
+    git(folder, "checkout", "-q", "main")
+    assert not follows(FILE, first, "a: 2\n", ours=False)
+
+
+def test_outside_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert our_rule(os.fspath(tmp_path / FILE)) is None
+    assert not follows(FILE, "0" * 40, "a: 1\n", ours=False)
