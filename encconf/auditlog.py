@@ -10,15 +10,12 @@ is there and cannot be read is an error.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from encconf.errors import AuditError, EncconfError
 from encconf.identities import credentials
 from encconf.io import fileio
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _INSERT = "INSERT INTO audit_event (action, username, file) VALUES (%s, %s, %s)"
 _PATIENCE = 20  # seconds to connect

@@ -7,13 +7,10 @@ and line breaks: single quotes are read alike by bash, python-dotenv, uv, node, 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 from encconf.errors import EmitError
 from encconf.systemd import envfile
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 FORMATS = ("dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "systemd-creds")
 

@@ -7,17 +7,14 @@ than the limit has failed: its thread is left to itself, and nothing waits for i
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Generic, TypeVar
 
 from encconf.errors import BadKeyError, MasterKeyError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    Refusal = BadKeyError | MasterKeyError
+Refusal = BadKeyError | MasterKeyError
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from encconf.errors import UsageError
 from encconf.io.descriptors import reason
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PATH_LIMIT = 107
 """The longest path of a unix socket on Linux, in bytes (103 on macOS)."""

@@ -14,7 +14,9 @@ next: identity files are read, and passphrases asked for, each time.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from encconf.errors import (
     BadKeyError,
@@ -31,10 +33,8 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
-
     from encconf.keys import MasterKey
+
 
 NETWORKS = ("tcp", "unix")
 DEFAULT_ADDRESS = "127.0.0.1:5000"

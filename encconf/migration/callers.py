@@ -11,14 +11,11 @@ from __future__ import annotations
 import ast
 import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from encconf.keys import TABLE
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _RUNNERS = {
     *("subprocess.run", "subprocess.check_output", "subprocess.check_call", "subprocess.call"),

@@ -16,14 +16,11 @@ is run.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from encconf.errors import UsageError
 from encconf.systemd import envfile
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DIALECTS = ("dotenv", "systemd", "shell", "docker")
 

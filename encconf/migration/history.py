@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from encconf.git import question, repository, run
 from encconf.migration import dialects
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LIMIT = 2000
 """How many different versions of a file are read."""

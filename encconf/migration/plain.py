@@ -6,19 +6,15 @@ What is written is read again, so that a value which a format cannot hold is fou
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Final
 
 from encconf import formats
 from encconf.errors import EmitError, UsageError
 from encconf.formats import emit
+from encconf.migration.dialects import Reading
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Final
-
-    Value = str | bool | int
-
-    from encconf.migration.dialects import Reading
+Value = str | bool | int
 
 FORMATS = ("yaml", "json", "toml", "dotenv")
 """The formats that hold names and values and nothing else; JSON loses the comments."""

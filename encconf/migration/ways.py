@@ -7,24 +7,20 @@ at once and each for two seconds at most; no secret is fetched but the identitie
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from encconf import sources
 from encconf.errors import EncconfError
 from encconf.identities.credentials import KEY_VARIABLES, Credentials
+from encconf.identities.places import AgeSource
 from encconf.identities.stored import runs_program
 from encconf.io import programs
 from encconf.sources import PROBE_LIMIT, Probe
 from encconf.text.path import spell
 from encconf.text.printable import printable
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from encconf.identities.places import AgeSource
-
-    Look = Callable[[Credentials], Probe]
+Look = Callable[[Credentials], Probe]
 
 
 @dataclass(frozen=True, slots=True)

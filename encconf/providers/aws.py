@@ -16,20 +16,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from encconf.errors import MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.providers import LateError, failed, needing, one_line, unheard, within
 from encconf.providers.aws_session import assumed_session, file_of, new_client, new_session
 from encconf.providers.https import reason_of
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
 
 # Loggers of the SDK that tell bodies of requests and answers, and session tokens.
 _TALKATIVE = tuple(f"botocore.{name}" for name in ("auth", "endpoint", "parsers"))

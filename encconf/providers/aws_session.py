@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 from encconf.errors import MasterKeyError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
+from encconf.identities.credentials import Credentials
 
 _PARALLEL = 32  # calls at a time over one client
 _loaders: dict[str | None, Any] = {}  # by AWS_DATA_PATH, which is the process's

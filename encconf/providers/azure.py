@@ -15,21 +15,17 @@ A token goes to Key Vault's addresses and those of the list only, and is never o
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from encconf.errors import MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.providers import failed, needing, one_line
 from encconf.providers.https import cause, permitted, reason_of, timeouts
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from typing import Any, TypeVar
-
-    from encconf.identities.credentials import Credentials
-
-    Step = tuple[str, Any]  # what it is called in a report, a credential of azure-identity
-    T = TypeVar("T")
+Step = tuple[str, Any]  # what it is called in a report, a credential of azure-identity
+T = TypeVar("T")
 
 ALLOW_LIST = "ENCCONF_AZURE_ALLOWLIST"
 _DOMAINS = tuple(

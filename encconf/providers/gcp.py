@@ -14,18 +14,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from encconf.errors import InputError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.providers import failed, one_line, unheard
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _UNIVERSE = "googleapis.com"

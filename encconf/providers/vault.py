@@ -11,18 +11,15 @@ of the process).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from encconf.errors import MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.providers import Login, failed, missing, needing, one_line
 from encconf.providers.https import elsewhere, origin, permitted, session, timeouts, unreached
 from encconf.providers.vault_identity import Identity, identity, settings
 from encconf.text.words import FALSE, TRUE
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
 
 ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
 

@@ -19,19 +19,15 @@ All of these may begin with BAO_ where BAO_ADDR is set and VAULT_ADDR is not.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from encconf.errors import InputError, MasterKeyError, MissingFileError
+from encconf.identities.credentials import Credentials
 from encconf.identities.home import expanded
 from encconf.io import fileio
 from encconf.providers import LOGIN_LIMIT, SERVICE_ACCOUNT, failed, text_in
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.identities.credentials import Credentials
 
 
 def settings(credentials: Credentials) -> Mapping[str, str]:

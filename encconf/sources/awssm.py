@@ -17,17 +17,12 @@ region, no boto3).
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
+from encconf.identities.credentials import Credentials
 from encconf.providers import aws
-from encconf.sources import Probe, machine, there_already
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
+from encconf.sources import Probe, Uri, machine, there_already
 
 QUERY = ("version", "version_id", "version_stage", "region", "profile", "role_arn")
 _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:secretsmanager:([a-z0-9-]+):[0-9]+:secret:.+", re.DOTALL)

@@ -14,15 +14,11 @@ ssm:PutParameter.  It writes SecureStrings.  Limits and errors: as for ``awssm:`
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
+from encconf.identities.credentials import Credentials
 from encconf.sources import Probe, Uri, as_text, awssm, there_already
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
 
 QUERY = ("version", "region", "profile", "role_arn", "mode", "recursive")
 _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:ssm:([a-z0-9-]+):[0-9]+:parameter/.+", re.DOTALL)

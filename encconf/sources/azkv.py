@@ -16,23 +16,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from encconf.errors import InputError, SourceError
+from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.providers import azure, needing
 from encconf.providers.https import origin
-from encconf.sources import Probe, as_text, machine, refuse_existing
+from encconf.sources import Probe, Uri, as_text, machine, refuse_existing
 from encconf.text.printable import printable
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeVar
-
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
-
-    T = TypeVar("T")
+T = TypeVar("T")
 
 QUERY = ("version",)
 _FORM = "azkv:VAULT/NAME"

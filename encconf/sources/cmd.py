@@ -14,14 +14,9 @@ from __future__ import annotations
 
 from encconf.errors import SourceError
 from encconf.identities.command import CommandError, output_of
-from encconf.identities.credentials import KEY_VARIABLES
+from encconf.identities.credentials import KEY_VARIABLES, Credentials
 from encconf.io import programs
-from encconf.sources import Probe, without_line_break
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
+from encconf.sources import Probe, Uri, without_line_break
 
 QUERY = ()
 HIDDEN = (*KEY_VARIABLES, "ENCCONF_IDENTITY")

@@ -23,7 +23,11 @@ unreachable, slow, wrong, unusable (a variable of these is unset, no requests).
 
 from __future__ import annotations
 
-from encconf.errors import SourceError
+from collections.abc import Mapping
+from typing import Any
+
+from encconf.errors import MasterKeyError, SourceError
+from encconf.identities.credentials import Credentials
 from encconf.providers import SERVICE_ACCOUNT, Login, failed, needing, one_line, text_in
 from encconf.providers.https import (
     elsewhere,
@@ -34,17 +38,8 @@ from encconf.providers.https import (
     timeouts,
     unreached,
 )
-from encconf.sources import Probe, number_in, refuse_existing
+from encconf.sources import Probe, Uri, number_in, refuse_existing
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from encconf.errors import MasterKeyError
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
 
 QUERY = ("version", "address", "account", "login", "apikey")
 ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"

@@ -22,8 +22,11 @@ accounts fit), unusable (no CYBERARK_CCP_URL, no requests).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
+from encconf.identities.credentials import Credentials
 from encconf.providers import failed, needing, one_line
 from encconf.providers.https import (
     cause,
@@ -36,13 +39,6 @@ from encconf.providers.https import (
 )
 from encconf.sources import Probe, Uri
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
 
 # Our words for CyberArk's.
 _CRITERIA = {

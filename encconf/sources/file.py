@@ -20,16 +20,12 @@ from encconf.errors import (
     OutputError,
     SourceError,
 )
+from encconf.identities.credentials import Credentials
 from encconf.identities.home import expanded
 from encconf.io import fileio
 from encconf.io.descriptors import reason
-from encconf.sources import LIMIT, Probe, there_already
+from encconf.sources import LIMIT, Probe, Uri, there_already
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
 
 QUERY = ()
 

@@ -16,18 +16,13 @@ google-cloud-secret-manager).
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
+from encconf.identities.credentials import Credentials
 from encconf.providers import gcp, needing
-from encconf.sources import Probe, machine, there_already
+from encconf.sources import Probe, Uri, machine, there_already
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
 
 QUERY = ("version", "location")
 _FORM = "gcpsm:PROJECT/NAME"

@@ -13,20 +13,16 @@ unusable (no keyring, or the package is not there).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from encconf.errors import SourceError
+from encconf.identities.credentials import Credentials
 from encconf.providers import LateError, needing, within
-from encconf.sources import PROBE_LIMIT, Probe, as_text, there_already, unquote
+from encconf.sources import PROBE_LIMIT, Probe, Uri, as_text, there_already, unquote
 from encconf.text.printable import printable
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeVar
-
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
-
-    T = TypeVar("T")
+T = TypeVar("T")
 
 QUERY = ()
 _FORM = "keyring:SERVICE/USER"

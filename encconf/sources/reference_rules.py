@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from encconf import sources
 from encconf.errors import MasterKeyError, SourceError, UsageError
-from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
+from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, Credentials
 from encconf.identities.home import expanded
 from encconf.identities.places import UNIT_IDENTITY
 from encconf.providers.https import origin, permitted
+from encconf.sources import Uri
 from encconf.text.printable import printable
 from encconf.text.words import did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Final
-
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
 
 ASKED: Final = ("vault", "conjur", "cyberark", "awssm", "awsssm", "gcpsm", "azkv", "systemd")
 """Schemes that are allowed unless somebody says otherwise.

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from encconf import sources
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from encconf.text.document import Leaf
-    from encconf.text.path import Path
+from encconf.text.document import Leaf
+from encconf.text.path import Path
 
 _REFERENCE = re.compile(r'(?:secret)?ref\+([A-Za-z][A-Za-z0-9.-]*://[^+\n ]*[^+\n ",])\+?', re.ASCII)
 _NESTED = re.compile(r"[A-Za-z][A-Za-z0-9.-]*://", re.ASCII)

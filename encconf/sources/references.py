@@ -19,27 +19,22 @@ like name, nor any other age identity.  Each secret is asked for once, side by s
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Final
 
 from encconf import sources
 from encconf.errors import SourceError, UnresolvedError, is_temporary
+from encconf.identities.credentials import Credentials
 from encconf.io import race
+from encconf.sources import Uri
 from encconf.sources.reference_rules import Resolve as Resolve
 from encconf.sources.reference_rules import checked, key_addresses, key_error, uncovered, widened
 from encconf.sources.reference_text import pieces_of
-from encconf.text.path import spell
+from encconf.text.document import Document
+from encconf.text.path import Path, spell
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Final
-
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
-    from encconf.text.document import Document
-    from encconf.text.path import Path
-
-    Place = tuple[str, Document, bytearray | None]
-    """The file's name ("" without one), its document, and which leaves its MAC covers (None: all)."""
+Place = tuple[str, Document, bytearray | None]
+"""The file's name ("" without one), its document, and which leaves its MAC covers (None: all)."""
 
 LIMIT: Final = 1000
 """How many references one call resolves."""

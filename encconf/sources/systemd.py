@@ -14,14 +14,10 @@ import os
 import re
 
 from encconf.errors import SourceError
+from encconf.identities.credentials import Credentials
 from encconf.io.descriptors import reason
-from encconf.sources import Probe, file
+from encconf.sources import Probe, Uri, file
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
 
 QUERY = ()
 FOLDER = "CREDENTIALS_DIRECTORY"

@@ -20,19 +20,15 @@ token, no hvac).
 from __future__ import annotations
 
 from _thread import allocate_lock
+from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
+from encconf.identities.credentials import Credentials
 from encconf.providers import vault
 from encconf.providers.https import origin
 from encconf.providers.vault_identity import identity, settings
 from encconf.sources import Probe, Uri, number_in, there_already
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
 
 _LOGIN = ("auth_method", "token_env", "token_file", "role_id", "secret_id")
 _LOGIN_BY_NAME = ("username", "password_env", "password_file")

@@ -6,14 +6,12 @@ the result, and only under the name that was given.  Values go there by stdin an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from encconf.errors import EncconfError, LimitError, OutputError
 from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import programs
 from encconf.systemd.rules import SIZE_LIMIT
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 KEYS = ("auto", "host", "tpm2", "host+tpm2")
 """What may encrypt, in the words of systemd-creds."""

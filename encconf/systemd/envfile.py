@@ -11,12 +11,9 @@ Before systemd 254, a backslash at the end of a comment joined the next line to 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from encconf.errors import EmitError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LIMIT = 1 << 17
 """The longest variable that Linux gives a program, with its name, ``=`` and a final NUL: 128 KiB."""

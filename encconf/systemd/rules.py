@@ -12,17 +12,12 @@ something only if the peer is one that may speak for systemd: see `encconf.syste
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from encconf.errors import LimitError, UsageError, about
 from encconf.io import fileio
-from encconf.text.path import parse, spell
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from encconf.text.path import Path
+from encconf.text.path import Path, parse, spell
 
 INSTANCE = "%i"
 """The step of a path that is replaced by the unit's instance."""

@@ -20,19 +20,14 @@ import stat
 import struct
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 
 from encconf.errors import EncconfError, OutputError, UsageError
 from encconf.io.sockets import OwnSocket
-from encconf.systemd.rules import SIZE_LIMIT, Request, find
+from encconf.systemd.rules import SIZE_LIMIT, Request, Rule, find
+from encconf.systemd.values import Values
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from encconf.systemd.rules import Rule
-    from encconf.systemd.values import Values
-
-    Log = Callable[[str], None]
+Log = Callable[[str], None]
 
 DEADLINE = 10.0
 """How long one answer may take, in seconds.  Up to 200 KB go out at once, however slow the peer is."""

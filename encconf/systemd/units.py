@@ -8,14 +8,11 @@ lines) want it.  The files are text; where they go is the caller's.  Every setti
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from encconf.errors import LimitError, UsageError
 from encconf.systemd.rules import NAMES_LIMIT, Rule
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SOCKET = "%t/{name}/credentials.sock"
 """Where the socket is: ``%t`` is /run, or the user's $XDG_RUNTIME_DIR."""

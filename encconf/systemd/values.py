@@ -7,6 +7,7 @@ A string is what it is, a number or a boolean as in `encconf exec`, a mapping or
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,18 +15,12 @@ from encconf.engine import opening, plaintext
 from encconf.errors import EmitError, LimitError, PathNotFoundError, about
 from encconf.formats import emit, sniff
 from encconf.formats.plain import text_of
+from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.systemd.rules import INSTANCE, SIZE_LIMIT, Rule
 from encconf.text.document import Leaf
-from encconf.text.path import spell
+from encconf.text.path import Path, spell
 from encconf.verbs import changes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from encconf.identities.credentials import Credentials
-    from encconf.text.path import Path
 
 
 class Values:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
-    Path = tuple[str | int, ...]
+Path = tuple[str | int, ...]
 
 END: Final = 1 << 62
 """``[]`` in a path: behind the last item of a list."""
