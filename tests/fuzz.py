@@ -71,9 +71,9 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     where = parse_sops(path)
     try:
         if drop:
-            mine = changes.unset(theirs, where, format=format, credentials=creds)
+            mine = changes.run(changes.Request(theirs, format, (where, changes.REMOVED), credentials=creds))
         else:
-            mine = changes.set_value(theirs, where, value, format=format, credentials=creds)
+            mine = changes.run(changes.Request(theirs, format, (where, value), credentials=creds))
         meant = api.loads_all(mine, format=format, credentials=creds)
         sops.decrypt(mine, format)
     except EncconfError as error:

@@ -31,6 +31,7 @@ from encconf.errors import (
 from encconf.io import fileio, private
 from encconf.text.document import splice
 from encconf.text.path import spell
+from encconf.verbs import checks
 from encconf.verbs.encrypt import encrypt_again, plain_as
 
 TYPE_CHECKING = False
@@ -95,10 +96,8 @@ def edit(
             metadata = found.opened.metadata
         if ignore_mac:  # then it cannot be trusted with its own data key either
             session.rule = rule_of(metadata)
-        files.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
-        session.check = files.refuse_clear(
-            console, file, format, metadata.selection, config, allowed=allow_plaintext
-        )
+        checks.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
+        session.check = checks.refuse_plaintext(file, config, allowed=allow_plaintext, warn=console.warn)
     fileio.check_writable(path)
     session.run()
     console.note(f"wrote {file}")
@@ -127,7 +126,7 @@ def _open(
             format=format,
             fetch=lambda id: version(id, folder),
             credentials=credentials,
-            rule=lambda: files.known_rule(console, path, config),
+            rule=lambda: checks.known_rule(path, config),
             notify=console.warn,
         )
 
@@ -298,8 +297,8 @@ class Session:
         """The encrypted text for what the editor left."""
         if self.shows_block:
             edited = self._without_block(edited)
-        elif self.check is not None:
-            self.check(self.plain, edited)
+        elif self.check is not None and self.old is not None:
+            self.check(self.old, self.plain, edited)
         credentials, notify = files.credentials(self.console), self.console.warn
         if self.old is not None:
             return encrypt_again(

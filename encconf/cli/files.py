@@ -10,7 +10,6 @@ from encconf.errors import (
     InputError,
     MissingFileError,
     OutputError,
-    PlaintextError,
     UsageError,
     about,
 )
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
     from encconf.engine.metadata import Metadata
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
-    from encconf.keys import MasterKey
-    from encconf.rules.config import Rule
-    from encconf.rules.selection import Selection
-    from encconf.verbs.changes import Check
 
 STDIN = ("-", "/dev/stdin")
 STDIN_NAME = "stdin"
@@ -241,116 +236,6 @@ def in_turn(path: str, change: Callable[[], T]) -> T:
 
 
 ATTEMPTS = 20
-
-
-def known_rule(console: Console, file: str, config: str | None) -> Rule | None:
-    """The creation rule that .sops.yaml has for a file, None if it has none that can be used."""
-    from encconf.errors import EncconfError
-    from encconf.rules.config import find_rule
-
-    try:
-        return find_rule(file, config=config)
-    except EncconfError:
-        return None
-
-
-def refuse_strangers(
-    file: str,
-    wanted: Rule,
-    find: Callable[[], Rule],
-    *,
-    named: Sequence[MasterKey] = (),
-    regroups: bool = False,
-) -> None:
-    """Raise StrangerError if a new data key would let recipients in that only the file names.
-
-    ``wanted`` is what the file would be encrypted by, ``find`` gives its rule of .sops.yaml; keys that the
-    command line has ``named`` count as ours.  Where somebody ``regroups`` the keys, no other grouping than
-    the rule's is objected to.
-    """
-    from encconf.engine.admission import Objections
-    from encconf.errors import EncconfError
-    from encconf.rules.config import Rule
-
-    rule: Rule | None = None
-    missing: EncconfError | None = None
-    try:
-        rule = find()
-    except EncconfError as error:
-        missing = error
-    groups = [[key for key in group if key not in named] for group in wanted.groups]
-    if regroups:
-        groups = [[key for group in groups for key in group]]
-        rule = rule and Rule([[key for group in rule.groups for key in group]])
-    objections = Objections(Rule(groups, wanted.threshold), [rule] if rule is not None else [])
-    if not objections:
-        return
-    if rule is not None:
-        raise objections.error(
-            "the file has recipients that .sops.yaml does not name, and they would get the new data key",
-            f"encconf updatekeys {quoted(file)} updates the file to match .sops.yaml; add recipients who "
-            "may read it there",
-        ).about(file)
-    raise objections.error(
-        "only the file names its recipients, and anyone could have added one; they would get the new data "
-        "key",
-        f"write a .sops.yaml that names the recipients who may read it{_or_name(objections.strangers)}",
-    ).about(file) from missing
-
-
-def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, new_data_key: bool) -> None:
-    """The same before a change of values, which wraps a data key only if it is new or some are spoiled."""
-    from encconf.engine.admission import rule_of
-    from encconf.envelope.groups import are_spoiled
-    from encconf.rules.config import find_rule
-
-    if new_data_key or are_spoiled(metadata.groups):
-        refuse_strangers(file, rule_of(metadata), lambda: find_rule(file, config=config))
-
-
-def _or_name(strangers: Sequence[MasterKey]) -> str:
-    """How `encconf rotate` gets keys on its command line."""
-    from encconf.cli.rule import KEY_OPTIONS
-
-    options = {type: option.replace("_", "-") for option, type in KEY_OPTIONS.items()}
-    named = [f"--add-{options[key.TYPE]} {quoted(key.name)}" for key in strangers if key.TYPE in options]
-    return f", or name them: encconf rotate {' '.join(named)} FILE" if named else ""
-
-
-def refuse_clear(
-    console: Console,
-    file: str,
-    format: str,
-    selection: Selection,
-    config: str | None,
-    *,
-    allowed: bool = False,
-) -> Check:
-    """A check for `encconf.verbs.changes`: no value is saved as plaintext that the rule would encrypt.
-
-    An encrypted file keeps its own selection, even when .sops.yaml says something else by now.
-    With ``allowed``, such a value is only reported as a warning.
-    """
-
-    def check(before: str, after: str) -> None:
-        from encconf.verbs.changes import left_plaintext, plaintext_message
-
-        rule = known_rule(console, file, config)
-        if rule is None:
-            return
-        paths = left_plaintext(
-            before, after, format=format, file=selection, rule=rule.selection_for(selection)
-        )
-        if not paths:
-            return
-        message = plaintext_message(paths, rule.name)
-        hint = f"encconf updatekeys --selection {quoted(file)} updates the file to match the rule"
-        if allowed:
-            console.warn(message, hint=hint)
-        else:
-            raise PlaintextError(message, hint=f"{hint}; --allow-plaintext saves it anyway").about(file)
-
-    return check
 
 
 def encrypted_name(path: str) -> str:

@@ -11,6 +11,7 @@ from encconf.cli.rule import named_keys
 from encconf.engine import rekey
 from encconf.engine.plan import Outcome
 from encconf.errors import MissingFileError, UsageError
+from encconf.verbs import checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def rotate(
         wanted = rekey.plan_rotation(
             change.source.text, format=change.format, add=add, remove=remove, notify=change.warn
         )
-        files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), named=add)
+        checks.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), named=add)
         return wanted
 
     work.planner = plan
@@ -142,7 +143,7 @@ def regroup(
 
         def plan(change: Change) -> Plan:
             wanted = rekey.plan_group(change.source.text, group, needed, format=change.format)
-            files.refuse_strangers(
+            checks.refuse_strangers(
                 change.file, wanted.rule, lambda: work.rule(change), named=group, regroups=True
             )
             return wanted
@@ -151,7 +152,7 @@ def regroup(
 
         def plan(change: Change) -> Plan:
             wanted = rekey.plan_without_group(change.source.text, which, needed, format=change.format)
-            files.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), regroups=True)
+            checks.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), regroups=True)
             return wanted
 
     if file is None:

@@ -79,8 +79,9 @@ def rotate_file(run: Run, file: str) -> None:
 def _warn_of_strangers(run: Run, file: str, wanted: Rule, named: list[MasterKey]) -> None:
     """Say who gets the new data key because the file alone names them: sops wraps it for anyone."""
     from encconf.engine.admission import Objections, in_full
+    from encconf.verbs.checks import known_rule
 
-    rule = files.known_rule(run.console, file, run.config)
+    rule = known_rule(file, run.config)
     strangers = Objections(wanted, [rule]).strangers if rule is not None else []
     names = [in_full(key) for key in strangers if key not in named]
     if names:

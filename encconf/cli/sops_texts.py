@@ -24,13 +24,13 @@ from encconf.text.path import parse_sops
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from encconf.cli.sops_run import Run
     from encconf.engine.opening import Opened
     from encconf.text.path import Path
     from encconf.text.tree import Plain
+    from encconf.verbs.changes import Check
 
 _STDIN = "/dev/stdin"
 
@@ -135,7 +135,7 @@ def _edit(run: Run, file: str) -> None:
             session.rule = rule_of(opened.metadata)
         if run.line.on("show-master-keys"):
             session.show_block()
-        session.check = _warn_of_clear(run, file, opened)
+        session.check = _warn_of_plaintext(run, file)
     else:
         rule = run.rule(file, source)
         session = editing.Session(run.console, file, path, source, formats.module(source).EXAMPLE, rule=rule)
@@ -212,19 +212,18 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
         source, target = run.formats(name)
         text = run.read(file)
         opened = run.open(text, source, file)
-        how: Any = {
-            "format": source,
-            "target": envelope(source, target),
-            "ignore_mac": run.line.on("ignore-mac"),
-            "credentials": run.credentials(),
-            "notify": run.console.warn,
-        }
+        request = changes.Request(
+            opened,
+            source,
+            (path, value),
+            credentials=run.credentials(),
+            ignore_mac=run.line.on("ignore-mac"),
+            notify=run.console.warn,
+        )
+        request.target = envelope(source, target)
+        request.check = None if value is changes.REMOVED else _warn_of_plaintext(run, file)
         try:
-            if value is changes.REMOVED:
-                enc = changes.unset(opened, path, **how)
-            else:
-                check = _warn_of_clear(run, file, opened)
-                enc = changes.set_value(opened, path, value, check=check, **how)
+            enc = changes.run(request)
         except PathNotFoundError as error:
             if idempotent and value is changes.REMOVED and not isinstance(error, PathBlockedError):
                 return
@@ -392,11 +391,10 @@ def _finite(word: str) -> float:
     return number
 
 
-def _warn_of_clear(run: Run, file: str, opened: Opened) -> Callable[[str, str], None]:
-    from encconf.cli import files
+def _warn_of_plaintext(run: Run, file: str) -> Check:
+    from encconf.verbs.checks import refuse_plaintext
 
-    selection = opened.metadata.selection
-    return files.refuse_clear(run.console, file, opened.document.format, selection, run.config, allowed=True)
+    return refuse_plaintext(file, run.config, allowed=True, warn=run.console.warn)
 
 
 VERBS = {

@@ -21,7 +21,7 @@ from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.text.document import Leaf
 from encconf.text.path import parse
-from encconf.verbs import changes
+from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from encconf.cli.console import Console
     from encconf.cli.table import Value
+    from encconf.text.path import Path
     from encconf.text.tree import Plain
-    from encconf.verbs.changes import Check
 
 
 def get(
@@ -114,11 +114,9 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
             if old is None:
                 enc = make(format)
             else:
-                check = _checked(console, file, old, format, options)
-                how = _how(console, format, options)
-                enc = changes.set_value(
-                    old, where, new, keep_type=not json and not string, check=check, **how
-                )
+                request = _request(console, file, old, format, options, (where, new))
+                request.keep_type = not json and not string
+                enc = changes.run(request)
         _write(console, file, target, old, enc)
 
     files.in_turn(target, change)
@@ -136,8 +134,10 @@ def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
         format = source.format(text(options, "input_type"))
         with about(file):
             try:
-                _checked(console, file, source.text, format, options)
-                enc = changes.unset(source.text, where, **_how(console, format, options))
+                edit = (where, changes.REMOVED)
+                request = _request(console, file, source.text, format, options, edit)
+                request.check = None  # behind an item that is removed, others only move
+                enc = changes.run(request)
             except PathNotFoundError as error:
                 if flag(options, "idempotent") and not isinstance(error, PathBlockedError):
                     console.note(f"{file} has no such value")
@@ -156,10 +156,9 @@ def update(console: Console, *, file: str, given: str | None, dry_run: bool, **o
     format = source.format(text(options, "input_type"))
     plain = files.read(given).text
     with about(file):
-        check = _checked(console, file, source.text, format, options)
-        how = _how(console, format, options)
-        del how["ignore_mac"]
-        enc = changes.update(source.text, plain, check=check, **how)
+        request = _request(console, file, source.text, format, options)
+        request.plain = plain
+        enc = changes.run(request)
     if dry_run:
         before, after = source.text.splitlines(), enc.splitlines()
         changed = len(set(after) - set(before))
@@ -170,23 +169,29 @@ def update(console: Console, *, file: str, given: str | None, dry_run: bool, **o
     _write(console, file, source.path, source.text, enc)
 
 
-def _how(console: Console, format: str, options: Mapping[str, Value]) -> dict[str, Any]:
-    return {
-        "format": format,
-        "credentials": files.credentials(console),
-        "ignore_mac": flag(options, "ignore_mac"),
-        "notify": console.warn,
-    }
-
-
-def _checked(console: Console, file: str, old: str, format: str, options: Mapping[str, Value]) -> Check:
-    """Refuse a new data key for strangers; what refuses values in plaintext that the rule would encrypt."""
-    metadata = files.metadata(old, format)
-    config = text(options, "config")
-    files.refuse_strangers_of(file, metadata, config, new_data_key=flag(options, "ignore_mac"))
-    return files.refuse_clear(
-        console, file, format, metadata.selection, config, allowed=flag(options, "allow_plaintext")
+def _request(
+    console: Console,
+    file: str,
+    enc: str,
+    format: str,
+    options: Mapping[str, Value],
+    *edits: tuple[Path, Any],
+) -> changes.Request:
+    """A change of a file, if its recipients may get a new data key."""
+    config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
+    checks.refuse_strangers_of(file, files.metadata(enc, format), config, new_data_key=ignore_mac)
+    request = changes.Request(
+        enc,
+        format,
+        *edits,
+        credentials=files.credentials(console),
+        ignore_mac=ignore_mac,
+        notify=console.warn,
     )
+    request.check = checks.refuse_plaintext(
+        file, config, allowed=flag(options, "allow_plaintext"), warn=console.warn
+    )
+    return request
 
 
 def _write(console: Console, file: str, target: str, old: str | None, enc: str) -> None:

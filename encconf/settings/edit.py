@@ -22,7 +22,7 @@ from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.shape.arguments import check, path_of
 from encconf.text.path import spell
-from encconf.verbs import changes
+from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,16 +84,12 @@ def _save(
 ) -> EncconfError | None:
     """Write what the block changed.  An error is returned, without frames that hold values."""
     try:
-        operations = list(differences(before, doc))
-        if not operations:
+        edits = list(differences(before, doc))
+        if not edits:
             return None
-        after = changes.change(
-            text,
-            operations,
-            format=format,
-            credentials=credentials,
-            check=lambda old, new, metadata: _check(name, format, metadata, old, new),
-        )
+        request = changes.Request(text, format, *edits, credentials=credentials)
+        request.check = lambda opened, old, new: _check(name, format, opened.metadata, old, new)
+        after = changes.run(request)
         if after != text:
             fileio.write_atomic(target, after, replacing=text)
     except EncconfError as error:
@@ -196,6 +192,6 @@ def _check(name: str, format: str, metadata: Metadata, before: str, after: str) 
     if rule is None:
         return
     selection = metadata.selection
-    paths = changes.left_plaintext(before, after, format=format, file=selection, rule=rule.selection)
+    paths = checks.left_plaintext(before, after, format=format, file=selection, rule=rule.selection)
     if paths:
-        raise PlaintextError(changes.plaintext_message(paths, rule.name))
+        raise PlaintextError(checks.plaintext_message(paths, rule.name))

@@ -1,10 +1,9 @@
-"""One change to an encrypted text: set or unset a value, replace all of it, other keys, other groups.
+"""Changes of an encrypted text: values that are set or removed, or a whole new plaintext.
 
-Text in, text out, on top of `encconf.api`; what each verb means is as in sops 3.13.3 (sops.go: Set,
-Unset; rotate.go, updatekeys.go, groups) unless it says otherwise.  A change keeps every byte it is
-not about, and every ciphertext; the result of `set_value` and `unset` is read again and compared with
-what was meant.  A data key may be wrapped again for those whom the file names: who they are, callers
-have seen to (`encconf.engine.admission`).
+Text in, text out; set and unset mean what they mean in sops 3.13.3 (sops.go: Set, Unset).  A change leaves
+every other byte and every other ciphertext as it is.  After edits, the result is read again and compared with
+what was meant.  The data key may be wrapped again for the recipients in the file: the caller has checked them
+(`encconf.verbs.checks`).
 """
 
 from __future__ import annotations
@@ -35,23 +34,22 @@ from encconf.verbs.encrypt import encrypt_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from encconf.engine.opening import Opened
     from encconf.formats import Writing
-    from encconf.rules.selection import Selection
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
     Notify = Callable[[str], None]
-    Check = Callable[[str, str], None]  # is given the plain text before and after, and raises
+    Check = Callable[[Opened, str, str], None]
 
 _NAMED = 20  # paths in one message
 
 
 REMOVED: Any = object()
-"""In a list of changes: the value is removed."""
+"""In an edit: the value is removed."""
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -100,134 +98,120 @@ def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
     return PathNotFoundError(f"there is nothing at {here}", hint=hint)
 
 
-@opening.bounded
-def set_value(
-    text: str | Opened,
-    path: Path,
-    value: Plain,
-    *,
-    format: str,
-    keep_type: bool = False,
-    target: str | None = None,
-    credentials: Credentials | None = None,
-    ignore_mac: bool = False,
-    check: Check | None = None,
-    notify: Notify | None = None,
-) -> str:
-    """An encrypted text with a value at a path, in the place of what is there or as a new last entry.
+class Request:
+    """A change of an encrypted text, for a front end to fill in.
 
-    With ``keep_type`` a string that spells a number or a boolean becomes one if it replaces one.
-    ``check`` is given the plain text before and after, and may raise.  The same text comes back
-    when the value is there already.  With ``ignore_mac`` the file gets a new data key.  ``target`` is
-    another format for the result.
+    ``text`` is the encrypted text, or that text opened already.  ``edits`` are made in order: each is a path
+    and the value to put there, in the place of what is there or as a new last entry; or a path and `REMOVED`.
+    Instead of edits, ``plain`` is a whole new plaintext.  With ``keep_type``, a string that spells a number
+    or a boolean becomes one if it replaces one.  ``target`` is another format for the result.
 
-    Raises PathNotFoundError for a path that cannot be, EmitError for a value that the format cannot
-    hold there, and whatever opening and encrypting raise.
+    With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  ``check`` is called before
+    anything is encrypted, with the opened text and the plaintext before and after, and may raise.
     """
-    opened = _opened(text, format, credentials, ignore_mac, notify)
-    new = _as_before(opened, path, value) if keep_type and isinstance(value, str) else value
-    before, after = _changed(opened, lambda document: _with(document, path, new))
-    if check is not None and after.text != before:
-        check(before, after.text)
-    return _again(opened, before, after, target, credentials, ignore_mac, notify)
+
+    __slots__ = (
+        "check", "credentials", "edits", "format", "ignore_mac", "keep_type", "notify", "plain", "target",
+        "text",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        text: str | Opened,
+        format: str,
+        *edits: tuple[Path, Any],
+        plain: str | None = None,
+        keep_type: bool = False,
+        credentials: Credentials | None = None,
+        ignore_mac: bool = False,
+        notify: Notify | None = None,
+    ) -> None:
+        self.text = text
+        self.format = format
+        self.edits = edits
+        self.plain = plain
+        self.keep_type = keep_type
+        self.target: str | None = None
+        self.credentials = credentials
+        self.ignore_mac = ignore_mac
+        self.notify = notify
+        self.check: Check | None = None
 
 
 @opening.bounded
-def unset(
-    text: str | Opened,
-    path: Path,
-    *,
-    format: str,
-    target: str | None = None,
-    credentials: Credentials | None = None,
-    ignore_mac: bool = False,
-    notify: Notify | None = None,
-) -> str:
-    """An encrypted text without what is at a path; raises PathNotFoundError, and as `set_value`."""
-    opened = _opened(text, format, credentials, ignore_mac, notify)
-    before, after = _changed(opened, lambda document: _without(document, path))
-    return _again(opened, before, after, target, credentials, ignore_mac, notify)
+def run(request: Request) -> str:
+    """The encrypted text after a change; the same text if it says all of that already.
 
-
-@opening.bounded
-def change(
-    text: str,
-    operations: Sequence[tuple[Path, Any]],
-    *,
-    format: str,
-    credentials: Credentials | None = None,
-    check: Callable[[str, str, Metadata], None] | None = None,
-    notify: Notify | None = None,
-) -> str:
-    """An encrypted text with several values set or removed: (path, value), or (path, `REMOVED`).
-
-    ``check`` gets the plaintext before and after and the file's metadata.  Raises as `set_value`.
+    Raises PathNotFoundError for a path that cannot exist, EmitError for a value that the format cannot hold
+    there, and whatever opening, checking and encrypting raise.
     """
-    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
-
-    def changed(document: Document) -> Document:
-        for path, value in operations:
-            document = _without(document, path) if value is REMOVED else _with(document, path, value)
-        return document
-
-    before, after = _changed(opened, changed)
-    if check is not None:
-        check(before, after.text, opened.metadata)
-    return _again(opened, before, after, None, credentials, False, notify)
-
-
-@opening.bounded
-def update(
-    text: str,
-    plain: str,
-    *,
-    format: str,
-    credentials: Credentials | None = None,
-    check: Check | None = None,
-    notify: Notify | None = None,
-) -> str:
-    """An encrypted text with another plain text in it; what did not change keeps its ciphertext."""
-    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
-    before = plaintext.plain_text(opened)
-    if check is not None and plain != before:
-        check(before, plain)
-    return _again(opened, before, plain, None, credentials, False, notify)
-
-
-def _opened(
-    text: str | Opened, format: str, credentials: Credentials | None, ignore_mac: bool, notify: Notify | None
-) -> Opened:
-    if not isinstance(text, str):
-        return text
-    return opening.open_text(
-        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+    opened = (
+        request.text
+        if not isinstance(request.text, str)
+        else opening.open_text(
+            request.text,
+            format=request.format,
+            credentials=request.credentials,
+            ignore_mac=request.ignore_mac,
+            notify=request.notify,
+        )
+    )
+    document = opened.document
+    after: str | Document
+    if request.plain is not None:
+        before = plaintext.plain_text(opened)
+        after = changed = request.plain
+    else:
+        before, after = _edited(opened, request)
+        changed = after.text
+    if request.check is not None and changed != before:
+        request.check(opened, before, changed)
+    if changed == before and not request.ignore_mac and request.target in (None, document.format):
+        return document.text
+    return encrypt_again(
+        opened,
+        after if isinstance(after, Document) and after.parts else changed,
+        target=request.target,
+        new_data_key=request.ignore_mac,
+        credentials=request.credentials,
+        notify=request.notify,
     )
 
 
-def _changed(opened: Opened, change: Callable[[Document], Document]) -> tuple[str, Document]:
-    """The plain text of an opened one before a change, and its document after it."""
+def _edited(opened: Opened, request: Request) -> tuple[str, Document]:
+    """The plaintext before the edits, and its document after them."""
+
+    def edited(document: Document) -> Document:
+        for path, value in request.edits:
+            if value is REMOVED:
+                document = _without(document, path)
+            else:
+                kept = request.keep_type and isinstance(value, str)
+                document = _with(document, path, _as_before(opened, path, value) if kept else value)
+        return document
+
     near = plaintext.moved_document(opened)
     if near is not None:
         try:
-            return near.text, change(near)
+            return near.text, edited(near)
         except EmitError:  # the text may say in another way what was encrypted: as a number of another type
             pass
     before = plaintext.text_to_change(opened)
-    return before, change(_scanned(before, opened.document.format))
+    return before, edited(_scanned(before, opened.document.format))
 
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
-    """A plain text with a value at a path; raises as `set_value`."""
+    """A plain text with a value at a path; raises as `run`."""
     return _with(_scanned(text, format), path, value).text
 
 
 def drop(text: str, path: Path, *, format: str) -> str:
-    """A plain text without the value at a path; raises as `unset`."""
+    """A plain text without the value at a path; raises as `run`."""
     return _without(_scanned(text, format), path).text
 
 
 def _with(document: Document, path: Path, value: Plain) -> Document:
-    """The document with a value at a path, read again with its comments; raises as `set_value`."""
+    """The document with a value at a path, read again with its comments; raises as `run`."""
     if path[:1] == ("sops",):
         raise AlreadyEncryptedError(
             'the name "sops" is reserved for the sops block', hint="choose another name"
@@ -310,58 +294,6 @@ def _as_before(opened: Opened, path: Path, value: str) -> Plain:
     if type == old.type or (type == "int" and old.type == "float"):
         return new if isinstance(new, (bool, int, float)) and isfinite(new) else value
     return value
-
-
-def _again(
-    opened: Opened,
-    before: str,
-    after: str | Document,
-    target: str | None,
-    credentials: Credentials | None,
-    ignore_mac: bool,
-    notify: Notify | None,
-) -> str:
-    document = opened.document
-    changed = after if isinstance(after, str) else after.text
-    if changed == before and not ignore_mac and target in (None, document.format):
-        return document.text
-    return encrypt_again(
-        opened,
-        after if isinstance(after, Document) and after.parts else changed,
-        target=target,
-        new_data_key=ignore_mac,
-        credentials=credentials,
-        notify=notify,
-    )
-
-
-def left_plaintext(
-    before: str, after: str, *, format: str, file: Selection, rule: Selection
-) -> list[tuple[str | int, ...]]:
-    """The paths of new or changed values that the file's selection leaves as plaintext and its rule encrypts.
-
-    ``file`` is the selection in the encrypted file, ``rule`` the one that .sops.yaml gives now.
-    """
-    if file.kind == rule.kind and file.pattern == rule.pattern:
-        return []
-    module = formats.module(format)
-    document = module.scan(after, comments=file.needs_comments or rule.needs_comments)
-    known = {(leaf.path, leaf.data) for leaf in module.scan(before).leaves} if before.strip() else set()
-    chosen = zip(document.leaves, file.choose(document).leaves, rule.choose(document).leaves, strict=True)
-    return [
-        leaf.path
-        for leaf, by_file, by_rule in chosen
-        if by_rule and not by_file and leaf.data and (leaf.path, leaf.data) not in known
-    ]
-
-
-def plaintext_message(paths: Sequence[tuple[str | int, ...]], rule: str) -> str:
-    """The message about values that `left_plaintext` found."""
-    named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
-    return (
-        f"{named} would be saved as plaintext: {rule} of .sops.yaml encrypts such values, "
-        "but the file's own selection does not"
-    )
 
 
 # --- plaintext in an encrypted file --------------------------------------------------------------

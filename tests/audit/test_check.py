@@ -171,7 +171,13 @@ def _sides(*plain: str) -> list[str]:
     """Versions of a file with one data key."""
     first, *others = plain
     enc = seal(first)
-    return [enc, *(changes.update(enc, other, format="yaml", credentials=opener(ALICE)) for other in others)]
+    return [
+        enc,
+        *(
+            changes.run(changes.Request(enc, "yaml", plain=other, credentials=opener(ALICE)))
+            for other in others
+        ),
+    ]
 
 
 def merged_without_a_key(repo: Repo) -> None:

@@ -293,9 +293,9 @@ def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) 
     plain = api.decrypt(theirs, format="dotenv", credentials=creds)
     assert plain == sops.decrypt(theirs, "dotenv") == text
     for change in (
-        lambda: changes.set_value(theirs, ("B",), "2", format="dotenv", credentials=creds),
-        lambda: changes.set_value(theirs, ("T",), "2", format="dotenv", credentials=creds),
-        lambda: changes.unset(theirs, ("T",), format="dotenv", credentials=creds),
+        lambda: changes.run(changes.Request(theirs, "dotenv", (("B",), "2"), credentials=creds)),
+        lambda: changes.run(changes.Request(theirs, "dotenv", (("T",), "2"), credentials=creds)),
+        lambda: changes.run(changes.Request(theirs, "dotenv", (("T",), changes.REMOVED), credentials=creds)),
         lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
         lambda: rekey.carry_out(
             rekey.plan_rotation(theirs, format="dotenv"), credentials=creds
@@ -377,7 +377,7 @@ def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -
     assert fileio.encode(api.decrypt(read, format="dotenv", credentials=creds)) == text
     assert api.loads(read, format="dotenv", credentials=creds)["A"] == b"caf\xe9"
     with pytest.raises(ParseError, match="not UTF-8"):
-        changes.set_value(read, ("A",), "y", format="dotenv", credentials=creds)
+        changes.run(changes.Request(read, "dotenv", (("A",), "y"), credentials=creds))
     with pytest.raises(ParseError, match="not UTF-8"):
         fileio.decode(text)
 

@@ -145,5 +145,5 @@ def test_a10_unset_beside_an_odd_layout() -> None:
 def test_a10_in_an_encrypted_file(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     sealed = api.encrypt("a: {n}\nb: 1\n", rule(age_key), credentials=creds)
-    changed = changes.set_value(sealed, ("b",), 2, format="yaml", credentials=creds)
+    changed = changes.run(changes.Request(sealed, "yaml", (("b",), 2), credentials=creds))
     assert api.decrypt(changed, credentials=creds) == "a: {n}\nb: 2\n"

@@ -78,8 +78,8 @@ def test_a2_strings_that_sops_wrote(sops: Sops, age_key: AgeKey) -> None:
     meant = {f"k{at}": value for at, value in enumerate(WORDS)}
     agree(api.decrypt(theirs, credentials=credentials(age_key)), meant)
     for at, value in enumerate(WORDS[:10]):
-        changed = changes.set_value(
-            theirs, (f"k{at}",), value + "0", format="yaml", credentials=credentials(age_key)
+        changed = changes.run(
+            changes.Request(theirs, "yaml", ((f"k{at}",), value + "0"), credentials=credentials(age_key))
         )
         plain = api.decrypt(changed, credentials=credentials(age_key))
         agree(plain, {**meant, f"k{at}": value + "0"})
@@ -138,7 +138,7 @@ def test_a1_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
     earlier = api.encrypt(text, rule(age_key), credentials=creds).replace("k: |-\n", "k: |\n")
     assert api.decrypt(earlier, credentials=creds) == text
     for sealed in (
-        changes.set_value(earlier, ("z",), "y", format="yaml", credentials=creds),
+        changes.run(changes.Request(earlier, "yaml", (("z",), "y"), credentials=creds)),
         rekey.rotate(earlier, format="yaml", credentials=creds),
     ):
         assert sealed.startswith("k: |-\n    ENC[")

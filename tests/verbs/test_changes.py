@@ -283,7 +283,7 @@ class TestValues:
     def test_only_what_changed(self, age_key: AgeKey, sops: Sops) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        after = changes.set_value(enc, parse("a.b"), "new", format="yaml", credentials=open_with)
+        after = changes.run(changes.Request(enc, "yaml", (parse("a.b"), "new"), credentials=open_with))
         assert api.decrypt(after, format="yaml", credentials=open_with) == YAML.replace('"x"', '"new"')
         differ = [
             line for line in changed(enc, after) if not line.startswith(("-", "+    lastm", "+    mac"))
@@ -291,14 +291,16 @@ class TestValues:
         assert len(differ) == 1
         assert differ[0].startswith('+  b: "ENC[')
         assert "b: new" in sops.decrypt(after, "yaml")
-        after = changes.unset(after, parse("l[2].m"), format="yaml", credentials=open_with)
+        after = changes.run(
+            changes.Request(after, "yaml", (parse("l[2].m"), changes.REMOVED), credentials=open_with)
+        )
         assert "text" not in sops.decrypt(after, "yaml")
 
     def test_nothing_to_do(self, age_key: AgeKey) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        assert changes.set_value(enc, parse("a.b"), "x", format="yaml", credentials=open_with) == enc
-        assert changes.update(enc, YAML, format="yaml", credentials=open_with) == enc
+        assert changes.run(changes.Request(enc, "yaml", (parse("a.b"), "x"), credentials=open_with)) == enc
+        assert changes.run(changes.Request(enc, "yaml", plain=YAML, credentials=open_with)) == enc
 
     @pytest.mark.parametrize(
         ("path", "given", "stored"),
@@ -314,7 +316,9 @@ class TestValues:
     def test_types_are_kept(self, age_key: AgeKey, path: str, given: str, stored: str) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        enc = changes.set_value(enc, parse(path), given, format="yaml", keep_type=True, credentials=open_with)
+        enc = changes.run(
+            changes.Request(enc, "yaml", (parse(path), given), keep_type=True, credentials=open_with)
+        )
         assert stored in api.decrypt(enc, format="yaml", credentials=open_with)
 
     def test_a_file_that_was_changed_without_its_key(self, age_key: AgeKey) -> None:
@@ -322,10 +326,12 @@ class TestValues:
         enc = api.encrypt("a: 1\nb_unencrypted: free\n", rule(age_key), format="yaml", credentials=open_with)
         bent = enc.replace("free", "bent")
         with pytest.raises(MacMismatchError):
-            changes.set_value(bent, ("a",), 2, format="yaml", credentials=open_with)
+            changes.run(changes.Request(bent, "yaml", (("a",), 2), credentials=open_with))
         notes: list[str] = []
-        again = changes.set_value(
-            bent, ("a",), 2, format="yaml", credentials=open_with, ignore_mac=True, notify=notes.append
+        again = changes.run(
+            changes.Request(
+                bent, "yaml", (("a",), 2), credentials=open_with, ignore_mac=True, notify=notes.append
+            )
         )
         assert api.decrypt(again, format="yaml", credentials=open_with) == "a: 2\nb_unencrypted: bent\n"
 
@@ -342,25 +348,10 @@ class TestValues:
             return unwrap(self, enc, credentials)  # type: ignore[arg-type]
 
         monkeypatch.setattr(Key, "unwrap", counted)
-        changes.set_value(enc, parse("a.b"), "y", format="yaml", credentials=open_with)
+        changes.run(changes.Request(enc, "yaml", (parse("a.b"), "y"), credentials=open_with))
         rekey.rotate(enc, format="yaml", credentials=open_with)
-        changes.update(enc, "a: 1\n", format="yaml", credentials=open_with)
+        changes.run(changes.Request(enc, "yaml", plain="a: 1\n", credentials=open_with))
         assert len(asked) == 3
-
-    def test_left_plaintext(self) -> None:
-        file, now = (
-            Selection("encrypted_regex", "^password$"),
-            Selection("encrypted_regex", "^(password|token)$"),
-        )
-        before = "password: a\ntoken: old\n"
-        for after, paths in (
-            ("password: b\ntoken: old\n", []),
-            ("password: a\ntoken: new\n", [("token",)]),
-            ("password: a\ntoken: old\nx:\n  token: t\n", [("x", "token")]),
-            ("password: a\ntoken: ''\n", []),
-        ):
-            assert changes.left_plaintext(before, after, format="yaml", file=file, rule=now) == paths
-        assert changes.left_plaintext(before, "token: new\n", format="yaml", file=now, rule=now) == []
 
 
 class TestKeys:
@@ -434,7 +425,7 @@ class TestKeys:
         for after in (
             rekey.rotate(enc, format="yaml", credentials=open_with),
             rekey.carry_out(plan, credentials=open_with),
-            changes.set_value(enc, ("x",), 1, format="yaml", credentials=open_with),
+            changes.run(changes.Request(enc, "yaml", (("x",), 1), credentials=open_with)),
         ):
             assert "future: kept" in after
 
@@ -526,19 +517,6 @@ class TestG:
 
     SECRET = "# encrypt\na: x\n"
 
-    @pytest.mark.parametrize("comments_by", ["rule", "file"])
-    def test_g_a_value_left_in_plaintext_under_a_comment_rule_is_refused(self, comments_by: str) -> None:
-        by_comment = Selection("encrypted_comment_regex", "^ encrypt")
-        by_key = Selection("encrypted_regex", "^b$" if comments_by == "rule" else "^(a|b)$")
-        if comments_by == "rule":
-            file, wanted, after, path = by_key, by_comment, "# encrypt\na: new\nb: 1\n", ("a",)
-        else:
-            file, wanted, after, path = by_comment, by_key, "# encrypt\na: new\nb: 1\n", ("b",)
-        found = changes.left_plaintext("c: 1\n", after, format="yaml", file=file, rule=wanted)
-        assert found == [path]
-        nothing = changes.left_plaintext(after, after, format="yaml", file=file, rule=wanted)
-        assert nothing == []
-
     def test_g_a_value_keeps_its_own_type_unless_asked(self, age_key: AgeKey) -> None:
         who = credentials(age_key)
         enc = api.encrypt("port: 5432\n", rule(age_key), credentials=who)
@@ -548,7 +526,9 @@ class TestG:
             ([1], True, [1]),
             (True, True, True),
         ):
-            done = changes.set_value(enc, ("port",), value, format="yaml", keep_type=keep, credentials=who)
+            done = changes.run(
+                changes.Request(enc, "yaml", (("port",), value), keep_type=keep, credentials=who)
+            )
             assert api.loads(done, credentials=who) == {"port": expected}
             assert type(api.loads(done, credentials=who)["port"]) is type(expected)
 
@@ -562,7 +542,7 @@ def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> 
     text = "# top\na: x  # behind\nm: |\n    a\n    b\nl:\n    # in a list\n    - b\n    - c: d\nz: '22:22'\n"
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
     creds = credentials(age_key)
-    ours = changes.set_value(theirs, ("a",), "new", format="yaml", credentials=creds)
+    ours = changes.run(changes.Request(theirs, "yaml", (("a",), "new"), credentials=creds))
     removed, added = changed_lines(theirs, ours)
     assert [line.split(":")[0] for line in removed if "type:comment" not in line] == [
         line.split(":")[0] for line in added if "type:comment" not in line
@@ -576,5 +556,5 @@ def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> 
     assert [line.strip()[:5] for line in added if "type:comment" in line and "a: ENC" not in line] == [
         "#ENC["
     ]
-    again = changes.set_value(ours, ("a",), "newer", format="yaml", credentials=creds)
+    again = changes.run(changes.Request(ours, "yaml", (("a",), "newer"), credentials=creds))
     assert len(changed_lines(ours, again)[0]) <= 3

@@ -1,0 +1,148 @@
+"""What a verb checks before it changes a file: recipients that only the file names, values left as plaintext.
+
+The recipients and the selection in a file are not authenticated, and its rule in .sops.yaml may have changed
+since it was encrypted (`encconf.engine.admission`).
+"""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.engine.admission import Objections, rule_of
+from encconf.envelope.groups import are_spoiled
+from encconf.errors import EncconfError, PlaintextError
+from encconf.keys import TABLE
+from encconf.rules.config import Rule, find_rule
+from encconf.text.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from encconf.engine.metadata import Metadata
+    from encconf.engine.opening import Opened
+    from encconf.keys import MasterKey
+    from encconf.rules.selection import Selection
+    from encconf.text.path import Path
+    from encconf.verbs.changes import Check
+
+
+def known_rule(file: str, config: str | None) -> Rule | None:
+    """The creation rule for a file in .sops.yaml, None if there is none that can be used."""
+    try:
+        return find_rule(file, config=config)
+    except EncconfError:
+        return None
+
+
+def refuse_strangers(
+    file: str,
+    wanted: Rule,
+    find: Callable[[], Rule],
+    *,
+    named: Sequence[MasterKey] = (),
+    regroups: bool = False,
+) -> None:
+    """Raise StrangerError if a new data key would be encrypted for recipients that only the file names.
+
+    ``wanted`` is the rule to encrypt the file by, and ``find`` returns its rule in .sops.yaml.  Keys that the
+    command line has ``named`` are allowed.  If the user ``regroups`` the keys, other groups than those of the
+    rule are allowed too.
+    """
+    rule: Rule | None = None
+    missing: EncconfError | None = None
+    try:
+        rule = find()
+    except EncconfError as error:
+        missing = error
+    groups = [[key for key in group if key not in named] for group in wanted.groups]
+    if regroups:
+        groups = [[key for group in groups for key in group]]
+        rule = rule and Rule([[key for group in rule.groups for key in group]])
+    objections = Objections(Rule(groups, wanted.threshold), [rule] if rule is not None else [])
+    if not objections:
+        return
+    if rule is not None:
+        raise objections.error(
+            "the file has recipients that .sops.yaml does not name, and they would get the new data key",
+            f"encconf updatekeys {_quoted(file)} updates the file to match .sops.yaml; add recipients who "
+            "may read it there",
+        ).about(file)
+    raise objections.error(
+        "only the file names its recipients, and anyone could have added one; they would get the new data "
+        "key",
+        f"write a .sops.yaml that names the recipients who may read it{_or_name(objections.strangers)}",
+    ).about(file) from missing
+
+
+def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, new_data_key: bool) -> None:
+    """Do the same before a change of values, which wraps a data key only if it is new or some are spoiled."""
+    if new_data_key or are_spoiled(metadata.groups):
+        refuse_strangers(file, rule_of(metadata), lambda: find_rule(file, config=config))
+
+
+def _or_name(strangers: Sequence[MasterKey]) -> str:
+    """How to name these recipients to `encconf rotate`."""
+    named = [f"--add-{TABLE[key.TYPE].option} {_quoted(key.name)}" for key in strangers if key.TYPE in TABLE]
+    return f", or name them: encconf rotate {' '.join(named)} FILE" if named else ""
+
+
+def refuse_plaintext(
+    file: str, config: str | None, *, allowed: bool, warn: Callable[[str, str], None]
+) -> Check:
+    """A check for `encconf.verbs.changes`: no value is saved as plaintext that the rule would encrypt.
+
+    An encrypted file keeps its own selection, even if its rule in .sops.yaml has another one by now.
+    With ``allowed``, such a value is only reported: ``warn`` gets a message and a hint.
+    """
+
+    def check(opened: Opened, before: str, after: str) -> None:
+        rule = known_rule(file, config)
+        if rule is None:
+            return
+        own = opened.metadata.selection
+        paths = left_plaintext(
+            before, after, format=opened.document.format, file=own, rule=rule.selection_for(own)
+        )
+        if not paths:
+            return
+        message = plaintext_message(paths, rule.name)
+        hint = f"encconf updatekeys --selection {_quoted(file)} updates the file to match the rule"
+        if allowed:
+            warn(message, hint)
+        else:
+            raise PlaintextError(message, hint=f"{hint}; --allow-plaintext saves it anyway").about(file)
+
+    return check
+
+
+def left_plaintext(before: str, after: str, *, format: str, file: Selection, rule: Selection) -> list[Path]:
+    """The paths of new or changed values that the file's selection leaves as plaintext and its rule encrypts.
+
+    ``file`` is the selection in the encrypted file, ``rule`` the one in .sops.yaml now.
+    """
+    if file.kind == rule.kind and file.pattern == rule.pattern:
+        return []
+    module = formats.module(format)
+    document = module.scan(after, comments=file.needs_comments or rule.needs_comments)
+    known = {(leaf.path, leaf.data) for leaf in module.scan(before).leaves} if before.strip() else set()
+    chosen = zip(document.leaves, file.choose(document).leaves, rule.choose(document).leaves, strict=True)
+    return [
+        leaf.path
+        for leaf, by_file, by_rule in chosen
+        if by_rule and not by_file and leaf.data and (leaf.path, leaf.data) not in known
+    ]
+
+
+def plaintext_message(paths: Sequence[Path], rule: str) -> str:
+    """The message about values that `left_plaintext` found."""
+    named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
+    return (
+        f"{named} would be saved as plaintext: {rule} of .sops.yaml encrypts such values, "
+        "but the file's own selection does not"
+    )
+
+
+def _quoted(word: str) -> str:
+    import shlex
+
+    return shlex.quote(word)

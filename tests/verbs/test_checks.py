@@ -1,0 +1,38 @@
+"""Values that would be saved as plaintext although the rule encrypts them."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf.rules.selection import Selection
+from encconf.verbs import checks
+
+
+def test_new_and_changed_values_that_stay_plaintext() -> None:
+    file, now = (
+        Selection("encrypted_regex", "^password$"),
+        Selection("encrypted_regex", "^(password|token)$"),
+    )
+    before = "password: a\ntoken: old\n"
+    for after, paths in (
+        ("password: b\ntoken: old\n", []),
+        ("password: a\ntoken: new\n", [("token",)]),
+        ("password: a\ntoken: old\nx:\n  token: t\n", [("x", "token")]),
+        ("password: a\ntoken: ''\n", []),
+    ):
+        assert checks.left_plaintext(before, after, format="yaml", file=file, rule=now) == paths
+    assert checks.left_plaintext(before, "token: new\n", format="yaml", file=now, rule=now) == []
+
+
+@pytest.mark.parametrize("comments_by", ["rule", "file"])
+def test_g_a_value_left_in_plaintext_under_a_comment_rule_is_refused(comments_by: str) -> None:
+    by_comment = Selection("encrypted_comment_regex", "^ encrypt")
+    by_key = Selection("encrypted_regex", "^b$" if comments_by == "rule" else "^(a|b)$")
+    if comments_by == "rule":
+        file, wanted, after, path = by_key, by_comment, "# encrypt\na: new\nb: 1\n", ("a",)
+    else:
+        file, wanted, after, path = by_comment, by_key, "# encrypt\na: new\nb: 1\n", ("b",)
+    found = checks.left_plaintext("c: 1\n", after, format="yaml", file=file, rule=wanted)
+    assert found == [path]
+    nothing = checks.left_plaintext(after, after, format="yaml", file=file, rule=wanted)
+    assert nothing == []
