@@ -75,6 +75,7 @@ UNTESTED = {
     "export.py": "cli/test_export.py",
     "formats/binary.py": "formats",
     "formats/comment_scan.py": "formats",
+    "formats/defaults.py": "formats",
     "formats/dotenv_tree.py": "formats",
     "formats/emit.py": "formats",
     "formats/emit_parts.py": "formats",

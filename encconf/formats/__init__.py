@@ -7,11 +7,11 @@ content says (`encconf.formats.sniff`).
 from __future__ import annotations
 
 from encconf.errors import EmitError, InputError, ParseError, UsageError
-from encconf.text.document import position
+from encconf.text.document import position, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
     from encconf.text.document import Document, Edit, Leaf
@@ -165,10 +165,10 @@ def _by_suffix(suffix: str) -> str:
 
 
 class Prepared:
-    """A plain text respelled for sops: the new text, and what it was before.
+    """A plain text respelled for sops.
 
     ``originals`` maps the start offset of a leaf or flow collection in ``text`` to the spelling
-    that it replaced.
+    that was there before.
     """
 
     __slots__ = ("originals", "text")
@@ -176,6 +176,19 @@ class Prepared:
     def __init__(self, text: str, originals: dict[int, str]) -> None:
         self.text = text
         self.originals = originals
+
+    @classmethod
+    def edited(cls, text: str, edits: list[Edit], others: Sequence[Edit] = ()) -> Prepared:
+        """The text after all edits; only the spellings that ``edits`` replace are recorded."""
+        originals: dict[int, str] = {}
+        shift = 0
+        for start, end, new, recorded in sorted(
+            [*((*edit, True) for edit in edits), *((*edit, False) for edit in others)]
+        ):
+            if recorded:
+                originals[start + shift] = text[start:end]
+            shift += len(new) - (end - start)
+        return cls(splice(text, [*edits, *others]), originals)
 
 
 _WRAPPERS = (".enc", ".sops", ".encrypted")

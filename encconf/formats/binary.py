@@ -13,18 +13,35 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import Prepared, json
+from encconf.formats import json
+from encconf.formats.defaults import (
+    EMPTY,
+    LOADS_TEXT,
+    SEALS_EMPTY,
+    caveat,
+    comment,
+    comment_text,
+    fragile,
+    prepare,
+    region,
+    settle,
+    tells_integers,
+    token,
+    unclosed,
+)
+from encconf.formats.json_block import amend, render_block
 from encconf.text.document import Document, Leaf, Part, Scope, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from encconf.text.document import Edit
 
-SEALS_EMPTY = False
-LOADS_TEXT = False
-EMPTY = ""
+__all__ = [
+    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
+    "detach", "fragile", "literal", "load_plain", "prepare", "region", "render_block", "scan", "sealed",
+    "settle", "tells_integers", "token", "unclosed",
+]  # fmt: skip
+
 EXAMPLE = "Replace this line with the text to encrypt.\n"
 
 _KEY = "data"
@@ -68,50 +85,6 @@ def load_plain(text: str) -> list[dict[str, object]]:
     return [{_KEY: text}]
 
 
-def settle(document: Document) -> None:
-    """There is nothing to do: binary files are not loaded."""
-
-
-def comment_text(plain: str) -> str | None:
-    """There are no comments."""
-    return None
-
-
-def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Type and bytes; every type is different."""
-    return leaf.type, leaf.data
-
-
-def unclosed(document: Document, leaf: Leaf) -> bytes | None:
-    """There are no quotes."""
-    return None
-
-
-def tells_integers(document: Document) -> bool:
-    """A value has its type in the ciphertext, whoever wrote it."""
-    return True
-
-
-def fragile(leaf: Leaf) -> bool:
-    """Bytes are bytes to every sops."""
-    return False
-
-
-def caveat(leaf: Leaf) -> str | None:
-    """Bytes are bytes to every sops."""
-    return None
-
-
-def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """There are no bytes that sops could not read back."""
-    return None
-
-
-def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """The span of all that spells a leaf."""
-    return leaf.start, leaf.end
-
-
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
     """Put an ``ENC[…]`` text in the place of the whole text; `attach` puts the envelope around it."""
     return leaf.start, leaf.end, f'"{enc}"'
@@ -128,21 +101,6 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     if type != "str":
         raise _no_data()
     return leaf.start, leaf.end, data.decode("utf-8", "surrogateescape")
-
-
-def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """There are no comments: one that is in a list of the envelope goes with it."""
-    return leaf.start, leaf.end, ""
-
-
-def render_block(block: Mapping[str, object]) -> str:
-    """Spell the ``sops`` member of the envelope."""
-    return json.render_block(block)
-
-
-def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members that are strings; every other byte stays."""
-    return json.amend(block_text, changes)
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:

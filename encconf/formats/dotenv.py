@@ -26,6 +26,15 @@ import re
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, flat
+from encconf.formats.defaults import (
+    EMPTY,
+    LOADS_TEXT,
+    SEALS_EMPTY,
+    comment,
+    fragile,
+    region,
+    tells_integers,
+)
 from encconf.text.document import Comment, Document, Leaf, Part, Scope, position
 
 TYPE_CHECKING = False
@@ -34,9 +43,12 @@ if TYPE_CHECKING:
 
     from encconf.text.document import Edit
 
-SEALS_EMPTY = False
-LOADS_TEXT = False
-EMPTY = ""
+__all__ = [
+    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
+    "detach", "fragile", "literal", "load_plain", "prepare", "region", "render_block", "scan", "sealed",
+    "settle", "tells_integers", "token", "unclosed",
+]  # fmt: skip
+
 EXAMPLE = """\
 # This file is encrypted when you leave the editor. Names stay readable.
 DATABASE_HOST=db.example.com
@@ -287,16 +299,6 @@ def unclosed(document: Document, leaf: Leaf) -> bytes | None:
     return first.replace("\\n", "\n").encode()
 
 
-def tells_integers(document: Document) -> bool:
-    """A value has its type in the ciphertext, whoever wrote it."""
-    return True
-
-
-def fragile(leaf: Leaf) -> bool:
-    """Releases of sops agree on what a line says."""
-    return False
-
-
 def caveat(leaf: Leaf) -> str | None:
     """Why sops or others read a value otherwise than `settle` does, if they do."""
     if leaf.style:
@@ -352,11 +354,6 @@ def _tidy(gap: str, crlf: bool) -> str:
     return re.sub(r"\A\ufeff[ \t\r]+(?=#|\n|\Z)", "\ufeff", gap)
 
 
-def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """The span of all that spells a leaf."""
-    return leaf.start, leaf.end
-
-
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
     """Put an ``ENC[…]`` text in a leaf's place: sops takes it without quotes only."""
     return leaf.start, leaf.end, enc
@@ -366,11 +363,6 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     """Put a plaintext where an ``ENC[…]`` text is, on one line as sops does."""
     text = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
     return leaf.start, leaf.end, text.replace("\n", "\\n")
-
-
-def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """There are no lists, nor comments in them."""
-    return leaf.start, leaf.end, ""
 
 
 # --- the sops block ------------------------------------------------------------------------------

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from encconf.errors import EmitError
+from encconf.formats.plain import stored_text as stored
 from encconf.formats.plain import string_of
 from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines
+from encconf.text.tree import whole as root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain
+
+__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 
 def tree(document: Document) -> Tree:
@@ -34,11 +38,6 @@ def tree(document: Document) -> Tree:
     return tree
 
 
-def root(tree: Tree) -> Entry:
-    """The entry in which values are put: the whole text."""
-    return Entry((), "", value=tree)
-
-
 def check(path: Path, value: Plain) -> None:
     """A value is a string with a name.  Raises EmitError for all else."""
     if isinstance(value, (dict, list)):
@@ -50,11 +49,6 @@ def check(path: Path, value: Plain) -> None:
             "a dotenv file cannot hold a backslash followed by an n: sops reads a line break there",
             hint="write / for \\ in a path, or keep the value in a YAML, JSON or TOML file",
         )
-
-
-def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a single value: there are strings only."""
-    return "str", string_of(value).encode()
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

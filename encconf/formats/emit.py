@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats import emit_yaml, goyaml
+from encconf.formats import NAMES, emit_yaml, goyaml
 from encconf.formats.emit_parts import (
     comment_lines,
     exponent_form,
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
     from encconf.formats.emit_parts import Notes
     from encconf.text.document import Document
-
-FORMATS = ("yaml", "json", "dotenv", "ini", "toml", "binary")
-"""What can be written."""
-
 
 def render(
     trees: Sequence[Any], format: str, notes: Notes | None = None, *, indent: int | None = None
@@ -58,7 +54,7 @@ def render(
         return _toml(trees[0], notes or {})
     if format == "binary":
         return _binary(trees)
-    raise EmitError(f"values cannot be written as {format}", hint=f"possible formats: {', '.join(FORMATS)}")
+    raise EmitError(f"values cannot be written as {format}", hint=f"possible formats: {', '.join(NAMES)}")
 
 
 def _check_indent(format: str, indent: int | None) -> None:
@@ -160,18 +156,13 @@ def text(leaf: Leaf) -> str:
 
 
 def _json(node: Any, indent: int | None) -> str:
+    from encconf.formats.json_text import compact, laid_out
+
+    def word(item: Any) -> str:
+        return _json_string(item) if isinstance(item, str) else json_word(item)
+
     unit = "\t" if indent is None or indent < 0 else " " * indent
-
-    def lay(node: Any, pad: str) -> str:
-        if isinstance(node, dict):
-            inner = [f"{pad}{unit}{_json_string(key)}: {lay(item, pad + unit)}" for key, item in node.items()]
-            return "{\n" + ",\n".join(inner) + f"\n{pad}}}" if inner else "{}"
-        if isinstance(node, list):
-            inner = [f"{pad}{unit}{lay(item, pad + unit)}" for item in node]
-            return "[\n" + ",\n".join(inner) + f"\n{pad}]" if inner else "[]"
-        return json_word(node)
-
-    return lay(node, "")
+    return laid_out(compact(node, word=word), "\n", unit, "")
 
 
 def json_word(leaf: Leaf) -> str:
@@ -229,12 +220,14 @@ def _dotenv(tree: Any, notes: Notes) -> str:
 
 
 def _ini(trees: Sequence[Any], notes: Notes) -> str:
+    from encconf.formats.ini_text import as_sops, spell_key
+
     sections = []
     for tree in trees:
         for name, section in tree.items():
             if not isinstance(section, dict) or not all(isinstance(item, Leaf) for item in section.values()):
                 raise EmitError("Error encoding section: section values should always be TreeBranches")
-            width = max((len(_ini_key(key)) for key in section), default=0)
+            width = max((len(spell_key(key)) for key in section), default=0)
             title, lines = f"[{name}]\n", list[str]()
             for key, item, comments in items_of(section, notes):
                 # sops gives a section its first comment, and others to the key before them
@@ -244,26 +237,29 @@ def _ini(trees: Sequence[Any], notes: Notes) -> str:
                     elif lines:
                         lines[-1] = f"; {comment.strip()}\n{lines[-1]}"
                 if key is not None:
-                    lines.append(f"{_ini_key(key):{width}} = {_ini_value(text(item))}\n")
+                    lines.append(f"{spell_key(key):{width}} = {as_sops(text(item))}\n")
             sections.append(title + "".join(lines))
     return "\n".join(sections)
 
 
-def _ini_key(key: str) -> str:
-    if '"' in key or "=" in key or ":" in key:
-        return f"`{key}`"
-    return f'"""{key}"""' if "`" in key else key
-
-
-def _ini_value(value: str) -> str:
-    if "\n" in value or "`" in value:
-        return f'"""{value}"""'
-    if "#" in value or ";" in value:
-        return f"`{value}`"
-    return f'"{value}"' if value.strip() != value else value
-
-
 # --- TOML ------------------------------------------------------------------------------------
+
+
+def _toml_word(node: Any) -> str:
+    """A value behind ``=``.  Raises EmitError for null, which TOML does not have."""
+    from encconf.formats.toml_text import spell
+
+    def word(leaf: Leaf) -> str:
+        data = leaf.data
+        if data is None:
+            raise EmitError("TOML has no null", hint="remove the value or replace it")
+        if leaf.type in ("int", "time"):
+            return data.decode()
+        if leaf.type == "bool":
+            return bool_word(data)
+        return repr(float(data)) if leaf.type == "float" else spell(text(leaf))
+
+    return spell(node, word)
 
 
 def _toml(tree: Any, notes: Notes) -> str:
@@ -294,27 +290,6 @@ def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
     for header, inner, table, above in tables:
         out += ["", *above, header]
         _toml_table(inner, table, notes, out)
-
-
-def _toml_word(node: Any) -> str:
-    """A value behind ``=``.  Raises EmitError for a null, which TOML has not."""
-    from encconf.formats.toml_text import spell, spell_key
-
-    if isinstance(node, list):
-        return "[" + ", ".join(map(_toml_word, node)) + "]"
-    if isinstance(node, dict):
-        return "{" + ", ".join(f"{spell_key(key)} = {_toml_word(item)}" for key, item in node.items()) + "}"
-    data = node.data
-    if data is None:
-        raise EmitError("TOML has no null", hint="remove the value or replace it")
-    if node.type == "int":
-        return str(data.decode())
-    if node.type == "bool":
-        return bool_word(data)
-    if node.type == "float":
-        number = float(data)
-        return "nan" if number != number else repr(number)
-    return str(data.decode()) if node.type == "time" else spell(text(node))
 
 
 def plain_of(node: Any, leaf: Callable[[Leaf], object]) -> Any:

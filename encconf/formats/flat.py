@@ -149,20 +149,10 @@ def word(type: str, data: bytes) -> str:
     text = data.decode("utf-8", "surrogateescape")
     if type != "float":
         return text
-    number = float(text)
-    if number - number != 0:
-        return text
-    for digits in range(17):  # the shortest that says it
-        text = f"{number:.{digits}E}"
-        if float(text) == number:
-            break
-    mantissa, _, exponent = text.partition("E")
-    if number and not -4 <= int(exponent) < 6:
-        return f"{mantissa}E{exponent[0]}{exponent[1:].zfill(2)}"
-    from encconf.formats.goyaml import format_float
+    from encconf.formats.emit_parts import short_float
 
-    text = format_float(number).decode()
-    return text if "." in text else f"{text}.0"
+    number = float(text)
+    return short_float(number, "E") if number - number == 0 else text  # rops spells infinity otherwise
 
 
 def spelled(leaf: Leaf, format: str) -> bytes | None:

@@ -34,6 +34,17 @@ from itertools import pairwise
 
 from encconf.errors import ParseError
 from encconf.formats import Prepared, flat
+from encconf.formats.defaults import (
+    EMPTY,
+    LOADS_TEXT,
+    SEALS_EMPTY,
+    comment,
+    fragile,
+    region,
+    tells_integers,
+    unclosed,
+)
+from encconf.formats.flat import settle
 from encconf.formats.ini_block import amend, attach, detach, newline_of, render_block
 from encconf.formats.ini_scan import (
     COMMENT_SIGN,
@@ -46,15 +57,14 @@ from encconf.formats.ini_scan import (
     SPACE,
     Entry,
     NoDelimiterError,
-    error_at,
     read_entries,
     read_indented,
     read_lines,
     skip_blanks,
     value_at,
 )
-from encconf.formats.ini_text import as_sops, comment, literal, read_back, region, rest_of_line, sealed, spell
-from encconf.text.document import Comment, Document, Leaf, Part, Scope, limit_paths, splice
+from encconf.formats.ini_text import as_sops, literal, read_back, rest_of_line, sealed, spell
+from encconf.text.document import Comment, Document, Leaf, Part, Scope, error_at, limit_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,9 +78,6 @@ __all__ = [
     "sealed", "settle", "tells_integers", "token", "unclosed",
 ]  # fmt: skip
 
-SEALS_EMPTY = False
-LOADS_TEXT = False
-EMPTY = ""
 EXAMPLE = """\
 [database]
 host = db.example.com
@@ -256,11 +263,6 @@ def load_plain(text: str) -> list[dict[str, object]]:
     return document.trees
 
 
-def settle(document: Document) -> None:
-    """Make every value a string."""
-    flat.settle(document)
-
-
 def comment_text(plain: str) -> str | None:
     """Every line of it becomes a comment; nothing but a line feed ends a line."""
     return re.sub(r"\n(?!\s*[#;])", "\n# ", plain)
@@ -269,21 +271,6 @@ def comment_text(plain: str) -> str | None:
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
     """There are no types: what counts is what the text says."""
     return "str", flat.spelled(leaf, "ini")
-
-
-def unclosed(document: Document, leaf: Leaf) -> bytes | None:
-    """Quotes are part of a value."""
-    return None
-
-
-def tells_integers(document: Document) -> bool:
-    """A value has its type in the ciphertext, whoever wrote it."""
-    return True
-
-
-def fragile(leaf: Leaf) -> bool:
-    """Releases of sops agree on what a line says."""
-    return False
 
 
 def caveat(leaf: Leaf) -> str | None:
@@ -305,9 +292,9 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
         return None
     indented = document.parts[0].indent > 0
     edits: list[Edit] = []
+    others: list[Edit] = []
     if indented or not _has_plain_comments(document):
-        edits = _other_comments(text, read_indented(text) if indented else read_entries(text, exact=False))
-    starts: set[int] = set()
+        others = _other_comments(text, read_indented(text) if indented else read_entries(text, exact=False))
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
         if is_chosen and leaf.data and not indented:
             continue
@@ -318,17 +305,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
             fits = leaf.style == PLAIN and _stands(text, leaf, value, exact=False)
         if not fits:
             edits.append((leaf.start, leaf.end, spell(value, rest_of_line(text, leaf))))
-            starts.add(leaf.start)
-    if not edits:
-        return None
-    edits.sort()
-    originals: dict[int, str] = {}
-    shift = 0
-    for start, end, new in edits:
-        if start in starts:
-            originals[start + shift] = text[start:end]
-        shift += len(new) - (end - start)
-    return Prepared(splice(text, edits), originals)
+    return Prepared.edited(text, edits, others) if edits or others else None
 
 
 def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from encconf.errors import EmitError
 from encconf.formats import flat
-from encconf.formats.ini_scan import DELIMITER, EMPTY_LINE, SOPS, read_entries
-from encconf.formats.ini_text import spell
+from encconf.formats.ini_scan import EMPTY_LINE, SOPS, read_entries
+from encconf.formats.ini_text import spell, spell_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def render_block(block: Mapping[str, object]) -> str:
 
 
 def _line(name: str, value: str) -> str:
-    key = f"`{name}`" if DELIMITER.search(name) or '"' in name else f'"""{name}"""' if "`" in name else name
     spelled = spell(value.replace("\n", "\\n"), exact_only=True)
-    return f"{key} = {spelled}\n"
+    return f"{spell_key(name)} = {spelled}\n"
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:

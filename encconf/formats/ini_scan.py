@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import ParseError
-from encconf.text.document import position
+from encconf.text.document import error_at, position
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -330,9 +330,3 @@ def _joined(entry: Entry, values: list[str]) -> Entry:
     if len(values) == 1 or not any(values[1:]):
         entry.style = PLAIN
     return entry
-
-
-def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    """An error at an offset."""
-    line, column = position(text, offset)
-    return ParseError(message, line=line, column=column, hint=hint)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import flat
-from encconf.formats.ini_scan import QUOTES, SIMPLE_VALUE, SPACE, value_at
+from encconf.formats.ini_scan import DELIMITER, QUOTES, SIMPLE_VALUE, SPACE, value_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.text.document import Document, Edit, Leaf
-
-
-def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """The span of all that spells a leaf, its quotes included."""
-    return leaf.start, leaf.end
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
@@ -80,6 +75,13 @@ def read_back(spelled: str, rest: str = "", *, exact: bool) -> str | None:
     return found.value if found.end == len(spelled) else None
 
 
+def spell_key(name: str) -> str:
+    """A key, in quotes where it needs them."""
+    if DELIMITER.search(name) or '"' in name:
+        return f"`{name}`"
+    return f'"""{name}"""' if "`" in name else name
+
+
 def as_sops(value: str) -> str:
     """A value as sops (the library's File.writeToBuffer) spells it."""
     if "\n" in value or "`" in value:
@@ -87,8 +89,3 @@ def as_sops(value: str) -> str:
     if "#" in value or ";" in value:
         return f"`{value}`"
     return f'"{value}"' if value.strip(SPACE) != value else value
-
-
-def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """There are no lists, nor comments in them."""
-    return leaf.start, leaf.end, ""

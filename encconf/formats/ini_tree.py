@@ -6,9 +6,11 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import ini, ini_text
+from encconf.formats.plain import stored_text as stored
 from encconf.formats.plain import string_of
 from encconf.text.document import says
 from encconf.text.tree import Entry, Single, Tree, drop, line_after, lines, put
+from encconf.text.tree import whole as root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain, Spelling
+
+__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 
 def tree(document: Document) -> Tree:
@@ -46,11 +50,6 @@ def tree(document: Document) -> Tree:
     return whole
 
 
-def root(tree: Tree) -> Entry:
-    """The entry in which values are put: the whole text."""
-    return Entry((), "", value=tree)
-
-
 def check(path: Path, value: Plain) -> None:
     """A value is a string in a section, or a section of such.  Raises EmitError for all else."""
     if len(path) == 1 and isinstance(value, dict) and value:
@@ -61,11 +60,6 @@ def check(path: Path, value: Plain) -> None:
         raise EmitError("INI has single values, not mappings or lists")
     if len(path) != 2 or not all(isinstance(step, str) and step for step in path):
         raise EmitError("a path in an INI file is a section and a key")
-
-
-def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a single value: there are strings only."""
-    return "str", string_of(value).encode()
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

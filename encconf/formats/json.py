@@ -16,6 +16,16 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
+from encconf.formats.defaults import (
+    LOADS_TEXT,
+    SEALS_EMPTY,
+    caveat,
+    comment_text,
+    prepare,
+    region,
+    settle,
+    unclosed,
+)
 from encconf.formats.json_block import amend, attach, detach, render_block
 from encconf.formats.json_text import (
     NUMBER,
@@ -24,19 +34,27 @@ from encconf.formats.json_text import (
     back,
     comment,
     literal,
-    region,
     sealed,
     skip_blanks,
     tells_integers,
 )
-from encconf.text.document import Document, Leaf, Part, Scope, limit_paths, position
+from encconf.text.document import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    Document,
+    Leaf,
+    Part,
+    Scope,
+    add_path,
+    error_at,
+    limit_digits,
+    limit_paths,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from encconf.formats import Prepared
 
 __all__ = [
     "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
@@ -44,8 +62,6 @@ __all__ = [
     "settle", "tells_integers", "token", "unclosed",
 ]  # fmt: skip
 
-SEALS_EMPTY = False
-LOADS_TEXT = False
 EMPTY = "{}\n"
 EXAMPLE = """\
 {
@@ -58,15 +74,6 @@ EXAMPLE = """\
 \t"debug": false
 }
 """
-
-MAX_DEPTH = 200
-"""How deep collections may nest, as in YAML."""
-MAX_VALUES = 2_000_000
-"""How many values and collections a file may hold."""
-MAX_DIGITS = 1_000
-"""How many characters a number may have; the longest that sops writes has about 330."""
-MAX_PATHS = 1 << 25
-"""How many characters the key paths of all collections may have together: each holds its own."""
 
 QUOTED, BARE = '"', ""
 
@@ -142,15 +149,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
             depth += 1
             inner: Any = {} if opener == "{" else []
             node[step] = inner
+            scope = scope.inside(step, inner)
+            shape.append(opener + step if in_map else opener)
             if in_map:
-                scope = Scope(scope, step, (*scope.keys, step), f"{scope.aad}{step}:", inner)
-                shape.append(opener + step)
-                paths += len(scope.aad)
-                if paths > MAX_PATHS:
-                    raise LimitError(f"the paths of all objects have more than {MAX_PATHS} characters")
-            else:
-                scope = Scope(scope, step, scope.keys, scope.aad, inner)
-                shape.append(opener)
+                paths = add_path(paths, scope)
             node = inner
             in_map = opener == "{"
             if mark is None:
@@ -215,18 +217,18 @@ def scan(text: str, *, comments: bool = False) -> Document:
 
 def _twice(text: str, offset: int) -> ParseError:
     hint = "remove or rename one of the two"
-    return _error(text, offset, "the object has the same key twice", hint=hint)
+    return error_at(text, offset, "the object has the same key twice", hint=hint)
 
 
 def _open(text: str) -> int:
     """The offset behind the top-level object's brace."""
     if text.startswith("\ufeff"):
-        raise _error(text, 0, "a byte order mark is not JSON", hint="save the file as UTF-8 without one")
+        raise error_at(text, 0, "a byte order mark is not JSON", hint="save the file as UTF-8 without one")
     at = skip_blanks(text, 0)
     if at == len(text):
-        raise _error(text, at, "there is no JSON object in the text")
+        raise error_at(text, at, "there is no JSON object in the text")
     if text[at] != "{":
-        raise _error(text, at, "the top level must be an object", hint='put it under a key: {"data": ...}')
+        raise error_at(text, at, "the top level must be an object", hint='put it under a key: {"data": ...}')
     return at + 1
 
 
@@ -247,7 +249,7 @@ def _close(document: Document, at: int) -> Document:
     part.close = part.end = at - 1
     more = skip_blanks(text, at)
     if more < len(text):
-        raise _error(text, more, "there is more after the object")
+        raise error_at(text, more, "there is more after the object")
     limit_paths(document)
     return document
 
@@ -257,7 +259,7 @@ def _string(text: str, offset: int, raw: str) -> str:
     try:
         raw.encode()
     except UnicodeEncodeError:
-        raise _error(text, offset, "a string holds a lone surrogate, which is not a character") from None
+        raise error_at(text, offset, "a string holds a lone surrogate, which is not a character") from None
     if "\\" not in raw:
         return raw[1:-1]
     from json import loads
@@ -268,9 +270,7 @@ def _string(text: str, offset: int, raw: str) -> str:
 
 
 def _number(text: str, offset: int, raw: str) -> tuple[str, bytes]:
-    if len(raw) > MAX_DIGITS:
-        line, column = position(text, offset)
-        raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
+    limit_digits(text, offset, offset + len(raw))
     if len(raw) <= 20 and raw.lstrip("-").isdigit():
         integer = int(raw)
         if -(1 << 63) <= integer < 1 << 63:
@@ -279,7 +279,7 @@ def _number(text: str, offset: int, raw: str) -> tuple[str, bytes]:
 
     number = float(raw)
     if number - number != 0:
-        raise _error(text, offset, "a number is too large for a float", hint="put it in quotes")
+        raise error_at(text, offset, "a number is too large for a float", hint="put it in quotes")
     return "float", format_float(number)
 
 
@@ -294,10 +294,6 @@ def _fill(leaves: list[Leaf]) -> None:
         value = None if leaf.data is None else _READ[leaf.type](leaf.data)
         leaf.scope.node[leaf.step] = value
 
-
-def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    line, column = position(text, offset)
-    return ParseError(message, line=line, column=column, hint=hint)
 
 
 def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseError:
@@ -317,15 +313,15 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
                 wanted = "a value"
     found = text[at : at + 1]
     if not found:
-        return _error(text, at, f"the text ends where {wanted} was expected")
+        return error_at(text, at, f"the text ends where {wanted} was expected")
     if found == '"' and not ended and wanted != "a colon":
         begun = re.compile(STRING[:-1]).match(text, at)
         bad = begun.end() if begun else at
         if bad == len(text):
-            return _error(text, at, "a string does not end")
+            return error_at(text, at, "a string does not end")
         if text[bad] == "\\":
-            return _error(text, bad, "JSON has no such escape", hint="write a backslash as \\\\")
-        return _error(text, bad, "a string holds a line break or control character",
+            return error_at(text, bad, "JSON has no such escape", hint="write a backslash as \\\\")
+        return error_at(text, bad, "a string holds a line break or control character",
                       hint="write it as an escape, like \\n; or the closing quote is missing")  # fmt: skip
     hint = None
     if found in "#/":
@@ -334,7 +330,7 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
         hint = "JSON uses double quotes only"
     elif found in "}]" and not ended and text[back(text, at) - 1] == ",":
         hint = "remove the comma before it"
-    return _error(text, at, f"expected {wanted}", hint=hint)
+    return error_at(text, at, f"expected {wanted}", hint=hint)
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
@@ -346,28 +342,9 @@ def load_plain(text: str) -> list[dict[str, object]]:
     return document.trees
 
 
-def settle(document: Document) -> None:
-    """There is nothing to do: values are what they are."""
-
-
-def caveat(leaf: Leaf) -> str | None:
-    """All readers of JSON agree on its values."""
-    return None
-
-
-def comment_text(plain: str) -> str | None:
-    """There are no comments."""
-    return None
-
-
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
     """Integers as sops before 3.13.2 stores them, as floats: the number is what counts."""
     return "number" if leaf.type in ("int", "float") else leaf.type, leaf.data
-
-
-def unclosed(document: Document, leaf: Leaf) -> bytes | None:
-    """A value ends where it ends to everybody."""
-    return None
 
 
 def fragile(leaf: Leaf) -> bool:
@@ -383,8 +360,3 @@ def fragile(leaf: Leaf) -> bool:
     from encconf.formats.goyaml import format_float
 
     return format_float(float(leaf.data)) != leaf.data
-
-
-def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """There is nothing in JSON that sops could not read back."""
-    return None

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import EmitError
-from encconf.formats.json_text import SPACE, STRING, TOKEN, WS, back, laid_out, quote, skip_blanks, without
-from encconf.text.words import bool_word
+from encconf.formats.json_text import (
+    SPACE,
+    STRING,
+    TOKEN,
+    WS,
+    back,
+    compact,
+    laid_out,
+    quote,
+    skip_blanks,
+    without,
+)
+from encconf.text.document import splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,23 +30,7 @@ if TYPE_CHECKING:
 
 def render_block(block: Mapping[str, object]) -> str:
     """Spell the ``sops`` member as sops does: indented by tabs, members sorted by name."""
-    return laid_out(f'"sops":{_dump(block)}', "\n", "\t", "")
-
-
-def _dump(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{quote(name)}:{_dump(value[name])}" for name in sorted(value)) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_dump, value)) + "]"
-    if isinstance(value, str):
-        return quote(value)
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return bool_word(value)
-    if isinstance(value, (int, float)) and value - value == 0:
-        return repr(value)
-    raise EmitError("JSON cannot hold a value of the sops block")
+    return laid_out(f'"sops":{compact(block, ordered=True)}', "\n", "\t", "")
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
@@ -45,31 +39,31 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     A new member is placed before the first one whose name is greater.
     """
     for name, new in changes.items():
-        block_text = _amend(block_text, name, new)
+        members = _members(block_text)
+        known = next((member for member in members if member[0] == name), None)
+        if known is not None:
+            _, start, value, end = known
+            edit = (value, end, quote(new)) if new is not None else without(block_text, start, end)
+        elif new is not None:
+            edit = _addition(block_text, members, name, f"{quote(name)}: {quote(new)}")
+        else:
+            continue
+        block_text = splice(block_text, [edit])
     return block_text
 
 
-def _amend(block_text: str, name: str, new: str | None) -> str:
-    members = _members(block_text)
-    for known, start, value, end in members:
-        if known == name:
-            if new is not None:
-                return f"{block_text[:value]}{quote(new)}{block_text[end:]}"
-            start, end, _ = without(block_text, start, end)
-            return block_text[:start] + block_text[end:]
-    if new is None:
-        return block_text
-    member = f"{quote(name)}: {quote(new)}"
+def _addition(block_text: str, members: list[tuple[str, int, int, int]], name: str, member: str) -> Edit:
+    """The edit that adds a member."""
     if not members:
         at = block_text.index("{") + 1
-        return block_text[:at] + member + block_text[at:]
+        return at, at, member
     start = members[min(1, len(members) - 1)][1]
     blank = block_text[back(block_text, start) : start]
     for known, start, _, _ in members:
         if known > name:
-            return f"{block_text[:start]}{member},{blank}{block_text[start:]}"
+            return start, start, f"{member},{blank}"
     end = members[-1][3]
-    return f"{block_text[:end]},{blank}{member}{block_text[end:]}"
+    return end, end, f",{blank}{member}"
 
 
 def _members(block_text: str) -> list[tuple[str, int, int, int]]:

@@ -9,6 +9,9 @@ from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from encconf.text.document import Document, Edit, Leaf
 
 SPACE = " \t\r\n"
@@ -40,11 +43,6 @@ def tells_integers(document: Document) -> bool:
     version = (document.block or {}).get("version")
     found = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", version) if isinstance(version, str) else None
     return found is None or tuple(int(part or 0) for part in found.groups()) >= (3, 13, 2)
-
-
-def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """The span of all that spells a leaf."""
-    return leaf.start, leaf.end
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
@@ -112,6 +110,29 @@ def quote(value: str) -> str:
     """A string token.  U+2028 and U+2029 are escaped, as by Go: some take them for line breaks."""
     escaped = re.sub(_UNSAFE, lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", value)
     return f'"{escaped}"'
+
+
+def compact(value: object, *, ordered: bool = False, word: Callable[[Any], str] | None = None) -> str:
+    """A value without blanks; ``word`` spells keys and single values, ``ordered`` sorts members by name."""
+    spell = word or word_of
+    if isinstance(value, dict):
+        names = sorted(value) if ordered else value
+        members = (f"{spell(name)}:{compact(value[name], ordered=ordered, word=word)}" for name in names)
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(compact(item, ordered=ordered, word=word) for item in value) + "]"
+    return spell(value)
+
+
+def word_of(value: object) -> str:
+    """A key or single value as it is written.  Raises EmitError for a number that JSON cannot hold."""
+    if isinstance(value, str):
+        return quote(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return bool_word(value)
+    return digits("int" if isinstance(value, int) else "float", repr(value))
 
 
 TOKEN = rf'{STRING}|[{{}}\[\],:]|[^ \t\r\n"{{}}\[\],:]+'

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from json import loads
 
-from encconf.formats.json_text import TOKEN, digits, laid_out, quote, skip_blanks
-from encconf.formats.plain import typed
+from encconf.formats.json_text import TOKEN, compact, laid_out, quote, skip_blanks
+from encconf.formats.plain import check, stored
 from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
-from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain
+
+__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 _TOKEN = re.compile(TOKEN)
 
@@ -77,15 +78,6 @@ def root(stream: Tree) -> Entry:
     return stream.entries[0]
 
 
-def check(path: Path, value: Plain) -> None:
-    """JSON holds every value everywhere."""
-
-
-def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a single value."""
-    return typed(value)
-
-
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Put a value in the place of another."""
     chain[-1].value = Single(_lay(nested(path, value), *_layout(chain, chain[:-1])), {})
@@ -139,19 +131,5 @@ def _lead(node: Tree | Single | None) -> str:
 
 
 def _lay(value: Plain, newline: str, unit: str, gap: str) -> str:
-    compact = _compact(value)
-    return laid_out(compact, newline, unit, gap) if newline or gap else compact
-
-
-def _compact(value: Plain) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{quote(name)}:{_compact(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_compact, value)) + "]"
-    if isinstance(value, str):
-        return quote(value)
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return bool_word(value)
-    return digits("int" if isinstance(value, int) else "float", repr(value))
+    word = compact(value)
+    return laid_out(word, newline, unit, gap) if newline or gap else word

@@ -379,22 +379,20 @@ def _is_printable(text: str) -> bool:
 
 def _open(scope: Scope, step: str | int, mapping: bool, shape: list[str]) -> Scope:
     """Start a collection inside another."""
-    node: dict[str, object] | list[object] = {} if mapping else []
+    inner = scope.inside(step, {} if mapping else [])
     sign = "{" if mapping else "["
-    if isinstance(scope.node, dict):
-        assert isinstance(step, str)
-        scope.node[step] = node
+    if isinstance(step, str):
+        scope.node[step] = inner.node
         shape.append(sign + step)
-        return Scope(scope, step, (*scope.keys, step), f"{scope.aad}{step}:", node)
-    scope.node.append(node)
-    shape.append(sign)
-    return Scope(scope, step, scope.keys, scope.aad, node)
+    else:
+        scope.node.append(inner.node)
+        shape.append(sign)
+    return inner
 
 
 def _null(scope: Scope, step: str | int, at: int, shape: list[str]) -> Leaf:
     """The value of a key or dash after which nothing comes."""
-    if isinstance(scope.node, dict):
-        assert isinstance(step, str)
+    if isinstance(step, str):
         scope.node[step] = None
         shape.append("." + step)
     else:

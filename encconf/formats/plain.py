@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from encconf.text.tree import Plain
 
 
-def typed(value: Plain) -> tuple[str, bytes | None]:
+def check(path: Path, value: Plain) -> None:
+    """The format can hold any value at any path."""
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
     """What sops stores for a value: its type and its bytes."""
     if value is None:
         return "null", None
@@ -47,7 +51,12 @@ def text_of(type: str, data: bytes | None) -> str:
 
 def string_of(value: Plain) -> str:
     """A single value as text."""
-    return text_of(*typed(value))
+    return text_of(*stored(value))
+
+
+def stored_text(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a value in a format that has only strings."""
+    return "str", string_of(value).encode()
 
 
 def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:

@@ -19,17 +19,18 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
+from encconf.formats import Prepared
+from encconf.formats.defaults import EMPTY, caveat, fragile, region, tells_integers, token, unclosed
 from encconf.formats.toml_block import Root, amend, attach, detach, render_block
 from encconf.formats.toml_scan import BARE, TIME, Scanner, float_text
-from encconf.formats.toml_text import comment, comment_text, literal, quote, region, sealed
-from encconf.text.document import Document, Leaf, limit_paths, splice
+from encconf.formats.toml_text import comment, comment_text, literal, quote, sealed
+from encconf.text.document import Document, Leaf, limit_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from encconf.formats import Prepared
     from encconf.formats.toml_scan import Line, Step
     from encconf.text.document import Comment, Edit
 
@@ -42,7 +43,6 @@ __all__ = [
 # No release of rops could read an empty string; the layout record says which strings are dates.
 SEALS_EMPTY = True
 LOADS_TEXT = True
-EMPTY = ""
 EXAMPLE = """\
 # This file is encrypted when you leave the editor. Keys stay readable.
 debug = false
@@ -230,31 +230,6 @@ def _unlike() -> ParseError:
     )
 
 
-def caveat(leaf: Leaf) -> str | None:
-    """Readers of TOML agree on its values; see `prepare`."""
-    return None
-
-
-def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Type and bytes; every type is different."""
-    return leaf.type, leaf.data
-
-
-def unclosed(document: Document, leaf: Leaf) -> bytes | None:
-    """A value ends where it ends to everybody."""
-    return None
-
-
-def tells_integers(document: Document) -> bool:
-    """A value has its type in the ciphertext, whoever wrote it."""
-    return True
-
-
-def fragile(leaf: Leaf) -> bool:
-    """Nothing: what releases of rops read differently is respelled (see `prepare`)."""
-    return False
-
-
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """Respell unencrypted values that toml-rs 0.8 (rops 0.1.7) and 1.1 read differently.
 
@@ -273,13 +248,4 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
             word = leaf.data.decode()
             if "." not in word:
                 edits.append((leaf.start, leaf.end, word))
-    if not edits:
-        return None
-    from encconf.formats import Prepared
-
-    originals: dict[int, str] = {}
-    shift = 0
-    for start, end, new in sorted(edits):
-        originals[start + shift] = text[start:end]
-        shift += len(new) - (end - start)
-    return Prepared(splice(text, edits), originals)
+    return Prepared.edited(text, edits) if edits else None

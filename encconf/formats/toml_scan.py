@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
-from encconf.text.document import Comment, Leaf, Scope, most_items, position
+from encconf.text.document import (
+    MAX_VALUES,
+    Comment,
+    Leaf,
+    Scope,
+    add_path,
+    error_at,
+    limit_digits,
+    most_items,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,12 +23,6 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""
-MAX_VALUES = 2_000_000
-"""How many values, tables and arrays a file may hold."""
-MAX_DIGITS = 1_000
-"""How many characters a number may have."""
-MAX_PATHS = 1 << 25
-"""How many characters the key paths of all tables may have together: each holds its own."""
 
 BASIC, LITERAL, LONG_BASIC, LONG_LITERAL, BARE = '"', "'", '"""', "'''", ""
 CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
@@ -112,12 +115,13 @@ class Scanner:
         """Read the whole text."""
         text = self.text
         if text.startswith("\ufeff"):
-            raise _error(text, 0, "a byte order mark is not TOML", hint="save the file as UTF-8 without one")
+            hint = "save the file as UTF-8 without one"
+            raise error_at(text, 0, "a byte order mark is not TOML", hint=hint)
         if not text.isascii():
             try:
                 text.encode()
             except UnicodeEncodeError as error:
-                raise _error(text, error.start, "a lone surrogate is not a character") from None
+                raise error_at(text, error.start, "a lone surrogate is not a character") from None
         at = self._gap(0)
         number = 0
         headed = False
@@ -208,14 +212,10 @@ class Scanner:
         depth = self.depths[parent] + 1
         if depth > MAX_DEPTH:
             raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
-        keys, aad = parent.keys, parent.aad
-        if isinstance(step, str):
-            keys, aad = (*keys, step), f"{aad}{step}:"
-            self.paths += len(aad)
-            if self.paths > MAX_PATHS:
-                raise LimitError(f"the paths of all tables have more than {MAX_PATHS} characters")
         self._put(parent, step, node)
-        scope = Scope(parent, step, keys, aad, node)
+        scope = parent.inside(step, node)
+        if isinstance(step, str):
+            self.paths = add_path(self.paths, scope)
         self.inner[parent, step] = scope
         self.depths[scope] = depth
         return scope
@@ -391,9 +391,7 @@ class Scanner:
         if found is None:
             raise self._fault(at, "a value")
         end = found.end()
-        if end - at > MAX_DIGITS:
-            line, column = position(text, at)
-            raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
+        limit_digits(text, at, end)
         word = found[0]
         if word in ("true", "false"):
             return end, "bool", word.capitalize().encode()
@@ -411,13 +409,13 @@ class Scanner:
                 hint = "true and false are lower case in TOML"
             elif not re.match("[0-9+-]", word):
                 hint = "put a string in quotes"
-            raise _error(text, at, "this is not a TOML value", hint=hint) from None
+            raise error_at(text, at, "this is not a TOML value", hint=hint) from None
         if integer is not None:
             if not -(1 << 63) <= integer < 1 << 63:
-                raise _error(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
+                raise error_at(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
             return end, "int", b"%d" % integer
         if number - number != 0 and digits.lstrip("+-")[:1].isdigit():
-            raise _error(text, at, "a number is too large for a float", hint="put it in quotes")
+            raise error_at(text, at, "a number is too large for a float", hint="put it in quotes")
         return end, "float", float_text(number)
 
     # Errors; none says what the text says.
@@ -426,17 +424,17 @@ class Scanner:
         at = _end(_BLANKS, self.text, at)
         found = self.text[at : at + 1]
         if not found:
-            return _error(self.text, at, f"the text ends where {wanted} was expected")
+            return error_at(self.text, at, f"the text ends where {wanted} was expected")
         if self.text.startswith(("\n", "\r\n"), at):
-            return _error(self.text, at, f"the line ends where {wanted} was expected")
-        return _error(self.text, at, f"expected {wanted}")
+            return error_at(self.text, at, f"the line ends where {wanted} was expected")
+        return error_at(self.text, at, f"expected {wanted}")
 
     def _unended(self, at: int, style: str) -> ParseError:
         what = "a string does not end, or holds a control character"
         hint = f"it ends with {style}"
         if len(style) == 1:
             hint = f"write a string of several lines in {style * 3}"
-        return _error(self.text, at, what, hint=hint)
+        return error_at(self.text, at, what, hint=hint)
 
 
 _patterns: dict[str, re.Pattern[str]] = {}
@@ -466,12 +464,12 @@ def _unescape(text: str, at: int, value: str) -> str:
         if code:
             number = int(code, 16)
             if number > 0x10FFFF or 0xD800 <= number < 0xE000:
-                raise _error(text, at, "a string has an escape that is not a character")
+                raise error_at(text, at, "a string has an escape that is not a character")
             return chr(number)
         if named is None:
             return ""  # a line break that the text has and the string has not
         if named not in _NAMED:
-            raise _error(text, at, "TOML has no such escape", hint="write a backslash as \\\\")
+            raise error_at(text, at, "TOML has no such escape", hint="write a backslash as \\\\")
         return _NAMED[named]
 
     return re.sub(_ESCAPE, character, value)
@@ -502,10 +500,6 @@ def float_text(number: float) -> bytes:
     return format_float(number)
 
 
-def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    line, column = position(text, offset)
-    return ParseError(message, line=line, column=column, hint=hint)
-
 
 def _twice(text: str, offset: int) -> ParseError:
-    return _error(text, offset, "the table has the same key twice", hint="remove or rename one of the two")
+    return error_at(text, offset, "the table has the same key twice", hint="remove or rename one of the two")

@@ -19,6 +19,9 @@ from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from encconf.text.document import Document, Edit, Leaf
 
 
@@ -30,11 +33,6 @@ def comment_text(plain: str) -> str | None:
     if COMMENT.fullmatch("#" + plain.replace("\n", "")) is None:
         return None
     return re.sub(r"\n(?!#)", "\n# ", plain)
-
-
-def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """The span of all that spells a leaf."""
-    return leaf.start, leaf.end
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
@@ -119,8 +117,18 @@ def spell_key(key: str) -> str:
     return key if re.fullmatch("[A-Za-z0-9_-]+", key) else quote(key)
 
 
-def spell(value: object) -> str:
-    """A value as it is written behind ``=``.  Raises EmitError for what TOML has not."""
+def spell(value: object, word: Callable[[Any], str] | None = None) -> str:
+    """A value as it is written behind ``=``; ``word`` spells single values.
+
+    Raises EmitError for null, which TOML does not have.
+    """
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(spell(item, word) for item in value) + "]"
+    if isinstance(value, dict):
+        members = (f"{spell_key(name)} = {spell(item, word)}" for name, item in value.items())
+        return "{" + ", ".join(members) + "}"
+    if word is not None:
+        return word(value)
     if isinstance(value, str):
         return string(LONG_BASIC, "\n", "\n", value) if "\n" in value else quote(value)
     if isinstance(value, bool):
@@ -129,8 +137,4 @@ def spell(value: object) -> str:
         return str(value)
     if isinstance(value, float):
         return repr(value)
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(spell, value)) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{spell_key(name)} = {spell(item)}" for name, item in value.items()) + "}"
     raise EmitError("TOML cannot hold a null")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml, toml_scan, toml_text
-from encconf.formats.plain import typed
+from encconf.formats.plain import check
+from encconf.formats.plain import stored as stored_by_sops
 from encconf.text.document import Leaf
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
+from encconf.text.tree import whole as root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from encconf.text.document import Document, Scope
     from encconf.text.path import Path
     from encconf.text.tree import Plain, Spelling
+
+__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 _ELSE = "change it with: encconf edit FILE"
 
@@ -99,18 +103,9 @@ class _Reader:
         return found
 
 
-def root(tree: Tree) -> Entry:
-    """The entry in which values are put: the whole text."""
-    return Entry((), "", value=tree)
-
-
-def check(path: Path, value: Plain) -> None:
-    """What TOML cannot hold depends on the place."""
-
-
 def stored(value: Plain) -> tuple[str, bytes | None]:
     """What rops stores for a single value: a string that says null is not a value."""
-    return typed(None if value == "null" else value)
+    return stored_by_sops(None if value == "null" else value)
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

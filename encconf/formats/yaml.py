@@ -8,6 +8,16 @@ for the spans that are replaced.
 from __future__ import annotations
 
 from encconf.formats import goyaml, lines
+from encconf.formats.defaults import (
+    EMPTY,
+    LOADS_TEXT,
+    SEALS_EMPTY,
+    caveat,
+    fragile,
+    tells_integers,
+    token,
+    unclosed,
+)
 from encconf.formats.yaml_block import amend, attach, detach, render_block
 from encconf.formats.yaml_text import comment, double, literal, plain, region, scalar, sealed
 from encconf.text.document import hash_comment, limit_paths
@@ -15,11 +25,8 @@ from encconf.text.document import hash_comment, limit_paths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.formats import Prepared
-    from encconf.text.document import Document, Edit, Leaf
+    from encconf.text.document import Document, Edit
 
-SEALS_EMPTY = False
-LOADS_TEXT = False
-EMPTY = ""
 EXAMPLE = """\
 # This file is encrypted when you leave the editor.
 # Keys stay readable; values and comments do not. Change what you like.
@@ -83,34 +90,9 @@ def settle(document: Document) -> None:
         merge(document)
 
 
-def caveat(leaf: Leaf) -> str | None:
-    """All readers of YAML agree on its values."""
-    return None
-
-
 def comment_text(plain: str) -> str | None:
     """Every line of it becomes a comment; other line breaks would end it and be read as values."""
     return hash_comment(plain)
-
-
-def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Type and bytes; every type is different."""
-    return leaf.type, leaf.data
-
-
-def unclosed(document: Document, leaf: Leaf) -> bytes | None:
-    """A value ends where it ends to everybody."""
-    return None
-
-
-def tells_integers(document: Document) -> bool:
-    """A value has its type in the ciphertext, whoever wrote it."""
-    return True
-
-
-def fragile(leaf: Leaf) -> bool:
-    """Releases of sops agree on what YAML says."""
-    return False
 
 
 def load_plain(text: str) -> list[dict[str, object]]:

@@ -20,7 +20,7 @@ from encconf.formats.yaml_text import (
     region,
     scalar,
 )
-from encconf.text.document import Leaf, splice
+from encconf.text.document import Leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,15 +87,9 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
             edits.append((start, len(text), respelled))
     if not edits and not moved and not added:
         return None
-    originals: dict[int, str] = {}
-    moves = set(moved)
-    shift = 0
-    for edit in sorted([*edits, *moved]):
-        start, end, new = edit
-        if edit not in moves:
-            originals[start + shift] = text[start:end]
-        shift += len(new) - (end - start)
-    return Prepared(splice(text, [*edits, *moved]) + added, originals)
+    prepared = Prepared.edited(text, edits, moved)
+    prepared.text += added
+    return prepared
 
 
 def _origin(leaf: Leaf) -> int:

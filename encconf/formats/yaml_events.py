@@ -23,7 +23,7 @@ from encconf.formats.yaml_text import (
     Properties,
     line_start,
 )
-from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope, most_items
+from encconf.text.document import MAX_DEPTH, Comment, Document, Flow, Leaf, Part, Scope, add_path, most_items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,15 +31,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-MAX_DEPTH = 200
-"""How deep collections may nest; far more than any configuration does."""
 MAX_ALIASED = 100_000
 """How many leaves and collections aliases may add: the bound on "billion laughs"."""
-"""How many documents a stream may have."""
 MAX_ALIASED_SIZE = 16 << 20
 """How many bytes of values and keys aliases may add (16 MiB): a long value can have many aliases."""
-MAX_PATHS = 1 << 25
-"""How many characters the paths of all collections may have; one long key has many below it."""
 SKIP = re.compile(rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*")
 _TAG = re.compile(r"!\S*")  # libyaml and go-yaml end it at a blank only, in flow style too
 _TAG_BEFORE = re.compile(r"(?<=[\s\[{,:])!\S*(?=[ \t]+\Z)")
@@ -97,10 +92,6 @@ def place_of(text: str, offset: int) -> tuple[int, int]:
         line += 1
         start = match.end()
     return line, offset - start + 1
-
-
-def _too_long() -> LimitError:
-    return LimitError("the keys on the paths of the document are too long altogether")
 
 
 def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
@@ -303,15 +294,13 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             elif in_map:
                 assert key is not None
                 node[key] = new
-                path_size += len(scope.aad) + len(key)
-                if path_size > MAX_PATHS:
-                    raise _too_long()
-                inner = Scope(scope, key, (*scope.keys, key), f"{scope.aad}{key}:", new)
+                inner = scope.inside(key, new)
+                path_size = add_path(path_size, inner)
                 shape.append(("{" if mapping else "[") + key)
             else:
                 if place_comments:
                     step_at[len(events) - 1] = len(node)
-                inner = Scope(scope, len(node), scope.keys, scope.aad, new)
+                inner = scope.inside(len(node), new)
                 node.append(new)
                 shape.append("{" if mapping else "[")
             if place_comments:
@@ -622,13 +611,9 @@ def _unfold(
             parent.node[at] = new
         else:
             parent.node.append(new)
-        keys, aad = parent.keys, parent.aad
+        made = parent.inside(at, new)
         if isinstance(at, str):
-            path_size += len(aad) + len(at)
-            if path_size > MAX_PATHS:
-                raise _too_long()
-            keys, aad = (*keys, at), f"{aad}{at}:"
-        made = Scope(parent, at, keys, aad, new)
+            path_size = add_path(path_size, made)
         scopes.append(made)
         return made
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats.plain import typed
+from encconf.formats.plain import check, stored
 from encconf.formats.yaml_layout import Style, in_brackets, is_full, spell_key, word
 from encconf.formats.yaml_places import Item, Node, compose, line_end, line_start
 from encconf.formats.yaml_text import ALIAS, FOLDED, LITERAL
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Data, Plain
+
+__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 _MARKER = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
 _END = re.compile(r"(?m)^\.\.\.(?=[ \r\n]|\Z)")
@@ -217,15 +219,6 @@ def root(stream: Tree) -> Entry:
         stream.entries.append(Entry((), stream.tail, value=Single("", {})))
         stream.tail = ""
     return stream.entries[0]
-
-
-def check(path: Path, value: Plain) -> None:
-    """YAML holds every value everywhere."""
-
-
-def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a single value."""
-    return typed(value)
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from itertools import pairwise
 
-from encconf.errors import LimitError
+from encconf.errors import LimitError, ParseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ class Scope:
         self.aad = aad
         # Any: a leaf's step fits its scope's node by construction, which types cannot say.
         self.node: Any = node
+
+    def inside(self, step: str | int, node: dict[str, object] | list[object]) -> Scope:
+        """The scope of a collection at a step of this one."""
+        if isinstance(step, int):
+            return Scope(self, step, self.keys, self.aad, node)
+        return Scope(self, step, (*self.keys, step), f"{self.aad}{step}:", node)
 
     @property
     def path(self) -> tuple[str | int, ...]:
@@ -223,8 +229,17 @@ def says(document: Document) -> list[Any]:
 Edit = tuple[int, int, str]
 
 
+MAX_DEPTH = 200
+"""How deep collections may nest in YAML and JSON: far deeper than any configuration does."""
+MAX_VALUES = 2_000_000
+"""How many values and collections a text of JSON or TOML may hold."""
+MAX_DIGITS = 1_000
+"""How many characters a number in JSON or TOML may have; the longest that sops writes has about 330."""
 MAX_PATHS = 32 << 20
-"""How many characters the paths of all values may have (32 Mi), beside `PATHS_PER_CHARACTER` × the text's."""
+"""How many characters the key paths of all collections may have (32 Mi): each holds its own.
+
+The paths of all values may have as many, and `PATHS_PER_CHARACTER` more for each character of the text.
+"""
 PATHS_PER_CHARACTER = 16
 
 
@@ -243,7 +258,26 @@ def limit_paths(document: Document) -> None:
     """Raise LimitError where one long key, with many values below it, makes the paths a bomb."""
     found = sum([len(leaf.scope.aad) for leaf in document.leaves])
     if found > MAX_PATHS + PATHS_PER_CHARACTER * len(document.text):
-        raise LimitError("the keys on the paths of the document are too long altogether")
+        raise _paths_too_long()
+
+
+def add_path(paths: int, scope: Scope) -> int:
+    """``paths`` with the length of a new collection's path; raises LimitError above `MAX_PATHS`."""
+    paths += len(scope.aad)
+    if paths > MAX_PATHS:
+        raise _paths_too_long()
+    return paths
+
+
+def _paths_too_long() -> LimitError:
+    return LimitError("the keys on the paths of the document are too long altogether")
+
+
+def limit_digits(text: str, start: int, end: int) -> None:
+    """Raise LimitError for a number of more than `MAX_DIGITS` characters: converting it takes too long."""
+    if end - start > MAX_DIGITS:
+        line, column = position(text, start)
+        raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
 
 
 def hash_comment(plain: str) -> str | None:
@@ -259,6 +293,12 @@ def hash_comment(plain: str) -> str | None:
 def position(text: str, offset: int) -> tuple[int, int]:
     """Line and column of an offset, from 1."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
+    """An error about the text at an offset."""
+    line, column = position(text, offset)
+    return ParseError(message, line=line, column=column, hint=hint)
 
 
 def overlap(edits: list[Edit]) -> bool:

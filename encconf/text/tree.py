@@ -224,6 +224,11 @@ def line_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     return text.rfind("\n", 0, start) + 1, stop
 
 
+def whole(tree: Tree) -> Entry:
+    """The entry of the whole text, for formats whose texts are one document."""
+    return Entry((), "", value=tree)
+
+
 def data_of(tree: Tree) -> Data:
     """What a tree says whose entries each say a part of it."""
     if tree.kind != "map":
