@@ -14,7 +14,15 @@ from contextlib import closing
 from encconf.cli import files
 from encconf.cli.console import counted, one_line, some
 from encconf.cli.table import flag
-from encconf.errors import ConfigError, EncconfError, KeyAccessError, NoConfigError, WrapError, exit_code_of
+from encconf.errors import (
+    ConfigError,
+    EncconfError,
+    KeyAccessError,
+    NoConfigError,
+    NoMatchingRuleError,
+    WrapError,
+    exit_code_of,
+)
 from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
 
@@ -152,7 +160,10 @@ class Batch:
             error.file = file
         elif not (self.alone and isinstance(error, NoConfigError)):
             error.about(file)
-        alike = self._causes.setdefault((error.slug, error.message), [])
+        cause = error.message
+        if isinstance(error, NoMatchingRuleError):
+            cause = cause.partition("\n")[2]  # the first line names the file, the others the rules
+        alike = self._causes.setdefault((error.slug, cause), [])
         # A missing key, or a mistake in .sops.yaml, is every file's, and such a report has several lines.
         once = isinstance(error, (ConfigError, KeyAccessError, WrapError))
         if not self.alone and len(alike) < (1 if once else 3):

@@ -6,12 +6,12 @@ import os
 
 from encconf.cli import files, plan_text, targets
 from encconf.cli.batch import Batch
-from encconf.cli.console import one_line
+from encconf.cli.console import counted, one_line
 from encconf.cli.encryption import Job, read
 from encconf.cli.rule import is_named
 from encconf.cli.table import flag, text
 from encconf.envelope.groups import quorum
-from encconf.errors import EncconfError, UsageError
+from encconf.errors import EncconfError, MissingFileError, UsageError
 from encconf.git import repository, worktree
 
 TYPE_CHECKING = False
@@ -32,6 +32,7 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
     config, in_place = text(options, "config"), flag(options, "in_place")
 
     tracked: dict[str | None, frozenset[str]] = {None: frozenset()}
+    left_alone: list[str] = []
 
     def is_tracked(name: str) -> bool:
         real = os.path.realpath(name)
@@ -51,11 +52,23 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
         target = "" if in_place else files.encrypted_name(name)
         if not target or not is_named(target, name, config=config, read=configs):
             return False
-        return os.path.lexists(target) or not is_tracked(name)
+        meant = os.path.lexists(target) or not is_tracked(name)
+        if not meant:
+            left_alone.append(name)
+        return meant
 
-    paths = targets.files(
-        console, list(words), recursive=flag(options, "recursive"), changed=False, plain=is_meant
-    )
+    try:
+        paths = targets.files(
+            console, list(words), recursive=flag(options, "recursive"), changed=False, plain=is_meant
+        )
+    except MissingFileError as error:
+        if left_alone:
+            error.hint = (
+                f"git tracks {counted(len(left_alone), 'file')} there as plaintext, such as "
+                f"{one_line(left_alone[0])}; "
+                "to encrypt them, name them, or use a quoted pattern: encconf encrypt 'FOLDER/*'"
+            )
+        raise
     if len(paths) > 1 and options.get("output") is not None:
         raise UsageError(
             "--output takes the result of one file",

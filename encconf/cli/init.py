@@ -377,7 +377,7 @@ def _make_config(console: Console, folder: str, recipients: dict[str, str]) -> N
         text = _CONFIG.format(paths=_PATHS, recipient=listed).replace("age: \n", "age:\n")
         fileio.write_atomic(path, text, replacing=None)
         who = ", ".join(printable(name) for name in recipients.values())
-        console.note(f"wrote {path}: *.enc.yaml and *.enc.json are encrypted for {who}")
+        console.note(f"wrote {path}: *.enc.yaml, *.enc.env and similar files are encrypted for {who}")
         return
     text = fileio.read_text(found)
     missing = [age for age in recipients if age not in text]

@@ -167,7 +167,7 @@ def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
     if words:
         console.warn(
             f"{some(words)}: kept as text, and the text 'False' is true in Python",
-            hint="--cast converts such values to booleans and integers",
+            hint="to convert such values to booleans and integers, repeat this with --cast --force",
         )
 
 
@@ -385,8 +385,9 @@ def _next_text(steps: object, target: str) -> str:
     quoted = files.quoted(target)
     lines += [
         "",
-        "After keygen, add the recipient that it prints to .sops.yaml, then run: encconf updatekeys "
-        + quoted,
-        "To use values stored elsewhere (ref+…): encconf exec --resolve " + quoted + " -- PROGRAM",
+        "After keygen, add the recipient that it prints to .sops.yaml, then run:",
+        f"  encconf updatekeys {quoted}",
+        "To use values stored elsewhere (ref+…):",
+        f"  encconf exec --resolve {quoted} -- PROGRAM",
     ]
     return visible("\n".join([*lines, ""]))

@@ -50,6 +50,16 @@ class TestWhichFiles:
         deploy.run("encrypt", "deploy/*")
         assert encrypted(deploy) == ["deploy/README.enc.md", "deploy/a.enc.yaml"]
 
+    def test_plaintext_that_git_tracks_is_left_alone_and_the_hint_says_so(self, deploy: Project) -> None:
+        deploy.git("init", "-q")
+        deploy.git("add", "deploy")
+        done = deploy.run("encrypt", "-r", "deploy", code=100)
+        assert (
+            "git tracks 2 files there as plaintext, such as deploy/a.yaml; to encrypt them, name" in done.err
+        )
+        deploy.run("encrypt", "deploy/*.yaml")
+        assert encrypted(deploy) == ["deploy/a.enc.yaml"]
+
     def test_in_place_only_those_whose_own_name_has_a_rule(self, deploy: Project) -> None:
         deploy.write("deploy/c.enc.yaml", "password: c\n")
         deploy.run("encrypt", "-r", "-i", "deploy")
@@ -137,6 +147,17 @@ class TestFailures:
         alike = deploy.run("encrypt", *names, code=1)
         assert alike.err.count("error[config]") == 1
         assert "the same for 5 other files: deploy/1.ini, deploy/2.ini, deploy/3.ini and 2 more" in alike.err
+
+    def test_no_rule_for_many_files_is_one_cause(self, deploy: Project) -> None:
+        names = [f"{number}.yaml" for number in range(6)]
+        for name in names:
+            deploy.write(name, "a: b\n")
+        deploy.write(
+            ".sops.yaml", f"creation_rules: [{{path_regex: ^deploy/, age: {deploy.key.recipient}}}]\n"
+        )
+        alike = deploy.run("encrypt", *names, code=1)
+        assert alike.err.count("error[no-rule]") == 1
+        assert "the same for 5 other files: 1.yaml, 2.yaml, 3.yaml and 2 more" in alike.err
 
     def test_stop_at_the_first(self, deploy: Project) -> None:
         done = deploy.run("encrypt", "--fail-fast", "nope.yaml", "deploy/a.yaml", code=100)
