@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 MODULES = [
     *("architecture", "forks", "golden", "imports", "interpreters"),
     *("engine/layout", "engine/loading", "engine/reuse", "engine/seal", "envelope/shamir"),
-    *("formats/contracts", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
+    *("formats/binary", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
     *("formats/ini_tree", "formats/toml", "formats/toml_tree", "formats/yaml"),
     *("git/git", "git/worktree", "identities/credentials", "io/fileio", "io/inplace"),
     *("io/private", "io/replace", "io/side_by_side", "text/path"),

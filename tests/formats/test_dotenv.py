@@ -19,6 +19,7 @@ from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, Parse
 from encconf.formats import dotenv as format
 from encconf.io import fileio
 from encconf.rules.selection import Selection
+from encconf.testing.contracts.format import SECRET, SopsFormatContract
 from encconf.verbs import changes
 
 KEY = AgeKey.generate()
@@ -389,3 +390,19 @@ def test_h12_line_breaks_stay_without_the_other_spellings(age_key: AgeKey) -> No
         ours = api.encrypt(text, rule(age_key), format="dotenv", credentials=creds)
         opened = opening.open_text(ours, format="dotenv", credentials=creds)
         assert plaintext.plain_text(opened, layout=False) == text
+
+
+class TestDotenv(SopsFormatContract):
+    name = "dotenv"
+    suffixes = (".env",)
+    path = ("PASSWORD",)
+    texts = (
+        f"# top\nHOST=h\n\nPASSWORD={SECRET}\n#\nEMPTY=\nHOST=again\nPLAIN_unencrypted=x # y\n",
+        f"export A=\"x\\ny\" # c\nPASSWORD={SECRET}\nB='it is'\n  # indented\n \t\nC = d\n",
+        f'KEY="-----BEGIN\nabc==\n-----END"\nPASSWORD={SECRET}\nK_unencrypted=\'a\n\\b"\'\n',
+    )
+    broken = (
+        f"A=1\n{SECRET}\n",
+        f'A="x\n{SECRET}\n',
+        f"A=\n \\{SECRET}",
+    )

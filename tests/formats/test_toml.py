@@ -28,6 +28,7 @@ from encconf.formats import toml as format
 from encconf.formats import toml_scan
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
+from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.text.document import Document, Leaf, splice
 
 KEY = AgeKey.generate()
@@ -979,3 +980,18 @@ def test_b11_time_grows_with_the_size(word: str, age_key: AgeKey) -> None:
         assert api.decrypt(ours, format="toml", credentials=creds) == text
         seconds.append(time.process_time() - began)
     assert seconds[1] < 30 * seconds[0]
+
+
+class TestToml(FormatContract):
+    name = "toml"
+    suffixes = (".toml",)
+    path = ("db", "password")
+    texts = (
+        f'# top\ntitle = "x"\n\n[db]\nhost = "h" # inline\npassword = "{SECRET}"\nports = [ 1, 2 ]\n',
+        f"db.password = '{SECRET}'\nn = 0x1F\nd = 1979-05-27\n",
+    )
+    broken = (
+        f'a = "{SECRET}',
+        f'a = "{SECRET}"\na = 1\n',
+        f"{SECRET}\n",
+    )

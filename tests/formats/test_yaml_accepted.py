@@ -118,30 +118,6 @@ def test_a9_says_where() -> None:
         assert (caught.value.line, caught.value.column) == place
 
 
-ODD = "a: {n}\nb: 1\n? c\n? d\n: e\nl: [x: y, {m}]\n"
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "after"),
-    [
-        (("b",), 2, ODD.replace("b: 1", "b: 2")),
-        (("a", "n"), 2, ODD.replace("{n}", "{n: 2}")),
-        (("a", "n"), {"x": [1]}, ODD.replace("{n}", "{n: {x: [1]}}")),
-        (("a", "o"), 2, ODD.replace("{n}", "{n,o: 2}")),
-        (("l", 1, "m"), "v", ODD.replace("{m}", "{m: v}")),
-        (("d",), "v", ODD.replace(": e", ": v")),
-        (("z",), 1, ODD + "z: 1\n"),
-    ],
-)
-def test_a10_set_beside_an_odd_layout(path: tuple[str | int, ...], value: object, after: str) -> None:
-    assert changes.put(ODD, path, value, format="yaml") == after  # type: ignore[arg-type]
-
-
-def test_a10_unset_beside_an_odd_layout() -> None:
-    assert changes.drop(ODD, ("a", "n"), format="yaml") == ODD.replace("{n}", "{}")
-    assert changes.drop(ODD, ("b",), format="yaml") == ODD.replace("b: 1\n", "")
-
-
 def test_a10_in_an_encrypted_file(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     sealed = api.encrypt("a: {n}\nb: 1\n", rule(age_key), credentials=creds)

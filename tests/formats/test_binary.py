@@ -1,122 +1,21 @@
-"""The contract that every format fulfils, over texts that use what the format has."""
+"""Any bytes as one value, in the envelope that sops makes for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from engine import credentials, rule, values
+from engine import credentials, rule
 from oracle import AgeKey, Sops
 
 from encconf import api
 from encconf.errors import EmitError, UsageError
 from encconf.rules.selection import Selection
-from encconf.testing import TestKey
-from encconf.testing.contracts.format import ENC, SECRET, FormatContract, SopsFormatContract
+from encconf.testing.contracts.format import ENC, SECRET, SopsFormatContract
 from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:
     from encconf.formats import Format
-
-
-@pytest.fixture
-def sops_for() -> Callable[[TestKey], Sops]:
-    return lambda key: Sops({"SOPS_AGE_KEY": key.identity})
-
-
-class TestYaml(SopsFormatContract):
-    name = "yaml"
-    suffixes = (
-        ".yaml",
-        ".yml",
-    )
-    path = ("db", "password")
-    texts = (
-        f"# top\ndb:\n  host: h # inline\n  password: {SECRET}\nlist: [1, 'x', {{a: ~}}]\n\nempty: ''\n",
-        f"---\ndb: {{host: h, password: '{SECRET}'}}\n...\n",
-        f"db:\n    password: {SECRET}\nother:\n- &x 0x1F\n- |\n  a\n   b\nagain: *x\n",
-    )
-    broken = (
-        f"a: {SECRET}\n b: [\n",
-        f"- {SECRET}\n",
-        f"a: {SECRET}\na: 1\n",
-        f"'{SECRET}: 1\n",
-    )
-
-    def comparable(self, trees: list[dict[str, Any]]) -> Any:
-        return values(trees)
-
-
-class TestJson(SopsFormatContract):
-    name = "json"
-    suffixes = (".json",)
-    path = ("db", "password")
-    texts = (
-        f'{{\n  "db": {{\n    "host": "h",\n    "password": "{SECRET}"\n  }},\n  "l": [1, null, ""]\n}}\n',
-        f'{{"db":{{"password":"{SECRET}"}}}}\n',
-        f'{{"n": 1.0, "u": "\\u00e9\\/", "db": {{"password": "{SECRET}"}}, "e": {{}}}}\n',
-    )
-    broken = (
-        f'{{"a": "{SECRET}"',
-        f'["{SECRET}"]',
-        f'{{"a": "{SECRET}" "b"}}',
-        f'{{"{SECRET}": 1,}}',
-    )
-
-    def comparable(self, trees: list[dict[str, Any]]) -> Any:
-        return values(trees)
-
-
-class TestToml(FormatContract):
-    name = "toml"
-    suffixes = (".toml",)
-    path = ("db", "password")
-    texts = (
-        f'# top\ntitle = "x"\n\n[db]\nhost = "h" # inline\npassword = "{SECRET}"\nports = [ 1, 2 ]\n',
-        f"db.password = '{SECRET}'\nn = 0x1F\nd = 1979-05-27\n",
-    )
-    broken = (
-        f'a = "{SECRET}',
-        f'a = "{SECRET}"\na = 1\n',
-        f"{SECRET}\n",
-    )
-
-
-class TestDotenv(SopsFormatContract):
-    name = "dotenv"
-    suffixes = (".env",)
-    path = ("PASSWORD",)
-    texts = (
-        f"# top\nHOST=h\n\nPASSWORD={SECRET}\n#\nEMPTY=\nHOST=again\nPLAIN_unencrypted=x # y\n",
-        f"export A=\"x\\ny\" # c\nPASSWORD={SECRET}\nB='it is'\n  # indented\n \t\nC = d\n",
-        f'KEY="-----BEGIN\nabc==\n-----END"\nPASSWORD={SECRET}\nK_unencrypted=\'a\n\\b"\'\n',
-    )
-    broken = (
-        f"A=1\n{SECRET}\n",
-        f'A="x\n{SECRET}\n',
-        f"A=\n \\{SECRET}",
-    )
-
-
-class TestIni(SopsFormatContract):
-    name = "ini"
-    suffixes = (".ini",)
-    path = ("db", "password")
-    texts = (
-        f"; top\n; second\n\n[db]\nhost = h ; inline\n\n# before\npassword = {SECRET}\nempty =\n[x]\n",
-        f"root=1\n[DEFAULT]\nd : 2\n[db]\npassword=\"{SECRET}\"\nl = `a\nb`\nc = x \\\n  y\n[db]\nq = 'z'\n",
-        f";;;;\n; x\n[db] ; tail\npassword = {SECRET}\np_unencrypted = a#b\nw_unencrypted = C:\\\nv = #fff\n",
-        f"[db]\nhosts =\n    a\n    b # no comment\n    # comment\n\n    c\npassword = {SECRET}\n",
-    )
-    broken = (
-        f"[a]\n{SECRET}\n",
-        f"[{SECRET}\n",
-        f"[a]\nb = `{SECRET}\n",
-        f"[a]\nb = {SECRET}\nb = 2\n",
-        f"[a]\n- = {SECRET}\n",
-        f"[a]\n= {SECRET}\n",
-    )
 
 
 class TestBinary(SopsFormatContract):

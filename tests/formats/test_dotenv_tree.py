@@ -1,0 +1,11 @@
+"""How a value is written into a dotenv text."""
+
+from __future__ import annotations
+
+from encconf.verbs import changes
+
+
+def test_put() -> None:
+    assert changes.put("A=1\n# c\n", ("B",), "x y", format="dotenv") == "A=1\n# c\nB=x y\n"
+    assert changes.put("A=1\nB=2", ("A",), 5, format="dotenv") == "A=5\nB=2"
+    assert changes.drop("A=1\n# c\nB=2\n", ("A",), format="dotenv") == "# c\nB=2\n"

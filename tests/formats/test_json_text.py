@@ -1,0 +1,111 @@
+"""How JSON spells: numbers and strings, a plaintext in its place, and a list item taken out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import AgeKey, Sops
+
+from encconf.errors import EmitError
+from encconf.formats import json as format
+from encconf.text.document import Leaf, splice
+
+ENC = "ENC[AES256_GCM,data:{},iv:aXY=,tag:dGFn,type:{}]"
+
+
+def one(value: str) -> Leaf:
+    """The leaf that a value's text makes."""
+    (leaf,) = format.scan('{"k": ' + value + "}").leaves
+    return leaf
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "expected"),
+    [
+        ("str", b"", '""'),
+        ("str", b"plain <&> 'x' / \x7f", "\"plain <&> 'x' / \x7f\""),
+        ("str", 'é😀"\\'.encode(), '"é😀\\"\\\\"'),
+        ("str", b"\b\f\n\r\t\x00\x1f", '"\\b\\f\\n\\r\\t\\u0000\\u001f"'),
+        ("str", "\u2028\u2029".encode(), '"\\u2028\\u2029"'),
+        ("str", b"1", '"1"'),
+        ("time", b"2001-12-14T00:00:00Z", '"2001-12-14T00:00:00Z"'),
+        ("int", b"-5", "-5"),
+        ("int", b"+5", "5"),
+        ("int", b"007", "7"),
+        ("float", b"1", "1.0"),
+        ("float", b"1.5", "1.5"),
+        ("float", b"1000000000000000000000", "1e+21"),
+        ("float", b"-12500000000000000000000000", "-1.25e+25"),
+        ("float", b"100000000000000000000", "100000000000000000000.0"),
+        ("float", b"0.000001", "0.000001"),
+        ("float", b"0.00000012", "1.2e-7"),
+        ("float", b"0", "0.0"),
+        ("float", b"-0", "-0.0"),
+        ("float", b".5", "0.5"),
+        ("bool", b"True", "true"),
+        ("bool", b"False", "false"),
+        ("bool", b"true", "true"),
+    ],
+)
+def test_literals(type: str, data: bytes, expected: str) -> None:
+    document = format.scan('{"k": "ENC"}')
+    assert format.literal(document, document.leaves[0], type, data) == (6, 11, expected)
+    found = one(expected)
+    if type != "time":
+        assert found.data == (data if data not in (b"+5", b"007", b".5", b"true") else found.data)
+
+
+@pytest.mark.parametrize(
+    ("type", "data"),
+    [
+        ("float", b"+Inf"), ("float", b"-Inf"), ("float", b"NaN"), ("float", b"1e400"), ("float", b"1" * 400),
+        ("float", b"secret"), ("int", b"1.5x"),
+    ],
+)  # fmt: skip
+def test_what_json_cannot_hold(type: str, data: bytes) -> None:
+    document = format.scan('{"k": "ENC"}')
+    with pytest.raises(EmitError) as caught:
+        format.literal(document, document.leaves[0], type, data)
+    assert "Inf" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ("C", "[]"), (" C ", "[]"), ("C,C", "[]"), ("C, C, C", "[]"), ("1,C", "[1]"), ("1, C ,C", "[1]"),
+        ("C, 1", "[1]"),
+        ("C,C,1", "[1]"), ("C, 1, C", "[1]"), ("1, C, 2", "[1, 2]"), ("C,1,C,C,2,C", "[1,2]"), ("[], C",
+        "[[]]"),
+        ("[C], C, [1, C]", "[[], [1]]"), ("{},C,C", "[{}]"), ('["x"],C', '[["x"]]'),
+    ],
+)  # fmt: skip
+def test_comment_items_of_lists_go(items: str, expected: str) -> None:
+    text = '{"k": [' + items.replace("C", f'"{ENC.format("YQ==", "comment")}"') + "]}"
+    document = format.scan(text)
+    comments = [leaf for leaf in document.leaves if leaf.data and b"type:comment" in leaf.data]
+    assert len(comments) == items.count("C")
+    plain = splice(text, [format.comment(document, leaf, alone=False) for leaf in comments])
+    assert json.loads(plain) == {"k": json.loads(expected)}
+    assert plain.replace("[ ", "[").replace(" ]", "]") == f'{{"k": {expected}}}'
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    number=st.floats(allow_nan=False, allow_infinity=False).filter(
+        lambda number: number or str(number) == "0.0"
+    )
+)
+def test_spells_numbers_as_sops(number: float, sops: Sops, age_key: AgeKey) -> None:
+    encrypted = sops.encrypt(f'{{"k": {number!r}}}', "json", age=age_key.recipient)
+    document = format.scan(encrypted)
+    (leaf,) = document.leaves
+    assert leaf.data is not None
+    data = one(repr(number)).data
+    assert data is not None
+    plain = splice(encrypted, [format.literal(document, leaf, "float", data), *format.detach(document)])
+    # Releases that store integers as such print a float without a fraction as one; ours stays a float.
+    assert plain.replace(".0\n", "\n") == sops.decrypt(encrypted, "json")

@@ -1,0 +1,114 @@
+"""The `sops` entry of a YAML document: added, changed and removed."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf.formats import yaml
+from encconf.formats.yaml_events import read
+from encconf.text.document import splice
+
+BLOCK = {
+    "age": [{"enc": "-----BEGIN AGE-----\nabc\n-----END AGE-----\n", "recipient": "age1x"}],
+    "lastmodified": "2026-01-01T00:00:00Z",
+    "mac": "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]",
+    "shamir_threshold": 2,
+    "unencrypted_suffix": "_unencrypted",
+    "version": "3.13.3",
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 1\n",
+        "a: 1\n# c\n",
+        "a:\n  b: |\n    x\n\n\n",
+        "  a: 1\n  b: 2\n",
+        "---\na: 1\n...\n",
+        "a: 1\n---\nb: 2\n---\n",
+        "{a: 1}\n",
+        "{}\n",
+        '{"a": [1, 2],}\n',
+        "{ }",
+        "{a: s3cret,\n# c\n}\n",
+        "{a: 1 # c\n}\n",
+        "{a: 1, # c\n}\n",
+        "{ # c\n}\n",
+        "{a: [], # c\n  b: {} # d\n  # e\n}\n",
+        "{a: &x {}, b: *x # c\n}\n",
+        "{a: 1\n# x\n}\n---\nb: 2\n",
+        "a: 1\r\nb: 2\r\n",
+        "\ufeffa: 1\n",
+        "---\n",
+    ],
+)
+def test_attach_and_detach(text: str) -> None:
+    block_text = yaml.render_block(BLOCK)
+    attached = splice(text, yaml.attach(yaml.scan(text), block_text))
+    document = yaml.scan(attached)
+    assert document.block == BLOCK
+    assert splice(attached, yaml.detach(document)) == text
+    again = splice(attached, yaml.attach(document, block_text))
+    assert again == attached
+
+
+def test_amend_keeps_every_other_byte() -> None:
+    for block_text in (yaml.render_block(BLOCK), '"sops": {"age": [], "mac": "x", "version": "3.7.1"}'):
+        changed = yaml.amend(block_text, {"mac": "ENC[new]", "encconf_layout": "ENC[l]"})
+        assert "ENC[new]" in changed
+        assert yaml.amend(changed, {"encconf_layout": None}).count("\n") == block_text.count("\n")
+        back = yaml.amend(
+            changed, {"mac": str(BLOCK["mac"]) if "\n" in block_text else "x", "encconf_layout": None}
+        )
+        assert back == block_text
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "sops:\n    mac: x\n    pgp: []\n",
+        "sops:\n    pgp: []\n    mac: x\n    # tail\n",
+        "sops:\n    age:\n        - enc: |\n            a\n            b\n    # tail\n    # more\n",
+        "sops: {mac: x, pgp: []}\n",
+        "sops:\n    mac: [x]\n",
+        "sops:\n  version: 3.7.1 # why\n  # tail",
+        "sops:\n",
+    ],
+)
+@pytest.mark.parametrize("rest", ["", "# of the file\n", "z: 1\n"])
+def test_a_block_goes_whole(block: str, rest: str) -> None:
+    if rest and not block.endswith("\n"):
+        block += "\n"
+    text = "a: 1\n" + block + rest
+    for document in (yaml.scan(text), read(text, False, pure=False), read(text, False, pure=True)):
+        assert splice(text, yaml.detach(document)) == "a: 1\n" + rest
+
+
+def test_an_alias_and_its_anchor_on_both_sides_of_the_block() -> None:
+    text = "x: 1\nsops:\n  age: &a [{enc: y}]\n  pgp: *b\nz: *a\n".replace("x: 1", "x: &b [w, v]")
+    document = yaml.scan(text)
+    assert document.block == {"age": [{"enc": "y"}], "pgp": ["w", "v"]}
+    assert [(leaf.path, leaf.data) for leaf in document.leaves] == [
+        (("x", 0), b"w"),
+        (("x", 1), b"v"),
+        (("z", 0, "enc"), b"y"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{\n\t"a": 1,\n\t"sops": {"mac": "x"}\n}\n', '{\n\t"a": 1\n}\n'),
+        ('{\n\t"sops": {"mac": "x"},\n\t"a": 1\n}\n', '{\n\t"a": 1\n}\n'),
+        ('{\n\t"a": {},\n\t"sops": {\n\t\t"mac": "x"\n\t},\n}\n', '{\n\t"a": {},\n}\n'),
+        ("{a: 1, sops: {mac: x}, b: 2}\n", "{a: 1, b: 2}\n"),
+        ('{"a": "x, #y",\n  "sops": {"mac": "x"}\n}', '{"a": "x, #y"\n}'),
+        ("{a: 1, # c,\n  sops: {mac: x}\n}\n", "{a: 1, # c,\n  \n}\n"),
+        ('{\n\t"sops": {"mac": "x"}\n}\n', "{\n\t\n}\n"),
+    ],
+)
+def test_a3_a_block_in_braces_goes_with_its_comma_and_line(text: str, left: str) -> None:
+    document = yaml.scan(text)
+    assert splice(text, yaml.detach(document)) == left
+    assert yaml.scan(left).trees == document.trees

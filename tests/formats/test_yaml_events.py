@@ -1,0 +1,148 @@
+"""YAML through the event stream of ruamel.yaml: the same document from both of its parsers."""
+
+from __future__ import annotations
+
+import pytest
+from formats.test_lines import facts
+from generate import yaml_text
+from oracle import FIXTURES
+
+from encconf.errors import EncconfError, LimitError, ParseError
+from encconf.formats import yaml
+from encconf.formats.yaml_events import TooNewError, read
+from encconf.formats.yaml_text import Properties
+
+HARD = sorted((FIXTURES / "hard" / "kept").glob("*.yaml"))
+
+
+def both(text: str) -> bool:
+    """The pure parser gives what libyaml gives, wherever both take the text; returns whether they do."""
+    try:
+        fast = read(text, True, pure=False)
+        slow = read(text, True, pure=True)
+    except (EncconfError, TooNewError):
+        return False
+    for document in (fast, slow):
+        for part in document.parts:
+            part.start = 0  # before a directive, or after it
+        for leaf in document.leaves:
+            if leaf.type == "null" and leaf.start == leaf.end:
+                leaf.start = leaf.end = 0  # nothing stands there: where, the parsers see differently
+            note = leaf.note
+            if isinstance(note, Properties):
+                leaf.note = (note.start, note.tag, note.tag_start, note.tag_end)
+            elif note is not None:
+                leaf.note = type(note).__name__
+    assert facts(fast) == facts(slow)
+    return True
+
+
+def test_without_the_c_parser() -> None:
+    assert sum(both(yaml_text(seed)) for seed in range(120)) >= 116
+
+
+def test_without_the_c_parser_hard() -> None:
+    assert sum(both(path.read_bytes().decode()) for path in HARD) >= 127
+
+
+def test_byte_order_mark() -> None:
+    text = "\ufeffa: 1 # c\nb: x\n"
+    assert both(text)
+    for pure in (False, True):
+        document = read(text, True, pure=pure)
+        assert [text[leaf.start : leaf.end] for leaf in document.leaves] == ["1", "x"]
+        assert [text[comment.start : comment.end] for comment in document.comments] == [" c"]
+
+
+def test_a_colon_inside_a_flow_scalar() -> None:
+    """libyaml 0.1.7 refuses it, sops takes it."""
+    document = yaml.scan("a: [http://host:80/x, b:c]\n")
+    assert [leaf.data for leaf in document.leaves] == [b"http://host:80/x", b"b:c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("a: 1\na: 2\n", 2, 1),
+        ("a: 1\n1: 2\n", 2, 1),
+        ("a: 1\nb: [\n", 3, 1),
+        ("- a\n", 1, 1),
+        ("a: *x\n", 1, 4),
+        ("a: 18446744073709551615\n", 1, 4),
+        ("a: !!int x\n", 1, 10),
+    ],
+)
+def test_errors_say_where(text: str, line: int, column: int) -> None:
+    with pytest.raises(ParseError) as caught:
+        yaml.scan(text)
+    assert (caught.value.line, caught.value.column) == (line, column)
+
+
+def test_errors_do_not_quote_values() -> None:
+    for text in (
+        "a: 'topsecret\n",
+        "a: {topsecret\n",
+        "topsecret: !!int topsecret\n",
+        "a: @topsecret\n",
+        "a: *topsecret\n",
+    ):
+        with pytest.raises(EncconfError) as caught:
+            yaml.scan(text)
+        assert "topsecret" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_depth_and_aliases_are_limited() -> None:
+    with pytest.raises(LimitError):
+        yaml.scan("a: " + "[" * 5000)
+    with pytest.raises(LimitError):
+        yaml.scan("a: &a [" + "x, " * 1000 + "]\nb: [" + "*a, " * 1000 + "]\n")
+    with pytest.raises(LimitError):
+        yaml.scan("\n".join(f"{'k' * 1000}{n}:\n  - a: {{b: 1}}" for n in range(1)) + "\n" + deep_keys())
+
+
+def deep_keys() -> str:
+    """One path of long keys with many collections at its end: its length counts for each of them."""
+    lines = [" " * depth + "k" * 1000 + ":" for depth in range(150)]
+    lines += [" " * 150 + f"m{n}: {{}}" for n in range(1000)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "word"),
+    [
+        ("d: !x,y |\n  q\n", "!x,y", "|\n  q\n"),
+        ("d: !!s]x q\n", "!!s]x", "q"),
+        ("d: &a !x,y 'q'\n", "!x,y", "'q'"),
+        ('d: &a !x[ "q"\n', "!x[", '"q"'),
+        ("d: !<tag:x,y> q\n", "!<tag:x,y>", "q"),
+        ("d: [!x, q]\n", "!x,", "q"),
+        ("d: [!x ]\n", "!x", ""),
+        ("d: !x # c\n  q\n", "!x", "q"),
+    ],
+)
+def test_a_tag_ends_at_a_blank(text: str, tag: str, word: str) -> None:
+    """As in sops, which takes all of these."""
+    assert both(text)
+    leaf = read(text, False, pure=False).leaves[0]
+    assert isinstance(leaf.note, Properties)
+    assert (leaf.note.tag, text[leaf.start : leaf.end]) == (tag, word)
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "word"),
+    [
+        ("d: !t &a value\ne: *a\n", "!t", "value"),
+        ('d: !t &a "v"\n', "!t", '"v"'),
+        ("d: !!str  &a |\n  x\n", "!!str", "|\n  x\n"),
+        ("d: [!t &a v]\n", "!t", "v"),
+        ("d: ['a!b',!e!t &a v]\n", "!e!t", "v"),
+        ("d:\n  - !t &a 'v'\n", "!t", "'v'"),
+    ],
+)
+def test_a_tag_in_front_of_an_anchor(text: str, tag: str, word: str) -> None:
+    """The parser in Python starts such a value at the anchor."""
+    text = ("%TAG !e! tag:e,2000:\n---\n" if "!e!" in text else "") + text
+    assert both(text)
+    leaf = next(leaf for leaf in read(text, False, pure=True).leaves if text[leaf.start : leaf.end] == word)
+    assert isinstance(leaf.note, Properties)
+    assert (leaf.note.tag, text[leaf.note.start :][: len(tag)]) == (tag, tag)

@@ -1,0 +1,140 @@
+"""How a value is written into a YAML text, and taken out of it: which lines change."""
+
+from __future__ import annotations
+
+import difflib
+
+import pytest
+
+from encconf.text.path import parse
+from encconf.verbs import changes
+
+YAML = """\
+# top
+a:
+  b: "x"   # note
+  n: 5
+
+l:
+- 1
+- two  # c
+- k: v
+  m: |
+    text
+    more
+
+  z: 1
+f: [1, 2]
+g: {x: 1, y: "s"}
+e: {}
+nul:
+odd: 0x1F
+last: |-
+  block
+"""
+
+
+def changed(before: str, after: str) -> list[str]:
+    """The lines that differ, with ``-`` and ``+``."""
+    diff = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    return [line for line in list(diff)[2:] if not line.startswith("@@")]
+
+
+def test_an_alias_itself_can_be_replaced() -> None:
+    assert changes.put("a: &x v\nb: *x\n", ("b",), "w", format="yaml") == "a: &x v\nb: w\n"
+
+
+@pytest.mark.parametrize("indent", ["", "  "])
+def test_keys_of_several_lines(indent: str) -> None:
+    """As sops writes a key that has a line break."""
+    lines = ["? |-", "    x", "    y", ": 1", "b: hello", ""]
+    text = "m:\n" * bool(indent) + "\n".join(indent + line for line in lines[:-1]) + "\n"
+    inside = ("m",) if indent else ()
+    for path, value, old, new in (
+        ("b", "new", "b: hello", "b: new"),
+        ("x\ny", 2, ": 1", ": 2"),
+        ("x\ny", {"k": "v"}, ": 1\n", f":\n{indent or '    '}{indent}k: v\n"),
+        ("c", True, "b: hello\n", f"b: hello\n{indent}c: true\n"),
+    ):
+        after = changes.put(text, (*inside, path), value, format="yaml")  # type: ignore[arg-type]
+        assert after == text.replace(old, new)
+    head = "m:\n" * bool(indent)
+    assert changes.drop(text, (*inside, "x\ny"), format="yaml") == f"{head}{indent}b: hello\n"
+    assert changes.drop(text, (*inside, "b"), format="yaml") == text.replace(f"{indent}b: hello\n", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "lines"),
+    [
+        ("a.b", "y", ['-  b: "x"   # note', '+  b: "y"   # note']),
+        ("a.n", 6, ["-  n: 5", "+  n: 6"]),
+        ("a.c", {"q": [1, {"z": None}]}, ["+  c:", "+    q:", "+    - 1", "+    - z: null"]),
+        ("l[]", 5, ["+- 5"]),
+        ("l[9]", "x", ["+- x"]),
+        ("l[0]", [True], ["-- 1", "+- - true"]),
+        ("l[-2]", {"a": 1, "b": 2}, ["-- two  # c", "+- a: 1", "+  b: 2  # c"]),
+        ("l[2].m", "s", ["-  m: |", "-    text", "-    more", "+  m: s"]),
+        ("l[2].new", "multi\nline\n", ["+  new: |", "+    multi", "+    line"]),
+        ("e.x.y", 1.5, ["-e: {}", "+e:", "+  x:", '+    "y": 1.5']),
+        ("new[0].k", "v", ["+new:", "+- k: v"]),
+        ("a", {}, ["-a:", '-  b: "x"   # note', "-  n: 5", "+a: {}"]),
+        ("a.b.c", "d", ['-  b: "x"   # note', "+  b:", "+    c: d   # note"]),
+        ("f[1]", "a, b", ["-f: [1, 2]", "+f: [1, 'a, b']"]),
+        ("f[]", "[x]", ["-f: [1, 2]", "+f: [1, 2, '[x]']"]),
+        ("g.z", {"d": []}, ['-g: {x: 1, y: "s"}', '+g: {x: 1, y: "s", z: {d: []}}']),
+        ("g.y", "t", ['-g: {x: 1, y: "s"}', '+g: {x: 1, y: "t"}']),
+        ("nul", "on", ["-nul:", '+nul: "on"']),
+        ("nul", {"q": 1}, ["+  q: 1"]),
+        ("odd", 7, ["-odd: 0x1F", "+odd: 7"]),
+        ("last", "one", ["-last: |-", "-  block", "+last: one"]),
+        ("last", "two\nlines", ["-  block", "+  two", "+  lines"]),
+        ("after", None, ["+after: null"]),
+        ("a.b", "x", []),
+    ],
+)  # fmt: skip
+def test_put(path: str, value: object, lines: list[str]) -> None:
+    after = changes.put(YAML, parse(path), value, format="yaml")  # type: ignore[arg-type]
+    assert changed(YAML, after) == lines
+
+
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("a.b", ['-  b: "x"   # note']),
+        ("a", ["-a:", '-  b: "x"   # note', "-  n: 5"]),
+        ("l[0]", ["-- 1"]),
+        ("l[-1]", ["-- k: v", "-  m: |", "-    text", "-    more", "-", "-  z: 1"]),
+        ("l[2].k", ["-- k: v", "-  m: |", "+- m: |"]),
+        ("l[2].m", ["-  m: |", "-    text", "-    more"]),
+        ("f[0]", ["-f: [1, 2]", "+f: [2]"]),
+        ("g.y", ['-g: {x: 1, y: "s"}', "+g: {x: 1}"]),
+        ("nul", ["-nul:"]),
+        ("last", ["-last: |-", "-  block"]),
+    ],
+)
+def test_drop(path: str, lines: list[str]) -> None:
+    assert changed(YAML, changes.drop(YAML, parse(path), format="yaml")) == lines
+
+
+ODD = "a: {n}\nb: 1\n? c\n? d\n: e\nl: [x: y, {m}]\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "after"),
+    [
+        (("b",), 2, ODD.replace("b: 1", "b: 2")),
+        (("a", "n"), 2, ODD.replace("{n}", "{n: 2}")),
+        (("a", "n"), {"x": [1]}, ODD.replace("{n}", "{n: {x: [1]}}")),
+        (("a", "o"), 2, ODD.replace("{n}", "{n,o: 2}")),
+        (("l", 1, "m"), "v", ODD.replace("{m}", "{m: v}")),
+        (("d",), "v", ODD.replace(": e", ": v")),
+        (("z",), 1, ODD + "z: 1\n"),
+    ],
+)
+def test_a10_set_beside_an_odd_layout(path: tuple[str | int, ...], value: object, after: str) -> None:
+    assert changes.put(ODD, path, value, format="yaml") == after  # type: ignore[arg-type]
+
+
+def test_a10_unset_beside_an_odd_layout() -> None:
+    assert changes.drop(ODD, ("a", "n"), format="yaml") == ODD.replace("{n}", "{}")
+    assert changes.drop(ODD, ("b",), format="yaml") == ODD.replace("b: 1\n", "")
