@@ -21,7 +21,7 @@ from encconf.audit import glance, meant
 from encconf.audit import sealed as looking
 from encconf.audit.across import across, without_drivers
 from encconf.audit.findings import Finding, Ignored, Lines, printable
-from encconf.audit.folders import IGNORED, by_folder
+from encconf.audit.folders import by_folder
 from encconf.audit.plain import Plain, Plains, private_key
 from encconf.audit.rulebook import Rulebook
 from encconf.audit.rulecheck import of_rules
@@ -41,6 +41,7 @@ from encconf.errors import (
 from encconf.formats import sniff
 from encconf.git import repository
 from encconf.io import fileio, inplace, replace
+from encconf.rules.config import IGNORED, NAME
 from encconf.rules.selection import DEFAULT
 
 TYPE_CHECKING = False
@@ -66,12 +67,9 @@ if TYPE_CHECKING:
         def exposed(self, name: str) -> bool:
             """Whether a plain file is of concern, which one that git ignores is not."""
 
-        def of_interest(self) -> set[str] | None:
-            """The paths that `glance.all_of_interest` gives of all files, None if nobody has looked yet."""
 
-
-_NEVER: Final = frozenset({".sops.yaml", IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
-_MARKER: Final = re.compile(r"^(?:<{7}|>{7})(?:[ \t].*)?\r?$", re.M)
+_NEVER: Final = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
+_MARKER: Final = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
 _CIPHERTEXT: Final = b"ENC[AES256_GCM,"
 
 
@@ -115,9 +113,6 @@ class _NoGit:
 
     def exposed(self, name: str) -> bool:
         return True
-
-    def of_interest(self) -> set[str] | None:
-        return None
 
 
 def check(
@@ -178,20 +173,18 @@ class _Check:
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> None:
         """Look at each file by itself; with ``skip_links`` not at links, for git has what they lead to."""
         folders = by_folder(names, self.cwd, self.book)
-        interesting = self.known.of_interest()
-        if interesting is None:
-            dull = (f"{folder.place}{base}" for folder in folders if folder.dull for _, base in folder.files)
-            interesting = glance.all_of_interest(dull)
+        dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
+        interesting = glance.all_of_interest(dull)
         for folder in folders:
-            self.report.files += len(folder.files)
-            for name, base in folder.files:
+            self.report.files += len(folder.bases)
+            for base in folder.bases:
                 step()
                 if folder.dull and f"{folder.place}{base}" not in interesting:
                     continue  # as `_file` would find
                 if replace.is_leftover(base) or inplace.is_saved(base):
-                    self._leftover(name, f"{folder.place}{base}")
+                    self._leftover(f"{folder.name}{base}", f"{folder.place}{base}")
                 else:
-                    self._file(folder.named(name, base), skip_links=skip_links)
+                    self._file(folder.named(base), skip_links=skip_links)
 
     def _leftover(self, name: str, whole: str) -> None:
         """What a killed command has left has no name of its own: the content says what it is."""
@@ -242,7 +235,7 @@ class _Check:
         except InputError as error:
             self._unreadable(file.name, error)
             return
-        if ("<<<<<<<" in text or ">>>>>>>" in text) and (marker := _MARKER.search(text)):
+        if ("<<<<<<<" in text or ">>>>>>>" in text) and (marker := re.search(_MARKER, text)):
             where = Lines(text)(marker.start())
             self._add("merge-conflict", file.name, "there is an unresolved merge conflict here", place=where)
             return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Final
 
-_PLAIN_WORD: Final = re.compile(r"[\w./@%+=:,][\w./@%+=:,-]*", re.ASCII)
+_PLAIN_WORD: Final = r"(?a)[\w./@%+=:,][\w./@%+=:,-]*"
 
 SEVERITIES: Final = ("note", "warning", "error")
 """From the mildest on."""
@@ -280,7 +280,7 @@ def _about(help: str, file: str, path: str) -> str:
 
 def quoted(word: str) -> str:
     """A word of a command as a shell takes it."""
-    if _PLAIN_WORD.fullmatch(word):
+    if re.fullmatch(_PLAIN_WORD, word):
         return word
     import shlex
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from itertools import groupby
 
 from encconf import formats
 from encconf.audit import meant
@@ -16,37 +17,37 @@ from encconf.errors import EncconfError, PatternError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Final
 
     from encconf.audit.rulebook import Rulebook, Rules
     from encconf.rules.config import Rule
 
-IGNORED: Final = ".sops.yml"
-"""A name that people give to a configuration, and that nobody reads."""
 _WORDS: Final = (*meant.WORDS, ".encconf-")
 """Where no name has one of these, it is not `IGNORED`, and `encconf.io` left no such file."""
+_AT_ONCE: Final = 64
+"""How many folders are looked at together, since one search in all their names often answers for all."""
 
 
 class Folder:
-    """Files of one folder, as (name, base name).  ``place`` is its path, with a separator at its end.
+    """Some files of one folder, by their base names.
 
-    ``alike``: no rule takes any of them but the one that takes whatever is left.  ``dull``: nor does any of
-    their names say that it is encrypted, or was left by a killed command, so only the content can.
+    ``name`` is the folder as the files' names have it, and ``place`` its path; both end with a separator,
+    unless ``name`` is empty.  ``alike``: no rule takes any of the files but the one that takes whatever is
+    left.  ``dull``: nor does any of their names say that it is encrypted, or was left by a killed command,
+    so only the content can.
     """
 
-    __slots__ = ("alike", "dull", "files", "place", "rules")
+    __slots__ = ("alike", "bases", "dull", "name", "place", "rules")
 
-    def __init__(self, book: Rulebook, place: str, files: list[tuple[str, str]]) -> None:
-        bases = [base for _, base in files]
-        words = "\n".join(bases).lower()
-        self.files = files
-        self.rules = book.of(place)
-        self.place = place if place.endswith(os.sep) else place + os.sep
-        self.alike = self.rules is None or self.rules.takes_none(place, bases)
-        self.dull = self.alike and not any(word in words for word in _WORDS)
+    def __init__(self, name: str, place: str, bases: list[str], rules: Rules | None) -> None:
+        self.name = name
+        self.place = place
+        self.bases = bases
+        self.rules = rules
+        self.alike = self.dull = False
 
-    def named(self, name: str, base: str) -> Named:
+    def named(self, base: str) -> Named:
         """One of its files, with its rule."""
         whole = f"{self.place}{base}"
         number, unsure = None, self.rules is not None and self.rules.config is None
@@ -55,19 +56,39 @@ class Folder:
                 number = self.rules.rest if self.alike else self.rules.find(whole)
             except PatternError:
                 unsure = True
-        return Named(name, base, whole, self.rules, number, unsure=unsure)
+        return Named(f"{self.name}{base}", base, whole, self.rules, number, unsure=unsure)
 
 
 def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
     """The folders of some files, in the order of their first ones; names may be relative to ``cwd``."""
-    files: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    files: dict[str, list[str]] = defaultdict(list)
     for name in names:
         folder, slash, base = (name if os.sep == "/" else name.replace(os.sep, "/")).rpartition("/")
-        files[folder or slash].append((name, base))
+        files[f"{folder}{slash}"].append(base)
     here = os.path.abspath(cwd)
-    return [
-        Folder(book, os.path.normpath(os.path.join(here, folder)), found) for folder, found in files.items()
-    ]
+    found = []
+    for folder, bases in files.items():
+        place = os.path.normpath(os.path.join(here, folder))
+        rules = book.of(place)
+        found.append(Folder(folder, place if place.endswith(os.sep) else place + os.sep, bases, rules))
+    for rules, same in groupby(found, key=lambda folder: folder.rules):
+        waiting = list(same)
+        for at in range(0, len(waiting), _AT_ONCE):
+            some = waiting[at : at + _AT_ONCE]
+            if not _look(some, rules):
+                for one in some:
+                    _look([one], rules)
+    return found
+
+
+def _look(folders: Sequence[Folder], rules: Rules | None) -> bool:
+    """Set `Folder.alike` and `Folder.dull` of folders with the same rules, for all alike; whether all are."""
+    alike = rules is None or rules.takes_none([(folder.place, folder.bases) for folder in folders])
+    names = "\n".join(base for folder in folders for base in folder.bases).lower()
+    dull = alike and not any(word in names for word in _WORDS)
+    for folder in folders:
+        folder.alike, folder.dull = alike, dull
+    return dull
 
 
 class Named:

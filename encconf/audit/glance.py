@@ -1,8 +1,7 @@
 """Which of very many files `encconf.audit.check` has to read whole: their first bytes decide.
 
 Most files of a repository hold nothing that concerns it.  Their heads are read one after the other into
-one buffer, and it is searched once for what any of them would have to hold.  Opening very many files takes
-its time, so where there is a second processor, another process does that while this one still loads.
+one buffer, which is searched once for what any of them would have to hold.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import os
 
 from encconf.audit import meant
 from encconf.formats import sniff
-from encconf.io.descriptors import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,35 +66,6 @@ def all_of_interest(paths: Iterable[str]) -> set[str]:
             waiting, end = [], 0
     found.update(_in_buffer(buffer, end, waiting, searches))
     return found
-
-
-def start(listing: Callable[[], Iterable[str] | None]) -> Callable[[], set[str] | None]:
-    """Let another process find `all_of_interest` of the files that a function names.
-
-    The answer has to be called for once.  It is None where there is none: the function gave None, or failed.
-    """
-    _searches()  # which loads RE2 for both processes
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(reading)
-            if (paths := listing()) is not None:
-                found = "\0".join(map(os.path.abspath, all_of_interest(paths)))
-                write_all(writing, found.encode("utf-8", "surrogateescape"))
-                code = 0
-        finally:
-            os._exit(code)  # and do nothing of what the parent does at its end
-    os.close(writing)
-
-    def answer() -> set[str] | None:
-        with open(reading, "rb") as pipe:
-            found = pipe.read().decode("utf-8", "surrogateescape")
-        _, status = os.waitpid(child, 0)
-        return set(filter(None, found.split("\0"))) if status == 0 else None
-
-    return answer
 
 
 def _in_buffer(

@@ -23,15 +23,19 @@ SECRETS: Final = re.compile(r"\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\
 WORDS: Final = (".enc", ".sops", "secret")
 """Each name that `CALLED` or `SECRETS` matches has one of these words."""
 
-_SECRET = re.compile(r"[._-]secret\.\w+\Z", re.I)
-_FOLDER = re.compile(r"(?:\A|/)[._]?(?:secrets?|sops)/", re.I)
 # Compiled when they are first needed: most repositories have few files that they are for.
-_NO_SECRETS = (
-    r"(?i)(?:\A|[._-])(?:example|sample|template|tmpl|tpl|dist|demo|dummy|fake|placeholder|schema)s?(?=[._-]|\Z)"
-    r"|\.(?:j2|jinja2?|gotmpl|erb|mustache|hbs|bootstrap|pub"
-    r"|md|mdx|rst|adoc|html?|css|nix|py|go|rs|rb|js|mjs|jsx|ts|tsx|java|kt|c|h|cc|cpp|cs|php|pl|lua|sh|bash|zsh|fish"
-    r"|ps1|bat|tf|hcl|cue|jsonnet|libsonnet|lock|sum|mod|svg|png|jpe?g|gif|ico|webp|pdf|woff2?|proto|sql|patch|diff)\Z"
-    r"|\A(?:README|LICENSE|CHANGELOG|Makefile|Dockerfile|Justfile|Taskfile\.ya?ml|kustomization\.ya?ml|\.git\w+)\Z"
+_SECRET = r"(?i)[._-]secret\.\w+\Z"
+_FOLDER = r"(?i)(?:\A|/)[._]?(?:secrets?|sops)/"
+_EXAMPLES = "example sample template tmpl tpl dist demo dummy fake placeholder schema"
+"""Words in the names of files that hold no secrets, also with an s at their end."""
+_ENDINGS = (
+    "j2 jinja jinja2 gotmpl erb mustache hbs bootstrap pub md mdx rst adoc htm html css nix py go rs rb js"
+    " mjs jsx ts tsx java kt c h cc cpp cs php pl lua sh bash zsh fish ps1 bat tf hcl cue jsonnet libsonnet"
+    " lock sum mod svg png jpg jpeg gif ico webp pdf woff woff2 proto sql patch diff"
+)
+_NAMES = (
+    "readme license changelog makefile dockerfile justfile taskfile.yaml taskfile.yml kustomization.yaml"
+    " kustomization.yml"
 )
 _MADE_UP = (
     r"(?i)(?:\A|/)(?:tests?|test[-_]?data|test[-_][\w-]+|[\w-]+[-_]tests?|(?:\w+[-_])?fixtures?|examples?|samples?|demos?|mocks?"
@@ -49,22 +53,30 @@ _PLACEHOLDER = (
     rb"|dummy|redacted|insert[-_ ]\w*|x{3,}|\*{3,}|\.{3,}|null|none)\b"
 )
 _KINDS = (b"Secret", b"SopsSecret")
-_KIND = re.compile(rb"""(?m)^["']?kind["']?:[ \t]*["']?(\w+)""")
-_VERSION = re.compile(rb"""(?m)^["']?apiVersion["']?:""")
-_LATER = re.compile(rb"(?<=\n)---(?=[ \t\r\n])")
+_KIND = rb"""(?m)^["']?kind["']?:[ \t]*["']?(\w+)"""
+_VERSION = rb"""(?m)^["']?apiVersion["']?:"""
+_LATER = rb"(?<=\n)---(?=[ \t\r\n])"
 _ABOUT = ("apiVersion", "kind", "metadata", "type")
-_OBJECT_SECRET = re.compile(rb"""(?m)^kind:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$""")
+_OBJECT_SECRET = rb"""(?m)^kind:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$"""
 
 
 def says_secret(name: str) -> bool:
     """Whether a file's name, or one of its folders, says that it holds secrets."""
     base = name.rpartition("/")[2]
-    return bool(CALLED.search(base) or SECRETS.search(base) or _SECRET.search(base) or _FOLDER.search(name))
+    found = (
+        CALLED.search(base) or SECRETS.search(base) or re.search(_SECRET, base) or re.search(_FOLDER, name)
+    )
+    return found is not None
 
 
 def to_be_read(name: str) -> bool:
     """Whether a name is that of an example, a template, a public key, source code or documentation."""
-    return re.search(_NO_SECRETS, name.rpartition("/")[2]) is not None
+    base = name.rpartition("/")[2].lower()
+    _, dot, ending = base.rpartition(".")
+    if base in _NAMES.split() or (dot and ending in _ENDINGS.split()) or re.fullmatch(r"\.git\w+", base):
+        return True
+    examples = _EXAMPLES.split()
+    return any(word.removesuffix("s") in examples for word in re.split(r"[._-]", base))
 
 
 def made_up(name: str) -> bool:
@@ -84,16 +96,16 @@ def sealed_otherwise(data: bytes) -> bool:
 
 def holds_object_secret(data: bytes) -> bool:
     """Whether there may be a Kubernetes Secret in a text; `hidden` says whether it holds anything."""
-    return b"Secret" in data and _OBJECT_SECRET.search(data) is not None
+    return b"Secret" in data and re.search(_OBJECT_SECRET, data) is not None
 
 
 def only_other_objects(data: bytes) -> bool:
     """Whether a YAML text clearly holds nothing but Kubernetes objects that are not Secrets."""
-    kinds = _KIND.findall(data)
+    kinds = re.findall(_KIND, data)
     return (
         bool(kinds)
         and not any(kind.endswith(_KINDS) for kind in kinds)
-        and len(kinds) == len(_VERSION.findall(data)) > len(_LATER.findall(data))
+        and len(kinds) == len(re.findall(_VERSION, data)) > len(re.findall(_LATER, data))
     )
 
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from encconf.rules.config import Rule
     from encconf.text.document import Document, Leaf
 
-_WILD: Final = re.compile(r"(?<!\\)[*+?\[|]|\\[wWdDsS]")
-_FILE: Final = re.compile(r"\w\\\.\w+\$?\Z")
-_IDENTITY: Final = re.compile(rb"(?m)^[ \t]*(AGE-SECRET-KEY-1[0-9A-Z]{58})[ \t]*\r?$")
-_PEM: Final = re.compile(
+_WILD: Final = r"(?<!\\)[*+?\[|]|\\[wWdDsS]"
+_FILE: Final = r"\w\\\.\w+\$?\Z"
+_IDENTITY: Final = rb"(?m)^[ \t]*(AGE-SECRET-KEY-1[0-9A-Z]{58})[ \t]*\r?$"
+_PEM: Final = (
     rb"\A\s*-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----\r?\n"
     rb"((?:[A-Za-z0-9+/=]{16,}\r?\n){2,}[A-Za-z0-9+/=]*\r?\n?)-----END \1-----"
 )
@@ -48,13 +48,13 @@ def private_key(data: bytes) -> str:
     if b"AGE-SECRET-KEY-1" in data:
         from encconf.keys import bech32
 
-        for found in _IDENTITY.finditer(data):
+        for found in re.finditer(_IDENTITY, data):
             try:
                 bech32.decode(found[1].decode(), "AGE-SECRET-KEY-1", 32)
             except ValueError:
                 continue  # an example that was made up
             return "an age identity"
-    if (pem := _PEM.match(data)) is not None and _LOCKED not in pem[2]:
+    if (pem := re.match(_PEM, data)) is not None and _LOCKED not in pem[2]:
         return "an SSH private key" if b"OPENSSH" in pem[1] else "a private key"
     return ""
 
@@ -95,7 +95,7 @@ class Plains:
         """Whether most of what a rule covers is encrypted, or it is for files that it names."""
         place = (rules.path, number)
         regex = rules.patterns[number]
-        exact = _FILE.search(regex) is not None and not _WILD.search(regex)
+        exact = re.search(_FILE, regex) is not None and not re.search(_WILD, regex)
         return exact or 2 * self.sealed[place] > self.covered[place]
 
     def _finding(self, plain: Plain, uses_sops: bool) -> Finding | None:

@@ -109,16 +109,17 @@ class Rules:
             self.used.add(number)
         return number
 
-    def takes_none(self, folder: str, bases: Sequence[str]) -> bool:
-        """Whether the rule of all these files of a folder is `rest`: one search answers for all.
+    def takes_none(self, folders: Sequence[tuple[str, Sequence[str]]]) -> bool:
+        """Whether the rule of all these files is `rest`: one search answers for all.
 
-        When it is False, `find` may still say so of each of them.
+        ``folders`` are paths that end with a separator, each with the base names of its files.  When it is
+        False, `find` may still say so of each of them.
         """
-        if self._lines_with is None or not f"{folder}{os.sep}".startswith(self._prefix):
+        if self._lines_with is None or not all(place.startswith(self._prefix) for place, _ in folders):
             return False
-        inner = f"{folder}{os.sep}"[len(self._prefix) :]
+        inner = [(place[len(self._prefix) :], bases) for place, bases in folders]
         try:
-            if self._lines_with(inner + f"\n{inner}".join(bases)):
+            if self._lines_with("\n".join(place + f"\n{place}".join(bases) for place, bases in inner)):
                 return False
         except PatternError:  # it took long
             return False

@@ -30,24 +30,24 @@ SHORT: Final = 4
 
 _TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})
 _TEXTS = (b"str", b"bytes")
-_DIRECTIVE = re.compile(
-    r"yaml-language-server:|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:|kics|noqa"
-    r"|nosec|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-",
-    re.I,
+# Compiled when they are first needed.
+_DIRECTIVE = (
+    r"(?i)yaml-language-server:|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:|kics"
+    r"|noqa|nosec|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-"
 )
 """Comments for programs, which nobody means to hide."""
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
 )
 _ARMOR = {"age": "-----BEGIN AGE ENCRYPTED FILE-----", "pgp": "-----BEGIN PGP MESSAGE-----"}
-_LOOKS = re.compile(
+_LOOKS = (
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAGE-SECRET-KEY-"
     rb"|\b(?:gh[pousr]|glpat|github_pat|xox[abeprs]|[rs]k_live|hv[sb])[-_.][A-Za-z0-9_-]{10}"
     rb"|\bAKIA[A-Z0-9]{16}\b|\beyJ[\w-]{8,500}\.eyJ[\w-]{8,4000}\.[\w-]{8}"
     rb"|\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]*:[^/\s:@${<]{3,}@"
 )
 """Private keys, tokens of well-known makers, and addresses with a password."""
-_REFERENCE = re.compile(rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)")
+_REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 
 
 class Sealed:
@@ -317,10 +317,10 @@ def _like_a_secret(leaf: Leaf, data: bytes) -> str:
     """Why a plain value may be a secret, "" for no reason; one that only says where a secret is, is none."""
     if leaf.type != "str":
         return ""
-    if _LOOKS.search(data):
+    if re.search(_LOOKS, data):
         return "looks like a secret"
     step = leaf.step
-    called = type(step) is str and called_a_secret((step,)) and _REFERENCE.match(data) is None
+    called = type(step) is str and called_a_secret((step,)) and re.match(_REFERENCE, data) is None
     return "has a name like a secret" if called else ""
 
 
@@ -339,7 +339,7 @@ def _comments(sealed: Sealed) -> None:
     prefix = cipher.PREFIX
     for comment, chosen in zip(sealed.document.comments, sealed.chosen.comments, strict=True):
         text = comment.text.strip()
-        if chosen and text and not text.startswith(prefix) and not _DIRECTIVE.match(text):
+        if chosen and text and not text.startswith(prefix) and not re.match(_DIRECTIVE, text):
             sealed.find(
                 "plain-comment",
                 "this comment is plaintext, but the file's comments are encrypted",

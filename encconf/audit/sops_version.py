@@ -66,23 +66,21 @@ _NAMED: Final = (
 
 def too_old(read: Sequence[Rules], encrypted: Sequence[Sealed], root: str, cwd: str) -> Iterator[Finding]:
     """The settings in use that the version of sops that a repository names does not know."""
-    wanted = [(rules, path, what, least) for rules in read for path, what, least in _in_rules(rules)]
-    files = [(sealed, what) for sealed in encrypted for what in _FILE if _has(sealed, what)]
-    if not wanted and not files:
-        return
-    found = named(root)
+    found = named(root) if read or encrypted else None
     if found is None:
         return
     version, place = found
-    said: set[tuple[str, str]] = set()
-    for rules, path, what, least in wanted:
+    for rules in read:
         name = os.path.relpath(rules.path, cwd)
-        if version < least and (name, what) not in said:
-            said.add((name, what))
-            yield _finding(name, what, least, version, place, rules.place(path))
-    for sealed, what in files:
-        if version < _RULE[what]:
-            yield _finding(sealed.file, what, _RULE[what], version, place, (0, 0))
+        said: set[str] = set()
+        for path, what, least in _in_rules(rules):
+            if version < least and what not in said:
+                said.add(what)
+                yield _finding(name, what, least, version, place, rules.place(path))
+    for sealed in encrypted:
+        for what in _FILE:
+            if version < _RULE[what] and _has(sealed, what):
+                yield _finding(sealed.file, what, _RULE[what], version, place, (0, 0))
 
 
 def named(root: str) -> tuple[Version, str] | None:

@@ -17,7 +17,7 @@ from encconf.formats import sniff
 from encconf.git import attributes
 from encconf.io import fileio
 from encconf.keys import TABLE
-from encconf.rules.config import NAME
+from encconf.rules.config import IGNORED, NAME
 from encconf.rules.selection import DEFAULT
 
 TYPE_CHECKING = False
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from encconf.keys import MasterKey
 
-IGNORED: Final = ".sops.yml"
-"""A configuration under this name is read by nobody."""
 _ABOUT: Final = ("role", "context", "aws_profile")  # how an AWS key is used
 _LABEL: Final = 20  # characters
 _MANY: Final = 3  # so many files alike in a folder get one pattern

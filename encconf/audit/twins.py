@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.audit.sealed import Sealed
 
-_MARKED = re.compile(r"(?:\A|[._-])(?:enc|sops|encrypted)(?=[._-]|\Z)", re.I)
+_MARKED = r"(?i)(?:\A|[._-])(?:enc|sops|encrypted)(?=[._-]|\Z)"
 _PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
 
 
@@ -23,7 +23,7 @@ def plain_names(name: str) -> list[str]:
     """What the plain text of an encrypted file may be called: ``secrets.yaml`` of ``secrets.enc.yaml``."""
     folder, base = os.path.split(name)
     found: list[str] = []
-    if marked := _MARKED.search(base):
+    if marked := re.search(_MARKED, base):
         rest = base[: marked.start()] + base[marked.end() :]
         found.append(rest if marked.start() else rest[1:])  # "enc.x.yaml", but ".enc.env" is ".env"
         if base.startswith("."):
@@ -32,7 +32,7 @@ def plain_names(name: str) -> list[str]:
     for word in _PLAIN_WORDS:
         found.append(f"{base}.{word}")
         if stem:
-            found += [f"{each}.{word}{dot}{suffix}" for each in (stem, _MARKED.sub("", stem)) if each]
+            found += [f"{each}.{word}{dot}{suffix}" for each in (stem, re.sub(_MARKED, "", stem)) if each]
     return [os.path.join(folder, each) for each in dict.fromkeys(found) if each and each != base]
 
 

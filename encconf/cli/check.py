@@ -126,27 +126,12 @@ def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
     return names
 
 
-_LARGE = 400_000  # bytes of an index, which has about a hundred for each file
-
-
-def is_large(root: str) -> bool:
-    """Whether a repository has so many files that another process should begin to read them; if it can."""
-    if not hasattr(os, "fork") or not hasattr(os, "sched_getaffinity"):
-        return False
-    try:
-        size = os.stat(os.path.join(root, ".git", "index")).st_size
-    except OSError:  # of a linked work tree, say
-        return False
-    return size > _LARGE and len(os.sched_getaffinity(0)) > 1
-
-
 class _Known:
     """What git says of files, asked once for each repository, and only when something hangs on it."""
 
     def __init__(self) -> None:
         self._all: frozenset[str] | None = None
         self._sets: dict[tuple[str, bool], frozenset[str] | None] = {}
-        self.of_interest: Callable[[], set[str] | None] = lambda: None
 
     def everything(self, console: Console, cwd: str, root: str | None) -> Callable[[], list[str]]:
         """What git tracks in the repository that we are in; where it cannot be asked, all files here."""
@@ -157,10 +142,6 @@ class _Known:
             return self._below
         above = os.path.relpath(root, cwd)
         answer = worktree.asking_tracked(above)
-        if is_large(root):
-            from encconf.audit import glance
-
-            self.of_interest = glance.start(lambda: worktree.tracked(above))
 
         def names() -> list[str]:
             found = answer()

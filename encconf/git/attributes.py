@@ -27,10 +27,11 @@ _CHUNK: Final = 500  # names in one call of git
 _MANY: Final = 3  # so many files alike in a folder get one pattern
 _AT_ONCE: Final = 900  # names: what one compiled pattern may cost is bounded over its life
 _LONG: Final = 40  # patterns that one path_regex may become
-_MARKED = re.compile(r"\.(?:enc|sops|encrypted)(?=\.|\Z)", re.I)
-_MARKED_FIRST = re.compile(r"(?:enc|sops|encrypted)[-_.]", re.I)
-_PIECE = re.compile(
-    r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)|\((?:\?:)?(?P<words>\w[\w|?-]*)\)|(?P<maybe>\w)\?|\\?(?P<one>[\w./-])"
+_MARKED = r"(?i)\.(?:enc|sops|encrypted)(?=\.|\Z)"
+_MARKED_FIRST = r"(?i)(?:enc|sops|encrypted)[-_.]"
+_PIECE = (
+    r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)"
+    r"|\((?:\?:)?(?P<words>\w[\w|?-]*)\)|(?P<maybe>\w)\?|\\?(?P<one>[\w./-])"
 )
 
 
@@ -82,12 +83,12 @@ def patterns_for(names: Sequence[str], root: str) -> list[str]:
     by_folder: dict[tuple[str, str], list[str]] = {}
     for name in names:
         folder, base = os.path.split(name.replace(os.sep, "/"))
-        if marker := _MARKED.search(base):
+        if marker := re.search(_MARKED, base):
             start = marker.start()
             if marker.end() == len(base):  # the ending before it says what it is: .env.sops
                 start = max(base.rfind(".", 0, start), 0) if "." in base[:start] else start
             found["*" + _escaped(base[start:])] = None
-        elif marker := _MARKED_FIRST.match(base):
+        elif marker := re.match(_MARKED_FIRST, base):
             found[f"{_escaped(marker[0])}*{_escaped(os.path.splitext(base)[1])}"] = None
         else:
             by_folder.setdefault((folder, os.path.splitext(base)[1]), []).append(name)
@@ -161,9 +162,10 @@ def globs(regex: str) -> list[str]:
     elif not body.endswith((".*", ".+")):
         return []
     choices: list[list[str]] = []
+    match = re.compile(_PIECE).match
     at = 0
     while at < len(body):
-        piece = _PIECE.match(body, at)
+        piece = match(body, at)
         if piece is None:
             return []
         at = piece.end()

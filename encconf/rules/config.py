@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     Notify = Callable[[str], None]
 
 NAME = ".sops.yaml"
-_OTHER_NAME = ".sops.yml"
+IGNORED = ".sops.yml"
+"""A name that people give to the file, and that neither sops nor encconf reads."""
 MAX_LEVELS = 100
 """How many folders upwards the file is looked for, as in sops."""
 MAX_GROUPS = 255
@@ -120,7 +121,7 @@ def find_config(target: str | None, cwd: str, *, notify: Notify | None = None) -
         if os.path.exists(path):
             found = path
             break
-        other = os.path.join(os.path.dirname(path), _OTHER_NAME)
+        other = os.path.join(os.path.dirname(path), IGNORED)
         if ignored is None and os.path.exists(other):
             ignored = other
     if ignored is not None and notify is not None:

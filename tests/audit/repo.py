@@ -63,9 +63,6 @@ class Tracked:
     def exposed(self, name: str) -> bool:
         return True
 
-    def of_interest(self) -> set[str] | None:
-        return None
-
 
 class Repo:
     """Some files, and a .sops.yaml whose one rule covers ``*.enc.*`` for Alice."""

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 from pathlib import Path
 
 import pytest
-from project import Project
 
 from encconf.audit import glance
-from encconf.cli import check as checking
-from encconf.cli import main
 from encconf.formats import sniff
 
 SECRET = b"apiVersion: v1\nkind: Secret\nstringData:\n  a: b\n"
@@ -74,43 +70,3 @@ def test_where_files_cannot_be_read_into_a_buffer(tmp_path: Path, monkeypatch: p
     monkeypatch.delattr(os, "readv")
     paths = _made(tmp_path, [b"a: 1\n", SECRET])
     assert glance.all_of_interest(paths) == {paths[1]}
-
-
-def test_another_process_looks_meanwhile(tmp_path: Path) -> None:
-    paths = _made(tmp_path, [SECRET if number % 3 else b"a: 1\n" for number in range(40)])
-    answer = glance.start(lambda: paths)
-    assert answer() == {path for number, path in enumerate(paths) if number % 3}
-
-
-def test_another_process_that_fails_has_no_answer(tmp_path: Path) -> None:
-    def killed() -> list[str]:
-        os.kill(os.getpid(), signal.SIGKILL)
-        return []
-
-    assert glance.start(lambda: None)() is None
-    assert glance.start(killed)() is None
-
-
-@pytest.mark.parametrize("folder", ["", "src"])
-def test_check_finds_the_same_with_another_process(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], folder: str
-) -> None:
-    key = "\n".join(["-----BEGIN PRIVATE KEY-----", "A" * 64, "B" * 64, "-----END PRIVATE KEY-----", ""])
-    (project.folder / "src").mkdir()
-    project.write("src/id", key)
-    project.write("src/deploy.txt", SECRET.decode())
-    project.write("note.md", "nothing\n")
-    project.git("init", "-q")
-    project.git("add", "-A")
-    monkeypatch.chdir(project.folder / folder)
-    said = []
-    started = []
-    start = glance.start
-    monkeypatch.setattr(glance, "start", lambda listing: started.append(1) or start(listing))
-    for large in (False, True):
-        monkeypatch.setattr(checking, "is_large", lambda root, large=large: large)
-        assert main(["check", "--json"]) == 1
-        said.append(capfd.readouterr().out)
-    assert said[0] == said[1]
-    assert "private-key" in said[0]
-    assert started == [1]
