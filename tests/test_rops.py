@@ -6,14 +6,13 @@ import pytest
 from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import api, formats
-from encconf.engine import rekey
 from encconf.engine.metadata import SOPS_VERSION, Metadata
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, EVERYTHING
 from encconf.text.document import splice
-from encconf.verbs import changes
+from encconf.verbs import changes, rekey
 
 ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
 ALICE_S = Recipient.from_config(ALICE.recipient)

@@ -66,7 +66,7 @@ UNTESTED = {
     "engine/inspection.py": "engine",
     "engine/opening.py": "engine",
     "engine/plan.py": "engine",
-    "engine/rekey.py": "engine",
+    "verbs/rekey.py": "verbs",
     "engine/torn_quotes.py": "engine",
     "envelope/calls.py": "envelope",
     "envelope/opening.py": "envelope",

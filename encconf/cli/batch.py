@@ -1,8 +1,8 @@
-"""One command over many files: what came of each, one report for each cause, and how to resume.
+"""One command over many files: the result of each, one message for each cause of failure, and how to resume.
 
-The work on the files runs side by side (`encconf.io.side_by_side`), and the files are written one by one in
-the order in which they were named: if it is interrupted, by a signal or a full disk, each file is either the
-old one or the new one, and another run does the rest.
+The files are read and encrypted or decrypted side by side (`encconf.io.side_by_side`), and written one by
+one in the order in which they were named.  If the command is interrupted, by a signal or a full disk, each
+file is either the old one or the new one, and another run does the rest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 from contextlib import closing
 
-from encconf.cli import files
+from encconf.cli import files, plan_text
 from encconf.cli.console import counted, one_line, some
 from encconf.cli.table import flag
 from encconf.errors import (
@@ -40,10 +40,9 @@ if TYPE_CHECKING:
 class Batch:
     """A command and its files; a subclass has a method `work` and a method `settle`.
 
-    Only a file's name and its result are kept, and files that are alike share the rest.  ``command`` is the
-    words that call it, ``doing`` is what the progress bar says, ``options`` are those of the command line.
-    ``resume`` is the option with which another run starts at a later file; without it, another run does
-    only what is left.
+    For each file, only its name and its state are kept.  ``command`` is the command's name, ``doing`` the
+    text of the progress bar, and ``options`` are those of the command line.  ``resume`` is the option that
+    makes another run start at a later file; without it, another run finds out itself which files are left.
     """
 
     def __init__(
@@ -64,9 +63,12 @@ class Batch:
         self.fail_fast = flag(options, "fail_fast")
         self.credentials = files.credentials(console)
         self.alone = True
+        self.notices: dict[str, list[tuple[str, str | None]]] = {}  # warnings and their hints, by file
+        self.plans: dict[tuple[str, ...], list[str]] = {}  # of a dry run: lines, and the files they are for
         self.left: list[str] = []
         self.failed: list[str] = []
         self.states: dict[str, str] = {}
+        self._begun = False
         self._said: set[str] = set()
         self._said_in_full: set[str] = set()  # the files whose error was said in full
         self._error: EncconfError | None = None  # the first
@@ -76,18 +78,26 @@ class Batch:
     # --- for subclasses ----------------------------------------------------------------------
 
     def work(self, file: str) -> object:
-        """What can run beside the same for other files; raises EncconfError for a file that fails."""
+        """What can run at the same time as for other files; raises EncconfError for a file that fails."""
         raise NotImplementedError
 
-    def settle(self, file: str, done: object) -> None:
-        """Write and report one file, whose `work` succeeded; `fail` if that fails."""
+    def settle(self, file: str, done: object) -> str:
+        """Write and report one file whose `work` succeeded; returns its state.  Raises EncconfError.
+
+        States are ``changed``, ``unchanged`` and ``would-change``.
+        """
         raise NotImplementedError
 
     def prepare(self, paths: Sequence[str]) -> None:
-        """Do what comes before the first file; may reduce ``left``."""
+        """Do what has to be done before the first file; may reduce ``left``."""
+
+    def begin(self) -> None:
+        """Do what has to be done before the first file is written."""
 
     def report(self) -> None:
-        """Print what came of the files, also after an error or a signal."""
+        """Print the results, also after an error or a signal."""
+        if self.plans:
+            self.console.data(plan_text.of_plans(self.plans))
 
     # --- running -----------------------------------------------------------------------------
 
@@ -121,13 +131,26 @@ class Batch:
     def _go(self) -> None:
         with closing(self.side_by_side(self.work, list(self.left), self.doing)) as results:
             for file, done in results:
+                if not isinstance(done, EncconfError):
+                    if not self._begun:
+                        self._begun = True
+                        self.begin()
+                    try:
+                        self.states[file] = self._settled(file, done)
+                    except EncconfError as error:
+                        done = error
                 if isinstance(done, EncconfError):
                     self.fail(file, done)
-                else:
-                    self.settle(file, done)
                 if self.failed and self.fail_fast:
                     return
                 del self.left[0]
+
+    def _settled(self, file: str, done: object) -> str:
+        self.print_warnings(file)
+        try:
+            return self.settle(file, done)
+        finally:
+            self.print_warnings(file)
 
     def side_by_side(
         self, work: Callable[[str], T], paths: Sequence[str], doing: str
@@ -139,17 +162,22 @@ class Batch:
                 step()
 
     def sweep(self, paths: Sequence[str]) -> None:
-        """Remove what earlier writes left that were killed."""
+        """Remove temporary files of earlier writes that were killed."""
         for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for path in paths):
             for name in replace.sweep(folder):
                 path = one_line(os.path.join(folder, name))
                 self.console.note(f"removed {path}, left by a killed command")
 
-    # --- telling -----------------------------------------------------------------------------
+    # --- messages ----------------------------------------------------------------------------
 
-    def warn_once(self, warnings: Sequence[tuple[str, str | None]]) -> None:
-        """Print warnings with their hints, each only for the first file that has it."""
-        for text, hint in warnings:
+    def warner(self, file: str) -> Callable[..., None]:
+        """A function that keeps a warning and its hint: work must not print, as it runs in a thread."""
+        kept = self.notices.setdefault(file, [])
+        return lambda text, hint=None: kept.append((text, hint))
+
+    def print_warnings(self, file: str) -> None:
+        """Print the warnings of a file, those that no earlier file had."""
+        for text, hint in self.notices.pop(file, ()):
             if text not in self._said:
                 self.console.warn(text, hint)
             self._said.add(text)
@@ -164,7 +192,7 @@ class Batch:
         if isinstance(error, NoMatchingRuleError):
             cause = cause.partition("\n")[2]  # the first line names the file, the others the rules
         alike = self._causes.setdefault((error.slug, cause), [])
-        # A missing key, or a mistake in .sops.yaml, is every file's, and such a report has several lines.
+        # A missing key or a mistake in .sops.yaml concerns every file, and the message has several lines.
         once = isinstance(error, (ConfigError, KeyAccessError, WrapError))
         if not self.alone and len(alike) < (1 if once else 3):
             self.console.error(error)
@@ -176,7 +204,7 @@ class Batch:
         self.states[file] = "failed"
 
     def _say_alike(self) -> None:
-        """Which other files failed for the reasons that were said."""
+        """Say which other files failed for a reason that was printed already."""
         for files_alike in self._causes.values():
             others = [one_line(file) for file in files_alike if file not in self._said_in_full]
             if others:
@@ -192,7 +220,7 @@ class Batch:
         return last
 
     def _say_left(self, why: str, total: int) -> None:
-        """Where it all ended, and how to go on."""
+        """Say how far the command got, and how to resume it."""
         if self.alone or self.dry_run:
             return
         done = sum(status in ("changed", "unchanged") for status in self.states.values())
@@ -203,7 +231,7 @@ class Batch:
 
 
 def resume_line(resume: str, file: str) -> str:
-    """The command line once more, from a file on."""
+    """The same command line, starting at a file."""
     import shlex
 
     words = sys.argv[1:]

@@ -66,6 +66,12 @@ class Console:
 
         write_stdout(data)
 
+    def json(self, value: object) -> None:
+        """Write a value as JSON to stdout."""
+        from json import dumps
+
+        self.data(dumps(value, indent=2) + "\n")
+
     def lines(self, text: str) -> None:
         """Write lines for people to stdout; on a terminal, broken between words where they are too long."""
         width = width_of(1, self.environ)
@@ -83,6 +89,20 @@ class Console:
         if not line:
             raise EOFError
         return line.strip()
+
+    def confirm(self, question: str) -> bool:
+        """Whether the user answers yes.  Raises UsageError where nobody can be asked."""
+        if not self.can_ask():
+            from encconf.errors import UsageError
+
+            raise UsageError(
+                "cannot ask for confirmation: this is not a terminal",
+                hint="use --yes to accept all changes, or --dry-run to see them",
+            )
+        try:
+            return self.ask(f"{question} [y/N]").lower().startswith("y")
+        except EOFError:
+            return False
 
     def progress(self, total: int, doing: str) -> Progress:
         """A bar while a command works through more than a few files."""

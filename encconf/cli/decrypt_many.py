@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli import files, plan_text, targets
+from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import one_line
 from encconf.cli.table import flag, text
-from encconf.errors import EncconfError, OutputError, UsageError, about
+from encconf.errors import OutputError, UsageError, about
 from encconf.io import fileio
 from encconf.io.descriptors import cannot_write
 
@@ -84,41 +84,31 @@ class Decrypting(Batch):
         self._targets = targets
         self._decrypted = decrypted
         self._in_place = flag(options, "in_place")
-        self._notices: dict[str, list[tuple[str, str | None]]] = {}
         self._written: list[str] = []
-        self._plans: dict[tuple[str, ...], list[str]] = {}
 
     def work(self, file: str) -> tuple[files.Source, str]:
         """Read and decrypt one file."""
-        notices = self._notices.setdefault(file, [])
         source = files.read(file, in_place=self._in_place, output=text(self.options, "output"), override=None)
         if self.dry_run:
             files.metadata(source.text, source.format(text(self.options, "input_type")))
             return source, ""
-        notify = lambda notice: notices.append((notice, None))  # noqa: E731
-        return source, self._decrypted(source, self.options, self.credentials, notify)
+        return source, self._decrypted(source, self.options, self.credentials, self.warner(file))
 
-    def settle(self, file: str, done: object) -> None:
+    def settle(self, file: str, done: object) -> str:
         """Write one decrypted file, and say so."""
         assert isinstance(done, tuple)
         source, plain = done
-        self.warn_once(self._notices.pop(file))
         target = self._targets[file]
         if self.dry_run:
-            self._plans.setdefault((), []).append(file if self._in_place else f"{file} -> {target}")
-            self.states[file] = "would-change"
-            return
-        try:
-            if self._in_place:
-                files.write(self.console, plain, source, in_place=True, output=None, mode=fileio.PRIVATE)
-            else:
-                self._write(target, plain)
-        except EncconfError as error:
-            self.fail(file, error)
-            return
+            self.plans.setdefault((), []).append(file if self._in_place else f"{file} -> {target}")
+            return "would-change"
+        if self._in_place:
+            files.write(self.console, plain, source, in_place=True, output=None, mode=fileio.PRIVATE)
+        else:
+            self._write(target, plain)
         self.console.note(f"wrote {one_line(target)}")
-        self.states[file] = "changed"
         self._written.append(target)
+        return "changed"
 
     def _write(self, target: str, plain: str) -> None:
         """Write a file of the folder, which only its owner can read, and make the folders above it."""
@@ -137,7 +127,6 @@ class Decrypting(Batch):
 
     def report(self) -> None:
         """Print the plan of a dry run; else say which of the decrypted files git has, or would take."""
-        if self._plans:
-            self.console.data(plan_text.of_plans(self._plans))
+        super().report()
         if self._written:
             files.warn_if_any_exposed(self.console, self._written)

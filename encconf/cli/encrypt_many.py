@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli import files, plan_text, targets
+from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import counted, one_line
 from encconf.cli.encryption import Job, read
 from encconf.cli.rule import is_named
 from encconf.cli.table import flag, text
 from encconf.envelope.groups import quorum
-from encconf.errors import EncconfError, MissingFileError, UsageError
+from encconf.errors import MissingFileError, UsageError
 from encconf.git import repository, worktree
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, Value]) -> None:
-    """Encrypt files; of folders and patterns, those that are not encrypted.
+    """Encrypt files; in folders and of patterns, those that are not encrypted.
 
     Raises the error of a single file, or one that says how many failed.
     """
@@ -84,45 +84,34 @@ class Encrypting(Batch):
     def __init__(self, console: Console, options: Mapping[str, Value], configs: dict[str, Config]) -> None:
         super().__init__(console, "encrypt", "encrypting", options)
         self._configs = configs
-        self._notices: dict[str, list[tuple[str, str | None]]] = {}
         self._hints: dict[str, None] = {}
         self._plain: list[str] = []  # the files that stay beside their encrypted ones
-        self._plans: dict[tuple[str, ...], list[str]] = {}
 
     def work(self, file: str) -> Job | None:
         """Encrypt one file; None for one that is encrypted already."""
-        notices = self._notices.setdefault(file, [])
         source = read(file, self.options)
         if source.found and not self.alone and text(self.options, "input_type") != "binary":
             return None
-        job = Job(file, source, self.options, lambda text, hint: notices.append((text, hint)), self._configs)
+        job = Job(file, source, self.options, self.warner(file), self._configs)
         if not self.dry_run:
             job.encrypt(self.credentials)
         return job
 
-    def settle(self, file: str, done: object) -> None:
+    def settle(self, file: str, done: object) -> str:
         """Write one encrypted file, and say so."""
-        notices = self._notices.pop(file)
         if not isinstance(done, Job):
             self.console.note(f"{one_line(file)} is encrypted already")
-            self.states[file] = "unchanged"
-            return
-        target = one_line(done.target or "stdout")
+            return "unchanged"
         if self.dry_run:
-            self.warn_once(notices)
             self._plan(file, done)
-            return
-        try:
-            written = done.write()
-        except EncconfError as error:
-            self.fail(file, error)
-            return
-        self.warn_once(notices)
+            return "would-change"
+        written = done.write()
         self._hints.update(dict.fromkeys(done.hints))
+        target = one_line(done.target or "stdout")
         self.console.note(f"wrote {target}" if written else f"{target} is up to date")
-        self.states[file] = "changed" if written else "unchanged"
         if not done.in_place:
             self._plain.append(file)
+        return "changed" if written else "unchanged"
 
     def _plan(self, file: str, job: Job) -> None:
         groups = job.rule.groups
@@ -131,13 +120,11 @@ class Encrypting(Batch):
         which = f" ({needed} of {len(groups)} groups)" if len(groups) > 1 else ""
         change = "" if job.in_place else f" -> {job.target or 'stdout'}"
         update = ", which exists: only what changed" if job.twin is not None else ""
-        self._plans.setdefault((f"{job.rule.name}: {keys}{which}",), []).append(f"{file}{change}{update}")
-        self.states[file] = "would-change"
+        self.plans.setdefault((f"{job.rule.name}: {keys}{which}",), []).append(f"{file}{change}{update}")
 
     def report(self) -> None:
         """Print the plan of a dry run; else say which plaintext files git has, or would take."""
-        if self._plans:
-            self.console.data(plan_text.of_plans(self._plans))
+        super().report()
         for hint in self._hints:
             self.console.hint(hint)
         if self._plain:

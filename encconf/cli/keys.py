@@ -8,10 +8,9 @@ from encconf.cli import files, targets
 from encconf.cli.console import counted
 from encconf.cli.rekeying import Rekeying
 from encconf.cli.rule import named_keys
-from encconf.engine import rekey
 from encconf.engine.plan import Outcome
 from encconf.errors import MissingFileError, UsageError
-from encconf.verbs import checks
+from encconf.verbs import checks, rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
-"""Changing who can open files: plan, show, carry out, report.
+"""Commands that change the recipients of files: make a plan, show it, carry it out, report.
 
-Plans need no key.  `encconf.cli.batch` runs the work.
+A plan needs no key.  `encconf.cli.batch` runs the work.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from encconf.cli import checklist, files, plan_text
 from encconf.cli.batch import Batch
 from encconf.cli.console import counted, one_line
 from encconf.cli.table import flag, text
-from encconf.engine import rekey
 from encconf.engine.admission import in_full
 from encconf.errors import ChangedError, ConflictError, EncconfError, StrangerError, UsageError
 from encconf.text.path import spell
+from encconf.verbs import rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,33 +34,27 @@ if TYPE_CHECKING:
 
 
 class Change:
-    """What is to happen to one file.
+    """The change of one file: ``plan`` says what changes, and ``enc`` is the new text once it is made."""
 
-    ``notices`` are warnings with their hints, and ``enc`` is the new text once there is one.
-    """
-
-    __slots__ = ("enc", "file", "format", "notices", "plan", "source")
+    __slots__ = ("enc", "file", "format", "plan", "source", "warn")
     plan: Plan
 
-    def __init__(self, file: str, input_type: str | None) -> None:
+    def __init__(self, file: str, input_type: str | None, warn: Callable[..., None]) -> None:
         self.file = file
         self.source = files.read(file)
         self.format = self.source.format(input_type)
-        self.notices: list[tuple[str, str | None]] = []
+        self.warn = warn
         self.enc: str | None = None
-
-    def warn(self, text: str, hint: str | None = None) -> None:
-        """Keep a warning for later: this may be another thread than the one that speaks."""
-        self.notices.append((text, hint))
 
 
 class Rekeying(Batch):
     """A command that changes the keys of files.
 
     ``planner`` makes the plan for a file, possibly in another thread; it is set before `run`.  ``output`` is
-    where a result goes that does not replace its file; ``rotate`` is as for `encconf.engine.rekey.carry_out`.
-    With ``asks``, somebody has to agree to the plan.  The option ``checklist`` names a file that gets what
-    removed recipients could read, before the first file is written, so that nothing of it is forgotten.
+    where to write a result that does not replace its file; ``rotate`` is as for
+    `encconf.verbs.rekey.carry_out`.  With ``asks``, the user has to confirm the plan.  The option
+    ``checklist`` names a file to which the values that removed recipients could read are added, before the
+    first file is written, so that none is forgotten.
     """
 
     planner: Planner
@@ -85,16 +79,15 @@ class Rekeying(Batch):
         self.rotate = rotate
         self.asks = asks and not self.dry_run
         self.checklist = text(options, "checklist") if not self.dry_run else None
-        self._agreed: dict[str, bytes] | None = None  # the files, and the hash of the plan that was agreed to
+        self._agreed: dict[str, bytes] | None = None  # the hash of each file's plan that was confirmed
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
         self._names: Names | None = None
-        self._named: set[str] = set()  # the configurations whose names are known
-        self._notices: list[str] = []  # the files whose configurations may have more
+        self._named: set[str] = set()  # the .sops.yaml files whose names were read
+        self._files: list[str] = []  # whose .sops.yaml may have more names
         self._unnamed: set[MasterKey] = set()
         self._to_stdout = False
         self._rows: list[Row] = []  # for --json alone
-        self._plans: dict[tuple[str, ...], list[str]] = {}
         self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # who, paths, files
         self._items: list[tuple[int, str]] = []  # for the checklist
 
@@ -120,7 +113,7 @@ class Rekeying(Batch):
         super().run(paths)
 
     def prepare(self, paths: Sequence[str]) -> None:
-        """Have all plans agreed to, and remove what killed writes left."""
+        """Have all plans confirmed, and remove temporary files of killed commands."""
         if self.asks or self.checklist:
             self._agreed = self._make_plans(paths)
             self.left = [file for file in paths if file not in self.states]
@@ -128,7 +121,7 @@ class Rekeying(Batch):
             self.sweep(self.left)
 
     def _plan(self, file: str) -> Change:
-        change = Change(file, text(self.options, "input_type"))
+        change = Change(file, text(self.options, "input_type"), self.warner(file))
         change.plan = self.planner(change)
         return change
 
@@ -147,39 +140,33 @@ class Rekeying(Batch):
             )
         return change
 
-    def settle(self, file: str, done: object) -> None:
+    def settle(self, file: str, done: object) -> str:
         """Write one file, and say what was done."""
         assert isinstance(done, Change)
-        self._tell(done)
+        self._look_up_names(done)
         wanted = done.plan
         if not wanted.changes:
             if not (self.dry_run and self.json):
                 self.console.note(f"{one_line(file)} is up to date")
-            self._record(done, "unchanged")
-            return
+            return self._record(done, "unchanged")
         if self.dry_run:
-            self._plans.setdefault(tuple(self._lines(wanted)), []).append(file)
-        else:
-            if self.alone and self.command == "updatekeys" and not self.asks:
-                self._show(one_line(file), self._lines(wanted))
-            assert done.enc is not None
-            self._write_checklist()
-            try:
-                written = files.write(
-                    self.console, done.enc, done.source, in_place=self.output is None, output=self.output
-                )
-            except EncconfError as error:
-                self.fail(file, error)
-                return
-            if written is not None:
-                self.console.note(f"wrote {one_line(written)}{self._brief(wanted)}")
-        self._record(done, "would-change" if self.dry_run else "changed")
+            self.plans.setdefault(tuple(self._lines(wanted)), []).append(file)
+            return self._record(done, "would-change")
+        if self.alone and self.command == "updatekeys" and not self.asks:
+            self._show(one_line(file), self._lines(wanted))
+        assert done.enc is not None
+        written = files.write(
+            self.console, done.enc, done.source, in_place=self.output is None, output=self.output
+        )
+        if written is not None:
+            self.console.note(f"wrote {one_line(written)}{self._brief(wanted)}")
+        return self._record(done, "changed")
 
     def fail(self, file: str, error: EncconfError) -> None:
         """Keep and print an error, with the names that recipients have here."""
         row: Row = {**_EMPTY, "file": file, "status": "failed"}
         if isinstance(error, StrangerError):
-            self._notices.append(file)
+            self._files.append(file)
             self._learn(error.strangers)
             for key in error.strangers:
                 error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
@@ -191,7 +178,7 @@ class Rekeying(Batch):
     # --- before anything is changed ----------------------------------------------------------
 
     def _make_plans(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """Make all plans, and have them agreed to; what is to happen to which file."""
+        """Make all plans and have them confirmed; the hash of the plan of each file to change."""
         rows: dict[str, Row] = {}
         plans: dict[tuple[str, ...], list[str]] = {}
         agreed: dict[str, bytes] = {}
@@ -202,10 +189,11 @@ class Rekeying(Batch):
                     if self.fail_fast:
                         break
                     continue
-                self._tell(change)
+                self._look_up_names(change)
+                self.print_warnings(file)
                 if not change.plan.changes:
                     self.console.note(f"{one_line(file)} is up to date")
-                    self._record(change, "unchanged")
+                    self.states[file] = self._record(change, "unchanged")
                     continue
                 agreed[file] = self._hash(change.plan)
                 if self.json:
@@ -223,7 +211,7 @@ class Rekeying(Batch):
         return agreed
 
     def _hash(self, wanted: Plan) -> bytes:
-        """All that was said of a plan, as a hash."""
+        """The hash of all that a plan changes."""
         from hashlib import sha256
 
         seen = wanted.seen()
@@ -231,23 +219,14 @@ class Rekeying(Batch):
         return sha256("\0".join(said).encode("utf-8", "surrogatepass")).digest()
 
     def _ask(self, plans: dict[tuple[str, ...], list[str]]) -> bool:
-        """Whether somebody says yes."""
+        """Show the plans, and return whether the user confirms them."""
         for said, names in plans.items():
             self._show(", ".join(map(one_line, names)), said)
-        if not self.console.can_ask():
-            raise UsageError(
-                "cannot ask for confirmation: this is not a terminal",
-                hint="use --yes to accept all changes, or --dry-run to see them",
-            )
         count = sum(map(len, plans.values()))
-        many = f" with {count} files" if count > 1 else ""
-        try:
-            return self.console.ask(f"go on{many}? [y/N]").lower().startswith("y")
-        except EOFError:
-            return False
+        return self.console.confirm(f"go on with {count} files?" if count > 1 else "go on?")
 
     def _checklist_items(self, change: Change) -> list[tuple[int, str]]:
-        """What the checklist says of a file, with ranks."""
+        """The lines of the checklist about a file, with their ranks."""
         seen = change.plan.seen()
         if seen is None:
             return []
@@ -255,9 +234,9 @@ class Rekeying(Batch):
         items = [checklist.item(who, file, one_line(spell(path))) for path in seen.paths]
         return list(zip(seen.ranks, items, strict=True))
 
-    def _write_checklist(self) -> None:
-        """Write the checklist, secrets first, before the first file is written."""
-        path, self.checklist = self.checklist, None
+    def begin(self) -> None:
+        """Write the checklist, secrets first."""
+        path = self.checklist
         if path is None:
             return
         items = [item for _, item in sorted(self._items, key=lambda item: item[0])]
@@ -270,12 +249,11 @@ class Rekeying(Batch):
         known = f", {len(items) - added} of them known" if added < len(items) else ""
         self.console.note(f"wrote {one_line(path)}: {values}{known}")
 
-    # --- telling -----------------------------------------------------------------------------
+    # --- messages ----------------------------------------------------------------------------
 
-    def _tell(self, change: Change) -> None:
-        self._notices.append(change.file)
+    def _look_up_names(self, change: Change) -> None:
+        self._files.append(change.file)
         self._learn(change.plan.gone)
-        self.warn_once(change.notices)
 
     def _show(self, names: str, said: Sequence[str]) -> None:
         self.console.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
@@ -295,7 +273,7 @@ class Rekeying(Batch):
         return plan_text.lines(wanted, rotate=self.rotate, names=self.names)
 
     def _learn(self, keys: list[MasterKey]) -> None:
-        """Ask git what keys were called that .sops.yaml does not name, or not any more."""
+        """Look in git's history for the names of keys that .sops.yaml does not name."""
         unnamed = {key for key in keys if self.names.given(key) is None} - self._unnamed
         if unnamed:
             from encconf.audit.history import name_former
@@ -305,13 +283,13 @@ class Rekeying(Batch):
 
     @property
     def names(self) -> Names:
-        """What people call keys, by the configurations of the files that were reported so far."""
+        """The names of keys, from the .sops.yaml of each file that was reported so far."""
         from encconf.audit.names import Names
         from encconf.rules.config import find_config
 
         if self._names is None:
             self._names = Names()
-        for file in self._notices:
+        for file in self._files:
             path = self.config or find_config(file, os.getcwd())
             if path is None or path in self._named:
                 continue
@@ -320,20 +298,20 @@ class Rekeying(Batch):
                 self._names.add_config(path)
             except EncconfError as error:
                 self.console.warn(f"{error}; keys are shown without names")
-        self._notices.clear()
+        self._files.clear()
         return self._names
 
     # --- the report ----------------------------------------------------------------------------
 
-    def _record(self, change: Change, status: str) -> None:
-        """Keep what came of a file."""
-        self.states[change.file] = status
+    def _record(self, change: Change, status: str) -> str:
+        """Keep the result for a file, and return its state."""
         seen = change.plan.seen() if change.plan.changes else None
         if seen is not None:
             paths = tuple(spell(path) for path in seen.paths)
             self._seen.setdefault(self._who(change.plan, seen), {}).setdefault(paths, []).append(change.file)
         if self.json:
             self._rows.append(self._row(change, status))
+        return status
 
     def _row(self, change: Change, status: str) -> Row:
         wanted = change.plan
@@ -357,7 +335,7 @@ class Rekeying(Batch):
         return row
 
     def _who(self, wanted: Plan, seen: Seen) -> str:
-        """Who goes, as the subject of a sentence."""
+        """The removed recipients, as the subject of a sentence."""
         who = ", ".join(self.names.full(key) for key in wanted.gone)
         return who if seen.alone else f"{who}, together with keys of other groups,"
 
@@ -365,11 +343,9 @@ class Rekeying(Batch):
         return {"type": key.TYPE, "name": key.name, "who": self.names.given(key)}
 
     def report(self) -> None:
-        """Print the plan or what was done, and what removed recipients could read."""
+        """Print the plans or the results, and the values that removed recipients could read."""
         say = self.console.note if self._to_stdout and not self.dry_run else self.console.data
         if self.json:
-            from json import dumps
-
             counts = list(self.states.values())
             report: Row = {
                 "command": self.command,
@@ -380,9 +356,9 @@ class Rekeying(Batch):
                 "failed": counts.count("failed"),
                 "not_reached": [file for file in self.left if file not in self.states],
             }
-            self.console.data(dumps(report, indent=2) + "\n")
+            self.console.json(report)
         else:
-            texts = [plan_text.of_plans(self._plans)] if self._plans else []
+            texts = [plan_text.of_plans(self.plans)] if self.plans else []
             texts += [plan_text.of_seen(self._seen)] if self._seen else []
             if texts:
                 say("\n".join(texts))

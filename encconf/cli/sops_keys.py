@@ -7,7 +7,6 @@ import sys
 
 from encconf.cli import files
 from encconf.cli.sops_run import envelope, exists, fail
-from encconf.engine import rekey
 from encconf.errors import (
     DecryptError,
     EncconfError,
@@ -18,6 +17,7 @@ from encconf.errors import (
     PublishError,
     about,
 )
+from encconf.verbs import rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """A plan of which master keys a file gets, and what that changes.  It needs no key.
 
-`encconf.verbs.changes` makes plans and carries them out; `encconf check` looks at what one would change.
+`encconf.verbs.rekey` makes plans and carries them out; `encconf check` looks at what one would change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SECRET = re.compile(
 
 
 class Plan:
-    """Other master keys for a file: the old ones and the new ones.  See `encconf.engine.rekey.plan`.
+    """Other master keys for a file: the old ones and the new ones.  See `encconf.verbs.rekey.plan`.
 
     With ``new_data_key`` the file gets a new data key in any case.
     """
@@ -100,7 +100,7 @@ class Plan:
         return Outcome(self.document, self.metadata.selection, self.rule.selection)
 
     def renews(self, *, rotate: bool = True) -> bool:
-        """Whether every value gets a new data key; ``rotate`` as for `encconf.engine.rekey.carry_out`."""
+        """Whether every value gets a new data key; ``rotate`` as for `encconf.verbs.rekey.carry_out`."""
         return self.new_data_key or (self.removes and rotate)
 
     def seen(self) -> Seen | None:

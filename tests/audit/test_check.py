@@ -27,11 +27,10 @@ from encconf.audit.findings import KINDS, SEVERITIES, Finding, Ignored
 from encconf.audit.twins import plain_names
 from encconf.cli import check_report as reports
 from encconf.cli.explain import text
-from encconf.engine import rekey
 from encconf.git.merge import merge
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
-from encconf.verbs import changes
+from encconf.verbs import changes, rekey
 
 PAGE = ROOT / "docs" / "reference" / "errors.md"
 

@@ -14,11 +14,11 @@ from encconf import formats
 from encconf.audit import diff
 from encconf.audit.diff import Difference
 from encconf.audit.sides import Side
-from encconf.engine import rekey
 from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.text.path import spell
+from encconf.verbs import rekey
 
 ALICE, BOB, CAROL = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt") for name in ("alice", "bob", "carol"))
 EVERYBODY = Credentials(

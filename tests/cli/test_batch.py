@@ -24,13 +24,13 @@ from project import Project, small_files
 
 import encconf
 from encconf import api, formats
-from encconf.engine import rekey
 from encconf.engine.metadata import Metadata
 from encconf.identities.credentials import Credentials
 from encconf.io import descriptors, fileio, replace
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
+from encconf.verbs import rekey
 
 from .terminal import Terminal
 

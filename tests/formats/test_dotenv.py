@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.engine import opening, plaintext, rekey
+from encconf.engine import opening, plaintext
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import dotenv as format
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET, SopsFormatContract
-from encconf.verbs import changes
+from encconf.verbs import changes, rekey
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)

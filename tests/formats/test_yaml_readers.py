@@ -14,9 +14,9 @@ from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
 
 from encconf import api
-from encconf.engine import opening, rekey, seal
+from encconf.engine import opening, seal
 from encconf.formats import module, yaml
-from encconf.verbs import changes
+from encconf.verbs import changes, rekey
 
 KEY = AgeKey.generate()
 

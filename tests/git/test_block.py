@@ -8,11 +8,11 @@ import pytest
 from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, DAVE, STRANGER, A, merged, rule
 
 from encconf import api
-from encconf.engine import rekey
 from encconf.errors import StrangerError, UndecidedError
 from encconf.git import block as blocks
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
+from encconf.verbs import rekey
 
 
 def with_member(text: str, value: str) -> str:

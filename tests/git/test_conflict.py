@@ -10,13 +10,13 @@ from merge.corpus import TEXTS, edited
 from oracle import FIXTURES, AgeKey, Sops, SopsError
 
 from encconf import api
-from encconf.engine import rekey
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
 from encconf.identities.credentials import Credentials
 from encconf.merge import mark, marked
 from encconf.merge import merge as merge_texts
 from encconf.rules.config import Rule
+from encconf.verbs import rekey
 
 
 def both_changed(format: str) -> tuple[str, str, str]:

@@ -24,9 +24,9 @@ from merge.corpus import TEXTS, edited
 from oracle import Sops, SopsError
 
 from encconf import api
-from encconf.engine import rekey
 from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
 from encconf.git import merge as merging
+from encconf.verbs import rekey
 
 
 def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:

@@ -10,7 +10,6 @@ from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, merged, rule
 from oracle import AgeKey
 
 from encconf import api
-from encconf.engine import rekey
 from encconf.engine.metadata import Metadata
 from encconf.errors import DecryptError, MacError, UndecidedError, UnmergedError
 from encconf.formats import yaml
@@ -18,6 +17,7 @@ from encconf.git.merge import is_encrypted, merge, reseal
 from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
+from encconf.verbs import rekey
 
 BASE, OURS, THEIRS = "a: 1\nb: 2\n", "a: 3\nb: 2\n", "a: 1\nb: 4\n"
 MERGED = "a: 3\nb: 4\n"

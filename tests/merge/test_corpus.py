@@ -12,7 +12,6 @@ from merge.corpus import CASES, TEXTS, Case
 from oracle import AgeKey, Sops
 
 from encconf import api, formats
-from encconf.engine import rekey
 from encconf.errors import KeyAccessError, UndecidedError
 from encconf.git import merge as merging
 from encconf.git.outcome import Outcome
@@ -21,6 +20,7 @@ from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import merge as merge_texts
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
+from encconf.verbs import rekey
 
 ALICE, BOB = AgeKey.generate(), AgeKey.generate()
 _ENC = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")

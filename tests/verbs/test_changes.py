@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.engine import rekey
 from encconf.errors import (
     AlreadyEncryptedError,
     ConfigError,
@@ -28,7 +27,7 @@ from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 from encconf.text.path import parse
-from encconf.verbs import changes
+from encconf.verbs import changes, rekey
 
 YAML = """\
 # top
