@@ -1,8 +1,8 @@
-"""Master keys: who can open a data key.  One file per type, one row in `TABLE`.
+"""Master keys, which wrap and unwrap data keys.  One file per type, one row in `TABLE`.
 
-A master key holds who, never a ciphertext and no client; what it wrapped is a
-`encconf.envelope.wrapped.WrappedKey`.  Key types are named and ordered as in the metadata of sops 3.13.3
-(stores/stores.go).  A type without a row's module is kept as it is (`encconf.keys.unknown`).
+A master key says whose it is; it holds neither a ciphertext (see `encconf.envelope.wrapped`) nor a client.
+Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Entries of a type
+without a row are kept as they are (`encconf.keys.unknown`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from encconf.text.words import weak_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from dataclasses import dataclass as _row
     from typing import Protocol, Self
 
     from encconf.identities.credentials import Credentials
 
     class MasterKey(Protocol):
-        """What a key type must have.  Equal and hashed by type and name."""
+        """What a key type must have.  Keys are equal, and hashed, by type and name."""
 
         TYPE: str
         """The name of its list in the metadata."""
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
 
         @property
         def name(self) -> str:
-            """All that tells it from another of its type, as sops's ToString."""
+            """What tells it from others of its type, as sops's ToString."""
 
         @property
         def label(self) -> str:
-            """The name for people: one line, shortened where it is long and public anyway."""
+            """The name to show: one line; a long one is shortened if it is not needed whole."""
 
         def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-            """Encrypt a data key (32 bytes, or a part of 33): the ``enc`` of its entry.
+            """Encrypt a data key (32 bytes, or a share of 33): the ``enc`` of its entry.
 
             Raises BadKeyError when the key is malformed, MasterKeyError when it cannot be used.
             """
@@ -59,33 +60,41 @@ if TYPE_CHECKING:
             """Read what is in ``.sops.yaml`` or on the command line; raises BadKeyError."""
 
     KeyClass = type[MasterKey]
+else:
+
+    def _row(cls):
+        """What `dataclasses` does for a row, without the 10 ms that importing it costs at every start."""
+
+        def initialize(self, *values, **named):
+            self.__dict__.update(zip(cls.__annotations__, values, strict=False), **named)
+
+        cls.__init__ = initialize
+        return cls
 
 
 class NamedKey:
     """What the key types share: a key is equal to another of its type with the same name.
 
     ``ATTRIBUTES`` are the texts that make a key, in the order of its arguments and of the ``fields`` of its
-    row, which are what an entry in the metadata calls them.
+    row, which are their names in an entry of the metadata.
     """
 
     TYPE: str
     DATED = True
     ATTRIBUTES: tuple[str, ...]
-    __slots__ = ()
 
-    if TYPE_CHECKING:
-
-        def __init__(self, *texts: str) -> None: ...
+    def __init__(self, *texts: str) -> None:
+        self.__dict__.update(zip(self.ATTRIBUTES, texts, strict=True))
 
     @property
     def name(self) -> str:
-        """All that tells it from another of its type."""
+        """What tells it from others of its type."""
         name: str = getattr(self, self.ATTRIBUTES[0])
         return name
 
     @property
     def label(self) -> str:
-        """The whole name: each part may be what is wrong."""
+        """The whole name, since any part of it may be wrong."""
         return printable(self.name)
 
     def to_entry(self) -> dict[str, object]:
@@ -95,7 +104,7 @@ class NamedKey:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> Self:
-        """Read an entry; nothing is checked before the key is used."""
+        """Read an entry; it is checked only when the key is used."""
         return cls(*(member(entry, field) for field in TABLE[cls.TYPE].fields))
 
     def __eq__(self, other: object) -> bool:
@@ -108,74 +117,54 @@ class NamedKey:
         return f"{type(self).__name__}({self.name!r})"
 
 
+@_row
 class KeyType:
-    """All that the rest of encconf knows of a type of master key.
+    """What the rest of encconf knows about a type of master key.
 
-    ``target`` is its class (``module:name``), ``title`` what people call such a key, and ``plural`` several.
+    ``target`` is its class (``module:name``); ``title`` and ``plural`` are what people call such keys.
 
     Command line: ``option`` (without dashes) with its ``short`` form, what it takes (``metavar``), and the
-    ``variable`` that stands in for it.
+    ``variable`` that takes its place.
 
-    ``.sops.yaml``: ``member`` is the name in a rule, and ``group_member`` that in a key group, if it is
-    another one.  A key of a group is a text where ``settings`` is empty (with ``commas``, several), else a
-    mapping of those names, of which the first is what a text alone gives.  With ``only_list`` the member of
-    a rule must be a list.
+    ``.sops.yaml``: ``member`` is the name in a rule, and ``group_member`` the name in a key group if that
+    differs.  A key of a group is a text if ``settings`` is empty (with ``commas``, several), else a mapping
+    of those names; a text alone gives the first.  With ``only_list`` the member of a rule must be a list.
 
-    Key service: the ``number`` of its message in the oneof, whose ``fields`` are members of the metadata's
-    entry, in the order of their numbers from 1 on.
+    Key service: the ``number`` of its message in the oneof.  The message's ``fields`` are members of the
+    metadata's entry, numbered from 1.
 
-    ``since`` is the version of sops that brought the type, if a sops in use may be older (its CHANGELOG.md).
+    ``since`` is the version of sops that added the type, if people may still use an older sops.
 
-    ``personal`` is whether using it may ask a person, so that one is used after the other; ``secrets`` are
-    variables that log in to its service, beside `encconf.identities.credentials.KEY_VARIABLES`.
+    ``personal`` is whether using it may ask a person, so that such keys are used one after the other.
+    ``secrets`` are variables that log in to its service, besides
+    `encconf.identities.credentials.KEY_VARIABLES`.
     """
 
-    __slots__ = (
-        *("commas", "fields", "member", "metavar", "name_in_group", "number", "only_list", "option"),
-        *("personal", "plural", "secrets", "settings", "short", "since", "target", "title", "variable"),
-    )
+    target: str
+    title: str
+    plural: str
+    option: str
+    metavar: str
+    variable: str
+    member: str
+    number: int
+    fields: tuple[str, ...]
+    group_member: str = ""
+    settings: tuple[str, ...] = ()
+    short: str = ""
+    commas: bool = False
+    only_list: bool = False
+    personal: bool = False
+    secrets: tuple[str, ...] = ()
+    since: tuple[int, ...] = ()
 
-    def __init__(  # noqa: PLR0913 - a row, and no dataclass: those would cost 10 ms at every start
-        self,
-        target: str,
-        title: str,
-        plural: str,
-        *,
-        option: str,
-        metavar: str,
-        variable: str,
-        member: str,
-        number: int,
-        fields: tuple[str, ...],
-        group_member: str = "",
-        settings: tuple[str, ...] = (),
-        short: str = "",
-        commas: bool = False,
-        only_list: bool = False,
-        personal: bool = False,
-        secrets: tuple[str, ...] = (),
-        since: tuple[int, ...] = (),
-    ) -> None:
-        self.target = target
-        self.title = title
-        self.plural = plural
-        self.option = option
-        self.metavar = metavar
-        self.variable = variable
-        self.member = member
-        self.number = number
-        self.fields = fields
-        self.name_in_group = group_member or member
-        self.settings = settings
-        self.short = short
-        self.commas = commas
-        self.only_list = only_list
-        self.personal = personal
-        self.secrets = secrets
-        self.since = since
+    @property
+    def name_in_group(self) -> str:
+        """The name of its member in a key group."""
+        return self.group_member or self.member
 
     def with_settings(self, text: str, more: Mapping[str, object]) -> object:
-        """What `master_key` takes for a key that is named by a text, with those of ``more`` that it has."""
+        """What `master_key` takes for a key that a text names, with the settings of ``more`` that it has."""
         own = {name: value for name, value in more.items() if value and name in self.settings}
         return {self.settings[0]: text, **own} if own else text
 
@@ -290,11 +279,11 @@ def _sources() -> stored.Reader:
     return sources
 
 
-stored.load = _sources  # what opens a key may be kept in a source
+stored.load = _sources  # an identity or a passphrase may be kept in a source
 
 
 def in_config_order() -> list[tuple[str, KeyType]]:
-    """The types and rows in the order in which sops takes the members of a rule: those of people first."""
+    """The types and rows in the order in which sops reads the members of a rule: personal ones first."""
     rows = list(TABLE.items())
     return [row for row in reversed(rows) if row[1].personal] + [row for row in rows if not row[1].personal]
 
@@ -335,13 +324,13 @@ WRAPPED_LIMIT = 16 << 10
 
 
 def check_size(enc: str) -> None:
-    """Raise MasterKeyError for what is longer than any wrapped data key, before anything reads it."""
+    """Raise MasterKeyError for a text longer than any wrapped data key, before anything reads it."""
     if len(enc) > WRAPPED_LIMIT:
         raise MasterKeyError(f"its enc is longer than {WRAPPED_LIMIT >> 10} KiB")
 
 
 def parse_list(value: str) -> list[str]:
-    """The items of ``a, b``: trimmed, and without the empty ones that a comma too many makes."""
+    """The items of ``a, b``, trimmed and without empty ones."""
     return [item for item in (part.strip() for part in value.split(",")) if item]
 
 
@@ -356,7 +345,7 @@ def base64_bytes(text: str, complaint: str) -> bytes:
 
 
 def as_given(text: str) -> str:
-    """What somebody gave as a key, for an error that says it is none."""
+    """A text that was given as a key, for the error that says it is not one."""
     return printable(text)[:120] or "an empty text"
 
 
@@ -367,10 +356,10 @@ def shorten(name: str) -> str:
 
 
 def member(entry: Mapping[str, object], name: str) -> str:
-    """One member of an entry as text; "" when it is missing.
+    """One member of an entry as text; "" if it is missing.  Raises MetadataError.
 
-    As forgiving as the reader of sops (mapstructure, weakly typed): the case of its name does
-    not matter, and a number or a bool is as good as its text.
+    As tolerant as sops (mapstructure, weakly typed): the case of the name does not matter, and a number or
+    a bool counts as its text.
     """
     value = entry.get(name)
     if value is None:

@@ -1,14 +1,17 @@
-"""age recipients: X25519, SSH (ed25519, RSA) and plugins by pyrage (the Rust age), post-quantum ones.
+"""age recipients: X25519, SSH (ed25519, RSA) and plugins with pyrage (the Rust age), and post-quantum ones.
 
-Behaviour of sops 3.13.3 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these differences: the
-places where identities may be are read one after the other, and only until one opens; SSH keys only when
-the file is encrypted for one; whatever a person has to unlock comes last.  An ssh-ed25519 key also opens what
-is encrypted for the age recipient derived from it, as sops-nix has it (`encconf.keys.ssh_to_age`).  The
-places that ENCCONF_IDENTITY names come first, and may hold SSH keys, too; ENCCONF_AGE_PASSPHRASE unlocks what
-needs a passphrase.  The search is in `encconf.keys.age_search`, what opens in `encconf.keys.age_identity`.
+Behaves like sops 3.13.3 (age/keysource.go, ssh_parse.go, encrypted_keys.go), except that:
 
-Hybrid post-quantum keys are in `encconf.keys.agepq`, since pyrage has none.  Not here yet:
-gpg-agent's cache for passphrases.
+- identities are looked for in one place after another, and only until one opens the file; SSH keys are
+  read only if the file is encrypted for one; identities that a person must unlock come last.
+- an ssh-ed25519 key also opens files that are encrypted for the age recipient derived from it, as sops-nix
+  uses them (`encconf.keys.ssh_to_age`).
+- the places that ENCCONF_IDENTITY names come first, and may hold SSH keys, too; ENCCONF_AGE_PASSPHRASE
+  unlocks identities that need a passphrase.
+
+`encconf.keys.age_search` looks for identities, `encconf.keys.age_identity` reads them, and
+`encconf.keys.agepq` has the post-quantum keys, which pyrage lacks.  gpg-agent's cache for passphrases is not
+used.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
     from encconf.keys.age_identity import Stanza
 
-# pyrage reads a header in quadratic time, and no other thread runs meanwhile.  One recipient takes one
+# pyrage reads a header in quadratic time, and blocks all other threads.  One recipient takes one
 # stanza, or two with the one that rops adds at random; an RSA key of 16384 bits takes 43 lines.
 STANZA_LIMIT = 10
 """How many recipients an age header may have."""
@@ -47,21 +50,17 @@ class AgeKey(NamedKey):
     TYPE = "age"
     DATED = False
     ATTRIBUTES = ("recipient",)
-    __slots__ = ("recipient",)
-
-    def __init__(self, recipient: str) -> None:
-        self.recipient = recipient
+    recipient: str
 
     @property
     def label(self) -> str:
-        """The recipient, shortened; an SSH key by its end, since all begin alike."""
+        """The recipient, shortened; of an SSH key the end, since all begin alike."""
         return label_of(self.recipient)
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """The armored age file, line feed at its end, as sops writes it.
+        """The armored age file with a line feed at its end, as sops writes it.
 
-        Raises BadKeyError for a malformed recipient, MasterKeyError when its plugin is missing
-        or fails.
+        Raises BadKeyError for a malformed recipient, MasterKeyError if its plugin is missing or fails.
         """
         import pyrage
 
@@ -77,19 +76,18 @@ class AgeKey(NamedKey):
         return enc.decode()
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Open an armored age file with whatever `Credentials.age_sources` gives.
+        """Open an armored age file with an identity from `Credentials.age_sources`.
 
-        Raises NotMyKeyError, or MasterKeyError when an identity for it, or a place where one
-        should be, was there and failed.  The message's second line lists the places.
+        Raises NotMyKeyError if there is none, MasterKeyError if a matching identity or a configured place
+        failed.  The message's second line lists the places.
         """
         from encconf.keys.age_search import Search
 
-        stanzas = _stanzas(enc)
-        return Search(self.recipient, enc, stanzas, credentials).run()
+        return Search(self.recipient, enc, _stanzas(enc), credentials).run()
 
     @classmethod
     def from_config(cls, value: object) -> AgeKey:
-        """A recipient's text, checked; raises BadKeyError."""
+        """A recipient, checked; raises BadKeyError."""
         if not isinstance(value, str):
             raise BadKeyError("an age recipient is a string", hint="age1…, or the line of an SSH public key")
         recipient = value.strip()
@@ -102,7 +100,7 @@ class AgeKey(NamedKey):
 
 
 def _is_x25519(text: str) -> bool:
-    """Whether a text is a recipient of the usual kind: decided without loading pyrage, which takes time."""
+    """Whether a text is a recipient of the usual kind; finds out without loading pyrage, which takes time."""
     from encconf.keys import bech32
 
     try:
@@ -114,7 +112,7 @@ def _is_x25519(text: str) -> bool:
 def _recipient(text: str, credentials: Credentials | None) -> Any:
     """The pyrage object to encrypt for, None for a post-quantum recipient; raises BadKeyError.
 
-    Without ``credentials`` the text is only checked, and a plugin need not be there.
+    Without ``credentials`` the text is only checked, and a plugin need not be installed.
     """
     import pyrage
 
@@ -149,9 +147,9 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
 
 
 def _stanzas(enc: str) -> list[Stanza]:
-    """Type and first argument of each recipient stanza.
+    """The type and first argument of each recipient stanza.
 
-    Raises MasterKeyError when it is not an age file, or has more of a header than any wrapped data key.
+    Raises MasterKeyError for what is not an age file, or has a larger header than any wrapped data key.
     """
     begin, _, rest = enc.strip().partition(_BEGIN)
     body, end, _ = rest.partition(_END)

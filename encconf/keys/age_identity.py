@@ -1,7 +1,8 @@
-"""Identities of age: what opens an age file, and the places' texts as such.
+"""age identities, which open age files: reading them and unlocking them.
 
-X25519, SSH and plugins by pyrage (the Rust age), post-quantum ones by `encconf.keys.agepq`; files under a
-passphrase are unlocked when nothing else opens.  One unusable identity does not hide the others of its file.
+X25519, SSH and plugins use pyrage (the Rust age), post-quantum identities `encconf.keys.agepq`.  Identities
+with a passphrase are unlocked only if no other one opens the file.  An unusable identity does not hide the
+others in its file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ POST_QUANTUM = "age1pq1"
 
 
 class Identity:
-    """Something that opens: an object of pyrage or `encconf.keys.agepq`, and its recipient if known."""
+    """An identity of pyrage or `encconf.keys.agepq`, and its recipient if that is known."""
 
     __slots__ = ("_opener", "_public", "private")
 
@@ -41,7 +42,7 @@ class Identity:
         self.private = private  # an SSH key's file, without a passphrase
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
-        """What is in an age file; None when it is for somebody else.  Raises MasterKeyError."""
+        """The content of an age file; None if it is for somebody else.  Raises MasterKeyError."""
         import pyrage
 
         try:
@@ -53,7 +54,7 @@ class Identity:
         return content
 
     def is_for(self, recipient: str) -> bool:
-        """Whether a recipient is this identity's own."""
+        """Whether a recipient belongs to this identity."""
         return self.public() == " ".join(recipient.split()[:2])
 
     def opener(self, credentials: Credentials) -> Any:
@@ -61,7 +62,7 @@ class Identity:
         return self._opener
 
     def public(self) -> str:
-        """The recipient, as far as it is known."""
+        """The recipient, "" if it is not known."""
         if not self._public and hasattr(self._opener, "to_public"):
             self._public = str(self._opener.to_public())
         return self._public
@@ -73,24 +74,24 @@ class _PostQuantumIdentity(Identity):
     __slots__ = ()
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
-        """The same, by `encconf.keys.agepq`."""
+        """The same, with `encconf.keys.agepq`."""
         content: bytes | None = self._opener.open(file)
         return content
 
     def is_for(self, recipient: str) -> bool:
-        """Whether a recipient is this identity's own."""
-        return recipient.startswith(POST_QUANTUM) and super().is_for(recipient)  # public() takes long
+        """Whether a recipient belongs to this identity."""
+        return recipient.startswith(POST_QUANTUM) and super().is_for(recipient)  # public() is slow
 
     def public(self) -> str:
-        """The recipient, as far as it is known."""
+        """The recipient, or how it begins."""
         try:
             return super().public()
-        except MasterKeyError:  # not with this build of `cryptography`
+        except MasterKeyError:  # this build of `cryptography` cannot compute it
             return POST_QUANTUM
 
 
 class PluginIdentity(Identity):
-    """An ``AGE-PLUGIN-NAME-1…``: the program age-plugin-NAME is found when it is needed."""
+    """An ``AGE-PLUGIN-NAME-1…``; the program age-plugin-NAME is looked for when it is needed."""
 
     __slots__ = ()
 
@@ -101,12 +102,12 @@ class PluginIdentity(Identity):
         return plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], Conversation(credentials))
 
     def public(self) -> str:
-        """The recipient, as far as it is known."""
+        """The plugin's name: only the plugin knows the recipient."""
         return f"age-plugin-{self._opener.plugin()}"
 
 
 class Locked:
-    """An identity file or an SSH private key that needs a passphrase; asked for once."""
+    """An identity file or an SSH private key with a passphrase, which is asked for once."""
 
     __slots__ = ("_turn", "data", "place", "public", "result")
 
@@ -118,9 +119,9 @@ class Locked:
         self.result: list[Identity] | MasterKeyError | None = None
 
     def unlock(self, stanzas: list[Stanza], credentials: Credentials) -> list[Identity]:
-        """The identities inside; none when an SSH key is not the one that the file is for.
+        """The identities inside; none if the file with these stanzas is not for this SSH key.
 
-        Raises MasterKeyError when there is no terminal, or the passphrase is wrong.
+        Raises MasterKeyError if there is no terminal, or if the passphrase is wrong.
         """
         if not self.may_open(stanzas):
             return []
@@ -135,7 +136,7 @@ class Locked:
         return self.result
 
     def _unlocked(self, credentials: Credentials) -> list[Identity]:
-        """By the passphrase that ENCCONF_AGE_PASSPHRASE names, or by one that somebody types."""
+        """Unlock with the passphrase that ENCCONF_AGE_PASSPHRASE names, or else with one that is typed."""
         named = credentials.passphrase("age_passphrase")
         if named is not None:
             try:
@@ -147,7 +148,7 @@ class Locked:
         return self.open(self._ask(credentials))
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
-        """Whether a file with these stanzas is worth a passphrase."""
+        """Whether a passphrase is worth asking for, to open a file with these stanzas."""
         return True
 
     def open(self, passphrase: str) -> list[Identity]:
@@ -168,14 +169,12 @@ class Locked:
         return identities
 
     def _ask(self, credentials: Credentials) -> str:
-        passphrase = ""
         if credentials.prompt is not None:
             try:
-                passphrase = credentials.prompt(f"Enter passphrase for {self.place}: ")
+                if passphrase := credentials.prompt(f"Enter passphrase for {self.place}: "):
+                    return passphrase
             except EOFError:
-                passphrase = ""
-            if passphrase:
-                return passphrase
+                pass
         why = "none was given" if credentials.prompt else "there is no terminal to prompt on"
         raise MasterKeyError(
             f"{self.place} needs a passphrase, and {why}",
@@ -190,8 +189,8 @@ class LockedSsh(Locked):
     __slots__ = ()
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
-        """Whether a file with these stanzas is worth a passphrase."""
-        if not self.public:  # an old PEM file: RSA at most
+        """Whether one of these stanzas is for this key."""
+        if not self.public:  # an old PEM file: RSA, if anything
             return any(kind == "ssh-rsa" for kind, _ in stanzas)
         from hashlib import sha256
 
@@ -200,14 +199,18 @@ class LockedSsh(Locked):
         return (kind, tag) in stanzas
 
     def open(self, passphrase: str) -> list[Identity]:
-        """The identities inside; raises MasterKeyError."""
+        """The identity inside; raises MasterKeyError."""
         import pyrage
 
         try:
-            plain = reserialised(self.data, passphrase.encode())
-            return [Identity(pyrage.ssh.Identity.from_buffer(plain), self.public)]
+            return [self._identity(reserialised(self.data, passphrase.encode()))]
         except (ValueError, TypeError, pyrage.IdentityError):
             raise MasterKeyError(f"the passphrase does not open {self.place}") from None
+
+    def _identity(self, plain: bytes) -> Identity:
+        import pyrage
+
+        return Identity(pyrage.ssh.Identity.from_buffer(plain), self.public)
 
 
 class LockedRelative(LockedSsh):
@@ -216,19 +219,15 @@ class LockedRelative(LockedSsh):
     __slots__ = ()
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
-        """Whether a file with these stanzas is worth a passphrase."""
+        """Always: the stanzas do not name the SSH key."""
         return True
 
-    def open(self, passphrase: str) -> list[Identity]:
-        """The identities inside; raises MasterKeyError."""
-        try:
-            return [derived(reserialised(self.data, passphrase.encode()), self.public)]
-        except (ValueError, TypeError):
-            raise MasterKeyError(f"the passphrase does not open {self.place}") from None
+    def _identity(self, plain: bytes) -> Identity:
+        return derived(plain, self.public)
 
 
 def derived(private: bytes, public: str) -> Identity:
-    """The age identity of an ssh-ed25519 key; its name stays the SSH key's."""
+    """The age identity that is derived from an ssh-ed25519 key; it keeps the SSH key's name."""
     import pyrage
 
     from encconf.keys import ssh_to_age
@@ -237,13 +236,13 @@ def derived(private: bytes, public: str) -> Identity:
 
 
 class Conversation:
-    """What an age plugin may ask of a person."""
+    """How an age plugin talks to a person."""
 
     def __init__(self, credentials: Credentials | None) -> None:
         self._prompt = credentials.prompt if credentials else None
 
     def display_message(self, message: str) -> None:
-        """Show what the plugin says, where a person is."""
+        """Show what the plugin says, if somebody is there."""
         import sys
 
         if self._prompt is not None:
@@ -266,7 +265,7 @@ class Conversation:
 
 
 def identities_in(source: AgeSource, recipient: str, credentials: Credentials) -> Sequence[Identity | Locked]:
-    """What a place holds, read at most once (a command: once per recipient)."""
+    """The identities in a place, which is read once (a command: once for each recipient)."""
     asked_for = recipient if source.how == "command" else ""
     with source.lock:
         found: list[Identity | Locked] | None = source.parsed.get(asked_for)
@@ -290,14 +289,14 @@ def _read(source: AgeSource, recipient: str, credentials: Credentials) -> list[I
 
 
 def is_locked(data: bytes) -> bool:
-    """Whether this is an identity file under a passphrase."""
+    """Whether this is an identity file with a passphrase."""
     return data.lstrip().startswith((b"age-encryption", b"-----BEGIN AGE"))
 
 
 def recipient_in(data: bytes) -> str | None:
-    """The recipient of the first key in an identity file, or of an SSH private key; None without one.
+    """The recipient of the first key in an identity file, or of an SSH private key; None if there is none.
 
-    Of a plugin's key it is the one that the comments name.
+    For a plugin's key, it is the recipient that a comment names.
     """
     if b"PRIVATE KEY-----" in data:
         return openssh(data)[0] or None
@@ -317,7 +316,7 @@ def recipient_in(data: bytes) -> str | None:
 
 
 def parse(data: bytes, *, several: bool) -> tuple[list[Identity], list[str]]:
-    """The identities of a file, one a line or with ``several`` in any number, and what is wrong with it."""
+    """The identities in a file, one on a line or with ``several`` any number, and what is wrong with it."""
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError:
@@ -339,7 +338,7 @@ def parse(data: bytes, *, several: bool) -> tuple[list[Identity], list[str]]:
 
 
 def identity_of(text: str) -> Identity:
-    """One identity; raises ValueError, whose text holds nothing of it."""
+    """One identity; raises ValueError, which does not quote it."""
     import pyrage
 
     try:
@@ -376,7 +375,7 @@ def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list
         return [Identity(pyrage.ssh.Identity.from_buffer(data), public, data)]
     except pyrage.IdentityError:
         pass
-    try:  # PKCS #8, which sops takes and pyrage does not
+    try:  # PKCS #8, which sops accepts and pyrage does not
         plain = reserialised(data, None)
         return [Identity(pyrage.ssh.Identity.from_buffer(plain), public or openssh(plain)[0], plain)]
     except (ValueError, TypeError, MissingExtraError, pyrage.IdentityError):
@@ -386,7 +385,7 @@ def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list
 
 
 def label_of(recipient: str) -> str:
-    """A recipient for people, shortened; an SSH key by its end."""
+    """A recipient to show, shortened; of an SSH key the end."""
     if not recipient.startswith("ssh-"):
         return recipient if recipient.startswith("age-plugin-") else shorten(recipient)
     kind, _, rest = printable(recipient).partition(" ")
@@ -394,5 +393,5 @@ def label_of(recipient: str) -> str:
 
 
 def said(error: Exception) -> str:
-    """What pyrage said, on one line, without the marks that its translations wrap names in."""
+    """What pyrage said, on one line, without the invisible marks that it puts around names."""
     return " ".join("".join(c if c.isprintable() or c.isspace() else "" for c in str(error)).split())

@@ -1,7 +1,7 @@
-"""The search for an identity that opens an age file: place after place, and what needs a person last.
+"""The search for an identity that opens an age file: place after place, and last those that a person unlocks.
 
-As sops 3.13.3 (age/keysource.go) looks, but that it stops at the first that opens; SSH keys are read only for
-a file that is encrypted for one, or for an age recipient that one may be derived from.
+It looks where sops 3.13.3 does (age/keysource.go), but stops at the first that opens.  SSH keys are read only
+if the file is encrypted for one, or for an age recipient that may be derived from one.
 """
 
 from __future__ import annotations
@@ -27,17 +27,6 @@ if TYPE_CHECKING:
 class Search:
     """One search: ``looked`` are the places that were read, ``trouble`` what failed there."""
 
-    __slots__ = (
-        "_credentials",
-        "_file",
-        "_over_ssh",
-        "_recipient",
-        "_stanzas",
-        "locked",
-        "looked",
-        "trouble",
-    )
-
     def __init__(self, recipient: str, enc: str, stanzas: list[Stanza], credentials: Credentials) -> None:
         self._recipient = recipient
         self._file = enc.encode()
@@ -49,7 +38,7 @@ class Search:
         self.trouble: list[MasterKeyError] = []
 
     def run(self) -> bytes:
-        """What is in the file; raises NotMyKeyError and MasterKeyError."""
+        """The content of the file; raises NotMyKeyError and MasterKeyError."""
         data_key = self._in_places()
         if data_key is None:
             for lock in self.locked:
@@ -61,7 +50,7 @@ class Search:
         return data_key
 
     def _in_places(self) -> bytes | None:
-        """Read the places; what a person has to unlock is left for later, derived keys first."""
+        """Read the places; identities that a person must unlock are left for later, derived ones first."""
         derivable = _is_x25519(self._recipient)
         relatives: list[Locked] = []
         data_key = None
@@ -86,7 +75,7 @@ class Search:
             if not isinstance(identity, Locked):
                 data_key = self._open(identity)
             elif source.how == "source" and credentials.named("age_passphrase")[1]:
-                # What is named comes before other places, unless a person would have to be asked.
+                # A place that is named comes before others, unless that means asking a person.
                 data_key = self._unlocked(identity)
             else:
                 self.locked.append(identity)
@@ -117,7 +106,7 @@ class Search:
     def _relative(self, source: AgeSource) -> Identity | Locked | None:
         """The SSH key in a place that this recipient is derived from, if it is there.
 
-        A command is not run for that: it may ask a person, and few recipients are derived.
+        No command is run for that: it may ask a person, and few recipients are derived.
         """
         from encconf.keys import ssh_to_age
 
@@ -138,7 +127,7 @@ class Search:
         return None
 
     def _tell(self) -> None:
-        """Say so when a source that somebody named was of no use, and another opened the file."""
+        """Say so if a source that was named could not be used, and another key opened the file."""
         for source in self.looked:
             if source.how == "source" and source.broken:
                 self._credentials.say(f"{self._named(source)}: {source.found}; another key opened the file")
@@ -146,7 +135,7 @@ class Search:
     # --- the report ------------------------------------------------------------------------
 
     def _failure(self) -> MasterKeyError:
-        """Why nothing opened it, and where was looked."""
+        """Why nothing opened it, and the places where it looked."""
         credentials = self._credentials
         notes = [self._place(source) for source in self.looked]
         if not self._over_ssh:
@@ -188,7 +177,7 @@ class Search:
         return f"{source.place(self._credentials.home)} ({'; '.join(notes)})"
 
     def _named(self, source: AgeSource) -> str:
-        """What to look at: the variable, and which of the sources that it names."""
+        """The variable that names the place, or the source itself."""
         return (source.variable if source.how != "source" else None) or source.place(self._credentials.home)
 
 

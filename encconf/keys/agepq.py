@@ -1,9 +1,9 @@
-"""Hybrid post-quantum age keys: ``age1pq1…``, ``AGE-SECRET-KEY-PQ-1…``.  To be removed when pyrage has them.
+"""Hybrid post-quantum age keys: ``age1pq1…``, ``AGE-SECRET-KEY-PQ-1…``.  Remove it when pyrage has them.
 
-The age format v1 (C2SP age.md, filippo.io/age 1.3) as far as a wrapped data key needs it: armored
-files of one chunk, the mlkem768x25519 stanza, any other stanza beside it passed over.  The
-cryptography is that of the package `cryptography`: HPKE (RFC 9180) with ML-KEM-768 and X25519,
-HKDF-SHA-256, ChaCha20-Poly1305.  What is not exactly as the specification has it is refused.
+The parts of the age format v1 (C2SP age.md, filippo.io/age 1.3) that a wrapped data key needs: armored
+files of one chunk with mlkem768x25519 stanzas; other stanzas are skipped.  The package `cryptography` does
+the cryptography: HPKE (RFC 9180) with ML-KEM-768 and X25519, HKDF-SHA-256, ChaCha20-Poly1305.  Anything
+that differs from the specification is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RECIPIENT_PREFIX = "age1pq1"
 IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-1"
 
 LIMIT = 1 << 20
-"""The largest armored file that is looked at, in bytes (1 MiB): some 600 recipients."""
+"""The largest armored file that is read, in bytes (1 MiB): some 600 recipients."""
 
 _LABEL = b"age-encryption.org/mlkem768x25519"
 _SEED_SIZE = 32
@@ -48,7 +48,7 @@ _FOOTER = re.compile(rb"--- (%b{43})\n".replace(b"%b", _BASE64))
 
 
 class Identity:
-    """The private key, from its text; ValueError, which does not repeat it, when that is malformed."""
+    """The private key, from its text; raises ValueError, which does not quote it, if that is malformed."""
 
     __slots__ = ("_keys", "_seed")
 
@@ -58,21 +58,21 @@ class Identity:
 
     @classmethod
     def generate(cls, random: Callable[[int], bytes] = os.urandom) -> Identity:
-        """A fresh one; ``random`` gives that many bytes."""
+        """A new identity; ``random`` returns that many bytes."""
         return cls(bech32.encode(random(_SEED_SIZE), IDENTITY_PREFIX))
 
     def secret(self) -> str:
-        """The text of an identity file: 77 characters.  To be shown to nobody."""
+        """The text of an identity file: 77 characters.  Do not show it to anybody."""
         return bech32.encode(self._seed, IDENTITY_PREFIX)
 
     def to_public(self) -> str:
-        """The recipient: 1959 characters.  Raises MasterKeyError, as `open`."""
+        """The recipient: 1959 characters.  Raises MasterKeyError where `cryptography` lacks ML-KEM."""
         mlkem, x25519 = self._halves()
         public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
         return bech32.encode(public, RECIPIENT_PREFIX)
 
     def open(self, file: bytes) -> bytes | None:
-        """What is in an armored file; None when no stanza is for this identity.
+        """The content of an armored file; None if no stanza is for this identity.
 
         Raises MasterKeyError for a file that is malformed, was changed, or holds more than 64 KiB.
         """
@@ -101,15 +101,14 @@ class Identity:
 
 
 def check(recipient: str) -> None:
-    """Raise ValueError unless the text is a recipient; MasterKeyError as `seal`."""
-    _suite().encrypt(b"", _public_key(recipient))  # X25519 finds out only now about a point of low order
+    """Raise ValueError unless the text is a recipient; MasterKeyError as for `seal`."""
+    _suite().encrypt(b"", _public_key(recipient))  # X25519 notices a point of low order only here
 
 
 def seal(data: bytes, recipients: Sequence[str], random: Callable[[int], bytes] = os.urandom) -> str:
-    """The armored file, line feed at its end, of at most 64 KiB for these recipients.
+    """At most 64 KiB as an armored file for these recipients, with a line feed at its end.
 
-    Raises ValueError for a malformed recipient, MasterKeyError where `cryptography` was built
-    without ML-KEM.
+    Raises ValueError for a malformed recipient, MasterKeyError where `cryptography` lacks ML-KEM.
     """
     from hmac import digest
 
@@ -122,7 +121,7 @@ def seal(data: bytes, recipients: Sequence[str], random: Callable[[int], bytes] 
     for recipient in recipients:
         sealed = _suite().encrypt(file_key, _public_key(recipient), info=_LABEL)
         share, body = sealed[:_ENCAPSULATED_SIZE], sealed[_ENCAPSULATED_SIZE:]
-        # 32 bytes of body are one line, and shorter than 64 columns, so that it is the last one too
+        # 32 bytes of body are one line of fewer than 64 columns, which therefore ends the stanza
         header += b"-> %b %b\n%b\n" % (STANZA.encode(), _base64(share), _base64(body))
     header += b"---"
     mac = digest(_derived(file_key, b"", b"header"), header, "sha256")
@@ -145,7 +144,7 @@ def _open(file: bytes, halves: Callable[[], tuple[Any, Any]]) -> bytes | None:
     private: Any = None
     for arguments, body in stanzas:
         share = _unbase64(arguments[1].encode()) if len(arguments) == 2 else b""
-        # The sizes come first: nobody shall learn by trying whether a longer one opens.
+        # The sizes are checked first, so that nobody can find out whether a longer one opens.
         if len(share) != _ENCAPSULATED_SIZE or len(body) != _FILE_KEY_SIZE + _TAG_SIZE:
             raise ValueError(f"a malformed {STANZA} stanza")
         if private is None:
@@ -153,13 +152,13 @@ def _open(file: bytes, halves: Callable[[], tuple[Any, Any]]) -> bytes | None:
         try:
             file_key = _suite().decrypt(share + body, private, info=_LABEL)
         except InvalidTag:
-            continue  # somebody else's; ML-KEM itself never says so
+            continue  # for somebody else; ML-KEM itself does not report that
         return _payload(file_key, header, mac, payload)
     return None
 
 
 def _parse(file: bytes) -> tuple[list[tuple[list[str], bytes]], bytes, bytes, bytes]:
-    """Stanzas (arguments and body), the header that the MAC covers, the MAC, and the payload."""
+    """The stanzas (arguments and body), the header that the MAC covers, the MAC, and the payload."""
     if not file.startswith(_INTRO):
         raise ValueError("not an age file, or one of another version")
     at = len(_INTRO)
@@ -205,7 +204,7 @@ def _armored(file: bytes) -> str:
 
 
 def _unarmored(file: bytes) -> bytes:
-    """The bytes of strict PEM (RFC 7468, figure 3); white space around it, and CRLF, are let pass."""
+    """The bytes of strict PEM (RFC 7468, figure 3); white space around it, and CRLF, are allowed."""
     if len(file) > LIMIT:
         raise ValueError("it is larger than a wrapped data key")
     lines = file.decode("latin-1").strip(" \t\r\n").replace("\r\n", "\n").split("\n")
@@ -224,7 +223,7 @@ def _base64(data: bytes) -> bytes:
 
 
 def _unbase64(text: bytes, *, padded: bytes | None = None) -> bytes:
-    """Decode what has no padding (or is also given ``padded``), and is spelled in the one right way."""
+    """Decode base64 without padding (or, if given, ``padded``); there is one right way to spell it."""
     right = text + b"=" * (-len(text) % 4)
     try:
         data = a2b_base64(right)

@@ -1,9 +1,9 @@
-"""AWS KMS keys, by botocore (what boto3 is made of).
+"""AWS KMS keys, with botocore (which boto3 is built on).
 
-Behaviour of sops 3.13.3 (kms/keysource.go), with these differences: the profile and the role of
-an entry are hints, which the environment outranks and which may be missing; and a role or a
-profile that is refused does not hide the other ways to the key.  Nothing here reads ``os.environ``
-but botocore, for proxies and for its own retry, FIPS and endpoint settings.
+Behaves like sops 3.13.3 (kms/keysource.go), except that the profile and the role of an entry are hints,
+which the environment outranks and which may be missing, and that other ways to the key are tried if a role
+or a profile is refused.  Only botocore reads ``os.environ``: for proxies and for its own retry, FIPS and
+endpoint settings.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
 
-# The region becomes part of a host name, so that it is held to what regions are made of.
+# The region becomes part of a host name, so only characters of regions are allowed.
 _ARN = r"arn:aws[A-Za-z0-9_-]*:kms:([a-z0-9-]+):[0-9]+:(key|alias)/[\x21-\x7e]+"
 _FORM = "arn:aws:kms:REGION:ACCOUNT:key/ID, or …:alias/NAME"
 
-# What AWS may not say, or says in its own words.
+# For errors that AWS gives without a text.
 _MEANINGS = {
     "InvalidCiphertextException": "its enc was created with another key or another encryption context",
     "DisabledException": "the key is disabled",
@@ -33,16 +33,16 @@ _MEANINGS = {
     "KMSInvalidStateException": "the key is disabled or scheduled for deletion",
     "NotFoundException": "there is no such key",
 }
-_VARIANTS = 8  # contexts that are tried at most: each is a call
+_VARIANTS = 8  # contexts that are tried at most, since each is a call
 
 
 class AwsKmsKey(NamedKey):
-    """One key of AWS KMS: its ARN, and how to get at it.
+    """One key of AWS KMS: its ARN, and how to reach it.
 
     In the configuration ``arn:aws:kms:REGION:ACCOUNT:key/ID`` (or ``:alias/NAME``), with
     ``+arn:aws:iam::ACCOUNT:role/NAME`` for a role to assume, ``|NAME:VALUE,…`` for the encryption
     context and ``|PROFILE``, or a mapping of ``arn``, ``role``, ``context`` and ``aws_profile``.
-    A multi-Region key (``key/mrk-…``) is asked for in the region that its ARN names.
+    A multi-Region key (``key/mrk-…``) is used in the region that its ARN names.
 
     Environment: `encconf.providers.aws` lists the variables, and says whose credentials are used.
 
@@ -52,19 +52,18 @@ class AwsKmsKey(NamedKey):
 
     TYPE = "kms"
     ATTRIBUTES = ("arn", "role", "context", "profile")
-    __slots__ = ("arn", "context", "profile", "role")
 
     def __init__(
         self, arn: str, role: str = "", context: Mapping[str, str] | None = None, profile: str = ""
     ) -> None:
         self.arn = arn
         self.role = role
-        self.context: dict[str, str] | None = dict(context or {})  # None: the entry's is not one
+        self.context: dict[str, str] | None = dict(context or {})  # None: the entry's is not a mapping
         self.profile = profile
 
     @property
     def name(self) -> str:
-        """``ARN+ROLE|CONTEXT|PROFILE``, without what there is none of."""
+        """``ARN+ROLE|CONTEXT|PROFILE``, without the parts that are empty."""
         name = f"{self.arn}+{self.role}" if self.role else self.arn
         context = ",".join(f"{key}:{value}" for key, value in sorted((self.context or {}).items()))
         if self.profile:
@@ -74,8 +73,8 @@ class AwsKmsKey(NamedKey):
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """The ciphertext of KMS in base64 (standard alphabet, padded), as sops writes it.
 
-        Raises BadKeyError for a malformed ARN, NotMyKeyError where there are no credentials, and
-        MasterKeyError with the reason of AWS.
+        Raises BadKeyError for a malformed ARN, NotMyKeyError if there are no credentials, and
+        MasterKeyError with AWS's reason.
         """
         blob = self._ask("encrypt", "CiphertextBlob", credentials, Plaintext=data_key)
         return b2a_base64(blob, newline=False).decode("ascii")
@@ -83,16 +82,16 @@ class AwsKmsKey(NamedKey):
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Let KMS decrypt it, for exactly this key and encryption context.
 
-        Raises NotMyKeyError where there are no credentials, and MasterKeyError for all else.
+        Raises NotMyKeyError if there are no credentials, and MasterKeyError otherwise.
         """
         blob = base64_bytes(enc, "its enc is not base64")
         return self._ask("decrypt", "Plaintext", credentials, CiphertextBlob=blob)
 
     def unwrap_spoiled(self, ask: Callable[[MasterKey], bytes], credentials: Credentials) -> bytes:
-        """What a sops before 3.3.0 wrapped: under this context, or with one value at every name of it.
+        """Unwrap what a sops before 3.3.0 wrapped: with this context, or one value for all of its names.
 
-        That sops took the last value for all of them (getsops/sops pull request 435), and which was last is
-        not known.  ``ask`` unwraps with a key.  Raises what it raises for this one.
+        That sops used the last value for all of them (getsops/sops pull request 435), and which one was last
+        is not known.  ``ask`` unwraps with a key; raises what it raises for this one.
         """
         try:
             return ask(self)
@@ -131,7 +130,7 @@ class AwsKmsKey(NamedKey):
         return data
 
     def to_entry(self) -> dict[str, object]:
-        """``arn``, ``role`` and ``context`` if there are, and ``aws_profile``."""
+        """``arn``, ``role`` and ``context`` unless they are empty, and ``aws_profile``."""
         entry: dict[str, object] = {"arn": self.arn}
         if self.role:
             entry["role"] = self.role
@@ -142,7 +141,7 @@ class AwsKmsKey(NamedKey):
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> AwsKmsKey:
-        """Read an entry; the ARN is not checked before it is used."""
+        """Read an entry; the ARN is checked only when it is used."""
         key = cls(member(entry, "arn"), member(entry, "role"), None, member(entry, "aws_profile"))
         context = next((value for name, value in entry.items() if name.lower() == CONTEXT), None)
         if isinstance(context, dict):
@@ -153,7 +152,7 @@ class AwsKmsKey(NamedKey):
 
     @classmethod
     def from_config(cls, value: object) -> AwsKmsKey:
-        """An ARN with what follows it, or a mapping; raises BadKeyError."""
+        """An ARN and what may follow it, or a mapping; raises BadKeyError."""
         if isinstance(value, str):
             arn, _, rest = value.strip().partition("|")
             context, _, profile = rest.rpartition("|") if "|" in rest else (rest, "", "")
@@ -176,10 +175,7 @@ class AwsKmsKey(NamedKey):
 def _region(arn: str) -> str:
     found = re.fullmatch(_ARN, arn)
     if found is None:
-        raise BadKeyError(
-            f"{as_given(arn)} is not the ARN of an AWS KMS key",
-            hint=_FORM,
-        )
+        raise BadKeyError(f"{as_given(arn)} is not the ARN of an AWS KMS key", hint=_FORM)
     return found[1]
 
 

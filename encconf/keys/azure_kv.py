@@ -1,9 +1,9 @@
-"""RSA keys of Azure Key Vault and Managed HSM, by azure-keyvault-keys and azure-identity.
+"""RSA keys of Azure Key Vault and Managed HSM, with azure-keyvault-keys and azure-identity.
 
-Behaviour of sops 3.13.3 (azkv/keysource.go): RSA-OAEP-256, done by the service, so that it can refuse.
-Differences: an address that is not Key Vault's gets a token only if the user allows it, and the token
-is never one for anything else; the machine's metadata service is asked last, and only where nothing in
-the environment says who one is.  Not here: user name and password, which Azure has withdrawn.
+Behaves like sops 3.13.3 (azkv/keysource.go): the service does RSA-OAEP-256, so that it can refuse.
+Differences: an address outside Key Vault gets a token only if the user allows it, and only tokens for Key
+Vault are used; the machine's metadata service is asked last, and only if the environment has no login.
+Missing: user name and password, which Azure has withdrawn.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class AzureKey(NamedKey):
     """A key in a vault, in one of its versions.
 
     URI: ``https://VAULT.vault.azure.net/keys/NAME[/VERSION]``, or the mapping ``vaultUrl``, ``key``,
-    ``version``.  Without a version the newest is found out when something is encrypted, and that
-    is what the metadata then say; until then the key equals each of its versions.
+    ``version``.  Without a version, encrypting looks up the newest and writes it to the metadata; until
+    then the key equals each of its versions.
 
     Environment: `encconf.providers.azure` lists the variables.
 
@@ -46,32 +46,32 @@ class AzureKey(NamedKey):
 
     TYPE = "azure_kv"
     ATTRIBUTES = ("vault_url", "key_name", "version")
-    __slots__ = ("_newest", "key_name", "vault_url", "version")
+    vault_url: str
+    key_name: str
+    version: str
 
     def __init__(self, vault_url: str, key_name: str, version: str = "") -> None:
-        self.vault_url = vault_url
-        self.key_name = key_name
-        self.version = version
-        # What was found out for an empty version.  Only the first counts: entries made before and after
-        # a rotation of the key must not change places.  A list, since append is atomic.
+        super().__init__(vault_url, key_name, version)
+        # The versions that were looked up for an empty one.  Only the first counts: entries made before and
+        # after a rotation of the key must not change places.  A list, since append is atomic.
         self._newest: list[str] = []
 
     @property
     def name(self) -> str:
-        """The URI; without a version where none was asked for."""
+        """The URI, without a version if none was given."""
         versionless = f"{self.vault_url.rstrip('/')}/keys/{self.key_name}"
         return f"{versionless}/{self.version}" if self.version else versionless
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """RSA-OAEP-256, as unpadded base64url.
 
-        Raises BadKeyError, NotMyKeyError when there is no credential, and MasterKeyError.
+        Raises BadKeyError, NotMyKeyError if there is no credential, and MasterKeyError.
         """
         value = b2a_base64(data_key, newline=False).decode().translate(_TO_URL).rstrip("=")
         return self._ask("encrypt", value, credentials)
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let the service decrypt; raises NotMyKeyError when there is no credential, and MasterKeyError."""
+        """Let the service decrypt; raises NotMyKeyError if there is no credential, and MasterKeyError."""
         value = enc.strip().rstrip("=")
         if not _BASE64.fullmatch(value):
             raise MasterKeyError("its enc is not base64url")
@@ -80,19 +80,19 @@ class AzureKey(NamedKey):
         return base64_bytes(text, "the service returned something that is not base64url")
 
     def to_entry(self) -> dict[str, object]:
-        """With the version that encrypted, where none was asked for."""
+        """With the version that encrypted, if none was given."""
         return {**super().to_entry(), "version": self.version or "".join(self._newest[:1])}
 
     @classmethod
     def from_config(cls, value: object) -> AzureKey:
-        """A URI's text, or a mapping of ``vaultUrl``, ``key`` and ``version``; raises BadKeyError."""
+        """A URI, or a mapping of ``vaultUrl``, ``key`` and ``version``; raises BadKeyError."""
         if isinstance(value, dict):
             parts = [value.get(name) or "" for name in ("vaultUrl", "key", "version")]
             key = cls(*(part.strip() if isinstance(part, str) else "" for part in parts))
         elif isinstance(value, str):
             match = _URL.fullmatch(value.strip())
             if match is None:
-                # With an @ it may hold a password.
+                # An address with an @ may contain a password.
                 shown = "this" if "@" in value else as_given(value.strip())
                 raise BadKeyError(
                     f"{shown} is not the address of an Azure key", hint=f"it looks like {_FORM}"
@@ -104,7 +104,7 @@ class AzureKey(NamedKey):
         return key
 
     def _checked(self) -> str:
-        """The vault's origin; raises BadKeyError for an address or a name that nothing may be sent to."""
+        """The vault's origin; raises BadKeyError for an address or a name that cannot be used."""
         server = origin(self.vault_url)
         if server is None or not server.startswith("https://"):
             raise BadKeyError("its vault URL is not an address", hint=f"it looks like {_FORM}")
@@ -113,7 +113,7 @@ class AzureKey(NamedKey):
         return server
 
     def _ask(self, verb: str, value: str, credentials: Credentials) -> str:
-        """What the service makes of a value; both are unpadded base64url."""
+        """A value encrypted or decrypted by the service; both are unpadded base64url."""
         from encconf.providers import azure
 
         server = self._checked()
@@ -127,8 +127,8 @@ class AzureKey(NamedKey):
             version = self.version
             if not version and verb == "encrypt":
                 version = self._find_newest(client, options)
-            # Not CryptographyClient: it fetches the public key before each call, even to decrypt, and
-            # then encrypts by itself, even for a key that is disabled.
+            # CryptographyClient fetches the public key before each call, even to decrypt, and then
+            # encrypts locally, even for a key that is disabled.
             path = f"/keys/{self.key_name}/{version}/{verb}"
             question = {"alg": "RSA-OAEP-256", "value": value}
             response = client.send_request(HttpRequest("POST", path, json=question), **options)
@@ -145,7 +145,7 @@ class AzureKey(NamedKey):
         return azure.ask(server, credentials, KeyClient, call, needs=_NEEDS, options=retried)
 
     def _find_newest(self, client: Any, options: dict[str, Any]) -> str:
-        """The version to encrypt with; asks for it once in the life of this key."""
+        """The version to encrypt with, which is looked up once."""
         if not self._newest:
             version = client.get_key(self.key_name, **options).properties.version
             if not version or not _VERSION.fullmatch(version):

@@ -12,9 +12,9 @@ _CHECKSUM = 6  # digits
 
 
 def decode(text: str, prefix: str, size: int) -> bytes:
-    """The ``size`` bytes after a prefix, which ends with the separator ``1`` and sets the case.
+    """The ``size`` bytes after a prefix, which ends with the separator ``1`` and determines the case.
 
-    Raises ValueError, which says what is wrong and nothing of the text.
+    Raises ValueError, which says what is wrong and does not quote the text.
     """
     upper = prefix.isupper()
     rest = text.removeprefix(prefix)
@@ -35,7 +35,7 @@ def decode(text: str, prefix: str, size: int) -> bytes:
 
 
 def encode(data: bytes, prefix: str) -> str:
-    """The bytes as text behind a prefix, which ends with the separator ``1`` and sets the case."""
+    """The bytes as text after a prefix, which ends with the separator ``1`` and determines the case."""
     padding = -len(data) * 8 % 5
     number = int.from_bytes(data, "big") << padding
     digits = [number >> at & 31 for at in range(len(data) * 8 + padding - 5, -1, -5)]

@@ -1,7 +1,7 @@
-"""Google Cloud KMS keys, by google-cloud-kms.
+"""Google Cloud KMS keys, with google-cloud-kms.
 
-Behaviour of sops 3.13.3 (gcpkms/keysource.go).  Beyond it: Google's checksums of what was sent and
-received are compared, names are held to what Google allows in them, and a universe that the
+Behaves like sops 3.13.3 (gcpkms/keysource.go).  In addition, Google's checksums of what was sent and
+received are compared, names may only have the characters that Google allows, and a universe that the
 credentials name need not be named again.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from encconf.identities.credentials import Credentials
 
-# It becomes part of a URL.  A project may be one of a domain: example.com:name.
+# It becomes part of a URL.  A project may belong to a domain: example.com:name.
 _RESOURCE = (
     r"projects/(?!\.)[A-Za-z0-9.:_-]{1,100}/locations/[A-Za-z0-9-]{1,63}"
     r"/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}"
@@ -33,10 +33,10 @@ class GcpKmsKey(NamedKey):
     """One key of Google Cloud KMS, by its resource name.
 
     In the configuration ``projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY``, or a
-    mapping with that as ``resource_id``.  KMS encrypts with the primary version and decrypts with
-    whichever it was.
+    mapping with that as ``resource_id``.  KMS encrypts with the primary version, and finds the version to
+    decrypt with itself.
 
-    Environment: `encconf.providers.gcp` lists the variables, and says whose credentials are used.  Beside
+    Environment: `encconf.providers.gcp` lists the variables, and says whose credentials are used.  Besides
     those: SOPS_GCP_KMS_CLIENT_TYPE (``grpc``, the default, or ``rest``), SOPS_GCP_KMS_ENDPOINT (a
     host with or without a port; a URL for REST), else SOPS_GCP_KMS_UNIVERSE_DOMAIN.
 
@@ -46,21 +46,18 @@ class GcpKmsKey(NamedKey):
 
     TYPE = "gcp_kms"
     ATTRIBUTES = ("resource_id",)
-    __slots__ = ("resource_id",)
-
-    def __init__(self, resource_id: str) -> None:
-        self.resource_id = resource_id
+    resource_id: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """The ciphertext of KMS in base64 (standard alphabet, padded), as sops writes it.
 
-        Raises BadKeyError for a malformed name, NotMyKeyError where there are no credentials, and
-        MasterKeyError with the reason of Google.
+        Raises BadKeyError for a malformed name, NotMyKeyError if there are no credentials, and
+        MasterKeyError with Google's reason.
         """
         answer = self._ask("encrypt", credentials, plaintext=data_key)
         ciphertext: bytes = answer.ciphertext
         if answer.ciphertext_crc32c is not None:
-            # Who can compute the one can compare the other.
+            # A service that computes checksums can also compare them.
             if not answer.verified_plaintext_crc32c:
                 raise MasterKeyError("the data key was damaged on its way to Google: try again")
             _compare(ciphertext, answer.ciphertext_crc32c)
@@ -69,7 +66,7 @@ class GcpKmsKey(NamedKey):
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Let KMS decrypt it.
 
-        Raises NotMyKeyError where there are no credentials, and MasterKeyError for all else.
+        Raises NotMyKeyError if there are no credentials, and MasterKeyError otherwise.
         """
         ciphertext = base64_bytes(enc, "its enc is not base64")
         answer = self._ask("decrypt", credentials, ciphertext=ciphertext)
@@ -79,7 +76,7 @@ class GcpKmsKey(NamedKey):
         return data_key
 
     def _ask(self, operation: str, credentials: Credentials, **text: bytes) -> Any:
-        """One call, tried again while what is wrong may pass."""
+        """The answer to one call, which is repeated after temporary errors."""
         if not re.fullmatch(_RESOURCE, self.resource_id):
             raise _malformed(self.resource_id)
         from encconf.providers import gcp

@@ -1,10 +1,10 @@
-"""Keys of the transit engine of HashiCorp Vault and OpenBao, by hvac.
+"""Keys of the transit engine of HashiCorp Vault and OpenBao, with hvac.
 
-Behaviour of sops 3.13.3 (hcvault/keysource.go), with these differences.  The token goes to VAULT_ADDR
-and SOPS_HC_VAULT_ALLOWLIST only (sops: anywhere, unless the list is set), no redirect is followed,
-and names from the file are percent-encoded, ``..`` refused.  Beyond it: logging in by AppRole, JWT and
-the like (see `encconf.providers.vault`).  Not here: VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the client's
-rate limit.
+Behaves like sops 3.13.3 (hcvault/keysource.go), except that the token goes to VAULT_ADDR and
+SOPS_HC_VAULT_ALLOWLIST only (sops sends it anywhere, unless the list is set), redirects are not followed,
+and names from the file are percent-encoded and may not be ``..``.  In addition, it logs in with AppRole, JWT
+and the like (see `encconf.providers.vault`).  Missing: VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the
+client's rate limit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FORM = "https://vault.example.com:8200/v1/transit/keys/NAME"
 
-# sops looks for both of these anywhere in the path, and refuses what fits the first.
+# sops looks for both of these anywhere in the path, and refuses what matches the first.
 _PREFIXED = re.compile(r"/[^/]+/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
 _PATH = re.compile(r"/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)(?P<path>/[^?#]*)")
@@ -34,24 +34,21 @@ _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)
 class VaultKey(NamedKey):
     """A key of a transit engine, at any mount path.
 
-    URI: ``https://HOST[:PORT]/v1/ENGINE/keys/NAME``, ENGINE with slashes where the mount is nested.
+    URI: ``https://HOST[:PORT]/v1/ENGINE/keys/NAME``; ENGINE has slashes if the mount is nested.
 
     Environment: VAULT_TOKEN, else the file ``~/.vault-token``, or what another VAULT_AUTH_METHOD takes;
     VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where the token may go;
-    VAULT_NAMESPACE, VAULT_CACERT and what else `encconf.providers.vault` tells.  Without a token VAULT_ADDR
-    is asked all the same: it may be an agent that adds its own.
+    VAULT_NAMESPACE, VAULT_CACERT and the other variables of `encconf.providers.vault`.  VAULT_ADDR is asked
+    even without a token: it may be an agent that adds its own.
 
     Permissions: ``update`` on ``ENGINE/encrypt/NAME`` to encrypt, on ``ENGINE/decrypt/NAME`` to decrypt.
     """
 
     TYPE = "hc_vault"
     ATTRIBUTES = ("address", "engine", "key_name")
-    __slots__ = ("address", "engine", "key_name")
-
-    def __init__(self, address: str, engine: str, key_name: str) -> None:
-        self.address = address
-        self.engine = engine
-        self.key_name = key_name
+    address: str
+    engine: str
+    key_name: str
 
     @property
     def name(self) -> str:
@@ -59,9 +56,9 @@ class VaultKey(NamedKey):
         return f"{self.address}/v1/{self.engine}/keys/{self.key_name}"
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """``vault:v1:`` and base64, as the server gives it, by the key's newest version.
+        """``vault:v1:`` and base64, as the server returns it, by the key's newest version.
 
-        Raises BadKeyError, NotMyKeyError when there is no token, and MasterKeyError.
+        Raises BadKeyError, NotMyKeyError if there is no token, and MasterKeyError.
         """
         plaintext = b2a_base64(data_key, newline=False).decode()
         enc = self._ask("encrypt", {"plaintext": plaintext}, "ciphertext", credentials)
@@ -70,20 +67,20 @@ class VaultKey(NamedKey):
         return enc
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let the server decrypt; raises NotMyKeyError when there is no token, and MasterKeyError."""
+        """Let the server decrypt; raises NotMyKeyError if there is no token, and MasterKeyError."""
         plaintext = self._ask("decrypt", {"ciphertext": enc}, "plaintext", credentials)
         return base64_bytes(plaintext, "the server returned something that is not base64")
 
     @classmethod
     def from_config(cls, value: object) -> VaultKey:
-        """A URI's text; raises BadKeyError."""
+        """A URI; raises BadKeyError."""
         if not isinstance(value, str):
             raise BadKeyError("a Vault key is a string", hint=_FORM)
         uri = value.strip()
         match = _URI.fullmatch(uri)
         path = match["path"] if match else ""
         if match is None or not uri.isprintable() or not _PATH.search(path):
-            # With an @ it may hold a password.
+            # An address with an @ may contain a password.
             shown = "this" if "@" in uri else as_given(uri)
             raise BadKeyError(f"{shown} is not the address of a Vault key", hint=f"it looks like {_FORM}")
         if _PREFIXED.search(path):
@@ -99,7 +96,7 @@ class VaultKey(NamedKey):
         return key
 
     def _checked(self) -> str:
-        """The server's origin; raises BadKeyError for an address or a name that nothing may be sent to."""
+        """The server's origin; raises BadKeyError for an address or a name that cannot be used."""
         server = origin(self.address)
         if server is None:
             raise BadKeyError(

@@ -1,8 +1,8 @@
-"""Keys of Huawei Cloud KMS (its Data Encryption Workshop), by huaweicloudsdkkms.
+"""Keys of Huawei Cloud KMS (its Data Encryption Workshop), with huaweicloudsdkkms.
 
-Behaviour of sops 3.13.3 (hckms/keysource.go).  Its data key goes over the wire as base64 inside
-the JSON of the API.  Not here: a project that is looked up by the region (name it), federated identities
-(``idp_id``, OIDC) and the metadata service of a cloud server.
+Behaves like sops 3.13.3 (hckms/keysource.go).  The API's JSON carries the data key as base64.  Missing: a
+project that is looked up by the region (set it), federated identities (``idp_id``, OIDC) and the metadata
+service of a cloud server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KEY_ID = re.compile(r"([0-9A-Za-z-]{1,64})\s*:\s*([!-~]{1,255})")
 _BASE64 = re.compile(r"[0-9A-Za-z+/]+={0,2}")
 _ALGORITHM = "SYMMETRIC_DEFAULT"
 _FILE_LIMIT = 1 << 20  # bytes
-_RETRIES = 2  # of an answer that says "later"; 20 s each, the first included, stay below 75 s
+_RETRIES = 2  # after an answer that says "later"; three calls of 20 s stay below 75 s
 _LATER = (429, 500, 502, 503, 504)
 
 
@@ -51,21 +51,18 @@ class HuaweiKey(NamedKey):
 
     TYPE = "hckms"
     ATTRIBUTES = ("key_id",)
-    __slots__ = ("key_id",)
-
-    def __init__(self, key_id: str) -> None:
-        self.key_id = key_id
+    key_id: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """Base64, as the service gives it.
+        """Base64, as the service returns it.
 
-        Raises BadKeyError, NotMyKeyError when there is no credential, and MasterKeyError.
+        Raises BadKeyError, NotMyKeyError if there is no credential, and MasterKeyError.
         """
         plain_text = b2a_base64(data_key, newline=False).decode()
         return self._ask("encrypt", {"plain_text": plain_text}, "cipher_text", credentials)
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let the service decrypt; raises NotMyKeyError when there is no credential, and MasterKeyError."""
+        """Let the service decrypt; raises NotMyKeyError if there is no credential, and MasterKeyError."""
         if not _BASE64.fullmatch(enc):
             raise MasterKeyError("its enc is not base64")
         plain_text = self._ask("decrypt", {"cipher_text": enc}, "plain_text", credentials)
@@ -120,14 +117,13 @@ def _parts(key_id: str) -> tuple[str, str]:
     match = _KEY_ID.fullmatch(key_id.strip())
     if match is None:
         raise BadKeyError(
-            f"{as_given(key_id.strip())} is not a key of Huawei Cloud",
-            hint=f"it looks like {_FORM}",
+            f"{as_given(key_id.strip())} is not a key of Huawei Cloud", hint=f"it looks like {_FORM}"
         )
     return match[1], match[2]
 
 
 def _identity(credentials: Credentials) -> tuple[str, str, str, str]:
-    """Access key, secret key, security token and project, of the environment or else of the file.
+    """Access key, secret key, security token and project, from the environment or else from the file.
 
     Raises NotMyKeyError and MasterKeyError.
     """
@@ -148,7 +144,7 @@ def _identity(credentials: Credentials) -> tuple[str, str, str, str]:
 
 
 def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
-    """The section ``basic`` of the credentials file, with an access key and a secret key in it."""
+    """The section ``basic`` of the credentials file; it has an access key and a secret key."""
     from configparser import ConfigParser
     from configparser import Error as SyntaxProblem
 
@@ -201,7 +197,7 @@ def _client(region: str, identity: tuple[str, str, str, str], credentials: Crede
         KmsClient.new_builder().with_http_config(config).with_credentials(login).with_region(place).build()
     )
     logger = logging.getLogger("HuaweiCloud-SDK-KmsClient")
-    if not logger.handlers:  # else it writes to stderr what is in our errors
+    if not logger.handlers:  # else it writes to stderr what our errors say
         logger.addHandler(logging.NullHandler())
     return client
 

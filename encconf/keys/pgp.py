@@ -1,8 +1,8 @@
-"""PGP keys, by the user's own gpg and its agent (python-gnupg).
+"""PGP keys, with the user's own gpg and its agent (python-gnupg).
 
-Behaviour of sops 3.13.3 (pgp/keysource.go) where it runs the program.  sops first tries a library
-of its own on ``pubring.gpg`` and ``secring.gpg``; gpg reads those files itself.  The data key goes
-through pipes, never into an argument or a file.
+Behaves like sops 3.13.3 (pgp/keysource.go) when that runs gpg.  sops first tries a library of its own on
+``pubring.gpg`` and ``secring.gpg``; gpg reads those files itself.  The data key goes through pipes, never
+into an argument or a file.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from encconf.identities.credentials import Credentials
 
-_OUTPUT_LIMIT = 4096  # bytes; a data key has 32, and a compressed message can have any number
+_OUTPUT_LIMIT = 4096  # bytes; a data key has 32, but a compressed message can hold any number
 
-# Of the 16 low bits of a gpg-error code.
+# The 16 low bits of gpg-error codes.
 _NO_SECRET_KEY = 17
 _NO_AGENT = 77
 _WRONG = 11
@@ -37,20 +37,16 @@ _NO_TERMINAL = (85, 86, 0x8000 | 102)  # no pinentry; "Inappropriate ioctl for d
 
 
 class PgpKey(NamedKey):
-    """One key, by its fingerprint (40 hexadecimal digits) or long id; a subkey's with ``!`` after it."""
+    """One key, by its fingerprint (40 hexadecimal digits) or long id; with ``!`` after it, a subkey."""
 
     TYPE = "pgp"
     ATTRIBUTES = ("fingerprint",)
-    __slots__ = ("fingerprint",)
-
-    def __init__(self, fingerprint: str) -> None:
-        self.fingerprint = fingerprint
+    fingerprint: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """The armored PGP message, without a line feed at its end, as sops writes it.
 
-        Raises BadKeyError when the fingerprint is none, MasterKeyError when gpg is missing or
-        refuses.
+        Raises BadKeyError for a malformed fingerprint, MasterKeyError if gpg is missing or refuses.
         """
         _check(self.fingerprint)
         bare = self.fingerprint.removesuffix("!")
@@ -73,11 +69,10 @@ class PgpKey(NamedKey):
         return enc
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let gpg decrypt the message; its agent asks for a passphrase where it can.
+        """Let gpg decrypt the message; its agent asks for a passphrase if it can.
 
-        Where ENCCONF_PGP_PASSPHRASE names one, nobody is asked, and gpg gets it through its input.
-        Raises NotMyKeyError when there is no secret key for it, or no gpg at all, and
-        MasterKeyError for every other failure.
+        If ENCCONF_PGP_PASSPHRASE names one, nobody is asked, and gpg gets it through its input.  Raises
+        NotMyKeyError if there is no secret key or no gpg, and MasterKeyError for every other failure.
         """
         if credentials.named("pgp_passphrase")[1]:
             result = self._unwrap_unasked(enc.encode(), credentials)
@@ -93,7 +88,7 @@ class PgpKey(NamedKey):
         return data_key
 
     def _unwrap_unasked(self, enc: bytes, credentials: Credentials) -> Any:
-        # At first without: there may be no such key here, or its agent may know the passphrase.
+        # First without: there may be no such key here, or the agent may know the passphrase.
         result = _run(credentials, "decrypt", enc, extra_args=["--pinentry-mode", "error"])
         if not result.returncode or not _codes(result).intersection(_NO_TERMINAL):
             return result
@@ -157,12 +152,12 @@ def _check(fingerprint: str) -> None:
 
 
 def _is_harmless(record: Any) -> bool:
-    """A filter of logs: python-gnupg, debugged, tells what gpg has decrypted."""
+    """A filter for logs: at level debug, python-gnupg logs what gpg has decrypted."""
     return not str(record.msg).startswith("chunk: ")
 
 
 def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any:
-    """The answer of gpg: ``data``, ``returncode``, ``stderr``, and the ``size`` of all that it wrote."""
+    """The answer of gpg: ``data``, ``returncode``, ``stderr``, and the ``size`` of its output."""
     try:
         import gnupg
     except ImportError:
@@ -213,7 +208,7 @@ def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any
     gpg.on_data = take
     try:
         result = getattr(gpg, verb)(*args, **options)
-    except OSError:  # it ended without reading all
+    except OSError:  # it ended before it had read everything
         raise MasterKeyError(_too_long(credentials) if late else "gpg ended early") from None
     finally:
         for timer in timers:
@@ -229,7 +224,7 @@ def _too_long(credentials: Credentials) -> str:
 
 
 def _environ(credentials: Credentials) -> dict[str, str]:
-    """The child's environment, with the terminal's name, without which pinentry finds none."""
+    """The environment for gpg, with the terminal's name, without which pinentry does not find it."""
     environ = programs.environment(credentials.environ, without=KEY_VARIABLES)
     if "GPG_TTY" not in environ and hasattr(os, "ttyname"):
         for descriptor in (0, 2, 1):
@@ -255,7 +250,7 @@ def _codes(result: Any) -> set[int]:
 
 
 def _statuses(result: Any) -> list[list[str]]:
-    """The status lines of gpg (doc/DETAILS of GnuPG), as words."""
+    """The status lines of gpg (doc/DETAILS of GnuPG), split into words."""
     prefix = "[GNUPG:] "
     lines = (line for line in result.stderr.splitlines() if line.startswith(prefix))
     return [line[len(prefix) :].split() or [""] for line in lines]
@@ -270,6 +265,6 @@ def _last_words(result: Any) -> str:
 
 
 def _said(result: Any) -> list[str]:
-    """What gpg wrote for people."""
+    """The messages of gpg for people."""
     prefix = "gpg: "
     return [line[len(prefix) :] for line in result.stderr.splitlines() if line.startswith(prefix)]

@@ -1,14 +1,14 @@
-"""Key services: other processes that use a master key and hand back what it wrapped or opened.
+"""Key services: other processes that wrap and unwrap data keys with their master keys.
 
 The gRPC protocol of sops 3.13.3 (keyservice/keyservice.proto, sops.go): a service ``KeyService`` in no
 package, with ``Encrypt`` and ``Decrypt``; neither encrypted nor authenticated.  Each key is tried here
-first, then with each service in turn.  The server is `encconf.keyservice.server`.  Needs the extra
-``keyservice`` (grpcio) as soon as a service is named; the messages are few and flat, so that they are
-read and written here and neither protobuf nor a generated file is needed.
+first, then with each service in turn.  The server is `encconf.keyservice.server`.  A named service needs the
+extra ``keyservice`` (grpcio).  The messages are few and flat, so they are read and written here, without
+protobuf or a generated file.
 
 Addresses are ``tcp://HOST:PORT`` and ``unix:///PATH``.  Since a new data key is *sent* to be wrapped, a
-TCP service beyond this machine, and a socket of another user (root excepted), take
-``credentials.insecure_remote``.  On the loopback device whoever has the port is believed.
+TCP service on another machine, and a socket of another user (except root), need
+``credentials.insecure_remote``.  On the loopback device, whoever holds the port is trusted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LIMIT = 1 << 16
 """The largest message, in bytes.  The largest in use, a post-quantum age file, has 2600."""
 
 DATA_KEY_SIZES = (32, 33)
-"""Bytes of a data key, and of a part of one."""
+"""Bytes of a data key, and of a share of one."""
 
 _HINT = "check that it is running; to start one: encconf keyservice, or sops keyservice"
 _TRUST = (
@@ -43,9 +43,9 @@ _TRUST = (
 
 
 def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
-    """What ``key.wrap`` gives, here or from the first key service that can.
+    """What ``key.wrap`` returns, here or in the first key service that can wrap.
 
-    Raises MasterKeyError, or BadKeyError where no service is named.
+    Raises MasterKeyError, or BadKeyError if no service is named.
     """
 
     def there(uri: str) -> str:
@@ -62,10 +62,10 @@ def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
 
 
 def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
-    """What ``key.unwrap`` gives, here or from the first key service that can.
+    """What ``key.unwrap`` returns, here or in the first key service that can unwrap.
 
-    Raises NotMyKeyError when neither this process nor any service has a way to use it, and
-    MasterKeyError (or BadKeyError where no service is named) when one failed.
+    Raises NotMyKeyError if neither this process nor any service can use the key, and MasterKeyError (or
+    BadKeyError if no service is named) if one of them failed.
     """
 
     def there(uri: str) -> bytes:
@@ -104,7 +104,7 @@ def _in_turn(credentials: Credentials, here: Callable[[], T], there: Callable[[s
 
 
 def _of_all(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterKeyError:
-    """One error for several: what should have worked goes first, and has the hint."""
+    """One error for several; the first is one that should have worked, and its hint is kept."""
     failures.sort(key=lambda failure: isinstance(failure[1], NotMyKeyError))
     lines = [line for where, error in failures for line in f"{where}: {error.message}".split("\n")]
     serious = failures[0][1]
@@ -124,7 +124,7 @@ def _call(uri: str, method: str, request: bytes, credentials: Credentials) -> by
     target = _target(uri, credentials)  # every time: who owns a socket may change
     channel = credentials.client(("keyservice", target), lambda: _channel(target, credentials))
     try:
-        # As long as a person may take: there may be one who is asked, here or there.
+        # The limit for a person's answer, since the service may ask one.
         answer: bytes = channel.unary_unary(f"/KeyService/{method}")(request, timeout=credentials.timeout)
     except grpc.RpcError as error:
         raise _explained(error.code(), error.details(), credentials) from None
@@ -143,10 +143,10 @@ def _channel(target: str, credentials: Credentials) -> Any:
         target,
         options=[
             ("grpc.max_receive_message_length", LIMIT),
-            ("grpc.enable_http_proxy", 0),  # a data key is not for a proxy
+            ("grpc.enable_http_proxy", 0),  # a proxy must not see a data key
             ("grpc.enable_retries", 0),
             ("grpc.service_config_disable_resolution", 1),
-            # How long connecting may take, and how soon it is tried again.
+            # How long connecting may take, and how soon it is retried.
             ("grpc.min_reconnect_backoff_ms", int(credentials.call_limit * 1000)),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
@@ -171,7 +171,7 @@ def _explained(code: Any, details: str | None, credentials: Credentials) -> Mast
 
 
 def _target(uri: str, credentials: Credentials) -> str:
-    """The address as grpc takes it; raises MasterKeyError for one that is malformed, or not to be trusted."""
+    """The address as grpc takes it; raises MasterKeyError if it is malformed or not trusted."""
     import os
     from urllib.parse import quote, unquote, urlsplit
 
@@ -207,13 +207,13 @@ def _malformed() -> MasterKeyError:
 
 
 def _name(uri: str) -> str:
-    """The address for people, without what could be a password."""
+    """The address to show, without a possible password."""
     scheme, separator, rest = printable(uri)[:200].partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _check_owner(path: str) -> None:
-    """Refuse a socket that another user has put there to be sent data keys."""
+    """Refuse a socket of another user, who would get the data keys."""
     import os
 
     try:
@@ -227,8 +227,8 @@ def _check_owner(path: str) -> None:
 def resolve(host: str, port: int) -> tuple[str, bool]:
     """``127.0.0.1:5000`` or ``[::1]:5000``, and whether it is on the loopback device; raises MasterKeyError.
 
-    The first one of IPv4 counts, as for Go; "" is every address.  A name is looked up once, so that
-    what was looked at is what is used.
+    The first IPv4 address is used, as in Go; "" is every address.  A name is looked up once, so that the
+    address that was checked is the one that is used.
     """
     import socket
     from ipaddress import ip_address
@@ -272,14 +272,14 @@ def pack_request(key: MasterKey, payload: bytes) -> bytes:
 
 
 def unpack_request(data: bytes) -> tuple[MasterKey, bytes]:
-    """Of either request the key, and the data key or ciphertext; raises ValueError."""
-    # A message that comes in several pieces is merged, which is what joining them does.
+    """The key of a request, and its data key or ciphertext; raises ValueError."""
+    # Several pieces of a message are merged by joining them.
     message = b"".join(content for number, content in _fields(data) if number == 1)
     payload = _last(data, 2)
     types = {row.number: type for type, row in TABLE.items()}
     chosen, body = 0, b""
     for number, content in _fields(message):
-        if number in types:  # of a oneof the last one counts
+        if number in types:  # the last one of a oneof counts
             chosen, body = number, (body if chosen == number else b"") + content
     if not chosen:
         raise ValueError("the request names no key")
@@ -300,7 +300,7 @@ def pack_response(payload: bytes) -> bytes:
 
 
 def unpack_response(data: bytes) -> bytes:
-    """Of either response the ciphertext or the data key; raises ValueError."""
+    """The ciphertext or the data key of a response; raises ValueError."""
     return _last(data, 1)
 
 
@@ -313,7 +313,7 @@ def _pairs(entry: Mapping[str, object]) -> list[tuple[str, str]]:
     return sorted((str(name), member(value, name)) for name in value)
 
 
-# Protocol Buffers' encoding, of which only fields with a length occur in these messages.
+# The encoding of Protocol Buffers.  In these messages, every field has a length.
 
 
 def _field(number: int, content: bytes) -> bytes:
@@ -329,7 +329,7 @@ def _as_varint(number: int) -> bytes:
 
 
 def _bytes(number: int, content: bytes) -> bytes:
-    return _field(number, content) if content else b""  # an empty one is not written
+    return _field(number, content) if content else b""  # empty fields are left out
 
 
 def _text(number: int, text: str) -> bytes:
@@ -337,7 +337,7 @@ def _text(number: int, text: str) -> bytes:
 
 
 def _last(data: bytes, wanted: int) -> bytes:
-    """The last field of that number, which is the one that counts; b"" without any."""
+    """The last field with that number, which is the one that counts; b"" if there is none."""
     found = b""
     for number, content in _fields(data):
         if number == wanted:
@@ -346,7 +346,7 @@ def _last(data: bytes, wanted: int) -> bytes:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and content of each field that has a length; the others are passed over."""
+    """The number and content of each field with a length; others are skipped."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

@@ -1,4 +1,4 @@
-"""SSH private keys as age takes them: OpenSSH's format without a passphrase, whatever they are kept in."""
+"""SSH private keys in the form that age takes: OpenSSH's format without a passphrase."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def openssh(data: bytes) -> tuple[str, bool]:
-    """The public key of an OpenSSH private key file, "" when it is none, and whether it is locked."""
+    """The public key in an OpenSSH private key file ("" if it is not one), and whether that is locked."""
     try:
         _, _, rest = data.partition(b"-----BEGIN OPENSSH PRIVATE KEY-----")
         body = a2b_base64(rest.partition(b"-----END")[0])
@@ -32,7 +32,7 @@ def openssh(data: bytes) -> tuple[str, bool]:
 
 
 def _field(data: bytes, at: int) -> tuple[bytes, int]:
-    """A length and that many bytes; what comes after.  Fewer where the data ends."""
+    """The bytes of a field with a length, fewer if the data ends, and where the next field begins."""
     start = at + 4
     end = start + int.from_bytes(data[at:start], "big")
     return data[start:end], end
@@ -58,7 +58,7 @@ def private_key(data: bytes, passphrase: bytes | None) -> Any:
 
 
 def reserialised(data: bytes, passphrase: bytes | None) -> bytes:
-    """An SSH private key as OpenSSH writes it without a passphrase; only ever in memory.
+    """An SSH private key as OpenSSH writes it without a passphrase, in memory only.
 
     Raises ValueError or TypeError for a wrong passphrase or a key of another kind.
     """

@@ -1,8 +1,8 @@
-"""The age key that belongs to an ssh-ed25519 key, as ssh-to-age makes it (convert.go of Mic92/ssh-to-age).
+"""The age key that belongs to an ssh-ed25519 key, as ssh-to-age derives it (convert.go of Mic92/ssh-to-age).
 
 sops-nix encrypts for the age recipients of SSH host and user keys.  The recipient is the Montgomery form of
-the public point (RFC 7748, section 4.1); the identity is the first half of the SHA-512 of the seed, of
-which X25519 clamps what it uses.  RSA keys have no such counterpart.
+the public point (RFC 7748, section 4.1); the identity is the first half of the SHA-512 of the seed, which
+X25519 clamps when it uses it.  RSA keys have no such counterpart.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def recipient(public: str) -> str:
 
 
 def as_age(key: MasterKey) -> MasterKey:
-    """The age recipient that belongs to an ssh-ed25519 key; any other key as it is.  Raises BadKeyError."""
+    """The age recipient that belongs to an ssh-ed25519 key; other keys are returned.  Raises BadKeyError."""
     if key.TYPE != "age" or not key.name.startswith(f"{KIND} "):
         return key
     from encconf.keys import master_key
