@@ -94,7 +94,6 @@ UNTESTED = {
     "keys/age_search.py": "keys",
     "keys/bech32.py": "keys",
     "keys/ssh_key.py": "keys",
-    "keys/unknown.py": "keys",
     "migration/plain.py": "migration",
     "providers/__init__.py": "providers",
     "providers/aws.py": "providers",

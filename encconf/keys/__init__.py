@@ -2,7 +2,7 @@
 
 A master key says whose it is; it holds neither a ciphertext (see `encconf.envelope.wrapped`) nor a client.
 Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Entries of a type
-without a row are kept as they are (`encconf.keys.unknown`).
+without a row are kept as they are, so that nobody loses a key.
 """
 
 from __future__ import annotations
@@ -115,6 +115,49 @@ class NamedKey:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+class UnknownKey(NamedKey):
+    """An entry of the list ``TYPE``."""
+
+    DATED = False
+
+    def __init__(self, type: str, entry: Mapping[str, object]) -> None:
+        self.TYPE = type
+        self._entry = {name: value for name, value in entry.items() if name not in ("created_at", "enc")}
+
+    @property
+    def name(self) -> str:
+        """Its texts, without the ciphertext and the date."""
+        return " ".join(text for text in self._entry.values() if isinstance(text, str) and text)
+
+    @property
+    def label(self) -> str:
+        """The same, to show."""
+        return printable(self.name) or "(no name)"
+
+    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
+        """Raises MasterKeyError."""
+        raise self._unusable()
+
+    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
+        """Raises MasterKeyError."""
+        raise self._unusable()
+
+    def to_entry(self) -> dict[str, object]:
+        """All members, without ``created_at`` and ``enc``."""
+        return dict(self._entry)
+
+    @classmethod
+    def from_config(cls, value: object) -> UnknownKey:
+        """Raises BadKeyError: nothing can be encrypted for a key of an unknown type."""
+        raise BadKeyError("this version of encconf does not support this type of key")
+
+    def _unusable(self) -> MasterKeyError:
+        return MasterKeyError(
+            f"{printable(self.TYPE)} keys are not supported by this version of encconf",
+            hint="try a newer version, or the sops that wrote the file",
+        )
 
 
 @_row
@@ -301,11 +344,7 @@ def key_class(type: str) -> KeyClass | None:
 def from_entry(type: str, entry: Mapping[str, object]) -> MasterKey:
     """The master key of an entry in the metadata's list ``type``, whatever the type."""
     known = key_class(type)
-    if known is not None:
-        return known.from_entry(entry)
-    from encconf.keys.unknown import UnknownKey
-
-    return UnknownKey(type, entry)
+    return UnknownKey(type, entry) if known is None else known.from_entry(entry)
 
 
 def master_key(type: str, value: object) -> MasterKey:

@@ -11,7 +11,7 @@ import pytest
 from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
 from encconf.identities.credentials import Credentials
-from encconf.keys.unknown import UnknownKey
+from encconf.keys import UnknownKey
 
 ARN = "arn:aws:kms:eu-central-1:123456789012:key/92c2a9b0-0000-4000-8000-000000000000"
 ENTRY = {
@@ -97,7 +97,7 @@ STARTS = """
 import os, sys
 before = set(sys.modules)
 import encconf.identities.credentials, encconf.envelope.open
-import encconf.keys.age, encconf.keys.unknown
+import encconf.keys.age
 foreign = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(foreign - {"encconf", "__future__", "binascii"}))
 """
