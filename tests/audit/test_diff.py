@@ -49,6 +49,8 @@ def told(found: Difference) -> list[str]:
             where = f"{spell(change.old)} > {where}"
         lines.append(f"{change.kind}{'' if change.certain else '?'} {where}")
     return lines
+
+
 CASE_IDS = [
     "changed", "number", "type", "removed", "key renamed", "mapping renamed", "added",
     "first of a list added", "last of a list removed", "first of a list removed",

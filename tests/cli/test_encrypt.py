@@ -159,7 +159,6 @@ class TestTwin:
         project.run("encrypt", "-f", "secrets.yaml")
         assert project.run("decrypt", "secrets.enc.yaml").out == PLAIN
 
-
     def test_an_encrypted_file_of_another_format_stays(self, sealed: Project) -> None:
         enc = sealed.read("secrets.enc.yaml")
         sealed.write("x.txt", "a text\n")
@@ -169,6 +168,7 @@ class TestTwin:
         sealed.run("encrypt", "--force", "-o", "secrets.enc.yaml", "x.txt")
         shown = sealed.run("decrypt", "--input-type", "binary", "secrets.enc.yaml")
         assert shown.out == "a text\n"
+
     def test_an_encrypted_file_is_not_encrypted_again(self, sealed: Project) -> None:
         old = sealed.read("secrets.enc.yaml")
         sealed.run("encrypt", "-i", "secrets.enc.yaml", code=203)

@@ -8,154 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from doubles.gcs import Gcs
-from doubles.moto_server import REGION, MotoServer
-from doubles.openbao import ROOT_TOKEN, OpenBao
 from doubles.recording_keyservice import RecordingKeyservice, by_itself
 from oracle import AgeKey
 from project import Project
-from sops.conftest import Ended, boxes
-
-from encconf import publish
-from encconf.errors import ConfigError, EncconfError
-from encconf.identities.credentials import Credentials
-from encconf.publish import destinations, gcs
-from encconf.rules.config import load
+from publish.clouds import YAML, Cloud, Sides
 
 pytestmark = pytest.mark.services
-
-YAML = """\
-a: 1
-f: 1.5
-t: true
-nothing: null
-text: hello
-when: 2024-01-02T03:04:05Z
-deep:
-    list: [1, two]
-    name_unencrypted: free
-"""
-RULES = """\
-creation_rules:
-    - age: {R}
-destination_rules:
-    - s3_bucket: the-bucket
-      s3_prefix: pre/
-      path_regex: s3-again
-      recreation_rule:
-          age: {OTHER}
-    - s3_bucket: the-bucket
-      s3_prefix: regex/
-      path_regex: s3-regex
-      recreation_rule:
-          age: {OTHER}
-          encrypted_regex: ^text$
-    - s3_bucket: the-bucket
-      path_regex: s3
-    - gcs_bucket: the-bucket
-      gcs_prefix: pre/
-      path_regex: gcs
-      omit_extensions: true
-    - vault_path: team/one
-      path_regex: kv1
-      vault_kv_mount_name: kv
-      vault_kv_version: 1
-    - vault_path: team/two/
-      path_regex: kv2
-    - s3_bucket: the-bucket
-      vault_path: x
-      path_regex: two-places
-    - path_regex: no-place
-"""
-
-
-class Cloud:
-    """The three services, emptied before each test."""
-
-    def __init__(self, aws: MotoServer, gcs: Gcs, bao: OpenBao) -> None:
-        self.aws, self.gcs, self.bao = aws, gcs, bao
-        self.s3: Any = aws.client("s3")
-        self.environ = {
-            **aws.environ,
-            "AWS_REGION": REGION,
-            **gcs.environ,
-            "VAULT_ADDR": bao.address,
-            "VAULT_TOKEN": ROOT_TOKEN,
-        }
-
-    def clear(self) -> None:
-        for found in self.s3.list_objects_v2(Bucket="the-bucket").get("Contents", []):
-            self.s3.delete_object(Bucket="the-bucket", Key=found["Key"])
-        self.gcs.buckets = {"the-bucket": {}}
-        self.gcs.denied.clear()
-        for mount, version in (("kv", "1"), ("secret", "2")):
-            self.bao.root.sys.disable_secrets_engine(mount)
-            self.bao.root.sys.enable_secrets_engine("kv", path=mount, options={"version": version})
-
-    def what(self) -> dict[str, tuple[str, bytes | object]]:
-        """Everything that was published: the place, the content's type, and the content."""
-        found: dict[str, tuple[str, bytes | object]] = {}
-        for each in self.s3.list_objects_v2(Bucket="the-bucket").get("Contents", []):
-            body = self.s3.get_object(Bucket="the-bucket", Key=each["Key"])
-            found[f"s3 {each['Key']}"] = (body["ContentType"], body["Body"].read())
-        for name, item in self.gcs.buckets["the-bucket"].items():
-            found[f"gcs {name}"] = (item.type, item.data)
-        for path in ("kv/team/one/", "secret/metadata/team/two/"):
-            listed = self.bao.root.list(path)
-            for name in listed["data"]["keys"] if listed else []:
-                place = path.replace("metadata", "data") + name
-                data = self.bao.root.read(place)["data"]
-                found[f"vault {place}"] = ("", data["data"] if "data/" in place else data)
-        return found
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[Cloud]:
-    with MotoServer() as aws, Gcs() as gcs, OpenBao() as bao:
-        cloud = Cloud(aws, gcs, bao)
-        where = {"LocationConstraint": REGION}
-        cloud.s3.create_bucket(Bucket="the-bucket", CreateBucketConfiguration=where)
-        yield cloud
-
-
-@pytest.fixture
-def cloud(services: Cloud) -> Cloud:
-    services.clear()
-    return services
-
-
-class Sides:
-    """The real sops and the drop-in, each with the same encrypted files."""
-
-    def __init__(self, folder: Path, cloud: Cloud, *names: str) -> None:
-        self.key, self.other = AgeKey.generate(), AgeKey.generate()
-        rules = RULES.replace("{R}", self.key.recipient).replace("{OTHER}", self.other.recipient)
-        files = {f"{name}!": YAML for name in names}
-        self.real, self.ours = boxes(folder, self.key, {".sops.yaml": rules, **files})
-        self.cloud = cloud
-        for box in (self.real, self.ours):
-            box.environ.update(cloud.environ)
-
-    def both(self, *args: str, input: str = "") -> tuple[Ended, Ended, dict[str, Any], dict[str, Any]]:
-        """Run it on both sides: how they ended, and what each of them published."""
-        theirs = self.real.run(*args, input=input)
-        there = self.cloud.what()
-        self.cloud.clear()
-        mine = self.ours.run(*args, input=input)
-        out = mine.out.replace(str(self.ours.folder), str(self.real.folder))
-        assert (mine.code, out) == (theirs.code, theirs.out), (mine, theirs)
-        return theirs, mine, there, self.cloud.what()
 
 
 @pytest.mark.parametrize(
@@ -184,49 +47,6 @@ def test_as_sops(tmp_path: Path, cloud: Cloud, args: list[str]) -> None:
     _, _, theirs, mine = sides.both("publish", "--yes", *args)
     assert theirs == mine
     assert len(mine) == (3 if "s3-folder" in args else 1)
-
-
-def test_values_in_vault(tmp_path: Path, cloud: Cloud) -> None:
-    sides = Sides(tmp_path, cloud, "kv2.yaml")
-    sides.both("publish", "--yes", "kv2.yaml")
-    ((_, values),) = cloud.what().values()
-    assert values == {
-        "a": 1,
-        "f": 1.5,
-        "t": True,
-        "nothing": None,
-        "text": "hello",
-        "when": "2024-01-02T03:04:05Z",
-        "deep": {"list": [1, "two"], "name_unencrypted": "free"},
-    }
-
-
-def test_a_secret_that_is_there_gets_no_new_version(tmp_path: Path, cloud: Cloud) -> None:
-    sides = Sides(tmp_path, cloud, "kv2.yaml")
-    for _ in range(2):
-        done = sides.ours.run("--verbose", "publish", "-y", "kv2.yaml", code=0)
-    assert "already up-to-date" in done.err
-    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
-        path="team/two/kv2.yaml", raise_on_deleted_version=True
-    )
-    assert read["data"]["metadata"]["version"] == 1
-    sides.ours.run("set", "kv2.yaml", '["text"]', '"new"', code=0)
-    sides.ours.run("publish", "-y", "kv2.yaml", code=0)
-    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
-        path="team/two/kv2.yaml", raise_on_deleted_version=True
-    )
-    assert read["data"]["metadata"]["version"] == 2
-
-
-def test_lists_of_mappings_in_vault(tmp_path: Path, cloud: Cloud) -> None:
-    """The real one writes its own structures there; encconf the values."""
-    sides = Sides(tmp_path, cloud)
-    for box in (sides.real, sides.ours):
-        box.write("kv2.yaml", "l:\n    - a: 1\n    # note\n    - b: 2\n")
-        box.run("encrypt", "-i", "kv2.yaml", code=0)
-    _, _, theirs, mine = sides.both("publish", "-y", "kv2.yaml")
-    assert "Key" in json.dumps(theirs["vault secret/data/team/two/kv2.yaml"][1])
-    assert mine["vault secret/data/team/two/kv2.yaml"][1] == {"l": [{"a": 1}, {"b": 2}]}
 
 
 @pytest.mark.parametrize("name", ["s3-again.yaml", "s3-regex.yaml"])
@@ -428,21 +248,6 @@ def test_a_package_that_is_not_there(tmp_path: Path, cloud: Cloud, name: str) ->
 # --- encconf's own verb ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def project(tmp_path: Path, home: Path, cloud: Cloud) -> Project:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    made = Project(folder, home, AgeKey.generate())
-    other = AgeKey.generate().recipient
-    made.write(".sops.yaml", RULES.replace("{R}", made.key.recipient).replace("{OTHER}", other))
-    made.environ.update(cloud.environ)
-    for name in ("s3.yaml", "kv2.yaml", "s3-regex.yaml", "s3-folder/a.yaml", "s3-folder/b/c.yaml"):
-        made.write(name, YAML)
-        made.run("encrypt", "-i", name)
-    made.write("s3-folder/readme.md", "not encrypted\n")
-    return made
-
-
 def test_it_says_where_before_it_goes(project: Project, cloud: Cloud) -> None:
     done = project.run("publish", "s3.yaml", code=1)
     assert "use --yes to accept all" in done.err
@@ -493,18 +298,6 @@ def test_twice(project: Project, cloud: Cloud) -> None:
     assert [row["done"] for row in json.loads(done.out)] == ["unchanged"]
 
 
-def test_what_python_takes_for_equal(project: Project, cloud: Cloud) -> None:
-    for value, said in (
-        ("[1]", "published"), ("[true]", "published"), ("[1.0]", "published"), ("[1]", "is up to date"),
-    ):  # fmt: skip
-        project.run("set", "--json", "kv2.yaml", "new", value)
-        assert said in project.run("publish", "-y", "kv2.yaml").err
-    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
-        path="team/two/kv2.yaml", raise_on_deleted_version=True
-    )
-    assert json.dumps(read["data"]["data"]["new"]) == "[1]"
-
-
 @pytest.mark.parametrize("member", ["encconf_merge", "encconf_conflict"])
 def test_a_merge_that_is_not_finished(project: Project, cloud: Cloud, member: str) -> None:
     text = project.read("s3.yaml")
@@ -514,105 +307,4 @@ def test_a_merge_that_is_not_finished(project: Project, cloud: Cloud, member: st
     assert cloud.what() == {}
 
 
-def test_no_destination_for_it(project: Project) -> None:
-    project.write("x.yaml", YAML)
-    project.run("encrypt", "-i", "x.yaml")
-    assert "no matching destination found in config" in project.run("publish", "-y", "x.yaml", code=1).err
-    project.path(".sops.yaml").unlink()
-    done = project.run("publish", "-y", "x.yaml", code=1)
-    assert "docs/publish.md" in done.err
-
-
 # --- names and addresses ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("a.yaml", "a"),
-        ("a.enc.yaml", "a.enc"),
-        ("x.y/a", "x.y/a"),
-        ("x.y/a.json", "x.y/a"),
-        (".env", ""),
-        ("plain", "plain"),
-    ],
-)
-def test_names_without_extensions(path: str, name: str) -> None:
-    assert publish.name_there(path, omit_extensions=True) == name
-    assert publish.name_there(path, omit_extensions=False) == path
-
-
-@pytest.mark.parametrize(
-    ("rule", "environ", "address"),
-    [
-        ("s3_bucket: b", {}, "s3://b/x.yaml"),
-        ("{s3_bucket: b, s3_prefix: p/}", {}, "s3://b/p/x.yaml"),
-        ("{gcs_bucket: b, gcs_prefix: p}", {}, "gcs://b/px.yaml"),
-        ("vault_path: a/b", {}, "https://127.0.0.1:8200/v1/secret/data/a/b/x.yaml"),
-        ("vault_path: a/b", {"VAULT_ADDR": "https://v"}, "https://v/v1/secret/data/a/b/x.yaml"),
-        (
-            "{vault_path: a/, vault_address: 'https://w', vault_kv_mount_name: m, vault_kv_version: 1}",
-            {"VAULT_ADDR": "https://v"},
-            "https://w/v1/m/a/x.yaml",
-        ),
-    ],
-)
-def test_addresses(rule: str, environ: dict[str, str], address: str) -> None:
-    config = load("/x/.sops.yaml", f"destination_rules:\n  - {rule}\n")
-    assert publish.address(destinations.find(config, "x.yaml"), "x.yaml", environ) == address
-
-
-@pytest.mark.parametrize("name", ["../x", "a/../b", "a//b", "a\nb", "."])
-def test_names_that_leave_the_place(name: str) -> None:
-    config = load("/x/.sops.yaml", "destination_rules:\n  - vault_path: a\n")
-    destination = destinations.find(config, "x.yaml")
-    environ = {"VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t"}
-    with pytest.raises(publish.PublishError, match="is not the path of a secret"):
-        publish.put(destination, name, {}, Credentials.from_env(environ))
-
-
-def test_no_rule_no_destination() -> None:
-    with pytest.raises(ConfigError, match="no matching destination"):
-        destinations.find(load("/x/.sops.yaml", "creation_rules: []\n"), "x.yaml")
-
-
-@pytest.mark.parametrize("answers", [False, True])
-def test_b8_a_bucket_that_does_not_respond(answers: bool) -> None:
-    """One that is silent, and one that is always busy: the SDK would try for two minutes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        host, port = server.getsockname()
-
-        def answer() -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _ = server.accept()
-                    connections.append(connection)
-                    if answers:
-                        connection.recv(65536)
-                        connection.sendall(
-                            b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                        )
-                        connection.close()
-
-        connections: list[socket.socket] = []
-        threading.Thread(target=answer, daemon=True).start()
-        credentials = Credentials({"STORAGE_EMULATOR_HOST": f"http://{host}:{port}"}, timeout=1.5)
-        started = time.monotonic()
-        with pytest.raises(EncconfError, match=r"no answer within 1\.5 s"):
-            gcs.put({"gcs_bucket": "b"}, "f.yaml", b"x", credentials)
-        assert time.monotonic() - started < 10
-        server.shutdown(socket.SHUT_RDWR)
-        for connection in connections:
-            connection.close()
-
-
-@pytest.mark.parametrize("setting", ["s3_bucket: b, s3_prefix: ../p/", "gcs_bucket: b, gcs_prefix: p/../..",
-                                     "vault_path: a/../b"])  # fmt: skip
-def test_b9_a_prefix_that_leaves_its_place(project: Project, setting: str) -> None:
-    project.rules(f"destination_rules:\n  - {{{setting}}}\n")
-    project.write("x.yaml", "a: 1\n")
-    project.run("encrypt", "-i", "x.yaml")
-    done = project.run("publish", "--yes", "x.yaml", code=1)
-    assert "which would leave its place" in done.err
-    project.rules(f"destination_rules:\n  - {{{setting.replace('../', '..p/').replace('/..', '/p..')}}}\n")
-    assert "leave its place" not in project.run("publish", "--dry-run", "--yes", "x.yaml").err

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from doubles.moto_server import REGION, MotoServer
+from engine import rule
+from oracle import AgeKey
+from sources.aws_store import VALUE as OF_AN_ACCOUNT
+from sources.store import Store
 
-from encconf import sources
+from encconf import api, sources
+from encconf.identities.credentials import Credentials
+from encconf.rules.selection import DEFAULT, Selection
+from encconf.testing.contracts.source import WHOLE
 
 from .machine import who
 
@@ -59,3 +69,59 @@ def closed() -> Iterator[Callable[[], Path]]:
     os.seteuid(user)
     folder.chmod(0o700)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[MotoServer]:
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aws_names(aws: MotoServer) -> dict[str, str]:
+    """What there is: a text and a JSON, as a secret and as a parameter; by "secret" the ARN of the former."""
+    manager, store = aws.client("secretsmanager"), aws.client("ssm")
+    arn = manager.create_secret(Name="app/db", SecretString=OF_AN_ACCOUNT.decode())["ARN"]
+    manager.create_secret(Name="app/tree", SecretString=WHOLE)
+    store.put_parameter(Name="/app/db", Value=OF_AN_ACCOUNT.decode(), Type="SecureString")
+    store.put_parameter(Name="/app/tree", Value=WHOLE, Type="String")
+    return {"secret": arn}
+
+
+@pytest.fixture
+def aws_environ(aws: MotoServer, aws_names: dict[str, str]) -> dict[str, str]:
+    return {**aws.environ, "AWS_REGION": REGION}
+
+
+@pytest.fixture
+def aws_credentials(aws_environ: dict[str, str]) -> Credentials:
+    return Credentials(aws_environ)
+
+
+@pytest.fixture
+def seal(age_key: AgeKey) -> Callable[..., str]:
+    """Encrypt a tree, as YAML (which JSON is), for ``age_key``."""
+
+    def sealed(tree: object, format: str = "yaml", selection: Selection = DEFAULT) -> str:
+        text = tree if isinstance(tree, str) else json.dumps(tree)
+        return api.encrypt(text, rule(age_key, selection=selection), format=format)
+
+    return sealed
+
+
+@pytest.fixture
+def credentials(age_key: AgeKey) -> Callable[..., Credentials]:
+    def made(**environ: str) -> Credentials:
+        return Credentials.from_env(
+            {"SOPS_AGE_KEY": age_key.identity, "PATH": os.environ["PATH"], **environ}, platform="linux"
+        )
+
+    return made
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    double = Store()
+    monkeypatch.setitem(sys.modules, double.__name__, double)
+    monkeypatch.setitem(sources.TABLE, "double", double.__name__)
+    return double

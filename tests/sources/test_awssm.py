@@ -1,4 +1,4 @@
-"""``awssm:`` and ``awsssm:`` against moto, with the credentials of users, of roles and of the machine."""
+"""``awssm:``, and what ``awsssm:`` does alike, against moto: the credentials of users, roles and machines."""
 
 from __future__ import annotations
 
@@ -13,21 +13,14 @@ from typing import Any
 
 import pytest
 from doubles.moto_server import REGION, ROOT, MotoServer
+from sources.aws_store import VALUE, AwsContract, user
 
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
-from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
+from encconf.testing.contracts.source import PATIENCE, failure, shown
 
 pytestmark = pytest.mark.services
-
-VALUE = b"s3cret-of-an-account"
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -36,39 +29,6 @@ def _healthy(aws: MotoServer) -> Iterator[None]:
     aws.delay = 0
     aws.faults.clear()
     aws.enforce(False)
-
-
-@pytest.fixture(scope="module")
-def names(aws: MotoServer) -> dict[str, str]:
-    """What there is: a text and a JSON, as a secret and as a parameter; by "secret" the ARN of the former."""
-    manager, store = aws.client("secretsmanager"), aws.client("ssm")
-    arn = manager.create_secret(Name="app/db", SecretString=VALUE.decode())["ARN"]
-    manager.create_secret(Name="app/tree", SecretString=WHOLE)
-    store.put_parameter(Name="/app/db", Value=VALUE.decode(), Type="SecureString")
-    store.put_parameter(Name="/app/tree", Value=WHOLE, Type="String")
-    return {"secret": arn}
-
-
-@pytest.fixture
-def environ(aws: MotoServer, names: dict[str, str]) -> dict[str, str]:
-    return {**aws.environ, "AWS_REGION": REGION}
-
-
-@pytest.fixture
-def credentials(environ: dict[str, str]) -> Credentials:
-    return Credentials(environ)
-
-
-def user(aws: MotoServer, *allowed: str) -> dict[str, str]:
-    """The variables of a new user, who may do this and nothing else, once policies are enforced."""
-    iam, name = aws.client("iam"), f"user-{os.urandom(4).hex()}"
-    iam.create_user(UserName=name)
-    if allowed:
-        statement = {"Effect": "Allow", "Action": list(allowed), "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
 def new_role(aws: MotoServer, name: str, allowed: str) -> str:
@@ -81,46 +41,6 @@ def new_role(aws: MotoServer, name: str, allowed: str) -> str:
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
     return arn
-
-
-class AwsContract(SourceContract):
-    REASONS = frozenset({"missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable"})
-    WRITABLE = True
-    ADDRESS = ""
-    MISSING = ""
-    WRONG = ""
-
-    @pytest.fixture
-    def place(self, environ: dict[str, str]) -> Place:
-        return Place(self.ADDRESS, VALUE, lambda: Credentials(environ), [ROOT["AWS_SECRET_ACCESS_KEY"]])
-
-    @pytest.fixture
-    def failing(
-        self, aws: MotoServer, environ: dict[str, str], silent: str, nobody_there: str, place: Place
-    ) -> Failing:
-        def denied() -> tuple[str, Credentials]:
-            nobody = user(aws)
-            place.secrets.append(nobody["AWS_SECRET_ACCESS_KEY"])
-            aws.enforce()
-            return self.ADDRESS, Credentials({**environ, **nobody})
-
-        def expired() -> tuple[str, Credentials]:
-            aws.faults = ["400 ExpiredTokenException"] * 4
-            return self.ADDRESS, Credentials({**environ, "AWS_SESSION_TOKEN": "a-session-token-of-a-test"})
-
-        place.secrets.append("a-session-token-of-a-test")
-        slow = {**environ, "AWS_ENDPOINT_URL": f"http://{silent}"}
-        away = {**environ, "AWS_ENDPOINT_URL": f"http://{nobody_there}"}
-        bare = {name: value for name, value in environ.items() if name not in ROOT}
-        return lambda reason: {
-            "missing": lambda: (self.MISSING, Credentials(environ)),
-            "denied": denied,
-            "expired": expired,
-            "unreachable": lambda: (self.ADDRESS, Credentials(away)),
-            "slow": lambda: (self.ADDRESS, Credentials(slow, timeout=PATIENCE)),
-            "wrong": lambda: (self.WRONG, Credentials(environ)),
-            "unusable": lambda: (self.ADDRESS, Credentials(bare)),
-        }[reason]()
 
 
 class TestSecretsManager(AwsContract):
@@ -142,31 +62,11 @@ class TestSecretsManager(AwsContract):
         return f"awssm:new/{os.urandom(6).hex()}"
 
 
-class TestParameterStore(AwsContract):
-    SCHEME = "awsssm"
-    BYTES = False
-    ADDRESS = "awsssm:/app/db"
-    MISSING = "awsssm:/app/nothing"
-    WRONG = "awsssm:/app/a b"
-
-    @pytest.fixture
-    def structured(self) -> str:
-        return "awsssm:/app/tree"
-
-    @pytest.fixture
-    def vals(self) -> str:
-        return f"ref+awsssm://app/db?region={REGION}"
-
-    @pytest.fixture
-    def fresh(self) -> str:
-        return f"awsssm:/new/{os.urandom(6).hex()}"
-
-
 # --- Secrets Manager -------------------------------------------------------------------------
 
 
-def test_a_secret_by_its_arn_brings_its_region(aws: MotoServer, names: dict[str, str]) -> None:
-    arn = names["secret"]
+def test_a_secret_by_its_arn_brings_its_region(aws: MotoServer, aws_names: dict[str, str]) -> None:
+    arn = aws_names["secret"]
     for address in (f"awssm:{arn}", f"ref+awssecrets://{arn}", f"awssm:{arn}/"):
         assert sources.fetch(address, Credentials(aws.environ)) == VALUE
     error = failure("awssm:app/db", Credentials(aws.environ))
@@ -182,7 +82,7 @@ def test_a_secret_by_its_arn_brings_its_region(aws: MotoServer, names: dict[str,
         assert (error.reason, error.message) == ("wrong", "this is not the name of a region")
 
 
-def test_versions_of_a_secret(aws: MotoServer, credentials: Credentials) -> None:
+def test_versions_of_a_secret(aws: MotoServer, aws_credentials: Credentials) -> None:
     manager = aws.client("secretsmanager")
     first = manager.create_secret(Name="versions", SecretString="1")["VersionId"]
     second = manager.put_secret_value(SecretId="versions", SecretString="2")["VersionId"]
@@ -196,70 +96,39 @@ def test_versions_of_a_secret(aws: MotoServer, credentials: Credentials) -> None
         "?version_stage=AWSPREVIOUS": b"1",
         f"?version_id={first}&version_stage=AWSPREVIOUS": b"1",
     }.items():
-        assert sources.fetch(f"awssm:versions{query}", credentials) == value
-    assert failure("awssm:versions?version=NOSUCH", credentials).reason == "missing"
+        assert sources.fetch(f"awssm:versions{query}", aws_credentials) == value
+    assert failure("awssm:versions?version=NOSUCH", aws_credentials).reason == "missing"
     absent = "00000000-0000-0000-0000-000000000000"
-    assert failure(f"awssm:versions?version={absent}", credentials).reason == "missing"
+    assert failure(f"awssm:versions?version={absent}", aws_credentials).reason == "missing"
 
 
-def test_a_secret_that_is_deleted_or_bytes_or_nothing(aws: MotoServer, credentials: Credentials) -> None:
+def test_a_secret_that_is_deleted_or_bytes_or_nothing(aws: MotoServer, aws_credentials: Credentials) -> None:
     manager = aws.client("secretsmanager")
     manager.create_secret(Name="bytes", SecretBinary=b"\xff\x00")
-    assert sources.fetch("awssm:bytes", credentials) == b"\xff\x00"
+    assert sources.fetch("awssm:bytes", aws_credentials) == b"\xff\x00"
     manager.create_secret(Name="gone", SecretString="1")
     manager.delete_secret(SecretId="gone")
-    error = failure("awssm:gone", credentials)
+    error = failure("awssm:gone", aws_credentials)
     assert error.reason == "missing"
     assert "marked for deletion" in error.message or "marked deleted" in error.message
     manager.create_secret(Name="empty")
-    assert failure("awssm:empty", credentials).reason == "missing"
+    assert failure("awssm:empty", aws_credentials).reason == "missing"
     with pytest.raises(SourceError, match="cannot store empty secrets"):
-        sources.store("awssm:new", b"", credentials)
+        sources.store("awssm:new", b"", aws_credentials)
 
 
-def test_the_sdk_reads_what_is_written(aws: MotoServer, credentials: Credentials) -> None:
-    sources.store("awssm:written", "täxt".encode(), credentials)
+def test_the_sdk_reads_what_is_written(aws: MotoServer, aws_credentials: Credentials) -> None:
+    sources.store("awssm:written", "täxt".encode(), aws_credentials)
     assert aws.client("secretsmanager").get_secret_value(SecretId="written")["SecretString"] == "täxt"
-    sources.store("awssm:written", b"\xff", credentials, replace=True)
+    sources.store("awssm:written", b"\xff", aws_credentials, replace=True)
     assert aws.client("secretsmanager").get_secret_value(SecretId="written")["SecretBinary"] == b"\xff"
-    sources.store("awsssm:/written", "täxt".encode(), credentials)
+    sources.store("awsssm:/written", "täxt".encode(), aws_credentials)
     store = aws.client("ssm")
     found = store.get_parameter(Name="/written", WithDecryption=True)["Parameter"]
     assert (found["Value"], found["Type"]) == ("täxt", "SecureString")
 
 
 # --- Parameter Store -------------------------------------------------------------------------
-
-
-def test_versions_of_a_parameter(aws: MotoServer, credentials: Credentials) -> None:
-    store = aws.client("ssm")
-    for value in "123":
-        store.put_parameter(Name="/versions", Value=value, Type="SecureString", Overwrite=True)
-    store.label_parameter_version(Name="/versions", ParameterVersion=2, Labels=["stable"])
-    assert sources.fetch("awsssm:/versions", credentials) == b"3"
-    assert sources.fetch("awsssm:/versions?version=1", credentials) == b"1"
-    assert sources.fetch("awsssm:/versions?version=stable", credentials) == b"2"
-    assert failure("awsssm:/versions?version=9", credentials).reason == "missing"
-
-
-def test_what_else_is_a_parameter(aws: MotoServer, credentials: Credentials) -> None:
-    store = aws.client("ssm")
-    store.put_parameter(Name="list", Value="a,b", Type="StringList")
-    store.put_parameter(Name="/app/one/two", Value="x", Type="String")
-    store.put_parameter(Name="/app/yaml", Value="a: {b: c}", Type="String")
-    assert sources.fetch("awsssm:list", credentials) == b"a,b"
-    for address, value in {
-        "ref+awsssm://app/one#/two": b"x",
-        "ref+awsssm://app#/one/two": b"x",
-        "ref+awsssm://app/yaml?mode=singleparam#/a/b": b"c",
-        "ref+awsssm://app?recursive=true#/one/two": b"x",
-        "awsssm:/app/yaml#a/b": b"c",
-    }.items():
-        assert sources.fetch(address, credentials) == value
-    for address in ("awsssm:/a?mode=many", "awsssm:/ä", "awsssm:arn:aws:ssm:x"):
-        assert failure(address, credentials).reason == "wrong"
-    with pytest.raises(SourceError, match="cannot store empty values"):
-        sources.store("awsssm:/new", b"", credentials)
 
 
 # --- as whom ---------------------------------------------------------------------------------
@@ -270,24 +139,26 @@ def test_what_else_is_a_parameter(aws: MotoServer, credentials: Credentials) -> 
     [("awssm:app/db", "secretsmanager:GetSecretValue"), ("awsssm:/app/db", "ssm:GetParameter")],
 )
 def test_the_permission_that_is_documented_is_enough(
-    aws: MotoServer, environ: dict[str, str], address: str, action: str
+    aws: MotoServer, aws_environ: dict[str, str], address: str, action: str
 ) -> None:
     one, nobody = user(aws, action), user(aws, "s3:*")
     aws.enforce()
-    assert sources.fetch(address, Credentials({**environ, **one})) == VALUE
-    error = failure(address, Credentials({**environ, **nobody}))
+    assert sources.fetch(address, Credentials({**aws_environ, **one})) == VALUE
+    error = failure(address, Credentials({**aws_environ, **nobody}))
     assert error.reason == "denied"
     assert str(error.hint).startswith(f"you need {action} on")
-    error = failure(address, Credentials({**environ, **one, "AWS_SECRET_ACCESS_KEY": "not-the-key-of-one"}))
+    error = failure(
+        address, Credentials({**aws_environ, **one, "AWS_SECRET_ACCESS_KEY": "not-the-key-of-one"})
+    )
     assert error.reason == "denied"
     for secret in (one["AWS_SECRET_ACCESS_KEY"], "not-the-key-of-one"):
         assert secret not in shown(error)
     with pytest.raises(SourceError) as caught:
-        sources.store(address, b"x", Credentials({**environ, **one}), replace=True)
+        sources.store(address, b"x", Credentials({**aws_environ, **one}), replace=True)
     assert caught.value.reason == "denied"
 
 
-def test_a_profile_and_a_role(aws: MotoServer, environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_profile_and_a_role(aws: MotoServer, aws_environ: dict[str, str], tmp_path: Path) -> None:
     """An address may say which, and the environment has the last word."""
     role = new_role(aws, "reader", "secretsmanager:GetSecretValue")
     one, assumer = user(aws, "secretsmanager:GetSecretValue"), user(aws, "sts:AssumeRole")
@@ -306,10 +177,10 @@ def test_a_profile_and_a_role(aws: MotoServer, environ: dict[str, str], tmp_path
         sources.fetch("awssm:app/db", Credentials({**bare, "AWS_PROFILE": "team"}, home=str(tmp_path)))
         == VALUE
     )
-    by_role = Credentials({**environ, **assumer})
+    by_role = Credentials({**aws_environ, **assumer})
     assert failure("awssm:app/db", by_role).reason == "denied"
-    assert sources.fetch(f"awssm:app/db?role_arn={role}", Credentials({**environ, **assumer})) == VALUE
-    error = failure(f"awssm:app/db?role_arn={role}", Credentials({**environ, **nobody}))
+    assert sources.fetch(f"awssm:app/db?role_arn={role}", Credentials({**aws_environ, **assumer})) == VALUE
+    error = failure(f"awssm:app/db?role_arn={role}", Credentials({**aws_environ, **nobody}))
     assert error.reason == "denied"
     assert assumer["AWS_SECRET_ACCESS_KEY"] not in shown(error)
 
@@ -352,7 +223,7 @@ def metadata() -> Iterator[tuple[str, dict[str, Any], list[str]]]:
 
 def test_the_machine_s_own_identity(
     aws: MotoServer,
-    names: dict[str, str],
+    aws_names: dict[str, str],
     metadata: tuple[str, dict[str, Any], list[str]],
     tmp_path: Path,
     patient: None,
@@ -372,16 +243,16 @@ def test_the_machine_s_own_identity(
         LastUpdated="2020-01-01T00:00:00Z",
     )
     (tmp_path / "config").write_text(f"[default]\nec2_metadata_service_endpoint = {url}/\n")
-    environ = {
+    aws_environ = {
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_REGION": REGION,
         "AWS_CONFIG_FILE": str(tmp_path / "config"),
     }
     aws.enforce()
     aws.users.clear()
-    credentials = Credentials(environ)
-    assert sources.fetch("awssm:app/db", credentials) == VALUE
-    assert failure("awsssm:/app/db", credentials).reason == "denied"
+    aws_credentials = Credentials(aws_environ)
+    assert sources.fetch("awssm:app/db", aws_credentials) == VALUE
+    assert failure("awsssm:/app/db", aws_credentials).reason == "denied"
     assert set(aws.users) == {given["AccessKeyId"]}
     assert (
         asked
@@ -393,15 +264,15 @@ def test_the_machine_s_own_identity(
         * 2
     )  # once for each service
     asked.clear()
-    off = Credentials({**environ, "AWS_EC2_METADATA_DISABLED": "true"})
+    off = Credentials({**aws_environ, "AWS_EC2_METADATA_DISABLED": "true"})
     assert failure("awssm:app/db", off).reason == "unusable"
-    sources.probe("awssm", Credentials(environ))  # this machine is none of Amazon's
+    sources.probe("awssm", Credentials(aws_environ))  # this machine is none of Amazon's
     assert asked == []
 
 
-def test_a_probe_says_as_whom(aws: MotoServer, environ: dict[str, str], patient: None) -> None:
+def test_a_probe_says_as_whom(aws: MotoServer, aws_environ: dict[str, str], patient: None) -> None:
     for scheme in ("awssm", "awsssm"):
-        found = sources.probe(scheme, Credentials(environ))
+        found = sources.probe(scheme, Credentials(aws_environ))
         assert found.usable
         assert str(found.who).startswith("arn:aws:sts::123456789012:")
         assert found.note == f"region {REGION}"
@@ -436,17 +307,17 @@ def trickling() -> Iterator[str]:
     server.server_close()
 
 
-def test_an_answer_that_never_ends(environ: dict[str, str], trickling: str) -> None:
+def test_an_answer_that_never_ends(aws_environ: dict[str, str], trickling: str) -> None:
     started = time.monotonic()
-    there = Credentials({**environ, "AWS_ENDPOINT_URL": f"http://{trickling}"}, timeout=PATIENCE)
+    there = Credentials({**aws_environ, "AWS_ENDPOINT_URL": f"http://{trickling}"}, timeout=PATIENCE)
     error = failure("awssm:app/db", there)
     assert (error.reason, error.message) == ("slow", f"AWS in {REGION} did not answer within 1 s")
     assert time.monotonic() - started < 20 * PATIENCE
 
 
-def test_what_passes_is_asked_again(aws: MotoServer, environ: dict[str, str]) -> None:
+def test_what_passes_is_asked_again(aws: MotoServer, aws_environ: dict[str, str]) -> None:
     aws.faults = ["400 ThrottlingException", "500 InternalServiceError"]
-    assert sources.fetch("awssm:app/db", Credentials(environ)) == VALUE
+    assert sources.fetch("awssm:app/db", Credentials(aws_environ)) == VALUE
     aws.faults = ["400 ThrottlingException"] * 4
-    assert failure("awssm:app/db", Credentials(environ)).reason == "unreachable"
+    assert failure("awssm:app/db", Credentials(aws_environ)).reason == "unreachable"
     assert aws.faults == []

@@ -17,7 +17,7 @@ from oracle import clean_environ
 from encconf import sources
 from encconf.errors import MasterKeyError, MissingExtraError, SourceError, SourceExtraError
 from encconf.identities.credentials import Credentials
-from encconf.sources import Uri, fields
+from encconf.sources import Uri
 from encconf.testing.contracts.source import EVERY_REASON, failure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,90 +25,6 @@ PAGE = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
 SCHEMES = sorted(sources.TABLE)
 
 # --- addresses -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "uri"),
-    [
-        ("env:A", Uri("env", "A", {}, None)),
-        ("ENV:A", Uri("env", "A", {}, None)),
-        (" file:/a/b \n", Uri("file", "/a/b", {}, None)),
-        ("file:///a/b", Uri("file", "/a/b", {}, None, vals=True)),
-        ("ref+file://a/b+", Uri("file", "a/b", {}, None, vals=True)),
-        ("secretref+vault://a/b#/c/d", Uri("vault", "a/b", {}, "c/d", vals=True)),
-        ("ref+awssecrets://a?version_id=x#y", Uri("awssm", "a", {"version_id": "x"}, "y", vals=True)),
-        ("ref+azurekeyvault://v/n", Uri("azkv", "v/n", {}, None, vals=True)),
-        (
-            "vault:a/b?version=3&namespace=x%26y#f%20g",
-            Uri("vault", "a/b", {"version": "3", "namespace": "x&y"}, "f g"),
-        ),
-        ("vault:a/b#", Uri("vault", "a/b", {}, None)),
-        ("env:a%20b", Uri("env", "a%20b", {}, None)),
-        ("cmd:a b #c", Uri("cmd", "a b", {}, "c")),
-        ("cmd:a b #/c/d", Uri("cmd", "a b", {}, "c/d")),
-        ("cmd:a b#c", Uri("cmd", "a b#c", {}, None)),
-        ("cmd:a ?b=c %41", Uri("cmd", "a ?b=c %41", {}, None)),
-    ],
-)
-def test_an_address(text: str, uri: Uri) -> None:
-    assert sources.parse(text) == uri
-    assert hash(sources.parse(text)) == hash(uri)
-
-
-@pytest.mark.parametrize(
-    ("text", "message", "hint"),
-    [
-        ("", "this is not the address of a secret", "it begins with one of env:, file:, cmd:"),
-        ("hunter2", "this is not the address of a secret", "it begins with"),
-        ("env:", "there is no name after env:", "docs/sources.md"),
-        ("env:?x=y", "env: has no setting x", "its settings are decode"),
-        ("env:A?optoinal=true", "env: has no setting optoinal", "did you mean optional?"),
-        ("env:a%00b", "the name after env: holds a NUL", "docs/sources.md"),
-        ("evn:A", "there is no source called evn", "did you mean env? known sources are"),
-        ("magic:A", "there is no source called magic", "known sources are env, file"),
-    ],
-)
-def test_what_is_no_address(text: str, message: str, hint: str) -> None:
-    with pytest.raises(SourceError) as caught:
-        sources.parse(text)
-    assert caught.value.message == message or caught.value.message.startswith("there is no name")
-    assert str(caught.value.hint).startswith(hint) or "no setting" in message
-    assert caught.value.reason == "wrong"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "AGE-SECRET-KEY-1QQQQHUNTER2",
-        "file:AGE-SECRET-KEY-1QQQQHUNTER2",
-        "vault:x/age-secret-key-1qqqqhunter2#f",
-        "AGE-PLUGIN-X-1HUNTER2",
-        "-----BEGIN OPENSSH PRIVATE KEY-----hunter2",
-        "vault:a/b?secret_id=hunter2",
-        "conjur:a?apikey=hunter2",
-        "cmd:login --password hunter2",
-        "env:A?fallback=hunter2",
-    ],
-)
-def test_a_secret_that_stands_in_an_address_is_not_repeated(text: str) -> None:
-    refused = text.startswith(("AGE", "-"))
-    if refused:
-        with pytest.raises(SourceError) as caught:
-            sources.parse(text)
-        told = f"{caught.value!r} {caught.value} {caught.value.hint}"
-    else:
-        uri = sources.parse(text)
-        told = f"{uri!r} {uri.label}"
-        if uri.scheme in ("file", "conjur", "vault"):
-            error = failure(text, Credentials({}))
-            told += f"{error!r} {error} {error.hint}"
-    assert "hunter2" not in told.lower()
-
-
-def test_a_label_cannot_move_the_cursor() -> None:
-    uri = sources.parse("file:/a%1b[2Jb#%1b[2J")
-    assert uri.label == "file:/a?[2Jb#?[2J"
-    assert len(sources.parse(f"file:/{'x' * 500}").label) < 130
 
 
 # --- what goes with every scheme -------------------------------------------------------------
@@ -155,55 +71,6 @@ def test_what_stands_in_for_a_missing_secret() -> None:
 
 
 # --- fields ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("data", "field", "value"),
-    [
-        ('{"a": "x"}', "a", "x"),
-        ('{"a": {"b": ["x", {"c": "y"}]}}', "a/b/1/c", "y"),
-        ('{"a/b": "whole", "a": {"b": "path"}}', "a/b", "whole"),
-        ('{"a": 1.10}', "a", "1.10"),
-        ('{"a": 12345678901234567890123}', "a", "12345678901234567890123"),
-        ('{"a": true, "b": false}', "b", "false"),
-        ('{"a": [1.50, "\\u00e4", null]}', "a", '[1.50,"ä",null]'),
-        ('{"a": ""}', "a", ""),
-        ('["x", "y"]', "1", "y"),
-        ("a: x\nb: [y, z]\n", "b/1", "z"),
-        ("a: 1.5\n", "a", "1.5"),
-        ("a: 2001-02-03\n", "a", "2001-02-03"),
-        ("a: !!binary /w==\n", "a", "\udcff"),
-    ],
-)
-def test_a_field(data: str, field: str, value: str) -> None:
-    found = fields.pick(data.encode(), field).decode(errors="surrogateescape")
-    assert found == value or (found.startswith(value) and data.startswith("a: 2001"))
-
-
-@pytest.mark.parametrize(
-    "data", [b"\xff", b"plain-s3cret", b"{s3cret", b"a: s3cret\n---\nb: 1\n", b"[" * 9000]
-)
-def test_what_has_no_fields(data: bytes) -> None:
-    with pytest.raises(SourceError) as caught:
-        fields.pick(data, "a")
-    assert caught.value.reason in ("wrong", "missing")
-    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
-
-
-@pytest.mark.parametrize("field", ["b", "a/b", "0", "l/x", "l/9", "l/-1", "l/1²", "l/99999999999999999999"])
-def test_a_field_that_is_not_there(field: str) -> None:
-    with pytest.raises(SourceError) as caught:
-        fields.pick(b'{"a": "s3cret", "l": ["s3cret", "x"]}', field)
-    assert caught.value.reason == "missing"
-    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
-
-
-def test_a_field_is_put_as_it_is_and_the_others_stay() -> None:
-    assert fields.put(None, "a", "ä\n".encode(), replace=False) == '{"a":"ä\\n"}'.encode()
-    whole = b'{"n": 1.10, "big": 12345678901234567890123, "t": true, "l": [null], "a": "old"}'
-    assert fields.put(whole, "a", b"new", replace=True) == (
-        b'{"n":1.10,"big":12345678901234567890123,"t":true,"l":[null],"a":"new"}'
-    )
 
 
 # --- one call for many -----------------------------------------------------------------------

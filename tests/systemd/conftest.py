@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from oracle import AgeKey
 from project import Project
+from systemd.serving import BIG, PLAIN
 
 from .manager import Manager
 
@@ -26,3 +27,10 @@ def project(manager: Manager, home: Path) -> Project:
     made = Project(folder, home, AgeKey.generate())
     made.rules()
     return made
+
+
+@pytest.fixture
+def values(project: Project) -> Project:
+    project.write("s.yaml", PLAIN.replace("BIG", BIG))
+    project.run("encrypt", "s.yaml")
+    return project

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from project import Project
+from systemd.awkward import AWKWARD
 
 from encconf.errors import EmitError
 from encconf.systemd import envfile
@@ -16,14 +17,6 @@ from encconf.systemd import envfile
 from .manager import Manager
 
 pytestmark = pytest.mark.services
-
-AWKWARD = [
-    "plain", "two words", "a#b", "a #b", "# c", ";", "a;b", '"quoted"', "'single'", "it's", "it's \"both\"",
-    "$HOME ${HOME} $(id)", "it's $HOME", "back\\slash", "it's \\ \\\\ \\n", "C:\\new", "`id`", "it's `id`",
-    "one\ntwo\n", "it's\ntwo\\\nthree", "a\r\nb", "\r", "ünï☃\U0001f600", " spaces ", "trailing  ",
-    "\ttab\t", "", "=", "-n", "%41 %h %%", "\x01\x1b[0m\x7f", "\u2028\x85\ufeff", "'", '"', "\\", "\\\\",
-    "a'b\"c`d$e\\f", "x" * 5000,
-]  # fmt: skip
 
 
 def read_by_systemd(manager: Manager, files: list[str]) -> dict[str, str]:
@@ -183,40 +176,3 @@ class TestExport:
         assert "BAD is not Unicode text" in done.err
         assert "secret" not in done.err
         assert not awkward.path("app.env").exists()
-
-    def test_systemd_creds(self, manager: Manager, awkward: Project) -> None:
-        environ = {"SYSTEMD_CREDENTIAL_SECRET": manager.environ["SYSTEMD_CREDENTIAL_SECRET"]}
-        manager.credential("unused", b"")  # makes the host's secret
-        words = ["export", "--format", "systemd-creds", "--with-key", "host", "v.json"]
-        printed = awkward.run(*words, environ=environ).out
-        written = awkward.run(*words, "-o", "creds", "--keep-case", environ=environ)
-        assert f"wrote {len(AWKWARD)} credentials" in written.err
-        folder = awkward.path("creds")
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-        for number, (text, prefix) in enumerate(((printed, "V"), (written.out, "v"))):
-            unit = f"creds{number}.service"
-            assert text.startswith("[Service]\n")
-            manager.unit(f"{unit}.d/x.conf", text)
-            out = manager.folder / f"credentials{number}"
-            out.mkdir()
-            done = manager.run(f"cp $CREDENTIALS_DIRECTORY/* {out}", name=unit)
-            assert (done.code, done.result) == (0, "success"), (done, manager.log())
-            found = [(out / f"{prefix}{each:02}").read_bytes().decode() for each in range(len(AWKWARD))]
-            assert found == AWKWARD
-        # The name is part of it: under another one it does not open.
-        line = f"LoadCredentialEncrypted=other:{folder}/v00.cred".replace("%", "%%")
-        assert manager.run("true", line).result == "exit-code"
-
-    def test_systemd_creds_mistakes(self, awkward: Project, manager: Manager) -> None:
-        words = ["export", "--format", "systemd-creds", "v.json"]
-        environ = {"SYSTEMD_CREDENTIAL_SECRET": "/dev/null/secret"}
-        assert (
-            "error[systemd-creds]" in awkward.run(*words, "--with-key", "host", environ=environ, code=1).err
-        )
-        secret = {"SYSTEMD_CREDENTIAL_SECRET": manager.environ["SYSTEMD_CREDENTIAL_SECRET"]}
-        # Without a TPM systemd-creds makes a file all the same, which nothing can open.
-        assert "error[systemd-creds]" in awkward.run(*words, "--with-key", "tpm2", environ=secret, code=1).err
-        done = awkward.run(*words, environ={"PATH": "/nowhere"}, code=1)
-        assert "systemd-creds is not installed" in done.err
-        awkward.run("export", "--format", "json", "--with-key", "host", "v.json", code=8)

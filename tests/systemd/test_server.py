@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import os
 import re
 import signal
@@ -14,14 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from project import Project, signal_another_thread
+from systemd.serving import BIG, REFUSED, allow, serving
 
 from encconf.identities.credentials import Credentials
-from encconf.systemd.rules import Request
 from encconf.systemd.rules import read as rule_of
 from encconf.systemd.server import CredentialServer, Listening
 from encconf.systemd.values import Values
@@ -29,73 +26,6 @@ from encconf.systemd.values import Values
 from .manager import Manager
 
 pytestmark = pytest.mark.services
-
-PLAIN = """\
-db:
-    password: "hunter2 \\u2603"
-    port: 5432
-    debug: true
-    ratio: 1.5
-empty: ""
-multi: "one\\ntwo\\n"
-users: [alice, {name: bob}]
-none: null
-tenants:
-    a: {token: for a}
-    b: {token: for b}
-    c: {other: 1}
-big: BIG
-"""
-BIG = "0123456789abcdef" * 40_000  # 640 KB: more than any socket's buffer
-REFUSED = 243  # 243/CREDENTIALS, see systemd.exec(5)
-
-
-@pytest.fixture
-def values(project: Project) -> Project:
-    project.write("s.yaml", PLAIN.replace("BIG", BIG))
-    project.run("encrypt", "s.yaml")
-    return project
-
-
-class Server:
-    """A running server; ``path`` is its socket."""
-
-    def __init__(self, project: Project, *args: str) -> None:
-        self.path = project.path("run/c.sock")
-        words = ["systemd", "serve", "s.enc.yaml", "--socket", str(self.path), *args]
-        self._log = project.path(f"log{len(list(project.folder.glob('log*')))}")
-        with open(self._log, "wb") as log:
-            self.process = project.popen(*words, stderr=log)
-        self.wait("listening on")
-
-    def wait(self, text: str, count: int = 1) -> None:
-        deadline = time.monotonic() + 20
-        while self.log().count(text) < count:
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.01)
-
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0, self.log()
-
-
-@contextlib.contextmanager
-def serving(project: Project, *args: str) -> Iterator[Server]:
-    server = Server(project, *args)
-    try:
-        yield server
-    finally:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
-
-
-def allow(*rules: str) -> list[str]:
-    return [word for rule in rules for word in ("--allow", rule)]
 
 
 def own(name: bytes) -> bytes:
@@ -139,42 +69,6 @@ def refused(answer: bytes) -> bool:
 
 
 class TestUnits:
-    def test_values(self, manager: Manager, values: Project) -> None:
-        names = ["db.password", "db.port", "db.debug", "db.ratio", "empty", "multi", "users", "db", "big"]
-        rules = allow(*(f"app.service:{name}={name}" for name in names), "app:all=.")
-        with serving(values, *rules) as server:
-            lines = [f"LoadCredential={name}:{server.path}".replace("%", "%%") for name in [*names, "all"]]
-            out = values.path("out")
-            # Together they are more than systemd lets a unit have.
-            done = manager.run(f"cd $CREDENTIALS_DIRECTORY; cp * '{out}'", *lines, name="app.service")
-            assert (done.code, done.result) == (REFUSED, "exit-code"), (done, server.log(), manager.log())
-            out.mkdir()
-            done = manager.run(f"cd $CREDENTIALS_DIRECTORY; cp * '{out}'", *lines[:-1], name="app.service")
-            assert (done.code, done.result) == (0, "success"), (done, server.log(), manager.log())
-            done = manager.run(f"cd $CREDENTIALS_DIRECTORY; cp * '{out}'", lines[-1], name="app.service")
-            assert (done.code, done.result) == (0, "success"), (done, server.log())
-            server.stop()
-            log = server.log()
-        got = {path.name: path.read_bytes() for path in out.iterdir()}
-        assert got.pop("all").decode() == values.read("s.yaml")
-        assert json.loads(got.pop("users")) == ["alice", {"name": "bob"}]
-        assert json.loads(got.pop("db")) == {
-            "password": "hunter2 ☃", "port": 5432, "debug": True, "ratio": 1.5,
-        }  # fmt: skip
-        assert got == {
-            "db.password": "hunter2 ☃".encode(),
-            "db.port": b"5432",
-            "db.debug": b"true",
-            "db.ratio": b"1.5",
-            "empty": b"",
-            "multi": b"one\ntwo\n",
-            "big": BIG.encode(),
-        }
-        assert "app.service: db.password: given" in log
-        assert "hunter2" not in log
-        assert "for a" not in log
-        assert not server.path.exists()
-
     def test_who_gets_what(self, manager: Manager, values: Project) -> None:
         rules = values.write(
             "rules", "# who\n\napp.service:password=db.password\nt@*.service:t=tenants.%i.token\n"
@@ -234,28 +128,6 @@ class TestUnits:
             done = manager.run("stat -c %s $CREDENTIALS_DIRECTORY/p", f"LoadCredential=p:{path}")
             closing.join()
         assert (done.code, done.out) == (0, "0\n")
-
-
-class TestRules:
-    @pytest.mark.parametrize(
-        ("pattern", "units", "others"),
-        [
-            (
-                "app.service",
-                ["app.service"],
-                ["appXservice.service", "app.service.mount", "an-app.service"],
-            ),
-            ("app", ["app.service"], ["app.socket", "apps.service"]),
-            ("app@*.service", ["app@x.service", "app@.service"], ["app.service", "app@x.socket"]),
-            ("a?.service", ["ab.service"], ["a.service", "abc.service"]),
-            ("a.b", ["a.b.service"], ["aXb.service"]),
-            (r"a\x2db", [r"a\x2db.service"], ["a-b.service"]),
-        ],
-    )
-    def test_which_units(self, pattern: str, units: list[str], others: list[str]) -> None:
-        rule = rule_of(f"{pattern}:p=x")
-        assert [unit for unit in [*units, *others] if rule.allows(Request(unit, "p"))] == units
-        assert not any(rule.allows(Request(unit, "pp")) for unit in units)
 
 
 class TestPeers:

@@ -1,0 +1,163 @@
+"""The search for an identity that opens an age file: in which places, in which order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from keys.age_files import DATA_KEY, credentials, opens
+from oracle import AgeKey as Pair
+
+from encconf.errors import MasterKeyError, NotMyKeyError
+from encconf.keys.age import AgeKey
+
+
+def test_every_place_works(alice: Pair, enc: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys with spaces.txt"
+    file.write_text(f"# created: today\n# public key: {alice.recipient}\n\n{alice.identity}\r\n")
+    assert opens(alice, enc, credentials(SOPS_AGE_KEY=alice.identity))
+    assert opens(alice, enc, credentials(SOPS_AGE_KEY_FILE=str(file)))
+    assert opens(alice, enc, credentials(SOPS_AGE_KEY_CMD=f"cat '{file}'"))
+    standard = tmp_path / ".config" / "sops" / "age" / "keys.txt"
+    standard.parent.mkdir(parents=True)
+    standard.write_bytes(file.read_bytes())
+    assert opens(alice, enc, credentials(tmp_path))
+
+
+def test_a_pipe_is_read_once_for_all_keys_of_a_file(alice: Pair, bob: Pair, enc: str, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.write(write, f"{alice.identity}\n".encode())
+    os.close(write)
+    made = credentials(SOPS_AGE_KEY_FILE=f"/dev/fd/{read}")
+    try:
+        with pytest.raises(NotMyKeyError):
+            AgeKey(bob.recipient).unwrap(AgeKey(bob.recipient).wrap(DATA_KEY, made), made)
+        assert opens(alice, enc, made)
+    finally:
+        os.close(read)
+
+
+@pytest.mark.parametrize("between", [" ", "\n", "\r\n", "\n# a comment\n  "])
+def test_the_variable_holds_several_identities(alice: Pair, bob: Pair, enc: str, between: str) -> None:
+    assert opens(alice, enc, credentials(SOPS_AGE_KEY=f"{bob.identity}{between}{alice.identity}"))
+
+
+def test_the_command_is_told_the_recipient(alice: Pair, enc: str, tmp_path: Path) -> None:
+    (tmp_path / alice.recipient).write_text(alice.identity)
+    command = f"""sh -c 'cat "{tmp_path}/$SOPS_AGE_RECIPIENT"'"""
+    assert opens(alice, enc, credentials(SOPS_AGE_KEY_CMD=command))
+
+
+@pytest.mark.parametrize("variable", ["SOPS_AGE_SSH_PRIVATE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_CMD", None])
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+def test_every_place_for_ssh_keys_works(
+    variable: str | None, kind: str, ssh: dict[str, tuple[Path, str]], tmp_path: Path
+) -> None:
+    path, public = ssh[kind]
+    if variable is None:
+        (tmp_path / ".ssh").mkdir()
+        shutil.copy(path, tmp_path / ".ssh" / f"id_{kind}")
+        made = credentials(tmp_path)
+    else:
+        made = credentials(**{variable: f"cat {path}" if variable.endswith("CMD") else str(path)})
+    assert AgeKey(public).unwrap(AgeKey(public).wrap(DATA_KEY, made), made) == DATA_KEY
+
+
+def test_nothing_is_read_after_the_place_that_opened(alice: Pair, enc: str, tmp_path: Path) -> None:
+    made = credentials(tmp_path, SOPS_AGE_KEY=alice.identity, SOPS_AGE_KEY_CMD=f"touch {tmp_path}/ran")
+    assert opens(alice, enc, made)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_ssh_keys_are_left_alone_where_they_cannot_help(
+    alice: Pair, bob: Pair, enc: str, tmp_path: Path
+) -> None:
+    made = credentials(
+        tmp_path, SOPS_AGE_KEY=bob.identity, SOPS_AGE_SSH_PRIVATE_KEY_CMD=f"touch {tmp_path}/ran"
+    )
+    with pytest.raises(NotMyKeyError) as caught:
+        opens(alice, enc, made)
+    assert not (tmp_path / "ran").exists()
+    assert ".ssh" not in caught.value.message
+    assert "SOPS_AGE_SSH_PRIVATE_KEY_CMD (not read: no SSH key can open it)" in caught.value.message
+
+
+def test_the_report_lists_every_place(alice: Pair, bob: Pair, enc: str, tmp_path: Path) -> None:
+    standard = tmp_path / ".config" / "sops" / "age" / "keys.txt"
+    standard.parent.mkdir(parents=True)
+    standard.write_text(f"{bob.identity}\n")
+    with pytest.raises(NotMyKeyError) as caught:
+        opens(alice, enc, credentials(tmp_path, SOPS_AGE_KEY=""))
+    short = f"{bob.recipient[:8]}…{bob.recipient[-4:]}"
+    assert caught.value.message == (
+        "no matching identity\nlooked in: SOPS_AGE_KEY (empty), SOPS_AGE_KEY_FILE (unset), "
+        f"SOPS_AGE_KEY_CMD (unset), ~/.config/sops/age/keys.txt (1 key: {short})"
+    )
+
+
+def test_the_report_for_an_ssh_recipient_lists_ssh_places_too(
+    ssh: dict[str, tuple[Path, str]], tmp_path: Path
+) -> None:
+    key = AgeKey(ssh["ed25519"][1])
+    with pytest.raises(NotMyKeyError) as caught:
+        key.unwrap(
+            key.wrap(DATA_KEY, credentials()),
+            credentials(tmp_path, SOPS_AGE_SSH_PRIVATE_KEY_FILE=str(ssh["rsa"][0])),
+        )
+    public = ssh["rsa"][1].split()[1]
+    assert (
+        f"ssh_file (1 key: ssh-rsa …{public[-8:]})".replace("ssh_file", str(ssh["rsa"][0]))
+        in caught.value.message
+    )
+    assert (
+        "~/.ssh/id_ed25519 (not there), ~/.ssh/id_rsa (not there), SOPS_AGE_KEY (unset)"
+        in caught.value.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("SOPS_AGE_KEY_FILE", "/nowhere/keys.txt", "SOPS_AGE_KEY_FILE=/nowhere/keys.txt (not there)"),
+        ("SOPS_AGE_KEY_FILE", "/", "SOPS_AGE_KEY_FILE=/ (cannot be read: it is a folder)"),
+        ("SOPS_AGE_KEY_FILE", "/dev/zero", "(cannot be read: it is neither a regular file nor a pipe)"),
+        ("SOPS_AGE_KEY", "/home/me/keys.txt", "perhaps a path: use SOPS_AGE_KEY_FILE for those"),
+        (
+            "SOPS_AGE_KEY",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA",
+            "use SOPS_AGE_SSH_PRIVATE_KEY_FILE for those",
+        ),
+        ("SOPS_AGE_KEY", "age1abc", "a recipient, not an identity"),
+        ("SOPS_AGE_KEY_CMD", "false", "SOPS_AGE_KEY_CMD (false failed with exit code 1)"),
+        ("SOPS_AGE_KEY_CMD", "/nowhere/pass show x", "SOPS_AGE_KEY_CMD (pass was not found)"),
+        ("SOPS_AGE_KEY_CMD", "echo 'x", "(not a command line: a quote is not closed)"),
+        ("SOPS_AGE_KEY_CMD", "printf '\\377'", "SOPS_AGE_KEY_CMD (not a text)"),
+        ("SOPS_AGE_KEY_CMD", "sleep 30", "SOPS_AGE_KEY_CMD (sleep took longer than 0.2 s)"),
+    ],
+)
+def test_a_setting_that_is_not_in_order_is_reported(
+    alice: Pair, bob: Pair, enc: str, variable: str, value: str, says: str, tmp_path: Path
+) -> None:
+    made = credentials(tmp_path, **{variable: value})
+    made.timeout = 0.2
+    with pytest.raises(MasterKeyError) as caught:
+        opens(alice, enc, made)
+    assert not isinstance(caught.value, NotMyKeyError)
+    assert caught.value.message.startswith(f"no matching identity; not usable: {variable}\n")
+    assert says in caught.value.message
+    # and yet it hides nothing that works
+    standard = tmp_path / ".config" / "sops" / "age" / "keys.txt"
+    standard.parent.mkdir(parents=True)
+    standard.write_text(alice.identity)
+    made = credentials(tmp_path, **{variable: value})
+    made.timeout = 0.2
+    assert opens(alice, enc, made)
+
+
+def test_the_arguments_of_a_command_are_not_shown(alice: Pair, enc: str) -> None:
+    with pytest.raises(MasterKeyError) as caught:
+        opens(alice, enc, credentials(SOPS_AGE_KEY_CMD="sh -c 'exit 3' --token=hunter2"))
+    assert "(sh failed with exit code 3)" in caught.value.message
+    assert "hunter2" not in caught.value.message

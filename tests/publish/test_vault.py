@@ -1,0 +1,67 @@
+"""A KV engine of Vault or OpenBao as a destination."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from project import Project
+from publish.clouds import Cloud, Sides
+
+pytestmark = pytest.mark.services
+
+
+def test_values_in_vault(tmp_path: Path, cloud: Cloud) -> None:
+    sides = Sides(tmp_path, cloud, "kv2.yaml")
+    sides.both("publish", "--yes", "kv2.yaml")
+    ((_, values),) = cloud.what().values()
+    assert values == {
+        "a": 1,
+        "f": 1.5,
+        "t": True,
+        "nothing": None,
+        "text": "hello",
+        "when": "2024-01-02T03:04:05Z",
+        "deep": {"list": [1, "two"], "name_unencrypted": "free"},
+    }
+
+
+def test_a_secret_that_is_there_gets_no_new_version(tmp_path: Path, cloud: Cloud) -> None:
+    sides = Sides(tmp_path, cloud, "kv2.yaml")
+    for _ in range(2):
+        done = sides.ours.run("--verbose", "publish", "-y", "kv2.yaml", code=0)
+    assert "already up-to-date" in done.err
+    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
+        path="team/two/kv2.yaml", raise_on_deleted_version=True
+    )
+    assert read["data"]["metadata"]["version"] == 1
+    sides.ours.run("set", "kv2.yaml", '["text"]', '"new"', code=0)
+    sides.ours.run("publish", "-y", "kv2.yaml", code=0)
+    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
+        path="team/two/kv2.yaml", raise_on_deleted_version=True
+    )
+    assert read["data"]["metadata"]["version"] == 2
+
+
+def test_lists_of_mappings_in_vault(tmp_path: Path, cloud: Cloud) -> None:
+    """The real one writes its own structures there; encconf the values."""
+    sides = Sides(tmp_path, cloud)
+    for box in (sides.real, sides.ours):
+        box.write("kv2.yaml", "l:\n    - a: 1\n    # note\n    - b: 2\n")
+        box.run("encrypt", "-i", "kv2.yaml", code=0)
+    _, _, theirs, mine = sides.both("publish", "-y", "kv2.yaml")
+    assert "Key" in json.dumps(theirs["vault secret/data/team/two/kv2.yaml"][1])
+    assert mine["vault secret/data/team/two/kv2.yaml"][1] == {"l": [{"a": 1}, {"b": 2}]}
+
+
+def test_what_python_takes_for_equal(project: Project, cloud: Cloud) -> None:
+    for value, said in (
+        ("[1]", "published"), ("[true]", "published"), ("[1.0]", "published"), ("[1]", "is up to date"),
+    ):  # fmt: skip
+        project.run("set", "--json", "kv2.yaml", "new", value)
+        assert said in project.run("publish", "-y", "kv2.yaml").err
+    read = cloud.bao.root.secrets.kv.v2.read_secret_version(
+        path="team/two/kv2.yaml", raise_on_deleted_version=True
+    )
+    assert json.dumps(read["data"]["data"]["new"]) == "[1]"

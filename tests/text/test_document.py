@@ -1,0 +1,93 @@
+"""Leaves with exact spans, and the splice that turns edits back into a text."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf.errors import LimitError
+from encconf.text import document as model
+from encconf.text.document import Document, Leaf, Scope, position, splice
+
+
+def scoped() -> tuple[dict[str, object], Scope, Scope]:
+    """A tree of a mapping with a list in it: the tree and both scopes."""
+    items: list[object] = [None]
+    tree: dict[str, object] = {"ä": items, "b": None}
+    root = Scope(None, None, (), "", tree)
+    return tree, root, root.inside("ä", items)
+
+
+def test_paths_have_indexes_and_what_is_authenticated_has_none() -> None:
+    _, root, inside = scoped()
+    item, member = Leaf(inside, 0, 0, 1, "", "int", b"1"), Leaf(root, "b", 2, 3, "", "int", b"2")
+    assert (item.path, item.aad) == (("ä", 0), "ä:".encode())
+    assert (member.path, member.aad) == (("b",), b"b:")
+    deeper = inside.inside(3, {})
+    assert (deeper.path, deeper.keys, deeper.aad) == (("ä", 3), ("ä",), "ä:")
+
+
+def test_bytes_of_a_key_that_are_no_text_are_authenticated_as_they_are() -> None:
+    _, root, _ = scoped()
+    assert Leaf(root, "\udcff", 0, 1, "", "str", b"").aad == b"\xff:"
+
+
+def test_what_a_document_says_leaves_its_trees_alone() -> None:
+    tree, root, inside = scoped()
+    document = Document("1 2", "yaml")
+    document.trees = [tree]
+    document.leaves = [Leaf(inside, 0, 0, 1, "", "int", b"1"), Leaf(root, "b", 2, 3, "", "null", None)]
+    assert model.says(document) == [{"ä": [("int", b"1")], "b": ("null", None)}]
+    assert tree == {"ä": [None], "b": None}
+
+
+@pytest.mark.parametrize(
+    ("edits", "after"),
+    [
+        ([], "one two three"),
+        ([(4, 7, "2")], "one 2 three"),
+        ([(8, 13, ""), (0, 3, "1")], "1 two "),  # in any order
+        ([(0, 0, ">"), (13, 13, "<")], ">one two three<"),
+        ([(3, 4, ""), (4, 7, "")], "one three"),
+    ],
+)
+def test_a_splice_changes_the_spans_and_nothing_else(edits: list[tuple[int, int, str]], after: str) -> None:
+    assert splice("one two three", edits) == after
+
+
+def test_spans_that_overlap_are_a_mistake_of_ours() -> None:
+    with pytest.raises(AssertionError, match="overlapping edits"):
+        splice("one two three", [(0, 5, "x"), (4, 7, "y")])
+
+
+@pytest.mark.parametrize(
+    ("offset", "place"), [(0, (1, 1)), (3, (1, 4)), (4, (2, 1)), (6, (3, 1)), (8, (3, 3))]
+)
+def test_line_and_column_of_an_offset(offset: int, place: tuple[int, int]) -> None:
+    assert position("one\n\r\nab", offset) == place
+
+
+def test_long_paths_are_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MAX_PATHS", 100)
+    _, root, _ = scoped()
+    long = root.inside("k" * 60, {})
+    document = Document("x", "yaml")
+    document.leaves = [Leaf(long, "a", 0, 1, "", "int", b"1")]
+    model.limit_paths(document)
+    assert model.add_path(0, long) == 61
+    document.leaves *= 2
+    with pytest.raises(LimitError, match="keys on the paths"):
+        model.limit_paths(document)
+    with pytest.raises(LimitError, match="keys on the paths"):
+        model.add_path(40, long)
+
+
+def test_long_numbers() -> None:
+    text = "a: " + "1" * (model.MAX_DIGITS + 1)
+    model.limit_digits(text, 3, len(text) - 1)
+    with pytest.raises(LimitError, match="line 1, column 4: a number has more than"):
+        model.limit_digits(text, 3, len(text))
+
+
+def test_how_many_slow_items_a_text_may_hold_grows_with_it() -> None:
+    assert model.most_items("") == model.MAX_DENSE
+    assert model.most_items("x" * model.DENSITY * 5) == model.MAX_DENSE + 5

@@ -1,0 +1,22 @@
+"""Texts from foreign files made fit for a message."""
+
+from __future__ import annotations
+
+from encconf.text.printable import escaped, printable
+
+
+def test_text_from_a_foreign_file_cannot_move_the_cursor() -> None:
+    assert printable("plain é") == "plain é"
+    assert printable("a\x1b[2J\r\n\u202eb") == "a?[2J???b"
+
+
+def test_a_long_text_is_cut() -> None:
+    assert printable("abcdef", 6) == "abcdef"
+    assert printable("abcdefg", 6) == "abcde…"
+    assert printable("ab\ncdefg", 6) == "ab?cd…"
+
+
+def test_what_is_not_printable_is_made_visible() -> None:
+    assert escaped("plain é") == "plain é"
+    assert escaped("a\tb\x1b\u202e\n") == "a\\tb\\x1b\\u202e\\n"
+    assert escaped("a\tb\n", "\n") == "a\\tb\n"
