@@ -51,7 +51,7 @@ _PLAIN_BLOCK = {
 }
 _BLOCK_LINE = rb"(?m)^sops_.*\n?"
 _MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # of a conflict in git
-_CONTENT = rb"(?m)^( *)(?!\Z|[\s#%]|---|\.\.\.)"
+_CONTENT = rb"(?m)^ *(?!\Z|[\s#%]|---|\.\.\.)"
 # Each begins with a word that is looked for fast.
 _MAC = (
     rb"""mac(?:(?<=\bmac)|(?<=\bsops_mac))["']?[ \t]*[:=]""",
@@ -115,7 +115,7 @@ def find(content: bytes | str, name: str = "") -> str | None:
     if not _has(_MAC, data):
         return None
     for format, foreign in _FOREIGN.items():
-        if format != named and _has_entry(data, format) and re.search(foreign, data) is None:
+        if _has_entry(data, format) and re.search(foreign, data) is None:
             return format
     return None
 
@@ -145,7 +145,7 @@ def _of_braces(data: bytes, name: str, named: str) -> str | None:
         return "yaml" if named == "yaml" and re.search(_FLOW, data) else None
     if formats.of_path_as_sops(name) in _OWN_JSON:
         return named
-    if named == "binary" and not _has(_MAC, data):
+    if named not in _OWN_JSON and not _has(_MAC, data):
         return None
     if re.match(_ENVELOPE, data) and re.search(_ENVELOPE_END, data[-256:]):
         return "binary"
@@ -160,11 +160,12 @@ def _has_entry(data: bytes, format: str) -> bool:
         if not data[:1].isalpha() and re.match(_FLOW_ROOT, data):
             return re.search(_FLOW, data) is not None
         indents = [len(found[1]) for found in _entries(data, format)]
-        return bool(indents) and (0 in indents or min(indents) <= _root_indent(data))
-    if not any(_entries(data, format)):
-        return False
+        # The root mapping is indented as the least indented line.
+        return bool(indents) and (0 in indents or min(indents) <= min(map(len, re.findall(_CONTENT, data))))
     # INI and TOML write the section alike; strings have quotes in TOML.
-    return format not in ("ini", "toml") or format == ("toml" if _has(_QUOTED_MAC, data) else "ini")
+    return any(_entries(data, format)) and (
+        format not in ("ini", "toml") or format == ("toml" if _has(_QUOTED_MAC, data) else "ini")
+    )
 
 
 def _entries(data: bytes, format: str) -> Iterator[re.Match[bytes]]:
@@ -172,19 +173,12 @@ def _entries(data: bytes, format: str) -> Iterator[re.Match[bytes]]:
     match = re.compile(_BLOCK[format]).match
     end = 0
     while (at := data.find(b"sops", end)) >= 0:
-        found = match(data, data.rfind(b"\n", end, at) + 1 or end)
+        found = match(data, data.rfind(b"\n", end, at) + 1)
         if found is not None:
             yield found
-        end = data.find(b"\n", at)
-        if end < 0:
-            return
+        end = data.find(b"\n", at)  # -1 behind the last line: there is nothing to find from there
 
 
 def _has(patterns: tuple[bytes, ...], data: bytes) -> bool:
     """Whether one of some patterns is anywhere in a text."""
     return any(re.search(pattern, data) for pattern in patterns)
-
-
-def _root_indent(data: bytes) -> int:
-    """How far the root mapping of a YAML text is indented: as its least indented line."""
-    return min((len(found[1]) for found in re.finditer(_CONTENT, data)), default=0)

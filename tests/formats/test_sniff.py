@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -108,6 +110,81 @@ def test_yaml_that_is_not_at_the_margin(text: str) -> None:
     assert sniff.find(text, "a.yaml") == "yaml"
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "format"),
+    [
+        ("sops:\n  mac: ENC[\na: 1\n", "a.yaml", "yaml"),  # in the first line
+        ("# made by sops\na: 1\nsops:\n  mac: ENC[\n", "a.yaml", "yaml"),  # behind another "sops"
+        ("a: ENC[\nsops: {mac: x}", "a.yaml", "yaml"),  # in a last line without an end
+        ("  a: ENC[\n  x:\n    sops: 1\n  sops:\n    mac: x\n", "a.yaml", "yaml"),
+        ("app:\n sops:\n  mac: ENC[\n", "a.yaml", None),  # somebody's own key, not at the root
+        ("# x\napp:\n  sops:\n    mac: ENC[\n", "a.yaml", None),
+        ("a: 1\nsops:\n  mac: x\n", "a.yaml", None),  # nothing is encrypted
+        ("a: ENC[\nsops:\n  x: 1\n", "a.yaml", "yaml"),  # damaged: the MAC is gone
+        ("a: ENC[\nsops:\n  x: 1\n", "a", None),
+        ('{"a": "ENC[", "sops": {}}', "a.json", "json"),
+        ('{"a": "ENC[", "sops": {}}', "a.json.enc", "json"),
+        ('{"a": "ENC[", "sops": {}}', "a", None),
+        ('{"a": "ENC[", "sops": {}}', ".env", None),
+        ('{"a": "ENC[", "sops": {"mac": "x"}}', "a", "json"),
+        ('{"a": "ENC[", "sops": {"mac": "x"}}', ".env", "json"),
+        ('{"a": "ENC[", "sops": {"mac": "x"}}', "a.yaml.enc", "yaml"),
+        ("{a: ENC[, sops: {mac: x}}", "a.yaml", "yaml"),
+        ("{a: ENC[, sops: {mac: x}}", "a", None),
+        ("{a: ENC[, tops: {mac: x}} # sops", "a.yaml", None),
+        ('{"data": "ENC[x", "sops": {"mac": "x"}}', "a", "binary"),
+        ('{"data": "ENC[x", "sops": {"mac": "x"}, "b": 1}', "a", "json"),
+    ],
+)
+def test_where_the_entry_is(text: str, name: str, format: str | None) -> None:
+    assert sniff.find(text, name) == format
+
+
+@pytest.mark.parametrize("format", ["yaml", "dotenv", "ini", "toml"])
+@pytest.mark.parametrize("member", ["mac", "lastmodified"])
+def test_one_member_that_only_sops_writes_is_enough(format: str, member: str) -> None:
+    """A file that somebody has repaired by hand, or that a merge has damaged, is not overlooked."""
+    lines = SEALED[format].splitlines(keepends=True)
+    text = "".join(line for line in lines if member not in line)
+    assert text != SEALED[format]
+    assert sniff.find(text, "secrets") == format
+
+
+@pytest.mark.parametrize("format", ["yaml", "dotenv", "ini", "toml"])
+def test_d9_conflict_markers_hide_no_file(format: str) -> None:
+    text = SEALED[format]
+    assert sniff.find(f"<<<<<<< HEAD\n{text}||||||| base\n=======\n{text}>>>>>>> other", "secrets") == format
+
+
+def test_the_format_by_the_content_or_else_by_the_name() -> None:
+    assert sniff.format_of(SEALED["toml"], "a.yaml") == "toml"
+    assert sniff.format_of(PLAIN["toml"], "a.yaml") == "yaml"
+    assert sniff.format_of(PLAIN["toml"]) == "binary"
+
+
+@pytest.mark.parametrize("format", [format for format in SEALED if format != "binary"])
+def test_the_block_alone_says_the_same(format: str) -> None:
+    text = SEALED[format]
+    found = sniff.from_block(text.encode(), format)
+    assert found is not None
+    assert len(found) < len(text)
+    scan = formats.module(format).scan
+    assert scan(found.decode()).block == scan(text).block
+
+
+def test_a_block_whose_place_is_not_plain() -> None:
+    for format, text in {
+        "yaml": "a: 1\n",
+        "json": '{"a": 1}',
+        "dotenv": "a=1\n",
+        "ini": "[s]\n[sops]\na = 1\n[sops]\n",
+        "toml": "[[sops]]\n",
+        "binary": "sops",
+    }.items():
+        assert sniff.from_block(text.encode(), format) is None
+    assert sniff.from_block(b"sops:\n  a: 1\nsops:\n  b: 1\n", "yaml") is None
+
+
 def test_i9_utf16() -> None:
     for encoding in ("utf-16", "utf-16-be"):
         mark = b"" if encoding == "utf-16" else b"\xfe\xff"
@@ -159,6 +236,35 @@ def test_a_glance_at_the_first_bytes(tmp_path: Path) -> None:
     assert [name for name in "abcdefg" if sniff.glance(str(tmp_path / name))] == ["a", "c", "d", "e"]
     with pytest.raises(FileNotFoundError):
         sniff.glance(str(tmp_path / "missing"))
+
+
+def test_a_glance_sees_8_kib(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\0".ljust(8188, b"x") + b"ENC[")
+    (tmp_path / "b").write_bytes(b"\0".ljust(8189, b"x") + b"ENC[")
+    assert sniff.glance(str(tmp_path / "a"))
+    assert not sniff.glance(str(tmp_path / "b"))
+
+
+def test_a_glance_leaves_nothing_open(tmp_path: Path) -> None:
+    def next_number() -> int:
+        number = os.open(tmp_path, os.O_RDONLY)
+        os.close(number)
+        return number
+
+    (tmp_path / "a").write_bytes(b"x")
+    before = next_number()
+    sniff.glance(str(tmp_path / "a"))
+    assert next_number() == before
+
+
+def test_b7_a_glance_at_a_pipe_does_not_wait(tmp_path: Path) -> None:
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(sniff.glance(pipe)), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert found == [False]
 
 
 # --- the verbs -----------------------------------------------------------------------------------
