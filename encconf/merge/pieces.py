@@ -11,10 +11,11 @@ from encconf.text.tree import Entry, Single, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable
     from typing import Literal, TypeVar
 
     from encconf.merge.weave import Slot
+    from encconf.text.path import Path
 
     T = TypeVar("T")
     Triple = tuple[Entry | None, Entry | None, Entry | None]
@@ -58,16 +59,10 @@ def texts_of(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) ->
     )
 
 
-def step_of(identity: Hashable) -> str | int:
-    """How an entry is called in a path."""
+def steps_of(entry: Entry, identity: Hashable) -> Path:
+    """The steps to an entry from the collection that holds it, an item by its number in the result."""
     assert isinstance(identity, tuple)
-    if identity[0] == "item":
-        return int(identity[2])
-    key = identity[1]
-    if isinstance(key, tuple):
-        parts: Iterable[object] = key[1:] if key[0] in ("table", "array") else key
-        return ".".join(str(part) for part in parts if part != 1 or len(key) == 1)
-    return str(key)
+    return (*entry.steps[:-1], identity[2]) if identity[0] == "item" else entry.steps
 
 
 def shape(entry: Entry) -> tuple[object, ...]:
@@ -137,4 +132,4 @@ def with_empty(head: str, kind: str) -> str:
     found = _EMPTY_AT.fullmatch(head)
     assert found is not None
     rest = found[2] if found[2].endswith("\n") else found[2].rstrip() + "\n"
-    return f"{found[1]} {'{}' if kind == 'map' else '[]'}{rest}"
+    return f"{found[1]} {'{}' if kind == 'map' else '[]'}{rest}".lstrip(" ")

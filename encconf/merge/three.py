@@ -21,7 +21,7 @@ from encconf.merge.pieces import (
     laid_out_as,
     shape,
     shifted,
-    step_of,
+    steps_of,
     taken,
     texts_of,
     with_empty,
@@ -70,7 +70,7 @@ class Merge:
         column = None
         if ours.column is not None:
             assert theirs.column is not None
-            was = base.column if base is not None and base.column is not None else ours.column
+            was = base.column if base is not None and base.column is not None else theirs.column
             relative = either(was - columns[0], ours.column - columns[1], theirs.column - columns[2])
             column = columns[3] + relative
             columns = (was, ours.column, theirs.column, column)
@@ -83,7 +83,7 @@ class Merge:
                 line = shifted(text, columns[3] - columns[side], first=True)
                 out.append("\n" + line if not out and ours.inline else line)
                 continue
-            body = self._entry(*members[self.ids[step]], columns, (*path, step_of(self.ids[step])))
+            body = self._entry(*members[self.ids[step]], columns, (*path, *steps_of(step, self.ids[step])))
             if body is None:
                 continue
             if ours.kind == "stream" and out and not _DOCUMENT.search(body):
@@ -105,14 +105,14 @@ class Merge:
             for entry in side:
                 found.setdefault(entry.key, ([], [], []))[number].append(entry)
         for key, (was, here, there) in found.items():
-            if any(entry.listed for entry in (*was[:1], *here[:1], *there[:1])):
+            if (*was, *here, *there)[0].listed:
                 self._list(key, was, here, there, members, path, stream=ours.kind == "stream")
                 continue
             identity = ("key", key)
             for entry in (*was, *here, *there):
                 self.ids[entry] = identity
             first = (was[0] if was else None, here[0] if here else None, there[0] if there else None)
-            kept = self._kept(first, path, key)
+            kept = self._kept(first, path)
             if kept is not None:
                 members[identity] = kept
         return members
@@ -139,7 +139,7 @@ class Merge:
             )
             slots = merged.slots
             if merged.clash:
-                self.conflicts.append(path)
+                self.conflicts.append((*path, *(*here, *there)[0].steps[:-1]))
         ids: dict[Entry, Hashable] = {}
         for number, (i, j, k) in enumerate(slots):
             identity = ("item", key, number)
@@ -167,7 +167,7 @@ class Merge:
             ids.setdefault(entry, ("gone", id(entry)))
         self.ids |= ids
 
-    def _kept(self, triple: Triple, path: Steps, key: Hashable) -> Triple | None:
+    def _kept(self, triple: Triple, path: Steps) -> Triple | None:
         """An entry of a mapping as it is to be merged, None if it goes."""
         was, here, there = triple
         if was is None or (here is not None and there is not None):
@@ -175,7 +175,7 @@ class Merge:
         left = here or there
         if left is None or left.data == was.data:
             return None
-        self.conflicts.append((*path, step_of(("key", key))))
+        self.conflicts.append((*path, *was.steps))
         if self.prefer == "base":
             return was, None, None
         keeps: Side = "ours" if here is not None else "theirs"
@@ -271,7 +271,7 @@ class Merge:
         bodies: list[tuple[Triple, str]] = []
         for step in plan:
             assert isinstance(step, Entry)
-            body = self._entry(*members[self.ids[step]], columns, (*path, step_of(self.ids[step])))
+            body = self._entry(*members[self.ids[step]], columns, (*path, *steps_of(step, self.ids[step])))
             if body is not None:
                 bodies.append((members[self.ids[step]], body))
         comma = either(base.comma if base is not None else ours.comma, ours.comma, theirs.comma)
@@ -285,8 +285,7 @@ class Merge:
             trail = self._piece(texts_of(triple, "trail"), columns, path)
             out += [lead, body, "" if last and not comma else ",", trail]
         tail = self._piece((base.tail if base is not None else None, ours.tail, theirs.tail), columns, path)
-        start = self._piece((base.open if base is not None else None, ours.open, theirs.open), columns, path)
-        return f"{start}{''.join(out)}{tail}{ours.close}"
+        return f"{ours.open}{''.join(out)}{tail}{ours.close}"
 
     def _lead(
         self,
@@ -332,9 +331,9 @@ class Merge:
             )
             return taken(entry, columns, side)
         # An empty collection has the layout of what it is merged with.
-        if not there.data and here.data:
+        if not there.data:
             there, was = laid_out_as(there, here), laid_out_as(was, here) if was is not None else None
-        elif not here.data and there.data:
+        elif not here.data:
             here, was = laid_out_as(here, there), laid_out_as(was, there) if was is not None else None
         same = shape(here) == shape(there)
         if same and (was is None or shape(was) == shape(here)):
@@ -393,7 +392,7 @@ class Merge:
         """A block scalar with the comment that its first line is to have."""
         headers = [HEADER.match(leaf.text) if leaf is not None else None for leaf in leaves]
         header = HEADER.match(value)
-        if header is None or headers[1] is None or headers[2] is None:
+        if header is None:
             return value
         was, here, there = (found[1] if found is not None else None for found in headers)
         comment = self._piece((was, here, there), columns, path)
@@ -422,8 +421,6 @@ class Merge:
         )
         if here is None or there is None:
             return here if here is not None else there if there is not None else was or ""
-        if here == there or there == was:
-            return here
         if here == was:
             return there
         if here.split() == there.split() or there.split() == (was or "").split():

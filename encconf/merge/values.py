@@ -121,25 +121,20 @@ def _by_name(
                     clash = True
                     if prefer not in (keeps, "base"):
                         gone.add(key)
-        order = weave(list(was), list(here), list(there))
+        names = [list(each) for each in (was, here, there)]
         slots: list[Slot] = []
         seen: set[Hashable] = set()
-        for slot in order:
-            key = _key(slot, list(was), list(here), list(there))
+        for slot in weave(*names):
+            key = next(side[at] for side, at in zip(names, slot, strict=True) if at is not None)
             if key in gone or key in seen or moved(slot, key in here, key in there):
                 continue
             seen.add(key)
             slots.append((was.get(key), here.get(key), there.get(key)))
-        if clash and prefer == "base":
+        if prefer == "base":
             slots = [(i, None, None) if i is not None and (j is None) != (k is None) else (i, j, k)
                      for i, j, k in slots]  # fmt: skip
         return Merged(slots, clash)
     return None
-
-
-def _key(slot: Slot, was: list[Hashable], here: list[Hashable], there: list[Hashable]) -> Hashable:
-    i, j, k = slot
-    return here[j] if j is not None else there[k] if k is not None else was[i or 0]
 
 
 def _names(items: Sequence[Data], name: str) -> dict[Hashable, int] | None:

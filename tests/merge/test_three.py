@@ -6,7 +6,12 @@ import re
 
 import pytest
 
+from encconf import formats
 from encconf.merge import merge
+
+
+def values_of(text: str, format: str) -> object:
+    return formats.module(format).load_plain(text) if text else None
 
 
 def test_g_an_entry_taken_out_and_changed() -> None:
@@ -22,8 +27,10 @@ def test_g_an_entry_taken_out_and_changed() -> None:
         ("yaml", "a: 1\n", "a"),
         ("yaml", "b: 2\n---\na: 1\n", "[1].a"),
         ("json", '{"a": 1}\n', "a"),
-        ("ini", "[s]\na = 1\n", '["section.s"].a'),
+        ("ini", "[s]\na = 1\n", "s.a"),
         ("dotenv", "a=1\n", "a"),
+        ("toml", "[t]\na.b = 1\n", "t.a.b"),
+        ("toml", "[[t]]\na = 1\n", "t[0].a"),
     ],
 )
 def test_g_the_path_of_a_conflict(format: str, base: str, path: str) -> None:
@@ -99,3 +106,437 @@ def test_d5_a_comment_that_no_side_takes_out_stays() -> None:
         "l: [ [a: 1 # c\n] ]\n", "l: [ [a: 1 # c\n] ]\nb: 1\n", "l: [ [a: 1 # d\n] ]\n", format="yaml"
     )
     assert "# d" in found.text
+
+
+@pytest.mark.parametrize(
+    ("format", "base", "ours", "theirs", "merged"),
+    [
+        (
+            "yaml",
+            "m:\n  a: 1\n  b: 2\n",
+            "m:\n    a: 1\n    b: 2\n",
+            "m:\n  a: 1\n  b: 2\n  c: 3\n",
+            "m:\n    a: 1\n    b: 2\n    c: 3\n",
+        ),
+        (
+            "yaml",
+            "m:\n  n:\n    a: 1\n",
+            "m:\n    n:\n        a: 1\n",
+            "m:\n  n:\n    a: 1\n    # new\n    b: |\n      x\n      y\n",
+            "m:\n    n:\n        a: 1\n        # new\n        b: |\n          x\n          y\n",
+        ),
+        (
+            "yaml",
+            "m:\n    n:\n        a: 1\n        k: |\n            x\n            y\n",
+            "m:\n  n:\n    a: 1\n    k: |\n      x\n      y\n",
+            "m:\n    n:\n        a: 1\n        k: |\n            x\n            z\n",
+            "m:\n  n:\n    a: 1\n    k: |\n        x\n        z\n",
+        ),
+        (
+            "yaml",
+            "l:\n- a: 1\n  b: 2\n",
+            "l:\n  - a: 1\n    b: 2\n",
+            "l:\n- a: 1\n  # c\n  b: 3\n- z\n",
+            "l:\n  - a: 1\n    # c\n    b: 3\n  - z\n",
+        ),
+        ("yaml", "x: 1\nm: a\n", "x: 1\nm: 'a'\n", "x: 1\nm: b\n", "x: 1\nm: b\n"),
+        ("yaml", "x: 1\nm: a\n", "x: 1\nm: 'a'\n", "x: 2\nm: a\n", "x: 2\nm: 'a'\n"),
+        ("yaml", "m:\n  a: 1\nz: 1\n", "m: {a: 1}\nz: 1\n", "m:\n  a: 1\nz: 2\n", "m: {a: 1}\nz: 2\n"),
+        ("yaml", "m:\n  a: 1\nz: 1\n", "m: {a: 1}\nz: 1\n", "m:\n  a: 2\nz: 1\n", "m:\n  a: 2\nz: 1\n"),
+        ("yaml", "m:\n  a: 1\nz: 1\n", "m: {a: 1}\nz: 1\n", "m: {a: 1}\nz: 2\n", "m: {a: 1}\nz: 2\n"),
+        ("yaml", "m:\n  a: 1\nz: 1\n", "m: 5\nz: 1\n", "m:\n  a: 1\nz: 2\n", "m: 5\nz: 2\n"),
+        ("yaml", "m:\n  a: 1\nz: 1\n", "m: {}\nz: 1\n", "m:\n  a: 1\nz: 2\n", "m: {}\nz: 2\n"),
+        ("yaml", "m:\n  a: 1\nz: 1\n", "m:\n  a: 1\n  b: 2\nz: 1\n", "m: {}\nz: 1\n", "m:\n  b: 2\nz: 1\n"),
+        ("yaml", "m:\n  a: 1\n  b: 2\nz: 1\n", "m:\n  a: 1\nz: 1\n", "m:\n  b: 2\nz: 1\n", "m: {}\nz: 1\n"),
+        (
+            "yaml",
+            "m: # why\n  a: 1\n  b: 2\nz: 1\n",
+            "m: # why\n  a: 1\nz: 1\n",
+            "m: # why\n  b: 2\nz: 1\n",
+            "m: {} # why\nz: 1\n",
+        ),
+        ("yaml", "m:\n- 1\n- 2\nz: 1\n", "m:\n- 1\nz: 1\n", "m:\n- 2\nz: 1\n", "m: []\nz: 1\n"),
+        (
+            "yaml",
+            "m:\n  # c\n  a: 1\n  b: 2\nz: 1\n",
+            "m:\n  # c\n  a: 1\nz: 1\n",
+            "m:\n  # c\n  b: 2\nz: 1\n",
+            "m: {}\n  # c\nz: 1\n",
+        ),
+        (
+            "yaml",
+            "l:\n- - 1\n  - 2\n- - 3\n",
+            "l:\n- - 1\n- - 3\n",
+            "l:\n- - 1\n  - 2\n- - 3\n  - 4\n",
+            "l:\n- - 1\n- - 3\n  - 4\n",
+        ),
+        ("yaml", "a: 1\n", "a: 1\n---\nb: 1\n", "a: 2\n", "a: 2\n---\nb: 1\n"),
+        ("yaml", "a: 1\n---\nb: 1\n", "b: 1\n", "a: 1\n---\nb: 1\n---\nc: 1\n", "b: 1\n---\nc: 1\n"),
+        (
+            "yaml",
+            "a: 1\n---\nb: 1\n---\nc: 1\n",
+            "a: 1\n---\nc: 1\n",
+            "a: 1\n---\nb: 1\n---\nc: 2\n",
+            "a: 1\n---\nc: 2\n",
+        ),
+        ("yaml", "a: 1\n---\nb: 1\n", "a: 2\n---\nb: 1\n", "a: 1\n---\nb: 2\n", "a: 2\n---\nb: 2\n"),
+        ("yaml", "---\na: 1\n---\nb: 1\n", "---\nb: 1\n", "---\na: 1\n---\nb: 2\n", "---\nb: 2\n"),
+        ("yaml", "a: 1\nb: 2\n", "a: 1\n", "b: 2\n", "{}\n"),
+        ("yaml", "# x\n\n# y\n", "# y\n", "# x\n\n# y\n# z\n", "# y\n# z\n"),
+        ("yaml", "l: [1, 2]\n", "l: [1, 2, 3]\n", "l: [0, 1, 2]\n", "l: [0, 1, 2, 3]\n"),
+        ("yaml", "l: [1, 2]\n", "l: [2]\n", "l: [1, 2, 3]\n", "l: [2, 3]\n"),
+        ("yaml", "l: [1, 2]\n", "l: [ 1, 2 ]\n", "l: [1, 2, 3]\n", "l: [ 1, 2, 3 ]\n"),
+        ("yaml", "l: [1, 2,]\n", "l: [1, 2]\n", "l: [0, 1, 2,]\n", "l: [0, 1, 2]\n"),
+        ("yaml", "l: [1, 2]\n", "l: [1, 2,]\n", "l: [0, 1, 2]\n", "l: [0, 1, 2,]\n"),
+        (
+            "yaml",
+            "m: {\n  a: 1, # one\n  b: 2\n}\n",
+            "m: {\n  a: 1, # one\n  b: 3\n}\n",
+            "m: {\n  a: 1, # uno\n  b: 2,\n  c: 3 # three\n}\n",
+            "m: {\n  a: 1, # uno\n  b: 3,\n  c: 3 # three\n}\n",
+        ),
+        ("yaml", "m: {a: 1, b: 2}\n", "m: {b: 2}\n", "m: {c: 3, a: 1, b: 2}\n", "m: {c: 3, b: 2}\n"),
+        (
+            "yaml",
+            "m: {a: 1, b: 2}\n",
+            "m: {b: 2, a: 1}\n",
+            "m: {a: 1, b: 2, c: 3}\n",
+            "m: {b: 2, a: 1, c: 3}\n",
+        ),
+        (
+            "yaml",
+            "m: {\n  # c\n  a: 1,\n  b: 2\n}\n",
+            "m: {\n  b: 2\n}\n",
+            "m: {\n  # c\n  a: 1,\n  b: 2,\n  # d\n  e: 1\n}\n",
+            "m: {\n  b: 2,\n  # d\n  e: 1\n}\n",
+        ),
+        (
+            "json",
+            '{\n  "a": 1,\n  "b": 2\n}\n',
+            '{\n  "b": 2\n}\n',
+            '{\n  "a": 1,\n  "b": 2,\n  "c": 3\n}\n',
+            '{\n  "b": 2,\n  "c": 3\n}\n',
+        ),
+        ("json", '{"a":1}\n', '{"a":1,"b":2}\n', '{"c":3,"a":1}\n', '{"c":3,"a":1,"b":2}\n'),
+        ("json", '{"a": [1, 2]}\n', '{"a": [2]}\n', '{"a": [1]}\n', '{"a": []}\n'),
+        ("json", '{"a": {"x": 1}}\n', '{"a": {}}\n', '{"a": {"x": 1}, "b": 1}\n', '{"a": {}, "b": 1}\n'),
+        ("json", '{"a": 1}\n', "{}\n", '{"a": 1, "b": 1}\n', '{"b": 1}\n'),
+        ("yaml", "a: |\n  x\nb: 1\n", "a: |\n  x\nb: 2\n", "a: |-\n  x\nb: 1\n", "a: |-\n  x\nb: 2\n"),
+        (
+            "yaml",
+            "m:\n  a: |\n    x\n",
+            "m:\n  a: |\n    y\n",
+            "m:\n  a: | # c\n    x\n",
+            "m:\n  a: | # c\n    y\n",
+        ),
+        (
+            "yaml",
+            "a: | # c\n  x\nb: 1\n",
+            "a: | # d\n  x\nb: 1\n",
+            "a: | # c\n  y\nb: 1\n",
+            "a: | # d\n  y\nb: 1\n",
+        ),
+        ("yaml", "a: | # c\n  x\nb: 1\n", "a: |\n  x\nb: 1\n", "a: | # c\n  y\nb: 1\n", "a: |\n  y\nb: 1\n"),
+        ("yaml", "a: x\nb: 1\n", "a: | # c\n  x\nb: 1\n", "a: x\nb: 2\n", "a: | # c\n  x\nb: 2\n"),
+        ("yaml", "b: 1\n", "a: | # c\n  x\nb: 1\n", "a: |\n  x\nb: 2\n", "a: | # c\n  x\nb: 2\n"),
+        ("yaml", "a: 1\nb: 2\n", "a: 1 # one\nb: 2\n", "a: 3\nb: 2\n", "a: 3 # one\nb: 2\n"),
+        ("yaml", "a: 1 # one\nb: 2\n", "a: 1\nb: 2\n", "a: 3 # one\nb: 2\n", "a: 3\nb: 2\n"),
+        ("yaml", "a: 1 # one\nb: 2\n", "a: 1 # uno\nb: 2\n", "a: 3 # one\nb: 2\n", "a: 3 # uno\nb: 2\n"),
+        ("yaml", "a: 1 # one\nb: 2\n", "a: 1   # one\nb: 2\n", "a: 1 # uno\nb: 2\n", "a: 1 # uno\nb: 2\n"),
+        ("yaml", "a:  1\nb: 2\n", "'a': 1\nb: 2\n", "a: 1\nb: 2\n", "'a': 1\nb: 2\n"),
+        ("yaml", "# x\na: 1\n", "# y\na: 1\n", "# x\na: 2\n", "# y\na: 2\n"),
+        ("yaml", "# x\na: 1\n", "a: 1\n", "# x\na: 2\n", "a: 2\n"),
+        ("yaml", "# x\n# y\na: 1\n", "# y\na: 1\n", "# x\na: 1\n", "a: 1\n"),
+        ("yaml", "a: 1\n\nb: 2\n", "a: 1\nb: 2\n", "a: 1\n\nb: 3\n", "a: 1\nb: 3\n"),
+        ("yaml", "a: 1\n\n\nb: 2\n", "a: 1\nb: 2\n", "a: 1\n\nb: 3\n", "a: 1\nb: 3\n"),
+        ("yaml", "a: 1\nb: 2\nc: 3\n", "b: 2\na: 1\nc: 3\n", "a: 1\nb: 2\nc: 4\n", "b: 2\na: 1\nc: 4\n"),
+        (
+            "yaml",
+            "a: 1\nb: 2\nc: 3\n",
+            "c: 3\na: 1\nb: 2\n",
+            "a: 9\nb: 2\nc: 3\nd: 4\n",
+            "c: 3\na: 9\nb: 2\nd: 4\n",
+        ),
+        ("yaml", "l:\n- a\n- b\n", "l:\n- b\n- a\n", "l:\n- a\n- b\n- c\n", "l:\n- b\n- a\n- c\n"),
+        ("yaml", "a: 1", "a: 1\nb: 2", "a: 3", "a: 3\nb: 2"),
+        ("yaml", "a: 1\nb: 2", "a: 1\nb: 2\nc: 3\n", "a: 1\nb: 3", "a: 1\nb: 3\nc: 3\n"),
+        ("yaml", "m:\n  a: 1\n  b: 2\nz: 1\n", "z: 2\n", "m:\n  b: 2\n  a: 1\nz: 1\n", "z: 2\n"),
+        ("yaml", "a: &x 1\nb: *x\n", "a: &x 2\nb: *x\n", "a: &x 1\nb: *x\nc: 3\n", "a: &x 2\nb: *x\nc: 3\n"),
+        ("yaml", "a: &x 1\nb: *x\n", "a: &x 1\nb: *x\nc: *x\n", "a: &x 1\nb: 1\n", "a: &x 1\nb: 1\nc: *x\n"),
+        (
+            "yaml",
+            "a: &x {y: 1}\nb:\n  <<: *x\n  z: 1\n",
+            "a: &x {y: 2}\nb:\n  <<: *x\n  z: 1\n",
+            "a: &x {y: 1}\nb:\n  <<: *x\n  z: 2\n",
+            "a: &x {y: 2}\nb:\n  <<: *x\n  z: 2\n",
+        ),
+        (
+            "toml",
+            "[a]\nx = 1\n\n[b]\ny = 1\n",
+            "[a]\nx = 2\n\n[b]\ny = 1\n",
+            "[a]\nx = 1\n\n[b]\ny = 1\nz = 3\n",
+            "[a]\nx = 2\n\n[b]\ny = 1\nz = 3\n",
+        ),
+        (
+            "toml",
+            "[[a]]\nx = 1\n\n[[a]]\nx = 2\n",
+            "[[a]]\nx = 1\n\n[[a]]\nx = 3\n",
+            "[[a]]\nx = 1\n\n[[a]]\nx = 2\n\n[[a]]\nx = 4\n",
+            "[[a]]\nx = 1\n\n[[a]]\nx = 3\n\n[[a]]\nx = 4\n",
+        ),
+        ("toml", "a.b = 1\n", "a.b = 1\na.c = 2\n", "a.b = 3\n", "a.b = 3\na.c = 2\n"),
+        (
+            "ini",
+            "[s]\na = 1\n\n[t]\nb = 1\n",
+            "[s]\na = 2\n\n[t]\nb = 1\n",
+            "[t]\nb = 1\n\n[s]\na = 1\n",
+            "[t]\nb = 1\n\n[s]\na = 2\n",
+        ),
+        (
+            "ini",
+            "[s]\na = 1\n\n[t]\nb = 1\n",
+            "[s]\na = 1\n",
+            "[s]\na = 1\n; c\nd = 1\n\n[t]\nb = 1\n",
+            "[s]\na = 1\n; c\nd = 1\n",
+        ),
+        ("dotenv", "a=1\nb=2\n", "b=2\n", "a=1\nb=2\n# c\nd=1\n", "b=2\n# c\nd=1\n"),
+        ("dotenv", "a=1\nb=2\n", "b=2\na=1\n", "a=1\nb=3\n", "b=3\na=1\n"),
+        (
+            "yaml",
+            "m:\n  n:\n    a: 1\n",
+            "m:\n    n:\n      a: 1\n",
+            "m:\n  n:\n      a: 1\n",
+            "m:\n    n:\n        a: 1\n",
+        ),
+        ("yaml", "a: 1\n---\nb: 1\n", "a: 1\n", "b: 1\n", ""),
+        ("yaml", "a: 1\n", "", "a: 1\n---\nb: 1\n", "---\nb: 1\n"),
+        ("yaml", "\n", "\n\n", "# x\n", "# x\n"),
+        (
+            "yaml",
+            "m: {\n  # c\n  a: 1\n}\n",
+            "m: {\n  # c\n  a: 2\n}\n",
+            "m: {\n  # c\n  a: 1,\n  b: 1\n}\n",
+            "m: {\n  # c\n  a: 2,\n  b: 1\n}\n",
+        ),
+        (
+            "yaml",
+            "m:\n  a: 1\n",
+            "m:\n    a: 1\n    b:\n        c: 1\n",
+            "m:\n  a: 2\n",
+            "m:\n    a: 2\n    b:\n        c: 1\n",
+        ),
+        ("yaml", "x: 1\n", "x: 1\nm: {}\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm:\n  a: 1\n"),
+        (
+            "yaml",
+            "m:\n  n: {a: 1}\n",
+            "m:\n    n: {a: 1}\n",
+            "m:\n  n:\n    b: 2\n",
+            "m:\n    n:\n      b: 2\n",
+        ),
+        (
+            "yaml",
+            "m:\n  n: {a: 1}\n  z: 1\n",
+            "m:\n    n:\n        b: 2\n    z: 1\n",
+            "m:\n  n: {a: 1}\n  z: 2\n",
+            "m:\n    n:\n        b: 2\n    z: 2\n",
+        ),
+        ("yaml", "m:\n  a: 1\n", "m: {a: 2}\n", "m: {a: 2} # why\n", "m: {a: 2} # why\n"),
+        (
+            "yaml",
+            'm:\n  a: "x y"\n',
+            'm:\n    a: "x y"\n',
+            'm:\n  a: "x\n    y"\n',
+            'm:\n    a: "x\n      y"\n',
+        ),
+        (
+            "yaml",
+            "m:\n  a: |\n    x\n  b: 1\n",
+            "m:\n    a: |\n        y\n    b: 1\n",
+            "m:\n  a: |\n    x\n  b: 2\n",
+            "m:\n    a: |\n        y\n    b: 2\n",
+        ),
+        ("yaml", "x: 1\n", "x: 1\na: 1 # c\n", "x: 1\na: 1\n", "x: 1\na: 1 # c\n"),
+        (
+            "yaml",
+            "l:\n- name: a\n  v: 1\n- name: b\n  v: 1\n",
+            "l:\n- name: b\n  v: 1\n- name: a\n  v: 1\n",
+            "l:\n- name: a\n  v: 1\n- name: b\n  v: 2\n- name: c\n  v: 1\n",
+            "l:\n- name: b\n  v: 2\n- name: a\n  v: 1\n- name: c\n  v: 1\n",
+        ),
+        (
+            "yaml",
+            "l:\n- name: a\n  v: 1\n- name: b\n  v: 1\n",
+            "l:\n- name: a\n  v: 1\n",
+            "l:\n- name: b\n  v: 1\n",
+            "l: []\n",
+        ),
+        ("yaml", "l:\n- a\n- b\n- c\n", "l:\n- a\n- c\n", "l:\n- a\n- b\n- x\n- c\n", "l:\n- a\n- x\n- c\n"),
+        (
+            "yaml",
+            "l:\n# one\n- a\n# two\n- b\n# three\n- c\n",
+            "l:\n# one\n- a\n# three\n- c\n",
+            "l:\n# one\n- a\n# two\n- b\n# drei\n- c\n",
+            "l:\n# one\n- a\n# drei\n- c\n",
+        ),
+    ],
+)
+def test_what_each_side_changed_is_in_the_result(
+    format: str, base: str, ours: str, theirs: str, merged: str
+) -> None:
+    """Whichever side is ours; nothing is at odds, and all else keeps its spelling."""
+    for sides in ((ours, theirs), (theirs, ours)):
+        found = merge(base, *sides, format=format)
+        assert (found.text, found.conflicts) == (merged, [])
+
+
+@pytest.mark.parametrize(
+    ("format", "base", "ours", "theirs", "merged"),
+    [
+        ("yaml", "x: 1\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm:\n    b: 2\n", "x: 1\nm:\n  a: 1\n  b: 2\n"),
+        ("yaml", "x: 1\n", "x: 1\nm:\n    b: 2\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm:\n    b: 2\n    a: 1\n"),
+        ("yaml", "x: 1\nm:\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm:\n    b: 2\n", "x: 1\nm:\n  a: 1\n  b: 2\n"),
+        (
+            "yaml",
+            "x: 1\nm:\n",
+            "x: 1\nm:\n    b: 2\n",
+            "x: 1\nm:\n  a: 1\n",
+            "x: 1\nm:\n    b: 2\n    a: 1\n",
+        ),
+        ("yaml", "x: 1\nm: {}\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm:\n    b: 2\n", "x: 1\nm:\n  a: 1\n  b: 2\n"),
+        (
+            "yaml",
+            "x: 1\nm: {}\n",
+            "x: 1\nm:\n    b: 2\n",
+            "x: 1\nm:\n  a: 1\n",
+            "x: 1\nm:\n    b: 2\n    a: 1\n",
+        ),
+        ("yaml", "x: 1\nm: {}\n", "x: 1\nm: {a: 1}\n", "x: 1\nm: {b: 2}\n", "x: 1\nm: {a: 1, b: 2}\n"),
+        ("yaml", "x: 1\nm: {}\n", "x: 1\nm: {b: 2}\n", "x: 1\nm: {a: 1}\n", "x: 1\nm: {b: 2, a: 1}\n"),
+        ("yaml", "x: 1\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm: {a: 1}\n", "x: 1\nm:\n  a: 1\n"),
+        ("yaml", "x: 1\n", "x: 1\nm: {a: 1}\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm: {a: 1}\n"),
+        ("yaml", "x: 1\n", "x: 1\nm: 'a'\n", "x: 1\nm: a\n", "x: 1\nm: 'a'\n"),
+        ("yaml", "x: 1\n", "x: 1\nm: a\n", "x: 1\nm: 'a'\n", "x: 1\nm: a\n"),
+        ("yaml", "x: 1\nm: a\n", "x: 1\nm: 'a'\n", 'x: 1\nm: "a"\n', "x: 1\nm: 'a'\n"),
+        ("yaml", "x: 1\nm: a\n", 'x: 1\nm: "a"\n', "x: 1\nm: 'a'\n", 'x: 1\nm: "a"\n'),
+        ("yaml", "", "a: 1\n", "b: 1\n", "a: 1\nb: 1\n"),
+        ("yaml", "", "b: 1\n", "a: 1\n", "b: 1\na: 1\n"),
+        ("yaml", "# x\n", "# x\n# y\n", "# x\n# z\n", "# x\n# y\n# z\n"),
+        ("yaml", "# x\n", "# x\n# z\n", "# x\n# y\n", "# x\n# z\n# y\n"),
+        (
+            "json",
+            '{\n  "a": 1\n}\n',
+            '{\n  "a": 1,\n  "b": 2\n}\n',
+            '{\n  "a": 1,\n  "c": {\n    "d": 1\n  }\n}\n',
+            '{\n  "a": 1,\n  "b": 2,\n  "c": {\n    "d": 1\n  }\n}\n',
+        ),
+        (
+            "json",
+            '{\n  "a": 1\n}\n',
+            '{\n  "a": 1,\n  "c": {\n    "d": 1\n  }\n}\n',
+            '{\n  "a": 1,\n  "b": 2\n}\n',
+            '{\n  "a": 1,\n  "c": {\n    "d": 1\n  },\n  "b": 2\n}\n',
+        ),
+        ("json", "{}\n", '{"a": 1}\n', '{"b": 1}\n', '{"a": 1, "b": 1}\n'),
+        ("json", "{}\n", '{"b": 1}\n', '{"a": 1}\n', '{"b": 1, "a": 1}\n'),
+        ("json", "{}\n", '{\n  "a": 1\n}\n', '{\n  "b": 1\n}\n', '{\n  "a": 1,\n  "b": 1\n}\n'),
+        ("json", "{}\n", '{\n  "b": 1\n}\n', '{\n  "a": 1\n}\n', '{\n  "b": 1,\n  "a": 1\n}\n'),
+        ("yaml", "a: 1 # one\nb: 2\n", "a: 1   # one\nb: 2\n", "a: 1  # one\nb: 3\n", "a: 1   # one\nb: 3\n"),
+        ("yaml", "a: 1 # one\nb: 2\n", "a: 1  # one\nb: 3\n", "a: 1   # one\nb: 2\n", "a: 1  # one\nb: 3\n"),
+        ("yaml", "a: 1\n", "# x\na: 1\n", "# y\na: 1\n", "# x\n# y\na: 1\n"),
+        ("yaml", "a: 1\n", "# y\na: 1\n", "# x\na: 1\n", "# y\n# x\na: 1\n"),
+        ("yaml", "a: 1\nb: 2\nc: 3\n", "c: 3\na: 1\nb: 2\n", "b: 2\na: 1\nc: 3\n", "c: 3\nb: 2\na: 1\n"),
+        ("yaml", "a: 1\nb: 2\nc: 3\n", "b: 2\na: 1\nc: 3\n", "c: 3\na: 1\nb: 2\n", "b: 2\nc: 3\na: 1\n"),
+        ("yaml", "x: 1\n", "x: 1\nm: {a: 1}\n", "x: 1\nm: {b: 2}\n", "x: 1\nm: {a: 1, b: 2}\n"),
+        ("yaml", "x: 1\n", "x: 1\nm: {b: 2}\n", "x: 1\nm: {a: 1}\n", "x: 1\nm: {b: 2, a: 1}\n"),
+        ("yaml", "x: 1\n", "x: 1\nm: { a: 1, }\n", "x: 1\nm: {b: 2}\n", "x: 1\nm: { a: 1, b: 2 }\n"),
+        ("yaml", "x: 1\n", "x: 1\nm: {b: 2}\n", "x: 1\nm: { a: 1, }\n", "x: 1\nm: {b: 2, a: 1,}\n"),
+        (
+            "yaml",
+            "m: {\n  a: 1,\n  b: 2\n}\n",
+            "m: {\n    a: 1,\n    b: 2\n}\n",
+            "m: {\n  a: 1,\n  b: 2,\n  c: {\n    d: 1\n  }\n}\n",
+            "m: {\n    a: 1,\n    b: 2,\n    c: {\n      d: 1\n    }\n}\n",
+        ),
+        (
+            "json",
+            '{\n  "a": 1\n}\n',
+            '{\n    "a": 1\n}\n',
+            '{\n  "a": 1,\n  "c": {\n    "d": 1\n  }\n}\n',
+            '{\n    "a": 1,\n    "c": {\n      "d": 1\n    }\n}\n',
+        ),
+        (
+            "yaml",
+            "n:\n  m: {\n    a: 1\n  }\n",
+            "n:\n    m: {\n      a: 1\n    }\n",
+            "n:\n  m: {\n    a: 1,\n    b: 2\n  }\n",
+            "n:\n    m: {\n      a: 1,\n      b: 2\n    }\n",
+        ),
+    ],
+)
+def test_ours_goes_first_and_has_the_spelling(
+    format: str, base: str, ours: str, theirs: str, merged: str
+) -> None:
+    found = merge(base, ours, theirs, format=format)
+    assert (found.text, found.conflicts) == (merged, [])
+
+
+@pytest.mark.parametrize(
+    ("format", "base", "ours", "theirs", "path"),
+    [
+        ("yaml", "x: 1\nm: []\n", "x: 1\nm:\n- a\n", "x: 1\nm:\n- b\n", "m"),
+        ("yaml", "m:\n  a: 1\nz: 1\n", "m: {a: 3}\nz: 1\n", "m:\n  a: 2\nz: 1\n", "m"),
+        ("yaml", "", "a: 1\n---\nc: 1\n", "a: 1\n---\nd: 1\n", "."),
+        ("yaml", "l: []\n", "l: [1, ]\n", "l: [2]\n", "l"),
+        ("yaml", "a: x\nb: 1\n", "a: |\n  y\nb: 1\n", "a: |-\n  y\nb: 1\n", "a"),
+        ("yaml", "a: 1 # one\nb: 2\n", "a: 1 # uno\nb: 2\n", "a: 1 # eins\nb: 2\n", "a"),
+        ("yaml", "a: 1\nb: 2\n", "a: 1 # uno\nb: 2\n", "a: 1 # eins\nb: 2\n", "a"),
+        ("yaml", "# x\na: 1\n", "# y\na: 1\n", "# z\na: 1\n", "."),
+        ("yaml", "m:\n  # x\n  a: 1\n", "m:\n  # y\n  a: 1\n", "m:\n  # z\n  a: 1\n", "m"),
+        ("yaml", "m:\n  a: 1\n  b: 2\nz: 1\n", "z: 1\n", "m:\n  a: 1\n  b: 3\nz: 1\n", "m"),
+        (
+            "toml",
+            "[[a]]\nx = 1\n\n[[a]]\nx = 2\n",
+            "[[a]]\nx = 2\n",
+            "[[a]]\nx = 1\ny = 1\n\n[[a]]\nx = 2\n",
+            "a",
+        ),
+        ("toml", "a.b = 1\n", "a.b = 2\n", "a.b = 3\n", "a.b"),
+        ("toml", "[a.b]\nx = 1\n", "[a.b]\nx = 2\n", "[a.b]\nx = 3\n", "a.b.x"),
+        ("toml", "[[a]]\nx = 1\n", "[[a]]\nx = 2\n", "[[a]]\nx = 3\n", "a[0].x"),
+        ("yaml", "x: 1\nb: 1\n", "x: 1\na: 1\nb: 1\n", "x: 1\na: 2\nb: 1\n", "a"),
+        ("toml", "[[a]]\nx = 1\n", "", "[[a]]\nx = 2\n", "a"),
+        ("yaml", "x: 1\nm: {}\n", "x: 1\nm: 1\n", "x: 1\nm: 2\n", "m"),
+        ("yaml", "x: 1\n", "x: 1\nm: 1\n", "x: 1\nm: {a: 1}\n", "m"),
+        ("yaml", "a: x", "a: |-\n  y", "a: |-\n  z", "a"),
+    ],
+)
+def test_what_is_at_odds(format: str, base: str, ours: str, theirs: str, path: str) -> None:
+    for one, other in ((ours, theirs), (theirs, ours)):
+        found = merge(base, one, other, format=format)
+        assert (found.conflicts, found.whole) == ([path], False)
+        assert values_of(found.text, format) == values_of(one, format)
+        assert values_of(found.base, format) == values_of(base, format)
+        assert values_of(found.theirs, format) == values_of(other, format)
+
+
+@pytest.mark.parametrize(
+    ("format", "base", "ours", "theirs"),
+    [
+        ("yaml", "x: 1\nm: {}\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm: {b: 2}\n"),
+        ("yaml", "", "- 1\n", "- 1\n- 2\n"),
+        ("yaml", "a: 1\n", "# x\n", "a: 1\nb: 2\n"),
+        ("yaml", "m:\n  a: 1\n  b: 2\nz: 1\n", "z: 1\n", "m:\n  a: 1\n  b: 2\n  # c\nz: 1\n"),
+        (
+            "yaml",
+            "l:\n- name: a\n  v: 1\n- name: c\n  v: 0\n- name: b\n  v: 1\n",
+            "l:\n- name: a\n  v: 1\n- name: c\n  v: 1\n- name: b\n  v: 0\n- name: x\n  v: 0\n",
+            "l:\n- name: a\n  v: 1\n- name: c\n  v: 0\n",
+        ),
+    ],
+)
+def test_what_cannot_be_put_together_is_at_odds_as_a_whole(
+    format: str, base: str, ours: str, theirs: str
+) -> None:
+    for one, other in ((ours, theirs), (theirs, ours)):
+        found = merge(base, one, other, format=format)
+        assert (found.text, found.base, found.theirs, found.whole) == (one, base, other, True)
