@@ -1,6 +1,6 @@
 """The command line: `main` reads it, calls one command, and turns errors into messages and codes.
 
-The way to a command that succeeds imports no click: see `encconf.cli.quick`.
+A command line without mistakes is read without click: see `encconf.cli.quick`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 AUDIT = "/etc/sops/audit.yaml"
-"""Where a machine asks for an audit log, as in sops."""
+"""The file that switches the audit log of a machine on, as in sops."""
 
 
 def run() -> NoReturn:
-    """The program ``encconf``: `main`, and out at once.
+    """The program ``encconf``: run `main` and exit at once.
 
-    Taking the interpreter apart would cost more than many a command, and so would looking for
-    garbage in a process that ends in a moment.
+    Finalizing the interpreter would take longer than many commands do, and so would collecting garbage in a
+    process that ends in a moment.
     """
     import gc
 
@@ -40,15 +40,15 @@ def run() -> NoReturn:
         except BrokenPipeError:
             code = code or 141
         except (OSError, ValueError):
-            code = code or 3  # and there is nowhere to say so
+            code = code or 3  # there is nowhere to report it
     os._exit(code)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command line (by default the process's own) and return the exit code.
 
-    Codes are those of sops 3.13.3; 130 after Ctrl-C, 141 when the reader of stdout has gone.
-    Nothing is raised but SystemExit, for a signal, and for completion.
+    Codes are those of sops 3.13.3; 130 after Ctrl-C, 141 when nobody reads stdout any more.
+    Raises only SystemExit, for a signal and for completion.
     """
     from encconf.io.fileio import open_standard_streams
 
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class _Call:
-    """One command line: ``console`` is the one that it asks for, ``failure`` the code of its errors."""
+    """One command line: ``console`` is as its options say, ``failure`` is the exit code of its errors."""
 
     __slots__ = ("console", "failure")
 
@@ -78,7 +78,7 @@ class _Call:
         self.failure: int | None = None
 
     def run(self, argv: list[str], program: str) -> int:
-        """Call what the words name, and return the exit code."""
+        """Call the command that the words name, and return the exit code."""
         if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
             from encconf.cli import sops
 
@@ -111,8 +111,8 @@ class _Call:
             self.console = type(self.console)(mode)
 
     def ended(self, error: BaseException) -> int:
-        """The exit code for what a command raised, which is reported; raises SystemExit again."""
-        if isinstance(error, NotModifiedError):  # what happened is what was asked for
+        """Report what a command raised, and return the exit code; raises SystemExit again."""
+        if isinstance(error, NotModifiedError):  # not a mistake: the user changed nothing
             self.console.note(str(error))
             if error.hint:
                 self.console.hint(error.hint)
@@ -133,7 +133,7 @@ class _Call:
 
 
 def _is_audited() -> bool:
-    """Whether the file that asks for a log is there; one that nobody may look at is, and is an error then."""
+    """Whether the audit log is on: `AUDIT` exists, or encconf may not look, which is an error later."""
     try:
         os.stat(AUDIT)
     except OSError as error:
@@ -142,7 +142,7 @@ def _is_audited() -> bool:
 
 
 def _parse(argv: list[str]) -> tuple[Command, Values] | int:
-    """The command to call, or the exit code when all is done: help, a line that sops takes."""
+    """The command to call; or the exit code, after help was printed or a line of sops was run."""
     from encconf.cli import quick
 
     if not argv and "_ENCCONF_COMPLETE" not in os.environ:
@@ -166,7 +166,7 @@ def _parse(argv: list[str]) -> tuple[Command, Values] | int:
 
 
 def _from_environment(command: Command, values: Values) -> None:
-    """Fill in the variables that stand for options which were not given."""
+    """Set options that were not given from their variables."""
     for option in command.options:
         if option.env and values[option.dest] == option.default():
             value = os.environ.get(option.env)
@@ -177,7 +177,7 @@ def _from_environment(command: Command, values: Values) -> None:
             values[option.dest] = [value] if option.kind == "list" else value
 
 
-# What is text and no name of a file, whose bytes count.
+# Values that are text; in names of files, the bytes count instead.
 _TEXTS = ("value", "extract", "section", "age", "add_age", "rm_age", "prefix", "nested_separator")
 _TEXTS_END = ("_regex", "_suffix")
 
@@ -192,7 +192,7 @@ def _as_texts(values: Values) -> None:
 
 
 def _whose_keys(values: Values) -> dict[str, str]:
-    """Take the options out that no command sees: they say by which keys files are opened."""
+    """Remove the options that choose the keys to open files with, and return them as variables."""
     services, profile = values.pop("keyservice", None), values.pop("aws_profile", None)
     found: dict[str, str] = {}
     if isinstance(services, list) and services:
@@ -203,7 +203,7 @@ def _whose_keys(values: Values) -> dict[str, str]:
 
 
 def _function_of(target: str) -> Callable[..., None]:
-    """The function that a row names as ``module:function``, whose module is imported only now."""
+    """The function that a row names as ``module:function``; its module is imported here."""
     module, _, name = target.partition(":")
     __import__(module)
     function: Callable[..., None] = getattr(sys.modules[module], name)
@@ -211,7 +211,7 @@ def _function_of(target: str) -> Callable[..., None]:
 
 
 def _unexpected(error: Exception, console: Console, code: int) -> int:
-    """A bug: its type and place, and no message, which could hold a plaintext."""
+    """Report a bug by its type and place, without its message, which could contain plaintext."""
     if os.environ.get("ENCCONF_DEBUG") == "1":
         import traceback
 

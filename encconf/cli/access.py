@@ -19,6 +19,7 @@ from encconf.cli.console import (
     width_of,
     wrapped,
 )
+from encconf.cli.table import flag, text, texts
 from encconf.errors import MissingFileError, OutputError, UsageError
 from encconf.io import fileio
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from encconf.audit.readers import FileAccess, Person, Reader, Report
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
     from encconf.keys import MasterKey
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
@@ -45,19 +47,9 @@ _FEW_NAMES = 3  # so many files that have the same readers are named, and the ot
 _MANY = 40  # beyond so many files, a terminal shows one row for all that have the same readers
 
 
-def report(
-    console: Console,
-    *,
-    file: list[str],
-    people: list[str],
-    recipients: list[str],
-    html: str | None,
-    json: bool,
-    no_history: bool,
-    verbose: bool,
-    config: str | None,
-) -> None:
-    """Say who can read which files."""
+def report(console: Console, *, file: list[str], **options: Value) -> None:
+    """Report who can read which files."""
+    html, json = text(options, "html"), flag(options, "json")
     if json and html in files.STDOUT:
         raise UsageError("--json and --html - both write to stdout")
     try:
@@ -67,25 +59,25 @@ def report(
             raise
         console.note("there are no encrypted files here")
         return
-    names = Names.for_files(paths, config, recipients)
+    names = Names.for_files(paths, text(options, "config"), texts(options, "recipients"))
     names.origins = origins(home_of(), os.getcwd())
     now = int(time.time())
     with console.progress(len(paths), "reading") as step:
-        found = access.report(paths, names, history=not no_history, now=now, step=step)
-    asked = [found.person(word) for words in people for word in words.split(",") if word.strip()]
+        found = access.report(paths, names, history=not flag(options, "no_history"), now=now, step=step)
+    asked = [
+        found.person(word) for words in texts(options, "people") for word in words.split(",") if word.strip()
+    ]
     if html is not None:
         from encconf.audit.page import page
 
-        text = page(found, title=os.path.basename(os.path.abspath(os.curdir)))
+        whole = page(found, title=os.path.basename(os.path.abspath(os.curdir)))
         if html in files.STDOUT:
-            console.data(text)
+            console.data(whole)
         else:
-            _write_page(html, text)
+            _write_page(html, whole)
             console.note(f"wrote {html}: {_count(found)}")
     if json:
-        import json as printer
-
-        console.data(printer.dumps(access.to_json(found, asked), indent=2) + "\n")
+        console.json(access.to_json(found, asked))
     elif html is None:
         screen = _Screen(console)
         one = len(file) == 1 and not os.path.isdir(file[0]) and len(paths) == 1
@@ -94,7 +86,7 @@ def report(
         elif one:
             screen.file(found, found.files[0]) if found.files else None
         else:
-            screen.matrix(found, verbose=verbose)
+            screen.matrix(found, verbose=flag(options, "verbose"))
         console.data(screen.text())
     _warn(console, found)
     for problem in found.problems:
@@ -104,7 +96,7 @@ def report(
 
 
 def _write_page(html: str, text: str) -> None:
-    """Write a page; only an earlier one is replaced."""
+    """Write the HTML report; of other files, only an earlier report is replaced."""
     from encconf.audit.page import GENERATOR
 
     path = fileio.resolve(html)
@@ -120,7 +112,7 @@ def _write_page(html: str, text: str) -> None:
 
 
 def _warn(console: Console, found: Report) -> None:
-    """Warn of removed people who can still read a file, and of a history that is not complete."""
+    """Warn about removed people who can still read a file, and about an incomplete history."""
     exposed: dict[tuple[str, ...], list[FileAccess]] = {}
     for file in found.files:
         if gone := tuple(reader.person.short for reader in file.readers if reader.exposed):
@@ -151,7 +143,7 @@ def _count(found: Report) -> str:
 
 
 class _Screen:
-    """What is printed: for a terminal as wide as it is and in its colours, else plain and one line a file."""
+    """The printed report: on a terminal, a table in color that fits; else one plain line per file."""
 
     def __init__(self, console: Console) -> None:
         self._terminal = is_terminal(1)
@@ -162,7 +154,7 @@ class _Screen:
     def text(self) -> str:
         """All of it."""
         lines = (
-            [line] if "\033" in line else wrapped(line, self._width)  # tables with colours fit already
+            [line] if "\033" in line else wrapped(line, self._width)  # tables in color fit already
             for line in map(str.rstrip, self._lines)
         )
         return "".join(f"{part}\n" for parts in lines for part in parts)
@@ -170,7 +162,7 @@ class _Screen:
     # --- many files ---
 
     def matrix(self, found: Report, *, verbose: bool) -> None:
-        """Files by people, as far as there is room; else a line for each file."""
+        """A table of files and people if there is room for it; otherwise a line for each file."""
         people = [person for person in found.people if any(file.of(person) for file in found.files)]
         rows = alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
         name = max((display_width(_label(files_alike)) for files_alike in rows), default=0)
@@ -215,7 +207,7 @@ class _Screen:
                 self._say("".join(_padded(cell, wide) for cell in cells[start : start + each]))
 
     def _list(self, found: Report, most: int) -> None:
-        """A line for all files that have the same readers, and could be read by the same people once."""
+        """A line for all files that have the same readers now, and had the same in the past."""
         rows = alike(found.files)
         left = rows[most:] if len(rows) > most + 1 else []
         for files_alike in rows[: len(rows) - len(left)]:
@@ -287,7 +279,7 @@ class _Screen:
     # --- some people ---
 
     def people(self, found: Report, asked: Sequence[Person]) -> None:
-        """What some people can open, each alone and all together."""
+        """What these people can open, alone and together."""
         who = " and ".join(one_line(person.label) for person in asked)
         rows: list[tuple[str, str, str]] = []
         opened = 0
@@ -328,14 +320,14 @@ class _Screen:
 
 
 def _label(files_alike: Sequence[FileAccess]) -> str:
-    """What a row is called: its file, or the folder and number of several."""
+    """The label of a row: its file, or the folder and the number of several files."""
     if len(files_alike) == 1:
         return files_alike[0].path
     return f"{folder_of(files_alike) or './'} ({len(files_alike)} files)"
 
 
 def _named(files_alike: Sequence[FileAccess]) -> str:
-    """The files of a line, or the folder that they are in and the first of them."""
+    """The names of the files of a line, or their folder and the first names."""
     if len(files_alike) <= _FEW_NAMES:
         return ", ".join(one_line(file.path) for file in files_alike)
     folder = folder_of(files_alike)
@@ -345,13 +337,13 @@ def _named(files_alike: Sequence[FileAccess]) -> str:
 
 
 def _sort(found: Report, reader: Reader, key: MasterKey) -> str:
-    """What sort of key it is, and whose SSH key it belongs to where the person has another name."""
+    """The kind of a key, and the owner of its SSH key if that is another name than the reader's."""
     origin = found.origins.get(key.name)
     return f"{kind(key)}, of {origin}" if origin and origin != reader.person.label else kind(key)
 
 
 def _lacks(file: FileAccess, held: set[int]) -> str:
-    """Whom it takes beside those who hold parts of some groups."""
+    """Who is needed in addition to the people who have keys of the ``held`` groups."""
     missing = file.quorum - len(held)
     groups = [group for number, group in enumerate(file.groups) if number not in held]
     if missing == 1:
@@ -371,7 +363,7 @@ def _centred(text: str, width: int) -> str:
 
 
 def _shortened(text: str, width: int) -> str:
-    """A path that is too long, without its middle."""
+    """A path, without its middle if it is too long."""
     if display_width(text) <= width:
         return text
     keep = max(width - 1, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from encconf.cli.table import flag, text, texts
 from encconf.errors import ConflictError, EncconfError, MissingFileError, UsageError
 
 TYPE_CHECKING = False
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from encconf.audit.check import Report
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
 
 
 class FoundError(EncconfError):
@@ -21,28 +23,14 @@ class FoundError(EncconfError):
 
 
 class UncheckedError(EncconfError):
-    """Something could not be checked, and nothing else is wrong."""
+    """Something could not be checked, and there are no other findings."""
 
     exit_code = 2
     slug = "unchecked"
 
 
-def check(
-    console: Console,
-    *,
-    path: list[str],
-    recursive: bool,
-    changed: bool,
-    verify: bool,
-    strict: bool,
-    verbose: bool,
-    min_severity: str | None,
-    ignore: list[str],
-    format: str | None,
-    json: bool,
-    config: str | None,
-) -> None:
-    """Check files; raises FoundError or UncheckedError when there is reason to."""
+def check(console: Console, *, path: list[str], **options: Value) -> None:
+    """Check files; raises FoundError or UncheckedError for findings that make the check fail."""
     from encconf.git import is_bare, repository
 
     if any(map(is_bare, path or ["."])):
@@ -50,6 +38,7 @@ def check(
             "this is a bare repository, so there are no files to check",
             hint="check a clone, or a work tree of it: git worktree add FOLDER",
         )
+    json, format, changed = flag(options, "json"), text(options, "format"), flag(options, "changed")
     if json and format not in (None, "json"):
         raise ConflictError(f"--json and --format {format} exclude each other")
     shape = "json" if json else format or "text"
@@ -57,7 +46,7 @@ def check(
     root = repository(cwd)
     whole = not path and not changed
     known = _Known()
-    everything = known.everything(console, cwd, root) if whole else None  # git works while we load
+    everything = known.everything(console, cwd, root) if whole else None  # git works while Python imports
     from encconf.audit.check import check
     from encconf.cli import check_report as reports
     from encconf.cli import files
@@ -66,14 +55,14 @@ def check(
     report = check(
         names,
         cwd=cwd,
-        config=config,
+        config=text(options, "config"),
         whole=whole,
         known=known,
-        ignored=ignore,
-        verify=files.credentials(console) if verify else None,
+        ignored=texts(options, "ignore"),
+        verify=files.credentials(console) if flag(options, "verify") else None,
         progress=console.progress,
     )
-    report.show(min_severity or "warning")
+    report.show(text(options, "min_severity") or "warning")
 
     def rename(name: str) -> str:
         return os.path.relpath(os.path.join(cwd, name), root or cwd)
@@ -85,14 +74,14 @@ def check(
     elif shape == "github":
         console.data(reports.github(report, rename))
     else:
-        console.lines(reports.text(report, verbose=verbose))
-    _end(console, report, strict)
+        console.lines(reports.text(report, verbose=flag(options, "verbose")))
+    _end(console, report, flag(options, "strict"))
     if whole and not report.files and root is not None:
         console.hint("git tracks no files here; to check new files as well: encconf check .")
 
 
 def _end(console: Console, report: Report, strict: bool) -> None:
-    """Say what came of it; raises where that is bad."""
+    """Print the summary, or raise it as an error if the check fails."""
     from encconf.audit.findings import KINDS
     from encconf.cli.check_report import summary
 
@@ -114,7 +103,7 @@ def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
     from encconf.rules.config import NAME
 
     names = targets.files(console, paths, recursive=True, changed=changed, encrypted=False)
-    if changed:  # a rule that has changed is about files that have not
+    if changed:  # a rule that changed concerns files that did not change
         for config in [name for name in names if os.path.basename(name) == NAME]:
             names += targets.below(os.path.dirname(config) or ".")
         names = list(dict.fromkeys(names))
@@ -127,14 +116,14 @@ def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
 
 
 class _Known:
-    """What git says of files, asked once for each repository, and only when something hangs on it."""
+    """The files that git tracks or ignores: git is asked once for each repository, and only if needed."""
 
     def __init__(self) -> None:
         self._all: frozenset[str] | None = None
         self._sets: dict[tuple[str, bool], frozenset[str] | None] = {}
 
     def everything(self, console: Console, cwd: str, root: str | None) -> Callable[[], list[str]]:
-        """What git tracks in the repository that we are in; where it cannot be asked, all files here."""
+        """A function that lists what git tracks in this repository; all files here if git cannot."""
         from encconf.git import worktree
 
         self._all = frozenset()
@@ -151,7 +140,7 @@ class _Known:
                     "git status says why; if another user owns the folder, see git config safe.directory",
                 )
                 return self._below()
-            if above != ".":  # call the files here as they are called here
+            if above != ".":  # names below the current folder are relative to it
                 here = os.path.join(above, os.path.relpath(cwd, root), "")
                 found = [name.removeprefix(here) for name in found]
             self._all = frozenset(found)
@@ -172,7 +161,7 @@ class _Known:
         return os.path.lexists(name) and self._has(name, new=False, unknown=False)
 
     def exposed(self, name: str) -> bool:
-        """Whether a plain file may get into a commit: not where git ignores it."""
+        """Whether a plaintext file could be committed: not if git ignores it."""
         return self._all is not None or self._has(name, new=True, unknown=True)
 
     def _has(self, name: str, *, new: bool, unknown: bool) -> bool:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     Rename = Callable[[str], str]  # from the name of a finding's file to what the report calls it
 
-_TOP = "%SRCROOT%"  # what code scanning calls the folder that names are relative to
+_TOP = "%SRCROOT%"  # in code scanning, the folder that names are relative to
 
 
 LINES: Final = 19
-"""How many lines `text` prints at most, unless all findings are asked for; the summary is one more."""
-_NAMES: Final = 3  # so many files are named of those that a line is about
+"""The most lines that `text` prints without ``verbose``; the summary is one more."""
+_NAMES: Final = 3  # the most files that are named in a line
 
 
 def text(report: Report, *, verbose: bool = True) -> str:
@@ -64,7 +64,7 @@ def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def _block(alike: Sequence[Finding]) -> list[str]:
-    """The lines about findings with one cause: what it is, where (if there are several), and one hint."""
+    """The lines about findings with one cause: the cause, the places (if there are several), and one hint."""
     first = alike[0]
     files = list(dict.fromkeys(found.file for found in alike))
     said = first.hint
@@ -94,9 +94,9 @@ _NOTHING = {"note": "nothing found", "warning": "no errors or warnings", "error"
 
 
 def summary(report: Report, *, strict: bool = False) -> str:
-    """One sentence: how many findings there are, and what was looked at.
+    """One sentence: how many findings there are, and what was checked.
 
-    ``strict`` says so where warnings alone are why the command fails.
+    With ``strict``, it says so if warnings alone make the command fail.
     """
     counts = [(report.count(severity), severity) for severity in reversed(SEVERITIES)]
     parts = [counted(count, severity) for count, severity in counts if count]
@@ -190,7 +190,7 @@ def sarif(report: Report, rename: Rename) -> str:
 
 def _result(found: Finding, index: int, rename: Rename) -> dict[str, object]:
     place: dict[str, object] = {"artifactLocation": {"uri": _uri(rename(found.file)), "uriBaseId": _TOP}}
-    # Code scanning on GitHub wants a line, also of what is about a whole file.
+    # Code scanning on GitHub needs a line, even for a finding about a whole file.
     place["region"] = {"startLine": found.line or 1, "startColumn": found.column or 1}
     location: dict[str, object] = {"physicalLocation": place}
     if found.path:
@@ -206,7 +206,7 @@ def _result(found: Finding, index: int, rename: Rename) -> dict[str, object]:
 
 
 def _fingerprint(found: Finding, rename: Rename) -> str:
-    """The same for the same finding after lines have moved."""
+    """A fingerprint that stays the same when the lines of the file move."""
     import hashlib
 
     words = "\0".join((found.slug, rename(found.file), found.path or found.message))

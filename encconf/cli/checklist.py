@@ -1,7 +1,7 @@
-"""A list of values that somebody could read, to tick off as each is changed where it comes from.
+"""A list of values that somebody could read, to tick off once each is changed at its source.
 
-Markdown, as tickets show it.  What is in the file stays as it is; items are added that it does not have
-yet, ticked or not, so that several rounds can have one list.
+Markdown, as issue trackers show it.  The file keeps what it has; only items that it does not have yet, ticked
+or not, are added, so that several commands can write to one list.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def item(who: str, file: str, path: str) -> str:
 
 
 def _code(text: str) -> str:
-    """A text between more backticks than it has itself."""
+    """A text as code, between more backticks than it contains."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     pad = " " if longest else ""
     return "`" * (longest + 1) + pad + text + pad + "`" * (longest + 1)
 
 
 def write(path: str, items: Iterable[str]) -> int:
-    """Add what is missing to the list in a file, which may not be there yet; how much that was.
+    """Add the missing items to the list in a file, which may not exist yet; returns how many were added.
 
     Raises InputError for a file that holds something else, and what reading and writing raise.
     """

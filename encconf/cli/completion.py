@@ -1,4 +1,4 @@
-"""``encconf completion``: a shell's script, which asks encconf itself for every word."""
+"""``encconf completion``: a script for a shell, which asks encconf itself for each word."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""What encconf says: messages on stderr in one form, data on stdout untouched.
+"""The output of encconf: messages on stderr, all in one form, and data on stdout, unchanged.
 
 ::
 
     encconf: error[no-key]: secrets.enc.yaml: …
     encconf: hint: …
 
-Colour is for messages only, and decided for stderr alone; data is never coloured.  Where somebody
-looks, the last line of the terminal says how far a command is, and who keeps it waiting.
+Only messages are colored, never data.  On a terminal, a status line says how far a command is and which
+service it is waiting for.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ class Console:
     def __init__(self, color: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
         self.environ = environ
         self.color = color
-        self.keys: dict[str, str] = {}  # variables that options stand for, for credentials alone
+        self.keys: dict[str, str] = {}  # variables that options set, for credentials only
         self._colored = wants_color(color, 2, environ)
         self._status: Status | None = None
 
     def note(self, text: str) -> None:
-        """Say what was done."""
+        """Report what was done."""
         self._say("", text)
 
     def warn(self, text: str, hint: str | None = None) -> None:
-        """Say what may be wrong, and what to do about it."""
+        """Report what may be wrong, and what to do about it."""
         self._say(self._paint(_YELLOW, "warning") + ": ", text)
         if hint:
             self.hint(hint)
 
     def error(self, error: EncconfError) -> None:
-        """Say what is wrong, with the word to search for, and what to do about it."""
+        """Report what is wrong, with the slug to search for, and what to do about it."""
         about = f"{one_line(error.file)}: " if error.file else ""
         self._say(self._paint(_RED, f"error[{error.slug}]") + ": ", about + error.message)
         if error.hint:
@@ -73,17 +73,17 @@ class Console:
         self.data(dumps(value, indent=2) + "\n")
 
     def lines(self, text: str) -> None:
-        """Write lines for people to stdout; on a terminal, broken between words where they are too long."""
+        """Write lines for people to stdout; on a terminal, long lines are broken between words."""
         width = width_of(1, self.environ)
         parts = [part for line in text.removesuffix("\n").split("\n") for part in wrapped(line, width)]
         self.data("".join(f"{part}\n" for part in parts) if text else "")
 
     def can_ask(self) -> bool:
-        """Whether somebody is there: stdin and stderr are terminals."""
+        """Whether somebody can be asked: stdin and stderr are terminals."""
         return is_terminal(0) and is_terminal(2)
 
     def ask(self, question: str) -> str:
-        """A line that somebody types.  Raises EOFError at the end of the input."""
+        """The line that the user types.  Raises EOFError at the end of the input."""
         self.write(f"{self.PROGRAM}: {question} ")
         line = sys.stdin.readline()
         if not line:
@@ -105,11 +105,11 @@ class Console:
             return False
 
     def progress(self, total: int, doing: str) -> Progress:
-        """A bar while a command works through more than a few files."""
+        """A progress bar for a command over more than a few files."""
         return Progress(self.status() if total > _MANY else None, total, doing)
 
     def status(self) -> Status | None:
-        """The line of this terminal that says what goes on, None where nobody looks."""
+        """The status line, None if stderr is not a terminal that can show one."""
         if self._status is None and is_terminal(2) and self.environ.get("TERM") != "dumb":
             self._status = Status(self._colored)
         return self._status
@@ -123,14 +123,14 @@ class Console:
         self.write("\n".join([part for line in lines for part in wrapped(line, width)] + [""]))
 
     def write(self, text: str) -> None:
-        """Write to stderr, as it is, above the last line of the terminal."""
+        """Write a text to stderr as it is, above the status line."""
         if self._status is not None and self._status.print(text):
             return
         _write_stderr(text)
 
 
 def hint_of(error: EncconfError) -> str:
-    """The hint of an error, with the name of its file in commands such as ``encconf edit FILE``."""
+    """The hint of an error; in commands such as ``encconf edit FILE``, FILE becomes the name of the file."""
     hint, file = error.hint or "", error.file
     if " FILE" not in hint or not file or not os.path.exists(file):
         return hint
@@ -149,7 +149,7 @@ _SOON = 1.0  # seconds of waiting before the status line mentions it
 
 
 class Progress:
-    """``with Progress(…) as step:``, and ``step()`` after each file.  Without a status nothing is drawn."""
+    """``with Progress(…) as step:``, and ``step()`` after each file.  Without a status, draws nothing."""
 
     __slots__ = ("_doing", "_status", "_total")
 
@@ -173,9 +173,9 @@ class Progress:
 
 
 class Status:
-    """The last line of a terminal, below what is said: a bar, and whose answer is waited for.
+    """The status line, the last line of a terminal: a progress bar, and the service that is waited for.
 
-    It is drawn when there is something on it, by whichever thread knows, and goes when there is not.
+    Whichever thread has something to show draws it, and it disappears when there is nothing to show.
     """
 
     __slots__ = (
@@ -196,11 +196,11 @@ class Status:
         self._ticking = False
 
     def begin(self, total: int, doing: str) -> None:
-        """Show a bar from the first `step` on."""
+        """Show a progress bar from the first `step` on."""
         self._total, self._done, self._doing = total, 0, doing
 
     def step(self) -> None:
-        """One more is done."""
+        """Count one more file as done."""
         with self._lock:
             self._done += 1
             now = time.monotonic()
@@ -209,13 +209,13 @@ class Status:
                 self._draw()
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         with self._lock:
             self._total = 0
             self._draw()
 
     def watch(self, what: str) -> Callable[[], None]:
-        """Say that ``what`` is waited for, from a second on; to call when the answer is there."""
+        """Show that ``what`` is waited for, after a second; call the result when the answer has arrived."""
         from threading import Thread
 
         ticket = object()
@@ -234,7 +234,7 @@ class Status:
         return done
 
     def quietly(self, ask: Callable[[str], str]) -> Callable[[str], str]:
-        """The same question, with nothing drawn while it is asked."""
+        """The same function, with the status line hidden while it asks."""
 
         def asked(question: str) -> str:
             with self._lock:
@@ -248,7 +248,7 @@ class Status:
         return asked
 
     def print(self, text: str) -> bool:
-        """Print above the line; False when there is none."""
+        """Print a text above the status line; False if the line is not shown."""
         with self._lock:
             if not self._shown:
                 return False
@@ -268,19 +268,19 @@ class Status:
                     self._draw()
 
     def _draw(self) -> None:
-        """Draw the line, or erase it if there is nothing to show."""
+        """Draw the status line, or erase it if there is nothing to show."""
         if not self._held and ((self._total and self._done) or self._slow()):
             self._show(self._line(width_of(2, {}) or 80))
         elif self._shown:
             self._show("")
 
     def _show(self, line: str, above: str = "") -> None:
-        """Replace the line with another, and print a text above it."""
-        _write_stderr("\r" + " " * self._shown + "\r" + above + self._colour(line))
+        """Replace the status line, and print a text above it."""
+        _write_stderr("\r" + " " * self._shown + "\r" + above + self._colored_bar(line))
         self._shown = display_width(line)
 
     def _slow(self) -> str:
-        """What has been waited for longest, and how long, if that is long."""
+        """What encconf has been waiting for longest, and for how long; "" if that is not long."""
         since, what = min(self._waiting.values(), default=(0.0, ""))
         seconds = time.monotonic() - since
         if not what or seconds < _SOON:
@@ -290,7 +290,7 @@ class Status:
         return f"waiting for {visible(what)}{more} ({seconds:.0f} s)"
 
     def _line(self, width: int) -> str:
-        """The line, shorter than a terminal of that width: a line that wraps cannot be erased."""
+        """The status line, shorter than the terminal: a line that wraps cannot be erased."""
         line = ""
         if self._total and self._done:
             filled = _BAR * self._done // self._total
@@ -300,8 +300,8 @@ class Status:
             line = line[:-1]
         return line
 
-    def _colour(self, line: str) -> str:
-        """The line with the bar coloured, if there is a whole one."""
+    def _colored_bar(self, line: str) -> str:
+        """The line with its progress bar colored, if all of it is there."""
         before, bracket, rest = line.partition("[")
         bar, end, after = rest.partition("]")
         if not (self._colored and self._done and end):
@@ -310,7 +310,7 @@ class Status:
 
 
 def display_width(text: str) -> int:
-    """How many columns of a terminal a text fills."""
+    """How many columns a text takes on a terminal."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -327,7 +327,7 @@ def _write_stderr(text: str) -> None:
 
 
 def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
-    """How wide the terminal of a stream is, 0 where there is none; COLUMNS decides where it is set."""
+    """The width of the terminal of a stream, 0 if it is none; COLUMNS takes precedence."""
     if not is_terminal(descriptor):
         return 0
     if (columns := environ.get("COLUMNS", "")).isdecimal():
@@ -339,7 +339,7 @@ def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
 
 
 def wrapped(line: str, width: int) -> list[str]:
-    """A message's line in lines that fit, broken between words; a word that is longer stays whole."""
+    """A line, broken between words into lines that fit; a longer word is not broken."""
     if width < _NARROW or len(line) <= width:
         return [line]
     indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
@@ -355,10 +355,10 @@ def wrapped(line: str, width: int) -> list[str]:
 
 
 def collect_garbage() -> None:
-    """Collect garbage from here on, for work that goes on and on.
+    """Collect garbage from here on, for a command that runs for long.
 
-    `encconf.cli.run` switches that off, which a command that ends in a moment does not need.  libyaml's
-    parser is in a cycle with its loader, some 150 kB for each text.
+    `encconf.cli.run` switches it off, because most commands end in a moment.  libyaml's parser and its
+    loader refer to each other: some 150 kB for each text.
     """
     import gc
 
@@ -369,7 +369,7 @@ def collect_garbage() -> None:
 
 
 def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -> bool:
-    """Whether to colour what goes to a stream: the option, then NO_COLOR, then the force variables."""
+    """Whether to color a stream: --color decides, then NO_COLOR, then the variables that force color."""
     if mode in ("always", "never"):
         return mode == "always"
     if environ.get("NO_COLOR"):
@@ -390,19 +390,19 @@ def is_terminal(descriptor: int) -> bool:
 
 
 def visible(text: str) -> str:
-    """The text with control characters shown, not sent: names in it may come from a foreign file."""
+    """The text with control characters escaped: it may contain names from a file of somebody else."""
     return escaped(text, "\n\t")
 
 
 def paragraph(text: str) -> str:
-    """A message: a name in it that holds a line break must not begin another message, or a command to CI."""
+    """A message, in which a name with a line break cannot begin another message or a command to CI."""
     first, *more = visible(text).split("\n")
     lines = [first, *(line if not line or line.startswith("  ") else f"  {line}" for line in more)]
     return "\n".join(map(_no_command, lines))
 
 
 def _no_command(line: str) -> str:
-    """The line as CI systems do not take it for a command: ``::error::…``, ``##[error]…``."""
+    """The line, changed if a CI system would take it for a command: ``::error::…``, ``##[error]…``."""
     body = line.lstrip()
     if not body.startswith(("::", "##")):
         return line
@@ -422,12 +422,12 @@ def some(names: Iterable[str], most: int = 8) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same for one line of a list, which a name must not be able to end, or make a command of."""
+    """A name for one line of a list: it cannot end the line or make a command of it."""
     return _no_command(visible(text).replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def as_text(word: str) -> str:
-    """A word of the command line as text, which is UTF-8 in any locale.  Raises UsageError."""
+    """A word of the command line as text: UTF-8, whatever the locale.  Raises UsageError."""
     if word.isascii():
         return word
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
-    """Decrypt a file to stdout, to another file, or over itself; what everyone could read becomes 0600."""
+    """Decrypt a file to stdout, to another file or in place; a file of plaintext gets mode 0600."""
     if flag(options, "dry_run") or files.are_many(file, options):
         from encconf.cli.decrypt_many import decrypt_many
 
@@ -44,7 +44,7 @@ def decrypted(
     credentials: Credentials,
     notify: Callable[[str], None],
 ) -> str:
-    """The plaintext, or the part and the format of it that options ask for."""
+    """The plaintext, or the part of it that --extract names, in the format of --output-type."""
     format = source.format(text(options, "input_type"))
     output_type = text(options, "output_type")
     target = files.format_by_name(source.name, output_type) if output_type else format

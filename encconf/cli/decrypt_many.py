@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def decrypt_many(
     console: Console, words: Sequence[str], options: Mapping[str, Value], decrypted: Decrypted
 ) -> None:
-    """Decrypt files over themselves, or to a folder; ``decrypted`` makes the plaintext of each.
+    """Decrypt files in place or to a folder; ``decrypted`` returns the plaintext of each.
 
     Raises the error of a single file, or one that says how many failed.
     """
@@ -47,9 +47,9 @@ def decrypt_many(
 
 
 def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
-    """Where each file goes: itself, or its place below a folder, without ``.enc``.
+    """Where to write each file: in place, or below a folder, without ``.enc``.
 
-    Raises UsageError for files outside of the current folder, and for two that go to one place.
+    Raises UsageError for files outside the current folder, and for two files with the same target.
     """
     if folder is None:
         return {path: path for path in paths}
@@ -111,7 +111,7 @@ class Decrypting(Batch):
         return "changed"
 
     def _write(self, target: str, plain: str) -> None:
-        """Write a file of the folder, which only its owner can read, and make the folders above it."""
+        """Write a file into the folder, readable only by its owner, and create the folders above it."""
         replacing: str | fileio.Anything | None = fileio.ANYTHING
         with about(target):
             try:
@@ -126,7 +126,7 @@ class Decrypting(Batch):
             fileio.write_atomic(path, plain, mode=fileio.PRIVATE, replacing=replacing)
 
     def report(self) -> None:
-        """Print the plan of a dry run; else say which of the decrypted files git has, or would take."""
+        """Print the plan of a dry run; otherwise warn about decrypted files that git does not ignore."""
         super().report()
         if self._written:
             files.warn_if_any_exposed(self.console, self._written)

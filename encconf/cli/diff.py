@@ -1,6 +1,6 @@
-"""``encconf diff``: what differs between versions of files, as signs and words or as JSON.
+"""``encconf diff``: what differs between versions of files, as text or as JSON.
 
-Exit codes are those of diff: 0, nothing differs; 1, something does; 2, it is unknown.
+Exit codes are those of diff: 0, no differences; 1, differences; 2, could not compare.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import os
 from encconf.audit import diff, revisions
 from encconf.cli import files
 from encconf.cli.console import counted, one_line, wants_color
+from encconf.cli.table import flag, text, texts
 from encconf.errors import ConflictError, EncconfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from encconf.audit.diff import Difference
     from encconf.audit.names import Names
     from encconf.audit.pairing import Change
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
     from encconf.keys import MasterKey
 
 _RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
@@ -34,33 +36,22 @@ _SIGNS = {
 _UNKNOWN = "cannot be compared without a key"
 
 
-def compare(
-    console: Console,
-    *,
-    file: list[str],
-    paths: list[str],
-    staged: bool,
-    show_values: bool,
-    keyless: bool,
-    quiet: bool,
-    json: bool,
-    recipients: list[str],
-    input_type: str | None,
-    config: str | None,
-) -> None:
-    """Say what differs; raises SystemExit(1) if something does, SystemExit(2) if that is not known."""
+def compare(console: Console, *, file: list[str], paths: list[str], **options: Value) -> None:
+    """Show what differs; raises SystemExit(1) if something does, SystemExit(2) if that is not known."""
+    json, quiet = flag(options, "json"), flag(options, "quiet")
+    keyless, show_values = flag(options, "keyless"), flag(options, "show_values")
     if json and quiet:
         raise ConflictError("--json and --quiet exclude each other")
     if show_values and keyless:
         raise ConflictError("--show-values and --keyless exclude each other")
-    results = list(_differences(console, file, paths, staged=staged, keyless=keyless, format=input_type))
+    results = list(_differences(console, file, paths, options))
     failed = [each for each in results if isinstance(each, EncconfError)]
     found = [each for each in results if not isinstance(each, EncconfError)]
     differing = [each for each in found if each.differs]
     if json:
         _print_json(console, found, failed, values=show_values)
     elif not quiet:
-        paper = _Paper(console, _names(found, recipients, config), values=show_values)
+        paper = _Paper(console, _names(found, options), values=show_values)
         for each in differing:
             paper.difference(each)
         console.data(paper.text())
@@ -77,7 +68,7 @@ def compare(
 
 
 def _all_decided(console: Console, differing: list[Difference]) -> bool:
-    """Whether it is known of all files that they differ; warns of the others."""
+    """Whether it is certain that all of these files differ; warns about the others."""
     unknown = [each for each in differing if not each.decided]
     for each in unknown:
         console.warn(
@@ -88,16 +79,18 @@ def _all_decided(console: Console, differing: list[Difference]) -> bool:
 
 
 def _differences(
-    console: Console, words: list[str], paths: list[str], *, staged: bool, keyless: bool, format: str | None
+    console: Console, words: list[str], paths: list[str], options: Mapping[str, Value]
 ) -> Iterator[Difference | EncconfError]:
-    """Each pair compared, or what is wrong with a side."""
+    """The difference of each pair of files, or the error of one of them."""
     credentials = None
-    if not keyless:
+    if not flag(options, "keyless"):
         from encconf.envelope.cache import DataKeyCache
 
         credentials = files.credentials(console)
         credentials.cache = credentials.cache or DataKeyCache()
-    for pair in revisions.pairs(words, paths, staged=staged, format=format):
+    for pair in revisions.pairs(
+        words, paths, staged=flag(options, "staged"), format=text(options, "input_type")
+    ):
         if isinstance(pair, EncconfError):
             yield pair
             continue
@@ -108,24 +101,25 @@ def _differences(
             yield error
 
 
-def _names(found: Iterable[Difference], recipients: list[str], config: str | None) -> Names:
-    """The names of keys, from the configurations that are in charge of the files."""
+def _names(found: Iterable[Difference], options: Mapping[str, Value]) -> Names:
+    """The names of keys, from the .sops.yaml of each file."""
     from encconf.audit.history import name_former
     from encconf.audit.names import Names
     from encconf.rules.config import NAME
 
+    recipients = texts(options, "recipients")
     keys = [key for each in found for key in each.recipients]
     if not keys and not any(os.path.basename(each.new.path) == NAME for each in found):
         return Names.load(None, recipients)
-    names = Names.for_files([each.new.path for each in found], config, recipients)
+    names = Names.for_files([each.new.path for each in found], text(options, "config"), recipients)
     name_former(names, keys)
     return names
 
 
 def _say_unopened(console: Console, found: Iterable[Difference]) -> None:
     """Say what was compared without a key."""
-    for text in dict.fromkeys(note for each in found for note in each.notes):
-        console.warn(text)
+    for note in dict.fromkeys(note for each in found for note in each.notes):
+        console.warn(note)
     reasons = list(dict.fromkeys(reason for each in found for reason in each.reasons))
     if reasons:
         others = f", and {counted(len(reasons) - 1, 'other')} as well" if len(reasons) > 1 else ""
@@ -135,14 +129,12 @@ def _say_unopened(console: Console, found: Iterable[Difference]) -> None:
 def _print_json(
     console: Console, found: list[Difference], failed: list[EncconfError], *, values: bool
 ) -> None:
-    import json
-
     data = {
         "differs": any(each.differs for each in found),
         "files": [diff.to_json(each, values=values) for each in found],
         "problems": [{"file": error.file, "error": error.message} for error in failed],
     }
-    console.data(json.dumps(data, indent=2) + "\n")
+    console.json(data)
 
 
 def _summary(differing: list[Difference]) -> str:
@@ -159,7 +151,7 @@ def _summary(differing: list[Difference]) -> str:
 
 
 class _Paper:
-    """What is printed: a heading for each pair, and below it a line for each difference."""
+    """The printed report: a heading for each pair, and below it a line for each difference."""
 
     def __init__(self, console: Console, names: Names, *, values: bool) -> None:
         self._colored = wants_color(console.color, 1, console.environ)
@@ -180,7 +172,7 @@ class _Paper:
             self._line(">", "the file", kind="renamed")
         self._block(found)
         several = len({change.document for change in found.changes}) > 1
-        # Without a key nothing can be said of other ciphertexts, unless they are under the same data key.
+        # Without a key, different ciphertexts can be compared only if they have the same data key.
         untold = [change for change in found.changes if not change.certain and found.data_key != "same"]
         hidden = set(map(id, untold)) if len(untold) > 1 else set[int]()
         for change in found.changes:
@@ -232,7 +224,7 @@ class _Paper:
             self._line("~", "seal", kind="the same content, saved again (new MAC and date)")
 
     def _shown(self, found: Difference, change: Change) -> str:
-        """The values themselves, where that was asked for; in a configuration, whose keys they are."""
+        """The values, with --show-values; for a .sops.yaml, the names of its keys."""
         from encconf.rules.config import NAME
 
         if self._values:

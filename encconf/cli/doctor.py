@@ -1,4 +1,4 @@
-"""``encconf doctor``: which ways away from plain text can be used here; see `encconf.migration`."""
+"""``encconf doctor``: which of the seven ways to keep secrets work here; see `encconf.migration`."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class UnusableError(EncconfError):
-    """A way that was asked for cannot be used here."""
+    """A way that the user named does not work here."""
 
     slug = "unusable"
 
 
 def doctor(console: Console, *, way: list[str], json: bool) -> None:
-    """Say which of the seven ways can be used here; raises UnusableError if one that is named cannot.
+    """Show which of the seven ways work here; raises UnusableError if one that is named does not.
 
-    For paths: the places in Python source code that run sops.
+    For paths: list the places that run sops.
     """
     from encconf.migration import ways
 
@@ -46,9 +46,7 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
             raise UsageError(f"there is no way called {name}", hint=f"there are: {', '.join(known)}")
     found = ways.look([known[name] for name in way or known], files.credentials(console), os.getcwd())
     if json:
-        from json import dumps
-
-        console.data(dumps({"user": ways.user(), "ways": list(map(_way_report, found))}, indent=2) + "\n")
+        console.json({"user": ways.user(), "ways": list(map(_way_report, found))})
     else:
         console.lines(_way_text(found, ways.user()))
     _warn_of_drivers(console)
@@ -58,7 +56,7 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
 
 
 def _warn_of_drivers(console: Console) -> None:
-    """Say which encrypted files git merges line by line."""
+    """Warn about encrypted files that git merges line by line."""
     from encconf.git import attributes, repository
 
     root = repository(os.getcwd())
@@ -74,9 +72,7 @@ def _callers(console: Console, paths: list[str], json: bool) -> None:
 
     found = [caller for path in paths for caller in (*search(path), *_in_scripts(path))]
     if json:
-        from json import dumps
-
-        console.data(dumps({"callers": [caller.to_json() for caller in found]}, indent=2) + "\n")
+        console.json({"callers": [caller.to_json() for caller in found]})
         return
     for caller in found:
         place = printable(caller.file)
@@ -87,7 +83,7 @@ def _callers(console: Console, paths: list[str], json: bool) -> None:
 
 
 def _in_scripts(path: str) -> Iterator[Caller]:
-    """The same in files for make, direnv, mise …: the one of a path, or those in a folder."""
+    """The places in files for make, direnv, mise …: in this file, or in those of a folder."""
     from encconf.audit import scripts
     from encconf.migration.callers import Caller
 

@@ -1,10 +1,10 @@
-"""``encconf edit``: decrypt, let somebody change the text, encrypt what changed.
+"""``encconf edit``: decrypt a file, open it in the user's editor, and encrypt what changed.
 
-The plain text is in a private folder, in memory where there is such a place, and nowhere else.
-What goes wrong after the editor is reported, and on a terminal the editor can be opened again.
+The plaintext is only in a private folder, in memory where possible.  If the edited text cannot be saved, the
+error is reported, and on a terminal the user can open the editor again.
 
-A file in which git has left a conflict shows both sides there, between the usual markers, and one that
-was merged without a key is merged again (see `encconf.git.merge`).
+If git left a conflict in the file, the editor shows both sides between the usual markers.  A file that was
+merged without a key is merged again (see `encconf.git.merge`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def edit(
     config: str | None,
     **keys_and_selection: Value,
 ) -> None:
-    """Edit one encrypted file; make it from an example where there is none."""
+    """Edit one encrypted file; if it does not exist, start from an example."""
     if file in files.STDIN:
         _edit_stdin(console, input_type, ignore_mac=ignore_mac)
         return
@@ -94,7 +94,7 @@ def edit(
         else:
             session = Resolution(console, file, path, found, enc)
             metadata = found.opened.metadata
-        if ignore_mac:  # then it cannot be trusted with its own data key either
+        if ignore_mac:  # its data key cannot be trusted either
             session.rule = rule_of(metadata)
         checks.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
         session.check = checks.refuse_plaintext(file, config, allowed=allow_plaintext, warn=console.warn)
@@ -106,7 +106,7 @@ def edit(
 def _open(
     console: Console, enc: str, path: str, format: str, *, ignore_mac: bool, config: str | None
 ) -> opening.Opened | Conflict | str:
-    """What there is to edit; of a file that was merged without a key, the text that it should be."""
+    """What there is to edit; for a file that was merged without a key, the text to write instead."""
     credentials = files.credentials(console)
     try:
         return opening.open_text(
@@ -134,7 +134,7 @@ def _open(
 def _open_plain(
     console: Console, file: str, enc: str, format: str, *, ignore_mac: bool
 ) -> tuple[opening.Opened, list[Path]]:
-    """Open a file that has values in plaintext, and say which: they are encrypted when it is saved."""
+    """Open a file with values in plaintext, and warn about them: they are encrypted when it is saved."""
     from encconf.audit.findings import listed
     from encconf.verbs.changes import open_with_plain_values
 
@@ -156,10 +156,10 @@ def _open_plain(
 
 
 def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: str) -> None:
-    """Say so if a file was not merged with what git had before it.
+    """Warn if a file was not merged with the version that git had before it.
 
-    All three parents were sealed with the key; but whoever merged without one has chosen them, and may
-    have chosen old ones.
+    All three parents were sealed with the key, but whoever merged without a key chose them, and may have
+    chosen old ones.
     """
     from encconf.git import before
     from encconf.git.keyless import misplaced, parents_of
@@ -175,10 +175,10 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
 class Session:
     """One text in the editor, from opening to the encrypted file.
 
-    ``enc`` is the existing encrypted text and ``old`` what it held, None for a new file; ``rule`` None
-    where the existing text's own keys and selection are kept.  ``check`` is given the plain text before
-    and after.  `written` is the format of the result, which may be another than the text's; an
-    `unfinished` file is written also when nothing was changed.
+    ``enc`` is the existing encrypted text and ``old`` the same opened, None for a new file.  ``rule`` is None
+    if the file keeps its keys and its selection.  ``check`` is as in `encconf.verbs.changes.Request`.
+    ``written`` is the format of the result, which may differ from the text's.  An ``unfinished`` file is
+    written even if the user changed nothing.
     """
 
     __slots__ = (
@@ -213,13 +213,13 @@ class Session:
 
     @classmethod
     def of(cls, console: Console, file: str, path: str, old: opening.Opened, *, layout: bool = True) -> Self:
-        """A session with the plain text of an opened file."""
+        """A session with the plaintext of an opened file."""
         document = old.document
         plain = plaintext.plain_text(old, layout=layout)
         return cls(console, file, path, document.format, plain, enc=document.text, old=old)
 
     def show_block(self) -> None:
-        """Show the sops block below the values, so that keys can be taken out there too."""
+        """Show the sops block below the values, so that the user can change the keys there."""
         assert self.old is not None
         module = formats.module(self.format)
         block = module.render_block(self.old.metadata.to_block())
@@ -227,7 +227,7 @@ class Session:
         self.shows_block = True
 
     def _without_block(self, edited: str) -> str:
-        """The text without the block; the keys that it names are those to encrypt for."""
+        """The text without the block; it is encrypted for the keys in the block."""
         from encconf.engine.metadata import Metadata
 
         module = formats.module(self.format)
@@ -245,7 +245,7 @@ class Session:
                 started = time.monotonic()
                 run_editor(command, draft, self.console.environ)
                 if os.path.isdir(folder):
-                    os.chmod(folder, 0o700)  # an editor may have taken our rights away
+                    os.chmod(folder, 0o700)  # the editor may have changed the mode
                 if not os.path.exists(draft):
                     raise EditorError("the editor removed the text; nothing was changed").about(self.file)
                 edited = ""
@@ -282,7 +282,7 @@ class Session:
                 self._open_again()
 
     def _open_again(self) -> None:
-        """Take what somebody else has written meanwhile as the file to write over."""
+        """Read the file again, which another program wrote in the meantime, to overwrite it."""
         self.enc = fileio.read_text(self.path)
         try:
             self.old = opening.open_text(
@@ -294,7 +294,7 @@ class Session:
             self.old = None
 
     def encrypted(self, edited: str) -> str:
-        """The encrypted text for what the editor left."""
+        """The encrypted text of what the editor saved."""
         if self.shows_block:
             edited = self._without_block(edited)
         elif self.check is not None and self.old is not None:
@@ -315,7 +315,7 @@ class Session:
         return api.encrypt(edited, self.rule, format=self.written, credentials=credentials, notify=notify)
 
     def _offer_again(self, error: EncconfError, edited: str) -> None:
-        """Ask whether to go on editing; raises the error if not, or if nobody can be asked."""
+        """Ask whether to open the editor again; raises the error if not, or if nobody can be asked."""
         untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
         if not self.console.can_ask():
             error.hint = f"{untouched}; {self._saved(edited)}"
@@ -327,7 +327,7 @@ class Session:
             raise error
 
     def _saved(self, edited: str) -> str:
-        """Save what the editor left, encrypted for those who can open the file; says where it is."""
+        """Save the edited text, encrypted for the recipients of the file; returns a message about it."""
         from encconf.rules.config import Rule
         from encconf.rules.selection import DEFAULT
 
@@ -359,7 +359,7 @@ class Session:
 
 
 def _edit_stdin(console: Console, input_type: str | None, *, ignore_mac: bool) -> None:
-    """Edit what comes from stdin, and print the result, also where nothing was changed."""
+    """Edit the text on stdin, and print the result, even if the user changed nothing."""
     text = fileio.read_stdin()
     format = files.format_of(text, files.STDIN_NAME, input_type)
     opened = opening.open_text(
@@ -379,7 +379,7 @@ def _edit_stdin(console: Console, input_type: str | None, *, ignore_mac: bool) -
 
 
 class Stream(Session):
-    """A text from stdin, whose result goes to stdout."""
+    """A text from stdin; the result is printed to stdout."""
 
     __slots__ = ("result",)
 
@@ -388,7 +388,7 @@ class Stream(Session):
 
 
 class _Terminal:
-    """Inside it, stdin and stdout are the terminal, for the editor; stderr where there is no terminal."""
+    """Inside it, stdin and stdout are the terminal, for the editor; without a terminal, stdout is stderr."""
 
     __slots__ = ("_stdout",)
 
@@ -410,9 +410,9 @@ class _Terminal:
 
 
 class Resolution(Session):
-    """Both sides of a merge in the editor, between markers; none may be left in the end.
+    """Both sides of a merge in the editor, between markers, all of which the user has to remove.
 
-    ``enc`` is the text that the file has now.
+    ``enc`` is the present text of the file.
     """
 
     __slots__ = ("ours", "size")
@@ -427,7 +427,7 @@ class Resolution(Session):
         self.unfinished = True
 
     def encrypted(self, edited: str) -> str:
-        """The encrypted text for what the editor left.  Raises UnmergedError where a marker is."""
+        """The encrypted text of what the editor saved.  Raises UnmergedError if a marker is left."""
         from encconf.merge import marked
 
         line = marked(edited, self.size)
@@ -435,5 +435,5 @@ class Resolution(Session):
             raise UnmergedError(
                 f"line {line} is a conflict marker: keep the value you want and remove the markers"
             )
-        self.plain = self.ours  # values that were plaintext before need no new warning
+        self.plain = self.ours  # do not warn again about values that were plaintext before
         return super().encrypted(edited)

@@ -1,9 +1,8 @@
-"""Running the user's editor on one plain file, so that the text leaks nowhere.
+"""Running the user's editor on one plaintext file, so that the text does not leak.
 
-Which editor, how its command line is split, and that it inherits stdin, stdout and stderr, is as in
-sops 3.13.3 (cmd/sops/edit.go).
-Beyond it, editors of vim's family keep no swap, backup, undo and history files, secrets that would
-open the file are not in the editor's environment, and no core is dumped.
+The choice of the editor, how its command line is split, and that it inherits stdin, stdout and stderr are as
+in sops 3.13.3 (cmd/sops/edit.go).  In addition, editors of the vim family write no swap, backup, undo and
+history files, the editor's environment has no secrets that open the file, and no core is dumped.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULTS = ("vim", "nano", "vi")
-"""The editors to look for when no variable names one."""
+"""The editors to look for if no variable names one."""
 
 SECRETS = frozenset((*KEY_VARIABLES, *(name for row in TABLE.values() for name in row.secrets)))
-"""Variables that children do not get: they open master keys, or say how."""
+"""Variables that the editor does not get: they contain secrets that open files, or say where those are."""
 
 _VIM = ("vim", "nvim", "gvim", "mvim", "rvim")
 # After the user's own settings (-c, not --cmd), and silent where a small vim lacks an option.
@@ -54,10 +53,10 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
 
 
 def run_editor(command: list[str], path: str, environ: Mapping[str, str]) -> None:
-    """Run an editor on a file and wait for it; ended by a signal, end it too.
+    """Run an editor on a file and wait for it; if a signal ends encconf, the editor is ended too.
 
-    Raises EditorError when it cannot be started, fails or is killed; KeyboardInterrupt when
-    Ctrl-C ended it.
+    Raises EditorError if it cannot be started, fails or is killed; KeyboardInterrupt if Ctrl-C
+    ended it.
     """
     kept = {name: value for name, value in environ.items() if name not in SECRETS}
     _forbid_core_dumps()
@@ -75,15 +74,15 @@ def run_editor(command: list[str], path: str, environ: Mapping[str, str]) -> Non
 
 
 def _run(command: list[str], environ: Mapping[str, str]) -> int:
-    """Run a program to its end: its exit code, or the negative number of the signal that ended it.
+    """Run a program and return its exit code, or the negative number of the signal that ended it.
 
-    On every other way out it is ended too: its folder goes away, so that it would write into nothing.
+    If an exception ends this function, it ends the program too, because its folder will be deleted.
     """
     import signal
 
     process = 0
     try:
-        # Signals wait until the process is known: it could not be ended otherwise.
+        # Signals wait until the process id is known; without it, the program could not be ended.
         before = signal.pthread_sigmask(
             signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
         )
@@ -93,7 +92,7 @@ def _run(command: list[str], environ: Mapping[str, str]) -> int:
                 command,
                 environ,
                 setsigmask=before,
-                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these, a program should not
+                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these; other programs should not
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -154,7 +153,7 @@ def _end(process: int) -> None:
 
 
 def _private(program: str) -> list[str]:
-    """The program with the switches that keep the text out of other files, if it is known to have them."""
+    """The program, with switches that keep the text out of other files if it is known to have them."""
     real = os.path.basename(os.path.realpath(program)).partition(".")[0]
     if real in _VIM:
         return [program, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
-    """Encrypt a file beside itself, over itself, to another file or to stdout; or several files."""
+    """Encrypt a file to the file next to it, in place, to another file or to stdout; or several files."""
     if flag(options, "dry_run") or files.are_many(file, options):
         from encconf.cli.encrypt_many import encrypt_many
 
@@ -42,7 +42,7 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
 
 
 def _is_redirected() -> bool:
-    """Whether stdout is a file: then somebody expects something in it."""
+    """Whether stdout is a file: then the user expects the result in it."""
     try:
         return stat.S_ISREG(os.fstat(1).st_mode)
     except OSError:

@@ -42,10 +42,10 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
         return real in tracked[root]
 
     def is_meant(name: str) -> bool:
-        """Whether a rule is for a file, by its own name or by that of the encrypted file beside it.
+        """Whether a rule is for a file, by its own name or by that of the encrypted file next to it.
 
-        Rules for ``.enc.json`` match the second name of every JSON file.  What git tracks as plaintext, like
-        package.json, is not meant by them, unless it has been encrypted before.
+        A rule for ``.enc.json`` matches the second name of every JSON file.  It is not meant for a file that
+        git tracks as plaintext, like package.json, unless the file was encrypted before.
         """
         if is_named(name, name, config=config, read=configs):
             return True
@@ -85,10 +85,10 @@ class Encrypting(Batch):
         super().__init__(console, "encrypt", "encrypting", options)
         self._configs = configs
         self._hints: dict[str, None] = {}
-        self._plain: list[str] = []  # the files that stay beside their encrypted ones
+        self._plain: list[str] = []  # the plaintext files that are kept
 
     def work(self, file: str) -> Job | None:
-        """Encrypt one file; None for one that is encrypted already."""
+        """Encrypt one file; None if it is encrypted already."""
         source = read(file, self.options)
         if source.found and not self.alone and text(self.options, "input_type") != "binary":
             return None
@@ -123,7 +123,7 @@ class Encrypting(Batch):
         self.plans.setdefault((f"{job.rule.name}: {keys}{which}",), []).append(f"{file}{change}{update}")
 
     def report(self) -> None:
-        """Print the plan of a dry run; else say which plaintext files git has, or would take."""
+        """Print the plan of a dry run; otherwise warn about plaintext files that git does not ignore."""
         super().report()
         for hint in self._hints:
             self.console.hint(hint)

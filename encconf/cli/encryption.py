@@ -1,4 +1,4 @@
-"""One file to encrypt: what it is read from, where the result goes, and by which rule."""
+"""One file to encrypt: its plaintext, the file to write, and the rule to encrypt it by."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def read(file: str | None, options: Mapping[str, Value]) -> files.Source:
 
 
 class Job:
-    """One file to encrypt: what it is read from, where the result goes, and the rule.
+    """One file to encrypt: its plaintext, the file to write, and the rule to encrypt it by.
 
-    ``warn`` gets warnings and their hints, ``hints`` are for after the file was written.  ``read`` keeps the
-    configurations that were read.  Raises UsageError, OutputError, and what finding the rule raises.
+    ``warn`` gets warnings and their hints; ``hints`` are printed after the file is written.  ``read`` keeps
+    the .sops.yaml files that were read.  Raises UsageError, OutputError, and what finding the rule raises.
     """
 
     __slots__ = (
@@ -78,7 +78,7 @@ class Job:
                 self._keep_another_format()
 
     def _keep_another_format(self) -> None:
-        """Refuse to replace an encrypted file of another format: it is not an earlier version of this one."""
+        """Refuse to replace an encrypted file of another format: it is no earlier version of this file."""
         found = None if self.twin is None else sniff.find(self.twin, self.target or "")
         if found is not None and self._is_another(found):
             raise OutputError(
@@ -87,17 +87,25 @@ class Job:
             ).about(self.target or "")
 
     def _is_another(self, format: str | None) -> bool:
-        """Whether a format is another one than what is written; YAML and JSON can be read as each other."""
+        """Whether a format is not the one that is written; YAML and JSON count as the same here."""
         return format != self.written and {format, self.written} != {"yaml", "json"}
 
     def encrypt(self, credentials: Credentials) -> None:
         """Make the encrypted text.  Raises AlreadyEncryptedError, and what encrypting raises."""
         notes: list[str] = []
-        request = verb.Request(self.source.text, self.source.name, self.format, self.written)
+        request = verb.Request(
+            self.source.text,
+            self.source.name,
+            self.format,
+            self.written,
+            rule=self.rule,
+            credentials=credentials,
+            notify=notes.append,
+        )
         request.twin = self.twin
         request.accept_encrypted = self._input_type == "binary"
         with about(self.source.label):
-            self.enc = verb.run(request, self.rule, credentials=credentials, notify=notes.append)
+            self.enc = verb.run(request)
         if self.twin is not None and notes and sniff.find(self.twin, self.target or "") is None:
             if not self._force:
                 raise _not_encrypted(self.target)
@@ -106,7 +114,7 @@ class Job:
             self._warn(note, None)
 
     def write(self) -> bool:
-        """Write the encrypted text to ``target``; False if the same is there already."""
+        """Write the encrypted text to ``target``; False if the file has that text already."""
         assert self.target is not None
         if self.enc == self.twin:
             return False
@@ -117,7 +125,7 @@ class Job:
         return True
 
     def _check_format(self) -> None:
-        """Say so where the new file's name makes it a file of another format."""
+        """Warn if the name of the new file means another format."""
         target, written = self.target or "", self.written
         found = sniff.find(self.enc, target)
         if self._is_another(found):
@@ -130,7 +138,7 @@ class Job:
 
 
 def _target(source: files.Source, file: str | None, output: str | None, *, in_place: bool) -> str | None:
-    """The file to write, as it was called; None for stdout."""
+    """The name of the file to write; None for stdout."""
     if in_place:
         return file
     if output is not None:
@@ -147,7 +155,7 @@ def _target(source: files.Source, file: str | None, output: str | None, *, in_pl
 
 
 def _existing(target: str, force: bool) -> tuple[str | None, str | fileio.Anything | None]:
-    """The text that is there already, for its ciphertexts to be kept, and what may be replaced."""
+    """The text that is there already, whose ciphertexts are kept, and the text that may be replaced."""
     if fileio.is_special(target):
         return None, fileio.ANYTHING
     try:

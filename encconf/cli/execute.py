@@ -1,7 +1,7 @@
 """``encconf exec``, and sops's ``exec-env`` and ``exec-file``: programs with the values of files.
 
-`exec` becomes the program (execve): signals and the exit code are the program's own.  The other two
-run ``/bin/sh -c`` as sops 3.13.3 does (cmd/sops/subcommand/exec); exec-env becomes the shell, too.
+`exec` replaces this process by the program (execve): signals and the exit code are the program's own.  The
+others run ``/bin/sh -c`` as sops 3.13.3 does (cmd/sops/subcommand/exec); exec-env replaces this process, too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sys
 
 from encconf.cli import files, flat
+from encconf.cli.table import flag
 from encconf.engine import opening
 from encconf.errors import EncconfError, OutputError, UsageError, about
 from encconf.formats import emit
@@ -20,9 +21,10 @@ from encconf.verbs import changes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
 
 
 class CommandError(EncconfError):
@@ -32,34 +34,20 @@ class CommandError(EncconfError):
     slug = "no-program"
 
 
-def execute(
-    console: Console,
-    *,
-    file: list[str],
-    argv: list[str],
-    override: bool,
-    pristine: bool,
-    keep_keys: bool,
-    print_sources: bool,
-    resolve: bool,
-    input_type: str | None,
-    **naming: Any,
-) -> None:
-    """Become a program that has the values of files in its environment; ``naming`` is for `flat.Naming`."""
+def execute(console: Console, *, file: list[str], argv: list[str], **options: Value) -> None:
+    """Replace this process by a program that has the values of files in its environment."""
     if not argv or not argv[0]:
         raise UsageError("no program was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
     if not file:
         raise UsageError("no file was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
-    found = flat.values(
-        console, files.read_all(file), flat.Naming(**naming), input_type=input_type, resolve=resolve
-    )
-    # They open files, and the program has the values.
-    hidden = () if keep_keys else (*KEY_VARIABLES, *_named_keys(console))
+    found = flat.values(console, map(files.read, file), options)
+    # These open files, and the program has the values already.
+    hidden = () if flag(options, "keep_keys") else (*KEY_VARIABLES, *_named_keys(console))
     before = {name: value for name, value in console.environ.items() if name not in hidden}
-    environ = {} if pristine else dict(before)
+    environ = {} if flag(options, "pristine") else dict(before)
     for name, (text, source, _) in found.items():
-        there = name in environ and not override
-        if print_sources:
+        there = name in environ and not flag(options, "override")
+        if flag(options, "print_sources"):
             console.note(f"{name}: {'the environment' if there else source}")
         if not there:
             environ[name] = _variable(text)
@@ -67,7 +55,7 @@ def execute(
 
 
 def _named_keys(console: Console) -> list[str]:
-    """The variables that hold keys or passphrases because ENCCONF_IDENTITY or its like says so."""
+    """The variables that contain keys or passphrases according to ENCCONF_IDENTITY and similar settings."""
     credentials = files.credentials(console)
     addresses = [address for setting in SETTINGS for address in credentials.named(setting)[1]]
     if not any("env" in address.lower() for address in addresses):  # envsubst:, to vals; ?token_env=
@@ -89,7 +77,7 @@ def _named_keys(console: Console) -> list[str]:
 
 
 def _variable(text: str) -> str:
-    """What makes a variable's bytes UTF-8 also where the locale is another."""
+    """The text as a variable whose bytes are UTF-8 in any locale."""
     return os.fsdecode(fileio.encode(text))
 
 
@@ -102,7 +90,7 @@ def exec_env(
     user: str | None,
     input_type: str | None,
 ) -> None:
-    """Become a shell that runs a command with the top-level values of a file; they win."""
+    """Run a shell command with the top-level values of a file, which override other variables."""
     source, opened = files.open_file(console, file, input_type)
     with about(source.label):
         shell_with(console, opened, command, pristine=pristine, user=user)
@@ -117,7 +105,7 @@ def shell_with(
     user: str | None,
     background: bool = False,
 ) -> None:
-    """Become a shell that runs a command with the top-level values of an opened file."""
+    """Replace this process by a shell that runs a command with the top-level values of an opened file."""
     given: dict[str, str] = {}
     for key, node in changes.tree(opened.document).items():
         if isinstance(node, (dict, list)):
@@ -149,7 +137,7 @@ def exec_file(
     input_type: str | None,
     output_type: str | None,
 ) -> None:
-    """Run a shell command on the decrypted file, whose path stands for ``{}``; ends as the command does.
+    """Run a shell command on the decrypted file, whose path replaces ``{}``; the exit code is the command's.
 
     The text is in a private folder, by default in a pipe that can be read once.
     """
@@ -172,7 +160,7 @@ def run_on(
     user: str | None,
     background: bool = False,
 ) -> None:
-    """Run a shell command on a plain text; raises SystemExit with its exit code if that is not 0."""
+    """Run a shell command on a plaintext; raises SystemExit with its exit code if that is not 0."""
     name = filename or "tmp-file"
     if os.path.isabs(name) or ".." in name.split(os.sep) or not name.strip("./"):
         raise EncconfError("the provided filename is not a local path")
@@ -202,7 +190,7 @@ _SHELL = "$`\"'\\;&|<>(){}*?[]~!#\t\r\n"
 
 
 def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
-    """Replace this process by a program that is looked for in a PATH."""
+    """Replace this process by a program, which is looked up in a PATH."""
     import signal
 
     for stream in (sys.stdout, sys.stderr):
@@ -247,7 +235,7 @@ def _run_portably(argv: list[str], environ: Mapping[str, str]) -> NoReturn:
 
 
 def _feed(path: str, text: str) -> None:
-    """Make a pipe, and write the text into it once somebody opens it."""
+    """Create a pipe, and write the text into it once a program opens it."""
     import threading
 
     try:
@@ -263,7 +251,7 @@ def _feed(path: str, text: str) -> None:
             finally:
                 os.close(descriptor)
         except OSError:
-            return  # nobody read it, or not to its end
+            return  # nobody read all of it
 
     threading.Thread(target=write, daemon=True).start()
 
@@ -290,7 +278,7 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
             started[0].send_signal(number)
 
     def leave_alone(number: int, _: object) -> None:
-        """What a terminal's keys send goes to the command, too, which is in the same group."""
+        """Do nothing: the terminal sends the signals of its keys to the command as well."""
 
     before = {}
     for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"):
@@ -311,7 +299,7 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
 
 def _switch(user: str) -> dict[str, str]:
-    """Become another user, for good; returns the variables that say who that is."""
+    """Become another user permanently; returns that user's variables."""
     # These are needed after the switch, and the other user may not be able to read them.
     import fcntl  # noqa: F401
     import select  # noqa: F401

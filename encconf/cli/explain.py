@@ -1,4 +1,4 @@
-"""``encconf explain``: which rule is a file's, and what it means, for people and as JSON."""
+"""``encconf explain``: which rule applies to a file and what it means, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 
 
 def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:
-    """Say which rule is a file's, and what it means; raises where no rule can be used."""
+    """Explain which rule applies to a file and what it means; raises if no rule can be used."""
     if file in STDIN:
         raise UsageError("explain needs a file name (the file need not exist), not stdin")
     cwd = os.getcwd()
     found = explaining.explain(file, cwd=cwd, config=config, input_type=input_type)
     if json:
-        import json as printer
-
-        console.data(printer.dumps(explaining.to_json(found), indent=2) + "\n")
+        console.json(explaining.to_json(found))
     else:
         console.lines(text(found, cwd))
     if found.error is not None:
@@ -37,7 +35,7 @@ def explain(console: Console, *, file: str, input_type: str | None, json: bool, 
 
 
 def text(found: Explanation, cwd: str) -> str:
-    """For people."""
+    """The explanation as text."""
     out = [f"{leading(found.file)}: {_STATES[found.state]} ({found.format})"]
     if found.problem is not None:
         out.append(f"  {printable(found.problem.message, 400)}")
@@ -62,7 +60,7 @@ def text(found: Explanation, cwd: str) -> str:
 
 
 def _tried(found: Explanation) -> list[str]:
-    """Each rule, and why it is the rule of the file or is not."""
+    """Each rule, and why it applies to the file or not."""
     width = max((len(rule.place) for rule in found.tried), default=0)
     lines = []
     for number, rule in enumerate(found.tried):
@@ -76,7 +74,7 @@ def _tried(found: Explanation) -> list[str]:
 
 
 def _keys(found: Explanation, rule: Rule) -> list[str]:
-    """The keys of a rule, or of the file, and which values they are for."""
+    """The keys of a rule or of the file, and which values are encrypted."""
     lines = []
     several = len(rule.groups) > 1
     for number, group in enumerate(rule.groups):

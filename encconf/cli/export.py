@@ -1,4 +1,4 @@
-"""``encconf export``: the values of files in the words of other programs; see `encconf.export`."""
+"""``encconf export``: the values of files in formats of other programs; see `encconf.export`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 
 from encconf.cli import files, flat
+from encconf.cli.table import flag, text
 from encconf.errors import ConflictError, OutputError, UsageError
 from encconf.export import FORMATS, WRITERS
 from encconf.io import descriptors, fileio
@@ -13,30 +14,17 @@ from encconf.io import descriptors, fileio
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
 
 
-def export(
-    console: Console,
-    *,
-    file: list[str],
-    format: str | None,
-    output: str | None,
-    name: str | None,
-    with_key: str | None,
-    plaintext: bool,
-    resolve: bool,
-    input_type: str | None,
-    **naming: Any,
-) -> None:
-    """Print the values in a format, write them to a file, or hand them to a GitHub workflow.
-
-    ``naming`` is for `flat.Naming`.
-    """
+def export(console: Console, *, file: list[str], **options: Value) -> None:
+    """Print the values in a format, write them to a file, or hand them to a GitHub workflow."""
     from encconf.cli.console import is_terminal
 
+    format, output, name = text(options, "format"), text(options, "output"), text(options, "name")
+    with_key = text(options, "with_key")
     if format is None:
         raise UsageError("no format was given", hint=f"--format {'|'.join(FORMATS)}")
     if not file:
@@ -48,15 +36,15 @@ def export(
     if format == "github" and output is not None:
         raise ConflictError("--format github does not take --output: it writes to $GITHUB_ENV")
     shown = output is None and format not in ("github", "systemd-creds")
-    if shown and is_terminal(1) and not plaintext:
+    if shown and is_terminal(1) and not flag(options, "plaintext"):
         raise UsageError(
             "stdout is a terminal, and the values are secret", hint="to print them anyway, use --plaintext"
         )
-    sources = files.read_all(file)
-    if format == "k8s" and len(file) == 1 and sources[0].format(input_type) == "binary":
+    sources = list(map(files.read, file))
+    if format == "k8s" and len(file) == 1 and sources[0].format(text(options, "input_type")) == "binary":
         _write(console, _k8s_binary(console, sources[0], name), output)
         return
-    found = flat.values(console, sources, flat.Naming(**naming), input_type=input_type, resolve=resolve)
+    found = flat.values(console, sources, options)
     texts = {each: value.text for each, value in found.items()}
     if format == "github":
         _github(console, texts, [each for each, value in found.items() if value.secret])
@@ -70,10 +58,10 @@ def export(
         _write(console, WRITERS[format](texts), output)
 
 
-def _write(console: Console, text: str, output: str | None) -> None:
-    """To stdout, or to a file that only its owner can read, also if there is one with another mode."""
+def _write(console: Console, content: str, output: str | None) -> None:
+    """Write to stdout, or to a file that only its owner can read; an existing file gets that mode, too."""
     if output is None:
-        console.data(text)
+        console.data(content)
         return
     path = fileio.resolve(output)
     if os.name == "posix" and os.path.isfile(path) and os.stat(path).st_mode & 0o077:
@@ -82,7 +70,7 @@ def _write(console: Console, text: str, output: str | None) -> None:
         except OSError as error:
             raise OutputError(f"its mode cannot be made 0600: {error.strerror}").about(output) from None
         console.note(f"others could read {output}; its mode is now 0600")
-    fileio.write_atomic(path, text, mode=fileio.PRIVATE)
+    fileio.write_atomic(path, content, mode=fileio.PRIVATE)
     console.note(f"wrote {output}, as plaintext")
     files.warn_if_exposed(console, output)
 
@@ -127,9 +115,9 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
     except OSError as error:
         raise OutputError(f"cannot create the folder: {error.strerror}").about(output) from None
     lines = ["[Service]\n"]
-    for name, text in sealed.items():
+    for name, credential in sealed.items():
         path = os.path.join(folder, f"{name}.cred")
-        fileio.write_atomic(path, text, mode=fileio.PRIVATE)
+        fileio.write_atomic(path, credential, mode=fileio.PRIVATE)
         lines.append(units.load_encrypted(name, path))
     console.note(f"wrote {len(sealed)} credentials to {output}; add the lines on stdout to the unit")
     console.data("".join(lines))

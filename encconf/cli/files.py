@@ -1,4 +1,4 @@
-"""What several commands do with the FILE they get: read it, tell its format, watch over plain texts."""
+"""What commands do with their FILE: read it, find its format, write it, and warn about plaintext in git."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from encconf.io import fileio, locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -36,8 +36,8 @@ STDOUT = ("-", "/dev/stdout")
 class Source:
     """The text to work on: ``path`` is the file with links followed, None for stdin.
 
-    ``label`` is what to call it in messages; ``name`` tells its rule.  ``found`` is the format of a SOPS
-    file, None for a text that is none (`encconf.formats.sniff`).
+    ``label`` is its name in messages, ``name`` the name that decides its rule.  ``found`` is the format of a
+    SOPS file, None for any other text (`encconf.formats.sniff`).
     """
 
     __slots__ = ("found", "label", "name", "path", "text")
@@ -50,9 +50,9 @@ class Source:
         self.found = found
 
     def format(self, input_type: str | None) -> str:
-        """The format: ``input_type``, else what the content says, else the name.
+        """The format: by ``input_type``, otherwise by the content, otherwise by the name.
 
-        Raises UsageError, also for stdin without a name: nothing says that it is not binary.
+        Raises UsageError, also for stdin without a name: it could be a binary file.
         """
         if input_type is None and self.found is not None:
             return self.found
@@ -68,12 +68,12 @@ def read(
     plain: bool = False,
     input_type: str | None = None,
 ) -> Source:
-    """Read FILE, or stdin where none is named and somebody feeds it.
+    """Read FILE, or stdin if no file is named and stdin is not a terminal.
 
-    A ``plain`` one of format binary (by ``input_type``, else by content and name) may hold any bytes.
+    A ``plain`` file of the format binary (by ``input_type``, otherwise by content and name) may be any bytes.
 
-    Raises ConflictError for ``in_place`` with an output or stdin; MissingFileError when nothing
-    is there to read.
+    Raises ConflictError for ``in_place`` with an output or stdin; MissingFileError if there is nothing to
+    read.
     """
     if in_place and output is not None:
         raise ConflictError("--in-place and --output exclude each other")
@@ -102,7 +102,7 @@ def read(
 
 
 def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:
-    """Whether a command that usually takes one file is called for several, by a pattern or a folder too."""
+    """Whether a command that usually takes one file is called for several: also a pattern or a folder."""
     return (
         options.get("recursive") is True
         or len(words) > 1
@@ -120,11 +120,6 @@ def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: S
         raise UsageError("stdin cannot be one of several files, or part of a dry run")
 
 
-def read_all(names: Iterable[str]) -> list[Source]:
-    """Read encrypted files, each as `read`."""
-    return list(map(read, names))
-
-
 def open_file(console: Console, file: str, input_type: str | None) -> tuple[Source, Opened]:
     """Read an encrypted file and open it; raises as `read` and `encconf.engine.opening.open_text`."""
     from encconf.engine import opening
@@ -138,7 +133,7 @@ def open_file(console: Console, file: str, input_type: str | None) -> tuple[Sour
 
 
 def _kind(data: bytes, name: str, plain: bool, input_type: str | None) -> tuple[str | None, bool]:
-    """The format of a SOPS file, and whether the bytes are a plain text that may be any bytes."""
+    """The format of a SOPS file, and whether the content may be any bytes."""
     from encconf import formats
     from encconf.formats import sniff
 
@@ -148,7 +143,7 @@ def _kind(data: bytes, name: str, plain: bool, input_type: str | None) -> tuple[
 
 
 def format_by_name(name: str, type: str | None) -> str:
-    """The format of what is to be written: ``type``, else what the name says.  Raises UsageError."""
+    """The format to write: ``type``, otherwise by the name.  Raises UsageError."""
     from encconf import formats
 
     if type is None:
@@ -163,7 +158,7 @@ def format_by_name(name: str, type: str | None) -> str:
 
 
 def format_of(text: str | None, name: str, input_type: str | None) -> str:
-    """The format of a file that is there, or of one to be made (None); ``input_type`` decides first."""
+    """The format of an existing text, or of a new file (None); ``input_type`` decides first."""
     from encconf.formats import sniff
 
     found = sniff.find(text, name) if text is not None and input_type is None else None
@@ -171,7 +166,7 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
 
 
 def metadata(text: str, format: str) -> Metadata:
-    """What an encrypted text says of itself.  Raises NotEncryptedError, ParseError, MetadataError."""
+    """The metadata of an encrypted text.  Raises NotEncryptedError, ParseError, MetadataError."""
     from encconf import formats
     from encconf.engine.metadata import Metadata
 
@@ -179,7 +174,7 @@ def metadata(text: str, format: str) -> Metadata:
 
 
 def credentials(console: Console, environ: Mapping[str, str] | None = None) -> Credentials:
-    """What may be used to unlock; what is done in another way than asked for becomes a warning."""
+    """The credentials to open files with; their warnings are printed."""
     from encconf.identities.credentials import Credentials
 
     environ = console.environ if environ is None else environ
@@ -203,9 +198,9 @@ def write(
     output: str | None,
     mode: int | None = None,
 ) -> str | None:
-    """Write a result over its source, to a file or to stdout; returns the name of the file, if any.
+    """Write a result to its source, to a file or to stdout; returns the name of the file, if any.
 
-    ``mode`` is as for `fileio.write_atomic`: `fileio.PRIVATE` for a plain text.
+    ``mode`` is as for `fileio.write_atomic`: `fileio.PRIVATE` for plaintext.
     """
     if in_place and source.path is not None:
         try:
@@ -222,9 +217,9 @@ def write(
 
 
 def in_turn(path: str, change: Callable[[], T]) -> T:
-    """Make a change that reads a file and writes it, while no other such change of the file is made.
+    """Call a function that reads a file and writes it, while no other encconf changes the file.
 
-    It is made again if somebody who does not wait has written the file in between.
+    It is called again if another program wrote the file in between.
     """
     with locks.Turn(path):
         for _ in range(ATTEMPTS):
@@ -239,7 +234,7 @@ ATTEMPTS = 20
 
 
 def encrypted_name(path: str) -> str:
-    """``secrets.enc.yaml`` for ``secrets.yaml``; "" for a name that is of that kind already."""
+    """``secrets.enc.yaml`` for ``secrets.yaml``; "" if the name has ``.enc`` already."""
     folder, name = os.path.split(path)
     if name == ".env":  # the extension is all there is
         return os.path.join(folder, ".enc.env")
@@ -250,7 +245,7 @@ def encrypted_name(path: str) -> str:
 
 
 def plain_name(path: str) -> str:
-    """The opposite of `encrypted_name`; a name that is not of that kind stays."""
+    """The opposite of `encrypted_name`; a name without ``.enc`` stays as it is."""
     folder, name = os.path.split(path)
     if name == ".enc.env":
         return os.path.join(folder, ".env")
@@ -259,7 +254,7 @@ def plain_name(path: str) -> str:
 
 
 def warn_if_exposed(console: Console, path: str) -> None:
-    """Say so when git has a plain file, or would take it, and how to change that."""
+    """Warn about a plaintext file that git tracks or does not ignore."""
     from encconf.git import exposure, repository
 
     state = exposure(path)
@@ -279,7 +274,7 @@ def warn_if_exposed(console: Console, path: str) -> None:
 
 
 def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
-    """The same for several plain files, with one message for all that git has."""
+    """Warn about several plaintext files, with one message for all that git tracks."""
     from encconf.cli.console import some
     from encconf.git import exposures
 
@@ -302,7 +297,7 @@ def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
 
 
 def quoted(word: str) -> str:
-    """A word as a shell reads it back."""
+    """A word, quoted for a shell."""
     import shlex
 
     return shlex.quote(word)

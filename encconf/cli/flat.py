@@ -1,6 +1,6 @@
-"""The values of files as names and texts: for environments and for other programs' formats.
+"""The values of files as names and texts, for environments and for the formats of other programs.
 
-``db.password`` becomes ``DB_PASSWORD``; a null is left out.
+``db.password`` becomes ``DB_PASSWORD``; null values are left out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from encconf import formats
-from encconf.cli import files
+from encconf.cli import files, table
 from encconf.engine import loading, opening
 from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
@@ -19,7 +19,7 @@ from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from encconf.cli.console import Console
     from encconf.text.document import Document, Leaf
@@ -29,26 +29,24 @@ _ODD = re.compile(r"[^A-Za-z0-9_]")
 
 
 class Naming:
-    """How values are called, and which count: the options that the table has as FLAT.
+    """How values are named, and which are used: the options that are FLAT in the table.
 
     Raises PathSyntaxError for a ``section`` that is not a path.
     """
 
     __slots__ = ("_keep_case", "_prefix", "_separator", "section")
 
-    def __init__(
-        self, *, prefix: str | None, nested_separator: str | None, section: str | None, keep_case: bool
-    ) -> None:
-        self.section = parse(section or "")
-        self._prefix = prefix or ""
-        self._separator = nested_separator or "_"
-        self._keep_case = keep_case
+    def __init__(self, options: Mapping[str, table.Value]) -> None:
+        self.section = parse(table.text(options, "section") or "")
+        self._prefix = table.text(options, "prefix") or ""
+        self._separator = table.text(options, "nested_separator") or "_"
+        self._keep_case = table.flag(options, "keep_case")
 
     def leaves(self, document: Document) -> dict[str, tuple[Path, Leaf]]:
         """The values in the section that are not null, by name, with their paths.
 
-        Raises PathNotFoundError and EmitError where the section is none, EmitError for two values of the
-        same name.
+        Raises PathNotFoundError or EmitError if the section is not a mapping, EmitError for two values with
+        the same name.
         """
         tree = changes.find(changes.tree(document), self.section)
         if not isinstance(tree, dict):
@@ -78,7 +76,7 @@ class Naming:
 
 
 class Value(NamedTuple):
-    """A value as text, the file that it is from, and whether it is encrypted there."""
+    """A value as text, its file, and whether it is encrypted there."""
 
     text: str
     file: str
@@ -86,30 +84,26 @@ class Value(NamedTuple):
 
 
 def values(
-    console: Console,
-    sources: Iterable[files.Source],
-    naming: Naming,
-    *,
-    input_type: str | None,
-    resolve: bool = False,
+    console: Console, sources: Iterable[files.Source], options: Mapping[str, table.Value]
 ) -> dict[str, Value]:
     """By name, the values of files; later files override earlier ones.
 
-    With ``resolve``, references are replaced by what they stand for (`encconf.sources.references`).  Raises
-    EmitError also for what cannot be a text in an environment.
+    With ``--resolve``, references are replaced by the values that they refer to
+    (`encconf.sources.references`).  Raises EmitError also for a value that no environment can hold.
     """
+    naming = Naming(options)
     found: dict[str, Value] = {}
     credentials = files.credentials(console)
     opened_files: list[tuple[str, opening.Opened]] = []
     fetched: set[int] = set()  # the leaves that were references, by id
     for source in sources:
-        format = source.format(input_type)
+        format = source.format(table.text(options, "input_type"))
         with about(source.label):
             opened = opening.open_text(
                 source.text, format=format, credentials=credentials, notify=console.warn
             )
         opened_files.append((source.label, opened))
-    if resolve:
+    if table.flag(options, "resolve"):
         texts = loading.resolved(opened_files, True, credentials, naming.section)
         for (_, opened), own_texts in zip(opened_files, texts, strict=True):
             for index, text in own_texts.items():
@@ -127,15 +121,14 @@ def values(
     return found
 
 
-def paths(
-    console: Console, paths: Iterable[str], naming: Naming, *, input_type: str | None
-) -> dict[str, Path]:
+def paths(paths: Iterable[str], options: Mapping[str, table.Value]) -> dict[str, Path]:
     """By name, the path of each value of encrypted files; no key is needed."""
+    naming = Naming(options)
     found: dict[str, Path] = {}
     for path in paths:
         source = files.read(path)
         with about(source.label):
-            document = formats.module(source.format(input_type)).scan(source.text)
+            document = formats.module(source.format(table.text(options, "input_type"))).scan(source.text)
             if document.block is None:
                 raise NotEncryptedError
             found.update((name, place) for name, (place, _) in naming.leaves(document).items())

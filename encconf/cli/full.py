@@ -1,7 +1,7 @@
-"""The argument line in full: help, mistakes, completion.  Built with click from the same table.
+"""The full parser of the command line, for help, mistakes and completion: click, fed from the same table.
 
-`parse` gives what `encconf.cli.quick` gives for what both understand.  Mistakes become UsageError:
-exit code 1 as in sops, where click would say 2.
+Where `encconf.cli.quick` understands a line, `parse` returns the same.  Mistakes become UsageError: exit code
+1 as in sops, where click would use 2.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
 
 
 def _meant(argv: list[str]) -> Command | None:
-    """The command that the first words name which are no options of the root, nor values of one."""
+    """The command that the first words name, after the options of the root and their values."""
     at = 0
     while at < len(argv) and argv[at].startswith("-"):
         at += 2 if any(argv[at] in option.names for option in ROOT) else 1
@@ -74,14 +74,14 @@ def _meant(argv: list[str]) -> Command | None:
 
 
 def completion_script(shell: str) -> str | None:
-    """What makes a shell complete encconf's words; None for a shell that is not known."""
+    """A shell's script for completion, None for an unknown shell."""
     from click.shell_completion import ShellComplete, get_completion_class
 
     kind = get_completion_class(shell)
     if kind is None:
         return None
     script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
-    # click's script for fish would cut a description off at its first comma.
+    # click's script for fish would end a description at its first comma.
     return script.replace('string split ","', 'string split --max 1 ","')
 
 
@@ -116,7 +116,7 @@ def _root() -> click.Group:
 
 
 class _Group(click.Group):
-    """A group that keeps the table's order and guesses what was meant."""
+    """A group that keeps the order of the table, and suggests a name for an unknown command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -151,7 +151,7 @@ def _command(name: str, row: Command) -> click.Command:
 
 
 def _returning(row: Command) -> Callable[..., tuple[Command, Values]]:
-    """A callback that calls nothing: it only says what is to be called."""
+    """A callback that returns the command and its values instead of calling it."""
 
     def callback(**values: object) -> tuple[Command, Values]:
         context = click.get_current_context()
@@ -198,7 +198,7 @@ def _argument(argument: Argument) -> click.Argument:
 
 
 def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The paths in the file that was named: its keys are readable without a key."""
+    """The paths in the file that was named, which can be read without a key."""
     from encconf import formats
     from encconf.formats import sniff
     from encconf.io import fileio

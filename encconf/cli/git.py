@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from encconf.cli.table import text
 from encconf.errors import (
     EncconfError,
     LimitError,
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
     from encconf.git.conflict import Labels
     from encconf.git.outcome import Outcome
 
-_CONFLICT = 1  # what git takes as one; with more than 128 it gives up the whole merge
+_CONFLICT = 1  # for git, this is a conflict; with a code above 128, it aborts the whole merge
 
 
 def textconv(console: Console, *, file: str) -> None:
-    """Print a file as plain text, or as it is, with one line on stderr that says why."""
+    """Print a file as plaintext, or as it is, with one line on stderr that says why."""
     from encconf.git.textconv import textconv
 
     try:
@@ -36,14 +38,14 @@ def textconv(console: Console, *, file: str) -> None:
         with open(file, "rb") as whole:
             console.data(whole.read())
         return
-    text, reason = textconv(data, file)
-    console.data(text)
+    shown, reason = textconv(data, file)
+    console.data(shown)
     if reason is not None:
         console.note(reason)
 
 
 def install(console: Console, *, pattern: list[str], everywhere: bool) -> None:
-    """Set up plain diffs and merges in this repository, or for all of the user's."""
+    """Set up diffs and merges by value in this repository, or in all repositories of the user."""
     from encconf.git.install import install
 
     done = install(os.getcwd(), pattern, everywhere=everywhere, environ=console.environ)
@@ -52,7 +54,7 @@ def install(console: Console, *, pattern: list[str], everywhere: bool) -> None:
 
 
 def uninstall(console: Console, *, everywhere: bool) -> None:
-    """Take out of git's settings what `install` has put there."""
+    """Remove from git's settings what `install` added."""
     from encconf.git.install import uninstall
 
     for line in uninstall(os.getcwd(), everywhere=everywhere, environ=console.environ) or ["nothing to do"]:
@@ -62,25 +64,14 @@ def uninstall(console: Console, *, everywhere: bool) -> None:
 # --- merging -------------------------------------------------------------------------------------
 
 
-def merge(
-    console: Console,
-    *,
-    base: str,
-    ours: str,
-    theirs: str,
-    path: str,
-    marker_size: str | None,
-    base_label: str | None,
-    ours_label: str | None,
-    theirs_label: str | None,
-) -> None:
-    """Merge two versions into the file ``ours``; where that cannot be done, it gets both between markers.
+def merge(console: Console, *, base: str, ours: str, theirs: str, path: str, **options: Value) -> None:
+    """Merge two versions into the file ``ours``; if that fails, write both into it, between markers.
 
     Raises SystemExit(1) for a conflict.
     """
     file = os.path.normpath(path)
-    labels = _labels(ours_label, base_label, theirs_label, console.environ)
-    merged = False
+    labels = _labels(options, console.environ)
+    merged, marker_size = False, text(options, "marker_size")
     try:
         names = base, ours, theirs
         format, texts = _read(names, file)
@@ -93,22 +84,22 @@ def merge(
         else:
             fileio.write_atomic(ours, outcome.text)
             merged = True
-            # git calls from the top of the work tree, wherever somebody has called git.
+            # git runs this at the top of the work tree, wherever the user called git.
             _report(console, os.path.relpath(file, console.environ.get("GIT_PREFIX") or "."), outcome)
     except EncconfError as error:
         if not merged:
             _leave_both(ours, theirs, labels, marker_size)
         if isinstance(error, (MissingFileError, OutputError, StrangerError)):
-            raise error.about(file) from None  # git has to give up: its own files, or who may read the file
+            raise error.about(file) from None  # git has to abort the merge
         console.error(error.about(file))
         raise SystemExit(_CONFLICT) from None
 
 
 def _leave_both(ours: str, theirs: str, labels: Labels, marker_size: str | None) -> None:
-    """Put both versions into our file, between markers, as git does where it has no driver.
+    """Write both versions into our file, between markers, as git does without a driver.
 
-    Otherwise ``git add`` would take ours, and theirs would be lost.  git before 2.42 takes every failure for
-    a conflict; since then it gives up after 129, and does not use this.
+    Otherwise ``git add`` would add ours, and theirs would be lost.  git before 2.42 treats every failure as a
+    conflict; since then, it aborts the merge after exit code 129 and does not use this file.
     """
     from encconf.merge import MARKER_SIZE
 
@@ -123,11 +114,11 @@ def _leave_both(ours: str, theirs: str, labels: Labels, marker_size: str | None)
         start, end = (line.encode() for line in lines)
         fileio.write_atomic(ours, start + first + b"=" * size + b"\n" + second + end)
     except (OSError, EncconfError):
-        pass  # the error that is reported is why
+        pass  # the error that is reported explains it
 
 
 def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: str) -> None:
-    """Merge two versions into a file, and let somebody decide in the editor what is at odds."""
+    """Merge two versions into a file, and open an editor for the conflicts."""
     path = fileio.resolve(merged)
     now = fileio.read_text(path, binary=True)
     names = base if os.path.lexists(base) else os.devnull, ours, theirs
@@ -153,7 +144,7 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
 
 
 def _read(names: tuple[str, str, str], file: str) -> tuple[str, tuple[str, str, str]]:
-    """The three texts, and their format: that of the side that is encrypted, ours first."""
+    """The three texts, and their format: that of an encrypted one, ours first."""
     from encconf import formats
     from encconf.formats import sniff
 
@@ -167,16 +158,17 @@ def _read(names: tuple[str, str, str], file: str) -> tuple[str, tuple[str, str, 
     return format, (texts[0], texts[1], texts[2])
 
 
-def _labels(ours: str | None, base: str | None, theirs: str | None, environ: Mapping[str, str]) -> Labels:
-    """Names for people, on one line each: ours, base, theirs.
+def _labels(options: Mapping[str, Value], environ: Mapping[str, str]) -> Labels:
+    """The labels of ours, base and theirs, each on one line.
 
-    git before 2.44 leaves the placeholders; but `git merge` tells all its programs what it merges.
+    git before 2.44 leaves the placeholders as they are, but `git merge` says in variables what it merges.
     """
     from encconf.merge import LABELS
 
     merged = [label for name, label in environ.items() if name.startswith("GITHEAD_")]
     defaults = ("HEAD", "base", merged[0]) if len(merged) == 1 else LABELS
-    labels = (" ".join((label or "").split()) for label in (ours, base, theirs))
+    given = (text(options, f"{side}_label") for side in ("ours", "base", "theirs"))
+    labels = (" ".join((label or "").split()) for label in given)
     first, second, third = (
         default if not label or label in ("%S", "%X", "%Y") else label[:80]
         for label, default in zip(labels, defaults, strict=True)
@@ -192,7 +184,7 @@ def _merged(
     names: tuple[str, str, str],
     labels: Labels,
 ) -> Outcome | None:
-    """What comes of a merge; None where neither side is encrypted."""
+    """The outcome of a merge; None if neither side is encrypted."""
     from encconf.cli import files
     from encconf.git import run, version
     from encconf.git.merge import is_encrypted, merge
@@ -212,13 +204,13 @@ def _merged(
         fetch=version,
         parents=parents,
         rule=lambda: our_rule(file),
-        follows=lambda id, text, ours: follows(file, id, text, ours),
-        notify=lambda text: console.warn(f"{file}: {text}"),
+        follows=lambda id, theirs, ours: follows(file, id, theirs, ours),
+        notify=lambda notice: console.warn(f"{file}: {notice}"),
     )
 
 
 def _report(console: Console, file: str, outcome: Outcome) -> None:
-    """Say what is left to do.  Raises UndecidedError for a conflict."""
+    """Report what is left to do.  Raises UndecidedError for a conflict."""
     from encconf.cli.files import quoted
 
     if outcome.conflicts:
@@ -234,7 +226,7 @@ def _report(console: Console, file: str, outcome: Outcome) -> None:
 
 
 def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: str | None) -> bool:
-    """What git does with any other text: neither side is encrypted.  Returns whether all is merged."""
+    """Merge as git does, as neither side is encrypted.  Returns whether there is no conflict."""
     from encconf.git import run
 
     options = [word for label in labels for word in ("-L", label)]

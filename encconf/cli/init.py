@@ -1,7 +1,7 @@
 """``encconf init`` and ``encconf keygen``: an age key, a .sops.yaml, git.
 
-Keys are written as age-keygen writes them, where sops 3.13.3 looks for them; a key file is added to
-and never overwritten.  A key that goes to a source (a keyring, a Vault …) is never on disk nor on stdout.
+Keys are written as age-keygen writes them, where sops 3.13.3 looks for them; they are appended to a key file,
+which is never overwritten.  A key for a source (a keyring, a Vault …) is never written to disk or to stdout.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 IGNORED = ".sops.yml"
 KEYRING = "keyring:encconf/identity"
-"""Where ``init --keyring`` keeps the key."""
+"""Where ``init --keyring`` stores the key."""
 
 _PATHS = rf"\.enc\.({'|'.join(suffix[1:] for row in formats.ROWS.values() for suffix in row.suffixes)})$"
 _CONFIG = """\
@@ -46,7 +46,7 @@ creation_rules:
 
 
 def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
-    """Make what is missing of key, .sops.yaml and git settings; change nothing that is there."""
+    """Create what is missing: a key, a .sops.yaml and git settings; change nothing that exists."""
     from encconf.git import repository
 
     credentials = files.credentials(console)
@@ -85,7 +85,7 @@ def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
 
 
 def keygen(console: Console, *, output: str | None, to: str | None, use: bool, pq: bool) -> None:
-    """Make an age key; print its recipient, or with ``-o -`` the key itself."""
+    """Create an age key; print its recipient, or with ``-o -`` the key itself."""
     if to is not None and output is not None:
         raise ConflictError("--to and --output exclude each other")
     if use and to is None:
@@ -95,13 +95,13 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
     if to is not None:
         credentials = files.credentials(console)
         if use:
-            credentials.named("identity")  # before there is a key: a configuration file that cannot be used
+            credentials.named("identity")  # a broken configuration file has to fail before there is a key
         to = _absolute(to)
         console.data(_generate_to(console, credentials, to, pq=pq) + "\n")
         if use:
             _use(console, credentials, to)
         else:
-            named = files.quoted(to.replace(" ", "%20"))  # a blank would be the end of the address
+            named = files.quoted(to.replace(" ", "%20"))  # a space would end the address
             console.hint(f"to open files with it, set ENCCONF_IDENTITY={named}")
         return
     recipient, _, text = _new_key(pq)
@@ -126,9 +126,9 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
 
 
 def _own_recipient(console: Console, credentials: Credentials, *, make: bool) -> str | None:
-    """The recipient of the user's first age key; if there is none, it is made, or None.
+    """The recipient of the user's first age key; if there is none, with ``make``, that of a new one, or None.
 
-    Raises what stands in the way of a source that somebody named: no other key is meant then.
+    Raises the error of a source that the user named: no other key may be used instead.
     """
     for source in credentials.age_sources():
         if source.ssh or source.how == "command" or source.where is None:
@@ -155,7 +155,7 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
 
 
 def _keyring_recipient(console: Console, credentials: Credentials) -> str:
-    """The recipient of the key in the keyring, which is made, and named in the user's configuration."""
+    """The recipient of the key in the keyring, which is created and configured if it is missing."""
     from encconf import sources
     from encconf.keys.age_identity import recipient_in
 
@@ -170,7 +170,7 @@ def _keyring_recipient(console: Console, credentials: Credentials) -> str:
         console.note(f"your age key: {recipient} ({KEYRING})")
         _use(console, credentials, KEYRING)
         return recipient
-    credentials.named("identity")  # before there is a key: a configuration file that cannot be used
+    credentials.named("identity")  # a broken configuration file has to fail before there is a key
     recipient = _generate_to(console, credentials, KEYRING)
     console.note(f"your age key: {recipient}")
     _use(console, credentials, KEYRING)
@@ -178,10 +178,10 @@ def _keyring_recipient(console: Console, credentials: Credentials) -> str:
 
 
 def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: bool = False) -> str:
-    """Make a key, put it where an address says, and see that it is there; returns its recipient.
+    """Create a key, store it at an address, and read it back; returns its recipient.
 
-    Only the key itself is stored, one line: some places hold no more than 2560 bytes.  Raises SourceError,
-    also when something is there already.
+    Only the key itself is stored, one line: some stores hold no more than 2560 bytes.  Raises SourceError,
+    also if there is a secret already.
     """
     from encconf import sources
     from encconf.identities.credentials import Credentials as Fresh
@@ -189,19 +189,19 @@ def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: boo
     address = sources.parse(to)
     recipient, secret, _ = _new_key(pq)
     sources.store(address, secret.encode(), credentials)
-    # Asked again, by somebody who has not just written it.
+    # Read back with new credentials, which have no cached copy.
     again = Fresh.from_env(console.environ)
     try:
         if sources.fetch(address, again).strip() != secret.encode():
             raise BadKeyError("the stored key reads back differently: do not use it").about(address.label)
-    except SourceError as error:  # some may write and not read
+    except SourceError as error:  # some logins may write but not read
         console.warn(f"it was stored, but could not be read back: {error}", hint=error.hint)
     console.note(f"stored a new age key in {address.label} only")
     return recipient
 
 
 def _absolute(address: str) -> str:
-    """The address with the whole path of a file, so that it is the same from everywhere."""
+    """The address with the absolute path of a file, so that it works in any folder."""
     from encconf import sources
 
     uri = sources.parse(address)
@@ -214,7 +214,7 @@ def _absolute(address: str) -> str:
 
 
 def _use(console: Console, credentials: Credentials, address: str) -> None:
-    """Name a source of identities in the user's configuration file."""
+    """Add a source of identities to the user's configuration file."""
     from encconf.identities import userconfig
     from encconf.identities.credentials import SETTINGS
 
@@ -250,7 +250,7 @@ def _new_key(pq: bool = False) -> tuple[str, str, str]:
 
 
 def _key_file(credentials: Credentials) -> str:
-    """Where the user's own keys are: SOPS_AGE_KEY_FILE, or sops's place for the system."""
+    """The file of the user's keys: SOPS_AGE_KEY_FILE, or where sops expects it on this system."""
     for source in credentials.age_sources():
         if source.how == "file" and not source.ssh and source.where:
             return expanded(source.where, credentials.home)
@@ -270,7 +270,7 @@ def _recipient_in(data: bytes, source: AgeSource) -> str | None:
 
 
 def _add_key(path: str, text: str) -> None:
-    """Add lines to a key file; if missing, it is made with mode 0600, and its folders with 0700."""
+    """Append lines to a key file; a new file gets mode 0600, and new folders 0700."""
     path = fileio.resolve(path)
     try:
         old = fileio.read_text(path)
@@ -308,11 +308,11 @@ def _warn_if_readable(console: Console, path: str) -> None:
         console.warn(f"others can read {path}", hint=f"chmod 600 {files.quoted(path)}")
 
 
-# --- files that are there --------------------------------------------------------------------
+# --- files that exist --------------------------------------------------------------------
 
 
 def _survey(root: str | None) -> Survey | None:
-    """The SOPS files of a repository, None if it has none."""
+    """The SOPS files of a repository, None if there are none."""
     from encconf.audit.survey import survey
 
     found = survey(root) if root is not None else None
@@ -320,7 +320,7 @@ def _survey(root: str | None) -> Survey | None:
 
 
 def _join(console: Console, found: Survey, recipient: str | None) -> None:
-    """Set up for files that are encrypted already: their rules are what they say themselves."""
+    """Set up encconf for files that are encrypted already, with rules made from their metadata."""
     from encconf.audit.survey import rules
 
     count = (
@@ -352,7 +352,7 @@ def _join(console: Console, found: Survey, recipient: str | None) -> None:
 
 
 def _of_ssh(given: str) -> tuple[str, str]:
-    """The age recipient of an SSH public key, a line or a file, and whose it is."""
+    """The age recipient of an SSH public key (a line or a file), and the name of its owner."""
     from encconf.keys import ssh_to_age
 
     text = given if given.startswith("ssh-") else fileio.read_text(expanded(given, os.path.expanduser("~")))

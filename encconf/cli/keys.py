@@ -8,31 +8,33 @@ from encconf.cli import files, targets
 from encconf.cli.console import counted
 from encconf.cli.rekeying import Rekeying
 from encconf.cli.rule import named_keys
+from encconf.cli.table import flag
 from encconf.engine.plan import Outcome
 from encconf.errors import MissingFileError, UsageError
 from encconf.verbs import checks, rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from encconf.cli.console import Console
     from encconf.cli.rekeying import Change
     from encconf.cli.table import Value
     from encconf.engine.plan import Plan
 
 
+def _files(console: Console, names: list[str], options: Mapping[str, Value]) -> list[str]:
+    return targets.files(
+        console, names, recursive=flag(options, "recursive"), changed=flag(options, "changed")
+    )
+
+
 def rotate(
-    console: Console,
-    *,
-    file: list[str],
-    recursive: bool,
-    changed: bool,
-    resume_at: str | None,
-    output: str | None,
-    **options: Value,
+    console: Console, *, file: list[str], resume_at: str | None, output: str | None, **options: Value
 ) -> None:
-    """Give files new data keys, and other master keys if some are named."""
+    """Give files new data keys, and add or remove master keys if any are named."""
     add, remove = named_keys(options, "add_"), named_keys(options, "rm_")
-    paths = targets.files(console, file, recursive=recursive, changed=changed)
+    paths = _files(console, file, options)
     if output is not None and len(paths) > 1:
         raise UsageError("--output takes the result of one file")
     work = Rekeying(console, "rotate", options, output=output, resume="--resume-at")
@@ -49,7 +51,7 @@ def rotate(
 
 
 def _from(paths: list[str], first: str) -> list[str]:
-    """The files from one on."""
+    """The files, starting at one of them."""
     real = os.path.realpath(first)
     for at, path in enumerate(paths):
         if os.path.realpath(path) == real:
@@ -59,22 +61,12 @@ def _from(paths: list[str], first: str) -> list[str]:
     )
 
 
-def updatekeys(
-    console: Console,
-    *,
-    file: list[str],
-    recursive: bool,
-    changed: bool,
-    yes: bool,
-    selection: bool,
-    allow_plaintext: bool,
-    keep_data_key: bool,
-    ssh_to_age: bool,
-    **options: Value,
-) -> None:
+def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
     """Give files the keys that their rules name now."""
-    paths = targets.files(console, file, recursive=recursive, changed=changed)
-    work = Rekeying(console, "updatekeys", options, rotate=not keep_data_key, asks=not yes)
+    paths = _files(console, file, options)
+    selection = flag(options, "selection")
+    rotate, asks = not flag(options, "keep_data_key"), not flag(options, "yes")
+    work = Rekeying(console, "updatekeys", options, rotate=rotate, asks=asks)
 
     from encconf.keys.ssh_to_age import as_age
 
@@ -86,11 +78,13 @@ def updatekeys(
         by_rule = rule.selection_for(own)
         wanted = rekey.plan(
             change.source.text,
-            [[as_age(key) for key in group] for group in rule.groups] if ssh_to_age else rule.groups,
+            [[as_age(key) for key in group] for group in rule.groups]
+            if flag(options, "ssh_to_age")
+            else rule.groups,
             rule.threshold,
             format=change.format,
             selection=by_rule if selection else None,
-            allow_plaintext=allow_plaintext,
+            allow_plaintext=flag(options, "allow_plaintext"),
         )
         if not selection and change.format != "binary" and own != by_rule:
             _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
@@ -101,7 +95,7 @@ def updatekeys(
 
 
 def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
-    """Say that the rule would encrypt more of a file than the file's own selection does."""
+    """Warn that the rule would encrypt more of a file than the file's own selection does."""
     if not found.sealed and not found.stronger:
         return
     what = f"{counted(len(found.sealed), 'value')} more" if found.sealed else "the MAC over all values"
@@ -111,12 +105,12 @@ def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
     change.warn(f"{change.file} has another selection than {rule}, which encrypts {what}", hint=hint)
 
 
-def add_keys(console: Console, *, file: list[str], recursive: bool, changed: bool, **options: Value) -> None:
+def add_keys(console: Console, *, file: list[str], **options: Value) -> None:
     """Add master keys to the first group of files; their ciphertexts stay."""
     add = named_keys(options)
     if not add:
         raise UsageError("no key was given", hint="name one: --age age1…")
-    paths = targets.files(console, file, recursive=recursive, changed=changed)
+    paths = _files(console, file, options)
     work = Rekeying(console, "keys add", options)
 
     def plan(change: Change) -> Plan:
@@ -135,7 +129,7 @@ def regroup(
     index: str | None = None,
     **options: Value,
 ) -> None:
-    """Add a key group to a file, or take away the one with an index: then it gets a new data key."""
+    """Add a key group to a file, or remove the group with this index; then the file gets a new data key."""
     needed = None if threshold is None else _number(threshold, "the threshold is a number of key groups")
     if index is None:
         group = named_keys(options)

@@ -22,11 +22,11 @@ def keyservice(
     verbose: bool,
     insecure_remote: bool,
 ) -> None:
-    """Serve until SIGTERM, SIGHUP or Ctrl-C, any of which is a good end."""
+    """Serve until SIGTERM, SIGHUP or Ctrl-C, which end it without an error."""
     import signal
     from threading import Event
 
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong is said here
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # errors are reported here
     from encconf.cli.console import collect_garbage
     from encconf.keyservice import server as keyservice
 
@@ -52,7 +52,7 @@ def keyservice(
             console.warn(f"{who} can use your keys", hint="--network unix --address PATH admits only you")
         console.note(f"listening on {uri}")
         while not ended.wait(0.5):
-            pass  # with a limit: a signal that another thread gets, or that comes just before, ends no wait
+            pass  # with a timeout: a signal to another thread, or just before the wait, does not end the wait
     console.note("stopped")
 
 
@@ -71,7 +71,7 @@ def _asking(console: Console) -> Callable[[str], bool]:
 
 
 def _forget_typed() -> None:
-    """Drop what was typed before the question: it answers another one."""
+    """Discard what was typed before the question: it is no answer to it."""
     try:
         import termios
 

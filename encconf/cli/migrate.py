@@ -1,4 +1,4 @@
-"""``encconf import``: out of plain text; see `encconf.migration`."""
+"""``encconf import``: from a plaintext file to an encrypted one; see `encconf.migration`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.console import some, visible
 from encconf.cli.rule import find_rule
+from encconf.cli.table import flag, text
 from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
@@ -43,32 +44,19 @@ if TYPE_CHECKING:
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 
 
-def import_(
-    console: Console,
-    *,
-    file: str,
-    output: str | None,
-    dialect: str | None,
-    literal: bool,
-    cast: bool,
-    delete: bool,
-    force: bool,
-    dry_run: bool,
-    json: bool,
-    config: str | None,
-    **keys_and_selection: Value,
-) -> None:
-    """Make an encrypted file of a plain one, say what became of the old one, and what comes next."""
+def import_(console: Console, *, file: str, **options: Value) -> None:
+    """Make an encrypted file of a plain one, and report what became of the old one and what to do next."""
     from encconf.git import exposure
     from encconf.migration import dialects, plain
 
-    path, text = _plain_file(file, delete)
-    dialect = dialect or dialects.guess(os.path.abspath(file))
-    reading = dialects.read(text, dialect)
-    texts = _values(file, reading, literal)
-    _refuse_cut_keys(file, text, reading)
-    _warn_of_reading(console, file, text, reading)
-    target = output or _default_target(file)
+    cast, delete, dry_run = (flag(options, name) for name in ("cast", "delete", "dry_run"))
+    path, old = _plain_file(file, delete)
+    dialect = text(options, "dialect") or dialects.guess(os.path.abspath(file))
+    reading = dialects.read(old, dialect)
+    texts = _values(file, reading, flag(options, "literal"))
+    _refuse_cut_keys(file, old, reading)
+    _warn_of_reading(console, file, old, reading)
+    target = text(options, "output") or _default_target(file)
     if target in files.STDOUT:
         raise UsageError("import writes a file, so it needs a name", hint="-o FILE")
     format = files.format_by_name(target, None)
@@ -81,14 +69,15 @@ def import_(
         for sentence in plain.misread(texts):
             console.note(sentence)
     body = plain.render(reading, values, format)
-    rule = find_rule(target, {**keys_and_selection, "config": config}, also=[file], notify=console.warn)
+    rule = find_rule(target, options, also=[file], notify=console.warn)
     clear = _left_plaintext(body, format, rule)
     if clear:
         console.warn(f"{some(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
+    force = flag(options, "force")
     written = False if dry_run else _write(console, target, body, values, format, rule, force=force)
     state = exposure(file)
     if delete and not dry_run:
-        _delete(console, file, path, text, reading, target, values, format)
+        _delete(console, file, path, old, reading, target, values, format)
     elif state is not None:
         files.warn_if_exposed(console, file)
     report = {
@@ -103,10 +92,8 @@ def import_(
         "git": _history(console, file, texts, dialect, state),
         "next": _next(target, list(values)),
     }
-    if json:
-        from json import dumps
-
-        console.data(dumps(report, indent=2) + "\n")
+    if flag(options, "json"):
+        console.json(report)
     else:
         console.data(_next_text(report["next"], target))
 
@@ -115,7 +102,7 @@ def import_(
 
 
 def _plain_file(file: str, delete: bool) -> tuple[str, str]:
-    """The path, with links followed, and the text."""
+    """The path of a file, with links followed, and its text."""
     path = fileio.resolve(file)
     if delete and (os.path.islink(file) or fileio.is_special(path)):
         raise UsageError("it is not a regular file, so it is not deleted").about(file)
@@ -130,7 +117,7 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
 
 
 def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
-    """The values to keep.  Raises what says that there are none, or not all of them."""
+    """The values to keep.  Raises EmptyDocumentError if there are none, InputError if some are incomplete."""
     if not reading.variables:
         raise EmptyDocumentError(
             f"{reading.dialect} finds no variables in it", hint="choose how to read it with --dialect"
@@ -147,7 +134,7 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
 
 
 def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
-    """Raise ParseError for a key of several lines without quotes.
+    """Raise ParseError for a private key of several lines without quotes.
 
     Its last line may look like a name with an empty value, and names are not encrypted.
     """
@@ -162,7 +149,7 @@ def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
 
 
 def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
-    """Say which values are texts that read like booleans: in most languages every text is true."""
+    """Warn about texts that look like booleans: in most languages, every text is true."""
     words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
     if words:
         console.warn(
@@ -202,7 +189,7 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
 
 
 def _default_target(file: str) -> str:
-    """Beside it, ``secrets.enc.yaml`` for ``.env``, ``app.enc.yaml`` for ``app.env`` or ``app``."""
+    """In the same folder, ``secrets.enc.yaml`` for ``.env``, ``app.enc.yaml`` for ``app.env`` or ``app``."""
     folder, name = os.path.split(file)
     if name == ".env" or name.startswith(".env."):
         name = f"secrets{name.removeprefix('.env')}"
@@ -210,7 +197,7 @@ def _default_target(file: str) -> str:
 
 
 def _left_plaintext(text: str, format: str, rule: Rule) -> list[str]:
-    """The names whose values the rule leaves as they are."""
+    """The names whose values the rule does not encrypt."""
     document = formats.module(format).scan(text, comments=True)
     chosen = rule.selection.choose(document).leaves
     return [
@@ -230,7 +217,7 @@ def _write(
     *,
     force: bool,
 ) -> bool:
-    """Encrypt into a file that is new, or may be replaced; whether there was something to write."""
+    """Encrypt into a file that is new or may be replaced; returns whether anything was written."""
     path = fileio.resolve(target)
     there = _there(path)
     if there is not None:
@@ -268,7 +255,7 @@ def _there(path: str) -> str | None:
 def _differing(
     console: Console, text: str, values: Mapping[str, plain.Value], format: str, force: bool
 ) -> list[str]:
-    """The names that have another value in an encrypted text, or none."""
+    """The names with another value, or no value, in an encrypted text."""
     try:
         found = api.loads(text, format=format, credentials=files.credentials(console))
     except NotEncryptedError:
@@ -289,7 +276,7 @@ def _is_encrypted(text: str, format: str) -> bool:
 
 
 def _compare(console: Console, target: str, values: Mapping[str, plain.Value], format: str) -> None:
-    """Open what is on disk.  Raises OutputError if it is not what was meant, and what opening raises."""
+    """Open the new file.  Raises OutputError if its values differ, and what opening raises."""
     with about(target):
         text = fileio.read_text(fileio.resolve(target))
         if api.loads(text, format=format, credentials=files.credentials(console)) == values:
@@ -307,7 +294,7 @@ def _delete(
     values: Mapping[str, plain.Value],
     format: str,
 ) -> None:
-    """Remove the old file, once the new one has opened and holds all that is in it."""
+    """Delete the old file, if the new one can be opened and has all of its values."""
     if reading.lost:
         raise UsageError("it has lines that were not understood, so it is not deleted").about(file)
     _compare(console, target, values, format)
@@ -326,7 +313,7 @@ def _delete(
 def _history(
     console: Console, file: str, values: Mapping[str, str], dialect: str, state: str | None
 ) -> dict[str, Any] | None:
-    """What git has of the old file; None if it is in no repository."""
+    """What git knows about the old file; None if it is not in a repository."""
     from encconf.git import repository
     from encconf.migration import history
 

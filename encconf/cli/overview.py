@@ -1,4 +1,4 @@
-"""``encconf`` without a command: in a repository with SOPS files, what is there and what to do next."""
+"""``encconf`` without a command: in a repository with SOPS files, what it has and what to do next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def overview(console: Console) -> bool:
-    """Print it; False where there are no SOPS files, so that there is nothing to say."""
+    """Print the overview; False if there are no SOPS files."""
     from encconf.audit.findings import printable
     from encconf.audit.survey import describe, survey
     from encconf.git import repository

@@ -1,4 +1,4 @@
-"""What a plan changes, in words: for `encconf rotate` and the like, and for ``sops updatekeys``."""
+"""What a plan changes, as text: for ``encconf rotate`` and similar commands, and for ``sops updatekeys``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def of_plans(plans: dict[tuple[str, ...], list[str]]) -> str:
-    """What several plans change, each with the files that have it."""
+    """What several plans change, each with its files."""
     blocks = []
     for said, names in plans.items():
         blocks.append(
@@ -24,7 +24,7 @@ def of_plans(plans: dict[tuple[str, ...], list[str]]) -> str:
 
 
 def of_seen(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
-    """The values that removed recipients could read: who, paths, files."""
+    """The values that removed recipients could read, by recipient, path and file."""
     blocks = []
     for who, places in seen.items():
         said = [f"{who} could read these values. Change them at their source:"]
@@ -35,7 +35,7 @@ def of_seen(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
 
 
 def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str]:
-    """What a plan changes, for people."""
+    """What a plan changes, one line for each change."""
     said: list[str] = []
     same = [set(group) for group in wanted.old] == [set(group) for group in wanted.new]
     if not same or wanted.thresholds[0] != wanted.thresholds[1]:
@@ -53,7 +53,7 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
 
 
 def _difference(wanted: Plan, names: Names | None = None) -> list[str]:
-    """How a plan changes the groups, with the keys' names for people."""
+    """How a plan changes the groups, with the names of keys."""
 
     def line(sign: str, key: MasterKey) -> str:
         name = names.given(key) if names is not None else None
@@ -63,7 +63,7 @@ def _difference(wanted: Plan, names: Names | None = None) -> list[str]:
 
 
 def of_threshold(old: int, new: int) -> list[str]:
-    """What becomes of a Shamir threshold, 0 for none."""
+    """The change of a Shamir threshold, 0 for none."""
     if old == new:
         return [f"shamir_threshold: {new}"] if new else []
     said = [f"+++ shamir_threshold: {new}"] if new else []
@@ -71,7 +71,7 @@ def of_threshold(old: int, new: int) -> list[str]:
 
 
 def without_names(sign: str, key: MasterKey) -> str:
-    """A line for a key, without what people call it."""
+    """A line for a key, without the name of its owner."""
     return f"{sign} {key.name}"
 
 

@@ -1,7 +1,7 @@
-"""Waiting for a child process, so that no signal is missed.
+"""Waiting for a child process without missing a signal.
 
-Python runs its handlers between two steps of the program.  A signal that comes just before a wait, or to
-another thread, does not end the wait: what waits without a limit would notice it only at the end.
+Python runs signal handlers between two instructions of the program.  A signal just before a wait, or to
+another thread, does not end the wait: without a timeout, it would be noticed only when the child ends.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ _LIMIT = 0.25  # seconds
 
 
 def pause(process: int) -> None:
-    """Return when a child has ended, or at the latest after a quarter of a second.
+    """Return when a child has ended, or after a quarter of a second.
 
-    The child is not reaped: ask again whether it has ended, and call this again if not.
+    The child is not reaped: check whether it has ended, and call this again if not.
     """
     try:
         ending = os.pidfd_open(process)

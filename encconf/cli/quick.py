@@ -1,8 +1,8 @@
-"""The argument line, when it is plain and right: no library needed, hence no time.
+"""The quick parser, for plain command lines without mistakes: it needs no library, so it costs no time.
 
-`parse` understands what `encconf.cli.full` understands, or returns None.  It leaves to it help,
-mistakes, completion and every spelling that needs thought (``-io FILE``, ``--output=``, values that
-begin with a dash), so that the two cannot disagree.
+`parse` returns what `encconf.cli.full` would return, or None.  It leaves help, mistakes, completion and
+unusual spellings (``-io FILE``, ``--output=``, values that begin with a dash) to the full parser, so that the
+two cannot disagree.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def parse(argv: list[str]) -> tuple[Command, Values] | None:
-    """The command that an argument line calls and its values, or None: ask the full parser."""
+    """The command that a line calls and its values; None if the full parser has to read it."""
     given: Values = {}
     words = iter(argv)
     name = [_options(words, ROOT, given, None)]
@@ -49,7 +49,7 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
 
 
 def _cut(words: Iterable[str], command: Command, values: Values) -> list[str]:
-    """The words before ``--``; those behind it are put where the command wants them."""
+    """The words before ``--``; those after it become the value that the command has for them."""
     before = list(words)
     if "--" in before:
         at = before.index("--")
@@ -63,7 +63,7 @@ def _options(
 ) -> str | None:
     """Read options into ``values`` and other words into ``positional``.
 
-    Without ``positional``, returns the first other word; with it, "" at the end.  None: not plain.
+    Without ``positional``, returns the first other word; with it, "".  None if the line is not plain.
     """
     words = iter(words)
     for word in words:

@@ -1,4 +1,4 @@
-"""``--quiet``: a console without notes and progress.  Results, warnings and errors stay."""
+"""``--quiet``: a console that prints results, warnings and errors, but no notes and no progress."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class QuietConsole(Console):
-    """Does not say what was done."""
+    """A console that does not report what was done."""
 
     __slots__ = ()
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def status(self) -> Status | None:
-        """No line that says what goes on."""
+        """No status line."""
         return None

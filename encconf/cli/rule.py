@@ -1,4 +1,4 @@
-"""The rule for a file: of .sops.yaml, of the command line, or of both."""
+"""The rule for a file: from .sops.yaml, from the command line, or from both."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def find_rule(
 ) -> configs.Rule:
     """The rule to encrypt ``target`` by; ``options`` are those of the table's KEYS, SELECTION and CONFIG.
 
-    Keys of the command line stand in for those of .sops.yaml, which then need not be there; so does
-    a selection of the command line for the rule's.
+    Keys of the command line replace those of .sops.yaml, which is not needed then; a selection of the command
+    line replaces that of the rule.
 
-    Raises ConflictError for two selections; NoConfigError, NoMatchingRuleError and whatever else
-    keeps .sops.yaml from saying something that is needed.
+    Raises ConflictError for two selections; NoConfigError, NoMatchingRuleError and other errors of .sops.yaml
+    if something of it is needed.
     """
     keys = named_keys(options)
     kinds = [kind for kind in KINDS if options.get(kind)]
@@ -69,7 +69,7 @@ def find_rule(
 def is_named(target: str, source: str, *, config: str | None, read: dict[str, configs.Config]) -> bool:
     """Whether a ``path_regex`` of .sops.yaml matches a file that would be encrypted as ``target``.
 
-    A rule without one, which is for every file, names none.  Raises ConfigError, InputError.
+    A rule without one applies to every file, and does not count.  Raises ConfigError, InputError.
     """
     path = config or configs.find_config(target, os.getcwd())
     if path is None:
@@ -82,11 +82,11 @@ def is_named(target: str, source: str, *, config: str | None, read: dict[str, co
 
 
 KEY_OPTIONS = {row.option.replace("-", "_"): type for type, row in TABLE.items()}
-"""Options that name keys, without ``add_`` and ``rm_``, and their types."""
+"""The keywords of the options for keys, without ``add_`` and ``rm_``, and the types of the keys."""
 
 
 def named_keys(options: Mapping[str, Value], prefix: str = "", **about: object) -> list[MasterKey]:
-    """The master keys that options name, each a comma list or several.
+    """The master keys that options name; each value is a comma-separated list.
 
     ``about`` are settings for the keys whose type has them.
 

@@ -1,6 +1,6 @@
 """``encconf shim``: a program called ``sops`` that is encconf.
 
-It is not installed with encconf, where it would hide a real sops.  The interpreter is isolated: neither
+It is not installed with encconf, because it would hide a real sops.  The interpreter is isolated: neither
 PYTHONPATH nor PYTHONHOME changes what it imports.  The programs that it starts still get these variables.
 
 On Windows it is ``sops.cmd``, which shells find as ``sops``.  A program that asks for ``sops.exe`` does not
@@ -24,7 +24,7 @@ _MARK = "from encconf.cli import run"
 
 
 def shim(console: Console, *, folder: str) -> None:
-    """Write the program into a folder; one that is not encconf's is never written over."""
+    """Write the program into a folder; a sops that is not encconf's is never overwritten."""
     if not os.path.isdir(folder):
         raise OutputError("there is no such folder").about(folder)
     windows = os.name == "nt"
@@ -42,7 +42,7 @@ def shim(console: Console, *, folder: str) -> None:
 
 
 def _options() -> str:
-    """The interpreter's options: -I ignores the user's own packages, too, and encconf may be one of them."""
+    """The interpreter's options: -I also ignores packages that the user installed, maybe encconf itself."""
     import site
 
     own = site.ENABLE_USER_SITE and __file__.startswith(site.getusersitepackages())
@@ -50,7 +50,7 @@ def _options() -> str:
 
 
 def _batch() -> str:
-    """The program for Windows, where a first line starts no interpreter."""
+    """The program for Windows, which has no ``#!`` lines."""
     python = sys.executable.replace("%", "%%")
     code = f"import sys; sys.argv[0] = 'sops'; {_MARK}; run()"
     return f'@echo off\r\n"{python}" {_options()} -c "{code}" %*\r\n'
@@ -61,5 +61,5 @@ def _start() -> str:
     options = _options()
     if " " not in sys.executable and len(sys.executable) < 100:
         return f"#!{sys.executable} {options}\n"
-    # Such a path cannot be in the first line.  What a shell executes here is a string to Python.
+    # Such a path cannot be in the first line.  The shell runs a line that is a string to Python.
     return f"#!/bin/sh\n'''exec' {files.quoted(sys.executable)} {options} \"$0\" \"$@\"\n' '''\n"

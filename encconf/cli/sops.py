@@ -3,8 +3,8 @@
 `encconf.cli.sops_line` reads the line, `encconf.cli.sops_run` has what the commands share, and the verbs are
 encconf's own (`encconf.verbs`); docs/sops-differences.md lists what differs.
 
-It stands in for sops's own program, so the words of its messages are sops's where clients look for
-them.  Nothing here imports click, and ``--version`` nothing at all.
+Programs call it instead of sops, so its messages are sops's where they depend on them.  Nothing here imports
+click, and ``--version`` imports nothing at all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class SopsConsole(Console):
-    """Messages as sops gives them: errors in its words, without a prefix; notes only with ``--verbose``."""
+    """Messages as sops prints them: errors in its words, without a prefix; notes only with ``--verbose``."""
 
     __slots__ = ("verbose",)
     PROGRAM = "sops"
@@ -40,16 +40,16 @@ class SopsConsole(Console):
         self.verbose = False
 
     def note(self, text: str) -> None:
-        """Say what was done, with ``--verbose``."""
+        """Report what was done, with ``--verbose``."""
         if self.verbose:
             super().note(text)
 
     def tell(self, text: str) -> None:
-        """Say what sops's log says, without a prefix."""
+        """Print a line of sops's log, without a prefix."""
         self.write(text + "\n")
 
     def error(self, error: EncconfError) -> None:
-        """Say what is wrong, and what to do about it."""
+        """Report what is wrong, and what to do about it."""
         from encconf.cli.console import paragraph
 
         error = as_sops(error)
@@ -113,7 +113,7 @@ _VERSION = "sops 3.13.3\n"
 
 
 def as_sops(error: EncconfError) -> EncconfError:
-    """The error in the words that sops's clients compare whole."""
+    """The error in the words that programs compare with those of sops."""
     if isinstance(error, EmptyGroupError):
         error.message = "Could not generate data key: [empty key group provided]"
         error.hint = error.file = None

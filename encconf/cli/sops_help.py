@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def help_text(line: Line) -> str:
-    """What the root or a command takes.  Raises WrongLineError for one that does not exist."""
+    """The flags of sops or of a command.  Raises WrongLineError for an unknown command."""
     name = line.command.removesuffix(" help").removesuffix("help").strip()
     if name in GROUPED and line.command.endswith(" help"):
         return _of_group(name, line.args[1:2])
@@ -54,7 +54,7 @@ def _flag_lines(row: str) -> str:
 
 
 def words(before: list[str]) -> str:
-    """What may come next, a word a line: commands, or flags after a dash."""
+    """The words that can come next, one on each line: commands, or flags after a dash."""
     command = next((word for word in before if word in COMMANDS), None)
     if before and before[-1][:1] == "-":
         row = FLAGS.get(command, "") if command else ROOT_FLAGS
@@ -107,5 +107,5 @@ Register-ArgumentCompleter -Native -CommandName sops -ScriptBlock {
 
 
 def script(shell: str) -> str:
-    """What makes a shell complete sops's words."""
+    """A shell's script for completion."""
     return {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWERSHELL}[shell]

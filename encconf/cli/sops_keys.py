@@ -77,7 +77,7 @@ def rotate_file(run: Run, file: str) -> None:
 
 
 def _warn_of_strangers(run: Run, file: str, wanted: Rule, named: list[MasterKey]) -> None:
-    """Say who gets the new data key because the file alone names them: sops wraps it for anyone."""
+    """Warn about recipients that only the file names: as in sops, they get the new data key."""
     from encconf.engine.admission import Objections, in_full
     from encconf.verbs.checks import known_rule
 
@@ -137,7 +137,7 @@ def _update(run: Run, file: str, config: str) -> None:
         run.console.tell(f"File {path} already up to date")
         return
     run.console.data("The following changes will be made to the file's groups:\n")
-    # of a threshold that is filled in when the file is written, sops says nothing
+    # sops does not report a threshold that is set only when the file is written
     lines = plan_text.of_threshold(held, threshold or 0)
     lines += plan_text.of_groups(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
@@ -287,7 +287,7 @@ def _changes_keys(old: list[list[MasterKey]], new: list[list[MasterKey]]) -> boo
 
 
 def _answered(run: Run, question: str) -> bool:
-    """Whether the answer is y; the question is on stdout, and comes again for another word."""
+    """Whether the answer is y; the question is printed to stdout, and again after any other word."""
     while True:
         run.console.data(question)
         answer = sys.stdin.readline()

@@ -1,7 +1,7 @@
 """The argument line of sops 3.13.3: its commands, its flags, and how they are read.
 
-That is urfave/cli 1.22's over Go's flag package: one dash or two, ``-x=value``, the last of repeated flags
-counts; commands take flags anywhere, the root before the file only.  Nothing here imports click.
+sops reads it with urfave/cli 1.22 and Go's flag package: one dash or two, ``-x=value``, the last of repeated
+flags counts; a command takes flags anywhere, sops itself only before the file.  Nothing here imports click.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # --- the table -----------------------------------------------------------------------------------
 
-# A flag is its names, joined by commas, then a mark: none a text, ? a switch, ! a switch that is on
-# by default, # a number, * texts; then the variable that stands in for it.
+# A flag is its names, joined by commas; then a mark, where = or none is a text, ? a switch, ! a switch that
+# is on by default, # a number and * several texts; then its variable.
 _KS = "enable-local-keyservice!SOPS_ENABLE_LOCAL_KEYSERVICE keyservice*SOPS_KEYSERVICE"
 _DO = "decryption-order=SOPS_DECRYPTION_ORDER"
 _AWS = "aws-profile"  # sops takes it only where it encrypts
@@ -100,7 +100,7 @@ def flags_of(row: str) -> dict[str, Flag]:
 
 
 class Line:
-    """A read argument line: the flags of the command and of the root, by first name, and the rest."""
+    """A command line that was read: the flags of the command and of the root, by first name, and the rest."""
 
     __slots__ = ("args", "command", "flags", "given", "root")
 
@@ -117,7 +117,7 @@ class Line:
         return value if isinstance(value, str) else ""
 
     def texts(self, name: str) -> list[str]:
-        """A flag's texts, the commas of each left alone."""
+        """A flag's texts; they are not split at commas."""
         value = self.flags.get(name, [])
         return value if isinstance(value, list) else [value] if isinstance(value, str) and value else []
 
@@ -135,7 +135,7 @@ class Line:
 
 
 class WrongLineError(EncconfError):
-    """The argument line is not one that sops takes."""
+    """sops would not accept the command line."""
 
     slug = "usage"
 
@@ -221,7 +221,7 @@ def _value(flag: Flag, name: str, value: str, held: list[str]) -> FlagValue:
 def _flags_first(known: Mapping[str, Flag], words: list[str]) -> list[str]:
     """The words of a command with its flags in front, as urfave/cli orders them.
 
-    A word after a flag goes with it, even after a switch.
+    A word after a flag moves with it, even after a switch.
     """
     flags: list[str] = []
     others: list[str] = []
@@ -268,10 +268,10 @@ def _number(name: str, value: str) -> int:
 
 
 def takes(argv: list[str], environ: Mapping[str, str]) -> bool:
-    """Whether encconf, called by its own name, is to read a line as sops does.
+    """Whether encconf, called by its own name, reads a line as sops does.
 
-    That is one with flags of sops before the command or file; one whose first word is not a command
-    but a file that is there; and one of a command of both with a flag that only sops has.
+    It does if flags of sops come before the command or file; if the first word is not a command but an
+    existing file; and if a command of both has a flag that only sops has.
     """
     from encconf.cli.table import COMMANDS as OWN
     from encconf.cli.table import ROOT, VERSION_FLAGS

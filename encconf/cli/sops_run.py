@@ -1,4 +1,4 @@
-"""What the commands of sops share: files, formats, keys, rules and output, as sops 3.13.3 handles them.
+"""What the commands of sops share: files, formats, keys, rules and output, as in sops 3.13.3.
 
 Exit codes and the order of checks are those of cmd/sops/main.go and the files beside it.
 """
@@ -41,7 +41,7 @@ class Run:
         self.console = console
         self.line = line
         self.environ = dict(console.environ)
-        # The flag has the variable's value; a command without the flag does not look at the variable.
+        # The flag has the value of the variable; a command without the flag ignores the variable.
         self.environ["SOPS_DECRYPTION_ORDER"] = line.text("decryption-order")
         if "keyservice" in line.flags:
             self.environ["SOPS_KEYSERVICE"] = ",".join(line.texts("keyservice"))
@@ -53,7 +53,7 @@ class Run:
         self.rewrite = "indent" in line.root.given
 
     def check_config(self) -> None:
-        """A config file that is named must be one, also where nothing of it is needed."""
+        """Check a config file that is named, even if nothing of it is needed."""
         from encconf.io import fileio
         from encconf.rules import config as configs
 
@@ -67,20 +67,20 @@ class Run:
         self._config_read = True
 
     def check_order(self) -> None:
-        """The order of keys must make sense before anything else.  Raises DuplicateKeyTypeError."""
+        """Check the order of key types before anything else.  Raises DuplicateKeyTypeError."""
         if self.environ["SOPS_DECRYPTION_ORDER"]:
             self.credentials().key_order()
 
     # --- what commands share
 
     def credentials(self) -> Credentials:
-        """What may be used to unlock, with what the flags say of it."""
+        """The credentials to open files with, as the flags set them."""
         from encconf.identities.credentials import Credentials
 
         return Credentials.from_env(self.environ, notify=self.console.warn)
 
     def first(self) -> str:
-        """The file that the line names; others are ignored with a warning."""
+        """The file that the line names; further words are ignored with a warning."""
         args = self.line.args
         if not args:
             fail(100, "Error: no file specified")
@@ -88,7 +88,7 @@ class Run:
         return args[0]
 
     def warn_of_more(self) -> None:
-        """Say that arguments are ignored."""
+        """Warn that further words are ignored."""
         args = self.line.args
         if len(args) > 1:
             self.console.warn("More than one positional argument provided. Only the first one will be used!")
@@ -100,7 +100,7 @@ class Run:
                 )
 
     def not_both(self) -> None:
-        """Refuse two places for the output."""
+        """Refuse --output together with --in-place."""
         if self.line.on("in-place") and self.line.text("output"):
             fail(8, "Error: cannot operate on both --output and --in-place")
 
@@ -113,7 +113,7 @@ class Run:
         )
 
     def indent(self, format: str) -> int | None:
-        """How far what is rewritten is indented: --indent, else what ``stores`` says of the format."""
+        """The indentation of text that is rewritten: --indent, otherwise ``stores`` of the config file."""
         if self.rewrite:
             return self.line.root.number("indent")
         from encconf.verbs.convert import stores_indent
@@ -136,7 +136,7 @@ class Run:
             raise error.about(file) from None
 
     def open(self, text: str, format: str, file: str) -> Opened:
-        """An encrypted text opened; what is wrong with its syntax is exit code 1, as in sops."""
+        """Open an encrypted text; an error of its syntax has exit code 1, as in sops."""
         from encconf.engine import opening
 
         if not text.strip() and format != "binary":
@@ -158,7 +158,7 @@ class Run:
         return opened
 
     def put(self, text: str, file: str | None, source: str | None) -> None:
-        """Write a result: over the file, to --output, or to stdout."""
+        """Write a result: to the file itself, to --output, or to stdout."""
         from encconf.io import fileio
 
         output = self.line.text("output")
@@ -172,7 +172,7 @@ class Run:
             self.console.data(text)
 
     def over(self, text: str, file: str, source: str) -> None:
-        """Write a result over its source."""
+        """Write a result to the file it was read from."""
         from encconf.io import fileio
 
         fileio.write_atomic(fileio.resolve(file), text, replacing=source)
@@ -192,7 +192,7 @@ class Run:
         return named_keys(options, prefix, context=parsed, aws_profile=self.line.text("aws-profile"))
 
     def rule(self, name: str, format: str) -> Rule:
-        """The rule to encrypt a file by: of the flags and of .sops.yaml."""
+        """The rule to encrypt a file by, from the flags and from .sops.yaml."""
         from encconf.errors import NoConfigError
         from encconf.rules import config as configs
         from encconf.rules.selection import DEFAULT, KINDS, Selection
@@ -207,7 +207,7 @@ class Run:
             missing = error
         except EncconfError as error:
             if isinstance(error, EmptyGroupError):
-                notices.clear()  # clients compare what sops says then, and it says nothing else
+                notices.clear()  # programs compare the whole output of sops, which has no warning then
             raise
         finally:
             for notice in notices:
@@ -248,7 +248,7 @@ class Run:
 
 
 def format_of(path: str, type: str) -> str:
-    """The format as sops tells it: what ``type`` says if it is one, else what the name's end says."""
+    """The format as sops finds it: ``type`` if it is a format, otherwise by the end of the name."""
     from encconf import formats
 
     row = formats.ROWS.get(type)

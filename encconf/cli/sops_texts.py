@@ -68,7 +68,7 @@ def _decrypt(run: Run, file: str, name: str) -> None:
     opened = run.open(text, source, file)
     try:
         indent = run.indent(target) if path or run.rewrite or run.config or source != target else None
-        # An indentation that sops refuses is refused, also where encconf would not rewrite anything.
+        # An indentation that sops refuses is refused, even if encconf would not rewrite anything.
         plain = _converted(run, opened, target, indent, rewrite=run.rewrite or (indent or 0) < 0, path=path)
     except PathNotFoundError as error:
         raise PathNotFoundError(f"error truncating tree: {error.message}", hint=error.hint) from None
@@ -102,14 +102,22 @@ def _encrypt(run: Run, file: str) -> None:
     source, target = run.formats(name)
     target = envelope(source, target)
     rule = run.rule(name, source)
-    request = verb.Request(run.read(file), name, source, target)
+    request = verb.Request(
+        run.read(file),
+        name,
+        source,
+        target,
+        rule=rule,
+        credentials=run.credentials(),
+        notify=run.console.warn,
+    )
     request.accept_encrypted = run.line.text("input-type") == "binary"
     request.indent, request.rewrite = run.indent(target), run.rewrite
     try:
-        enc = verb.run(request, rule, credentials=run.credentials(), notify=run.console.warn)
+        enc = verb.run(request)
     except EncconfError as error:
         if isinstance(error, EmptyDocumentError) and request.text:
-            error.exit_code = 2  # a text of blanks and comments is not empty to sops's reader
+            error.exit_code = 2  # for sops, a text of blanks and comments is not empty
         raise error.about(file) from None
     run.put(enc, file, request.text)
 
@@ -143,7 +151,7 @@ def _edit(run: Run, file: str) -> None:
     try:
         session.run()
     except (ConfigError, WrapError) as error:
-        if session.old is None:  # of a new file sops makes the data key before anything else
+        if session.old is None:  # for a new file, sops creates the data key before anything else
             error.exit_code = 128
         raise
     run.console.note("File written successfully")
@@ -347,7 +355,7 @@ def without_command(run: Run) -> None:
 
 
 def _check_rule(run: Run, name: str) -> None:
-    """A config file that is there must have a rule for the file, though it is not needed."""
+    """Check that the config file, if there is one, has a rule for the file, although it is not needed."""
     from encconf.errors import NoConfigError
     from encconf.rules.config import find_rule
 

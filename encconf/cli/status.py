@@ -1,4 +1,4 @@
-"""``encconf filestatus``: whether a file is encrypted, as sops says it."""
+"""``encconf filestatus``: whether a file is encrypted, in the form that sops prints."""
 
 from __future__ import annotations
 

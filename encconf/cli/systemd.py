@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 
+from encconf.cli.table import flag, text, texts
 from encconf.errors import MissingFileError, OutputError, UsageError
 from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from encconf.cli.console import Console
+    from encconf.cli.table import Value
     from encconf.systemd.rules import Rule
     from encconf.systemd.server import CredentialServer
     from encconf.systemd.units import Unit
@@ -29,7 +30,7 @@ def serve(
     idle: str | None,
     input_type: str | None,
 ) -> None:
-    """Give units their values until SIGTERM or Ctrl-C; SIGHUP reopens the files."""
+    """Serve values to units until SIGTERM or Ctrl-C; SIGHUP reloads the files."""
     import signal
     from contextlib import nullcontext
 
@@ -81,17 +82,17 @@ def _obey_signals(console: Console, desk: CredentialServer) -> None:
         notify(console.environ, f"RELOADING=1\nMONOTONIC_USEC={now}")
         desk.reload(lambda: notify(console.environ, "READY=1"))
 
-    signal.set_wakeup_fd(desk.waker, warn_on_full_buffer=False)  # it is full of calls already, then
+    signal.set_wakeup_fd(desk.waker, warn_on_full_buffer=False)  # a full pipe wakes it already
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: desk.stop())
     signal.signal(signal.SIGHUP, reload)
 
 
-def _seconds(text: str | None) -> float | None:
-    if text is None:
+def _seconds(given: str | None) -> float | None:
+    if given is None:
         return None
     try:
-        seconds = float(text)
+        seconds = float(given)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:
@@ -116,38 +117,24 @@ def _default_socket(console: Console) -> str:
     return os.path.join(folder, "credentials.sock")
 
 
-def unit(
-    console: Console,
-    *,
-    file: list[str],
-    unit: str | None,
-    allow: list[str],
-    socket: str | None,
-    identity: str | None,
-    variables: bool,
-    user: bool,
-    output: str | None,
-    input_type: str | None,
-    **naming: Any,
-) -> None:
-    """Print the unit files that let a unit have values, or write them into a folder.
-
-    ``naming`` is for `flat.Naming`.
-    """
+def unit(console: Console, *, file: list[str], unit: str | None, **options: Value) -> None:
+    """Print the unit files that give a unit its values, or write them into a folder."""
     from encconf.systemd import units
 
+    socket, identity, output = text(options, "socket"), text(options, "identity"), text(options, "output")
+    input_type, user = text(options, "input_type"), flag(options, "user")
     if not file:
         raise UsageError("no file was given")
     if unit is None:
         raise UsageError("no unit was given", hint="--unit app.service")
     if "." not in unit:
         unit += ".service"
-    chosen = _rules_for(console, unit, file, allow, input_type, naming)
+    chosen = _rules_for(unit, file, options)
     names = [rule.credential for rule in chosen]
     if socket is not None and not os.path.isabs(socket):
         raise UsageError("the path of the socket must be absolute")
     made = [
-        units.drop_in(unit, names, socket=socket, variables=variables),
+        units.drop_in(unit, names, socket=socket, variables=flag(options, "variables")),
         units.socket_unit(unit, socket=socket),
         units.service_unit(
             unit,
@@ -173,27 +160,19 @@ def unit(
     console.hint(f"{systemctl} daemon-reload && {systemctl} enable --now {name}.socket")
 
 
-def _rules_for(
-    console: Console,
-    unit: str,
-    file: list[str],
-    allow: list[str],
-    input_type: str | None,
-    naming: Mapping[str, Any],
-) -> list[Rule]:
-    """What a unit may have: what is named, or else all; those of a template are its instances."""
+def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list[Rule]:
+    """Which values the unit may have: those named, otherwise all.  A template means its instances."""
     from encconf.cli import flat
     from encconf.systemd import rules
 
     pattern = unit.replace("@.", "@*.")
-    if allow:
+    if allow := texts(options, "allow"):
         return [rules.read(f"{pattern}:{each}") for each in allow]
-    found = flat.paths(console, file, flat.Naming(**naming), input_type=input_type)
-    return [rules.Rule(pattern, name, path) for name, path in found.items()]
+    return [rules.Rule(pattern, name, path) for name, path in flat.paths(file, options).items()]
 
 
 def _program() -> list[str]:
-    """What runs this encconf: the program if it has a place of its own, else the interpreter."""
+    """The command that runs this encconf: the program if it is installed, otherwise the interpreter."""
     import shutil
     import sys
 

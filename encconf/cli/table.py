@@ -1,8 +1,8 @@
-"""Every command with its options, once: both parsers, the help and the completion read this table.
+"""The table of commands and options: both parsers, the help and the completion read it.
 
 A command is a row in `COMMANDS` and a function ``target`` ("module:function"), which is called as
-``function(console, **values)`` with one keyword per argument and option.  Words are those of sops
-3.13.3 where it has them.  Only the table of key types is imported: this one is read at every start.
+``function(console, **values)`` with one keyword per argument and option.  Names are those of sops 3.13.3
+where it has them.  Only the table of key types is imported here, since every start reads this file.
 """
 
 from __future__ import annotations
@@ -24,16 +24,22 @@ def flag(values: Mapping[str, Value], name: str) -> bool:
 
 
 def text(values: Mapping[str, Value], name: str) -> str | None:
-    """What was given for an option, None if it was not given."""
+    """The value that was given for an option, None if it was not given."""
     value = values.get(name)
     return value if isinstance(value, str) else None
 
 
+def texts(values: Mapping[str, Value], name: str) -> list[str]:
+    """Everything that was given for an option that can be repeated."""
+    value = values.get(name)
+    return value if isinstance(value, list) else []
+
+
 class Option:
-    """One option: its names, where its value goes, and what its help says.
+    """One option: its names, the keyword for its value (``dest``), and its help.
 
     ``kind`` is ``flag`` (bool), ``text`` (str or None; the last one counts) or ``list`` (list of
-    str; all of them count).  ``env`` is the variable that is read when the option isn't given.
+    str; all of them count).  ``env`` is the variable that is read if the option is not given.
     """
 
     __slots__ = ("choices", "dest", "env", "help", "kind", "metavar", "names")
@@ -58,12 +64,12 @@ class Option:
         self.choices = choices
 
     def default(self) -> Value:
-        """The value when the option isn't given."""
+        """The value if the option is not given."""
         return False if self.kind == "flag" else [] if self.kind == "list" else None
 
 
 class Argument:
-    """A positional argument; ``many`` takes all the words that are left (list of str)."""
+    """A positional argument; with ``many``, it takes all remaining words (list of str)."""
 
     __slots__ = ("dest", "many", "required")
 
@@ -79,11 +85,11 @@ QUIET = Option(
     kind="flag",
     dest="without_notes",
 )
-"""On every command; one that has a --quiet of its own (diff) keeps that."""
+"""Every command has it, except one with a --quiet of its own (diff)."""
 
 
 class Command:
-    """One command: ``name`` has the words that call it, ``examples`` are lines for its help.
+    """One command: ``name`` is the words that call it, ``examples`` are lines for its help.
 
     ``rest`` names the keyword for the words after ``--`` (list of str); "" if the command takes none.
     ``failure`` is the exit code for every failure; None: the error's own.
@@ -154,9 +160,9 @@ WHOSE_KEYS: Final = (
     ),
     Option("--aws-profile", "Use this AWS profile instead of the one a file names.", metavar="NAME"),
 )
-"""For every command that opens files; `main` makes the `Credentials` from them."""
+"""Options of every command that opens files; `main` makes the `Credentials` from them."""
 OPENING: Final = (INPUT_TYPE, *WHOSE_KEYS, CONFIG, COLOR)
-"""How a file is opened."""
+"""Options of every command that opens encrypted files."""
 
 IGNORE_MAC: Final = Option(
     "--ignore-mac", "Decrypt even if the file was changed without its key. For recovery only.", kind="flag"

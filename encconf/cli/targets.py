@@ -1,9 +1,9 @@
-"""The files that a command over many works on: files, folders, patterns, and what has changed in git.
+"""The files for a command over many files: files, folders, patterns, and what changed in git.
 
-A folder or a pattern gives the encrypted files there, whatever they are called
-(`encconf.formats.sniff`), in a repository those that git does not ignore.  Links are not followed
-inside a folder.  A file that is named is taken as it is, so that a mistake in it is reported.  So is a
-folder, or a file whose name says a format, that you may not read: it is not overlooked.
+A folder or a pattern means the encrypted files in it, whatever their names (`encconf.formats.sniff`); in a
+repository, those that git does not ignore.  Links inside a folder are not followed.  A file that is named is
+always included, so that a mistake in it is reported.  So is a folder that you may not read, or such a file if
+its name has a format.
 """
 
 from __future__ import annotations
@@ -42,15 +42,14 @@ def files(
 ) -> list[str]:
     """The files that ``paths`` name, each once, in their order; inside a folder by name.
 
-    A folder needs ``recursive``; a pattern (``*``, ``?``, ``[…]``, and ``**`` for any folders) is for
-    names that no file has.  ``changed`` takes only what differs from the last commit, staged or not, or
-    is new, and goes into folders; without paths it looks at the whole repository.  Not ``encrypted``: any
-    file of a folder.  With ``plain``, a pattern gives files that are not encrypted, and a folder those
-    of them for which ``plain`` is true, also ignored ones: git should not have plaintext.
+    A folder needs ``recursive``; a word with ``*``, ``?``, ``[…]``, or ``**`` for any folders, is a pattern
+    unless a file has that name.  ``changed`` includes only files that are new or differ from the last commit,
+    staged or not, also in folders; without paths, in the whole repository.  Without ``encrypted``, all files
+    of a folder count.  With ``plain``, a pattern means files that are not encrypted, and a folder those of
+    them for which ``plain`` returns true, even if git ignores them, as it should ignore plaintext.
 
-    Nothing changed is not a mistake: the list is empty.  Raises MissingFileError where no file is named
-    or a folder or pattern gives none, UsageError for a folder without ``recursive``, and ``changed`` in no
-    repository.
+    If nothing changed, the list is empty.  Raises MissingFileError if no file is named or a folder or pattern
+    has none, UsageError for a folder without ``recursive``, and for ``changed`` outside a repository.
     """
     if not paths and not changed:
         raise MissingFileError("no file was given", hint="give files, patterns, or a folder with -r")
@@ -66,7 +65,7 @@ def files(
 
 
 def _identity(name: str) -> object:
-    """The same for names of the same file: through symbolic links and hard links."""
+    """The same value for all names of a file: symbolic links and hard links."""
     if name in STDIN:
         return name
     try:
@@ -77,7 +76,7 @@ def _identity(name: str) -> object:
 
 
 class _Wanted:
-    """Which files of a folder count."""
+    """The files of a folder that count."""
 
     __slots__ = ("console", "encrypted", "kind", "plain")
 
@@ -145,7 +144,7 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
 
 
 def _changed(paths: list[str]) -> Iterator[str]:
-    """What has changed of what paths name, or of the repository that we are in."""
+    """The files that changed, of those that paths name or of this repository."""
     from encconf.git import repository
 
     if not paths:
@@ -180,10 +179,10 @@ def _changes(folder: str) -> list[str]:
 
 
 def below(folder: str, depth: int = -1) -> list[str]:
-    """The files in a folder and its folders, sorted: those that git lists, or all where it lists none.
+    """The files in a folder and its folders, sorted: those that git lists, or all if it lists none.
 
-    Without git the folders of version control, packages and caches are left out, and those that are
-    deeper than ``depth`` steps, if that is not negative; those that may not be read stand there themselves.
+    Without git, folders of version control, packages and caches are left out, and so are those deeper than
+    ``depth`` steps, unless that is negative.  A folder that may not be read is listed itself.
     """
     return worktree.listed(folder) or _walked(folder, depth)
 
@@ -212,7 +211,7 @@ def is_pattern(path: str) -> bool:
 
 
 def _matching(pattern: str, listing: Callable[[str, int], list[str]]) -> list[str]:
-    """The files below the folder that a pattern begins with that have such a name."""
+    """The files that match a pattern, below the folder that it begins with."""
     steps = os.path.normpath(pattern).split(os.sep)
     first = next(at for at, step in enumerate(steps) if _MAGIC.search(step))
     base = os.sep.join(steps[:first]) or (os.sep if first else ".")
@@ -223,7 +222,7 @@ def _matching(pattern: str, listing: Callable[[str, int], list[str]]) -> list[st
 
 
 def _matches(name: list[str], pattern: list[str]) -> bool:
-    """Whether the steps of a name are those of a pattern, where ``**`` is any number of steps."""
+    """Whether the steps of a name match those of a pattern, in which ``**`` is any number of steps."""
     from fnmatch import fnmatchcase
 
     if not name or not pattern:

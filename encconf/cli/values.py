@@ -45,7 +45,7 @@ def get(
     input_type: str | None,
     config: str | None,
 ) -> None:
-    """Print one value of a file as it is, or a mapping or list as the file's format has it."""
+    """Print one value of a file as it is, or a mapping or list in the file's format."""
     from encconf.cli.console import is_terminal
     from encconf.formats import emit
 
@@ -80,7 +80,7 @@ def get(
 
 
 def set_value(console: Console, *, file: str, path: str, value: str | None, **options: Value) -> None:
-    """Set one value; a missing file is made by its rule."""
+    """Set one value; a file that does not exist is created by its rule."""
     where = parse(path)
     json, string = flag(options, "json"), flag(options, "string")
     if json and string:
@@ -123,7 +123,7 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
 
 
 def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
-    """Take one value out."""
+    """Remove one value."""
     if file in files.STDIN:
         raise UsageError("unset needs a file, not stdin")
     where = parse(path)
@@ -136,7 +136,7 @@ def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
             try:
                 edit = (where, changes.REMOVED)
                 request = _request(console, file, source.text, format, options, edit)
-                request.check = None  # behind an item that is removed, others only move
+                request.check = None  # removing an item of a list only moves the others
                 enc = changes.run(request)
             except PathNotFoundError as error:
                 if flag(options, "idempotent") and not isinstance(error, PathBlockedError):
@@ -149,7 +149,7 @@ def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
 
 
 def update(console: Console, *, file: str, given: str | None, dry_run: bool, **options: Value) -> None:
-    """Put a new plain text into an encrypted file; what did not change stays as it is."""
+    """Replace the plaintext of an encrypted file; what did not change keeps its ciphertext."""
     source = files.read(file)
     if source.path is None:
         raise UsageError("update needs a file, not stdin")
@@ -203,9 +203,9 @@ def _write(console: Console, file: str, target: str, old: str | None, enc: str) 
 
 
 def _asked(console: Console, path: str) -> str:
-    """The value that somebody types unseen, or all of stdin less its last line break.
+    """The value that the user types, hidden, or all of stdin without its last line break.
 
-    Nothing at all is more often a variable that is not set than a value: raises UsageError.
+    Raises UsageError for no text at all, which usually means that a variable is not set.
     """
     from encconf.cli.console import is_terminal
 

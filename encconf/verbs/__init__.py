@@ -1,1 +1,1 @@
-"""What can be done to encrypted texts; no console and no argv."""
+"""What you can do to encrypted texts.  Nothing here knows a console or a command line."""

@@ -65,7 +65,7 @@ def tree(document: Document) -> Any:
 def find(node: Any, path: Path) -> Any:
     """What is at a path of a `tree`.
 
-    Raises PathNotFoundError, which names the keys that are there: they are not secret.
+    Raises PathNotFoundError, which names the existing keys: they are not secret.
     """
     for at, step in enumerate(path):
         here = spell(path[: at + 1])
@@ -194,19 +194,19 @@ def _edited(opened: Opened, request: Request) -> tuple[str, Document]:
     if near is not None:
         try:
             return near.text, edited(near)
-        except EmitError:  # the text may say in another way what was encrypted: as a number of another type
+        except EmitError:  # what was encrypted may be spelled differently, such as a number of another type
             pass
     before = plaintext.text_to_change(opened)
     return before, edited(_scanned(before, opened.document.format))
 
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
-    """A plain text with a value at a path; raises as `run`."""
+    """A plaintext with a value at a path; raises as `run`."""
     return _with(_scanned(text, format), path, value).text
 
 
 def drop(text: str, path: Path, *, format: str) -> str:
-    """A plain text without the value at a path; raises as `run`."""
+    """A plaintext without the value at a path; raises as `run`."""
     return _without(_scanned(text, format), path).text
 
 
@@ -241,7 +241,7 @@ def _without(document: Document, path: Path) -> Document:
 
 
 def _checked(text: str, meant: object, format: str) -> Document:
-    """The document of a changed text, if it says what was meant and nothing else."""
+    """The document of a changed text.  Raises EmitError if it does not say exactly what was meant."""
     after: Document | None
     try:
         after = _scanned(text, format, comments=True)
@@ -256,7 +256,7 @@ def _checked(text: str, meant: object, format: str) -> Document:
 
 
 def _scanned(text: str, format: str, *, comments: bool = False) -> Document:
-    """The text's document; one without trees for no text at all."""
+    """The document of a text; one without trees if the text is empty."""
     try:
         return formats.module(format).scan(text, comments=comments)
     except EmptyDocumentError:
@@ -279,7 +279,7 @@ def _stored(value: Plain, writing: Writing) -> Any:
 
 
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:
-    """The value as a number or boolean if it replaces one and spells one."""
+    """The value as a number or boolean, if it looks like one and replaces one."""
     try:
         old = find(tree(opened.document), path)
     except PathNotFoundError:
@@ -307,11 +307,11 @@ def open_with_plain_values(
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> tuple[Opened, list[Path]]:
-    """Open a file into which somebody wrote values in plaintext, and where they are.
+    """Open a file to which somebody added values in plaintext; also returns their paths.
 
-    The MAC must fit the file without them: then nothing else was changed.  That holds for values that
-    were added; one that replaced an encrypted value needs ``ignore_mac``.  Raises MacMismatchError
-    otherwise, and what `encconf.engine.opening.open_text` raises.
+    The MAC must match the file without them: then nothing else was changed.  A plaintext value that replaced
+    an encrypted one needs ``ignore_mac``.  Raises MacMismatchError otherwise, and what
+    `encconf.engine.opening.open_text` raises.
     """
     document = formats.module(format).scan(text, comments=True)
     chosen = Metadata.of(document).selection.choose(document).leaves
@@ -342,7 +342,7 @@ def open_with_plain_values(
 
 
 def _tops(document: Document, plain: set[Path]) -> list[Path]:
-    """The outermost paths that hold nothing but such plain values, the last one first."""
+    """The shortest paths that contain only such plaintext values, the last one first."""
     kept: set[Path] = set()
     for leaf in document.leaves:
         if leaf.path not in plain:

@@ -1,4 +1,4 @@
-"""The plaintext of an opened file, or a part of it, in its own format or another one."""
+"""The plaintext of an opened file, or a part of it, in its own or another format."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def converted(
     rewrite: bool = False,
     requested: bool = False,
 ) -> str:
-    """The plain text in a format; in its own it is what was encrypted, with ``layout`` to the byte.
+    """The plaintext in a format; in its own format, it is what was encrypted, with ``layout`` byte for byte.
 
-    A ``path`` takes a part of the first document: a string as it is, a mapping as a document.
-    ``indent`` is for what is rewritten, in characters; with ``rewrite`` that is all of it.  Where the
-    user has ``requested`` YAML, a document in braces (JSON, say) becomes block YAML, as in sops.
-    Raises PathNotFoundError; EmitError for what the format cannot hold.
+    A ``path`` selects a part of the first document: a string is returned as it is, a mapping as a document.
+    ``indent`` is the indentation of rewritten text in characters; with ``rewrite``, all is rewritten.  If the
+    user ``requested`` YAML, a document in braces (such as JSON) becomes block YAML, as in sops.
+    Raises PathNotFoundError; EmitError for values that the format cannot hold.
     """
     document = opened.document
     if requested and format == "yaml":
@@ -45,8 +45,8 @@ def converted(
 def stores_indent(format: str, *, config: str | None, target: str | None = None) -> int | None:
     """The indentation that ``stores`` of .sops.yaml sets for a format, None for none.
 
-    ``target`` is the file to look for .sops.yaml from, else it is the current folder.  A .sops.yaml that
-    cannot be read sets none: what is shown here needs nothing else of it.
+    .sops.yaml is looked for from the file ``target`` on, or from the current folder.  A .sops.yaml that
+    cannot be read sets no indentation: nothing else of it is needed.
     """
     default = formats.ROWS[format].indent
     if default is None:

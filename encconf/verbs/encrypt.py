@@ -1,4 +1,4 @@
-"""Encrypt a plaintext by a rule, or with another one's keys; in its own format or another one."""
+"""Encrypt a plaintext by a rule, or with the keys of an encrypted text; in its own or another format."""
 
 from __future__ import annotations
 
@@ -19,31 +19,48 @@ if TYPE_CHECKING:
 class Request:
     """A plaintext to encrypt, for a front end to fill in.
 
-    ``name`` is the file's, ``format`` the text's, ``target`` the result's; ``twin`` is the encrypted text
-    that the result replaces, see `encconf.encrypt`.  With ``accept_encrypted``, a SOPS file is encrypted once
-    more.  ``indent`` and ``rewrite`` are as for `plain_as`.
+    ``name`` is the file's name, ``format`` the format of the text, and ``target`` that of the result, which
+    is encrypted by ``rule``.  ``twin`` is the encrypted text that the result replaces, see `encconf.encrypt`.
+    With ``accept_encrypted``, a SOPS file is encrypted once more.  ``indent`` and ``rewrite`` are as for
+    `plain_as`.
     """
 
-    __slots__ = ("accept_encrypted", "format", "indent", "name", "rewrite", "target", "text", "twin")
+    __slots__ = (
+        "accept_encrypted", "credentials", "format", "indent", "name", "notify", "rewrite", "rule", "target",
+        "text", "twin",
+    )  # fmt: skip
 
-    def __init__(self, text: str, name: str, format: str, target: str) -> None:
+    def __init__(
+        self,
+        text: str,
+        name: str,
+        format: str,
+        target: str,
+        *,
+        rule: Rule,
+        credentials: Credentials,
+        notify: Notify,
+    ) -> None:
         self.text = text
         self.name = name
         self.format = format
         self.target = target
+        self.rule = rule
+        self.credentials = credentials
+        self.notify = notify
         self.twin: str | None = None
         self.accept_encrypted = False
         self.indent: int | None = None
         self.rewrite = False
 
 
-def run(request: Request, rule: Rule, *, credentials: Credentials, notify: Notify) -> str:
+def run(request: Request) -> str:
     """The encrypted text.
 
     Raises AlreadyEncryptedError, and what reading, writing and encrypting raise.
     """
     text, format, target = request.text, request.format, request.target
-    # One of the same format is refused by `encconf.engine.sealing.encrypt`.
+    # A SOPS file of the same format is refused by `encconf.engine.sealing.encrypt`.
     if not request.accept_encrypted and (found := sniff.find(text, request.name)) not in (None, format):
         raise AlreadyEncryptedError(
             f"this is already a SOPS file, in {found} format",
@@ -52,7 +69,12 @@ def run(request: Request, rule: Rule, *, credentials: Credentials, notify: Notif
     if request.rewrite or format != target:
         text = plain_as(text, format, target, indent=request.indent, rewrite=request.rewrite)
     return sealing.encrypt(
-        text, rule, format=target, twin=request.twin, credentials=credentials, notify=notify
+        text,
+        request.rule,
+        format=target,
+        twin=request.twin,
+        credentials=request.credentials,
+        notify=request.notify,
     )
 
 
@@ -68,9 +90,9 @@ def encrypt_again(
 ) -> str:
     """The encrypted text of an opened file, with another plaintext, rule, data key or format.
 
-    Without a ``rule``, the file's keys and selection stay; the caller has seen to who they are
-    (`encconf.engine.admission`).  What did not change keeps its ciphertext, unless
-    there is a new data key, which another format (``target``) gets in any case.
+    Without a ``rule``, the file keeps its keys and its selection; the caller has checked them
+    (`encconf.verbs.checks`).  What did not change keeps its ciphertext, unless there is a new data key, which
+    a file in another format (``target``) always gets.
     """
     format = opened.document.format
     twin: Opened | None = opened
@@ -100,7 +122,7 @@ def plain_as(text: str, format: str, target: str, *, indent: int | None = None, 
     from encconf.formats import emit
 
     document = formats.module(format).scan(text, comments=True)
-    if any(part.block is not None for part in document.parts):  # in the trees it is no more
+    if any(part.block is not None for part in document.parts):  # the trees do not have it
         raise AlreadyEncryptedError(
             'the file is already encrypted, or has a top-level entry named "sops"',
             hint="to change an encrypted file, use: encconf edit FILE",

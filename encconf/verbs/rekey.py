@@ -1,7 +1,7 @@
-"""Other recipients for an encrypted text, other key groups, or a new data key.
+"""Changes of the recipients, the key groups or the data key of an encrypted text.
 
-Text in, text out.  A `Plan` (`encconf.engine.plan`) says what would change; `carry_out` does it.  What each
-verb means is as in sops 3.13.3 (rotate.go, updatekeys.go, groups) unless it says otherwise.
+Text in, text out.  A `Plan` (`encconf.engine.plan`) says what would change; `carry_out` does it.  The verbs
+mean what they mean in sops 3.13.3 (rotate.go, updatekeys.go, groups) unless a docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ def carry_out(
 ) -> str:
     """The encrypted text with the planned keys.
 
-    When a recipient is removed, everything is re-encrypted with a new data key, since the old one is known to
-    them; other values are encrypted when the selection changes.  Without ``rotate``, as in sops, and when
-    recipients are only added, the data key and the MAC stay, and the values are not even decrypted.
+    If a recipient is removed, everything is re-encrypted with a new data key, because they know the old one;
+    if the selection changes, other values are encrypted.  Without ``rotate``, as in sops, and if recipients
+    are only added, the data key and the MAC stay, and the values are not even decrypted.
     """
     credentials = credentials or Credentials.from_env()
     document, metadata = wanted.document, wanted.metadata
@@ -136,7 +136,7 @@ def carry_out(
             credentials=credentials,
             notify=notify,
         )
-    if metadata.unmerged is not None:  # what a merge has left is bound to who could open it then
+    if metadata.unmerged is not None:  # the record of the merge is bound to the recipients of that time
         raise UnmergedError(metadata.unmerged, hint="resolve it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
     opened = opening.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
@@ -180,9 +180,9 @@ def rotate(
 def with_keys(
     rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey], *, notify: Notify | None = None
 ) -> Rule:
-    """A rule with keys added to its first group and others taken out of all groups.
+    """A rule with keys added to its first group and others removed from all groups.
 
-    Raises EmptyGroupError when a group would lose its last key; ``notify`` gets the keys that are not there.
+    Raises EmptyGroupError if a group would lose its last key; ``notify`` gets the keys that the file lacks.
     """
     groups = [list(group) for group in rule.groups] or [[]]
     groups[0] += [key for key in dict.fromkeys(add) if key not in groups[0]]
