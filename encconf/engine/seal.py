@@ -135,15 +135,14 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
 
 # Compiled when first used.
 _FORMS = {
-    "int": rb"-?(?:0|[1-9][0-9]{0,18})\Z",
     # Go spells what is infinite +Inf, Rust inf.
     "float": rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]?[iI]nf|[nN]a[nN])\Z",
-    "bool": rb"(?:[tT]rue|TRUE|[fF]alse|FALSE|[tTfF01])\Z",
     "time": (
         rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?"
         rb"(?:Z|[-+]([0-9]{2}):([0-9]{2}))\Z"
     ),
 }
+_BOOLS = frozenset(b"true True TRUE false False FALSE t T f F 0 1".split())
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -151,7 +150,13 @@ def _is_of(leaf: Leaf, type: str) -> bool:
     """Whether decrypted bytes are of the form that sops writes for a type; a comment only in a list."""
     if type == "comment":
         return isinstance(leaf.step, int)
-    match = re.match(_FORMS[type], leaf.data or b"")
+    data = leaf.data or b""
+    if type == "bool":
+        return data in _BOOLS
+    if type == "int":
+        digits = data.removeprefix(b"-")
+        return digits.isdigit() and len(digits) < 20 and (digits[:1] != b"0" or digits == b"0")
+    match = re.match(_FORMS[type], data)
     if match is None:
         return False
     if type == "time":

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
-from encconf.envelope import shamir
 from encconf.envelope.calls import answer_of
 from encconf.envelope.groups import quorum
 from encconf.envelope.opening import Opening
-from encconf.envelope.report import no_access
 from encconf.envelope.wrapped import DATA_KEY_SIZE
 from encconf.errors import MetadataError
 
@@ -43,7 +41,7 @@ def open_data_key(
     order = credentials.key_order()
     shared = len(groups) > 1
     needed = quorum(threshold, groups)
-    size = DATA_KEY_SIZE + shamir.OVERHEAD if shared else DATA_KEY_SIZE
+    size = DATA_KEY_SIZE + 1 if shared else DATA_KEY_SIZE  # a share ends with its number
 
     def rank(wrapped: WrappedKey) -> int:
         return order.index(wrapped.key.TYPE) if wrapped.key.TYPE in order else len(order)
@@ -54,11 +52,15 @@ def open_data_key(
         wave = [opening for opening in openings if opening.part is None and opening.rest]
         del wave[needed - opened :]
         if not wave:
+            from encconf.envelope.report import no_access
+
             raise no_access(openings, needed)
         _open(wave, credentials)
     parts = [opening.part for opening in openings if opening.part is not None][:needed]
     if not shared:
         return parts[0]
+    from encconf.envelope import shamir
+
     try:
         return shamir.combine(parts)
     except ValueError as error:

@@ -151,7 +151,7 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
         digits = value.replace("_", "")
         if digits.count(".") > 1:
             return "str", _encode(value)  # a version, say
-        integer = _integer(digits)
+        integer = _integer(digits) if "." not in digits else None
         if integer is not None:
             if integer >= 1 << 63:
                 raise ParseError(
@@ -178,7 +178,7 @@ def _integer(digits: str) -> int | None:
         else:
             text, base = octal or old_octal, 8
     else:
-        found = re.fullmatch(_SIGN_INSIDE, digits)  # 0b-1 is -1
+        found = re.fullmatch(_SIGN_INSIDE, digits) if digits[1:2] in ("b", "o") else None  # 0b-1 is -1
         if not found:
             return None
         binary_sign, binary, octal_sign, octal = found.groups()

@@ -157,7 +157,7 @@ def _has_entry(data: bytes, format: str) -> bool:
     if format not in _BLOCK:
         return False
     if format == "yaml":
-        if not data[:1].isalpha() and re.match(_FLOW_ROOT, data):
+        if not data[:1].isalpha() and b"{" in data and re.match(_FLOW_ROOT, data):
             return re.search(_FLOW, data) is not None
         indents = [len(found[1]) for found in _entries(data, format)]
         # The root mapping is indented as the least indented line.

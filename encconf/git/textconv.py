@@ -38,7 +38,7 @@ def textconv(data: bytes, path: str, credentials: Credentials | None = None) -> 
 
 
 def _decrypted(data: bytes, path: str, credentials: Credentials | None) -> bytes:
-    from encconf import api
+    from encconf.engine import opening, plaintext
     from encconf.identities.credentials import Credentials
     from encconf.io import fileio
 
@@ -46,5 +46,5 @@ def _decrypted(data: bytes, path: str, credentials: Credentials | None) -> bytes
         credentials = Credentials.from_env()
         credentials.prompt = None
     format = sniff.format_of(data, path)
-    plain = api.decrypt(fileio.decode(data), format=format, credentials=credentials)
-    return fileio.encode(plain)
+    opened = opening.open_text(fileio.decode(data), format=format, credentials=credentials)
+    return fileio.encode(plaintext.plain_text(opened))

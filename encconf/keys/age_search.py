@@ -108,10 +108,10 @@ class Search:
 
         No command is run for that: it may ask a person, and few recipients are derived.
         """
-        from encconf.keys import ssh_to_age
-
         if not (source.ssh and source.how == "file") and source.how != "source":
             return None
+        from encconf.keys import ssh_to_age
+
         for identity in identities_in(source, self._recipient, self._credentials):
             public = identity.public if isinstance(identity, Locked) else identity.public()
             if not public.startswith(ssh_to_age.KIND):

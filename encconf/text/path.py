@@ -25,14 +25,11 @@ MAX_STEPS = 200
 """How many steps a path may have: as many levels as a document."""
 
 _HINT = 'write a path like a.b[0], or as in sops: ["a"]["b"][0]'
-_STEP = re.compile(
-    r"""
+_STEP = r"""(?xs)
     \[ (?: (-?[0-9]{1,18}) | "(.*?)" | '(.*?)' | ) \] (?=[.\[]|\Z)   # [0]  ["a key"]  ['a key']  []
     | \.? ([^.\[\]]+)                                               # a  .b
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_WORD = re.compile(r"[^.\[\]\s\"']+")
+    """
+_WORD = r"[^.\[\]\s\"']+"
 
 
 def parse(text: str) -> Path:
@@ -45,8 +42,9 @@ def parse(text: str) -> Path:
         return ()
     path: list[str | int] = []
     at = 0
+    step = re.compile(_STEP)
     while at < len(text):
-        match = _STEP.match(text, at)
+        match = step.match(text, at)
         if match is None or (at and match[4] is not None and text[at] != "."):
             raise PathSyntaxError(f"the path is malformed at character {at + 1}", hint=_HINT)
         if match[4] is not None:
@@ -92,7 +90,7 @@ def spell(path: Sequence[str | int]) -> str:
     for step in path:
         if isinstance(step, int):
             out += "[]" if step == END else f"[{step}]"
-        elif _WORD.fullmatch(step):
+        elif re.fullmatch(_WORD, step):
             out += f".{step}" if out else step
         else:
             out += f'["{step}"]' if '"' not in step else f"['{step}']"
