@@ -175,11 +175,13 @@ class _Check:
         folders = by_folder(names, self.cwd, self.book)
         dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
         interesting = glance.all_of_interest(dull)
+        places = {path[: path.rindex(os.sep) + 1] for path in interesting}
         for folder in folders:
             self.report.files += len(folder.bases)
+            is_dull = folder.dull and folder.place not in places
             for base in folder.bases:
                 step()
-                if folder.dull and f"{folder.place}{base}" not in interesting:
+                if is_dull or (folder.dull and f"{folder.place}{base}" not in interesting):
                     continue  # as `_file` would find
                 if replace.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(f"{folder.name}{base}", f"{folder.place}{base}")

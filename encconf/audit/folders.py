@@ -7,7 +7,6 @@ any of their names says something.
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from itertools import groupby
 
 from encconf import formats
@@ -61,14 +60,19 @@ class Folder:
 
 def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
     """The folders of some files, in the order of their first ones; names may be relative to ``cwd``."""
-    files: dict[str, list[str]] = defaultdict(list)
+    if os.sep != "/":
+        names = (name.replace(os.sep, "/") for name in names)
+    files: dict[str, list[str]] = {}
+    last, bases = None, []
     for name in names:
-        folder, slash, base = (name if os.sep == "/" else name.replace(os.sep, "/")).rpartition("/")
-        files[f"{folder}{slash}"].append(base)
+        folder, slash, base = name.rpartition("/")
+        if folder != last or not folder:  # else it is a neighbour, as most are
+            last, bases = folder, files.setdefault(folder + slash, [])
+        bases.append(base)
     here = os.path.abspath(cwd)
     found = []
     for folder, bases in files.items():
-        place = os.path.normpath(os.path.join(here, folder))
+        place = os.path.normpath(os.path.join(here, folder)) if folder else here
         rules = book.of(place)
         found.append(Folder(folder, place if place.endswith(os.sep) else place + os.sep, bases, rules))
     for rules, same in groupby(found, key=lambda folder: folder.rules):

@@ -271,19 +271,21 @@ class Rulebook:
         """The rules for the files of a folder (an absolute path), None if there are none."""
         if self._config is not None:
             return self._load(self._config)
+        known = self._folders
         below: list[str] = []
-        while folder not in self._folders:
+        while folder not in known:
+            if os.access(f"{folder}{os.sep}{configs.NAME}", os.F_OK):
+                known[folder] = self._load(os.path.join(folder, configs.NAME))
+                break
             below.append(folder)
             parent = os.path.dirname(folder)
-            if os.access(f"{folder}{os.sep}{configs.NAME}", os.F_OK):
-                self._folders[folder] = self._load(os.path.join(folder, configs.NAME))
-            elif parent == folder:
+            if parent == folder:
                 last = configs.find_config(None, self.cwd)
-                self._folders[folder] = self._load(last) if last is not None else None
-            else:
-                folder = parent
-        rules = self._folders[folder]
-        self._folders.update(dict.fromkeys(below, rules))
+                known[folder] = self._load(last) if last is not None else None
+            folder = parent
+        rules = known[folder]
+        for each in below:
+            known[each] = rules
         return rules
 
     @property
