@@ -1,8 +1,7 @@
 """Clients for each provider's servers: the login, the connections, and why a call failed.
 
-What the key services and the sources share, one file per provider; nothing here knows what is asked for.
-The error is `encconf.errors.MasterKeyError`, whose ``reason`` is one of the words of
-`encconf.errors.SourceError`.
+Key types and sources share them; there is one file per provider.  Errors are
+`encconf.errors.MasterKeyError`, with a ``reason`` as in `encconf.errors.SourceError`.
 """
 
 from __future__ import annotations
@@ -22,35 +21,29 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
-"""The file in which Kubernetes gives a program its token."""
+"""The file with the token that Kubernetes gives to a program."""
 
 LOGIN_LIMIT = 1 << 16
-"""The largest file that one logs in with, in bytes (64 KiB)."""
+"""The largest file with a token or password, in bytes (64 KiB)."""
 
 
 def failed(reason: str, message: str, *, hint: str | None = None, code: str = "") -> MasterKeyError:
-    """The error of a call, with the one word that says why, and the service's own word for it."""
+    """The error for a call that failed, with its reason in one word and the service's own word for it."""
     error = MasterKeyError(message, hint=hint)
     error.reason, error.code = reason, code
     return error
 
 
 def one_line(text: object) -> str:
-    """What a server said, fit for a report: its first 400 characters, on one line, printable."""
+    """The first 400 characters of what a server said, on one line and printable."""
     return printable(" ".join(str(text).split()), 400)
 
 
-def missing(service: str, error: ImportError, extra: str, *packages: str) -> MissingExtraError:
-    """The error for packages, by default the one that the ImportError names, that are not there."""
-    names = packages or ((error.name or extra).partition(".")[0],)
-    needed = f"package{'s' if len(names) > 1 else ''} {' and '.join(names)}"
-    return MissingExtraError(f"{service} needs the {needed}", hint=f"pip install 'encconf[{extra}]'")
-
-
 class needing:  # noqa: N801 - used as a function; contextlib would cost every file with such a key
-    """Inside it, an ImportError becomes the error `missing`."""
+    """Inside it, an ImportError becomes a MissingExtraError.
 
-    __slots__ = ("extra", "packages", "service")
+    It names the packages, by default the one that could not be imported.
+    """
 
     def __init__(self, service: str, extra: str, *packages: str) -> None:
         self.service = service
@@ -62,11 +55,14 @@ class needing:  # noqa: N801 - used as a function; contextlib would cost every f
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ImportError):
-            raise missing(self.service, error, self.extra, *self.packages) from None
+            names = self.packages or ((error.name or self.extra).partition(".")[0],)
+            needed = f"package{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+            hint = f"pip install 'encconf[{self.extra}]'"
+            raise MissingExtraError(f"{self.service} needs the {needed}", hint=hint) from None
 
 
 def text_in(path: str, what: str) -> str:
-    """The text of a file that one logs in with; raises MasterKeyError, which says what it is."""
+    """The text of a file with a token or password; raises MasterKeyError, which says ``what`` it is."""
     try:
         return fileio.read_bytes(path, limit=LOGIN_LIMIT).decode().strip()
     except InputError as error:
@@ -78,7 +74,7 @@ def text_in(path: str, what: str) -> str:
 
 
 class Login:
-    """The token of one login, for as long as it lasts; one thread gets it while others wait."""
+    """The token of one login, while it is valid; one thread gets it while others wait."""
 
     __slots__ = ("_lock", "_token", "_until")
 
@@ -88,10 +84,10 @@ class Login:
         self._until = 0.0
 
     def call(self, log_in: Callable[[], tuple[str, float]], call: Callable[[str], T], refusal: str) -> T:
-        """What ``call`` gives with the token; where an older token is refused, with a new one.
+        """What ``call`` returns with the token; if an older token is refused, it is called with a new one.
 
-        ``log_in`` gets a token and how many seconds it may be used; ``refusal`` is the reason of the error
-        that ``call`` then raises.
+        ``log_in`` returns a token and for how many seconds it may be used; ``refusal`` is the reason of the
+        error that ``call`` raises if the token is refused.
         """
         token, fresh = self._get(log_in)
         try:
@@ -105,7 +101,7 @@ class Login:
         return call(self._get(log_in)[0])
 
     def _get(self, log_in: Callable[[], tuple[str, float]]) -> tuple[str, bool]:
-        """The token, and whether it was got just now."""
+        """The token, and whether it is new."""
         with self._lock:
             if self._token and monotonic() < self._until:
                 return self._token, False
@@ -120,10 +116,10 @@ class LateError(Exception):
 
 
 def within(limit: float, call: Callable[[], T]) -> T:
-    """What ``call`` gives, or raises; LateError if that takes longer than ``limit`` seconds.
+    """What ``call`` returns or raises; raises LateError after ``limit`` seconds.
 
-    For SDKs that limit each wait and not the whole: the thread of a call that took too long is left to
-    itself, and keeps nobody waiting.
+    For SDKs that limit each wait, but not the whole call.  The thread of a call that took too long runs on
+    in the background.
     """
     import typing  # noqa: F401 - see `encconf.io.side_by_side`
     from threading import Thread
@@ -134,7 +130,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
     def run() -> None:
         try:
             answers.append(call())
-        except BaseException as error:  # and given on
+        except BaseException as error:  # raised below
             failures.append(error)
 
     thread = Thread(target=run, daemon=True)
@@ -151,9 +147,7 @@ _unheard: set[int] = set()  # threads
 
 
 class unheard:  # noqa: N801 - as above
-    """Inside it, these loggers say nothing in this thread: SDKs that are debugged log whole answers."""
-
-    __slots__ = ("loggers", "nested", "thread")
+    """Inside it, these loggers are silent in this thread: at level debug, SDKs log whole answers."""
 
     def __init__(self, *loggers: str) -> None:
         self.loggers = loggers
@@ -164,7 +158,7 @@ class unheard:  # noqa: N801 - as above
         self.thread = get_ident()
         self.nested = self.thread in _unheard
         for name in self.loggers:
-            logging.getLogger(name).addFilter(_is_heard)  # added once, however often it is asked for
+            logging.getLogger(name).addFilter(_is_heard)  # has no effect the second time
         _unheard.add(self.thread)
 
     def __exit__(self, *_: object) -> None:
@@ -173,5 +167,5 @@ class unheard:  # noqa: N801 - as above
 
 
 def _is_heard(record: object) -> bool:
-    """A filter; it is asked by the thread that logs."""
+    """A filter for logs; it runs in the thread that logs."""
     return get_ident() not in _unheard

@@ -1,15 +1,15 @@
-"""AWS, by botocore (what boto3 is made of): whose credentials, sessions, clients, and why a call failed.
+"""AWS, with botocore (which boto3 is built on): credentials, clients, and why a call failed.
 
-Whose credentials: if ENCCONF_AWS_PROFILE is set, those of that profile and no others.  Else those of the
-environment if it names some (AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
+Whose credentials are used: if ENCCONF_AWS_PROFILE is set, only those of that profile.  Else those of the
+environment if it names any (AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
 AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_…), then the profile
-that was asked for if there is one of that name here, then the SDK's default chain (the default profile,
-SSO, the container, the instance).  AWS_ROLE_ARN replaces a role that was asked for.  The next in this order
-is tried when one is refused.
+that the caller names if this machine has it, then the SDK's default chain (the default profile, SSO, the
+container, the instance).  AWS_ROLE_ARN replaces the role that the caller names.  If one is refused, the next
+in this order is tried.
 
 Also read: AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CA_BUNDLE, AWS_ENDPOINT_URL_… of a service,
-AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_EC2_METADATA_DISABLED; and by the SDK itself, from the
-process: HTTPS_PROXY, NO_PROXY and what else it knows.
+AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_EC2_METADATA_DISABLED.  The SDK itself reads HTTPS_PROXY,
+NO_PROXY and others from the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
@@ -27,16 +26,20 @@ from encconf.providers.aws_session import assumed_session, file_of, new_client, 
 from encconf.providers.https import reason_of
 from encconf.text.printable import printable
 
-# Loggers of the SDK that tell bodies of requests and answers, and session tokens.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Loggers of the SDK that log bodies of requests and answers, and session tokens.
 _TALKATIVE = tuple(f"botocore.{name}" for name in ("auth", "endpoint", "parsers"))
 
-# Any of these means that the environment says whose credentials are used.
+# Each of these means that the environment chooses the credentials.
 _CHOOSING = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
 _SLOW = "check that the region is available and that this machine can reach it"
-# The words of `encconf.errors.SourceError` for what AWS calls its errors; the first that fits.
+# The reasons of `encconf.errors.SourceError` for AWS's errors; the first that matches.
 _REASONS = (
     ("Expired", "expired"),
     ("NotFound", "missing"),
@@ -56,14 +59,14 @@ _REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Whose credentials: a profile ("" for what the environment says), and a role ("" for none)."""
+    """One choice of credentials: a profile ("" for the environment's), and a role ("" for none)."""
 
     profile: str
     role: str
     region: str
 
     def client(self, service: str, credentials: Credentials) -> Any:
-        """The client of a service, made when it is needed for the first time."""
+        """The client of a service, made when it is first needed."""
 
         def make() -> Any:
             session = new_session(credentials, self.profile, self.region)
@@ -79,7 +82,7 @@ class Way:
 
 
 def ways(profile: str, role: str, region: str, credentials: Credentials) -> Iterator[Way]:
-    """Whose credentials to use, and as which role, in the order of preference."""
+    """The choices of credentials, in the order of preference."""
     environ = credentials.environ
     profiles: list[str] = [environ.get("ENCCONF_AWS_PROFILE", "")]
     if profile and not profiles[0]:
@@ -95,7 +98,7 @@ def ways(profile: str, role: str, region: str, credentials: Credentials) -> Iter
     if role:
         other = environ.get("AWS_ROLE_ARN", "")
         if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
-            # The credentials are those of AWS_ROLE_ARN already.
+            # The credentials are already those of AWS_ROLE_ARN.
             roles = ["", role]
         else:
             roles = [*dict.fromkeys([other or role, role]), ""]
@@ -114,11 +117,11 @@ def ask(
     needs: str,
     meanings: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The answer to an operation, named as botocore's method is, by the first way that is not refused.
+    """The answer to an operation, a method of botocore, by the first way that is not refused.
 
-    ``needs`` is what must be allowed, for the hint of a refusal; ``meanings`` are texts for errors that
-    AWS gives without one, by name.  Raises NotMyKeyError where there are no credentials, MasterKeyError
-    with the reason of AWS, and MissingExtraError.
+    ``needs`` is the permission that the hint of a refusal names; ``meanings`` are texts for errors that AWS
+    gives without one, by name.  Raises NotMyKeyError if there are no credentials, MasterKeyError with AWS's
+    reason, and MissingExtraError.
     """
     excepted = failures()
     chosen = list(tried)
@@ -140,7 +143,7 @@ def ask(
         raise _verdict(refused, credentials)
 
     try:
-        # The SDK limits each wait, and not what it makes of them: retries, roles, answers that trickle.
+        # The SDK limits each wait, but not the whole call with its retries, roles and slow answers.
         return within(credentials.key_limit, first)
     except LateError:
         late = f"AWS in {chosen[0].region} did not answer within {credentials.key_limit:g} s"
@@ -166,38 +169,17 @@ def home_region(credentials: Credentials, profile: str = "") -> str | None:
     return credentials.client(("aws region", profile), look)
 
 
-def service(name: str, credentials: Credentials, where: str | None = None) -> Any:
-    """A client of another service of AWS, with the credentials that the environment chooses.
-
-    ``where`` is the region, by default the one that the environment names.  Raises MissingExtraError, and
-    MasterKeyError where none is named; see `failures` for what calls may raise.
-    """
-    place = where or home_region(credentials)
-    if not place:
-        raise no_region(name)
-    return Way(credentials.environ.get("ENCCONF_AWS_PROFILE", ""), "", place).client(name, credentials)
-
-
-def no_region(service: str) -> MasterKeyError:
-    """The error where nothing names a region."""
-    return failed(
-        "unusable",
-        f"no AWS region is set for {service}",
-        hint="set AWS_REGION, or add the region to the address",
-    )
-
-
 def failures() -> tuple[type[Exception], ...]:
-    """What the SDK, which is there, may raise; else raises MissingExtraError."""
+    """What the SDK may raise; raises MissingExtraError if it is not installed."""
     with needing("AWS", "aws", "boto3"):
-        import botocore.session  # noqa: F401  # all of it
+        import botocore.session  # noqa: F401  # what others import later
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
     return BotoCoreError, ClientError, ResponseParserError, MasterKeyError, OSError, ValueError
 
 
 def _exists(profile: str, credentials: Credentials) -> bool:
-    """Whether ~/.aws has a profile; a damaged file is for the session to complain of."""
+    """Whether ~/.aws has a profile; True for a damaged file, which the session reports."""
 
     def look() -> bool:
         try:
@@ -208,19 +190,16 @@ def _exists(profile: str, credentials: Credentials) -> bool:
     return credentials.client(("aws profile", profile), look)
 
 
-# --- failures --------------------------------------------------------------------------------
-
-
 def _failure(
     error: Exception, way: Way, credentials: Credentials, needs: str, meanings: Mapping[str, str]
 ) -> tuple[MasterKeyError, bool]:
-    """What to tell of an error, and whether other credentials would not help."""
+    """The error to raise, and whether trying other credentials is useless."""
     from botocore import exceptions as sdk
     from botocore.parsers import ResponseParserError
 
     if isinstance(error, MasterKeyError):
         return error, False
-    if isinstance(error, ResponseParserError):  # its text is the answer
+    if isinstance(error, ResponseParserError):  # its text quotes the answer
         return MasterKeyError(f"AWS in {way.region} returned an answer that cannot be read"), False
     if isinstance(error, sdk.NoCredentialsError):
         return NotMyKeyError("no AWS credentials"), False
@@ -242,11 +221,11 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
     code = printable(str(said.get("Code") or "an unnamed error"))[:100]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     text = one_line(said.get("Message") or "")
-    if code.isdigit():  # a page of something on the way, or an answer in another format
+    if code.isdigit():  # a proxy's page, or an answer in another format
         inner = re.search(r"<Code>(\w+)</Code>", text)
         code, text = inner[1] if inner else f"HTTP {code}", ""
     if "Signature" in code:
-        text = ""  # it repeats the request, signature included
+        text = ""  # it quotes the request with its signature
     reason = next((word for part, word in _REASONS if part in code), "")
     if not reason and isinstance(status, int):
         reason = reason_of(status, {401: "denied", 403: "denied"})

@@ -1,24 +1,24 @@
-"""Sessions and clients of botocore whose settings and credentials come from an environment of ours.
-
-The SDK would read the process's own.
-"""
+"""Sessions and clients of botocore with the settings of `Credentials`, not of the process's environment."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 
-_PARALLEL = 32  # calls at a time over one client
-_loaders: dict[str | None, Any] = {}  # by AWS_DATA_PATH, which is the process's
-_NAMES = {"secretsmanager": "secrets_manager"}  # in names of variables
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PARALLEL = 32  # calls at a time with one client
+_loaders: dict[str | None, Any] = {}  # by AWS_DATA_PATH of the process
+_NAMES = {"secretsmanager": "secrets_manager"}  # as variables name them
 
 
 def new_session(credentials: Credentials, profile: str, region: str) -> Any:
-    """A session whose settings come from these credentials: ``profile``, or what their environment says."""
+    """A session with the settings of these credentials: of ``profile``, or of their environment."""
     from botocore.configprovider import ConstantProvider
     from botocore.credentials import CredentialResolver
     from botocore.session import Session
@@ -35,7 +35,7 @@ def new_session(credentials: Credentials, profile: str, region: str) -> Any:
         settings["ca_bundle"] = bundle
     for name, value in settings.items():
         store.set_config_provider(name, ConstantProvider(value))
-    # The models of the services, which are large, are read once, and one-time codes asked for once.
+    # The services' models are large, so they are read once; one-time codes are asked for once.
     loader = _loaders.setdefault(
         session.get_config_variable("data_path"), session.get_component("data_loader")
     )
@@ -47,7 +47,7 @@ def new_session(credentials: Credentials, profile: str, region: str) -> Any:
 
 
 def file_of(variable: str, name: str, credentials: Credentials) -> str:
-    """A file of the SDKs; a path where nothing can be when there is no home."""
+    """The path of a file of the SDKs; without a home folder, one that cannot exist."""
     return credentials.environ.get(variable) or os.path.join(credentials.home or os.devnull, ".aws", name)
 
 
@@ -59,9 +59,9 @@ def _sources(
     region: str,
     cache: dict[str, Any],
 ) -> list[Any]:
-    """The SDK's own chain of sources in its order, reading this environment and not the process's.
+    """The SDK's own chain of sources in its order, reading this environment instead of the process's.
 
-    As in the SDK, a profile that was asked for goes before the environment's own credentials.
+    As in the SDK, a profile that the caller names comes before the environment's own credentials.
     """
     from botocore import credentials as sdk
     from botocore.utils import InstanceMetadataFetcher, resolve_imds_endpoint_mode
@@ -128,7 +128,7 @@ def _sources(
 
 
 def assumed_session(session: Any, role: str, region: str, credentials: Credentials) -> Any:
-    """A session with the credentials of a role, which are asked for when they are needed."""
+    """A session with the credentials of a role, which are fetched when they are needed."""
     import socket
 
     from botocore import credentials as sdk
@@ -156,7 +156,7 @@ def assumed_session(session: Any, role: str, region: str, credentials: Credentia
 
 
 def session_name(host: str) -> str:
-    """``sops@HOST``, as sops has it; policies may name it.  Its character class has a range, ``@-_``."""
+    """``sops@HOST``, as in sops, since policies may name it.  Like sops, it keeps the range ``@-_``."""
     return ("sops@" + re.sub(r"[^a-zA-Z0-9=,.@-_]+", "", host))[:64]
 
 

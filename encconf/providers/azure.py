@@ -1,15 +1,15 @@
-"""Azure Key Vault, by the SDK of Azure and azure-identity: who one is, clients, and why a call failed.
+"""Azure Key Vault, with Azure's SDK and azure-identity: the login, clients, and why a call failed.
 
 AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or AZURE_CLIENT_CERTIFICATE_PATH
 (AZURE_CLIENT_CERTIFICATE_PASSWORD, AZURE_CLIENT_SEND_CERTIFICATE_CHAIN), or AZURE_FEDERATED_TOKEN_FILE;
 AZURE_AUTHORITY_HOST; AZURE_ADDITIONALLY_ALLOWED_TENANTS (``;`` between); AZURE_TOKEN_CREDENTIALS
-(``prod``, ``dev`` or one credential's name) as for DefaultAzureCredential.  If none says who one is: the
+(``prod``, ``dev`` or one credential's name) as for DefaultAzureCredential.  If these name no login: the
 managed identity of IDENTITY_ENDPOINT or MSI_ENDPOINT, else ``az``, PowerShell and ``azd``, else the
-machine's metadata service.  Those, and proxies, are found by azure-identity in the process's own
-environment.  ENCCONF_AZURE_ALLOWLIST: addresses beside Key Vault's that may get a token.
-SSL_CERT_FILE: authorities of certificates.
+machine's metadata service.  azure-identity finds those, and proxies, in the process's own environment.
+ENCCONF_AZURE_ALLOWLIST: addresses outside Key Vault that may get a token.  SSL_CERT_FILE: certificate
+authorities.
 
-A token goes to Key Vault's addresses and those of the list only, and is never one for anything else.
+Only tokens for Key Vault are used, and they go only to Key Vault's addresses and those in the list.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.providers import failed, needing, one_line
-from encconf.providers.https import cause, permitted, reason_of, timeouts
+from encconf.providers.https import cause, check_permitted, reason_of, timeouts
 
-Step = tuple[str, Any]  # what it is called in a report, a credential of azure-identity
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+    Step = tuple[str, Any]  # its name in a report, a credential of azure-identity
+
 
 ALLOW_LIST = "ENCCONF_AZURE_ALLOWLIST"
 _DOMAINS = tuple(
@@ -35,9 +39,9 @@ _DOMAINS = tuple(
 )
 _SCOPES = frozenset(f"https://{domain}/.default" for domain in _DOMAINS)
 _VAULT = re.compile(rf"https://[a-z0-9-]+\.(?:{'|'.join(map(re.escape, _DOMAINS))})")
-# Only an answer that says "later" is retried; 20 s for each, the first included, stay below 75 s.
+# Only answers that say "later" are retried; three calls of 20 s stay below 75 s.
 _COUNTS = {"retry_total": 2, "retry_status": 2, "retry_connect": 0, "retry_read": 0}
-LONGEST_WAIT = 10.0  # seconds between them, whatever the answer says
+LONGEST_WAIT = 10.0  # seconds between two calls, whatever the answer says
 _KINDS = tuple(
     f"{kind}credential"
     for kind in (
@@ -47,26 +51,16 @@ _KINDS = tuple(
 )
 _FRESH = 300  # seconds that a token must have left to be used again
 
-# The words of `encconf.errors.SourceError` for statuses.
+# The reasons of `encconf.errors.SourceError` for statuses.
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
 
 
 def permit(server: str, environ: Mapping[str, str]) -> bool:
-    """Whether the address is Azure's own; if not, raises MasterKeyError unless the user allows it."""
+    """Whether the address is Azure's own; raises MasterKeyError for another one unless the user allows it."""
     if _VAULT.fullmatch(server):
         return True
-    places = permitted(environ, ALLOW_LIST)
-    if places is not None and server not in places:
-        raise failed(
-            "denied",
-            f"encconf sends an Azure token only to Key Vault and the servers in {ALLOW_LIST}, not to "
-            f"{server}",
-            hint=f"if you trust this server: export {ALLOW_LIST}={server}",
-        )
+    check_permitted(server, environ, ALLOW_LIST, "an Azure token", "Key Vault")
     return False
-
-
-# --- calls -----------------------------------------------------------------------------------
 
 
 def ask(
@@ -78,15 +72,15 @@ def ask(
     needs: str,
     options: Mapping[str, Any] | None = None,
 ) -> T:
-    """What ``call`` gets from a vault: it is given a client of kind ``kind``, and options for calls.
+    """What ``call`` returns; it gets a client of this ``kind`` for a vault, and options for its calls.
 
-    ``server`` is an origin; ``needs`` the hint of a refusal.  Raises MasterKeyError where the vault may
-    not be asked or refuses, NotMyKeyError when there is no credential, and MissingExtraError.
+    ``server`` is an origin; ``needs`` is the hint for a refusal.  Raises MasterKeyError if the vault refuses
+    or may not be asked, NotMyKeyError if there is no credential, and MissingExtraError.
     """
     of_azure = permit(server, credentials.environ)
     connections = _connections(credentials)
     tokens = credentials.client(("azure", "tokens"), lambda: _Tokens(_steps(credentials, connections)))
-    # Made for each call: its way of asking for tokens is not safe among threads.  Connections,
+    # A new client for each call, since the way it asks for tokens is not thread-safe.  Connections,
     # tokens and what the vault said about them are kept.
     client = kind(
         server,
@@ -105,9 +99,9 @@ def ask(
 
 
 def sign_in(credentials: Credentials) -> str | None:
-    """Get a token for Key Vault if the environment has a login, and return what that is; else None.
+    """Get a token for Key Vault with the environment's login, and return its name; None if there is none.
 
-    No program is run, and no metadata service asked.  Raises MasterKeyError, and MissingExtraError.
+    Runs no program and asks no metadata service.  Raises MasterKeyError, and MissingExtraError.
     """
     steps = _steps(credentials, _connections(credentials))
     if len(steps) != 1:
@@ -135,13 +129,10 @@ def _explaining(server: str, credentials: Credentials, needs: str, tokens: _Toke
         raise _failure(error, server, credentials, needs) from None
 
 
-# --- tokens --------------------------------------------------------------------------------
-
-
 class _Tokens:
-    """A credential for the SDK: the first of some that is there, for Key Vault only; it keeps the tokens.
+    """A credential for the SDK: the first available one, for Key Vault only.  It keeps the tokens.
 
-    ``configured`` is whether the environment says which one, so that it should be there.
+    ``configured`` is whether the environment names one, so that it should be available.
     """
 
     def __init__(self, steps: list[Step]) -> None:
@@ -161,11 +152,11 @@ class _Tokens:
         from azure.core.exceptions import ClientAuthenticationError
         from azure.identity import CredentialUnavailableError
 
-        # The scope is what the vault asked for, and the vault's address came from a file.
+        # The vault names the scope, and the vault's address came from a file.
         if not _SCOPES.issuperset(scopes):
             raise ClientAuthenticationError("the server asked for a token that is not for Key Vault")
         asked = (scopes, tenant_id, options.get("enable_cae"))
-        with self._lock:  # else all that wait would ask as well
+        with self._lock:  # else all that wait would ask, too
             kept = self._kept.get(asked)
             if kept is not None and not claims and kept.expires_on - time() > _FRESH:
                 return kept
@@ -184,10 +175,10 @@ class _Tokens:
 
 
 def _steps(credentials: Credentials, connections: dict[str, Any]) -> list[Step]:
-    """The credentials to try; raises MasterKeyError when the environment's settings are unusable."""
+    """The credentials to try; raises MasterKeyError if the environment's settings are unusable."""
     import logging
 
-    for library in ("azure", "msal"):  # what they say in warnings is in our errors
+    for library in ("azure", "msal"):  # our errors say what their warnings do
         logger = logging.getLogger(library)
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
@@ -256,13 +247,13 @@ def _chosen(
             if wants("dev", tool.__name__.lower()):
                 yield label, tool(process_timeout=limit)
     if managed:
-        # One second to connect, as DefaultAzureCredential takes to find out whether it is there.
+        # One second to connect: as long as DefaultAzureCredential waits to find out whether it exists.
         options = connections if named else {"connection_timeout": 1, "read_timeout": limit, **_COUNTS}
         yield "managed identity", identity.ManagedIdentityCredential(client_id=client or None, **options)
 
 
 class _Unset:
-    """The environment, where it holds no complete credential: a line in the report."""
+    """The environment without a complete credential: a line in the report."""
 
     def __init__(self, identity: Any) -> None:
         self._error = identity.CredentialUnavailableError
@@ -272,7 +263,7 @@ class _Unset:
 
 
 def _connections(credentials: Credentials) -> dict[str, Any]:
-    """The settings of every client: one set of connections, and few retries.  Raises MissingExtraError."""
+    """The settings of every client: shared connections, few retries.  Raises MissingExtraError."""
     with needing("Azure", "azure"):
         import azure.identity  # noqa: F401
         from azure.core.pipeline.transport import RequestsTransport
@@ -291,7 +282,7 @@ def _connections(credentials: Credentials) -> dict[str, Any]:
 
 
 def _retry_policy() -> Any:
-    """The SDK's, but that no answer can make it wait for hours."""
+    """The SDK's policy, except that no answer can make it wait for hours."""
     from azure.core.pipeline.policies import RetryPolicy
 
     class Patience(RetryPolicy):  # type: ignore[type-arg]
@@ -302,11 +293,8 @@ def _retry_policy() -> Any:
     return Patience(retry_backoff_factor=0.5, **_COUNTS)
 
 
-# --- errors --------------------------------------------------------------------------------
-
-
 def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> MasterKeyError:
-    """The service's, or the network's, own reason."""
+    """The error with the service's or the network's own reason."""
     from azure.core import exceptions
 
     if isinstance(error, (exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError)):
@@ -334,11 +322,11 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
 
 
 def _first_sentence(text: str) -> str:
-    """Azure's messages go on about how to find help."""
+    """The first sentence of a message of Azure's; the others say where to find help."""
     return one_line(re.split(r"\.\s|\n", text.strip(), maxsplit=1)[0]).rstrip(".")
 
 
 def _note(label: str, text: str) -> str:
-    """``Azure CLI (not found on path)``: why one of several is not there."""
+    """``Azure CLI (not found on path)``: why one of several is not available."""
     sentence = re.sub(r"^\w+ authentication unavailable[,.] ", "", text)
     return f"{label} ({_first_sentence(sentence).removeprefix(label).strip().removeprefix('is ')})"

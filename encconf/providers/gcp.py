@@ -1,13 +1,13 @@
-"""Google Cloud, by its own SDK: whose credentials, clients, and why a call failed.
+"""Google Cloud, with its own SDK: credentials, clients, and why a call failed.
 
-Whose credentials: GOOGLE_CREDENTIALS (the path of a credentials file, or its JSON itself), else
-GOOGLE_OAUTH_ACCESS_TOKEN, else Google's default ones: GOOGLE_APPLICATION_CREDENTIALS (a path), what
-``gcloud auth application-default login`` left (in CLOUDSDK_CONFIG if set), the metadata server (not asked
-when NO_GCE_CHECK is ``true``).  Every type of file is read: service account, user, workload and workforce
+Whose credentials are used: GOOGLE_CREDENTIALS (the path of a credentials file, or its JSON), else
+GOOGLE_OAUTH_ACCESS_TOKEN, else Google's default ones: GOOGLE_APPLICATION_CREDENTIALS (a path), the file of
+``gcloud auth application-default login`` (in CLOUDSDK_CONFIG if set), the metadata server (unless
+NO_GCE_CHECK is ``true``).  Every type of file is read: service account, user, workload and workforce
 identity, impersonation.  GOOGLE_CLOUD_QUOTA_PROJECT is read, too.
 
-Not read from the given environment but from the process's, by the SDK: proxies, GRPC_…, the switches for
-mTLS and the address of the metadata server.
+The SDK reads some settings from the process's environment: proxies, GRPC_…, the switches for mTLS and the
+address of the metadata server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from encconf.errors import InputError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
@@ -23,13 +22,17 @@ from encconf.io import fileio
 from encconf.providers import failed, one_line, unheard
 from encconf.text.printable import printable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _UNIVERSE = "googleapis.com"
-_PATIENCE = 10  # seconds in which what may pass (throttling, 5xx) is tried again
+_PATIENCE = 10  # seconds in which a call is repeated after temporary errors (throttling, 5xx)
 _RENEW = "renew the credentials, for example with gcloud auth application-default login"
 _CREDENTIALS_LIMIT = 1 << 20  # bytes
 
-# The class that reads each type of credentials file, and how it is called there.
+# The class that reads each type of credentials file, and its constructor.
 _FILES = {
     "service_account": ("google.oauth2.service_account", "Credentials", "from_service_account_info"),
     "authorized_user": ("google.oauth2.credentials", "Credentials", "from_authorized_user_info"),
@@ -44,7 +47,7 @@ _FILES = {
     ),
 }
 
-# The words of `encconf.errors.SourceError` for Google's statuses.
+# The reasons of `encconf.errors.SourceError` for Google's statuses.
 _REASONS = {
     "UNAUTHENTICATED": "expired",
     "PERMISSION_DENIED": "denied",
@@ -52,9 +55,6 @@ _REASONS = {
     "FAILED_PRECONDITION": "missing",  # disabled, destroyed
     "RESOURCE_EXHAUSTED": "unreachable",
 }
-
-
-# --- client and credentials ------------------------------------------------------------------
 
 
 def client(
@@ -65,7 +65,7 @@ def client(
     universe: str = "",
     rest: bool = False,
 ) -> Any:
-    """A client of Google's kind ``kind``, at Google's own endpoint or another one."""
+    """A client of this ``kind`` of Google's, for Google's own endpoint or another one."""
     found = identity(credentials, universe)
     options: dict[str, object] = {}
     if endpoint:
@@ -79,7 +79,7 @@ def client(
 
 
 def identity(credentials: Credentials, universe: str = "") -> Any:
-    """The first credentials there are, in the order of sops; raises NotMyKeyError where there are none."""
+    """The first credentials found, in the order of sops; raises NotMyKeyError if there are none."""
     environ = credentials.environ
     if given := environ.get("GOOGLE_CREDENTIALS"):
         text = _read(given, "GOOGLE_CREDENTIALS") if os.path.exists(given) else given.encode()
@@ -124,7 +124,7 @@ def _read(path: str, place: str) -> bytes:
 
 
 def _identity(text: bytes, place: str) -> Any:
-    """What a credentials file says; the file is the user's own, so that its addresses are trusted."""
+    """The credentials in a file; its addresses are trusted, since the file is the user's own."""
     import json
 
     place = printable(place)
@@ -156,12 +156,12 @@ def _identity(text: bytes, place: str) -> Any:
     )
     try:
         return reader(info, **options)
-    except (ValueError, KeyError, TypeError):  # the text of some of these repeats what it read
+    except (ValueError, KeyError, TypeError):  # some of these quote what they read
         raise MasterKeyError(f"{place} has credentials that cannot be read") from None
 
 
 def _machine(environ: Mapping[str, str]) -> Any:
-    """The credentials of the machine, if it is one of Google's; asks its metadata server."""
+    """The machine's own credentials, None if it is not one of Google's; asks its metadata server."""
     if environ.get("NO_GCE_CHECK", "").lower() == "true":
         return None
     from google.auth.compute_engine import Credentials as Machine
@@ -178,9 +178,6 @@ def _machine(environ: Mapping[str, str]) -> Any:
     return Machine(scopes=_SCOPES) if ours else None
 
 
-# --- calls -----------------------------------------------------------------------------------
-
-
 def ask(
     service: str,
     client: Callable[[], Any],
@@ -190,11 +187,10 @@ def ask(
     *,
     needs: str,
 ) -> Any:
-    """The answer to an operation of a service's client; tried again while what is wrong may pass.
+    """The answer to an operation of a service's client; the call is repeated after temporary errors.
 
-    The client is made once for each ``service``, which is also its name for people;
-    ``needs`` is the hint of a refusal.  Raises NotMyKeyError where there are no credentials, and
-    MasterKeyError for all else.
+    The client is made once for each ``service``, which is also the name to show; ``needs`` is the hint for
+    a refusal.  Raises NotMyKeyError if there are no credentials, and MasterKeyError otherwise.
     """
     from google.api_core import exceptions, retry, timeout
     from google.auth.exceptions import GoogleAuthError
@@ -217,11 +213,8 @@ def ask(
         raise _failure(error, service, credentials, needs) from None
 
 
-# --- failures --------------------------------------------------------------------------------
-
-
 def _is_about_credentials(error: object) -> bool:
-    """Whether gRPC passes on what failed while it fetched a token; it calls that unavailable."""
+    """Whether fetching a token failed, which gRPC reports as unavailable."""
     return "metadata from plugin failed" in str(error)
 
 
@@ -257,7 +250,7 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
 
 
 def _said(error: Any) -> tuple[str, str]:
-    """The status and the text; over REST the error itself has only their surroundings."""
+    """The status and the text; over REST, they are inside the answer."""
     try:
         answer = error.response.json()["error"]
         return str(answer["status"]), str(answer["message"])

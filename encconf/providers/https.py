@@ -1,7 +1,7 @@
-"""What all that is reached over HTTPS shares: where a token may go, and why a call failed.
+"""Calls over HTTPS: where a token may go, connections, and why a call failed.
 
-Addresses come from files, which are not trusted.  They are compared by origin (scheme, host, port)
-and never by prefix, as sops 3.13.3 does (``https://good`` is one of ``https://good@evil``).
+Addresses come from files, which are not trusted.  They are compared by origin (scheme, host, port), not by
+prefix as in sops 3.13.3 (``https://good`` is a prefix of ``https://good@evil``).
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
     from encconf.identities.credentials import Credentials
 
-# No user, no path, nothing that two parsers could read in two ways.  ASCII: else "K" (Kelvin) is a "k".
+# No user, no path, nothing that two parsers could read differently.  ASCII: else "K" (Kelvin) matches "k".
 _ORIGIN = re.compile(
     r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::([0-9]{1,5}))?/?",
     re.IGNORECASE | re.ASCII,
 )
 ANSWER_LIMIT = 1 << 21
 """The longest answer that is read, in bytes: a secret may have 1 MiB."""
-_RETRIES = 2  # of an answer that says "later"; 20 s each, the first included, stay below 75 s
+_RETRIES = 2  # after an answer that says "later"; three calls of 20 s stay below 75 s
 _LATER = (412, 429, 500, 502, 503, 504)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin(address: str) -> str | None:
-    """``https://host[:port]``, lower case and without a default port; None for all but a plain address."""
+    """``https://host[:port]`` in lower case, without a default port; None if it is not a plain address."""
     match = _ORIGIN.fullmatch(address)
     if match is None:
         return None
@@ -43,7 +43,7 @@ def origin(address: str) -> str | None:
 
 
 def origin_and_path(address: str) -> tuple[str, str] | None:
-    """The origin of an address, and its path ("" or ``/…``); None for all but a plain address."""
+    """The origin of an address, and its path ("" or ``/…``); None if it is not a plain address."""
     scheme, _, rest = address.partition("://")
     host, slash, path = rest.partition("/")
     server = origin(f"{scheme}://{host}")
@@ -53,10 +53,9 @@ def origin_and_path(address: str) -> tuple[str, str] | None:
 
 
 def permitted(environ: Mapping[str, str], variable: str) -> frozenset[str] | None:
-    """The origins that an allow-list names: ``all`` (None), ``none``, or addresses with commas between.
+    """The origins that an allow-list names: ``all`` (None), ``none``, or addresses separated by commas.
 
-    Raises MasterKeyError when one of them is not an address; a list that is only half understood
-    would be worse than none.
+    Raises MasterKeyError if an entry is not an address: ignoring it could be worse than having no list.
     """
     setting = environ.get(variable, "").strip()
     if setting == "all":
@@ -73,8 +72,19 @@ def permitted(environ: Mapping[str, str], variable: str) -> frozenset[str] | Non
     return frozenset(found for found in origins if found)
 
 
+def check_permitted(server: str, environ: Mapping[str, str], variable: str, what: str, own: str) -> None:
+    """Raise MasterKeyError unless an allow-list has a server: ``what`` goes only to ``own`` and those."""
+    places = permitted(environ, variable)
+    if places is not None and server not in places:
+        raise failed(
+            "denied",
+            f"encconf sends {what} only to {own} and the servers in {variable}, not to {server}",
+            hint=f"if you trust this server: export {variable}={server}",
+        )
+
+
 def timeouts(credentials: Credentials) -> tuple[float, float]:
-    """Seconds to connect and seconds to wait for an answer; together the limit of one call."""
+    """Seconds to connect, and seconds to wait for an answer; together they are the limit of one call."""
     return credentials.call_limit / 4, credentials.call_limit * 3 / 4
 
 
@@ -88,9 +98,9 @@ def session(
 ) -> Any:
     """Connections of requests: ``verify`` names authorities; ``certificate`` and its key are files.
 
-    ``authorities`` are PEM texts that take the place of ``verify``.
-    Answers that say ``later`` are asked for again, in 2 s at most; longer ones than `ANSWER_LIMIT` come
-    empty; redirects are followed unless the call says otherwise.  A call must have two ``timeouts``.
+    ``authorities`` are PEM texts that replace ``verify``.  After an answer that says ``later``, the call is
+    repeated within 2 s.  Answers longer than `ANSWER_LIMIT` are empty.  Redirects are followed unless the
+    call says otherwise.  A call must have two ``timeouts``.
     """
     import io
 
@@ -114,13 +124,13 @@ def session(
         def cert_verify(self, conn: Any, *args: Any) -> None:
             super().cert_verify(conn, *args)
             if authorities:
-                conn.ca_certs = conn.ca_cert_dir = None  # only those, and not requests' own beside them
+                conn.ca_certs = conn.ca_cert_dir = None  # not requests' own ones in addition
 
     class Session(requests.Session):
         def merge_environment_settings(self, *args: Any) -> Any:
             found = super().merge_environment_settings(*args)
             if authorities or verify is not True:
-                found["verify"] = verify  # which REQUESTS_CA_BUNDLE would outrank
+                found["verify"] = verify  # REQUESTS_CA_BUNDLE would outrank it
             return found
 
     def bound(response: Any, **sent: Any) -> None:
@@ -128,7 +138,7 @@ def session(
             body = _body(response.raw, sent["timeout"][1])
         response.raw = io.BytesIO(body if len(body) <= ANSWER_LIMIT else b"")
 
-    # read=False: a call that took too long is not made again; the last answer is given back as it is.
+    # read=False: a call that took too long is not repeated; the last answer is returned as it is.
     retry = Retry(
         total=_RETRIES,
         connect=0,
@@ -151,17 +161,17 @@ def session(
 
 
 def _body(raw: Any, limit: float) -> bytes:
-    """All of an answer, or what shows that it is too long; raises RequestException if some does not come."""
+    """The answer, or enough of it to see that it is too long; raises RequestException if part is missing."""
     from time import monotonic
 
     from requests import exceptions
     from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-    read = getattr(raw, "read1", raw.read)  # what has come; older versions of urllib3 wait for more
+    read = getattr(raw, "read1", raw.read)  # what has arrived; older versions of urllib3 wait for more
     end = monotonic() + limit
     body = bytearray()
     try:
-        # Until there is no more: only then urllib3 says that a part is missing.
+        # Up to the end, where urllib3 reports that a part is missing.
         while len(body) <= ANSWER_LIMIT and (part := read(1 << 16, decode_content=False)):
             body += part
             if monotonic() > end:
@@ -176,7 +186,7 @@ def _body(raw: Any, limit: float) -> bytes:
 
 
 def unreached(error: Any, server: str, credentials: Credentials, authorities: str) -> MasterKeyError:
-    """Why there was no answer; ``authorities`` is the variable that names the file with them."""
+    """Why there was no answer; ``authorities`` is the variable that names the file of authorities."""
     from requests import exceptions
 
     detail = cause(error)
@@ -202,10 +212,10 @@ def unreached(error: Any, server: str, credentials: Credentials, authorities: st
 
 
 def cause(error: BaseException) -> str:
-    """Why the network failed, in the system's words: "Connection refused"; "" when it is not known."""
+    """Why the network failed, in the system's words such as "Connection refused"; "" if it is not known."""
     found = ""
     seen: BaseException | None = error
-    for _ in range(20):  # a chain can be a circle
+    for _ in range(20):  # the chain may be circular
         if seen is None:
             break
         text = getattr(seen, "verify_message", None) or getattr(seen, "strerror", None)
@@ -228,11 +238,11 @@ def _within(error: BaseException) -> BaseException | None:
 
 
 def reason_of(status: int, known: Mapping[int, str]) -> str:
-    """The word of `encconf.errors.SourceError` for a status, of which some are ``known``."""
+    """The reason as in `encconf.errors.SourceError` for a status, some of which are ``known``."""
     return known.get(status) or ("unreachable" if status == 429 or status >= 500 else "wrong")
 
 
 def elsewhere(server: str, hint: str | None = None) -> MasterKeyError:
-    """The error for an answer that names another server: nothing secret goes there."""
+    """The error for a redirect: secrets do not follow it."""
     said = f"{server} redirects to another server, and encconf does not follow redirects"
     return failed("wrong", said, hint=hint)

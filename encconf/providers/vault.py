@@ -1,29 +1,32 @@
-"""HashiCorp Vault and OpenBao, by hvac: logging in, connections, and why a call failed.
+"""HashiCorp Vault and OpenBao, with hvac: logging in, connections, and why a call failed.
 
-The login is in `encconf.providers.vault_identity`.
+`encconf.providers.vault_identity` reads what it logs in with.
 
-VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where a token or anything else
-that one logs in with may go.  Also read: VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH (else SSL_CERT_FILE),
+VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where a token, or anything else
+to log in with, may go.  Also read: VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH (else SSL_CERT_FILE),
 VAULT_CLIENT_CERT with VAULT_CLIENT_KEY, VAULT_TLS_SERVER_NAME, VAULT_SKIP_VERIFY.  All of these may begin
-with BAO_ where BAO_ADDR is set and VAULT_ADDR is not.  Proxies are those of requests (HTTPS_PROXY, NO_PROXY
+with BAO_ if BAO_ADDR is set and VAULT_ADDR is not.  Proxies are those of requests (HTTPS_PROXY, NO_PROXY
 of the process).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import Login, failed, missing, needing, one_line
+from encconf.providers import Login, failed, needing, one_line
 from encconf.providers.https import elsewhere, origin, permitted, session, timeouts, unreached
 from encconf.providers.vault_identity import Identity, identity, settings
 from encconf.text.words import FALSE, TRUE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
 
-# The words of `encconf.errors.SourceError` for hvac's exceptions.
+# The reasons of `encconf.errors.SourceError` for hvac's exceptions.
 _REASONS = {
     "Forbidden": "denied",
     "Unauthorized": "denied",
@@ -31,12 +34,7 @@ _REASONS = {
     "InvalidRequest": "wrong",
     "UnsupportedOperation": "wrong",
 }
-
-
 NO_MOUNT = "no handler for route"
-
-
-# --- calls -----------------------------------------------------------------------------------
 
 
 def ask(
@@ -48,12 +46,12 @@ def ask(
     who: Identity | None = None,
     namespace: str | None = None,
 ) -> Any:
-    """What ``call`` gets from a server: it is given hvac's adapter, with a token of these credentials.
+    """What ``call`` returns; it gets hvac's adapter for a server, with a token of these credentials.
 
-    ``server`` is an origin (see `encconf.providers.https.origin`); ``needs`` what the token's policy must
-    allow, for the hint of a refusal; ``who`` is by default who the environment says.  None for an answer
-    that hvac cannot read.  Where a login's token is refused, ``call`` is made again after a new login.
-    Raises NotMyKeyError when there is no token, and MasterKeyError.
+    ``server`` is an origin (see `encconf.providers.https.origin`); ``needs`` is what the token's policy must
+    allow, for the hint of a refusal; ``who`` is by default the login of the environment.  Returns None for
+    an answer that hvac cannot read.  If a login's token is refused, ``call`` is repeated after a new login.
+    Raises NotMyKeyError if there is no token, and MasterKeyError.
     """
     environ = settings(credentials)
     who = who or identity(credentials)
@@ -104,10 +102,10 @@ def ask(
 def valid(
     server: str, credentials: Credentials, *, who: Identity | None = None, namespace: str | None = None
 ) -> dict[str, Any] | None:
-    """What the server says of the token, so that one can tell a bad one; None if it is.
+    """What the server says about the token; None if the token is not valid.
 
-    Without the default policy a token may not ask about itself; a list that every good one gets, if empty,
-    then tells the two apart.
+    A token without the default policy may not ask about itself.  Then a list decides that every valid token
+    may read, even if it is empty.
     """
     for path in ("auth/token/lookup-self", "sys/internal/ui/mounts"):
 
@@ -126,7 +124,7 @@ def valid(
 
 
 def _is_refused(server: str, credentials: Credentials, who: Identity, namespace: str | None) -> bool:
-    """Whether the server knows nothing of the token: then it is not the policy that is the matter."""
+    """Whether the server does not know the token; if it does, the policy refused it."""
     try:
         return valid(server, credentials, who=who, namespace=namespace) is None
     except MasterKeyError:
@@ -134,7 +132,7 @@ def _is_refused(server: str, credentials: Credentials, who: Identity, namespace:
 
 
 def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -> tuple[str, float]:
-    """A new token, and how many seconds it may be used."""
+    """A new token, and for how many seconds it may be used."""
     payload = who.payload()
     parts = ["auth", *who.mount.split("/"), "login"]
     if who.method == "userpass":
@@ -154,47 +152,40 @@ def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -
         reason = error.reason
         if reason in ("denied", "wrong", "missing", ""):
             reason = "expired" if "expired" in error.message else "denied"
-        raise failed(
-            reason,
-            f"logging in by {who.method}: {error.message}",
-            hint=_login_hint(who, reason) or error.hint,
-        ) from None
+        hint = _LOGIN_HINTS.get(who.method) if reason in ("denied", "expired") else None
+        message = f"logging in by {who.method}: {error.message}"
+        raise failed(reason, message, hint=hint or error.hint) from None
     try:
         auth = answer["auth"]
         token, lifetime = auth["client_token"], auth["lease_duration"]
         if isinstance(token, str) and token.isascii() and token.isprintable():
-            # A little less than it lasts; 0 is for ever.
+            # A little less than it lasts; 0 means for ever.
             return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
     raise MasterKeyError(f"{server} did not answer like a Vault server")
 
 
-def _login_hint(who: Identity, reason: str) -> str | None:
-    if reason not in ("denied", "expired"):
-        return None
-    what = {
-        "approle": "check the role id and the secret id, and that the secret id may still be used",
-        "kubernetes": "check that the service account is bound to the role, with a token of this cluster",
-        "jwt": "check that the JWT is still valid and that its issuer, audience and subject match the role",
-        "userpass": "check the name and the password",
-    }
-    return what.get(who.method)
+_LOGIN_HINTS = {
+    "approle": "check the role id and the secret id, and that the secret id may still be used",
+    "kubernetes": "check that the service account is bound to the role, with a token of this cluster",
+    "jwt": "check that the JWT is still valid and that its issuer, audience and subject match the role",
+    "userpass": "check the name and the password",
+}
 
 
 def _made(
     call: Callable[[], Any], server: str, credentials: Credentials, needs: str, hidden: list[str]
 ) -> Any:
-    """What a call gives back; raises MasterKeyError for all that hvac and requests raise."""
+    """What a call returns; raises MasterKeyError for everything that hvac and requests raise."""
     import requests
     from hvac import exceptions
 
     try:
-        answer = call()
+        with needing("Vault", "vault"):
+            answer = call()
     except exceptions.VaultError as error:
         raise _refused(error, needs, hidden) from None
-    except ImportError as error:
-        raise missing("Vault", error, "vault") from None
     except requests.RequestException as error:
         raise unreached(error, server, credentials, "VAULT_CACERT") from None
     except OSError as error:
@@ -207,16 +198,16 @@ def _made(
 
 
 def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
-    """The server's own reasons."""
+    """The error with the server's own reasons."""
     kind = type(error).__name__
     said = error.errors if isinstance(error.errors, list) else []
     words = "; ".join(str(text) for text in said) or error.text or kind
-    for secret in filter(None, hidden):  # no Vault repeats them; this one may be none
+    for secret in filter(None, hidden):  # a Vault never quotes them; this may be another server
         words = words.replace(secret, "…")
     detail = one_line(words)
     reason, hint = _REASONS.get(kind, "unreachable"), None
     if NO_MOUNT in words:
-        # The server says so of any path that no mount has.
+        # The server says this about a path that belongs to no mount.
         reason, detail = "wrong", f"{detail} (no secrets engine is mounted there)"
         hint = "vault secrets list shows the mounts; is VAULT_NAMESPACE right?"
     elif "is sealed" in words:
@@ -230,11 +221,8 @@ def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
     return failed(reason, f"Vault: {detail}", hint=hint, code=kind)
 
 
-# --- connections ------------------------------------------------------------------------------
-
-
 def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
-    """Raise unless the token may go to this server.  ``no_token`` says where one was looked for in vain."""
+    """Raise unless the token may go to this server; ``no_token`` lists the places that had no token."""
     places = permitted(environ, ALLOW_LIST)
     address = environ.get("VAULT_ADDR", "").strip()
     chosen = origin(address)

@@ -1,6 +1,6 @@
 """The login for HashiCorp Vault and OpenBao: a token, or what is needed to get one.
 
-How one logs in (VAULT_AUTH_METHOD, by default ``token``, or ``approle`` where there is no token and both of
+VAULT_AUTH_METHOD is the way to log in (by default ``token``, or ``approle`` if there is no token and both of
 its ids are set):
 
 - ``token``: VAULT_TOKEN, else the file that VAULT_TOKEN_FILE names, else ``~/.vault-token``.
@@ -10,10 +10,10 @@ its ids are set):
 - ``jwt``: the role VAULT_ROLE, if any, and VAULT_JWT or the file that VAULT_JWT_FILE names.
 - ``userpass``: VAULT_USERNAME, and VAULT_PASSWORD or the file that VAULT_PASSWORD_FILE names.
 
-VAULT_AUTH_MOUNT is the mount of a method, by default its name.  A token that a login gives is kept in this
-process only, and encconf gets a new one when it expires or is refused.
+VAULT_AUTH_MOUNT is the mount of a method, by default its name.  The token of a login is kept in this process
+only, and encconf gets a new one when it expires or is refused.
 
-All of these may begin with BAO_ where BAO_ADDR is set and VAULT_ADDR is not.
+All of these may begin with BAO_ if BAO_ADDR is set and VAULT_ADDR is not.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from encconf.text.printable import printable
 
 
 def settings(credentials: Credentials) -> Mapping[str, str]:
-    """The environment, with Vault's names for the variables that OpenBao calls BAO_."""
+    """The environment, with VAULT_ instead of BAO_ in the names of OpenBao's variables."""
     environ = credentials.environ
     if environ.get("VAULT_ADDR") or not environ.get("BAO_ADDR"):
         return environ
@@ -43,8 +43,8 @@ def settings(credentials: Credentials) -> Mapping[str, str]:
 class Identity:
     """The login for a server: a ``token`` ("" for none), or a ``method`` and what it needs to log in.
 
-    ``mount`` is the method's path.  ``texts`` and ``files`` are the fields of a login: values, and the
-    names of files that are read whenever it comes to one.  ``places`` says where a token was looked for.
+    ``mount`` is the method's path.  ``texts`` and ``files`` are the fields of a login: values, and names of
+    files that are read for each login.  ``places`` says where a token was looked for.
     """
 
     method: str
@@ -56,7 +56,7 @@ class Identity:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What tells it from another."""
+        """What tells it from other logins."""
         fields = (tuple(sorted(self.texts.items())), tuple(sorted(self.files.items())))
         return self.method, self.mount, self.token, *fields
 
@@ -67,9 +67,7 @@ class Identity:
 
 
 class _Login:
-    """What a login takes, from the environment and what goes before it; ``needed`` is what is missing."""
-
-    __slots__ = ("_credentials", "environ", "files", "given", "mount", "needed", "texts")
+    """The fields of a login, from ``given`` or else the environment; ``needed`` are the missing ones."""
 
     def __init__(self, credentials: Credentials, given: Mapping[str, str]) -> None:
         self._credentials = credentials
@@ -84,7 +82,7 @@ class _Login:
         return self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "").strip()
 
     def named(self, name: str) -> str:
-        """The value of the variable that an address names; the file's word is not taken for any other."""
+        """The value of the variable that an address names; addresses may name Vault's variables only."""
         variable = self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "")
         if variable and not variable.startswith(("VAULT_", "BAO_")):
             message = (
@@ -95,7 +93,7 @@ class _Login:
         return self._credentials.environ.get(variable, "").strip() if variable else ""
 
     def give(self, field: str, text: str, file: str, wanted: str) -> None:
-        """Take a field as a text, or from a file."""
+        """Set a field to a text, or to the content of a file."""
         if text:
             self.texts[field] = text
         elif file:
@@ -104,12 +102,14 @@ class _Login:
             self.needed.append(wanted)
 
     def method(self) -> str:
-        """The way to log in; raises MasterKeyError for one that does not exist."""
+        """The way to log in; raises MasterKeyError for an unknown one."""
         method = self.setting("auth_method").lower()
         if not method:
             by_ids = self.setting("role_id") and (self.setting("secret_id") or self.setting("secret_id_file"))
             by_token = bool(self.given.keys() & {"token_env", "token_file"})
-            return "approle" if by_ids and not by_token and not self._has_token() else "token"
+            if not by_ids or by_token or _token(self._credentials, self.environ)[0]:
+                return "token"
+            return "approle"
         if method != "token" and method not in _METHODS:
             raise failed(
                 "wrong",
@@ -117,9 +117,6 @@ class _Login:
                 hint=f"known methods are {', '.join(('token', *_METHODS))}",
             )
         return method
-
-    def _has_token(self) -> bool:
-        return bool(_token(self._credentials, self.environ)[0])
 
     def token(self) -> Identity:
         """The identity of a token."""
@@ -166,10 +163,10 @@ _METHODS = {"approle": _approle, "kubernetes": _kubernetes, "jwt": _jwt, "userpa
 
 
 def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -> Identity:
-    """Who the environment says one is; ``given`` goes before it, by the names that vals has in addresses.
+    """The login of the environment; ``given`` comes before it, with the names of vals's addresses.
 
-    Those are auth_method, token_env, token_file, role_id, secret_id, username, password_env and
-    password_file.  Raises MasterKeyError when something is missing or half of it.
+    These are auth_method, token_env, token_file, role_id, secret_id, username, password_env and
+    password_file.  Raises MasterKeyError if something is missing.
     """
     login = _Login(credentials, given or {})
     method = login.method()
@@ -186,7 +183,7 @@ def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -
 
 
 def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, str]:
-    """The token ("" when there is none), and where was looked for it; raises MasterKeyError."""
+    """The token ("" if there is none), and where it was looked for; raises MasterKeyError."""
     place = "VAULT_TOKEN"
     token = environ.get(place, "").strip()
     found = "unset" if place not in environ else "empty"
@@ -217,5 +214,5 @@ def _clean(token: str, place: str) -> str:
 
 
 def _content(path: str, what: str) -> str:
-    """The text in a file that one logs in with; raises MasterKeyError."""
+    """The text in a file with a token or password; raises MasterKeyError."""
     return text_in(path, f"{what} to log in to Vault")

@@ -1,18 +1,18 @@
-"""Where single secrets are kept outside encconf: one file per kind of place, one row in `TABLE`.
+"""Sources of single secrets that are kept outside encconf: one file per scheme, one row in `TABLE`.
 
     fetch("vault:secret/app#password", Credentials.from_env())
 
-An address is ``SCHEME:BODY?NAME=VALUE#FIELD``, or with ``//`` before the body as vals (helmfile's) writes
-it, ``ref+`` in front or not.  ``FIELD`` picks a member of a secret that is JSON or YAML, ``a/b`` one
-inside another.  Everything but the command line of ``cmd:`` may be percent-encoded.
+An address is ``SCHEME:BODY?NAME=VALUE#FIELD``, or has ``//`` before the body, as in helmfile's vals; it may
+begin with ``ref+``.  ``FIELD`` picks a member of a secret in JSON or YAML, ``a/b`` a nested one.  Everything
+except the command line of ``cmd:`` may be percent-encoded.
 
-For every scheme: ``trim_nl=true`` takes one line break off the end, ``decode=base64`` and
-``encode=base64`` do what they say with the value, ``optional=true`` and ``fallback=TEXT`` stand in for a
-secret that is missing.  Each scheme's module says what else it takes, what must be set, who must be
-allowed what, and how long it waits; no call takes longer than ``Credentials.call_limit``.
+For every scheme: ``trim_nl=true`` removes one line break from the end, ``decode=base64`` and
+``encode=base64`` decode and encode the value, and ``optional=true`` and ``fallback=TEXT`` replace a missing
+secret.  Each scheme's module says what else it takes, which variables and permissions it needs, and how long
+it waits; no call takes longer than ``Credentials.call_limit``.
 
-A secret is fetched once in the life of its `Credentials`, whichever of its fields are asked for, and by
-one thread while others wait.  No value is logged, or appears in an error or in a repr.
+The same `Credentials` fetch a secret once, for all of its fields, and by one thread while others wait.  No
+value is logged, or appears in an error or in a repr.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
         """What the module of a scheme must have.
 
         If its secrets can be written, also ``store(uri, value, credentials, *, replace)``, which writes the
-        whole secret and raises SourceError if it is there already, unless ``replace``; with a true OWN_FIELDS
-        it is the one to put a field into it.  If addresses have several spellings, or a field that goes
-        without saying, also ``canonical(uri) -> Uri``.
+        whole secret and raises SourceError if it exists, unless ``replace``; if OWN_FIELDS is true, it also
+        writes single fields.  If addresses have several spellings or a default field, also
+        ``canonical(uri) -> Uri``.
         """
 
         QUERY: tuple[str, ...]
-        """The names that its addresses may have after the ``?``, beside those for every scheme."""
+        """The names that its addresses may have after the ``?``, besides those for every scheme."""
 
         def fetch(self, uri: Uri, credentials: Credentials) -> bytes:
-            """The whole secret, whatever its field; raises SourceError or MasterKeyError."""
+            """The whole secret, for all fields; raises SourceError or MasterKeyError."""
 
         def probe(self, credentials: Credentials) -> Probe:
             """Whether it can be used here; raises SourceError or MasterKeyError."""
@@ -76,7 +76,7 @@ ALIASES = {
     "gcpsecrets": "gcpsm",
     "openbao": "vault",
 }
-"""What vals calls some of them."""
+"""The names that vals has for some of them."""
 
 LIMIT = 1 << 24
 """The largest secret that is read, in bytes (16 MiB)."""
@@ -90,8 +90,6 @@ _SCHEME = re.compile(r"(?:(?:secret)?ref\+)?([A-Za-z][A-Za-z0-9.-]*):", re.ASCII
 class Probe:
     """Whether a kind of source can be used here: with which login, or what is ``missing`` for it."""
 
-    __slots__ = ("missing", "note", "usable", "who")
-
     def __init__(
         self, usable: bool, who: str | None = None, missing: Sequence[str] = (), note: str = ""
     ) -> None:
@@ -104,11 +102,8 @@ class Probe:
         return f"Probe({self.usable}, {self.who!r}, {self.missing!r}, {self.note!r})"
 
 
-# --- addresses -------------------------------------------------------------------------------
-
-
 def parse(text: str) -> Uri:
-    """Read an address; raises SourceError, which does not repeat what may be a secret by mistake."""
+    """Read an address; raises SourceError, which does not quote it: it may be a secret by mistake."""
     text = text.strip()
     match = _SCHEME.match(text)
     if match is None:
@@ -167,7 +162,7 @@ def _uri(uri: str | Uri) -> Uri:
 
 
 def number_in(uri: Uri, name: str, what: str) -> str:
-    """A number among the parameters, "" if it is not there; raises SourceError for what is none."""
+    """A number among the parameters, "" if it is missing; raises SourceError for anything else."""
     given = uri.query.get(name, "")
     if given and not (given.isascii() and given.isdigit()):
         raise SourceError(f"a version of a {what} is a number", hint=f"?{name}=3")
@@ -175,7 +170,7 @@ def number_in(uri: Uri, name: str, what: str) -> str:
 
 
 def module(scheme: str) -> Source:
-    """What reads the secrets of a scheme, imported now; raises SourceError for an unknown scheme."""
+    """The module of a scheme, imported now; raises SourceError for an unknown scheme."""
     if scheme not in TABLE:
         _unknown(scheme)
     found: Source = __import__(TABLE[scheme], fromlist=["fetch"])
@@ -183,19 +178,16 @@ def module(scheme: str) -> Source:
 
 
 def _resolved(uri: Uri) -> tuple[Source, Uri]:
-    """The module for an address, and the address as that has it."""
+    """The module for an address, and the address in its canonical form."""
     source = module(uri.scheme)
     canonical: Callable[[Uri], Uri] | None = getattr(source, "canonical", None)
     return source, canonical(uri) if canonical else uri
 
 
-# --- reading ---------------------------------------------------------------------------------
-
-
 def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
-    """The value at an address, its field picked; raises SourceError, which names the address.
+    """The value at an address, or its field; raises SourceError, which names the address.
 
-    Bytes as they are kept there, but that ``cmd:`` loses the line break at the end of what is printed.
+    The bytes are as the source keeps them; only ``cmd:`` removes a line break at the end of the output.
     """
     uri = _uri(uri)
     try:
@@ -219,12 +211,12 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
 
 
 def without_line_break(value: bytes) -> bytes:
-    """The value less the one line break at its end, if there is one."""
+    """The value without one line break at its end."""
     return value.removesuffix(b"\n").removesuffix(b"\r") if value.endswith(b"\n") else value
 
 
 def fetch_text(uri: str | Uri, credentials: Credentials) -> str:
-    """The value at an address as text; raises SourceError also when it is not UTF-8."""
+    """The value at an address as text; raises SourceError also if it is not UTF-8."""
     uri = _uri(uri)
     try:
         return fetch(uri, credentials).decode()
@@ -234,9 +226,7 @@ def fetch_text(uri: str | Uri, credentials: Credentials) -> str:
 
 
 class _Flight:
-    """One secret, asked for by one thread while the others that want it wait."""
-
-    __slots__ = ("_failure", "_lock", "_value")
+    """One secret, which one thread fetches while others wait for it."""
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
@@ -244,7 +234,7 @@ class _Flight:
         self._failure: SourceError | None = None
 
     def get(self, ask: Callable[[], bytes]) -> bytes:
-        """The value; who waited for a failure gets the same one, and who comes later asks again."""
+        """The value.  Threads that waited for a failure get the same failure; later ones ask again."""
         waited = not self._lock.acquire(blocking=False)
         if waited:
             self._lock.acquire()
@@ -259,7 +249,7 @@ class _Flight:
                     self._failure = _as_source_error(error)
                 else:
                     return self._value
-            # One for each reader, who may name another field in it.
+            # A new one for each reader, who may name another field in it.
             kept = self._failure
             raise type(kept)(kept.message, reason=kept.reason, hint=kept.hint)
         finally:
@@ -270,7 +260,7 @@ class _Flight:
 
 
 def _as_source_error(error: SourceError | MasterKeyError) -> SourceError:
-    """What the code that is shared with the key services raises, as an error of a source."""
+    """An error of a provider as a SourceError."""
     from encconf.errors import MissingExtraError
 
     if isinstance(error, SourceError):
@@ -280,7 +270,7 @@ def _as_source_error(error: SourceError | MasterKeyError) -> SourceError:
     return kind(error.message, reason=reason, hint=error.hint or HINTS[reason])
 
 
-# What to do where nobody knows better.
+# Hints for errors that come without one.
 HINTS = {
     "missing": "correct the name, or store the secret there",
     "denied": "ask the administrator of that server for permission",
@@ -311,14 +301,11 @@ def _decoded(uri: Uri, value: bytes) -> bytes:
     return b2a_base64(value, newline=False) if ways["encode"] == "base64" else value
 
 
-# --- writing ---------------------------------------------------------------------------------
-
-
 def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bool = False) -> None:
-    """Put a value where the address says; with a field, into the JSON that is or will be there.
+    """Store a value at an address; with a field, as a member of a JSON object.
 
-    Nothing that is there is overwritten unless ``replace``; other fields are kept in any case.  With
-    ``decode=base64``, it is written as base64.  Raises SourceError.
+    Existing values are overwritten only with ``replace``; other fields are always kept.  With
+    ``decode=base64``, it is stored as base64.  Raises SourceError.
     """
     uri = _uri(uri)
     try:
@@ -348,7 +335,7 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
 
 
 def _if_there(source: Source, uri: Uri, credentials: Credentials) -> bytes | None:
-    """A whole secret, as it is now; None where there is none."""
+    """A whole secret, as it is now; None if there is none."""
     try:
         return source.fetch(uri, credentials)
     except (SourceError, MasterKeyError) as error:
@@ -363,7 +350,7 @@ def writable() -> list[str]:
 
 
 def as_text(value: bytes, place: str) -> str:
-    """The value as a text, for a place that keeps nothing else; raises SourceError."""
+    """The value as text, for a place that keeps only text; raises SourceError."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -383,20 +370,14 @@ def refuse_existing(read: Callable[[], object]) -> None:
 
 def there_already() -> SourceError:
     """The error for a secret that would be overwritten."""
-    return SourceError(
-        "a secret of this name exists and was not changed",
-        hint="choose another name",
-    )
-
-
-# --- this machine ----------------------------------------------------------------------------
+    return SourceError("a secret of this name exists and was not changed", hint="choose another name")
 
 
 def probe(scheme: str, credentials: Credentials) -> Probe:
-    """Whether a kind of source can be used here, with which login, and what is missing; takes 2 s at most.
+    """Whether a scheme can be used here, with which login, and what is missing; takes 2 s at most.
 
-    No metadata service is asked unless this is evidently a machine of that provider's.  Raises SourceError
-    for a scheme that does not exist, and nothing else.
+    A provider's metadata service is asked only on a machine of that provider.  Raises SourceError for an
+    unknown scheme, and nothing else.
     """
     source = module(scheme)
     hasty = credentials.moved(credentials.environ, timeout=min(credentials.timeout, PROBE_LIMIT * 0.8))
@@ -404,7 +385,7 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
 
 
 def in_time(look: Callable[[], Probe]) -> Probe:
-    """What a probe finds within `PROBE_LIMIT`, or what was in its way."""
+    """What a probe finds within `PROBE_LIMIT`, or why it found nothing."""
     from encconf.providers import LateError, within
 
     try:
@@ -413,17 +394,17 @@ def in_time(look: Callable[[], Probe]) -> Probe:
         return Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
     except EncconfError as error:
         return kept(error)
-    except Exception as error:  # of an SDK that is loaded by two threads, say; its text could hold anything
+    except Exception as error:  # an SDK loaded by two threads, say; its text may contain anything
         return Probe(False, missing=[f"an answer: its library failed ({type(error).__name__})"])
 
 
 def kept(error: EncconfError) -> Probe:
-    """A probe that an error kept from its answer."""
+    """The probe for an error."""
     return Probe(False, missing=[error.message], note=error.hint or "")
 
 
 def machine(folder: str = "/sys/class/dmi/id") -> str:
-    """Whose machine this is, by what its firmware says: ``aws``, ``gcp``, ``azure`` or ""."""
+    """The provider of this machine, as its firmware says: ``aws``, ``gcp``, ``azure`` or ""."""
     texts = []
     for name in ("sys_vendor", "product_name", "chassis_asset_tag"):
         try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GENERAL = ("decode", "encode", "fallback", "fallback_value", "optional", "trim_nl")
-"""What every scheme takes after the ``?``."""
+"""The parameters that every scheme takes after the ``?``."""
 _KEY = re.compile(r"AGE-SECRET-KEY-|AGE-PLUGIN-|-----BEGIN", re.IGNORECASE)
 
 
@@ -22,8 +22,6 @@ class Uri:
     leading ``//``; ``query`` holds the decoded parameters, ``field`` the member to pick ("a/b"), or None.
     ``vals`` is whether the address has vals' form, with ``//``.
     """
-
-    __slots__ = ("body", "field", "query", "scheme", "vals")
 
     def __init__(
         self, scheme: str, body: str, query: Mapping[str, str], field: str | None, *, vals: bool = False
@@ -41,7 +39,7 @@ class Uri:
 
     @property
     def label(self) -> str:
-        """The address for people, without what may be secret in it: parameters and arguments."""
+        """The address to show, without the parts that may be secret: parameters and arguments."""
         body = self.path.split(" ")[0] if self.scheme == "cmd" else self.path
         body = "…" if _KEY.search(body) else printable(body)
         text = f"{self.scheme}:{body if len(body) <= 120 else body[:119] + '…'}"
@@ -68,7 +66,7 @@ class Uri:
 
 
 def command_of(rest: str) -> tuple[str, str | None]:
-    """A command line and the field: a last word that a shell would take for a comment."""
+    """A command line, and the field: a last word that a shell would read as a comment."""
     match = re.fullmatch(r"(.*\S)\s+#/?(\S+)", rest, re.DOTALL)
     return (match[1], match[2]) if match else (rest.strip(), None)
 
@@ -83,7 +81,7 @@ def query_of(text: str) -> dict[str, str]:
 
 
 def unquote(text: str) -> str:
-    """Undo percent-encoding; what is not UTF-8 then becomes the bytes of a file name."""
+    """Undo percent-encoding; bytes that are not UTF-8 become lone surrogates, as in file names."""
     if "%" not in text:
         return text
     data = text.encode(errors="surrogateescape")

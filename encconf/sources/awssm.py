@@ -1,15 +1,15 @@
 """``awssm:NAME``: a secret of AWS Secrets Manager, by its name or ARN (vals: ``ref+awssecrets://…``).
 
 ``version`` is a version's id, or a stage such as AWSPREVIOUS (vals: ``version_id``, ``version_stage``);
-without it the current one is meant.  Text comes as UTF-8, binary secrets as they are.
+by default, it is the current one.  Text is returned as UTF-8, binary secrets as they are.
 
 The region is ``region``, else the one in the ARN, else AWS_REGION or AWS_DEFAULT_REGION, else the profile's.
-``profile`` and ``role_arn`` are hints, which the environment outranks.  Whose credentials are used says
-`encconf.providers.aws`; on a machine of AWS they are its own.
+``profile`` and ``role_arn`` are hints, which the environment outranks.  `encconf.providers.aws` says whose
+credentials are used; on a machine of AWS they are its own.
 
 Permissions: secretsmanager:GetSecretValue on the secret, and kms:Decrypt if it has a key of its own; to
-write, secretsmanager:CreateSecret and PutSecretValue.  Limits: ``Credentials.call_limit`` for each request,
-four at most, ``Credentials.key_limit`` in all.  Errors: missing (also: marked for deletion), denied, expired
+write, secretsmanager:CreateSecret and PutSecretValue.  Limits: ``Credentials.call_limit`` for each of at most
+four requests, ``Credentials.key_limit`` in all.  Errors: missing (also: marked for deletion), denied, expired
 (the session's credentials), unreachable (also: throttled), slow, wrong, unusable (no credentials, no
 region, no boto3).
 """
@@ -17,18 +17,21 @@ region, no boto3).
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import aws
 from encconf.sources import Probe, Uri, machine, there_already
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 QUERY = ("version", "version_id", "version_stage", "region", "profile", "role_arn")
 _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:secretsmanager:([a-z0-9-]+):[0-9]+:secret:.+", re.DOTALL)
 _ID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{23,55}")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
-# For errors that come without a text.
+# For errors without a text.
 _MEANINGS = {"ResourceNotFoundException": "there is no such secret or version"}
 
 
@@ -55,7 +58,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-    """Create it, or add a version."""
+    """Create the secret, or add a version."""
     name = _name(uri)
     content: dict[str, object]
     try:
@@ -111,7 +114,8 @@ def ask(
     profile = uri.query.get("profile", "")
     region = uri.query.get("region") or region or aws.home_region(credentials, profile)
     if not region:
-        raise aws.no_region(service)
+        hint = "set AWS_REGION, or add the region to the address"
+        raise SourceError(f"no AWS region is set for {service}", reason="unusable", hint=hint)
     if not _REGION.fullmatch(region):  # it becomes part of a host name
         raise SourceError("this is not the name of a region", hint="?region=eu-central-1")
     tried = aws.ways(profile, uri.query.get("role_arn", ""), region, credentials)
@@ -119,7 +123,7 @@ def ask(
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks AWS who one is."""
+    """Asks AWS whose credentials they are."""
     environ = dict(credentials.environ)
     if machine() != "aws":
         environ["AWS_EC2_METADATA_DISABLED"] = "true"

@@ -1,9 +1,9 @@
 """``awsssm:/PATH/NAME``: a parameter of AWS Systems Manager's Parameter Store (vals: ``ref+awsssm://…``).
 
 ``version`` is a version's number or a label.  SecureStrings are decrypted.  A parameter of another account
-is named by its ARN.  In vals' form the path has no slash in front, and ``#/FIELD`` is another parameter
-below the path, unless ``mode=singleparam`` makes it a field of a JSON or YAML one; ``recursive=true`` is
-how vals asks for deeper ones, and not needed here.  Elsewhere ``#FIELD`` is a field.
+is named by its ARN.  In vals' form, the path has no leading slash, and ``#/FIELD`` is another parameter
+below the path, unless ``mode=singleparam`` makes it a field of a parameter in JSON or YAML; vals's
+``recursive=true`` for deeper parameters is not needed here.  Otherwise ``#FIELD`` is a field.
 
 Region, profile, role and credentials: as for ``awssm:`` (see `encconf.sources.awssm`).
 
@@ -14,11 +14,14 @@ ssm:PutParameter.  It writes SecureStrings.  Limits and errors: as for ``awssm:`
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.sources import Probe, Uri, as_text, awssm, there_already
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 QUERY = ("version", "region", "profile", "role_arn", "mode", "recursive")
 _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:ssm:([a-z0-9-]+):[0-9]+:parameter/.+", re.DOTALL)
@@ -26,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,2048}")
 
 
 def canonical(uri: Uri) -> Uri:
-    """The path with its slash, and the field only where it is one."""
+    """The path with its slash, and the field unless it is another parameter."""
     body, field = uri.body, uri.field
     if uri.vals and not body.startswith(("/", "arn:")):
         body = f"/{body}"
@@ -34,14 +37,14 @@ def canonical(uri: Uri) -> Uri:
     if mode not in (None, "singleparam"):
         raise SourceError("mode is singleparam, or is left out", hint="mode=singleparam")
     if uri.vals and field is not None and mode is None:
-        # vals reads all that is below the path, and picks; the one that is meant is enough.
+        # vals reads everything below the path, and picks one; it is enough to read that one.
         body, field = f"{body.rstrip('/')}/{field}", None
     query = {name: value for name, value in uri.query.items() if name not in ("mode", "recursive")}
     return Uri(uri.scheme, body, query, field)
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The parameter's value; of a StringList, with commas between."""
+    """The parameter's value; the items of a StringList are separated by commas."""
     name = _name(uri)
     if version := uri.query.get("version"):
         name = f"{name}:{version}"
@@ -88,5 +91,5 @@ def _ask(
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks AWS who one is."""
+    """Asks AWS whose credentials they are."""
     return awssm.probe(credentials)

@@ -1,10 +1,10 @@
 """``azkv:VAULT/NAME[/VERSION]``: a secret of Azure Key Vault (vals: ``ref+azurekeyvault://VAULT/NAME``).
 
 VAULT is the vault's name, or its whole host name in another cloud (``v.vault.usgovcloudapi.net``).
-``version`` may also stand in the query.  Values are text.
+``version`` may also be a parameter.  Values are text.
 
-Who one is and where a token may go says `encconf.providers.azure`; on a machine of Azure it is its managed
-identity.
+`encconf.providers.azure` says which login is used and where a token may go; on a machine of Azure the login
+is its managed identity.
 
 Permissions: secrets/get (role Key Vault Secrets User); to write, secrets/set (Key Vault Secrets Officer).
 Limits: ``Credentials.call_limit`` for each request, two more where Azure says "later",
@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from encconf.errors import InputError, SourceError
 from encconf.identities.credentials import Credentials
@@ -27,7 +26,12 @@ from encconf.providers.https import origin
 from encconf.sources import Probe, Uri, as_text, machine, refuse_existing
 from encconf.text.printable import printable
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
 
 QUERY = ("version",)
 _FORM = "azkv:VAULT/NAME"
@@ -80,7 +84,7 @@ def _ask(server: str, call: Callable[[Any, dict[str, Any]], T], credentials: Cre
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks for a token if the environment has a login; runs no program such as az."""
+    """Asks for a token if the environment has a login; runs no programs such as az."""
     with needing("Azure", "azure"):
         from azure.keyvault.secrets import SecretClient  # noqa: F401
     who = azure.sign_in(credentials)
@@ -96,12 +100,11 @@ def probe(credentials: Credentials) -> Probe:
 
 
 def _az_user(credentials: Credentials) -> str | None:
-    """Who is logged in with ``az``, by what it left in its folder."""
+    """The user who is logged in with ``az``, from the files in its folder."""
     import json
 
-    folder = credentials.environ.get("AZURE_CONFIG_DIR") or os.path.join(
-        credentials.home or os.devnull, ".azure"
-    )
+    default = os.path.join(credentials.home or os.devnull, ".azure")
+    folder = credentials.environ.get("AZURE_CONFIG_DIR") or default
     try:
         path = os.path.join(folder, "azureProfile.json")
         accounts = json.loads(fileio.read_bytes(path, regular=True).decode("utf-8-sig"))["subscriptions"]

@@ -1,13 +1,13 @@
 """``cmd:PROGRAM ARGUMENT…``: what a program prints, without the line break at its end.
 
-The command line is split as a shell does it, quotes and all, and run without one.  The program gets no
-input and the environment without the keys that open files; what it says on stderr is shown to nobody,
-since it may be about the secret: run the command itself to see it.  A last word that begins with ``#``
-names a field: ``cmd:op item get db --format json #password``.
+The command line is split like a shell's, with quotes, but no shell runs it.  The program gets no input, and
+an environment without the keys that open files.  Its stderr is not shown, since it may contain the secret:
+run the command yourself to see it.  A last word that begins with ``#`` names a field:
+``cmd:op item get db --format json #password``.
 
-Permissions: to run the program.  Limits: 16 MiB of output, and ``Credentials.timeout`` (300 s, as a person
-may have to type; 20 s where nobody can), after which the program and its children are killed.  Errors:
-unusable (not found, not a program), missing (it failed: the exit code is named), slow, wrong.
+Permissions: to run the program.  Limits: 16 MiB of output, and ``Credentials.timeout`` (300 s, since a person
+may have to type; 20 s if nobody can), after which the program and its children are killed.  Errors:
+unusable (not found, not a program), missing (it failed; the exit code is named), slow, wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from encconf.sources import Probe, Uri, without_line_break
 
 QUERY = ()
 HIDDEN = (*KEY_VARIABLES, "ENCCONF_IDENTITY")
-"""Variables that the program does not get: they open files, and it is there to give one secret."""
+"""Variables that the program does not get: they open files, and the program returns one secret."""
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:

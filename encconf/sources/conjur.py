@@ -1,6 +1,6 @@
 """``conjur:PATH/OF/VARIABLE``: a variable of CyberArk Conjur (vals: ``ref+conjur://PATH/OF/VARIABLE``).
 
-``version`` is one of the last twenty, by its number.  Values are any bytes.  From vals: ``address``,
+``version`` is the number of one of the last twenty.  Values are any bytes.  From vals: ``address``,
 ``account``, ``login`` and ``apikey``.
 
 Environment: CONJUR_APPLIANCE_URL, CONJUR_ACCOUNT; and one of
@@ -8,15 +8,15 @@ Environment: CONJUR_APPLIANCE_URL, CONJUR_ACCOUNT; and one of
 - CONJUR_AUTHN_LOGIN (``host/app`` or a user) with CONJUR_AUTHN_API_KEY or CONJUR_AUTHN_API_KEY_FILE;
 - CONJUR_AUTHN_JWT_SERVICE_ID, with CONJUR_AUTHN_JWT_TOKEN or the file JWT_TOKEN_PATH (by default the
   service account's of Kubernetes), and CONJUR_AUTHN_JWT_HOST_ID if the service wants one;
-- CONJUR_AUTHN_TOKEN_FILE, which Conjur's authenticator in a sidecar keeps fresh.
+- CONJUR_AUTHN_TOKEN_FILE, which Conjur's authenticator renews in a sidecar.
 
 CONJUR_CERT_FILE, else CONJUR_SSL_CERTIFICATE (the PEM text itself), else SSL_CERT_FILE has the authorities of
-the server's certificate.  What one logs in with goes to CONJUR_APPLIANCE_URL and the addresses of
-ENCCONF_CONJUR_ALLOWLIST only.  The token of a login is kept in this process for five minutes of its eight,
-and encconf gets a new one when it is refused.  Proxies are those of requests.
+the server's certificate.  The login goes only to CONJUR_APPLIANCE_URL and the addresses of
+ENCCONF_CONJUR_ALLOWLIST.  The token of a login is valid for eight minutes; this process uses it for five, and
+gets a new one if it is refused.  Proxies are those of requests.
 
 Permissions: ``read`` and ``execute`` on the variable; to write, ``update``, and the variable must be in the
-policy.  Limits: ``Credentials.call_limit`` for each request, two more where the server says "later".
+policy.  Limits: ``Credentials.call_limit`` for each request, two more if the server says "later".
 Errors: missing (not there, not visible, or without a value), denied, expired (a JWT, a token's file),
 unreachable, slow, wrong, unusable (a variable of these is unset, no requests).
 """
@@ -24,15 +24,14 @@ unreachable, slow, wrong, unusable (a variable of these is unset, no requests).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import SERVICE_ACCOUNT, Login, failed, needing, one_line, text_in
 from encconf.providers.https import (
+    check_permitted,
     elsewhere,
     origin_and_path,
-    permitted,
     reason_of,
     session,
     timeouts,
@@ -41,12 +40,16 @@ from encconf.providers.https import (
 from encconf.sources import Probe, Uri, number_in, refuse_existing
 from encconf.text.printable import printable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 QUERY = ("version", "address", "account", "login", "apikey")
 ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"
 _BYTES = {"Content-Type": "application/octet-stream"}  # else Rails reads a form
 _LIFETIME = 300  # seconds that a token is used
 
-# By status: the word of `encconf.errors.SourceError`; what is said where Conjur says nothing, and the hint.
+# By status: the reason as in `encconf.errors.SourceError`, a text if Conjur gives none, and the hint.
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
 _MEANINGS = {
     401: ("the token was rejected", "log in again"),
@@ -68,7 +71,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-    """Give the variable, which the policy has, a new value."""
+    """Set a variable of the policy."""
     if not value:
         raise SourceError("Conjur cannot store empty values", hint="give it a value")
     conjur = _Conjur(uri.query, credentials)
@@ -93,8 +96,6 @@ def _quote(text: str) -> str:
 class _Conjur:
     """A server, and the login for it."""
 
-    __slots__ = ("_apikey", "_credentials", "_login", "account", "address")
-
     def __init__(self, given: Mapping[str, str], credentials: Credentials) -> None:
         environ = credentials.environ
         self._credentials = credentials
@@ -111,14 +112,7 @@ class _Conjur:
             raise SourceError("the address of Conjur is not a plain URL", hint="https://conjur.example.com")
         server, _ = plain
         if self.address != own:
-            places = permitted(environ, ALLOW_LIST)
-            if places is not None and server not in places:
-                raise SourceError(
-                    "encconf sends a Conjur login only to CONJUR_APPLIANCE_URL and the servers in "
-                    f"{ALLOW_LIST}, not to {server}",
-                    reason="denied",
-                    hint=f"if you trust this server: export {ALLOW_LIST}={server}",
-                )
+            check_permitted(server, environ, ALLOW_LIST, "a Conjur login", "CONJUR_APPLIANCE_URL")
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """The answer to a request with a token; raises SourceError and MasterKeyError."""
@@ -134,7 +128,7 @@ class _Conjur:
         return login.call(lambda: (self._log_in(), _LIFETIME), call, _REASONS[401])
 
     def _log_in(self) -> str:
-        """A new token, as the header has it."""
+        """A new token, encoded for the header."""
         from binascii import b2a_base64
 
         environ = self._credentials.environ
@@ -176,7 +170,7 @@ class _Conjur:
             import requests
 
         def sign(request: Any) -> Any:
-            # As a function, so that requests looks for no other one in ~/.netrc.
+            # A function, so that requests does not look for another login in ~/.netrc.
             if token:
                 request.headers["Authorization"] = f'Token token="{token}"'
             return request
@@ -201,7 +195,7 @@ class _Conjur:
             ) from None
 
     def _refusal(self, answer: Any) -> MasterKeyError:
-        """Conjur's own reason; its errors name variables, not values."""
+        """The error with Conjur's own reason, which names variables, not values."""
         status = answer.status_code
         if 300 <= status < 400:
             return elsewhere(self.address, "set CONJUR_APPLIANCE_URL to that server")
@@ -223,7 +217,7 @@ def _session(environ: Mapping[str, str]) -> Any:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Logs in, and asks Conjur who one is."""
+    """Logs in, and asks Conjur whose login it is."""
     environ = credentials.environ
     names = [name for name in ("CONJUR_APPLIANCE_URL", "CONJUR_ACCOUNT") if not environ.get(name)]
     if names:

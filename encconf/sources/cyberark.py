@@ -1,29 +1,28 @@
 """``cyberark:SAFE/OBJECT``: an account's password from CyberArk's Central Credential Provider.
 
-``#UserName``, ``#Address``, ``#Database`` and what else the answer has are other properties of the account.
-Instead of an object, or beside it, an account is found by ``username``, ``address``, ``database``,
-``policy_id`` and ``folder``: ``cyberark:SAFE?username=app&address=db.example.com``.  ``reason`` is what the
-audit log gets; ``app_id`` replaces CYBERARK_APP_ID; ``fail_on_change=true`` refuses a password that is being
-changed, which is a notice otherwise.
+``#UserName``, ``#Address``, ``#Database`` and so on are other properties of the account.  Instead of or in
+addition to an object, ``username``, ``address``, ``database``, ``policy_id`` and ``folder`` find an account:
+``cyberark:SAFE?username=app&address=db.example.com``.  ``reason`` is for the audit log; ``app_id`` replaces
+CYBERARK_APP_ID; ``fail_on_change=true`` refuses a password that is being changed, which otherwise gives a
+notice.
 
-Environment: CYBERARK_CCP_URL (``https://ccp.example.com``, or with the path of another web service than
+Environment: CYBERARK_CCP_URL (``https://ccp.example.com``, or with the path of a web service other than
 AIMWebService), CYBERARK_APP_ID; CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY, PEM files of the client's
-certificate (one file may hold both) and of its key, which has no passphrase; CYBERARK_CACERT (else
-SSL_CERT_FILE), the authorities of the server's.  The certificate is the identity, or the machine's address
-is: no password of the application exists.  An address never names the server.  Proxies are those of requests.
+certificate and of its key, which has no passphrase (one file may hold both); CYBERARK_CACERT (else
+SSL_CERT_FILE), the authorities of the server's certificate.  The certificate or the machine's address is the
+identity; the application has no password.  An address never names the server.  Proxies are those of requests.
 
-Permissions: the application is a member of the safe with Retrieve and List accounts, as is the
-provider's user.  Limits: ``Credentials.call_limit`` for each request, two more where the server says
-"later".  Errors: missing, denied (also: the certificate is refused), expired (the client's certificate),
-unreachable (also: the provider has no Vault, or the password is being changed), slow, wrong (several
-accounts fit), unusable (no CYBERARK_CCP_URL, no requests).
+Permissions: the application and the provider's user are members of the safe with Retrieve and List accounts.
+Limits: ``Credentials.call_limit`` for each request, two more if the server says "later".  Errors: missing,
+denied (also: the certificate is refused), expired (the client's certificate), unreachable (also: the provider
+has no Vault, or the password is being changed), slow, wrong (several accounts fit), unusable (no
+CYBERARK_CCP_URL, no requests).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
@@ -40,7 +39,11 @@ from encconf.providers.https import (
 from encconf.sources import Probe, Uri
 from encconf.text.printable import printable
 
-# Our words for CyberArk's.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Our names for CyberArk's.
 _CRITERIA = {
     "folder": "Folder",
     "username": "UserName",
@@ -52,7 +55,7 @@ QUERY = (*_CRITERIA, "app_id", "reason", "fail_on_change")
 _FORM = "cyberark:SAFE/OBJECT"
 _SERVICE = "/AIMWebService"
 
-# The words of `encconf.errors.SourceError` for CyberArk's codes; others go by the status.
+# The reasons of `encconf.errors.SourceError` for CyberArk's codes; others depend on the status.
 _REASONS = {
     "APPAP004E": "missing",
     "APPAP007E": "unreachable",  # the provider has no connection to the Vault
@@ -61,7 +64,7 @@ _REASONS = {
     "APPAP306E": "denied",
 }
 _STATUSES = {401: "denied", 403: "denied"}
-_LATER = (429, 502, 503, 504)  # not 500, which is "being changed" and the like, and takes longer to pass
+_LATER = (429, 502, 503, 504)  # not 500, which means "being changed" and the like, and takes longer
 _HINTS = {
     "APPAP004E": "check that the account exists and that the application and the provider may see it",
     "APPAP008E": "define the application's id in the Vault",
@@ -72,7 +75,7 @@ _HINTS = {
 
 
 def canonical(uri: Uri) -> Uri:
-    """The password is what is meant."""
+    """The password is the default field."""
     return Uri(uri.scheme, uri.body, uri.query, uri.field or "Content")
 
 
@@ -96,7 +99,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def _question(uri: Uri, environ: Mapping[str, str]) -> dict[str, str]:
-    """What the provider is asked; raises SourceError for an address that it cannot be asked for."""
+    """The parameters of the request; raises SourceError for a malformed address."""
     safe, _, name = uri.path.partition("/")
     question = {"AppID": uri.query.get("app_id") or environ.get("CYBERARK_APP_ID", ""), "Safe": safe}
     if not question["AppID"]:
@@ -140,13 +143,13 @@ def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
     try:
         answer = connections.get(
             f"{server}{path}/api/Accounts",
-            params=urlencode(question, quote_via=quote),  # a blank as %20: CyberArk takes no +
+            params=urlencode(question, quote_via=quote),  # a blank as %20: CyberArk does not accept +
             timeout=timeouts(credentials),
             allow_redirects=False,
         )
     except requests.RequestException as error:
         detail = cause(error)
-        if "alert" in detail and "certificate" in detail:  # the server's word for the client's
+        if "alert" in detail and "certificate" in detail:  # the server rejects the client's
             reason = "expired" if "expired" in detail else "denied"
             hint = "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are the client's certificate and its key"
             raise failed(reason, f"{server} rejects the client's certificate: {detail}", hint=hint) from None
@@ -187,7 +190,7 @@ def _session(environ: Mapping[str, str]) -> Any:
 
 
 def _check(certificate: str, key: str) -> None:
-    """Raise SourceError for files of no use: a connection would only fail, or ask on a terminal."""
+    """Raise SourceError for unusable files: a connection would fail, or ask for a passphrase."""
     import ssl
 
     try:
@@ -202,7 +205,7 @@ def _check(certificate: str, key: str) -> None:
 
 
 def _refusal(answer: Any, server: str) -> MasterKeyError:
-    """The provider's own reason, which repeats the query and no password."""
+    """The error with the provider's own reason, which quotes the query and no password."""
     status = answer.status_code
     if 300 <= status < 400:
         return elsewhere(server, "set CYBERARK_CCP_URL to that server")
@@ -217,7 +220,7 @@ def _refusal(answer: Any, server: str) -> MasterKeyError:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks the provider for no account, which it refuses in its own words."""
+    """Sends a request without an account, which the provider refuses in its own words."""
     environ = credentials.environ
     names = [name for name in ("CYBERARK_CCP_URL", "CYBERARK_APP_ID") if not environ.get(name)]
     if names:

@@ -1,7 +1,7 @@
 """``env:NAME``: a variable of the environment, as it is (vals: ``ref+envsubst://$NAME``).
 
-Permissions: none.  Errors: missing when it is unset; an empty one is an empty value.
-What is in the environment can be read by every child, and by this user's other programs (/proc).
+Permissions: none.  Errors: missing if it is unset; an empty variable is an empty value.
+Every child, and this user's other programs (/proc), can read the environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ QUERY = ()
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The variable's value; bytes that are no text come as they are."""
+    """The variable's value; bytes that are not text stay as they are."""
     value = credentials.environ.get(name_in(uri))
     if value is None:
         raise SourceError(

@@ -1,28 +1,29 @@
-"""Fields of secrets that are JSON or YAML: ``password``, or ``db/password`` for one inside another.
+"""Fields of secrets in JSON or YAML: ``password``, or ``db/password`` for a nested one.
 
-A member whose name is the whole field goes before the path.  A list's items have numbers, from 0.
-Strings come as they are, other scalars as they are written (JSON) or as YAML means them; an object or a
-list comes as JSON.
+A member whose name is the whole field comes before the path.  A list's items are numbered from 0.
+Strings are returned as they are, other scalars as JSON writes them or as YAML reads them, objects and lists
+as JSON.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from encconf.errors import EncconfError, SourceError
 from encconf.text.printable import printable
 from encconf.text.words import bool_word
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class _Written(str):
-    """A JSON number, as it stands there: 1.10 is a version rather than 1.1."""
-
-    __slots__ = ()
+    """A JSON number as it is written: 1.10 may be a version, so it must not become 1.1."""
 
 
 def pick(data: bytes, field: str) -> bytes:
-    """The field of a secret; raises SourceError, ``missing`` where there is none."""
+    """The field of a secret; raises SourceError, with the reason ``missing`` if there is none."""
     tree = _tree(data)
     found = _find(tree, field)
     if isinstance(found, str):
@@ -45,12 +46,12 @@ def pick(data: bytes, field: str) -> bytes:
 
 
 def put(data: bytes | None, field: str, value: bytes, *, replace: bool) -> bytes:
-    """The JSON object with a member more; raises SourceError for what is not one."""
+    """The JSON object with one more member; raises SourceError for anything else."""
     return _json(insert({} if data is None else members(data), field, value, replace=replace))
 
 
 def insert(tree: dict[str, Any], field: str, value: bytes, *, replace: bool) -> dict[str, Any]:
-    """The members with one more; raises SourceError where it is there already, unless ``replace``."""
+    """The members and one more; raises SourceError if it exists, unless ``replace``."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -100,7 +101,7 @@ def _tree(data: bytes) -> Any:
 
     try:
         trees = yaml.load_plain(data.decode())
-    except (EncconfError, UnicodeDecodeError, RecursionError):  # whose texts may quote the secret
+    except (EncconfError, UnicodeDecodeError, RecursionError):  # their texts may quote the secret
         trees = []
     if len(trees) != 1:
         raise SourceError(

@@ -1,11 +1,11 @@
 """``file:/PATH``: a file's bytes (vals: ``ref+file:///PATH``, ``ref+file://relative/path``).
 
-``~/`` is the home folder; a relative path starts in the current one.  A question mark, a number sign
-or a percent sign in a path is written ``%3F``, ``%23``, ``%25``.
+``~/`` is the home folder; a relative path starts in the current one.  Write ``%3F``, ``%23`` and ``%25`` for
+a question mark, a number sign and a percent sign in a path.
 
-Permissions: to read the file.  A notice is given when others than its owner and group may.  Regular files
-only, up to 16 MiB; nothing here waits.  Errors: missing, denied, wrong (a folder, a device, too large).
-`store` makes a new file with mode 0600, and its folder must be there.
+Permissions: to read the file.  If everyone may read it, there is a notice.  Only regular files of at most 16
+MiB are read; nothing waits.  Errors: missing, denied, wrong (a folder, a device, too large).  `store` creates
+files with mode 0600, in a folder that exists.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 def _is_readable_by_all(path: str) -> bool:
     try:
         return bool(os.stat(path).st_mode & 0o004)
-    except OSError:  # it is gone
+    except OSError:  # it was removed
         return False
 
 

@@ -1,14 +1,14 @@
 """``gcpsm:PROJECT/NAME``: a secret of Google Secret Manager (vals: ``ref+gcpsecrets://PROJECT/NAME``).
 
-``version`` is a number, by default ``latest``; ``location`` is where a regional secret is.  The project may
-be left out where GCP_PROJECT, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT names it; the resource name
-``projects/P/secrets/N`` is taken, too.  Google's checksums are compared.
+``version`` is a number, by default ``latest``; ``location`` is the location of a regional secret.  The
+project may be left out if GCP_PROJECT, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT names it; the resource
+name ``projects/P/secrets/N`` works, too.  Google's checksums are compared.
 
-Whose credentials are used says `encconf.providers.gcp`; on a machine of Google's they are its own.
+`encconf.providers.gcp` says whose credentials are used; on a machine of Google's they are its own.
 
 Permissions: secretmanager.versions.access on the secret (roles/secretmanager.secretAccessor); to write,
 secretmanager.secrets.create and secretmanager.versions.add.  Limits: ``Credentials.call_limit`` for each
-request; for 10 s what may pass (throttling, 5xx) is tried again.  Errors: missing (also: the version is
+request; repeated for 10 s after temporary errors (throttling, 5xx).  Errors: missing (also: the version is
 disabled or destroyed), denied, expired (the token), unreachable, slow, wrong, unusable (no credentials, no
 google-cloud-secret-manager).
 """
@@ -16,13 +16,16 @@ google-cloud-secret-manager).
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import gcp, needing
 from encconf.sources import Probe, Uri, machine, there_already
 from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 QUERY = ("version", "location")
 _FORM = "gcpsm:PROJECT/NAME"
@@ -55,7 +58,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-    """Create the secret if it is not there, and add a version."""
+    """Create the secret if it does not exist, and add a version."""
     parent, name = _parts(uri, credentials)
     needs = "you need the role Secret Manager Admin on the project"
     policy: dict[str, object] = {} if uri.query.get("location") else {"replication": {"automatic": {}}}
@@ -81,7 +84,7 @@ def _has_version(uri: Uri, credentials: Credentials) -> bool:
 
 
 def _parts(uri: Uri, credentials: Credentials) -> tuple[str, str]:
-    """The resource that a secret is in, and its name."""
+    """The resource that contains a secret, and the secret's name."""
     parts = uri.path.split("/")
     if len(parts) == 4 and parts[0] == "projects" and parts[2] == "secrets":
         parts = [parts[1], parts[3]]
@@ -129,7 +132,7 @@ def _kind() -> Any:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Looks for credentials; the secrets are not asked."""
+    """Looks for credentials, and does not use them."""
     _kind()
     environ = dict(credentials.environ)
     if machine() != "gcp":

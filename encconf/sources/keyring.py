@@ -1,20 +1,19 @@
-"""``keyring:SERVICE/USER``: the operating system's keyring, by the ``keyring`` library.
+"""``keyring:SERVICE/USER``: the operating system's keyring, with the ``keyring`` library.
 
 That is the Secret Service of the desktop (GNOME Keyring, KWallet), the macOS Keychain or the Windows
 Credential Locker.  SERVICE may have slashes; a slash in USER is written ``%2F``.  Values are text.
 
-The library finds the keyring by the process's own environment: DBUS_SESSION_BUS_ADDRESS,
-PYTHON_KEYRING_BACKEND, its keyringrc.cfg.  A backend that keeps secrets in plain files is used only if it
-is chosen there.  Permissions: the keyring must be unlocked; where somebody is at the terminal, its dialog may
-ask for the password.  Limit: ``Credentials.timeout`` then, else ``Credentials.call_limit``.  Errors: missing,
-denied (locked, or the dialog was closed), slow, unreachable (no bus), wrong (no name of a user in it),
-unusable (no keyring, or the package is not there).
+The library finds the keyring with the process's own environment: DBUS_SESSION_BUS_ADDRESS,
+PYTHON_KEYRING_BACKEND, its keyringrc.cfg.  A backend that keeps secrets in plain files is used only if that
+chooses it.  Permissions: the keyring must be unlocked; if somebody is at the terminal, its dialog may ask for
+the password.  Limit: ``Credentials.timeout`` then, else ``Credentials.call_limit``.  Errors: missing, denied
+(locked, or the dialog was closed), slow, unreachable (no bus), wrong (no user in the address), unusable (no
+keyring, or the package is missing).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
@@ -22,14 +21,19 @@ from encconf.providers import LateError, needing, within
 from encconf.sources import PROBE_LIMIT, Probe, Uri, as_text, there_already, unquote
 from encconf.text.printable import printable
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
 
 QUERY = ()
 _FORM = "keyring:SERVICE/USER"
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The password that is kept for a service and a user."""
+    """The password for a service and a user."""
     service, user = _names(uri)
     text = _ask(lambda keyring: keyring.get_password(service, user), _patience(credentials))
     if text is None:
@@ -42,7 +46,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-    """Keep a text for a service and a user."""
+    """Set the password for a service and a user."""
     service, user = _names(uri)
     text = as_text(value, "a keyring")
 
@@ -66,7 +70,7 @@ def _patience(credentials: Credentials) -> float:
 
 
 def _ask(question: Callable[[Any], T], limit: float) -> T:
-    """Ask the keyring, in a thread: a bus may wait for ever."""
+    """Ask the keyring in a thread, since a bus may wait for ever."""
     keyring = _backend()
     try:
         return within(limit, lambda: question(keyring))
@@ -81,7 +85,7 @@ def _ask(question: Callable[[Any], T], limit: float) -> T:
 
 
 def _backend() -> Any:
-    """The keyring that the library chooses; raises MissingExtraError, and SourceError where there is none."""
+    """The keyring that the library chooses; raises MissingExtraError, and SourceError if there is none."""
     import os
 
     with needing("the keyring", "keyring", "keyring"):
@@ -107,7 +111,7 @@ def _in_files(backend: Any) -> bool:
 
 
 def _failure(error: BaseException) -> SourceError:
-    """Why the keyring gave nothing; its own texts may name the secret, so that only their kind counts."""
+    """Why the keyring failed, by the type of the error: its text may name the secret."""
     from keyring import errors
 
     if isinstance(error, SourceError):
@@ -135,6 +139,6 @@ def _failure(error: BaseException) -> SourceError:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks for something that is not there, which needs no password where the keyring is open."""
+    """Asks for an entry that does not exist, which needs no password if the keyring is unlocked."""
     _ask(lambda keyring: keyring.get_password("encconf-probe", "nobody"), PROBE_LIMIT)
     return Probe(True, note=type(_backend()).__module__)

@@ -1,7 +1,7 @@
-"""Which references may be resolved, and with which login, by what the loading program allows.
+"""Which references may be resolved, and with which login: what the loading program allows.
 
-An address may not choose whose secrets are read, nor with which login or at which server, unless the
-environment or `Resolve` says the same.
+An address may not choose whose secrets are read, the login or the server, unless the environment or `Resolve`
+says the same.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from encconf.text.printable import printable
 from encconf.text.words import did_you_mean
 
 ASKED: Final = ("vault", "conjur", "cyberark", "awssm", "awsssm", "gcpsm", "azkv", "systemd")
-"""Schemes that are allowed unless somebody says otherwise.
+"""Schemes that are allowed by default.
 
-They decide by themselves who gets what, or were filled for this program on purpose.  All others give
-whatever this user has: programs to run, files, variables, the keyring.
+Their servers decide who gets which secret, or they hold secrets for this program only.  The others return
+anything that this user has: output of programs, files, variables, the keyring.
 """
 
 
@@ -75,7 +75,7 @@ class Resolve:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Resolve:
-        """The default, and what ENCCONF_REF_ALLOW allows beside it: schemes, beginnings and hosts.
+        """The default, and what ENCCONF_REF_ALLOW allows in addition: schemes, beginnings and hosts.
 
         Separate the entries with white space or commas.  A host has a dot, or a colon and a number.
         Raises UsageError.
@@ -89,11 +89,11 @@ class Resolve:
             raise UsageError(f"ENCCONF_REF_ALLOW: {error.message}", hint=error.hint) from None
 
     def allows(self, uri: Uri, home: str | None = None) -> bool:
-        """Whether an address is of an allowed kind; ``home`` is the folder that ``~`` stands for."""
+        """Whether an address is allowed; ``home`` is the folder for ``~``."""
         return any(_matches(uri, _beginning(entry)[0], home) for entry in self.schemes)
 
     def lets_choose(self, uri: Uri, name: str) -> bool:
-        """Whether an address may have the setting ``name`` that it has."""
+        """Whether an address may choose its setting ``name``."""
         wanted = (name, uri.query[name])
         for entry in self.schemes:
             beginning, settings = _beginning(entry)
@@ -109,7 +109,7 @@ class Resolve:
 
 
 def _beginning(entry: str) -> tuple[str, list[tuple[str, str]]]:
-    """The word or beginning of an entry of ``schemes``, and the settings that it allows."""
+    """The scheme or beginning in an entry of ``schemes``, and the settings that it allows."""
     beginning, mark, settings = entry.partition("?")
     if not mark or beginning.partition(":")[0] not in ASKED:  # part of a path, or of a command
         return entry, []
@@ -118,10 +118,10 @@ def _beginning(entry: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _matches(uri: Uri, beginning: str, home: str | None) -> bool:
-    """Whether an address is of a kind, or begins so: for a file wherever its links lead."""
+    """Whether an address has a scheme or beginning; a file also after its links are followed."""
     if beginning == uri.scheme:
         return True
-    # A beginning says nothing about what a path leaves by its back door.
+    # With .. a path can leave the folder that it begins with.
     if ":" not in beginning or ".." in uri.path.split("/"):
         return False
     if not f"{uri.scheme}:{_name(uri)}".startswith(beginning):
@@ -146,7 +146,7 @@ def _origin(host: str) -> str:
 
 
 def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tuple[str, str]]) -> Uri:
-    """The address, if it may be asked for; raises SourceError."""
+    """The address if it may be resolved; raises SourceError."""
     if not address:
         raise SourceError("a reference inside a reference is not resolved", hint="write the address out")
     uri = sources.parse(address)
@@ -157,7 +157,7 @@ def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tu
             hint=f"to allow them: ENCCONF_REF_ALLOW={uri.scheme}, or resolve=Resolve(schemes=[…])",
         )
     spelled = _spelled(uri, credentials)
-    # What a process has in its environment is there as a file, too.
+    # /proc has a process's environment as a file.
     if (uri.scheme, spelled) in keys or (uri.scheme == "file" and spelled.startswith("/proc/")):
         raise key_error()
     _check_query(uri, rules, credentials)
@@ -174,14 +174,14 @@ def uncovered() -> SourceError:
 
 
 def key_error() -> SourceError:
-    """The error for a reference to what opens files."""
+    """The error for a reference to a key that opens files."""
     return SourceError(
         "it is a key that opens files, not a value", reason="denied", hint="keep keys and values apart"
     )
 
 
 def key_addresses(credentials: Credentials) -> set[tuple[str, str]]:
-    """Scheme and spelled name of what opens files; raises MasterKeyError."""
+    """Scheme and normalized name of the keys that open files; raises MasterKeyError."""
     found = {("env", name) for name in KEY_VARIABLES}
     named = [UNIT_IDENTITY, *(address for setting in SETTINGS for address in credentials.named(setting)[1])]
     files = [source.where for source in credentials.age_sources() if source.how == "file" and source.where]
@@ -197,7 +197,7 @@ def key_addresses(credentials: Credentials) -> set[tuple[str, str]]:
 
 
 def _spelled(uri: Uri, credentials: Credentials) -> str:
-    """The name, in the same spelling for all that name the same."""
+    """The name, normalized so that two names of the same secret are equal."""
     name = _name(uri)
     if uri.scheme == "file":
         return os.path.realpath(expanded(name, credentials.home))
@@ -208,7 +208,7 @@ def _spelled(uri: Uri, credentials: Credentials) -> str:
 
 
 def _name(uri: Uri) -> str:
-    """What is behind the scheme, in one spelling."""
+    """The part after the scheme, in one spelling."""
     if uri.scheme != "env":
         return uri.path
     from encconf.sources.env import name_in
@@ -238,14 +238,14 @@ _CHOICES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     },
     "cyberark": {"app_id": ("CYBERARK_APP_ID",)},
 }
-"""By scheme, what an address may say of whose secrets are read and as whom, and the variables that say it."""
+"""By scheme: settings that choose the login or whose secrets are read, and variables that do the same."""
 
 
 def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
-    """What vals lets an address say of the server and of the login; raises SourceError.
+    """Check what an address in vals' form says about the server and the login; raises SourceError.
 
-    The server must be one that the environment or the rules name.  Variables and files with tokens and
-    passwords are as open to references as those that are values.
+    The environment or the rules must name the server.  An address may name variables and files with tokens
+    and passwords only if references to them are allowed.
     """
     for name, value in uri.query.items():
         scheme = {"env": "env", "file": "file"}.get(name.rpartition("_")[2])
@@ -272,7 +272,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
     if address is None or (address and address in own):
         return
     server = origin(address)
-    # (A source looks once more, at its own variables.)
+    # (The source itself checks its own variables again.)
     variable = "ENCCONF_CONJUR_ALLOWLIST" if uri.scheme == "conjur" else "SOPS_HC_VAULT_ALLOWLIST"
     try:
         listed = permitted(environ, variable)
@@ -288,7 +288,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
 
 
 def widened(credentials: Credentials, rules: Resolve) -> Credentials:
-    """Credentials that may be shown to the rules' hosts, too."""
+    """Credentials that may also be sent to the hosts in the rules."""
     if not rules.hosts:
         return credentials
     environ = dict(credentials.environ)

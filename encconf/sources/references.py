@@ -1,4 +1,4 @@
-"""References: values that stand for secrets kept elsewhere, and are replaced by them when a file is loaded.
+"""References to secrets that are kept elsewhere, which replace them when a file is loaded.
 
 ::
 
@@ -7,19 +7,20 @@
 
 The syntax is that of helmfile's vals (its README, and pkg/expansion/expand_match.go): ``ref+`` or
 ``secretref+`` and the address of a source, up to a blank, a line break or a plus sign; a plus sign right
-behind it is part of the reference.  A value that is nothing but a reference may also have encconf's own
-form, without ``//``.  What comes in is text, and is not looked through for references again; a reference
-inside a reference is refused.
+after it is part of the reference.  A value that is just a reference may also have encconf's own form,
+without ``//``.  A resolved value is text, and is not searched for references again; a reference inside a
+reference is refused.
 
-The text of a file decides what is asked for, so that only what `Resolve` allows is asked, and only for
-values that the file's MAC covers.  What opens files is not a value: neither what ENCCONF_IDENTITY and its
-like name, nor any other age identity.  Each secret is asked for once, side by side with the others.
+The text of a file decides what is fetched, so only references that `Resolve` allows are resolved, and only in
+values that the file's MAC covers.  Keys that open files are refused: those that ENCCONF_IDENTITY and similar
+settings name, and any age identity.  Each secret is fetched once, at the same time as the others.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from encconf import sources
@@ -40,39 +41,37 @@ LIMIT: Final = 1000
 """How many references one call resolves."""
 
 VALUE_LIMIT: Final = 1 << 20
-"""The largest value that takes the place of a reference, in bytes (1 MiB)."""
+"""The largest value that replaces a reference, in bytes (1 MiB)."""
 
 TOTAL_LIMIT: Final = 64 << 20
-"""The most that comes in by one call, in bytes (64 MiB, as much as a file may have)."""
+"""The most that one call puts in, in bytes (64 MiB, as much as a file may have)."""
 
 _WIDTH = 16  # calls at a time
 _IDENTITY = re.compile(r"AGE-SECRET-KEY-[A-Z]*-?1|AGE-PLUGIN-[A-Z0-9-]+1", re.ASCII | re.IGNORECASE)
 
 
+@dataclass(slots=True)
 class _Found:
-    """One reference: where it is, what it asks for, and why it may not or could not be answered."""
+    """One reference: its place, its address, and why it may not or could not be resolved."""
 
-    __slots__ = ("file", "path", "problem", "uri")
-
-    def __init__(self, file: str, path: Sequence[str | int]) -> None:
-        self.file = file
-        self.path = path
-        self.uri: Uri | None = None
-        self.problem: SourceError | None = None
+    file: str
+    path: Sequence[str | int]
+    uri: Uri | None = None
+    problem: SourceError | None = None
 
 
 def resolve(
     places: Sequence[Place], rules: Resolve | bool, credentials: Credentials, under: Path = ()
 ) -> list[dict[int, str]]:
-    """What the leaves with references become, by their numbers, for each of some opened documents.
+    """The texts for the leaves with references, by their numbers, for each of some opened documents.
 
-    ``rules`` True are those of the environment; only leaves ``under`` a path are looked at.  Raises
-    UnresolvedError, which lists every path that could not be resolved, and never a value.
+    ``rules`` True means those of the environment; only leaves ``under`` a path are resolved.  Raises
+    UnresolvedError, which lists every path that could not be resolved, and no value.
     """
     rules = rules if isinstance(rules, Resolve) else Resolve.from_env(credentials.environ)
     keys: set[tuple[str, str]] = set()
     found: list[_Found] = []
-    texts: list[tuple[int, int, list[str | _Found]]] = []  # place, leaf, and what it is made of
+    texts: list[tuple[int, int, list[str | _Found]]] = []  # place, leaf, and its pieces
     for number, (file, document, covered) in enumerate(places):
         for index, leaf in enumerate(document.leaves):
             made: list[str | _Found] = []
@@ -96,7 +95,7 @@ def resolve(
                     reference.problem = error
             if made:
                 texts.append((number, index, made))
-    _check(found)  # before anything is asked for
+    _check(found)  # before anything is fetched
     values = _values(found, rules, credentials)
     _check(found)
     results: list[dict[int, str]] = [{} for _ in places]
@@ -113,11 +112,8 @@ def _check(found: Sequence[_Found]) -> None:
         raise _unresolved(problems, len(found))
 
 
-# --- asking ----------------------------------------------------------------------------------
-
-
 def _values(found: Sequence[_Found], rules: Resolve, credentials: Credentials) -> dict[Uri | None, str]:
-    """The text for each address; where there is none, the references get their ``problem``."""
+    """The text for each address; references without one get their ``problem``."""
     by_secret: dict[object, dict[Uri, None]] = {}
     for reference in found:
         if reference.uri is not None:
@@ -167,11 +163,8 @@ def _answer(uri: Uri, credentials: Credentials) -> str | SourceError:
     return key_error() if _IDENTITY.search(shown) else text
 
 
-# --- the report ------------------------------------------------------------------------------
-
-
 def _unresolved(problems: Sequence[_Found], total: int) -> UnresolvedError:
-    """One error for all; those of one file carry its name as all errors do."""
+    """One error for all; if they are in one file, it names that file as other errors do."""
     files = {reference.file for reference in problems}
     which = "its only reference" if total == 1 else f"{len(problems)} of {total} references"
     lines = [f"{which} could not be resolved"]

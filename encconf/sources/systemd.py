@@ -1,11 +1,11 @@
 """``systemd:NAME``: a credential that systemd gives to this unit.
 
 With ``LoadCredential=NAME:…``, ``LoadCredentialEncrypted=`` or ``SetCredential=`` in the unit, systemd puts a
-file into the folder $CREDENTIALS_DIRECTORY, which only the unit's user can read.  A credential loaded
-from a folder is called ``ID_FILE`` by systemd.
+file into the folder $CREDENTIALS_DIRECTORY, which only the unit's user can read.  systemd names a
+credential from a folder ``ID_FILE``.
 
-Permissions: none beside the unit's.  Nothing here waits.  Errors: unusable (not in such a unit), missing,
-denied, wrong (no name of a credential).
+Permissions: only the unit's.  Nothing waits.  Errors: unusable (not in such a unit), missing, denied, wrong
+(not the name of a credential).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from encconf.text.printable import printable
 
 QUERY = ()
 FOLDER = "CREDENTIALS_DIRECTORY"
-# What systemd takes for one: a file's name without a colon or a control character.
+# What systemd accepts: a file's name without a colon or a control character.
 _NAME = re.compile(r"(?!\.{1,2}\Z)[^/:\x00-\x1f\x7f]{1,255}")
 
 
@@ -47,7 +47,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def valid(name: str) -> bool:
-    """Whether systemd takes it for the name of a credential."""
+    """Whether systemd accepts it as the name of a credential."""
     return _NAME.fullmatch(name) is not None and len(os.fsencode(name)) <= 255
 
 

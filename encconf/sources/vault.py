@@ -1,26 +1,23 @@
-"""``vault:MOUNT/PATH#FIELD``: a KV secret of HashiCorp Vault or OpenBao, version 1 or 2, by hvac.
+"""``vault:MOUNT/PATH#FIELD``: a KV secret of HashiCorp Vault or OpenBao, version 1 or 2, with hvac.
 
-Version 2 is found out by asking the server once for each mount; a path as its API has it,
-``secret/data/app``, is taken, too.  ``version=N`` is an older version (of KV 2); without ``#FIELD`` the value
-is the JSON of all of them.  In vals' form a missing field is the last part of the path:
-``ref+vault://secret/app/password``.
+The server is asked once for the version of each mount; the API's paths, ``secret/data/app``, work, too.
+``version=N`` is an older version (of KV 2); without ``#FIELD`` the value is the JSON of all fields.  In vals'
+form, if there is no field, it is the last part of the path: ``ref+vault://secret/app/password``.
 
 Also from vals: ``address``, ``namespace``, ``auth_method``, ``token_env``, ``token_file``, ``role_id``,
-``secret_id``, ``username``, ``password_env``, ``password_file``, and ``proto``, which changes nothing there
-either, unless a configuration of vals names a host.  How one logs in, which variables are read and where
-a token may go says `encconf.providers.vault`.
+``secret_id``, ``username``, ``password_env``, ``password_file``, and ``proto``, which has no effect (in vals,
+only if its configuration names a host).  `encconf.providers.vault` says which variables are read, and where a
+token may go.
 
 Permissions: ``read`` on ``MOUNT/data/PATH`` (KV 1: ``MOUNT/PATH``); to write, ``create`` and ``update`` as
-well.  Limits: ``Credentials.call_limit`` for each request, two more where the server says "later".
-Errors: missing (no such secret, or its version is deleted), denied, expired (the token is not valid any
-more, or a JWT is not), unreachable (also sealed, or throttled), slow, wrong, unusable (no VAULT_ADDR, no
-token, no hvac).
+well.  Limits: ``Credentials.call_limit`` for each request, two more if the server says "later".  Errors:
+missing (no such secret, or its version is deleted), denied, expired (the token or the JWT is no longer
+valid), unreachable (also sealed, or throttled), slow, wrong, unusable (no VAULT_ADDR, no token, no hvac).
 """
 
 from __future__ import annotations
 
 from _thread import allocate_lock
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
@@ -30,6 +27,10 @@ from encconf.providers.vault_identity import identity, settings
 from encconf.sources import Probe, Uri, number_in, there_already
 from encconf.text.printable import printable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _LOGIN = ("auth_method", "token_env", "token_file", "role_id", "secret_id")
 _LOGIN_BY_NAME = ("username", "password_env", "password_file")
 OWN_FIELDS = True  # `store` writes them
@@ -38,7 +39,7 @@ _FORM = "vault:MOUNT/PATH#FIELD"
 
 
 def canonical(uri: Uri) -> Uri:
-    """An address in the form of vals without a field has it at the end of the path."""
+    """In vals' form, an address without a field has it at the end of the path."""
     if not uri.vals or uri.field is not None:
         return uri
     body, _, field = uri.body.rstrip("/").rpartition("/")
@@ -55,10 +56,8 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     data, version = _read(place, uri)
     if data is None:
         path = printable(place.name)[:200]
-        message, hint = (
-            "Vault has no such secret",
-            f"correct the path, or: vault kv put {path} FIELD=VALUE",
-        )
+        message = "Vault has no such secret"
+        hint = f"correct the path, or: vault kv put {path} FIELD=VALUE"
         if version or uri.query.get("version"):
             message = "this version of the secret is deleted" if version else "there is no such version of it"
             hint = f"see: vault kv metadata get {path}"
@@ -67,7 +66,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-    """Write a field, and keep the others; without a field, ``value`` is a JSON object of all of them."""
+    """Write a field and keep the others; without a field, ``value`` is a JSON object of all of them."""
     import json
 
     from encconf.sources import fields
@@ -79,10 +78,10 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     elif data is not None and not replace:
         raise there_already()
     else:
-        fields.members(value)  # raises for all else
+        fields.members(value)  # raises for anything else
         data = json.loads(value)
     if place.kv == 2:
-        # The server refuses what somebody else has written in between.
+        # The server refuses it if somebody else has written in between.
         place.ask("POST", {"data": data, "options": {"cas": version}}, "create and update")
     else:
         place.ask("POST", data, "create and update")
@@ -90,8 +89,6 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
 
 class _Place:
     """Where a secret is: the server, the mount with its version, and the path."""
-
-    __slots__ = ("_credentials", "_namespace", "_server", "_who", "kv", "name", "parts")
 
     def __init__(self, uri: Uri, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -104,13 +101,13 @@ class _Place:
         mount, self.kv = self._mount(parts)
         rest = parts[len(mount) :]
         if self.kv == 2:
-            # As the API writes it, or as the vault command does.
+            # As the API writes the path, or as the vault command does.
             rest = rest[1:] if rest[0] == "data" and len(rest) > 1 else rest
         self.name = "/".join([*mount, *rest])
         self.parts = [*mount, *(["data"] if self.kv == 2 else []), *rest]
 
     def ask(self, method: str, body: Any = None, needs: str = "read", **query: str) -> Any:
-        """The answer to a request for the secret, None where there is none; raises MasterKeyError."""
+        """The answer to a request for the secret, None if there is none; raises MasterKeyError."""
         path = printable("/".join(self.parts))[:200]
         return self._ask(self.parts, method, body, f"{needs} on {path}", query)
 
@@ -126,7 +123,7 @@ class _Place:
             except InvalidPath as error:
                 if method != "GET" or vault.NO_MOUNT in str(error):
                     raise
-                # The answer about a deleted version is one of those.
+                # So is the answer about a deleted version.
                 return error.json if isinstance(error.json, dict) else {}
 
         return vault.ask(
@@ -148,9 +145,9 @@ class _Place:
             except MasterKeyError as error:
                 if error.reason != "denied":
                     raise
-                # Nothing on this mount is allowed; the error of the secret itself says more.
+                # Nothing on this mount is allowed; the error for the secret itself says more.
                 return parts[:1], 2 if parts[1] == "data" else 1
-            except (TypeError, LookupError, AttributeError):  # a server that has not heard of it
+            except (TypeError, LookupError, AttributeError):  # a server without this path
                 return parts[:1], 1
             if tuple(parts[: len(mount)]) != mount or len(parts) == len(mount):
                 raise SourceError("expected a mount and the path of a secret", hint=_FORM)
@@ -159,9 +156,7 @@ class _Place:
 
 
 class _Mounts:
-    """What is known of a server's mounts: their parts, and their version of KV."""
-
-    __slots__ = ("lock", "mounts")
+    """The known mounts of a server: their parts, and their version of KV."""
 
     def __init__(self) -> None:
         self.lock = allocate_lock()
@@ -181,7 +176,7 @@ def _server(uri: Uri, credentials: Credentials) -> str:
 
 
 def _read(place: _Place, uri: Uri) -> tuple[dict[str, Any] | None, int]:
-    """What is there: the members, None where there are none, and the newest version or 0."""
+    """The members, None if there are none, and the newest version or 0."""
     query = {}
     if version := number_in(uri, "version", "Vault secret"):
         if place.kv == 1:
