@@ -106,7 +106,7 @@ def benchmark() -> str:
         f'<rect width="760" height="{height}" rx="8" fill="#fff"/>',
         '<rect class="own" x="190" y="16" width="12" height="12"/><text x="208" y="27">encconf</text>',
         '<rect class="other" x="290" y="16" width="12" height="12"/><text x="308" y="27">sops</text>',
-        '<text x="380" y="27">of each job, the slower one is the whole width</text>',
+        '<text x="380" y="27">in each row, the slower program fills the width</text>',
     ]
     for index, (name, own, other) in enumerate(bars):
         top, scale = 44 + 44 * index, 430 / max(own, other)
@@ -150,7 +150,7 @@ def access(into: Path) -> None:
         subprocess.run(
             [
                 *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-                *("--window-size=900,580", f"--user-data-dir={folder}/browser", f"--screenshot={into}"),
+                *("--window-size=900,560", f"--user-data-dir={folder}/browser", f"--screenshot={into}"),
                 (folder / "access.html").as_uri(),
             ],
             check=True,

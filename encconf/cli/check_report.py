@@ -69,7 +69,11 @@ def _block(alike: Sequence[Finding]) -> list[str]:
     files = list(dict.fromkeys(found.file for found in alike))
     said = first.hint
     if len(files) > 1:  # one command for all of them
-        named = " ".join(map(quoted, files)) if len(files) <= _NAMES else "FILE"
+        if len(files) <= _NAMES:
+            named = " ".join(map(quoted, files))
+        else:
+            below = not any(file.startswith("..") for file in files)
+            named = "-r ." if below and "encconf updatekeys " in said else "FILE"
         said = said.replace(f" {quoted(first.file)}", f" {named}")
     hint = [f"    hint: {_one_line(said)}"] if said else []
     if len(alike) == 1:
