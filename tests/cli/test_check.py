@@ -236,7 +236,7 @@ def test_as_a_hook_of_pre_commit(project: Project) -> None:
     """As pre-commit does it for anybody: it clones encconf, and installs it for these hooks alone."""
     origin = project.folder.parent / "encconf"
     shutil.copytree(ROOT / "encconf", origin / "encconf", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (".pre-commit-hooks.yaml", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, origin)
     environ = {
         **os.environ,  # where packages come from
