@@ -12,8 +12,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from audit.checked import CAROL, Make
 from audit.repo import ALICE, BOB, SECRET, Repo, rule, seal
-from audit.test_check import CAROL, CASES, Make
+from audit.test_findings import CASES
 from project import Project
 
 from encconf.audit.findings import KINDS

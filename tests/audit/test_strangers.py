@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from cli.terminal import Terminal, screen
 from oracle import AgeKey
 from project import Project
 
-from encconf.audit import meant
 from encconf.cli import check_report as reports
 from encconf.rules.selection import Selection
 
@@ -132,17 +130,6 @@ def test_i18_the_rule_for_the_plaintext_name(repo: Repo) -> None:
     assert _said(repo, "warning") == {}
 
 
-def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
-    other = seal(DATABASE, rule(BOB))
-    for folder in ("testdata", "_archive", "live"):
-        repo.write(f"{folder}/a.enc.yaml", other)
-    assert _said(repo) == {
-        "testdata/a.enc.yaml": ("keys-differ", "warning"),
-        "_archive/a.enc.yaml": ("keys-differ", "warning"),
-        "live/a.enc.yaml": ("keys-differ", "error"),
-    }
-
-
 # --- the report ------------------------------------------------------------------------------------
 
 
@@ -198,31 +185,6 @@ def test_lines_fit_a_terminal_and_are_whole_in_a_pipe(project: Project, words: l
         assert whole.split() == " ".join(shown).split()[: len(whole.split())]
 
 
-@pytest.mark.parametrize(
-    ("name", "says", "read"),
-    [
-        ("secrets.yaml", True, False),
-        ("web/secrets/db.yaml", True, False),
-        ("a.enc.yaml", True, False),
-        ("values.yaml", False, False),
-        ("secretary/notes.yaml", False, False),
-        ("secrets.example.yaml", True, True),
-        ("secret.yaml.j2", True, True),
-        ("secrets/id.pub", True, True),
-        (".env.sample", False, True),
-    ],
-)
-def test_what_names_say(name: str, says: bool, read: bool) -> None:
-    assert (meant.says_secret(name), meant.to_be_read(name)) == (says, read)
-
-
-def test_an_ssh_key_and_its_passphrase(repo: Repo) -> None:
-    for name, words in (("open", ""), ("locked", "correct horse")):
-        key = str(repo.folder / name)
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", words, "-f", key], check=True)
-    assert _said(repo) == {"open": ("private-key", "error")}
-
-
 def test_i10_what_is_copied_is_no_equal_value(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal("on: true\noff: true\n# a\nx: correct horse\n"))
     (first, second) = re.findall(r"ENC\[AES256_GCM,[^]]*type:bool\]", repo.read("a.enc.yaml"))
@@ -234,19 +196,3 @@ def test_i10_two_encrypted_files_are_no_twins(repo: Repo) -> None:
     repo.write("key.enc", seal("correct horse", format="binary"))
     repo.write("key", seal("correct horse", format="binary"))
     assert repo.only("plain-twin") == []
-
-
-def test_i21_comments_for_programs(repo: Repo) -> None:
-    repo.write(
-        "a.enc.yaml", "# yaml-language-server: $schema=x\n# vim: ft=yaml\n" + seal("a: correct horse\n")
-    )
-    assert repo.only("plain-comment") == []
-
-
-def test_objects_are_told_apart_without_parsing() -> None:
-    one = b"apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n"
-    assert meant.only_other_objects(one)
-    assert meant.only_other_objects(b"---\n" + one + b"---\n" + one)
-    assert not meant.only_other_objects(one + b"---\n" + one.replace(b"ConfigMap", b"Secret"))
-    assert not meant.only_other_objects(one + b"---\npassword: x\n")
-    assert not meant.only_other_objects(b"password: x\n")

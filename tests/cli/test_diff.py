@@ -84,65 +84,6 @@ class TestCommand:
         for words in ([], ["s.yaml"], ["HEAD"], ["HEAD", "s.yaml"], ["--", "s.yaml"], ["HEAD:s.yaml"], ["."]):
             assert lines(project.run("diff", *words, code=1)) == wanted, words
 
-    def test_revisions(self, project: Project) -> None:
-        update(project, "hunter2", "hunter3")
-        project.git("commit", "-qam", "two")
-        update(project, "token:", "secret:")
-        project.git("commit", "-qam", "three")
-        for words in (["HEAD~2", "HEAD~1"], ["HEAD~2..HEAD~1"], ["HEAD~2:s.yaml", "HEAD~1:s.yaml"]):
-            done = project.run("diff", *words, code=1)
-            assert lines(done) == ["HEAD~2:s.yaml → HEAD~1:s.yaml", "  ~ db.password: changed"]
-        assert lines(project.run("diff", "HEAD~1..", code=1))[1:] == ["  > token: moved to secret"]
-        assert lines(project.run("diff", "HEAD~1", "s.yaml", code=1))[1:] == ["  > token: moved to secret"]
-        assert lines(project.run("diff", "s.yaml", "HEAD~1", code=1))[1:] == ["  > secret: moved to token"]
-
-    def test_since_a_branch_was_left(self, project: Project) -> None:
-        project.git("checkout", "-q", "-b", "side")
-        update(project, "hunter2", "hunter3")
-        project.git("commit", "-qam", "side")
-        project.git("checkout", "-q", "main")
-        update(project, "t0ken", "t1ken")
-        project.git("commit", "-qam", "main")
-        project.git("checkout", "-q", "side")
-        assert lines(project.run("diff", "main...", code=1))[1:] == ["  ~ db.password: changed"]
-        both = ["  ~ db.password: changed", "  ~ token: changed"]
-        assert lines(project.run("diff", "main..", code=1))[1:] == both
-
-    def test_what_is_staged(self, project: Project) -> None:
-        update(project, "hunter2", "hunter3")
-        assert project.run("diff", "--staged").out == ""
-        project.git("add", "s.yaml")
-        update(project, "t0ken", "t1ken")
-        for words in (["--staged"], ["--cached", "s.yaml"]):
-            assert lines(project.run("diff", *words, code=1))[1:] == ["  ~ db.password: changed"]
-        assert lines(project.run("diff", ":s.yaml", code=1))[1:] == ["  ~ token: changed"]
-
-    def test_in_a_folder_of_the_repository(self, project: Project) -> None:
-        update(project, "hunter2", "hunter3")
-        inner = project.path("inner")
-        inner.mkdir()
-        below = Project(inner, project.home, ALICE)
-        for words in (["HEAD", "../s.yaml"], ["HEAD:s.yaml"], ["HEAD:../s.yaml"], ["../s.yaml"]):
-            done = below.run("diff", *words, code=1)
-            assert lines(done)[1:] == ["  ~ db.password: changed"], words
-            assert lines(done)[0].endswith(" → ../s.yaml"), words
-
-    def test_a_rename_a_new_file_and_one_that_is_gone(self, project: Project) -> None:
-        project.write("gone.yaml", "a: value\n")
-        project.run("encrypt", "-i", "gone.yaml")
-        project.git("add", "-A")
-        project.git("commit", "-qm", "two")
-        project.git("mv", "s.yaml", "t.yaml")
-        project.git("rm", "-q", "gone.yaml")
-        project.write("new.yaml", "a: value\n")
-        project.run("encrypt", "-i", "new.yaml")
-        project.git("add", "-A")
-        done = project.run("diff", code=1)
-        assert lines(done)[lines(done).index("HEAD:s.yaml → t.yaml") + 1] == "  > the file: renamed"
-        assert "  + the file: new, encrypted" in lines(done)
-        assert "  - the file: gone, encrypted" in lines(done)
-        assert sum(line.startswith("  + recipient: alice (age1") for line in lines(done)) == 1
-
     def test_recipients_by_their_names_and_rules(self, project: Project) -> None:
         people = f"      - {ALICE.recipient} # alice\n      - {CAROL.recipient} # carol\n"
         project.write(
@@ -324,15 +265,6 @@ class TestCommand:
         done = project.run("diff", code=2)
         assert "error[parse]: s.yaml" in done.err
         assert lines(done)[0] == "HEAD:t.yaml → t.yaml"
-
-    def test_outside_of_a_repository(self, tmp_path: Path, home: Path) -> None:
-        alone = Project(tmp_path / "alone", home, ALICE)
-        alone.folder.mkdir()
-        alone.write("a.yaml", seal("a: value\n"))
-        alone.write("b.yaml", seal("a: other\n"))
-        assert lines(alone.run("diff", "a.yaml", "b.yaml", code=1)) == ["a.yaml → b.yaml", "  ~ a: changed"]
-        assert "this is not a git repository" in alone.run("diff", code=2).err
-        assert "give two files" in alone.run("diff", "a.yaml", code=2).err
 
     def test_names_do_nothing_to_a_terminal(self, project: Project) -> None:
         name = "a\x1b]0;owned\x07\u202e\n  - secret: removed\udcff.yaml"

@@ -1,0 +1,76 @@
+"""Was a plaintext file meant to be encrypted, and does it hold anything to hide?"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from audit.repo import BOB, DATABASE, Repo, rule, seal
+
+from encconf.audit import meant
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    return Repo(tmp_path)
+
+
+def _said(repo: Repo, least: str = "note") -> dict[str, tuple[str, str]]:
+    report = repo.check()
+    report.show(least)
+    return {
+        found.file: (found.slug, found.severity) for found in report.findings if found.slug != "unused-rule"
+    }
+
+
+def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
+    other = seal(DATABASE, rule(BOB))
+    for folder in ("testdata", "_archive", "live"):
+        repo.write(f"{folder}/a.enc.yaml", other)
+    assert _said(repo) == {
+        "testdata/a.enc.yaml": ("keys-differ", "warning"),
+        "_archive/a.enc.yaml": ("keys-differ", "warning"),
+        "live/a.enc.yaml": ("keys-differ", "error"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "read"),
+    [
+        ("secrets.yaml", True, False),
+        ("web/secrets/db.yaml", True, False),
+        ("a.enc.yaml", True, False),
+        ("values.yaml", False, False),
+        ("secretary/notes.yaml", False, False),
+        ("secrets.example.yaml", True, True),
+        ("secret.yaml.j2", True, True),
+        ("secrets/id.pub", True, True),
+        (".env.sample", False, True),
+    ],
+)
+def test_what_names_say(name: str, says: bool, read: bool) -> None:
+    assert (meant.says_secret(name), meant.to_be_read(name)) == (says, read)
+
+
+def test_an_ssh_key_and_its_passphrase(repo: Repo) -> None:
+    for name, words in (("open", ""), ("locked", "correct horse")):
+        key = str(repo.folder / name)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", words, "-f", key], check=True)
+    assert _said(repo) == {"open": ("private-key", "error")}
+
+
+def test_i21_comments_for_programs(repo: Repo) -> None:
+    repo.write(
+        "a.enc.yaml", "# yaml-language-server: $schema=x\n# vim: ft=yaml\n" + seal("a: correct horse\n")
+    )
+    assert repo.only("plain-comment") == []
+
+
+def test_objects_are_told_apart_without_parsing() -> None:
+    one = b"apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n"
+    assert meant.only_other_objects(one)
+    assert meant.only_other_objects(b"---\n" + one + b"---\n" + one)
+    assert not meant.only_other_objects(one + b"---\n" + one.replace(b"ConfigMap", b"Secret"))
+    assert not meant.only_other_objects(one + b"---\npassword: x\n")
+    assert not meant.only_other_objects(b"password: x\n")

@@ -1,0 +1,125 @@
+"""People, the files that they can read, and since when."""
+
+from __future__ import annotations
+
+from audit.committed import FILE, report, states, times
+
+from .team import Team
+
+
+class TestReaders:
+    def test_since_their_first_commit(self, team: Team) -> None:
+        team.seal(FILE, ["alice"])
+        first = team.commit()
+        team.share(FILE, ["alice", "bob"], rotate=False)
+        second = team.commit()
+        team.edit(FILE, "hunter2", "hunter3")
+        team.commit()
+        assert times(team, "alice") == [(first, None, None, False)]
+        assert times(team, "bob") == [(second, None, None, False)]
+
+    def test_somebody_gone_who_knows_the_data_key(self, team: Team) -> None:
+        team.config("alice", "bob")
+        team.seal(FILE, ["alice", "bob"])
+        first = team.commit()
+        team.share(FILE, ["alice"], rotate=False)
+        second = team.commit()
+        assert times(team, "bob") == [(first, second, None, True)]
+        assert states(team) == {"alice": "reads", "bob": "exposed"}
+        team.rotate(FILE)
+        third = team.commit()
+        assert times(team, "bob") == [(first, second, third, True)]
+        assert states(team) == {"alice": "reads", "bob": "former"}
+
+    def test_somebody_gone_with_the_data_key(self, team: Team) -> None:
+        team.config("alice", "bob")
+        team.seal(FILE, ["alice", "bob"])
+        first = team.commit()
+        team.share(FILE, ["alice"], rotate=True)
+        second = team.commit()
+        assert times(team, "bob") == [(first, second, second, True)]
+        assert states(team) == {"alice": "reads", "bob": "former"}
+
+    def test_somebody_who_came_back(self, team: Team) -> None:
+        team.seal(FILE, ["alice", "bob"])
+        commits = [team.commit()]
+        for group in (["alice"], ["alice", "bob"]):
+            team.share(FILE, group, rotate=True)
+            commits.append(team.commit())
+        assert times(team, "bob") == [
+            (commits[0], commits[1], commits[1], True),
+            (commits[2], None, None, False),
+        ]
+        (file,) = report(team).files
+        (reader,) = [reader for reader in file.readers if team.key("bob").recipient == reader.keys[0].name]
+        assert reader.since is not None
+        assert reader.since.commit == commits[2]
+
+    def test_a_replaced_key_is_no_break(self, team: Team) -> None:
+        recipients = "".join(f"alice {team.key(name).recipient}\n" for name in ("old", "new"))
+        team.write(".sops.recipients", recipients)
+        team.seal(FILE, ["old", "carol"])
+        first = team.commit()
+        team.share(FILE, ["new", "carol"], rotate=True)
+        team.commit()
+        (file,) = report(team).files
+        (alice,) = [reader for reader in file.readers if reader.person.label == "alice"]
+        assert alice.state == "reads"
+        assert alice.since is not None
+        assert alice.since.commit == first
+
+    def test_what_is_not_committed(self, team: Team) -> None:
+        team.config("alice", "bob", "carol")
+        team.seal(FILE, ["alice", "bob"])
+        first = team.commit()
+        team.share(FILE, ["alice", "carol"], rotate=False)
+        assert times(team, "bob") == [(first, None, None, True)]
+        assert times(team, "carol") == [(None, None, None, False)]
+        assert states(team) == {"alice": "reads", "carol": "reads", "bob": "exposed"}
+        team.rotate(FILE)
+        assert states(team) == {"alice": "reads", "carol": "reads", "bob": "former"}
+
+    def test_a_key_that_only_an_old_configuration_names(self, team: Team) -> None:
+        team.config("alice", "bob")
+        team.seal(FILE, ["alice", "bob"])
+        team.commit()
+        team.config("alice")
+        team.share(FILE, ["alice"], rotate=True)
+        team.commit()
+        assert states(team) == {"alice": "reads", "bob": "former"}
+
+    def test_a_name_that_only_a_merge_has(self, team: Team) -> None:
+        """Also the last one, where the configuration was changed since and that is not committed."""
+        team.git("config", "log.showRoot", "false")
+        team.config("alice")
+        team.seal(FILE, ["alice", "bob"])
+        team.commit()
+        team.git("checkout", "-qb", "side")
+        team.config("alice", "carol")
+        team.commit()
+        team.git("checkout", "-q", "main")
+        team.config("alice", "dave")
+        team.commit()
+        team.git("merge", "-q", "side", code=1)
+        team.config("alice", "bob")
+        team.commit("merged")
+        team.config("alice")
+        assert states(team) == {"alice": "reads", "bob": "reads"}
+
+    def test_a_name_of_the_first_commit(self, team: Team) -> None:
+        team.git("config", "log.showRoot", "false")
+        team.config("alice", "bob")
+        first = team.seal(FILE, ["alice", "bob"]) and team.commit()
+        team.config("alice")
+        assert states(team) == {"alice": "reads", "bob": "reads"}
+        assert times(team, "bob") == [(first, None, None, False)]
+
+    def test_a_name_of_an_old_recipients_file(self, team: Team) -> None:
+        team.config("alice")
+        team.write(".sops.recipients", f"Robert {team.key('bob').recipient}\n")
+        team.seal(FILE, ["alice", "bob"])
+        team.commit()
+        team.write(".sops.recipients", "")
+        team.share(FILE, ["alice"], rotate=True)
+        team.commit()
+        assert states(team) == {"alice": "reads", "Robert": "former"}

@@ -1,0 +1,58 @@
+"""Which creation rule is the rule of a file, for very many files."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+
+from audit.checked import A
+from audit.repo import Repo
+
+
+def test_the_rule_is_the_one_that_encrypting_would_take(repo: Repo) -> None:
+    from encconf.audit.rulebook import Rulebook
+    from encconf.errors import NoMatchingRuleError
+    from encconf.rules.config import find_rule
+
+    kinds = [r"^prod/", "(?i)SECRET", r"\.enc\.(yaml|json)$", "^x/[^/]+$", r"\Aa\z", "(?P<n>q)", "(?P<n>r)"]
+    for count in range(1, len(kinds) + 1):
+        for last in ("", f"  - {A}"):
+            repo.config("".join(f"  - path_regex: '{kind}'\n    {A}" for kind in kinds[:count]) + last)
+            for name in ("prod/a", "x/a", "x/y/z", "a", "Secret.yaml", "b.enc.json", "q", "r", "zz"):
+                rules = Rulebook(None, str(repo.folder)).of(str(repo.folder))
+                assert rules is not None
+                number = rules.find(str(repo.folder / name))
+                try:
+                    wanted = find_rule(name, cwd=str(repo.folder)).name
+                except NoMatchingRuleError:
+                    assert number is None
+                else:
+                    assert wanted == f"creation_rules[{number}]"
+
+
+def test_one_search_for_a_whole_folder(repo: Repo) -> None:
+    """It says of no file what looking at it alone would not, and it does spare that look."""
+    from encconf.audit.rulebook import Rulebook
+
+    draw = random.Random(7)
+    pieces = [
+        "^", "$", r"\A", r"\z", "(?i)", "(?-m)", "(?-im:^a)", r"\b", r"\B", ".", "[^/]+", "/", "a", "b", "A",
+        r"\.yaml", "|", r"\n", r"\\A", "(?s).*", ".*", r"\QA", "^$", "(?m)",
+    ]  # fmt: skip
+    letters = ["a", "b", "A", "B", ".", "\n", "ä", "\udce4", ".yaml", "\r"]
+    spared = 0
+    for _ in range(600):
+        patterns = ["".join(draw.choices(pieces, k=draw.randint(1, 4))) for _ in range(draw.randint(1, 3))]
+        rules = "".join(f"  - path_regex: {json.dumps(each)}\n    {A}" for each in patterns)
+        repo.config(rules + draw.choice(["", f"  - {A}"]))
+        found = Rulebook(None, str(repo.folder)).of(str(repo.folder))
+        assert found is not None
+        for _ in range(30):
+            folder = os.path.join(repo.folder, draw.choice(["", "a", "a/b"])).rstrip("/")
+            bases = ["".join(draw.choices(letters, k=draw.randint(1, 4))) for _ in range(draw.randint(1, 4))]
+            if found.takes_none([(os.path.join(folder, ""), bases)]):
+                spared += 1
+                for base in bases:
+                    assert found.find(os.path.join(folder, base)) == found.rest, (patterns, folder, base)
+    assert spared > 4000

@@ -1,0 +1,34 @@
+"""encconf without a command."""
+
+from __future__ import annotations
+
+import pytest
+from audit.repo import ALICE, BOB, DATABASE, Repo, rule, seal
+from project import Project
+
+
+@pytest.fixture
+def repo(project: Project) -> Repo:
+    for path in project.folder.iterdir():
+        if path.is_file():
+            path.unlink()
+    project.git("init", "-q")
+    found = Repo(project.folder)
+    (project.folder / ".sops.yaml").unlink()
+    return found
+
+
+def test_encconf_alone(repo: Repo, project: Project) -> None:
+    repo.write("secrets/a.yaml", seal(DATABASE, rule(ALICE, BOB)))
+    repo.write(".envrc", "eval $(sops -d secrets/a.yaml)\n")
+    lines = project.run().out.splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "1 SOPS file (yaml 1) in secrets/"
+    assert lines[1].startswith("2 keys can open some of them: age1")
+    assert lines[2].startswith("there is no .sops.yaml")
+    assert lines[3].startswith("sops is called in: .envrc")
+    assert lines[4].startswith("next: encconf check")
+
+
+def test_encconf_alone_elsewhere_is_the_help(repo: Repo, project: Project) -> None:
+    assert "Usage" in project.run(code=1).err
