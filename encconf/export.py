@@ -78,9 +78,9 @@ def github(texts: Mapping[str, str], ends: Mapping[str, str], secret: Iterable[s
 
 def kubernetes(texts: Mapping[str, str], name: str) -> str:
     """A Secret in YAML.  Raises EmitError for a name that it cannot have."""
-    from encconf.formats import yaml
+    from encconf.formats.yaml_words import double
 
-    body = "".join(f"  {each}: {yaml.double(text)}\n" for each, text in texts.items())
+    body = "".join(f"  {each}: {double(text)}\n" for each, text in texts.items())
     return _secret(name) + ("stringData:\n" + body if body else "stringData: {}\n")
 
 

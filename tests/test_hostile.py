@@ -30,7 +30,8 @@ from encconf.errors import (
     ParseError,
 )
 from encconf.formats import module, yaml
-from encconf.formats.yaml_text import content_end, line_start
+from encconf.formats.yaml_signs import line_start
+from encconf.formats.yaml_text import content_end
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient

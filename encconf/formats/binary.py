@@ -30,7 +30,7 @@ from encconf.formats.defaults import (
     unclosed,
 )
 from encconf.formats.json_block import amend, render_block
-from encconf.text.document import Document, Leaf, Part, Scope, splice
+from encconf.text.document import Document, Leaf, splice, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,19 +64,14 @@ def scan(text: str, *, comments: bool = False) -> Document:
             if document.block is not None and "lastmodified" in document.block:
                 document.format = "binary"
                 return document
-    document = Document(text, "binary")
-    part = Part(0)
-    part.root = "map"
-    part.end = len(text)
-    document.parts.append(part)
-    tree: dict[str, object] = {_KEY: None}
-    document.trees.append(tree)
-    document.shape += ["%", "." + _KEY]
+    document, root = whole_document(text, "binary")
+    root.node[_KEY] = None
+    document.shape.append("." + _KEY)
     try:
         data = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise ParseError("the text holds half of a character, which is neither UTF-8 nor a byte") from None
-    document.leaves.append(Leaf(Scope(None, None, (), "", tree), _KEY, 0, len(text), "", "str", data))
+    document.leaves.append(Leaf(root, _KEY, 0, len(text), "", "str", data))
     return document
 
 

@@ -200,15 +200,13 @@ class Scanner:
         """Cut the comment lines from the one at ``at`` on into pieces; returns the last one's end."""
         text = self.text
         indent = max(self.indent, 0)
-        mark, kind = self.token, self.kind
-        if kind == ",":
-            mark, kind = self.token_before, self.kind_before
+        after_comma = self.kind == ","
+        mark, kind = (self.token_before, self.kind_before) if after_comma else (self.token, self.kind)
         column = at - self.bol + 1
         line = self.line
         adjacent = self.breaks <= 1  # no empty line so far
-        foot_line = -1  # the line below the token: a comment there is its foot
-        if scan_line > 0:
-            foot_line = line - self.breaks + 1 + (not self.breaks and column > 2)
+        # The line below the token: a comment there is its foot.
+        foot_line = line - self.breaks + 1 + (not self.breaks and column > 2) if scan_line > 0 else -1
         scan = self.scan
         comments: list[Placed] = []
         start = start_line = start_column = 0
@@ -224,15 +222,7 @@ class Scanner:
             end = found.end(1)
             comments.append(self.add(at + 1, end))
 
-            # What comes after its line break.  The second half of a CRLF counts as a line break
-            # of its own here, that is, as an empty line.
-            limit = end + _LOOKAHEAD
-            after = max(min(found.end(), limit), end + 1)
-            char = text[after : after + 1] if after < limit else " "
-            if text[end : end + 1] in _WIDE:
-                after, char = end + 1, "?"
-            elif char in _WIDE:
-                after, char = after + 1, "?"
+            after, char = self._ahead(end, found.end())
             space = text[end + 1 : after]
             breaks = _BREAK_CHAR.findall(space) if space.strip(" \t") else ()
             dedented = start_column - 1 < indent
@@ -263,6 +253,19 @@ class Scanner:
         if comments:
             self.pieces.append(Piece(HEAD, start, comments, start, start_column, scan, after - 1))
         return end
+
+    def _ahead(self, end: int, space_end: int) -> tuple[int, str]:
+        """Where the blanks behind a comment line, which ends at ``end``, end to go-yaml, and what follows.
+
+        The second half of a CRLF counts as a line break of its own here, that is, as an empty line.
+        """
+        text = self.text
+        limit = end + _LOOKAHEAD
+        after = max(min(space_end, limit), end + 1)
+        char = text[after : after + 1] if after < limit else " "
+        if text[end : end + 1] in _WIDE:
+            return end + 1, "?"
+        return (after + 1, "?") if char in _WIDE else (after, char)
 
 
 def count_breaks(space: str) -> int:

@@ -331,32 +331,14 @@ class _Walk:
         """Give an event what is due at it.  The walk is past it, and not past the next one."""
         kind = event.__class__
         end = event.end_mark.index + self.shift
-        written = event.start_mark.index < event.end_mark.index
         if kind is self.scalar or kind is self.alias:
             if kind is self.alias or event.value or event.style:
                 self.release(end - 1)
                 self.take_scalar(i)
         elif kind in self.starts:
-            if event.flow_style:
-                if self.text[end - 1] in "[{":
-                    self.release(end - 1)
-                    self.start_flow(i)
-            elif not written and self.is_list(self.above[-1]):
-                # What is before the "-" belongs to the item, not to the item's first item.
-                self.release(self.fence)
-                self.put(self.heads, self.above[-1], i)
-                self.heads = []
+            self.take_start(i, event, end)
         elif kind in self.ends:
-            start = self.events[self.closed]
-            if start.flow_style:
-                if written:
-                    self.release(end - 1)
-                    self.end_flow(i)
-            elif self.is_block(start):
-                self.release(self.fence)
-                self.release(self.block_end, heads=False)
-                if kind is self.mapping_end:
-                    self.end_block(i)
+            self.take_end(i, event, end)
         elif kind is self.document_start:
             if event.explicit and self.open_ended:
                 # Up to the first directive: that is where the last document's end is marked.
@@ -365,6 +347,31 @@ class _Walk:
         elif kind is self.document_end and event.explicit:
             self.release(end - 3)
             self.end_document(self.root, self.document)
+
+    def take_start(self, i: int, event: Event, end: int) -> None:
+        """Give the start of a collection, which ends at ``end``, what is due at it."""
+        if event.flow_style:
+            if self.text[end - 1] in "[{":
+                self.release(end - 1)
+                self.start_flow(i)
+        elif event.start_mark.index == event.end_mark.index and self.is_list(self.above[-1]):
+            # What is before the "-" belongs to the item, not to the item's first item.
+            self.release(self.fence)
+            self.put(self.heads, self.above[-1], i)
+            self.heads = []
+
+    def take_end(self, i: int, event: Event, end: int) -> None:
+        """Give the end of a collection what is due at it."""
+        start = self.events[self.closed]
+        if start.flow_style:
+            if event.start_mark.index < event.end_mark.index:
+                self.release(end - 1)
+                self.end_flow(i)
+        elif self.is_block(start):
+            self.release(self.fence)
+            self.release(self.block_end, heads=False)
+            if event.__class__ is self.mapping_end:
+                self.end_block(i)
 
     def take_scalar(self, i: int) -> None:
         heads, lines, feet = self.taken()

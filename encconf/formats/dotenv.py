@@ -35,7 +35,7 @@ from encconf.formats.defaults import (
     region,
     tells_integers,
 )
-from encconf.text.document import Comment, Document, Leaf, Part, Scope, position
+from encconf.text.document import Comment, Document, Leaf, Scope, position, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,15 +94,8 @@ def scan(text: str, *, comments: bool = False) -> Document:
     crlf = _all_crlf(text)
     if exact and crlf:
         text, crlf = text.replace("\r\n", "\n"), False  # git has done that; sops could not read it
-    document = Document(text, "dotenv")
-    part = Part(0)
-    part.root = "map"
-    part.end = len(text)
-    document.parts.append(part)
-    tree: dict[str, object] = {}
-    document.trees.append(tree)
-    document.shape.append("%")
-    root = Scope(None, None, (), "", tree)
+    document, root = whole_document(text, "dotenv")
+    tree = document.trees[0]
     seen: set[str] = set()
     pending: list[Comment] = []
     block: list[tuple[int, int]] = []
@@ -143,13 +136,18 @@ def scan(text: str, *, comments: bool = False) -> Document:
         document.shape.append("." + name)
         tree[name] = None
         if pending:
-            for comment in pending:
-                comment.scope, comment.before = root, name
-            pending.clear()
+            _place(pending, root, name)
     if block:
-        part.block = (block[0][0], block[-1][1])
+        document.parts[0].block = (block[0][0], block[-1][1])
         _take_block(document, block)
     return document
+
+
+def _place(pending: list[Comment], scope: Scope, before: str) -> None:
+    """Place the comments that precede a value."""
+    for each in pending:
+        each.scope, each.before = scope, before
+    pending.clear()
 
 
 def _holds_more(value: str) -> bool:

@@ -6,6 +6,7 @@ import re
 
 from encconf.formats import goyaml
 from encconf.formats.emit_parts import items_of, lines_above, short_float, text_behind
+from encconf.formats.yaml_words import double, single
 from encconf.text.document import Leaf
 from encconf.text.words import bool_word
 
@@ -90,8 +91,6 @@ def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4
 
     A block scalar's lines are indented to ``column``, ``deeper`` than what holds it.
     """
-    from encconf.formats import yaml, yaml_text
-
     breaks = any(char in value for char in "\r\x85\u2028\u2029")
     odd = any(not _printable(char) and char != "\t" for char in value)
     spaced = bool(re.search(r" [\n\r\x85\u2028\u2029]", value))
@@ -99,7 +98,7 @@ def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4
         trailing = value.endswith(" ") or value.lstrip("\n")[:1] == "\t" or deeper > 9
         # sops writes other line breaks as they are, and not all readers take them for some.
         if simple or odd or spaced or trailing or breaks:
-            return yaml.double(value)
+            return double(value)
         hint = str(deeper) if value[0] in " \n\r\x85\u2028\u2029" else ""
         chomp = "" if value.endswith("\n") and not value.endswith("\n\n") and value != "\n" else "-"
         if value.endswith("\n\n") or value == "\n":
@@ -108,10 +107,10 @@ def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4
         lines = [" " * column + line if line else "" for line in body.split("\n")]
         return "\n".join([f"|{hint}{chomp}", *lines])
     if _means_other(value):
-        return yaml.double(value)
+        return double(value)
     if breaks or odd or "\t" in value:
-        return yaml.double(value)
-    return value if _plain(value) else yaml_text.single(value)
+        return double(value)
+    return value if _plain(value) else single(value)
 
 
 def _means_other(value: str) -> bool:

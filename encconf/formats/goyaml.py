@@ -38,7 +38,7 @@ _INTEGER = r"([-+]?)(?:([1-9][0-9]*)|0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]([0-7
 _SIGN_INSIDE = r"0(?:b([-+])([01]+)|o([-+])([0-7]+))"
 _DECIMAL = r"[-+]?[0-9]{1,400}"  # more than a float has; int() is slow on very many
 _FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-_SPECIAL = r"(?i)[-+]?inf(?:inity)?|nan"  # as Go's ParseFloat takes them; rops writes inf
+_SPECIAL = r"[-+]?inf(?:inity)?|nan"  # as Go's ParseFloat takes them; rops writes inf
 _POINT_FLOAT = r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?"
 _TIME = (
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
@@ -93,18 +93,15 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
     if type == "null" or data is None:
         return None
     text = data.decode("latin-1")
-    if type == "int":
-        if re.fullmatch(_DECIMAL, text):
-            return int(text)
-    elif type == "float":
-        if re.fullmatch(_SPECIAL, text):
-            return float(text)
-        if re.fullmatch(_FLOAT, text) and math.isfinite(real := float(text)):
+    if type == "int" and re.fullmatch(_DECIMAL, text):
+        return int(text)
+    if type == "float" and re.fullmatch(rf"(?i:{_SPECIAL})|{_FLOAT}", text):
+        real = float(text)
+        if math.isfinite(real) or re.search("(?i)inf|nan", text):
             return real
-    elif type == "bool":
-        if text in TRUE or text in FALSE:
-            return text in TRUE
-    elif type == "time":
+    if type == "bool" and text in (*TRUE, *FALSE):
+        return text in TRUE
+    if type == "time":
         try:
             return _datetime(text)
         except ValueError:  # a year 0, say: Go has one

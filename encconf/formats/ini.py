@@ -64,7 +64,7 @@ from encconf.formats.ini_scan import (
     value_at,
 )
 from encconf.formats.ini_text import as_sops, literal, read_back, rest_of_line, sealed, spell
-from encconf.text.document import Comment, Document, Leaf, Part, Scope, error_at, limit_paths
+from encconf.text.document import Comment, Document, Leaf, Scope, error_at, limit_paths, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,16 +126,8 @@ def _has_block(text: str) -> bool:
 
 
 def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: bool) -> Document:
-    document = Document(text, "ini")
-    part = Part(1 if text.startswith("\ufeff") else 0)
-    part.root = "map"
-    part.end = len(text)
-    document.parts.append(part)
-    tree: dict[str, object] = {}
-    document.trees.append(tree)
-    shape = document.shape
-    shape.append("%")
-    root = Scope(None, None, (), "", tree)
+    document, root = whole_document(text, "ini", 1 if text.startswith("\ufeff") else 0)
+    part, tree, shape = document.parts[0], document.trees[0], document.shape
     scope: Scope | None = None
     seen: set[str] = set()
     waiting: list[Comment] = []  # those of the next key or section

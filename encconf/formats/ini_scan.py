@@ -94,8 +94,7 @@ def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
             at = found.end()
             yield found
             continue
-        end = text.find("\n", at)
-        end, at = (end, end + 1) if end >= 0 else (size, size)
+        end, at = _line_end(text, at)
         start = skip_blanks(text, line, end)
         if start == end:
             if run is not None:
@@ -105,10 +104,8 @@ def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
         sign = text[start]
         if sign in "#;":
             stop = _back(text, start, end)
-            if run is None:
-                run = _comment(text, line, start, stop, at)
-            else:
-                run.end, run.stop = stop, at
+            run = run or _comment(text, line, start, stop, at)
+            run.end, run.stop = stop, at
             continue
         if run is not None:
             yield run
@@ -117,27 +114,23 @@ def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
             close = text.rfind("]", start, end)
             if close < 0:
                 raise error_at(text, start, "a section name has no closing bracket")
-            name = text[start + 1 : close]
-            if not name:
-                raise error_at(text, start, "a section has no name")
-            tail = COMMENT_SIGN.search(text, close + 1, end)
-            if tail is not None:
-                yield _comment(text, line, tail.start(), _back(text, tail.start(), end), at, "inline")
-            yield Entry("section", line, at, start + 1, close, name)
+            yield from _section(text, line, at, start, close, end)
             continue
         name, offset = _key(text, start, end)
         entry, tail_at = value_at(text, offset, end, exact)
         entry.line, entry.name = line, name
         at = entry.stop
         if tail_at >= 0:
-            tail_end = text.find("\n", tail_at)
-            tail_end = _back(text, tail_at, tail_end if tail_end >= 0 else size)
-            # The library drops what is behind backquotes, or three quotes, that close in their first line.
-            dropped = entry.style in ("`", '"""') and "\n" not in entry.value
-            yield _comment(text, line, tail_at, tail_end, at, "dropped" if dropped else "inline")
+            yield _comment_behind(text, entry, tail_at)
         yield entry
     if run is not None:
         yield run
+
+
+def _line_end(text: str, at: int) -> tuple[int, int]:
+    """Where a line's content ends, and where the next line starts."""
+    end = text.find("\n", at)
+    return (end, end + 1) if end >= 0 else (len(text), len(text))
 
 
 def skip_blanks(text: str, at: int, end: int) -> int:
@@ -160,6 +153,26 @@ def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "
     assert lead is not None
     start = lead.end() if lead.end() < end else sign + 1
     return Entry(kind, line, stop, start, end, "")
+
+
+def _comment_behind(text: str, entry: Entry, at: int) -> Entry:
+    """The comment behind a value."""
+    end = text.find("\n", at)
+    end = _back(text, at, end if end >= 0 else len(text))
+    # The library drops what is behind backquotes, or three quotes, that close in their first line.
+    dropped = entry.style in ("`", '"""') and "\n" not in entry.value
+    return _comment(text, entry.line, at, end, entry.stop, "dropped" if dropped else "inline")
+
+
+def _section(text: str, line: int, stop: int, start: int, close: int, end: int) -> Iterator[Entry]:
+    """A section's header between two brackets, after the comment behind it, if there is one."""
+    name = text[start + 1 : close]
+    if not name:
+        raise error_at(text, start, "a section has no name")
+    tail = COMMENT_SIGN.search(text, close + 1, end)
+    if tail is not None:
+        yield _comment(text, line, tail.start(), _back(text, tail.start(), end), stop, "inline")
+    yield Entry("section", line, stop, start + 1, close, name)
 
 
 def _key(text: str, start: int, end: int) -> tuple[str, int]:
@@ -288,8 +301,7 @@ def read_indented(text: str) -> Iterator[Entry]:
     level = 0
     while at < len(text):
         line = at
-        end = text.find("\n", at)
-        end, at = (end, end + 1) if end >= 0 else (len(text), len(text))
+        end, at = _line_end(text, at)
         start = skip_blanks(text, line, end)
         last = _back(text, start, end)
         if start == end:
@@ -311,10 +323,7 @@ def read_indented(text: str) -> Iterator[Entry]:
         level = start - line
         close = text.rfind("]", start + 2, last) if text[start] == "[" else -1
         if close > 0:
-            tail = COMMENT_SIGN.search(text, close, end)
-            if tail is not None:
-                yield _comment(text, line, tail.start(), last, at, "inline")
-            yield Entry("section", line, at, start + 1, close, text[start + 1 : close])
+            yield from _section(text, line, at, start, close, end)
             continue
         name, offset = _key(text, start, end)
         first = skip_blanks(text, offset, end)

@@ -18,13 +18,15 @@ from itertools import repeat
 
 from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
+from encconf.formats.line_values import FLOW, PLAIN_SCALAR, add_words, block_scalar, quoted
+from encconf.formats.yaml_entry import close_block
 from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_DEPTH = 100  # collections inside each other; fewer than yaml_events.MAX_DEPTH, which is an error
+_DEPTH = 100  # collections inside each other; fewer than MAX_DEPTH, above which a text is refused
 _NEVER = "\n"  # the indentation of no line
 
 _ASCII = bytes([10, *range(32, 127)])
@@ -52,18 +54,9 @@ _PLAIN = _TEXT | frozenset("FNTfnt0123456789.+-~^;<=\\)")
 _WORDS = frozenset(["true", "True", "TRUE", "false", "False", "FALSE", "null", "Null", "NULL"])
 _KEYS = _WORDS | {"sops"}  # those that need a closer look
 
-# A value on one line, and what may come after it: a comment.  Compiled when they are first needed.
-_REST = r"(?=\ *+(?:(?<=\ )\#.*+)?\Z)"
-_PLAIN_SCALAR = r"((?>(?:[^\ :]++|:(?!\ |\Z)|\ ++(?![\ #]|\Z))+))" + _REST
-_SINGLE_SCALAR = r"'((?>(?:[^']|'')*))'" + _REST
-_DOUBLE_SCALAR = r'"((?>(?:[^"\\]|\\["\\nrt])*))"' + _REST
 MAX_DOCUMENTS = 10_000
 """How many documents a stream may have."""
 
-_ESCAPED = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
-_WORD = r"-?[A-Za-z0-9_./][A-Za-z0-9_./+=@$*-]*+(?>(?:\ [A-Za-z0-9_./+=@$*-]++)*)"
-_ITEM = rf""""[^"\\]*+"|'[^']*+'|{_WORD}"""
-_FLOW = rf"(?:\{{\}}|\[\]|\[\ *+(?:{_ITEM})\ *+(?>(?:,\ *+(?:{_ITEM})\ *+)*)\])" + _REST
 
 
 def scan(text: str, comments: bool) -> Document | None:
@@ -278,7 +271,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         elif first in _PLAIN or first > "~":
             value = rest
             if rest[-1] in " :" or ": " in rest or " #" in rest:
-                found = re.match(_PLAIN_SCALAR, rest)
+                found = re.match(PLAIN_SCALAR, rest)
                 if found is None:
                     return False
                 value = found.group(1)
@@ -303,13 +296,13 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
             pad = _NEVER
             continue
         elif first == "[" or first == "{":
-            found = re.match(_FLOW, rest)
+            found = re.match(FLOW, rest)
             if found is None or (in_block and len(rest) > 2):
                 return False
             size = found.end()
             flow = Flow(start, len(leaves))
             inside = _open(scope, step, first == "{", shape)
-            if size > 2 and not _items(inside, start, found.group(), leaves, shape):
+            if size > 2 and not add_words(inside, start, found.group(), leaves, shape):
                 return False
             shape.append("}")
             flow.end = start + size
@@ -323,7 +316,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                     _inline(document, scope, step, start, rest, size)
             continue
         else:
-            string = _block(rest, len(deep)) if len(deep) > column and at <= own_end else _quoted(rest)
+            string = block_scalar(rest, len(deep)) if len(deep) > column and at <= own_end else quoted(rest)
             if string is None:
                 return False
             style = first
@@ -401,67 +394,8 @@ def _null(scope: Scope, step: str | int, at: int, shape: list[str]) -> Leaf:
     return Leaf(scope, step, at, at, "", "null", None)
 
 
-def _quoted(rest: str) -> tuple[int, bytes] | None:
-    """A scalar in quotes: its length and data."""
-    quote = rest[0]
-    if quote not in "\"'":
-        return None
-    if rest.find(quote, 1) == len(rest) - 1 and "\\" not in rest:
-        return len(rest), rest[1:-1].encode()
-    found = re.match(_SINGLE_SCALAR if quote == "'" else _DOUBLE_SCALAR, rest)
-    if found is None:
-        return None
-    value = found.group(1)
-    if quote == "'":
-        value = value.replace("''", "'")
-    elif "\\" in value:
-        value = re.sub(r"\\(.)", lambda escape: _ESCAPED[escape.group(1)], value)
-    return found.end(), value.encode()
-
-
-def _block(rest: str, indent: int) -> tuple[int, bytes] | None:
-    """A block scalar with lines indented by ``indent``: its length and data."""
-    header, _, body = rest.partition("\n")
-    lines = [line[indent:] for line in body.split("\n")]
-    value = "\n".join(lines)
-    content = value.rstrip("\n")
-    breaks = value[len(content) :] + "\n"
-    if header[0] == ">":
-        if any(line[:1] == " " for line in lines):
-            return None
-        content = re.sub(r"\n+", lambda found: found.group()[1:] or " ", content)
-    chomping = header[1:2]
-    value = content if chomping == "-" else content + (breaks if chomping == "+" else "\n")
-    return len(rest) + 1, value.encode()
-
-
-def _items(scope: Scope, start: int, flow: str, leaves: list[Leaf], shape: list[str]) -> bool:
-    """Add the words of a list in brackets; False when sops refuses one."""
-    node = scope.node
-    assert isinstance(node, list)
-    for found in re.finditer(_ITEM, flow):
-        word = found.group()
-        style, type = word[0], "str"
-        data: bytes | None
-        if style in "\"'":
-            data = word[1:-1].encode()
-        else:
-            style = ","
-            try:
-                type, data = goyaml.resolve(word, None, True)
-            except ParseError:
-                return False
-        at = start + found.start()
-        leaves.append(Leaf(scope, len(node), at, at + len(word), style, type, data))
-        node.append(None)
-        shape.append("-")
-    return True
-
-
 def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[str, object]) -> bool:
     """Take the ``sops`` entry, which has ended, out of the tree; False for what only libyaml can tell."""
-    from encconf.formats.yaml_block import close_block
-
     last = next(token for token in reversed(shape) if token != "}")
     if not leaves or last[0] in "{[":
         return False

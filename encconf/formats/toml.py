@@ -22,8 +22,9 @@ from encconf.errors import LimitError, ParseError
 from encconf.formats import Prepared
 from encconf.formats.defaults import EMPTY, caveat, fragile, region, tells_integers, token, unclosed
 from encconf.formats.toml_block import Root, amend, attach, detach, render_block
-from encconf.formats.toml_scan import BARE, TIME, Scanner, float_text
+from encconf.formats.toml_scan import Scanner
 from encconf.formats.toml_text import comment, comment_text, literal, quote, sealed
+from encconf.formats.toml_words import BARE, TIME, float_text
 from encconf.text.document import Document, Leaf, limit_paths
 
 TYPE_CHECKING = False

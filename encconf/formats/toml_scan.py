@@ -5,6 +5,20 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
+from encconf.formats.toml_words import (
+    BARE,
+    BASIC,
+    BASIC_STRING,
+    COMMENT,
+    CONTROL,
+    LITERAL,
+    LITERAL_STRING,
+    TIME,
+    float_text,
+    string_pattern,
+    time_text,
+    unescape,
+)
 from encconf.text.document import (
     MAX_VALUES,
     Comment,
@@ -24,39 +38,18 @@ if TYPE_CHECKING:
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""
 
-BASIC, LITERAL, LONG_BASIC, LONG_LITERAL, BARE = '"', "'", '"""', "'''", ""
-CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
-LONG_CONTROL = r"\x00-\x08\x0b-\x1f\x7f"  # all but tabs and line feeds
 
-# Possessive, so that a string that does not end is given up at once and not in every other way.
-_BASIC = rf'"[^"\\{CONTROL}]*+(?>(?:\\[^{CONTROL}][^"\\{CONTROL}]*+)*)"'
-_LITERAL = rf"'[^'{CONTROL}]*+'"
-# Up to two quotes may stand before the three that end a string of many lines.
-_LONG_BASIC = (
-    rf'"""(?>(\r?\n)?)(?>(?:[^"\\{LONG_CONTROL}]++|\r\n|\\(?:[^{CONTROL}]|\r?\n)|"{{1,2}}(?!"))*)"{{3,5}}+'
-)
-_LONG_LITERAL = rf"'''(?>(\r?\n)?)(?>(?:[^'{LONG_CONTROL}]++|\r\n|'{{1,2}}(?!'))*)'{{3,5}}+"
-_STRINGS = {
-    BASIC: rf"(){_BASIC}",
-    LITERAL: rf"(){_LITERAL}",
-    LONG_BASIC: _LONG_BASIC,
-    LONG_LITERAL: _LONG_LITERAL,
-}
 
-_PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({_BASIC})|({_LITERAL}))[ \t]*+([.=\]]?)")
+_PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({BASIC_STRING})|({LITERAL_STRING}))[ \t]*+([.=\]]?)")
 # The statement that most lines are; a string of many lines begins with an empty one.
 _SIMPLE = re.compile(
     rf"""([A-Za-z0-9_-]++)[ \t]*+=[ \t]*+(?:"([^"\\{CONTROL}]*+)"|'([^'{CONTROL}]*+)')[ \t]*+(?:\r?\n|\Z)"""
 )
 
 _WORD = re.compile(r"[A-Za-z0-9_.+-]++")
-_CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?>(?:\.([0-9]++))?)"
-_ZONE = "(?>([Zz]|[+-][0-9]{2}:[0-9]{2})?)"
-TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?|{_CLOCK}")
 
 _BLANKS = re.compile(r"[ \t]*+")
 _SPACE = re.compile(r"[ \t\r\n]*+")
-COMMENT = re.compile(rf"#[^{CONTROL}]*+")
 GAP = re.compile(rf"(?>(?:[ \t\r\n]++|#[^{CONTROL}]*+)*)")
 _LINE_END = re.compile(rf"[ \t]*+(#[^{CONTROL}]*+)?(?:\r?\n|\Z)")
 
@@ -289,7 +282,7 @@ class Scanner:
                 raise self._fault(at, "a key")
             bare, basic, literal, sign = found.groups()
             if basic is not None:
-                bare = _unescape(self.text, found.start(2) + 1, basic[1:-1])
+                bare = unescape(self.text, found.start(2) + 1, basic[1:-1])
             parts.append(literal[1:-1] if bare is None else bare)
             at = found.end()
             if sign != ".":
@@ -361,7 +354,7 @@ class Scanner:
         data: bytes | None
         if quote in ('"', "'"):
             style = quote * 3 if text.startswith(quote * 3, at) else quote
-            found = _string_pattern(style).match(text, at)
+            found = string_pattern(style).match(text, at)
             if found is None:
                 raise self._unended(at, style)
             end = found.end()
@@ -373,7 +366,7 @@ class Scanner:
             if len(style) == 3:
                 value = value.replace("\r\n", "\n")
             if quote == '"' and "\\" in value:
-                value = _unescape(text, at, value)
+                value = unescape(text, at, value)
             type, data = ("null", None) if value == "null" else ("str", value.encode())
         else:
             style = BARE
@@ -386,7 +379,7 @@ class Scanner:
         text = self.text
         found = TIME.match(text, at)
         if found is not None:
-            return found.end(), "str", _time(found)
+            return found.end(), "str", time_text(found)
         found = _WORD.match(text, at)
         if found is None:
             raise self._fault(at, "a value")
@@ -437,15 +430,6 @@ class Scanner:
         return error_at(self.text, at, what, hint=hint)
 
 
-_patterns: dict[str, re.Pattern[str]] = {}
-
-
-def _string_pattern(style: str) -> re.Pattern[str]:
-    """The pattern of a string, compiled when the first one is read."""
-    pattern = _patterns.get(style)
-    if pattern is None:
-        pattern = _patterns[style] = re.compile(_STRINGS[style])
-    return pattern
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
@@ -453,51 +437,6 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.match(text, at)
     return found.end() if found else at
 
-
-_NAMED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
-_ESCAPE = r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[ \t]*+\n[ \t\n]*+|(.))"
-
-
-def _unescape(text: str, at: int, value: str) -> str:
-    def character(found: re.Match[str]) -> str:
-        code, named = found[1] or found[2], found[3]
-        if code:
-            number = int(code, 16)
-            if number > 0x10FFFF or 0xD800 <= number < 0xE000:
-                raise error_at(text, at, "a string has an escape that is not a character")
-            return chr(number)
-        if named is None:
-            return ""  # a line break that the text has and the string has not
-        if named not in _NAMED:
-            raise error_at(text, at, "TOML has no such escape", hint="write a backslash as \\\\")
-        return _NAMED[named]
-
-    return re.sub(_ESCAPE, character, value)
-
-
-def _time(found: re.Match[str]) -> bytes:
-    """A date or time as toml-rs spells it."""
-    date, clock, fraction, zone, alone, its_fraction = found.groups()
-    clock = clock or alone
-    decimals = (fraction or its_fraction or "")[:9].rstrip("0")
-    if decimals:
-        clock += "." + decimals
-    if zone is not None:
-        zone = "+00:00" if zone == "-00:00" else zone.upper()
-    if date is not None:
-        clock = f"{date}T{clock}{zone or ''}" if clock else date
-    return str(clock).encode()
-
-
-def float_text(number: float) -> bytes:
-    """A float as Rust spells it: like Go, but for infinity."""
-    if number != number:
-        return b"NaN"
-    if number - number != 0:
-        return b"inf" if number > 0 else b"-inf"
-    from encconf.formats.goyaml import format_float
-
-    return format_float(number)
 
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats.toml_scan import (
+from encconf.formats.toml_words import (
     BASIC,
     COMMENT,
     CONTROL,

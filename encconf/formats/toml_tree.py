@@ -11,6 +11,7 @@ from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml, toml_scan, toml_text
 from encconf.formats.plain import check
 from encconf.formats.plain import stored as stored_by_sops
+from encconf.formats.toml_words import BARE
 from encconf.text.document import Leaf
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
 from encconf.text.tree import whole as root
@@ -119,7 +120,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     spelled = None
     leaf = old.leaf if isinstance(old, Single) else None
     if isinstance(value, str) and leaf is not None:
-        if leaf.style != toml_scan.BARE:
+        if leaf.style != BARE:
             spelled = toml_text.string(leaf.style, str(leaf.note or ""), newline, value)
         elif leaf.type == "str" and _is_time(value):
             spelled = value
@@ -323,4 +324,4 @@ def _is_time(value: str) -> bool:
         (leaf,) = toml.scan(f"k = {value}").leaves
     except (EncconfError, ValueError):
         return False
-    return leaf.style == toml_scan.BARE and leaf.type == "str" and leaf.data == value.encode()
+    return leaf.style == BARE and leaf.type == "str" and leaf.data == value.encode()

@@ -7,7 +7,7 @@ for the spans that are replaced.
 
 from __future__ import annotations
 
-from encconf.formats import goyaml, lines
+from encconf.formats import goyaml
 from encconf.formats.defaults import (
     EMPTY,
     LOADS_TEXT,
@@ -19,8 +19,10 @@ from encconf.formats.defaults import (
     unclosed,
 )
 from encconf.formats.yaml_block import amend, attach, detach, render_block
-from encconf.formats.yaml_text import comment, double, literal, plain, region, scalar, sealed
-from encconf.text.document import hash_comment, limit_paths
+from encconf.formats.yaml_scan import scan
+from encconf.formats.yaml_text import comment, literal, region, sealed
+from encconf.formats.yaml_words import double, plain, scalar
+from encconf.text.document import hash_comment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,26 +47,6 @@ __all__ = [
     "detach", "double", "fragile", "literal", "load_plain", "merge", "plain", "prepare", "region",
     "render_block", "scalar", "scan", "sealed", "settle", "tells_integers", "token", "unclosed",
 ]  # fmt: skip
-
-
-def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Document:
-    """Parse a YAML stream into leaves with spans; with ``any_keys``, a null or number may be a key.
-
-    Raises ParseError for what is not YAML or what sops cannot store, LimitError for what is
-    deeper or more repetitive than any real file, EmptyDocumentError when there is no document.
-    """
-    document = lines.scan(text, comments) or _read(text, comments, any_keys)
-    limit_paths(document)
-    return document
-
-
-def _read(text: str, comments: bool, any_keys: bool) -> Document:
-    from encconf.formats.yaml_events import TooNewError, read
-
-    try:
-        return read(text, comments, pure=False, any_keys=any_keys)
-    except TooNewError:
-        return read(text, comments, pure=True, any_keys=any_keys)
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:

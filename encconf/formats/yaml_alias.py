@@ -6,20 +6,11 @@ sops expands an alias when it reads, and looks for each copy's ciphertext under 
 from __future__ import annotations
 
 from encconf.formats import Prepared
-from encconf.formats.yaml_events import Unfolded, refuse_merges, refuse_slash
-from encconf.formats.yaml_text import (
-    ALIAS,
-    BREAK,
-    DOUBLE,
-    FLOW_ALIAS,
-    FOLDED,
-    LITERAL,
-    block_header,
-    double,
-    newline_of,
-    region,
-    scalar,
-)
+from encconf.formats.yaml_anchors import Unfolded
+from encconf.formats.yaml_events import refuse_slash
+from encconf.formats.yaml_signs import ALIAS, BREAK, DOUBLE, FLOW_ALIAS, FOLDED, LITERAL, error_at, newline_of
+from encconf.formats.yaml_text import block_header, region
+from encconf.formats.yaml_words import double, scalar
 from encconf.text.document import Leaf
 
 TYPE_CHECKING = False
@@ -67,29 +58,34 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
     ]
     part = document.parts[-1]
     added = ""
-    last = document.leaves[-1] if document.leaves else None
-    is_block = last is not None and last.style in (LITERAL, FOLDED)
     if part.close is None and part.end == len(text) and text and text[-1] not in BREAK:
-        added = newline_of(text)
-        if last is not None and is_block and last.end < len(text) and not text[last.end :].strip(" "):
-            # With a break behind them, the blanks would become a line of the value.
-            edits.append((last.end, len(text), ""))
-            added = ""
-        elif last is not None and is_block and last.end == len(text):
-            # The added break must not become part of the value.
-            start = region(document, last)[0]
-            header = block_header(text, last)[0]
-            at = header.start(2)
-            chomped = header.group(2).strip("+-") + "-"
-            respelled = text[start:at] + chomped + text[header.end(2) :]
-            if not (last.data or b"").strip(b"\n"):  # only blank lines
-                respelled = text[start : last.start] + _word(last)
-            edits.append((start, len(text), respelled))
+        ending, added = _with_break(document)
+        edits += ending
     if not edits and not moved and not added:
         return None
     prepared = Prepared.edited(text, edits, moved)
     prepared.text += added
     return prepared
+
+
+def _with_break(document: Document) -> tuple[list[Edit], str]:
+    """The edits before a last line break can be added, and that break."""
+    text = document.text
+    added = newline_of(text)
+    last = document.leaves[-1] if document.leaves else None
+    if last is None or last.style not in (LITERAL, FOLDED) or text[last.end :].strip(" "):
+        return [], added
+    if last.end < len(text):
+        # With a break behind them, the blanks would become a line of the value.
+        return [(last.end, len(text), "")], ""
+    # The added break must not become part of the value.
+    start = region(document, last)[0]
+    header = block_header(text, last)[0]
+    chomped = header.group(2).strip("+-") + "-"
+    respelled = text[start : header.start(2)] + chomped + text[header.end(2) :]
+    if not (last.data or b"").strip(b"\n"):  # only blank lines
+        respelled = text[start : last.start] + _word(last)
+    return [(start, len(text), respelled)], added
 
 
 def _origin(leaf: Leaf) -> int:
@@ -137,3 +133,26 @@ def _flow_text(copies: list[Leaf]) -> str:
 
 def _key(key: str) -> str:
     return key if key == "<<" else double(key)
+
+
+def refuse_merges(document: Document) -> None:
+    """Refuse merge keys that sops refuses: of the first document, where the value is not of mappings."""
+    if not document.merges:
+        return
+    aliased = {id(leaf.note.root.node) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}
+    for scope in document.merges:
+        root = scope
+        while root.parent is not None:
+            root = root.parent
+        value = scope.node["<<"]
+        items = value if isinstance(value, list) else [value]
+        fits = all(isinstance(item, dict) for item in items) and id(items) not in aliased
+        if root.node is document.trees[0] and not fits:
+            inside = [leaf for leaf in document.leaves if leaf.scope.node is value]
+            own = [leaf for leaf in document.leaves if leaf.scope is scope and leaf.step == "<<"]
+            raise error_at(
+                document.text,
+                next((leaf.start for leaf in [*inside, *own]), 0),
+                "the merge key << takes a mapping or a list of mappings",
+                hint="put the key in quotes if it is an ordinary name",
+            )

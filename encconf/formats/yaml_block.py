@@ -5,97 +5,23 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from encconf.formats import goyaml
+from encconf.formats.yaml_scan import scan
+from encconf.formats.yaml_signs import BREAK, DOUBLE, NEWLINE, line_start, newline_of
 from encconf.formats.yaml_text import (
-    BREAK,
-    DOUBLE,
-    FOLDED,
-    LITERAL,
-    NEWLINE,
     block_lines,
     chomping,
-    content_end,
-    double,
     fits_block,
-    line_start,
-    newline_of,
-    plain,
     region,
 )
+from encconf.formats.yaml_words import double, plain
 from encconf.text.document import LAYOUT, Document, splice
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from encconf.text.document import Edit, Flow, Leaf, Part
-
-
-def close_block(
-    document: Document, part: Part, leaves: list[Leaf], root: Any, *, flow_end: int = 0, in_flow: bool = False
-) -> None:
-    """Take the ``sops`` entry, which has ended, out of the tree; note its span; read it if it is the first.
-
-    ``flow_end`` is where the last flow collection in it ends, ``in_flow`` whether it is one itself.
-    """
-    text = document.text
-    assert part.block is not None
-    start = part.block[0]
-    tree = root.pop("sops", None)
-    end = max(start + len("sops:"), flow_end)
-    if leaves and not in_flow:
-        last = leaves[-1]
-        if last.style in (LITERAL, FOLDED):
-            leaf_end = content_end(text, last)
-        elif last.start == last.end:  # parsers disagree about where an empty value is: it is behind its key
-            leaf_end = text.rfind(":", start, last.end) + 1
-        else:
-            leaf_end = last.end
-        end = max(end, leaf_end)
-    pad = start - line_start(text, start)
-    if start < 8 and text[:1] == "\ufeff":
-        pad = max(pad - 1, 0)
-    if not in_flow:
-        # Comments that are indented like its members are the block's.
-        tail = end - 1 if text[end - 1] in BREAK else end
-        if not _ends_here(text, tail):
-            lines = re.compile(
-                rf"[^{BREAK}]*(?:\r\n|[{BREAK}])(?: {{{pad + 1},}}#[^{BREAK}]*(?:\r\n|[{BREAK}]|\Z))+"
-            )
-            comments = lines.match(text, tail)
-            end = comments.end() if comments else end
-    part.block = (start, end)
-    if part is not document.parts[0]:
-        return
-    for leaf in leaves:
-        if leaf.type in ("int", "bool", "null"):
-            value = goyaml.parse(leaf.type, leaf.data)
-        elif leaf.type in ("time", "float"):
-            value = text[leaf.start : leaf.end]
-        else:
-            assert leaf.data is not None
-            value = leaf.data.decode("utf-8", "replace")
-        leaf.scope.node[leaf.step] = value
-    document.block = tree if isinstance(tree, dict) else None
-    if not (text.startswith("sops:", start) or re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start)):
-        return  # `? sops`, or after an anchor: spelled again when it is written
-    document.block_text = text[start:end]
-    if "\n" in document.block_text or "\r" in document.block_text:
-        if pad or not document.block_text.replace("\n", "").isprintable():
-            rows = re.compile(NEWLINE).split(document.block_text)
-            blank = " " * pad
-            document.block_text = "\n".join(row[pad:] if row.startswith(blank) else row for row in rows)
-        if not in_flow and not document.block_text.endswith("\n"):
-            document.block_text += "\n"
-
-
-def _ends_here(text: str, at: int) -> bool:
-    """Whether the line below does not begin with a blank; False where that takes a closer look."""
-    line_end = text.find("\n", at)
-    line = text[at:line_end] if line_end >= 0 else text[at:]
-    return line.isprintable() and (line_end < 0 or text[line_end + 1 : line_end + 2] != " ")
 
 
 def render_block(block: Mapping[str, object]) -> str:
@@ -162,8 +88,6 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
         wrapped, offset = "{" + block_text + "}", 1
     # Under another name the block is ordinary values, with spans.
     renamed = wrapped.replace("sops", "spos", 1)
-    from encconf.formats.yaml import scan
-
     document = scan(renamed)
     edits: list[Edit] = []
     missing = dict(changes)
@@ -319,8 +243,6 @@ def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _block_tree(block_text: str) -> dict[str, object]:
     flow = not block_text.startswith("sops:\n")
-    from encconf.formats.yaml import scan
-
     block = scan("{" + block_text + "}" if flow else block_text).block
     assert block is not None
     return block

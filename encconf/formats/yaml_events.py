@@ -11,130 +11,27 @@ import re
 
 from encconf.errors import EmptyDocumentError, LimitError, ParseError
 from encconf.formats import goyaml, lines
-from encconf.formats.yaml_block import close_block
-from encconf.formats.yaml_text import (
+from encconf.formats.yaml_anchors import Aliases, Anchor
+from encconf.formats.yaml_entry import close_block
+from encconf.formats.yaml_parser import events_of
+from encconf.formats.yaml_properties import properties
+from encconf.formats.yaml_signs import (
     ALIAS,
-    BREAK,
     DOUBLE,
     FLOW_ALIAS,
     FLOW_PLAIN,
-    NEWLINE,
     PLAIN,
-    Properties,
+    error_at,
     line_start,
 )
 from encconf.text.document import MAX_DEPTH, Comment, Document, Flow, Leaf, Part, Scope, add_path, most_items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 
-MAX_ALIASED = 100_000
-"""How many leaves and collections aliases may add: the bound on "billion laughs"."""
-MAX_ALIASED_SIZE = 16 << 20
-"""How many bytes of values and keys aliases may add (16 MiB): a long value can have many aliases."""
-SKIP = re.compile(rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*")
-_TAG = re.compile(r"!\S*")  # libyaml and go-yaml end it at a blank only, in flow style too
-_TAG_BEFORE = re.compile(r"(?<=[\s\[{,:])!\S*(?=[ \t]+\Z)")
-
-
-class TooNewError(Exception):
-    """The C parser is older than the syntax that the text uses."""
-
-
-def parse(text: str, pure: bool) -> Iterator[Any]:
-    """The events of a stream, from libyaml or from the parser in Python.
-
-    Raises ParseError, or TooNewError where the other parser may know better.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    class Parser(YAML):
-        def official_plug_ins(self) -> list[str]:
-            return []  # it would search its own folder for some, each time
-
-    try:
-        yield from Parser(typ="safe", pure=pure).parse(text)
-    except MarkedYAMLError as error:
-        if not pure and error.problem == "found unexpected ':'":
-            # ruamel.yaml.clib has libyaml 0.1.7, which refuses `[http://host]`; the others take it.
-            raise TooNewError from None
-        mark = error.problem_mark or error.context_mark
-        # The parser's words name tokens and characters, never the value they stand in.
-        words = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ParseError(
-            f"not valid YAML: {words}",
-            line=mark.line + 1 if mark else None,
-            column=mark.column + 1 if mark else None,
-        ) from None
-    except YAMLError as error:
-        raise ParseError(f"not valid YAML: {_reader_problem(error)}") from None
-    except UnicodeEncodeError:
-        raise ParseError("not valid YAML: it holds a lone surrogate") from None
-
-
-def _reader_problem(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    position = getattr(error, "position", None)
-    if isinstance(reason, str):
-        return f"{reason} at position {position}" if position is not None else reason
-    return "it cannot be read"
-
-
-def place_of(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of an offset, from 1."""
-    line = 1
-    start = 0
-    for match in re.compile(NEWLINE).finditer(text, 0, offset):
-        line += 1
-        start = match.end()
-    return line, offset - start + 1
-
-
-def _error(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    line, column = place_of(text, offset)
-    return ParseError(message, line=line, column=column, hint=hint)
-
-
-class Unfolded:
-    """Where a leaf that an alias to a collection stands for comes from, and the alias's own copy."""
-
-    __slots__ = ("root", "source")
-
-    def __init__(self, source: Leaf, root: Scope) -> None:
-        self.source = source
-        self.root = root
-
-
-class _Anchor:
-    """What an alias can stand for: one leaf, or a collection with all that is in it."""
-
-    __slots__ = ("_size", "height", "leaf", "leaves", "lists", "merges", "open", "scope", "scopes", "shape")
-
-    def __init__(self, leaf: Leaf | None, scope: Scope | None) -> None:
-        self.leaf = leaf
-        self.scope = scope
-        self.open = scope is not None
-        self.height = 0  # how many levels the collection has, its own included
-        self.lists: tuple[list[Leaf], list[str]] = ([], [])  # where its leaves and shape are
-        self.leaves = (0, 0)
-        self.scopes = (0, 0)
-        self.shape = (0, 0)
-        self.merges = (0, 0)
-        self._size = -1
-
-    @property
-    def size(self) -> int:
-        """How many bytes of values, and characters of keys, an alias stands for."""
-        if self._size < 0:
-            leaves, shape = self.lists
-            inside = leaves[self.leaves[0] : self.leaves[1]] if self.leaf is None else [self.leaf]
-            self._size = sum(len(leaf.data) for leaf in inside if leaf.data)
-            self._size += sum(map(len, shape[self.shape[0] : self.shape[1]]))
-        return self._size
 
 
 def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Document:
@@ -165,10 +62,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     shape = document.shape
     main = (leaves, shape)
     scopes: list[Scope] = []
-    anchors: dict[str, _Anchor] = {}
-    open_anchors: list[tuple[str, _Anchor] | None] = []
-    aliased = aliased_size = 0
-    path_size = 0
+    anchors: dict[str, Anchor] = {}
+    open_anchors: list[Anchor | None] = []
+    aliases = Aliases()
     inside_brackets = 0
 
     part = Part(0)
@@ -187,7 +83,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     block_start = -1  # offset of the `sops` key while inside the block
 
     # Without its mark: one parser counts it as a character, the other doesn't.
-    for event in _with_marks(text[bom:], pure):
+    for event in events_of(text[bom:], pure):
         kind = event.__class__
         if place_comments:
             events.append(event)
@@ -202,18 +98,18 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 note, start = properties(text, start, end, event.anchor, tag)
                 reached = text.startswith(style or value[0], start) if style or value else start == end
                 if not reached:
-                    raise _error(text, start, "the text in front of the value cannot be separated from it")
+                    raise error_at(text, start, "the text in front of the value cannot be separated from it")
             if in_map and key is None:
                 if style == PLAIN or tag is not None:
                     value = _key(text, start, value, tag, style == PLAIN, any_keys)
                 if style == DOUBLE and "\\/" in text[start:end]:
                     refuse_slash(text, start, end)
                 if value in node:
-                    raise _error(text, start, "the mapping has the same key twice")
+                    raise error_at(text, start, "the mapping has the same key twice")
                 key = value
                 if event.anchor is not None:
                     named = Leaf(scope, key, start, end, style, "str", key.encode(), note)  # type: ignore[arg-type]
-                    anchors[event.anchor] = _Anchor(named, None)
+                    anchors[event.anchor] = Anchor(named)
                 if part.indent < 0:
                     part.indent = _key_column(text, note.start if note else start)
                 if place_comments:
@@ -222,7 +118,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     document.merges.append(scope)  # type: ignore[arg-type]
                 if key == "sops" and len(stack) == 1:
                     if part.block:
-                        raise _error(text, start, "there are two sops blocks in one document")
+                        raise error_at(text, start, "there are two sops blocks in one document")
                     block_start = note.start if note else start
                     flow_end = 0
                     part.block = (block_start, block_start)
@@ -239,14 +135,14 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     try:
                         data = value.encode()
                     except UnicodeEncodeError:
-                        raise _error(text, start, "a lone surrogate is not a character") from None
+                        raise error_at(text, start, "a lone surrogate is not a character") from None
             else:
                 type, data = _resolve(text, start, value, tag, style == PLAIN)
             if flow and style == PLAIN:
                 style = FLOW_PLAIN
             if scope is None:
                 if type != "null" or end > start:
-                    raise _error(
+                    raise error_at(
                         text,
                         start,
                         "the top level must be a mapping, not a single value",
@@ -267,18 +163,18 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 shape.append("-")
             leaves.append(leaf)
             if event.anchor is not None:
-                anchors[event.anchor] = _Anchor(leaf, None)
+                anchors[event.anchor] = Anchor(leaf)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             start = event.start_mark.index + bom
             mapping = kind is MappingStartEvent
             if in_map and key is None:
-                raise _error(text, start, "a key is a collection, not a string")
+                raise error_at(text, start, "a key is a collection, not a string")
             if len(stack) >= MAX_DEPTH:
                 raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
             new: dict[str, object] | list[object] = {} if mapping else []
             if scope is None:
                 if not mapping:
-                    raise _error(
+                    raise error_at(
                         text,
                         start,
                         "the top level must be a mapping, not a sequence",
@@ -295,7 +191,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 assert key is not None
                 node[key] = new
                 inner = scope.inside(key, new)
-                path_size = add_path(path_size, inner)
+                aliases.paths = add_path(aliases.paths, inner)
                 shape.append(("{" if mapping else "[") + key)
             else:
                 if place_comments:
@@ -323,17 +219,10 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                         document.flows.append(opened)
             else:
                 flow_stack.append(None)
+            anchor = None
             if event.anchor is not None:
-                anchor = _Anchor(None, inner)
-                anchor.lists = (leaves, shape)
-                anchor.leaves = (len(leaves), 0)
-                anchor.scopes = (len(scopes), 0)
-                anchor.shape = (len(shape), 0)
-                anchor.merges = (len(document.merges), 0)
-                anchors[event.anchor] = anchor
-                open_anchors.append((event.anchor, anchor))
-            else:
-                open_anchors.append(None)
+                anchor = anchors[event.anchor] = Anchor(None, inner, leaves, shape, scopes, document.merges)
+            open_anchors.append(anchor)
             scope, node, in_map, key = inner, new, mapping, None
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             start = event.start_mark.index + bom
@@ -345,15 +234,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             height = heights.pop() + 1
             if height > heights[-1]:
                 heights[-1] = height
-            closing = open_anchors.pop()
-            if closing is not None:
-                anchor = closing[1]
-                anchor.open = False
-                anchor.height = height
-                anchor.leaves = (anchor.leaves[0], len(leaves))
-                anchor.scopes = (anchor.scopes[0], len(scopes))
-                anchor.shape = (anchor.shape[0], len(shape))
-                anchor.merges = (anchor.merges[0], len(document.merges))
+            anchor = open_anchors.pop()
+            if anchor is not None:
+                anchor.close(height)
             outer, in_map, flow = stack.pop()
             if outer is None:
                 if opened_flow is not None:
@@ -368,47 +251,37 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             end = event.end_mark.index + bom
             target = anchors.get(event.anchor)
             if target is None or scope is None:
-                raise _error(text, start, "an alias has no anchor before it")
+                raise error_at(text, start, "an alias has no anchor before it")
             if target.open:
-                raise _error(text, start, "an alias is inside its own anchor")
-            aliased_size += target.size
-            if aliased_size > MAX_ALIASED_SIZE:
-                raise LimitError(f"aliases expand to more than {MAX_ALIASED_SIZE >> 20} MiB of values")
+                raise error_at(text, start, "an alias is inside its own anchor")
+            aliases.add(target)
             if in_map and key is None:
                 key = _alias_key(document, target, start, end)
                 if key in node:
-                    raise _error(text, start, "the mapping has the same key twice")
+                    raise error_at(text, start, "the mapping has the same key twice")
                 if place_comments:
                     step_at[len(events) - 1] = key
                 continue
-            style = FLOW_ALIAS if flow else ALIAS
             step: str | int = key if in_map and key is not None else len(node)
             if place_comments and not in_map:
                 step_at[len(events) - 1] = step
+            alias = Leaf(scope, step, start, end, FLOW_ALIAS if flow else ALIAS, "", None)
             if target.leaf is not None:
-                source = target.leaf
-                leaves.append(Leaf(scope, step, start, end, style, source.type, source.data, source))
+                alias.type, alias.data, alias.note = target.leaf.type, target.leaf.data, target.leaf
+                leaves.append(alias)
                 shape.append("." + key if in_map and key is not None else "-")
                 if in_map:
                     node[step] = None
                 else:
                     node.append(None)
             else:
-                aliased += target.leaves[1] - target.leaves[0] + target.scopes[1] - target.scopes[0] + 1
-                if aliased > MAX_ALIASED:
-                    raise LimitError(f"aliases expand to more than {MAX_ALIASED} values")
-                if len(stack) + target.height > MAX_DEPTH:
-                    raise LimitError(
-                        f"the document is nested deeper than {MAX_DEPTH} levels through its aliases"
-                    )
+                lists = (leaves, shape, scopes, document.merges)
+                aliases.unfold(document, target, alias, lists, len(stack))
                 heights[-1] = max(heights[-1], target.height)
-                path_size = _unfold(
-                    document, target, scope, step, leaves, shape, scopes, start, end, style, path_size
-                )
             key = None
         elif kind is DocumentStartEvent:
             if event.version is not None and tuple(event.version) != (1, 1):
-                raise _error(
+                raise error_at(
                     text,
                     event.start_mark.index + bom,
                     "the directive is not %YAML 1.1",
@@ -449,29 +322,13 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     return document
 
 
-def _with_marks(text: str, pure: bool) -> Iterator[Any]:
-    """The events of a stream in which a byte order mark is a character like any, as to go-yaml.
-
-    The parsers leave out one that begins a line.
-    """
-    if "\n\ufeff" not in text and "\r\ufeff" not in text:
-        yield from parse(text, pure)
-        return
-    other = next(sign for sign in map(chr, range(0xE000, 0xF8FF)) if sign not in text)
-    for event in parse(text.replace("\ufeff", other), pure):
-        value = getattr(event, "value", None)
-        if value is not None and other in value:
-            event.value = value.replace(other, "\ufeff")
-        yield event
-
-
 def _key(text: str, start: int, value: str, tag: str | None, plain: bool, any_keys: bool) -> str:
     """A key as sops has it: a string, whatever its tag; with ``any_keys``, others by their spelling."""
     found, data = _resolve(text, start, value, tag, plain)
     if any_keys and found != "str":
         return value
     if found != "str" or data is None:
-        raise _error(
+        raise error_at(
             text,
             start,
             f"a key is {_article(found)}, not a string",
@@ -480,7 +337,7 @@ def _key(text: str, start: int, value: str, tag: str | None, plain: bool, any_ke
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise _error(text, start, "a key is not UTF-8 text", hint="give it another name") from None
+        raise error_at(text, start, "a key is not UTF-8 text", hint="give it another name") from None
 
 
 def _key_column(text: str, start: int) -> int:
@@ -492,37 +349,14 @@ def _key_column(text: str, start: int) -> int:
     return before.index("?") if before.strip() == "?" else len(before)
 
 
-def _alias_key(document: Document, target: _Anchor, start: int, end: int) -> str:
+def _alias_key(document: Document, target: Anchor, start: int, end: int) -> str:
     """The key that an alias stands for."""
     leaf = target.leaf
     if leaf is None or leaf.type != "str" or leaf.data is None:
-        raise _error(document.text, start, "a key is an alias of something that is not a string")
+        raise error_at(document.text, start, "a key is an alias of something that is not a string")
     key = leaf.data.decode("utf-8", "replace")
     document.alias_keys.append((key, start, end, leaf))
     return key
-
-
-def refuse_merges(document: Document) -> None:
-    """Refuse merge keys that sops refuses: of the first document, where the value is not of mappings."""
-    if not document.merges:
-        return
-    aliased = {id(leaf.note.root.node) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}
-    for scope in document.merges:
-        root = scope
-        while root.parent is not None:
-            root = root.parent
-        value = scope.node["<<"]
-        items = value if isinstance(value, list) else [value]
-        fits = all(isinstance(item, dict) for item in items) and id(items) not in aliased
-        if root.node is document.trees[0] and not fits:
-            inside = [leaf for leaf in document.leaves if leaf.scope.node is value]
-            own = [leaf for leaf in document.leaves if leaf.scope is scope and leaf.step == "<<"]
-            raise _error(
-                document.text,
-                next((leaf.start for leaf in [*inside, *own]), 0),
-                "the merge key << takes a mapping or a list of mappings",
-                hint="put the key in quotes if it is an ordinary name",
-            )
 
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -532,7 +366,7 @@ def refuse_slash(text: str, start: int, end: int) -> None:
     """Refuse an escape that libyaml takes and go-yaml does not: JSON's slash in double quotes."""
     if "/" in _ESCAPE.findall(text, start, end):
         hint = "write a plain slash: it needs no escape"
-        raise _error(text, start, 'sops cannot read the escape "\\/" in YAML', hint=hint)
+        raise error_at(text, start, 'sops cannot read the escape "\\/" in YAML', hint=hint)
 
 
 def _article(type: str) -> str:
@@ -544,97 +378,7 @@ def _resolve(text: str, offset: int, value: str, tag: str | None, plain: bool) -
     try:
         return goyaml.resolve(value, tag, plain)
     except ParseError as error:
-        raise _error(text, offset, error.message, hint=error.hint) from None
-
-
-def properties(
-    text: str, start: int, end: int, anchor: str | None, tag: str | None
-) -> tuple[Properties, int]:
-    """The properties in front of a scalar, and the offset where the scalar itself starts."""
-    at = start
-    tag_start = tag_end = start
-    limit = max(end, start)
-    for _ in range(2):
-        if anchor is not None and text.startswith("&" + anchor, at):
-            at += len(anchor) + 1
-            anchor = None
-        elif tag is not None and text.startswith("!", at):
-            match = _TAG.match(text, at)
-            assert match is not None
-            tag_start, at = at, match.end()
-            tag_end = at
-            tag = None
-        else:
-            break
-        after = SKIP.match(text, at)
-        assert after is not None
-        if after.end() > limit:
-            break
-        at = after.end()
-    if tag is not None and at > start:  # the parser in Python puts the start of `!tag &a value` at the `&`
-        before = _TAG_BEFORE.search(text, line_start(text, start), start)
-        if before is not None:
-            start = tag_start = before.start()
-            tag_end = before.end()
-    tag_text = None if tag_start == tag_end else text[tag_start:tag_end]
-    return Properties(start, tag_text, tag_start, tag_end), min(at, limit)
-
-
-def _unfold(
-    document: Document,
-    target: _Anchor,
-    scope: Scope,
-    step: str | int,
-    leaves: list[Leaf],
-    shape: list[str],
-    scopes: list[Scope],
-    start: int,
-    end: int,
-    style: str,
-    path_size: int,
-) -> int:
-    """Add what an alias to a collection stands for, under the alias's own path.
-
-    Returns ``path_size`` with the lengths of the new paths added.
-    """
-    assert target.scope is not None
-    source = target.scope
-
-    def copy_of(old: Scope, parent: Scope, at: str | int) -> Scope:
-        nonlocal path_size
-        new: dict[str, object] | list[object]
-        new = dict.fromkeys(old.node) if isinstance(old.node, dict) else [None] * len(old.node)
-        if isinstance(parent.node, dict):
-            assert isinstance(at, str)
-            parent.node[at] = new
-        elif isinstance(at, int) and at < len(parent.node):
-            parent.node[at] = new
-        else:
-            parent.node.append(new)
-        made = parent.inside(at, new)
-        if isinstance(at, str):
-            path_size = add_path(path_size, made)
-        scopes.append(made)
-        return made
-
-    sign = "{" if isinstance(source.node, dict) else "["
-    shape.append(sign + step if isinstance(step, str) else sign)
-    root = copy_of(source, scope, step)
-    copies = {id(source): root}
-    for old in scopes[target.scopes[0] : target.scopes[1]]:
-        assert old.parent is not None
-        assert old.step is not None
-        copies[id(old)] = copy_of(old, copies[id(old.parent)], old.step)
-    old_leaves, old_shape = target.lists  # not `leaves`, if the anchor is in the sops block
-    for old_leaf in old_leaves[target.leaves[0] : target.leaves[1]]:
-        made = copies[id(old_leaf.scope)]
-        note = Unfolded(old_leaf, root)
-        leaves.append(Leaf(made, old_leaf.step, start, end, style, old_leaf.type, old_leaf.data, note))
-    shape.extend(old_shape[target.shape[0] : target.shape[1]])
-    shape.append("}")
-    merged = document.merges[target.merges[0] : target.merges[1]]
-    document.merges.extend(copies[id(old)] for old in merged)
-    return path_size
+        raise error_at(text, offset, error.message, hint=error.hint) from None
 
 
 def _place_comments(

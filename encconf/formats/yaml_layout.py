@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from encconf.formats import goyaml, yaml, yaml_text
-from encconf.formats.yaml_text import DOUBLE, SINGLE
+from encconf.formats import goyaml
+from encconf.formats.yaml_signs import DOUBLE, SINGLE, newline_of, step_of
+from encconf.formats.yaml_text import block_lines, chomping, fits_block
+from encconf.formats.yaml_words import double, plain, scalar, single
 from encconf.text.tree import Entry, Single, Tree
 from encconf.text.words import bool_word
 
@@ -19,8 +21,8 @@ class Style:
 
     def __init__(self, document: Entry) -> None:
         text = document.text
-        self.newline = yaml_text.newline_of(text)
-        self.step = yaml_text.step_of(text)
+        self.newline = newline_of(text)
+        self.step = step_of(text)
         dashes = _dashes(document.value)
         self.dashes = dashes if dashes is not None else self.step
 
@@ -42,10 +44,10 @@ class Style:
             isinstance(value, str)
             and "\n" in value
             and kept not in (SINGLE, DOUBLE)
-            and yaml_text.fits_block(value)
+            and fits_block(value)
         ):
-            lines = yaml_text.block_lines(value, column + self.step, "\n")[:-1].split("\n")
-            return [f"{pad}{head} |{yaml_text.chomping(value)}", *lines]
+            lines = block_lines(value, column + self.step, "\n")[:-1].split("\n")
+            return [f"{pad}{head} |{chomping(value)}", *lines]
         return [f"{pad}{head} {word(value, kept, False)}"]
 
     def entries(self, value: dict[str, Plain], column: int) -> list[str]:
@@ -69,10 +71,10 @@ def word(value: Plain, style: str, flow: bool) -> str:
     """A scalar or an empty collection, in the quotes that were there before."""
     if isinstance(value, str):
         if style == DOUBLE:
-            return yaml.double(value)
+            return double(value)
         if style == SINGLE and value.isprintable():
-            return yaml_text.single(value)
-        return yaml.plain(value, flow=flow)
+            return single(value)
+        return plain(value, flow=flow)
     if isinstance(value, bool):
         return bool_word(value)
     if value is None:
@@ -80,13 +82,13 @@ def word(value: Plain, style: str, flow: bool) -> str:
     if isinstance(value, (dict, list)):
         return "{}" if isinstance(value, dict) else "[]"
     if isinstance(value, float):
-        return yaml.scalar("float", goyaml.format_float(value))
+        return scalar("float", goyaml.format_float(value))
     return str(value)
 
 
 def spell_key(key: str, flow: bool) -> str:
     """A key as it is written."""
-    return yaml.plain(key, flow=flow) if key != "<<" else '"<<"'
+    return plain(key, flow=flow) if key != "<<" else '"<<"'
 
 
 def in_brackets(value: Plain) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.formats.yaml_text import NEWLINE, line_start, newline_of
+from encconf.formats.yaml_signs import NEWLINE, line_start, newline_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

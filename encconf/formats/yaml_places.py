@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmptyDocumentError
-from encconf.formats import yaml_events, yaml_text
-from encconf.formats.yaml_text import ALIAS, FOLDED, LITERAL
+from encconf.formats.yaml_parser import TooNewError, parse
+from encconf.formats.yaml_properties import SKIP, properties
+from encconf.formats.yaml_signs import ALIAS, FOLDED, LITERAL, line_start
+from encconf.formats.yaml_text import content_end
 from encconf.text.document import Leaf, Scope
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _TO_COLON = re.compile(r"[ \t\r\n]*:")
 _NOWHERE = Scope(None, None, (), "", {})
@@ -62,24 +68,11 @@ class Node:
         self.items: list[Item] = []
 
 
-def line_start(text: str, offset: int) -> int:
-    """Where the line of an offset starts."""
-    return max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
-
-
-def line_end(text: str, offset: int) -> int:
-    """Behind the line break of the line on which something ends just before an offset."""
-    if offset and text[offset - 1] in "\r\n":
-        return offset
-    match = re.compile(yaml_text.NEWLINE).search(text, offset)
-    return match.end() if match else len(text)
-
-
 def compose(text: str) -> Node:
     """The values of the first document of a text that has been scanned, with their places."""
     try:
         root = _compose(text, pure=False)
-    except yaml_events.TooNewError:
+    except TooNewError:
         root = _compose(text, pure=True)
     _settle(root)
     return root
@@ -107,7 +100,7 @@ def _compose(text: str, *, pure: bool) -> Node:
     stack: list[Node] = []
     key: tuple[str, int, int] | None = None
     anchored: dict[str, str] = {}
-    for event in yaml_events.parse(text, pure):
+    for event in parse(text, pure):
         name = type(event).__name__
         if name in ("StreamStartEvent", "DocumentStartEvent"):
             continue
@@ -126,15 +119,7 @@ def _compose(text: str, *, pure: bool) -> Node:
         if inside is not None and inside.kind == "map" and key is None:
             key = (event.value if name == "ScalarEvent" else anchored[event.anchor], start, end)
             continue
-        if name == "ScalarEvent":
-            node = _scalar(text, event, start, end)
-        elif name == "AliasEvent":
-            node = Node("leaf", start, end=end, style=ALIAS)
-        else:
-            kind = "map" if name == "MappingStartEvent" else "seq"
-            flow = bool(event.flow_style)
-            node = Node(kind, start, flow=flow, shared=event.anchor is not None)
-            node.value = end - 1 if flow else start
+        node = _node(text, event, start, end)
         if inside is not None:
             inside.items.append(_item(text, inside, key, node))
             key = None
@@ -145,15 +130,26 @@ def _compose(text: str, *, pure: bool) -> Node:
     raise EmptyDocumentError("there is no document in the text")
 
 
+def _node(text: str, event: Any, start: int, end: int) -> Node:
+    """The value that an event is or starts."""
+    name = type(event).__name__
+    if name == "ScalarEvent":
+        return _scalar(text, event, start, end)
+    if name == "AliasEvent":
+        return Node("leaf", start, end=end, style=ALIAS)
+    kind, flow = "map" if name == "MappingStartEvent" else "seq", bool(event.flow_style)
+    return Node(kind, start, flow=flow, shared=event.anchor is not None, value=end - 1 if flow else start)
+
+
 def _scalar(text: str, event: object, start: int, end: int) -> Node:
     anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
     style = getattr(event, "style", None) or ""
     value = start
     if anchor is not None or tag is not None:
-        value = yaml_events.properties(text, start, end, anchor, tag)[1]
+        value = properties(text, start, end, anchor, tag)[1]
     if style in (LITERAL, FOLDED):
         data = str(getattr(event, "value", "")).encode()
-        end = yaml_text.content_end(text, Leaf(_NOWHERE, "", value, end, style, "str", data))
+        end = content_end(text, Leaf(_NOWHERE, "", value, end, style, "str", data))
     return Node("leaf", start, end=end, value=value, style=style, shared=anchor is not None)
 
 
@@ -174,6 +170,6 @@ def _item(text: str, inside: Node, key: tuple[str, int, int] | None, node: Node)
     if inside.flow:
         return Item(number, node.start, node.start, node)
     at = inside.start if not inside.items else inside.items[-1].node.end
-    skipped = yaml_events.SKIP.match(text, at)
+    skipped = SKIP.match(text, at)
     dash = skipped.end() if skipped else at
     return Item(number, dash, dash + 1 if text[dash : dash + 1] == "-" else ODD, node)

@@ -229,6 +229,19 @@ def says(document: Document) -> list[Any]:
 Edit = tuple[int, int, str]
 
 
+def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Scope]:
+    """A document of one part that is the whole text from ``start`` on, a mapping, and its root."""
+    document = Document(text, format)
+    part = Part(start)
+    part.root = "map"
+    part.end = len(text)
+    document.parts.append(part)
+    tree: dict[str, object] = {}
+    document.trees.append(tree)
+    document.shape.append("%")
+    return document, Scope(None, None, (), "", tree)
+
+
 MAX_DEPTH = 200
 """How deep collections may nest in YAML and JSON: far deeper than any configuration does."""
 MAX_VALUES = 2_000_000

@@ -15,6 +15,7 @@ import pytest
 
 from encconf.errors import EncconfError
 from encconf.formats import lines, yaml_events
+from encconf.formats.yaml_parser import TooNewError
 from encconf.text.document import Comment, Document, Leaf, Scope
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +65,7 @@ def slow(text: str, comments: bool) -> Document | None:
     """What libyaml makes of a text, None when it is refused."""
     try:
         return yaml_events.read(text, comments, pure=False)
-    except (EncconfError, yaml_events.TooNewError):
+    except (EncconfError, TooNewError):
         return None
 
 

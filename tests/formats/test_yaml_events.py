@@ -9,8 +9,9 @@ from oracle import FIXTURES
 
 from encconf.errors import EncconfError, LimitError, ParseError
 from encconf.formats import yaml
-from encconf.formats.yaml_events import TooNewError, read
-from encconf.formats.yaml_text import Properties
+from encconf.formats.yaml_events import read
+from encconf.formats.yaml_parser import TooNewError
+from encconf.formats.yaml_properties import Properties
 
 HARD = sorted((FIXTURES / "hard" / "kept").glob("*.yaml"))
 

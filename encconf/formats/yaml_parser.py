@@ -1,0 +1,70 @@
+"""The events of a YAML stream, from the parsers of ruamel.yaml."""
+
+from __future__ import annotations
+
+from encconf.errors import ParseError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+class TooNewError(Exception):
+    """The C parser is older than the syntax that the text uses."""
+
+
+def parse(text: str, pure: bool) -> Iterator[Any]:
+    """The events of a stream, from libyaml or from the parser in Python.
+
+    Raises ParseError, or TooNewError where the other parser may know better.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    class Parser(YAML):
+        def official_plug_ins(self) -> list[str]:
+            return []  # it would search its own folder for some, each time
+
+    try:
+        yield from Parser(typ="safe", pure=pure).parse(text)
+    except MarkedYAMLError as error:
+        if not pure and error.problem == "found unexpected ':'":
+            # ruamel.yaml.clib has libyaml 0.1.7, which refuses `[http://host]`; the others take it.
+            raise TooNewError from None
+        mark = error.problem_mark or error.context_mark
+        # The parser's words name tokens and characters, never the value they stand in.
+        words = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ParseError(
+            f"not valid YAML: {words}",
+            line=mark.line + 1 if mark else None,
+            column=mark.column + 1 if mark else None,
+        ) from None
+    except YAMLError as error:
+        raise ParseError(f"not valid YAML: {_reader_problem(error)}") from None
+    except UnicodeEncodeError:
+        raise ParseError("not valid YAML: it holds a lone surrogate") from None
+
+
+def events_of(text: str, pure: bool) -> Iterator[Any]:
+    """The events of a stream in which a byte order mark is a character like any, as to go-yaml.
+
+    The parsers leave out one that begins a line.
+    """
+    if "\n\ufeff" not in text and "\r\ufeff" not in text:
+        yield from parse(text, pure)
+        return
+    other = next(sign for sign in map(chr, range(0xE000, 0xF8FF)) if sign not in text)
+    for event in parse(text.replace("\ufeff", other), pure):
+        value = getattr(event, "value", None)
+        if value is not None and other in value:
+            event.value = value.replace(other, "\ufeff")
+        yield event
+
+
+def _reader_problem(error: Exception) -> str:
+    reason = getattr(error, "reason", None)
+    position = getattr(error, "position", None)
+    if isinstance(reason, str):
+        return f"{reason} at position {position}" if position is not None else reason
+    return "it cannot be read"

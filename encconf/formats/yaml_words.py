@@ -1,0 +1,135 @@
+"""Scalars of YAML on one line: plain where that means the same to every reader, else in quotes."""
+
+from __future__ import annotations
+
+import re
+
+from encconf.errors import DecryptError, ParseError
+from encconf.formats import goyaml
+from encconf.text.words import bool_word
+
+
+def scalar(type: str, data: bytes | None) -> str:
+    """A plain scalar that resolves to exactly this type and these bytes (strings: see `plain`)."""
+    if data is None:
+        return "null"
+    word = data.decode()
+    if type == "bool":
+        return bool_word(data)
+    if type == "float":
+        return word if "." in word and means(word, "float", data) else _float(data)
+    if type == "str":
+        return plain(word, flow=True)
+    return word
+
+
+def _float(data: bytes) -> str:
+    """A float whose own digits are not its spelling in YAML."""
+    try:
+        number = goyaml.parse("float", data)
+    except ValueError:
+        raise DecryptError("a value does not have the type it is marked with (float)") from None
+    assert isinstance(number, float)
+    word = goyaml.format_float(number).decode()
+    special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)
+    # `3` would come back as an integer (sops writes it so and loses the type), and so would more
+    # digits than an integer of sops has, by readers whose integers have any number of them.
+    return special or (word if "." in word else word + ".0")
+
+
+def means(word: str, type: str, data: bytes) -> bool:
+    """Whether a plain scalar resolves to this type and these bytes."""
+    try:
+        return goyaml.resolve(word, None, True) == (type, data)
+    except ParseError:
+        return False
+
+
+# Plain scalars that are strings to go-yaml and something else to a reader of another YAML: to PyYAML
+# and libyaml's other users (1.1), ruamel.yaml (1.2) or Ruby.  Compiled when first used.
+_WORDS = frozenset(
+    ["=", "<<", "y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", "-.inf", ".nan"]
+)
+_FIRST = frozenset("+-.0123456789")
+_OF_DECIMALS = "0123456789+-.:,_ eETtZ"
+_NUMBER_OR_DATE = r"""(?x)
+    [-+]?(?: 0b[01_,]+ | 0o[0-7_]+ | 0x[0-9a-fA-F_,]+ | [0-9_,]+
+           | [0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?
+           | [0-9][0-9_,]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?
+           | \.[0-9_]+(?:[eE][-+]?[0-9]+)? | \.[eE][-+][0-9]+ )
+  | -?[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}
+    (?:(?:[Tt]|\ +)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:\ *(?:Z|[-+][0-9]{1,2}(?::?[0-9]{2})?))?)?"""
+
+
+def _is_ambiguous(value: str) -> bool:
+    """Whether a plain scalar is a string to some readers and something else to others."""
+    if len(value) < 6 and value.lower() in _WORDS:
+        return True
+    if value[0] not in _FIRST:
+        return value[0] == ":"  # a symbol, to Ruby
+    if value.count(".") > 1:
+        return False  # an address or a version: most that begin with a digit
+    if "0b" not in value and "0o" not in value and "0x" not in value and value.strip(_OF_DECIMALS):
+        return False  # a hash, mostly
+    return re.fullmatch(_NUMBER_OR_DATE, value) is not None
+
+
+def _is_string(value: str) -> bool:
+    """Whether a plain scalar is a string to every reader."""
+    return not _is_ambiguous(value) and means(value, "str", value.encode())
+
+
+_INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`")
+
+
+def _plain_fits(value: str, flow: bool, tagged: bool) -> bool:
+    if not value or value != value.strip() or not value.isprintable():
+        return False
+    first = value[0]
+    if first in _INDICATORS and (first not in "-?:" or flow or len(value) == 1 or value[1] in " \t"):
+        return False
+    if ": " in value or " #" in value or value[-1] == ":" or value.startswith(("---", "...")):
+        return False
+    if flow and any(char in value for char in ",[]{}?:"):
+        return False
+    return tagged or _is_string(value)
+
+
+def plain(value: str, *, flow: bool = False, tagged: bool = False) -> str:
+    """A string as a plain scalar where that means the same, else in quotes."""
+    if _plain_fits(value, flow, tagged):
+        return value
+    # go-yaml puts what would be of another type in double quotes, and what has odd signs in single ones.
+    if not value or not value.isprintable() or not _is_string(value):
+        return double(value)
+    return single(value)
+
+
+def single(value: str) -> str:
+    """A string in single quotes; printable ones only."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+_ESCAPES = {
+    "\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0",
+    "\x85": "\\N", "\xa0": "\\_",
+    "\u2028": "\\L", "\u2029": "\\P", "\b": "\\b", "\x1b": "\\e", "\a": "\\a", "\v": "\\v", "\f": "\\f",
+}  # fmt: skip
+
+
+def double(value: str) -> str:
+    """A string in double quotes, on one line."""
+    if value.isprintable() and "\\" not in value and '"' not in value:
+        return f'"{value}"'
+    out = []
+    for char in value:
+        escape = _ESCAPES.get(char)
+        if escape is not None:
+            out.append(escape)
+        elif char.isprintable():
+            out.append(char)
+        else:
+            code = ord(char)
+            width, sign = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
+            out.append(f"\\{sign}{code:0{width}X}")
+    return '"' + "".join(out) + '"'
