@@ -3,6 +3,7 @@
 MkDocs loads this file as a hook.  The pages are written for readers of the repository, so a link is a path
 in the repository; here each becomes a link of the site.  A link to a file that the site does not have becomes
 plain text, unless `repo_url` is set.  With it, examples also name that repository instead of OWNER/encconf.
+A diagram, which GitHub draws, becomes a table.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ OWNER = "https://github.com/OWNER/encconf"
 _PLACES = {place: name for name, place in MOVED.items()}
 _LINK = re.compile(r"(!?)\[((?:[^][]|\[[^]]*\])*)\]\(([^)\s]+)\)")
 _SOURCE = re.compile(r"""\b(src|srcset|href)=(["'])([^"']+)\2""")
+_MERMAID = re.compile(r"^```mermaid\nflowchart TD\n(.*?)^```$", flags=re.M | re.S)
 _FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1 *$", flags=re.M | re.S)
 
 
@@ -63,6 +65,7 @@ def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, **_: Any) -
         address = config.repo_url.rstrip("/")
         path = urlsplit(address).path.strip("/")
         markdown = markdown.replace(OWNER, address).replace("uses: OWNER/encconf@", f"uses: {path}@")
+    markdown = _MERMAID.sub(lambda found: _table_of_arrows(found[1]), markdown)
     place: str = page.file.src_uri
     name = _PLACES.get(place, f"docs/{place}")
     out, at = [], 0
@@ -103,6 +106,12 @@ def _linked(text: str, name: str, place: str, config: MkDocsConfig) -> str:
         return f"{match[1]}={match[2]}{target(match[3]) or match[3]}{match[2]}"
 
     return _SOURCE.sub(source, _LINK.sub(link, text))
+
+
+def _table_of_arrows(lines: str) -> str:
+    """The arrows of a diagram as a table: drawing them would need a program from elsewhere."""
+    rows = [re.sub(r"\s*&\s*", ", ", line.strip()).split(" --> ") for line in lines.splitlines()]
+    return "| from | to |\n|---|---|\n" + "\n".join(f"| {start} | {ends} |" for start, ends in rows)
 
 
 def _names(nav: Any) -> list[str]:
