@@ -6,25 +6,22 @@ findings of ``encconf check`` are explained from `encconf.audit.findings.KINDS`.
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 from encconf.errors import UsageError
 from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
-
     from encconf.cli.console import Console
 
 
-class Entry:
+class Entry(NamedTuple):
     """The exit code of an error, what it means, and what to do."""
 
-    __slots__ = ("code", "do", "meaning")
-
-    def __init__(self, code: int, meaning: str, do: str) -> None:
-        self.code = code
-        self.meaning = meaning
-        self.do = do
+    code: int
+    meaning: str
+    do: str
 
 
 # The slug and the exit code; below them, indented by two columns, what the error means and what to do.

@@ -38,8 +38,9 @@ def texts(values: Mapping[str, Value], name: str) -> list[str]:
 class Option:
     """One option: its names, the keyword for its value (``dest``), and its help.
 
-    ``kind`` is ``flag`` (bool), ``text`` (str or None; the last one counts) or ``list`` (list of
-    str; all of them count).  ``env`` is the variable that is read if the option is not given.
+    With a ``metavar``, it takes a value (str or None; the last one counts), or with ``many`` a list of all
+    values; ``kind`` is ``text`` or ``list`` then, otherwise ``flag`` (bool).  ``env`` is the variable that is
+    read if the option is not given.
     """
 
     __slots__ = ("choices", "dest", "env", "help", "kind", "metavar", "names")
@@ -48,9 +49,9 @@ class Option:
         self,
         names: str,
         help: str,
-        *,
-        kind: str = "text",
         metavar: str = "",
+        *,
+        many: bool = False,
         env: str | None = None,
         choices: tuple[str, ...] = (),
         dest: str | None = None,
@@ -58,7 +59,7 @@ class Option:
         self.names = tuple(names.split())
         self.dest = dest or self.names[0].lstrip("-").replace("-", "_")
         self.help = help
-        self.kind = kind
+        self.kind = "list" if many else "text" if metavar else "flag"
         self.metavar = metavar
         self.env = env
         self.choices = choices
@@ -79,12 +80,7 @@ class Argument:
         self.many = many
 
 
-QUIET = Option(
-    "--quiet",
-    "Do not report what was done; show only warnings and errors.",
-    kind="flag",
-    dest="without_notes",
-)
+QUIET = Option("--quiet", "Do not report what was done; show only warnings and errors.", dest="without_notes")
 """Every command has it, except one with a --quiet of its own (diff)."""
 
 
@@ -134,91 +130,81 @@ class Command:
 COLOR: Final = Option(
     "--color",
     "When to color messages (auto: on a terminal).",
-    metavar="WHEN",
+    "WHEN",
     env="ENCCONF_COLOR",
     choices=("auto", "always", "never"),
 )
 CONFIG: Final = Option(
-    "--config", "Use this file instead of looking for .sops.yaml.", metavar="FILE", env="SOPS_CONFIG"
+    "--config", "Use this file instead of looking for .sops.yaml.", "FILE", env="SOPS_CONFIG"
 )
 ROOT: Final = (COLOR, CONFIG, QUIET)
 """Options that may also come before the command."""
 
 INPUT_TYPE: Final = Option(
-    "--input-type", "The file's format (by default, detected from its content and name).", metavar="FORMAT"
+    "--input-type", "The file's format (by default, detected from its content and name).", "FORMAT"
 )
 FILENAME: Final = Option(
-    "--filename-override", "Use this name to choose the format and the creation rule.", metavar="NAME"
+    "--filename-override", "Use this name to choose the format and the creation rule.", "NAME"
 )
-IN_PLACE: Final = Option("--in-place -i", "Write the result back to FILE.", kind="flag")
+IN_PLACE: Final = Option("--in-place -i", "Write the result back to FILE.")
 WHOSE_KEYS: Final = (
     Option(
         "--keyservice",
         "Also use this key service: unix:///PATH or tcp://HOST:PORT. Repeatable.",
-        kind="list",
-        metavar="URI",
+        "URI",
+        many=True,
     ),
-    Option("--aws-profile", "Use this AWS profile instead of the one a file names.", metavar="NAME"),
+    Option("--aws-profile", "Use this AWS profile instead of the one a file names.", "NAME"),
 )
 """Options of every command that opens files; `main` makes the `Credentials` from them."""
 OPENING: Final = (INPUT_TYPE, *WHOSE_KEYS, CONFIG, COLOR)
 """Options of every command that opens encrypted files."""
 
 IGNORE_MAC: Final = Option(
-    "--ignore-mac", "Decrypt even if the file was changed without its key. For recovery only.", kind="flag"
+    "--ignore-mac", "Decrypt even if the file was changed without its key. For recovery only."
 )
-JSON: Final = Option("--json", "Print JSON.", kind="flag")
+JSON: Final = Option("--json", "Print JSON.")
 RECIPIENTS: Final = Option(
-    "--recipients",
-    "Read names of keys from this file, or from the files in this folder.",
-    kind="list",
-    metavar="FILE",
+    "--recipients", "Read names of keys from this file, or from the files in this folder.", "FILE", many=True
 )
 RECURSIVE: Final = Option(
-    "--recursive -r",
-    "Include the files in folders: every encrypted file that git does not ignore.",
-    kind="flag",
+    "--recursive -r", "Include the files in folders: every encrypted file that git does not ignore."
 )
-CHANGED: Final = Option(
-    "--changed", "Only files that are new or changed since the last git commit.", kind="flag"
-)
-FAIL_FAST: Final = Option("--fail-fast", "Stop at the first file that fails.", kind="flag")
-DRY_RUN: Final = Option("--dry-run -n", "Show what would be done, without doing it.", kind="flag")
+CHANGED: Final = Option("--changed", "Only files that are new or changed since the last git commit.")
+FAIL_FAST: Final = Option("--fail-fast", "Stop at the first file that fails.")
+DRY_RUN: Final = Option("--dry-run -n", "Show what would be done, without doing it.")
 CHECKLIST: Final = Option(
     "--checklist",
     "Before changing anything, add what removed recipients could read to this Markdown list.",
-    metavar="FILE",
+    "FILE",
 )
 ALLOW_PLAINTEXT: Final = Option(
     "--allow-plaintext",
     "Allow plaintext for values that the rule would encrypt but the file's own selection does not.",
-    kind="flag",
 )
-OUTPUT: Final = Option("--output -o", "Write the result to this file (-: stdout).", metavar="FILE")
+OUTPUT: Final = Option("--output -o", "Write the result to this file (-: stdout).", "FILE")
 THRESHOLD: Final = Option(
     "--shamir-secret-sharing-threshold --threshold",
     "How many key groups are needed to open the file (by default, all).",
-    metavar="NUMBER",
+    "NUMBER",
     dest="threshold",
 )
-FILE: Final = Option("--file -f", "The file.", metavar="FILE", dest="file")
+FILE: Final = Option("--file -f", "The file.", "FILE", dest="file")
 FLAT: Final = (
-    Option("--prefix", "Prefix every name with this.", metavar="TEXT"),
+    Option("--prefix", "Prefix every name with this.", "TEXT"),
     Option(
         "--nested-separator --separator",
         "Join the keys of nested values with this (by default, _).",
-        metavar="TEXT",
+        "TEXT",
         dest="nested_separator",
     ),
-    Option("--section", "Use only the values below this path.", metavar="PATH"),
-    Option("--keep-case", "Do not convert names to upper case.", kind="flag"),
+    Option("--section", "Use only the values below this path.", "PATH"),
+    Option("--keep-case", "Do not convert names to upper case."),
 )
 RESOLVE: Final = Option(
-    "--resolve",
-    "Fetch the values of references (ref+vault://…). ENCCONF_REF_ALLOW permits more kinds.",
-    kind="flag",
+    "--resolve", "Fetch the values of references (ref+vault://…). ENCCONF_REF_ALLOW permits more kinds."
 )
-FORCE: Final = Option("--force -f", "Overwrite the output file even if it is not encrypted.", kind="flag")
+FORCE: Final = Option("--force -f", "Overwrite the output file even if it is not encrypted.")
 
 
 def _keys(prefix: str, verb: str, *, env: bool = False) -> tuple[Option, ...]:
@@ -227,8 +213,8 @@ def _keys(prefix: str, verb: str, *, env: bool = False) -> tuple[Option, ...]:
         Option(
             f"--{prefix}{row.option} {row.short if env else ''}",
             verb.format(row.plural),
-            kind="list",
-            metavar=row.metavar,
+            row.metavar,
+            many=True,
             env=row.variable if env else None,
         )
         for _, row in in_config_order()
@@ -240,23 +226,15 @@ GROUP_KEYS: Final = _keys("", "{} of the group (comma-separated).")
 ADD_KEYS: Final = _keys("add-", "Add these {} (comma-separated).")
 RM_KEYS: Final = _keys("rm-", "Remove these {} (comma-separated).")
 SELECTION: Final = (
-    Option("--encrypted-regex", "Encrypt only values whose key matches REGEX.", metavar="REGEX"),
+    Option("--encrypted-regex", "Encrypt only values whose key matches REGEX.", "REGEX"),
+    Option("--unencrypted-regex", "Encrypt all values except those whose key matches REGEX.", "REGEX"),
+    Option("--encrypted-suffix", "Encrypt only values whose key ends with SUFFIX.", "SUFFIX"),
+    Option("--unencrypted-suffix", "Encrypt all values except those whose key ends with SUFFIX.", "SUFFIX"),
+    Option("--encrypted-comment-regex", "Encrypt only values whose comment matches REGEX.", "REGEX"),
     Option(
-        "--unencrypted-regex", "Encrypt all values except those whose key matches REGEX.", metavar="REGEX"
+        "--unencrypted-comment-regex", "Encrypt all values except those whose comment matches REGEX.", "REGEX"
     ),
-    Option("--encrypted-suffix", "Encrypt only values whose key ends with SUFFIX.", metavar="SUFFIX"),
-    Option(
-        "--unencrypted-suffix",
-        "Encrypt all values except those whose key ends with SUFFIX.",
-        metavar="SUFFIX",
-    ),
-    Option("--encrypted-comment-regex", "Encrypt only values whose comment matches REGEX.", metavar="REGEX"),
-    Option(
-        "--unencrypted-comment-regex",
-        "Encrypt all values except those whose comment matches REGEX.",
-        metavar="REGEX",
-    ),
-    Option("--mac-only-encrypted", "Compute the MAC over encrypted values only.", kind="flag"),
+    Option("--mac-only-encrypted", "Compute the MAC over encrypted values only."),
 )
 
 
@@ -268,13 +246,13 @@ COMMANDS: Final = (
         details="Creates what is missing and changes nothing that exists: an age key in your key file, a "
         ".sops.yaml that names it as a recipient, and the git drivers for diffs and merges.",
         options=(
-            Option("--keyring", "Store the key in the system keyring, and use it from there.", kind="flag"),
+            Option("--keyring", "Store the key in the system keyring, and use it from there."),
             Option(
                 "--ssh-to-age",
                 "Encrypt for the age recipient of this ssh-ed25519 key (a .pub file, or its line). "
                 "Repeatable; then no key is created.",
-                kind="list",
-                metavar="PUB",
+                "PUB",
+                many=True,
             ),
             COLOR,
         ),
@@ -299,11 +277,11 @@ COMMANDS: Final = (
             OUTPUT,
             IN_PLACE,
             FORCE,
-            Option("--recursive -r", "Include the files in folders that .sops.yaml names.", kind="flag"),
+            Option("--recursive -r", "Include the files in folders that .sops.yaml names."),
             DRY_RUN,
             FAIL_FAST,
             INPUT_TYPE,
-            Option("--output-type", "Write the encrypted file in this format.", metavar="FORMAT"),
+            Option("--output-type", "Write the encrypted file in this format.", "FORMAT"),
             FILENAME,
             *KEYS,
             *SELECTION,
@@ -332,25 +310,17 @@ COMMANDS: Final = (
                 "--output -o",
                 "Write the result to this file, or those of several files to this folder, readable only by "
                 "you (-: stdout).",
-                metavar="FILE",
+                "FILE",
             ),
             IN_PLACE,
-            Option("--force -f", "Overwrite other files in the folder that --output names.", kind="flag"),
+            Option("--force -f", "Overwrite other files in the folder that --output names."),
             RECURSIVE,
             DRY_RUN,
             FAIL_FAST,
-            Option(
-                "--extract",
-                """Print only the value at this path: a.b[0], or ["a"]["b"][0].""",
-                metavar="PATH",
-            ),
+            Option("--extract", 'Print only the value at this path: a.b[0], or ["a"]["b"][0].', "PATH"),
             IGNORE_MAC,
             INPUT_TYPE,
-            Option(
-                "--output-type",
-                "Write this format: yaml, json, dotenv, ini, toml, binary.",
-                metavar="FORMAT",
-            ),
+            Option("--output-type", "Write this format: yaml, json, dotenv, ini, toml, binary.", "FORMAT"),
             FILENAME,
             *WHOSE_KEYS,
             CONFIG,
@@ -398,8 +368,8 @@ COMMANDS: Final = (
         "appends an item to a list.",
         arguments=(Argument("file"), Argument("path"), Argument("value", required=False)),
         options=(
-            Option("--json", "Parse VALUE as JSON: a number, a list, a mapping …", kind="flag"),
-            Option("--string", "Treat VALUE as a string, whatever it looks like.", kind="flag"),
+            Option("--json", "Parse VALUE as JSON: a number, a list, a mapping …"),
+            Option("--string", "Treat VALUE as a string, whatever it looks like."),
             ALLOW_PLAINTEXT,
             IGNORE_MAC,
             INPUT_TYPE,
@@ -422,7 +392,7 @@ COMMANDS: Final = (
         "Remove one value from a file.",
         arguments=(Argument("file"), Argument("path")),
         options=(
-            Option("--idempotent", "Succeed even if there is no such value.", kind="flag"),
+            Option("--idempotent", "Succeed even if there is no such value."),
             IGNORE_MAC,
             *OPENING,
         ),
@@ -436,7 +406,7 @@ COMMANDS: Final = (
         "re-encrypted; the file keeps its recipients and its selection of encrypted values.",
         arguments=(Argument("file"),),
         options=(
-            Option("--from", "Read the plaintext from this file.", metavar="FILE", dest="given"),
+            Option("--from", "Read the plaintext from this file.", "FILE", dest="given"),
             DRY_RUN,
             ALLOW_PLAINTEXT,
             *OPENING,
@@ -463,11 +433,7 @@ COMMANDS: Final = (
             JSON,
             *ADD_KEYS,
             *RM_KEYS,
-            Option(
-                "--resume-at",
-                "Start with this file; skip those before it.",
-                metavar="FILE",
-            ),
+            Option("--resume-at", "Start with this file; skip those before it.", "FILE"),
             CHECKLIST,
             FAIL_FAST,
             OUTPUT,
@@ -495,24 +461,20 @@ COMMANDS: Final = (
         options=(
             RECURSIVE,
             CHANGED,
-            Option("--yes -y", "Do not ask for confirmation.", kind="flag"),
+            Option("--yes -y", "Do not ask for confirmation."),
             DRY_RUN,
             JSON,
             CHECKLIST,
             FAIL_FAST,
-            Option("--selection", "Also update which values are encrypted, as the rule says.", kind="flag"),
+            Option("--selection", "Also update which values are encrypted, as the rule says."),
             Option(
                 "--allow-plaintext",
                 "With --selection: decrypt values in the file that the rule no longer selects.",
-                kind="flag",
             ),
-            Option(
-                "--keep-data-key", "Keep the data key when a recipient is removed, as sops does.", kind="flag"
-            ),
+            Option("--keep-data-key", "Keep the data key when a recipient is removed, as sops does."),
             Option(
                 "--ssh-to-age",
                 "Write the age recipients that correspond to the rule's ssh-ed25519 keys, for sops-nix.",
-                kind="flag",
             ),
             *OPENING,
         ),
@@ -536,39 +498,30 @@ COMMANDS: Final = (
         "in .sops.yaml.",
         arguments=(Argument("path", required=False, many=True),),
         options=(
-            Option("--verify", "Also decrypt the files you have keys for, and check their MAC.", kind="flag"),
+            Option("--verify", "Also decrypt the files you have keys for, and check their MAC."),
             Option(
                 "--changed",
                 "Only files that are new, changed since the last commit, or below a .sops.yaml that changed.",
-                kind="flag",
             ),
-            Option(
-                "--recursive -r",
-                "Accepted for consistency: check always includes the files in folders.",
-                kind="flag",
-            ),
-            Option("--strict", "Fail on warnings as well.", kind="flag"),
-            Option(
-                "--verbose",
-                "List every finding, including those with the same cause.",
-                kind="flag",
-            ),
+            Option("--recursive -r", "Accepted for consistency: check always includes the files in folders."),
+            Option("--strict", "Fail on warnings as well."),
+            Option("--verbose", "List every finding, including those with the same cause."),
             Option(
                 "--min-severity",
                 "Hide findings below this severity (by default, notes are hidden).",
-                metavar="SEVERITY",
+                "SEVERITY",
                 choices=("note", "warning", "error"),
             ),
             Option(
                 "--ignore",
                 "Ignore findings of this kind (SLUG=GLOB: only in files that match).",
-                kind="list",
-                metavar="SLUG",
+                "SLUG",
+                many=True,
             ),
             Option(
                 "--format",
                 "Output format (by default, text). github prints annotations; sarif is for code scanning.",
-                metavar="FORMAT",
+                "FORMAT",
                 choices=("text", "json", "sarif", "github"),
             ),
             JSON,
@@ -607,13 +560,13 @@ COMMANDS: Final = (
             Option(
                 "--people -p",
                 "List what these names or keys can open together (comma-separated).",
-                kind="list",
-                metavar="NAMES",
+                "NAMES",
+                many=True,
             ),
             RECIPIENTS,
-            Option("--html", "Write an HTML report to this file (-: stdout).", metavar="FILE"),
-            Option("--no-history", "Do not read dates from git's history.", kind="flag"),
-            Option("--verbose", "List every set of readers.", kind="flag"),
+            Option("--html", "Write an HTML report to this file (-: stdout).", "FILE"),
+            Option("--no-history", "Do not read dates from git's history."),
+            Option("--verbose", "List every set of readers."),
             JSON,
             CONFIG,
             COLOR,
@@ -638,14 +591,10 @@ COMMANDS: Final = (
         rest="paths",
         failure=2,
         options=(
-            Option("--show-values", "Show the values as well.", kind="flag"),
-            Option(
-                "--staged --cached",
-                "Compare the staged files instead of those in the work tree.",
-                kind="flag",
-            ),
-            Option("--keyless", "Compare structure and ciphertexts, without using a key.", kind="flag"),
-            Option("--quiet -q", "Print nothing; use the exit code.", kind="flag"),
+            Option("--show-values", "Show the values as well."),
+            Option("--staged --cached", "Compare the staged files instead of those in the work tree."),
+            Option("--keyless", "Compare structure and ciphertexts, without using a key."),
+            Option("--quiet -q", "Print nothing; use the exit code."),
             RECIPIENTS,
             JSON,
             *OPENING,
@@ -706,12 +655,10 @@ COMMANDS: Final = (
         arguments=(Argument("file", many=True),),
         rest="argv",
         options=(
-            Option("--override", "Let values from the files override variables that are set.", kind="flag"),
-            Option("--pristine", "Start the program with only the values in its environment.", kind="flag"),
-            Option(
-                "--keep-keys", "Keep the variables that open files in the program's environment.", kind="flag"
-            ),
-            Option("--print-sources", "Show which file each variable comes from.", kind="flag"),
+            Option("--override", "Let values from the files override variables that are set."),
+            Option("--pristine", "Start the program with only the values in its environment."),
+            Option("--keep-keys", "Keep the variables that open files in the program's environment."),
+            Option("--print-sources", "Show which file each variable comes from."),
             RESOLVE,
             *FLAT,
             INPUT_TYPE,
@@ -731,8 +678,8 @@ COMMANDS: Final = (
         "values are not allowed.",
         arguments=(Argument("file"), Argument("command")),
         options=(
-            Option("--pristine", "Start the command with only the values in its environment.", kind="flag"),
-            Option("--user", "Run the command as this user.", metavar="NAME"),
+            Option("--pristine", "Start the command with only the values in its environment."),
+            Option("--user", "Run the command as this user.", "NAME"),
             INPUT_TYPE,
             *WHOSE_KEYS,
             COLOR,
@@ -747,11 +694,11 @@ COMMANDS: Final = (
         "which can be read once.",
         arguments=(Argument("file"), Argument("command")),
         options=(
-            Option("--no-fifo", "Use a regular file instead of a named pipe.", kind="flag"),
-            Option("--filename", "The file's name (by default, tmp-file).", metavar="NAME"),
-            Option("--user", "Run the command as this user.", metavar="NAME"),
+            Option("--no-fifo", "Use a regular file instead of a named pipe."),
+            Option("--filename", "The file's name (by default, tmp-file).", "NAME"),
+            Option("--user", "Run the command as this user.", "NAME"),
             INPUT_TYPE,
-            Option("--output-type", "The format to write (by default, the file's).", metavar="FORMAT"),
+            Option("--output-type", "The format to write (by default, the file's).", "FORMAT"),
             *WHOSE_KEYS,
             COLOR,
         ),
@@ -772,19 +719,19 @@ COMMANDS: Final = (
             Option(
                 "--format",
                 "The output format.",
-                metavar="FORMAT",
+                "FORMAT",
                 choices=("dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "systemd-creds"),
             ),
-            Option("--output -o", "Write to this file (systemd-creds: into this folder).", metavar="FILE"),
+            Option("--output -o", "Write to this file (systemd-creds: into this folder).", "FILE"),
             *FLAT,
-            Option("--name", "The name of the Secret (k8s).", metavar="NAME"),
+            Option("--name", "The name of the Secret (k8s).", "NAME"),
             Option(
                 "--with-key",
                 "The key that encrypts (systemd-creds; by default, what this machine has).",
-                metavar="KEY",
+                "KEY",
                 choices=("auto", "host", "tpm2", "host+tpm2"),
             ),
-            Option("--plaintext", "Allow printing values to a terminal.", kind="flag"),
+            Option("--plaintext", "Allow printing values to a terminal."),
             RESOLVE,
             INPUT_TYPE,
             *WHOSE_KEYS,
@@ -809,14 +756,10 @@ COMMANDS: Final = (
         "be decrypted.",
         arguments=(Argument("file", many=True),),
         options=(
-            Option("--yes -y", "Do not ask for confirmation.", kind="flag"),
+            Option("--yes -y", "Do not ask for confirmation."),
             DRY_RUN,
-            Option("--recursive -r", "Publish the encrypted files in folders.", kind="flag"),
-            Option(
-                "--omit-extensions",
-                "Remove the file extension from the name at the destination.",
-                kind="flag",
-            ),
+            Option("--recursive -r", "Publish the encrypted files in folders."),
+            Option("--omit-extensions", "Remove the file extension from the name at the destination."),
             JSON,
             *OPENING,
         ),
@@ -855,10 +798,10 @@ COMMANDS: Final = (
         "secret store instead; ENCCONF_IDENTITY (or --use) then tells encconf where to look. An existing "
         "secret is never overwritten.",
         options=(
-            Option("--output -o", "Write the key to this new file instead (-: stdout).", metavar="FILE"),
-            Option("--to", "Store the key here instead: keyring:…, vault:…, awssm:… …", metavar="ADDRESS"),
-            Option("--use", "Save the address given with --to in your configuration file.", kind="flag"),
-            Option("--pq", "Create a post-quantum key.", kind="flag"),
+            Option("--output -o", "Write the key to this new file instead (-: stdout).", "FILE"),
+            Option("--to", "Store the key here instead: keyring:…, vault:…, awssm:… …", "ADDRESS"),
+            Option("--use", "Save the address given with --to in your configuration file."),
+            Option("--pq", "Create a post-quantum key."),
             COLOR,
         ),
         examples=(
@@ -878,7 +821,7 @@ COMMANDS: Final = (
         "see the encrypted text.",
         arguments=(Argument("pattern", required=False, many=True),),
         options=(
-            Option("--global", "For all your repositories.", kind="flag", dest="everywhere"),
+            Option("--global", "For all your repositories.", dest="everywhere"),
             COLOR,
         ),
         examples=("encconf git install", "encconf git install 'secrets/*.yaml'"),
@@ -888,7 +831,7 @@ COMMANDS: Final = (
         "encconf.cli.git:uninstall",
         "Undo git install.",
         options=(
-            Option("--global", "For all your repositories.", kind="flag", dest="everywhere"),
+            Option("--global", "For all your repositories.", dest="everywhere"),
             COLOR,
         ),
         examples=("encconf git uninstall",),
@@ -912,10 +855,10 @@ COMMANDS: Final = (
         "merge failed and OURS is unchanged.",
         arguments=(Argument("base"), Argument("ours"), Argument("theirs"), Argument("path")),
         options=(
-            Option("--marker-size", "The length of conflict markers in a plaintext file.", metavar="NUMBER"),
-            Option("--base-label", "The label of the common ancestor.", metavar="TEXT"),
-            Option("--ours-label", "The label of OURS.", metavar="TEXT"),
-            Option("--theirs-label", "The label of THEIRS.", metavar="TEXT"),
+            Option("--marker-size", "The length of conflict markers in a plaintext file.", "NUMBER"),
+            Option("--base-label", "The label of the common ancestor.", "TEXT"),
+            Option("--ours-label", "The label of OURS.", "TEXT"),
+            Option("--theirs-label", "The label of THEIRS.", "TEXT"),
             COLOR,
         ),
         examples=('git config merge.encconf.driver "encconf git merge %O %A %B ./%P"',),
@@ -940,22 +883,18 @@ COMMANDS: Final = (
         "socket admits only you, a TCP port every user of this machine.",
         options=(
             Option(
-                "--network --net",
-                "The kind of socket (by default, tcp).",
-                metavar="NETWORK",
-                choices=("tcp", "unix"),
+                "--network --net", "The kind of socket (by default, tcp).", "NETWORK", choices=("tcp", "unix")
             ),
             Option(
                 "--address --addr",
                 "HOST:PORT (by default, 127.0.0.1:5000), or the path of the unix socket.",
-                metavar="ADDRESS",
+                "ADDRESS",
             ),
-            Option("--prompt", "Ask on the terminal before using a key.", kind="flag"),
-            Option("--verbose", "Log every request.", kind="flag"),
+            Option("--prompt", "Ask on the terminal before using a key."),
+            Option("--verbose", "Log every request."),
             Option(
                 "--insecure-remote",
                 "Accept connections from other machines, unencrypted and without a password.",
-                kind="flag",
             ),
             COLOR,
         ),
@@ -975,20 +914,18 @@ COMMANDS: Final = (
         "seven ways to keep secrets. FILE is kept unless you use --delete.",
         arguments=(Argument("file"),),
         options=(
-            Option("--output -o", "The file to create: .yaml, .json, .toml or .env.", metavar="FILE"),
+            Option("--output -o", "The file to create: .yaml, .json, .toml or .env.", "FILE"),
             Option(
                 "--dialect",
                 "The program that reads FILE today (by default, dotenv; systemd for /etc/default and "
                 "similar).",
-                metavar="DIALECT",
+                "DIALECT",
                 choices=("dotenv", "systemd", "shell", "docker"),
             ),
-            Option("--literal", "Do not expand ${NAME} and similar.", kind="flag"),
-            Option(
-                "--cast", "Convert values like true, False and 5432 to booleans and integers.", kind="flag"
-            ),
-            Option("--delete", "Delete FILE after verifying the new one.", kind="flag"),
-            Option("--force -f", "Replace an existing output file whose values differ.", kind="flag"),
+            Option("--literal", "Do not expand ${NAME} and similar."),
+            Option("--cast", "Convert values like true, False and 5432 to booleans and integers."),
+            Option("--delete", "Delete FILE after verifying the new one."),
+            Option("--force -f", "Replace an existing output file whose values differ."),
             DRY_RUN,
             JSON,
             *KEYS,
@@ -1030,19 +967,14 @@ COMMANDS: Final = (
             Option(
                 "--socket -s",
                 "The socket's path (by default, encconf/credentials.sock in /run or $XDG_RUNTIME_DIR).",
-                metavar="PATH",
+                "PATH",
             ),
             Option(
-                "--allow -a",
-                "Allow a unit a value: UNIT:CREDENTIAL=PATH. Repeatable.",
-                kind="list",
-                metavar="RULE",
+                "--allow -a", "Allow a unit a value: UNIT:CREDENTIAL=PATH. Repeatable.", "RULE", many=True
             ),
-            Option(
-                "--allow-from", "Read rules like those of --allow from a file, one per line.", metavar="FILE"
-            ),
-            Option("--reload", "Reload a file when it changes.", kind="flag"),
-            Option("--idle", "Exit after this many seconds without a request.", metavar="SECONDS"),
+            Option("--allow-from", "Read rules like those of --allow from a file, one per line.", "FILE"),
+            Option("--reload", "Reload a file when it changes."),
+            Option("--idle", "Exit after this many seconds without a request.", "SECONDS"),
             INPUT_TYPE,
             COLOR,
         ),
@@ -1061,24 +993,22 @@ COMMANDS: Final = (
         "them.",
         arguments=(Argument("file", many=True),),
         options=(
-            Option(
-                "--unit -u", "The unit that gets the values; app@.service for all instances.", metavar="UNIT"
-            ),
+            Option("--unit -u", "The unit that gets the values; app@.service for all instances.", "UNIT"),
             Option(
                 "--allow -a",
                 "Include only this value, under this name: CREDENTIAL=PATH. Repeatable.",
-                kind="list",
-                metavar="RULE",
+                "RULE",
+                many=True,
             ),
             Option(
                 "--identity",
                 "The age identity the service opens FILE with (NAME.cred: an encrypted credential).",
-                metavar="FILE",
+                "FILE",
             ),
-            Option("--env", "Also set NAME_FILE=… to the path of each value.", kind="flag", dest="variables"),
-            Option("--user", "Write units for the user's service manager, not the system's.", kind="flag"),
-            Option("--socket -s", "The socket's path (by default, /run/UNIT-credentials/…).", metavar="PATH"),
-            Option("--output -o", "Write the unit files into this folder.", metavar="FOLDER"),
+            Option("--env", "Also set NAME_FILE=… to the path of each value.", dest="variables"),
+            Option("--user", "Write units for the user's service manager, not the system's."),
+            Option("--socket -s", "The socket's path (by default, /run/UNIT-credentials/…).", "PATH"),
+            Option("--output -o", "Write the unit files into this folder.", "FOLDER"),
             *FLAT,
             INPUT_TYPE,
             COLOR,
