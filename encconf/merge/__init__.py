@@ -110,8 +110,6 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
                     if unnoticed or _incomplete(trees, merged.tree):
                         return None
                     break
-            elif results["theirs"] == results["ours"]:
-                break
     except (EncconfError, RecursionError):
         return None
     text = results["ours"]
@@ -129,7 +127,7 @@ def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
     from encconf.merge.reading import comments
 
     new = comments(trees[("base", "ours", "theirs").index(side)]) - comments(trees[0])
-    return bool(new and new - comments(merged))
+    return bool(new - comments(merged))
 
 
 def _incomplete(trees: list[Tree], merged: Tree) -> bool:
@@ -204,7 +202,7 @@ def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:
                 (theirs, before[2], after[2]),
             )
         )
-        if one == other == was or (one == other and not was):
+        if one == other and (one == was or not was):
             out.extend(one)
         else:
             out.append(f"{'<' * size} {labels[0]}{newline}")

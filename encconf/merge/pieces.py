@@ -38,9 +38,7 @@ class Line:
             (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
             for side, text in enumerate(self.texts)
         )
-        side = 2 if here is None or (there is not None and here == was) else 1
-        if here is None and there is None:
-            side = 0
+        side = 0 if here is None and there is None else 2 if here == was else 1
         return side, self.texts[side] or ""
 
 
@@ -96,7 +94,7 @@ _LINE_START = re.compile(r"\n(?=[^\n])")
 
 def shifted(text: str, delta: int, *, first: bool = False) -> str:
     """The text with its lines, but for the first one, indented deeper by so much, or less deep."""
-    if not delta or ("\n" not in text and not first):
+    if not delta:
         return text
     if first and text.strip():
         text = " " * delta + text if delta > 0 else text[min(-delta, len(text) - len(text.lstrip(" "))) :]

@@ -58,12 +58,10 @@ def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, pr
         if was is not None:
             items: list[Data] = []
             for i, j, k in lists(was, ours, theirs, prefer).slots:
-                one = at(ours, j)
-                other = at(theirs, k)
-                if j is None or k is None:
-                    item = one if j is not None else other if k is not None else at(was, i)
+                if j is None and k is None:
+                    item = at(was, i)  # where the version before both is preferred
                 else:
-                    item = merge(at(was, i), one, other, prefer)
+                    item = merge(at(was, i), at(ours, j), at(theirs, k), prefer)
                 if not isinstance(item, Nothing):
                     items.append(item)
             return items
@@ -105,7 +103,7 @@ def _by_name(
     for name in NAMES:
         sides = [_names(items, name) for items in (base, ours, theirs)]
         was, here, there = sides
-        if was is None or here is None or there is None or not (here and there):
+        if was is None or not (here and there):
             continue
         clash = False
         gone: set[Hashable] = set()

@@ -30,6 +30,7 @@ from encconf.merge import Merged, mark, marked, merge, size_for
         ("a\n", "a\n", "a\n", "a\n"),
         ("a\nx\n", "a\n", "a\nx\n", "a\nx\n"),  # both have added the same
         ("x\ny\n", "", "x\ny\n", "x\ny\n"),
+        ("x\n", "b\n", "x\n", "<<x\n||b\n==x\n>>"),  # so that all three can be taken whole
         ("a\nx\n", "a\n", "a\ny\n", "a\n<<x\n||==y\n>>"),
         ("a\nb\nx\n", "a\nb\n", "a\n", "a\n<<b\nx\n||b\n==>>"),
         ("a\nx\n", "a\nb\n", "a\ny\n", "a\n<<x\n||b\n==y\n>>"),
@@ -41,6 +42,9 @@ from encconf.merge import Merged, mark, marked, merge, size_for
             "a\n<<1\n2\n3\n||b\n==>>c\n<<X\n||d\n==Y\nZ\n>>e\n",
         ),
         ("0\na\nx\n", "a\nb\n", "a\ny\n", "<<0\n||==>>a\n<<x\n||b\n==y\n>>"),
+        ("a\nx\n", "b\nx\n", "c\nx\n", "<<a\n||b\n==c\n>>x\n"),
+        ("a\n", "a\nb\n", "a\nb\ny\n", "a\n<<||b\n==b\ny\n>>"),
+        ("a\nx\ny", "a\nb\n", "a\nz\n", "a\n<<x\ny\n||b\n==z\n>>"),
         ("a\nx", "a\nb", "a\ny", "a\n<<x\n||b\n==y\n>>"),  # without a line break at the end
     ],
 )
@@ -102,3 +106,17 @@ def test_marks_of_the_file_are_merged_too(at: int) -> None:
     texts = list(plain)
     texts[at] = texts[at].replace("\n", "\r\n")
     assert merge(*texts, format="yaml").text == (wanted if at == 0 else wanted.replace("\n", "\r\n"))
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("z: 2\n", "m:\n  a: 1\n  # c\nz: 3\n")])
+def test_d5_a_comment_of_one_side_has_no_place_and_something_else_is_at_odds(ours: str, theirs: str) -> None:
+    """The other side took out what the comment is in: a file without it would lose it for good."""
+    base = "m:\n  a: 1\nz: 1\n"
+    for one, other in ((ours, theirs), (theirs, ours)):
+        found = merge(base, one, other, format="yaml")
+        assert (found.text, found.theirs, found.whole) == (one, other, True)
+
+
+def test_a_comment_that_both_sides_have_added_is_there_once() -> None:
+    found = merge("a: 1\nb: 1\n", "# c\na: 2\nb: 1\n", "# c\na: 1\nb: 2\n", format="yaml")
+    assert (found.text, found.conflicts) == ("# c\na: 2\nb: 2\n", [])

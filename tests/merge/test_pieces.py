@@ -38,6 +38,7 @@ def test_the_side_that_differs_is_heard_and_ours_if_both_do(
         ("a:\n    b: 1\n", -2, "a:\n  b: 1\n"),
         ("a:\n  b: 1\n", -4, "a:\nb: 1\n"),  # no further than the margin
         ("a: |\n  x\n\n  y\n", 2, "a: |\n    x\n\n    y\n"),  # empty lines stay empty
+        ("a:\n b: 1\n", 1, "a:\n  b: 1\n"),
         ("a: 1", 2, "a: 1"),  # the first line is where its place is
     ],
 )
@@ -47,7 +48,13 @@ def test_all_lines_but_the_first_are_indented(text: str, delta: int, shifted: st
 
 @pytest.mark.parametrize(
     ("text", "delta", "shifted"),
-    [("# x\n", 2, "  # x\n"), ("    # x\n", -2, "  # x\n"), (" # x\n", -4, "# x\n")],
+    [
+        ("# x\n", 2, "  # x\n"),
+        ("# x\n", 1, " # x\n"),
+        ("\n", 2, "\n"),
+        ("    # x\n", -2, "  # x\n"),
+        (" # x\n", -4, "# x\n"),
+    ],
 )
 def test_the_first_line_too_where_it_is_asked_for(text: str, delta: int, shifted: str) -> None:
     assert pieces.shifted(text, delta, first=True) == shifted
@@ -59,6 +66,8 @@ def test_the_first_line_too_where_it_is_asked_for(text: str, delta: int, shifted
         ("a:\n", "map", "a: {}\n"),
         ("a:\n", "list", "a: []\n"),
         ("a: # why\n", "map", "a: {} # why\n"),
+        ("a: # why  \n", "map", "a: {} # why  \n"),
+        ("", "map", "{}\n"),
         ("-", "map", "- {}\n"),
     ],
 )
@@ -84,6 +93,8 @@ def test_shapes_that_can_be_merged_piece_by_piece() -> None:
     leaf, other, block, flow, items = entries("a: 1\nb: x\nc:\n  d: 1\ne: {d: 1}\nf:\n  - 1\n")
     assert pieces.shape(leaf) == pieces.shape(other)
     shapes = [pieces.shape(entry) for entry in (leaf, block, flow, items)]
+    (lines,) = entries("a: |\n  x\n")  # a line break is part of it
+    shapes.append(pieces.shape(lines))
     assert all(one != two for at, one in enumerate(shapes) for two in shapes[:at])
 
 

@@ -156,6 +156,11 @@ def test_a_list_that_is_at_odds_is_that_of_one_side() -> None:
 def test_an_item_that_is_a_collection_is_an_item() -> None:
     one: Data = {"a": [ONE, {"b": TWO}]}
     assert merges([one, ONE], [one, TWO], [THREE, one, ONE]) == [[THREE, one, TWO]] * 3
+    assert merges([[ONE], [TWO]], [[TWO]], [[ONE, THREE], [TWO]]) == [
+        [[TWO]],
+        [[ONE], [TWO]],
+        [[ONE, THREE], [TWO]],
+    ]
     other: Data = {"a": [ONE, {"b": THREE}]}
     assert merges([one, other], [other], [one, other, ONE]) == [[other, ONE]] * 3
 
@@ -184,6 +189,9 @@ def test_items_know_each_other_by_a_name(member: str) -> None:
         merges(base, items(("x", 1), ("z", 1)), changed[:1] + base[1:] + changed[3:])
         == [items(("x", 1), ("z", 1), ("new", 1))] * 3
     )
+    last = items(("y", 1), ("z", 1), ("x", 1))
+    assert merges(base, last, changed) == [items(("y", 2), ("z", 1), ("x", 1), ("new", 1))] * 3
+    assert merges(values.NOTHING, base, last[:1]) == [base] * 3  # both sides have made the list
     middle = items(("x", 1), ("z", 1), ("y", 1))
     for found in merges(base, moved, middle):
         assert isinstance(found, list)
