@@ -1,10 +1,9 @@
-"""sops's audit log: who decrypted, encrypted or rotated which file, written to PostgreSQL.
+"""sops's audit log in PostgreSQL: who decrypted, encrypted or rotated which file.
 
-As in sops 3.13.3 (audit/audit.go): a file of the machine names databases, and each gets a row in its
-table ``audit_event`` (``action``, ``username``, ``file``) before the result is there; what cannot be
-written down is not done.  The command line starts it, a program that imports encconf does not.  Unlike
-sops it connects when there is something to say, so that ``--version`` needs no database, and a file that
-is there and cannot be read is an error.
+As in sops 3.13.3 (audit/audit.go): a file on the machine names databases, and each gets a row in its table
+``audit_event`` (``action``, ``username``, ``file``) before the action is done; if that fails, so does the
+action.  The command line keeps the log, a program that imports encconf does not.  Unlike sops, it connects
+only for an event, so that ``--version`` needs no database, and an unreadable file is an error.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _PATIENCE = 20  # seconds to connect
 
 
 def start(path: str) -> None:
-    """Keep the log that a file asks for, from now on and until this process ends."""
+    """Keep the log that a file configures, until this process ends."""
     log = AuditLog(path)
     fileio.watching = log.saw
     credentials.auditing = log.record
@@ -30,8 +29,6 @@ def start(path: str) -> None:
 
 class AuditLog:
     """The log of one process; ``path`` is the file that names the databases."""
-
-    __slots__ = ("_connections", "_files", "_lock", "_path")
 
     def __init__(self, path: str) -> None:
         from _thread import RLock
@@ -46,7 +43,7 @@ class AuditLog:
         self._files[hash(text)] = os.path.abspath(file)
 
     def record(self, action: str, text: str) -> None:
-        """Write down that something is done with a text: ``decrypt``, ``encrypt`` or ``rotate``.
+        """Record an action with a text: ``decrypt``, ``encrypt`` or ``rotate``.
 
         A text that is not from a file has no name, as in sops.  Raises AuditError.
         """
@@ -109,7 +106,7 @@ def _connect(path: str, text: str) -> Any:
         ) from None
     try:
         settings = conninfo_to_dict(text)
-    except psycopg.Error:  # its words are those of the string, and the password may be among them
+    except psycopg.Error:  # its text quotes the string, which may contain the password
         raise AuditError(
             f"{path} has a connection string that libpq cannot read",
             hint="postgres://USER:PASSWORD@HOST/DATABASE, with %XX for odd characters, or host=… user=…",
@@ -133,5 +130,5 @@ def _user(path: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    """The reason, on one line; what a server or libpq says of a connection holds no password."""
+    """The reason on one line; messages of a server or libpq about a connection contain no password."""
     return printable(" ".join(str(error).split()))[:300]

@@ -1,7 +1,7 @@
-"""Values in the words of other programs: what `encconf export` prints.
+"""Values in the formats of other programs: what `encconf export` prints.
 
-What reads which dialect right was measured with values that hold blanks, quotes, ``#``, ``$``, backslashes
-and line breaks: single quotes are read alike by bash, python-dotenv, uv, node, dotenvx and systemd.
+Tests with blanks, quotes, ``#``, ``$``, backslashes and line breaks showed which program reads which dialect:
+bash, python-dotenv, uv, node, dotenvx and systemd read single quotes alike.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ FORMATS = ("dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "syst
 
 
 def dotenv(texts: Mapping[str, str]) -> str:
-    """Lines for bash, python-dotenv, uv, node, dotenvx, systemd: in single quotes where that can be.
+    """Lines for bash, python-dotenv, uv, node, dotenvx and systemd, in single quotes if possible.
 
-    All read alike what has no ``'`` and no backslash at the end.  python-dotenv expands ``${NAME}`` in
-    any quotes, unless it should not.
+    All of them read a value alike if it has no ``'`` and no backslash at the end.  By default, python-dotenv
+    expands ``${NAME}`` in any quotes.
     """
     return "".join(f"{name}={_dotenv_word(text)}\n" for name, text in texts.items())
 
 
 def _dotenv_word(text: str) -> str:
-    # python-dotenv takes \' for a quote, and would read on into the next line.
+    # python-dotenv reads \' as a quote, and would continue on the next line.
     return envfile.word(text) if not text.endswith("\\") else envfile.in_double_quotes(text)
 
 
@@ -42,29 +42,29 @@ def fish(texts: Mapping[str, str]) -> str:
 
 
 def json(texts: Mapping[str, str]) -> str:
-    """One flat object of strings, as Terraform's external data source wants it."""
+    """One flat object of strings, for Terraform's external data source."""
     from json import dumps
 
     return dumps(dict(texts), ensure_ascii=False, indent=2) + "\n"
 
 
 WRITERS = {"dotenv": dotenv, "shell": shell, "fish": fish, "json": json, "env-file": envfile.write}
-"""Formats that are a text of names and values and nothing else."""
+"""Formats with only names and values."""
 
 
 _KEYWORDS = frozenset({"true", "false", "null", "none", "yes", "no", "on", "off"})
 
 
 def is_masked(text: str) -> bool:
-    """Whether a value is long enough to be masked: a log without every ``3`` or ``true`` cannot be read."""
+    """Whether a value is masked: a log without every ``3`` or ``true`` would be unreadable."""
     return len(text.strip()) > 3 and text.strip().lower() not in _KEYWORDS
 
 
 def github(texts: Mapping[str, str], ends: Mapping[str, str], secret: Iterable[str]) -> tuple[str, str]:
     """For a GitHub workflow: lines that mask values in its log, and the lines for ``$GITHUB_ENV``.
 
-    ``ends`` has for each name a word that no value holds, as the end of the value.  ``secret`` are the names
-    of the values to mask, where `is_masked` says so, with each of their lines.
+    ``ends`` has for each name a word that ends the value and occurs in no value.  ``secret`` are the names of
+    the values to mask, with each of their lines, if `is_masked` says so.
     """
     masks: dict[str, None] = {}
     for name in secret:
@@ -77,7 +77,7 @@ def github(texts: Mapping[str, str], ends: Mapping[str, str], secret: Iterable[s
 
 
 def kubernetes(texts: Mapping[str, str], name: str) -> str:
-    """A Secret in YAML.  Raises EmitError for a name that it cannot have."""
+    """A Secret in YAML.  Raises EmitError for an invalid name."""
     from encconf.formats.yaml_words import double
 
     body = "".join(f"  {each}: {double(text)}\n" for each, text in texts.items())
@@ -85,7 +85,7 @@ def kubernetes(texts: Mapping[str, str], name: str) -> str:
 
 
 def kubernetes_binary(data: bytes, key: str, name: str) -> str:
-    """A Secret with one file in it.  Raises EmitError for a name that it cannot have."""
+    """A Secret with one file.  Raises EmitError for an invalid name."""
     import base64
 
     return f"{_secret(name)}data:\n  {key}: {base64.b64encode(data).decode()}\n"

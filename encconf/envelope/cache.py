@@ -1,4 +1,4 @@
-"""Data keys that were unwrapped already, for a while."""
+"""A cache of unwrapped data keys."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 
 class DataKeyCache:
-    """Data keys for a while, in memory and nowhere else, so that each key service is asked once.
+    """Keeps data keys in memory for some time, so that each key service is asked once.
 
-    Pass one cache to all loads that use the same credentials; several threads may share it.  A data key
-    is kept for ``lifetime`` seconds, under the type and name of the master key, the ciphertext, and whether
-    it is a whole key or the part of a group.  ``clock`` gives seconds and never goes back.  Pickling raises
-    TypeError.
+    Pass one cache to all loads that use the same credentials; threads may share it.  A data key is kept for
+    ``lifetime`` seconds, by the type and name of the master key, the ciphertext, and whether it is a whole
+    key or the share of a group.  ``clock`` returns seconds and never goes back.  Pickling raises TypeError.
 
     >>> cache = DataKeyCache(lifetime=300)
     >>> config = load_config("secrets.enc.yaml", cache=cache)  # doctest: +SKIP
@@ -38,14 +37,14 @@ class DataKeyCache:
         self._lock = allocate_lock()
 
     def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
-        """The ``size`` bytes that are inside, if that is known."""
+        """The ``size`` bytes inside, None if they are not in the cache."""
         with self._lock:
             return self._find(_name(wrapped, size))
 
     def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
-        """The same, else what ``unwrap`` gives, which several who want it at once call once.
+        """The same, or else what ``unwrap`` returns; it is called once for all threads that wait for it.
 
-        What it raises as BadKeyError or MasterKeyError they all get, and is not kept.
+        If it raises BadKeyError or MasterKeyError, all of them get that error, which is not kept.
         """
         name = _name(wrapped, size)
         with self._lock:
@@ -91,7 +90,7 @@ class DataKeyCache:
 
 
 class _Turn:
-    """Who unwraps a key first, and what the others get."""
+    """The answer that one thread gets, and the others wait for."""
 
     __slots__ = ("answer", "lock")
 

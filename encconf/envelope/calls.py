@@ -1,4 +1,4 @@
-"""Using a master key: in this process, or by another one (`encconf.keys.service`), and watched.
+"""Using a master key: in this process or in another one (`encconf.keys.service`), with progress reports.
 
 `credentials.watch` is called for each call that may go to a service.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
-    """What ``key.wrap`` gives, here or elsewhere."""
+    """What ``key.wrap`` returns, in this process or another one."""
     with Watched(key, credentials):
         if _elsewhere(credentials):
             from encconf.keys import service
@@ -33,7 +33,7 @@ def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
 
 
 def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
-    """What ``key.unwrap`` gives, here or elsewhere."""
+    """What ``key.unwrap`` returns, in this process or another one."""
     if _elsewhere(credentials):
         from encconf.keys import service
 
@@ -42,13 +42,13 @@ def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
 
 
 def is_remote(key: MasterKey, credentials: Credentials) -> bool:
-    """Whether using the key is a call to a service, so that others can be asked meanwhile."""
+    """Whether using the key is a call to a service, so that others can be asked at the same time."""
     row = keys.TABLE.get(key.TYPE)
     return row is not None and not (row.personal and credentials.local_key_service)
 
 
 def answer_of(call: Callable[[S], T], item: S) -> T | Refusal:
-    """What a call gives, or why a key cannot be used."""
+    """What a call returns, or why a key cannot be used."""
     try:
         return call(item)
     except (BadKeyError, MasterKeyError) as error:
@@ -56,12 +56,12 @@ def answer_of(call: Callable[[S], T], item: S) -> T | Refusal:
 
 
 def _elsewhere(credentials: Credentials) -> bool:
-    """Whether other processes may use the keys, or only they."""
+    """Whether other processes may use the keys, perhaps only they."""
     return bool(credentials.key_services) or not credentials.local_key_service
 
 
 class Watched:
-    """``with Watched(key, credentials):`` around a call that may be to a service: see `Credentials`."""
+    """``with Watched(key, credentials):`` — reports a call to a service; see `Credentials`."""
 
     __slots__ = ("_done", "_watch", "_what")
 

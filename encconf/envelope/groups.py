@@ -1,4 +1,4 @@
-"""Key groups: how many of them it takes to open a file, and what differs between two sets of them."""
+"""Key groups: how many of them open a file, and how two sets of them differ."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def quorum(threshold: int | None, groups: Sequence[object]) -> int:
-    """How many of some key groups it takes: 1 of one, else as many as the threshold says, by default all.
+    """How many of these key groups open a file: 1 of one, else as many as the threshold says, by default all.
 
-    It is at least 2 of several: a part of a shared key is of no use alone.
+    It is at least 2 of several, since one share of a key is useless.
     """
     return max(threshold or len(groups), 2) if len(groups) > 1 else 1
 
 
 def only_in(these: Sequence[Sequence[MasterKey]], those: Sequence[Sequence[MasterKey]]) -> list[MasterKey]:
-    """The keys of these groups that are in none of those: who was removed, or with both turned, added."""
+    """The keys in these groups that are in none of those: removed ones, or added ones with both exchanged."""
     known = {key for group in those for key in group}
     return list(dict.fromkeys(key for group in these for key in group if key not in known))
 
@@ -35,10 +35,10 @@ def shuts_out(
     groups: Sequence[Sequence[MasterKey]],
     threshold: int | None,
 ) -> bool:
-    """Whether some who can get at the data key are not to, any more; arguments as for `wrap_again`.
+    """Whether somebody who can get the data key must lose access; arguments as for `wrap_again`.
 
-    That is so where a key is gone, or is in another group, and where it takes more groups: the parts
-    of before are in the history, and still fit together.
+    That is so if a key was removed or is in another group, or if more groups are needed: the old shares are
+    in the history, and still fit together.
     """
     if len(held) != len(groups):
         return True

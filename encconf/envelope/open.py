@@ -1,7 +1,7 @@
 """Opening a data key, as in sops 3.13.3 (sops.go: GetDataKey).
 
-Other than there, no further group is opened once the quorum is reached, key services are asked side by side
-where more than one answer is needed or one is slow, and each gets a time limit.
+Unlike sops, it opens no further groups after the quorum, asks key services at the same time if it needs more
+than one answer or if one is slow, and gives each a time limit.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ def open_data_key(
     credentials: Credentials,
     cache: DataKeyCache | None = None,
 ) -> bytes:
-    """The data key (32 bytes), by the first master key that opens, or a quorum of groups.
+    """The data key (32 bytes), from the first master key that opens, or from a quorum of groups.
 
-    Types named in SOPS_DECRYPTION_ORDER (else age, pgp) come first, then the order of the file; when
-    a key service fails or is slow, those that follow it are asked all at once.  ``threshold`` is as
-    for `wrap_for`; what the ``cache`` holds is not unwrapped again.  Raises KeyAccessError, whose
-    message is the report of what was tried, DuplicateKeyTypeError, and MetadataError when the parts
-    make no key.
+    The types in SOPS_DECRYPTION_ORDER (else age, pgp) come first, then the others in the file's order; if a
+    key service fails or is slow, all later ones are asked at once.  ``threshold`` is as for `wrap_for`; keys
+    in the ``cache`` are not unwrapped again.  Raises KeyAccessError, whose message is the report of what was
+    tried, DuplicateKeyTypeError, and MetadataError if the shares do not fit together.
     """
     cache = cache if cache is not None else credentials.cache
     order = credentials.key_order()
@@ -48,7 +47,7 @@ def open_data_key(
 
     openings = [Opening(sorted(group, key=rank), size, credentials, cache) for group in groups]
     while (opened := sum(opening.part is not None for opening in openings)) < needed:
-        # No more groups at a time than are needed: each may ask a person, or cost a call.
+        # Only as many groups at a time as are needed: each may ask a person, or cost a call.
         wave = [opening for opening in openings if opening.part is None and opening.rest]
         del wave[needed - opened :]
         if not wave:
@@ -68,7 +67,7 @@ def open_data_key(
 
 
 def _open(wave: Sequence[Opening], credentials: Credentials) -> None:
-    """Open these groups, or find that they cannot be: each key in its turn, services side by side."""
+    """Try to open these groups: each key in its turn, services at the same time."""
 
     def unwrap(turn: tuple[Opening, WrappedKey]) -> bytes:
         opening, wrapped = turn
@@ -78,8 +77,8 @@ def _open(wave: Sequence[Opening], credentials: Credentials) -> None:
         races: list[list[tuple[Opening, WrappedKey]]] = []
         for opening in wave:
             while (wrapped := opening.take(remote=False)) is not None:
-                # One after the other also where many files are opened at a time: a passphrase is asked
-                # for once, and gpg-agent has memory for a few decryptions only.
+                # One after another, also if many files are opened at a time: then a passphrase is asked for
+                # once, and gpg-agent has memory for only a few decryptions.
                 with credentials.client("local master keys", allocate_lock):
                     opening.note(wrapped, answer_of(unwrap, (opening, wrapped)))
             turns: list[tuple[Opening, WrappedKey]] = []

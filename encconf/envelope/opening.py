@@ -1,4 +1,4 @@
-"""A key group on its way to being opened."""
+"""A key group while it is being opened."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Opening:
-    """A group on its way to being opened.
+    """A group while it is being opened.
 
-    ``rest`` are the keys that have not been tried, in the order of trying; ``part`` is what was
-    inside and ``by`` the key that opened it, or ``failures`` say why none did.
+    ``rest`` are the keys to try, in order; ``part`` is the unwrapped key or share and ``by`` the key that
+    opened it, or ``failures`` say why none did.
     """
 
     __slots__ = ("_cache", "_credentials", "_size", "by", "failures", "part", "rest")
@@ -48,20 +48,20 @@ class Opening:
                     break
 
     def take(self, *, remote: bool) -> WrappedKey | None:
-        """The key whose turn it is, if there is one, and of this kind."""
+        """The next key, if there is one and it is of this kind."""
         if self.part is not None or not self.rest:
             return None
         return self.rest.pop(0) if is_remote(self.rest[0].key, self._credentials) == remote else None
 
     def note(self, wrapped: WrappedKey, answer: bytes | Refusal) -> None:
-        """Take what came of a key."""
+        """Note the result of a key."""
         if isinstance(answer, bytes):
             self.part, self.by = answer, wrapped.key
         else:
             self.failures.append((wrapped.key, answer))
 
     def unwrap(self, wrapped: WrappedKey) -> bytes:
-        """What is inside; raises BadKeyError or MasterKeyError."""
+        """The key or share inside; raises BadKeyError or MasterKeyError."""
         if not wrapped.enc:
             raise MasterKeyError("its entry has no wrapped data key")
         keys.check_size(wrapped.enc)
@@ -70,7 +70,7 @@ class Opening:
             return calls.unwrap(key, wrapped.enc, self._credentials)
 
         def opened() -> bytes:
-            # A type that an old sops wrapped wrongly knows in which ways.
+            # A type that an old sops wrapped wrongly knows how.
             unwrap = getattr(wrapped.key, "unwrap_spoiled", None) if wrapped.spoiled else None
             with Watched(wrapped.key, self._credentials):
                 part: bytes = ask(wrapped.key) if unwrap is None else unwrap(ask, self._credentials)

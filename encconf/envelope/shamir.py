@@ -1,9 +1,8 @@
-"""Shamir's secret sharing over GF(2⁸): a secret in n parts, any t of which give it back.
+"""Shamir's secret sharing over GF(2⁸): a secret is split into n parts, and any t of them restore it.
 
 Byte-compatible both ways with sops 3.13.3 (shamir/shamir.go, from HashiCorp Vault): the field is
-that of AES, a part is one y byte per byte of the secret followed by its x, and x counts from 1.
-Nothing in a part tells whether it is the right one; the caller finds out when the secret it made
-opens nothing.
+that of AES, a part is one y byte for each byte of the secret followed by its x, and x counts from 1.
+A part does not show whether it is the right one; the caller notices when the combined secret opens nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ OVERHEAD = 1
 def split(
     secret: bytes, parts: int, threshold: int, *, random: Callable[[int], bytes] = os.urandom
 ) -> list[bytes]:
-    """Make ``parts`` parts (2 to 255) of which any ``threshold`` (at least 2) give ``secret`` back.
+    """Split ``secret`` into ``parts`` parts (2 to 255); any ``threshold`` (at least 2) of them restore it.
 
-    ``random`` gives that many bytes fit for keys.  Raises ValueError for numbers out of range
-    and for an empty secret.
+    ``random`` returns that many bytes fit for keys.  Raises ValueError for numbers out of range and for an
+    empty secret.
     """
     if not 2 <= threshold <= parts <= 255:
         raise ValueError("a threshold is at least 2 and at most the number of shares, which is at most 255")
@@ -36,9 +35,9 @@ def split(
 
 
 def combine(parts: Sequence[bytes]) -> bytes:
-    """The secret that ``parts`` were made of; any bytes at all when they are too few or foreign.
+    """The secret that was split into ``parts``; arbitrary bytes if they are too few or of another secret.
 
-    Raises ValueError for fewer than two parts, parts of different or no length, and for the same
+    Raises ValueError for fewer than two parts, empty parts or parts of different length, and for the same
     part twice.
     """
     if len(parts) < 2:

@@ -1,7 +1,7 @@
-"""A data key wrapped for groups of master keys, as in sops 3.13.3 (sops.go: UpdateMasterKeys).
+"""Wrapping a data key for groups of master keys, as in sops 3.13.3 (sops.go: UpdateMasterKeys).
 
-With one group every key wraps the whole data key (32 bytes); with several, Shamir's scheme makes one part
-(33 bytes) per group.
+With one group, every key wraps the whole data key (32 bytes); with several, Shamir's scheme makes one share
+(33 bytes) for each group.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def wrap_for(
 ) -> list[list[WrappedKey]]:
     """Wrap a data key (32 bytes) for every master key of every group.
 
-    ``threshold`` is how many groups it takes, None or 0 for all; it counts only when there are
-    several.  ``now`` (RFC 3339) dates the entries of types that have a date.  Raises ConfigError
-    for impossible groups, and WrapError, which names every key that failed.
+    ``threshold`` is how many groups open it, None or 0 for all; it matters only if there are several.
+    ``now`` (RFC 3339) is the date for entries of types that have one.  Raises ConfigError for impossible
+    groups, and WrapError, which names every key that failed.
     """
     if len(data_key) != DATA_KEY_SIZE:
         raise ValueError(f"a data key has {DATA_KEY_SIZE} bytes")
@@ -72,7 +72,7 @@ def wrap_for(
 
 
 def _wrapped(members: Sequence[tuple[MasterKey, bytes]], credentials: Credentials) -> list[str | Refusal]:
-    """What each key makes of its part, or why it cannot: services side by side, the others in turn."""
+    """Each key's wrapped part, or why it failed; services at the same time, the others in turn."""
 
     def wrap(at: int) -> str:
         key, part = members[at]
@@ -86,7 +86,7 @@ def _wrapped(members: Sequence[tuple[MasterKey, bytes]], credentials: Credential
         for at, (enc,) in zip(
             remote, race.run(wrap, [[at] for at in remote], credentials.key_limit), strict=True
         ):
-            assert enc is not None  # a race of one is waited for
+            assert enc is not None  # it waits for a race of one
             encs[at] = enc
     return [encs[at] for at in range(len(members))]
 
@@ -100,11 +100,11 @@ def wrap_again(
     credentials: Credentials,
     now: str,
 ) -> tuple[list[list[WrappedKey]], int]:
-    """The data key for these groups, given who holds it already, and the threshold to write.
+    """The data key wrapped for these groups, and the threshold to write.
 
     ``held`` and ``held_threshold`` are the groups and threshold of the file, [] and 0 for a new data key.
-    Where nothing changes, ``held`` itself comes back; from one group to one only the keys that are added
-    are asked, and otherwise all, since the parts are others.  The rest is as for `wrap_for`.
+    If nothing changes, ``held`` itself is returned.  If both have one group, only the added keys wrap it;
+    otherwise all do, since the shares are new.  The rest is as for `wrap_for`.
     """
     needed = quorum(threshold, groups) if len(groups) > 1 else 0
     same = not are_spoiled(held) and [[wrapped.key for wrapped in group] for group in held] == groups

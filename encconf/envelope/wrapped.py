@@ -1,4 +1,4 @@
-"""A master key of a file, and what it wrapped."""
+"""A master key of a file, and the data key that it wrapped."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DATA_KEY_SIZE = 32
 
 
 class WrappedKey:
-    """A master key and what it wrapped.
+    """A master key and the data key that it wrapped.
 
-    ``enc`` is the ciphertext as text and ``created_at`` an RFC 3339 date, or None where the type
-    has none; ``entry`` is what stood in the metadata, members unknown here included, {} when new.
-    `spoiled`: by a sops before 3.3.0, which may have wrapped under another encryption context than the
-    entry names; such a key is wrapped again the next time the file is written.
+    ``enc`` is the ciphertext as text and ``created_at`` an RFC 3339 date, or None if the type has none;
+    ``entry`` is the metadata's entry with unknown members, {} for a new one.  ``spoiled`` is whether a sops
+    before 3.3.0 wrapped it, perhaps with another encryption context than the entry names; such a key is
+    wrapped again the next time the file is written.
     """
 
     __slots__ = ("created_at", "enc", "entry", "key", "spoiled")
@@ -45,7 +45,7 @@ class WrappedKey:
         return cls(keys.from_entry(type, entry), keys.member(entry, "enc"), created_at, entry)
 
     def to_entry(self) -> dict[str, object]:
-        """The members to write: those that were there in their order, then the new ones."""
+        """The members to write: the existing ones in their order, then new ones."""
         entry = {**self.entry, **self.key.to_entry()}
         if self.created_at is not None:
             entry["created_at"] = self.created_at

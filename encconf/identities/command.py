@@ -1,4 +1,4 @@
-"""Running a command line that a user names, without a shell, and what to say where that fails."""
+"""Running a command line that a user names, without a shell, and its errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LIMIT = 1 << 24
 
 
 class CommandError(Exception):
-    """A program did not do its work.
+    """A program failed.
 
-    ``reason`` is a word of `encconf.errors.SourceError`; neither the text nor the hint holds an argument or
-    anything that the program printed, since both may be secret.
+    ``reason`` is as in `encconf.errors.SourceError`.  Neither the text nor the hint contains an argument or
+    the program's output, since both may be secret.
     """
 
     def __init__(self, message: str, reason: str, hint: str) -> None:
@@ -32,11 +32,11 @@ class CommandError(Exception):
 def output_of(
     line: str, environ: Mapping[str, str], *, limit: float, quiet: bool = False, alone: bool = False
 ) -> bytes:
-    """What a program prints, which gets no input, an environment, and ``limit`` seconds.
+    """The output of a program that gets no input, an environment, and ``limit`` seconds.
 
-    The line is split as a shell does it, quotes and all; an empty one raises CommandError as what is missing.
-    What the program says on stderr is shown, unless ``quiet``; with ``alone`` it gets no terminal to ask on,
-    and all its children are killed when it takes too long.  Raises CommandError.
+    The line is split like a shell's, with quotes.  The program's stderr is shown, unless ``quiet``; with
+    ``alone`` it has no terminal to ask on, and its children are killed, too, if it takes too long.  Raises
+    CommandError, with the reason ``missing`` for an empty line.
     """
     import shlex
     import subprocess
@@ -72,7 +72,7 @@ def output_of(
 
 
 def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
-    """All that the program prints; it is dead when this returns or raises."""
+    """The output of the program, which has ended when this returns or raises."""
     import subprocess
     from threading import Thread
     from time import monotonic
@@ -101,19 +101,19 @@ def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
     finally:
         _end(process)
         reader.join(1)
-        if not reader.is_alive():  # else a grandchild holds the pipe open
+        if not reader.is_alive():  # else a grandchild keeps the pipe open
             stream.close()
     return bytes(data)
 
 
 def _end(process: Popen[bytes]) -> None:
-    """Kill the program, and its children where it has a session of its own, unless it has ended by itself."""
+    """Kill the program unless it has ended; if it has a session of its own, also its children."""
     import signal
 
     if process.returncode is not None:
         return
     try:
-        # Nobody has waited for it yet, so that its number is not another's.
+        # Nobody has waited for it yet, so no other process has its number.
         if os.name == "posix" and os.getpgid(process.pid) == process.pid:
             os.killpg(process.pid, signal.SIGKILL)
         else:

@@ -1,8 +1,8 @@
-"""What opening a file may use: the environment, a terminal to ask on, clients that are open, limits of time.
+"""What opening a file may use: the environment, a terminal to ask on, open clients, time limits.
 
-`Credentials.from_env` is the one reader of ``SOPS_*`` variables.  Nothing is read before a key asks for it.
-Where age identities may be is in `encconf.identities.places`, and what reads the addresses of secrets that
-are kept elsewhere in `encconf.identities.stored`.
+Only `Credentials.from_env` reads ``SOPS_*`` variables.  Nothing else is read before a key needs it.
+`encconf.identities.places` lists the places of age identities, and `encconf.identities.stored` reads
+identities and passphrases that are kept in a source.
 """
 
 from __future__ import annotations
@@ -30,48 +30,48 @@ if TYPE_CHECKING:
 CALL_LIMIT = 20
 """Seconds that one call to a key service may take, connecting included."""
 KEY_LIMIT = 75
-"""Seconds that one key of a key service may take in all, with every retry."""
+"""Seconds that one key of a key service may take in all, retries included."""
 
 SETTINGS: Final = {
     "identity": "ENCCONF_IDENTITY",
     "age_passphrase": "ENCCONF_AGE_PASSPHRASE",
     "pgp_passphrase": "ENCCONF_PGP_PASSPHRASE",
 }
-"""What names sources: the words of the user's configuration file, and the variables that beat them."""
+"""The settings that name sources: their names in the user's configuration file, and their variables."""
 
 KEY_VARIABLES: Final = (
     *("SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_SSH_PRIVATE_KEY_CMD"),
     *("BAO_TOKEN", "VAULT_TOKEN", "BAO_SECRET_ID", "VAULT_SECRET_ID", "BAO_PASSWORD", "VAULT_PASSWORD"),
     *("BAO_JWT", "VAULT_JWT", "CONJUR_AUTHN_API_KEY", "CONJUR_AUTHN_JWT_TOKEN"),
 )
-"""Variables that are no business of programs that get values, nor are they values: they open files.
+"""Variables that open files: programs that get values do not get these, and they are not values.
 
-A cloud's variables are not among them: programs have their own uses for those.
+A cloud's variables are not among them, since programs may need those.
 """
 
 auditing: Callable[[str, str], None] | None = None
-"""Called for each text in this process with what is done with it; see `encconf.auditlog`."""
+"""Called with each action and its text in this process; see `encconf.auditlog`."""
 
 guard: Callable[[Credentials], Credentials] | None = None
 """Replaces the credentials of the environment while a test runs; see `encconf.testing.guard`."""
 
 
 class Credentials:
-    """The environment, as far as unlocking goes.
+    """The environment, as far as opening files depends on it.
 
     >>> me = Credentials({"SOPS_AGE_KEY": "AGE-SECRET-KEY-1…"})
     >>> load_config("secrets.enc.yaml", credentials=me)  # doctest: +SKIP
 
-    ``environ`` is what children get; ``home`` and ``config_home`` are folders or None where
-    there is none; ``platform`` is spelled as in `sys.platform`; ``prompt`` asks a person for a
-    secret (it gets the question, and may raise EOFError) and is None where nobody can be asked;
-    ``timeout`` is how long gpg or a command may take, in seconds, the person's typing included; less
-    than `CALL_LIMIT` or `KEY_LIMIT`, it takes their place.  ``notify`` hears of what was done in another
-    way than asked for, once each, possibly in another thread.
+    ``environ`` is the environment for programs; ``home`` and ``config_home`` are folders, or None if there
+    is none; ``platform`` is as in `sys.platform`; ``prompt`` asks a person for a secret (it gets the
+    question, and may raise EOFError) and is None if nobody can be asked; ``timeout`` is how long gpg or a
+    command may take, in seconds, including the person's typing; if it is less than `CALL_LIMIT` or
+    `KEY_LIMIT`, it replaces them.  ``notify`` gets notices about things that were done differently than
+    requested, each once, possibly in another thread.
 
-    ``local_key_service`` is whether this process may use master keys itself, and ``key_services`` are
-    the addresses of others that may be asked (see `encconf.keys.service`), those on other machines only
-    with ``insecure_remote``: the protocol neither encrypts nor says who is there.
+    ``local_key_service`` is whether this process may use master keys itself, and ``key_services`` are the
+    addresses of others that may be asked (see `encconf.keys.service`).  Those on other machines need
+    ``insecure_remote``, since the protocol has neither encryption nor authentication.
     """
 
     __slots__ = (
@@ -80,7 +80,7 @@ class Credentials:
         *("insecure_remote", "key_services", "local_key_service"),
     )
 
-    def __init__(  # noqa: PLR0913 - each is something else that opening a file may use
+    def __init__(  # noqa: PLR0913 - opening a file may use each of these
         self,
         environ: Mapping[str, str],
         *,
@@ -94,8 +94,8 @@ class Credentials:
         local_key_service: bool = True,
         insecure_remote: bool = False,
     ) -> None:
-        self.cache: Any = None  # the DataKeyCache that `open_data_key` uses where it is given none
-        # Called with the service that is asked, in any thread; returns what to call when the answer came.
+        self.cache: Any = None  # the DataKeyCache that `open_data_key` uses by default
+        # Called with the service that is asked, in any thread; returns a function to call after the answer.
         self.watch: Callable[[str], Callable[[], None]] | None = None
         self.environ = environ
         self.home = home
@@ -122,12 +122,12 @@ class Credentials:
         platform: str = sys.platform,
         notify: Callable[[str], None] | None = None,
     ) -> Credentials:
-        """The credentials of a process with this environment (by default this one's own).
+        """The credentials of a process with this environment (by default this process's own).
 
         Asks on the terminal if stdin is one.
 
-        Raises UsageError for SOPS_ENABLE_LOCAL_KEYSERVICE or ENCCONF_INSECURE_REMOTE with a value that
-        is neither true nor false.
+        Raises UsageError if SOPS_ENABLE_LOCAL_KEYSERVICE or ENCCONF_INSECURE_REMOTE is neither true nor
+        false.
         """
         environ = os.environ if environ is None else environ
         home = environ.get("USERPROFILE" if platform == "win32" else "HOME") or None
@@ -153,7 +153,7 @@ class Credentials:
         timeout: float = 300,
         notify: Callable[[str], None] | None = None,
     ) -> Credentials:
-        """The same user in another environment, with clients of its own and none of the key services."""
+        """The same user in another environment, with new clients and without key services."""
         return Credentials(
             environ,
             home=self.home,
@@ -175,10 +175,10 @@ class Credentials:
         return min(self.timeout, KEY_LIMIT)
 
     def client(self, name: Hashable, make: Callable[[], T]) -> T:
-        """What ``make`` made when the first asked for this name: a client of a key service.
+        """A client of a key service: what ``make`` returned for the first caller with this name.
 
-        It lives as long as these credentials.  All others wait while it is made, so that ``make`` may
-        read files and find credentials, and the calls come later.
+        It lives as long as these credentials.  All others wait while it is made, so ``make`` may read files
+        and find credentials, but should not call the service.
         """
         with self._lock:
             if name not in self._clients:
@@ -187,7 +187,7 @@ class Credentials:
             return made
 
     def say(self, notice: str) -> None:
-        """Give ``notify`` a sentence that it has not heard yet."""
+        """Pass a sentence to ``notify``, unless it was passed before."""
         with self._lock:
             new = self.notify is not None and notice not in self._notified
             self._notified.add(notice)
@@ -195,7 +195,7 @@ class Credentials:
             self.notify(notice)
 
     def audit(self, action: str, text: str) -> None:
-        """Tell the machine's audit log, if one is kept, what is done with a text; raises AuditError."""
+        """Write what is done with a text to the machine's audit log, if it has one; raises AuditError."""
         if auditing is not None:
             auditing(action, text)
 
@@ -205,9 +205,9 @@ class Credentials:
         return self.environ.get("SOPS_GPG_EXEC") or "gpg"
 
     def key_order(self) -> list[str]:
-        """The key types to try first, of SOPS_DECRYPTION_ORDER; the others follow in file order.
+        """The key types to try first, from SOPS_DECRYPTION_ORDER; the others follow in the file's order.
 
-        Raises DuplicateKeyTypeError when it names one twice.
+        Raises DuplicateKeyTypeError if it names one twice.
         """
         setting = self.environ.get("SOPS_DECRYPTION_ORDER")
         if not setting:
@@ -220,14 +220,14 @@ class Credentials:
 
     @property
     def config_file(self) -> str | None:
-        """The user's own configuration file, which need not be there; None where there is no home."""
+        """The user's own configuration file, which need not exist; None if there is no home folder."""
         return os.path.join(self.config_home, "encconf", "config.toml") if self.config_home else None
 
     def named(self, setting: str) -> tuple[str, list[str]]:
-        """Who names sources for one of the `SETTINGS`, and their addresses; without any, ("", []).
+        """The variable or file that sets one of the `SETTINGS`, and its addresses; ("", []) if none does.
 
-        A variable beats the configuration file, and counts as unset when it is empty.  Raises
-        MasterKeyError for a configuration file that cannot be used.
+        A non-empty variable overrides the configuration file.  Raises MasterKeyError for a configuration
+        file that cannot be used.
         """
         variable = SETTINGS[setting]
         value = self.environ.get(variable, "")
@@ -252,7 +252,7 @@ class Credentials:
     def passphrase(self, setting: str) -> str | None:
         """The passphrase that a setting names, without the line break at its end; None if it names none.
 
-        It is fetched once.  Raises MasterKeyError, also for what can be no passphrase.
+        It is fetched once.  Raises MasterKeyError, also if the value cannot be a passphrase.
         """
         by, addresses = self.named(setting)
         if not addresses:
@@ -272,7 +272,7 @@ class Credentials:
         return found
 
     def age_sources(self) -> list[AgeSource]:
-        """Where age identities may be, in the order of asking; the same objects at every call.
+        """The places of age identities, in the order in which they are read; the same objects in every call.
 
         Raises MasterKeyError for a configuration file that cannot be used.
         """

@@ -1,4 +1,4 @@
-"""Folders of a user: the home folder as ``~``, and where configuration files are."""
+"""Folders of a user: the home folder as ``~``, and the folder for configuration files."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def tilde(path: str, home: str | None) -> str:
 
 
 def expanded(path: str, home: str | None) -> str:
-    """The path with the home folder for ``~/`` in front."""
+    """The path with the home folder in place of a leading ``~``."""
     return home + path[1:] if home and path.startswith("~/") else path
 
 
 def config_home(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
-    """The folder for configuration files, as for sops; None where there is none."""
+    """The folder for configuration files, as in sops; None if there is none."""
     if platform == "win32":
         return environ.get("APPDATA") or None
     configured = environ.get("XDG_CONFIG_HOME")
-    if configured:  # sops takes any on macOS, and an absolute one elsewhere
+    if configured:  # on macOS, sops also takes a relative one
         return configured if platform == "darwin" or os.path.isabs(configured) else None
     if home is None:
         return None

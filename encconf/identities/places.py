@@ -1,8 +1,8 @@
-"""The places where age identities may be, in the order of asking.
+"""The places of age identities, in the order in which they are read.
 
 Those that ENCCONF_IDENTITY or the user's configuration file names come first, then the systemd credential
-``encconf-identity``, then where sops 3.13.3 looks, in its order (age/keysource.go).  What an identity is, is
-not known here: see `encconf.keys.age`.
+``encconf-identity``, then the places of sops 3.13.3, in its order (age/keysource.go).
+`encconf.keys.age_identity` reads the identities in them.
 """
 
 from __future__ import annotations
@@ -24,19 +24,18 @@ IDENTITY_LIMIT = 1 << 24
 """The largest identity file that is read, in bytes (16 MiB, as in sops)."""
 
 UNIT_IDENTITY = "systemd:encconf-identity"
-"""Where a unit with ``LoadCredential=encconf-identity:…`` has its age identity."""
+"""The age identity of a unit with ``LoadCredential=encconf-identity:…``."""
 
 
 class AgeSource:
-    """One place where age identities, or with ``ssh`` an SSH private key, may be.
+    """One place of age identities, or with ``ssh`` of an SSH private key.
 
-    ``variable`` is the environment variable (or the configuration file) that names it, None for a
-    place that is looked in without that; ``how`` is "text", "file", "command" or "source"; ``where`` is
-    that variable's value (the identities, a path or a command line, so it may be secret), the path, or
-    the address of a source.  After `read`, ``found`` is what stood in the way ("unset", "not there", …),
-    or "", ``hint`` what to do about it, and ``broken`` whether somebody should see to it.  ``parsed`` is
-    for the reader's own use, while it holds ``lock``: what it made of the bytes, by recipient for a
-    command and by "" else.
+    ``variable`` is the environment variable (or the configuration file) that names it, None for a default
+    place; ``how`` is "text", "file", "command" or "source"; ``where`` is that variable's value (the
+    identities, a path or a command line, so it may be secret), the path, or the address of a source.  After
+    `read`, ``found`` says why it cannot be used ("unset", "not there", …) or is "", ``hint`` is what to do
+    about it, and ``broken`` is whether somebody should fix it.  ``parsed`` belongs to the reader while it
+    holds ``lock``: the identities in the place, by recipient for a command and by "" otherwise.
     """
 
     __slots__ = ("broken", "found", "hint", "how", "lock", "parsed", "ssh", "variable", "where")
@@ -53,7 +52,7 @@ class AgeSource:
         self.parsed: dict[str, Any] = {}
 
     def place(self, home: str | None = None) -> str:
-        """The place's name for people: a variable, a path (``~`` for ``home``), or both."""
+        """The place to show: a variable, a path (``~`` for ``home``), or both."""
         if self.how == "source" and self.where:
             return " ".join(filter(None, (self.variable, stored.label_of(self.where))))
         if self.how != "file" or not self.where or self._misused():
@@ -62,11 +61,10 @@ class AgeSource:
         return printable(f"{self.variable}={path}" if self.variable else path)
 
     def read(self, recipient: str, credentials: Any) -> bytes | None:
-        """The bytes that are there, or None; ``found`` then says why.
+        """The bytes in the place, or None; then ``found`` says why.
 
-        ``credentials`` are `Credentials`, of which a home folder, environment and time limit are used.
-        A command is run without a shell, gets ``recipient`` as SOPS_AGE_RECIPIENT, and writes
-        its complaints straight to stderr.
+        It uses the home folder, environment and time limit of ``credentials``.  A command is run without a
+        shell, gets ``recipient`` as SOPS_AGE_RECIPIENT, and its stderr is shown.
         """
         self.found, self.hint, self.broken = "", None, False
         if not self.where:
@@ -88,26 +86,24 @@ class AgeSource:
             return None
 
     def fail(self, found: str) -> None:
-        """Note that the place cannot be used as it is; SSH keys that sops finds by itself may be any."""
+        """Note that the place cannot be used; SSH keys in default places may be of any kind."""
         self.found = found
         self.broken = self.broken or self.variable is not None or not self.ssh
 
     def _misused(self) -> bool:
-        """Whether somebody wrote the key itself instead of its place: a common slip, never to be shown."""
+        """Whether it is the key itself instead of its place: a common mistake, which must not be shown."""
         words = (self.where or "").upper().split()
         return any(word.startswith(stored.PRIVATE) for word in (words if self.how == "file" else words[:1]))
 
     def _fetch(self, credentials: Any) -> bytes | None:
-        """What the source gives."""
         try:
-            data = stored.load().fetch(self.where or "", credentials)
+            return stored.load().fetch(self.where or "", credentials)
         except SourceError as error:
             self.fail(error.message)
             self.hint = error.hint
             if self.variable is None and error.reason == "missing":
-                self.broken = False  # nobody said that it is there
+                self.broken = False  # nobody said that it exists
             return None
-        return data
 
     def _read_file(self, credentials: Any) -> bytes | None:
         from encconf.io import fileio
@@ -138,7 +134,7 @@ class AgeSource:
 
 
 class _UnusableError(Exception):
-    """A place is there and cannot be used; the text says why."""
+    """A place exists and cannot be used; the text says why."""
 
 
 def places(

@@ -1,7 +1,6 @@
-"""Identities and passphrases that are kept in a store of secrets: their addresses, and how they are had.
+"""Identities and passphrases that are kept in a source of secrets: their addresses, and fetching them.
 
-What reads an address is a room above this one (`encconf.sources`), which `load` brings in only when there is
-an address to read.
+A higher room, `encconf.sources`, reads addresses.  `load` imports it only if there is an address.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Address(Protocol):
-        """A parsed address; the label is for people and holds no secret."""
+        """A parsed address."""
 
         @property
         def label(self) -> str:
-            """For people."""
+            """The address to show, without secrets."""
 
     class Reader(Protocol):
-        """What reads addresses; each raises SourceError."""
+        """The functions of `encconf.sources`; each raises SourceError."""
 
         def parse(self, text: str) -> Address:
             """Read an address."""
@@ -38,16 +37,16 @@ def _none() -> Reader:
 
 
 load: Callable[[], Reader] = _none
-"""Imports what reads addresses; `encconf.keys` sets it."""
+"""Imports the reader of addresses; `encconf.keys` sets it."""
 
 PRIVATE = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
 """How private keys begin."""
 
 
 def addresses_in(value: str) -> list[str]:
-    """The addresses of sources in a variable, with white space between; ``cmd:`` takes the rest of its line.
+    """The addresses of sources in a variable, separated by white space; ``cmd:`` takes the rest of its line.
 
-    Finds only a private key that is there by mistake.
+    If there is a private key by mistake, returns only that.
     """
     found: list[str] = []
     for line in value.splitlines():
@@ -63,12 +62,12 @@ def addresses_in(value: str) -> list[str]:
 
 
 def runs_program(address: str) -> bool:
-    """Whether an address is a command line: ``cmd:``, with ``ref+`` in front or not."""
+    """Whether an address is a command line: ``cmd:``, perhaps after ``ref+``."""
     return address.lower().removeprefix("secret").removeprefix("ref+").startswith("cmd:")
 
 
 def label_of(address: str) -> str:
-    """An address for people; "" for what is none, since it may be a secret."""
+    """An address to show; "" for anything else, since it may be a secret."""
     try:
         return load().parse(address).label
     except SourceError:

@@ -6,9 +6,9 @@
     pgp_passphrase = "vault:secret/me#pgp"
     age_passphrase = "cmd:pass show age"
 
-Each value is the address of a source (`encconf.sources`).  Whoever can write the file can have programs
-run and keys used, so that it must belong to the user (or root), and others may not write it.  It is read
-when an identity or a passphrase is needed, and not before.
+Each value is the address of a source (`encconf.sources`).  Anyone who can write the file can run programs
+and use keys, so it must belong to the user (or root), and others must not be able to write it.  It is read
+only when an identity or a passphrase is needed.
 """
 
 from __future__ import annotations
@@ -64,17 +64,17 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def add_identity(path: str, address: str, known: Collection[str]) -> bool:
-    """Name a source of identities in the file, which is made (mode 0600) if it is not there.
+    """Name a source of identities in the file, which is created (mode 0600) if it does not exist.
 
-    True if it is named now or was already; False if the file names others, and was not changed.  Raises
-    MasterKeyError for a file that cannot be used, OutputError where it cannot be written.
+    Returns True if the file names it, False if the file names others and was not changed.  Raises
+    MasterKeyError for a file that cannot be used, OutputError if it cannot be written.
     """
     path = fileio.resolve(path)
     old = _read(path) if os.path.lexists(path) else None
     settings = _settings(old or "", known)
     if "identity" in settings:
         return address in settings["identity"]
-    # At the top, where no table has begun.
+    # At the top, before any table.
     fileio.write_atomic(
         path, f"identity = {_quoted(address)}\n{old or ''}", mode=None if old else 0o600, replacing=old
     )
@@ -82,7 +82,7 @@ def add_identity(path: str, address: str, known: Collection[str]) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string; JSON's escapes are among those of TOML."""
+    """A TOML string; TOML has JSON's escapes."""
     import json
 
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

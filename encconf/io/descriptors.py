@@ -1,6 +1,6 @@
-"""Open descriptors: how they are opened, read and written, and what to say where that fails.
+"""Open descriptors: flags for opening them, reading and writing, and the errors.
 
-What there is of a platform's flags counts; the others are 0.
+Flags that a platform lacks are 0.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ PRIVATE = 0o600
 """The mode of a file with plaintext or keys: only its owner can read it."""
 
 CHUNK = 1 << 20
-"""How much is read at once, in bytes (1 MiB)."""
+"""How much is read at a time, in bytes (1 MiB)."""
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-def read_all(descriptor: int, limit: int) -> bytes:
-    """All that comes from a descriptor.  Raises LimitError for more than ``limit`` bytes, and OSError."""
+def read_all(descriptor: int, limit: int | None) -> bytes:
+    """Everything up to the end.  Raises LimitError for more than ``limit`` bytes (None: any), and OSError."""
     chunks = []
     size = 0
     while chunk := os.read(descriptor, CHUNK):
         chunks.append(chunk)
         size += len(chunk)
-        if size > limit:
+        if limit is not None and size > limit:
             unit = f"{limit >> 20} MiB" if limit >> 20 else f"{limit >> 10} KiB"
             raise LimitError(f"larger than {unit}")
     return b"".join(chunks)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write every byte to a descriptor, also to one that doesn't block.  Raises OSError."""
+    """Write every byte to a descriptor, which may be non-blocking.  Raises OSError."""
     rest = memoryview(data)
     while rest:
         try:
@@ -84,6 +84,6 @@ def _denied(denied: D, error: OSError) -> D:
 
 
 def reason(error: OSError) -> str:
-    """Why, in the system's words, which name neither a file nor its content."""
+    """The reason in the system's words, which name neither the file nor its content."""
     reason = error.strerror or type(error).__name__
     return reason[:1].lower() + reason[1:]

@@ -1,9 +1,8 @@
 """Reading and writing files so that nothing hangs, nothing is lost and no plaintext is left behind.
 
-Reading takes regular files and pipes only, up to a limit, and keeps every byte's meaning (UTF-8,
-no newline translation).  Writing replaces a file at once or not at all (`encconf.io.replace`); sops 3.13.3
-truncates before it writes.  `encconf.io.private` is the only place where encconf puts a plaintext that you
-did not ask for.
+Only regular files and pipes are read, up to a limit, and every byte is kept (UTF-8, no newline translation).
+Writing replaces a file in one step or not at all (`encconf.io.replace`); sops 3.13.3 truncates it first.
+Plaintext that you did not ask for is written only to the folders of `encconf.io.private`.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ LIMIT = 64 << 20
 """The largest file that is read, in bytes (64 MiB)."""
 
 PIPE_PATIENCE = 2.0
-"""How long a program has to open a pipe that is read, in seconds; once it has, it may take its time."""
+"""How long a reader waits until a program opens a pipe for writing, in seconds; after that, without limit."""
 
 
 class Anything:
@@ -55,14 +54,14 @@ class Anything:
 ANYTHING: Final = Anything()
 """For `write_atomic`: replace whatever is there."""
 
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a text begins
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 
 
 def open_standard_streams() -> None:
     """Put /dev/null on 0, 1 and 2 where they are closed, so that no file ever gets those numbers.
 
-    The wrong way round for 0 and 1: reading from a closed stdin and writing to a closed stdout
-    stay errors.
+    0 is opened for writing and 1 for reading, so that reading from a closed stdin and writing to a closed
+    stdout remain errors.
     """
     for descriptor, access in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -87,28 +86,25 @@ def stdin_bytes() -> bytes:
 
 
 def write_stdout(data: str | bytes) -> None:
-    """Write to stdout (text as UTF-8) and make sure that it got there.
+    """Write to stdout (text as UTF-8) and make sure that it is written.
 
-    Raises UnwrittenError; BrokenPipeError where the reader has gone.
+    Raises UnwrittenError, or BrokenPipeError if the reader has ended.
     """
     try:
         write_all(1, encode(data) if isinstance(data, str) else data)
-        os.close(os.dup(1))  # some file systems tell of a full disk only at a close
+        os.close(os.dup(1))  # some file systems report a full disk only then
     except BrokenPipeError:
         raise
     except OSError as error:
         raise UnwrittenError(f"cannot be written: {reason(error)}").about("stdout") from None
 
 
-# --- reading -------------------------------------------------------------------------------
-
-
 def resolve(path: str) -> str:
-    """The file that a path names, every link followed.
+    """The file that a path names, with all links followed.
 
-    Call it once, and read and write what it says: a link that is changed in between cannot make you
-    overwrite another file.  The path of an open descriptor (`descriptor_of`) stays as it is: what it
-    leads to may have no name at all.
+    Call it once, and use the result for reading and writing: then a link that changes in between cannot make
+    you overwrite another file.  The path of an open descriptor (`descriptor_of`) stays as it is, since its
+    file may have no name.
     """
     return path if descriptor_of(path) is not None else os.path.realpath(path)
 
@@ -130,11 +126,11 @@ def descriptor_of(path: str) -> int | None:
 
 
 watching: Callable[[str, str], None] | None = None
-"""Gets the path and the text of each file that `read_text` reads; for `encconf.auditlog` alone."""
+"""Called with the path and the text of each file that `read_text` reads; only for `encconf.auditlog`."""
 
 
 def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
-    """The text of a file, every byte of it: UTF-8, a byte order mark and ``\\r\\n`` kept; or UTF-16.
+    """The text of a file: UTF-8 with its byte order mark and ``\\r\\n`` kept, or UTF-16.
 
     With ``binary``, bytes that are not UTF-8 become lone surrogates (``surrogateescape``); ``own`` as for
     `read_bytes`.
@@ -146,7 +142,7 @@ def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
 
 
 def text_of(path: str, data: bytes, *, binary: bool = False) -> str:
-    """The text of a file that has been read; as `read_text`."""
+    """The text in the bytes of a file; as for `read_text`."""
     with about(path):
         text = decode(data, binary=binary)
     if watching is not None:
@@ -157,11 +153,11 @@ def text_of(path: str, data: bytes, *, binary: bool = False) -> str:
 def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: int | None = None) -> bytes:
     """The bytes of a file, at most ``limit`` (by default `LIMIT`); errors as for `read_text`.
 
-    ``regular`` refuses pipes, too, so that reading never waits; ``own`` refuses what users other than this
-    one and root can have written.
+    ``regular`` also refuses pipes, so that reading never waits; ``own`` refuses files that users other than
+    this one and root may have written.
     """
     if path == os.devnull:
-        return b""  # by its own name it is meant: --config /dev/null
+        return b""  # a user may name it on purpose: --config /dev/null
     with about(path):
         descriptor = _opened(path)
         try:
@@ -186,7 +182,7 @@ def _opened(path: str) -> int:
 
 
 def _checked_head(descriptor: int, *, regular: bool, own: bool) -> bytes:
-    """Refuse what is not to be read; return what was read of a pipe to see that a program writes."""
+    """Refuse what may not be read; return what was read from a pipe to see whether a program writes."""
     state = os.fstat(descriptor)
     kind = state.st_mode
     head = b""
@@ -209,19 +205,19 @@ def _refuse_foreign(state: os.stat_result) -> None:
 
 
 def encode(text: str) -> bytes:
-    """Text as bytes: UTF-8, and as they were the bytes that `decode` took for a binary file."""
+    """Text as bytes: UTF-8, and the original bytes of a binary file that `decode` read."""
     return text.encode("utf-8", "surrogateescape")
 
 
 _OF_SOPS = (b"sops_mac=", b"[sops]")
-"""How a line of an encrypted dotenv file and one of an INI file begin."""
+"""How lines of encrypted dotenv and INI files begin."""
 
 
 def decode(data: bytes, *, binary: bool = False) -> str:
     """Bytes as text: UTF-8, or UTF-16 with its byte order mark; ``binary`` as for `read_text`.
 
-    A dotenv or INI file that sops encrypted may hold any bytes, and is read as if ``binary``.  Raises
-    ParseError, which says where and not what, for what isn't UTF-8 otherwise.
+    A dotenv or INI file that sops encrypted may contain any bytes, and is read as if ``binary``.  Raises
+    ParseError for other bytes that are not UTF-8; it names the place, and quotes nothing.
     """
     if not binary and data[:2] in _UTF16:
         try:
@@ -238,10 +234,10 @@ def decode(data: bytes, *, binary: bool = False) -> str:
 
 
 def _await_writer(descriptor: int) -> bytes:
-    """What a program has written first to a pipe, if anything.
+    """Wait until a program opens a pipe for writing; returns what it has written so far.
 
-    Without this, a pipe that no program has opened for writing yet would look empty, and if none ever does,
-    it would be waited for.  Raises InputError.
+    Otherwise a pipe that no program has opened yet would look empty, or reading it would wait for ever.
+    Raises InputError.
     """
     import select
 
@@ -251,7 +247,7 @@ def _await_writer(descriptor: int) -> bytes:
     if not waiting.poll(PIPE_PATIENCE * 1000):
         try:
             head = os.read(descriptor, CHUNK)
-        except BlockingIOError:  # some program has opened it
+        except BlockingIOError:  # a program has opened it
             pass
         else:
             if not head:
@@ -260,24 +256,21 @@ def _await_writer(descriptor: int) -> bytes:
     return head
 
 
-# --- writing -------------------------------------------------------------------------------
-
-
 def write_atomic(
     path: str, data: str | bytes, *, mode: int | None = None, replacing: str | Anything | None = ANYTHING
 ) -> None:
     """Replace a file's content (text as UTF-8) in one step, or leave it as it was.
 
-    ``path`` comes from `resolve`: a link in its last place is not followed.  An existing file keeps
-    its mode, owner and access list; where a replacement could not have them, where the folder cannot
-    take one, and where the file has hard links, its content is overwritten instead.  A new file gets
-    ``mode``, by default what the umask leaves of 0666.  With mode `PRIVATE`, an existing file that
-    everyone may read or write gets it, too.  ``replacing`` is the text that the file must still have,
-    None for a file that must not exist yet.  Writers in one folder wait for each other.  What is not
-    a regular file (a pipe, a device, an open descriptor) is written to directly.
+    ``path`` comes from `resolve`: if it is a link, the link is not followed.  An existing file keeps its
+    mode, owner and access list; its content is overwritten if a new file could not have them, if the folder
+    does not take one, or if the file has hard links.  A new file gets ``mode``, by default 0666 less the
+    umask.  With mode `PRIVATE`, an existing file that everyone may read or write gets that, too.
+    ``replacing`` is the text that the file must still have, None if it must not exist.  Writers in one
+    folder wait for each other.  Anything but a regular file (a pipe, a device, an open descriptor) is
+    written to directly.
 
-    Raises OutputError: ChangedError when the file isn't as ``replacing`` says, UnwrittenError when the
-    disk is full.
+    Raises OutputError: ChangedError if the file is not as ``replacing`` says, UnwrittenError if the disk is
+    full.
     """
     if isinstance(data, str):
         data = encode(data)
@@ -295,7 +288,7 @@ def write_atomic(
 
 
 def check_writable(path: str) -> None:
-    """Raise OutputError if `write_atomic` could not put a file there, before work is put into it."""
+    """Raise OutputError if `write_atomic` could not write there, before you prepare the content."""
     if os.path.exists(path):
         if not os.access(path, os.W_OK):
             raise OutputDeniedError("cannot be written: permission denied").about(path)
@@ -308,7 +301,7 @@ def check_writable(path: str) -> None:
 
 
 def _refuse_other(expected: str | None) -> Callable[[int | None], None]:
-    """What raises ChangedError unless an open file has the text that `read_text` gave, or there is none."""
+    """A check that raises ChangedError unless an open file has the text ``expected`` (None: no file)."""
 
     def check(descriptor: int | None) -> None:
         if descriptor is None:
@@ -327,7 +320,7 @@ def _refuse_other(expected: str | None) -> Callable[[int | None], None]:
 
 
 def _reads_as(descriptor: int, text: str) -> bool:
-    """Whether an open file holds a text; what isn't UTF-8 differs from every text, unless it is UTF-16."""
+    """Whether an open file has this text, in UTF-8 or UTF-16; other bytes differ from every text."""
     try:
         data = read_all(descriptor, LIMIT)
     except LimitError:
@@ -341,7 +334,7 @@ def _reads_as(descriptor: int, text: str) -> bool:
 
 
 def is_special(path: str) -> bool:
-    """Whether a path leads to something that can only be written to: a pipe, a device, a descriptor."""
+    """Whether a path leads to something that cannot be replaced: a pipe, a device, a descriptor."""
     if descriptor_of(path) is not None:
         return True
     try:
@@ -354,7 +347,7 @@ def is_special(path: str) -> bool:
 def _write_through(path: str, data: bytes) -> None:
     number = descriptor_of(path)
     if number is not None:
-        # Not opened again: that would start at the beginning of its file, and fails on a socket.
+        # Opening it again would start at the beginning of its file, and fails for a socket.
         descriptor = os.dup(number)
     else:
         descriptor = os.open(path, os.O_WRONLY | NOCTTY | CLOEXEC | BINARY)

@@ -1,10 +1,10 @@
-"""Overwriting a file whose place cannot be taken by another one.
+"""Overwriting a file that cannot be replaced.
 
 Some files cannot be replaced by renaming: a single file that is mounted (a container's ``-v file:file``),
-a file in a folder that takes no new files, and one whose owner, group or access list a new file could
+a file in a folder that takes no new files, and a file whose owner, group or access list a new file could
 not get.  A file with hard links would lose them.  So the content is overwritten, as sops 3.13.2 does with
-every file.  Meanwhile a copy of the old content exists, and what fails is undone from it; if that fails as
-well, the error names the copy.  Somebody who reads the file at this moment may see half of it.
+every file.  Until that is complete, there is a copy of the old content, which is restored after a failure; if
+that fails as well, the error names the copy.  A program that reads the file meanwhile may see half of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from encconf.errors import OutputError
-from encconf.io.descriptors import CHUNK, CREATE, PRIVATE, reason, write_all
+from encconf.io.descriptors import CREATE, PRIVATE, read_all, reason, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ _SAVED = ".encconf-saved-"
 
 
 def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
-    """Write ``data`` over the content of an open file of a folder, and close it.
+    """Overwrite the content of an open file in a folder with ``data``, and close it.
 
-    It gets ``mode`` if that is allowed.  Raises OSError with the old content restored, OutputError if it
-    could not be restored.
+    It gets ``mode`` if that is allowed.  Raises OSError after restoring the old content, OutputError if that
+    was impossible.
     """
     try:
-        old = _content(descriptor)
+        old = read_all(descriptor, None)
         saved = _save(folder, old)
         try:
             _write(descriptor, data)
@@ -54,15 +54,8 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
 
 
 def is_saved(name: str) -> bool:
-    """Whether a file is called as a copy of the old content of a file that was being overwritten."""
+    """Whether a file's name is that of a copy of the old content."""
     return name.startswith(_SAVED) and len(name) == len(_SAVED) + 8
-
-
-def _content(descriptor: int) -> bytes:
-    chunks = []
-    while chunk := os.read(descriptor, CHUNK):
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -73,7 +66,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _save(folder: str, content: bytes) -> str:
-    """Save the old content beside the file, or where files may be made; "" if that is nowhere."""
+    """Save the old content next to the file or where it is possible; returns "" if it is nowhere."""
     for place in _places(folder):
         path = os.path.join(os.path.abspath(place), f"{_SAVED}{os.urandom(4).hex()}")
         try:

@@ -1,4 +1,4 @@
-"""Waiting for other processes: one writer in a folder, one change of a file after the other."""
+"""Waiting for other processes: one writer in a folder, one change of a file at a time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TURN_PATIENCE = 60.0
 
 
 class LockedFolder:
-    """An open folder that no other encconf writes to meanwhile.
+    """An open folder, which no other encconf writes to meanwhile.
 
-    The folder itself is locked: there is no lock file that could be planted or left behind.  All
-    names are taken relative to the open folder, so that it cannot be exchanged.  On Windows, and for
-    a folder that may not be listed, ``descriptor`` is None and names are whole paths.
+    The folder itself is locked, so that no lock file can be planted or left behind.  All names are
+    relative to the open folder, so that nobody can replace it.  On Windows, and for a folder that may not
+    be listed, ``descriptor`` is None and names are whole paths.
     """
 
     def __init__(self, folder: str) -> None:
@@ -45,7 +45,7 @@ class LockedFolder:
             os.close(self.descriptor)  # unlocks
 
     def name(self, name: str) -> str:
-        """A name in the folder, as system calls with ``dir_fd`` take it."""
+        """A name in the folder, for system calls with ``dir_fd``."""
         return name if self.descriptor is not None else os.path.join(self.folder, name)
 
     def open(self, name: str, flags: int, mode: int = 0o600) -> int:
@@ -62,7 +62,7 @@ class LockedFolder:
         return True
 
     def sync(self) -> None:
-        """Make sure that the names in the folder are on the disk."""
+        """Make sure that the folder's entries are on the disk."""
         if self.descriptor is not None:
             try:
                 os.fsync(self.descriptor)
@@ -71,7 +71,7 @@ class LockedFolder:
 
 
 def lock(descriptor: int, patience: float) -> bool:
-    """Lock an open file or folder; False where there are no locks (some NFS).
+    """Lock an open file or folder; returns False if the file system has no locks (some NFS).
 
     Raises OutputError after ``patience`` seconds.
     """
@@ -96,9 +96,8 @@ def lock(descriptor: int, patience: float) -> bool:
 class Turn:
     """``with Turn(path):`` — wait until no other `Turn` holds the file, at most `TURN_PATIENCE` seconds.
 
-    For a change that reads, computes and writes, so that many of them at once are made one after the
-    other.  Nothing depends on it: whoever does not wait, or has waited too long, still writes only
-    over what it has read (``replacing``).
+    For changes that read, compute and write, so that they happen one after another.  Nothing depends on it:
+    a process that does not wait, or waited too long, still replaces only what it has read (``replacing``).
     """
 
     def __init__(self, path: str) -> None:
@@ -116,8 +115,8 @@ class Turn:
                 if os.path.samestat(os.fstat(self._descriptor), os.stat(self._path)):
                     return
             except (OSError, OutputError):
-                return  # there is no such file yet, or it is not to be waited for any longer
-            self.__exit__()  # another file has taken its place meanwhile
+                return  # there is no such file yet, or it has waited long enough
+            self.__exit__()  # it was replaced meanwhile
 
     def __exit__(self, *_: object) -> None:
         if self._descriptor is not None:

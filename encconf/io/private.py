@@ -1,4 +1,4 @@
-"""A private folder for a plaintext that a program reads from a file, and what killed processes left."""
+"""Private folders for plaintext that a program reads from a file, and removing those of killed processes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class PrivateFolder:
-    """``with PrivateFolder() as path:`` — a new folder of mode 0700, gone afterwards.
+    """``with PrivateFolder() as path:`` — a new folder of mode 0700, which is removed afterwards.
 
-    It is in memory (tmpfs) where there is such a place: $TMPDIR, $XDG_RUNTIME_DIR or /dev/shm;
-    otherwise in $TMPDIR or /tmp.  It is removed with all that is in it on every way out, SIGINT,
-    SIGTERM, SIGHUP and SIGQUIT included; only SIGKILL leaves it, and then the next one removes it.
-    A process holds a lock on its folder, so that it is not removed as such a leftover.
+    It is in memory (tmpfs) if $TMPDIR, $XDG_RUNTIME_DIR or /dev/shm is; otherwise in $TMPDIR or /tmp.  It
+    is removed with its content on every way out, also after SIGINT, SIGTERM, SIGHUP and SIGQUIT; after
+    SIGKILL, the next process removes it.  A process holds a lock on its folder, so that others do not
+    remove it.
 
-    Raises OutputError, also when the folder could not be removed.
+    Raises OutputError, also if the folder could not be removed.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -50,7 +50,7 @@ class PrivateFolder:
             raise
 
     def _make(self, place: str) -> bool:
-        """Make the folder and lock it; False if somebody swept it in between."""
+        """Make the folder and lock it; returns False if another process removed it in between."""
         path = os.path.join(place, f"{_PRIVATE_FOLDER}{os.urandom(8).hex()}")
         os.mkdir(path, 0o700)
         self.path = path
@@ -81,9 +81,9 @@ _PRIVATE_FOLDER = "encconf-"
 
 
 def _locked_private(path: str) -> int | None:
-    """An open descriptor that holds the lock on a private folder; None where there are no locks.
+    """An open descriptor that holds the lock on a private folder; None if there are no locks.
 
-    Raises FileNotFoundError when somebody else has it: they are removing it.
+    Raises FileNotFoundError if another process has the lock, since that removes the folder.
     """
     try:
         import fcntl
@@ -102,7 +102,7 @@ def _locked_private(path: str) -> int | None:
 
 
 def sweep_private(place: str) -> None:
-    """Remove this user's private folders that no running process holds: it was killed."""
+    """Remove this user's private folders that no process holds, since theirs was killed."""
     try:
         with os.scandir(place) as entries:
             names = [entry.name for entry in entries if entry.name.startswith(_PRIVATE_FOLDER)]
@@ -148,7 +148,7 @@ def _temporary_places(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def memory_mounts() -> dict[str, bool]:
-    """Every mount point, and whether what is there is in memory only.  Empty where /proc isn't."""
+    """Every mount point, and whether it is in memory only; empty without /proc."""
     try:
         with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
             return {fields[1]: fields[2] in ("tmpfs", "ramfs") for fields in map(str.split, mounts)}
@@ -167,9 +167,9 @@ def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
 
 
 def remove_folder(path: str) -> None:
-    """Remove a folder and what is in it; what cannot be removed stays, and nothing is raised."""
+    """Remove a folder and its content; what cannot be removed stays, and nothing is raised."""
     try:
-        os.chmod(path, 0o700)  # an editor may have taken our rights away
+        os.chmod(path, 0o700)  # an editor may have changed the mode
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):

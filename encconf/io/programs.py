@@ -1,4 +1,4 @@
-"""Programs that encconf runs for itself: where they are, and the environment they get.
+"""Programs that encconf runs: their paths, and their environment.
 
 Like Go, and so sops, encconf runs no program from the current folder, even if PATH contains it.
 """
@@ -16,7 +16,7 @@ _NOWHERE = "/nonexistent"
 
 
 def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
-    """The environment for a program: PATH has no relative folders, and some variables are left out."""
+    """The environment for a program: PATH without relative folders, and without some variables."""
     kept = {name: value for name, value in environ.items() if name not in without}
     if "PATH" in kept:
         folders = [folder for folder in kept["PATH"].split(os.pathsep) if os.path.isabs(folder)]
@@ -25,7 +25,7 @@ def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) ->
 
 
 def which(name: str, environ: Mapping[str, str]) -> str | None:
-    """The path of a program, None if there is none."""
+    """The path of a program, None if it was not found."""
     if os.path.dirname(name):
         return name if os.access(name, os.X_OK) and not os.path.isdir(name) else None
     if os.name == "nt":

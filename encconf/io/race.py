@@ -1,7 +1,7 @@
-"""Calls to services side by side, until one item of each race has succeeded.
+"""Calls to services at the same time, until one item of each race has succeeded.
 
-Of a race the first item is called at once, the others when it failed or was slow.  A call that takes longer
-than the limit has failed: its thread is left to itself, and nothing waits for it.
+The first item of a race is called at once, the others if it fails or is slow.  A call that takes longer than
+the limit has failed: its thread runs on in the background, and nothing waits for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 WIDTH = 32
 """Calls at a time."""
 PATIENCE = 3
-"""Seconds after which a slow service no longer holds up the others of its race."""
+"""Seconds after which the others of a race no longer wait for a slow service."""
 
 
 def run(
@@ -32,7 +32,7 @@ def run(
     total: float | None = None,
     width: int = WIDTH,
 ) -> list[list[T | Refusal | None]]:
-    """The answers for each item of each race; None for those that were not waited for.
+    """The answers for each item of each race; None for those that it did not wait for.
 
     A call may take ``limit`` seconds, and all together ``total``, if that is given; at most ``width`` run at
     a time.
@@ -48,12 +48,7 @@ def run(
 
 
 class _Runs(Generic[S, T]):
-    """``running`` are calls, by race and place, and until when; ``going`` the races without a winner."""
-
-    __slots__ = (
-        *("_call", "_called", "_done", "_limit", "_patience", "_races", "_width"),
-        *("answers", "going", "running"),
-    )
+    """``running`` are calls, by race and place, and their deadlines; ``going`` the races without a winner."""
 
     def __init__(
         self, call: Callable[[S], T], races: Sequence[Sequence[S]], limit: float, width: int
@@ -62,24 +57,24 @@ class _Runs(Generic[S, T]):
         self._call = call
         self._races = races
         self._limit = limit
-        self._called = [0] * len(races)  # how many of each race
-        self._patience = [0.0] * len(races)  # until when the first of a race runs alone
+        self._called = [0] * len(races)  # how many items of each race
+        self._patience = [0.0] * len(races)  # until when the first item of a race runs alone
         self._done: SimpleQueue[tuple[int, int, T | BaseException]] = SimpleQueue()
         self.answers: list[list[T | Refusal | None]] = [[None] * len(race) for race in races]
         self.running: dict[tuple[int, int], float] = {}
         self.going = set(range(len(races)))
 
     def give_up(self, now: float) -> None:
-        """End what takes too long."""
+        """End calls that take too long."""
         for race, at in [which for which, until in self.running.items() if until <= now]:
             del self.running[race, at]
             late = self.answers[race][at] = MasterKeyError(f"no answer within {self._limit:g} s")
             late.reason = "slow"
 
     def start(self, now: float) -> list[float]:
-        """Call what may be called now; when more may be, without any other answer.
+        """Start the calls that may start now; returns the times when others may, unless an answer is first.
 
-        Races of which all has been called and nothing runs are over.
+        Races are over if all items have been called and none is running.
         """
         wake = [self._patience[race] for race in sorted(self.going) if self._start(race, now)]
         running = {race for race, _ in self.running}
@@ -89,7 +84,7 @@ class _Runs(Generic[S, T]):
         return wake
 
     def _start(self, race: int, now: float) -> bool:
-        """Call items of one race; whether its first is to run alone a while."""
+        """Call items of one race; returns whether the others still wait for the first."""
         size = len(self._races[race])
         alone = now < self._patience[race] and all(each is None for each in self.answers[race])
         while self._called[race] < size and not alone and len(self.running) < self._width:
@@ -105,7 +100,7 @@ class _Runs(Generic[S, T]):
     def _run(self, race: int, at: int) -> None:
         try:
             self._done.put((race, at, self._call(self._races[race][at])))
-        except BaseException as error:  # the thread that waits has to know
+        except BaseException as error:  # the waiting thread raises it
             self._done.put((race, at, error))
 
     def take(self, timeout: float) -> None:
@@ -115,7 +110,7 @@ class _Runs(Generic[S, T]):
         except Empty:
             return
         if self.running.pop((race, at), None) is None:
-            return  # given up, or beaten
+            return  # too late
         if isinstance(answer, (BadKeyError, MasterKeyError)):
             self.answers[race][at] = answer
         elif isinstance(answer, BaseException):

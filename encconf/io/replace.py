@@ -1,7 +1,8 @@
-"""Replacing a file at once or not at all.
+"""Replacing a file in one step or not at all.
 
-A new file takes the old one's place.  Until it is complete it has no name, where the file system allows that:
-a killed process leaves nothing.  A file that cannot be replaced is overwritten (`encconf.io.inplace`).
+A new file takes the old one's place.  If the file system allows it, it has no name until it is complete, so
+that a killed process leaves nothing behind.  A file that cannot be replaced is overwritten
+(`encconf.io.inplace`).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def replace(
 ) -> None:
     """Replace a file, or make a new one; ``mode`` and errors as for `encconf.io.fileio.write_atomic`.
 
-    ``check`` gets a descriptor of the file that is there now, None if there is none, and may raise: no other
-    encconf writes between that and the replacing.
+    ``check`` gets a descriptor of the current file, None if there is none, and may raise: no other encconf
+    writes between the check and the replacement.
     """
     folder, name = os.path.split(path)
     with SignalGuard() as guard, LockedFolder(folder or ".") as at:
@@ -60,7 +61,7 @@ def _check_now(at: LockedFolder, name: str, check: Callable[[int | None], None])
 
 
 def _replaceable(at: LockedFolder, name: str) -> os.stat_result | None:
-    """The state of the file to replace, None if there is none.  Raises OutputError if it can't be."""
+    """The state of the file to replace, None if there is none; raises OutputError if it is not writable."""
     try:
         old = os.stat(at.name(name), dir_fd=at.descriptor, follow_symlinks=False)
     except FileNotFoundError:
@@ -69,19 +70,19 @@ def _replaceable(at: LockedFolder, name: str) -> os.stat_result | None:
         what = "a folder" if stat.S_ISDIR(old.st_mode) else "no longer a regular file"
         raise OutputError(f"cannot be written: it is {what}")
     if not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
-        os.close(at.open(name, os.O_WRONLY))  # raises, and says why
+        os.close(at.open(name, os.O_WRONLY))  # raises the reason
         raise OutputError("cannot be written: permission denied")
     return old
 
 
 def _mode(old: os.stat_result, mode: int | None) -> int:
-    """The mode of a file after it was written: its own, but nothing private is left to everyone."""
+    """The mode of the written file: its own, but private content is never for everyone."""
     kept = stat.S_IMODE(old.st_mode) & 0o777
     return kept & 0o700 if mode == PRIVATE and kept & 0o007 else kept
 
 
 def _exchange(at: LockedFolder, name: str, data: bytes, old: os.stat_result, mode: int) -> bool:
-    """Put a new file in place of the old one; False, with nothing changed, if that would lose something."""
+    """Put a new file in place of the old one; returns False, unchanged, if that would lose something."""
     if old.st_nlink > 1:
         return False  # the other names would keep the old content
     try:
@@ -104,19 +105,19 @@ def _exchange(at: LockedFolder, name: str, data: bytes, old: os.stat_result, mod
 
 
 _NO_EXCHANGE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
-"""A folder that takes no new files or keeps others' files (sticky), a file that is mounted."""
+"""A folder that takes no new files or protects others' files (sticky), or a mounted file."""
 
 
 class _Unfinished:
-    """A new file in a folder that has no name before it is complete, where the system can do that.
+    """A new file in a folder, without a name until it is complete, if the system can do that.
 
-    Elsewhere it has a name of its own (`is_leftover`), which it loses again on every way out but SIGKILL.
+    Otherwise it has a temporary name (`is_leftover`), which is removed on every way out except SIGKILL.
     """
 
     def __init__(self, at: LockedFolder, mode: int) -> None:
         self._at = at
         self._name = ""
-        # A name is given by linkat, which Python calls only relative to an open folder.
+        # linkat gives it a name; Python calls that only relative to an open folder.
         self._unnamed = (
             hasattr(os, "O_TMPFILE") and at.descriptor is not None and os.path.isdir("/proc/self/fd")
         )
@@ -144,7 +145,7 @@ class _Unfinished:
             self._at.unlink(self._name)
 
     def write(self, data: bytes, mode: int | None = None) -> None:
-        """Write all of the file, and then give it its mode."""
+        """Write the content, and then set the mode."""
         write_all(self.descriptor, data)
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(self.descriptor, mode)
@@ -180,17 +181,17 @@ class _Unfinished:
 
 
 def sweep(folder: str) -> list[str]:
-    """Remove what writes that were killed have left in a folder; the names of what was removed.
+    """Remove the files that killed writes have left in a folder; returns their names.
 
-    Half of a new content, or all of it, in a file of the owner's, beside the file that it was for.
-    Nothing is done where the folder cannot be locked: somebody may be writing there.
+    They contain some or all of the new content, next to the file that it was for.  Nothing is removed if the
+    folder cannot be locked, since another process may be writing there.
     """
     gone: list[str] = []
     try:
         if not _leftovers(folder):
             return []
         with LockedFolder(folder) as at:
-            # Look again: what was there may have been a write that has finished by now.
+            # Look again: a write may have finished in the meantime.
             for name in _leftovers(folder) if at.locked else ():
                 if at.unlink(name):
                     gone.append(name)
@@ -205,17 +206,17 @@ def _leftovers(folder: str) -> list[str]:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file is called as `write_atomic` calls one that is not finished."""
+    """Whether a file's name is that of an unfinished file of `write_atomic`."""
     return name.startswith(_UNFINISHED) and len(name) == len(_UNFINISHED) + 8
 
 
 def unfinished_name() -> str:
-    """A name for `is_leftover`: short, so that there is room for it beside a name of 255 bytes."""
+    """A name for an unfinished file; it is short enough for every folder."""
     return f"{_UNFINISHED}{os.urandom(4).hex()}"
 
 
 def _keep_attributes(descriptor: int, old: os.stat_result, at: LockedFolder, name: str) -> bool:
-    """Give the new file the old one's owner, group and access list; whether it has all of them now."""
+    """Give the new file the old one's owner, group and access list; returns whether it has all of them."""
     if not hasattr(os, "fchown"):
         return True
     new = os.fstat(descriptor)
@@ -228,7 +229,7 @@ def _keep_attributes(descriptor: int, old: os.stat_result, at: LockedFolder, nam
 
 
 def _copy_access_list(descriptor: int, at: LockedFolder, name: str) -> bool:
-    """Copy the extended attributes as far as possible; whether there is now no less access control."""
+    """Copy the extended attributes as far as possible; returns whether the access list is complete."""
     try:
         source = at.open(name, os.O_RDONLY)
     except OSError:

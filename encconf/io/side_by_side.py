@@ -1,7 +1,7 @@
-"""The same work on many files, side by side: calls to key services overlap, results come in order.
+"""The same work on many files at the same time: calls to key services overlap, results are in order.
 
-One place for every command and function over many files.  Give the work credentials with a
-`encconf.envelope.cache.DataKeyCache`, and what was wrapped once is unwrapped once.
+Every command and function for many files uses it.  If the credentials of the work have a
+`encconf.envelope.cache.DataKeyCache`, each data key is unwrapped once.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ AT_ONCE: Final = 32
 def side_by_side(
     work: Callable[[S], T], items: Sequence[S]
 ) -> Generator[tuple[S, T | EncconfError], None, None]:
-    """Each item and what ``work`` gives for it, in order; the EncconfError that it raises, in its place.
+    """Each item and what ``work`` returns for it, or the EncconfError that it raises, in order.
 
-    The work goes on ahead in other threads, but not much further than what has been taken.  When
-    the caller stops taking results, nothing more is started, and what still runs is not awaited.  A
-    single item is worked on in the caller's thread.
+    Other threads work ahead, but not far beyond the results that the caller has taken.  When the caller
+    stops taking results, no more work starts, and nothing waits for running work.  A single item is worked
+    on in the caller's thread.
     """
     if len(items) < 2:
         for item in items:
@@ -67,7 +67,7 @@ def side_by_side(
         stopped.set()
         for _ in range(workers):
             jobs.put(None)
-    for thread in threads:  # all is done: nothing is left that a fork could break
+    for thread in threads:  # all is done, and a later fork must not find threads
         thread.join()
 
 
@@ -76,7 +76,7 @@ def _work(
     jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None],
     stopped: Event,
 ) -> None:
-    """One thread: take jobs until there are no more, or the caller has stopped."""
+    """One thread: take jobs until there are none left, or the caller has stopped."""
     while (job := jobs.get()) is not None and not stopped.is_set():
         item, answer = job
         try:

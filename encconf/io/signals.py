@@ -1,4 +1,4 @@
-"""Signals that would end the process at once, and cleanups that have to run before it ends."""
+"""Signals that would end the process at once, before cleanups have run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
 
 
 class SignalGuard:
-    """Inside it, the signals that would end the process at once raise instead, so that cleanups run.
+    """Inside it, signals that would end the process at once raise an exception, so that cleanups run.
 
-    SIGINT raises KeyboardInterrupt, SIGTERM, SIGHUP and SIGQUIT raise SystemExit(128 + number).
-    Once one has come, further ones are ignored until the guard is left.  Handlers that a program
-    has set are left alone, and in other threads than the main one nothing is done.
+    SIGINT raises KeyboardInterrupt; SIGTERM, SIGHUP and SIGQUIT raise SystemExit(128 + number).  After the
+    first, others are ignored until the guard ends.  Handlers of the program stay in place, and the guard has
+    no effect outside of the main thread.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class SignalGuard:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held)
 
     def hold(self) -> None:
-        """Let signals wait from now on until the guard is left: for a cleanup that nothing may stop."""
+        """Block signals until the guard ends, for a cleanup that nothing may stop."""
         import signal
 
         if hasattr(signal, "pthread_sigmask") and not self._held:

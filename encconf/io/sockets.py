@@ -1,4 +1,4 @@
-"""Unix sockets that only their owner can connect to, from the first moment on."""
+"""Unix sockets that only their owner can ever connect to."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PATH_LIMIT = 107
 
 
 class OwnSocket:
-    """The place for a socket: nothing must be there, or a socket that a dead server has left.
+    """The place for a socket: it must not exist, or be a socket that a dead server has left.
 
-    The socket is made under another name and then renamed, so that a client finds it ready, and so that a
-    library which removes a socket by its name can never remove another server's.  Raises UsageError.
+    The socket is made under another name and then renamed, so that clients find it ready, and so that a
+    library that removes a socket by its name never removes another server's.  Raises UsageError.
     """
 
     def __init__(self, path: str) -> None:
@@ -33,7 +33,7 @@ class OwnSocket:
 
     @contextmanager
     def making(self) -> Iterator[str]:
-        """Gives the name to bind a socket to, which has its own name after the block.  Raises OSError."""
+        """Yields the name to bind a socket to; the block's end gives it its final name.  Raises OSError."""
         _refuse_unless_dead(self.path)
         before = os.umask(0o177)
         try:
@@ -49,16 +49,16 @@ class OwnSocket:
                 os.unlink(self._temporary)
 
     def remove(self) -> None:
-        """Remove the socket, unless another server has put its own there meanwhile."""
+        """Remove the socket, unless another server has replaced it."""
         try:
             if os.lstat(self.path).st_ino == self._inode:
                 os.unlink(self.path)
         except OSError:
-            return  # it is gone
+            return  # it was removed
 
 
 def _refuse_unless_dead(path: str) -> None:
-    """Raise UsageError unless nothing is there, or a socket that no process listens on."""
+    """Raise UsageError unless there is nothing, or a socket that no process listens on."""
     import socket
 
     try:

@@ -1,14 +1,14 @@
-"""A key service: lets other processes use the master keys that this one can use.
+"""A key service: lets other processes use the master keys that this process can use.
 
 The server of the gRPC protocol of sops 3.13.3 (keyservice/server.go); the client and the messages are
-in `encconf.keys.service`.  Differences to sops: it asks before it uses a key, not afterwards; it wraps
-and gives out nothing but data keys (32 bytes, or 33 of a part), so that it is not an oracle for everything
-else that a key may have encrypted; a request without a key is refused and does not crash it; TCP beyond
-the loopback device takes a word; a socket admits its owner only, and is removed in the end.
+in `encconf.keys.service`.  Differences from sops: it asks before it uses a key, not afterwards; it wraps
+and returns only data keys (32 bytes, or 33 of a share), so that nobody can use it to decrypt other things
+that a key has encrypted; a request without a key is refused and does not crash it; TCP beyond the loopback
+device needs an option; only its owner can connect to a socket, which is removed in the end.
 
-Whoever can connect can use the keys.  What a request says of its key is what is shown and asked, but
-age and gpg take whatever identity opens the ciphertext.  Nothing is remembered from one request to the
-next: identity files are read, and passphrases asked for, each time.
+Anyone who can connect can use the keys.  The question shows the key that the request names, but age and gpg
+use any identity that opens the ciphertext.  Nothing is kept between requests: identity files are read, and
+passphrases asked for, each time.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ def serving(
     log: Callable[[str], None] | None = None,
     insecure_remote: bool = False,
 ) -> Iterator[str]:
-    """A key service, until the block is left; gives its address, ``tcp://…`` or ``unix:///…``.
+    """Run a key service inside the block; yields its address, ``tcp://…`` or ``unix:///…``.
 
-    ``network`` is tcp (``address`` is HOST:PORT, port 0 for any free one) or unix (``address`` is the
-    path of a socket, which must not be there, or be one that a dead server has left).
-    ``credentials`` are made again for each request, and used for local keys only.  ``approve`` is asked
-    before a key is used, one request at a time, with a sentence; ``log`` hears what was done.  Both are
-    called in other threads, as is the ``prompt`` of the credentials.
+    ``network`` is tcp (``address`` is HOST:PORT, port 0 for any free one) or unix (``address`` is the path
+    of a socket, which must not exist, or be one that a dead server has left).  ``credentials`` are made
+    for each request, and used for local keys only.  ``approve`` gets a question before a key is used, one
+    request at a time; ``log`` gets what was done.  Both are called in other threads, like the ``prompt`` of
+    the credentials.
 
-    Raises UsageError for an address that cannot be listened on, and for one beyond this machine without
+    Raises UsageError for an address that it cannot listen on, and for one beyond this machine without
     ``insecure_remote``; MissingExtraError without grpcio.
     """
     with service.needs_grpc():
@@ -70,7 +70,7 @@ def serving(
     from concurrent.futures import ThreadPoolExecutor
 
     desk = _Desk(credentials, approve, log)
-    # Not `with`: a request that waits for a person's answer must not keep the process.
+    # Not `with`: a request that waits for a person's answer must not keep the process running.
     pool = ThreadPoolExecutor(_THREADS, "keyservice")
     server = grpc.server(
         pool,
@@ -102,11 +102,8 @@ def serving(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-# --- answering -----------------------------------------------------------------------------
-
-
 class _Desk:
-    """Where requests are answered."""
+    """Answers requests."""
 
     def __init__(
         self,
@@ -119,7 +116,7 @@ class _Desk:
         self._credentials = credentials
         self._approve = approve
         self._log = log
-        self._person = Lock()  # there is one, and one terminal
+        self._person = Lock()  # there is one person with one terminal
 
     def encrypt(self, request: bytes, context: Any) -> bytes:
         def use(key: MasterKey, data_key: bytes, credentials: Credentials) -> bytes:
@@ -163,7 +160,7 @@ class _Desk:
             code, reason = grpc.StatusCode.NOT_FOUND, error.message
         except EncconfError as error:
             code, reason = grpc.StatusCode.UNKNOWN, error.message
-        except Exception as error:  # its text could hold anything, and grpc would print it
+        except Exception as error:  # its text may contain anything, and grpc would print it
             code, reason = grpc.StatusCode.INTERNAL, f"unexpected {type(error).__name__}"
         if self._log is not None:
             self._log(f"{what}: {reason}")
@@ -176,7 +173,7 @@ class _Desk:
         if self._approve is None:
             return True
         with self._person:
-            # Nobody is bothered, and no key used, for a request that is not waited for any more.
+            # Do not ask, or use a key, for a request that the client no longer waits for.
             return bool(context.is_active() and self._approve(question) and context.is_active())
 
     def _prepared(self) -> Credentials:
@@ -198,12 +195,9 @@ def _peer(context: Any) -> str:
 
 
 def _shown(key: MasterKey) -> str:
-    """All of its name that fits on a line or two: a short form would be easy to imitate."""
+    """As much of its name as fits on two lines, since a short form would be easy to imitate."""
     name = printable(key.name)
     return name if len(name) <= 200 else f"{name[:120]}…{name[-60:]}"
-
-
-# --- listening -----------------------------------------------------------------------------
 
 
 def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
@@ -227,7 +221,7 @@ def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
             ),
         )
     number = endpoint.rpartition(":")[0].strip("[]")
-    try:  # grpc would only print why it cannot
+    try:  # grpc would only print the reason
         with socket.socket(socket.AF_INET6 if ":" in number else socket.AF_INET) as probe:
             if os.name == "posix":  # elsewhere it would share the port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -240,7 +234,7 @@ def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
 
 
 def _open_socket(server: Any, path: str) -> tuple[str, OwnSocket]:
-    """Listen on a socket that is its owner's alone from the first moment."""
+    """Listen on a socket that only its owner can ever connect to."""
     import socket
     from urllib.parse import quote
 
@@ -265,7 +259,7 @@ def add_port(server: Any, endpoint: str) -> int:
     try:
         bound: int = server.add_insecure_port(endpoint)
     except RuntimeError:
-        bound = 0  # as old versions of grpcio say it
+        bound = 0  # what old versions of grpcio return
     if not bound:
         raise UsageError(f"cannot listen on {endpoint}")
     return bound

@@ -1,7 +1,7 @@
 """Credentials for ``LoadCredentialEncrypted=`` and ``SetCredentialEncrypted=``, made by ``systemd-creds``.
 
 The program encrypts with the key of this host, of its TPM, or both: only this machine's systemd can open
-the result, and only under the name that was given.  Values go there by stdin and come back by stdout.
+the result, and only with the same name.  Values are passed through stdin and stdout.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from encconf.io import programs
 from encconf.systemd.rules import SIZE_LIMIT
 
 KEYS = ("auto", "host", "tpm2", "host+tpm2")
-"""What may encrypt, in the words of systemd-creds."""
+"""The names that systemd-creds has for the keys to encrypt with."""
 
 
 class CredsError(EncconfError):
@@ -24,7 +24,7 @@ class CredsError(EncconfError):
 
 
 def encrypt(name: str, value: bytes, environ: Mapping[str, str], *, key: str = "auto") -> str:
-    """A credential as base64 lines.  It is opened again: a key that encrypts need not be one that decrypts.
+    """A credential as base64 lines.  It is decrypted again, since a key may be able to encrypt only.
 
     Raises CredsError, LimitError, OutputError.
     """

@@ -1,9 +1,9 @@
 """The dialect of ``EnvironmentFile=``, read and written as systemd does (src/basic/env-file.c, version 257).
 
-A value is a row of parts: quoted ones, with blanks between them dropped, and then at most one part without
-quotes, to the end of the line.  In single quotes everything is literal; in double ones a backslash
-takes the meaning from ``"``, ``\\``, `````` and ``$`` and joins lines; without quotes it does so with every
-character.  ``#`` and ``;`` make comments only where a name could start.  Nothing is expanded.
+A value consists of quoted parts, perhaps with blanks between them, which are dropped, and then at most one
+part without quotes, up to the end of the line.  In single quotes everything is literal; in double quotes a
+backslash escapes ``"``, ``\\``, `````` and ``$`` and joins lines; without quotes it escapes every character.
+``#`` and ``;`` begin comments only where a name could begin.  Nothing is expanded.
 
 Before systemd 254, a backslash at the end of a comment joined the next line to it; here it never does.
 """
@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from encconf.errors import EmitError
 
 LIMIT = 1 << 17
-"""The longest variable that Linux gives a program, with its name, ``=`` and a final NUL: 128 KiB."""
+"""The longest variable that Linux passes to a program, with its name, ``=`` and a NUL: 128 KiB."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# With one of these, systemd takes the file for damaged: surrogates, and code points that are not characters.
+# With one of these, systemd rejects the file: surrogates, and code points that are not characters.
 _PLANES = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
 _NO_CHARACTER = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_PLANES}]")
 _SPECIAL = re.compile(r'["\\$`]')
@@ -31,9 +31,9 @@ _REST = re.compile(r"[ \t]*((?:[^\\\n\r]|\\.)*)\\?", re.DOTALL)
 
 
 def write(texts: Mapping[str, str]) -> str:
-    """Lines that systemd reads back as they are.
+    """Lines that systemd reads as these values.
 
-    Raises EmitError for a name or value that it would refuse, or that no program could be given.
+    Raises EmitError for a name or value that systemd would refuse, or that no program can get.
     """
     lines = []
     for name, text in texts.items():
@@ -43,7 +43,7 @@ def write(texts: Mapping[str, str]) -> str:
 
 
 def check(name: str, text: str) -> None:
-    """Raises EmitError, which names the variable, for what systemd cannot hand to a program."""
+    """Raises EmitError, which names the variable, for one that systemd cannot pass to a program."""
     if not _NAME.fullmatch(name):
         raise EmitError(f"{name!r} is not the name of a variable")
     if "\0" in text:
@@ -55,24 +55,24 @@ def check(name: str, text: str) -> None:
 
 
 def word(text: str) -> str:
-    """A value in quotes that systemd, shells and dotenv readers take alike: single ones where that can be."""
+    """A value in quotes that systemd, shells and dotenv readers read alike: single ones if possible."""
     return in_double_quotes(text) if "'" in text else f"'{text}'"
 
 
 def in_double_quotes(text: str) -> str:
-    """A value in double quotes, with what they leave a meaning behind backslashes."""
+    """A value in double quotes, with backslashes before special characters."""
     return '"' + _SPECIAL.sub(lambda sign: "\\" + sign[0], text) + '"'
 
 
 def read(text: str) -> list[tuple[str, str]]:
-    """Names and values in order, as systemd reads them: what it passes over is not there."""
+    """Names and values in order, without the lines that systemd ignores."""
     return [(name, value) for _, name, value in scan(text) if name and value is not None]
 
 
 def scan(text: str) -> list[tuple[int, str, str | None]]:
-    """Each variable and comment with its offset: a comment has no name, and no value what is passed over.
+    """Each variable and comment with its offset: a comment has no name, an ignored line has no value.
 
-    That are lines without ``=`` and names that no variable can have (``export A``).
+    systemd ignores lines without ``=``, and names that no variable can have (``export A``).
     """
     text = text.partition("\0")[0]
     found: list[tuple[int, str, str | None]] = []
@@ -103,7 +103,7 @@ def _value(text: str, at: int) -> tuple[str, int]:
     assert rest is not None
     tokens = _TOKEN.findall(rest[1])
     unfinished = rest.end() > rest.end(1)
-    # A blank behind a backslash is another token.  A lone backslash at the end of the text keeps all.
+    # A blank after a backslash is another token.  After a lone backslash at the end, all blanks are kept.
     if tokens and tokens[-1][0] in " \t" and not unfinished:
         tokens.pop()
     for token in tokens:

@@ -1,12 +1,12 @@
-"""Which unit may have which value, and how systemd says who asks.
+"""Which unit may have which value, and how systemd names the unit that asks.
 
-A rule is ``UNIT:CREDENTIAL=PATH``: the unit that matches UNIT gets the value at PATH when it asks for
-CREDENTIAL.  Nothing else is given to anybody.  UNIT may have ``*`` and ``?`` in it (``app@*.service``),
-and a step ``%i`` of PATH is the unit's instance, so that one rule gives each instance its own value.
+A rule is ``UNIT:CREDENTIAL=PATH``: a unit that matches UNIT gets the value at PATH if it asks for CREDENTIAL.
+Everything else is refused.  UNIT may contain ``*`` and ``?`` (``app@*.service``), and a step ``%i`` of PATH
+is the unit's instance, so that one rule gives each instance its own value.
 
 Before it connects, systemd (src/core/exec-credential.c) binds its end to the abstract name
-``\\0RANDOM/unit/UNIT/CREDENTIAL``.  An abstract name can be bound by any process, so that it means
-something only if the peer is one that may speak for systemd: see `encconf.systemd.server`.
+``\\0RANDOM/unit/UNIT/CREDENTIAL``.  Any process can bind an abstract name, so it is valid only from a peer
+that may speak for systemd: see `encconf.systemd.server`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ INSTANCE = "%i"
 """The step of a path that is replaced by the unit's instance."""
 
 SIZE_LIMIT = 1 << 20
-"""The most that systemd takes, in bytes: all credentials of a unit, and their names, together (1 MiB)."""
+"""The most that systemd accepts, in bytes: all credentials of a unit with their names (1 MiB)."""
 
 NAMES_LIMIT = 83
 """How long the names of a unit and of a credential may be together, in bytes.
 
-They share the 107 bytes of a socket's name with ``@``, 16 digits, ``/unit/`` and ``/``; systemd fails
-a unit whose names are longer.
+They share the 107 bytes of a socket's name with ``@``, 16 digits, ``/unit/`` and ``/``; a unit with longer
+names fails.
 """
 
 _TYPES = "service|socket|mount|swap"  # the types of units that run programs
@@ -37,7 +37,7 @@ _OTHER_TYPES = re.compile(r"\.(?:automount|device|path|scope|slice|target|timer)
 _LETTERS = r"A-Za-z0-9:_.\\@\-"
 _UNIT = re.compile(rf"[{_LETTERS}]{{1,250}}\.(?:{_TYPES})")
 _PATTERN = re.compile(rf"[{_LETTERS}*?]{{1,250}}\.(?:{_TYPES})")
-# A file name of visible ASCII without a colon; systemd loses backslashes on its way to asking.
+# A file name of visible ASCII without a colon or a backslash, which systemd loses.
 _CREDENTIAL = re.compile(r"(?!\.\.?\Z)[!-.0-9;-\[\]-~]{1,255}")
 _ADDRESS = re.compile(
     rf"\0[0-9a-f]{{1,16}}/unit/(?P<unit>{_UNIT.pattern})/(?P<credential>[^/]+)".encode("ascii")
@@ -54,7 +54,7 @@ class Request:
 
     @classmethod
     def of_address(cls, address: object) -> Request | None:
-        """The request in the name of a peer's socket, None if it is not one of systemd's."""
+        """The request in the name of a peer's socket, None if systemd did not make it."""
         found = _ADDRESS.fullmatch(address) if isinstance(address, bytes) else None
         if found is None:
             return None
@@ -65,14 +65,12 @@ class Request:
 
     @property
     def instance(self) -> str:
-        """``x`` of ``app@x.service``, "" for a unit that has none."""
+        """``x`` of ``app@x.service``, "" for a unit without one."""
         return self.unit.rpartition(".")[0].partition("@")[2]
 
 
 class Rule:
-    """One rule: the pattern ``unit`` may have ``credential``, which is the value at ``path``."""
-
-    __slots__ = ("_pattern", "credential", "path", "unit")
+    """One rule: units that match ``unit`` may have ``credential``, which is the value at ``path``."""
 
     def __init__(self, unit: str, credential: str, path: Path) -> None:
         if not re.search(rf"\.(?:{_TYPES})\Z", unit) and not _OTHER_TYPES.search(unit):
@@ -105,12 +103,12 @@ class Rule:
         return f"{self.unit}:{self.credential}={spell(self.path)}"
 
     def allows(self, request: Request) -> bool:
-        """Whether the rule is about a request."""
+        """Whether the rule allows a request."""
         return request.credential == self.credential and self._pattern.fullmatch(request.unit) is not None
 
 
 def read(text: str) -> Rule:
-    """A rule as it is written; without ``=PATH`` the path is a key like the credential.
+    """Read a rule; without ``=PATH`` the path is a key with the credential's name.
 
     Raises UsageError, PathSyntaxError, LimitError.
     """
@@ -122,9 +120,9 @@ def read(text: str) -> Rule:
 
 
 def read_file(path: str) -> list[Rule]:
-    """The rules of a file: one a line; blank lines and lines with ``#`` in front say nothing.
+    """The rules of a file, one on a line; blank lines and lines that begin with ``#`` are ignored.
 
-    Raises InputError where others can have written the file, and what `read` raises, with the line.
+    Raises InputError if others may have written the file, and what `read` raises, with the line's number.
     """
     found = []
     with about(path):

@@ -1,14 +1,14 @@
-"""A server for ``LoadCredential=NAME:SOCKET``: a unit's manager connects, gets one value, and that is all.
+"""A server for ``LoadCredential=NAME:SOCKET``: a unit's manager connects and gets one value.
 
-The name of the peer's socket says which credential of which unit is asked for (`encconf.systemd.rules`);
-since any process can take such a name, only peers are answered that run as root or as this process's own
-user, which the kernel says.  Values are kept in memory that is neither swapped nor dumped where that can
-be had; nothing is written.  The log has names only.
+The name of the peer's socket names the credential and the unit (`encconf.systemd.rules`).  Since any process
+can use such a name, only peers get an answer that run as root or as this process's own user, according to the
+kernel.  If possible, values are in memory that is neither swapped nor dumped; nothing is written.  The log
+contains only names.
 
-There is no word in the protocol for "no": systemd takes an end of the stream as the end of the value, so
-that a unit would start with an empty secret.  Whoever may not have a value is therefore sent more than
-systemd takes, null bytes, and the unit fails to start (status 243/CREDENTIALS).  What is left: if this
-process is killed between the connection and the end of the answer, the value is empty or cut short.
+The protocol has no word for "no": systemd reads an end of the stream as the end of the value, so that a unit
+would start with an empty secret.  Therefore a refusal is more null bytes than systemd accepts, and the unit
+fails to start (status 243/CREDENTIALS).  One risk remains: if this process is killed between the connection
+and the end of the answer, the value is empty or incomplete.
 """
 
 from __future__ import annotations
@@ -30,23 +30,22 @@ from encconf.systemd.values import Values
 Log = Callable[[str], None]
 
 DEADLINE = 10.0
-"""How long one answer may take, in seconds.  Up to 200 KB go out at once, however slow the peer is."""
+"""How long one answer may take, in seconds.  Up to 200 KB are sent at once, even to a slow peer."""
 
 AT_ONCE = 64
-"""How many peers are answered at a time; further ones wait."""
+"""How many peers get answers at a time; others wait."""
 
-_STRANGERS = 4  # answers at a time to those who get nothing anyway
+_STRANGERS = 4  # refusals at a time for other users
 _GRACE = 5.0
-_FIRST_DESCRIPTOR = 3  # of those that systemd hands over
+_FIRST_DESCRIPTOR = 3  # of those that systemd passes
 _REFUSAL = bytes(SIZE_LIMIT + 4096)
 
 
 class CredentialServer:
     """Answers on a listening socket until `stop` is called, from a signal handler, say.
 
-    With ``watch`` the files are looked at before each answer, and reopened if they have changed.
-    ``idle`` is after how many seconds without a peer `run` ends by itself.  ``log`` hears of each
-    request, in other threads, too.
+    With ``watch``, the files are checked before each answer, and reopened if they have changed.  `run` ends
+    after ``idle`` seconds without a peer.  ``log`` gets a line for each request, also in other threads.
     """
 
     def __init__(
@@ -74,20 +73,20 @@ class CredentialServer:
         self._opening = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._woken, self.waker = os.pipe()
-        """``waker`` is for `signal.set_wakeup_fd`: a signal that comes just before `run` waits, or to
-        another thread, would be noticed only when the next peer comes."""
+        """``waker`` is for `signal.set_wakeup_fd`: without it, a signal just before `run` waits, or in
+        another thread, would have no effect until the next peer connects."""
         os.set_blocking(self.waker, False)
         os.set_blocking(self._woken, False)
         self._stopped = False
         self._reload: Callable[[], None] | None = None
 
     def stop(self) -> None:
-        """End `run` once those who have asked are answered."""
+        """End `run` after the answers to current requests."""
         self._stopped = True
         self._wake()
 
     def reload(self, done: Callable[[], None]) -> None:
-        """Reopen the files, then call ``done``; on an error the old values stay in use."""
+        """Reopen the files, then call ``done``; after an error, the old values stay in use."""
         self._reload = done
         self._wake()
 
@@ -95,10 +94,10 @@ class CredentialServer:
         try:
             os.write(self.waker, b"\0")
         except BlockingIOError:
-            return  # it is full of calls already
+            return  # it is full already
 
     def run(self) -> None:
-        """Accept and answer.  Closes nothing but what it has accepted."""
+        """Accept and answer.  Closes only the connections that it has accepted."""
         self._listener.setblocking(False)
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
@@ -130,7 +129,7 @@ class CredentialServer:
         try:
             peer, address = self._listener.accept()
         except OSError:
-            time.sleep(0.05)  # it has gone again, or there are too many open files: it is asked again
+            time.sleep(0.05)  # the peer has disconnected, or there are too many open files: try again
             return
         user = _user_of(peer)
         known = user in self._users
@@ -143,7 +142,7 @@ class CredentialServer:
         self._threads.add(thread)
         try:
             thread.start()
-        except RuntimeError:  # no thread can be had; to hang up would be to give an empty value
+        except RuntimeError:  # no more threads; hanging up would send an empty value
             self._threads.discard(thread)
             self._answer(*given)
 
@@ -157,20 +156,20 @@ class CredentialServer:
                 try:
                     value = self._value(address, stranger)
                 finally:
-                    peer.sendall(value)  # if there was an error, the refusal
+                    peer.sendall(value)  # after an error, the refusal
                     peer.shutdown(socket.SHUT_WR)
         except OSError as error:
             if stranger is None:
                 why = "too slow" if isinstance(error, TimeoutError) else "gone"
                 self._log(f"a peer was {why} and did not get all of its answer")
-        except Exception as error:  # its text could hold anything
+        except Exception as error:  # its text may contain anything
             self._log(f"unexpected {type(error).__name__}; the request was refused")
         finally:
             turn.release()
             self._threads.discard(threading.current_thread())
 
     def _value(self, address: object, stranger: int | None) -> bytes:
-        """What to send: the value, or what is more than systemd takes."""
+        """The value to send, or a refusal."""
         request = Request.of_address(address)
         if stranger is not None:
             self._log(f"refused: a process of user {stranger} asked, and that is neither root nor this user")
@@ -207,21 +206,18 @@ class CredentialServer:
 
 
 def _user_of(peer: socket.socket) -> int:
-    """The user that a peer ran as when it connected, as the kernel says."""
+    """The user of a peer when it connected, according to the kernel."""
     size = struct.calcsize("3i")
     credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     user: int = struct.unpack("3i", credentials)[1]
     return user
 
 
-# --- the socket ----------------------------------------------------------------------------
-
-
 class Listening:
     """``with Listening(path) as listener:`` — a socket that only its owner can connect to (0600).
 
-    A folder that is missing is made with mode 0700; one where others may write is refused.  The socket
-    is ready when it appears, and is removed in the end.  Raises UsageError and OutputError.
+    A missing folder is created with mode 0700; one where others may write is refused.  The socket is ready
+    when it appears, and is removed in the end.  Raises UsageError and OutputError.
     """
 
     def __init__(self, path: str) -> None:
@@ -261,9 +257,9 @@ def _prepare(folder: str) -> None:
 
 
 def activated(environ: Mapping[str, str]) -> socket.socket | None:
-    """The listening socket that systemd has handed over (sd_listen_fds(3)), None if it has not.
+    """The listening socket that systemd passed (sd_listen_fds(3)), None if it did not.
 
-    Raises UsageError for several, and for one that is not a listening stream socket of AF_UNIX.
+    Raises UsageError for several sockets, and for one that is not a listening stream socket of AF_UNIX.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None
@@ -287,7 +283,7 @@ def activated(environ: Mapping[str, str]) -> socket.socket | None:
 
 
 def notify(environ: Mapping[str, str], text: str) -> None:
-    """Tell systemd how things are (sd_notify(3)), if it wants to know."""
+    """Send a state to systemd (sd_notify(3)), if it expects one."""
     address = environ.get("NOTIFY_SOCKET", "")
     if address[:1] not in ("/", "@"):
         return
@@ -300,7 +296,7 @@ def notify(environ: Mapping[str, str], text: str) -> None:
 
 
 def stay_in_memory() -> None:
-    """Keep this process out of core dumps, of the swap, and from others of its user; as far as possible."""
+    """Protect memory from core dumps, swapping and the user's other processes, as far as possible."""
     import ctypes
     import resource
 
@@ -308,5 +304,5 @@ def stay_in_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
-        # With a limit, what is needed later could not be had.
+        # With a limit, later allocations would fail.
         libc.mlockall(1 | 2 | 4)  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT

@@ -1,8 +1,8 @@
-"""Unit files: a drop-in that makes a unit load credentials, and a socket and a service that hand them out.
+"""Unit files: a drop-in that makes a unit load credentials, and the socket and service that provide them.
 
-Words are escaped as systemd.syntax(7), systemd.unit(5) (specifiers) and systemd.service(5) (command
-lines) want it.  The files are text; where they go is the caller's.  Every setting is known to systemd 252
-(Debian 12): that is why a signal reloads the service, and not the ``Type=notify-reload`` of 253.
+Words are escaped according to systemd.syntax(7), systemd.unit(5) (specifiers) and systemd.service(5) (command
+lines).  The caller decides where the files go.  systemd 252 (Debian 12) knows every setting, so a signal
+reloads the service instead of ``Type=notify-reload`` of version 253.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ SOCKET = "%t/{name}/credentials.sock"
 """Where the socket is: ``%t`` is /run, or the user's $XDG_RUNTIME_DIR."""
 
 IDLE = 60
-"""After how many seconds without a request the service ends, to be started again by the next one."""
+"""After how many seconds without a request the service ends; the next request starts it again."""
 
 HEADER = "# Written by: encconf systemd unit\n"
 
-# What it needs: to read files, to speak to systemd and to key services, to lock memory.
+# It needs to read files, to connect to systemd and key services, and to lock memory.
 _HARDENED = """\
 UMask=0077
 LimitCORE=0
@@ -55,7 +55,7 @@ ProtectSystem=strict
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A file for systemd: where it goes below a folder of units, and what is behind `HEADER`."""
+    """A file for systemd: its path below a folder of units, and its text after `HEADER`."""
 
     path: str
     body: str
@@ -72,9 +72,9 @@ def name_of(unit: str) -> str:
 
 
 def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, variables: bool = False) -> Unit:
-    """What makes a unit load credentials from the socket, and if wanted tells it where in variables.
+    """A drop-in that makes a unit load credentials from the socket, with ``variables`` for their paths.
 
-    ``NAME_FILE=%d/NAME`` is what many programs read instead of ``NAME``.  Raises what `check` raises.
+    Many programs read ``NAME_FILE=%d/NAME`` instead of ``NAME``.  Raises what `check` raises.
     """
     check(unit, names)
     name = name_of(unit)
@@ -87,20 +87,20 @@ def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, varia
 
 
 def check(unit: str, names: Sequence[str]) -> None:
-    """Raises LimitError or UsageError for names that systemd could not ask for, and where there are none."""
+    """Raises LimitError or UsageError for names that systemd cannot ask for, and if there are none."""
     if "*" in unit or "?" in unit:
         raise UsageError(f"{unit} is not one unit", hint="app@.service is for all of its instances")
     if not names:
         raise UsageError("there is no value for the unit")
     for credential in names:
         Rule(unit, credential, ())
-        instance = 1 if unit.partition("@")[2].startswith(".") else 0  # there is at least a letter of it
+        instance = 1 if unit.partition("@")[2].startswith(".") else 0  # it has at least one letter
         if len(unit) + instance + len(credential) > NAMES_LIMIT:
             raise LimitError(f"with an instance, the names {unit} and {credential} are too long for systemd")
 
 
 def socket_unit(unit: str, *, socket: str | None = None) -> Unit:
-    """The socket that systemd listens on, and starts the service with."""
+    """The socket that systemd listens on to start the service."""
     name = name_of(unit)
     where = plain(socket) if socket else SOCKET.format(name=plain(name))
     text = f"""\
@@ -129,10 +129,10 @@ def service_unit(
     user: bool = False,
     options: Sequence[str] = (),
 ) -> Unit:
-    """The service that answers.  ``program`` is what runs encconf; ``files`` are absolute paths.
+    """The service that answers.  ``program`` runs encconf; ``files`` are absolute paths.
 
-    ``identity`` is a file with the key that opens them, encrypted by systemd-creds if its name ends
-    in ``.cred``; it becomes the credential ``encconf-identity``.
+    ``identity`` is a file with the key that opens them, encrypted by systemd-creds if its name ends with
+    ``.cred``; it becomes the credential ``encconf-identity``.
     """
     words = [*program, "systemd", "serve", f"--idle={IDLE}", "--reload", *options]
     words += [f"--allow={rule}" for rule in rules]
@@ -162,9 +162,9 @@ def _variable(credential: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A value of a setting that is taken as it is: only specifiers are escaped.
+    """A value of a setting without quotes: only specifiers are escaped.
 
-    Raises UsageError for line breaks and the like, and for blanks around it.
+    Raises UsageError for control characters, and for blanks around it.
     """
     if not text.isprintable() or text != text.strip() or text.endswith("\\"):
         raise UsageError(f"{text!r} is not allowed in a unit file")
@@ -177,7 +177,7 @@ def load_encrypted(name: str, path: str) -> str:
 
 
 def _source(path: str) -> str:
-    """A path to load a credential from.  systemd 257 cannot start a unit if there are blanks in it."""
+    """A path to load a credential from.  With a blank in it, systemd 257 cannot start the unit."""
     if " " in path:
         raise UsageError(f"{path!r} contains blanks, so systemd cannot load a credential from it")
     return plain(path)
@@ -194,7 +194,7 @@ def word(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text as one word: in double quotes where needed; bytes that are not UTF-8 stay as they are."""
+    """A text as one word: in double quotes if needed; bytes that are not UTF-8 stay as they are."""
     if text and all(sign.isalnum() or sign in "_-./:=@%$,+*?[]" for sign in text):
         return text
     signs = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}

@@ -1,7 +1,7 @@
-"""The values that rules speak of, out of encrypted files and as the bytes that a unit gets.
+"""The values in rules, read from encrypted files, as the bytes that a unit gets.
 
-A string is what it is, a number or a boolean as in `encconf exec`, a mapping or a list JSON, the path
-``.`` a whole file as `encconf decrypt` prints it.  What no rule speaks of is not kept.
+A string stays as it is, a number or a boolean is written as in `encconf exec`, a mapping or a list as JSON;
+the path ``.`` is a whole file as `encconf decrypt` prints it.  Values that are in no rule are not kept.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from encconf.verbs import changes
 
 
 class Values:
-    """The values of files by rule and instance ("" where a rule has no ``%i``).
+    """The values of files by rule and instance ("" if a rule has no ``%i``).
 
-    Later files override earlier ones.  ``credentials`` are made again each time the files are opened.
+    Later files override earlier ones.  ``credentials`` are made each time the files are opened.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Values:
         self._found: dict[tuple[Rule, str], bytes] = {}
 
     def load(self) -> None:
-        """Open the files and take out what the rules speak of; on an error what was there stays.
+        """Open the files and read the values in the rules; after an error, the old values stay.
 
         Raises what opening raises, PathNotFoundError, EmitError for a null, LimitError.
         """
@@ -58,19 +58,19 @@ class Values:
                     found[rule, instance] = _value(rule, path, opened)
                 except PathNotFoundError:
                     if not instance:
-                        raise  # one instance without such a value does not keep the others from theirs
+                        raise  # an instance without the value does not affect the others
         self._found = found
         self._stamps = stamps
 
     def load_if_changed(self) -> bool:
-        """`load` if a file is another one than it was; whether it was."""
+        """`load` if a file has changed; returns whether one has."""
         if self._stamped() == self._stamps:
             return False
         self.load()
         return True
 
     def get(self, rule: Rule, instance: str) -> bytes | None:
-        """The value for an instance, None if a rule's ``%i`` leads nowhere."""
+        """The value for an instance, None if it has none."""
         return self._found.get((rule, instance if INSTANCE in rule.path else ""))
 
     def _stamped(self) -> list[object]:
@@ -99,7 +99,7 @@ class _Open:
 
 
 def _paths(rule: Rule, opened: Sequence[_Open]) -> list[tuple[str, Path]]:
-    """The instances that a rule is about, and the path for each."""
+    """The instances of a rule, and the path for each."""
     if INSTANCE not in rule.path:
         return [("", rule.path)]
     at = rule.path.index(INSTANCE)
