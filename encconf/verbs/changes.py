@@ -284,7 +284,7 @@ def _as_before(opened: Opened, path: Path, value: str) -> Plain:
         old = find(tree(opened.document), path)
     except PathNotFoundError:
         return value
-    if not isinstance(old, Leaf) or old.type not in ("int", "float", "bool"):
+    if not isinstance(old, Leaf):
         return value
     try:
         type, data = goyaml.resolve(value, None, True)

@@ -18,6 +18,7 @@ from encconf.errors import (
     ConfigError,
     EmitError,
     EncconfError,
+    KeyAccessError,
     MacMismatchError,
     PathNotFoundError,
     PlaintextError,
@@ -126,6 +127,51 @@ class TestDrop:
             assert said in f"{caught.value} {caught.value.hint}"
 
 
+TREE = {"a": {"b": ["x", {"c": "y"}]}, "n": "z", **{f"k{number}": "" for number in range(6)}}
+
+
+class TestFind:
+    @pytest.mark.parametrize(
+        ("path", "found"),
+        [
+            ((), TREE),
+            (("a", "b", 0), "x"),
+            (("a", "b", 1, "c"), "y"),
+            (("a", "b", -1, "c"), "y"),
+            (("a", "b", -2), "x"),
+        ],
+    )
+    def test_what_is_there(self, path: tuple[str | int, ...], found: object) -> None:
+        assert changes.find(TREE, path) == found
+
+    @pytest.mark.parametrize(
+        ("path", "said", "hint"),
+        [
+            (("a", "b", 2), "there is nothing at a.b[2]: the list has 2 items", None),
+            (("a", "b", -3), "there is nothing at a.b[-3]: the list has 2 items", None),
+            (("a", "b", "c", "d"), "there is nothing at a.b.c: a.b is a list", None),
+            (("n", "x", "y"), "there is nothing at n.x: n is a single value", None),
+            (("n", 0), "there is nothing at n[0]: n is a single value", None),
+            (("a", 0), "there is nothing at a[0]: a mapping has keys, not indexes", None),
+            (("a", "bb"), "there is nothing at a.bb", "did you mean a.b?"),
+            (("zzz",), "there is nothing at zzz", "the keys there are: a, n, k0, k1, k2, k3, k4, k5"),
+        ],
+    )
+    def test_what_is_not(self, path: tuple[str | int, ...], said: str, hint: str | None) -> None:
+        with pytest.raises(PathNotFoundError) as caught:
+            changes.find(TREE, path)
+        assert str(caught.value) == said
+        if hint is not None:
+            assert caught.value.hint == hint
+
+    @pytest.mark.parametrize(("size", "more"), [(0, None), (1, ""), (8, ""), (9, ", …")])
+    def test_some_of_the_keys_are_named(self, size: int, more: str | None) -> None:
+        with pytest.raises(PathNotFoundError) as caught:
+            changes.find({f"k{number}": 1 for number in range(size)}, ("zzz",))
+        named = ", ".join(f"k{number}" for number in range(min(size, 8)))
+        assert caught.value.hint == (f"the keys there are: {named}{more}" if more is not None else None)
+
+
 KEYS = st.sampled_from(["a", "b", "key", "on", "x y", "1", "-"])
 PLAINS = st.recursive(
     st.one_of(
@@ -203,6 +249,52 @@ class TestValues:
         )
         assert "text" not in sops.decrypt(after, "yaml")
 
+    def test_without_the_mac_there_is_always_a_new_data_key(self, age_key: AgeKey) -> None:
+        """Also where nothing is to be changed: whoever changed the file may have done so with the old one."""
+        who = credentials(age_key)
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=who)
+        request = changes.Request(enc, "yaml", (parse("a.b"), "x"), credentials=who, ignore_mac=True)
+        after = changes.run(request)
+        assert not set(re.findall(r"ENC\[[^]]*\]", enc)) & set(re.findall(r"ENC\[[^]]*\]", after))
+        assert api.decrypt(after, format="yaml", credentials=who) == YAML
+
+    def test_another_format_without_a_change(self, age_key: AgeKey) -> None:
+        who = credentials(age_key)
+        enc = api.encrypt("a: b\n", rule(age_key), format="yaml", credentials=who)
+        request = changes.Request(enc, "yaml", (("a",), "b"), credentials=who)
+        request.target = "json"
+        assert json.loads(changes.run(request))["a"].startswith("ENC[")
+        request.target = "yaml"
+        assert changes.run(request) == enc
+
+    @pytest.mark.parametrize("edits", [(("a", "new"),), (("a", "new"), ("a", "x"))])
+    def test_a_check_sees_what_changes(self, age_key: AgeKey, edits: tuple[tuple[str, str], ...]) -> None:
+        who = credentials(age_key)
+        enc = api.encrypt("a: x\n", rule(age_key), format="yaml", credentials=who)
+        seen: list[tuple[str, str]] = []
+
+        def check(opened: object, before: str, after: str) -> None:
+            seen.append((before, after))
+            raise PlaintextError("no")
+
+        request = changes.Request(enc, "yaml", *(((key,), value) for key, value in edits), credentials=who)
+        request.check = check
+        if len(edits) > 1:  # back to what it was
+            assert changes.run(request) == enc
+            assert not seen
+        else:
+            with pytest.raises(PlaintextError):
+                changes.run(request)
+            assert seen == [("a: x\n", "a: new\n")]
+
+    def test_the_last_value_is_removed(self, age_key: AgeKey) -> None:
+        who = credentials(age_key)
+        enc = api.encrypt("a: x\n", rule(age_key), format="yaml", credentials=who)
+        after = changes.run(changes.Request(enc, "yaml", (("a",), changes.REMOVED), credentials=who))
+        assert api.loads(after, credentials=who) == {}
+        with pytest.raises(PathNotFoundError):
+            changes.run(changes.Request(enc, "yaml", ((), changes.REMOVED), credentials=who))
+
     def test_nothing_to_do(self, age_key: AgeKey) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
@@ -218,11 +310,19 @@ class TestValues:
             ("a.n", "true", 'n: "true"'),
             ("a.b", "6", 'b: "6"'),
             ("new", "6", 'new: "6"'),
+            ("flag", "false", "flag: false"),
+            ("flag", "6", 'flag: "6"'),
+            ("share", "0.25", "share: 0.25"),
+            ("share", "2", "share: 2"),
+            ("share", ".inf", 'share: ".inf"'),
+            ("a", "6", 'a: "6"'),
+            ("l[0]", "7", "- 7"),
         ],
     )
     def test_types_are_kept(self, age_key: AgeKey, path: str, given: str, stored: str) -> None:
         open_with = credentials(age_key)
-        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        text = f"{YAML}flag: true\nshare: 0.5\n"
+        enc = api.encrypt(text, rule(age_key), format="yaml", credentials=open_with)
         enc = changes.run(
             changes.Request(enc, "yaml", (parse(path), given), keep_type=True, credentials=open_with)
         )
@@ -465,3 +565,58 @@ def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> 
     ]
     again = changes.run(changes.Request(ours, "yaml", (("a",), "newer"), credentials=creds))
     assert len(changed_lines(ours, again)[0]) <= 3
+
+
+class TestPlainValues:
+    """Values that somebody wrote into an encrypted file by hand."""
+
+    TEXT = 'a: x\nm:\n  n: y\n  free_unencrypted: z\nlast: ""\n'
+
+    def sealed(self, key: AgeKey) -> str:
+        return api.encrypt(self.TEXT, rule(key), format="yaml", credentials=credentials(key))
+
+    @pytest.mark.parametrize(
+        ("added", "paths"),
+        [
+            ("new: 1\n", [("new",)]),
+            ("new:\n  p: 1\n  q: [2, 3]\n", [("new", "p"), ("new", "q", 0), ("new", "q", 1)]),
+            ("new: 1\nother: 2\n", [("new",), ("other",)]),
+            ("", []),
+        ],
+    )
+    def test_what_was_added_is_opened(
+        self, age_key: AgeKey, added: str, paths: list[tuple[str | int, ...]]
+    ) -> None:
+        text = self.sealed(age_key).replace("sops:\n", f"{added}sops:\n")
+        opened, found = changes.open_with_plain_values(text, format="yaml", credentials=credentials(age_key))
+        assert found == paths
+        values = {leaf.path: leaf.data for leaf in opened.document.leaves}
+        assert values[("a",)] == b"x"
+        assert values[("m", "n")] == b"y"
+        assert set(paths) <= {*values}
+
+    def test_inside_what_is_encrypted(self, age_key: AgeKey) -> None:
+        text = self.sealed(age_key).replace("m:\n", "m:\n  new: 1\n")
+        _, found = changes.open_with_plain_values(text, format="yaml", credentials=credentials(age_key))
+        assert found == [("m", "new")]
+
+    @pytest.mark.parametrize(
+        "replaced", [(r"a: ENC\[[^]]*\]", "a: bent\nnew: 1"), (r"(free_unencrypted): z", r"\1: bent\nnew: 1")]
+    )
+    def test_what_was_replaced_needs_the_mac_to_be_ignored(
+        self, age_key: AgeKey, replaced: tuple[str, str]
+    ) -> None:
+        text = re.sub(*replaced, self.sealed(age_key))
+        who = credentials(age_key)
+        with pytest.raises(MacMismatchError, match=r"plaintext at .*new, and the MAC does not fit the rest"):
+            changes.open_with_plain_values(text, format="yaml", credentials=who)
+        opened, _ = changes.open_with_plain_values(text, format="yaml", credentials=who, ignore_mac=True)
+        assert b"bent" in [leaf.data for leaf in opened.document.leaves]
+
+    def test_the_keys_of_the_environment(self, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+        text = self.sealed(age_key).replace("sops:\n", "new: 1\nsops:\n")
+        monkeypatch.setenv("SOPS_AGE_KEY", age_key.identity)
+        assert changes.open_with_plain_values(text, format="yaml")[1] == [("new",)]
+        other = credentials(AgeKey.generate())
+        with pytest.raises(KeyAccessError):
+            changes.open_with_plain_values(text, format="yaml", credentials=other)
