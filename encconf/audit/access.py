@@ -12,7 +12,7 @@ from functools import partial
 
 from encconf import formats
 from encconf.audit import names as naming
-from encconf.audit.readers import FileAccess, Person, Report, Time
+from encconf.audit.readers import FileAccess, Person, Report
 from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError
 from encconf.formats import sniff
@@ -43,11 +43,8 @@ def report(
     ``now`` is the time of the report in seconds since 1970.  With ``history``, git is asked since when.
     ``step`` is called after each file.
     """
-    found = Report(now)
-    found.origins = {name: f"SSH key {origin}" for name, origin in names.origins.items()}
-    found.dated = history
+    found = Report(now, history, {name: f"SSH key {origin}" for name, origin in names.origins.items()})
     contents: dict[str, bytes] = {}
-    read: list[tuple[FileAccess, Metadata]] = []
     for path in paths:
         step()
         try:
@@ -59,20 +56,20 @@ def report(
             found.problems.append(error.about(path))
             continue
         contents[path] = data
-        read.append((FileAccess(path, format, metadata), metadata))
-        found.files.append(read[-1][0])
+        found.files.append(FileAccess(path, format, metadata))
     if history:
         from encconf.audit.history import asking_former, name_former
 
-        keys = {wrapped.key for _, metadata in read for group in metadata.groups for wrapped in group}
+        keys = {wrapped.key for file in found.files for group in file.metadata.groups for wrapped in group}
+        # git looks for former names while it is asked about the files.
         unnamed = any(names.given(key) is None for key in keys)
-        learn = asking_former(names) if unnamed else partial(name_former, names)  # side by side
+        learn = asking_former(names) if unnamed else partial(name_former, names)
         _add_histories(found, contents)
         former = [key for file in found.files if file.history for key in file.history.keys.values()]
         learn([*keys, *former])
     people = _People(names)
-    for file, metadata in read:
-        _add_readers(file, metadata, people)
+    for file in found.files:
+        _add_readers(file, people)
         _add_former(file, people, now)
     found.people = sorted(
         people.all, key=lambda person: (person.service, not person.named, person.label.casefold())
@@ -80,8 +77,8 @@ def report(
     return found
 
 
-def _add_readers(file: FileAccess, metadata: Metadata, people: _People) -> None:
-    for number, group in enumerate(metadata.groups):
+def _add_readers(file: FileAccess, people: _People) -> None:
+    for number, group in enumerate(file.metadata.groups):
         members: dict[Person, None] = {}
         for wrapped in group:
             person = people.of(wrapped.key)
@@ -153,7 +150,7 @@ def _add_former(file: FileAccess, people: _People, now: int) -> None:
         reader = file.reader(people.of(history.keys[identity]))
         if not any(naming.identity(key) == identity for key in reader.keys):
             reader.keys.append(history.keys[identity])
-        reader.times += map(Time, spans)
+        reader.times += spans
     for reader in file.readers:
         reader.times.sort(key=lambda time: time.start.time if time.start else now)
 
@@ -240,7 +237,7 @@ def _file_json(file: FileAccess) -> Json:
     data: Json = {
         "path": file.path,
         "format": file.format,
-        "lastmodified": file.lastmodified,
+        "lastmodified": file.metadata.lastmodified,
         "groups": [[person.label for person in group] for group in file.groups],
         "quorum": file.quorum,
         "readers": [

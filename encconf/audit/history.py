@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import closing
+from dataclasses import dataclass, field
 
 from encconf import formats
 from encconf.audit.log import CHUNK, LOG, Moment, blobs_in, changes_of, contents, heads_of
@@ -35,51 +36,45 @@ _TAG = re.compile(rb",tag:([A-Za-z0-9+/]{16})")
 _MEMBER = re.compile(rb"""(?m)^[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=].*$""")
 
 
+@dataclass(slots=True, eq=False)
 class Span:
     """A time in which a key could open a file.
 
-    ``start`` is None for what is not committed yet; ``end`` is None while it lasts, or when its end is
-    not committed.  ``until`` is when the data key that it knew went out of use, None as long as it has not.
+    ``start`` is None if the key is not committed yet.  ``end`` is None while the span lasts, and if its end
+    is not committed.  ``until`` is when the data key that the reader knew went out of use, None as long as
+    that has not been seen.
     """
 
-    __slots__ = ("end", "epoch", "over", "start", "until")
-
-    def __init__(self, start: Moment | None) -> None:
-        self.start = start
-        self.end: Moment | None = None
-        self.over = False
-        self.until: Moment | None = None
-        self.epoch = 0
+    start: Moment | None
+    end: Moment | None = None
+    over: bool = False
+    until: Moment | None = None
+    epoch: int = 0
 
 
+@dataclass(slots=True, eq=False)
 class FileHistory:
-    """One file: the spans of each key (by `names.identity`), oldest first.
+    """The history of one file.
 
-    ``keys`` are the keys by identity.  ``plain`` are the times in which it was committed without being
-    encrypted; ``first`` is where its history begins.
+    ``spans`` are those of each key (by `names.identity`), oldest first, and ``keys`` the keys by identity.
+    ``plain`` are the times in which a commit had the file unencrypted.
     """
 
-    __slots__ = ("first", "keys", "plain", "spans")
-
-    def __init__(self) -> None:
-        self.keys: dict[str, MasterKey] = {}
-        self.spans: dict[str, list[Span]] = {}
-        self.plain: list[Span] = []
-        self.first: Moment | None = None
+    keys: dict[str, MasterKey] = field(default_factory=dict)
+    spans: dict[str, list[Span]] = field(default_factory=dict)
+    plain: list[Span] = field(default_factory=list)
 
 
+@dataclass(slots=True, eq=False)
 class Version:
-    """What one version of a file says: its keys by identity, and marks of its ciphertexts."""
+    """What one version of a file says: its keys by identity, and the tags of its ciphertexts."""
 
-    __slots__ = ("encrypted", "keys", "tags")
-
-    def __init__(self, keys: dict[str, MasterKey], tags: frozenset[bytes], encrypted: bool) -> None:
-        self.keys = keys
-        self.tags = tags
-        self.encrypted = encrypted
+    keys: dict[str, MasterKey] = field(default_factory=dict)
+    tags: frozenset[bytes] = frozenset()
+    encrypted: bool = True
 
 
-_NOTHING: Final = Version({}, frozenset(), True)
+_NOTHING: Final = Version()
 
 
 def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
@@ -112,7 +107,7 @@ def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
 
 
 def name_former(names: Names, keys: Iterable[MasterKey]) -> None:
-    """As `asking_former`, at once."""
+    """Let ``names`` learn what keys without a name were called once, if there are any."""
     unnamed = [key for key in keys if names.given(key) is None]
     if unnamed:
         asking_former(names)(unnamed)
@@ -185,17 +180,17 @@ class _Reader:
             return _NOTHING  # nobody could learn anything from it; or a partial clone lacks it
         found = sniff.find(data, path)
         if found is None:
-            return Version({}, frozenset(), False)
+            return Version(encrypted=False)
         try:
             if data[:2] in sniff.UTF16:
                 data = fileio.encode(fileio.decode(data))
             keys = self._keys(data, "json" if found == "binary" else found)
         except (NotEncryptedError, UnicodeDecodeError):
-            return Version({}, frozenset(), False)
+            return Version(encrypted=False)
         except EncconfError:
             # Conflict markers, for example: the readers are unknown, so no reader counts as removed.
             return _NOTHING
-        return Version(keys, frozenset(_TAG.findall(data)), True)
+        return Version(keys, frozenset(_TAG.findall(data)))
 
     def _keys(self, data: bytes, format: str) -> dict[str, MasterKey]:
         block = sniff.from_block(data, format)
@@ -249,7 +244,6 @@ class _Story:
     def change(self, change: Change, known: Mapping[str, Version]) -> None:
         """What one commit did."""
         moment = self.last = change.moment
-        self.history.first = self.history.first or moment
         new = known[change.new] if change.new else None
         if new is _NOTHING:
             return

@@ -7,6 +7,7 @@ Dates are those of commits as committed, which whoever commits can set.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 
 from encconf.git import ask, question
@@ -40,16 +41,14 @@ class Moment:
 _LAST: Final = 253_402_300_799
 
 
+@dataclass(slots=True, eq=False)
 class Change:
-    """What one commit did to a file: blobs before (of each parent that had one) and after."""
+    """What one commit did to a file: its blobs before (of each parent that had one) and after."""
 
-    __slots__ = ("moment", "new", "old", "path")
-
-    def __init__(self, moment: Moment, path: str, old: list[str], new: str) -> None:
-        self.moment = moment
-        self.path = path
-        self.old = old
-        self.new = new
+    moment: Moment
+    path: str
+    old: list[str]
+    new: str
 
 
 _FEW: Final = 8

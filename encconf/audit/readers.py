@@ -6,6 +6,7 @@ A person is a name (`encconf.audit.names`) with all keys that have it; a key wit
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from itertools import combinations, islice, product
 
 from encconf.audit import names as naming
@@ -31,18 +32,16 @@ _LONG: Final = 32
 _END: Final = 24
 
 
+@dataclass(slots=True, eq=False)
 class Person:
     """Somebody who can read files, or could: a name and the keys that have it, first seen first.
 
-    ``label`` is the name, or the key's own label where nobody gave it one (not ``named``).
+    ``label`` is the name, or the key's own label if nobody gave it one (not ``named``).
     """
 
-    __slots__ = ("keys", "label", "named")
-
-    def __init__(self, label: str, named: bool) -> None:
-        self.label = label
-        self.named = named
-        self.keys: list[MasterKey] = []
+    label: str
+    named: bool
+    keys: list[MasterKey] = field(default_factory=list, repr=False)
 
     @property
     def short(self) -> str:
@@ -62,42 +61,22 @@ class Person:
         """The sorts of the keys."""
         return ", ".join(dict.fromkeys(naming.kind(key) for key in self.keys))
 
-    def __repr__(self) -> str:
-        return f"Person({self.label!r})"
 
-
-class Time:
-    """A time in which somebody could read a file, as `encconf.audit.history.Span`.
-
-    ``until`` says when the data key that was known went out of use: None while that has not been seen.
-    """
-
-    __slots__ = ("end", "over", "start", "until")
-
-    def __init__(self, span: Span) -> None:
-        self.start = span.start
-        self.end = span.end
-        self.over = span.over
-        self.until = span.until
-
-
+@dataclass(slots=True, eq=False)
 class Reader:
     """What one person can do with one file.
 
-    ``groups`` are the numbers (from 0) of the key groups with a key of theirs, none for somebody who
-    is gone; ``alone`` says that these are enough.  ``times`` are oldest first, empty where history was
-    not asked for.  ``dated`` is the date in the file's own entry (RFC 3339), where its type has one.
+    ``groups`` are the numbers (from 0) of the key groups with a key of theirs, none for somebody who was
+    removed; ``alone`` says that these are enough.  ``times`` are oldest first, and empty without the
+    history.  ``dated`` is the date in the file's own entry (RFC 3339), if the key's type has one.
     """
 
-    __slots__ = ("alone", "dated", "groups", "keys", "person", "times")
-
-    def __init__(self, person: Person) -> None:
-        self.person = person
-        self.groups: list[int] = []
-        self.keys: list[MasterKey] = []
-        self.alone = False
-        self.dated: str | None = None
-        self.times: list[Time] = []
+    person: Person
+    groups: list[int] = field(default_factory=list)
+    keys: list[MasterKey] = field(default_factory=list)
+    alone: bool = False
+    dated: str | None = None
+    times: list[Span] = field(default_factory=list)
 
     @property
     def former(self) -> bool:
@@ -120,26 +99,28 @@ class Reader:
     def since(self) -> Moment | None:
         """The commit since which they can, None where it is not known or not committed."""
         running = [time.start for time in self.times if not time.over and time.start is not None]
-        since = min(running, key=_time, default=None)
+        since = min(running, key=lambda moment: moment.time, default=None)
         for time in reversed(self.times):  # an older key that was replaced: there was no time between
             if since and time.start and time.end and time.start.time < since.time <= time.end.time:
                 since = time.start
         return since
 
 
+@dataclass(slots=True, eq=False)
 class FileAccess:
     """One file: its key groups, how many of them it takes, and its readers, former ones last."""
 
-    __slots__ = ("_by_person", "format", "groups", "history", "lastmodified", "path", "quorum")
+    path: str
+    format: str
+    metadata: Metadata
+    groups: list[list[Person]] = field(default_factory=list)
+    history: FileHistory | None = None
+    _by_person: dict[Person, Reader] = field(default_factory=dict)
 
-    def __init__(self, path: str, format: str, metadata: Metadata) -> None:
-        self.path = path
-        self.format = format
-        self.lastmodified = metadata.lastmodified
-        self.groups: list[list[Person]] = []
-        self.quorum = quorum(metadata.threshold, metadata.groups)
-        self.history: FileHistory | None = None
-        self._by_person: dict[Person, Reader] = {}
+    @property
+    def quorum(self) -> int:
+        """How many key groups are needed."""
+        return quorum(self.metadata.threshold, self.metadata.groups)
 
     @property
     def readers(self) -> list[Reader]:
@@ -177,22 +158,22 @@ class FileAccess:
         return [sorted(chosen, key=lambda person: order[person]) for chosen in least], complete
 
 
+@dataclass(slots=True, eq=False)
 class Report:
-    """All files and people; ``problems`` are files that could not be read, ``shallow`` a cut-off history.
+    """All files and people.
 
-    ``origins`` says of age recipients which SSH key they belong to.
+    ``now`` is the time of the report in seconds since 1970, and ``dated`` says that git was asked since when.
+    ``shallow`` says that the clone lacks a part of the history, and ``origins`` to which SSH key an age
+    recipient belongs.  ``problems`` are the files that could not be read.
     """
 
-    __slots__ = ("dated", "files", "now", "origins", "people", "problems", "shallow")
-
-    def __init__(self, now: int) -> None:
-        self.now = now
-        self.dated = False
-        self.shallow = False
-        self.origins: dict[str, str] = {}
-        self.files: list[FileAccess] = []
-        self.people: list[Person] = []
-        self.problems: list[EncconfError] = []
+    now: int
+    dated: bool
+    origins: dict[str, str]
+    shallow: bool = False
+    files: list[FileAccess] = field(default_factory=list)
+    people: list[Person] = field(default_factory=list)
+    problems: list[EncconfError] = field(default_factory=list)
 
     def person(self, word: str) -> Person:
         """The person that a word means: a name, a key, a label, or a part that only one has.
@@ -215,10 +196,6 @@ class Report:
         labels = [person.label for person in self.people]
         hint = did_you_mean(word, labels) or f"there are: {', '.join(labels[:8]) or 'none'}"
         raise UsageError(f"no file is or was encrypted for anybody called {word!r}", hint=hint)
-
-
-def _time(moment: Moment) -> int:
-    return moment.time
 
 
 def alike(files: Sequence[FileAccess]) -> list[list[FileAccess]]:

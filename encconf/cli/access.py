@@ -231,7 +231,7 @@ class _Screen:
     def file(self, found: Report, file: FileAccess) -> None:
         """Everything about one file."""
         several = f", needs {file.quorum} of its {len(file.groups)} key groups"
-        changed = f", changed {file.lastmodified[:10]}" if file.lastmodified else ""
+        changed = f", changed {file.metadata.lastmodified[:10]}" if file.metadata.lastmodified else ""
         self._say(f"{one_line(file.path)}{self._dim(changed + (several if len(file.groups) > 1 else ''))}")
         readers = [reader for reader in file.readers if not reader.former]
         former = [reader for reader in file.readers if reader.former]
