@@ -9,6 +9,7 @@ Nothing here prints.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from encconf.audit.names import identity
 from encconf.audit.pairing import Pairing
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Json = dict[str, object]
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Difference:
     """All that differs between two sides.
 
@@ -39,31 +41,24 @@ class Difference:
     sides are versions of the same file.
     """
 
-    __slots__ = (
-        "added_keys", "changes", "comments", "data_key", "encrypted", "keyed", "layout", "new", "notes",
-        "old", "one_file", "quorum", "reasons", "regrouped", "removed_keys", "resealed", "selection",
-        "structure",
-    )  # fmt: skip
-
-    def __init__(self, old: Side, new: Side, *, one_file: bool) -> None:
-        self.old = old
-        self.new = new
-        self.one_file = one_file
-        self.keyed = True
-        self.changes: list[Change] = []
-        self.comments = (0, 0, 0)
-        self.added_keys: list[MasterKey] = []
-        self.removed_keys: list[MasterKey] = []
-        self.regrouped: list[MasterKey] = []
-        self.data_key = ""
-        self.quorum = ((0, 0), (0, 0))
-        self.selection = ("", "")
-        self.encrypted = (False, False)
-        self.structure = False
-        self.layout = False
-        self.resealed = False
-        self.notes: list[str] = []
-        self.reasons: list[str] = []
+    old: Side
+    new: Side
+    one_file: bool
+    keyed: bool = True
+    changes: list[Change] = field(default_factory=list)
+    comments: tuple[int, int, int] = (0, 0, 0)
+    added_keys: list[MasterKey] = field(default_factory=list)
+    removed_keys: list[MasterKey] = field(default_factory=list)
+    regrouped: list[MasterKey] = field(default_factory=list)
+    data_key: str = ""
+    quorum: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    selection: tuple[str, str] = ("", "")
+    encrypted: tuple[bool, bool] = (False, False)
+    structure: bool = False
+    layout: bool = False
+    resealed: bool = False
+    notes: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
     @property
     def differs(self) -> bool:
@@ -116,7 +111,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
 
     Raises ParseError and MetadataError for a side that cannot be read, with its label.
     """
-    found = Difference(old, new, one_file=one_file)
+    found = Difference(old, new, one_file)
     _agree(old, new)
     _agree(new, old)
     if old.text == new.text and old.format == new.format:

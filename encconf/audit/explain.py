@@ -8,6 +8,7 @@ here is only said why.  No value is ever in an explanation.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 
 from encconf import formats
 from encconf.audit import sealed as looking
@@ -43,19 +44,19 @@ if TYPE_CHECKING:
     from encconf.text.document import Document, Leaf, Scope
 
 
+@dataclass(slots=True, eq=False)
 class Fate:
     """One value: whether the rule encrypts it, why, and whether it is encrypted now (None: plain file)."""
 
-    __slots__ = ("column", "encrypted", "line", "now", "path", "reason")
-
-    def __init__(self, leaf: Leaf, place: tuple[int, int], encrypted: bool, reason: str) -> None:
-        self.path = spell(leaf.path)
-        self.line, self.column = place
-        self.encrypted = encrypted
-        self.reason = reason
-        self.now: bool | None = None
+    path: str
+    line: int
+    column: int
+    encrypted: bool
+    reason: str
+    now: bool | None = None
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Explanation:
     """All that applies to a file.
 
@@ -63,40 +64,31 @@ class Explanation:
     which a configuration was looked for, the last one being ``config`` if that is not None; ``names``
     what the rules were asked for; ``tried`` every rule; ``rule`` the chosen one, number ``number``.
     ``own`` is what an encrypted file says of itself; ``fates`` go by the rule, else by ``own``.
-    ``error`` is why there is no rule, ``problem`` why the file cannot be read.
+    ``error`` is why there is no rule, ``problem`` why the file cannot be read; ``given_names`` are what keys
+    are called.
     """
 
-    __slots__ = (
-        "_names", "comments", "config", "differences", "error", "fates", "file", "format", "looked", "names",
-        "notices", "number", "own", "problem", "rule", "state", "tried",
-    )  # fmt: skip
-
-    def __init__(self, file: str, format: str) -> None:
-        self.file = file
-        self.format = format
-        self.state = "missing"
-        self.looked: list[str] = []
-        self.config: str | None = None
-        self.names: list[str] = []
-        self.tried: list[Tried] = []
-        self.number: int | None = None
-        self.rule: Rule | None = None
-        self.own: Rule | None = None
-        self.fates: list[Fate] = []
-        self.comments: bool | None = None
-        self.differences: list[str] = []
-        self.notices: list[str] = []
-        self.error: EncconfError | None = None
-        self.problem: EncconfError | None = None
-        self._names = Names()
+    file: str
+    format: str
+    state: str = "missing"
+    looked: list[str] = field(default_factory=list)
+    config: str | None = None
+    names: list[str] = field(default_factory=list)
+    tried: list[Tried] = field(default_factory=list)
+    number: int | None = None
+    rule: Rule | None = None
+    own: Rule | None = None
+    fates: list[Fate] = field(default_factory=list)
+    comments: bool | None = None
+    differences: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    error: EncconfError | None = None
+    problem: EncconfError | None = None
+    given_names: Names = field(default_factory=Names)
 
     def who(self, key: MasterKey) -> str:
         """What people call a key, and the key."""
-        return f"{key.TYPE} {self._names.full(key)}"
-
-    def name_of(self, key: MasterKey) -> str | None:
-        """What people call a key, None if it has no name."""
-        return self._names.given(key)
+        return f"{key.TYPE} {self.given_names.full(key)}"
 
 
 def explain(file: str, *, cwd: str, config: str | None = None, input_type: str | None = None) -> Explanation:
@@ -196,10 +188,10 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
     except EncconfError as error:
         found.error = error
         return
-    found._names = _named(found.config)
+    found.given_names = _named(found.config)
     from encconf.audit.ssh_origins import home_of, origins
 
-    found._names.origins = origins(home_of(), cwd)
+    found.given_names.origins = origins(home_of(), cwd)
     also: list[str] = []
     if found.state == "plain" and (name := _encrypted_name(target)):
         target, also = name, [target]  # encconf encrypt FILE writes there
@@ -254,7 +246,7 @@ def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
             encrypted, reason = False, "it is empty"
         else:
             encrypted, reason = bool(is_chosen), why(leaf, bool(is_chosen))
-        yield Fate(leaf, lines(leaf.start), encrypted, reason)
+        yield Fate(spell(leaf.path), *lines(leaf.start), encrypted, reason)
 
 
 class _by_key:  # noqa: N801 - called like the function that it is
@@ -342,14 +334,7 @@ def to_json(found: Explanation) -> dict[str, object]:
         "own": _rule(found, found.own),
         "differences": found.differences,
         "values": [
-            {
-                "path": fate.path,
-                "line": fate.line,
-                "column": fate.column,
-                "encrypted": fate.encrypted,
-                "now": fate.now,
-                "reason": fate.reason,
-            }
+            {name: getattr(fate, name) for name in ("path", "line", "column", "encrypted", "now", "reason")}
             for fate in found.fates
         ],
     }
@@ -359,7 +344,7 @@ def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
     if rule is None:
         return None
     groups = [
-        [{"type": key.TYPE, "key": key.name, "name": found.name_of(key)} for key in group]
+        [{"type": key.TYPE, "key": key.name, "name": found.given_names.given(key)} for key in group]
         for group in rule.groups
     ]
     threshold = quorum(rule.threshold, rule.groups) if len(rule.groups) > 1 else None

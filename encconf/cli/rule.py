@@ -63,7 +63,7 @@ def find_rule(
     selection = Selection(kind, pattern, mac_only)
     if rule is None or keys:
         return configs.Rule([keys], None, selection, "the command line")
-    return configs.Rule(rule.groups, rule.threshold, selection, rule.name, rule.indents)
+    return configs.Rule(rule.groups, rule.threshold, selection, rule.name)
 
 
 def is_named(target: str, source: str, *, config: str | None, read: dict[str, configs.Config]) -> bool:

@@ -69,11 +69,10 @@ class Rule:
 
     ``groups`` are the key groups, one unless the data key is split; ``threshold`` how many of
     several groups are needed (None: all); ``name`` says which rule it is, for messages;
-    ``indents`` are those of ``stores`` in characters (yaml: 0 means 4; json: -1 means a tab).
     ``selects`` is False for a rule of ``.sops.yaml`` that does not say which values are encrypted.
     """
 
-    __slots__ = ("groups", "indents", "name", "selection", "selects", "threshold")
+    __slots__ = ("groups", "name", "selection", "selects", "threshold")
 
     def __init__(
         self,
@@ -81,7 +80,6 @@ class Rule:
         threshold: int | None = None,
         selection: Selection = DEFAULT,
         name: str = "",
-        indents: Mapping[str, int] = _INDENTS,
         *,
         selects: bool = True,
     ) -> None:
@@ -89,7 +87,6 @@ class Rule:
         self.threshold = threshold
         self.selection = selection
         self.name = name
-        self.indents = indents
         self.selects = selects
 
     def selection_for(self, own: Selection) -> Selection:
@@ -206,7 +203,8 @@ class Config:
     """A loaded ``.sops.yaml``; made by `load`.
 
     ``notices`` are sentences about what is odd in it: members that mean nothing, and what came up
-    when a rule was chosen.
+    when a rule was chosen.  ``indents`` are those of ``stores`` in characters (yaml: 0 means 4; json: -1
+    means a tab).
     """
 
     __slots__ = ("_creations", "_folder", "_paths", "destinations", "indents", "notices", "path")
@@ -363,7 +361,7 @@ class Config:
 
     def _made(self, creation: Creation, groups: list[list[MasterKey]], threshold: int | None = None) -> Rule:
         selection, selects = creation.selection(), bool(creation.kinds)
-        return Rule(groups, threshold, selection, creation.place, self.indents, selects=selects)
+        return Rule(groups, threshold, selection, creation.place, selects=selects)
 
     def _notice(self, text: str) -> None:
         if text not in self.notices:
