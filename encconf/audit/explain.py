@@ -254,7 +254,7 @@ class _by_key:  # noqa: N801 - called like the function that it is
 
     def __init__(self, selection: Selection) -> None:
         self._match = selection.matcher()
-        self._matches = _matches(selection)
+        self._matches = matches(selection)
         self._known: dict[int, str | None] = {}
 
     def __call__(self, leaf: Leaf, encrypted: bool) -> str:
@@ -278,7 +278,7 @@ class _by_comment:  # noqa: N801
     def __init__(self, document: Document, selection: Selection) -> None:
         match = selection.matcher()
         lines = Lines(document.text)
-        self._matches = _matches(selection)
+        self._matches = matches(selection)
         self._by_match = selection.by_match
         self._lines: dict[tuple[int, str | int | None], int] = {}
         for comment in document.comments:
@@ -299,9 +299,10 @@ class _by_comment:  # noqa: N801
         return f"a comment before it {self._matches}"
 
 
-def _matches(selection: Selection) -> str:
+def matches(selection: Selection, limit: int = 60) -> str:
+    """What a key or a comment does that a selection is about, in words: ``ends in _secret``."""
     verb = "ends in" if selection.kind.endswith("_suffix") else "matches"
-    return f"{verb} {printable(selection.pattern, 60)}"
+    return f"{verb} {printable(selection.pattern, limit)}"
 
 
 # --- as data -------------------------------------------------------------------------------------

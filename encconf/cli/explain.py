@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from encconf.audit import explain as explaining
-from encconf.audit.explain import opens
+from encconf.audit.explain import matches, opens
 from encconf.audit.findings import leading, printable
 from encconf.cli.files import STDIN
 from encconf.errors import UsageError
@@ -115,14 +115,7 @@ def _table(found: Explanation) -> list[str]:
 
 def _selected(selection: Selection) -> str:
     """Which values a selection encrypts, in words."""
-    what = {
-        "unencrypted_suffix": "all but those below a key that ends in {}",
-        "encrypted_suffix": "those below a key that ends in {}",
-        "unencrypted_regex": "all but those below a key that matches {}",
-        "encrypted_regex": "those below a key that matches {}",
-        "unencrypted_comment_regex": "all but those with a comment before them that matches {}",
-        "encrypted_comment_regex": "those with a comment before them that matches {}",
-    }[selection.kind]
-    said = what.format(printable(selection.pattern))
+    those = "with a comment before them" if selection.needs_comments else "below a key"
+    said = f"{'' if selection.by_match else 'all but '}those {those} that {matches(selection, 200)}"
     mac = "; the MAC covers those only" if selection.mac_only_encrypted else ""
     return f"{said} are encrypted ({selection.kind}){mac}"
