@@ -103,12 +103,9 @@ class _Call:
 
     def _ask_for(self, color: object, quiet: bool) -> None:
         mode = str(color) if color is not None else None
-        if quiet:
-            from encconf.cli.quiet import QuietConsole
-
-            self.console = QuietConsole(mode)
-        elif mode is not None:
-            self.console = type(self.console)(mode)
+        if mode is not None:
+            self.console = Console(mode)
+        self.console.quiet = quiet
 
     def ended(self, error: BaseException) -> int:
         """Report what a command raised, and return the exit code; raises SystemExit again."""

@@ -27,9 +27,12 @@ _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
 
 
 class Console:
-    """The two streams of the command line.  ``color`` is ``auto``, ``always`` or ``never``."""
+    """The two streams of the command line.
 
-    __slots__ = ("_colored", "_status", "color", "environ", "keys")
+    ``color`` is ``auto``, ``always`` or ``never``.  A ``quiet`` console prints no notes and no progress.
+    """
+
+    __slots__ = ("_colored", "_status", "color", "environ", "keys", "quiet")
     PROGRAM = "encconf"
 
     def __init__(self, color: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
@@ -37,11 +40,13 @@ class Console:
         self.color = color
         self.keys: dict[str, str] = {}  # variables that options set, for credentials only
         self._colored = wants_color(color, 2, environ)
+        self.quiet = False
         self._status: Status | None = None
 
     def note(self, text: str) -> None:
         """Report what was done."""
-        self._say("", text)
+        if not self.quiet:
+            self._say("", text)
 
     def warn(self, text: str, hint: str | None = None) -> None:
         """Report what may be wrong, and what to do about it."""
@@ -110,7 +115,7 @@ class Console:
 
     def status(self) -> Status | None:
         """The status line, None if stderr is not a terminal that can show one."""
-        if self._status is None and is_terminal(2) and self.environ.get("TERM") != "dumb":
+        if self._status is None and not self.quiet and is_terminal(2) and self.environ.get("TERM") != "dumb":
             self._status = Status(self._colored)
         return self._status
 

@@ -80,8 +80,15 @@ class Argument:
         self.many = many
 
 
+COLOR: Final = Option(
+    "--color",
+    "When to color messages (auto: on a terminal).",
+    "WHEN",
+    env="ENCCONF_COLOR",
+    choices=("auto", "always", "never"),
+)
 QUIET = Option("--quiet", "Do not report what was done; show only warnings and errors.", dest="without_notes")
-"""Every command has it, except one with a --quiet of its own (diff)."""
+"""Every command has these two; one with a --quiet of its own (diff) keeps that."""
 
 
 class Command:
@@ -113,7 +120,7 @@ class Command:
         self.help = help
         self.arguments = arguments
         own = any("--quiet" in option.names for option in options)
-        self.options = options if own else (*options, QUIET)
+        self.options = (*options, COLOR) if own else (*options, COLOR, QUIET)
         self.details = details
         self.examples = examples
 
@@ -127,13 +134,6 @@ class Command:
         return values
 
 
-COLOR: Final = Option(
-    "--color",
-    "When to color messages (auto: on a terminal).",
-    "WHEN",
-    env="ENCCONF_COLOR",
-    choices=("auto", "always", "never"),
-)
 CONFIG: Final = Option(
     "--config", "Use this file instead of looking for .sops.yaml.", "FILE", env="SOPS_CONFIG"
 )
@@ -157,7 +157,7 @@ WHOSE_KEYS: Final = (
     Option("--aws-profile", "Use this AWS profile instead of the one a file names.", "NAME"),
 )
 """Options of every command that opens files; `main` makes the `Credentials` from them."""
-OPENING: Final = (INPUT_TYPE, *WHOSE_KEYS, CONFIG, COLOR)
+OPENING: Final = (INPUT_TYPE, *WHOSE_KEYS, CONFIG)
 """Options of every command that opens encrypted files."""
 
 IGNORE_MAC: Final = Option(
@@ -254,7 +254,6 @@ COMMANDS: Final = (
                 "PUB",
                 many=True,
             ),
-            COLOR,
         ),
         examples=(
             "encconf init",
@@ -287,7 +286,6 @@ COMMANDS: Final = (
             *SELECTION,
             *WHOSE_KEYS,
             CONFIG,
-            COLOR,
         ),
         examples=(
             "encconf encrypt secrets.yaml",
@@ -324,7 +322,6 @@ COMMANDS: Final = (
             FILENAME,
             *WHOSE_KEYS,
             CONFIG,
-            COLOR,
         ),
         examples=(
             "encconf decrypt secrets.enc.yaml",
@@ -341,7 +338,7 @@ COMMANDS: Final = (
         "example, encrypted for the keys in .sops.yaml or in the options. With -, edits stdin and prints "
         "the result. Exit code 200: you changed nothing.",
         arguments=(Argument("file"),),
-        options=(IGNORE_MAC, ALLOW_PLAINTEXT, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG, COLOR),
+        options=(IGNORE_MAC, ALLOW_PLAINTEXT, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG),
         examples=("encconf edit secrets.enc.yaml", "EDITOR='code --wait' encconf edit secrets.enc.yaml"),
     ),
     Command(
@@ -377,7 +374,6 @@ COMMANDS: Final = (
             *SELECTION,
             *WHOSE_KEYS,
             CONFIG,
-            COLOR,
         ),
         examples=(
             "encconf set secrets.enc.yaml database.password",
@@ -526,7 +522,6 @@ COMMANDS: Final = (
             ),
             JSON,
             CONFIG,
-            COLOR,
         ),
         examples=(
             "encconf check",
@@ -543,7 +538,7 @@ COMMANDS: Final = (
         "encconf looked for .sops.yaml, every rule and why it matches or not, and where an encrypted file "
         "differs from its rule. Exit code 1: no rule applies; 2: the file cannot be read.",
         arguments=(Argument("file"),),
-        options=(INPUT_TYPE, JSON, CONFIG, COLOR),
+        options=(INPUT_TYPE, JSON, CONFIG),
         examples=("encconf explain secrets.enc.yaml", "encconf explain --json deploy/new.enc.yaml"),
     ),
     Command(
@@ -569,7 +564,6 @@ COMMANDS: Final = (
             Option("--verbose", "List every set of readers."),
             JSON,
             CONFIG,
-            COLOR,
         ),
         examples=(
             "encconf access",
@@ -632,7 +626,7 @@ COMMANDS: Final = (
         "Add a key group to a file.",
         details="If a file has several groups, opening it needs one key from each of as many groups as the "
         "threshold says.",
-        options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, *GROUP_KEYS, INPUT_TYPE, *WHOSE_KEYS, COLOR),
+        options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, *GROUP_KEYS, INPUT_TYPE, *WHOSE_KEYS),
         examples=("encconf groups add -i -f secrets.enc.yaml --age age1… --threshold 2",),
     ),
     Command(
@@ -641,7 +635,7 @@ COMMANDS: Final = (
         "Remove a key group from a file.",
         details="INDEX counts from 0. The file is re-encrypted with a new data key.",
         arguments=(Argument("index"),),
-        options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, INPUT_TYPE, *WHOSE_KEYS, COLOR),
+        options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, INPUT_TYPE, *WHOSE_KEYS),
         examples=("encconf groups delete -i -f secrets.enc.yaml 1",),
     ),
     Command(
@@ -663,7 +657,6 @@ COMMANDS: Final = (
             *FLAT,
             INPUT_TYPE,
             *WHOSE_KEYS,
-            COLOR,
         ),
         examples=(
             "encconf exec secrets.enc.yaml -- ./manage.py runserver",
@@ -682,7 +675,6 @@ COMMANDS: Final = (
             Option("--user", "Run the command as this user.", "NAME"),
             INPUT_TYPE,
             *WHOSE_KEYS,
-            COLOR,
         ),
         examples=("encconf exec-env secrets.enc.env 'echo $PASSWORD'",),
     ),
@@ -700,7 +692,6 @@ COMMANDS: Final = (
             INPUT_TYPE,
             Option("--output-type", "The format to write (by default, the file's).", "FORMAT"),
             *WHOSE_KEYS,
-            COLOR,
         ),
         examples=("encconf exec-file secrets.enc.json 'jq .password {}'",),
     ),
@@ -735,7 +726,6 @@ COMMANDS: Final = (
             RESOLVE,
             INPUT_TYPE,
             *WHOSE_KEYS,
-            COLOR,
         ),
         examples=(
             'eval "$(encconf export --format shell secrets.enc.yaml)"',
@@ -774,7 +764,7 @@ COMMANDS: Final = (
         "encconf.cli.status:filestatus",
         "Print whether a file is encrypted, as JSON.",
         arguments=(Argument("file"),),
-        options=(INPUT_TYPE, CONFIG, COLOR),
+        options=(INPUT_TYPE, CONFIG),
         examples=("encconf filestatus secrets.enc.yaml",),
     ),
     Command(
@@ -784,7 +774,6 @@ COMMANDS: Final = (
         details="SHELL is bash, zsh, fish or powershell. Completes commands, options, files, and paths "
         "inside files.",
         arguments=(Argument("shell"),),
-        options=(COLOR,),
         examples=(
             "source <(encconf completion bash)",
             "encconf completion fish > ~/.config/fish/completions/encconf.fish",
@@ -802,7 +791,6 @@ COMMANDS: Final = (
             Option("--to", "Store the key here instead: keyring:…, vault:…, awssm:… …", "ADDRESS"),
             Option("--use", "Save the address given with --to in your configuration file."),
             Option("--pq", "Create a post-quantum key."),
-            COLOR,
         ),
         examples=(
             "encconf keygen",
@@ -820,20 +808,14 @@ COMMANDS: Final = (
         "that are encrypted here or that .sops.yaml covers, and for each PATTERN. People without a key "
         "see the encrypted text.",
         arguments=(Argument("pattern", required=False, many=True),),
-        options=(
-            Option("--global", "For all your repositories.", dest="everywhere"),
-            COLOR,
-        ),
+        options=(Option("--global", "For all your repositories.", dest="everywhere"),),
         examples=("encconf git install", "encconf git install 'secrets/*.yaml'"),
     ),
     Command(
         "git uninstall",
         "encconf.cli.git:uninstall",
         "Undo git install.",
-        options=(
-            Option("--global", "For all your repositories.", dest="everywhere"),
-            COLOR,
-        ),
+        options=(Option("--global", "For all your repositories.", dest="everywhere"),),
         examples=("encconf git uninstall",),
     ),
     Command(
@@ -842,7 +824,6 @@ COMMANDS: Final = (
         "Print a file as plaintext, for git diff.",
         details="A file that cannot be decrypted is printed as it is, so git diff never fails.",
         arguments=(Argument("file"),),
-        options=(COLOR,),
         examples=('git config diff.encconf.textconv "encconf git textconv"',),
     ),
     Command(
@@ -859,7 +840,6 @@ COMMANDS: Final = (
             Option("--base-label", "The label of the common ancestor.", "TEXT"),
             Option("--ours-label", "The label of OURS.", "TEXT"),
             Option("--theirs-label", "The label of THEIRS.", "TEXT"),
-            COLOR,
         ),
         examples=('git config merge.encconf.driver "encconf git merge %O %A %B ./%P"',),
         failure=129,
@@ -871,7 +851,6 @@ COMMANDS: Final = (
         details="Writes MERGED. Changes that do not conflict are merged automatically; the editor shows "
         "the rest.",
         arguments=(Argument("base"), Argument("ours"), Argument("theirs"), Argument("merged")),
-        options=(COLOR,),
         examples=("git mergetool --tool=encconf secrets.enc.yaml",),
     ),
     Command(
@@ -896,7 +875,6 @@ COMMANDS: Final = (
                 "--insecure-remote",
                 "Accept connections from other machines, unencrypted and without a password.",
             ),
-            COLOR,
         ),
         examples=(
             "encconf keyservice --network unix --address $XDG_RUNTIME_DIR/encconf.sock --prompt",
@@ -932,7 +910,6 @@ COMMANDS: Final = (
             *SELECTION,
             *WHOSE_KEYS,
             CONFIG,
-            COLOR,
         ),
         examples=(
             "encconf import .env",
@@ -950,7 +927,7 @@ COMMANDS: Final = (
         "1: a way that you named does not work. With the path of a file or a folder instead: lists what runs "
         "sops, in Python and in files for make, direnv, mise and the like, with the line that replaces each.",
         arguments=(Argument("way", required=False, many=True),),
-        options=(JSON, *WHOSE_KEYS, COLOR),
+        options=(JSON, *WHOSE_KEYS),
         examples=("encconf doctor", "encconf doctor vault cloud", "encconf doctor src/"),
     ),
     Command(
@@ -976,7 +953,6 @@ COMMANDS: Final = (
             Option("--reload", "Reload a file when it changes."),
             Option("--idle", "Exit after this many seconds without a request.", "SECONDS"),
             INPUT_TYPE,
-            COLOR,
         ),
         examples=(
             "encconf systemd serve secrets.enc.yaml --allow app.service:db_password=db.password",
@@ -1011,7 +987,6 @@ COMMANDS: Final = (
             Option("--output -o", "Write the unit files into this folder.", "FOLDER"),
             *FLAT,
             INPUT_TYPE,
-            COLOR,
         ),
         examples=(
             "encconf systemd unit --unit app.service secrets.enc.yaml",
@@ -1026,7 +1001,6 @@ COMMANDS: Final = (
         details="Writes a launcher called sops into FOLDER, for programs that call sops: a drop-in "
         "replacement with the same arguments and exit codes.",
         arguments=(Argument("folder"),),
-        options=(COLOR,),
         examples=("encconf shim ~/bin",),
     ),
     Command(
@@ -1035,14 +1009,12 @@ COMMANDS: Final = (
         "Explain a command or a topic.",
         details="Topics: environment, exit-codes, error SLUG.",
         arguments=(Argument("words", required=False, many=True),),
-        options=(COLOR,),
         examples=("encconf help edit", "encconf help environment", "encconf help error no-rule"),
     ),
     Command(
         "version",
         "encconf.cli.version:show_version",
         "Print the version.",
-        options=(COLOR,),
     ),
 )
 
