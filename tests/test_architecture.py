@@ -81,7 +81,6 @@ LONG_FILES = {
 """Files that are longer than `MOST_LINES_OF_A_FILE`, and the reason where there is one."""
 
 LONG_FUNCTIONS = {
-    "formats/ini.py _document": "a scanner",
     "formats/json.py scan": "a scanner",
     "formats/lines.py _read": "a scanner: a call for each line costs what reading it costs",
     "formats/yaml_events.py read": "a scanner: a call for each event costs what reading it costs",

@@ -125,103 +125,135 @@ def _has_block(text: str) -> bool:
     return False
 
 
-def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: bool) -> Document:
-    document, root = whole_document(text, "ini", 1 if text.startswith("\ufeff") else 0)
-    part, tree, shape = document.parts[0], document.trees[0], document.shape
-    scope: Scope | None = None
-    seen: set[str] = set()
-    waiting: list[Comment] = []  # those of the next key or section
-    following: list[Comment] = []  # those that sops puts before the next key
-    members: list[tuple[str, str]] | None = None  # inside the block
-    kind = ""
-    leaves, new = document.leaves, object.__new__
+class _Reader:
+    """Where the scanner is: the current section or block, and the comments that have no place yet."""
 
-    def section(name: str) -> Scope:
-        if scope is not None:
+    __slots__ = ("document", "following", "members", "root", "scope", "seen", "waiting")
+
+    def __init__(self, document: Document, root: Scope) -> None:
+        self.document = document
+        self.root = root
+        self.scope: Scope | None = None
+        self.seen: set[str] = set()  # the keys of the section
+        self.waiting: list[Comment] = []  # the comments before the next key or section
+        self.following: list[Comment] = []  # those that sops puts before the next key
+        self.members: list[tuple[str, str]] | None = None  # of the block, inside it
+
+    def open(self, name: str) -> Scope:
+        """Start a section."""
+        shape = self.document.shape
+        if self.scope is not None:
             shape.append("}")
         shape.append("{" + name)
-        seen.clear()
-        return Scope(root, name, (name,), f"{name}:", tree.setdefault(name, {}))  # type: ignore[arg-type]
+        self.seen.clear()
+        self.scope = self.root.inside(name, self.root.node.setdefault(name, {}))
+        return self.scope
 
-    def place(where: Scope) -> None:
-        for comment in waiting:
-            comment.scope = where
-        following.extend(waiting)
-        waiting.clear()
+    def place(self) -> None:
+        """Put the waiting comments into the current section."""
+        for each in self.waiting:
+            each.scope = self.scope or self.root
+        self.following.extend(self.waiting)
+        self.waiting.clear()
 
+    def comment(self, entry: Entry) -> None:
+        """Take a comment."""
+        text = self.document.text[entry.start : entry.end]
+        comment = Comment(self.scope or self.root, text, entry.start, entry.end, None)
+        self.document.comments.append(comment)
+        if entry.kind != "dropped":
+            self.waiting.append(comment)
+
+    def section(self, entry: Entry) -> None:
+        """Take the header of a section, or of the block."""
+        part = self.document.parts[0]
+        if entry.name == SOPS:
+            if part.block is not None:
+                raise error_at(self.document.text, entry.line, "there are two sections [sops]")
+            self.place()
+            part.block = (entry.line, entry.stop)
+            self.members = []
+        else:
+            self.end_block()
+            self.open(entry.name)
+        self.following.clear()
+        self.place()
+
+    def member(self, name: str, value: str, stop: int) -> None:
+        """Take a member of the block."""
+        part = self.document.parts[0]
+        assert part.block is not None
+        assert self.members is not None
+        self.members.append((name, value.replace("\\n", "\n")))
+        part.block = (part.block[0], stop)
+        self.waiting.clear()
+
+    def end_block(self) -> None:
+        """Read the block, if it has just ended."""
+        if self.members is not None:
+            document = self.document
+            assert document.parts[0].block is not None
+            start, end = document.parts[0].block
+            block_text = document.text[start:end].replace("\r\n", "\n")
+            document.block_text = block_text if block_text.endswith("\n") else block_text + "\n"
+            document.block = flat.unflatten(self.members)
+            self.members = None
+
+
+def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: bool) -> Document:
+    document, root = whole_document(text, "ini", 1 if text.startswith("\ufeff") else 0)
+    reader = _Reader(document, root)
+    leaves, shape, new = document.leaves, document.shape, object.__new__
+    kind = ""
     for entry in entries:
+        before = kind
         if not isinstance(entry, Entry):
-            kind, before = "key", kind
+            kind = "key"
             line, stop = entry.span()
             name, value = entry.groups()
             start, end = entry.span(2)
             style = PLAIN
         else:
-            kind, before = entry.kind, kind
-            line, stop = entry.line, entry.stop
-            name, value = entry.name, entry.value
-            start, end = entry.start, entry.end
-            style = entry.style
-        if kind == "key":
-            if members is not None:
-                assert part.block is not None
-                members.append((name, value.replace("\\n", "\n")))
-                part.block = (part.block[0], stop)
-                waiting.clear()
+            kind = entry.kind
+            if kind != "key":
+                take = reader.section if kind == "section" else reader.comment
+                take(entry)
                 continue
-            if scope is None:
-                scope = section(DEFAULT)
-            if name in seen:
-                raise error_at(
-                    text, line, "the section has the same key twice",
-                    hint="sops would keep only the last value: remove or rename one of the two",
-                )  # fmt: skip
-            seen.add(name)
-            if following:
-                for comment in following:
-                    comment.before = name
-                following.clear()
-            if waiting:
-                place(scope)
-            leaf = new(Leaf)  # as `Leaf(…)` does, in half the time
-            leaf.scope = scope
-            leaf.step = name
-            leaf.start = start
-            leaf.end = end
-            leaf.style = style
-            leaf.type = "str"
-            leaf.data = value.encode("utf-8", "surrogateescape")
-            leaf.note = _INLINE if before in ("inline", "dropped") else None
-            leaf.sealed = None
-            leaves.append(leaf)
-            scope.node[name] = None
-            shape.append("." + name)
-        elif kind in ("comment", "inline", "dropped"):
-            comment = Comment(scope or root, text[start:end], start, end, None)
-            document.comments.append(comment)
-            if kind != "dropped":
-                waiting.append(comment)
-        else:
-            if name == SOPS:
-                if part.block is not None:
-                    raise error_at(text, line, "there are two sections [sops]")
-                place(scope or root)
-                following.clear()
-                part.block = (line, stop)
-                members = []
-                continue
-            if members is not None:
-                _take_block(document, members)
-                members = None
-            following.clear()
-            scope = section(name)
-            place(scope)
-    if members is not None:
-        _take_block(document, members)
-    place(scope or root)
-    if scope is not None:
+            line, stop, start, end = entry.line, entry.stop, entry.start, entry.end
+            name, value, style = entry.name, entry.value, entry.style
+        if reader.members is not None:
+            reader.member(name, value, stop)
+            continue
+        scope = reader.scope or reader.open(DEFAULT)
+        if name in reader.seen:
+            raise error_at(
+                text, line, "the section has the same key twice",
+                hint="sops would keep only the last value: remove or rename one of the two",
+            )  # fmt: skip
+        reader.seen.add(name)
+        if reader.following or reader.waiting:
+            for each in reader.following:
+                each.before = name
+            reader.following.clear()
+            reader.place()
+        leaf = new(Leaf)  # as `Leaf(…)` does, in half the time
+        leaf.scope = scope
+        leaf.step = name
+        leaf.start = start
+        leaf.end = end
+        leaf.style = style
+        leaf.type = "str"
+        leaf.data = value.encode("utf-8", "surrogateescape")
+        leaf.note = _INLINE if before in ("inline", "dropped") else None
+        leaf.sealed = None
+        leaves.append(leaf)
+        scope.node[name] = None
+        shape.append("." + name)
+    reader.end_block()
+    reader.place()
+    if reader.scope is not None:
         shape.append("}")
-    start, end = part.block or (0, 0)
+    start, end = document.parts[0].block or (0, 0)
     document.comments = [
         comment
         for comment in sorted(document.comments, key=lambda comment: comment.start)
@@ -236,14 +268,6 @@ def entries_of(document: Document) -> Iterator[Entry]:
     if document.parts[0].indent:
         return read_indented(document.text)
     return read_entries(document.text, exact=document.block is not None)
-
-
-def _take_block(document: Document, members: list[tuple[str, str]]) -> None:
-    assert document.parts[0].block is not None
-    start, end = document.parts[0].block
-    block_text = document.text[start:end].replace("\r\n", "\n")
-    document.block_text = block_text if block_text.endswith("\n") else block_text + "\n"
-    document.block = flat.unflatten(members)
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
