@@ -23,6 +23,7 @@ from encconf.errors import (
     MacMismatchError,
     PathBlockedError,
     PathNotFoundError,
+    PlainValueError,
 )
 from encconf.formats import goyaml
 from encconf.formats.plain import drop_plain, missing, put_plain, settled
@@ -327,7 +328,7 @@ def open_with_plain_values(
             for path in _tops(document, set(paths)):
                 rest = drop(rest, path, format=format)
             opening.open_text(rest, format=format, credentials=credentials)
-        except (MacError, EmitError, PathNotFoundError):
+        except (MacError, EmitError, PathNotFoundError, PlainValueError):
             named = ", ".join(map(spell, paths[:_NAMED]))
             raise MacMismatchError(
                 f"plaintext at {named}, and the MAC does not fit the rest: values were replaced or changed",

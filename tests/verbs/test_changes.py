@@ -287,13 +287,22 @@ class TestValues:
                 changes.run(request)
             assert seen == [("a: x\n", "a: new\n")]
 
-    def test_the_last_value_is_removed(self, age_key: AgeKey) -> None:
+    @pytest.mark.parametrize(
+        ("format", "text", "path"),
+        [
+            ("yaml", "a: x\n", "a"),
+            ("json", '{"a": "x"}', "a"),
+            ("dotenv", "a=x\n", "a"),
+            ("toml", "a = 1\n", "a"),
+        ],
+    )
+    def test_the_last_value_is_removed(self, age_key: AgeKey, format: str, text: str, path: str) -> None:
         who = credentials(age_key)
-        enc = api.encrypt("a: x\n", rule(age_key), format="yaml", credentials=who)
-        after = changes.run(changes.Request(enc, "yaml", (("a",), changes.REMOVED), credentials=who))
-        assert api.loads(after, credentials=who) == {}
+        enc = api.encrypt(text, rule(age_key), format=format, credentials=who)
+        after = changes.run(changes.Request(enc, format, ((path,), changes.REMOVED), credentials=who))
+        assert api.loads(after, format=format, credentials=who) == {}
         with pytest.raises(PathNotFoundError):
-            changes.run(changes.Request(enc, "yaml", ((), changes.REMOVED), credentials=who))
+            changes.run(changes.Request(enc, format, ((), changes.REMOVED), credentials=who))
 
     def test_nothing_to_do(self, age_key: AgeKey) -> None:
         open_with = credentials(age_key)
@@ -306,6 +315,8 @@ class TestValues:
         [
             ("a.n", "6", "n: 6"),
             ("a.n", "six", "n: six"),
+            ("a.n", "null", 'n: "null"'),
+            ("a.n", "", 'n: ""'),
             ("a.n", "6.5", 'n: "6.5"'),
             ("a.n", "true", 'n: "true"'),
             ("a.b", "6", 'b: "6"'),
@@ -594,6 +605,21 @@ class TestPlainValues:
         assert values[("a",)] == b"x"
         assert values[("m", "n")] == b"y"
         assert set(paths) <= {*values}
+
+    def test_by_a_comment(self, age_key: AgeKey) -> None:
+        """Without the value, its comment would be at the next one."""
+        by = rule(age_key, selection=Selection("encrypted_comment_regex", "secret"))
+        who = credentials(age_key)
+        enc = api.encrypt("a: x\n# secret\nb: y\n", by, format="yaml", credentials=who)
+        text = enc.replace("sops:\n", "# secret\nnew: 1\nfree: 2\nsops:\n")
+        with pytest.raises(MacMismatchError, match="plaintext at new, and"):
+            changes.open_with_plain_values(text, format="yaml", credentials=who)
+
+    def test_into_a_file_without_values(self, age_key: AgeKey) -> None:
+        who = credentials(age_key)
+        enc = api.encrypt("a: {}\n", rule(age_key), format="yaml", credentials=who)
+        text = enc.replace("a: {}\n", "a: {}\nnew: 1\n")
+        assert changes.open_with_plain_values(text, format="yaml", credentials=who)[1] == [("new",)]
 
     def test_inside_what_is_encrypted(self, age_key: AgeKey) -> None:
         text = self.sealed(age_key).replace("m:\n", "m:\n  new: 1\n")
