@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _ABOUT: Final = ("role", "context", "aws_profile")  # how an AWS key is used
 _LABEL: Final = 20  # characters
-_MANY: Final = 3  # so many files alike in a folder get one pattern
 
 
 class Survey:
@@ -116,15 +115,9 @@ def rules(found: Survey) -> str | None:
 def _regex(found: Survey, names: Sequence[str]) -> str:
     """A path_regex for some files: by folder and ending where it has no others, else by their names."""
     pieces: dict[str, None] = {}
-    by_folder: dict[tuple[str, str], list[str]] = {}
-    for name in names:
-        folder, base = os.path.split(name)
-        by_folder.setdefault((folder, os.path.splitext(base)[1]), []).append(name)
-    for (folder, ending), inside in by_folder.items():
-        prefix = f"{folder}/" if folder else ""
-        there = [name for name in os.listdir(os.path.join(found.root, folder)) if name.endswith(ending)]
-        if len(inside) >= _MANY and ending and folder and len(there) == len(inside):
-            pieces[f"{_literal(prefix)}[^/]+{_literal(ending)}"] = None
+    for folder, ending, inside in attributes.by_ending(names, found.root):
+        if ending and folder:
+            pieces[f"{_literal(folder)}/[^/]+{_literal(ending)}"] = None
         else:
             pieces.update((_literal(name), None) for name in inside)
     return f"^{next(iter(pieces))}$" if len(pieces) == 1 else f"^({'|'.join(pieces)})$"

@@ -19,7 +19,7 @@ from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Final
 
 ATTRIBUTES = ("diff=encconf", "merge=encconf")
@@ -80,9 +80,9 @@ def are_used(root: str) -> bool:
 def patterns_for(names: Sequence[str], root: str) -> list[str]:
     """Patterns for files: by their ending where it says that they are encrypted, else by their paths."""
     found: dict[str, None] = {}
-    by_folder: dict[tuple[str, str], list[str]] = {}
+    left: list[str] = []
     for name in names:
-        folder, base = os.path.split(name.replace(os.sep, "/"))
+        base = os.path.basename(name)
         if marker := re.search(_MARKED, base):
             start = marker.start()
             if marker.end() == len(base):  # the ending before it says what it is: .env.sops
@@ -91,20 +91,31 @@ def patterns_for(names: Sequence[str], root: str) -> list[str]:
         elif marker := re.match(_MARKED_FIRST, base):
             found[f"{_escaped(marker[0])}*{_escaped(os.path.splitext(base)[1])}"] = None
         else:
-            by_folder.setdefault((folder, os.path.splitext(base)[1]), []).append(name)
-    for place, base in _alike((name for alike in by_folder.values() for name in alike), root):
+            left.append(name)
+    for place, base in _alike(left, root):
         found[f"/{_escaped(place)}/**/{_escaped(base)}"] = None
-        for alike in by_folder.values():
-            alike[:] = [name for name in alike if _apart(name) != (place, base)]
-    for (folder, ending), alike in by_folder.items():
-        if not alike:
-            continue
-        there = [name for name in _entries(os.path.join(root, folder)) if name.endswith(ending)]
-        if ending and len(alike) >= _MANY and len(there) == len(alike):
+        left = [name for name in left if _apart(name) != (place, base)]
+    for folder, ending, some in by_ending(left, root):
+        if ending:
             found[f"/{_escaped(folder)}/*{_escaped(ending)}".replace("//", "/")] = None
         else:
-            found.update((f"/{_escaped(name)}", None) for name in alike)
+            found.update((f"/{_escaped(name)}", None) for name in some)
     return list(found)
+
+
+def by_ending(names: Iterable[str], root: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Files by folder and ending: the folder, the ending, and the names.
+
+    The ending is "" unless the files are many, and are all the files in the folder that end so.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        folder, base = os.path.split(name.replace(os.sep, "/"))
+        found.setdefault((folder, os.path.splitext(base)[1]), []).append(name)
+    for (folder, ending), some in found.items():
+        there = [name for name in _entries(os.path.join(root, folder)) if name.endswith(ending)]
+        are_all = len(some) >= _MANY and len(there) == len(some)
+        yield folder, ending if are_all else "", some
 
 
 def _apart(name: str) -> tuple[str, str]:
