@@ -1,7 +1,6 @@
-"""Looking at encrypted files without changing them: what is wrong with them, and why they are as they are.
+"""Reports about encrypted files that need no key and change nothing.
 
-`encconf.audit.check` finds what should not be, over a whole repository and without any key;
-`encconf.audit.explain` says what applies to one file.
-`encconf.audit.access` tells who can read what and since when, `encconf.audit.diff` what differs
-between two versions without telling values.
+`encconf.audit.check` finds mistakes in a whole repository, and `encconf.audit.explain` says which rule
+applies to one file and why.  `encconf.audit.access` finds out who can read which files and since when, and
+`encconf.audit.diff` what differs between two versions, without values.
 """

@@ -1,8 +1,8 @@
 """Who can read which encrypted files, what several people can open together, and since when.
 
-It reads the ``sops`` blocks alone, without a key.  Nobody can add a reader to a file without its data key,
-but anyone who can write to it can take an entry away or put one there that opens nothing: what is said here
-of a file is as trustworthy as its history.
+It reads only the ``sops`` blocks, without a key.  Nobody can add a reader to a file without its data key,
+but anyone who can write to the file can remove an entry, or add one that opens nothing: the report is as
+trustworthy as the history of the files.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def report(
     now: int,
     step: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Read who can open each of some files, of which those that are not encrypted are left out.
+    """Find out who can open each of some files.  A file that is not encrypted is a problem of the report.
 
     ``now`` is the time of the report in seconds since 1970.  With ``history``, git is asked since when.
     ``step`` is called after each file.
@@ -122,7 +122,7 @@ class _People:
 
 
 def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
-    """Ask git since when each file is as it is, and how it was before."""
+    """Ask git about the earlier versions of each file."""
     from encconf.audit.history import histories
     from encconf.audit.log import is_shallow
     from encconf.git import repository
@@ -142,7 +142,7 @@ def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
 
 
 def _add_former(file: FileAccess, people: _People, now: int) -> None:
-    """Add since when people can read a file, and who could once."""
+    """Add since when people can read a file, and who could read it in the past."""
     history = file.history
     if history is None:
         return
@@ -155,11 +155,11 @@ def _add_former(file: FileAccess, people: _People, now: int) -> None:
         reader.times.sort(key=lambda time: time.start.time if time.start else now)
 
 
-# --- telling -------------------------------------------------------------------------------------
+# --- in words, and as data -------------------------------------------------------------------------
 
 
 def day(moment: Moment | None) -> str:
-    """``2026-03-01``, in UTC; "" for no moment, and what is not committed."""
+    """``2026-03-01``, in UTC; "" for None, and for what is not committed."""
     import time
 
     return time.strftime("%Y-%m-%d", time.gmtime(moment.time)) if moment and moment.commit else ""
@@ -188,7 +188,7 @@ def when(found: Report, file: FileAccess, reader: Reader) -> str:
 
 
 def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
-    """The report as plain data; with people ``asked`` about, what they can open together."""
+    """The report as plain data; with the files that people who are ``asked`` about can open together."""
     data: Json = {
         "generated": _stamp(found.now),
         "history": found.dated,

@@ -1,4 +1,4 @@
-"""What only several files together show: plaintext twins, and a nonce or a data key that is used twice."""
+"""Findings that take several files: plaintext twins, and a nonce or a data key that is used twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bool]) -> Iterator[Finding]:
-    """The findings about all encrypted files together; ``is_tracked`` tells whether git has a file."""
+    """The findings about all encrypted files together; ``is_tracked`` says whether git has a file."""
     ivs: dict[bytes, Sealed] = {}
     keys: dict[tuple[str, str, str], Sealed] = {}
     for sealed in encrypted:
@@ -40,7 +40,7 @@ def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bo
 
 
 def without_drivers(encrypted: Sequence[Sealed], cwd: str) -> Iterator[Finding]:
-    """Encrypted files that git's drivers are not set for, where the repository uses them."""
+    """Encrypted files without git's drivers, in a repository that uses the drivers."""
     root = repository(cwd)
     if root is None or not encrypted or not attributes.are_used(root):
         return

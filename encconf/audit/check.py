@@ -1,7 +1,7 @@
-"""Is everything encrypted as it should be?  Over many files, without a key.
+"""Is everything encrypted as it should be?  For many files, without a key.
 
-`check` reads the files that a creation rule covers, those that are called like encrypted ones, and
-those that hold a ``sops`` block, whatever they are called (`encconf.formats.sniff`).  With ``verify`` it
+`check` reads the files that a creation rule covers, those with the names of encrypted files, and those
+that have a ``sops`` block, whatever their names (`encconf.formats.sniff`).  With ``verify`` it
 also opens what it can.  Findings and their meaning: `encconf.audit.findings.KINDS`.
 
 A rule without a path_regex, or with one that every name matches, says how files are encrypted and not
@@ -59,13 +59,13 @@ if TYPE_CHECKING:
     Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
 
     class Known(Protocol):
-        """What git says of a file."""
+        """What git says about a file."""
 
         def tracked(self, name: str) -> bool:
-            """Whether git has it, as the plain twin of another."""
+            """Whether git tracks it."""
 
         def exposed(self, name: str) -> bool:
-            """Whether a plain file is of concern, which one that git ignores is not."""
+            """Whether a plaintext file may get into a commit: not if git ignores it."""
 
 
 _NEVER: Final = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
@@ -98,7 +98,7 @@ class Report:
         self.findings = kept
 
     def count(self, severity: str) -> int:
-        """How many findings are exactly so grave."""
+        """How many findings have this severity."""
         return sum(1 for found in self.findings if found.severity == severity)
 
 
@@ -106,7 +106,7 @@ _RANKS = {"note": 0, "warning": 1, "error": 2}
 
 
 class _NoGit:
-    """A `Known` for files of which nothing is known but their content."""
+    """A `Known` for files outside of a repository."""
 
     def tracked(self, name: str) -> bool:
         return False
@@ -128,10 +128,10 @@ def check(
 ) -> Report:
     """Check files; ``names`` are relative to ``cwd`` or absolute, and findings name them so.
 
-    ``whole`` says that these are all the files there are: only then can a rule be one of no file.
-    ``known`` answers for git.  ``ignored`` are kinds of findings to leave out (see
-    `encconf.audit.findings.Ignored`).  ``verify`` are the credentials to open files with; ``progress`` is
-    given how many files are checked or opened, and gives what to call after each.
+    ``whole`` says that these are all files: only then can `check` find rules that apply to no file.
+    ``known`` says what git knows.  ``ignored`` are kinds of findings to leave out (see
+    `encconf.audit.findings.Ignored`).  ``verify`` are the credentials to open files with.  ``progress`` is
+    called with the number of files and what is done; its result is called after each file.
 
     Raises UsageError for an unknown kind in ``ignored``.
     """
@@ -171,7 +171,7 @@ class _Check:
     # --- one file by itself ----------------------------------------------------------------------
 
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> None:
-        """Look at each file by itself; with ``skip_links`` not at links, for git has what they lead to."""
+        """Check each file; with ``skip_links``, no links, since git has the files that they lead to."""
         folders = by_folder(names, self.cwd, self.book)
         dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
         interesting = glance.all_of_interest(dull)
@@ -189,7 +189,7 @@ class _Check:
                     self._file(folder.named(base), skip_links=skip_links)
 
     def _leftover(self, name: str, whole: str) -> None:
-        """What a killed command has left has no name of its own: the content says what it is."""
+        """Report what a killed command left; its name says nothing, so its content decides."""
         try:
             data = fileio.read_bytes(whole, regular=True)
         except InputError:
@@ -217,7 +217,7 @@ class _Check:
         try:
             data = fileio.read_bytes(file.whole, regular=True)
         except MissingFileError:
-            return  # deleted, and not yet so in git
+            return  # deleted, but not yet in the index
         except InputError as error:
             if file.meant:
                 self._unreadable(file.name, error)
@@ -231,7 +231,7 @@ class _Check:
             self._plain(file, data, file.format)
 
     def _encrypted(self, file: Named, data: bytes, format: str | None) -> None:
-        """A file that is a SOPS file of a format, or None: one with ciphertexts in it."""
+        """Check a SOPS file; ``format`` is None for a file that has ciphertexts and no ``sops`` block."""
         try:
             text = fileio.decode(data)
         except InputError as error:
@@ -309,7 +309,7 @@ class _Check:
         found.find("no-rule", what, severity=severity, hint=hint)
 
     def _plain(self, file: Named, data: bytes, format: str) -> None:
-        """A file without a sops block: it waits for `Plains.findings`."""
+        """Look at a file without a sops block; `Plains.findings` judges it later."""
         if sort := private_key(data):
             if self.known.exposed(file.name):
                 self._add("private-key", file.name, f"{sort} in plaintext", place=(0, 0))
@@ -357,7 +357,7 @@ class _Check:
     # --- all of them -----------------------------------------------------------------------------
 
     def together(self) -> None:
-        """What only all files together show."""
+        """Add the findings that need all files."""
         self.found += across(self.sealed, self.cwd, self.known.tracked)
         twins = {found.file for found in self.found if found.slug == "plain-twin"}
         uses_sops = bool(self.sealed or self.book.read)
@@ -384,7 +384,7 @@ _MILDER_WHERE_LEFT = {"keys-differ", "threshold-differs", "selection-differs", "
 
 
 def _soften(found: Finding) -> None:
-    """Files of tests and examples, and those left behind, are no reason to stop."""
+    """Lower the severity for files of tests and examples, and for files that were left behind."""
     name = found.file.replace(os.sep, "/")
     if meant.made_up(name):
         if found.slug in _OF_NO_CONCERN:
@@ -403,7 +403,7 @@ def _first_ciphertext(document: Document) -> int | None:
 
 
 def _leaves_open(rule: Rule, own: Selection) -> bool:
-    """Whether a rule does not say which values are encrypted, and a file does, in a way of its own."""
+    """Whether a rule has no selection, and a file has one that is not the default."""
     return not rule.selects and own != rule.selection_for(DEFAULT)
 
 

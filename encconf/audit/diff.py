@@ -1,8 +1,8 @@
 """What differs between two versions of a file, without showing a value.
 
-With a key, what the values are is compared, so that a new data key alone is not a change of values.
-Without one, structure and ciphertexts are: the same ``ENC[…]`` text is the same value; another one may
-be, unless its type or length says that it is not.  Either side may be plain text; formats may differ.
+With a key, the values are compared, so a new data key alone is not a change.  Without one, structure and
+ciphertexts are compared: equal ``ENC[…]`` texts are equal values, and different ones may be equal, unless
+type or length differ.  Either side may be plaintext, and the formats may differ.
 Nothing here prints.
 """
 
@@ -62,9 +62,9 @@ class Difference:
 
     @property
     def differs(self) -> bool:
-        """Whether there is anything to tell.
+        """Whether there is any difference.
 
-        How it was sealed, and whether it was, counts for two versions of one file only.
+        Whether and how the sides are encrypted counts only for two versions of one file.
         """
         return bool(self.changes) or self._differs_otherwise
 
@@ -92,13 +92,13 @@ class Difference:
 
     @property
     def renamed(self) -> bool:
-        """Whether the file was called otherwise."""
+        """Whether the file was renamed."""
         both = self.old.text is not None and self.new.text is not None
         return self.one_file and both and self.old.path != self.new.path
 
     @property
     def recipients(self) -> list[MasterKey]:
-        """The keys that have come, gone, or changed places."""
+        """The keys that were added, removed or moved to another group."""
         return [*self.added_keys, *self.removed_keys, *self.regrouped]
 
     def count(self, kind: str) -> int:
@@ -142,7 +142,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
 
 
 def _agree(side: Side, other: Side) -> None:
-    """Read a plain text whose name says no format as what the other side is."""
+    """Give a plaintext side whose name says no format the format of the other side."""
     if side.text is None or side.format != "binary" or side.found or other.found is None:
         return
     with suppress(UnicodeEncodeError):
@@ -172,7 +172,7 @@ def _compare_comments(found: Difference, before: Content, after: Content) -> Non
 def _counted(
     comments: Iterable[tuple[bytes, str, str | None]], found: Difference
 ) -> dict[bytes, dict[str, int]]:
-    """How often each comment is at each place; without a key its ciphertext stands for it."""
+    """How often each comment is at each place; without a key, its ciphertext counts."""
     counts: dict[bytes, dict[str, int]] = {}
     one, other = found.encrypted
     for place, text, enc in comments:
@@ -233,7 +233,7 @@ def _data_key(before: Content, after: Content) -> str:
 
 
 def to_json(found: Difference, *, values: bool) -> Json:
-    """One difference as plain data; with ``values`` also what is secret."""
+    """One difference as plain data; with ``values``, including the secret values."""
     from encconf.text.path import spell
 
     changes: list[Json] = []

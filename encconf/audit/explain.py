@@ -1,8 +1,8 @@
 """What applies to one file, and why: its configuration, the rules tried, the keys, and every value's fate.
 
-Works on plain and encrypted files, and on files that do not exist yet; needs no key.  Which rule is chosen
-is what `encconf.rules.config` chooses, and which values are encrypted what `encconf.rules.selection` does;
-here is only said why.  No value is ever in an explanation.
+Works on plaintext and encrypted files, and on files that do not exist yet; needs no key.
+`encconf.rules.config` chooses the rule and `encconf.rules.selection` the values; this module says why.  An
+explanation never contains a value.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Explanation:
 
 
 def explain(file: str, *, cwd: str, config: str | None = None, input_type: str | None = None) -> Explanation:
-    """Explain a file; nothing that is wrong with it or its rules is raised, see `Explanation`.
+    """Explain a file.  What is wrong with it or its rules is in the `Explanation`, not raised.
 
     Raises UsageError for an unknown ``input_type``.
     """
@@ -134,7 +134,7 @@ def _scan(found: Explanation, text: str) -> tuple[Document | None, Metadata | No
 
 
 def _judge(found: Explanation, document: Document, metadata: Metadata | None) -> None:
-    """What becomes of each value and comment, and how the file and its rule differ.  Raises PatternError."""
+    """Add what the rule does to each value, and how file and rule differ.  Raises PatternError."""
     rule = found.rule or found.own
     if rule is not None:
         selection = rule.selection if metadata is None else rule.selection_for(metadata.selection)

@@ -1,6 +1,6 @@
-"""What `encconf.audit.check` can find, how grave each is, and one finding with its place.
+"""The kinds of findings of `encconf.audit.check`, their severities, and a finding with its place.
 
-`KINDS` is the whole list: reports, documentation and tests go by it.  A finding names files, keys,
+`KINDS` is the complete list, which reports, documentation and tests use.  A finding names files, keys,
 lines and public identifiers; it never holds a value.
 """
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _PLAIN_WORD: Final = r"(?a)[\w./@%+=:,][\w./@%+=:,-]*"
 
 SEVERITIES: Final = ("note", "warning", "error")
-"""From the mildest on."""
+"""In ascending order."""
 
 
 class Kind:
-    """One kind of finding: how grave it is by default, what it means, and what to do about it.
+    """One kind of finding: its default severity, what it means, and what to do about it.
 
     ``unchecked`` says that something could not be looked at, rather than that it is wrong.
     """
@@ -264,7 +264,7 @@ class Finding:
 
     @property
     def rank(self) -> int:
-        """How grave it is: 0 for a note, 2 for an error."""
+        """The severity as a number: 0 for a note, 2 for an error."""
         return SEVERITIES.index(self.severity)
 
     def __repr__(self) -> str:
@@ -288,10 +288,10 @@ def quoted(word: str) -> str:
 
 
 class Ignored:
-    """Kinds that somebody has accepted: ``SLUG`` everywhere, or ``SLUG=GLOB`` for files of such names.
+    """Kinds of findings to leave out: ``SLUG`` everywhere, or ``SLUG=GLOB`` for files with such names.
 
-    A glob is for the whole name relative to the folder that it was written for (``*`` takes ``/``, too),
-    or for the name without its folders.  Raises UsageError for a kind that there is not.
+    A glob matches the whole name, relative to the folder that it was written for (``*`` matches ``/`` as
+    well), or the name without its folders.  Raises UsageError for an unknown kind.
     """
 
     __slots__ = ("_globs",)
@@ -335,12 +335,12 @@ class Lines:
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """A foreign text for a message: on one line, not too long, and nothing that moves a cursor."""
+    """A foreign text for a message: on one line, not too long, and without control characters."""
     return made_printable(text, limit)
 
 
 def leading(name: str) -> str:
-    """A file's name for the start of a line, where CI systems would take ``::error…`` for a command."""
+    """A file's name for the start of a line, where CI systems take ``::error…`` for a command."""
     shown = printable(name, 4096)
     return f"./{shown}" if shown.lstrip().startswith(("::", "##")) else shown
 

@@ -1,7 +1,7 @@
 """The files that `encconf.audit.check` looks at, by folder, with the rule of each.
 
-What is the same for all files of a folder is found out once: which ``.sops.yaml`` is theirs, and whether
-any of their names says something.
+Questions that have one answer for a folder are asked once: which ``.sops.yaml`` applies, and whether any
+name is a sign of an encrypted file.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _look(folders: Sequence[Folder], rules: Rules | None) -> bool:
 
 
 class Named:
-    """A file before anything of it is read: its ``name`` as it was given, ``whole`` path and ``format``.
+    """A file that is not read yet: its ``name`` as it was given, its ``whole`` path, and its ``format``.
 
     ``number`` is that of its rule in ``rules``, None if it has none; ``unsure``: because its rules, or one of
     them, cannot be used.  ``meant`` says how serious it would be if the file were plaintext, "" where nothing
@@ -131,13 +131,13 @@ class Named:
 
     @property
     def is_covered(self) -> bool:
-        """Whether it is for its rule to say that it is encrypted: not by one that takes whatever there is."""
+        """Whether its rule says that it is encrypted: a rule that matches every name does not."""
         if self.rules is None or self.number is None:
             return False
         return self.is_called or not self.rules.takes_all(self.number)
 
     def rule(self, cwd: str) -> tuple[Rule | None, str]:
-        """Its rule, None where it has none that can be used, and what to call it in ``cwd``."""
+        """Its rule, None if it has none that can be used, and what to call the rule in ``cwd``."""
         if self.rules is None or self.number is None:
             return None, ""
         where = f"creation_rules[{self.number}] of {printable(os.path.relpath(self.rules.path, cwd))}"

@@ -1,9 +1,8 @@
-"""Since when: the readers of encrypted files in the history of a git repository.
+"""The readers of encrypted files in the history of a git repository: since when, and until when.
 
-One ``git log`` for what changed (of a few files, for these alone), one ``git cat-file`` for the versions of
-the files in question (`encconf.audit.log`); time is linear in both.
-No key is needed and none is used: who could read a version is in its ``sops`` block, and that a
-data key was kept shows in ciphertexts that are the same before and after.
+It takes one ``git log`` for the changes (of a few files, for these alone) and one ``git cat-file`` for the
+versions (`encconf.audit.log`); the time is linear in both.  No key is used: the ``sops`` block says who
+could read a version, and ciphertexts that are the same before and after show that a data key was kept.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ def name_former(names: Names, keys: Iterable[MasterKey]) -> None:
 def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
     """Let ``names`` learn what keys without a name were called once, from older versions of its files.
 
-    git works by itself until the answer is called for, with the keys in question.
+    git runs in the background until the result is called, with the keys in question.
     """
     by_root: dict[str, list[str]] = {}
     for file in names.files:
@@ -144,7 +143,7 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
 
 
 def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> Iterator[Version]:
-    """What each blob says, in order; a blob may be asked for again."""
+    """The version in each blob, in order; a blob may occur several times."""
     # Consecutive versions of a file share a blob: what was new is what is old next.
     last: dict[str, Version] = {}
     with closing(contents(root, _anew(wanted))) as blobs:
@@ -217,7 +216,7 @@ def _keys(data: bytes, format: str) -> dict[str, MasterKey]:
 def _reported(
     changes: Sequence[Change], known: Mapping[str, Version], head: Version | None, now: Version
 ) -> FileHistory:
-    """Put the changes of a file together, up to the last commit and to what is there now."""
+    """The history of a file, up to the last commit and the work tree."""
     story = _Story()
     for change in changes:
         story.change(change, known)
@@ -242,7 +241,7 @@ class _Story:
         self.last: Moment | None = None
 
     def change(self, change: Change, known: Mapping[str, Version]) -> None:
-        """What one commit did."""
+        """Apply one commit."""
         moment = self.last = change.moment
         new = known[change.new] if change.new else None
         if new is _NOTHING:
@@ -264,7 +263,7 @@ class _Story:
         _note_plain(self.history, new is not None and not new.encrypted, moment)
 
     def merge(self, head: Version) -> None:
-        """What the last commit says: branches were merged, perhaps with the changes of one side only."""
+        """Apply the last commit: a merge may have taken the changes of one side only."""
         self.history.keys.update(head.keys)
         for key in set(head.keys) - set(self.open):
             spans = self.history.spans.setdefault(key, [])
@@ -277,7 +276,7 @@ class _Story:
             self._close(key, self.last, self.epoch)
 
     def end(self, head: Version | None, now: Version) -> None:
-        """What is not committed, and until when each key knew the data key."""
+        """Apply what is not committed, and find until when each key knew the data key."""
         self.history.keys.update(now.keys)
         for key in set(self.open) - set(now.keys):
             self._close(key, None, self.epoch)
@@ -314,7 +313,7 @@ def _ended(history: FileHistory, now: Version) -> FileHistory:
 
 
 def _all_new(olds: Sequence[Version], new: Version) -> bool:
-    """Whether no ciphertext of before is left: a new data key, as far as one can tell without it."""
+    """Whether no earlier ciphertext is left: a new data key, as far as anyone without it can tell."""
     tags: frozenset[bytes] = frozenset().union(*(old.tags for old in olds))
     return bool(tags) and bool(new.tags) and not tags & new.tags
 

@@ -1,7 +1,7 @@
-"""What git says of files in the past: the changes that commits made to them, and the content of old versions.
+"""Files in the history of git: the changes that commits made to them, and the content of old versions.
 
-Followed are the branch that is checked out, everything merged into it, and renames that change nothing else.
-Dates are those of commits as committed, which whoever commits can set.
+This covers the branch that is checked out, everything merged into it, and renames that change nothing else.
+The dates are those of the commits, which the person who commits can set.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FILE_MODES = ("100644", "100755")
 class Moment:
     """A commit: ``time`` in seconds since 1970, and its hash.
 
-    Whoever commits can write any date; one after the year 9999 counts as its end, none at all as 1970.
+    A commit can have any date; one after the year 9999 counts as its end, and none at all as 1970.
     """
 
     __slots__ = ("commit", "time")
@@ -109,7 +109,7 @@ def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Cha
 
 
 def _renamed_from(words: Sequence[str], name: str) -> str | None:
-    """What a commit, in the words of git log, has renamed to a name."""
+    """The former name of a file that a commit renamed, from the words of git log."""
     for at, word in enumerate(words[:-2]):
         entry = word.lstrip("\n")
         renames = entry.startswith(":") and not entry.startswith("::") and entry.rpartition(" ")[2][:1] == "R"

@@ -1,7 +1,7 @@
 """Was a plaintext file meant to be encrypted, and does it hold anything to hide?
 
-Judged by what people do: the names and folders that they give to secrets, to examples and to templates,
-and what their files hold.  The answers decide how serious a finding is, and nothing else.
+The answers follow from the names and folders that people use for secrets, examples and templates, and from
+the content of the files.  They decide only how serious a finding is.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def left_behind(name: str) -> bool:
 
 
 def sealed_otherwise(data: bytes) -> bool:
-    """Whether another tool has encrypted it (git-crypt, Ansible Vault, age, PGP) or keeps it (git LFS)."""
+    """Whether another tool encrypted the file (git-crypt, Ansible Vault, age, PGP) or stores it (git LFS)."""
     return data.lstrip()[:40].startswith(_OTHERWISE) or data.startswith(_OTHERWISE)
 
 

@@ -7,8 +7,8 @@ age recipients file with ``# NAME`` above the keys; SSH public keys (``ssh-ed255
 what ``https://github.com/USER.keys`` says, saved as ``USER.keys``; or JSON, of GitHub's API or
 ``{"NAME": ["KEY"]}``.  ``.sops.recipients`` beside the configuration is read by itself.
 
-Names are only for showing.  They are never taken from an encrypted file: anyone who can write to one
-could call himself what he likes there.
+Names are only for display.  They are never taken from an encrypted file: anyone who can write to the file
+could use any name.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Names:
     def load(cls, config: str | None = None, recipients: Sequence[str] = ()) -> Names:
         """The names in recipients files (or folders of them) and in a configuration.
 
-        A configuration that cannot be read has no names: whoever needs its rules says what is wrong
-        with it.  Raises ConfigError for a recipients file with a line that names no key, and InputError
+        A configuration that cannot be read has no names; the code that needs its rules reports the
+        error.  Raises ConfigError for a recipients file with a line that names no key, and InputError
         for one that cannot be read.
         """
         names = cls()
@@ -143,7 +143,7 @@ class Names:
         return self.origin(key)
 
     def origin(self, key: MasterKey) -> str | None:
-        """Whose SSH key an age recipient belongs to, None if that is not known."""
+        """To whose SSH key an age recipient belongs, None if that is not known."""
         found = self.origins.get(key.name)
         return _clean(f"SSH key {found}") if found else None
 
@@ -152,13 +152,13 @@ class Names:
         return self.given(key) or key.label
 
     def full(self, key: MasterKey) -> str:
-        """``alice (age1ql3z…ac8p)``, or the label alone: for where it matters which key of hers it is."""
+        """``alice (age1ql3z…ac8p)``, or the label alone: for messages in which the key matters."""
         name, origin = self.given(key), self.origin(key)
         of_key = f", {origin}" if origin and origin != name else ""
         return f"{name} ({key.label}{of_key})" if name else key.label
 
     def whole(self, key: MasterKey) -> str:
-        """The same with the whole key, for where somebody decides who may join or go."""
+        """The same with the whole key, for decisions about who is added or removed."""
         name, whole = self.given(key), printable(key.name) or key.label
         return f"{name} ({whole})" if name else whole
 
@@ -181,7 +181,7 @@ class Names:
 
 
 def kind(key: MasterKey) -> str:
-    """What sort of key it is, in the words of those who use it."""
+    """The kind of key, in words."""
     if key.TYPE != "age":
         return TABLE[key.TYPE].title if key.TYPE in TABLE else printable(key.TYPE)
     if key.name.startswith("ssh-"):
@@ -199,7 +199,7 @@ def is_service(key: MasterKey) -> bool:
 
 
 def identity(key: MasterKey) -> str:
-    """``TYPE:NAME`` without what does not tell whose key it is: an SSH key's comment, a role, a profile."""
+    """``TYPE:NAME`` without what does not identify the key: an SSH key's comment, a role, a profile."""
     return f"{key.TYPE}:{_forms(key)[0]}"
 
 
@@ -214,7 +214,7 @@ _KEY = re.compile(
 
 
 def _identity(key: str) -> str:
-    """A key as it is written somewhere, in the one form that is looked up."""
+    """The form of a key that is looked up, whatever form it was written in."""
     key = key.strip()
     if _SSH.match(key):
         return " ".join(key.split()[:2])
@@ -311,7 +311,7 @@ def _ssh_comment(key: str) -> str:
 
 # --- .sops.yaml ----------------------------------------------------------------------------------
 
-# Whoever writes a configuration must not be able to keep others waiting: each looks at a place once.
+# A hostile configuration must not take long: each pattern looks at a place once.
 _COMMENT = re.compile(r"(?:[ \t]*([,\]}]+))?[ \t]+#(.*)")
 _ABOVE = re.compile(r"[ \t]*#(.*)\Z")
 _ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]*\Z")

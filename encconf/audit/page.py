@@ -1,6 +1,6 @@
 """The access report as one HTML page that needs nothing else: no network, no other file.
 
-The table is in the page as it is, so that it can be read where scripts are not allowed; a script
+The table is plain HTML, so that it can be read without scripts; a script
 (``page.js``, about files and people in a block of JSON) adds search, order, filters and details.  Its
 content security policy lets nothing in but that script and the styles (``page.css``), by their hashes.
 Names of files and people are foreign: each goes through `_text` or, as JSON, `_json`.
@@ -36,7 +36,7 @@ _FEW = 8  # so many columns have room for names that lie flat
 _FLAT = 16  # and such are the longest of those names
 
 GENERATOR: Final = '<meta name="generator" content="encconf access">'
-"""What says that a page is one of ours."""
+"""The mark of a page that encconf wrote."""
 
 
 def page(found: Report, *, title: str) -> str:

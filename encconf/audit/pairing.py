@@ -1,7 +1,7 @@
-"""Which value of one text is which of another, and what became of it.
+"""Which value of one text is which of another, and how it changed.
 
-Values that moved in a list because something came before them are where they were.  `Change` holds values
-only for those who can open both sides anyway.
+A value of a list that moved only because another was inserted before it did not move.  `Change` holds
+values only if both sides could be opened.
 """
 
 from __future__ import annotations
@@ -25,18 +25,16 @@ _TYPES: Final = {
     "bytes": "bytes", "comment": "comment",
 }  # fmt: skip
 _WEIGHTY: Final = 6
-"""How many bytes a value must have to be recognized at another place: a lone ``true`` says nothing."""
-
-
+"""How many bytes a value must have to be recognized at another path: a lone ``true`` says nothing."""
 _MAX_RENAMED: Final = 50
 """How many mappings are followed when they were renamed."""
 
 
 class Change:
-    """What happened to one value.
+    """How one value changed.
 
-    ``kind`` is ``added``, ``removed``, ``changed``, ``moved``, ``cleared`` (it was encrypted, and is in
-    clear now) or ``sealed`` (the other way round); ``certain`` is False where another ciphertext is all
+    ``kind`` is ``added``, ``removed``, ``changed``, ``moved``, ``cleared`` (it was encrypted, and is
+    plaintext now) or ``sealed`` (the other way round); ``certain`` is False where another ciphertext is all
     that is known.  ``old`` and ``new`` are its paths, None where it is not there; ``document`` is the
     number (from 0) of the YAML document.  ``types`` are sops's, before and after, "" for none.
     ``same`` says that the value is known to be what it was.  ``lost`` says that a ciphertext was moved to
@@ -90,11 +88,11 @@ class Pairing:
         self.both_encrypted = before.metadata is not None and after.metadata is not None
         self.left_old = dict.fromkeys(range(len(self.old)))
         self.left_new = dict.fromkeys(range(len(self.new)))
-        self.changes: list[tuple[int, Change]] = []  # with where to tell it
+        self.changes: list[tuple[int, Change]] = []  # with the position in the report
         self.last: dict[tuple[int, Path], int] = {}
 
     def run(self) -> list[Change]:
-        """What became of each value, in the order of the second text."""
+        """How each value changed, in the order of the second text."""
         taken = align(
             [(item.document, item.aad, self._value(item)) for item in self.old],
             [(item.document, item.aad, self._value(item)) for item in self.new],
@@ -113,7 +111,7 @@ class Pairing:
         return [change for _, change in sorted(self.changes, key=lambda entry: entry[0])]
 
     def _value(self, item: Item) -> object:
-        """What is the same for values that are."""
+        """What equal values have in common."""
         if not self.by_value and item.enc is not None:
             return item.enc
         kind = {"int": "number", "float": "number"}.get(item.type, item.type) if self.typed else ""
@@ -140,7 +138,7 @@ class Pairing:
         self.changes.append((2 * j + 1, Change(kind, old, new, certain=surely)))
 
     def _change_between(self, steady: list[tuple[int, int]]) -> None:
-        """Pair what has the same keys and is between the same neighbours."""
+        """Pair values with the same keys between the same neighbours."""
         olds, news = [i for i, _ in steady], [j for _, j in steady]
         gaps: dict[tuple[int, int, bytes], list[int]] = {}
         for i in self.left_old:
@@ -153,14 +151,14 @@ class Pairing:
                 self._changed(waiting.pop(0), j)
 
     def _change_at(self, places: dict[tuple[int, Path], int]) -> None:
-        """Pair what has the same path."""
+        """Pair values with the same path."""
         for j in list(self.left_new):
             i = places.get((self.new[j].document, self.new[j].path))
             if i is not None:
                 self._changed(i, j)
 
     def _move(self) -> None:
-        """Find values again at other paths, and mappings that were renamed with all that is in them."""
+        """Find values at other paths, and mappings that were renamed as a whole."""
         places = {(self.new[j].document, self.new[j].path): j for j in self.left_new}
         renamed: dict[tuple[Path, Path], None] = {}
         once_old, once_new = self._once(self.old, self.left_old), self._once(self.new, self.left_new)
@@ -195,7 +193,7 @@ class Pairing:
         self.changes.append((2 * j + 1, change))
 
     def _place(self, i: int) -> int:
-        """Where to tell of what is gone: behind what is left of the collection that it was in."""
+        """Where to report a removed value: after what is left of its collection."""
         if not self.last:
             self.last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
         item = self.old[i]

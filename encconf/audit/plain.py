@@ -1,6 +1,6 @@
-"""Plaintext files that may have been meant to be encrypted: what `encconf.audit.check` says of each.
+"""Plaintext files that may have been meant to be encrypted: the findings of `encconf.audit.check`.
 
-Whether a rule is narrow shows only when every file has been read, so files wait here until then.
+Whether a rule is narrow is known only when every file was read, so the files wait here until then.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _HINTS: Final = {
 
 
 def private_key(data: bytes) -> str:
-    """What sort of private key a file is, "" for none; one that a passphrase protects is none."""
+    """The kind of private key in a file, "" for none; a key with a passphrase does not count."""
     if b"AGE-SECRET-KEY-1" in data:
         from encconf.keys import bech32
 
@@ -82,7 +82,7 @@ class Plains:
         self._exposed = exposed
 
     def findings(self, *, uses_sops: bool) -> list[Finding]:
-        """What is to be said of them; ``uses_sops`` where there are rules or encrypted files."""
+        """The findings about them; ``uses_sops`` says that there are rules or encrypted files."""
         found = (self._finding(plain, uses_sops) for plain in self.waiting)
         return [each for each in found if each is not None]
 
@@ -155,6 +155,6 @@ class Plains:
                 document = formats.module(document.format).scan(document.text, comments=True)
             chosen = selection.choose(document).leaves
         except (EncconfError, PatternError):
-            return []  # which is said of the rule
+            return []  # `encconf.audit.rulecheck` reports it
         leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
         return meant.hidden(document, leaves)

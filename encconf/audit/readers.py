@@ -45,7 +45,7 @@ class Person:
 
     @property
     def short(self) -> str:
-        """The label; of a long key without a name its kind and how it ends, since all begin alike."""
+        """The label; for a long key without a name, its kind and its end, since all begin alike."""
         if self.named or len(self.label) <= _LONG:
             return self.label
         end = self.label.rstrip("/").rpartition("/")[2]
@@ -53,12 +53,12 @@ class Person:
 
     @property
     def service(self) -> bool:
-        """Whether all keys belong to services: who may use them is said elsewhere."""
+        """Whether all keys belong to services, whose own policies say who may use them."""
         return all(naming.is_service(key) for key in self.keys)
 
     @property
     def kind(self) -> str:
-        """The sorts of the keys."""
+        """The kinds of the keys."""
         return ", ".join(dict.fromkeys(naming.kind(key) for key in self.keys))
 
 
@@ -80,12 +80,12 @@ class Reader:
 
     @property
     def former(self) -> bool:
-        """Whether they hold no key any more."""
+        """Whether they were removed."""
         return not self.groups
 
     @property
     def exposed(self) -> bool:
-        """Whether they are gone and yet know the data key that is in use."""
+        """Whether they were removed, but know the data key that is in use."""
         return self.former and any(time.over and time.until is None for time in self.times)
 
     @property
@@ -97,7 +97,7 @@ class Reader:
 
     @property
     def since(self) -> Moment | None:
-        """The commit since which they can, None where it is not known or not committed."""
+        """The commit since which they can read it, None if it is not known or not committed."""
         running = [time.start for time in self.times if not time.over and time.start is not None]
         since = min(running, key=lambda moment: moment.time, default=None)
         for time in reversed(self.times):  # an older key that was replaced: there was no time between
@@ -124,7 +124,7 @@ class FileAccess:
 
     @property
     def readers(self) -> list[Reader]:
-        """All who can do something with it, or could."""
+        """Everyone who can open it, alone or with others, or could."""
         return list(self._by_person.values())
 
     def of(self, person: Person) -> Reader | None:
@@ -132,7 +132,7 @@ class FileAccess:
         return self._by_person.get(person)
 
     def reader(self, person: Person) -> Reader:
-        """The same for somebody who may be new."""
+        """The reader of a person, who may be new."""
         return self._by_person.setdefault(person, Reader(person))
 
     def opens_for(self, people: Iterable[Person]) -> bool:
@@ -176,7 +176,7 @@ class Report:
     problems: list[EncconfError] = field(default_factory=list)
 
     def person(self, word: str) -> Person:
-        """The person that a word means: a name, a key, a label, or a part that only one has.
+        """The person that a word means: a name, a key, a label, or a part of just one of these.
 
         Raises UsageError.
         """

@@ -1,7 +1,7 @@
-"""What two words of a command mean: files, folders, revisions of git, ``REV:PATH``, stdin.
+"""What the words of ``encconf diff`` mean: files, folders, revisions of git, ``REV:PATH``, stdin.
 
-A word that names a file is that file, whatever revisions there are.  Nothing is changed, and files are
-read as they are: git runs no filter, textconv or diff program.
+A word that names a file means that file, even if a revision has the same name.  Nothing is changed, and
+files are read as they are: git runs no filter, textconv or diff program.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MODULE = "160000"
 def pairs(
     words: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None
 ) -> Iterator[Pair | InputError]:
-    """What to compare with what; of many files, in its place what is wrong with one.
+    """The pairs to compare; for a file that cannot be read, the error in its place.
 
     No word: the last commit and the working tree.  ``FILE`` or ``REV:PATH``: with the last commit, or the
     working tree.  ``REV``: with the working tree; ``REV..REV`` and ``REV REV``: with each other;

@@ -1,4 +1,4 @@
-"""Which creation rule is the rule of a file, for very many files: each ``.sops.yaml`` is read once.
+"""Which creation rule applies to a file, for very many files: each ``.sops.yaml`` is read once.
 
 The answers are those of `encconf.rules.config.find_rule`.  A ``.sops.yaml`` that cannot be used, or a rule
 that cannot, is kept with its error.  A comment in it can accept findings (`encconf.audit.findings`)::
@@ -73,7 +73,7 @@ class Rules:
             self.config = configs.load(path, self.text)
         except EncconfError as error:
             self.error = error
-        # One search tells of most files that no rule is theirs, but the one that takes whatever is left.
+        # For most files, one search says that only the rule for whatever is left applies.
         self.rest: int | None = None
         before = self.patterns
         try:
@@ -142,7 +142,7 @@ class Rules:
         return found
 
     def closest(self, whole: str) -> int | None:
-        """The number of the rule that a file was perhaps meant for: its path_regex is like the name."""
+        """The number of the rule that was perhaps meant for a file: its path_regex is like the name."""
         from difflib import get_close_matches
 
         name = self.relative(whole)
@@ -151,7 +151,7 @@ class Rules:
         return plain.index(best[0]) if best and best[0] in plain else None
 
     def takes_all(self, number: int) -> bool:
-        """Whether a rule is for whatever there is: then it says how to encrypt, and not what."""
+        """Whether a rule matches every name: then it says how to encrypt, and not what."""
         found = self._all.get(number)
         if found is None:
             from encconf.rules.pattern import compile
@@ -196,7 +196,7 @@ class Rules:
         return self._lines.get(of, (1, 1))
 
     def read_ignored(self) -> list[tuple[tuple[int, int], str]]:
-        """Take what its comments accept into `ignored`; what cannot be understood, with its place."""
+        """Read what its comments accept into `ignored`; returns mistakes there, with their places."""
         lines = Lines(self.text)
         words: list[str] = []
         wrong: list[tuple[tuple[int, int], str]] = []
@@ -239,10 +239,10 @@ def _any_of(patterns: list[str]) -> Callable[[str], bool] | None:
 
 
 def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
-    """A search in names that stand on a line each: where it finds nothing, no pattern matches any of them.
+    """A search in names, one a line: if it finds nothing, no pattern matches any of them.
 
-    It may find something where none does: across two lines.  None where a pattern has what ``(?m)`` does
-    not make a matter of lines.
+    It may find something that no pattern matches, across two lines.  None if ``(?m)`` does not make a pattern
+    work line by line.
     """
     from encconf.rules.pattern import compile
 
@@ -257,7 +257,7 @@ def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
 
 
 class Rulebook:
-    """Every ``.sops.yaml`` that some files have; ``config`` stands in for all of them."""
+    """Every ``.sops.yaml`` that applies to some files; ``config`` replaces all of them."""
 
     __slots__ = ("_config", "_folders", "_read", "cwd")
 

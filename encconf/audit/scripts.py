@@ -1,6 +1,6 @@
-"""Places in the files of other tools that run sops, and the same lines with encconf.
+"""The lines in files of other tools that run sops, and the same lines with encconf.
 
-Looked at are the files at the top of a repository in which people name commands: for pre-commit, direnv,
+The files are those at the top of a repository in which people write commands: for pre-commit, direnv,
 make, just, Task, mise, Nix flakes and the like.  A line counts where sops is a command with an option or a
 verb behind it; a mention in a comment, or of a package such as sops-nix, does not.
 """

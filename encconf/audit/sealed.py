@@ -35,7 +35,7 @@ _DIRECTIVE = (
     r"(?i)yaml-language-server:|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:|kics"
     r"|noqa|nosec|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-"
 )
-"""Comments for programs, which nobody means to hide."""
+"""Comments for programs, which are not secret."""
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
 )
@@ -51,7 +51,7 @@ _REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 
 
 class Sealed:
-    """An encrypted file, read and looked at; `findings` is what that gave.
+    """An encrypted file that was read and checked, with its `findings`.
 
     ``lengths`` are the plaintext's sizes in bytes, by path, for the values that are encrypted;
     ``data_keys`` the texts of the wrapped data key: files with one in common share it.
@@ -170,7 +170,7 @@ def _block(sealed: Sealed) -> None:
 
 
 def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
-    """Note in what a file differs from its rule; what the rule's selection would change, None for nothing.
+    """Note how a file differs from its rule; returns what the rule's selection would change, or None.
 
     Raises PatternError for a selection that cannot be used.
     """
@@ -199,7 +199,7 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome
 
 
 def _readers(groups: list[list[MasterKey]]) -> list[set[MasterKey]]:
-    """Who can open each group: an SSH key opens what is encrypted for its age recipient, too."""
+    """The keys of each group; an SSH key counts as its age recipient, since it opens the same files."""
     from encconf.keys.ssh_to_age import as_age
 
     return [{as_age(key) for key in group} for group in groups]
@@ -209,7 +209,7 @@ _OWN_HINT = "If the file's selection is right, add it to the rule: {}."
 
 
 def _safe_hint(found: Outcome, mine: Selection) -> str | None:
-    """What to do about a selection that differs; None for the usual hint, where it exposes nothing."""
+    """What to do about a selection that differs; None (the usual hint) if the rule's exposes nothing."""
     if not found.exposed and not found.comments:
         return None
     values = f"{len(found.exposed)} encrypted value{'s' if len(found.exposed) != 1 else ''}"
@@ -228,7 +228,7 @@ def entry(selection: Selection) -> str:
 
 
 def _difference(old: list[list[MasterKey]], new: list[list[MasterKey]], who: Who) -> str:
-    """Whom the rule names and the file does not, and the other way round."""
+    """The recipients that only the file has, and those that only the rule names."""
     mine = dict.fromkeys(key for group in old for key in group)
     theirs = dict.fromkeys(key for group in new for key in group)
     parts = []
@@ -303,7 +303,7 @@ def _plaintext(
 
 
 def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
-    """A value whose length, or type, gives it away; a number of replicas or a switch is not a secret."""
+    """Note a value that its length or type reveals, unless it is a mere number or switch."""
     if kind not in _TEXTS and not called_a_secret(leaf.path):
         return
     if kind == b"bool":
@@ -314,7 +314,7 @@ def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
 
 
 def _like_a_secret(leaf: Leaf, data: bytes) -> str:
-    """Why a plain value may be a secret, "" for no reason; one that only says where a secret is, is none."""
+    """Why a plaintext value may be a secret, "" if there is no reason; a reference to a secret is none."""
     if leaf.type != "str":
         return ""
     if re.search(_LOOKS, data):
@@ -328,7 +328,7 @@ _EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if tha
 
 
 def twice(find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf: Leaf, where: str) -> None:
-    """Note that a ciphertext has the nonce of another one, which is at ``where``."""
+    """Note that a ciphertext has the nonce of another, which is at ``where``."""
     if one.rstrip() == other.rstrip():
         find("equal-value", f"{_at(leaf)} has the same ciphertext as {printable(where)}", leaf)
     else:

@@ -1,6 +1,6 @@
-"""Whose SSH key an age recipient comes from: where ssh-to-age made it of a public key that is at hand.
+"""From whose SSH key ssh-to-age made an age recipient, if the public key is at hand.
 
-Looked at are ``~/.ssh/*.pub`` and the ``.pub`` files that git has in the repository that we are in.
+The public keys are ``~/.ssh/*.pub`` and the ``.pub`` files that git tracks in the current repository.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What SOPS files a repository has, and what is beside them: for ``encconf init`` and ``encconf`` alone.
+"""The SOPS files of a repository, and what is beside them: for ``encconf init`` and ``encconf`` alone.
 
-Needs no key.  A rule is proposed as the files are: their folder and ending, their keys and their selection.
+Needs no key.  The proposed rules follow the files: their folders, endings, keys and selections.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _calls_sops(path: str) -> bool:
 
 
 def rules(found: Survey) -> str | None:
-    """The text of a ``.sops.yaml`` that says of each file what it is, None if its keys cannot be written."""
+    """The text of a ``.sops.yaml`` that agrees with each file, None if it cannot name the keys."""
     alike: dict[object, list[str]] = {}
     for name, metadata in found.metadata.items():
         groups = tuple(frozenset(wrapped.key for wrapped in group) for group in metadata.groups)
@@ -113,7 +113,7 @@ def rules(found: Survey) -> str | None:
 
 
 def _regex(found: Survey, names: Sequence[str]) -> str:
-    """A path_regex for some files: by folder and ending where it has no others, else by their names."""
+    """A path_regex for some files: by folder and ending if the folder has no others, else by their names."""
     pieces: dict[str, None] = {}
     for folder, ending, inside in attributes.by_ending(names, found.root):
         if ending and folder:
@@ -150,7 +150,7 @@ def _group(keys: Iterable[MasterKey]) -> list[str] | None:
 
 
 def _quoted(text: str) -> str:
-    """A text as a YAML scalar: plain where it is nothing but itself, else in single quotes."""
+    """A text as a YAML scalar: plain if it needs no quotes, else in single quotes."""
     if re.fullmatch(r"[A-Za-z^/][\w^$/.+\\\\-]*", text):
         return text
     return "'" + text.replace("'", "''") + "'"

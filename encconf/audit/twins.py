@@ -1,4 +1,4 @@
-"""Plaintext copies of encrypted files: what they may be called, and how alike the two are."""
+"""Plaintext copies of encrypted files: their likely names, and how similar two files are."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def plain_names(name: str) -> list[str]:
 
 
 def compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
-    """How many encrypted values have a value in plaintext in a plain text, and how many one as long."""
+    """How many encrypted values a file has in plaintext, and how many of these with the same length."""
     format = sealed.document.format
     if sniff.find(data) is not None:
         return 0, 0  # it is encrypted, too

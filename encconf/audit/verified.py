@@ -1,4 +1,4 @@
-"""``check --verify``: what only opening the files shows."""
+"""``check --verify``: the findings that require opening the files."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable[[], None]) -> int:
-    """Open what can be opened, several files at a time, each wrapped data key once; how many that were.
+    """Open what can be opened, several files at a time, each wrapped data key once; returns their number.
 
-    Each file gets its findings; ``step`` is called after each.
+    Findings are added to each file; ``step`` is called after each.
     """
     credentials.cache = credentials.cache or DataKeyCache()
 
@@ -48,7 +48,7 @@ def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable
 
 
 def _not_opened(sealed: Sealed, error: EncconfError) -> None:
-    """Note why a file did not open, unless what is known without a key says that already."""
+    """Note why a file did not open, unless a finding without a key says so already."""
     slugs = {found.slug for found in sealed.findings}
     if isinstance(error, KeyAccessError):
         sealed.find("not-verified", error.message.partition("\n")[0])

@@ -1,8 +1,8 @@
 """encconf inside git: plain diffs (`encconf.git.textconv`), merges (`encconf.git.merge`), and setting
 both up (`encconf.git.install`).
 
-Here: running git, and asking it whether a file with secrets may get into a commit.  git is looked
-for only when there is a repository; without the program, nothing is known and nothing said.
+This module runs git, and asks it whether a file with secrets may get into a commit.  It looks for git only
+in a repository; without git, it gives no answer and no error.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def before(path: str, text: str) -> str | None:
     return last.strip() if last is not None else None
 
 
-# Nothing is written; and a repository's own settings make it run no program, and say no less.
+# git writes nothing, and a repository's own settings cannot make it run a program or say less.
 _ASKING = [
     "--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false",
     "-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false",
@@ -118,12 +118,12 @@ def question(
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for git: it needs no key of ours."""
+    """The environment for git, without keys: git needs none."""
     return programs.environment(environ, without=KEY_VARIABLES)
 
 
 def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """What git answers to a `question`, None if it does not know."""
+    """What git answers to a `question`, None if it fails."""
     code, output = run(*question(folder, *words, environ=environ))
     return output if code == 0 else None
 
@@ -153,7 +153,7 @@ def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[
 
 
 def start(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Callable[[], tuple[int, str]]:
-    """As `run`, but git goes on by itself until the answer is called for, which has to be done once."""
+    """As `run`, but git runs in the background until the result is called, which must happen once."""
     if not hasattr(os, "posix_spawn"):
         return lambda: _run_portably(arguments, environ)
     program = programs.which("git", environ)

@@ -1,8 +1,9 @@
 """Which files git's drivers are for: those encrypted here, and those that ``.sops.yaml`` will encrypt.
 
 A ``path_regex`` becomes a pattern of .gitattributes where it is a plain path: folders, any names (``.*``,
-``[^/]+``) and endings, as in ``^secrets/.*\\.(yaml|json)$``.  Any other is left alone; the files that it
-covers get patterns once they are encrypted.  What git makes of the patterns, git itself is asked.
+``[^/]+``) and endings, as in ``^secrets/.*\\.(yaml|json)$``.  Other regexes give no
+pattern; the files that they cover get patterns once they are encrypted.  git itself says what its patterns
+match.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def _alike(names: Iterable[str], root: str) -> list[tuple[str, str]]:
 def patterns_of_rules(root: str, there: Iterable[str]) -> list[str]:
     """Patterns for what the creation rules of a repository's ``.sops.yaml`` will encrypt.
 
-    A rule that covers mostly other files than those that are encrypted ``there`` says how, and not which.
+    A rule that mostly covers files other than those encrypted ``there`` says how to encrypt, and not what.
     """
     from encconf.rules.config import NAME, load
 

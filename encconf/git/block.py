@@ -1,4 +1,4 @@
-"""Three versions of a ``sops`` block made one: who can open the file, and what is encrypted.
+"""Merging three versions of a ``sops`` block: who can open the file, and what is encrypted.
 
 A recipient or a rule that only their side names is refused, unless our ``.sops.yaml`` names it, too.
 """
@@ -66,7 +66,7 @@ def admit(block: Metadata, rule: OurRule, ours: Metadata | None, *, wraps_all: b
 
 
 def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata | None) -> Metadata:
-    """The block but for its MAC: keys, selection and unknown members; a plain side has no opinion."""
+    """The block except for its MAC: keys, selection and unknown members; a plaintext side does not count."""
     here, there = ours or theirs, theirs or ours
     assert here is not None
     assert there is not None
@@ -98,7 +98,7 @@ def _three(was: T | None, here: T, there: T, what: str) -> T:
 def _merged_groups(
     base: list[list[WrappedKey]] | None, ours: list[list[WrappedKey]], theirs: list[list[WrappedKey]]
 ) -> list[list[WrappedKey]]:
-    """Who can open the file: the recipients of both sides, and those that either side has added."""
+    """Who can open the file: the recipients that both sides have, and those that either side added."""
     if len(ours) != len(theirs) or (base is not None and len(base) != len(ours)):
         mine, yours = holders(ours), holders(theirs)
         chosen = _three(holders(base) if base is not None else None, mine, yours, "the key groups")

@@ -27,7 +27,7 @@ SECTIONS = ("diff.encconf", "merge.encconf", "mergetool.encconf")
 
 
 def settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What is to be in git's configuration.
+    """The settings for git's configuration.
 
     ``./`` keeps the name of a file from being taken for an option; git quotes the names and labels.
     """
@@ -99,7 +99,7 @@ def install(
 
 
 def _said(arguments: list[str], environ: Mapping[str, str]) -> str | None:
-    """What git says of a change of its settings that it did not make, tried once more."""
+    """What git says about a setting that it did not change, from a second try."""
     import subprocess
 
     done = subprocess.run(["git", *arguments], env=environment(environ), capture_output=True, check=False)

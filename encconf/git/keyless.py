@@ -89,9 +89,9 @@ def _attached(text: str, block: Metadata, format: str) -> str:
 
 
 def parents_of(text: str, format: str) -> list[str]:
-    """The ids of the versions that a file was merged from without a key, as it says: base, ours, theirs.
+    """The ids of the versions that a file was merged from without a key: base, ours, theirs.
 
-    Raises UnmergedError if it doesn't.
+    Raises UnmergedError if the file does not name them.
     """
     ids = str(Metadata.of(formats.module(format).scan(text)).unknown.get(PARENTS, "")).split()
     if len(ids) != 3 or not all(_ID.match(each) for each in ids):
@@ -100,7 +100,7 @@ def parents_of(text: str, format: str) -> list[str]:
 
 
 def misplaced(before: str) -> str:
-    """What to say of a file whose parents are not those that git had."""
+    """The message about a file whose parents are not those that git had."""
     return (
         f"was not merged into the version that git had before it, but into {before[:12]}; "
         "values may be older than they were"
@@ -108,7 +108,7 @@ def misplaced(before: str) -> str:
 
 
 def differences(one: opening.Opened, other: opening.Opened) -> list[str]:
-    """The paths in which two opened files say something else, and what else differs."""
+    """The paths whose values differ in two opened files, and what else differs."""
     found: list[str] = []
     if not same_holders(one.metadata, other.metadata):
         found.append("who can open it")

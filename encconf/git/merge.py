@@ -1,4 +1,4 @@
-"""``encconf git merge``: three versions of an encrypted file made one, as git asks for it.
+"""``encconf git merge``: merging three versions of an encrypted file for git.
 
 With a key, all three are opened and their plain texts merged (`encconf.merge`); the result is encrypted
 under the data key that is there, with every ciphertext that either side has for a value that stays.  The
@@ -76,8 +76,8 @@ def merge(
     the file: only a recipient that it names, or that our side has already, can join.  ``follows`` says
     whether git had a version just before a text that was merged without a key.
 
-    Raises StrangerError where only their side, or only the file, names a recipient; UndecidedError where
-    only people can say what is to be; and whatever opening and encrypting raise.
+    Raises StrangerError where only their side, or only the file, names a recipient; UndecidedError if
+    only a person can decide; and whatever opening and encrypting raise.
     """
     run = _Merge(format, credentials or Credentials.from_env(), labels, fetch, notify, rule, follows)
     return run((base, ours, theirs), parents)
@@ -263,7 +263,7 @@ class _Merge:
 
         It does where a recipient is removed who knows the one of the ``known`` versions, and where the sides
         have different ones: anybody can make one and encrypt for our recipients, to read what the other side
-        adds.  (In a rebase, "ours" is what has come from elsewhere.)
+        adds.  (In a rebase, "ours" is the other branch.)
         """
         gone = any(
             shuts_out(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known

@@ -1,7 +1,7 @@
 """``encconf git textconv``: an encrypted file as plain text, for ``git diff`` to compare.
 
-git stops a whole diff when this fails, so that it never does: what cannot be decrypted is shown as
-it is.  Nobody is asked for a passphrase, since git runs this beside its pager.
+A failure would stop the whole diff, so this never fails: what cannot be decrypted is shown encrypted.  It
+never asks for a passphrase, since git runs it next to its pager.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def tracked(folder: str) -> list[str] | None:
 
 
 def asking_tracked(folder: str) -> Callable[[], list[str] | None]:
-    """As `tracked`; git works by itself until the answer is called for."""
+    """As `tracked`, but git runs in the background until the result is called."""
     return _listing(folder, "--cached")
 
 

@@ -1,4 +1,4 @@
-"""Publishing: a file put where a destination rule of ``.sops.yaml`` says.
+"""Publishing a file to the destination that a rule of ``.sops.yaml`` names.
 
 As in sops 3.13.3 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
 the encrypted file, re-encrypted if the rule has a ``recreation_rule``; a KV engine of Vault or
@@ -54,7 +54,7 @@ def name_there(path: str, *, omit_extensions: bool) -> str:
 
 
 def address(destination: Destination, name: str, environ: Mapping[str, str]) -> str:
-    """Where a name will be, as sops tells it: ``s3://BUCKET/PREFIX…``, ``gcs://…``, a URL of Vault."""
+    """Where a name will be, as sops prints it: ``s3://BUCKET/PREFIX…``, ``gcs://…``, a URL of Vault."""
     text: str = _module(destination.kind).address(destination.settings, name, environ)
     return text
 
@@ -68,7 +68,7 @@ def prepare(
     rule: Rule | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Prepared:
-    """What of an encrypted text is to be put there; it is decrypted only where that needs it.
+    """What to put there for an encrypted text, which is decrypted only if the destination needs it.
 
     ``rule`` is what to encrypt it by instead of the destination's own.  Raises NotEncryptedError,
     UnmergedError and whatever opening and encrypting raise.
@@ -115,14 +115,14 @@ def _values(opened: Opened) -> dict[str, object]:
 
 
 def put(destination: Destination, name: str, content: Content, credentials: Credentials) -> bool:
-    """Put it there; False where it was there already.  Raises PublishError.
+    """Put it there; returns False if it was there already.  Raises PublishError.
 
     Each attempt is limited in time by the credentials' ``call_limit``, and what may pass is tried again.
     """
     try:
         done: bool = _module(destination.kind).put(destination.settings, name, content, credentials)
     except MasterKeyError as error:
-        # The words are right, the exit code is that of keys.
+        # The message is right, but the exit code is that of keys.
         raise failed(destination.kind, error.message, error.hint) from None
     return done
 

@@ -1,7 +1,7 @@
 """``.sops.yaml``: which keys a file is encrypted for, and which of its values.
 
 Grammar and meaning are those of sops 3.13.3 (config/config.go), decoded as its YAML library does.
-It differs on purpose in what it tells and where it looks: the file is looked for from the target
+It differs on purpose in its messages and in where it looks: encconf looks for the file from the target
 upwards before the current folder; a rule may match a second name of the file; unknown members are
 reported; and what sops would turn into an unprotected file (a selection regex that does not
 compile, a rule without keys) is an error.  Indents of ``stores`` are read but mean nothing to

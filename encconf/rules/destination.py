@@ -1,4 +1,4 @@
-"""A destination rule as it is written, its shapes checked; what it means is in `encconf.publish`."""
+"""A destination rule as it is written, with checked shapes; `encconf.publish` gives it its meaning."""
 
 from __future__ import annotations
 
