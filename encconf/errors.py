@@ -1,8 +1,8 @@
-"""Every error encconf raises on purpose, with its exit code, slug and hint.
+"""Every error that encconf raises on purpose, with its exit code, slug and hint.
 
-Exit codes are those of sops 3.13.3 (cmd/sops/codes/codes.go); the slug is a stable word to
-search for; the hint says what to do next.  A message never holds a plaintext, a private key,
-a token or the MAC: it names files, paths inside files, and public identifiers only.
+Exit codes are those of sops 3.13.3 (cmd/sops/codes/codes.go); the slug is a stable word to search for; the
+hint says what to do next.  A message never contains a plaintext, a private key, a token or the MAC, only
+names of files, paths inside files and public identifiers.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class EncconfError(Exception):
     ... except EncconfError as error:
     ...     print(error, error.hint)  # doctest: +SKIP
 
-    ``exit_code`` is what the command line ends with; ``file`` is put in front of the message
-    by whoever knows the file's name (see `about`).
+    ``exit_code`` is the exit code of the command line; ``file`` comes before the message, and callers that
+    know the file's name set it (see `about`).
     """
 
     exit_code = 1
     slug = "error"
     temporary = False
-    """Whether a service could not be reached, so that the same may work later."""
+    """Whether a service could not be reached, so that it may work later."""
 
     def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class EncconfError(Exception):
         self._hint = hint
 
     def about(self, file: str) -> EncconfError:
-        """Name the file this error is about, unless one is named already; returns self."""
+        """Set the file that this error is about, unless it has one; returns self."""
         if self.file is None:
             self.file = file
         return self
@@ -61,8 +61,8 @@ class EncconfError(Exception):
 class about:  # noqa: N801 - it reads as a preposition
     """``with about(file):`` — an error that is raised inside is about that file, unless it names another.
 
-    What led to the error stays out of the traceback, but for a cause that was given.  Without ``frames``, so
-    do the frames that it passed: error trackers print their local variables, data keys among them.
+    The traceback does not show the error's context, only an explicit cause.  Without ``frames``, it has no
+    earlier frames either, since error trackers print their local variables, data keys among them.
     """
 
     __slots__ = ("_file", "_frames")
@@ -84,22 +84,22 @@ class about:  # noqa: N801 - it reads as a preposition
 
 
 TRY_AGAIN = 75
-"""The exit code of encconf's own verbs for what may work later: EX_TEMPFAIL of sysexits.h."""
+"""The exit code of encconf's own verbs if it may work later: EX_TEMPFAIL of sysexits.h."""
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether the same may work later: a service was not reached, or did not answer in time."""
+    """Whether it may work later: a service could not be reached, or did not answer in time."""
     temporary = isinstance(error, EncconfError) and error.temporary
     return temporary or getattr(error, "reason", "") in ("unreachable", "slow")
 
 
 def exit_code_of(error: EncconfError) -> int:
-    """What encconf's own verbs end with."""
+    """The exit code of encconf's own verbs."""
     return TRY_AGAIN if is_temporary(error) else error.exit_code
 
 
 class WrongTypeError(EncconfError, TypeError):
-    """A call was given an object of a type that it does not take."""
+    """An argument of a call has the wrong type."""
 
     slug = "usage"
 
@@ -138,7 +138,7 @@ class PathNotFoundError(EncconfError):
 
 
 class PathBlockedError(PathNotFoundError):
-    """A path leads through a single value, or takes a list for a mapping: it cannot have been meant."""
+    """A path leads through a single value, or uses a list as a mapping: it must be a mistake."""
 
 
 # --- reading -------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class MissingFileError(_FileError, InputError, FileNotFoundError):
 class ParseError(InputError, ValueError):
     """The text is not in its format, or uses a part of it that sops cannot store.
 
-    ``line`` and ``column`` count from 1 and are None where no place is known.
+    ``line`` and ``column`` count from 1; they are None if the place is not known.
     """
 
     slug = "parse"
@@ -212,34 +212,30 @@ class EmptyDocumentError(InputError, ValueError):
 
 
 class NotEncryptedError(EncconfError, ValueError):
-    """The file has no sops metadata.  The words are those that sops's clients look for."""
+    """The file has no sops metadata.  Clients of sops look for these words."""
 
     slug = "not-encrypted"
 
-    def __init__(
-        self,
-        message: str = "sops metadata not found: the file is not encrypted",
-        *,
-        hint: str | None = "encrypt it first: encconf encrypt FILE",
-    ) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self) -> None:
+        message = "sops metadata not found: the file is not encrypted"
+        super().__init__(message, hint="encrypt it first: encconf encrypt FILE")
 
 
 class AlreadyEncryptedError(EncconfError):
-    """The plain text holds a top-level ``sops`` entry."""
+    """The plaintext has a top-level ``sops`` entry."""
 
     exit_code = 203
     slug = "already-encrypted"
 
 
 class MetadataError(InputError, ValueError):
-    """The ``sops`` block is there but malformed."""
+    """The ``sops`` block is malformed."""
 
     slug = "bad-metadata"
 
 
 class ConfigTypeError(InputError, ValueError):
-    """What the file holds does not fit the ``schema``: the message names places and types, never a value."""
+    """The file does not fit the ``schema``; the message names places and types, never a value."""
 
     slug = "type"
 
@@ -255,13 +251,13 @@ class DecryptError(EncconfError):
 
 
 class PlainValueError(DecryptError):
-    """A value is plaintext where the file's own selection says that it is encrypted."""
+    """A value is plaintext although the file's own selection says that it is encrypted."""
 
     slug = "plain-value"
 
 
 class MacError(EncconfError):
-    """The file's MAC is missing, or does not fit what the file says."""
+    """The file's MAC is missing, or does not match its content."""
 
     exit_code = 51
     slug = "mac"
@@ -274,25 +270,25 @@ class MacMissingError(MacError):
 
 
 class MacMismatchError(MacError):
-    """Something in the file was changed without its data key."""
+    """The file was changed without its data key."""
 
     slug = "mac-mismatch"
 
 
 class UnmergedError(MacMismatchError):
-    """Git merged the file and somebody with a key has to look at it before it can be used."""
+    """Git merged the file, and somebody with a key must check it before it can be used."""
 
     slug = "unmerged"
 
 
 class UndecidedError(EncconfError):
-    """Versions of a file cannot be merged before somebody says what is to be."""
+    """Versions of a file cannot be merged until somebody decides."""
 
     slug = "undecided"
 
 
 class KeyAccessError(EncconfError):
-    """The data key could not be had: the report names each master key and why it failed."""
+    """The data key could not be opened: the report names each master key and why it failed."""
 
     exit_code = 128
     slug = "no-key"
@@ -301,14 +297,13 @@ class KeyAccessError(EncconfError):
 
 
 NO_IDENTITY = "no matching identity"
-"""What the report says of an age recipient that nothing here can open."""
+"""What the report says about an age recipient without an identity here."""
 
 
 class MasterKeyError(EncconfError):
     """One master key should have worked and did not.
 
-    ``reason`` is one of the words of `SourceError`, or "" when it is none of them; ``code`` is the service's
-    own word for it, where it has one.
+    ``reason`` is as in `SourceError`, or ""; ``code`` is the service's own word for it, if it has one.
     """
 
     exit_code = 128
@@ -332,25 +327,22 @@ class MissingExtraError(MasterKeyError):
 
 
 class SourceError(EncconfError):
-    """A secret could not be had from where it is kept, or not put there; never with its value.
+    """A secret could not be fetched from its source, or stored there; the message never contains its value.
 
-    ``reason`` is ``missing`` (there is no such secret, version or field), ``denied``, ``expired`` (what
-    one has to show there), ``unreachable``, ``slow``, ``wrong`` (the address of the secret cannot be
-    meant, or what is there is not what it asks for) or ``unusable`` (this machine lacks a setting, a
-    package or an identity for it).
+    ``reason`` is ``missing`` (there is no such secret, version or field), ``denied``, ``expired`` (the
+    login), ``unreachable``, ``slow``, ``wrong`` (a malformed address, or a secret of another kind than the
+    address says) or ``unusable`` (this machine lacks a setting, a package or an identity).
     """
 
     slug = "source"
 
-    def __init__(
-        self, message: str, *, reason: str = "wrong", hint: str | None = None, file: str | None = None
-    ) -> None:
-        super().__init__(message, hint=hint, file=file)
+    def __init__(self, message: str, *, reason: str = "wrong", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.reason = reason
 
 
 class UnresolvedError(EncconfError):
-    """References to other secrets could not be resolved: the report names each by its path."""
+    """References to secrets could not be resolved: the report names the path of each."""
 
     slug = "reference"
 
@@ -375,15 +367,8 @@ class StrangerError(EncconfError):
 
     slug = "stranger"
 
-    def __init__(
-        self,
-        message: str,
-        strangers: Sequence[Any] = (),
-        *,
-        hint: str | None = None,
-        file: str | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, file=file)
+    def __init__(self, message: str, strangers: Sequence[Any] = (), *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.strangers = list(strangers)
 
 
@@ -403,11 +388,11 @@ class ConfigError(EncconfError):
 
 
 class EmptyGroupError(ConfigError):
-    """A key group has no key, or there is no key group: nobody could open the file."""
+    """A key group has no key, or there is no key group, so that nobody could open the file."""
 
 
 class PatternError(ConfigError):
-    """A regular expression is not one that RE2 takes."""
+    """A regular expression that RE2 does not accept."""
 
     slug = "bad-regex"
 
@@ -428,7 +413,7 @@ class NoMatchingRuleError(ConfigError):
 
 
 class OutputError(EncconfError):
-    """The output could not be written; what was there before is untouched."""
+    """The output could not be written; the old content is unchanged."""
 
     exit_code = 3
     slug = "unwritable"
@@ -443,19 +428,19 @@ class OutputDeniedError(_FileError, OutputError, PermissionError):
 
 
 class ChangedError(OutputError):
-    """The file that was to be replaced is no longer the one that was read."""
+    """The file to replace has changed since it was read."""
 
     slug = "changed"
 
 
 class AuditError(EncconfError):
-    """The audit log that this machine asks for cannot be kept, so that nothing was done."""
+    """This machine's audit log cannot be written, so nothing was done."""
 
     slug = "audit"
 
 
 class PublishError(EncconfError):
-    """A destination did not take the file."""
+    """A destination did not accept the file."""
 
     slug = "publish"
 
@@ -482,6 +467,6 @@ class NotModifiedError(EncconfError):
 
 
 class PlaintextError(EncconfError):
-    """A value would be saved in plaintext although the file's creation rule wants it encrypted."""
+    """A value would be saved in plaintext although the file's creation rule says to encrypt it."""
 
     slug = "plaintext"

@@ -1,6 +1,6 @@
-"""From plain text to encrypted files and beyond: what `encconf import` and `encconf doctor` know.
+"""From plaintext files to encrypted files: behind `encconf import` and `encconf doctor`.
 
-`encconf.migration.dialects` reads what people keep in ``.env`` files, `encconf.migration.plain` makes a
-text in one of encconf's formats of it, `encconf.migration.history` asks git where the old file went, and
-`encconf.migration.ways` has the seven ways away from it and what each needs on this machine.
+`encconf.migration.dialects` reads ``.env`` files, `encconf.migration.plain` writes their variables in one of
+encconf's formats, `encconf.migration.history` searches git for old versions of the file, and
+`encconf.migration.ways` has the seven ways to keep secrets and what each needs on this machine.
 """

@@ -1,9 +1,9 @@
 """Places in Python programs that run sops, and the line of encconf that replaces each.
 
-The syntax tree is read, nothing is run.  This finds calls of `subprocess`, `os`, `asyncio` and of functions
-named like ``run_cmd`` whose command is a list or a string, written out in the call or given a name in the
-same function or module; and uses of sopsy and pydantic-settings-sops.  It does not find a command that a
-function gets as an argument.  The patterns are those of 42 public programs.
+It reads the syntax tree and runs nothing.  It finds calls of `subprocess`, `os`, `asyncio` and of functions
+with names like ``run_cmd`` if the command is a list or a string in the call, or a variable of the same
+function or module; and uses of sopsy and pydantic-settings-sops.  It does not find a command that a
+function gets as an argument.  The patterns are from 42 public programs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RUNNERS = {
     *("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
 }
 _WRAPPER = re.compile(r"run|exec|call|popen|output|cmd|command", re.IGNORECASE)
-"""Names of functions that run a list that they get, such as ``run_cmd``."""
+"""Names of functions that run a list, such as ``run_cmd``."""
 _TAKES_VALUE = {
     *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
     *(name for row in TABLE.values() for name in (f"--{row.option}", row.short) if name),
@@ -36,7 +36,7 @@ LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One place: ``file`` and ``line``, ``what`` is done there, and the ``replacement`` in Python."""
+    """One place: ``file`` and ``line``, ``what`` it does, and the ``replacement`` in Python."""
 
     file: str
     line: int
@@ -49,7 +49,7 @@ class Caller:
 
 
 def search(path: str) -> Iterator[Caller]:
-    """The callers in a Python file, or in all of them below a folder, by file and line."""
+    """The callers in a Python file, or in all Python files below a folder, by file and line."""
     for file in _sources(path):
         try:
             with open(file, "rb") as source:
@@ -57,7 +57,7 @@ def search(path: str) -> Iterator[Caller]:
             if len(text) <= LIMIT and b"sops" in text:
                 yield from callers(text.decode(), file)
         except (OSError, ValueError, SyntaxError, RecursionError):
-            continue  # not Python, or not of this version
+            continue  # not Python, or another version of it
 
 
 def _sources(path: str) -> Iterator[str]:
@@ -77,7 +77,7 @@ def callers(text: str, file: str) -> list[Caller]:
 
 
 class _Reader:
-    """One source text: its names for modules, and what encloses each node."""
+    """One source text: its names for modules, and the parent of each node."""
 
     def __init__(self, text: str, file: str) -> None:
         self.text = text
@@ -114,7 +114,8 @@ class _Reader:
         name = self._called(node.func)
         path = self._source(node.args[0]) if node.args else "PATH"
         if name in ("sopsy.Sops", "sopsy.sopsy.Sops"):
-            verb = self._method(node)
+            outer = self.parents.get(node)
+            verb = outer.attr if isinstance(outer, ast.Attribute) else ""
             return f"sopsy runs sops ({verb})" if verb else "sopsy runs sops", _LIBRARY.get(
                 verb, _LOAD
             ).format(path)
@@ -124,10 +125,6 @@ class _Reader:
         ):
             return "pydantic-settings-sops runs sops", "settings_customise_sources = encrypted(PATH)"
         return None
-
-    def _method(self, node: ast.Call) -> str:
-        outer = self.parents.get(node)
-        return outer.attr if isinstance(outer, ast.Attribute) else ""
 
     def _command(self, node: ast.Call) -> tuple[str, str] | None:
         name = self._called(node.func)
@@ -143,7 +140,7 @@ class _Reader:
         return self._meaning(node, words[1:])
 
     def _meant(self, node: ast.expr) -> ast.expr:
-        """What a name was given last, in the same function or else in the module; others as they are."""
+        """The value last assigned to a name in the function or else the module; other nodes as they are."""
         scope: ast.AST = node
         while isinstance(node, ast.Name) and scope in self.parents:
             scope = self.parents[scope]
@@ -162,7 +159,7 @@ class _Reader:
         return node
 
     def _words(self, nodes: Sequence[ast.expr]) -> list[tuple[str | None, str]]:
-        """The words of a command: the text, None where it is computed, and the source of it."""
+        """The words of a command: the text (None if it is computed) and its source."""
         found: list[tuple[str | None, str]] = []
         for node in nodes:
             if isinstance(node, ast.Call) and self._called(node.func) == "shlex.split" and node.args:
@@ -187,7 +184,7 @@ class _Reader:
         return found
 
     def _formatted(self, node: ast.JoinedStr) -> list[tuple[str | None, str]]:
-        """``f"sops -d {path}"``: words, of which an expression is one."""
+        """The words of ``f"sops -d {path}"``; an expression is one word."""
         found: list[tuple[str | None, str]] = []
         for part in node.values:
             if isinstance(part, ast.Constant):
@@ -231,15 +228,13 @@ class _Reader:
         return self._called(node) not in ("subprocess.PIPE", "asyncio.subprocess.PIPE", "subprocess.DEVNULL")
 
     def _parser(self, node: ast.Call) -> str:
-        """Who parses the output, where that is in the same function."""
+        """How the output is parsed, if that is in the same function."""
         scope: ast.AST = node
         while scope in self.parents and not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
             scope = self.parents[scope]
         calls = {self._called(each.func) for each in ast.walk(scope) if isinstance(each, ast.Call)}
-        for name, parser in _PARSERS.items():
-            if name in calls:
-                return f" and parses it as {parser}"
-        return ""
+        parser = next((parser for name, parser in _PARSERS.items() if name in calls), "")
+        return f" and parses it as {parser}" if parser else ""
 
 
 def _program(node: ast.expr) -> str:
@@ -275,7 +270,7 @@ _PARSERS = {
 
 
 def _positional(words: list[tuple[str | None, str]]) -> list[str]:
-    """The source of each word that is not a flag, a flag's value or a sub-command."""
+    """The source of each word that is not a flag, the value of a flag or a subcommand."""
     found: list[str] = []
     before = ""
     for word, source in words:

@@ -1,15 +1,15 @@
-"""Files of ``NAME=value`` lines, as python-dotenv, systemd, shells and docker each read them.
+"""Files with ``NAME=value`` lines, as python-dotenv, systemd, shells and docker read them.
 
 - ``dotenv`` is python-dotenv 1.2 (parser.py, variables.py): ``export``, names in single quotes, values in
-  single quotes (where a backslash takes the meaning from ``'`` and itself), in double quotes (``\\n`` and the
-  like) or without, then up to a ``#`` behind a blank; quoted values may have several lines; ``${NAME}``
-  is expanded in all of them.
+  single quotes (where a backslash escapes ``'`` and itself), in double quotes (``\\n`` and the like) or
+  without, then up to a ``#`` after a blank; quoted values may have several lines; ``${NAME}`` is expanded in
+  all of them.
 - ``systemd`` is ``EnvironmentFile=``: see `encconf.systemd.envfile`.
-- ``shell`` is what ``. ./file`` makes of it, POSIX's words and quotes; ``$`` and backquotes are expanded.
-- ``docker`` is ``docker run --env-file`` (docker/cli, pkg/kvfile): all behind the first ``=`` is the value,
-  quotes and blanks included.
+- ``shell`` is how ``. ./file`` reads it, with POSIX's words and quotes; ``$`` and backquotes are expanded.
+- ``docker`` is ``docker run --env-file`` (docker/cli, pkg/kvfile): everything after the first ``=`` is the
+  value, with quotes and blanks.
 
-Only what the file itself has is expanded: no variable of this process gets into a value, and no command
+Only variables of the file itself are expanded: values never contain variables of this process, and no command
 is run.
 """
 
@@ -29,8 +29,8 @@ DIALECTS = ("dotenv", "systemd", "shell", "docker")
 class Variable:
     """A name with its ``value``, expanded, and as ``written``; ``comments`` are the lines before it.
 
-    ``needs`` is what the dialect would put into the value from elsewhere: names of variables that the file
-    does not have, ``$(`` or a backquote for a command.  There the value is as it is written.
+    ``needs`` lists what the dialect would expand from elsewhere: names of variables that are not in the file,
+    ``$(`` or a backquote for a command.  Then ``value`` is as written.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Variable:
 
 @dataclass(slots=True, repr=False)
 class Reading:
-    """What a dialect makes of a text: the last value of each name, in order.
+    """A text as a dialect reads it: the last value of each name, in order.
 
-    ``lost`` are the numbers of lines that it does not understand, ``twice`` the names with several values,
+    ``lost`` are the numbers of lines that it cannot read, ``twice`` the names with several values,
     ``trailing`` the comments at the end.
     """
 
@@ -57,17 +57,17 @@ class Reading:
 
     @property
     def values(self) -> dict[str, str]:
-        """Just names and values, expanded."""
+        """Names and expanded values."""
         return {name: variable.value for name, variable in self.variables.items()}
 
     @property
     def written(self) -> dict[str, str]:
-        """Just names and values, as they are written."""
+        """Names and values as written."""
         return {name: variable.written for name, variable in self.variables.items()}
 
 
 def read(text: str, dialect: str) -> Reading:
-    """Read a text in a dialect.  Raises UsageError for one that is not known."""
+    """Read a text in a dialect.  Raises UsageError for an unknown dialect."""
     read = _READERS.get(dialect)
     if read is None:
         raise UsageError(f"there is no dialect called {dialect}", hint=f"dialects are: {', '.join(DIALECTS)}")
@@ -75,12 +75,12 @@ def read(text: str, dialect: str) -> Reading:
 
 
 def guess(path: str) -> str:
-    """The dialect of a file by its place: where services' files are, that of systemd."""
+    """The dialect of a file, by its path: systemd in folders for services, else dotenv."""
     return "systemd" if re.search(r"/etc/(default|sysconfig|conf\.d|systemd)/", path) else "dotenv"
 
 
 def differences(text: str, reading: Reading) -> dict[str, list[str]]:
-    """The names of which other dialects make something else (or nothing), and which dialects those are."""
+    """The names that other dialects read differently (or not at all), with those dialects."""
     found: dict[str, list[str]] = {}
     for dialect in DIALECTS:
         if dialect == reading.dialect:
@@ -93,8 +93,7 @@ def differences(text: str, reading: Reading) -> dict[str, list[str]]:
     return found
 
 
-# --- python-dotenv -------------------------------------------------------------------------------
-
+# python-dotenv
 _SPACE = re.compile(r"\s*")
 _EXPORT = re.compile(r"(?:export[^\S\r\n]+)?")
 _KEY = re.compile(r"(?:'([^']+)'|([^=\#'\s][^=\#\s]*))[^\S\r\n]*")
@@ -110,8 +109,7 @@ _SINGLE = re.compile(r"\\([\\'])")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _INTERPOLATED = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
 
-# --- shells --------------------------------------------------------------------------------------
-
+# shells
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _QUIET = re.compile(  # commands that change no value
     r"(?:set[ \t]+[-+](?:a|o[ \t]+allexport)|export(?:[ \t]+[A-Za-z_][A-Za-z0-9_]*)+)[ \t]*(?=[\n;#]|\Z)"
@@ -125,7 +123,7 @@ _WORD = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# A backslash with what follows, a variable, or anything else that a shell would put something in for.
+# A backslash with what follows, a variable, or anything else that a shell would expand.
 _MEANT = re.compile(
     r"""\\(?P<escaped>.) | \$(?:\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\} | (?P<name>[A-Za-z_][A-Za-z0-9_]*))
     | (?P<other>\$[{(0-9@*#?$!'"-]|`)""",
@@ -139,12 +137,12 @@ class _Reader:
         self.reading = Reading(dialect)
         self.comments: list[str] = []
         self.bare: set[str] = set()
-        self._counted = (0, 1)  # an offset and its line, from where on is counted
+        self._counted = (0, 1)  # an offset and its line, to continue counting from
 
     def add(
         self, name: str, written: str, at: int, value: str | None = None, needs: list[str] | None = None
     ) -> None:
-        """Take a variable in; what is expanded before it counts only as far as ``needs`` is empty."""
+        """Add a variable; it has its expanded value only if ``needs`` is empty."""
         variables = self.reading.variables
         if name in variables:
             self.reading.twice.append(name)
@@ -153,12 +151,12 @@ class _Reader:
         self.comments = []
 
     def known(self, name: str) -> str | None:
-        """The value of a variable that was read already and is known."""
+        """The value of an earlier variable, if it is known."""
         variable = self.reading.variables.get(name)
         return variable.value if variable is not None and not variable.needs else None
 
     def line(self, at: int) -> int:
-        """The line of an offset, which is mostly behind the one that was asked for before."""
+        """The line of an offset, which is usually after the previous one."""
         before, line = self._counted if self._counted[0] <= at else (0, 1)
         self._counted = at, line + self.text.count("\n", before, at)
         return self._counted[1]
@@ -174,7 +172,7 @@ class _Reader:
         return self.end()
 
     def _dotenv_line(self, start: int) -> int:
-        """One assignment or comment; where it is wrong, the rest of the line is passed over."""
+        """One assignment or comment; if it is malformed, the rest of the line is skipped."""
         text = self.text
         at = _end_of(_EXPORT, text, start)
         name: str | None = None
@@ -249,7 +247,7 @@ class _Reader:
                 at = self._shell_line(at)
 
     def _shell_line(self, at: int) -> int:
-        """Assignments up to the end of a command; what is another command is lost, with all its lines."""
+        """Assignments up to the end of a command; other commands are lost, with all their lines."""
         start = at
         exported = re.compile(r"export[ \t]+").match(self.text, at)
         if exported is not None:
@@ -266,7 +264,7 @@ class _Reader:
                 break
             written, value, needs, end = _shell_word(self.text, assignment.end(), known)
             pending.append((assignment[1], written, at, value, needs))
-            if not needs and exported is None:  # export sees to its words before any is assigned
+            if not needs and exported is None:  # export expands all its words before it assigns any
                 values[assignment[1]] = value
             at = end
             while self.text[at : at + 1] in (" ", "\t") and at < len(self.text):
@@ -310,7 +308,7 @@ def _dotenv_value(found: re.Match[str]) -> str:
 
 
 def _shell_word(text: str, at: int, known: Callable[[str], str | None]) -> tuple[str, str, list[str], int]:
-    """A word as it is written and expanded, what else it needs for that, and where it ends."""
+    """A word as written and expanded, what its expansion needs, and where it ends."""
     written: list[str] = []
     value: list[str] = []
     needs: list[str] = []
@@ -322,7 +320,7 @@ def _shell_word(text: str, at: int, known: Callable[[str], str | None]) -> tuple
         elif part["double"] is not None:
             both = _shell_text(part["double"], "", known, needs)
         else:
-            # What follows a $ decides what it means; it is not part of this one.
+            # The meaning of a final $ depends on the next character, which is not in this part.
             both = _shell_text(part["plain"], text[part.end() : part.end() + 1], known, needs)
             if re.search(r":~" if written else r"(?:\A|:)~", part["plain"]):
                 needs.append("~")
@@ -335,7 +333,7 @@ def _shell_word(text: str, at: int, known: Callable[[str], str | None]) -> tuple
 def _shell_text(
     text: str, following: str, known: Callable[[str], str | None], needs: list[str]
 ) -> tuple[str, str]:
-    """A text as in double quotes: as it is written, and expanded."""
+    """A text as in double quotes: as written, and expanded."""
 
     def meant(sign: re.Match[str], expand: bool) -> str:
         if sign["escaped"] is not None:
@@ -361,6 +359,6 @@ def _line_end(text: str, at: int) -> int:
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Where a pattern ends that matches in any case."""
+    """Where the match of a pattern ends."""
     found = pattern.match(text, at)
     return found.end() if found is not None else at

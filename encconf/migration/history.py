@@ -1,8 +1,8 @@
-"""Where git has a file with plain values: every version in any commit, stash or reflog of its repository.
+"""Plaintext versions of a file in git: in any commit, stash or reflog of its repository.
 
-Versions are looked for by the file's name, in whichever folder it was; a value that was committed in a
-file of another name is not found.  Nothing is fetched, no program of the repository's settings is run, and
-no value is given to git: versions are read here and compared.
+Versions are found by the file's name, in any folder; values that were committed in a file with another name
+are not found.  Nothing is fetched, no program in the repository's settings is run, and git never gets a
+value: versions are read and compared here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from encconf.migration import dialects
 LIMIT = 2000
 """How many different versions of a file are read."""
 
-_TELLING = 8  # characters that a value must have, so that it is not there by chance under another name
+_TELLING = 8  # a shorter value may be under another name by chance
 _ENCRYPTED = "ENC[AES256_GCM,"
 _EVERY_COMMIT = (
     *("--topo-order", "--full-history", "--all", "--reflog", "-m"),
@@ -28,12 +28,12 @@ _EVERY_COMMIT = (
 
 @dataclass(slots=True)
 class Past:
-    """What a repository has of a file, and which of today's values are in it.
+    """Plaintext versions of a file in a repository, and which current values are in them.
 
-    ``commits`` are those that hold plain versions, the newest first; ``rotate`` are the names whose value of
-    today is in one of them, ``earlier`` those of which only other values are.  ``pushed`` is whether a
-    remote's branch has a version, as of the last fetch; ``complete`` is False where not all could be seen: in
-    a shallow or partial clone, or with more versions than `LIMIT`.
+    ``commits`` contain plaintext versions, the newest first; ``rotate`` are the names whose current value is
+    in one of them, ``earlier`` those with only other values.  ``pushed`` is whether a remote's branch has a
+    version, as of the last fetch; ``complete`` is False if some could not be read: in a shallow or partial
+    clone, or with more versions than `LIMIT`.
     """
 
     commits: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Past:
 
 
 def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[str, str]) -> Past | None:
-    """The past of a file with these values; None where git cannot say, in no repository, say."""
+    """The past of a file with these values; None if git cannot say, outside of a repository, for example."""
     root = repository(os.path.dirname(os.path.abspath(path)))
     if root is None:
         return None
@@ -68,7 +68,7 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
     for blob, introduced in list(versions.items())[:LIMIT]:
         code, data = git("cat-file", "blob", blob)
         if code != 0:
-            found.complete = False  # not here: a partial clone
+            found.complete = False  # missing in a partial clone
             continue
         plain = _plain_values(data, dialect)
         if plain:
@@ -76,7 +76,7 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
             pairs |= set(plain)
             seen |= {name for name, _ in plain}
             known |= {value for _, value in plain if len(value) >= _TELLING}
-    in_order = dict.fromkeys(re.findall("(?m)^commit (.*)", text))  # a merge is there once for each parent
+    in_order = dict.fromkeys(re.findall("(?m)^commit (.*)", text))  # a merge is listed once for each parent
     found.commits = [commit for commit in in_order if commit in commits]
     found.rotate = [name for name, value in values.items() if (name, value) in pairs or value in known]
     found.earlier = sorted(seen - set(found.rotate))
@@ -88,7 +88,7 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
 
 
 def _versions(text: str) -> dict[str, set[str]]:
-    """The files' blobs of a log, and for each the commits that brought it."""
+    """The blobs in a log, and for each the commits that added it."""
     versions: dict[str, set[str]] = {}
     commit = ""
     for line in text.split("\n"):
@@ -102,7 +102,7 @@ def _versions(text: str) -> dict[str, set[str]]:
 
 
 def _plain_values(data: str, dialect: str) -> list[tuple[str, str]]:
-    """Names and values of one version, without what is empty or encrypted."""
+    """Names and values of one version, without empty and encrypted ones."""
     reading = dialects.read(data, dialect)
     block = "sops_" if "sops_mac" in reading.variables else "\0"
     both = [*reading.values.items(), *reading.written.items()]

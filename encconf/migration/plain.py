@@ -1,6 +1,6 @@
-"""Variables as a plain text in one of encconf's formats, to be encrypted: names, values, comments, in order.
+"""Variables as plaintext in one of encconf's formats: names, values and comments, in order.
 
-What is written is read again, so that a value which a format cannot hold is found before anything is saved.
+The text is read again, so that a value that the format cannot store is found before anything is saved.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from encconf.migration.dialects import Reading
 Value = str | bool | int
 
 FORMATS = ("yaml", "json", "toml", "dotenv")
-"""The formats that hold names and values and nothing else; JSON loses the comments."""
+"""The formats for names and values; JSON loses the comments."""
 
 
 SPELLED: Final = re.compile(r"(?i:true|false)|-?(?:0|[1-9][0-9]{0,17})")
-"""What `cast` makes a boolean or a whole number of."""
+"""Texts that `cast` turns into a boolean or a whole number."""
 
 
 def misread(values: Mapping[str, str]) -> list[str]:
-    """Sentences about values that Python takes for something else, beside the words true and false.
+    """Notes about values that may surprise in Python, besides the words true and false.
 
-    Every text but the empty one is true; an empty one is there, so that no default takes its place.
+    Every text except the empty one is true; an empty text exists, so no default replaces it.
     """
     said = []
     for words, what in (
@@ -41,7 +41,7 @@ def misread(values: Mapping[str, str]) -> list[str]:
 
 
 def cast(values: Mapping[str, str]) -> dict[str, Value]:
-    """The values, with booleans and whole numbers in place of the texts that spell one."""
+    """The values, with booleans and whole numbers in place of texts that spell them."""
     return {name: _cast(text) if SPELLED.fullmatch(text) else text for name, text in values.items()}
 
 
@@ -53,7 +53,7 @@ def _cast(text: str) -> bool | int:
 def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
     """A text in a format that loads as ``values``, with the comments of ``reading``.
 
-    Raises UsageError for a format that variables have no place in, EmitError for a value that it cannot hold.
+    Raises UsageError for another format, EmitError for a value that the format cannot store.
     """
     if format not in FORMATS:
         raise UsageError(
@@ -81,7 +81,7 @@ def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
 
 
 def _word(value: str) -> str:
-    """A value without quotes, as sops reads it, if that says the same; else in double ones."""
+    """A value without quotes if sops reads it back, else in double quotes."""
     line = value.replace("\n", "\\n")
     if "\\n" not in value and formats.module("dotenv").load_plain(f"A={line}\n")[0].get("A") == value:
         return line

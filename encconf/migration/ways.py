@@ -1,7 +1,7 @@
-"""The seven ways away from plain-text passwords: what each takes, and whether it can be used on this machine.
+"""The seven ways to keep passwords out of plaintext files, and whether this machine can use them.
 
-`look` asks each kind of source (`encconf.sources`) which identity it would use and what is missing, all
-at once and each for two seconds at most; no secret is fetched but the identities for opening files.
+`look` asks each kind of source (`encconf.sources`) for its identity and for what is missing, all at the same
+time and each for two seconds at most; it fetches no secrets except identities for opening files.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Look = Callable[[Credentials], Probe]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way: its ``name``, what it is, the ``schemes`` of its sources, and the next steps after an import.
+    """One way: its ``name`` and title, the ``schemes`` of its sources, and the next steps after an import.
 
-    In a step, ``{file}`` is the encrypted file, ``{name}`` one of its names, ``{flags}`` what names of small
-    letters need, as a shell's words; ``{path}`` is the file as a word of Python's.
+    In a step, ``{file}`` is the encrypted file, ``{name}`` one of its names, ``{flags}`` options for names
+    in lower case, all quoted for a shell; ``{path}`` is the file quoted for Python.
     """
 
     name: str
@@ -96,19 +96,19 @@ WAYS = (
 """In the order of the table in docs/choosing.md."""
 
 
-_HELPS = ("systemd-creds", ".sops.yaml")  # of no use alone
+_HELPS = ("systemd-creds", ".sops.yaml")  # useless alone
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is of a way here: a `Probe` for each of its parts."""
+    """What this machine has for a way: a `Probe` for each part."""
 
     way: Way
     parts: dict[str, Probe]
 
     @property
     def usable(self) -> bool:
-        """Whether one of the parts is, and not only what helps another."""
+        """Whether a part is usable that is not just an addition to another one."""
         return any(probe.usable for label, probe in self.parts.items() if label not in _HELPS)
 
 
@@ -118,13 +118,13 @@ def steps(way: Way, file: str, names: Sequence[str]) -> list[str]:
     import shlex
 
     flags = "" if all(name == name.upper() for name in names) else "--keep-case "
-    path = spell((names[0],)) if names else "NAME"  # a name may have a dot in it
+    path = spell((names[0],)) if names else "NAME"  # a name may contain a dot
     words = {"file": shlex.quote(file), "name": shlex.quote(path)}
     return [step.format(**words, flags=flags, path=json.dumps(file)) for step in way.steps]
 
 
 def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]:
-    """Whether ways can be used here, each part asked at the same time as the others."""
+    """Whether ways can be used here; all parts are asked at the same time."""
     from encconf.io.side_by_side import side_by_side
 
     parts = [(way, label, work) for way in ways for label, work in _parts(way, cwd).items()]
@@ -159,7 +159,7 @@ def _source(scheme: str) -> Look:
 
 
 def user() -> str:
-    """The user that this process runs as, as the system knows it."""
+    """The user of this process, according to the system."""
     try:
         import pwd
     except ImportError:
@@ -170,11 +170,8 @@ def user() -> str:
         return f"user {os.geteuid()}"
 
 
-# --- systemd ---------------------------------------------------------------------------------
-
-
 def _manager(credentials: Credentials) -> Probe:
-    """A running manager that units can be given to: the system's for root, else the user's own."""
+    """A running systemd manager: the system's for root, else the user's own."""
     if not hasattr(os, "geteuid"):
         return Probe(False, missing=["systemd (not on this system)"])
     runtime = credentials.environ.get("XDG_RUNTIME_DIR") or ""
@@ -209,7 +206,7 @@ def _systemd_creds(credentials: Credentials) -> Probe:
 
 
 def _said_by(command: list[str], credentials: Credentials) -> str | None:
-    """What a program prints, "" if it fails or takes too long; None if it is not there."""
+    """What a program prints, "" if it fails or takes too long; None if it is not installed."""
     import subprocess
 
     try:
@@ -228,11 +225,8 @@ def _said_by(command: list[str], credentials: Credentials) -> str | None:
     return done.stdout.decode(errors="replace")
 
 
-# --- SOPS files ------------------------------------------------------------------------------
-
-
 def _identities(credentials: Credentials) -> Probe:
-    """The age identities that would open a file; commands are not run."""
+    """The age identities for opening files; no commands are run."""
     found: list[str] = []
     notes: list[str] = []
     missing: list[str] = []
@@ -266,7 +260,7 @@ def _recipient(source: AgeSource, credentials: Credentials) -> tuple[str | None,
 
 
 def _pgp(credentials: Credentials) -> Probe:
-    """Secret keys in the user's gpg home, without running gpg, which would start its agent."""
+    """Secret keys in the user's gpg home; does not run gpg, which would start its agent."""
     import shutil
 
     if shutil.which(credentials.gpg, path=credentials.environ.get("PATH", os.defpath)) is None:
