@@ -212,7 +212,7 @@ class _Check:
             return
         if file.is_covered and not meant.to_be_read(file.base):
             self.plains.cover(file)
-        if not file.meant and not meant.CALLED.search(file.base) and not glance.of_interest(file.whole):
+        if not file.meant and not meant.is_called(file.base) and not glance.of_interest(file.whole):
             return
         try:
             data = fileio.read_bytes(file.whole, regular=True)
@@ -290,7 +290,9 @@ class _Check:
             )
             return
         config = printable(os.path.relpath(rules.path, self.cwd))
-        if (plain := _plain_name(file.whole)) and (number := rules.find(plain)) is not None:
+        plain = meant.plain_name(file.base)
+        number = rules.find(f"{file.whole.removesuffix(file.base)}{plain}") if plain else None
+        if number is not None:
             found.find(
                 "no-rule",
                 f"the name of its plaintext is covered, but not its own, by creation_rules[{number}] of "
@@ -328,7 +330,7 @@ class _Check:
         except EncconfError as error:
             if format == "binary":
                 return
-            if file.meant and meant.CALLED.search(file.name) and not meant.to_be_read(file.name):
+            if file.meant and meant.is_called(file.name) and not meant.to_be_read(file.name):
                 # A template or a list may be another tool's file; sops could not have made it.
                 odd = b"{{" in data or b"{%" in data or data.lstrip()[:1] in (b"-", b"[")
                 self._unreadable(file.name, error, severity="warning" if odd else None)
@@ -405,10 +407,3 @@ def _first_ciphertext(document: Document) -> int | None:
 def _leaves_open(rule: Rule, own: Selection) -> bool:
     """Whether a rule has no selection, and a file has one that is not the default."""
     return not rule.selects and own != rule.selection_for(DEFAULT)
-
-
-def _plain_name(name: str) -> str:
-    """What the plaintext of ``x.enc.yaml`` is called, "" for a name without such an ending."""
-    folder, base = os.path.split(name)
-    plain = meant.CALLED.sub(lambda found: "." * found[0].endswith("."), base, count=1)
-    return os.path.join(folder, plain) if plain and plain != base else ""

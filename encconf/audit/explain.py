@@ -222,11 +222,11 @@ def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) ->
 
 
 def _encrypted_name(path: str) -> str:
-    from encconf.audit.meant import CALLED
+    from encconf.audit.meant import is_called
 
     folder, name = os.path.split(path)
     stem, dot, suffix = name.rpartition(".")
-    return "" if CALLED.search(name) or not dot else os.path.join(folder, f"{stem}.enc.{suffix}")
+    return "" if is_called(name) or not dot else os.path.join(folder, f"{stem}.enc.{suffix}")
 
 
 # --- why -------------------------------------------------------------------------------------------

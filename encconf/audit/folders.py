@@ -122,12 +122,12 @@ class Named:
             return "error" if self.is_called else ""
         if self.is_covered:
             return "error"
-        return "warning" if self.format != "binary" and meant.SECRETS.search(self.base) else ""
+        return "warning" if self.format != "binary" and meant.is_secrets(self.base) else ""
 
     @property
     def is_called(self) -> bool:
         """Whether its name says that it is an encrypted file of a format."""
-        return self.format != "binary" and meant.CALLED.search(self.base) is not None
+        return self.format != "binary" and meant.is_called(self.base)
 
     @property
     def is_covered(self) -> bool:

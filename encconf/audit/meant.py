@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
     from encconf.text.document import Document, Leaf, Scope
 
-CALLED: Final = re.compile(r"\.(?:enc|sops|encrypted)(?:\.|$)", re.I | re.M)
-"""In a name, or in several names on a line each: the file is meant to be encrypted."""
-SECRETS: Final = re.compile(r"\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z", re.I)
-"""A name that says that the file holds secrets, whatever else its rule covers."""
+_MARKS: Final = frozenset(("enc", "sops", "encrypted"))
+"""A word between dots in a name: the file is meant to be encrypted."""
 WORDS: Final = (".enc", ".sops", "secret")
-"""Each name that `CALLED` or `SECRETS` matches has one of these words."""
+"""Each name for which `is_called` or `is_secrets` is true has one of these words."""
 
 # Compiled when they are first needed: most repositories have few files that they are for.
+_SECRETS = r"(?i)\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z"
 _SECRET = r"(?i)[._-]secret\.\w+\Z"
 _FOLDER = r"(?i)(?:\A|/)[._]?(?:secrets?|sops)/"
 _EXAMPLES = "example sample template tmpl tpl dist demo dummy fake placeholder schema"
@@ -60,13 +59,27 @@ _ABOUT = ("apiVersion", "kind", "metadata", "type")
 _OBJECT_SECRET = rb"""(?m)^kind:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$"""
 
 
+def is_called(name: str) -> bool:
+    """Whether a file's name says that it is encrypted: ``x.enc.yaml``, ``.env.sops``."""
+    return not _MARKS.isdisjoint(name.rpartition("/")[2].lower().split(".")[1:])
+
+
+def plain_name(base: str) -> str:
+    """The name of the plaintext of ``x.enc.yaml``, "" for a name without such a word."""
+    words = base.split(".")
+    at = next((at for at, word in enumerate(words) if at and word.lower() in _MARKS), 0)
+    return ".".join(words[:at] + words[at + 1 :]) if at else ""
+
+
+def is_secrets(base: str) -> bool:
+    """Whether a file's name says that it holds secrets, whatever else its rule covers."""
+    return re.search(_SECRETS, base) is not None
+
+
 def says_secret(name: str) -> bool:
     """Whether a file's name, or one of its folders, says that it holds secrets."""
     base = name.rpartition("/")[2]
-    found = (
-        CALLED.search(base) or SECRETS.search(base) or re.search(_SECRET, base) or re.search(_FOLDER, name)
-    )
-    return found is not None
+    return bool(is_called(base) or is_secrets(base) or re.search(_SECRET, base) or re.search(_FOLDER, name))
 
 
 def to_be_read(name: str) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from encconf.audit.names import Names
     from encconf.keys import MasterKey
 
-_IGNORE = re.compile(r"^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$", re.M)
+_IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
 _NO_NAME: Final = "\x1f"  # that no file has; whatever matches it matches everything
 _AT_ONCE: Final = 1000
 _LONG: Final = 32  # characters of a key that nobody gave a name
@@ -200,7 +200,7 @@ class Rules:
         lines = Lines(self.text)
         words: list[str] = []
         wrong: list[tuple[tuple[int, int], str]] = []
-        for comment in _IGNORE.finditer(self.text):
+        for comment in re.finditer(_IGNORE, self.text) if "encconf:" in self.text else ():
             for word in re.split(r"[,\s]+", comment[1]):
                 try:
                     Ignored([word])

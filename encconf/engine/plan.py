@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
 
 
-_SECRET = re.compile(
+_SECRET = (
     r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
     r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
     r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
@@ -172,4 +172,4 @@ class Seen:
 def called_a_secret(path: Path) -> bool:
     """Whether the last key of a path is a word for a secret."""
     step = next((step for step in reversed(path) if isinstance(step, str)), "")
-    return _SECRET.search(step) is not None
+    return re.search(_SECRET, step) is not None
