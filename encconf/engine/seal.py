@@ -162,7 +162,7 @@ def _is_of(leaf: Leaf, type: str) -> bool:
     if type == "time":
         return _exists(*(int(part or 0) for part in match.groups()))
     # A number that is not finite is spelled in letters, and no other is.
-    return type != "float" or match[0][-1:].isalpha() or abs(float(match[0])) <= sys.float_info.max
+    return match[0][-1:].isalpha() or abs(float(match[0])) <= sys.float_info.max
 
 
 def _exists(

@@ -444,9 +444,21 @@ def test_errors_say_where(type: str, data: bytes, said: str) -> None:
     assert caught.value.message.startswith(f"the value at l[2] {said}")
 
 
+LAST_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
 @pytest.mark.parametrize(
     ("type", "data", "said"),
     [
+        *(
+            (
+                "time",
+                b"2023-%02d-%02dT00:00:00Z" % (month, day + 1),
+                "does not have the type it is marked with (time)",
+            )
+            for month, day in enumerate(LAST_DAYS, 1)
+        ),
+        ("int", b"10000000000000000000", "does not have the type it is marked with (int)"),
         ("int", b"05", "does not have the type it is marked with (int)"),
         ("bool", b"yes", "does not have the type it is marked with (bool)"),
         ("float", b"1e", "does not have the type it is marked with (float)"),
@@ -491,6 +503,7 @@ def test_types_that_do_not_fit(type: str, data: bytes, said: str) -> None:
             ("time", b"%sT00:00:00Z" % day)
             for day in (b"2023-02-28", b"1900-02-28", b"2023-04-30", b"2023-01-01")
         ),
+        *(("time", b"2023-%02d-%02dT00:00:00Z" % (month, day)) for month, day in enumerate(LAST_DAYS, 1)),
         *(("comment", data) for data in (b" c", b"")),
         ("str", b"\xff"),
     ],
