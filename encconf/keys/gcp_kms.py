@@ -77,8 +77,7 @@ class GcpKmsKey(NamedKey):
 
     def _ask(self, operation: str, credentials: Credentials, **text: bytes) -> Any:
         """The answer to one call, which is repeated after temporary errors."""
-        if not re.fullmatch(_RESOURCE, self.resource_id):
-            raise _malformed(self.resource_id)
+        _check(self.resource_id)
         from encconf.providers import gcp
 
         with needing("Google Cloud KMS", "gcp", "google-cloud-kms", "google-crc32c"):
@@ -107,15 +106,14 @@ class GcpKmsKey(NamedKey):
         if not isinstance(value, str):
             raise BadKeyError("a Google Cloud KMS key is a string, its resource name", hint=_FORM)
         resource_id = "".join(value.split())
-        if not re.fullmatch(_RESOURCE, resource_id):
-            raise _malformed(resource_id)
+        _check(resource_id)
         return cls(resource_id)
 
 
-def _malformed(resource_id: str) -> BadKeyError:
-    return BadKeyError(
-        f"{as_given(resource_id)} is not the resource name of a Google Cloud KMS key", hint=_FORM
-    )
+def _check(resource_id: str) -> None:
+    if not re.fullmatch(_RESOURCE, resource_id):
+        message = f"{as_given(resource_id)} is not the resource name of a Google Cloud KMS key"
+        raise BadKeyError(message, hint=_FORM)
 
 
 def _compare(data: bytes, checksum: int) -> None:

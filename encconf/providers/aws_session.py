@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
@@ -68,9 +69,7 @@ def _sources(
 
     environ = credentials.environ
 
-    def client(service: str, **options: Any) -> Any:
-        options.setdefault("region_name", region)
-        return new_client(session, service, options.pop("region_name"), credentials, **options)
+    client = partial(new_client, session, region=region, credentials=credentials)
 
     def ask(question: str) -> str:
         if credentials.prompt is None:
@@ -134,8 +133,7 @@ def assumed_session(session: Any, role: str, region: str, credentials: Credentia
     from botocore import credentials as sdk
     from botocore.session import Session
 
-    def client(service: str, **options: Any) -> Any:
-        return new_client(session, service, region, credentials, **options)
+    client = partial(new_client, session, region=region, credentials=credentials)
 
     class Role(sdk.CredentialProvider):  # type: ignore[misc]  # botocore has no types
         METHOD = "assume-role"
@@ -178,4 +176,4 @@ def new_client(session: Any, service: str, region: str, credentials: Credentials
         options["endpoint_url"] = endpoint or None
     given = options.pop("config", None)
     config = config if given is None else config.merge(given)
-    return session.create_client(service, region_name=region, config=config, **options)
+    return session.create_client(service, config=config, **{"region_name": region, **options})

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 QUERY = ("version", "version_id", "version_stage", "region", "profile", "role_arn")
-_ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:secretsmanager:([a-z0-9-]+):[0-9]+:secret:.+", re.DOTALL)
+_ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:secretsmanager:[a-z0-9-]+:[0-9]+:secret:.+", re.DOTALL)
 _ID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{23,55}")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 # For errors without a text.
@@ -46,9 +46,8 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
         question["VersionId"] = version
     if stage:
         question["VersionStage"] = stage
-    answer = _ask(
-        "get_secret_value", question, uri, credentials, "secretsmanager:GetSecretValue on the secret"
-    )
+    needs = "secretsmanager:GetSecretValue on the secret"
+    answer = ask("secretsmanager", "get_secret_value", question, uri, credentials, needs)
     text, data = answer.get("SecretString"), answer.get("SecretBinary")
     if isinstance(text, str):
         return text.encode(errors="surrogatepass")
@@ -70,14 +69,15 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     if replace:
         try:
             needs = "secretsmanager:PutSecretValue on the secret"
-            _ask("put_secret_value", {"SecretId": name, **content}, uri, credentials, needs)
+            question: dict[str, object] = {"SecretId": name, **content}
+            ask("secretsmanager", "put_secret_value", question, uri, credentials, needs)
             return
         except MasterKeyError as error:
             if error.reason != "missing" or _ARN.fullmatch(name):
                 raise
     try:
         needs = "secretsmanager:CreateSecret"
-        _ask("create_secret", {"Name": name, **content}, uri, credentials, needs)
+        ask("secretsmanager", "create_secret", {"Name": name, **content}, uri, credentials, needs)
     except MasterKeyError as error:
         if error.code == "ResourceExistsException":
             raise there_already() from None
@@ -94,25 +94,13 @@ def _name(uri: Uri) -> str:
     return name
 
 
-def _ask(
-    operation: str, question: dict[str, object], uri: Uri, credentials: Credentials, needs: str
-) -> dict[str, Any]:
-    arn = _ARN.fullmatch(uri.path)
-    return ask("secretsmanager", operation, question, uri, credentials, needs, arn[1] if arn else None)
-
-
 def ask(
-    service: str,
-    operation: str,
-    question: dict[str, object],
-    uri: Uri,
-    credentials: Credentials,
-    needs: str,
-    region: str | None = None,
+    service: str, operation: str, question: dict[str, object], uri: Uri, credentials: Credentials, needs: str
 ) -> dict[str, Any]:
     """The answer of an AWS service, in the region and with the login of an address; raises MasterKeyError."""
     profile = uri.query.get("profile", "")
-    region = uri.query.get("region") or region or aws.home_region(credentials, profile)
+    arn = re.match("arn:[^:]*:[^:]*:([^:]+):", uri.path)
+    region = uri.query.get("region") or (arn and arn[1]) or aws.home_region(credentials, profile)
     if not region:
         hint = "set AWS_REGION, or add the region to the address"
         raise SourceError(f"no AWS region is set for {service}", reason="unusable", hint=hint)

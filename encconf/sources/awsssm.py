@@ -19,12 +19,8 @@ from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.sources import Probe, Uri, as_text, awssm, there_already
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 QUERY = ("version", "region", "profile", "role_arn", "mode", "recursive")
-_ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:ssm:([a-z0-9-]+):[0-9]+:parameter/.+", re.DOTALL)
+_ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:ssm:[a-z0-9-]+:[0-9]+:parameter/.+", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,2048}")
 
 
@@ -48,9 +44,8 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     name = _name(uri)
     if version := uri.query.get("version"):
         name = f"{name}:{version}"
-    answer = _ask(
-        "get_parameter", {"Name": name, "WithDecryption": True}, uri, credentials, "ssm:GetParameter on it"
-    )
+    question: dict[str, object] = {"Name": name, "WithDecryption": True}
+    answer = awssm.ask("ssm", "get_parameter", question, uri, credentials, "ssm:GetParameter on it")
     try:
         value = answer["Parameter"]["Value"]
     except (LookupError, TypeError):
@@ -65,11 +60,10 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     text = as_text(value, "Parameter Store")
     if not text:
         raise SourceError("Parameter Store cannot store empty values", hint="give it a value")
-    question: dict[str, object] = {"Name": _name(uri), "Value": text, "Overwrite": replace}
+    name = _name(uri)
+    question: dict[str, object] = {"Name": name, "Value": text, "Type": "SecureString", "Overwrite": replace}
     try:
-        _ask(
-            "put_parameter", {**question, "Type": "SecureString"}, uri, credentials, "ssm:PutParameter on it"
-        )
+        awssm.ask("ssm", "put_parameter", question, uri, credentials, "ssm:PutParameter on it")
     except MasterKeyError as error:
         if error.code == "ParameterAlreadyExists":
             raise there_already() from None
@@ -81,13 +75,6 @@ def _name(uri: Uri) -> str:
     if not _ARN.fullmatch(name) and not _NAME.fullmatch(name):
         raise SourceError("this is not the name of a parameter", hint="awsssm:/app/db/password")
     return name
-
-
-def _ask(
-    operation: str, question: dict[str, object], uri: Uri, credentials: Credentials, needs: str
-) -> dict[str, Any]:
-    arn = _ARN.fullmatch(uri.path)
-    return awssm.ask("ssm", operation, question, uri, credentials, needs, arn[1] if arn else None)
 
 
 def probe(credentials: Credentials) -> Probe:
