@@ -56,14 +56,10 @@ GROUPS = {
     "engine": [f"engine/{name}.py" for name in ("seal", "sealing", "metadata", "reuse", "layout")],
     "envelope": [
         f"envelope/{name}.py"
-        for name in (
-            *("cache", "calls", "groups", "open", "opening", "report", "shamir", "wrap", "wrapped"),
-        )
+        for name in (*("cache", "calls", "groups", "open", "opening", "report", "shamir", "wrap", "wrapped"),)
     ],
     "rules/test_selection.py": ["rules/selection.py"],
-    "merge": [
-        f"merge/{name}.py" for name in ("__init__", "pieces", "reading", "three", "values", "weave")
-    ],
+    "merge": [f"merge/{name}.py" for name in ("__init__", "pieces", "reading", "three", "values", "weave")],
     "merge git engine/test_admission.py engine/test_objections.py": ["git/merge.py", "engine/admission.py"],
     "verbs/test_changes.py": ["verbs/changes.py"],
     "formats/test_sniff.py": ["formats/sniff.py"],

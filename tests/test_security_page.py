@@ -147,7 +147,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_replace::test_b9_what_is_private_is_not_left_to_everyone",
         "test_decrypt::test_b9_a_plaintext_is_not_left_to_everyone",
     ),
-    "encconf does what sops does: the mode stays": ("test_same::test_b9_modes_are_those_of_sops",),
+    "encconf does what sops does: the mode stays": ("test_run::test_b9_modes_are_those_of_sops",),
     "the file has no name (O_TMPFILE)": ("test_replace::test_f3_a_write_that_is_killed_leaves_nothing",),
     "The next `rotate` or `updatekeys` in that folder removes it": (
         "test_batch::test_what_killed_writes_left_is_removed",

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 from project import PLAIN, Project
 
-import encconf
 from encconf.cli import console
-from encconf.cli.table import COMMANDS
-from encconf.errors import ChangedError, EncconfError
+from encconf.errors import ChangedError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,76 +67,6 @@ class TestStart:
         own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
         assert found <= own
-
-
-class TestVersionAndHelp:
-    @pytest.mark.parametrize("args", [["--version"], ["-v"], ["version"], ["--color", "never", "--version"]])
-    def test_the_version(self, project: Project, args: list[str]) -> None:
-        done = project.run(*args)
-        assert done.out == f"encconf {encconf.__version__} (sops 3.13.3)\n"
-        assert done.err == ""
-
-    def test_the_sops_version_is_the_one_that_is_written(self) -> None:
-        from encconf.cli.version import SOPS_VERSION
-        from encconf.engine.metadata import SOPS_VERSION as WRITTEN
-
-        assert SOPS_VERSION == WRITTEN
-
-    @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-    def test_every_command_explains_itself(self, project: Project, command: object) -> None:
-        name = command.name.split()  # type: ignore[attr-defined]
-        done = project.run(*name, "--help")
-        assert done.err == ""
-        assert done.out.startswith(f"Usage: encconf {' '.join(name)}")
-        assert project.run("help", *name).out == done.out
-        for example in command.examples:  # type: ignore[attr-defined]
-            assert example in done.out
-        for option in command.options:  # type: ignore[attr-defined]
-            assert option.names[0] in done.out
-
-    def test_the_commands_are_listed(self, project: Project) -> None:
-        done = project.run("--help")
-        for command in COMMANDS:
-            assert command.name.split()[0] in done.out
-        assert project.run("help").out == done.out
-        assert project.run("-h").out == done.out
-
-    def test_topics(self, project: Project) -> None:
-        variables = project.run("help", "environment").out
-        for command in COMMANDS:
-            for option in command.options:
-                assert (option.env or "") in variables
-        codes = project.run("help", "exit-codes").out
-        kinds: list[type[EncconfError]] = [EncconfError]
-        for kind in kinds:
-            kinds += kind.__subclasses__()
-            assert f"{kind.exit_code:5}  " in codes, kind
-
-    def test_no_command(self, project: Project) -> None:
-        done = project.run(code=1)
-        assert done.out == ""
-        assert "Commands:" in done.err
-
-    @pytest.mark.parametrize(
-        ("args", "said"),
-        [
-            (["decrpyt", "x"], "did you mean decrypt?"),
-            (["decrypt", "--outptu", "x", "y"], "--output"),
-            (["decrypt", "--color", "sometimes", "x"], "always"),
-            (["decrypt", "a", "b"], "several files need an output folder"),
-            (["git", "nothing"], "encconf git --help"),
-            (["help", "nothing"], "no command"),
-        ],
-    )
-    def test_mistakes(self, project: Project, args: list[str], said: str) -> None:
-        done = project.run(*args, code=1)
-        assert done.out == ""
-        assert done.err.startswith("encconf: error[usage]: ")
-        assert said in done.err
-
-    def test_completion(self, project: Project) -> None:
-        environ = {"_ENCCONF_COMPLETE": "bash_complete", "COMP_WORDS": "encconf dec", "COMP_CWORD": "1"}
-        assert project.run(environ=environ).out == "plain,decrypt\n"
 
 
 class TestColour:
@@ -326,16 +254,3 @@ class TestNotUtf8:
                 )
             assert done.returncode == 3, words
             assert "error[unwritable]: stdout: cannot be written" in done.stderr
-
-
-@pytest.mark.parametrize("width", [40, 57, 80])
-def test_e7_long_lines_are_wrapped_between_words(width: int) -> None:
-    from encconf.cli.console import wrapped
-
-    line = "encconf: hint: " + "some words and then " * 9 + "/a/path/" + "x" * 90 + " and more words after it"
-    lines = wrapped(line, width)
-    assert " ".join(part.strip() for part in lines).split() == line.split()
-    assert all(len(part) <= width or " " not in part.strip() for part in lines)
-    assert all(part.startswith("  ") for part in lines[1:])
-    assert wrapped(line, 0) == [line]
-    assert wrapped("  indented " + "word " * 20, width)[1].startswith("    word")

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from project import Project, signal_another_thread
+from project import Project
 
 from .application import TREE
 
@@ -31,23 +31,6 @@ class TestExec:
         assert given["HOME"] == str(app.home)
         assert "SOPS_AGE_KEY" not in given
         assert done.err == ""
-
-    @pytest.mark.parametrize(
-        ("args", "name", "value"),
-        [
-            (["--prefix", "APP_"], "APP_DB_HOST", "db.example.com"),
-            (["--nested-separator", "__"], "DB__HOST", "db.example.com"),
-            (["--section", "db"], "HOST", "db.example.com"),
-            (["--keep-case"], "db_host", "db.example.com"),
-            (["--pristine"], "HOME", None),
-            (["--keep-keys"], "SOPS_AGE_KEY", "AGE-SECRET-KEY"),
-            ([], "DB_PORT", "5432"),
-        ],
-    )
-    def test_names(self, app: Project, args: list[str], name: str, value: str | None) -> None:
-        done = app.run("exec", FILE, *args, "--", "/usr/bin/env")
-        given = dict(line.split("=", 1) for line in done.out.splitlines() if "=" in line)
-        assert (given.get(name) or "").startswith(value or "") if value else name not in given
 
     def test_what_opens_files_is_not_passed_on(self, app: Project) -> None:
         keys = {"VAULT_TOKEN": "1", "VAULT_SECRET_ID": "2", "BAO_PASSWORD": "3", "CONJUR_AUTHN_API_KEY": "4"}
@@ -97,13 +80,6 @@ class TestExec:
         for words in ([], [""]):
             assert "no program was given" in app.run("exec", FILE, "--", *words, code=1).err
 
-    def test_names_that_clash(self, app: Project) -> None:
-        app.write("clash.yaml", "a:\n    b: 1\na_b: 2\n")
-        app.run("encrypt", "-i", "clash.yaml")
-        done = app.run("exec", "clash.yaml", "--", "true", code=4)
-        assert "a.b and a_b would both be named A_B" in done.err
-        app.run("exec", "clash.yaml", "--nested-separator", "__", "--", "true")
-
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
     def test_signals_are_the_program_s(self, app: Project, number: signal.Signals) -> None:
         script = f"trap 'echo got; exit 3' {number.value}; echo ready; while :; do sleep 0.05; done"
@@ -140,32 +116,6 @@ class TestAsSops:
         assert not os.path.exists(os.path.dirname(path))
         app.run("exec-file", FILE, "exit 9", code=9)
         app.run("exec-file", "--filename", "../x", FILE, "true", code=1)
-
-    @pytest.mark.parametrize("kind", [[], ["--no-fifo"]])
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-    def test_nothing_stays_after_a_signal(
-        self, app: Project, kind: list[str], number: signal.Signals
-    ) -> None:
-        script = f"trap 'exit 5' {number.value}; echo {{}}; while :; do sleep 0.05; done"
-        process = app.popen(
-            "exec-file", *kind, FILE, script, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
-        )
-        assert process.stdout is not None
-        path = Path(process.stdout.readline().decode().strip())
-        assert path.exists()
-        process.send_signal(number)
-        process.communicate(timeout=20)
-        assert process.returncode == 5
-        assert not path.parent.exists()
-
-    def test_a_signal_is_never_missed(self, app: Project) -> None:
-        script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done"
-        process = app.popen("exec-file", FILE, script, stdout=subprocess.PIPE)  # a thread waits for a reader
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        signal_another_thread(process.pid, signal.SIGTERM)
-        process.communicate(timeout=20)
-        assert process.returncode == 5
 
     @pytest.mark.parametrize("way", [(), ("--no-fifo",)])
     def test_a_name_that_no_file_can_have(self, app: Project, way: tuple[str, ...]) -> None:

@@ -316,16 +316,6 @@ class TestDecryptInParts:
         assert json.loads(sealed.run("decrypt", "x.json").out)["users"] == ["alice", "bob"]
 
 
-class TestFilestatus:
-    def test_both(self, sealed: Project) -> None:
-        assert sealed.run("filestatus", FILE).out == '{"encrypted":true}\n'
-        assert sealed.run("filestatus", "secrets.yaml").out == '{"encrypted":false}\n'
-        sealed.write("empty.yaml", "")
-        assert sealed.run("filestatus", "empty.yaml").out == '{"encrypted":false}\n'
-        sealed.write("bad.yaml", "a: [")
-        sealed.run("filestatus", "bad.yaml", code=2)
-
-
 class TestSopsHabits:
     """Command lines that mean something else to sops: a note says so."""
 

@@ -7,6 +7,7 @@ import stat
 import sys
 
 import pytest
+from git.team import TEXT, commit
 from project import Project
 
 
@@ -25,3 +26,10 @@ def repository(sealed: Project) -> Project:
     sealed.git("commit", "-qm", "one")
     sealed.run("git", "install")
     return sealed
+
+
+@pytest.fixture
+def team(repository: Project) -> Project:
+    """A repository with `TEXT`, for the project's key."""
+    commit(repository, TEXT)
+    return repository

@@ -5,10 +5,24 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import zlib
 from pathlib import Path
 
 import pytest
+from git.team import (
+    _WORDS,
+    FILE,
+    MERGED,
+    RESOLVE,
+    TEXT,
+    branches,
+    commit,
+    conflict,
+    driver,
+    leaks,
+    plain,
+    sops_says,
+    without_key,
+)
 from merge.corpus import CASES, Case
 from oracle import AgeKey, Sops, SopsError
 from project import Project, Result
@@ -16,58 +30,9 @@ from project import Project, Result
 import encconf
 from encconf.errors import UnmergedError
 
-FILE = "secrets.enc.yaml"
-TEXT = """\
-db:
-    # the first one
-    password: pa55-w0rd
-    port: 5432
-mail:
-    token: t0ken
-"""
-
-
 GIT = tuple(map(int, re.findall(r"\d+", subprocess.check_output(["git", "--version"]).decode())[:2]))
 AS_CONFLICT = GIT < (2, 42)  # what is more than 128 was a conflict to git, too
 FAILS = 1 if AS_CONFLICT else 2
-
-
-@pytest.fixture
-def team(repository: Project) -> Project:
-    """A repository with `TEXT`, for the project's key."""
-    commit(repository, TEXT)
-    return repository
-
-
-def commit(project: Project, text: str, file: str = FILE) -> None:
-    """Save a plain text and commit it."""
-    if project.path(file).exists():
-        (project.home / "new").write_text(text)
-        project.run("edit", file, environ=project.editor(f'cat "{project.home}/new" > "$1"'))
-    else:
-        project.write(file, text)
-        project.run("encrypt", "-i", file)
-    project.git("add", ".")
-    project.git("commit", "-qm", "change")
-
-
-def branches(project: Project, base: str, ours: str, theirs: str, file: str = FILE) -> None:
-    """Two branches from one commit; ``main`` has ours, ``other`` theirs."""
-    project.git("checkout", "-q", "-B", "main")
-    if not project.path(file).exists() or plain(project, file) != base:
-        commit(project, base, file)
-    project.git("checkout", "-q", "-b", "other")
-    commit(project, theirs, file)
-    project.git("checkout", "-q", "main")
-    commit(project, ours, file)
-
-
-def plain(project: Project, file: str = FILE) -> str:
-    return project.run("decrypt", file).out
-
-
-def sops_says(project: Project, file: str = FILE) -> str:
-    return Sops(project.key.environ()).run("decrypt", str(project.path(file))).stdout.decode()
 
 
 def sops_refuses(project: Project, file: str = FILE) -> None:
@@ -75,31 +40,10 @@ def sops_refuses(project: Project, file: str = FILE) -> None:
         sops_says(project, file)
 
 
-def leaks(project: Project, *words: str) -> list[str]:
-    """The files below the folder, git's own objects included, in which a word stands."""
-    found = []
-    for path in project.folder.rglob("*"):
-        if path.is_file():
-            data = path.read_bytes()
-            if path.parent.parent.name == "objects" and len(path.parent.name) == 2:
-                data = zlib.decompress(data)
-            found += [f"{path}: {word}" for word in words if word.encode() in data]
-    every = ["git", "cat-file", "--batch", "--batch-all-objects", "--unordered"]
-    objects = subprocess.run(every, cwd=project.folder, env=project.environ, capture_output=True, check=True)
-    return found + [f"an object: {word}" for word in words if word.encode() in objects.stdout]
-
-
 def both(project: Project) -> str:
     """What is in the file where no driver could merge: both versions, between markers."""
     ours, theirs = (project.git("show", f"{name}:{FILE}") for name in ("main", "other"))
     return f"<<<<<<< HEAD\n{ours}=======\n{theirs}>>>>>>> other\n"
-
-
-def without_key(project: Project) -> AgeKey:
-    """Take the key away from the project, and give it one that opens nothing."""
-    key = project.key
-    project.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
-    return key
 
 
 # --- every command that merges -------------------------------------------------------------------
@@ -139,24 +83,6 @@ def test_under_every_command(repository: Project, case: Case, command: str) -> N
     if case.format != "toml":
         sops_says(repository, file)
     assert "<<<<" not in repository.git("diff", "HEAD~1")
-
-
-def conflict(project: Project, command: str) -> str:
-    """Both sides change one value each way; returns what git printed."""
-    ours, theirs = TEXT.replace("pa55-w0rd", "0urs-pa55"), TEXT.replace("pa55-w0rd", "the1rs-pa55")
-    theirs = theirs.replace("t0ken", "t1ken")
-    if command == "stash pop":
-        (project.home / "new").write_text(theirs)
-        project.run("edit", FILE, environ=project.editor(f'cat "{project.home}/new" > "$1"'))
-        project.git("stash", "-q")
-        commit(project, ours)
-        return project.git("stash", "pop", code=1)
-    branches(project, TEXT, ours, theirs)
-    return project.git(command, "other", code=1)
-
-
-_WORDS = ("pa55", "t0ken", "t1ken", "the first one")
-RESOLVE = "sed -i -e '/^<<<<<<<.*/,/^=======$/d' -e '/^>>>>>>>/d' \"$1\""  # theirs
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -385,9 +311,6 @@ def keyless(team: Project, command: str = "merge") -> AgeKey:
     return key
 
 
-MERGED = TEXT.replace("5432", "5433").replace("t0ken", "t1ken")
-
-
 @pytest.mark.parametrize("command", ["merge", "rebase", "cherry-pick"])
 def test_without_a_key(team: Project, command: str) -> None:
     key = keyless(team, command)
@@ -532,73 +455,8 @@ def test_somebody_new_merges_what_was_made_before(team: Project) -> None:
 
 # --- the merge tool ------------------------------------------------------------------------------
 
-TOOL = ["mergetool", "--no-prompt", "--tool=encconf"]
-
-
-@pytest.mark.parametrize("driver", [True, False], ids=["with the driver", "without"])
-def test_the_merge_tool(team: Project, driver: bool) -> None:
-    """It starts from the three versions, whatever is in the file: lines of ciphertext, for one."""
-    if not driver:
-        team.git("config", "--remove-section", "merge.encconf")
-    conflict(team, "merge")
-    assert ("<<<<<<<" in team.read(FILE)) is not driver
-    team.environ.update(team.editor("exit 3"))
-    team.git(*TOOL, code=1)
-    team.environ.update(team.editor('cat "$1" > "$HOME/seen"; ' + RESOLVE))
-    team.git(*TOOL)
-    assert "0urs-pa55" in (team.home / "seen").read_text()
-    assert plain(team) == TEXT.replace("pa55-w0rd", "the1rs-pa55").replace("t0ken", "t1ken")
-    sops_says(team)
-    assert "UU" not in team.git("status", "--short")
-    assert leaks(team, *_WORDS) == []
-
-
-def test_the_merge_tool_where_nothing_is_at_odds(team: Project) -> None:
-    team.git("config", "--remove-section", "merge.encconf")
-    branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
-    team.git("merge", "other", code=1)  # the lines of the MAC
-    team.environ.update(team.editor("exit 1"))
-    team.git(*TOOL)
-    assert plain(team) == MERGED
-
-
-def test_the_merge_tool_where_both_sides_made_the_file(team: Project) -> None:
-    team.git("checkout", "-qb", "other")
-    commit(team, "a: 1\nb: 2\n", "new.enc.yaml")
-    team.git("checkout", "-q", "main")
-    commit(team, "a: 2\nc: 3\n", "new.enc.yaml")
-    team.git("merge", "other", code=1)
-    team.environ.update(team.editor(RESOLVE))
-    team.git(*TOOL)
-    assert plain(team, "new.enc.yaml") == "a: 1\nc: 3\nb: 2\n"
-
-
-def test_the_merge_tool_without_a_key(team: Project) -> None:
-    conflict(team, "merge")
-    before = team.read(FILE)
-    without_key(team)
-    team.git(*TOOL, code=1)
-    assert team.read(FILE) == before
-
-
-def test_the_merge_tool_is_for_encrypted_files(project: Project) -> None:
-    for name in "abcd":
-        project.write(f"{name}.yaml", f"{name}: 1\n")
-    done = project.run("git", "mergetool", "a.yaml", "b.yaml", "c.yaml", "d.yaml", code=1)
-    assert "neither side is encrypted" in done.err
-
 
 # --- when it fails -------------------------------------------------------------------------------
-
-
-def driver(project: Project, base: str, ours: str, theirs: str, code: int) -> Result:
-    for name, text in (("base", base), ("ours", ours), ("theirs", theirs)):
-        project.write(name, text)
-    done = project.run("git", "merge", "base", "ours", "theirs", f"./{FILE}", code=code)
-    assert project.read("ours") == f"<<<<<<< ours\n{ours}=======\n{theirs}>>>>>>> theirs\n"
-    assert done.err.startswith("encconf: error[")
-    assert sum(line.startswith("encconf: error") for line in done.err.splitlines()) == 1
-    return done
 
 
 def test_a_side_that_cannot_be_used_is_a_conflict(team: Project) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import forks
 import pytest
 from oracle import AgeKey, clean_environ, sops_binary
+from sops.files import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,3 +110,8 @@ def lines(text: str) -> Sequence[str]:
 
 
 __all__ = ["Box", "Ended", "boxes", "drop_in", "os"]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Box, Box]:
+    return boxes(tmp_path_factory.mktemp("same"), AgeKey.generate(), FILES)

@@ -18,7 +18,7 @@ from oracle import AgeKey
 from .conftest import ROOT, Box, boxes
 
 JSON = '{\n    "foo": 2,\n    "bar": "baz"\n}'
-HERE, WRITING, PUBLISH = "test_functional.py", "test_writing.py", "../publish/test_publish.py"
+HERE, TEXTS, PUBLISH = "test_functional.py", "test_texts.py", "../publish/test_publish.py"
 SHOWN = {
     "encrypt_json_file": (HERE, "test_encrypt"),
     "encrypt_from_stdin": (HERE, "test_encrypt_from_stdin"),
@@ -37,7 +37,7 @@ SHOWN = {
     "set_yaml_file_update": (HERE, "test_set"),
     "set_yaml_file_insert": (HERE, "test_set"),
     "set_yaml_file_string": (HERE, "test_set"),
-    "set_yaml_file_string_compat": (WRITING, "test_what_is_written"),
+    "set_yaml_file_string_compat": (TEXTS, "test_what_is_written"),
     "test_yaml_time": (HERE, "test_times"),
     "unset_json_file": (HERE, "test_unset"),
     "unset_yaml_file": (HERE, "test_unset"),

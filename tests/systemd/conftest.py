@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from oracle import AgeKey
 from project import Project
+from systemd.services import NAME
+from systemd.services import PLAIN as UNIT_TEXT
 from systemd.serving import BIG, PLAIN
 
 from .manager import Manager
@@ -33,4 +35,12 @@ def project(manager: Manager, home: Path) -> Project:
 def values(project: Project) -> Project:
     project.write("s.yaml", PLAIN.replace("BIG", BIG))
     project.run("encrypt", "s.yaml")
+    return project
+
+
+@pytest.fixture
+def described(project: Project) -> Project:
+    project.write("s.yaml", UNIT_TEXT)
+    project.run("encrypt", "-o", NAME, "s.yaml")
+    project.write("key.txt", project.key.identity + "\n").chmod(0o600)
     return project

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from project import Project
+from systemd.services import NAME
 
 from encconf.errors import EncconfError
 from encconf.systemd import units
@@ -16,26 +17,6 @@ from encconf.systemd import units
 from .manager import Manager
 
 pytestmark = pytest.mark.services
-
-PLAIN = """\
-db:
-    password: "hunter2 $HOME %h \\\\"
-    port: 5432
-"od d": {"k[0]": odd, 'it"s': quoted}
-tenants:
-    a: {token: for a}
-    b: {token: for b}
-empty: {}
-"""
-NAME = "s $HOME %h.enc.yaml"  # everything that a command line in a unit may stumble over
-
-
-@pytest.fixture
-def values(project: Project) -> Project:
-    project.write("s.yaml", PLAIN)
-    project.run("encrypt", "-o", NAME, "s.yaml")
-    project.write("key.txt", project.key.identity + "\n").chmod(0o600)
-    return project
 
 
 def key(manager: Manager, project: Project, name: str) -> Path:
@@ -47,10 +28,10 @@ def key(manager: Manager, project: Project, name: str) -> Path:
     return log
 
 
-def test_a_unit_gets_its_values(manager: Manager, values: Project) -> None:
-    done = values.run("systemd", "unit", "--user", "-u", "one", "--env", "-o", str(manager.units), NAME)
+def test_a_unit_gets_its_values(manager: Manager, described: Project) -> None:
+    done = described.run("systemd", "unit", "--user", "-u", "one", "--env", "-o", str(manager.units), NAME)
     assert "systemctl --user daemon-reload" in done.err
-    log = key(manager, values, "one")
+    log = key(manager, described, "one")
     manager.systemctl("daemon-reload")
     script = 'cd "$CREDENTIALS_DIRECTORY"; head -n 99 *; cat "$DB_PASSWORD_FILE"'
     done2 = manager.run(script, name="one.service")
@@ -66,7 +47,7 @@ def test_a_unit_gets_its_values(manager: Manager, values: Project) -> None:
     # systemd started the service, which is ready and reloads; its words have names and no values.
     service = "one-credentials.service"
     assert manager.show(service, "ActiveState") == "active"
-    values.run("set", NAME, "db.port", "6543")
+    described.run("set", NAME, "db.port", "6543")
     manager.systemctl("reload", service)
     assert "6543" in manager.run(script, name="one.service").out
     assert "one.service: DB_PORT: given" in log.read_text()
@@ -78,10 +59,10 @@ def test_a_unit_gets_its_values(manager: Manager, values: Project) -> None:
     assert (other.code, other.out) == (243, "")
 
 
-def test_instances_and_names(manager: Manager, values: Project) -> None:
+def test_instances_and_names(manager: Manager, described: Project) -> None:
     rules = ["-a", "token=tenants.%i.token", "-a", 'odd=["od d"]["k[0]"]', "-a", 'quoted=["od d"][\'it"s\']']
-    values.run("systemd", "unit", "--user", "-u", "two@.service", *rules, "-o", str(manager.units), NAME)
-    key(manager, values, "two")
+    described.run("systemd", "unit", "--user", "-u", "two@.service", *rules, "-o", str(manager.units), NAME)
+    key(manager, described, "two")
     manager.systemctl("daemon-reload")
     for instance, token in (("a", "for a"), ("b", "for b")):
         done = manager.run("cat $CREDENTIALS_DIRECTORY/*", name=f"two@{instance}.service")
@@ -89,13 +70,13 @@ def test_instances_and_names(manager: Manager, values: Project) -> None:
     assert manager.run("true", name="two@c.service").code == 243
 
 
-def test_odd_names_of_credentials(manager: Manager, values: Project) -> None:
+def test_odd_names_of_credentials(manager: Manager, described: Project) -> None:
     """And a file whose name is no UTF-8; the variables have names that variables can have."""
     odd = os.fsdecode(b"s\xff.enc.yaml")
-    os.rename(values.path(NAME), values.path(odd))
+    os.rename(described.path(NAME), described.path(odd))
     rules = ["-a", "db.port%n=db.port", "-a", "5\"'$xy=db.password"]
-    values.run("systemd", "unit", "--user", "-u", "odd", "--env", *rules, "-o", str(manager.units), odd)
-    key(manager, values, "odd")
+    described.run("systemd", "unit", "--user", "-u", "odd", "--env", *rules, "-o", str(manager.units), odd)
+    key(manager, described, "odd")
     manager.systemctl("daemon-reload")
     done = manager.run(
         'cat "$DB_PORT_N_FILE" "$_5___XY_FILE"; ls "$CREDENTIALS_DIRECTORY"', name="odd.service"
@@ -103,28 +84,28 @@ def test_odd_names_of_credentials(manager: Manager, values: Project) -> None:
     assert (done.code, done.out) == (0, "5432hunter2 $HOME %h \\5\"'$xy\ndb.port%n\n"), manager.log()
 
 
-def test_the_service_s_own_key_is_a_credential(manager: Manager, values: Project) -> None:
-    sealed = manager.credential("encconf-identity", values.key.identity.encode())
+def test_the_service_s_own_key_is_a_credential(manager: Manager, described: Project) -> None:
+    sealed = manager.credential("encconf-identity", described.key.identity.encode())
     words = ["systemd", "unit", "--user", "-u", "three", "--identity", str(sealed), NAME]
-    values.run(*words, "-o", str(manager.units), environ={"XDG_CONFIG_HOME": "/nowhere"})
+    described.run(*words, "-o", str(manager.units), environ={"XDG_CONFIG_HOME": "/nowhere"})
     manager.systemctl("daemon-reload")
     done = manager.run("cat $CREDENTIALS_DIRECTORY/DB_PORT", name="three.service")
     assert (done.code, done.out) == (0, "5432"), manager.log()
 
 
-def test_a_service_without_its_key(manager: Manager, values: Project) -> None:
+def test_a_service_without_its_key(manager: Manager, described: Project) -> None:
     """It cannot open the file, and so the unit does not start, with an empty value say."""
-    values.run("systemd", "unit", "--user", "-u", "keyless", "-o", str(manager.units), NAME)
+    described.run("systemd", "unit", "--user", "-u", "keyless", "-o", str(manager.units), NAME)
     manager.systemctl("daemon-reload")
     done = manager.run("true", name="keyless.service")
     assert (done.code, done.result) == (243, "exit-code"), manager.log()
     assert manager.show("keyless-credentials.service", "Result") in ("exit-code", "start-limit-hit")
 
 
-def test_systemd_finds_no_fault(manager: Manager, values: Project) -> None:
+def test_systemd_finds_no_fault(manager: Manager, described: Project) -> None:
     """Also with the hardening that is for the system's own manager."""
-    folder = values.path("units")
-    values.run("systemd", "unit", "-u", "app.service", "-o", str(folder), NAME)
+    folder = described.path("units")
+    described.run("systemd", "unit", "-u", "app.service", "-o", str(folder), NAME)
     (folder / "app.service").write_text("[Service]\nExecStart=/bin/true\n")
     names = ["app.service", "app-credentials.socket", "app-credentials.service"]
     done = subprocess.run(
@@ -140,10 +121,10 @@ def test_systemd_finds_no_fault(manager: Manager, values: Project) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_hardened_service(manager: Manager, values: Project) -> None:
+def test_the_hardened_service(manager: Manager, described: Project) -> None:
     """The system's variant runs and answers, without what namespaces in a container cannot do."""
-    values.run("systemd", "unit", "-u", "four", "-o", str(manager.units), NAME)
-    key(manager, values, "four")
+    described.run("systemd", "unit", "-u", "four", "-o", str(manager.units), NAME)
+    key(manager, described, "four")
     unable = "ProtectKernelLogs=no\nProtectKernelTunables=no\nPrivateTmp=no\n"
     manager.unit("four-credentials.service.d/unable.conf", f"[Service]\n{unable}")
     done = manager.run("cat $CREDENTIALS_DIRECTORY/DB_PORT", name="four.service")
@@ -153,42 +134,6 @@ def test_the_hardened_service(manager: Manager, values: Project) -> None:
     assert "CapEff:\t0000000000000000\n" in said
     assert "NoNewPrivs:\t1\n" in said
     assert "Seccomp:\t2\n" in said
-
-
-def test_printing_and_writing(values: Project) -> None:
-    printed = values.run("systemd", "unit", "-u", "app", NAME, environ={"SOPS_AGE_KEY": ""}).out
-    assert "# /etc/systemd/system/app.service.d/50-encconf.conf\n" in printed
-    assert "LoadCredential=DB_PASSWORD:%t/app-credentials/credentials.sock\n" in printed
-    assert "AGE-SECRET-KEY" not in printed
-    words = ["systemd", "unit", "-u", "app", "-o", "units", NAME]
-    values.run(*words)
-    assert "up to date" in values.run(*words).err
-    values.run(*words, "--prefix", "X_")
-    assert "LoadCredential=X_DB_PORT:" in values.read("units/app.service.d/50-encconf.conf")
-    values.write("units/app-credentials.socket", "[Socket]\n")
-    assert "was not written by encconf" in values.run(*words, code=3).err
-
-
-@pytest.mark.parametrize(
-    ("args", "code", "said"),
-    [
-        ([], 1, "no unit was given"),
-        (["-u", "app.timer"], 1, "is not the name of a unit"),
-        (["-u", "u" * 80], 2, "systemd can only ask with 83"),
-        (["-u", "app", "--socket", "rel.sock"], 1, "absolute"),
-        (["-u", "app", "--socket", "/run/a b.sock"], 1, "blanks"),
-        (["-u", "app", "-a", "p=tenants.%i.token"], 1, "instances"),
-        (["-u", "app", "--section", "db.port"], 4, "not a mapping"),
-        (["-u", "app*.service"], 1, "is not one unit"),
-        (["-u", "../app", "--section", "empty"], 1, "no value for the unit"),
-    ],
-)  # fmt: skip
-def test_mistakes(values: Project, args: list[str], code: int, said: str) -> None:
-    assert said in values.run("systemd", "unit", *args, NAME, code=code).err
-
-
-def test_plain_files_are_refused(values: Project) -> None:
-    values.run("systemd", "unit", "-u", "app", "s.yaml", code=1)
 
 
 AWKWARD = [

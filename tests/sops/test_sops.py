@@ -7,52 +7,13 @@ same words where programs look for them.  A row's last member says what may diff
 from __future__ import annotations
 
 import re
-import stat
 import subprocess
 
 import pytest
 from oracle import AgeKey
+from sops.files import FILES
 
-from .conftest import Box, boxes
-
-PLAIN = """\
-a:
-    b: hello
-    "n": 5
-l:
-    - 1
-    - two
-f: 1.5
-t: 2024-01-02T00:00:00Z
-nul: null
-boo: true
-multi: |-
-    one
-    two
-"""
-FLAT = 'a: x\nf: 1.5\nt: 2024-01-02T00:00:00Z\nboo: true\nbig: 1e+30\ni: 7\nquoted: "12"\n'
-FILES = {
-    "e.yaml!": PLAIN,
-    "e.yml!": FLAT.replace("big: 1e+30\n", ""),
-    "q.yaml!": FLAT,
-    "e.json!": '{\n\t"a": {\n\t\t"b": "hello",\n\t\t"n": 5\n\t},\n\t"l": [\n\t\t1,\n\t\t"two"\n\t]\n}\n',
-    "e.env!": "A=x y\n#note\nB=1\nC=two\\nlines\n",
-    "e.ini!": "[s]\na = 1\nlong = two words\n\n[t]\nb = x\n",
-    "comments.ini!": "a = 1\n[s]\n# one\n# two\nb = 1\n; three\n; four: 1\n;five\nc = 1\n",
-    "e.bin!": "some text\nof many lines\n",
-    "p.yaml": "a: 1\nb: two\n",
-    "p.json": '{"a": 1}',
-    "ini.yaml!": "s:\n    int: 123\n    float: 1.23\n    bool: true\n    date: 2025-01-02\n",
-    "time.yaml!": "a: 2024-01-01\nb: 2006-01-02T15:04:05+07:06\n",
-    "multi.yaml!": "a: 1\n---\nb: two\n",
-    "nul.yaml!": 'a: "x\\0y"\n',
-    "bad.yaml": "a: [",
-    "bad.json": "{",
-    "empty.yaml": "",
-    "blank.yaml": " \n\n",
-    "comments.yaml": "# one\n\n# two\n",
-    "list.yaml": "- a\n",
-}
+from .conftest import Box
 
 # arguments; then what is compared: out (stdout, byte for byte), code, and words of stderr
 ROWS: list[tuple[list[str], str]] = [
@@ -311,11 +272,6 @@ OTHER_CODE = {
 }
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Box, Box]:
-    return boxes(tmp_path_factory.mktemp("same"), AgeKey.generate(), FILES)
-
-
 @pytest.mark.parametrize(
     ("args", "said"), ROWS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
@@ -341,23 +297,6 @@ def test_nothing_was_written(both: tuple[Box, Box]) -> None:
     real, ours = both
     for name in FILES:
         assert ours.read(name.rstrip("!")) == real.read(name.rstrip("!"))
-
-
-@pytest.mark.parametrize("name", ["e.yaml", "e.json", "e.env", "e.ini", "e.bin"])
-def test_without_the_key(both: tuple[Box, Box], name: str) -> None:
-    real, ours = both
-    for args in (
-        ["decrypt", name],
-        ["-d", name],
-        ["rotate", name],
-        ["exec-file", name, "true"],
-        ["edit", name],
-    ):
-        theirs = real.run(*args, environ={"SOPS_AGE_KEY": "-"})
-        mine = ours.run(*args, environ={"SOPS_AGE_KEY": "-"})
-        assert mine.code == theirs.code == 128
-        assert mine.out == theirs.out == ""
-        assert "data key" in mine.err
 
 
 def test_c5_words_that_programs_look_for(both: tuple[Box, Box]) -> None:
@@ -390,16 +329,6 @@ def test_h12_help_about_one_command(both: tuple[Box, Box], line: str) -> None:
         assert f"sops {' '.join(line.replace('help', '').replace(' h ', ' ').split())} - " in said
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o666])
-def test_b9_modes_are_those_of_sops(both: tuple[Box, Box], mode: int) -> None:
-    for box in both:
-        path = box.folder / "plain.yaml"
-        path.write_text("")
-        path.chmod(mode)
-        box.run("decrypt", "--output", "plain.yaml", "e.yaml", code=0)
-        assert stat.S_IMODE(path.stat().st_mode) == mode
-
-
 def test_b9_a_key_with_a_line_break_begins_no_line(both: tuple[Box, Box]) -> None:
     _, ours = both
     ours.write("odd.yaml", '"x\\n::error::y":\n  a: 1\n"z=\\n##[error]y": 1\n')
@@ -414,59 +343,3 @@ def test_b9_a_key_with_a_line_break_begins_no_line(both: tuple[Box, Box]) -> Non
         err = ours.run(*line).err
         assert err
         assert not re.search(r"(?m)^\s*(::|##)", err), err
-
-
-STORES = [
-    "stores: {json: {indent: 2}, yaml: {indent: 2}}",
-    "stores: {json: {indent: 0}, yaml: {indent: 0}}",
-    "stores: {json: {indent: -1}, yaml: {indent: 8}}",
-    "stores: {json: {indent: -2}, yaml: {indent: -1}}",
-]
-
-
-@pytest.mark.parametrize("stores", STORES)
-@pytest.mark.parametrize(
-    "args",
-    [
-        ["decrypt", "--output-type", "json", "e.yaml"],
-        ["decrypt", "--output-type", "yaml", "e.json"],
-        ["decrypt", "--extract", '["a"]', "e.yaml"],
-        ["decrypt", "--extract", '["l"]', "e.json"],
-        ["-d", "--output-type", "json", "e.yaml"],
-        ["--indent", "3", "-d", "e.yaml"],
-        ["--indent", "3", "-d", "e.json"],
-        ["--indent", "3", "-d", "--output-type", "yaml", "e.json"],
-        ["exec-file", "--output-type", "json", "e.yaml", "cat {}"],
-    ],
-    ids=" ".join,
-)
-def test_how_far_it_is_indented(both: tuple[Box, Box], stores: str, args: list[str]) -> None:
-    """What ``stores`` of .sops.yaml says, and ``--indent`` before it."""
-    ends = []
-    for box in both:
-        box.write("stores.yaml", f"creation_rules: []\n{stores}\n")
-        done = box.run("--config", "stores.yaml", *args)
-        ends.append((done.code, done.out))
-    assert ends[0] == ends[1]
-
-
-@pytest.mark.parametrize(
-    "args",
-    [
-        ["decrypt", "--input-type", "yaml", "--output-type", "yaml"],
-        ["decrypt", "--input-type", "yaml", "--output-type", "json"],
-        ["decrypt", "--filename-override", "x.yaml"],
-        ["decrypt", "--filename-override", "x.yaml", "--output-type", "json"],
-        ["decrypt", "--input-type", "yaml", "--output-type", "yaml", "/dev/stdin"],
-        ["--input-type", "yaml", "--output-type", "yaml", "-d", "/dev/stdin"],
-        ["decrypt", "--extract", '["a"]["b"]', "--input-type", "yaml", "/dev/stdin"],
-        ["decrypt"],
-        ["decrypt", "--input-type", "json"],
-    ],
-    ids=" ".join,
-)
-def test_stdin(both: tuple[Box, Box], args: list[str]) -> None:
-    real, ours = both
-    text = real.read("e.yaml")
-    theirs, mine = real.run(*args, input=text), ours.run(*args, input=text)
-    assert (mine.code, mine.out) == (theirs.code, theirs.out), (mine, theirs)

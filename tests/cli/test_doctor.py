@@ -1,0 +1,33 @@
+"""encconf doctor."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+
+from project import Project
+
+
+def test_doctor_prints_lines_that_work(project: Project) -> None:
+    project.rules()
+    project.write("app.enc.yaml", "password: correct horse\n")
+    project.run("encrypt", "-i", "app.enc.yaml")
+    project.write("Makefile", "app.yaml:\n\tsops -d --output-type json app.enc.yaml > app.json\n")
+    project.write(
+        ".envrc", 'export PASSWORD="$(sops -d --extract \'["password"]\' app.enc.yaml)"; env > seen\n'
+    )
+    said = project.run("doctor", ".").out.splitlines()
+    places = [line.partition(" runs ")[0] for line in said[::2]]
+    assert places == ["./.envrc:1:", "./Makefile:2:"]
+    project.write("bin/encconf", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m encconf "$@"\n').chmod(
+        0o755
+    )
+    path = f"{project.path('bin')}:{project.environ['PATH']}"
+    for line in said[1::2]:
+        environ = {**project.environ, "PATH": path}
+        subprocess.run(["sh", "-c", line.strip()], cwd=project.folder, env=environ, check=True)
+    assert '"correct horse"' in project.read("app.json")
+    assert "PASSWORD=correct horse" in project.read("seen")
+    assert project.run("doctor", "Makefile").out.startswith("Makefile:2: runs sops -d")
+    project.run("doctor", "app.enc.yaml")

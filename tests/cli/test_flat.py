@@ -1,0 +1,34 @@
+"""The values of files as names and texts."""
+
+from __future__ import annotations
+
+import pytest
+from project import Project
+
+FILE = "app.enc.yaml"
+
+
+def test_names_that_clash(app: Project) -> None:
+    app.write("clash.yaml", "a:\n    b: 1\na_b: 2\n")
+    app.run("encrypt", "-i", "clash.yaml")
+    done = app.run("exec", "clash.yaml", "--", "true", code=4)
+    assert "a.b and a_b would both be named A_B" in done.err
+    app.run("exec", "clash.yaml", "--nested-separator", "__", "--", "true")
+
+
+@pytest.mark.parametrize(
+    ("args", "name", "value"),
+    [
+        (["--prefix", "APP_"], "APP_DB_HOST", "db.example.com"),
+        (["--nested-separator", "__"], "DB__HOST", "db.example.com"),
+        (["--section", "db"], "HOST", "db.example.com"),
+        (["--keep-case"], "db_host", "db.example.com"),
+        (["--pristine"], "HOME", None),
+        (["--keep-keys"], "SOPS_AGE_KEY", "AGE-SECRET-KEY"),
+        ([], "DB_PORT", "5432"),
+    ],
+)
+def test_names(app: Project, args: list[str], name: str, value: str | None) -> None:
+    done = app.run("exec", FILE, *args, "--", "/usr/bin/env")
+    given = dict(line.split("=", 1) for line in done.out.splitlines() if "=" in line)
+    assert (given.get(name) or "").startswith(value or "") if value else name not in given

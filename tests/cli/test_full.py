@@ -1,0 +1,54 @@
+"""TODO"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from cli.argv import ARGV
+from hypothesis import example, given, settings
+
+from encconf.cli import full
+from encconf.cli.table import COMMANDS
+from encconf.errors import EncconfError
+
+
+@pytest.mark.parametrize("width", [40, 57, 80])
+def test_e7_long_lines_are_wrapped_between_words(width: int) -> None:
+    from encconf.cli.console import wrapped
+
+    line = "encconf: hint: " + "some words and then " * 9 + "/a/path/" + "x" * 90 + " and more words after it"
+    lines = wrapped(line, width)
+    assert " ".join(part.strip() for part in lines).split() == line.split()
+    assert all(len(part) <= width or " " not in part.strip() for part in lines)
+    assert all(part.startswith("  ") for part in lines[1:])
+    assert wrapped(line, 0) == [line]
+    assert wrapped("  indented " + "word " * 20, width)[1].startswith("    word")
+
+
+@settings(max_examples=300, deadline=None)
+@given(ARGV)
+@example(["git", "merge", "--nope"])
+@example(["git merge"])
+def test_a_mistake_is_an_error_of_ours(argv: list[str]) -> None:
+    failed: EncconfError | None = None
+    try:
+        full.parse(list(argv))
+    except EncconfError as error:
+        failed = error
+    except SystemExit as error:
+        code = error.code
+        assert code == 1, "no command: the help, on stderr"
+    if failed is not None:
+        named = [row for row in COMMANDS if f" {row.name} " in f" {' '.join(argv)} "]
+        assert failed.exit_code in {row.failure for row in named} | {1, 2, 100}
+        assert failed.hint
+
+
+def test_the_quick_parser_is_not_used_for_completion(monkeypatch: pytest.MonkeyPatch) -> None:
+    from encconf.cli import main
+
+    monkeypatch.setitem(os.environ, "_ENCCONF_COMPLETE", "bash_source")
+    with pytest.raises(SystemExit) as caught:
+        main(["decrypt", "f"])
+    assert caught.value.code == 0

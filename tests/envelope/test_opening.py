@@ -1,0 +1,73 @@
+"""A key group on its way to being opened: whose turn it is, and what came of each key."""
+
+from __future__ import annotations
+
+import pytest
+from oracle import AgeKey
+
+from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.opening import Opening
+from encconf.envelope.wrapped import WrappedKey
+from encconf.errors import MasterKeyError
+from encconf.identities.credentials import Credentials
+from encconf.keys import master_key
+
+MINE, THEIRS = AgeKey.generate(), AgeKey.generate()
+DATA_KEY = bytes(range(32))
+CREDENTIALS = Credentials(MINE.environ())
+KMS = WrappedKey(master_key("kms", "arn:aws:kms:eu-central-1:123456789012:key/x"), "AQ==")
+
+
+def wrapped(pair: AgeKey, data: bytes = DATA_KEY) -> WrappedKey:
+    key = master_key("age", pair.recipient)
+    return WrappedKey(key, key.wrap(data, CREDENTIALS))
+
+
+def opening(*group: WrappedKey, cache: DataKeyCache | None = None) -> Opening:
+    return Opening(group, 32, CREDENTIALS, cache)
+
+
+def test_keys_have_their_turn_in_order_and_by_kind() -> None:
+    first, second = wrapped(MINE), wrapped(THEIRS)
+    group = opening(first, KMS, second)
+    assert group.take(remote=True) is None
+    assert group.take(remote=False) is first
+    assert group.take(remote=False) is None  # KMS's turn
+    assert group.take(remote=True) is KMS
+    assert group.take(remote=False) is second
+    assert group.take(remote=False) is None
+
+
+def test_once_it_is_open_nobody_has_a_turn() -> None:
+    first, second = wrapped(MINE), wrapped(THEIRS)
+    group = opening(first, second)
+    group.note(first, group.unwrap(first))
+    assert (group.part, group.by) == (DATA_KEY, first.key)
+    assert group.take(remote=False) is None
+    assert group.failures == []
+
+
+def test_failures_are_kept_in_order() -> None:
+    first, second = wrapped(THEIRS), KMS
+    group = opening(first, second)
+    errors = [MasterKeyError("one"), MasterKeyError("two")]
+    for each, error in zip((first, second), errors, strict=True):
+        group.note(each, error)
+    assert group.failures == [(first.key, errors[0]), (second.key, errors[1])]
+    assert group.part is None
+
+
+def test_what_cannot_be_opened() -> None:
+    with pytest.raises(MasterKeyError, match="no wrapped data key"):
+        opening().unwrap(WrappedKey(master_key("age", MINE.recipient), ""))
+    with pytest.raises(MasterKeyError, match="not a data key of 32 bytes"):
+        opening().unwrap(wrapped(MINE, b"short"))
+
+
+def test_what_is_cached_is_open_from_the_start() -> None:
+    cache = DataKeyCache()
+    first, second = wrapped(THEIRS), wrapped(MINE)
+    assert opening(cache=cache).unwrap(second) == DATA_KEY
+    group = opening(first, second, cache=cache)
+    assert (group.part, group.by) == (DATA_KEY, second.key)
+    assert opening(first, cache=cache).part is None

@@ -1,0 +1,45 @@
+"""encconf systemd: units printed and written, and mistakes."""
+
+from __future__ import annotations
+
+import pytest
+from project import Project
+from systemd.services import NAME
+
+pytestmark = pytest.mark.services
+
+
+def test_printing_and_writing(described: Project) -> None:
+    printed = described.run("systemd", "unit", "-u", "app", NAME, environ={"SOPS_AGE_KEY": ""}).out
+    assert "# /etc/systemd/system/app.service.d/50-encconf.conf\n" in printed
+    assert "LoadCredential=DB_PASSWORD:%t/app-credentials/credentials.sock\n" in printed
+    assert "AGE-SECRET-KEY" not in printed
+    words = ["systemd", "unit", "-u", "app", "-o", "units", NAME]
+    described.run(*words)
+    assert "up to date" in described.run(*words).err
+    described.run(*words, "--prefix", "X_")
+    assert "LoadCredential=X_DB_PORT:" in described.read("units/app.service.d/50-encconf.conf")
+    described.write("units/app-credentials.socket", "[Socket]\n")
+    assert "was not written by encconf" in described.run(*words, code=3).err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        ([], 1, "no unit was given"),
+        (["-u", "app.timer"], 1, "is not the name of a unit"),
+        (["-u", "u" * 80], 2, "systemd can only ask with 83"),
+        (["-u", "app", "--socket", "rel.sock"], 1, "absolute"),
+        (["-u", "app", "--socket", "/run/a b.sock"], 1, "blanks"),
+        (["-u", "app", "-a", "p=tenants.%i.token"], 1, "instances"),
+        (["-u", "app", "--section", "db.port"], 4, "not a mapping"),
+        (["-u", "app*.service"], 1, "is not one unit"),
+        (["-u", "../app", "--section", "empty"], 1, "no value for the unit"),
+    ],
+)  # fmt: skip
+def test_mistakes(described: Project, args: list[str], code: int, said: str) -> None:
+    assert said in described.run("systemd", "unit", *args, NAME, code=code).err
+
+
+def test_plain_files_are_refused(described: Project) -> None:
+    described.run("systemd", "unit", "-u", "app", "s.yaml", code=1)
