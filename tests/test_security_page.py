@@ -72,31 +72,31 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "its control characters are escaped": (
         "test_decrypt::test_control_characters_of_a_name_are_shown_not_sent",
-        "test_credentials::test_text_from_a_foreign_file_cannot_move_the_cursor",
+        "test_printable::test_text_from_a_foreign_file_cannot_move_the_cursor",
     ),
     "in the same places and the same order as sops": (
-        "test_credentials::test_the_places_are_those_of_sops_in_its_order",
+        "test_places::test_the_places_are_those_of_sops_in_its_order",
     ),
     "lists each place and what was found there": ("test_stored::test_the_report",),
     "have mode 0600, in a folder of mode 0700": ("test_init::test_from_nothing_to_an_encrypted_file",),
     "refuses the file if others may write to it": ("test_stored::test_others_may_not_write_it",),
-    "only in values that the MAC covers": ("test_references::test_only_what_the_mac_covers",),
+    "only in values that the MAC covers": ("test_reference_rules::test_only_what_the_mac_covers",),
     "You have to allow programs": (
-        "test_references::test_what_this_user_has_is_not_given_unless_somebody_says_so",
+        "test_reference_rules::test_what_this_user_has_is_not_given_unless_somebody_says_so",
     ),
     "never sends a token to a server other than the environment's": (
         "test_references::test_no_other_server_gets_the_token",
     ),
-    "never returns a secret that opens": ("test_references::test_nor_is_any_identity_wherever_it_is",),
+    "never returns a secret that opens": ("test_reference_rules::test_nor_is_any_identity_wherever_it_is",),
     "cannot choose whose secrets are read": (
-        "test_references::test_b5_whose_secrets_and_as_whom_is_not_the_file_s_to_choose",
+        "test_reference_rules::test_b5_whose_secrets_and_as_whom_is_not_the_file_s_to_choose",
     ),
     "cannot leave an allowed folder through links": (
-        "test_references::test_b5_a_folder_is_not_left_by_its_links",
+        "test_reference_rules::test_b5_a_folder_is_not_left_by_its_links",
     ),
     "compared by origin; redirects are not followed": (
         "test_vault::test_an_address_leads_a_token_nowhere_else",
-        "test_cyberark::test_an_address_leads_a_login_nowhere_else",
+        "test_conjur::test_an_address_leads_a_login_nowhere_else",
         "test_hc_vault::test_redirects_are_not_followed",
         "test_azure_kv::test_redirects_are_not_followed",
     ),
@@ -107,7 +107,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "the same requests as CyberArk's clients": (
         "test_cyberark::test_as_pyaim_asks",
-        "test_cyberark::test_as_conjur_s_own_client_asks",
+        "test_conjur::test_as_conjur_s_own_client_asks",
     ),
     "from before sops 3.3.0": ("test_differences::test_context_bug",),
     "writes no plaintext to the work tree or to `.git`": (
@@ -130,7 +130,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "wrap no data key for a recipient": ("test_differences::test_stranger",),
     "the result gets a new one": ("test_merge::test_b3_a_data_key_of_their_making_is_not_used",),
     "every value is re-encrypted with a new data key": ("test_changes::test_somebody_goes",),
-    "The report lists the paths": ("test_batch::test_the_report",),
+    "The report lists the paths": ("test_rekeying::test_the_report",),
     "with the old mode, owner and access list": (
         "test_replace::test_the_mode_is_kept",
         "test_replace::test_the_owner_and_group_are_kept",
@@ -192,7 +192,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_programs::test_b12_git_and_gpg_get_no_master_key",
     ),
     "editor, git, gpg or a command that prints a key from the current folder": (
-        "test_edit::test_b12_no_editor_of_the_current_folder",
+        "test_editor::test_b12_no_editor_of_the_current_folder",
         "test_programs::test_b12_no_git_of_the_current_folder",
         "test_programs::test_b12_no_gpg_and_no_key_command_of_the_current_folder",
     ),
@@ -215,7 +215,7 @@ OF_SECURITY: dict[str, tuple[str, ...]] = {
         "test_private::test_it_is_private_and_gone_afterwards",
         "test_private::test_it_goes_with_a_signal",
     ),
-    "warns if git tracks the plaintext file": ("test_encrypt::TestGit",),
+    "warns if git tracks the plaintext file": ("test_files::TestGit",),
     "rename the key of an **unencrypted** value": ("test_differences::test_strict_mac",),
     "puts back an older version of the whole file": (
         "test_security_page::test_an_older_version_is_not_noticed",
