@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from keys.served import alice as alice
+from keys.served import empty_gnupg as empty_gnupg
 from keys.served import encconf
 from keys.served import holder as holder
 from keys.served import others as others
