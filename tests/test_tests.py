@@ -1,8 +1,8 @@
 """Tests mirror the package, and know only its public names.
 
 The tests of ``encconf/rules/config.py`` are in ``tests/rules/test_config.py``, those of a
-package's ``__init__.py`` in ``tests/rules/test_rules.py``.  A command with a package of its own shares the
-servers of its tests: ``encconf/cli/git.py`` has ``tests/git/test_command.py``.
+package's ``__init__.py`` in ``tests/rules/test_rules.py``.  A command may share the servers of a
+package's tests: ``encconf/cli/git.py`` has ``tests/git/test_command.py``.
 What encconf called sops does is compared with each version of sops: ``encconf/cli/sops_line.py`` has
 ``tests/sops/test_line.py``.
 """
@@ -68,6 +68,9 @@ UNTESTED = {
 }
 """Modules without a test file of their own, and the file or folder that has their tests.  It only shrinks."""
 
+WITH_SERVERS = ("git", "keyservice", "publish", "systemd")
+"""Commands whose tests share the servers, or the repositories, of the package of that name."""
+
 FILES = sorted(HERE.rglob("*.py"))
 
 
@@ -84,7 +87,7 @@ def _test_of(name: Path) -> str:
     stem = (name.parent.name or "encconf") if name.stem == "__init__" else name.stem
     if name.parent.name == "cli" and stem.partition("_")[0] == "sops":
         return f"sops/test_{stem.removeprefix('sops_')}.py"
-    if name.parent.name == "cli" and (PACKAGE / stem).is_dir():
+    if name.parent.name == "cli" and stem in WITH_SERVERS:
         return f"{stem}/test_command.py"
     return (name.parent / f"test_{stem}.py").as_posix()
 
