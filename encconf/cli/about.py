@@ -102,7 +102,9 @@ def show_help(console: Console, *, words: list[str]) -> None:
     """Print the help of a command, or a topic."""
     topic = _TOPICS.get(" ".join(words))
     if topic is not None:
-        console.data(topic())
+        from encconf.cli.columns import in_columns
+
+        console.lines(in_columns(console, topic()))
         return
     if words[:1] == ["error"]:
         from encconf.cli.error_help import show

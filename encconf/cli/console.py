@@ -46,24 +46,24 @@ class Console:
     def note(self, text: str) -> None:
         """Report what was done."""
         if not self.quiet:
-            self._say("", text)
+            self._say(text)
 
     def warn(self, text: str, hint: str | None = None) -> None:
         """Report what may be wrong, and what to do about it."""
-        self._say(self._paint(_YELLOW, "warning") + ": ", text)
+        self._say(text, "warning", _YELLOW)
         if hint:
             self.hint(hint)
 
     def error(self, error: EncconfError) -> None:
         """Report what is wrong, with the slug to search for, and what to do about it."""
         about = f"{one_line(error.file)}: " if error.file else ""
-        self._say(self._paint(_RED, f"error[{error.slug}]") + ": ", about + error.message)
+        self._say(about + error.message, f"error[{error.slug}]", _RED)
         if error.hint:
             self.hint(hint_of(error))
 
     def hint(self, text: str) -> None:
         """Say what to do."""
-        self._say(self._paint(_CYAN, "hint") + ": ", text)
+        self._say(text, "hint", _CYAN)
 
     def data(self, data: str | bytes) -> None:
         """Write a result to stdout, all of it.  Raises OutputError, or BrokenPipeError."""
@@ -122,10 +122,13 @@ class Console:
     def _paint(self, color: str, text: str) -> str:
         return f"\033[{color}m{text}\033[0m" if self._colored else text
 
-    def _say(self, kind: str, text: str) -> None:
-        lines = f"{self.PROGRAM}: {kind}{paragraph(text)}".split("\n")
+    def _say(self, text: str, kind: str = "", color: str = "") -> None:
+        lines = f"{self.PROGRAM}: {kind}{kind and ': '}{paragraph(text)}".split("\n")
         width = width_of(2, self.environ)
-        self.write("\n".join([part for line in lines for part in wrapped(line, width)] + [""]))
+        message = "\n".join([part for line in lines for part in wrapped(line, width)] + [""])
+        if kind:  # painted last: colors take no columns
+            message = message.replace(kind, self._paint(color, kind), 1)
+        self.write(message)
 
     def write(self, text: str) -> None:
         """Write a text to stderr as it is, above the status line."""
@@ -348,6 +351,8 @@ def wrapped(line: str, width: int) -> list[str]:
     if width < _NARROW or len(line) <= width:
         return [line]
     indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    if len(indent) >= width:
+        return [line]
     lines: list[str] = []
     while len(line) > width:
         at = line.rfind(" ", len(indent), width + 1)

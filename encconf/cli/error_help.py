@@ -205,8 +205,11 @@ ENTRIES: Final = _entries()
 def show(console: Console, slugs: list[str]) -> None:
     """Print the entries of errors or findings; without slugs, the list of errors.  Raises UsageError."""
     if not slugs:
+        from encconf.cli.columns import in_columns
+
         width = max(map(len, ENTRIES))
-        console.data("".join(f"{slug:{width}}  {ENTRIES[slug].meaning}\n" for slug in ENTRIES))
+        rows = "".join(f"{slug:{width}}  {ENTRIES[slug].meaning}\n" for slug in ENTRIES)
+        console.lines(in_columns(console, rows))
         return
     console.data("\n".join(_text(slug) for slug in slugs))
 

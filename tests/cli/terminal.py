@@ -47,12 +47,15 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def end(self) -> int:
-        code = self.process.wait(20)
-        try:
-            while True:
-                self.seen += os.read(self.master, 4096).decode()
-        except OSError:
-            os.close(self.master)
+        end, said = time.monotonic() + 20, b""
+        while select.select([self.master], [], [], max(0.0, end - time.monotonic()))[0]:
+            try:
+                said += os.read(self.master, 4096)
+            except OSError:  # its end
+                break
+        self.seen += said.decode()
+        code = self.process.wait(max(1.0, end - time.monotonic()))
+        os.close(self.master)
         return code
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from project import PLAIN, Project
 
 from encconf.cli import console
 from encconf.errors import ChangedError
+
+from .terminal import Terminal, screen
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,7 +65,7 @@ class TestStart:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "io", "io.fileio"}
-        own.add("cli.version")
+        own |= {"cli.columns", "cli.version"}
         own |= {"io.descriptors", "identities", "identities.stored", "keys"}
         own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
@@ -254,3 +257,19 @@ class TestNotUtf8:
                 )
             assert done.returncode == 3, words
             assert "error[unwritable]: stdout: cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", ["help environment", "help exit-codes", "help error", "nonsense", "encrypt --nonsense"]
+)
+@pytest.mark.parametrize("width", [60, 80])
+def test_what_is_said_fits_the_terminal_and_uses_it(width: int, words: str, project: Project) -> None:
+    """In color, too: colors take no columns.  Only a word that is longer than its place may stick out."""
+    terminal = Terminal(project, *words.split(), environ={"COLUMNS": str(width), "TERM": "xterm"})
+    terminal.end()
+    assert terminal.seen
+    lines = screen(terminal.seen)
+    assert max(map(len, lines)) <= width, max(lines, key=len)
+    for line, following in pairwise(lines):
+        if following.startswith("  ") and line.startswith("encconf: "):
+            assert len(line) + 1 + len(following.split()[0]) > width

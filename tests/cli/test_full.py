@@ -23,6 +23,8 @@ def test_e7_long_lines_are_wrapped_between_words(width: int) -> None:
     assert all(len(part) <= width or " " not in part.strip() for part in lines)
     assert all(part.startswith("  ") for part in lines[1:])
     assert wrapped(line, 0) == [line]
+    deep = " " * width + line
+    assert wrapped(deep, width) == [deep]
     assert wrapped("  indented " + "word " * 20, width)[1].startswith("    word")
 
 
