@@ -63,15 +63,15 @@ def _elsewhere(credentials: Credentials) -> bool:
 class Watched:
     """``with Watched(key, credentials):`` — reports a call to a service; see `Credentials`."""
 
-    __slots__ = ("_done", "_watch", "_what")
+    __slots__ = ("_done", "_key", "_watch")
 
     def __init__(self, key: MasterKey, credentials: Credentials) -> None:
         self._watch = credentials.watch if is_remote(key, credentials) else None
-        self._what = key.label if self._watch is not None else ""
+        self._key = key
 
     def __enter__(self) -> None:
         if self._watch is not None:
-            self._done = self._watch(self._what)
+            self._done = self._watch(self._key.label)
 
     def __exit__(self, *_: object) -> None:
         if self._watch is not None:

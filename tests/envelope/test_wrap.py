@@ -11,7 +11,7 @@ from oracle import AgeKey
 from encconf.envelope import shamir
 from encconf.envelope.wrap import wrap_again, wrap_for
 from encconf.envelope.wrapped import WrappedKey
-from encconf.errors import ConfigError, MasterKeyError, WrapError
+from encconf.errors import ConfigError, EmptyGroupError, MasterKeyError, WrapError
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 
@@ -49,6 +49,26 @@ def parts(groups: list[list[WrappedKey]]) -> list[bytes]:
 def test_nobody(groups: Groups, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         wrapped(groups)
+
+
+def test_a_new_data_key_for_nobody() -> None:
+    with pytest.raises(EmptyGroupError, match="there is no master key"):
+        again([], 0, [])
+
+
+def test_a_threshold_that_nobody_writes_is_not_kept() -> None:
+    """One group of two would be enough; the shares are new, and the file says 2."""
+    held = wrapped([[A], [B]])
+    groups, threshold = again(held, 1, [[A], [B]], 2)
+    assert threshold == 2
+    assert groups[0][0].enc != held[0][0].enc
+
+
+def test_as_many_groups_as_there_are_parts() -> None:
+    plain: Any = [[Plain()] for _ in range(256)]
+    assert len(wrapped(plain[:255], 2)) == 255
+    with pytest.raises(ConfigError, match="does not fit 256 key groups"):
+        wrapped(plain, 2)
 
 
 def test_where_nothing_changes_nothing_is_asked() -> None:
@@ -118,6 +138,15 @@ def test_one_group_has_the_whole_key(before: Groups) -> None:
     assert parts(groups) == [DATA_KEY]
 
 
+class Plain:
+    """A key that wraps nothing."""
+
+    TYPE, DATED, name, label = "plain", False, "x", "plain x"
+
+    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
+        return data_key.hex()
+
+
 class Broken:
     """A key whose service has a fault."""
 
@@ -140,3 +169,5 @@ def test_a_failure_is_temporary_where_all_are(faults: str, temporary: bool) -> N
         wrapped([[*keys, A]])
     assert caught.value.temporary is temporary
     assert f"{len(faults)} of its {len(faults) + 1} master keys" in caught.value.message
+    with pytest.raises(WrapError, match="for its only master key"):
+        wrapped([keys[:1]])
