@@ -153,7 +153,7 @@ def _parse(argv: list[str]) -> tuple[Command, Values] | int:
             return called
         from encconf.cli import sops_line
 
-        if sops_line.takes(argv, os.environ):
+        if sops_line.takes(argv):
             from encconf.cli import sops
 
             return sops.main(argv)

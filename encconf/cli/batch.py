@@ -88,8 +88,8 @@ class Batch:
         """
         raise NotImplementedError
 
-    def prepare(self, paths: Sequence[str]) -> None:
-        """Do what has to be done before the first file; may reduce ``left``."""
+    def prepare(self) -> None:
+        """Do what has to be done before the work; may shorten ``left``, the files to do."""
 
     def begin(self) -> None:
         """Do what has to be done before the first file is written."""
@@ -111,7 +111,7 @@ class Batch:
         self.left = list(paths)
         try:
             with signals.SignalGuard():
-                self.prepare(paths)
+                self.prepare()
                 if not (self.failed and self.fail_fast):
                     self._go()
             if self.left:

@@ -13,7 +13,7 @@ from encconf.publish import destinations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from encconf.cli.console import Console
     from encconf.cli.table import Value
@@ -70,11 +70,11 @@ class Publishing(Batch):
         address = publishing.address(destination, name, self.console.environ)
         self._sent[file] = name, destination, address
 
-    def prepare(self, paths: Sequence[str]) -> None:
+    def prepare(self) -> None:
         """Show where each file goes, and ask for confirmation."""
         if self.dry_run or flag(self.options, "yes"):
             return
-        for file in paths:
+        for file in self.left:
             self.console.note(f"{file} → {self._where(file)}")
         if not self.console.confirm("publish?"):
             self.console.note("nothing was published")

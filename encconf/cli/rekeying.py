@@ -112,11 +112,11 @@ class Rekeying(Batch):
             self.console.note("no encrypted file has changed")
         super().run(paths)
 
-    def prepare(self, paths: Sequence[str]) -> None:
+    def prepare(self) -> None:
         """Have all plans confirmed, and remove temporary files of killed commands."""
         if self.asks or self.checklist:
-            self._agreed = self._make_plans(paths)
-            self.left = [file for file in paths if file not in self.states]
+            self._agreed = self._make_plans(self.left)
+            self.left = [file for file in self.left if file not in self.states]
         if not self.dry_run and self.output is None and not (self.failed and self.fail_fast):
             self.sweep(self.left)
 

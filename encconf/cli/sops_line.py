@@ -267,7 +267,7 @@ def _number(name: str, value: str) -> int:
         raise WrongLineError(f'invalid value "{value}" for flag -{name}: parse error') from None
 
 
-def takes(argv: list[str], environ: Mapping[str, str]) -> bool:
+def takes(argv: list[str]) -> bool:
     """Whether encconf, called by its own name, reads a line as sops does.
 
     It does if flags of sops come before the command or file; if the first word is not a command but an

@@ -88,7 +88,7 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
     target = fileio.resolve(file)
     if not os.path.exists(target):
         fileio.check_writable(target)
-    given = value if value is not None else _asked(console, path)
+    given = value if value is not None else _asked(path)
     if value is not None and console.can_ask():
         console.hint("leave the value out to be prompted for it, so that it stays out of your shell history")
     new: Plain = _from_json(given) if json else given
@@ -202,7 +202,7 @@ def _write(console: Console, file: str, target: str, old: str | None, enc: str) 
     console.note(f"wrote {file}")
 
 
-def _asked(console: Console, path: str) -> str:
+def _asked(path: str) -> str:
     """The value that the user types, hidden, or all of stdin without its last line break.
 
     Raises UsageError for no text at all, which usually means that a variable is not set.

@@ -32,4 +32,4 @@ import pytest
 def test_which_lines_are_sops_s(argv: list[str], taken: bool) -> None:
     from encconf.cli.sops_line import takes
 
-    assert takes(argv, {}) is taken
+    assert takes(argv) is taken
