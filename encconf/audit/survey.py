@@ -177,7 +177,7 @@ def describe(found: Survey) -> list[str]:
     keys = found.keys
     named = [names.given(key) or _short(kind(key), key.label) for key in keys]
     people = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
-    lines.append(f"{len(keys)} key{'s' if len(keys) != 1 else ''} can open some of them: {people}")
+    lines.append(f"encrypted for {len(keys)} key{'s' if len(keys) != 1 else ''}: {people}")
     if found.ignored:
         lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
     elif not found.has_config:
