@@ -27,8 +27,8 @@ from oracle import FIXTURES, AgeKey
 
 MEMORY = 200 << 20
 """How many bytes a step may take for a text of up to 1 MB."""
-SECONDS = 4.0
-"""How much CPU time a step may take for it: the densest TOML takes most of that."""
+SECONDS = 2.5
+"""How much CPU time a step may take for it: TOML with many tables takes half of that."""
 LARGEST = 1_000_000
 NAMES = {  # by format
     "yaml": "f.yaml",

@@ -501,27 +501,40 @@ def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -
     [
         ("yaml", f"a: [{'[],' * 300_000}]\n"),
         ("yaml", f"a: [{'{a},' * 240_000}]\n"),
+        ("yaml", f"a: [{'1,' * 490_000}]\n"),
         ("yaml", "a:\n" + "#\n" * 490_000 + " - b\n"),
+        ("yaml", "a: 1\n" + "#\n" * 490_000),
+        ("json", f'{{"a": [{"1," * 490_000}1]}}'),
+        ("json", f'{{"a": [{"[]," * 300_000}1]}}'),
+        ("dotenv", "a=\n" * 250_000),
+        ("dotenv", "#\n" * 490_000 + "a=b\n"),
+        ("ini", "[a]\n" + "".join(f"k{number:x}=\n" for number in range(250_000))),
         ("toml", f"a = [{'[],' * 300_000}]\n"),
         ("toml", f"a = [{'1,' * 490_000}]\n"),
+        ("toml", "a = 1\n" + "#\n" * 490_000),
         ("toml", "".join(f"k{number}{'.a' * 60} = 1\n" for number in range(7_000))),
     ],
-    ids=["brackets", "braces", "comments", "arrays", "numbers", "dotted keys"],
+    ids=[
+        *("brackets", "braces", "items", "comments", "only comments", "JSON numbers", "JSON arrays"),
+        *("same name", "dotenv comments", "many keys", "arrays", "numbers", "comments of TOML"),
+        "dotted keys",
+    ],
 )
 def test_what_is_slow_to_read_is_limited_by_the_size_of_the_text(format: str, text: str) -> None:
     started = time.process_time()
     with pytest.raises(LimitError):
         module(format).scan(text, comments=True)
-    assert time.process_time() - started < 4
+    assert time.process_time() - started < 2
     # A tenth of it is read.
     whole = module(format).scan(_tenth_of(text), comments=True)
     assert len(whole.shape) + len(whole.comments) > 10_000
 
 
 def _tenth_of(text: str) -> str:
-    if "[" not in text:
+    if "," not in text:
         lines = text.splitlines(keepends=True)
         return "".join([*lines[: len(lines) // 10], *lines[-1:]])
     head, _, items = text.rstrip("]\n").partition("[")
     unit = items[: items.index(",") + 1]
-    return f"{head}[{unit * (len(items) // len(unit) // 10)}]\n"
+    end = "1]}" if head.startswith("{") else "]\n"
+    return f"{head}[{unit * (len(items) // len(unit) // 10)}{end}"

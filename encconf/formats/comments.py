@@ -439,5 +439,3 @@ class _Walk:
         self.document, current = document, self.document
         self.put(feet or heads, root, NOWHERE)
         self.document = current
-
-

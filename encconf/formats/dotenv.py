@@ -35,7 +35,7 @@ from encconf.formats.defaults import (
     region,
     tells_integers,
 )
-from encconf.text.document import Comment, Document, Leaf, Scope, position, whole_document
+from encconf.text.document import Comment, Document, Leaf, Scope, limit_lines, position, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     break in any case; one without also in the ways described above.  Raises ParseError for a line
     without ``=``, MetadataError for a block whose names are at odds.
     """
+    limit_lines(text)
     exact = text.startswith(_PREFIX) or f"\n{_PREFIX}" in text
     if not exact:
         flat.check(text)

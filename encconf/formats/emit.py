@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from encconf.formats.emit_parts import Notes
     from encconf.text.document import Document
 
+
 def render(
     trees: Sequence[Any], format: str, notes: Notes | None = None, *, indent: int | None = None
 ) -> str:

@@ -64,7 +64,16 @@ from encconf.formats.ini_scan import (
     value_at,
 )
 from encconf.formats.ini_text import as_sops, literal, read_back, rest_of_line, sealed, spell
-from encconf.text.document import Comment, Document, Leaf, Scope, error_at, limit_paths, whole_document
+from encconf.text.document import (
+    Comment,
+    Document,
+    Leaf,
+    Scope,
+    error_at,
+    limit_lines,
+    limit_paths,
+    whole_document,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +108,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     A text with a ``[sops]`` section is read exactly as sops reads it, one without in the ways described
     above.  Raises ParseError, MetadataError for a block whose names are at odds.
     """
+    limit_lines(text)
     if _has_block(text):
         return _document(text, read_lines(text, exact=True), comments)
     flat.check(text)

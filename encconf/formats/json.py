@@ -40,7 +40,6 @@ from encconf.formats.json_text import (
 )
 from encconf.text.document import (
     MAX_DEPTH,
-    MAX_VALUES,
     Document,
     Leaf,
     Part,
@@ -49,6 +48,8 @@ from encconf.text.document import (
     error_at,
     limit_digits,
     limit_paths,
+    most_items,
+    too_many,
 )
 
 TYPE_CHECKING = False
@@ -100,6 +101,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     document.parts.append(part)
     leaves, shape = document.leaves, document.shape
     shape.append("%")
+    most = most_items(text)
 
     members: dict[str, object] = {}
     document.trees.append(members)
@@ -190,8 +192,8 @@ def scan(text: str, *, comments: bool = False) -> Document:
                 block = None
             if mark is None:
                 raise _fault(text, end, in_map, ended=True)
-        if len(shape) > MAX_VALUES:
-            raise LimitError(f"the document holds more than {MAX_VALUES} values")
+        if len(shape) > most:
+            raise too_many(most)
 
         while mark != ",":
             if mark != ("}" if in_map else "]"):
@@ -293,7 +295,6 @@ def _fill(leaves: list[Leaf]) -> None:
     for leaf in leaves:
         value = None if leaf.data is None else _READ[leaf.type](leaf.data)
         leaf.scope.node[leaf.step] = value
-
 
 
 def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseError:

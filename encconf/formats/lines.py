@@ -20,7 +20,7 @@ from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
 from encconf.formats.line_values import FLOW, PLAIN_SCALAR, add_words, block_scalar, quoted
 from encconf.formats.yaml_entry import close_block
-from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope
+from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope, most_items, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _DEPTH = 100  # collections inside each other; fewer than MAX_DEPTH, above which a text is refused
 _NEVER = "\n"  # the indentation of no line
-
 _ASCII = bytes([10, *range(32, 127)])
 
 # Every line matches: indentation and dashes, key, colon, and the rest.  A block scalar's lines are
@@ -56,7 +55,6 @@ _KEYS = _WORDS | {"sops"}  # those that need a closer look
 
 MAX_DOCUMENTS = 10_000
 """How many documents a stream may have."""
-
 
 
 def scan(text: str, comments: bool) -> Document | None:
@@ -144,12 +142,14 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     # The comment lines since the last item: where, and at which column; empty lines are at -1.
     gap: list[tuple[int, int, int]] = []
 
-    at = begin
-    own_end = len(document.text)
+    at, own_end = begin, len(document.text)
+    most = most_items(document.text)
     lines = _LINE.finditer(text, begin, end)
     for lead, key, colon, rest, deep in map(_groups, lines, repeat("")):
         start = at + len(lead) + len(key) + len(colon)
         if lead != pad or (not key) is in_map:
+            if len(shape) > most:
+                raise too_many(most)
             place = lead.find("-")
             dashes = ""
             if place >= 0:

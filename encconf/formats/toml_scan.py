@@ -20,14 +20,15 @@ from encconf.formats.toml_words import (
     unescape,
 )
 from encconf.text.document import (
-    MAX_VALUES,
     Comment,
     Leaf,
     Scope,
     add_path,
     error_at,
     limit_digits,
+    limit_lines,
     most_items,
+    too_many,
 )
 
 TYPE_CHECKING = False
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""
-
 
 
 _PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({BASIC_STRING})|({LITERAL_STRING}))[ \t]*+([.=\]]?)")
@@ -96,7 +96,8 @@ class Scanner:
         self.depths: dict[Scope, int] = {self.root: 0}
         self.headers: set[Scope] = set()  # the tables that have had theirs
         self.count = 0
-        self.most = min(MAX_VALUES, most_items(text))
+        limit_lines(text)
+        self.most = most_items(text)
         self.paths = 0
         self.comments: list[Comment] | None = [] if comments else None
         self.pending: list[Comment] = []  # those whose item is still to come
@@ -217,7 +218,7 @@ class Scanner:
         """Put an item where none is yet."""
         self.count += 1
         if self.count > self.most:
-            raise LimitError(f"the document holds more than {self.most} values, arrays and tables")
+            raise too_many(self.most)
         if isinstance(step, int):
             scope.node.append(item)
         else:
@@ -430,14 +431,10 @@ class Scanner:
         return error_at(self.text, at, what, hint=hint)
 
 
-
-
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     """Where a pattern that always matches ends."""
     found = pattern.match(text, at)
     return found.end() if found else at
-
-
 
 
 def _twice(text: str, offset: int) -> ParseError:

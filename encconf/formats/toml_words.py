@@ -44,6 +44,7 @@ _ESCAPE = r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[ \t]*+\n[ \t\n]*+|(.))"
 
 def unescape(text: str, at: int, value: str) -> str:
     """The value of a basic string that has escapes; ``at`` is where errors are reported."""
+
     def character(found: re.Match[str]) -> str:
         code, named = found[1] or found[2], found[3]
         if code:

@@ -24,14 +24,23 @@ from encconf.formats.yaml_signs import (
     error_at,
     line_start,
 )
-from encconf.text.document import MAX_DEPTH, Comment, Document, Flow, Leaf, Part, Scope, add_path, most_items
+from encconf.text.document import (
+    MAX_DEPTH,
+    Comment,
+    Document,
+    Flow,
+    Leaf,
+    Part,
+    Scope,
+    add_path,
+    most_items,
+    too_many,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-
 
 
 def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Document:
@@ -51,8 +60,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     bom = 1 if text[:1] == "\ufeff" else 0
     place_comments = comments and "#" in text
     most = most_items(text)
-    if place_comments and text.count("\n#") + text.count(" #") + text.count("\t#") > most:
-        raise LimitError(f"the document has more than {most} comments")
     events: list[Any] = []
     scope_at: dict[int, Scope] = {}
     step_at: dict[int, str | int] = {}
@@ -65,7 +72,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     anchors: dict[str, Anchor] = {}
     open_anchors: list[Anchor | None] = []
     aliases = Aliases()
-    inside_brackets = 0
 
     part = Part(0)
     stack: list[
@@ -87,6 +93,8 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
         kind = event.__class__
         if place_comments:
             events.append(event)
+        if len(shape) > most:
+            raise too_many(most)
         if kind is ScalarEvent:
             start = event.start_mark.index + bom
             end = event.end_mark.index + bom
@@ -206,9 +214,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             heights.append(0)
             if event.flow_style:
                 flow += 1
-                inside_brackets += flow > 1
-                if inside_brackets > most:
-                    raise LimitError(f"more than {most} collections are inside brackets")
                 opened = Flow(event.end_mark.index + bom - 1, len(leaves))
                 if text[opened.start : opened.start + 1] not in ("{", "["):
                     # A single pair in a flow sequence, `[a: 1]`, opens without a bracket.

@@ -40,12 +40,7 @@ class Style:
                 return [f"{pad}- {lines[0][column + 2 :]}", *lines[1:]]
             inner = column + self.dashes
             return [pad + head, *(line for item in value for line in self.item("-", item, inner))]
-        if (
-            isinstance(value, str)
-            and "\n" in value
-            and kept not in (SINGLE, DOUBLE)
-            and fits_block(value)
-        ):
+        if isinstance(value, str) and "\n" in value and kept not in (SINGLE, DOUBLE) and fits_block(value):
             lines = block_lines(value, column + self.step, "\n")[:-1].split("\n")
             return [f"{pad}{head} |{chomping(value)}", *lines]
         return [f"{pad}{head} {word(value, kept, False)}"]

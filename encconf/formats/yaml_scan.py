@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from encconf.errors import LimitError
 from encconf.formats import lines
-from encconf.text.document import limit_paths
+from encconf.text.document import limit_paths, most_items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Docume
     Raises ParseError for what is not YAML or what sops cannot store, LimitError for what is
     deeper or more repetitive than any real file, EmptyDocumentError when there is no document.
     """
+    if comments and text.count("\n#") + text.count(" #") + text.count("\t#") > (most := most_items(text)):
+        raise LimitError(f"the document has more than {most} comments for its size")
     document = lines.scan(text, comments) or _read(text, comments, any_keys)
     limit_paths(document)
     return document

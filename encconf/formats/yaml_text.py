@@ -203,12 +203,6 @@ def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
     return dash, leaf.end, sign + (text if text.strip(" ") else text[1:])
 
 
-
-
-
-
-
-
 def fits_block(value: str) -> bool:
     """Whether a block scalar can hold the string as it is."""
     if not value.strip("\n") or "\r" in value:

@@ -244,8 +244,6 @@ def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Sc
 
 MAX_DEPTH = 200
 """How deep collections may nest in YAML and JSON: far deeper than any configuration does."""
-MAX_VALUES = 2_000_000
-"""How many values and collections a text of JSON or TOML may hold."""
 MAX_DIGITS = 1_000
 """How many characters a number in JSON or TOML may have; the longest that sops writes has about 330."""
 MAX_PATHS = 32 << 20
@@ -256,15 +254,29 @@ The paths of all values may have as many, and `PATHS_PER_CHARACTER` more for eac
 PATHS_PER_CHARACTER = 16
 
 
-MAX_DENSE = 100_000
-"""How many items a text may hold that are slow to read: of TOML, in YAML comments or inside brackets."""
+MAX_DENSE = 80_000
+"""How many values and collections a text of any length may hold, or lines of INI, dotenv and TOML."""
 DENSITY = 16
 """For each so many characters it may hold one more; an encrypted value takes many more characters."""
+MAX_ITEMS = 2_000_000
+"""How many a text may hold at most."""
 
 
 def most_items(text: str) -> int:
-    """How many items a text of its length may hold where they are slow to read."""
-    return MAX_DENSE + len(text) // DENSITY
+    """How many values and collections a text of its length may hold, so that reading it takes no second."""
+    return min(MAX_DENSE + len(text) // DENSITY, MAX_ITEMS)
+
+
+def too_many(most: int) -> LimitError:
+    """The error for a text that holds more."""
+    return LimitError(f"the document holds more than {most} values and collections for its size")
+
+
+def limit_lines(text: str) -> None:
+    """Raise LimitError for more lines than `most_items`, where each may be a value or a comment."""
+    most = most_items(text)
+    if text.count("\n") > most:
+        raise LimitError(f"the document has more than {most} lines for its size")
 
 
 def limit_paths(document: Document) -> None:

@@ -211,7 +211,7 @@ def test_long_numbers(number: str) -> None:
 
 
 def test_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(format, "MAX_VALUES", 1000)
+    monkeypatch.setattr("encconf.text.document.MAX_ITEMS", 1000)
     format.scan('{"a":[' + ",".join("1" * 900) + "]}")
     for item in ("1", "{}", "[]"):
         with pytest.raises(LimitError):

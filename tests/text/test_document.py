@@ -91,3 +91,4 @@ def test_long_numbers() -> None:
 def test_how_many_slow_items_a_text_may_hold_grows_with_it() -> None:
     assert model.most_items("") == model.MAX_DENSE
     assert model.most_items("x" * model.DENSITY * 5) == model.MAX_DENSE + 5
+    assert model.most_items("x" * model.DENSITY * model.MAX_ITEMS) == model.MAX_ITEMS
