@@ -1,7 +1,7 @@
-"""The file formats: a row in `ROWS` and one or two modules each, with the same few functions (see `Format`).
+"""The file formats: each has a row in `ROWS`, and one or two modules with the functions of `Format`.
 
-``of_path`` tells the format that a file of some name is written in; what an existing SOPS file is, its
-content says (`encconf.formats.sniff`).
+`of_path` gives the format for a file's name.  The format of an existing SOPS file is found by its content
+(`encconf.formats.sniff`).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
         """What a format module must have."""
 
         SEALS_EMPTY: bool
-        """Whether an empty string is encrypted, too; sops leaves it as it is."""
+        """Whether empty strings are encrypted; sops leaves them as they are."""
 
         LOADS_TEXT: bool
-        """Whether values are read from the decrypted text, since nothing else says what they are."""
+        """Whether values are loaded from the decrypted text, since only that shows their types."""
 
         EMPTY: str
         """A text without values."""
 
         EXAMPLE: str
-        """A small text to start from, which says what becomes of it."""
+        """A small text to start from, with a comment on what happens to it."""
 
         def scan(self, text: str, *, comments: bool = False) -> Document:
             """Parse a text into leaves with spans; with ``comments``, place the comments too."""
@@ -38,52 +38,52 @@ if TYPE_CHECKING:
         def prepare(
             self, document: Document, chosen: bytearray, *, comments: bool = False
         ) -> Prepared | None:
-            """Respell what sops could not read back, if there is anything; see `Prepared`.
+            """Respell whatever sops could not read back, see `Prepared`; None if there is nothing.
 
-            ``comments`` says that the rule looks at comments, which then must stay where they are.
+            ``comments`` says that the rule depends on comments, which then must stay where they are.
             """
 
         def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-            """Put an ``ENC[…]`` text in a leaf's place, keeping its style."""
+            """Replace a leaf with an ``ENC[…]`` text in the same style."""
 
         def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-            """Put a plaintext in the place of a sealed leaf."""
+            """Replace a sealed leaf with its plaintext."""
 
         def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-            """Put a comment where sops stored it as a list's item; ``alone`` if the list has no others."""
+            """Replace a list item that sops stored for a comment; ``alone`` if the list has no others."""
 
         def comment_text(self, plain: str) -> str | None:
-            """How a decrypted comment is written, or None if it would break out of being one."""
+            """How a decrypted comment is written, or None if part of it would not be a comment."""
 
         def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
-            """Type and bytes of a value as far as this format tells them apart.
+            """Type and bytes of a value, as far as this format can distinguish them.
 
-            A ciphertext is kept for a leaf with the same place and token.
+            A leaf keeps its old ciphertext if its place and its token are the same.
             """
 
         def tells_integers(self, document: Document) -> bool:
-            """Whether a float of an encrypted text is one, and no integer."""
+            """Whether a float in an encrypted text is one: older releases of sops store integers so, too."""
 
         def fragile(self, leaf: Leaf) -> bool:
-            """Whether releases of sops differ in what an unencrypted leaf says."""
+            """Whether releases of sops read an unencrypted leaf differently."""
 
         def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
-            """What a quoted value over several lines would be if only its first line were its own.
+            """What a quoted value of several lines would be if it ended with its first line.
 
-            None where no reader of the format would say so.
+            None if no reader of the format would read it so.
             """
 
         def caveat(self, leaf: Leaf) -> str | None:
-            """Why sops, or others that read the format, make something else of a value, if they do."""
+            """Why sops or other readers of the format read a value differently, if they do."""
 
         def region(self, document: Document, leaf: Leaf) -> tuple[int, int]:
-            """The span of all that spells a leaf: tag, anchor, block scalar header included."""
+            """The span of a leaf with its tag, anchor and block scalar header."""
 
         def render_block(self, block: Mapping[str, object]) -> str:
             """Spell the ``sops`` mapping."""
 
         def amend(self, block_text: str, changes: Mapping[str, str | None]) -> str:
-            """Set, replace or remove members that are strings; every other byte stays."""
+            """Set, replace or remove members that are strings, and change nothing else."""
 
         def attach(self, document: Document, block_text: str) -> list[Edit]:
             """The edits that add the block to every document of the text."""
@@ -92,28 +92,28 @@ if TYPE_CHECKING:
             """The edits that remove it again."""
 
         def load_plain(self, text: str) -> list[dict[str, object]]:
-            """A plain text's values, without any ``sops`` handling."""
+            """The values of a plain text; a ``sops`` entry is one of them."""
 
         def settle(self, document: Document) -> None:
-            """Make of an opened document's trees, filled with sops's values, what is meant by them."""
+            """Replace sops's values, in the trees of an opened document, with what they mean."""
 
     class Writing(Spelling, Protocol):
-        """A format's trees, and how to write into them."""
+        """How a format makes trees and writes values into them."""
 
         def tree(self, document: Document) -> Tree:
             """The tree of a scanned text."""
 
         def root(self, tree: Tree) -> Entry:
-            """The entry that holds the document in which values are put, the first one."""
+            """The entry of the first document, which is the one that values are put into."""
 
 
 class Row:
     """One format: its name, its suffixes, and its modules, which are imported when they are needed.
 
-    ``module`` is a `Format`; ``trees`` is a `Writing`, "" where a text is one value.  ``sops`` says that
-    sops knows the format, ``flat`` that every value in it is a text, in any encoding, ``objects`` that
-    Kubernetes and other tools keep their objects in it.  ``indent`` is how sops indents a text unless
-    ``stores`` in .sops.yaml says otherwise, None where that cannot be said.
+    ``module`` names a `Format`, ``trees`` a `Writing`, or "" if a text is one value.  ``sops`` says that sops
+    knows the format, ``flat`` that every value is text, in any encoding, and ``objects`` that Kubernetes
+    and other tools keep their objects in it.  ``indent`` is sops's default indentation, which ``stores`` in
+    .sops.yaml can change; None if it cannot.
     """
 
     __slots__ = ("flat", "indent", "module", "name", "objects", "sops", "suffixes", "trees")
@@ -192,11 +192,11 @@ class Prepared:
 
 
 _WRAPPERS = (".enc", ".sops", ".encrypted")
-"""Endings that say only that a file is encrypted: the name inside says what it is."""
+"""Endings that say only that a file is encrypted; the rest of the name tells the format."""
 
 
 def of_path(path: str) -> str:
-    """The format to write a file in, by the end of its name, in any case; binary where that says nothing.
+    """The format to write a file in, by the end of its name, in any case; binary if that tells nothing.
 
     ``.env.sops`` and ``prod.env.enc`` are dotenv, ``values.yaml.enc`` is YAML.  ``.env.prod`` is binary, as
     in sops, which could not read it as anything else.
@@ -216,7 +216,7 @@ def of_inner(path: str) -> str:
 
 
 def of_path_as_sops(path: str) -> str:
-    """The format that sops tells by the end of a name, which is case-sensitive; it knows no TOML."""
+    """The format that sops picks by the end of a name; it is case-sensitive, and does not know TOML."""
     found = _by_suffix(path[path.rfind(".") :])
     return found if ROWS[found].sops else "binary"
 

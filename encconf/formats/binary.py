@@ -1,11 +1,11 @@
 """Any bytes, as sops 3.13.3 keeps them: one string called ``data`` in a JSON envelope.
 
 (stores/json/store.go: BinaryStore.)  Texts are `str` throughout encconf, so bytes that are not UTF-8
-travel as lone surrogates (``errors="surrogateescape"``): whoever reads such a file must decode, and
-whoever writes it encode, in that way.  An envelope itself is ASCII.
+are lone surrogates in them: code that reads or writes such a file decodes and encodes it with
+``errors="surrogateescape"``.  The envelope itself is ASCII.
 
-A text that is such an envelope already counts as encrypted; sops would put it into another one.
-There are no names in a binary file, hence nothing to load: `encconf.load_config` says so.
+A text that is already such an envelope counts as encrypted; sops would put it into another one.
+A binary file has no names, so there is nothing to load: `encconf.load_config` refuses it.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _BRACE = re.compile(r"[ \t\r\n]*\{")
 
 
 def scan(text: str, *, comments: bool = False) -> Document:
-    """An envelope's document, or one with the whole text as its one value.
+    """The document of an envelope, or one whose only value is the whole text.
 
-    Raises ParseError only for a half of a character that is not one of the bytes above.
+    Raises ParseError for a lone surrogate that does not stand for a byte.
     """
     if '"sops"' in text and _BRACE.match(text):
         try:
@@ -81,14 +81,14 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in the place of the whole text; `attach` puts the envelope around it."""
+    """Replace the whole text with an ``ENC[…]`` text; `attach` puts the envelope around it."""
     return leaf.start, leaf.end, f'"{enc}"'
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """The bytes, where the ``ENC[…]`` text is; `detach` takes the envelope away.
+    """Replace the ``ENC[…]`` text with the bytes; `detach` removes the envelope.
 
-    Of an envelope that holds other values, too, only ``data`` is left, as by sops.  Raises EmitError
+    If the envelope has other values as well, only ``data`` remains, as in sops.  Raises EmitError
     if that is not a string.
     """
     if leaf.path != (_KEY,):
@@ -111,7 +111,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edits that take the envelope away.  Raises EmitError if there is no data in it."""
+    """The edits that remove the envelope.  Raises EmitError if there is no data in it."""
     if document.parts[0].block is None:
         return []
     data = next((leaf for leaf in document.leaves if leaf.path == (_KEY,)), None)

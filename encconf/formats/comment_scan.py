@@ -54,11 +54,11 @@ class Placed:
 
 
 class Piece:
-    """Comment lines that go to one node, as its head, line or foot.
+    """Comment lines that belong to one node, as its head, line or foot.
 
-    They may be handed over from the token at ``mark`` on.  ``start``, ``column`` (from 1) and
-    ``end`` say where they stand and ``scan`` where the scanner was when it began to look for
-    them: a block that closes here ends before or after them.
+    A node takes them from the token at ``mark`` on.  ``start``, ``column`` (from 1) and ``end`` say where
+    they are, and ``scan`` where the scanner was when it began to look for them: a block that closes
+    here ends before or after them.
     """
 
     __slots__ = ("column", "comments", "end", "mark", "role", "scan", "start")
@@ -86,9 +86,9 @@ HEAD, LINE, FOOT = 0, 1, 2
 
 
 class Scanner:
-    """Cuts the comments between tokens into pieces, as go-yaml's scanner does.
+    """Divides the comments between tokens into pieces, as go-yaml's scanner does.
 
-    The caller says where the tokens of events are; it finds the indicators between them itself.
+    The caller passes the positions of the events' tokens; the scanner finds the indicators between them.
     """
 
     def __init__(self, text: str, at: int) -> None:
@@ -114,7 +114,7 @@ class Scanner:
         self.at, self.line, self.bol, self.breaks = end, line, end - column, 0
 
     def run(self, stop: int) -> None:
-        """Go on to ``stop``, where a token begins, over indicators and comments."""
+        """Advance to ``stop``, where a token begins, over indicators and comments."""
         text = self.text
         if text[self.at : stop] == ": ":  # most often; the loop would do the same
             self.kind_before, self.token_before = self.kind, self.token
@@ -154,7 +154,7 @@ class Scanner:
                 self.at += 2
 
     def run_properties(self, stop: int) -> None:
-        """Go on over anchors and tags, and the comments after them."""
+        """Advance over anchors and tags, and the comments after them."""
         while self.at < stop:
             found = re.compile(_PROPERTY).match(self.text, self.at, stop)
             if not found:
@@ -187,17 +187,17 @@ class Scanner:
         return end
 
     def add(self, start: int, end: int) -> Placed:
-        """Take in a comment line that belongs to no piece yet."""
+        """Add a comment line that belongs to no piece yet."""
         placed = Placed(start, end, self.document)
         self.placed.append(placed)
         return placed
 
     def add_line(self, mark: int, start: int, end: int) -> None:
-        """Take in a comment on the line of a token."""
+        """Add a comment on the line of a token."""
         self.pieces.append(Piece(LINE, mark, [self.add(start, end)]))
 
     def _cut(self, at: int, scan_line: int) -> int:
-        """Cut the comment lines from the one at ``at`` on into pieces; returns the last one's end."""
+        """Divide the comment lines from ``at`` on into pieces; returns the end of the last line."""
         text = self.text
         indent = max(self.indent, 0)
         after_comma = self.kind == ","

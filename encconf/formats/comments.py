@@ -6,12 +6,12 @@ comment of a token (go.yaml.in/yaml/v3 3.0.4 scannerc.go), its parser hands them
 (parserc.go, decode.go), and sops lays them out between the items of a container (sops 3.13.3
 stores/yaml/store.go).  `place` works the same out from the events of ruamel.yaml.
 
-Almost all of a file has no comment nearby, and there nothing of this matters: the pass over the
-events looks closer only from a ``#`` on, until the last comment of that gap has found its node.
+Most of a file has no comments nearby.  So the pass over the events looks closely only from a ``#`` on,
+until the last comment in that gap has been given to its node.
 
-Not here: comments inside an anchored collection are in sops's tree once more wherever an alias
-stands for it; they are placed where they are written.  Collections as mapping keys, which sops
-refuses, get some place.
+Not covered: sops has the comments inside an anchored collection again for each of its aliases; here
+they are only where they are written.  Comments in collections that are mapping keys, which sops
+refuses, are placed anywhere.
 """
 
 from __future__ import annotations
@@ -52,11 +52,10 @@ def place(text: str, events: list[Event]) -> list[Placed]:
 
 
 class _Walk:
-    """One pass over the events, which hands the pieces on as go-yaml's parser does.
+    """One pass over the events, which assigns the pieces to nodes as go-yaml's parser does.
 
-    What belongs to an event's token is known only when the text after that token has been
-    scanned, so each `step` scans up to its event and then lets the event before it `take` its
-    comments.
+    The comments of an event's token are known only after the text behind it has been scanned.  So each
+    `step` scans up to its event, and then the event before it can `take` its comments.
     """
 
     def __init__(self, text: str, events: list[Event]) -> None:
@@ -174,7 +173,7 @@ class _Walk:
         return look - self.shift if look >= 0 else _NEVER
 
     def resume(self, event: Event) -> None:
-        """Put the scanner behind an event's token."""
+        """Move the scanner to the end of an event's token."""
         scanner = self.scanner
         start, mark = event.start_mark, event.end_mark
         end = mark.index + self.shift
@@ -209,7 +208,7 @@ class _Walk:
                     scanner.add_line(scanner.at, *found.span(1))
 
     def close(self, i: int, begin: int) -> None:
-        """Find where the block that this event ends has its end among the comments before it."""
+        """Find where, among the comments before this event, the block that it closes ends."""
         pieces = self.scanner.pieces
         before = self.events[i - 1]
         if before.__class__ not in self.ends or before.start_mark.index + self.shift != begin:
@@ -298,11 +297,11 @@ class _Walk:
     # --- handing over ----------------------------------------------------------------------
 
     def is_busy(self) -> bool:
-        """Whether any comment waits for its node."""
+        """Whether any comment has not been given to a node yet."""
         return bool(self.released < len(self.scanner.pieces) or self.heads or self.lines or self.feet)
 
     def release(self, mark: int, *, heads: bool = True) -> None:
-        """Make due what may be handed over from the token at ``mark`` on."""
+        """Make the pieces due that nodes may take from the token at ``mark`` on."""
         pieces = self.scanner.pieces
         while self.released < len(pieces):
             piece = pieces[self.released]
@@ -313,7 +312,7 @@ class _Walk:
             self.released += 1
 
     def taken(self) -> tuple[list[Placed], list[Placed], list[Placed]]:
-        """Head, line and foot comments that are due, and no longer are."""
+        """Remove and return the head, line and foot comments that are due."""
         due = self.heads, self.lines, self.feet
         self.heads, self.lines, self.feet = [], [], []
         return due
@@ -328,7 +327,7 @@ class _Walk:
             comment.document = self.document
 
     def take(self, i: int, event: Event) -> None:
-        """Give an event what is due at it.  The walk is past it, and not past the next one."""
+        """Give an event its comments.  The walk is past this event, but not past the next one."""
         kind = event.__class__
         end = event.end_mark.index + self.shift
         if kind is self.scalar or kind is self.alias:
@@ -349,7 +348,7 @@ class _Walk:
             self.end_document(self.root, self.document)
 
     def take_start(self, i: int, event: Event, end: int) -> None:
-        """Give the start of a collection, which ends at ``end``, what is due at it."""
+        """Give the start of a collection its comments; the event's span ends at ``end``."""
         if event.flow_style:
             if self.text[end - 1] in "[{":
                 self.release(end - 1)
@@ -361,7 +360,7 @@ class _Walk:
             self.heads = []
 
     def take_end(self, i: int, event: Event, end: int) -> None:
-        """Give the end of a collection what is due at it."""
+        """Give the end of a collection its comments."""
         start = self.events[self.closed]
         if start.flow_style:
             if event.start_mark.index < event.end_mark.index:

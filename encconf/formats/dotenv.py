@@ -2,22 +2,22 @@
 
 How sops 3.13.3 (stores/dotenv/store.go) reads a line: ``#`` in the first column makes a comment, the
 first ``=`` ends the name, all that follows is the value, in which ``\\n`` means a line break.  No
-quotes, no escapes, no blanks trimmed, no ``export``.  These are the bytes that are encrypted here,
-too: ``sops -d`` prints the lines that went in, and ``sops exec-env`` gives what sops would give.
+quotes, no escapes, no blanks trimmed, no ``export``.  encconf encrypts the same bytes: ``sops -d`` prints
+the original lines, and ``sops exec-env`` sets the same values as for sops's own files.
 
-What people write is read in addition, and comes back to the byte:
+Also read, and returned byte for byte when decrypting:
 
-- a value in quotes may go over several lines; sops gets it as one, in double quotes with ``\\n``;
-- comments may be indented, lines may be blank, the line breaks may be ``\\r\\n``.
+- values in quotes over several lines; for sops they are one line, in double quotes with ``\\n``;
+- indented comments, blank lines, and ``\\r\\n`` as the line break.
 
 When values are loaded, **quotes mean what they mean to dotenv readers** (python-dotenv: ``\\n`` and its
 like in double ones, ``\\'`` in single ones, a comment behind them, ``export`` before the name) **and a
 value without quotes means what it means to sops**: ``a # b`` and ``a#b`` are whole, and ``\\n`` is a line
-break.  So a value that `sops set` wrote is never cut, and no setting says what a file means.
-``$NAME`` is never expanded.  `caveat` says of which values sops makes something else.
+break.  So a value that `sops set` wrote is never cut, and a file's meaning depends on no setting.
+``$NAME`` is never expanded.  `caveat` says which values sops reads differently.
 
-Not read: ``NAME`` without ``=``, names in quotes, and quotes after which something else follows, which
-are part of the value as in sops.  A name that appears twice is kept twice; the last one counts.
+Not read: ``NAME`` without ``=``, and names in quotes.  Quotes that something else follows are part of the
+value, as in sops.  A name that appears twice is kept twice; the last one counts.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _place(pending: list[Comment], scope: Scope, before: str) -> None:
 
 
 def _holds_more(value: str) -> bool:
-    """Whether what looks like a ciphertext is not just one."""
+    """Whether a value that looks like a ciphertext contains something else."""
     return "\n" in value or "\\" in value or "\r" in value
 
 
@@ -239,7 +239,7 @@ def _one_line(value: str) -> str:
 
 
 def _unquoted(line: str) -> str | None:
-    """What a value in quotes means, None for one that isn't in quotes."""
+    """The meaning of a value in quotes, None for one that isn't in quotes."""
     found = _QUOTED.fullmatch(line)
     if found is None:
         found = _LITERAL.fullmatch(line)
@@ -257,7 +257,7 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 
 def settle(document: Document) -> None:
-    """Fill the tree with the names and values that are meant; see the module's docstring."""
+    """Fill the tree with the names and values as dotenv readers read them; see the module's docstring."""
     tree = document.trees[0]
     types = {key: type(value) for key, value in tree.items()}  # a masked value stays one
     tree.clear()
@@ -299,7 +299,7 @@ def unclosed(document: Document, leaf: Leaf) -> bytes | None:
 
 
 def caveat(leaf: Leaf) -> str | None:
-    """Why sops or others read a value otherwise than `settle` does, if they do."""
+    """Why sops or others read a value differently from `settle`, if they do."""
     if leaf.style:
         return _QUOTES
     data = leaf.data or b""
@@ -315,7 +315,7 @@ def caveat(leaf: Leaf) -> str | None:
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Put what sops cannot read into its dialect: line breaks, blanks, indented comments, many lines."""
+    """Write in sops's dialect what it cannot read: line breaks, blanks, indented comments, many lines."""
     text = document.text
     if document.parts[0].block is not None:
         return None
@@ -346,7 +346,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
 
 
 def _tidy(gap: str, crlf: bool) -> str:
-    """What is between two values, as sops can read it."""
+    """The text between two values, as sops can read it."""
     if crlf:
         gap = gap.replace("\r\n", "\n")
     gap = _BLANK.sub("", gap)
@@ -354,12 +354,12 @@ def _tidy(gap: str, crlf: bool) -> str:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in a leaf's place: sops takes it without quotes only."""
+    """Replace a leaf with an ``ENC[…]`` text, without quotes: sops accepts no others."""
     return leaf.start, leaf.end, enc
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text is, on one line as sops does."""
+    """Replace an ``ENC[…]`` text with its plaintext, on one line as sops does."""
     text = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
     return leaf.start, leaf.end, text.replace("\n", "\\n")
 

@@ -1,4 +1,4 @@
-"""The tree of a dotenv text, and how a value is written into it."""
+"""The tree of a dotenv text, and how values are written into it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 
 def tree(document: Document) -> Tree:
-    """The tree of a scanned text: lines, and values by their names, of which one may stand twice."""
+    """The tree of a scanned text: lines, and values by name; a name may appear twice."""
     text = document.text
     tree = Tree("map", {})
     at = 0
@@ -39,7 +39,7 @@ def tree(document: Document) -> Tree:
 
 
 def check(path: Path, value: Plain) -> None:
-    """A value is a string with a name.  Raises EmitError for all else."""
+    """Raises EmitError unless the value is single, and its path one key."""
     if isinstance(value, (dict, list)):
         raise EmitError("dotenv has single values, not mappings or lists")
     if len(path) != 1 or not isinstance(path[0], str) or not path[0]:
@@ -52,12 +52,12 @@ def check(path: Path, value: Plain) -> None:
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a value in the place of another, on one line and without quotes, as sops does."""
+    """Replace a value; the new one is on one line and without quotes, as in sops."""
     chain[-1].value = Single(_spelled(value), {})
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a new last line."""
+    """Add a last line."""
     tree = chain[-1].value
     assert isinstance(tree, Tree)
     text = tree.text
@@ -66,7 +66,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Take a line out."""
+    """Remove a line."""
     tree = chain[-2].value
     assert isinstance(tree, Tree)
     tree.entries.remove(chain[-1])

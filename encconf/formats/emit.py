@@ -1,4 +1,4 @@
-"""Values written out in another format than their own, or a part of a document in its own.
+"""Values written in another format than their own, or a part of a document in its own format.
 
 This is what ``--output-type`` and ``--extract`` print, spelled as sops 3.13.3 spells it
 (stores/*/store.go: EmitPlainFile, EmitValue) with go-yaml 3, encoding/json and go-ini below it.  A
@@ -70,7 +70,7 @@ def _check_indent(format: str, indent: int | None) -> None:
 
 
 def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | None = None) -> str:
-    """What ``--extract`` prints: a string as it is, a mapping as a document, else as the format has it."""
+    """What ``--extract`` prints: a string as it is, a mapping as a document, others as in the format."""
     if isinstance(node, dict):
         return render([node], format, notes, indent=indent)
     if isinstance(node, Leaf) and node.type == "str":
@@ -323,7 +323,7 @@ def plain_value(leaf: Leaf) -> object:
 
 
 def leaf_of(type: str, data: bytes | None) -> Leaf:
-    """A single value that is in no document."""
+    """A single value that belongs to no document."""
     from encconf.text.document import Scope
 
     return Leaf(Scope(None, None, (), "", {}), "", 0, 0, "", type, data)

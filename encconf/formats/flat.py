@@ -1,10 +1,10 @@
-"""What dotenv and INI share: no types, and no room for a nested ``sops`` block.
+"""What dotenv and INI share: they have no types, and cannot nest the ``sops`` block.
 
 sops 3.13.3 (stores/flatten.go, stores/metadata.go) writes the block there as flat names and strings:
 ``{"age": [{"enc": "x"}]}`` is ``age__list_0__map_enc`` with the value ``x``, a line break in a value is
-``\\n``.  A backslash itself is not escaped, so that not every value can be written; what would come back
-as another one is refused.  Values of other types than strings, which sops can put into such a file
-from a YAML one, are spelled as it spells them (stores.ValToString).
+``\\n``.  Backslashes are not escaped, so some values cannot be written; a value that would be read
+differently is refused.  Values of other types, which sops writes when it converts a YAML file, are
+spelled as sops spells them (stores.ValToString).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WHOLE = re.compile(r"(\d{1,3})\.0*")
 def flatten(block: Mapping[str, object]) -> list[tuple[str, str]]:
     """The block's members as flat names and strings, sorted by name at each level as in sops.
 
-    Raises EmitError for what would come back as something else.
+    Raises EmitError for values that would be read differently.
     """
     entries: list[tuple[str, str]] = []
     for name in sorted(block):
@@ -71,7 +71,7 @@ def _string(value: object) -> str:
 
 
 def _strings(value: object) -> Any:
-    """The same with strings only, and without what has no spelling: null, and what is empty."""
+    """The block with strings only, and without null and empty collections, which are not written."""
     if isinstance(value, (dict, list)):
         if isinstance(value, list):
             return [_strings(item) for item in value] if value else None
@@ -83,7 +83,7 @@ def _strings(value: object) -> Any:
 def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:
     """The block of flat names and strings.
 
-    Raises MetadataError for a name that appears twice, lists with holes, and names at odds.
+    Raises MetadataError for duplicate names, incomplete lists, and names that contradict each other.
     """
     root: dict[str | int, Any] = {}
     for name, value in entries:
@@ -132,7 +132,7 @@ def _short(name: str) -> str:
 
 
 def check(text: str) -> None:
-    """Raises ParseError if a text to encrypt holds what is not UTF-8: lone surrogates, in a `str`."""
+    """Raise ParseError if a text to encrypt is not UTF-8, that is, contains lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -156,7 +156,7 @@ def word(type: str, data: bytes) -> str:
 
 
 def spelled(leaf: Leaf, format: str) -> bytes | None:
-    """What a text of the format says of a value: dotenv has no way to tell ``\\n`` from a line break."""
+    """A value as the format can express it: dotenv cannot distinguish ``\\n`` from a line break."""
     data = leaf.data
     if data is None or leaf.type == "comment":
         return data
@@ -166,7 +166,7 @@ def spelled(leaf: Leaf, format: str) -> bytes | None:
 
 
 def settle(document: Document) -> None:
-    """Make every value in the filled trees a string: these formats have nothing else."""
+    """Make every value in the filled trees a string: these formats have no other types."""
     for leaf in document.leaves:
         if leaf.type != "str" and leaf.data is not None:
             leaf.scope.node[leaf.step] = word(leaf.type, leaf.data)

@@ -81,9 +81,9 @@ def resolve(value: str, tag: str | None, plain: bool) -> tuple[str, bytes | None
 def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | datetime | None:
     """The Python value of what `resolve` gives, and of what sops's ciphertexts hold.
 
-    A str that is not UTF-8 comes as bytes; an int may have up to 400 digits, more than sops has
-    room for; a time is aware and loses what is below a microsecond.  Raises ValueError, which
-    does not tell the bytes, when they are none of the type.
+    A str that is not UTF-8 is returned as bytes.  An int may have up to 400 digits, more than sops can
+    hold.  A time is aware, and loses fractions of a microsecond.  Raises ValueError if the bytes do not
+    have the type; the error does not contain them.
     """
     if type == "str" and data is not None:
         try:
@@ -130,7 +130,7 @@ def format_float(f: float) -> bytes:
 
 
 def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
-    """What a scalar without quotes says by its spelling.  ``is_time``: whether it may be a time."""
+    """The value of a scalar without quotes, by its spelling.  ``is_time``: whether it may be a time."""
     word = _WORDS.get(value)
     if word is not None:
         return word
@@ -162,7 +162,7 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
 
 
 def _integer(digits: str) -> int | None:
-    """What Go's ParseInt or ParseUint with base 0 make of a text: -2^63 to 2^64-1."""
+    """A text as Go's ParseInt or ParseUint with base 0 read it: -2^63 to 2^64-1."""
     found = re.fullmatch(_INTEGER, digits)
     if found:
         sign, decimal, hexadecimal, binary, octal, old_octal = found.groups()

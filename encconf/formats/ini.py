@@ -6,25 +6,25 @@ double quotes is what is between them, in the last two over several lines, too; 
 a comment, also behind a value; a backslash at the end of a line goes on in the next one.  Keys may be in
 quotes; names keep their case.
 
-Where these rules cut a value that is surely meant whole, sops gets it whole, and prints it so that
-it reads it back: ``a#b``, ``#fff``, ``"a;b"``, and the last backslash of ``C:\\dir\\`` before an ordinary
-line.  If such a value stays unencrypted, it is put into quotes for sops.
+These rules would cut some values that are clearly meant whole: ``a#b``, ``#fff``, ``"a;b"``, and the last
+backslash of ``C:\\dir\\`` before an ordinary line.  encconf encrypts them whole, and sops prints them so
+that it can read them back.  If such a value stays unencrypted, it is put into quotes for sops.
 
-A text that the library cannot read because of an indented line is read by the rules of Python's
-configparser instead: values go on in deeper indented lines; quotes, and what looks like a comment
-behind a value, are part of it.  sops gets these values on one line or in three quotes.
+If the library cannot read a text because of an indented line, the rules of Python's configparser apply
+instead: values continue in lines that are indented deeper; quotes, and anything that looks like a comment
+after a value, are part of the value.  For sops these values are on one line or in three quotes.
 
-What was decrypted is to the byte what was encrypted, so a program that has its own rules keeps them:
+Decrypting returns exactly the bytes that were encrypted, so a program can apply its own rules:
 ``configparser.ConfigParser().read_string(encconf.decrypt(text, format="ini"))``.  `load_config` gives a
-dict of sections, without interpolation and without handing down ``DEFAULT``.  `caveat` says of which
-values sops and configparser make different things.
+dict of sections, without interpolation, and without the values of ``DEFAULT`` in other sections.
+`caveat` says which values sops and configparser read differently.
 
-Comments: sops takes all those before a section or key, and the one behind its value, for one comment.
-They are encrypted as one, too; the blank lines between them, and that one stood behind a value, are in
-the layout record.  So is a first line without a word, which makes sops crash.
+Comments: sops treats all comments before a section or key, and the one after its value, as one comment.
+So they are encrypted as one.  The layout record has the blank lines between them, whether one followed a
+value, and a first line without words, on which sops crashes.
 
-Refused: a key that appears twice in a section (sops keeps the last value only; a section may stand
-twice), a key ``-`` (numbered by the library, and lost), a key without a value.
+Refused: a key that appears twice in a section (sops keeps only the last value; a section may appear
+twice), a key ``-`` (the library numbers it, and loses it), and a key without a value.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ password = change me
 """
 
 DEFAULT = "DEFAULT"
-"""The section of keys that stand before any."""
+"""The section of the keys before the first header."""
 
 
 _INLINE = "Python's configparser takes the text after the comment sign as part of the value"
@@ -274,7 +274,7 @@ def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: boo
 
 
 def entries_of(document: Document) -> Iterator[Entry]:
-    """The entries of a scanned text, as it was read."""
+    """The entries of a scanned text, by the rules it was scanned with."""
     if document.parts[0].indent:
         return read_indented(document.text)
     return read_entries(document.text, exact=document.block is not None)
@@ -300,7 +300,7 @@ def token(leaf: Leaf) -> tuple[str, bytes | None]:
 
 
 def caveat(leaf: Leaf) -> str | None:
-    """Why sops or configparser make something else of a value, if they do."""
+    """Why sops or configparser read a value differently, if they do."""
     value = (leaf.data or b"").decode("utf-8", "replace")
     if leaf.style == PLAIN and leaf.note is None and SIMPLE_VALUE.fullmatch(value):
         return None
@@ -312,7 +312,7 @@ def caveat(leaf: Leaf) -> str | None:
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Respell what the library would read as another value, and take out what makes sops crash."""
+    """Respell values that the library would read differently, and remove what makes sops crash."""
     text = document.text
     if document.parts[0].block is not None:
         return None
@@ -335,7 +335,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
 
 
 def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
-    """Whether a value is read at its place, and nothing beyond it."""
+    """Whether the library reads exactly this value at its place."""
     end = text.find("\n", leaf.start)
     try:
         found, _ = value_at(text, leaf.start, end if end >= 0 else len(text), exact, len(value))
@@ -345,9 +345,9 @@ def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
 
 
 def _has_plain_comments(document: Document) -> bool:
-    """Whether each comment starts with a word, is at the margin, and a section or key follows at once.
+    """Whether each comment starts with a word, is not indented, and is right above a section or key.
 
-    Most are so, and `_other_comments` leaves them as they are.
+    Most comments are like this, and `_other_comments` does not change them.
     """
     text = document.text
     if not document.comments and ("#" in text or ";" in text):
@@ -368,13 +368,13 @@ def _has_plain_comments(document: Document) -> bool:
 
 
 def _other_comments(text: str, entries: Iterator[Entry]) -> list[Edit]:
-    """The edits that make comments ones that sops can read and write.
+    """The edits that change comments so that sops can read and write them.
 
-    A comment's first lines are removed as long as they hold no word: sops would strip the first line down
-    to nothing, and crash when it writes the comment.  All comments of a section or key become lines that
-    follow each other, at the margin: the library takes them for one, and sops decrypts its first ``ENC[…]``.
-    A comment behind a section's name goes before it in any case: the library takes all up to the last
-    bracket, which an ``ENC[…]`` text has, for the name.
+    First lines without words are removed: sops would strip the first line to nothing, and crash when it
+    writes the comment.  All comments of a section or key become consecutive lines without indentation: the
+    library reads them as one comment, and sops decrypts the first ``ENC[…]`` in it.  A comment after a
+    section's name always moves above it: the library reads everything up to the last bracket as the name,
+    and an ``ENC[…]`` text has a bracket.
     """
     edits: list[Edit] = []
     group: list[Entry] = []  # the library's comment: all up to a section or key
@@ -409,7 +409,7 @@ def _without_empty_lines(text: str, group: list[Entry]) -> list[Edit]:
 
 
 def _in_one(text: str, parts: list[Entry], entry: Entry, removed: list[Edit]) -> list[Edit]:
-    """Make lines that follow each other of all comments of a section or key, to be encrypted as one."""
+    """The edits that make consecutive lines of all comments of a section or key, to be encrypted as one."""
     edits: list[Edit] = []
     places = [(part.line, part.stop) for part in parts if part.kind == "comment"]
     # The library drops what is behind three quotes or backquotes that close in their first line.

@@ -55,7 +55,7 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block as the last section, after an empty line, or replace the one there is."""
+    """The edits that add the block as the last section, after an empty line, or replace the existing one."""
     text = document.text
     newline = newline_of(text)
     block = block_text.replace("\n", newline)

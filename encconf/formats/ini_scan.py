@@ -20,7 +20,7 @@ SPACE = (
 )
 _BLANKS = re.compile(f"[{SPACE}]*+")
 _TAIL = re.compile(r"[ \t]*(?:\Z|[#;])")
-# A value that everybody reads as it is: no quotes, comment signs or backslashes, and one key's line of it.
+# A value that all readers read alike: no quotes, comment signs or backslashes; and a key's line with one.
 _WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?>(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*)"
 SIMPLE_VALUE = re.compile(_WORDS)
 _SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
@@ -134,7 +134,7 @@ def _line_end(text: str, at: int) -> tuple[int, int]:
 
 
 def skip_blanks(text: str, at: int, end: int) -> int:
-    """The first offset that holds no blank."""
+    """The first offset that is not a blank."""
     found = _BLANKS.match(text, at, end)
     assert found is not None
     return found.end()
@@ -148,7 +148,7 @@ def _back(text: str, at: int, end: int) -> int:
 
 
 def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "comment") -> Entry:
-    """A comment, whose text starts behind its signs and blanks as far as sops strips them."""
+    """A comment; its text starts after the signs and blanks that sops strips."""
     lead = _LEAD[text[sign]].match(text, sign, end)
     assert lead is not None
     start = lead.end() if lead.end() < end else sign + 1
@@ -205,9 +205,9 @@ def _key(text: str, start: int, end: int) -> tuple[str, int]:
 
 
 def value_at(text: str, at: int, end: int, exact: bool, most: int = 1 << 60) -> tuple[Entry, int]:
-    """The value behind a delimiter, and the offset of a comment behind it, or -1.
+    """The value after a delimiter, and the offset of the comment after it, or -1.
 
-    ``end`` is where its first line's content ends; it need not be read on beyond ``most`` characters.
+    ``end`` is where its first line's content ends; reading stops after ``most`` characters.
     """
     stop = end + 1 if end < len(text) else end
     start = skip_blanks(text, at, end)
@@ -245,7 +245,7 @@ def value_at(text: str, at: int, end: int, exact: bool, most: int = 1 << 60) -> 
 
 
 def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
-    """A value in quotes that may hold line breaks: up to the last ones in the line."""
+    """A value in quotes that may contain line breaks: up to the last such quotes in the line."""
     inner = start + len(quote)
     close = text.rfind(quote, inner, end)
     if close < 0:
@@ -262,7 +262,7 @@ def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
 
 
 def _goes_on(text: str, at: int) -> bool:
-    """Whether a line can be meant as a continuation: not an ordinary one, nor blank."""
+    """Whether a line may be a continuation: it is neither blank nor a section, key or comment."""
     end = text.find("\n", at)
     line = text[at : end if end >= 0 else len(text)]
     if not line.strip(SPACE):
@@ -273,7 +273,7 @@ def _goes_on(text: str, at: int) -> bool:
 
 
 def _continued(text: str, start: int, last: int, stop: int, exact: bool, most: int) -> Entry:
-    """A value over several lines, each but the last with a backslash at its end."""
+    """A value over several lines, all of which except the last end with a backslash."""
     parts = [text[start : last - 1]]
     size = len(parts[0])
     while size <= most:

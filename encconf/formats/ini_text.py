@@ -1,4 +1,4 @@
-"""How INI spells: an ``ENC[…]`` text in a leaf's place, and a plaintext in its place."""
+"""How INI writes values: replacing a leaf with an ``ENC[…]`` text, and that with its plaintext."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in a leaf's place: quotes stay quotes, and sops writes none."""
+    """Replace a leaf with an ``ENC[…]`` text, in the same quotes; sops writes none."""
     quote = leaf.style if leaf.style in QUOTES and not was_plain else ""
     if quote in ("`", '"""') and quote in rest_of_line(document.text, leaf):
         quote = ""  # the library looks for the last one in the line
@@ -20,15 +20,15 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 
 def rest_of_line(text: str, leaf: Leaf) -> str:
-    """What follows a value in its last line."""
+    """The text after a value, in its last line."""
     end = text.find("\n", leaf.end)
     return text[leaf.end : end if end >= 0 else len(text)]
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text is, in its quotes if it fits there.
+    """Replace an ``ENC[…]`` text with its plaintext, in the same quotes if they can hold it.
 
-    Raises EmitError for what no quotes can hold.
+    Raises EmitError if no quotes can.
     """
     value = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
     spelled = value if not leaf.style and SIMPLE_VALUE.fullmatch(value) else spelled_as(leaf.style, value)
@@ -38,13 +38,13 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def spelled_as(quote: str, value: str) -> str:
-    """A value in some quotes if it fits there, else in the first that hold it; raises EmitError."""
+    """A value in the given quotes if they can hold it, else in the first that can; raises EmitError."""
     spelled = f"{quote}{value}{quote}"
     return spelled if quote in QUOTES and _reads(spelled, value) else spell(value)
 
 
 def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
-    """A value in the first quotes, or none, in which it is read as it is before the rest of a line."""
+    """A value in the first quotes, or none, with which it is read back before the rest of a line."""
     if not rest and SIMPLE_VALUE.fullmatch(value):
         return value
     for quote in ("", '"', "`", '"""', "'"):
@@ -64,7 +64,7 @@ def _reads(spelled: str, value: str) -> bool:
 
 
 def read_back(spelled: str, rest: str = "", *, exact: bool) -> str | None:
-    """What a value's spelling is read as before the rest of a line; None if it is not read up to there."""
+    """The value that a spelling is read as before the rest of a line; None if it ends elsewhere."""
     if not spelled:
         return ""
     text = f"{spelled}{rest}\n"

@@ -1,4 +1,4 @@
-"""The tree of an INI text, and how a value or a section is written into it."""
+"""The tree of an INI text, and how values and sections are written into it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 
 def tree(document: Document) -> Tree:
-    """The tree of a scanned text: sections, of which several may have one name, and keys before any."""
+    """The tree of a scanned text: sections, which may share a name, and the keys before the first one."""
     text = document.text
     data: Any = says(document)[0]
     whole = here = Tree("map", data)
@@ -51,7 +51,7 @@ def tree(document: Document) -> Tree:
 
 
 def check(path: Path, value: Plain) -> None:
-    """A value is a string in a section, or a section of such.  Raises EmitError for all else."""
+    """Raises EmitError unless it is a single value in a section, or a section of single values."""
     if len(path) == 1 and isinstance(value, dict) and value:
         for name, item in value.items():
             check((*path, name), item)
@@ -63,7 +63,7 @@ def check(path: Path, value: Plain) -> None:
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a value in the place of another, in its quotes if it fits there, or the keys of a section."""
+    """Replace a value, keeping its quotes if they can hold the new one, or replace the keys of a section."""
     if isinstance(value, dict):
         _put_section(chain[0], chain[-1].steps, value)
         return
@@ -76,7 +76,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a new last line into a section, or a section at the end of the text."""
+    """Add a last line to a section, or a section at the end of the text."""
     whole = chain[0].value
     here = chain[-1].value
     assert isinstance(whole, Tree)
@@ -104,7 +104,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Take a line out, or all that a section says."""
+    """Remove a line, or a section and all its keys."""
     outer = chain[-2 if not path else -1].value
     assert isinstance(outer, Tree)
     if isinstance(chain[-1].value, Single):
@@ -114,7 +114,7 @@ def remove(chain: list[Entry], path: Path) -> None:
 
 
 def _put_section(root: Entry, path: Path, values: dict[str, Plain]) -> None:
-    """The keys of a section, and no others; those that stay keep their place."""
+    """Give a section exactly these keys; those it already has keep their place."""
     data: Any = root.data
     for name, value in values.items():
         put(root, (*path, name), value, _this())
@@ -130,7 +130,7 @@ def _this() -> Spelling:
 
 
 def _without_section(entries: list[Entry], path: Path) -> list[Entry]:
-    """Without a section and the comments above its header; those above the next one stay."""
+    """The entries without a section and the comments above its header; those above the next one stay."""
     kept: list[Entry] = []
     comments: list[Entry] = []
     inside = path == (ini.DEFAULT,)  # what is before any header

@@ -1,13 +1,12 @@
-"""JSON texts, by an own tokenizer that keeps spans: one regular expression, one match per value.
+"""JSON texts, read by a tokenizer that keeps spans: one regular expression, one match per value.
 
-JSON is RFC 8259 as Go's encoding/json reads it; what a value is to sops is said by 3.13.3
-(stores/json/store.go): an integer that int64 holds is an int, every other number a float.
-Refused beyond that: duplicate keys, data after the object, a byte order mark, all of which sops
-loses or fails on.  Duplicate keys in an encrypted text, which sops writes, are read; the last one
-counts.  Values are never dumped: the text stays as it is but for the spans that `sealed`, `literal`,
-`attach` and `detach` replace.
+JSON is RFC 8259 as Go's encoding/json reads it.  The types are those of sops 3.13.3
+(stores/json/store.go): an integer that fits int64 is an int, every other number is a float.
+Also refused are duplicate keys, data after the object and a byte order mark, which sops loses or fails
+on.  Duplicate keys in an encrypted text, which sops writes, are read; the last one counts.  Values are
+never dumped: only the spans that `sealed`, `literal`, `attach` and `detach` replace change.
 
-JSON has no styles that could carry a value's spelling (``1.50``, ``\\u00e9``) through encryption:
+JSON has no styles in which an ``ENC[…]`` text could keep a value's spelling (``1.50``, ``\\u00e9``):
 `literal` writes one canonical spelling.  JSON has no comments either.
 """
 
@@ -91,8 +90,8 @@ _COMMENT = ',type:comment]"'
 def scan(text: str, *, comments: bool = False) -> Document:
     """Parse a JSON object into leaves with spans; ``comments`` changes nothing.
 
-    Raises ParseError for what is not JSON or what sops would not store faithfully, LimitError for
-    what is larger or deeper than any real file.
+    Raises ParseError for text that is not JSON or that sops would not store faithfully, and LimitError
+    for text that is larger or deeper than any real file.
     """
     document = Document(text, "json")
     at = _open(text)
@@ -298,7 +297,7 @@ def _fill(leaves: list[Leaf]) -> None:
 
 
 def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseError:
-    """Say which token is missing or broken at an offset; ``ended`` when a value ends there."""
+    """The error for a missing or broken token at an offset; ``ended`` if a value ends there."""
     at = skip_blanks(text, at)
     wanted = "a value"
     if ended:
@@ -344,15 +343,15 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Integers as sops before 3.13.2 stores them, as floats: the number is what counts."""
+    """Type and bytes; integers and floats are one type, since sops before 3.13.2 stores both as floats."""
     return "number" if leaf.type in ("int", "float") else leaf.type, leaf.data
 
 
 def fragile(leaf: Leaf) -> bool:
     """Whether releases of sops read a number differently, so that it fails their MAC unencrypted.
 
-    Before 3.13.3 every JSON number was a float: ``-0`` was ``-0``, now 0, and most integers above
-    2^53 lost digits.  It does not matter for a leaf that is encrypted.
+    Before 3.13.3 every JSON number was a float: ``-0`` was ``-0`` (now 0), and most integers above
+    2^53 lost digits.  Encrypted leaves are not affected.
     """
     if leaf.type != "int" or leaf.data is None:
         return False

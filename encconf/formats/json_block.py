@@ -34,7 +34,7 @@ def render_block(block: Mapping[str, object]) -> str:
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members of the block that are strings; every other byte stays.
+    """Set, replace or remove members of the block that are strings, and change nothing else.
 
     A new member is placed before the first one whose name is greater.
     """
@@ -119,6 +119,6 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edit that removes the block: what `attach` was given comes back to the byte."""
+    """The edit that removes the block and restores exactly the text that `attach` was given."""
     block = document.parts[0].block
     return [] if block is None else [without(document.text, *block)]

@@ -1,4 +1,4 @@
-"""How JSON spells: tokens, an ``ENC[…]`` text in a leaf's place, a plaintext in its place, and layout."""
+"""How JSON is written: tokens, ``ENC[…]`` texts, plaintexts, and layout."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ def back(text: str, at: int) -> int:
 
 
 def tells_integers(document: Document) -> bool:
-    """Whether a float of an encrypted text is one: sops before 3.13.2 stores every number as a float."""
+    """Whether floats in an encrypted text are floats: sops before 3.13.2 stores every number as one."""
     version = (document.block or {}).get("version")
     found = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", version) if isinstance(version, str) else None
     return found is None or tuple(int(part or 0) for part in found.groups()) >= (3, 13, 2)
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in a leaf's place: always a string, whatever it was."""
+    """Replace a leaf with an ``ENC[…]`` text, which is always a string."""
     return leaf.start, leaf.end, f'"{enc}"'
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text is.
+    """Replace an ``ENC[…]`` text with its plaintext.
 
-    Numbers are spelled as sops spells them, but a float stays one: ``1.0``.  Strings have as few
-    escapes as can be, times are strings.  Raises EmitError for what JSON cannot hold.
+    Numbers are spelled as in sops, except that a float stays one: ``1.0``.  Strings have as few escapes
+    as possible; times are strings.  Raises EmitError for values that JSON cannot hold.
     """
     word = _spell(type, data)
     if type == "float" and word.lstrip("-").isdigit() and tells_integers(document):
@@ -63,7 +63,7 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Take out a list item by which sops stores a comment, with its comma: JSON has none."""
+    """Remove a list item that sops stored for a comment, with its comma: JSON has no comments."""
     return without(document.text, leaf.start, leaf.end, first=leaf.note is True)
 
 
@@ -79,7 +79,7 @@ def _spell(type: str, data: bytes) -> str:
 
 
 def digits(type: str, word: str) -> str:
-    """A number as JSON spells it; raises EmitError for what is none there."""
+    """A number as JSON spells it; raises EmitError if JSON cannot."""
     if re.fullmatch(NUMBER, word) is None:  # sops reads more than it writes (`+5`, `.5`)
         from encconf.formats.goyaml import format_float, parse
 
@@ -163,9 +163,9 @@ def laid_out(member: str, newline: str, unit: str, gap: str) -> str:
 
 
 def without(text: str, start: int, end: int, *, first: bool | None = None) -> Edit:
-    """Remove a member or list item with one comma: that before it, or that after the first one.
+    """Remove a member or list item with one comma: the one before it, or after it if it is the first.
 
-    ``first`` says of an item whether all before it are removed, too.
+    ``first`` says whether all items before it are removed as well.
     """
     before = back(text, start)
     comma = text[before - 1] == ","

@@ -1,4 +1,4 @@
-"""The tree of a JSON text, and how a value is written into it: laid out as its neighbours are."""
+"""The tree of a JSON text, and how values are written into it, laid out like their neighbours."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def root(stream: Tree) -> Entry:
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a value in the place of another."""
+    """Replace a value."""
     chain[-1].value = Single(_lay(nested(path, value), *_layout(chain, chain[:-1])), {})
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a new last member into a collection."""
+    """Add a last member to a collection."""
     here = chain[-1].value
     assert isinstance(here, Tree)
     if not here.entries:
@@ -99,17 +99,17 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Take a member out."""
+    """Remove a member."""
     outer = chain[-2].value
     assert isinstance(outer, Tree)
     take(outer, chain[-1])
 
 
 def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:
-    """The layout of what is in the last of some collections.
+    """The layout for values in the last of some collections, as `laid_out` takes it.
 
-    That is the line break with the indentation of its members, "" for all on one line; one more
-    level; and what follows a comma on one line.
+    These are the line break with the indentation of its members, or "" if all are on one line; one more
+    level of indentation; and what follows a comma on one line.
     """
     whole = chain[0].value
     assert whole is not None

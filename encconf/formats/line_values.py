@@ -25,7 +25,7 @@ FLOW = rf"(?:\{{\}}|\[\]|\[\ *+(?:{_ITEM})\ *+(?>(?:,\ *+(?:{_ITEM})\ *+)*)\])" 
 
 
 def quoted(rest: str) -> tuple[int, bytes] | None:
-    """A scalar in quotes: its length and data."""
+    """A scalar in quotes: its length and data, None if it needs libyaml."""
     quote = rest[0]
     if quote not in "\"'":
         return None
@@ -43,7 +43,7 @@ def quoted(rest: str) -> tuple[int, bytes] | None:
 
 
 def block_scalar(rest: str, indent: int) -> tuple[int, bytes] | None:
-    """A block scalar with lines indented by ``indent``: its length and data."""
+    """A block scalar with lines indented by ``indent``: its length and data, None if it needs libyaml."""
     header, _, body = rest.partition("\n")
     lines = [line[indent:] for line in body.split("\n")]
     value = "\n".join(lines)

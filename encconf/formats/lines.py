@@ -1,14 +1,14 @@
-"""Plain block YAML read line by line: the part of YAML that most files keep to, without a parser.
+"""Plain block YAML read line by line: the subset of YAML that most files use, without a parser.
 
-`scan` gives the `Document` that `encconf.formats.yaml` makes of libyaml's events, to the last
-span, in a third of the time and without importing a YAML library; or None, and then libyaml
-reads the text.  It never refuses a text: whatever looks odd, wrong YAML included, is None.
+`scan` returns exactly the `Document` that `encconf.formats.yaml_events` makes of libyaml's events, in a
+third of the time and without importing a YAML library; or None, and then libyaml reads the text.  It
+never refuses a text: for anything unusual, including invalid YAML, it returns None.
 
-What it reads: documents of block mappings and sequences, with ``---`` between them; keys of a few
-words, or in quotes; plain and quoted scalars on one line; block scalars; ``{}``, ``[]`` and lists of
-words in brackets; comments, where it is plain which item they belong to.  Not here: anchors, aliases,
-tags, merge keys, any other flow collection, other scalars of many lines, ``? `` keys, directives, tabs,
-line breaks other than ``\\n``.
+It reads documents of block mappings and sequences, with ``---`` between them; keys of a few words, or in
+quotes; plain and quoted scalars on one line; block scalars; ``{}``, ``[]`` and lists of words in brackets;
+and comments, if it is clear which item they belong to.  It does not read anchors, aliases, tags, merge
+keys, other flow collections, other scalars of several lines, ``? `` keys, directives, tabs, or line breaks
+other than ``\\n``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _DEPTH = 100  # collections inside each other; fewer than MAX_DEPTH, above which
 _NEVER = "\n"  # the indentation of no line
 _ASCII = bytes([10, *range(32, 127)])
 
-# Every line matches: indentation and dashes, key, colon, and the rest.  A block scalar's lines are
-# all in the rest: its first one, those indented as deep, and empty ones.
+# Every line matches: indentation and dashes, key, colon, and the rest.  All lines of a block scalar are
+# in the rest: its first line, the lines with the same indentation, and empty lines.
 _LINE = re.compile(
     r"""
     (\ *+(?>(?:-(?:\ ++|(?=\n))){0,20}))
@@ -58,7 +58,7 @@ MAX_DOCUMENTS = 10_000
 
 
 def scan(text: str, comments: bool) -> Document | None:
-    """What `encconf.formats.yaml.scan` gives, or None when the text is not of the plain kind.
+    """The document that `encconf.formats.yaml.scan` returns, or None if the text needs libyaml.
 
     ``comments`` says whether the document's comments are wanted.
     """
@@ -90,9 +90,9 @@ def scan(text: str, comments: bool) -> Document | None:
 
 
 def _body_end(text: str, begin: int, end: int, block: str) -> int:
-    """Where a document's own lines end if the given ``sops`` block follows, else its end.
+    """Where a document's own lines end, before the given ``sops`` block; its end if another text is there.
 
-    Every document of a stream has the same block, which need not be read again.
+    All documents of a stream have the same block, so it is read only once.
     """
     stop = end - len(block)
     if stop > begin and text.startswith("\n" + block, stop - 1):
@@ -119,9 +119,9 @@ def _document_ends(text: str) -> list[int]:
 
 
 def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> bool:
-    """Add one document, ``text[begin:end]``, which ends with a line break; False if it is not of the kind.
+    """Add one document, ``text[begin:end]``, which ends with a line break; False if it needs libyaml.
 
-    ``text`` may have one line break more at its end than the document's own.
+    ``text`` may have one more line break at its end than the document's text.
     """
     resolve, new = goyaml.resolve, object.__new__
     leaves, shape = document.leaves, document.shape
@@ -364,7 +364,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
 
 
 def _is_printable(text: str) -> bool:
-    """Whether libyaml takes every character.  False for tabs, other line breaks and no-break spaces too."""
+    """Whether libyaml accepts every character; also False for tabs and for other breaks and spaces."""
     if text.isascii():
         return not text.encode().translate(None, _ASCII)
     return text.replace("\n", "").isprintable()
@@ -384,7 +384,7 @@ def _open(scope: Scope, step: str | int, mapping: bool, shape: list[str]) -> Sco
 
 
 def _null(scope: Scope, step: str | int, at: int, shape: list[str]) -> Leaf:
-    """The value of a key or dash after which nothing comes."""
+    """The null of a key or dash without a value."""
     if isinstance(step, str):
         scope.node[step] = None
         shape.append("." + step)
@@ -395,7 +395,7 @@ def _null(scope: Scope, step: str | int, at: int, shape: list[str]) -> Leaf:
 
 
 def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[str, object]) -> bool:
-    """Take the ``sops`` entry, which has ended, out of the tree; False for what only libyaml can tell."""
+    """Remove the ``sops`` entry, which has ended, from the tree; False if it needs libyaml."""
     last = next(token for token in reversed(shape) if token != "}")
     if not leaves or last[0] in "{[":
         return False
@@ -406,7 +406,7 @@ def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[
 def _inline(
     document: Document, scope: Scope, before: str | int | None, start: int, rest: str, size: int
 ) -> None:
-    """Note the comment behind a value, which starts at ``start`` and is ``size`` long."""
+    """Add the comment after a value that starts at ``start`` and has ``size`` characters."""
     sign = rest.index("#", size) + 1
     document.comments.append(Comment(scope, rest[sign:], start + sign, start + len(rest), before))
 
@@ -420,11 +420,11 @@ def _place(
     near: bool,
     ended: tuple[Scope, int] | None,
 ) -> bool:
-    """Note the comment lines before the item ``before`` at ``column``, or before the end.
+    """Add the comment lines before the item ``before`` at ``column``, or before the end.
 
-    ``ended`` is the innermost collection that ends there, and its column; its last comments may
-    come first.  ``near`` says that the lines may be directly below the item before, with an empty
-    one after them, and still belong here.  False for all that `comments.place` would have to tell.
+    ``ended`` is the innermost collection that ends there, and its column; its last comments may precede
+    the others.  ``near`` says that lines directly below the previous item, with an empty line after them,
+    also belong here.  Returns False where only `comments.place` can tell.
     """
     text = document.text
     at = 0

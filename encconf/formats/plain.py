@@ -1,4 +1,4 @@
-"""Plain values, as Python's json module knows them: what sops stores for one, and changes to nested ones."""
+"""Plain values, as Python's json module has them: what sops stores for one, and changes to nested ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def stored(value: Plain) -> tuple[str, bytes | None]:
 
 
 def text_of(type: str, data: bytes | None) -> str:
-    """A single value as text, for what knows texts only: ``true``, ``5``, ``1.5``, "" for null.
+    """A single value as text, for programs that take only text: ``true``, ``5``, ``1.5``, "" for null.
 
     Raises EmitError for bytes that are no text.
     """
@@ -60,7 +60,7 @@ def stored_text(value: Plain) -> tuple[str, bytes | None]:
 
 
 def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:
-    """What a tree is after a value was put at a path: as `sops set` does, in Python values."""
+    """The tree with a value put at a path, as `sops set` does."""
     if not path:
         return value
     step = path[0]
@@ -76,7 +76,7 @@ def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:
 
 
 def drop_plain(tree: Plain, path: Path) -> Plain:
-    """What a tree is after the value at a path, which is there, was taken out."""
+    """The tree without the value at a path, which must exist."""
     step = path[0]
     rest = path[1:]
     if isinstance(tree, dict):
@@ -90,14 +90,14 @@ def drop_plain(tree: Plain, path: Path) -> Plain:
 
 
 def missing(path: Sequence[str | int]) -> PathNotFoundError:
-    """The error for a path that ends in the air."""
+    """The error for a path that does not exist."""
     return PathNotFoundError(f"there is nothing at {spell(path)}")
 
 
 def settled(tree: object, path: Path) -> Path:
     """A path with its indexes counted from the start, as far as it exists.
 
-    ``tree`` has tuples or None for its values.  Raises PathNotFoundError for a step that cannot be.
+    ``tree`` has tuples or None for its values.  Raises PathNotFoundError for an impossible step.
     """
     steps = list(path)
     for number, step in enumerate(path):

@@ -1,17 +1,15 @@
-"""TOML texts, by an own tokenizer that keeps spans; the standard library's tomllib has the last word.
+"""TOML texts, read by a tokenizer that keeps spans, and checked with the standard library's tomllib.
 
-TOML is 1.0: a plain text is taken only if tomllib takes it and finds the values that stand here; of
-an encrypted one, which was such a text, tomllib reads the ``sops`` table alone.  sops
-knows no TOML; what is stored is what rops stores (0.1.7, by which mise reads such files): strings,
-int64 integers, floats and booleans as sops stores them, dates as strings in toml-rs's spelling,
-and a string that says ``null`` as no value at all, which is neither encrypted nor in the MAC.  The
-leaves stand in rops's order, the order of the tree and not that of the text.  Refused beyond what
-tomllib refuses: integers that int64 does not hold, floats that overflow, nesting deeper than rops
-reads.
+TOML is version 1.0.  A plain text is accepted only if tomllib accepts it and finds the same values.  An
+encrypted text was checked before it was encrypted, so tomllib reads only its ``sops`` table.  sops does
+not know TOML, so values are stored as by rops (0.1.7; mise reads its files): strings, int64 integers,
+floats and booleans as in sops, dates as strings in toml-rs's spelling, and the string ``null`` as no
+value, which is neither encrypted nor in the MAC.  The leaves are in rops's order: that of the tree, not of
+the text.  Also refused are integers that do not fit int64, floats that overflow, and nesting deeper than
+rops reads.
 
-Quotes travel through encryption; what a string cannot carry, that a value was a date or a number
-in hexadecimal, is in the layout record.  rops drops comments and that record when it rewrites
-a file; a date is a string then.
+Encrypted values keep their quotes.  The layout record says which values were dates, or numbers in
+hexadecimal.  When rops rewrites a file, it drops comments and that record, and dates become strings.
 """
 
 from __future__ import annotations
@@ -58,8 +56,8 @@ password = "change me"
 def scan(text: str, *, comments: bool = False) -> Document:
     """Parse a TOML text into leaves with spans; with ``comments``, place the comments too.
 
-    Raises ParseError for what is not TOML or what rops could not store, LimitError for what is
-    larger or deeper than any real file.
+    Raises ParseError for text that is not TOML or that rops could not store, and LimitError for text that
+    is larger or deeper than any real file.
     """
     scanner = Scanner(text, comments)
     scanner.run()
@@ -86,10 +84,10 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 
 def settle(document: Document) -> None:
-    """A string that says ``null`` is that string, whatever it is to rops.
+    """Load the string ``null`` as a string, although rops reads it as null.
 
-    Dates stay strings: only the layout record says which they are, so that it takes the plain
-    text to tell (see `encconf.api.loads_all`).
+    Dates stay strings: only the layout record says which values are dates, so `encconf.api.loads_all`
+    reads the plain text.
     """
     for leaf in document.leaves:
         if leaf.data is None:
@@ -97,7 +95,7 @@ def settle(document: Document) -> None:
 
 
 def _take_block(document: Document, lines: list[Line]) -> None:
-    """Find the ``sops`` table among the statements that make it."""
+    """Make the ``sops`` table of its statements."""
     text = document.text
     spans: list[tuple[int, int]] = []
     after = -1
@@ -122,7 +120,7 @@ def _take_block(document: Document, lines: list[Line]) -> None:
 
 
 def _load(text: str) -> dict[str, object]:
-    """What tomllib makes of a text; ParseError says what it says, which never quotes a value."""
+    """A text as tomllib reads it.  ParseError has its message, which never quotes a value."""
     import tomllib
 
     try:
@@ -159,7 +157,7 @@ def _iso(value: object) -> str:
 
 
 def _settle(document: Document, tree: Any, values: Any) -> None:
-    """List the leaves and the shape of a tree in its order; its leaves give way to placeholders.
+    """List the leaves and the shape of a tree in its order, and replace its leaves with None.
 
     Raises ParseError if the leaves are not the values that tomllib found, unless those are None.
     """
@@ -197,7 +195,7 @@ def _settle(document: Document, tree: Any, values: Any) -> None:
 
 
 def _is(leaf: Leaf, value: object) -> bool:
-    """Whether a leaf is what tomllib found in its place."""
+    """Whether a leaf is the value that tomllib found in its place."""
     data = leaf.data
     if isinstance(value, str):
         return leaf.style != BARE and (value == "null" if data is None else data == value.encode())

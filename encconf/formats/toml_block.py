@@ -1,6 +1,6 @@
 """The ``sops`` table of a TOML text: spelled, changed, added and removed.
 
-A block's text are its tables, from ``[sops]`` on.
+A block's text is its tables, from ``[sops]`` on.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _render(path: str, header: str, members: Mapping[str, object], out: list[str
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members of the block that are strings; every other byte stays.
+    """Set, replace or remove members of the block that are strings, and change nothing else.
 
     A new member is placed before the first one whose name is greater.
     """
@@ -99,9 +99,9 @@ def _amend(block_text: str, name: str, new: str | None) -> str:
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block as the last tables, behind an empty line, or replace it.
+    """The edits that add the block as the last tables, after an empty line, or replace it.
 
-    A text that ends without a line break keeps doing so.
+    A text without a line break at its end stays without one.
     """
     text = document.text
     part = document.parts[0]
@@ -123,7 +123,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edits that remove the block: what `attach` was given comes back to the byte."""
+    """The edits that remove the block and restore exactly the text that `attach` was given."""
     text = document.text
     part = document.parts[0]
     assert isinstance(part, Root)

@@ -1,4 +1,4 @@
-"""The tokenizer of TOML: one pass over a text, which keeps the span of every value and comment."""
+"""The tokenizer of TOML: one pass over a text that keeps the span of every value and comment."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Item = tuple[Scope, Step]
 
 MAX_DEPTH = 78
-"""How deep tables and arrays may nest: as deep as toml-rs reads the worst case, dotted keys."""
+"""How deep tables and arrays may nest: the most that toml-rs reads in the worst case, dotted keys."""
 
 
 _PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({BASIC_STRING})|({LITERAL_STRING}))[ \t]*+([.=\]]?)")
@@ -55,9 +55,9 @@ _LINE_END = re.compile(rf"[ \t]*+(#[^{CONTROL}]*+)?(?:\r?\n|\Z)")
 
 
 class Line:
-    """One statement: its lines, and the item it makes.
+    """One statement: its lines, and the item it defines.
 
-    ``number`` counts all statements of the text; ``header`` says that it is a table's header,
+    ``number`` is its index among all statements.  ``header`` says that it is the header of a table,
     ``headed`` that it is or follows such a header of the ``sops`` block.
     """
 
@@ -76,12 +76,12 @@ class Line:
 
 
 class Scanner:
-    """One pass over a text.  It takes all that is TOML, and a little more that tomllib refuses.
+    """One pass over a text.  It accepts all TOML, and a few texts that tomllib refuses.
 
-    The tree below ``root`` holds a Leaf for each value.  ``comments`` is None if nobody asked for
-    them; ``block`` are the statements that make the ``sops`` block.  With ``places``, it is all
-    statements; then ``places`` says of each item where its key starts and where its value does,
-    and ``ends`` where arrays and inline tables end.
+    The tree below ``root`` holds a Leaf for each value.  ``comments`` is None if they were not requested.
+    ``block`` lists the statements of the ``sops`` block; with ``places``, all statements.  Then
+    ``places`` has the start of each item's key and of its value, and ``ends`` the ends of arrays and
+    inline tables.
     """
 
     __slots__ = (
@@ -151,7 +151,7 @@ class Scanner:
         self._place((self.table, None))
 
     def _simple(self, found: re.Match[str], number: int, headed: bool) -> int:
-        """Take a statement that is a bare key and a short string; returns where the next line starts."""
+        """Add a statement that is a bare key and a short string; returns where the next line starts."""
         table = self.table
         step, basic, literal = found.groups()
         if step in table.node:
@@ -167,7 +167,7 @@ class Scanner:
             self.block.append(Line(number, line, found.end(), table, step, False, headed))
         return found.end()
 
-    # Comments: one on a line of its own belongs to the next item, one behind an item to that.
+    # A comment on its own line belongs to the next item, one after an item on the same line to that item.
 
     def _gap(self, at: int, last: Item | None = None) -> int:
         """Skip blanks, line breaks and comments; ``last`` is the item on whose line this starts."""
@@ -195,7 +195,7 @@ class Scanner:
             comment.scope, comment.before = item
 
     def _place(self, item: tuple[Scope, Step | None]) -> None:
-        """The item that the pending comments precede, or the scope in which they trail."""
+        """Place the pending comments: before an item, or at the end of a scope."""
         for comment in self.pending:
             comment.scope, comment.before = item
         self.pending.clear()
@@ -215,7 +215,7 @@ class Scanner:
         return scope
 
     def _put(self, scope: Scope, step: Step, item: object) -> None:
-        """Put an item where none is yet."""
+        """Add an item."""
         self.count += 1
         if self.count > self.most:
             raise too_many(self.most)
@@ -225,7 +225,7 @@ class Scanner:
             scope.node[step] = item
 
     def _descend(self, scope: Scope, key: str, at: int) -> Scope:
-        """The table with a key, in an array of tables the last one; a new one if there is none."""
+        """The table with a key, the last one of an array of tables, or a new one."""
         found = self.inner.get((scope, key))
         if found is None:
             if key in scope.node:
@@ -238,7 +238,7 @@ class Scanner:
         return found
 
     def _header(self, at: int) -> tuple[Item, int]:
-        """Read ``[table]`` or ``[[table]]``; returns the item it stands for, and where it ends."""
+        """Read ``[table]`` or ``[[table]]``; returns the item it defines, and where it ends."""
         array = self.text.startswith("[[", at)
         parts, end, sign = self._key(at + 1 + array)
         if sign != "]" or (array and not self.text.startswith("]", end)):
@@ -290,7 +290,7 @@ class Scanner:
                 return parts, at, sign
 
     def _pair(self, table: Scope, at: int) -> tuple[Item, int]:
-        """Read a key with its sign; returns the item it stands for, and where its value starts."""
+        """Read a key and its ``=``; returns the item it defines, and where the value starts."""
         parts, end, sign = self._key(at)
         if sign != "=":
             raise self._fault(end - len(sign), "an equals sign")
@@ -305,7 +305,7 @@ class Scanner:
         return item, end
 
     def _value(self, item: Item, at: int) -> int:
-        """Read a value and all that is in it; returns where it ends."""
+        """Read a value with its contents; returns where it ends."""
         text = self.text
         stack: list[Scope] = []
         while True:
@@ -412,7 +412,7 @@ class Scanner:
             raise error_at(text, at, "a number is too large for a float", hint="put it in quotes")
         return end, "float", float_text(number)
 
-    # Errors; none says what the text says.
+    # Errors, which never quote the text.
 
     def _fault(self, at: int, wanted: str) -> ParseError:
         at = _end(_BLANKS, self.text, at)

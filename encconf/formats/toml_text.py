@@ -1,4 +1,4 @@
-"""How TOML spells: keys and values, an ``ENC[…]`` text in a leaf's place, and a plaintext in its place."""
+"""How TOML is written: keys, values, ``ENC[…]`` texts and plaintexts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def comment_text(plain: str) -> str | None:
-    """Every line of it becomes a comment; None if it holds what TOML allows in no comment.
+    """Every line becomes a comment; None if TOML does not allow one of the characters in comments.
 
     A line ends with a line feed only: U+0085, U+2028 and U+2029 are characters like any.
     """
@@ -36,16 +36,16 @@ def comment_text(plain: str) -> str | None:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in a leaf's place: in the quotes of a string, in ``"`` otherwise."""
+    """Replace a leaf with an ``ENC[…]`` text: in the quotes of a string, in ``"`` otherwise."""
     style = leaf.style or BASIC
     return leaf.start, leaf.end, f"{style}{leaf.note or ''}{enc}{style}"
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text is.
+    """Replace an ``ENC[…]`` text with its plaintext.
 
-    Strings keep the quotes that the ``ENC[…]`` text has if they can, and have as few escapes as can
-    be; numbers have one spelling.  Raises EmitError for what TOML cannot hold.
+    Strings keep the quotes of the ``ENC[…]`` text if possible, with as few escapes as possible; numbers
+    have one spelling.  Raises EmitError for values that TOML cannot hold.
     """
     try:
         word = data.decode()
@@ -70,7 +70,7 @@ def _number(type: str, word: str) -> str:
 
 
 def string(style: str, lead: str, newline: str, value: str) -> str:
-    """A string in the wanted quotes or in those nearest to them; ``lead`` is a line break behind them."""
+    """A string in the given quotes, or in similar ones; ``lead`` is a line break after them."""
     if style == LITERAL and re.search(rf"['{CONTROL}]", value):
         style = BASIC
     elif style == LONG_LITERAL and ("'''" in value or re.search(rf"[{LONG_CONTROL}]", value)):
@@ -101,7 +101,7 @@ def quote(value: str) -> str:
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Take out an array's item by which sops would store a comment; rops stores none."""
+    """Remove an array's item that stores a comment, as sops has them; rops stores none."""
     found = re.compile(r"[ \t]*+(?>(?:,[ \t]*+)?)").match(document.text, leaf.end)
     return leaf.start, found.end() if found else leaf.end, ""
 

@@ -1,8 +1,8 @@
-"""The tree of a TOML text, and how a value is written into it.
+"""The tree of a TOML text, and how values are written into it.
 
-The text is statements, tables, and the elements of arrays of tables with all that is in them.  A new key
-goes behind the last one of its table, a new table to the end of the text.  What was said in another form
-than one entry, a table with a header in the place of a value for example, is taken out first.
+The entries of a text are statements, tables, and the elements of arrays of tables with their contents.  A
+new key follows the last one of its table; a new table is added at the end of the text.  Something that is
+not one entry, such as a table with a header that a value replaces, is removed first.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def stored(value: Plain) -> tuple[str, bytes | None]:
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a value in the place of another, a string in its quotes; a date stays one."""
+    """Replace a value; strings keep their quotes, and dates stay dates."""
     old = chain[-1].value
     if isinstance(old, Tree) and not old.flow:
         _replace_table(chain, (), value)
@@ -128,7 +128,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put what is missing from a table or array on."""
+    """Add the part of a path that a table or array does not have yet."""
     here = chain[-1].value
     assert isinstance(here, Tree)
     newline = _newline(chain)
@@ -169,7 +169,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Take out a line, what is between two commas, or a table with all that is in it."""
+    """Remove a line, an item between commas, or a table with its contents."""
     outer = chain[-2 if not path else -1].value
     assert isinstance(outer, Tree)
     whole = (*chain_path(chain), *path)
@@ -196,12 +196,12 @@ def _this() -> Spelling:
 
 
 def chain_path(chain: list[Entry]) -> Path:
-    """The path to which entries lead."""
+    """The path of the last entry."""
     return tuple(step for entry in chain for step in entry.steps)
 
 
 def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a value in the place of what has a header, or is said in several places."""
+    """Replace a table that has a header, or that is spelled in several places."""
     whole = (*chain_path(chain), *path)
     if not whole or isinstance(whole[-1], int):
         raise EmitError("a table of an array cannot be replaced", hint=_ELSE)
@@ -210,7 +210,7 @@ def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def _into(here: Tree, member: str) -> None:
-    """Put a member or item behind the last one between brackets."""
+    """Add a last member or item to a collection in brackets."""
     if not here.entries and here.tail.strip():  # a comment
         gap = "" if here.tail[0].isspace() else " "
         here.entries.append(Entry((), "", value=Single(member + gap, {})))
@@ -235,7 +235,7 @@ def _section(chain: list[Entry], names: list[str], members: Plain, *, array: boo
 
 
 def _without(entries: list[Entry], steps: Path) -> list[Entry]:
-    """Without the entries at a path, and the empty line before a header; comments stay."""
+    """The entries without those at a path, and without the empty line before a header; comments stay."""
     kept: list[Entry] = []
     for before, entry in zip([None, *entries], entries, strict=False):
         if entry.value is None or entry.steps[: len(steps)] != steps:
@@ -253,7 +253,7 @@ def _is_table(entry: Entry) -> bool:
 
 
 def _mentions(node: Tree | Single | None, path: Path) -> bool:
-    """Whether anything in a tree says that there is something at a path."""
+    """Whether a tree has anything at a path."""
     if not path or not isinstance(node, Tree):
         return not path
     return any(
@@ -264,7 +264,7 @@ def _mentions(node: Tree | Single | None, path: Path) -> bool:
 
 
 def _said(node: Any) -> Any:
-    """What the tree of a scanner says."""
+    """The content of a scanner's tree."""
     if isinstance(node, Leaf):
         return node.type, node.data
     if isinstance(node, dict):
@@ -283,7 +283,7 @@ def _parent(data: Any, path: Path) -> tuple[Path, Any]:
 
 
 def _existing(data: Any, path: Path) -> tuple[int, Any]:
-    """How many steps of a path exist in what is said, and what is there."""
+    """How many steps of a path exist, and what is there."""
     for at, step in enumerate(path):
         if isinstance(data, list):
             there = isinstance(step, int) and step < len(data)
@@ -311,7 +311,7 @@ def _spell(value: Plain, newline: str) -> str:
 
 
 def _nulls(value: Plain) -> Plain:
-    """A value with the string that rops takes for null in the place of None."""
+    """A value with None replaced by ``null``, the string that rops reads as null."""
     if isinstance(value, dict):
         return {key: _nulls(item) for key, item in value.items()}
     if isinstance(value, list):

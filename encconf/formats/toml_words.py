@@ -1,4 +1,4 @@
-"""The words of TOML: what its strings, numbers and dates look like, and what they are to rops."""
+"""The words of TOML: the patterns of strings and dates, and the values that rops stores."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """YAML: the functions of a format, from the modules that have them.
 
-`lines` reads ordinary texts, `yaml_events` all others; `yaml_text` spells values, `yaml_block` the
-``sops`` entry, `yaml_alias` writes aliases out.  Values are never dumped: a text stays as it is but
-for the spans that are replaced.
+`yaml_scan` reads texts, `yaml_text` and `yaml_words` spell values, `yaml_block` spells the ``sops`` entry,
+and `yaml_alias` replaces aliases with their values.  Values are never dumped: only the replaced spans of a
+text change.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Write out what sops could not read back; see `yaml_alias.prepare` and `yaml_lost`."""
+    """Respell what sops could not read back; see `yaml_alias.prepare` and `yaml_lost`."""
     text = document.text
     moved: list[Edit] = []
     if "#" in text and not comments:  # a rule that looks at comments takes them where they are
@@ -73,7 +73,7 @@ def settle(document: Document) -> None:
 
 
 def comment_text(plain: str) -> str | None:
-    """Every line of it becomes a comment; other line breaks would end it and be read as values."""
+    """Every line becomes a comment; None if there is another line break, which would end the comment."""
     return hash_comment(plain)
 
 
@@ -89,7 +89,7 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 
 def merge(document: Document) -> None:
-    """Apply YAML merge keys (``<<``) to the filled trees; keys that are there already win."""
+    """Apply YAML merge keys (``<<``) to the filled trees; a mapping's own keys win."""
     for scope in reversed(document.merges):
         node = scope.node
         assert isinstance(node, dict)
@@ -103,7 +103,7 @@ def merge(document: Document) -> None:
         for source in reversed(sources):
             merged.update(source)
         at_merge = {key: item for key, item in merged.items() if key not in node}
-        # The merged keys stand where `<<` stood.
+        # The merged keys take the place of `<<`.
         entries = list(node.items())
         node.clear()
         for key, item in entries:

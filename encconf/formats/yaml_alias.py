@@ -1,6 +1,6 @@
-"""Aliases that sops could not read back, written out before a text is encrypted.
+"""Aliases that sops could not read back are replaced with their values before a text is encrypted.
 
-sops expands an alias when it reads, and looks for each copy's ciphertext under the copy's own path.
+sops expands an alias when it reads a text, and authenticates each copy's ciphertext with the copy's own path.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 
 def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepared | None:
-    """Write out the aliases that sops could not read back, and add a missing last line break.
+    """Replace the aliases that sops could not read back, and add a missing last line break.
 
-    sops expands an alias when it reads, and would look for each copy's ciphertext under the copy's
-    own path.  So an alias to a collection that holds an encrypted value, here or at its anchor,
-    becomes a collection of its own, in flow style; so does one to an encrypted scalar whose copy
-    is not encrypted.  ``moved`` are the edits that move comments.
+    An alias to a collection with an encrypted value, in the copy or at the anchor, is replaced with the
+    collection in flow style.  An alias to an encrypted scalar is replaced if the copy is not encrypted.
+    ``moved`` holds the edits that move comments.
     """
     refuse_merges(document)
     text = document.text
@@ -89,7 +88,7 @@ def _with_break(document: Document) -> tuple[list[Edit], str]:
 
 
 def _origin(leaf: Leaf) -> int:
-    """The identity of the leaf that an alias, or an alias of an alias, stands for."""
+    """The identity of the leaf that an alias, or an alias of an alias, refers to."""
     while True:
         if isinstance(leaf.note, Leaf):
             leaf = leaf.note
@@ -106,7 +105,7 @@ def _word(leaf: Leaf) -> str:
 
 
 def _flow_text(copies: list[Leaf]) -> str:
-    """A collection in flow style on one line, in JSON's spelling where that says the same."""
+    """A collection in flow style on one line, spelled as in JSON where that means the same."""
     assert isinstance(copies[0].note, Unfolded)
     for leaf in copies:
         leaf.scope.node[leaf.step] = _word(leaf)
@@ -136,7 +135,7 @@ def _key(key: str) -> str:
 
 
 def refuse_merges(document: Document) -> None:
-    """Refuse merge keys that sops refuses: of the first document, where the value is not of mappings."""
+    """Refuse merge keys of the first document whose value is not a mapping or mappings, as sops does."""
     if not document.merges:
         return
     aliased = {id(leaf.note.root.node) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}

@@ -1,4 +1,4 @@
-"""The ``sops`` entry of a YAML document: read, spelled, changed, added and removed."""
+"""The ``sops`` entry of a YAML document: spelled, changed, added and removed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _quoted(value: str) -> str:
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members of the block that are strings; every other byte stays."""
+    """Set, replace or remove members of the block that are strings, and change nothing else."""
     simple = _amend_lines(block_text, changes)
     if simple is not None:
         return simple
@@ -115,7 +115,7 @@ _SIMPLE_VALUE = r"[ ]+(\"[^\"\\\n]*+\"|[A-Za-z0-9][^\s#]*+)\n(?!{pad} )"
 
 
 def _amend_lines(block_text: str, changes: Mapping[str, str | None]) -> str | None:
-    """The same line by line, for a block whose members are lines as sops writes them; None for others."""
+    """`amend` line by line, for a block with members on lines as sops writes them; None for others."""
     first = re.match(r"sops:[ ]*\n( +)(?=\S)", block_text)
     if first is None or re.search(_ODD_MEMBER.format(pad=first[1]), block_text):
         return None
@@ -180,7 +180,7 @@ def _add_members(text: str, added: Mapping[str, str], flow: bool) -> str:
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block to every document, as its last entry; one that is there is replaced."""
+    """The edits that add the block to every document as its last entry, or replace an existing one."""
     text = document.text
     newline = newline_of(text)
     edits: list[Edit] = []
@@ -210,7 +210,7 @@ _COMMENT = r"(?:^|(?<=\s))#[^\r\n]*"
 
 
 def _flow_member(document: Document, part: Part, block: str) -> Edit:
-    """Add the block as the last member of a flow mapping, never behind a comment."""
+    """Add the block as the last member of a flow mapping, but not after a comment on its line."""
     text = document.text
     assert part.close is not None
     last = _last_end(document, part, part.close)
@@ -262,9 +262,10 @@ _MARKER = r"(?m)^---(?=\s|\Z)"
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edits that remove the block from every document; one that was nothing else is ``{}`` then.
+    """The edits that remove the block from every document.
 
-    Without that there would be no document any more, unless a ``---`` begins it.
+    A first document that was only the block becomes ``{}``, so that it is still a document, unless it
+    begins with ``---``.
     """
     edits: list[Edit] = []
     for part, tree in zip(document.parts, document.trees, strict=True):
@@ -281,7 +282,7 @@ def detach(document: Document) -> list[Edit]:
 
 
 def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
-    """Remove the block from a mapping in braces, with one comma, and with its line if it was alone."""
+    """Remove the block from a mapping in braces, with one comma, and with its line if it is alone on it."""
     text = document.text
     assert part.close is not None
     comma = re.compile(r"\s*,").match(text, end)

@@ -1,4 +1,4 @@
-"""The ``sops`` entry of a YAML document, taken out of the tree when a reader has come to its end."""
+"""The ``sops`` entry of a YAML document, removed from the tree when a reader reaches its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def close_block(
     document: Document, part: Part, leaves: list[Leaf], root: Any, *, flow_end: int = 0, in_flow: bool = False
 ) -> None:
-    """Take the ``sops`` entry, which has ended, out of the tree; note its span; read it if it is the first.
+    """Remove the ``sops`` entry, which has ended, from the tree; set its span; read it if it is the first.
 
     ``flow_end`` is where the last flow collection in it ends, ``in_flow`` whether it is one itself.
     """

@@ -1,8 +1,8 @@
 """YAML through the event stream of ruamel.yaml: libyaml's speed with ``ruamel.yaml.clib``.
 
 sops reads YAML with go-yaml v3, a port of libyaml, so libyaml accepts and rejects nearly what
-sops does; what sops (3.13.3, stores/yaml/store.go) cannot store is refused here.  What a scalar
-means is said in `goyaml`, where comments belong in `comments`.
+sops does; what sops (3.13.3, stores/yaml/store.go) cannot store is refused here.  `goyaml` resolves
+scalars, and `comments` places comments.
 """
 
 from __future__ import annotations
@@ -328,7 +328,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
 
 
 def _key(text: str, start: int, value: str, tag: str | None, plain: bool, any_keys: bool) -> str:
-    """A key as sops has it: a string, whatever its tag; with ``any_keys``, others by their spelling."""
+    """A key as sops stores it, which must be a string; with ``any_keys``, others keep their spelling."""
     found, data = _resolve(text, start, value, tag, plain)
     if any_keys and found != "str":
         return value
@@ -368,7 +368,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 def refuse_slash(text: str, start: int, end: int) -> None:
-    """Refuse an escape that libyaml takes and go-yaml does not: JSON's slash in double quotes."""
+    """Refuse an escape that libyaml accepts and go-yaml does not: JSON's slash in double quotes."""
     if "/" in _ESCAPE.findall(text, start, end):
         hint = "write a plain slash: it needs no escape"
         raise error_at(text, start, 'sops cannot read the escape "\\/" in YAML', hint=hint)

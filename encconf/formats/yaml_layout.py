@@ -1,4 +1,4 @@
-"""How new values are laid out in a YAML text: as the text around them is."""
+"""How new values are laid out in a YAML text: like the text around them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Style:
-    """How a text is laid out: its line break, one level of indentation, whether dashes are indented."""
+    """A text's layout: its line break, its indentation, and how far dashes are indented."""
 
     __slots__ = ("dashes", "newline", "step")
 
@@ -52,7 +52,7 @@ class Style:
 
 
 def _dashes(node: Tree | Single | None) -> int | None:
-    """How much deeper than its key the first list is, None if there is none."""
+    """How much deeper than its key the first list is indented, None if there is no list."""
     if not isinstance(node, Tree) or node.flow:
         return None
     for entry in node.members if node.kind == "map" else ():

@@ -1,9 +1,9 @@
-"""Comments that sops would lose, moved to where it keeps them.
+"""Comments that sops would lose are moved to where it keeps them.
 
-When sops (3.13.3) writes a list whose first item is a mapping or a list, go-yaml keeps either the comment
-above the list or the one at the item's first entry.  In the encrypted text, the second one therefore
-is below the first, above the item, where sops would print it anyway; the layout record says where it
-was.
+When sops (3.13.3) writes a list whose first item is a mapping or a list, go-yaml keeps only one of two
+comments: the one above the list, or the one at the item's first entry.  So in the encrypted text, the
+second comment is below the first one, above the item, where sops would print it anyway.  The layout record
+has its original place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PERHAPS = re.compile(r"^ *#.*\n(?: *\r?\n)*(?: *-)+ *(?:[^\n]*#|\r?\n)", re.M)
 
 
 def may_lose(text: str) -> bool:
-    """Whether a text looks as if it had such comments."""
+    """Whether a text may have such comments."""
     return "#" in text and _PERHAPS.search(text) is not None
 
 
@@ -61,7 +61,7 @@ def _head(comment: Comment, heads: dict[int, Comment]) -> Comment | None:
 
 
 def _removal(text: str, comment: Comment) -> Edit:
-    """Take a comment out, with its line where it has one of its own."""
+    """Remove a comment, with its line if it has its own."""
     start = comment.start - 1
     line = line_start(text, start)
     before = text[line:start].rstrip(" \t")

@@ -1,4 +1,4 @@
-"""Where the values of a YAML document stand, from the events of a parser."""
+"""Where the keys and values of a YAML document are, from the events of a parser."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _TO_COLON = re.compile(r"[ \t\r\n]*:")
 _NOWHERE = Scope(None, None, (), "", {})
 ODD = -1
-"""Where the colon or the dash of an item that cannot be changed is."""
+"""The place of a colon or dash that was not found: the item cannot be changed."""
 
 
 class Item:
     """One member of a mapping or item of a sequence.
 
-    ``start`` is where its key begins (of an item: its dash, or itself in brackets), ``after`` the
-    place behind its colon or dash.
+    ``start`` is where its key, its dash, or, in brackets, the item itself begins; ``after`` is the end of
+    its colon or dash.
     """
 
     __slots__ = ("after", "key", "node", "start")
@@ -38,11 +38,11 @@ class Item:
 
 
 class Node:
-    """One value: ``kind`` is map, seq or leaf, ``text[start:end]`` all of it.
+    """One value, ``text[start:end]``; ``kind`` is map, seq or leaf.
 
-    ``flow`` says that a collection is in brackets; ``value`` is where the value itself begins,
-    behind an anchor or tag; ``style`` is the format's word for a leaf's spelling; ``shared`` says that
-    it has an anchor.
+    ``flow`` says that a collection is in brackets.  ``value`` is where the value itself begins, after an
+    anchor or tag.  ``style`` is the format's name for a leaf's spelling; ``shared`` says that it has an
+    anchor.
     """
 
     __slots__ = ("end", "flow", "items", "kind", "shared", "start", "style", "value")

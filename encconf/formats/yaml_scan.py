@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Document:
     """Parse a YAML stream into leaves with spans; with ``any_keys``, a null or number may be a key.
 
-    Raises ParseError for what is not YAML or what sops cannot store, LimitError for what is
-    deeper or more repetitive than any real file, EmptyDocumentError when there is no document.
+    Raises ParseError for text that is not YAML or that sops cannot store, LimitError for text that is
+    deeper or more repetitive than any real file, and EmptyDocumentError if there is no document.
     """
     if comments and text.count("\n#") + text.count(" #") + text.count("\t#") > (most := most_items(text)):
         raise LimitError(f"the document has more than {most} comments for its size")

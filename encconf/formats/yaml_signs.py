@@ -36,7 +36,7 @@ def step_of(text: str) -> int:
 
 
 def line_end(text: str, offset: int) -> int:
-    """Behind the line break of the line on which something ends just before an offset."""
+    """Where the next line starts, after something that ends at an offset."""
     if offset and text[offset - 1] in "\r\n":
         return offset
     match = re.compile(NEWLINE).search(text, offset)

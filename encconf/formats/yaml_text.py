@@ -1,4 +1,4 @@
-"""How YAML spells: a leaf's exact span, an ``ENC[…]`` text in its place, and a plaintext in its place.
+"""How YAML is written: exact spans of leaves, ``ENC[…]`` texts and plaintexts.
 
 Spans and styles are those that `yaml_events` and `lines` find.  Nothing here parses a document.
 """
@@ -78,7 +78,7 @@ def _content_indent(text: str, leaf: Leaf, content: int) -> int | None:
 
 
 def content_end(text: str, leaf: Leaf) -> int:
-    """Where a block scalar's own lines end; blank lines that chomping drops are not its own."""
+    """Where a block scalar's own lines end; it does not own blank lines that chomping drops."""
     header, content, _ = block_header(text, leaf)
     end = leaf.end
     if "+" in header.group(2):
@@ -98,7 +98,7 @@ def content_end(text: str, leaf: Leaf) -> int:
 
 
 def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """The span of all that spells a leaf, from its anchor or tag to its end."""
+    """The span of a leaf with its anchor and tag."""
     start = leaf.note.start if isinstance(leaf.note, Properties) else leaf.start
     if leaf.style in (LITERAL, FOLDED):
         return start, content_end(document.text, leaf)
@@ -106,11 +106,11 @@ def region(document: Document, leaf: Leaf) -> tuple[int, int]:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Put an ``ENC[…]`` text in a leaf's place: quotes stay quotes, a block scalar stays one.
+    """Replace a leaf with an ``ENC[…]`` text: quotes stay quotes, and a block scalar stays one.
 
-    Its header says that no line break ends the value: to most readers one that does is not a ciphertext.
-    ``was_plain`` says that this value's ciphertext was a plain scalar before: it stays one if
-    decrypting a plain one gives the same text, so that only changed values change their lines.
+    The header of a block scalar strips the last line break: most readers do not recognise a ciphertext
+    that ends with one.  ``was_plain`` says that the value's old ciphertext was a plain scalar.  It stays
+    one if decrypting that gives the same text, so that only the lines of changed values change.
     """
     text = document.text
     start, end, style = leaf.start, leaf.end, leaf.style
@@ -161,7 +161,7 @@ def _is_type_tag(tag: str) -> bool:
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Put a plaintext where an ``ENC[…]`` text is, in the style that it left behind."""
+    """Replace an ``ENC[…]`` text with its plaintext, in the style of the ``ENC[…]`` text."""
     text = document.text
     start, end, style = leaf.start, leaf.end, leaf.style
     tagged = isinstance(leaf.note, Properties) and leaf.note.tag not in (None, "!")
@@ -193,7 +193,7 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Put a comment where sops stored it as an item of a list, ``- ENC[…]``."""
+    """Replace a list item that sops stored for a comment, ``- ENC[…]``, with the comment."""
     assert leaf.data is not None
     dash = document.text.rfind("-", 0, leaf.start)
     if document.text[dash + 1 : leaf.start].strip():
@@ -277,7 +277,7 @@ def _folded_lines(value: str, indent: int, newline: str) -> str:
 
 
 def _as_block(document: Document, leaf: Leaf, value: str) -> str:
-    """A multi-line string, sealed as a plain scalar by sops, as the block scalar it was."""
+    """A multi-line string that sops sealed as a plain scalar, as the block scalar that it was."""
     newline = _habits(document)[0]
     body = block_lines(value, _block_column(document, leaf), newline)
     return f"|{chomping(value)}{newline}{body[: -len(newline)]}"
@@ -300,7 +300,7 @@ def _block_column(document: Document, leaf: Leaf) -> int:
 
 
 def _has_room(document: Document, end: int, indent: int, value: str) -> bool:
-    """Whether a block scalar can end at an offset without taking in what is below it."""
+    """Whether a block scalar can end at an offset without including the lines below it."""
     blank, text = _below(document, end)
     if blank and (chomping(value) == "+" or any("\t" in line or len(line) > indent for line in blank)):
         return False
@@ -308,7 +308,7 @@ def _has_room(document: Document, end: int, indent: int, value: str) -> bool:
 
 
 def _below(document: Document, end: int) -> tuple[list[str], str]:
-    """The blank lines below an offset once the ``sops`` block has gone, and the line after them."""
+    """The blank lines below an offset, without the ``sops`` block, and the line after them."""
     text = document.text
     blank: list[str] = []
     at = end

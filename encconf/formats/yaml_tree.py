@@ -1,8 +1,8 @@
-"""The tree of a YAML text, and how a value is written into it.
+"""The tree of a YAML text, and how values are written into it.
 
-The first document of a stream is the one that values are put into, as in sops.  What comes in is laid out
-as the text around it is: its indentation, its dashes, brackets where it is in brackets.  A value
-that replaces a quoted one stays in quotes.  Behind an alias nothing can be changed.
+As in sops, values are put into the first document of a stream.  A new value is laid out like the text
+around it: with its indentation and dashes, or in brackets.  A value that replaces a quoted one stays in
+quotes.  Nothing below an alias can be changed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _only_comments(text: str, start: int, end: int) -> bool:
 
 
 class _Reader:
-    """One document.  What cannot be cut into lines of their own makes it ``unclear``."""
+    """One document; it is ``unclear`` if it cannot be divided into separate lines."""
 
     __slots__ = ("datas", "start", "text", "unclear")
 
@@ -110,15 +110,15 @@ class _Reader:
         return Entry((), "", text[:head], block, text[stop:], listed=True)
 
     def _line(self, at: int) -> int:
-        """Where a line starts, behind the byte order mark."""
+        """Where a line starts, after the byte order mark."""
         start = line_start(self.text, at)
         return start + (start == 0 and self.text[:1] == "\ufeff")
 
     def _block(self, node: Node, at: int, limit: int, outside: int) -> tuple[Tree, int]:
         """A block collection from an offset on, and where its lines end, before ``limit``.
 
-        ``outside`` is the column of the collection around it: comments that are indented like this one are
-        its own.
+        ``outside`` is the column of the collection around it: comments that are indented deeper than that,
+        like the items, belong to this one.
         """
         text, items = self.text, node.items
         line = self._line(items[0].start)
@@ -214,7 +214,7 @@ class _Reader:
 
 
 def root(stream: Tree) -> Entry:
-    """The entry in which values are put: the first document."""
+    """The entry that values are put into: the first document."""
     if not stream.entries:
         stream.entries.append(Entry((), stream.tail, value=Single("", {})))
         stream.tail = ""
@@ -222,7 +222,7 @@ def root(stream: Tree) -> Entry:
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a value in the place of another."""
+    """Replace a value."""
     entry, old = chain[-1], chain[-1].value
     if isinstance(old, Single) and old.style == ALIAS and path:
         raise _shared()
@@ -255,7 +255,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Put a new last entry into a collection."""
+    """Add a last entry to a collection."""
     here = chain[-1].value
     assert isinstance(here, Tree)
     inner = nested(path[1:], value)
@@ -278,7 +278,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Take an entry out; a comment above it stays."""
+    """Remove an entry; a comment above it stays."""
     entry, last = chain[-1], chain[-1].value
     if path and isinstance(last, Single) and last.style == ALIAS:
         raise _shared()
@@ -302,7 +302,7 @@ def remove(chain: list[Entry], path: Path) -> None:
 
 
 def _replace_root(entry: Entry, value: Plain) -> None:
-    """Put a mapping in the place of the whole document's."""
+    """Replace the mapping of the whole document."""
     if not isinstance(value, dict):
         raise EmitError("the top level must be a mapping", hint="name a key to put the value under")
     style = Style(entry)
@@ -333,7 +333,7 @@ def _replace_root(entry: Entry, value: Plain) -> None:
 
 
 def _comments_behind(entry: Entry) -> list[Entry]:
-    """The comment lines behind the last value in a block collection."""
+    """The comment lines after the last value in a block collection."""
     tree = entry.value
     if not isinstance(tree, Tree) or tree.flow:
         return []
@@ -342,14 +342,14 @@ def _comments_behind(entry: Entry) -> list[Entry]:
 
 
 def _last(entry: Entry) -> Entry:
-    """The last entry of what an entry holds in lines."""
+    """The innermost last entry of the block collections in an entry."""
     while isinstance(entry.value, Tree) and not entry.value.flow and entry.value.members:
         entry = entry.value.members[-1]
     return entry
 
 
 def _behind(entry: Entry) -> str:
-    """What follows the last value of an entry, in its line and in lines of comments."""
+    """The text after the last value of an entry: the rest of its line, and comment lines."""
     comments = "".join(line.text for line in _comments_behind(entry))
     last = _last(entry)
     return last.post + comments + (entry.post if last is not entry else "")

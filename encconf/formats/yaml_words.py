@@ -24,7 +24,7 @@ def scalar(type: str, data: bytes | None) -> str:
 
 
 def _float(data: bytes) -> str:
-    """A float whose own digits are not its spelling in YAML."""
+    """A float that YAML spells with other digits than its bytes."""
     try:
         number = goyaml.parse("float", data)
     except ValueError:

@@ -1,11 +1,11 @@
-"""Three versions of a plain text made one, for `encconf.git.merge`.
+"""Merge three versions of a plain text into one, for `encconf.git.merge`.
 
-`merge` follows the structure of a text, not its lines: entries that each side added, changed, moved or
-took out are so in the result, with the comments, blank lines and spelling that they have.  The result
-is read again and must say what a merge of the values alone gives; if it doesn't, or the text cannot be
-taken apart, the whole file is at odds, which is a nuisance, but no wrong value.
+`merge` follows the structure of a text, not its lines.  Entries that a side added, changed, moved or removed
+are added, changed, moved or removed in the result, with their comments, blank lines and spelling.  The
+result is read again, and its values must be those of a merge of the values alone.  If they are not, or if
+the text cannot be divided into entries, the whole file is a conflict: a nuisance, but never a wrong value.
 
-`mark` shows what is at odds between the usual markers; `marked` says whether any are left.
+`mark` puts conflicts between the usual markers; `marked` finds markers that are left.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ LABELS = ("ours", "base", "theirs")
 
 
 class Merged:
-    """What came of a merge.
+    """The result of a merge.
 
-    ``text`` is the merged text; where the sides are at odds it has ours.  ``base`` and ``theirs`` are the
-    same with the others' values there, equal to it elsewhere.  ``conflicts`` are the paths that are at
-    odds, as people spell them; ``whole`` says that it is not known where, so that all that differs is.
-    ``document`` is the merged text as it was read again, with its comments, if it was.
+    ``text`` is the merged text, with our values where there are conflicts.  ``base`` and ``theirs`` are the
+    same text with the base's or their values there.  ``conflicts`` lists the paths of the conflicts, spelled
+    for users.  ``whole`` says that their places are unknown, so that every difference counts as one.
+    ``document`` is the merged text as it was read again, with its comments, or None.
     """
 
     __slots__ = ("base", "conflicts", "document", "text", "theirs", "whole")
@@ -50,9 +50,9 @@ class Merged:
 
 
 def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:
-    """Merge two texts that go back to a common one, "" if they don't.
+    """Merge two texts with a common ancestor; ``base`` is "" if they have none.
 
-    Raises nothing but what a bug would.
+    Raises no errors.
     """
     if ours == theirs or theirs == base:
         return _alike(ours)
@@ -66,7 +66,7 @@ def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:
 
 
 def _alike(text: str) -> Merged:
-    """A merge in which nothing is at odds."""
+    """A merge without conflicts."""
     return Merged(text, text, text, [])
 
 
@@ -105,7 +105,7 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
                 document = merged.document
                 conflicts = _spelled(run.conflicts, trees)
                 if not conflicts:
-                    # What is at odds must have been noticed.
+                    # Every conflict must have been found.
                     unnoticed = values.documents(was, here, there, "theirs") != wanted
                     if unnoticed or _incomplete(trees, merged.tree):
                         return None
@@ -123,7 +123,7 @@ _SIDES: tuple[Side, ...] = ("ours", "theirs", "base")
 
 
 def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
-    """Whether a comment that is new on a side is not in the result: the other has taken out what it is at."""
+    """Whether a side's new comment is not in the result: the other side removed the entry it belongs to."""
     from encconf.merge.reading import comments
 
     new = comments(trees[("base", "ours", "theirs").index(side)]) - comments(trees[0])
@@ -131,7 +131,7 @@ def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
 
 
 def _incomplete(trees: list[Tree], merged: Tree) -> bool:
-    """Whether a comment is missing that both sides have, or one has added, where nothing is at odds."""
+    """Whether a merge without conflicts lacks a comment that both sides have or that one added."""
     from encconf.merge.reading import comments
 
     base, ours, theirs = map(comments, trees)
@@ -145,7 +145,7 @@ def _incomplete(trees: list[Tree], merged: Tree) -> bool:
 
 
 def _spelled(paths: list[tuple[str | int, ...]], trees: list[Tree]) -> list[str]:
-    """Paths for people: the number of the document only where there are several."""
+    """Paths spelled for users, with the number of the document only if there are several."""
     single = all(each.kind == "stream" and len(each.entries) < 2 for each in trees)
     return list(dict.fromkeys(spell(path[1:] if single else path) for path in paths))
 
@@ -156,7 +156,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
 def size_for(*texts: str) -> int:
-    """How many signs a marker needs so that no line of the texts looks like one."""
+    """How long markers must be so that no line of the texts looks like one."""
     size = MARKER_SIZE
     while any(_marker(size).search(text) for text in texts):
         size += 1
@@ -174,7 +174,7 @@ def marked(text: str, size: int = MARKER_SIZE) -> int:
 
 
 def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:
-    """The text with all that is at odds between markers, and how long these are."""
+    """The text with all conflicts between markers, and the length of the markers."""
     from encconf.merge.weave import pairs
 
     size = size_for(merged.text, merged.base, merged.theirs)

@@ -1,6 +1,6 @@
-"""The pieces of an entry in three versions: the spelling of a key, what is behind it, a line between entries.
+"""The pieces of an entry in three versions: a key's spelling, the text after a value, lines between entries.
 
-A piece that goes from one version into another is indented as its new place is.
+A piece that moves from one version into another gets the indentation of its new place.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Line:
         self.texts = [side[at].lead if at is not None else None for side, at in zip(sides, slot, strict=True)]
 
     def chosen(self, columns: Columns) -> tuple[int, str]:
-        """The version that it is taken from, and how it is spelled there: indented, with blanks behind."""
+        """The version that the line is taken from, and its text there."""
         was, here, there = (
             (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
             for side, text in enumerate(self.texts)
@@ -43,7 +43,7 @@ class Line:
 
 
 def either(was: T, here: T, there: T) -> T:
-    """What differs from the common version, ours if both do."""
+    """The version that differs from the base, ours if both do."""
     return there if here == was else here
 
 
@@ -64,7 +64,7 @@ def steps_of(entry: Entry, identity: Hashable) -> Path:
 
 
 def shape(entry: Entry) -> tuple[object, ...]:
-    """What must be the same for two entries to be merged piece by piece."""
+    """What two entries must have in common to be merged piece by piece."""
     node = entry.value
     if isinstance(node, Single):
         return ("leaf", node.text.endswith("\n"))
@@ -73,7 +73,7 @@ def shape(entry: Entry) -> tuple[object, ...]:
 
 
 def laid_out_as(entry: Entry, other: Entry) -> Entry:
-    """An empty collection laid out as another one of its kind is; anything else as it is."""
+    """An empty collection laid out like another one of its kind; anything else unchanged."""
     node = other.value
     if not isinstance(entry.value, Tree) or not isinstance(node, Tree) or entry.value.kind != node.kind:
         return entry
@@ -85,7 +85,7 @@ def laid_out_as(entry: Entry, other: Entry) -> Entry:
 
 
 def taken(entry: Entry, columns: Columns, side: int) -> str:
-    """An entry as one side has it, indented as its new place is."""
+    """An entry as one side has it, with the indentation of its new place."""
     return shifted(entry.rest, columns[3] - columns[side])
 
 
@@ -93,7 +93,7 @@ _LINE_START = re.compile(r"\n(?=[^\n])")
 
 
 def shifted(text: str, delta: int, *, first: bool = False) -> str:
-    """The text with its lines, but for the first one, indented deeper by so much, or less deep."""
+    """The text with all lines except the first indented by ``delta`` more, or less if it is negative."""
     if not delta:
         return text
     if first and text.strip():
@@ -108,17 +108,17 @@ def _indentation(line: str) -> int:
 
 
 def depth(lead: str) -> int:
-    """How far a line that begins in a gap is indented."""
+    """The indentation of an entry by its lead."""
     return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
 
 
 def is_bare(entry: Entry | None) -> bool:
-    """Whether an entry is a document of comments and nothing else."""
+    """Whether an entry is a document of only comments."""
     return entry is not None and isinstance(entry.value, Tree) and entry.value.bare
 
 
 def has_entries(value: str) -> bool:
-    """Whether a text has lines that are not blank or comments."""
+    """Whether a text has lines other than blank ones and comments."""
     return any(line.strip() and line.strip()[0] != "#" for line in value.split("\n"))
 
 
@@ -126,7 +126,7 @@ _EMPTY_AT = re.compile(r"(.*?)([ \t]*(?:[ \t]#[^\n]*)?\n?)\Z", re.DOTALL)
 
 
 def with_empty(head: str, kind: str) -> str:
-    """A key or dash with an empty collection, where the last entry of one has gone."""
+    """A key or dash with an empty collection, after the last entry was removed."""
     found = _EMPTY_AT.fullmatch(head)
     assert found is not None
     rest = found[2] if found[2].endswith("\n") else found[2].rstrip() + "\n"

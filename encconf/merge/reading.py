@@ -1,4 +1,4 @@
-"""A plain text read for a merge: its tree, and what it says."""
+"""A plain text read for a merge: its tree and its content."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Reading:
-    """A plain text, read: its ``tree``, and the ``data`` that its documents say.
+    """A plain text: its ``tree``, and the ``data`` of its documents.
 
-    ``document`` is what was scanned, None where that was not the very text, or no document was there.
+    ``document`` is the scanned document, None if there was none or if not exactly this text was scanned.
     """
 
     __slots__ = ("data", "document", "tree")
@@ -30,10 +30,10 @@ class Reading:
 
 
 def read(text: str, format: str, *, comments: bool = False) -> Reading:
-    """Read a plain text; with ``comments`` its document has the comments, too.
+    """Read a plain text; with ``comments``, its document has the comments, too.
 
-    A byte order mark and the kind of line break are no part of the tree: they are settings of the whole
-    file.  Raises ParseError, and EmitError for a text that cannot be cut into clear pieces.
+    The tree does not have the byte order mark and the kind of line break, which are settings of the whole
+    file.  Raises ParseError, and EmitError for a text that cannot be divided into entries.
     """
     bare = text.removeprefix("\ufeff")
     if has_crlf(text):
@@ -64,12 +64,12 @@ def _read(text: str, format: str, comments: bool = False) -> Reading:
 
 
 HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
-"""What a block scalar begins with; the comment in it is not part of the value."""
+"""The header of a block scalar; a comment in it is not part of the value."""
 _COMMENT = re.compile(r"[#;][^\n]*")
 
 
 def comments(block: Tree) -> Counter[str]:
-    """The comments in a tree and how often each is there: what looks like one and is not part of a value."""
+    """How often each comment occurs in a tree: everything that looks like one outside of values."""
     found = Counter(_comments(block.tail))
     for entry in block.entries:
         found.update(_comments(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))

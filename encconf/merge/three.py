@@ -1,9 +1,9 @@
-"""Three trees of one text made one text, piece by piece.
+"""Merge three trees of a text into one text, piece by piece.
 
-Every entry is merged by itself: its value, its key's spelling, the comment behind it.  Entries that
-one side added, took out or moved are so in the result.  Where both sides changed the same thing,
-``prefer`` says whose is taken, and the path goes to ``conflicts``; nothing is ever merged line by
-line inside a value.
+Every entry is merged on its own: its value, its key's spelling, the comment after it.  Entries that one
+side added, removed or moved are added, removed or moved in the result.  If both sides changed the same
+piece, ``prefer`` selects the side, and the path is added to ``conflicts``.  Values are never merged line by
+line.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Merge:
         self.ids: dict[Entry, Hashable] = {}  # what makes entries of several versions one
 
     def run(self, base: Tree, ours: Tree, theirs: Tree) -> str:
-        """The merged text.  Raises EmitError for what cannot be put together."""
+        """The merged text.  Raises EmitError if the trees cannot be merged."""
         return self._block(base, ours, theirs, (0, 0, 0, 0), ())
 
     # Collections.
@@ -94,7 +94,7 @@ class Merge:
         return "".join(out)
 
     def _members(self, base: Tree | None, ours: Tree, theirs: Tree, path: Steps) -> dict[Hashable, Triple]:
-        """What stays, by its identity: an entry in each version.  Gives the entries their identities."""
+        """The entries of the result, by identity, in each version.  Also sets ``ids``."""
         sides = [
             [entry for entry in block.entries if entry.value is not None] if block is not None else []
             for block in (base, ours, theirs)
@@ -152,7 +152,7 @@ class Merge:
                 if each is not None:
                     ids[each] = identity
             members[identity] = triple
-        # What goes, or comes from one side alone, still shows where in the others it stood.
+        # Items that are removed, or that one side has alone, still show their place in the other versions.
         before = [frozen(entry.data) for entry in was]
         for side in (here, there):
             found_at = pairs(before, [frozen(entry.data) for entry in side])
@@ -168,7 +168,7 @@ class Merge:
         self.ids |= ids
 
     def _kept(self, triple: Triple, path: Steps) -> Triple | None:
-        """An entry of a mapping as it is to be merged, None if it goes."""
+        """The versions of a mapping's entry to merge, None if it is removed."""
         was, here, there = triple
         if was is None or (here is not None and there is not None):
             return was, here, there
@@ -189,7 +189,7 @@ class Merge:
         members: dict[Hashable, Triple],
         path: Steps,
     ) -> list[Entry | Line]:
-        """Everything that stays, in order: entries by their identity, and the lines between them."""
+        """The entries and lines of the result, in order."""
         sides = [base.entries if base is not None else [], ours.entries, theirs.entries]
         names = [[self.ids.get(entry, entry.key) for entry in side] for side in sides]
         slots = weave(*names)
@@ -223,7 +223,7 @@ class Merge:
         return plan
 
     def _comments(self, slots: list[Slot], sides: list[list[Entry]], path: Steps) -> set[int]:
-        """The numbers of the slots whose lines go; both sides may have changed one comment."""
+        """The numbers of the slots whose lines are removed; both sides may have changed one comment."""
         dropped: set[int] = set()
         group: dict[str, list[int]] = {"base": [], "ours": [], "theirs": []}
 
@@ -298,7 +298,7 @@ class Merge:
         *,
         first: bool,
     ) -> str:
-        """What is between a comma or the opening bracket and an entry."""
+        """The text between a comma or the opening bracket and an entry."""
         there = [entry for entry in triple if entry is not None]
         fitting = all((id(entry) in firsts) == first or "\n" in entry.lead for entry in there)
         if fitting and len(there) > 1:
@@ -324,7 +324,7 @@ class Merge:
         columns: Columns,
         path: Steps,
     ) -> str | None:
-        """An entry but for what is before it, None if it is not there in the end."""
+        """An entry without its lead, None if it is removed."""
         if here is None or there is None:
             side, entry = next(
                 (number, entry) for number, entry in ((1, here), (2, there), (0, was)) if entry is not None
@@ -361,7 +361,7 @@ class Merge:
         columns: Columns,
         path: Steps,
     ) -> str | None:
-        """An entry of one shape throughout."""
+        """An entry that has the same shape in all versions."""
         if isinstance(here.value, Single):
             assert isinstance(there.value, Single)
             leaf_was = was.value if was is not None else None
@@ -389,7 +389,7 @@ class Merge:
         return head + value + post
 
     def _with_header(self, value: str, leaves: list[Single | None], columns: Columns, path: Steps) -> str:
-        """A block scalar with the comment that its first line is to have."""
+        """A block scalar with the merged comment in its header."""
         headers = [HEADER.match(leaf.text) if leaf is not None else None for leaf in leaves]
         header = HEADER.match(value)
         if header is None:
@@ -401,7 +401,7 @@ class Merge:
     def _single(
         self, was: Single | None, here: Single, there: Single, path: Steps
     ) -> tuple[int, Single] | None:
-        """A value and the side that it is from."""
+        """The chosen value, and its side."""
         if here.data == there.data:
             return (2, there) if was is not None and here.text == was.text else (1, here)
         if was is not None and here.data == was.data:
@@ -414,7 +414,7 @@ class Merge:
         return (side, leaf) if leaf is not None else None
 
     def _piece(self, texts: Texts, columns: Columns, path: Steps) -> str:
-        """What is not a value: blanks, comments, the spelling of a key."""
+        """Merge a piece that is not a value: blanks, comments, the spelling of a key."""
         was, here, there = (
             shifted(text, columns[3] - columns[side]) if text is not None else None
             for side, text in enumerate(texts)

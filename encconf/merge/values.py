@@ -1,6 +1,6 @@
-"""Three versions of what a text says made one: on values alone, without their spelling.
+"""Merge three versions of a text's content: values alone, without their spelling.
 
-This is what a merged text is held against before anybody gets it.
+Every merged text is compared with this before it is used.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from encconf.text.tree import Data
 
 NAMES = ("name", "id", "key")
-"""By a member called so, mappings in a list know each other, if each has one of its own."""
+"""Mappings in a list are matched by the first of these members that each of them has, with unique values."""
 
 
 def frozen(data: Data) -> Hashable:
-    """The same, hashable."""
+    """The data in a hashable form."""
     if isinstance(data, dict):
         return frozenset((key, frozen(item)) for key, item in data.items())
     if isinstance(data, list):
@@ -28,7 +28,7 @@ def frozen(data: Data) -> Hashable:
 
 
 class Nothing:
-    """What is not there."""
+    """The absence of a value."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ NOTHING = Nothing()
 
 
 def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, prefer: Side) -> Data | Nothing:
-    """What is said in the end; where both sides changed a value, what ``prefer`` says."""
+    """The merged content; where both sides changed a value, that of the side ``prefer``."""
     if ours == theirs or theirs == base:
         return ours
     if ours == base:
@@ -69,7 +69,7 @@ def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, pr
 
 
 def documents(base: list[Data], ours: list[Data], theirs: list[Data], prefer: Side) -> list[Data]:
-    """The same for a stream of documents."""
+    """The merged content of a stream of documents."""
     if len(ours) == len(theirs) == 1 and len(base) < 2:
         one = merge(base[0] if base else NOTHING, ours[0], theirs[0], prefer)
         return [one] if not isinstance(one, Nothing) else []
@@ -84,7 +84,7 @@ def at(items: Sequence[Data], index: int | None) -> Data | Nothing:
 
 
 def is_empty(data: Data | Nothing) -> bool:
-    """Whether nothing, null or an empty collection is there: both sides may fill that."""
+    """Whether it is absent, null or an empty collection: then both sides may add to it."""
     return isinstance(data, Nothing) or data in ({}, []) or (isinstance(data, tuple) and data[0] == "null")
 
 
@@ -99,7 +99,7 @@ def lists(base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], pr
 def _by_name(
     base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side
 ) -> Merged | None:
-    """The same for mappings with names: each may change and move by itself."""
+    """The items of three lists of mappings with names: each may change and move on its own."""
     for name in NAMES:
         sides = [_names(items, name) for items in (base, ours, theirs)]
         was, here, there = sides

@@ -1,8 +1,8 @@
-"""Three versions of a sequence made one: the order of its items when both sides have changed it.
+"""Merge three versions of a sequence: the order of its items if both sides changed it.
 
-Items are compared by tokens.  `weave` merges the order of lines and members, in which nothing is
-ever at odds; `merge_items` merges lists, in which the order is part of what is said: two sides that
-change the same place are a clash there.
+Items are compared by tokens.  `weave` merges the order of lines and members, which never conflicts.
+`merge_items` merges lists, whose order is part of their content: there it is a clash if two sides change
+the same place.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ BLANK = ("text", "")
 
 
 def pairs(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
-    """For each old token the index of the new one that it is; both in the same order."""
+    """For each old token the index of the same new token; both in the same order."""
     found = [(i, j) for j, i in enumerate(align(old, new)) if i is not None]
-    # What align gives out of order (a move) is not a pair here: the longest run in order stays.
+    # Pairs of align that are out of order (moves) do not count: the longest run in order remains.
     result: list[int | None] = [None] * len(old)
     for i, j in in_order(found):
         result[i] = j
@@ -34,7 +34,7 @@ def pairs(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
 
 
 def _gaps(count: int, new: int, pair: list[int | None]) -> list[list[int]]:
-    """What a side has added before each of the old items, and behind the last one."""
+    """The items that a side added before each of the old items, and after the last one."""
     gaps: list[list[int]] = [[] for _ in range(count + 1)]
     place = {j: i for i, j in enumerate(pair) if j is not None}
     gap = 0
@@ -47,7 +47,7 @@ def _gaps(count: int, new: int, pair: list[int | None]) -> list[list[int]]:
 
 
 def weave(base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[Slot]:
-    """All three in one order; ours first where both sides add.
+    """All three in one order; our additions come before theirs.
 
     An item of base that is not on both sides was removed, or appears again where it was moved to.
     """
@@ -72,7 +72,7 @@ def moved(slot: Slot, in_ours: bool, in_theirs: bool) -> bool:
 def _both(
     ours: Sequence[Hashable], theirs: Sequence[Hashable], here: Sequence[int], there: Sequence[int]
 ) -> list[Slot]:
-    """Two additions at one place; what is the same in both comes once."""
+    """Two additions at one place; items that are in both appear once."""
     slots: list[Slot] = []
     if list(ours) == list(theirs):
         return [(None, j, k) for j, k in zip(here, there, strict=True)]
@@ -101,7 +101,7 @@ def _both(
 
 
 class Merged:
-    """A merged list: its items' slots, and whether the sides were at odds anywhere."""
+    """A merged list: its items' slots, and whether there was any conflict."""
 
     __slots__ = ("clash", "slots")
 
@@ -113,9 +113,9 @@ class Merged:
 def merge_items(
     base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable], prefer: Side
 ) -> Merged:
-    """A list in which order counts; where the sides are at odds, what ``prefer`` has is taken.
+    """Merge lists whose order matters; where the sides conflict, the items of ``prefer`` are used.
 
-    An item that each side has in another form may be one slot: its two forms are to be merged.
+    One slot may hold different items of both sides, which are then to be merged.
     """
     ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
     slots: list[Slot] = []
@@ -145,7 +145,7 @@ def merge_items(
 def _too_often(
     base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable], slots: list[Slot]
 ) -> bool:
-    """Whether an item is there again that a side took out, or twice since both put it somewhere else."""
+    """Whether an item that a side removed is back, or is there twice since both sides moved it."""
     from collections import Counter
 
     before, here, there = Counter(base), Counter(ours), Counter(theirs)
@@ -161,7 +161,7 @@ def _too_often(
 
 
 class _Chunk:
-    """What lies between two items that nobody has touched."""
+    """The items between two that neither side changed."""
 
     __slots__ = ("base", "i", "j", "k", "ours", "theirs")
 
@@ -185,7 +185,7 @@ class _Chunk:
         return [(i, None, None) for i in self.i]
 
     def merge(self, ours_at: list[int | None], theirs_at: list[int | None]) -> list[Slot] | None:
-        """The chunk's items, None where the sides are at odds."""
+        """The chunk's items, None if the sides conflict."""
         base, ours, theirs = list(self.base), list(self.ours), list(self.theirs)
         if ours == base:
             return self.side("theirs")
@@ -204,7 +204,7 @@ class _Chunk:
         )
 
     def _apart(self, ours_at: list[int | None], theirs_at: list[int | None]) -> list[Slot] | None:
-        """Both sides' changes, if no two touch."""
+        """Both sides' changes, None if any two touch."""
         here = _within(ours_at, self.i, self.j)
         there = _within(theirs_at, self.i, self.k)
         ours_new = _gaps(len(self.i), len(self.j), here)

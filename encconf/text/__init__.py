@@ -1,1 +1,1 @@
-"""A text as leaves with exact spans, paths into it, and which lines of two texts belong together."""
+"""A text as leaves with exact spans, paths into it, and the alignment of two versions."""

@@ -1,11 +1,11 @@
 """Which old ciphertext a value may keep: an alignment of two sequences, as diff aligns lines.
 
-Tokens say where a value is, its type and its bytes; equal tokens under one data key have
-interchangeable ciphertexts.  Each old one is given out once: twice would show that two values are
-equal.  The alignment is a patience diff (unique tokens in longest increasing order, grown to both
-sides), so that an item put in front of a list leaves the ciphertexts of the others with them; what
-is left over is matched in order.  Time is O(n log n): a pair of sequences made so that each round
-finds little is not split any further once that much is spent.
+A token says where a value is, and its type and bytes.  Under one data key, values with equal tokens
+have interchangeable ciphertexts.  Each old ciphertext is used once: using it twice would reveal that
+two values are equal.  The alignment is a patience diff: unique tokens in their longest increasing order,
+extended in both directions.  So the other items of a list keep their ciphertexts when you insert one at
+its start.  The tokens that remain are matched in order.  Time is O(n log n): once that much is spent on
+sequences designed to defeat the algorithm, it stops splitting them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
-    """For each new token the index of the old one it takes over, or None."""
+    """For each new token, the index of the old one whose ciphertext it keeps, or None."""
     taken: list[int | None] = [None] * len(new)
     used = bytearray(len(old))
 
@@ -57,7 +57,7 @@ def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
 def _take_rest(
     old: Sequence[Hashable], new: Sequence[Hashable], taken: list[int | None], used: bytearray
 ) -> None:
-    """Match what is left over in order."""
+    """Match the remaining tokens in order."""
     rest: dict[Hashable, list[int]] = {}
     for i in range(len(old) - 1, -1, -1):
         if not used[i]:
@@ -89,7 +89,7 @@ def _anchors(
 
 
 def in_order(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The most pairs whose first numbers rise; the second numbers of ``pairs`` do already."""
+    """The longest run of pairs whose first numbers increase; the second numbers of ``pairs`` already do."""
     tails: list[int] = []
     ends: list[int] = []
     before: list[int] = []

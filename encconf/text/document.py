@@ -1,4 +1,4 @@
-"""Leaves with exact spans: what every format turns a text into, and the splice that turns it back.
+"""Leaves with exact spans, which every format makes of a text, and the splice that makes a text of them.
 
 A `Document` is the text of one file and its leaves in document order.  A format module makes it
 (`scan`); nothing here knows a syntax.  Spans are code-point offsets into ``text``.  The ``sops``
@@ -26,10 +26,9 @@ LAYOUT = "encconf_layout"
 class Scope:
     """One mapping or sequence.
 
-    ``node`` is the plain dict or list that mirrors it, in which its leaves are placeholders
-    until a value is put there; ``keys`` are the mapping keys that lead to it (sequences add
-    none, as in sops); ``aad`` is those keys as sops authenticates them: UTF-8, each followed
-    by ``:``.
+    ``node`` is the plain dict or list for it, with None in the place of each leaf until a value is
+    put there.  ``keys`` are the mapping keys that lead to it; as in sops, sequences add none.
+    ``aad`` is those keys as sops authenticates them: in UTF-8, each followed by ``:``.
     """
 
     __slots__ = ("aad", "keys", "node", "parent", "step")
@@ -46,7 +45,7 @@ class Scope:
         self.step = step
         self.keys = keys
         self.aad = aad
-        # Any: a leaf's step fits its scope's node by construction, which types cannot say.
+        # Any: a leaf's step always fits its scope's node, but types cannot express that.
         self.node: Any = node
 
     def inside(self, step: str | int, node: dict[str, object] | list[object]) -> Scope:
@@ -67,13 +66,13 @@ class Scope:
 
 
 class Leaf:
-    """One value: where it is in the text and what sops stores for it.
+    """One value: where it is in the text, and what sops stores for it.
 
-    ``type`` is sops's: str, int, float, bool, time, null, or comment (a sequence item by which
-    sops stores a comment).  ``data`` are the bytes that sops hashes and encrypts, None for null.
-    In an encrypted text, ``type`` and ``data`` are those of the ciphertext until the document is
-    unsealed; then ``sealed`` keeps the ``ENC[…]`` text they came from.  ``style`` is the
-    format's own word for the spelling and ``note`` whatever else the format needs to respell it.
+    ``type`` is one of sops's types: str, int, float, bool, time, null, or comment (for a comment that
+    sops stores as a sequence item).  ``data`` holds the bytes that sops hashes and encrypts, None for
+    null.  In an encrypted text, ``type`` and ``data`` describe the ciphertext until the document is
+    unsealed; ``sealed`` then keeps the ``ENC[…]`` text.  ``style`` is the format's name for the
+    spelling, and ``note`` holds whatever else the format needs to spell the value again.
     """
 
     __slots__ = ("data", "end", "note", "scope", "sealed", "start", "step", "style", "type")
@@ -114,9 +113,9 @@ class Leaf:
 class Comment:
     """One comment line: ``text[start:end]`` is what follows the comment sign.
 
-    ``scope`` is where sops (go-yaml) stores it; ``before`` the step in that scope of the item
-    that it precedes there, None when it trails.  Once decrypted, ``text`` is the plaintext, ``sealed``
-    the ``ENC[…]`` text, and ``misplaced`` says that it was encrypted for another scope.
+    ``scope`` is where sops (go-yaml) stores it, and ``before`` is the step of the item that it precedes
+    there, None for a comment after the last item.  After decryption, ``text`` is the plaintext, ``sealed``
+    the ``ENC[…]`` text, and ``misplaced`` says whether it was encrypted for another scope.
     """
 
     __slots__ = ("before", "end", "misplaced", "scope", "sealed", "start", "text")
@@ -146,9 +145,9 @@ class Flow:
 class Part:
     """One document of the stream: where its root is and where its ``sops`` block is.
 
-    ``indent`` is the column of the root mapping's keys; ``end`` the place where a block can be
-    added (before ``...``, or at the end of the document); ``close`` the offset of a flow root's
-    closing brace, None for a block root; ``block`` the span of the block, None if it has none.
+    ``indent`` is the column of the root mapping's keys.  ``end`` is where a block can be added: before
+    ``...``, or at the end of the document.  ``close`` is the offset of a flow root's closing brace, None
+    for a block root.  ``block`` is the span of the ``sops`` block, None if there is none.
     """
 
     __slots__ = ("block", "close", "end", "indent", "root", "start")
@@ -165,15 +164,14 @@ class Part:
 class Document:
     """One file's text, its leaves, and the plain trees they belong to.
 
-    ``trees`` has one dict per (YAML) document, with None where a leaf's value goes: fill them
-    through ``leaf.scope.node[leaf.step]``.  ``shape`` are tokens that say everything about the
-    trees but the leaves' values: ``%`` starts a document, ``.key`` is a leaf in a mapping,
-    ``-`` one in a sequence, ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and
-    in a sequence, ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as
-    plain values, ``block_text`` its raw text; the leaves, trees and shape leave it out.
-    ``merges`` are the scopes that have a YAML merge key (``<<``), ``alias_keys`` the keys that are YAML
-    aliases: what the key is, where it is, and the leaf it is an alias for.  ``habits`` are the text's
-    line break and indentation, once a format has looked.
+    ``trees`` has one dict for each (YAML) document, with None where a leaf's value belongs; set values
+    through ``leaf.scope.node[leaf.step]``.  ``shape`` is a list of tokens that describes the trees
+    except for the values: ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a
+    sequence, ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and in a sequence, and
+    ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as plain values, and
+    ``block_text`` its text; the leaves, trees and shape do not contain it.  ``merges`` lists the scopes
+    with a YAML merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span,
+    and the leaf that it refers to.  ``habits`` caches the text's line break and indentation.
     """
 
     __slots__ = (
@@ -200,8 +198,8 @@ class Document:
 def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
     """Copies of a document's trees, and each collection's copy by the id of the original.
 
-    Where JSON has a key twice, the last one counts: a collection in the first is in no tree, and its copy
-    is empty.
+    If a JSON object has a key twice, the last one counts.  A collection under the first one is in no tree,
+    and its copy is empty.
     """
     found: dict[int, Any] = defaultdict(dict)
 
@@ -219,7 +217,7 @@ def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
 
 
 def says(document: Document) -> list[Any]:
-    """What a document says: its trees, with the type and the bytes of each value."""
+    """The content of a document: its trees, with the type and the bytes of each value."""
     trees, nodes = copies(document)
     for leaf in document.leaves:
         nodes[id(leaf.scope.node)][leaf.step] = (leaf.type, leaf.data)
@@ -257,7 +255,7 @@ PATHS_PER_CHARACTER = 16
 MAX_DENSE = 80_000
 """How many values and collections a text of any length may hold, or lines of INI, dotenv and TOML."""
 DENSITY = 16
-"""For each so many characters it may hold one more; an encrypted value takes many more characters."""
+"""It may hold one more for each so many characters; an encrypted value is much longer than that."""
 MAX_ITEMS = 2_000_000
 """How many a text may hold at most."""
 
@@ -280,7 +278,7 @@ def limit_lines(text: str) -> None:
 
 
 def limit_paths(document: Document) -> None:
-    """Raise LimitError where one long key, with many values below it, makes the paths a bomb."""
+    """Raise LimitError if the paths of all values are too long: many values may be below one long key."""
     found = sum([len(leaf.scope.aad) for leaf in document.leaves])
     if found > MAX_PATHS + PATHS_PER_CHARACTER * len(document.text):
         raise _paths_too_long()
@@ -306,9 +304,9 @@ def limit_digits(text: str, start: int, end: int) -> None:
 
 
 def hash_comment(plain: str) -> str | None:
-    """A decrypted comment as lines that each begin with ``#``, the first one's left out.
+    """A decrypted comment as lines that each begin with ``#``; the ``#`` of the first line is left out.
 
-    None if it holds a character that ends a line otherwise: what follows would be read as values.
+    None if it contains another character that ends a line: the rest would be read as values.
     """
     if not plain.isprintable() and re.search("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", plain):
         return None
@@ -327,7 +325,7 @@ def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -
 
 
 def overlap(edits: list[Edit]) -> bool:
-    """Whether two edits are about the same characters, so that `splice` refuses them."""
+    """Whether any two edits overlap, so that `splice` would refuse them."""
     ordered = sorted(edits)
     return any(edit[1] > following[0] for edit, following in pairwise(ordered))
 

@@ -33,9 +33,9 @@ _WORD = r"[^.\[\]\s\"']+"
 
 
 def parse(text: str) -> Path:
-    """A path in either spelling; "" and "." are the whole document.
+    """Parse either spelling of a path; "" and "." are the whole document.
 
-    A key that has a dot or a bracket in it is written in brackets and quotes; there are no escapes.
+    A key that contains a dot or a bracket is written in brackets and quotes; there are no escapes.
     Raises PathSyntaxError.
     """
     if text in ("", "."):
@@ -58,7 +58,7 @@ def parse(text: str) -> Path:
 
 
 def parse_sops(text: str) -> Path:
-    """A path as sops reads it: split at every ``[``, so that no key can have one.
+    """Parse a path as sops does: it splits at every ``[``, so no key can contain one.
 
     Raises PathSyntaxError, also where sops panics.
     """

@@ -1,9 +1,9 @@
 """A text as a tree of entries, each with all the characters that spell it, and changes to such a tree.
 
-The pieces of a tree, put one after the other, are the text again: comments, blank lines, commas and
-indentation are part of them.  A format makes the tree of a scanned text (`encconf.formats.tree_of`).
-`put` and `drop` change a tree in place; a format's `Spelling` says how a key and a value are written
-at a place.  Nothing here reads a text: whether the result says what was meant is the caller's to check.
+The concatenated pieces of a tree are the text: comments, blank lines, commas and indentation belong to
+them.  A format makes the tree of a scanned text (`encconf.formats.Writing`).  `put` and `drop` change a
+tree in place; a format's `Spelling` writes the keys and values.  Nothing here reads a text: the caller
+checks that the result has the intended content.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
 
     Data = dict[str, "Data"] | list["Data"] | tuple[str, bytes | None]
-    """What a text says: a single value is its type and its bytes."""
+    """The content of a text: a single value is its type and its bytes."""
     Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
-    """A value as Python's json module knows them."""
+    """A value as Python's json module represents it."""
 
     class Spelling(Protocol):
-        """How a format writes at a place.  ``chain`` are the entries that lead there, the root first."""
+        """How a format writes values.  ``chain`` holds the entries that lead to the place, the root first."""
 
         def check(self, path: Path, value: Plain) -> None:
             """Raise EmitError for a value that the format cannot hold at a path."""
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
             """The type and the bytes that sops stores for a single value."""
 
         def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
-            """Put a value, below new collections for a path, in the place of what the last entry holds."""
+            """Replace the last entry's value; the new one is inside new collections for ``path``."""
 
         def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
-            """Put a value at a path from the collection that the last entry holds, which lacks it."""
+            """Add a value at a path that does not exist yet, below the last entry."""
 
         def remove(self, chain: list[Entry], path: Path) -> None:
-            """Take the last entry out of the collection that the one before it holds.
+            """Remove the last entry from the collection that the entry before it holds.
 
-            Or, with a path from the last entry on, all that several entries there say together.
+            With a path, remove everything at that path below the last entry; several entries may spell it.
             """
 
 
 class Single:
-    """A single value, or something that is not looked into.
+    """A single value, or a collection that is treated as one.
 
-    ``text[at:]`` is the value without the anchor and the tag before it, ``leaf`` the leaf that was
-    scanned there; ``style`` is the format's word for its quotes, and ``shared`` says that it has an anchor.
+    ``text[at:]`` is the value without its anchor and tag, and ``leaf`` the leaf that was scanned there.
+    ``style`` is the format's name for its quotes; ``shared`` says whether it has an anchor.
     """
 
     __slots__ = ("at", "data", "leaf", "shared", "style", "text")
@@ -75,11 +75,11 @@ class Single:
 class Entry:
     """A member or item: ``lead + head + value + post`` and, behind its comma, ``trail``.
 
-    ``steps`` lead to it from the collection that holds it: one key or index, several of a dotted key or
-    a table's header.  ``head[:sign]`` is its key with the colon, or its dash; ``sign`` is None where they
-    is not known.  ``key`` names it among its siblings; where ``listed``, it is one of several with this
-    key, and its place among them counts.  A line between entries, a comment or an empty one, has no
-    ``value``: its ``lead`` is all of it.
+    ``steps`` is its path from the collection that holds it: one key or index, or several for a dotted key
+    or the header of a table.  ``head[:sign]`` is its key with the colon, or its dash; ``sign`` is None if
+    that is unknown.  ``key`` identifies it among its siblings.  If it is ``listed``, several siblings have
+    this key, and their order matters.  A comment or an empty line between entries has no ``value``: its
+    text is the ``lead``.
     """
 
     __slots__ = ("head", "key", "lead", "listed", "post", "sign", "steps", "trail", "value")
@@ -108,30 +108,30 @@ class Entry:
 
     @property
     def data(self) -> Data:
-        """What it says."""
+        """Its content."""
         assert self.value is not None
         return self.value.data
 
     @property
     def text(self) -> str:
-        """All of it but its comma and what is behind that."""
+        """Its text, without the comma and what follows that."""
         return self.lead + self.rest
 
     @property
     def rest(self) -> str:
-        """All of it but what precedes it."""
+        """Its text without the lead."""
         return self.head + (self.value.text if self.value is not None else "") + self.post
 
 
 class Tree:
     """A collection: its entries in the text's order.
 
-    One between brackets has them in ``open`` and ``close``, what precedes the closing one in ``tail``, and
-    says in ``comma`` whether the last entry has one.  The others are laid out in lines, an entry on each:
-    ``column`` is where they begin, None where every line has its own indentation or none; ``inline`` says
-    that the first entry is behind something else on its line.  ``bare`` is a document of comments and
-    nothing else; ``unclear`` a text that could not be cut into lines of their own everywhere; ``fuller`` one
-    whose ``data`` says more than the scan's trees can, such as which values are aliases.
+    For a collection in brackets, ``open`` and ``close`` are the brackets, ``tail`` is the text before the
+    closing one, and ``comma`` says whether the last entry has a comma.  In other collections, each entry
+    has its own lines.  ``column`` is where they begin, None if each line has its own indentation or none;
+    ``inline`` says that the first entry follows something else on its line.  ``bare`` marks a document of
+    only comments, ``unclear`` a text that cannot be divided into separate lines everywhere, and
+    ``fuller`` a tree whose ``data`` has more than the scanned trees, such as which values are aliases.
     """
 
     __slots__ = (
@@ -171,7 +171,7 @@ class Tree:
 
     @property
     def members(self) -> list[Entry]:
-        """The entries that are no lines between others."""
+        """The entries that have values: no comments, no empty lines."""
         return [entry for entry in self.entries if entry.value is not None]
 
 
@@ -194,9 +194,9 @@ def fill(
     members: Sequence[tuple[Entry, int, int]],
     gap: re.Pattern[str],
 ) -> bool:
-    """Put entries, with where they start and end, between brackets whose inside is ``text[at:end]``.
+    """Add members, with their starts and ends, to a collection in brackets whose inside is ``text[at:end]``.
 
-    ``gap`` matches blanks and comments.  False if a comma is missing.
+    ``gap`` matches blanks and comments.  Returns False if a comma is missing.
     """
     commas = True
     for entry, start, stop in members:
@@ -230,7 +230,7 @@ def whole(tree: Tree) -> Entry:
 
 
 def data_of(tree: Tree) -> Data:
-    """What a tree says whose entries each say a part of it."""
+    """The content of a tree, from the content of its entries."""
     if tree.kind != "map":
         return [entry.data for entry in tree.members]
     data: dict[str, Data] = {}
@@ -246,9 +246,9 @@ def data_of(tree: Tree) -> Data:
 
 
 def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:
-    """Put a value at a path: in the place of what is there, or as a new last entry.
+    """Put a value at a path: replace the one that is there, or add a last entry.
 
-    Raises EmitError for what has no place in the text.
+    Raises EmitError if the value cannot be written there.
     """
     chain, rest = descend(root, path)
     here = chain[-1].value
@@ -259,7 +259,7 @@ def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:
 
 
 def drop(root: Entry, path: Path, spelling: Spelling) -> None:
-    """Remove what is at a path, which must exist.  Raises EmitError for what cannot be taken out."""
+    """Remove what is at a path, which must exist.  Raises EmitError if it cannot be removed."""
     spelling.remove(*descend(root, path))
 
 
@@ -285,9 +285,9 @@ def nested(path: Sequence[str | int], value: Plain) -> Plain:
 
 
 def append(tree: Tree, member: str, gap: str = "") -> None:
-    """Put a member behind the last one of a collection in brackets, spaced as that is.
+    """Add a last member to a collection in brackets, with the spacing of the one before it.
 
-    ``gap`` follows the comma where the only one that is there does not show what does.
+    ``gap`` follows the comma if there is only one member, which cannot show the spacing.
     """
     new = Entry((), "", value=Single(member, {}))
     if tree.entries:
@@ -304,7 +304,7 @@ def append(tree: Tree, member: str, gap: str = "") -> None:
 
 
 def take(tree: Tree, entry: Entry) -> None:
-    """Take a member out of a collection in brackets, and one comma."""
+    """Remove a member of a collection in brackets, and one comma."""
     entries = tree.entries
     at = entries.index(entry)
     if at:
@@ -317,6 +317,6 @@ def take(tree: Tree, entry: Entry) -> None:
 
 
 def line_after(before: str, steps: Path, head: str, value: str, newline: str) -> Entry:
-    """An entry that is a line, to be put behind a text that may lack its last line break."""
+    """An entry that is a line, for the end of a text that may lack its last line break."""
     lead = newline if before and before[-1] != "\n" else ""
     return Entry(steps, lead, head, Single(value, {}), newline)

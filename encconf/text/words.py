@@ -1,4 +1,4 @@
-"""Words: those for true and false, and the one that was meant."""
+"""The words for true and false, and suggestions for misspelled words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRUE = tuple(word.encode() for word in TRUE)
 
 
 def weak_text(value: object) -> str | None:
-    """A member of the sops block as text, as leniently as sops (mapstructure) reads it; None for others."""
+    """A single value of the sops block as text, as sops (mapstructure) reads it; None for a collection."""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, (str, int)):
@@ -30,7 +30,7 @@ def weak_text(value: object) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """``did you mean X?`` for a word that is hardly another one than X of the ``known``; "" without one."""
+    """``did you mean X?`` where X is the most similar of the ``known`` words; "" if none is similar."""
     from difflib import get_close_matches
 
     close = get_close_matches(word[:80], list(known), 1, cutoff)
