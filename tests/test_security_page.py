@@ -79,7 +79,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "lists each place and what was found there": ("test_stored::test_the_report",),
     "have mode 0600, in a folder of mode 0700": ("test_init::test_from_nothing_to_an_encrypted_file",),
-    "refuses the file if others may write to it": ("test_stored::test_others_may_not_write_it",),
+    "refuses the file if others may write to it": ("test_userconfig::test_others_may_not_write_it",),
     "only in values that the MAC covers": ("test_reference_rules::test_only_what_the_mac_covers",),
     "You have to allow programs": (
         "test_reference_rules::test_what_this_user_has_is_not_given_unless_somebody_says_so",

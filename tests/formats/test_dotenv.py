@@ -15,12 +15,12 @@ from oracle import AgeKey, Sops
 
 from encconf import api
 from encconf.engine import opening, plaintext
-from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
+from encconf.errors import AlreadyEncryptedError, EncconfError, ParseError
 from encconf.formats import dotenv as format
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET, SopsFormatContract
-from encconf.verbs import changes, rekey
+from encconf.verbs import changes
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)
@@ -280,37 +280,6 @@ def test_a_key_with_dots_and_a_path() -> None:
     (leaf,) = format.scan("a.b[0]=x").leaves
     assert leaf.path == ("a.b[0]",)
     assert leaf.aad == b"a.b[0]:"
-
-
-TORN = ["T='$a\nabc==x'\nB=1\n", "T='$a\nX=1\nabc==x'\nB=1\n", 'T="\\\n# x\n# x"\nB=1\n']
-
-
-@pytest.mark.parametrize("text", TORN)
-def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) -> None:
-    """To sops it is part of a value of one line; nothing that is done to another value may lose a line."""
-    theirs = sops.encrypt(text, "dotenv", age=age_key.recipient)
-    creds = credentials(age_key)
-    by_name = api.loads_all(theirs, format="dotenv", credentials=creds)
-    plain = api.decrypt(theirs, format="dotenv", credentials=creds)
-    assert plain == sops.decrypt(theirs, "dotenv") == text
-    for change in (
-        lambda: changes.run(changes.Request(theirs, "dotenv", (("B",), "2"), credentials=creds)),
-        lambda: changes.run(changes.Request(theirs, "dotenv", (("T",), "2"), credentials=creds)),
-        lambda: changes.run(changes.Request(theirs, "dotenv", (("T",), changes.REMOVED), credentials=creds)),
-        lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
-        lambda: rekey.carry_out(
-            rekey.plan_rotation(theirs, format="dotenv"), credentials=creds
-        ),
-    ):  # fmt: skip
-        with pytest.raises(EmitError, match=r"value at T begins with a quote that ends several lines later"):
-            change()
-    first = text.partition("\n")[0]
-    mended = text.replace(first, f'T="{first[2:]}"' if "'" in first else "T='\"'")
-    again = api.encrypt(mended, format="dotenv", twin=theirs, credentials=creds)
-    assert {**by_name[0], "T": '"'} == {
-        **api.loads_all(again, format="dotenv", credentials=creds)[0], "T": '"'
-    }  # fmt: skip
-    sops.decrypt(again, "dotenv")
 
 
 @given(st.integers(0, 2**40), st.booleans())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shlex
 import stat
@@ -21,6 +20,7 @@ from doubles.moto_server import MotoServer
 from doubles.openbao import OpenBao
 from doubles.testca import session_ca
 from engine import rule
+from identities.owner import PASSPHRASE, TEXT, Owner, write
 from keys.passphrase import armored, locked
 from oracle import AgeKey, clean_environ, gpg, scratch
 from project import PLAIN, Project, Result
@@ -37,60 +37,6 @@ from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 
 PACKAGE = Path(encconf.__file__).parent
-TEXT = "password: hunter2\n"
-PASSPHRASE = "correct horse"
-
-
-def write(path: Path, data: bytes | str, mode: int = 0o600) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.encode() if isinstance(data, str) else data)
-    path.chmod(mode)
-    return path
-
-
-class Owner:
-    """Somebody with a home, and a file that is encrypted for the age key."""
-
-    def __init__(self, home: Path, key: AgeKey) -> None:
-        self.home = home
-        self.key = key
-        self.notices: list[str] = []
-        self.environ = {"HOME": str(home), "PATH": os.environ["PATH"]}
-        self.sealed = api.encrypt(TEXT, rule(key), credentials=self.credentials())
-        self.keys = write(home / "mine.txt", f"# me\n{key.identity}\n")
-        self.marker = home / "probed"
-
-    def credentials(self, **environ: str) -> Credentials:
-        return Credentials.from_env({**self.environ, **environ}, platform="linux", notify=self.notices.append)
-
-    def opens(self, sealed: str | None = None, **environ: str) -> None:
-        made = self.credentials(**environ)
-        made.prompt = None
-        assert api.loads(sealed or self.sealed, credentials=made) == {"password": "hunter2"}
-
-    def fails(self, sealed: str | None = None, **environ: str) -> str:
-        """The report, which shows no secret."""
-        made = self.credentials(**environ)
-        made.prompt = None
-        with pytest.raises(KeyAccessError) as caught:
-            api.loads(sealed or self.sealed, credentials=made)
-        report = f"{caught.value.message}\n{caught.value.hint}"
-        assert self.key.identity not in report
-        assert PASSPHRASE not in report
-        return report
-
-    def config(self, text: str, mode: int = 0o600) -> Path:
-        return write(self.home / ".config" / "encconf" / "config.toml", text, mode)
-
-    def probe(self) -> dict[str, str]:
-        """Two of sops's places, which leave a mark when they are looked at."""
-        command = f"sh -c 'touch {self.marker}'"
-        return {"SOPS_AGE_KEY_CMD": command, "SOPS_AGE_SSH_PRIVATE_KEY_CMD": command}
-
-
-@pytest.fixture
-def me(home: Path, age_key: AgeKey) -> Owner:
-    return Owner(home, age_key)
 
 
 class TestSources:
@@ -269,93 +215,6 @@ class TestOrder:
         for where in (secret, f"env:{secret}", f"cmd:echo {secret}", f"file:/k?fallback={secret}"):
             assert secret not in AgeSource("V", "source", where).place()
             assert secret not in repr(AgeSource("V", "source", where))
-
-
-class TestConfiguration:
-    def test_it_names_sources(self, me: Owner) -> None:
-        me.config('identity = "file:~/mine.txt"\n')
-        me.opens(**me.probe())
-        assert not me.marker.exists()
-        me.config('# mine\nidentity = ["env:NOWHERE", "file:~/mine.txt"]\npgp_passphrase = "env:X"\n')
-        me.opens()
-        assert me.notices == [
-            "~/.config/encconf/config.toml env:NOWHERE: this variable is not set; another key opened the file"
-        ]
-
-    def test_a_variable_beats_it(self, me: Owner) -> None:
-        me.config("this is no TOML")
-        me.opens(ENCCONF_IDENTITY=f"file:{me.keys}")
-        me.config('identity = "file:~/mine.txt"\n')
-        me.opens(ENCCONF_IDENTITY="")
-        assert "config.toml" not in me.fails(ENCCONF_IDENTITY="env:NOWHERE")
-
-    def test_it_is_where_the_platform_has_such_files(self, me: Owner) -> None:
-        for environ, platform, folder in (
-            ({"HOME": "/h"}, "linux", "/h/.config"),
-            ({"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "linux", "/x"),
-            ({"HOME": "/h"}, "darwin", "/h/Library/Application Support"),
-            ({"APPDATA": "/a"}, "win32", "/a"),
-        ):
-            made = Credentials.from_env(environ, platform=platform)
-            assert made.config_file == f"{folder}/encconf/config.toml"
-        assert Credentials.from_env({}).config_file is None
-
-    @pytest.mark.parametrize(
-        ("text", "said", "hint"),
-        [
-            ("idenity = 'env:X'", "there is no setting 'idenity'", "did you mean identity?"),
-            ("colour = 'red'", "there is no setting 'colour'", "the settings are identity, age_passphrase"),
-            ("identity = 3", "identity is not the address of a source", "or a list"),
-            ("identity = ['env:X', '']", "identity is not the address of a source", "or a list"),
-            ("identity = [", "it is not TOML", ""),
-            ("identity = 'caf\xe9'".encode("latin-1"), "line 1: not UTF-8 at byte 15", ""),
-        ],
-    )
-    def test_mistakes_in_it(self, me: Owner, text: str | bytes, said: str, hint: str) -> None:
-        write(me.home / ".config" / "encconf" / "config.toml", text)
-        report = me.fails()
-        assert f"failed: ~/.config/encconf/config.toml: {said}" in report
-        assert hint in report
-
-    @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-    def test_others_may_not_write_it(self, me: Owner, mode: int) -> None:
-        path = me.config('identity = "file:~/mine.txt"\n', mode)
-        report = me.fails()
-        assert "~/.config/encconf/config.toml: others can write to it, so it is not used" in report
-        assert "chmod go-w" in report
-        path.chmod(0o644)
-        me.opens()
-
-    def test_it_must_be_one_s_own(self, me: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = me.config('identity = "file:~/mine.txt"\n')
-        # As for another user; root's own files are always trusted.
-        user = os.geteuid()
-        if user == 0:
-            os.chown(path, 65534, -1)
-        else:
-            monkeypatch.setattr(os, "geteuid", lambda: user + 1)
-        assert "it belongs to another user and is not used" in me.fails()
-        monkeypatch.undo()
-        path.unlink()
-        path.mkdir()
-        assert "it is a folder" in me.fails()
-        path.rmdir()
-        os.mkfifo(path, 0o600)
-        assert "it is not a regular file" in me.fails()
-
-    def test_a_broken_one_is_said_with_each_key_that_needs_it(self, me: Owner) -> None:
-        me.config("not TOML")
-        groups = [[master_key("age", me.key.recipient), master_key("age", AgeKey.generate().recipient)]]
-        sealed = api.encrypt(TEXT, Rule(groups, None, DEFAULT), credentials=me.credentials())
-        assert me.fails(sealed).count("it is not TOML") == 3  # the cause, and each key
-
-    def test_it_is_not_looked_for_before_it_is_needed(self, me: Owner) -> None:
-        me.config("not TOML")
-        Credentials.from_env(me.environ)
-        api.encrypt(TEXT, rule(me.key), credentials=me.credentials())
-        cache = encconf.DataKeyCache()
-        api.loads(me.sealed, credentials=me.credentials(ENCCONF_IDENTITY=f"file:{me.keys}"), cache=cache)
-        assert api.loads(me.sealed, credentials=me.credentials(), cache=cache) == {"password": "hunter2"}
 
 
 # --- PGP -------------------------------------------------------------------------------------

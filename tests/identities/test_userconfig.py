@@ -1,0 +1,104 @@
+"""The user's own configuration file."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from engine import rule
+from identities.owner import TEXT, Owner, write
+from oracle import AgeKey
+
+import encconf
+from encconf import api
+from encconf.identities.credentials import Credentials
+from encconf.keys import master_key
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT
+
+
+class TestConfiguration:
+    def test_it_names_sources(self, me: Owner) -> None:
+        me.config('identity = "file:~/mine.txt"\n')
+        me.opens(**me.probe())
+        assert not me.marker.exists()
+        me.config('# mine\nidentity = ["env:NOWHERE", "file:~/mine.txt"]\npgp_passphrase = "env:X"\n')
+        me.opens()
+        assert me.notices == [
+            "~/.config/encconf/config.toml env:NOWHERE: this variable is not set; another key opened the file"
+        ]
+
+    def test_a_variable_beats_it(self, me: Owner) -> None:
+        me.config("this is no TOML")
+        me.opens(ENCCONF_IDENTITY=f"file:{me.keys}")
+        me.config('identity = "file:~/mine.txt"\n')
+        me.opens(ENCCONF_IDENTITY="")
+        assert "config.toml" not in me.fails(ENCCONF_IDENTITY="env:NOWHERE")
+
+    def test_it_is_where_the_platform_has_such_files(self, me: Owner) -> None:
+        for environ, platform, folder in (
+            ({"HOME": "/h"}, "linux", "/h/.config"),
+            ({"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "linux", "/x"),
+            ({"HOME": "/h"}, "darwin", "/h/Library/Application Support"),
+            ({"APPDATA": "/a"}, "win32", "/a"),
+        ):
+            made = Credentials.from_env(environ, platform=platform)
+            assert made.config_file == f"{folder}/encconf/config.toml"
+        assert Credentials.from_env({}).config_file is None
+
+    @pytest.mark.parametrize(
+        ("text", "said", "hint"),
+        [
+            ("idenity = 'env:X'", "there is no setting 'idenity'", "did you mean identity?"),
+            ("colour = 'red'", "there is no setting 'colour'", "the settings are identity, age_passphrase"),
+            ("identity = 3", "identity is not the address of a source", "or a list"),
+            ("identity = ['env:X', '']", "identity is not the address of a source", "or a list"),
+            ("identity = [", "it is not TOML", ""),
+            ("identity = 'caf\xe9'".encode("latin-1"), "line 1: not UTF-8 at byte 15", ""),
+        ],
+    )
+    def test_mistakes_in_it(self, me: Owner, text: str | bytes, said: str, hint: str) -> None:
+        write(me.home / ".config" / "encconf" / "config.toml", text)
+        report = me.fails()
+        assert f"failed: ~/.config/encconf/config.toml: {said}" in report
+        assert hint in report
+
+    @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+    def test_others_may_not_write_it(self, me: Owner, mode: int) -> None:
+        path = me.config('identity = "file:~/mine.txt"\n', mode)
+        report = me.fails()
+        assert "~/.config/encconf/config.toml: others can write to it, so it is not used" in report
+        assert "chmod go-w" in report
+        path.chmod(0o644)
+        me.opens()
+
+    def test_it_must_be_one_s_own(self, me: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = me.config('identity = "file:~/mine.txt"\n')
+        # As for another user; root's own files are always trusted.
+        user = os.geteuid()
+        if user == 0:
+            os.chown(path, 65534, -1)
+        else:
+            monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+        assert "it belongs to another user and is not used" in me.fails()
+        monkeypatch.undo()
+        path.unlink()
+        path.mkdir()
+        assert "it is a folder" in me.fails()
+        path.rmdir()
+        os.mkfifo(path, 0o600)
+        assert "it is not a regular file" in me.fails()
+
+    def test_a_broken_one_is_said_with_each_key_that_needs_it(self, me: Owner) -> None:
+        me.config("not TOML")
+        groups = [[master_key("age", me.key.recipient), master_key("age", AgeKey.generate().recipient)]]
+        sealed = api.encrypt(TEXT, Rule(groups, None, DEFAULT), credentials=me.credentials())
+        assert me.fails(sealed).count("it is not TOML") == 3  # the cause, and each key
+
+    def test_it_is_not_looked_for_before_it_is_needed(self, me: Owner) -> None:
+        me.config("not TOML")
+        Credentials.from_env(me.environ)
+        api.encrypt(TEXT, rule(me.key), credentials=me.credentials())
+        cache = encconf.DataKeyCache()
+        api.loads(me.sealed, credentials=me.credentials(ENCCONF_IDENTITY=f"file:{me.keys}"), cache=cache)
+        assert api.loads(me.sealed, credentials=me.credentials(), cache=cache) == {"password": "hunter2"}
