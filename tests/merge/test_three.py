@@ -417,6 +417,8 @@ def test_d5_a_comment_that_no_side_takes_out_stays() -> None:
             "l:\n# one\n- a\n# two\n- b\n# drei\n- c\n",
             "l:\n# one\n- a\n# drei\n- c\n",
         ),
+        ("yaml", "a: 1\nb: 2\nc: 3\n", "b: 2\nc: 4\n", "b: 3\nc: 3\n", "b: 3\nc: 4\n"),
+        ("yaml", "a: 1\nb: 2\nc: 3\n", "b: 2\nc: 3\na: 1\n", "a: 1\nb: 2\nc: 4\n", "b: 2\nc: 4\na: 1\n"),
     ],
 )
 def test_what_each_side_changed_is_in_the_result(
@@ -540,6 +542,7 @@ def test_what_each_side_changed_is_in_the_result(
             "n:\n  m: {\n    a: 1,\n    b: 2\n  }\n",
             "n:\n    m: {\n      a: 1,\n      b: 2\n    }\n",
         ),
+        ("yaml", "\n", "\n\n", "\n\n\n", "\n\n"),
     ],
 )
 def test_ours_goes_first_and_has_the_spelling(
