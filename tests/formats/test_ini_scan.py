@@ -159,13 +159,13 @@ def test_a_parser_reads_what_was_loaded(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[a]\n" * 100_000,
-        "; x\n" * 200_000,
-        ";\n" * 200_000,
-        "a=x\\\n" + "y\\\n" * 200_000,
+        "[a]\n" * 40_000,
+        "; x\n" * 80_000,
+        ";\n" * 80_000,
+        "a=x\\\n" + "y\\\n" * 80_000,
         "".join(f"k{number}=\\\n" for number in range(60_000)),
         "".join(f"k{number}=\\\n  x\\\n" for number in range(50_000)),
-        "".join(f"k{number}=x\n" for number in range(50_000)) + "l=\n" + "  x\n" * 100_000,
+        "".join(f"k{number}=x\n" for number in range(50_000)) + "l=\n" + "  x\n" * 40_000,
         "k=" + " " * 1_000_000 + "x",
         "k=`" + "`" * 1_000_000,
         "k = a ;" * 100_000,
