@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.errors import LimitError
-from encconf.text.document import MAX_DEPTH, Leaf, Scope, add_path
+from encconf.text.document import MAX_DENSE, MAX_DEPTH, Leaf, Scope, add_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from encconf.text.document import Document
 
-MAX_ALIASED = 100_000
-"""How many leaves and collections aliases may add: the bound on "billion laughs"."""
 MAX_ALIASED_SIZE = 16 << 20
 """How many bytes of values and keys aliases may add (16 MiB): a long value can have many aliases."""
 
@@ -92,8 +90,8 @@ class Aliases:
         assert target.scope is not None
         old_leaves, old_shape, old_scopes, old_merges = target.inside
         self.count += len(old_leaves) + len(old_scopes) + 1
-        if self.count > MAX_ALIASED:
-            raise LimitError(f"aliases expand to more than {MAX_ALIASED} values")
+        if self.count > MAX_DENSE:  # known before anything is added: the bound on "billion laughs"
+            raise LimitError(f"aliases expand to more than {MAX_DENSE} values")
         if depth + target.height > MAX_DEPTH:
             raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels through its aliases")
         leaves, shape, scopes, _ = lists

@@ -1,4 +1,4 @@
-"""Fixtures of several files here."""
+"""A repository, and one with a team."""
 
 from __future__ import annotations
 

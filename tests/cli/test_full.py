@@ -1,4 +1,4 @@
-"""TODO"""
+"""The parser with click: it explains each mistake."""
 
 from __future__ import annotations
 

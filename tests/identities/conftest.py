@@ -1,4 +1,4 @@
-"""Fixtures of several files here."""
+"""Somebody with an age key of their own."""
 
 from __future__ import annotations
 

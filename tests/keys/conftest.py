@@ -1,4 +1,4 @@
-"""Fixtures of several files here."""
+"""SSH keys, two pairs of post-quantum age keys, and what age encrypted for one of them."""
 
 from __future__ import annotations
 

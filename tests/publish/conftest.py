@@ -1,4 +1,4 @@
-"""Fixtures of several files here."""
+"""Buckets and a Vault, and a project that publishes to them."""
 
 from __future__ import annotations
 

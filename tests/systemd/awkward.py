@@ -1,4 +1,4 @@
-"""TODO"""
+"""Values that a reader of unit files or env files may misread."""
 
 from __future__ import annotations
 

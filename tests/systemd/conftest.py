@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from oracle import AgeKey
 from project import Project
+from systemd.awkward import AWKWARD
 from systemd.services import NAME
 from systemd.services import PLAIN as UNIT_TEXT
 from systemd.serving import BIG, PLAIN
@@ -43,4 +45,11 @@ def described(project: Project) -> Project:
     project.write("s.yaml", UNIT_TEXT)
     project.run("encrypt", "-o", NAME, "s.yaml")
     project.write("key.txt", project.key.identity + "\n").chmod(0o600)
+    return project
+
+
+@pytest.fixture
+def awkward(project: Project) -> Project:
+    project.write("v.json", json.dumps({f"v{number:02}": value for number, value in enumerate(AWKWARD)}))
+    project.run("encrypt", "-i", "v.json")
     return project

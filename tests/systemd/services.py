@@ -1,4 +1,4 @@
-"""TODO"""
+"""The file of the units that the tests write, and its name."""
 
 from __future__ import annotations
 

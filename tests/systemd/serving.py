@@ -1,4 +1,4 @@
-"""TODO"""
+"""A file to serve, and a running `encconf systemd serve`."""
 
 from __future__ import annotations
 

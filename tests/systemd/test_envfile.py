@@ -145,12 +145,6 @@ def test_read(manager: Manager) -> None:
 
 
 class TestExport:
-    @pytest.fixture
-    def awkward(self, project: Project) -> Project:
-        project.write("v.json", json.dumps({f"v{number:02}": value for number, value in enumerate(AWKWARD)}))
-        project.run("encrypt", "-i", "v.json")
-        return project
-
     @pytest.mark.parametrize("dialect", ["env-file", "dotenv"])
     def test_systemd_reads_it_back(self, manager: Manager, awkward: Project, dialect: str) -> None:
         text = awkward.run("export", "--format", dialect, "v.json").out
