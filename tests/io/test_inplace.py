@@ -40,6 +40,7 @@ class TestOverwriting:
         assert (after.st_ino, after.st_uid, after.st_mode) == (before.st_ino, before.st_uid, before.st_mode)
         assert leftovers(path.parent) == []
 
+    @pytest.mark.services  # unshare, as root
     @pytest.mark.parametrize("text", ["", "new", "longer than the old one" * 1000])
     def test_c1_a_single_file_that_is_mounted(self, tmp_path: Path, text: str) -> None:
         outside, inside = tmp_path / "b", tmp_path / "m"

@@ -195,6 +195,7 @@ class TestWriting:
         assert os.listdir(tmp_path) == ["x"]
         assert b"x" * 100 not in done.stderr
 
+    @pytest.mark.services  # unshare, as root
     def test_a_full_file_system(self, tmp_path: Path) -> None:
         code = (
             "import os, subprocess, sys; from encconf import errors; from encconf.io import fileio\n"
