@@ -184,7 +184,7 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         )
         return
     try:
-        loaded = configs.load(found.config, fileio.read_text(found.config))
+        loaded = configs.load_file(found.config)
     except EncconfError as error:
         found.error = error
         return

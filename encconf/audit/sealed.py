@@ -314,7 +314,7 @@ def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
 
 
 def _like_a_secret(leaf: Leaf, data: bytes) -> str:
-    """Why a plaintext value may be a secret, "" if there is no reason; a reference to a secret is none."""
+    """Why a plaintext value may be a secret; "" if nothing suggests it, or if it only refers to a secret."""
     if leaf.type != "str":
         return ""
     if re.search(_LOOKS, data):

@@ -47,7 +47,7 @@ def run() -> NoReturn:
 def main(argv: list[str] | None = None) -> int:
     """Run one command line (by default the process's own) and return the exit code.
 
-    Codes are those of sops 3.13.3; 130 after Ctrl-C, 141 when nobody reads stdout any more.
+    Codes are those of sops 3.13.3; 130 after Ctrl-C, 141 if the reader of stdout has closed it.
     Raises only SystemExit, for a signal and for completion.
     """
     from encconf.io.fileio import open_standard_streams

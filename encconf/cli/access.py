@@ -22,6 +22,7 @@ from encconf.cli.console import (
 from encconf.cli.table import flag, text, texts
 from encconf.errors import MissingFileError, OutputError, UsageError
 from encconf.io import fileio
+from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _warn(console: Console, found: Report) -> None:
         if gone := tuple(reader.person.short for reader in file.readers if reader.exposed):
             exposed.setdefault(gone, []).append(file)
     for gone, same in list(exposed.items())[:_FEW]:
-        names = " ".join(files.quoted(file.path) for file in same) if len(same) <= _FEW_NAMES else "FILE"
+        names = " ".join(quoted(file.path) for file in same) if len(same) <= _FEW_NAMES else "FILE"
         console.warn(
             f"{_named(same)}: removed, but can still decrypt because the data key is the same: "
             f"{', '.join(gone)}",

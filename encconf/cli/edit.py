@@ -31,6 +31,7 @@ from encconf.errors import (
 from encconf.io import fileio, private
 from encconf.text.document import splice
 from encconf.text.path import spell
+from encconf.text.printable import quoted
 from encconf.verbs import checks
 from encconf.verbs.encrypt import encrypt_again, plain_as
 
@@ -168,7 +169,7 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
     if before(path, enc) != ours:
         console.warn(
             f"{file} {misplaced(ours)}",
-            hint=f"compare all values with older versions: git log -p {files.quoted(file)}",
+            hint=f"compare all values with older versions: git log -p {quoted(file)}",
         )
 
 
@@ -347,7 +348,7 @@ class Session:
                 fileio.write_atomic(path, enc, mode=fileio.PRIVATE, replacing=None)
             except EncconfError:
                 continue
-            show = f"{self.console.PROGRAM} decrypt --input-type binary {files.quoted(os.path.relpath(path))}"
+            show = f"{self.console.PROGRAM} decrypt --input-type binary {quoted(os.path.relpath(path))}"
             return f"your changes are saved, encrypted: {show}"
         return failed
 

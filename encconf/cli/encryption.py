@@ -78,7 +78,7 @@ class Job:
                 self._keep_another_format()
 
     def _keep_another_format(self) -> None:
-        """Refuse to replace an encrypted file of another format: it is no earlier version of this file."""
+        """Refuse to replace an encrypted file of another format: it is not an earlier version of this one."""
         found = None if self.twin is None else sniff.find(self.twin, self.target or "")
         if found is not None and self._is_another(found):
             raise OutputError(

@@ -251,7 +251,7 @@ def _feed(path: str, text: str) -> None:
             finally:
                 os.close(descriptor)
         except OSError:
-            return  # nobody read all of it
+            return  # the reader stopped early
 
     threading.Thread(target=write, daemon=True).start()
 

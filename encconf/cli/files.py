@@ -14,6 +14,7 @@ from encconf.errors import (
     about,
 )
 from encconf.io import fileio, locks
+from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -294,10 +295,3 @@ def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
         names = [path for path in paths if states[path] == state]
         if names:
             console.warn(f"{some(names, 3)}: plaintext, and {what}", hint=hint)
-
-
-def quoted(word: str) -> str:
-    """A word, quoted for a shell."""
-    import shlex
-
-    return shlex.quote(word)

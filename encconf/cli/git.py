@@ -211,7 +211,7 @@ def _merged(
 
 def _report(console: Console, file: str, outcome: Outcome) -> None:
     """Report what is left to do.  Raises UndecidedError for a conflict."""
-    from encconf.cli.files import quoted
+    from encconf.text.printable import quoted
 
     if outcome.conflicts:
         paths = ", ".join(outcome.conflicts[:5]) + (", …" if len(outcome.conflicts) > 5 else "")

@@ -22,7 +22,7 @@ from encconf.errors import (
 )
 from encconf.identities.home import expanded
 from encconf.io import fileio
-from encconf.text.printable import printable
+from encconf.text.printable import printable, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         if use:
             _use(console, credentials, to)
         else:
-            named = files.quoted(to.replace(" ", "%20"))  # a space would end the address
+            named = quoted(to.replace(" ", "%20"))  # a space would end the address
             console.hint(f"to open files with it, set ENCCONF_IDENTITY={named}")
         return
     recipient, _, text = _new_key(pq)
@@ -305,7 +305,7 @@ def _warn_if_readable(console: Console, path: str) -> None:
     except OSError:
         return
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        console.warn(f"others can read {path}", hint=f"chmod 600 {files.quoted(path)}")
+        console.warn(f"others can read {path}", hint=f"chmod 600 {quoted(path)}")
 
 
 # --- files that exist --------------------------------------------------------------------

@@ -11,6 +11,7 @@ from encconf.cli.rule import named_keys
 from encconf.cli.table import flag
 from encconf.engine.plan import Outcome
 from encconf.errors import MissingFileError, UsageError
+from encconf.text.printable import quoted
 from encconf.verbs import checks, rekey
 
 TYPE_CHECKING = False
@@ -99,7 +100,7 @@ def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
     if not found.sealed and not found.stronger:
         return
     what = f"{counted(len(found.sealed), 'value')} more" if found.sealed else "the MAC over all values"
-    hint = f"encconf updatekeys --selection {files.quoted(change.file)} makes it follow the rule"
+    hint = f"encconf updatekeys --selection {quoted(change.file)} makes it follow the rule"
     if found.exposed or found.comments:
         hint = "that would also decrypt values in the file; encconf check says what to change"
     change.warn(f"{change.file} has another selection than {rule}, which encrypts {what}", hint=hint)

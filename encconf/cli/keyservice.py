@@ -71,7 +71,7 @@ def _asking(console: Console) -> Callable[[str], bool]:
 
 
 def _forget_typed() -> None:
-    """Discard what was typed before the question: it is no answer to it."""
+    """Discard what was typed before the question, since it does not answer it."""
     try:
         import termios
 

@@ -27,6 +27,7 @@ from encconf.errors import (
 from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.text.document import position
+from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
             "differently"
         )
     if os.name == "posix" and stat.S_IMODE(os.stat(file).st_mode) & 0o077:
-        console.warn(f"others on this machine can read {file}", hint=f"chmod 600 {files.quoted(file)}")
+        console.warn(f"others on this machine can read {file}", hint=f"chmod 600 {quoted(file)}")
 
 
 # --- writing ---------------------------------------------------------------------------------
@@ -369,12 +370,12 @@ def _next_text(steps: object, target: str) -> str:
         lines += [
             f"  {label:<13}{command}" for label, command in zip([name, *[""] * 9], commands, strict=False)
         ]
-    quoted = files.quoted(target)
+    word = quoted(target)
     lines += [
         "",
         "After keygen, add the recipient that it prints to .sops.yaml, then run:",
-        f"  encconf updatekeys {quoted}",
+        f"  encconf updatekeys {word}",
         "To use values stored elsewhere (ref+…):",
-        f"  encconf exec --resolve {quoted} -- PROGRAM",
+        f"  encconf exec --resolve {word} -- PROGRAM",
     ]
     return visible("\n".join([*lines, ""]))

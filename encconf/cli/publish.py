@@ -40,14 +40,11 @@ class Publishing(Batch):
     def __init__(self, console: Console, options: Mapping[str, Value]) -> None:
         super().__init__(console, "publish", "publishing", options)
         self._configs: dict[str, Config] = {}
-        self._sent: dict[
-            str, tuple[str, Destination, str]
-        ] = {}  # the name there, the destination, its address
+        self._sent: dict[str, tuple[str, Destination, str]] = {}  # by file: name there, destination, address
 
     def add(self, file: str, root: str | None) -> None:
         """Find the destination of a file.  Raises what says that it has none."""
-        from encconf.io import fileio
-        from encconf.rules.config import NAME, find_config, load
+        from encconf.rules.config import NAME, find_config, load_file
 
         if file in files.STDIN:
             raise UsageError("stdin has no name to publish under", hint="give a file")
@@ -58,7 +55,7 @@ class Publishing(Batch):
                 hint="add destination_rules to one: see docs/publish.md",
             )
         if found not in self._configs:
-            self._configs[found] = load(found, fileio.read_text(found))
+            self._configs[found] = load_file(found)
             for notice in self._configs[found].notices:
                 self.console.warn(f"{found}: {notice}")
         destination = destinations.find(self._configs[found], file)

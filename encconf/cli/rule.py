@@ -12,7 +12,6 @@ from encconf.errors import (
     NoConfigError,
     NoMatchingRuleError,
 )
-from encconf.io import fileio
 from encconf.keys import TABLE, master_key, parse_list
 from encconf.rules import config as configs
 from encconf.rules.selection import DEFAULT, KINDS, Selection
@@ -75,7 +74,7 @@ def is_named(target: str, source: str, *, config: str | None, read: dict[str, co
     if path is None:
         return False
     if path not in read:
-        read[path] = configs.load(path, fileio.read_text(path))
+        read[path] = configs.load_file(path)
     loaded = read[path]
     number = loaded.first(loaded.names(os.path.abspath(target), [os.path.abspath(source)]))
     return number is not None and bool(loaded.patterns[number])

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.cli import files
 from encconf.errors import MissingFileError, OutputError
 from encconf.io import fileio
+from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,4 +62,4 @@ def _start() -> str:
     if " " not in sys.executable and len(sys.executable) < 100:
         return f"#!{sys.executable} {options}\n"
     # Such a path cannot be in the first line.  The shell runs a line that is a string to Python.
-    return f"#!/bin/sh\n'''exec' {files.quoted(sys.executable)} {options} \"$0\" \"$@\"\n' '''\n"
+    return f"#!/bin/sh\n'''exec' {quoted(sys.executable)} {options} \"$0\" \"$@\"\n' '''\n"

@@ -239,11 +239,10 @@ def _walk(path: str) -> Iterator[str]:
 def _publish(run: Run, file: str, root: str, config: str, credentials: Credentials) -> None:
     from encconf import publish as publishing
     from encconf.cli import plan_text
-    from encconf.io import fileio
     from encconf.publish import destinations
-    from encconf.rules.config import Rule, load
+    from encconf.rules.config import Rule, load_file
 
-    loaded = load(config, fileio.read_text(config))
+    loaded = load_file(config)
     destination = destinations.find(loaded, file)
     for notice in loaded.notices:
         run.console.warn(f"{config}: {notice}")

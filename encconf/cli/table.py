@@ -88,7 +88,7 @@ COLOR: Final = Option(
     choices=("auto", "always", "never"),
 )
 QUIET = Option("--quiet", "Do not report what was done; show only warnings and errors.", dest="without_notes")
-"""Every command has these two; one with a --quiet of its own (diff) keeps that."""
+"""Every command has these two; `diff` has its own --quiet instead."""
 
 
 class Command:

@@ -139,11 +139,11 @@ def patterns_of_rules(root: str, there: Iterable[str]) -> list[str]:
 
     A rule that mostly covers files other than those encrypted ``there`` says how to encrypt, and not what.
     """
-    from encconf.rules.config import NAME, load
+    from encconf.rules.config import NAME, load_file
 
     path = os.path.join(root, NAME)
     try:
-        regexes = load(path, fileio.read_text(path)).patterns
+        regexes = load_file(path).patterns
     except EncconfError:
         return []
     names = [os.path.relpath(name, root).replace(os.sep, "/") for name in worktree.listed(root) or ()]

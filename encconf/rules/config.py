@@ -160,20 +160,15 @@ def find_rule(
     already, by path.  ``notify`` hears of what is odd in the configuration.  Raises NoConfigError,
     NoMatchingRuleError, or what `load` raises.
     """
-    from encconf.io import fileio
-
     cwd = cwd or os.getcwd()
     target = os.fspath(path)
     found = config if config is not None else find_config(target, cwd, notify=notify)
     if found is None:
-        raise NoConfigError(
-            _NO_CONFIG,
-            hint=f"create a {NAME} with encconf init",
-        )
+        raise NoConfigError(_NO_CONFIG, hint=f"create a {NAME} with encconf init")
     found = os.path.join(cwd, found)
     loaded = read.get(found) if read is not None else None
     if loaded is None:
-        loaded = load(found, fileio.read_text(found))
+        loaded = load_file(found)
         if read is not None:
             read[found] = loaded
     try:
@@ -406,6 +401,13 @@ def load(path: str, text: str, *, paths: ModuleType = os.path) -> Config:
             return _load(path, text, paths)
         except (ParseError, LimitError) as error:
             raise ConfigError(error.message) from None
+
+
+def load_file(path: str) -> Config:
+    """Read the configuration in a file.  Raises what reading it and `load` raise."""
+    from encconf.io import fileio
+
+    return load(path, fileio.read_text(path))
 
 
 def _load(path: str, text: str, paths: ModuleType) -> Config:

@@ -10,6 +10,13 @@ def printable(text: str, limit: int = 0) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
+def quoted(word: str) -> str:
+    """A word, quoted for a shell."""
+    import shlex
+
+    return shlex.quote(word)
+
+
 def escaped(text: str, allowed: str = "") -> str:
     """The text with escapes for all characters that are not printable, except those in ``allowed``."""
     if text.isprintable():

@@ -13,6 +13,7 @@ from encconf.errors import EncconfError, PlaintextError
 from encconf.keys import TABLE
 from encconf.rules.config import Rule, find_rule
 from encconf.text.path import spell
+from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def refuse_strangers(
     if rule is not None:
         raise objections.error(
             "the file has recipients that .sops.yaml does not name, and they would get the new data key",
-            f"encconf updatekeys {_quoted(file)} updates the file to match .sops.yaml; add recipients who "
+            f"encconf updatekeys {quoted(file)} updates the file to match .sops.yaml; add recipients who "
             "may read it there",
         ).about(file)
     raise objections.error(
@@ -82,7 +83,7 @@ def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, ne
 
 def _or_name(strangers: Sequence[MasterKey]) -> str:
     """How to name these recipients to `encconf rotate`."""
-    named = [f"--add-{TABLE[key.TYPE].option} {_quoted(key.name)}" for key in strangers if key.TYPE in TABLE]
+    named = [f"--add-{TABLE[key.TYPE].option} {quoted(key.name)}" for key in strangers if key.TYPE in TABLE]
     return f", or name them: encconf rotate {' '.join(named)} FILE" if named else ""
 
 
@@ -106,7 +107,7 @@ def refuse_plaintext(
         if not paths:
             return
         message = plaintext_message(paths, rule.name)
-        hint = f"encconf updatekeys --selection {_quoted(file)} updates the file to match the rule"
+        hint = f"encconf updatekeys --selection {quoted(file)} updates the file to match the rule"
         if allowed:
             warn(message, hint)
         else:
@@ -140,9 +141,3 @@ def plaintext_message(paths: Sequence[Path], rule: str) -> str:
         f"{named} would be saved as plaintext: {rule} of .sops.yaml encrypts such values, "
         "but the file's own selection does not"
     )
-
-
-def _quoted(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)

@@ -54,12 +54,11 @@ def stores_indent(format: str, *, config: str | None, target: str | None = None)
     import os
 
     from encconf.errors import EncconfError
-    from encconf.io import fileio
     from encconf.rules import config as configs
 
     try:
         path = config or configs.find_config(target, os.getcwd())
-        indents = configs.load(path, fileio.read_text(path)).indents if path else {}
+        indents = configs.load_file(path).indents if path else {}
     except EncconfError:
         return None
     indent = indents.get(format, default)
