@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from textwrap import indent
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
+from pace import at_most
 from project import Project
 
 from encconf import api, cli, sources
@@ -63,10 +63,8 @@ _LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
 )
 def test_plain(text: str, format: str, error: type[Exception], age_key: AgeKey) -> None:
-    started = time.monotonic()
-    with pytest.raises(error):
+    with at_most(20), pytest.raises(error):  # not a benchmark: a bomb would take hours
         api.encrypt(text, rule(age_key), format=format, credentials=credentials(age_key))
-    assert time.monotonic() - started < 20  # not a benchmark: a bomb would take hours
 
 
 @pytest.mark.parametrize(
@@ -118,36 +116,32 @@ def test_the_wrong_key(age_key: AgeKey) -> None:
 
 def test_work_grows_linearly_with_merged_aliases() -> None:
     text = "a: &a {x: 1}\n" + "".join(f"k{n}:\n  <<: *a\n" for n in range(20_000))
-    started = time.monotonic()
-    assert yaml.load_plain(text)[0]["k19999"] == {"x": 1}
-    assert time.monotonic() - started < 20
+    with at_most(20):
+        assert yaml.load_plain(text)[0]["k19999"] == {"x": 1}
 
 
 def test_work_grows_linearly_with_multi_line_values() -> None:
     """Where nothing is indented and one line is long, how a text indents is far to seek."""
     text = "# " + "c" * 1_000_000 + "\n" + "".join(f"k{n}: ENC[x]\n" for n in range(3000))
     document = yaml.scan(text)
-    started = time.monotonic()
-    edits = [yaml.literal(document, leaf, "str", b"x\ny") for leaf in document.leaves]
-    assert time.monotonic() - started < 2
+    with at_most(2):
+        edits = [yaml.literal(document, leaf, "str", b"x\ny") for leaf in document.leaves]
     assert edits[0][2] == "|-\n  x\n  y"
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r"])
 def test_line_start_looks_no_further_than_the_line(newline: str) -> None:
     text = f"kk: 1{newline}" * 400_000
-    started = time.monotonic()
-    assert all(line_start(text, at + 4) == at for at in range(1_800_000, 1_860_000, 6))
-    assert time.monotonic() - started < 2
+    with at_most(2):
+        assert all(line_start(text, at + 4) == at for at in range(1_800_000, 1_860_000, 6))
 
 
 @pytest.mark.parametrize("blank", ["\n", " \n"])
 def test_work_grows_linearly_with_blank_lines(blank: str) -> None:
     text = "a: |\n  x\n" + blank * 400_000 + "b: 1\n"
     document = yaml.scan(text)
-    started = time.monotonic()
-    assert content_end(text, document.leaves[0]) == text.index("x\n") + 2
-    assert time.monotonic() - started < 5
+    with at_most(5):
+        assert content_end(text, document.leaves[0]) == text.index("x\n") + 2
 
 
 def test_long_paths_of_aliases_are_limited() -> None:
@@ -208,12 +202,11 @@ def test_b2_a_long_age_header_is_not_read(stanzas: bytes, age_key: AgeKey) -> No
     creds = credentials(age_key)
     plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
     text = with_wrapped(plain, armored(stanzas))
-    started = time.monotonic()
-    assert api.loads(text, credentials=creds) == {"a": 1}  # our own entry opens it as before
-    alone = re.sub(r"(?s)(          recipient: age1x\n).*(    lastmodified)", r"\1\2", text)
-    with pytest.raises(EncconfError, match=r"larger header than a data key needs|longer than 16 KiB"):
-        api.loads(alone, credentials=creds)
-    assert time.monotonic() - started < 1
+    with at_most(1):
+        assert api.loads(text, credentials=creds) == {"a": 1}  # our own entry opens it as before
+        alone = re.sub(r"(?s)(          recipient: age1x\n).*(    lastmodified)", r"\1\2", text)
+        with pytest.raises(EncconfError, match=r"larger header than a data key needs|longer than 16 KiB"):
+            api.loads(alone, credentials=creds)
 
 
 def test_b2_what_rops_and_large_rsa_keys_write_is_read(age_key: AgeKey) -> None:
@@ -286,19 +279,17 @@ def test_b1_aliases_are_limited_in_bytes(name: str, verb: str, age_key: AgeKey) 
     text = ALIAS_BOMBS[name]
     text = text if "sops:" in text else with_block(text, age_key)
     arguments = {} if verb == "inspect" else {"credentials": credentials(age_key)}
-    started = time.process_time()
-    with pytest.raises(LimitError, match="aliases expand to more than 16 MiB"):
+    with at_most(2), pytest.raises(LimitError, match="aliases expand to more than 16 MiB"):
         getattr(api, verb)(text, **arguments)
-    assert time.process_time() - started < 2
 
 
 def test_b1_many_aliases_of_long_values_are_opened(age_key: AgeKey) -> None:
     text = aliased(16_000, 1000)
     out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
-    started, before = time.process_time(), getrusage(RUSAGE_SELF).ru_maxrss
-    assert api.decrypt(out, credentials=credentials(age_key)) == text
-    assert api.loads(out, credentials=credentials(age_key))["b_unencrypted"] == ["x" * 16_000] * 1000
-    assert time.process_time() - started < 3
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    with at_most(3):
+        assert api.decrypt(out, credentials=credentials(age_key)) == text
+        assert api.loads(out, credentials=credentials(age_key))["b_unencrypted"] == ["x" * 16_000] * 1000
     assert getrusage(RUSAGE_SELF).ru_maxrss - before < 150 << 10  # of which the dict has 16 MB
 
 
@@ -312,10 +303,8 @@ def test_b1_long_paths_are_limited(format: str) -> None:
         text = f'{{"{key}": {{' + ", ".join(f'"b{n}": 1' for n in range(count)) + "}}"
     else:
         text = f"[{key}]\n" + "".join(f"b{n} = 1\n" for n in range(count))
-    started = time.process_time()
-    with pytest.raises(LimitError, match="too long altogether"):
+    with at_most(3), pytest.raises(LimitError, match="too long altogether"):
         module(format).scan(text)
-    assert time.process_time() - started < 3
     module(format).scan(text.replace(key, "k" * 1000))
 
 
@@ -364,10 +353,8 @@ def test_b1_a_pattern_of_a_file_takes_no_longer_than_a_second_or_two(age_key: Ag
         text = with_block(keys, age_key).replace(
             "unencrypted_suffix: _unencrypted", f"encrypted_regex: '{pattern}'"
         )
-        started = time.process_time()
-        with pytest.raises(EncconfError):
+        with at_most(5), pytest.raises(EncconfError):  # of eight, where nothing counts
             api.loads(text, credentials=creds)
-        assert time.process_time() - started < 5  # of eight, where nothing counts
 
 
 # --- pipes in the place of files -----------------------------------------------------------------
@@ -410,9 +397,8 @@ def outcome(project: Project, *argv: str, environ: Mapping[str, str] | None = No
 )
 def test_b7_no_command_waits_for_a_file_that_is_a_pipe(sealed: Project, argv: list[str]) -> None:
     os.mkfifo(sealed.path("p.yaml"))
-    started = time.monotonic()
-    _, said = outcome(sealed, *argv)
-    assert time.monotonic() - started < 20
+    with at_most(20):
+        _, said = outcome(sealed, *argv)
     if argv[0] not in ("check", "access", "explain", "git"):
         assert "no program writes to it" in said
 
@@ -420,16 +406,15 @@ def test_b7_no_command_waits_for_a_file_that_is_a_pipe(sealed: Project, argv: li
 def test_b7_nor_for_a_configuration_or_a_key_that_is_one(sealed: Project) -> None:
     encrypted = next(path for path in sealed.folder.iterdir() if ".enc." in path.name)
     os.mkfifo(sealed.path("key.pipe"))
-    started = time.monotonic()
-    environ = {"SOPS_AGE_KEY_FILE": str(sealed.path("key.pipe"))}
-    (sealed.folder / ".sops.yaml").rename(sealed.path("rules"))
-    code, said = outcome(sealed, "decrypt", str(encrypted), environ={**environ, "SOPS_AGE_KEY": ""})
-    assert code == 128
-    assert "no program writes to it" in said
-    os.mkfifo(sealed.path(".sops.yaml"))
-    for line in ("encrypt secrets.yaml", "check", "access", "explain x.yaml", f"updatekeys {encrypted}"):
-        outcome(sealed, *line.split())
-    assert time.monotonic() - started < 60
+    with at_most(60):
+        environ = {"SOPS_AGE_KEY_FILE": str(sealed.path("key.pipe"))}
+        (sealed.folder / ".sops.yaml").rename(sealed.path("rules"))
+        code, said = outcome(sealed, "decrypt", str(encrypted), environ={**environ, "SOPS_AGE_KEY": ""})
+        assert code == 128
+        assert "no program writes to it" in said
+        os.mkfifo(sealed.path(".sops.yaml"))
+        for line in ("encrypt secrets.yaml", "check", "access", "explain x.yaml", f"updatekeys {encrypted}"):
+            outcome(sealed, *line.split())
 
 
 @pytest.mark.parametrize("variable", ["VAULT_TOKEN_FILE", "VAULT_SECRET_ID_FILE", "HOME"])
@@ -521,10 +506,8 @@ def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -
     ],
 )
 def test_what_is_slow_to_read_is_limited_by_the_size_of_the_text(format: str, text: str) -> None:
-    started = time.process_time()
-    with pytest.raises(LimitError):
+    with at_most(2), pytest.raises(LimitError):
         module(format).scan(text, comments=True)
-    assert time.process_time() - started < 2
     # A tenth of it is read.
     whole = module(format).scan(_tenth_of(text), comments=True)
     assert len(whole.shape) + len(whole.comments) > 10_000

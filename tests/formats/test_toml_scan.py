@@ -14,6 +14,7 @@ from generate import toml_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey
+from pace import at_most
 
 from encconf import api
 from encconf.errors import LimitError, ParseError
@@ -85,10 +86,8 @@ def test_refused_texts(text: str, message: str) -> None:
     ids=["arrays", "inline tables", "dotted key", "header", "both", "number", "paths"],
 )
 def test_limits(text: str) -> None:
-    before = time.monotonic()
-    with pytest.raises(LimitError):
+    with at_most(10), pytest.raises(LimitError):
         format.scan(text)
-    assert time.monotonic() - before < 10
 
 
 def test_nesting_within_the_limit() -> None:
@@ -110,10 +109,8 @@ def test_nesting_within_the_limit() -> None:
     ],
 )
 def test_reading_takes_linear_time(text: str) -> None:
-    before = time.monotonic()
-    with contextlib.suppress(ParseError):
+    with at_most(10), contextlib.suppress(ParseError):
         format.scan(text, comments=True)
-    assert time.monotonic() - before < 10
 
 
 @pytest.mark.parametrize("block", range(8))

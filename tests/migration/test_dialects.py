@@ -6,11 +6,11 @@ import io
 import random
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
+from pace import at_most
 
 from encconf.errors import UsageError
 from encconf.migration import dialects
@@ -154,9 +154,8 @@ def test_comments_and_lines() -> None:
 def test_a_large_file_is_quick(dialect: str) -> None:
     """A quarter of a second of CPU time; with one pass too many for each line it was half a minute."""
     text = "".join(f"NAME_{number}=value\n" for number in range(40_000))
-    start = time.process_time()
-    last = dialects.read(text, dialect).variables["NAME_39999"]
-    assert time.process_time() - start < 5
+    with at_most(5):
+        last = dialects.read(text, dialect).variables["NAME_39999"]
     assert last.line == 40_000
 
 

@@ -6,11 +6,11 @@ import itertools
 import ntpath
 import os
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 from oracle import FIXTURES, PGP_FINGERPRINT, AgeKey, Sops, SopsError, gpg_home, scratch
+from pace import at_most
 
 from encconf.errors import (
     BadKeyError,
@@ -732,13 +732,12 @@ def test_a_hostile_file_is_refused_quickly() -> None:
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{name}: &{name} [{all}]\n" for name, all in nine)
     groups = "g: &a {age: [x]}\n" + "".join(f"{name}: &{name} {{merge: [{all}]}}\n" for name, all in nine)
     deep = ["a: " + "{a: " * 100_000, "creation_rules: " + "[" * 100_000, "- " * 100_000]
-    start = time.process_time()
-    for text in (bomb, groups, *deep, "\x00", "\ud800: 1", "%YAML 9.9"):
-        with pytest.raises(ConfigError):
-            config.load("/repo/.sops.yaml", text)
-    merges = "{age: [$A], merge: [" * 90 + "]}" * 90
-    assert chosen(rules(f"- key_groups: [{merges}]"), "/repo/a.yaml")
-    assert time.process_time() - start < 10
+    with at_most(10):
+        for text in (bomb, groups, *deep, "\x00", "\ud800: 1", "%YAML 9.9"):
+            with pytest.raises(ConfigError):
+                config.load("/repo/.sops.yaml", text)
+        merges = "{age: [$A], merge: [" * 90 + "]}" * 90
+        assert chosen(rules(f"- key_groups: [{merges}]"), "/repo/a.yaml")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from doubles.openbao import OpenBao
 from oracle import AgeKey
+from pace import at_most
 from project import Project
 from sources.store import DOUBLE, ENV, Store
 
@@ -226,10 +227,9 @@ class TestHostile:
             "ref+" + "a" * 800_000,
             'ref+double://"' + '",' * 400_000,
         ]
-        begun = time.process_time()
-        for text in texts:
-            assert reference_text.pieces(text)
-        assert time.process_time() - begun < 5
+        with at_most(5):
+            for text in texts:
+                assert reference_text.pieces(text)
 
 
 # --- a real OpenBao --------------------------------------------------------------------------
