@@ -178,10 +178,14 @@ def _request(
     *edits: tuple[Path, Any],
 ) -> changes.Request:
     """A change of a file, if its recipients may get a new data key."""
+    from encconf import formats
+    from encconf.engine.metadata import Metadata
+
     config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
-    checks.refuse_strangers_of(file, files.metadata(enc, format), config, new_data_key=ignore_mac)
+    document = formats.scan_encrypted(enc, formats.module(format), comments=True)
+    checks.refuse_strangers_of(file, Metadata.of(document), config, new_data_key=ignore_mac)
     request = changes.Request(
-        enc,
+        document,
         format,
         *edits,
         credentials=files.credentials(console),

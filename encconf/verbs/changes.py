@@ -102,10 +102,11 @@ def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
 class Request:
     """A change of an encrypted text, for a front end to fill in.
 
-    ``text`` is the encrypted text, or that text opened already.  ``edits`` are made in order: each is a path
-    and the value to put there, in the place of what is there or as a new last entry; or a path and `REMOVED`.
-    Instead of edits, ``plain`` is a whole new plaintext.  With ``keep_type``, a string that spells a number
-    or a boolean becomes one if it replaces one.  ``target`` is another format for the result.
+    ``text`` is the encrypted text, its document scanned with comments, or that text opened already.
+    ``edits`` are made in order: each is a path and the value to put there, in the place of what is there or
+    as a new last entry; or a path and `REMOVED`.  Instead of edits, ``plain`` is a whole new plaintext.  With
+    ``keep_type``, a string that spells a number or a boolean becomes one if it replaces one.  ``target`` is
+    another format for the result.
 
     With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  ``check`` is called before
     anything is encrypted, with the opened text and the plaintext before and after, and may raise.
@@ -118,7 +119,7 @@ class Request:
 
     def __init__(
         self,
-        text: str | Opened,
+        text: str | Document | Opened,
         format: str,
         *edits: tuple[Path, Any],
         plain: str | None = None,
@@ -148,7 +149,7 @@ def run(request: Request) -> str:
     """
     opened = (
         request.text
-        if not isinstance(request.text, str)
+        if isinstance(request.text, opening.Opened)
         else opening.open_text(
             request.text,
             format=request.format,
