@@ -300,16 +300,30 @@ NO_IDENTITY = "no matching identity"
 """What the report says about an age recipient without an identity here."""
 
 
-class MasterKeyError(EncconfError):
-    """One master key should have worked and did not.
+class UnavailableError(EncconfError):
+    """A master key could not be used, or a secret not be had; ``code`` is the service's own word for it.
 
-    ``reason`` is as in `SourceError`, or ""; ``code`` is the service's own word for it, if it has one.
+    ``reason`` is ``missing`` (there is no such secret, version or field), ``denied``, ``expired`` (the
+    login), ``unreachable``, ``slow``, ``wrong`` (a malformed address, or a secret of another kind than the
+    address says), ``unusable`` (this machine lacks a setting, a package or an identity), or "" for another.
     """
+
+    reason = ""
+
+    def __init__(
+        self, message: str, *, reason: str | None = None, hint: str | None = None, code: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        if reason is not None:
+            self.reason = reason
+        self.code = code
+
+
+class MasterKeyError(UnavailableError):
+    """One master key should have worked and did not."""
 
     exit_code = 128
     slug = "master-key"
-    reason = ""
-    code = ""
 
 
 class NotMyKeyError(MasterKeyError):
@@ -326,19 +340,11 @@ class MissingExtraError(MasterKeyError):
     reason = "unusable"
 
 
-class SourceError(EncconfError):
-    """A secret could not be fetched from its source, or stored there; the message never contains its value.
-
-    ``reason`` is ``missing`` (there is no such secret, version or field), ``denied``, ``expired`` (the
-    login), ``unreachable``, ``slow``, ``wrong`` (a malformed address, or a secret of another kind than the
-    address says) or ``unusable`` (this machine lacks a setting, a package or an identity).
-    """
+class SourceError(UnavailableError):
+    """A secret could not be fetched from its source, or stored there.  The message never contains it."""
 
     slug = "source"
-
-    def __init__(self, message: str, *, reason: str = "wrong", hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.reason = reason
+    reason = "wrong"
 
 
 class UnresolvedError(EncconfError):

@@ -1,9 +1,10 @@
-"""Running a command line that a user names, without a shell, and its errors."""
+"""Running a command line that a user names, without a shell, and its output."""
 
 from __future__ import annotations
 
 import os
 
+from encconf.errors import SourceError
 from encconf.io.descriptors import reason
 from encconf.text.printable import printable
 
@@ -16,19 +17,6 @@ LIMIT = 1 << 24
 """The most that a program may print, in bytes (16 MiB)."""
 
 
-class CommandError(Exception):
-    """A program failed.
-
-    ``reason`` is as in `encconf.errors.SourceError`.  Neither the text nor the hint contains an argument or
-    the program's output, since both may be secret.
-    """
-
-    def __init__(self, message: str, reason: str, hint: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.hint = hint
-
-
 def output_of(
     line: str, environ: Mapping[str, str], *, limit: float, quiet: bool = False, alone: bool = False
 ) -> bytes:
@@ -36,7 +24,8 @@ def output_of(
 
     The line is split like a shell's, with quotes.  The program's stderr is shown, unless ``quiet``; with
     ``alone`` it has no terminal to ask on, and its children are killed, too, if it takes too long.  Raises
-    CommandError, with the reason ``missing`` for an empty line.
+    SourceError, with the reason ``missing`` for an empty line; neither its message nor its hint contains an
+    argument or the program's output, since both may be secret.
     """
     import shlex
     import subprocess
@@ -44,9 +33,9 @@ def output_of(
     try:
         command = shlex.split(line)
     except ValueError:
-        raise CommandError("not a command line: a quote is not closed", "wrong", "close it") from None
+        raise SourceError("not a command line: a quote is not closed", hint="close it") from None
     if not command:
-        raise CommandError("empty", "missing", "name a program and its arguments")
+        raise SourceError("empty", reason="missing", hint="name a program and its arguments")
     program = printable(os.path.basename(command[0]))
     try:
         process = subprocess.Popen(
@@ -58,16 +47,18 @@ def output_of(
             start_new_session=alone and os.name == "posix",
         )
     except FileNotFoundError:
-        raise CommandError(f"{program} was not found", "unusable", "install it, or name its path") from None
+        raise SourceError(
+            f"{program} was not found", reason="unusable", hint="install it, or name its path"
+        ) from None
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else "not a program"
-        raise CommandError(
-            f"{program} cannot be run: {why}", "unusable", "name an executable program"
+        raise SourceError(
+            f"{program} cannot be run: {why}", reason="unusable", hint="name an executable program"
         ) from None
     data = _printed(process, program, limit)
     if process.returncode:
         message = f"{program} failed with exit code {process.returncode}"
-        raise CommandError(message, "missing", "run the command by itself to see what it says")
+        raise SourceError(message, reason="missing", hint="run the command by itself to see what it says")
     return data
 
 
@@ -91,13 +82,13 @@ def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
         reader.join(limit)
         if len(data) > LIMIT:
             message = f"{program} printed more than 16 MiB, too much for a secret"
-            raise CommandError(message, "wrong", "print only the secret")
+            raise SourceError(message, hint="print only the secret")
         if reader.is_alive():
             raise subprocess.TimeoutExpired(program, limit)
         process.wait(max(end - monotonic(), 0))
     except subprocess.TimeoutExpired:
         hint = "it may be waiting for input: run the command by itself"
-        raise CommandError(f"{program} took longer than {limit:g} s", "slow", hint) from None
+        raise SourceError(f"{program} took longer than {limit:g} s", reason="slow", hint=hint) from None
     finally:
         _end(process)
         reader.join(1)

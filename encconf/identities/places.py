@@ -75,14 +75,18 @@ class AgeSource:
         try:
             if self._misused():
                 named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
-                raise _UnusableError(f"contains a private key instead of {named or 'the address of one'}")
+                raise SourceError(f"contains a private key instead of {named or 'the address of one'}")
             if self.how == "source":
-                return self._fetch(credentials)
+                return stored.load().fetch(self.where, credentials)
             if self.how == "file":
                 return self._read_file(credentials)
             return self._run(recipient, credentials)
-        except _UnusableError as error:
-            self.fail(str(error))
+        except SourceError as error:
+            self.fail(error.message)
+            if self.how == "source":
+                self.hint = error.hint
+                if self.variable is None and error.reason == "missing":
+                    self.broken = False  # nobody said that it exists
             return None
 
     def fail(self, found: str) -> None:
@@ -95,16 +99,6 @@ class AgeSource:
         words = (self.where or "").upper().split()
         return any(word.startswith(stored.PRIVATE) for word in (words if self.how == "file" else words[:1]))
 
-    def _fetch(self, credentials: Any) -> bytes | None:
-        try:
-            return stored.load().fetch(self.where or "", credentials)
-        except SourceError as error:
-            self.fail(error.message)
-            self.hint = error.hint
-            if self.variable is None and error.reason == "missing":
-                self.broken = False  # nobody said that it exists
-            return None
-
     def _read_file(self, credentials: Any) -> bytes | None:
         from encconf.io import fileio
 
@@ -115,26 +109,19 @@ class AgeSource:
             self.broken = self.variable is not None
             return None
         except LimitError:
-            raise _UnusableError("too large for an identity file") from None
+            raise SourceError("too large for an identity file") from None
         except InputError as error:
-            raise _UnusableError(error.message) from None
+            raise SourceError(error.message) from None
 
     def _run(self, recipient: str, credentials: Any) -> bytes | None:
-        from encconf.identities.command import CommandError, output_of
+        from encconf.identities.command import output_of
         from encconf.io import programs
 
         if not (self.where or "").strip():
             self.found = "empty"
             return None
         environ = {**programs.environment(credentials.environ), "SOPS_AGE_RECIPIENT": recipient}
-        try:
-            return output_of(self.where or "", environ, limit=credentials.timeout)
-        except CommandError as error:
-            raise _UnusableError(str(error)) from None
-
-
-class _UnusableError(Exception):
-    """A place exists and cannot be used; the text says why."""
+        return output_of(self.where or "", environ, limit=credentials.timeout)
 
 
 def places(

@@ -68,8 +68,7 @@ class _Runs(Generic[S, T]):
         """End calls that take too long."""
         for race, at in [which for which, until in self.running.items() if until <= now]:
             del self.running[race, at]
-            late = self.answers[race][at] = MasterKeyError(f"no answer within {self._limit:g} s")
-            late.reason = "slow"
+            self.answers[race][at] = MasterKeyError(f"no answer within {self._limit:g} s", reason="slow")
 
     def start(self, now: float) -> list[float]:
         """Start the calls that may start now; returns the times when others may, unless an answer is first.

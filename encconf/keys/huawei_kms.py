@@ -14,7 +14,7 @@ from binascii import b2a_base64
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.io import fileio
 from encconf.keys import NamedKey, as_given, base64_bytes
-from encconf.providers import failed, needing, one_line
+from encconf.providers import needing, one_line
 from encconf.providers.https import cause, reason_of, timeouts
 from encconf.text.printable import printable
 
@@ -104,7 +104,7 @@ class HuaweiKey(NamedKey):
                 word, detail = "slow", f"did not answer within {credentials.call_limit:g} s"
             else:
                 word, detail = "unreachable", f"cannot be reached: {cause(error) or type(error).__name__}"
-            raise failed(word, f"Huawei Cloud in {region} {detail}") from None
+            raise MasterKeyError(f"Huawei Cloud in {region} {detail}", reason=word) from None
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             answer = None  # the SDK expects the API's JSON
         text = getattr(answer, wanted, None)
@@ -219,4 +219,4 @@ def _refused(error: Any) -> MasterKeyError:
     detail = one_line(f"{error.error_code}: {error.error_msg}")
     if error.status_code == 429:
         detail = f"the service throttles: {detail}"
-    return failed(reason_of(error.status_code or 0, {}), f"Huawei Cloud: {detail}")
+    return MasterKeyError(f"Huawei Cloud: {detail}", reason=reason_of(error.status_code or 0, {}))

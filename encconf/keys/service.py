@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError, NotMyKeyError
 from encconf.keys import CONTEXT, TABLE, from_entry, member
-from encconf.providers import failed, needing, one_line
+from encconf.providers import needing, one_line
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -162,9 +162,11 @@ def _explained(code: Any, details: str | None, credentials: Credentials) -> Mast
         return NotMyKeyError(said)
     if code is grpc.StatusCode.UNAVAILABLE:
         reason = said.rpartition(": ")[2] or said
-        return failed("unreachable", f"cannot be reached: {reason[:1].lower()}{reason[1:]}", hint=_HINT)
+        return MasterKeyError(
+            f"cannot be reached: {reason[:1].lower()}{reason[1:]}", reason="unreachable", hint=_HINT
+        )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return failed("slow", f"did not answer within {credentials.timeout:g} s")
+        return MasterKeyError(f"did not answer within {credentials.timeout:g} s", reason="slow")
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return MasterKeyError("this is another kind of gRPC server, not a key service")
     return MasterKeyError(said)
@@ -219,7 +221,9 @@ def _check_owner(path: str) -> None:
     try:
         owner = os.stat(path).st_uid
     except (OSError, ValueError):
-        raise failed("unreachable", "cannot be reached: there is no such socket", hint=_HINT) from None
+        raise MasterKeyError(
+            "cannot be reached: there is no such socket", reason="unreachable", hint=_HINT
+        ) from None
     if hasattr(os, "geteuid") and owner not in (0, os.geteuid()):
         raise MasterKeyError("the socket belongs to another user", hint=_TRUST)
 

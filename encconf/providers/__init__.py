@@ -1,7 +1,7 @@
 """Clients for each provider's servers: the login, the connections, and why a call failed.
 
 Key types and sources share them; there is one file per provider.  Errors are
-`encconf.errors.MasterKeyError`, with a ``reason`` as in `encconf.errors.SourceError`.
+`encconf.errors.MasterKeyError`, with a ``reason``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from _thread import allocate_lock, get_ident
 from time import monotonic
 
-from encconf.errors import InputError, MasterKeyError, MissingExtraError, SourceError
+from encconf.errors import InputError, MasterKeyError, MissingExtraError, UnavailableError
 from encconf.io import fileio
 from encconf.text.printable import printable
 
@@ -25,13 +25,6 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 LOGIN_LIMIT = 1 << 16
 """The largest file with a token or password, in bytes (64 KiB)."""
-
-
-def failed(reason: str, message: str, *, hint: str | None = None, code: str = "") -> MasterKeyError:
-    """The error for a call that failed, with its reason in one word and the service's own word for it."""
-    error = MasterKeyError(message, hint=hint)
-    error.reason, error.code = reason, code
-    return error
 
 
 def one_line(text: object) -> str:
@@ -70,7 +63,7 @@ def text_in(path: str, what: str) -> str:
     except UnicodeDecodeError:
         detail = "not a text file"
     hint = "give a file that this user can read"
-    raise failed("unusable", f"{what}: {printable(path)[:200]}: {detail}", hint=hint)
+    raise MasterKeyError(f"{what}: {printable(path)[:200]}: {detail}", reason="unusable", hint=hint)
 
 
 class Login:
@@ -92,7 +85,7 @@ class Login:
         token, fresh = self._get(log_in)
         try:
             return call(token)
-        except (MasterKeyError, SourceError) as error:
+        except UnavailableError as error:
             if fresh or error.reason != refusal:
                 raise
         with self._lock:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import LateError, failed, needing, one_line, unheard, within
+from encconf.providers import LateError, needing, one_line, unheard, within
 from encconf.providers.aws_session import assumed_session, file_of, new_client, new_session
 from encconf.providers.https import reason_of
 from encconf.text.printable import printable
@@ -39,7 +39,7 @@ _CHOOSING = (
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
 _SLOW = "check that the region is available and that this machine can reach it"
-# The reasons of `encconf.errors.SourceError` for AWS's errors; the first that matches.
+# The reasons of `encconf.errors.UnavailableError` for AWS's errors; the first that matches.
 _REASONS = (
     ("Expired", "expired"),
     ("NotFound", "missing"),
@@ -147,7 +147,7 @@ def ask(
         return within(credentials.key_limit, first)
     except LateError:
         late = f"AWS in {chosen[0].region} did not answer within {credentials.key_limit:g} s"
-        raise failed("slow", late, hint=_SLOW) from None
+        raise MasterKeyError(late, reason="slow", hint=_SLOW) from None
 
 
 def home_region(credentials: Credentials, profile: str = "") -> str | None:
@@ -207,13 +207,17 @@ def _failure(
         return _refusal(error, way, needs, meanings)
     if isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):
         late = f"AWS in {way.region} did not answer within {credentials.call_limit:g} s"
-        return failed("slow", late, hint=_SLOW), True
+        return MasterKeyError(late, reason="slow", hint=_SLOW), True
     if isinstance(error, (sdk.ConnectionError, sdk.HTTPClientError)):
-        return failed("unreachable", f"AWS in {way.region} cannot be reached: {one_line(error)}"), True
+        return MasterKeyError(
+            f"AWS in {way.region} cannot be reached: {one_line(error)}", reason="unreachable"
+        ), True
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
         text = f"{type(error).__name__}: {one_line(error)}"
-        return failed("expired", text, hint="renew the credentials, for example with aws sso login"), False
-    return failed("wrong", f"{type(error).__name__}: {one_line(error)}"), False
+        return MasterKeyError(
+            text, reason="expired", hint="renew the credentials, for example with aws sso login"
+        ), False
+    return MasterKeyError(f"{type(error).__name__}: {one_line(error)}", reason="wrong"), False
 
 
 def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> tuple[MasterKeyError, bool]:
@@ -231,13 +235,17 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
         reason = reason_of(status, {401: "denied", 403: "denied"})
     detail = f"{code}: {text or meanings.get(code, 'AWS gives no reason')}"
     if error.operation_name == "AssumeRole":
-        return failed("denied", f"cannot assume the role {printable(way.role)[:200]}: {detail}"), False
+        return MasterKeyError(
+            f"cannot assume the role {printable(way.role)[:200]}: {detail}", reason="denied"
+        ), False
     if reason == "expired":
-        return failed(reason, detail, hint="renew the credentials, for example with aws sso login"), False
+        return MasterKeyError(
+            detail, reason=reason, hint="renew the credentials, for example with aws sso login"
+        ), False
     if "AccessDenied" in code or "NotAuthorized" in code:
-        return failed(reason, detail, hint=f"you need {needs}"), False
+        return MasterKeyError(detail, reason=reason, hint=f"you need {needs}"), False
     unknown = status in (401, 403) or code.startswith(("UnrecognizedClient", "InvalidClientToken"))
-    return failed(reason, detail, code=code), not unknown
+    return MasterKeyError(detail, reason=reason, code=code), not unknown
 
 
 def _verdict(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials) -> MasterKeyError:
@@ -249,7 +257,7 @@ def _verdict(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials
     if len(serious) == 1:
         return first
     reasons = [f"{error.message} (with {way})" for way, error in serious]
-    return failed(first.reason, "\n".join(reasons), hint=first.hint, code=first.code)
+    return MasterKeyError("\n".join(reasons), reason=first.reason, hint=first.hint, code=first.code)
 
 
 def _places(credentials: Credentials) -> str:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import failed, needing, one_line
+from encconf.providers import needing, one_line
 from encconf.providers.https import cause, check_permitted, reason_of, timeouts
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ _KINDS = tuple(
 )
 _FRESH = 300  # seconds that a token must have left to be used again
 
-# The reasons of `encconf.errors.SourceError` for statuses.
+# The reasons of `encconf.errors.UnavailableError` for statuses.
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
 
 
@@ -123,7 +123,9 @@ def _explaining(server: str, credentials: Credentials, needs: str, tokens: _Toke
         yield
     except CredentialUnavailableError as error:
         if tokens.configured:
-            raise failed("unusable", f"Azure gave no token: {one_line(error.message)}") from None
+            raise MasterKeyError(
+                f"Azure gave no token: {one_line(error.message)}", reason="unusable"
+            ) from None
         raise NotMyKeyError(f"no Azure credential\nlooked in: {error.message}") from None
     except exceptions.AzureError as error:
         raise _failure(error, server, credentials, needs) from None
@@ -298,13 +300,15 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
     from azure.core import exceptions
 
     if isinstance(error, (exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError)):
-        return failed("slow", f"{server} did not answer within {credentials.call_limit:g} s")
+        return MasterKeyError(f"{server} did not answer within {credentials.call_limit:g} s", reason="slow")
     if not isinstance(error, exceptions.HttpResponseError):
         detail = cause(error) or one_line(error.message)
-        return failed("unreachable", f"{server} cannot be reached: {detail}")
+        return MasterKeyError(f"{server} cannot be reached: {detail}", reason="unreachable")
     if error.status_code is None:  # before the vault was asked
         detail = cause(error) or _first_sentence(error.message)
-        return failed("expired" if "expired" in detail else "denied", f"Azure gave no token: {detail}")
+        return MasterKeyError(
+            f"Azure gave no token: {detail}", reason="expired" if "expired" in detail else "denied"
+        )
     said = error.error
     inner = said.innererror.get("code") if said and isinstance(said.innererror, dict) else None
     if said:
@@ -318,7 +322,7 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
         reason = "missing"
     elif error.status_code == 403:
         hint = needs
-    return failed(reason, f"Azure: {detail}", hint=hint)
+    return MasterKeyError(f"Azure: {detail}", reason=reason, hint=hint)
 
 
 def _first_sentence(text: str) -> str:

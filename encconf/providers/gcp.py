@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from encconf.errors import InputError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.providers import failed, one_line, unheard
+from encconf.providers import one_line, unheard
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ _FILES = {
     ),
 }
 
-# The reasons of `encconf.errors.SourceError` for Google's statuses.
+# The reasons of `encconf.errors.UnavailableError` for Google's statuses.
 _REASONS = {
     "UNAUTHENTICATED": "expired",
     "PERMISSION_DENIED": "denied",
@@ -225,18 +225,22 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
 
     if isinstance(error, (exceptions.DeadlineExceeded, exceptions.GatewayTimeout, Timeout)):
         late = f"{service} did not answer within {credentials.call_limit:g} s"
-        return failed(
-            "slow", late, hint="check that the location is available and that this machine can reach it"
+        return MasterKeyError(
+            late,
+            reason="slow",
+            hint="check that the location is available and that this machine can reach it",
         )
     if isinstance(error, GoogleAuthError) or _is_about_credentials(error):
         environ = credentials.environ
         if environ.get("GOOGLE_OAUTH_ACCESS_TOKEN") and not environ.get("GOOGLE_CREDENTIALS"):
-            return failed("expired", "the token in GOOGLE_OAUTH_ACCESS_TOKEN was rejected", hint=_RENEW)
+            return MasterKeyError(
+                "the token in GOOGLE_OAUTH_ACCESS_TOKEN was rejected", reason="expired", hint=_RENEW
+            )
         text = one_line(str(error).replace("Getting metadata from plugin failed with error: ", ""))
         reason = "unreachable" if isinstance(error, TransportError) else "expired"
-        return failed(reason, f"the Google credentials do not work: {text}", hint=_RENEW)
+        return MasterKeyError(f"the Google credentials do not work: {text}", reason=reason, hint=_RENEW)
     if isinstance(error, (RequestException, exceptions.ServiceUnavailable)):
-        return failed("unreachable", f"{service} cannot be reached: {one_line(error)}")
+        return MasterKeyError(f"{service} cannot be reached: {one_line(error)}", reason="unreachable")
     if isinstance(error, exceptions.GoogleAPICallError):
         name, text = _said(error)
         hint = None
@@ -245,8 +249,10 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
         elif isinstance(error, exceptions.Forbidden):
             hint = needs
         reason = _REASONS.get(name) or ("unreachable" if (error.code or 0) >= 500 else "wrong")
-        return failed(reason, f"{printable(name)[:80]}: {one_line(text)}", hint=hint, code=name)
-    return failed("wrong", f"{type(error).__name__}: {one_line(error)}")
+        return MasterKeyError(
+            f"{printable(name)[:80]}: {one_line(text)}", reason=reason, hint=hint, code=name
+        )
+    return MasterKeyError(f"{type(error).__name__}: {one_line(error)}", reason="wrong")
 
 
 def _said(error: Any) -> tuple[str, str]:

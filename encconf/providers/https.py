@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError
-from encconf.providers import failed, one_line
+from encconf.providers import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def check_permitted(server: str, environ: Mapping[str, str], variable: str, what
     """Raise MasterKeyError unless an allow-list has a server: ``what`` goes only to ``own`` and those."""
     places = permitted(environ, variable)
     if places is not None and server not in places:
-        raise failed(
-            "denied",
+        raise MasterKeyError(
             f"encconf sends {what} only to {own} and the servers in {variable}, not to {server}",
+            reason="denied",
             hint=f"if you trust this server: export {variable}={server}",
         )
 
@@ -191,22 +191,24 @@ def unreached(error: Any, server: str, credentials: Credentials, authorities: st
 
     detail = cause(error)
     if isinstance(error, exceptions.Timeout):
-        return failed(
-            "slow",
+        return MasterKeyError(
             f"{server} did not answer within {credentials.call_limit:g} s",
+            reason="slow",
             hint="check that the server is up and not overloaded",
         )
     if isinstance(error, exceptions.SSLError):
-        return failed(
-            "unreachable",
+        return MasterKeyError(
             f"no trusted connection to {server}: {detail or 'TLS failed'}",
+            reason="unreachable",
             hint=f"{authorities} is the file with the authority of its certificate",
         )
     if isinstance(error, exceptions.ProxyError):
-        return failed("unreachable", f"the proxy does not connect to {server}: {detail or 'it refused'}")
-    return failed(
-        "unreachable",
+        return MasterKeyError(
+            f"the proxy does not connect to {server}: {detail or 'it refused'}", reason="unreachable"
+        )
+    return MasterKeyError(
         f"{server} cannot be reached: {detail or type(error).__name__}",
+        reason="unreachable",
         hint="check the address, and that the server is up and this machine can reach it",
     )
 
@@ -238,11 +240,11 @@ def _within(error: BaseException) -> BaseException | None:
 
 
 def reason_of(status: int, known: Mapping[int, str]) -> str:
-    """The reason as in `encconf.errors.SourceError` for a status, some of which are ``known``."""
+    """The reason as in `encconf.errors.UnavailableError` for a status, some of which are ``known``."""
     return known.get(status) or ("unreachable" if status == 429 or status >= 500 else "wrong")
 
 
 def elsewhere(server: str, hint: str | None = None) -> MasterKeyError:
     """The error for a redirect: secrets do not follow it."""
     said = f"{server} redirects to another server, and encconf does not follow redirects"
-    return failed("wrong", said, hint=hint)
+    return MasterKeyError(said, reason="wrong", hint=hint)

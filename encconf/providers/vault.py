@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import Login, failed, needing, one_line
+from encconf.providers import Login, needing, one_line
 from encconf.providers.https import elsewhere, origin, permitted, session, timeouts, unreached
 from encconf.providers.vault_identity import Identity, identity, settings
 from encconf.text.words import FALSE, TRUE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
 
-# The reasons of `encconf.errors.SourceError` for hvac's exceptions.
+# The reasons of `encconf.errors.UnavailableError` for hvac's exceptions.
 _REASONS = {
     "Forbidden": "denied",
     "Unauthorized": "denied",
@@ -89,9 +89,9 @@ def ask(
                     f"no Vault token, which {server} requires\nlooked in: {who.places}"
                 ) from None
             if needs and denied and _is_refused(server, credentials, who, namespace):
-                raise failed(
-                    "expired",
+                raise MasterKeyError(
                     "the Vault token is not valid, or has expired",
+                    reason="expired",
                     hint="log in again: vault login",
                 ) from None
             raise
@@ -138,7 +138,9 @@ def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -
     if who.method == "userpass":
         parts.append(payload.pop("username"))
     if any(part in ("", ".", "..") for part in parts):
-        raise failed("wrong", "the mount of Vault's login is not valid", hint="set VAULT_AUTH_MOUNT")
+        raise MasterKeyError(
+            "the mount of Vault's login is not valid", reason="wrong", hint="set VAULT_AUTH_MOUNT"
+        )
 
     def post() -> Any:
         from hvac.utils import format_url
@@ -154,7 +156,7 @@ def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -
             reason = "expired" if "expired" in error.message else "denied"
         hint = _LOGIN_HINTS.get(who.method) if reason in ("denied", "expired") else None
         message = f"logging in by {who.method}: {error.message}"
-        raise failed(reason, message, hint=hint or error.hint) from None
+        raise MasterKeyError(message, reason=reason, hint=hint or error.hint) from None
     try:
         auth = answer["auth"]
         token, lifetime = auth["client_token"], auth["lease_duration"]
@@ -189,7 +191,9 @@ def _made(
     except requests.RequestException as error:
         raise unreached(error, server, credentials, "VAULT_CACERT") from None
     except OSError as error:
-        raise failed("unusable", f"the VAULT_* settings for TLS cannot be used: {one_line(error)}") from None
+        raise MasterKeyError(
+            f"the VAULT_* settings for TLS cannot be used: {one_line(error)}", reason="unusable"
+        ) from None
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         answer = None  # hvac expects the JSON of a Vault
     if getattr(answer, "is_redirect", False):
@@ -218,7 +222,7 @@ def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
         hint = f"the token's policy needs {needs}"
     elif kind == "RateLimitExceeded":
         detail = f"the server throttles: {detail}"
-    return failed(reason, f"Vault: {detail}", hint=hint, code=kind)
+    return MasterKeyError(f"Vault: {detail}", reason=reason, hint=hint, code=kind)
 
 
 def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
@@ -233,10 +237,10 @@ def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
     if no_token:
         raise NotMyKeyError(f"no Vault token\nlooked in: {no_token}")
     now = chosen or ("not a plain address" if address else "unset")
-    raise failed(
-        "denied",
+    raise MasterKeyError(
         f"encconf sends a Vault token only to VAULT_ADDR ({now}) and the servers in {ALLOW_LIST}, not to "
         f"{server}",
+        reason="denied",
         hint=f"if you trust this server: export VAULT_ADDR={server}, or add {server} to {ALLOW_LIST}",
     )
 

@@ -26,7 +26,7 @@ from encconf.errors import InputError, MasterKeyError, MissingFileError
 from encconf.identities.credentials import Credentials
 from encconf.identities.home import expanded
 from encconf.io import fileio
-from encconf.providers import LOGIN_LIMIT, SERVICE_ACCOUNT, failed, text_in
+from encconf.providers import LOGIN_LIMIT, SERVICE_ACCOUNT, text_in
 from encconf.text.printable import printable
 
 
@@ -89,7 +89,9 @@ class _Login:
                 f"{name} is {printable(variable)[:80]}, but only VAULT_… and BAO_… variables may be sent "
                 "to a Vault"
             )
-            raise failed("wrong", message, hint=f"rename the variable to VAULT_{printable(variable)[:80]}")
+            raise MasterKeyError(
+                message, reason="wrong", hint=f"rename the variable to VAULT_{printable(variable)[:80]}"
+            )
         return self._credentials.environ.get(variable, "").strip() if variable else ""
 
     def give(self, field: str, text: str, file: str, wanted: str) -> None:
@@ -111,9 +113,9 @@ class _Login:
                 return "token"
             return "approle"
         if method != "token" and method not in _METHODS:
-            raise failed(
-                "wrong",
+            raise MasterKeyError(
                 f"VAULT_AUTH_METHOD={printable(method)[:40]} is not a known login method",
+                reason="wrong",
                 hint=f"known methods are {', '.join(('token', *_METHODS))}",
             )
         return method
@@ -174,9 +176,9 @@ def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -
         return login.token()
     _METHODS[method](login)
     if login.needed:
-        raise failed(
-            "unusable",
+        raise MasterKeyError(
             f"logging in to Vault with {method} needs more settings",
+            reason="unusable",
             hint=f"set {' and '.join(login.needed)}",
         )
     return Identity(method, login.mount or method, texts=login.texts, files=login.files)

@@ -8,8 +8,8 @@ except the command line of ``cmd:`` may be percent-encoded.
 
 For every scheme: ``trim_nl=true`` removes one line break from the end, ``decode=base64`` and
 ``encode=base64`` decode and encode the value, and ``optional=true`` and ``fallback=TEXT`` replace a missing
-secret.  Each scheme's module says what else it takes, which variables and permissions it needs, and how long
-it waits; no call takes longer than ``Credentials.call_limit``.
+or empty secret, which is an error otherwise.  Each scheme's module says what else it takes, which variables
+and permissions it needs, and how long it waits; no call takes longer than ``Credentials.call_limit``.
 
 The same `Credentials` fetch a secret once, for all of its fields, and by one thread while others wait.  No
 value is logged, or appears in an error or in a repr.
@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from _thread import allocate_lock
 
-from encconf.errors import EncconfError, MasterKeyError, SourceError, SourceExtraError
+from encconf.errors import EncconfError, MissingExtraError, SourceError, SourceExtraError, UnavailableError
 from encconf.sources.address import GENERAL, command_of, query_of
 from encconf.sources.address import Uri as Uri
 from encconf.sources.address import unquote as unquote
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
         """The names that its addresses may have after the ``?``, besides those for every scheme."""
 
         def fetch(self, uri: Uri, credentials: Credentials) -> bytes:
-            """The whole secret, for all fields; raises SourceError or MasterKeyError."""
+            """The whole secret, for all fields; raises UnavailableError."""
 
         def probe(self, credentials: Credentials) -> Probe:
-            """Whether it can be used here; raises SourceError or MasterKeyError."""
+            """Whether it can be used here; raises UnavailableError."""
 
 
 TABLE: dict[str, str] = {
@@ -199,7 +199,11 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
             value = pick(value, exact.field)
         if uri.query.get("trim_nl") == "true":
             value = without_line_break(value)
-        return _decoded(uri, value)
+        value = _decoded(uri, value)
+        if not value:
+            allowed = "" if uri.scheme == "cmd" else ", or add ?optional=true if it may be empty"
+            raise SourceError("the value is empty", reason="missing", hint=f"store a value there{allowed}")
+        return value
     except SourceError as error:
         if error.reason == "missing":
             for name in ("fallback", "fallback_value"):
@@ -245,7 +249,7 @@ class _Flight:
                 self._failure = None
                 try:
                     self._value = ask()
-                except (SourceError, MasterKeyError) as error:
+                except UnavailableError as error:
                     self._failure = _as_source_error(error)
                 else:
                     return self._value
@@ -259,10 +263,8 @@ class _Flight:
         self._value = None
 
 
-def _as_source_error(error: SourceError | MasterKeyError) -> SourceError:
+def _as_source_error(error: UnavailableError) -> SourceError:
     """An error of a provider as a SourceError."""
-    from encconf.errors import MissingExtraError
-
     if isinstance(error, SourceError):
         return error
     kind = SourceExtraError if isinstance(error, MissingExtraError) else SourceError
@@ -309,6 +311,8 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
     """
     uri = _uri(uri)
     try:
+        if not value:
+            raise SourceError("an empty value is not stored", hint="give it a value")
         source, exact = _resolved(uri)
         write = getattr(source, "store", None)
         if write is None:
@@ -330,7 +334,7 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
             write(exact, value, credentials, replace=replace)
         finally:
             _flight(exact, credentials).forget()
-    except (SourceError, MasterKeyError) as error:
+    except UnavailableError as error:
         raise _as_source_error(error).about(uri.label) from None
 
 
@@ -338,7 +342,7 @@ def _if_there(source: Source, uri: Uri, credentials: Credentials) -> bytes | Non
     """A whole secret, as it is now; None if there is none."""
     try:
         return source.fetch(uri, credentials)
-    except (SourceError, MasterKeyError) as error:
+    except UnavailableError as error:
         if error.reason != "missing":
             raise
         return None
@@ -361,7 +365,7 @@ def refuse_existing(read: Callable[[], object]) -> None:
     """Raise the error `there_already` unless ``read`` finds that a secret is missing."""
     try:
         read()
-    except (SourceError, MasterKeyError) as error:
+    except UnavailableError as error:
         if error.reason != "missing":
             raise
     else:

@@ -64,8 +64,6 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         content = {"SecretString": value.decode()}
     except UnicodeDecodeError:
         content = {"SecretBinary": value}
-    if not value:
-        raise SourceError("Secrets Manager cannot store empty secrets", hint="give it a value")
     if replace:
         try:
             needs = "secretsmanager:PutSecretValue on the secret"

@@ -58,8 +58,6 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
     """Write a SecureString."""
     text = as_text(value, "Parameter Store")
-    if not text:
-        raise SourceError("Parameter Store cannot store empty values", hint="give it a value")
     name = _name(uri)
     question: dict[str, object] = {"Name": name, "Value": text, "Type": "SecureString", "Overwrite": replace}
     try:

@@ -12,8 +12,7 @@ unusable (not found, not a program), missing (it failed; the exit code is named)
 
 from __future__ import annotations
 
-from encconf.errors import SourceError
-from encconf.identities.command import CommandError, output_of
+from encconf.identities.command import output_of
 from encconf.identities.credentials import KEY_VARIABLES, Credentials
 from encconf.io import programs
 from encconf.sources import Probe, Uri, without_line_break
@@ -28,10 +27,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     environ = programs.environment(credentials.environ, without=HIDDEN)
     alone = credentials.prompt is None
     limit = credentials.call_limit if alone else credentials.timeout
-    try:
-        return without_line_break(output_of(uri.body, environ, limit=limit, quiet=True, alone=alone))
-    except CommandError as error:
-        raise SourceError(str(error), reason=error.reason, hint=error.hint) from None
+    return without_line_break(output_of(uri.body, environ, limit=limit, quiet=True, alone=alone))
 
 
 def probe(credentials: Credentials) -> Probe:

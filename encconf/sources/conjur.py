@@ -27,7 +27,7 @@ from collections.abc import Mapping
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
-from encconf.providers import SERVICE_ACCOUNT, Login, failed, needing, one_line, text_in
+from encconf.providers import SERVICE_ACCOUNT, Login, needing, one_line, text_in
 from encconf.providers.https import (
     check_permitted,
     elsewhere,
@@ -49,7 +49,7 @@ ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"
 _BYTES = {"Content-Type": "application/octet-stream"}  # else Rails reads a form
 _LIFETIME = 300  # seconds that a token is used
 
-# By status: the reason as in `encconf.errors.SourceError`, a text if Conjur gives none, and the hint.
+# By status: the reason as in `encconf.errors.UnavailableError`, a text if Conjur gives none, and the hint.
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
 _MEANINGS = {
     401: ("the token was rejected", "log in again"),
@@ -72,8 +72,6 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
     """Set a variable of the policy."""
-    if not value:
-        raise SourceError("Conjur cannot store empty values", hint="give it a value")
     conjur = _Conjur(uri.query, credentials)
     if not replace:
         refuse_existing(lambda: conjur.ask("GET", _variable(conjur, uri)))
@@ -204,7 +202,7 @@ class _Conjur:
         except (ValueError, LookupError, TypeError, RecursionError):
             detail = ""
         text, hint = _MEANINGS.get(status, (f"HTTP {status}", None))
-        return failed(reason_of(status, _REASONS), f"Conjur: {detail or text}", hint=hint)
+        return MasterKeyError(f"Conjur: {detail or text}", reason=reason_of(status, _REASONS), hint=hint)
 
 
 def _content(path: str) -> str:

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
-from encconf.providers import failed, needing, one_line
+from encconf.providers import needing, one_line
 from encconf.providers.https import (
     cause,
     elsewhere,
@@ -55,7 +55,7 @@ QUERY = (*_CRITERIA, "app_id", "reason", "fail_on_change")
 _FORM = "cyberark:SAFE/OBJECT"
 _SERVICE = "/AIMWebService"
 
-# The reasons of `encconf.errors.SourceError` for CyberArk's codes; others depend on the status.
+# The reasons of `encconf.errors.UnavailableError` for CyberArk's codes; others depend on the status.
 _REASONS = {
     "APPAP004E": "missing",
     "APPAP007E": "unreachable",  # the provider has no connection to the Vault
@@ -152,12 +152,14 @@ def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
         if "alert" in detail and "certificate" in detail:  # the server rejects the client's
             reason = "expired" if "expired" in detail else "denied"
             hint = "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are the client's certificate and its key"
-            raise failed(reason, f"{server} rejects the client's certificate: {detail}", hint=hint) from None
+            raise MasterKeyError(
+                f"{server} rejects the client's certificate: {detail}", reason=reason, hint=hint
+            ) from None
         raise unreached(error, server, credentials, "CYBERARK_CACERT") from None
     except OSError as error:
-        raise failed(
-            "unusable",
+        raise MasterKeyError(
             f"CYBERARK_CACERT cannot be used: {one_line(error)}",
+            reason="unusable",
             hint="it is a PEM file with the authorities of the server's certificate",
         ) from None
     if answer.status_code != 200:
@@ -216,7 +218,7 @@ def _refusal(answer: Any, server: str) -> MasterKeyError:
         code, text = f"HTTP {status}", "no Central Credential Provider answers there"
     reason = _REASONS.get(code) or reason_of(status, _STATUSES)
     hint = _HINTS.get(code, "CyberArk's documentation explains the code")
-    return failed(reason, f"CyberArk: {code}: {text}", hint=hint, code=code)
+    return MasterKeyError(f"CyberArk: {code}: {text}", reason=reason, hint=hint, code=code)
 
 
 def probe(credentials: Credentials) -> Probe:

@@ -1,6 +1,6 @@
 """``env:NAME``: a variable of the environment, as it is (vals: ``ref+envsubst://$NAME``).
 
-Permissions: none.  Errors: missing if it is unset; an empty variable is an empty value.
+Permissions: none.  Errors: missing if it is unset or empty.
 Every child, and this user's other programs (/proc), can read the environment.
 """
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from encconf.errors import SourceError
 from encconf.identities import command
-from encconf.identities.command import CommandError, output_of
+from encconf.identities.command import output_of
 
 ENVIRON = {"PATH": os.environ["PATH"], "A": "b"}
 
 
-def failure(line: str, *, limit: float = 20, alone: bool = False) -> CommandError:
+def failure(line: str, *, limit: float = 20, alone: bool = False) -> SourceError:
     """The error of a command line."""
-    with pytest.raises(CommandError) as caught:
+    with pytest.raises(SourceError) as caught:
         output_of(line, ENVIRON, limit=limit, quiet=True, alone=alone)
     return caught.value
 

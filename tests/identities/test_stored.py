@@ -298,7 +298,8 @@ class TestPgp:
         [
             ("env:P", "wrong", "the passphrase from ENCCONF_PGP_PASSPHRASE does not open the key"),
             ("env:NO", "", "ENCCONF_PGP_PASSPHRASE env:NO: this variable is not set"),
-            ("env:P", "", "it is empty, so it cannot be a passphrase"),
+            ("env:P", "", "ENCCONF_PGP_PASSPHRASE env:P: the value is empty"),
+            ("env:P", "\n", "it is empty, so it cannot be a passphrase"),
             ("env:P", "two\nlines", "it is more than one line, so it cannot be a passphrase"),
             (
                 "env:P env:P",

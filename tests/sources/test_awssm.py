@@ -113,8 +113,6 @@ def test_a_secret_that_is_deleted_or_bytes_or_nothing(aws: MotoServer, aws_crede
     assert "marked for deletion" in error.message or "marked deleted" in error.message
     manager.create_secret(Name="empty")
     assert failure("awssm:empty", aws_credentials).reason == "missing"
-    with pytest.raises(SourceError, match="cannot store empty secrets"):
-        sources.store("awssm:new", b"", aws_credentials)
 
 
 def test_the_sdk_reads_what_is_written(aws: MotoServer, aws_credentials: Credentials) -> None:

@@ -10,7 +10,6 @@ from doubles.moto_server import REGION, MotoServer
 from sources.aws_store import AwsContract
 
 from encconf import sources
-from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.source import failure
 
@@ -72,5 +71,3 @@ def test_what_else_is_a_parameter(aws: MotoServer, aws_credentials: Credentials)
         assert sources.fetch(address, aws_credentials) == value
     for address in ("awsssm:/a?mode=many", "awsssm:/ä", "awsssm:arn:aws:ssm:x"):
         assert failure(address, aws_credentials).reason == "wrong"
-    with pytest.raises(SourceError, match="cannot store empty values"):
-        sources.store("awsssm:/new", b"", aws_credentials)

@@ -51,7 +51,7 @@ class TestCmd(SourceContract):
         }[reason]
 
     def test_the_line_break_at_the_end_goes(self) -> None:
-        for script, value in {"a\\n": b"a", "a\\r\\n": b"a", "a\\n\\n": b"a\n", "a": b"a", "": b""}.items():
+        for script, value in {"a\\n": b"a", "a\\r\\n": b"a", "a\\n\\n": b"a\n", "a": b"a"}.items():
             assert sources.fetch(f"cmd:printf '{script}'", who()) == value
 
     def test_no_shell_and_no_percent_signs(self, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ class TestCmd(SourceContract):
             f"PATH={os.environ['PATH']}".encode(),
             b"A=1",
         ]
-        assert sources.fetch("cmd:cat", who()) == b""  # its input is empty
+        assert failure("cmd:cat", who()).message == "the value is empty"  # as its input is
 
     def test_it_and_its_children_end(self, tmp_path: Path) -> None:
         mark = f"60.{os.getpid()}"

@@ -233,8 +233,6 @@ class TestConjur(SourceContract):
             conjur.faults = list(faults)
             assert failure("conjur:prod/tree", Credentials(settings)).reason == reason
             assert conjur.faults == []
-        with pytest.raises(SourceError, match="Conjur cannot store empty values"):
-            sources.store("conjur:prod/new", b"", Credentials(settings))
         with pytest.raises(SourceError) as caught:
             sources.store("conjur:prod/tree", b"x", Credentials(settings), replace=True)
         assert caught.value.reason == "denied"

@@ -36,7 +36,7 @@ class TestEnv(SourceContract):
         credentials = who({"A": "1", "B": "", "C": "\udcff", "a b": "2"})
         for address in ("env:A", "env://A", "env:$A", "env:${A}", "ref+env:A", "ENV:A", " env:A\n"):
             assert sources.fetch(address, credentials) == b"1"
-        assert sources.fetch("env:B", credentials) == b""
+        assert failure("env:B", credentials).message == "the value is empty"
         assert sources.fetch("env:C", credentials) == b"\xff"
         assert sources.fetch("env:a%20b", credentials) == b"2"
 

@@ -67,6 +67,41 @@ def test_what_stands_in_for_a_missing_secret() -> None:
     }.items():
         assert sources.fetch(address, credentials) == value
     assert failure("env:X?optional=false", credentials).reason == "missing"
+
+
+def test_an_empty_value_is_as_good_as_none(tmp_path: Path) -> None:
+    """A variable that CI has not set, a file whose command failed, a field that was never filled in."""
+    (tmp_path / "empty").touch()
+    (tmp_path / "line").write_text("\n")
+    credentials = Credentials({"EMPTY": "", "TREE": '{"a": ""}', "PATH": "/bin:/usr/bin"})
+    for address in (
+        "env:EMPTY",
+        "env:TREE#a",
+        "env:EMPTY?decode=base64",
+        "env:EMPTY?encode=base64",
+        "file:/dev/null",
+        f"file:{tmp_path}/empty",
+        f"file:{tmp_path}/line?trim_nl=true",
+        "cmd:true",
+        "cmd:echo",
+    ):
+        error = failure(address, credentials)
+        assert (error.reason, error.message) == ("missing", "the value is empty"), address
+        if not address.startswith("cmd:"):
+            assert "?optional=true" in str(error.hint)
+            before, mark, field = address.partition("#")
+            apart = "&" if "?" in before else "?"
+            assert sources.fetch(f"{before}{apart}optional=true{mark}{field}", credentials) == b""
+            assert sources.fetch(f"{before}{apart}fallback=x{mark}{field}", credentials) == b"x"
+    path = tmp_path / "new"
+    for address in (f"file:{path}", f"file:{path}#a", f"file:{path}?decode=base64"):
+        with pytest.raises(SourceError, match="an empty value is not stored"):
+            sources.store(address, b"", credentials)
+    assert not path.exists()
+
+
+def test_a_fallback_is_for_missing_secrets_only() -> None:
+    credentials = Credentials({})
     assert failure("file:/?fallback=x", credentials).reason == "wrong"
 
 
@@ -135,8 +170,7 @@ def test_who_waits_gets_the_same_failure_and_who_comes_later_asks_anew(store: St
 
 def test_an_error_of_a_server_becomes_one_of_a_source(store: Store) -> None:
     plain, extra = MasterKeyError("refused"), MissingExtraError("it needs x", hint="pip install x")
-    expired = MasterKeyError("old", hint="renew it")
-    expired.reason = "expired"
+    expired = MasterKeyError("old", reason="expired", hint="renew it")
     store.errors = [plain, extra, expired]
     error = failure("double:x", Credentials({}))
     assert (error.reason, error.hint) == ("wrong", "docs/sources.md lists the forms")

@@ -209,10 +209,10 @@ def test_a_field_that_is_not_text(bao: OpenBao, credentials: Credentials) -> Non
         "f": "1.5",
         "t": "true",
         "o": '{"a":[1]}',
-        "e": "",
     }.items():
         assert sources.fetch_text(f"vault:secret/odd#{field}", credentials) == value
     assert failure("vault:secret/odd#z", credentials).message == "its field z is null"
+    assert failure("vault:secret/odd#e", credentials).message == "the value is empty"
     assert json.loads(sources.fetch("vault:secret/odd", credentials)) == data
 
 
