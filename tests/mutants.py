@@ -62,6 +62,7 @@ GROUPS = {
     "merge": [f"merge/{name}.py" for name in ("__init__", "pieces", "reading", "three", "values", "weave")],
     "merge git engine/test_admission.py engine/test_objections.py": ["git/merge.py", "engine/admission.py"],
     "verbs/test_changes.py": ["verbs/changes.py"],
+    "verbs/test_rekey.py": ["verbs/rekey.py"],
     "formats/test_sniff.py": ["formats/sniff.py"],
 }
 """Modules, by the tests that are to kill their mutants, relative to ``tests``."""

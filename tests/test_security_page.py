@@ -129,7 +129,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "wrap no data key for a recipient": ("test_differences::test_stranger",),
     "the result gets a new one": ("test_merge::test_b3_a_data_key_of_their_making_is_not_used",),
-    "every value is re-encrypted with a new data key": ("test_changes::test_somebody_goes",),
+    "every value is re-encrypted with a new data key": ("test_rekey::test_somebody_goes",),
     "The report lists the paths": ("test_rekeying::test_the_report",),
     "with the old mode, owner and access list": (
         "test_replace::test_the_mode_is_kept",

@@ -40,6 +40,7 @@ from encconf.errors import (
 )
 from encconf.formats import sniff
 from encconf.git import repository
+from encconf.git.worktree import Known
 from encconf.io import fileio, inplace, replace
 from encconf.rules.config import IGNORED, NAME
 from encconf.rules.selection import DEFAULT
@@ -48,7 +49,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
-    from typing import Final, Protocol
+    from typing import Final
 
     from encconf.audit.folders import Named
     from encconf.identities.credentials import Credentials
@@ -57,16 +58,6 @@ if TYPE_CHECKING:
     from encconf.text.document import Document
 
     Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
-
-    class Known(Protocol):
-        """What git says about a file."""
-
-        def tracked(self, name: str) -> bool:
-            """Whether git tracks it."""
-
-        def exposed(self, name: str) -> bool:
-            """Whether a plaintext file may get into a commit: not if git ignores it."""
-
 
 _NEVER: Final = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER: Final = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
@@ -105,16 +96,6 @@ class Report:
 _RANKS = {"note": 0, "warning": 1, "error": 2}
 
 
-class _NoGit:
-    """A `Known` for files outside of a repository."""
-
-    def tracked(self, name: str) -> bool:
-        return False
-
-    def exposed(self, name: str) -> bool:
-        return True
-
-
 def check(
     names: Iterable[str],
     *,
@@ -135,7 +116,7 @@ def check(
 
     Raises UsageError for an unknown kind in ``ignored``.
     """
-    run = _Check(cwd, config, Ignored(ignored), known or _NoGit())
+    run = _Check(cwd, config, Ignored(ignored), known or Known())
     names = list(names)
     with progress(len(names), "checking") as step:
         run.files(names, skip_links=whole, step=step)

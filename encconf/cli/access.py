@@ -103,10 +103,7 @@ def _write_page(html: str, text: str) -> None:
     path = fileio.resolve(html)
     old: str | fileio.Anything | None = fileio.ANYTHING
     if not fileio.is_special(path):
-        try:
-            old = fileio.read_text(path)
-        except MissingFileError:
-            old = None
+        old = fileio.read_existing(path)
         if isinstance(old, str) and GENERATOR not in old[:1000]:
             raise OutputError("this file was not written by encconf", hint="choose another file").about(html)
     fileio.write_atomic(path, text, replacing=old)

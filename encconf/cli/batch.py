@@ -28,13 +28,10 @@ from encconf.io.side_by_side import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
-    from typing import TypeVar
+    from collections.abc import Callable, Mapping, Sequence
 
     from encconf.cli.console import Console
     from encconf.cli.table import Value
-
-    T = TypeVar("T")
 
 
 class Batch:
@@ -68,7 +65,6 @@ class Batch:
         self.left: list[str] = []
         self.failed: list[str] = []
         self.states: dict[str, str] = {}
-        self._begun = False
         self._said: set[str] = set()
         self._said_in_full: set[str] = set()  # the files whose error was said in full
         self._error: EncconfError | None = None  # the first
@@ -92,7 +88,7 @@ class Batch:
         """Do what has to be done before the work; may shorten ``left``, the files to do."""
 
     def begin(self) -> None:
-        """Do what has to be done before the first file is written."""
+        """Do what has to be done before the first file is settled."""
 
     def report(self) -> None:
         """Print the results, also after an error or a signal."""
@@ -112,8 +108,8 @@ class Batch:
         try:
             with signals.SignalGuard():
                 self.prepare()
-                if not (self.failed and self.fail_fast):
-                    self._go()
+                if not self.stopped:
+                    self.go(self.doing, self.work, self.settle, self.begin)
             if self.left:
                 self._say_left("stopped", len(paths))
         except EncconfError:
@@ -128,38 +124,49 @@ class Batch:
         if self.failed:
             raise self._failure(len(paths))
 
-    def _go(self) -> None:
-        with closing(self.side_by_side(self.work, list(self.left), self.doing)) as results:
-            for file, done in results:
-                if not isinstance(done, EncconfError):
-                    if not self._begun:
-                        self._begun = True
-                        self.begin()
-                    try:
-                        self.states[file] = self._settled(file, done)
-                    except EncconfError as error:
-                        done = error
-                if isinstance(done, EncconfError):
-                    self.fail(file, done)
-                if self.failed and self.fail_fast:
-                    return
-                del self.left[0]
+    @property
+    def stopped(self) -> bool:
+        """Whether a file failed, and no other is to be tried."""
+        return self.fail_fast and bool(self.failed)
 
-    def _settled(self, file: str, done: object) -> str:
+    def go(
+        self,
+        doing: str,
+        work: Callable[[str], object],
+        settle: Callable[[str, object], str],
+        begin: Callable[[], None] | None = None,
+    ) -> None:
+        """Work on the files that are left, and settle each in order, with a bar on a terminal.
+
+        A file to which ``settle`` gives no state stays one of those that are left.
+        """
+        paths, at = list(self.left), 0
+        with self.console.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:
+            for file, done in results:
+                if begin is not None and not isinstance(done, EncconfError):
+                    begin()
+                    begin = None
+                try:
+                    if isinstance(done, EncconfError):
+                        raise done
+                    self._settle(file, done, settle)
+                except EncconfError as error:
+                    self.fail(file, error)
+                    if self.fail_fast:
+                        return
+                if file in self.states:
+                    del self.left[at]
+                else:
+                    at += 1
+                step()
+
+    def _settle(self, file: str, done: object, settle: Callable[[str, object], str]) -> None:
         self.print_warnings(file)
         try:
-            return self.settle(file, done)
+            if state := settle(file, done):
+                self.states[file] = state
         finally:
             self.print_warnings(file)
-
-    def side_by_side(
-        self, work: Callable[[str], T], paths: Sequence[str], doing: str
-    ) -> Generator[tuple[str, T | EncconfError], None, None]:
-        """The files and what ``work`` gives for each, in order, with a bar on a terminal."""
-        with self.console.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:
-            for result in results:
-                yield result
-                step()
 
     def sweep(self, paths: Sequence[str]) -> None:
         """Remove temporary files of earlier writes that were killed."""

@@ -9,8 +9,6 @@ from encconf.errors import ConflictError, EncconfError, MissingFileError, UsageE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from encconf.audit.check import Report
     from encconf.cli.console import Console
     from encconf.cli.table import Value
@@ -32,6 +30,7 @@ class UncheckedError(EncconfError):
 def check(console: Console, *, path: list[str], **options: Value) -> None:
     """Check files; raises FoundError or UncheckedError for findings that make the check fail."""
     from encconf.git import is_bare, repository
+    from encconf.git.worktree import Known
 
     if any(map(is_bare, path or ["."])):
         raise UsageError(
@@ -45,13 +44,18 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
     cwd = os.getcwd()
     root = repository(cwd)
     whole = not path and not changed
-    known = _Known()
-    everything = known.everything(console, cwd, root) if whole else None  # git works while Python imports
+    known = Known()
+    everything = known.everything(cwd, root) if whole else None  # git works while Python imports
     from encconf.audit.check import check
     from encconf.cli import check_report as reports
     from encconf.cli import files
 
-    names = everything() if everything is not None else _named(console, path, changed)
+    if everything is None:
+        names = _named(console, path, changed)
+    elif (tracked := everything()) is not None:
+        names = tracked
+    else:
+        names = _below(console, root)
     report = check(
         names,
         cwd=cwd,
@@ -97,6 +101,18 @@ def _end(console: Console, report: Report, strict: bool) -> None:
         raise FoundError(said)
 
 
+def _below(console: Console, root: str | None) -> list[str]:
+    """All files in this folder, as git cannot list those of the repository."""
+    from encconf.cli import targets
+
+    if root is not None:
+        console.warn(
+            f"git cannot list the files in {root}, so all files in this folder are checked",
+            "git status says why; if another user owns the folder, see git config safe.directory",
+        )
+    return targets.below(".")
+
+
 def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
     from encconf.cli import targets
     from encconf.cli.files import STDIN
@@ -113,68 +129,3 @@ def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
         if not os.path.lexists(name):
             raise MissingFileError("no such file").about(name)
     return names
-
-
-class _Known:
-    """The files that git tracks or ignores: git is asked once for each repository, and only if needed."""
-
-    def __init__(self) -> None:
-        self._all: frozenset[str] | None = None
-        self._sets: dict[tuple[str, bool], frozenset[str] | None] = {}
-
-    def everything(self, console: Console, cwd: str, root: str | None) -> Callable[[], list[str]]:
-        """A function that lists what git tracks in this repository; all files here if git cannot."""
-        from encconf.git import worktree
-
-        self._all = frozenset()
-        if root is None:
-            return self._below
-        above = os.path.relpath(root, cwd)
-        answer = worktree.asking_tracked(above)
-
-        def names() -> list[str]:
-            found = answer()
-            if found is None:
-                console.warn(
-                    f"git cannot list the files in {root}, so all files in this folder are checked",
-                    "git status says why; if another user owns the folder, see git config safe.directory",
-                )
-                return self._below()
-            if above != ".":  # names below the current folder are relative to it
-                here = os.path.join(above, os.path.relpath(cwd, root), "")
-                found = [name.removeprefix(here) for name in found]
-            self._all = frozenset(found)
-            return found
-
-        return names
-
-    @staticmethod
-    def _below() -> list[str]:
-        from encconf.cli import targets
-
-        return targets.below(".")
-
-    def tracked(self, name: str) -> bool:
-        """Whether a file is in git's index."""
-        if self._all is not None:
-            return name in self._all
-        return os.path.lexists(name) and self._has(name, new=False, unknown=False)
-
-    def exposed(self, name: str) -> bool:
-        """Whether a plaintext file could be committed: not if git ignores it."""
-        return self._all is not None or self._has(name, new=True, unknown=True)
-
-    def _has(self, name: str, *, new: bool, unknown: bool) -> bool:
-        from encconf.git import repository, worktree
-
-        folder, base = os.path.split(os.path.abspath(name))
-        folder = os.path.realpath(folder)
-        root = repository(folder)
-        if root is None:
-            return unknown
-        key = root, new
-        if key not in self._sets:
-            names = (worktree.listed if new else worktree.tracked)(root)
-            self._sets[key] = frozenset(names) if names is not None else None
-        known = self._sets[key]
-        return unknown if known is None else os.path.join(folder, base) in known

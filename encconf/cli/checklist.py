@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import InputError, MissingFileError, OutputError
+from encconf.errors import InputError, OutputError
 from encconf.io import fileio
 
 TYPE_CHECKING = False
@@ -45,10 +45,7 @@ def write(path: str, items: Iterable[str]) -> int:
 
 
 def _write(place: str, items: Iterable[str]) -> int:
-    try:
-        before: str | None = fileio.read_text(place)
-    except MissingFileError:
-        before = None
+    before = fileio.read_existing(place)
     known = set(_ITEM.findall(before or ""))
     if before and not known:
         raise InputError("this file is not a checklist")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from encconf.cli import files
 from encconf.cli.table import flag, text
-from encconf.engine import opening, plaintext
+from encconf.engine import plaintext
 from encconf.errors import about
 from encconf.io.fileio import PRIVATE
 from encconf.text.path import parse
@@ -45,18 +45,11 @@ def decrypted(
     notify: Callable[[str], None],
 ) -> str:
     """The plaintext, or the part of it that --extract names, in the format of --output-type."""
-    format = source.format(text(options, "input_type"))
-    output_type = text(options, "output_type")
-    target = files.format_by_name(source.name, output_type) if output_type else format
+    input_type, output_type = text(options, "input_type"), text(options, "output_type")
+    target = files.format_by_name(source.name, output_type) if output_type else source.format(input_type)
     path = parse(text(options, "extract") or "")
+    opened = source.open(input_type, credentials, notify, ignore_mac=flag(options, "ignore_mac"))
     with about(source.label):
-        opened = opening.open_text(
-            source.text,
-            format=format,
-            credentials=credentials,
-            ignore_mac=flag(options, "ignore_mac"),
-            notify=notify,
-        )
         if path or output_type:
             from encconf.verbs.convert import converted, stores_indent
 

@@ -10,7 +10,6 @@ from encconf.cli.console import one_line
 from encconf.cli.table import flag, text
 from encconf.errors import OutputError, UsageError, about
 from encconf.io import fileio
-from encconf.io.descriptors import cannot_write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,10 +113,7 @@ class Decrypting(Batch):
         """Write a file into the folder, readable only by its owner, and create the folders above it."""
         replacing: str | fileio.Anything | None = fileio.ANYTHING
         with about(target):
-            try:
-                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-            except OSError as error:
-                raise cannot_write(error) from None
+            fileio.make_folders(os.path.dirname(target), 0o700)
             path = fileio.resolve(target)
             if not flag(self.options, "force"):
                 replacing = fileio.read_text(path, binary=True) if os.path.lexists(path) else None

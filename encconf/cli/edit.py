@@ -22,7 +22,6 @@ from encconf.errors import (
     ChangedError,
     EditorError,
     EncconfError,
-    MissingFileError,
     NotModifiedError,
     PlainValueError,
     UnmergedError,
@@ -62,13 +61,10 @@ def edit(
 ) -> None:
     """Edit one encrypted file; if it does not exist, start from an example."""
     if file in files.STDIN:
-        _edit_stdin(console, input_type, ignore_mac=ignore_mac)
+        _edit_stdin(console, files.read(file), input_type, ignore_mac=ignore_mac)
         return
     path = fileio.resolve(file)
-    try:
-        enc: str | None = fileio.read_text(path)
-    except MissingFileError:
-        enc = None
+    enc = fileio.read_existing(path)
     format = files.format_of(enc, file, input_type)
     if enc is None:
         from encconf.cli.rule import find_rule
@@ -274,11 +270,7 @@ class Session:
                     raise
                 error.hint = None
                 self.console.error(error.about(self.file))
-                if (
-                    not self._ask("overwrite the file as it is now with your text? [y/N]")
-                    .lower()
-                    .startswith("y")
-                ):
+                if not self.console.confirm("overwrite the file as it is now with your text?"):
                     raise ChangedError("the file was not overwritten", hint=None) from None
                 self._open_again()
 
@@ -359,18 +351,10 @@ class Session:
             return "q"
 
 
-def _edit_stdin(console: Console, input_type: str | None, *, ignore_mac: bool) -> None:
+def _edit_stdin(console: Console, source: files.Source, input_type: str | None, *, ignore_mac: bool) -> None:
     """Edit the text on stdin, and print the result, even if the user changed nothing."""
-    text = fileio.read_stdin()
-    format = files.format_of(text, files.STDIN_NAME, input_type)
-    opened = opening.open_text(
-        text,
-        format=format,
-        credentials=files.credentials(console),
-        ignore_mac=ignore_mac,
-        notify=console.warn,
-    )
-    session = Stream.of(console, f"stdin.{format}", "", opened)
+    opened = source.open(input_type, files.credentials(console), console.warn, ignore_mac=ignore_mac)
+    session = Stream.of(console, f"stdin.{opened.document.format}", "", opened)
     if ignore_mac:
         session.rule = rule_of(opened.metadata)
     session.unfinished = True

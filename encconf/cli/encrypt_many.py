@@ -12,7 +12,7 @@ from encconf.cli.rule import is_named
 from encconf.cli.table import flag, text
 from encconf.envelope.groups import quorum
 from encconf.errors import MissingFileError, UsageError
-from encconf.git import repository, worktree
+from encconf.git.worktree import Known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,16 +30,8 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
     """
     configs: dict[str, Config] = {}
     config, in_place = text(options, "config"), flag(options, "in_place")
-
-    tracked: dict[str | None, frozenset[str]] = {None: frozenset()}
+    known = Known()
     left_alone: list[str] = []
-
-    def is_tracked(name: str) -> bool:
-        real = os.path.realpath(name)
-        root = repository(os.path.dirname(real))
-        if root not in tracked:
-            tracked[root] = frozenset(worktree.tracked(root or "") or ())
-        return real in tracked[root]
 
     def is_meant(name: str) -> bool:
         """Whether a rule is for a file, by its own name or by that of the encrypted file next to it.
@@ -52,7 +44,7 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
         target = "" if in_place else files.encrypted_name(name)
         if not target or not is_named(target, name, config=config, read=configs):
             return False
-        meant = os.path.lexists(target) or not is_tracked(name)
+        meant = os.path.lexists(target) or not known.tracked(name)
         if not meant:
             left_alone.append(name)
         return meant

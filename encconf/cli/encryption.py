@@ -7,7 +7,7 @@ import os
 from encconf.cli import files
 from encconf.cli.rule import find_rule
 from encconf.cli.table import flag, text
-from encconf.errors import EncconfError, InputError, MissingFileError, OutputError, UsageError, about
+from encconf.errors import EncconfError, InputError, OutputError, UsageError, about
 from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.verbs import encrypt as verb
@@ -159,9 +159,7 @@ def _existing(target: str, force: bool) -> tuple[str | None, str | fileio.Anythi
     if fileio.is_special(target):
         return None, fileio.ANYTHING
     try:
-        there = fileio.read_text(fileio.resolve(target))
-    except MissingFileError:
-        return None, None
+        there = fileio.read_existing(fileio.resolve(target))
     except InputError:
         if not force:
             raise _not_encrypted(target) from None

@@ -91,7 +91,8 @@ def exec_env(
     input_type: str | None,
 ) -> None:
     """Run a shell command with the top-level values of a file, which override other variables."""
-    source, opened = files.open_file(console, file, input_type)
+    source = files.read(file)
+    opened = source.open(input_type, files.credentials(console), console.warn)
     with about(source.label):
         shell_with(console, opened, command, pristine=pristine, user=user)
 
@@ -143,7 +144,8 @@ def exec_file(
     """
     from encconf.verbs.convert import converted
 
-    source, opened = files.open_file(console, file, input_type)
+    source = files.read(file)
+    opened = source.open(input_type, files.credentials(console), console.warn)
     target = files.format_by_name(source.name, output_type) if output_type else opened.document.format
     with about(source.label):
         plain = converted(opened, target, requested=output_type is not None)

@@ -109,11 +109,7 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
         console.data("[Service]\n" + "".join(creds.setting(name, text) for name, text in sealed.items()))
         return
     folder = os.path.realpath(output)
-    try:
-        if not os.path.isdir(folder):
-            os.mkdir(folder, 0o700)
-    except OSError as error:
-        raise OutputError(f"cannot create the folder: {error.strerror}").about(output) from None
+    fileio.make_folders(folder, 0o700)
     lines = ["[Service]\n"]
     for name, credential in sealed.items():
         path = os.path.join(folder, f"{name}.cred")

@@ -59,6 +59,23 @@ class Source:
             return self.found
         return format_by_name(self.name, input_type)
 
+    def open(
+        self,
+        input_type: str | None,
+        credentials: Credentials,
+        notify: Callable[[str], None] | None = None,
+        *,
+        ignore_mac: bool = False,
+    ) -> Opened:
+        """Open the encrypted text; raises as `format` and `encconf.engine.opening.open_text`."""
+        from encconf.engine import opening
+
+        format = self.format(input_type)
+        with about(self.label):
+            return opening.open_text(
+                self.text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+            )
+
 
 def read(
     file: str | None,
@@ -119,18 +136,6 @@ def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: S
             raise UsageError(f"--{name.replace('_', '-')} is for one file")
     if any(path in STDIN for path in paths):
         raise UsageError("stdin cannot be one of several files, or part of a dry run")
-
-
-def open_file(console: Console, file: str, input_type: str | None) -> tuple[Source, Opened]:
-    """Read an encrypted file and open it; raises as `read` and `encconf.engine.opening.open_text`."""
-    from encconf.engine import opening
-
-    source = read(file)
-    format = source.format(input_type)
-    with about(source.label):
-        return source, opening.open_text(
-            source.text, format=format, credentials=credentials(console), notify=console.warn
-        )
 
 
 def _kind(data: bytes, name: str, plain: bool, input_type: str | None) -> tuple[str | None, bool]:

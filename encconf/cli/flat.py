@@ -97,11 +97,7 @@ def values(
     opened_files: list[tuple[str, opening.Opened]] = []
     fetched: set[int] = set()  # the leaves that were references, by id
     for source in sources:
-        format = source.format(table.text(options, "input_type"))
-        with about(source.label):
-            opened = opening.open_text(
-                source.text, format=format, credentials=credentials, notify=console.warn
-            )
+        opened = source.open(table.text(options, "input_type"), credentials, console.warn)
         opened_files.append((source.label, opened))
     if table.flag(options, "resolve"):
         texts = loading.resolved(opened_files, True, credentials, naming.section)

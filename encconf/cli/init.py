@@ -15,7 +15,6 @@ from encconf.cli import files
 from encconf.errors import (
     BadKeyError,
     ConflictError,
-    MissingFileError,
     OutputError,
     SourceError,
     about,
@@ -221,7 +220,7 @@ def _use(console: Console, credentials: Credentials, address: str) -> None:
     path = credentials.config_file
     if path is None:
         raise OutputError("there is no folder for your configuration", hint="set HOME, or ENCCONF_IDENTITY")
-    _make_folders(os.path.dirname(path))
+    fileio.make_folders(os.path.dirname(path), 0o700)
     with about(path):
         named = userconfig.add_identity(path, address, SETTINGS)
     if named:
@@ -272,31 +271,15 @@ def _recipient_in(data: bytes, source: AgeSource) -> str | None:
 def _add_key(path: str, text: str) -> None:
     """Append lines to a key file; a new file gets mode 0600, and new folders 0700."""
     path = fileio.resolve(path)
-    try:
-        old = fileio.read_text(path)
-    except MissingFileError:
-        old = None
+    old = fileio.read_existing(path)
     if old and old.lstrip().startswith(("age-encryption", "-----BEGIN AGE")):
         raise OutputError(
             "it is protected by a passphrase, so no key can be added",
             hint="write the key to another file: encconf keygen -o FILE",
         ).about(path)
-    _make_folders(os.path.dirname(path))
+    fileio.make_folders(os.path.dirname(path), 0o700)
     gap = "" if not old or old.endswith("\n") else "\n"
     fileio.write_atomic(path, f"{old or ''}{gap}{text}", mode=0o600, replacing=old)
-
-
-def _make_folders(folder: str) -> None:
-    missing = []
-    folder = os.path.abspath(folder)
-    while not os.path.isdir(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    try:
-        for folder in reversed(missing):
-            os.mkdir(folder, 0o700)
-    except OSError as error:
-        raise OutputError(f"cannot create the folder: {error.strerror}").about(folder) from None
 
 
 def _warn_if_readable(console: Console, path: str) -> None:

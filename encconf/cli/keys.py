@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from encconf.cli.rekeying import Change
     from encconf.cli.table import Value
     from encconf.engine.plan import Plan
+    from encconf.rules.config import Rule
 
 
 def _files(console: Console, names: list[str], options: Mapping[str, Value]) -> list[str]:
@@ -38,16 +39,15 @@ def rotate(
     paths = _files(console, file, options)
     if output is not None and len(paths) > 1:
         raise UsageError("--output takes the result of one file")
-    work = Rekeying(console, "rotate", options, output=output, resume="--resume-at")
 
     def plan(change: Change) -> Plan:
         wanted = rekey.plan_rotation(
             change.source.text, format=change.format, add=add, remove=remove, notify=change.warn
         )
-        checks.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), named=add)
+        checks.refuse_strangers(change.file, wanted.rule, change.rule, named=add)
         return wanted
 
-    work.planner = plan
+    work = Rekeying(console, "rotate", options, plan, output=output, resume="--resume-at")
     work.run(paths if resume_at is None else _from(paths, resume_at))
 
 
@@ -66,15 +66,13 @@ def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
     """Give files the keys that their rules name now."""
     paths = _files(console, file, options)
     selection = flag(options, "selection")
-    rotate, asks = not flag(options, "keep_data_key"), not flag(options, "yes")
-    work = Rekeying(console, "updatekeys", options, rotate=rotate, asks=asks)
 
     from encconf.keys.ssh_to_age import as_age
 
     def plan(change: Change) -> Plan:
         if change.source.path is None:
             raise UsageError("updatekeys needs a file, not stdin")
-        rule = work.rule(change)
+        rule = change.rule()
         own = files.metadata(change.source.text, change.format).selection
         by_rule = rule.selection_for(own)
         wanted = rekey.plan(
@@ -91,8 +89,7 @@ def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
             _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
         return wanted
 
-    work.planner = plan
-    work.run(paths)
+    Rekeying(console, "updatekeys", options, plan).run(paths)
 
 
 def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
@@ -112,13 +109,13 @@ def add_keys(console: Console, *, file: list[str], **options: Value) -> None:
     if not add:
         raise UsageError("no key was given", hint="name one: --age age1…")
     paths = _files(console, file, options)
-    work = Rekeying(console, "keys add", options)
 
     def plan(change: Change) -> Plan:
-        return rekey.plan_addition(change.source.text, add, format=change.format)
+        return rekey.plan_change(
+            change.source.text, lambda rule: rekey.with_keys(rule, add), format=change.format
+        )
 
-    work.planner = plan
-    work.run(paths)
+    Rekeying(console, "keys add", options, plan).run(paths)
 
 
 def regroup(
@@ -132,29 +129,23 @@ def regroup(
 ) -> None:
     """Add a key group to a file, or remove the group with this index; then the file gets a new data key."""
     needed = None if threshold is None else _number(threshold, "the threshold is a number of key groups")
-    if index is None:
-        group = named_keys(options)
+    group = named_keys(options)
+    which = None if index is None else _number(index, "the group is a number, from 0 on")
 
-        def plan(change: Change) -> Plan:
-            wanted = rekey.plan_group(change.source.text, group, needed, format=change.format)
-            checks.refuse_strangers(
-                change.file, wanted.rule, lambda: work.rule(change), named=group, regroups=True
-            )
-            return wanted
-    else:
-        which = _number(index, "the group is a number, from 0 on")
+    def regrouped(rule: Rule) -> Rule:
+        if which is None:
+            return rekey.with_group(rule, group, needed)
+        return rekey.without_group(rule, which, needed)
 
-        def plan(change: Change) -> Plan:
-            wanted = rekey.plan_without_group(change.source.text, which, needed, format=change.format)
-            checks.refuse_strangers(change.file, wanted.rule, lambda: work.rule(change), regroups=True)
-            return wanted
+    def plan(change: Change) -> Plan:
+        wanted = rekey.plan_change(change.source.text, regrouped, format=change.format)
+        checks.refuse_strangers(change.file, wanted.rule, change.rule, named=group, regroups=True)
+        return wanted
 
     if file is None:
         raise MissingFileError("no file was given", hint="name one: --file FILE")
     command = "groups add" if index is None else "groups delete"
-    work = Rekeying(console, command, options, output=None if in_place else "-")
-    work.planner = plan
-    work.run([file])
+    Rekeying(console, command, options, plan, output=None if in_place else "-").run([file])
 
 
 def _number(text: str, what: str) -> int:

@@ -17,7 +17,6 @@ from encconf.errors import (
     EncconfError,
     InputError,
     KeyAccessError,
-    MissingFileError,
     NotEncryptedError,
     OutputError,
     ParseError,
@@ -220,7 +219,7 @@ def _write(
 ) -> bool:
     """Encrypt into a file that is new or may be replaced; returns whether anything was written."""
     path = fileio.resolve(target)
-    there = _there(path)
+    there = fileio.read_existing(path)
     if there is not None:
         differing = _differing(console, there, values, format, force)
         if not differing:
@@ -244,13 +243,6 @@ def _write(
     except KeyAccessError:
         console.note(f"wrote {target}: {count}; not verified, because you have no key for it")
     return True
-
-
-def _there(path: str) -> str | None:
-    try:
-        return fileio.read_text(path)
-    except MissingFileError:
-        return None
 
 
 def _differing(

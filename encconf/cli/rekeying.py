@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from contextlib import closing
 
 from encconf.cli import checklist, files, plan_text
 from encconf.cli.batch import Batch
@@ -34,50 +33,54 @@ if TYPE_CHECKING:
 
 
 class Change:
-    """The change of one file: ``plan`` says what changes, and ``enc`` is the new text once it is made."""
+    """The change of one file: ``plan`` says what changes, and ``enc`` is the new text once it is made.
 
-    __slots__ = ("enc", "file", "format", "plan", "source", "warn")
+    ``rule`` finds the rule of the file, and raises as `encconf.rules.config.find_rule`.
+    """
+
+    __slots__ = ("enc", "file", "format", "plan", "rule", "source", "warn")
     plan: Plan
 
-    def __init__(self, file: str, input_type: str | None, warn: Callable[..., None]) -> None:
+    def __init__(
+        self, file: str, input_type: str | None, warn: Callable[..., None], rule: Callable[[], Rule]
+    ) -> None:
         self.file = file
         self.source = files.read(file)
         self.format = self.source.format(input_type)
         self.warn = warn
+        self.rule = rule
         self.enc: str | None = None
 
 
 class Rekeying(Batch):
     """A command that changes the keys of files.
 
-    ``planner`` makes the plan for a file, possibly in another thread; it is set before `run`.  ``output`` is
-    where to write a result that does not replace its file; ``rotate`` is as for
-    `encconf.verbs.rekey.carry_out`.  With ``asks``, the user has to confirm the plan.  The option
-    ``checklist`` names a file to which the values that removed recipients could read are added, before the
-    first file is written, so that none is forgotten.
+    ``planner`` makes the plan for a file, possibly in another thread.  ``output`` is where to write a result
+    that does not replace its file.  A command with the option ``yes`` has the plan confirmed without it.  The
+    option ``checklist`` names a file to which the values that removed recipients could read are added, before
+    the first file is written, so that none is forgotten.
     """
-
-    planner: Planner
 
     def __init__(
         self,
         console: Console,
         command: str,
         options: Mapping[str, Value],
+        planner: Planner,
         *,
         output: str | None = None,
-        rotate: bool = True,
-        asks: bool = False,
         resume: str = "",
     ) -> None:
-        super().__init__(console, command, "updating", options, resume=resume)
-        if self.dry_run or command == "rotate":
-            self.doing = "planning" if self.dry_run else "rotating"
+        doing = "rotating" if command == "rotate" else "updating"
+        super().__init__(console, command, doing, options, resume=resume)
+        if self.dry_run:
+            self.doing = "planning"
+        self._planner = planner
         self.config = text(options, "config")
         self.json = flag(options, "json")
         self.output = output
-        self.rotate = rotate
-        self.asks = asks and not self.dry_run
+        self.rotate = not flag(options, "keep_data_key")
+        self.asks = options.get("yes") is False and not self.dry_run
         self.checklist = text(options, "checklist") if not self.dry_run else None
         self._agreed: dict[str, bytes] | None = None  # the hash of each file's plan that was confirmed
         self._configs: dict[str, Config] = {}
@@ -88,15 +91,10 @@ class Rekeying(Batch):
         self._unnamed: set[MasterKey] = set()
         self._to_stdout = False
         self._rows: list[Row] = []  # for --json alone
+        self._planned: list[Row] = []  # those of plans to confirm, if they are not
+        self._to_confirm: dict[tuple[str, ...], list[str]] = {}  # as ``plans``
         self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # who, paths, files
         self._items: list[tuple[int, str]] = []  # for the checklist
-
-    def rule(self, change: Change) -> Rule:
-        """The rule of a file; raises as `encconf.rules.config.find_rule`."""
-        from encconf.rules.config import find_rule
-
-        with self._reading:
-            return find_rule(change.file, config=self.config, read=self._configs, notify=change.warn)
 
     # --- running -----------------------------------------------------------------------------
 
@@ -115,14 +113,28 @@ class Rekeying(Batch):
     def prepare(self) -> None:
         """Have all plans confirmed, and remove temporary files of killed commands."""
         if self.asks or self.checklist:
-            self._agreed = self._make_plans(self.left)
-            self.left = [file for file in self.left if file not in self.states]
-        if not self.dry_run and self.output is None and not (self.failed and self.fail_fast):
+            self._agreed = {}
+            self.go("planning", self._plan, self._agree)
+            if self.asks and self._agreed and not self.stopped and not self._is_confirmed():
+                for file in self.left:
+                    self.console.note(f"{one_line(file)} was not changed")
+                self.states |= dict.fromkeys(self.left, "left")
+                self._rows += self._planned
+                self.left.clear()
+        if not self.dry_run and self.output is None and not self.stopped:
             self.sweep(self.left)
 
     def _plan(self, file: str) -> Change:
-        change = Change(file, text(self.options, "input_type"), self.warner(file))
-        change.plan = self.planner(change)
+        from encconf.rules.config import find_rule
+
+        warn = self.warner(file)
+
+        def rule() -> Rule:
+            with self._reading:
+                return find_rule(file, config=self.config, read=self._configs, notify=warn)
+
+        change = Change(file, text(self.options, "input_type"), warn, rule)
+        change.plan = self._planner(change)
         return change
 
     def work(self, file: str) -> Change:
@@ -152,7 +164,7 @@ class Rekeying(Batch):
         if self.dry_run:
             self.plans.setdefault(tuple(self._lines(wanted)), []).append(file)
             return self._record(done, "would-change")
-        if self.alone and self.command == "updatekeys" and not self.asks:
+        if self.alone and flag(self.options, "yes"):
             self._show(one_line(file), self._lines(wanted))
         assert done.enc is not None
         written = files.write(
@@ -177,38 +189,20 @@ class Rekeying(Batch):
 
     # --- before anything is changed ----------------------------------------------------------
 
-    def _make_plans(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """Make all plans and have them confirmed; the hash of the plan of each file to change."""
-        rows: dict[str, Row] = {}
-        plans: dict[tuple[str, ...], list[str]] = {}
-        agreed: dict[str, bytes] = {}
-        with closing(self.side_by_side(self._plan, paths, "planning")) as results:
-            for file, change in results:
-                if isinstance(change, EncconfError):
-                    self.fail(file, change)
-                    if self.fail_fast:
-                        break
-                    continue
-                self._look_up_names(change)
-                self.print_warnings(file)
-                if not change.plan.changes:
-                    self.console.note(f"{one_line(file)} is up to date")
-                    self.states[file] = self._record(change, "unchanged")
-                    continue
-                agreed[file] = self._hash(change.plan)
-                if self.json:
-                    rows[file] = self._row(change, "left")
-                plans.setdefault(tuple(self._lines(change.plan)), []).append(file)
-                if self.checklist is not None:
-                    self._items += self._checklist_items(change)
-        stops = self.failed and self.fail_fast
-        if agreed and self.asks and not stops and not self._ask(plans):
-            for file in agreed:
-                self.console.note(f"{one_line(file)} was not changed")
-                self.states[file] = "left"
-            self._rows += rows.values()
-            agreed = {}
-        return agreed
+    def _agree(self, file: str, done: object) -> str:
+        """Keep the plan of a file that changes, to have it confirmed; no state until it is carried out."""
+        assert isinstance(done, Change)
+        if not done.plan.changes:
+            return self.settle(file, done)
+        assert self._agreed is not None
+        self._look_up_names(done)
+        self._to_confirm.setdefault(tuple(self._lines(done.plan)), []).append(file)
+        self._agreed[file] = self._hash(done.plan)
+        if self.json:
+            self._planned.append(self._row(done, "left"))
+        if self.checklist is not None:
+            self._items += self._checklist_items(done)
+        return ""
 
     def _hash(self, wanted: Plan) -> bytes:
         """The hash of all that a plan changes."""
@@ -218,11 +212,11 @@ class Rekeying(Batch):
         said = [*plan_text.lines(wanted, rotate=self.rotate), *(map(spell, seen.paths) if seen else ())]
         return sha256("\0".join(said).encode("utf-8", "surrogatepass")).digest()
 
-    def _ask(self, plans: dict[tuple[str, ...], list[str]]) -> bool:
+    def _is_confirmed(self) -> bool:
         """Show the plans, and return whether the user confirms them."""
-        for said, names in plans.items():
+        for said, names in self._to_confirm.items():
             self._show(", ".join(map(one_line, names)), said)
-        count = sum(map(len, plans.values()))
+        count = len(self.left)
         return self.console.confirm(f"go on with {count} files?" if count > 1 else "go on?")
 
     def _checklist_items(self, change: Change) -> list[tuple[int, str]]:

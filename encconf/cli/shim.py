@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.errors import MissingFileError, OutputError
+from encconf.errors import OutputError
 from encconf.io import fileio
 from encconf.text.printable import quoted
 
@@ -29,10 +29,7 @@ def shim(console: Console, *, folder: str) -> None:
         raise OutputError("there is no such folder").about(folder)
     windows = os.name == "nt"
     path = os.path.join(os.path.realpath(folder), "sops.cmd" if windows else "sops")
-    try:
-        old = fileio.read_text(path)
-    except MissingFileError:
-        old = None
+    old = fileio.read_existing(path)
     if old is not None and _MARK not in old:
         raise OutputError("another sops is already there").about(path)
     text = _batch() if windows else f"{_start()}{_MARK}\n\nrun()\n"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from encconf.cli.sops_run import Run
-    from encconf.engine.plan import Plan
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
@@ -162,7 +161,7 @@ def add_group(run: Run) -> None:
     source, _ = run.formats(file)
     text = run.read(file)
     threshold = run.line.number("shamir-secret-sharing-threshold") or None
-    _regroup(run, file, text, lambda: rekey.plan_group(text, run.keys(), threshold, format=source))
+    _regroup(run, file, text, source, lambda rule: rekey.with_group(rule, run.keys(), threshold))
 
 
 def delete_group(run: Run) -> None:
@@ -176,12 +175,13 @@ def delete_group(run: Run) -> None:
     source, _ = run.formats(file)
     text = run.read(file)
     threshold = run.line.number("shamir-secret-sharing-threshold") or None
-    _regroup(run, file, text, lambda: rekey.plan_without_group(text, int(args[0]), threshold, format=source))
+    _regroup(run, file, text, source, lambda rule: rekey.without_group(rule, int(args[0]), threshold))
 
 
-def _regroup(run: Run, file: str, text: str, plan: Callable[[], Plan]) -> None:
+def _regroup(run: Run, file: str, text: str, format: str, change: Callable[[Rule], Rule]) -> None:
     try:
-        enc = rekey.carry_out(plan(), rotate=False, credentials=run.credentials(), notify=run.console.warn)
+        wanted = rekey.plan_change(text, change, format=format)
+        enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
     except EncconfError as error:
         if isinstance(error, (InputError, KeyAccessError)):
             error.exit_code = 1

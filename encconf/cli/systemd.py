@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from encconf.cli.table import flag, text, texts
-from encconf.errors import MissingFileError, OutputError, UsageError
+from encconf.errors import OutputError, UsageError
 from encconf.io import fileio
 
 TYPE_CHECKING = False
@@ -188,10 +188,7 @@ def _write(console: Console, folder: str, made: Sequence[Unit]) -> None:
 
     for each in made:
         path = fileio.resolve(os.path.join(folder, each.path))
-        try:
-            there = fileio.read_text(path)
-        except MissingFileError:
-            there = None
+        there = fileio.read_existing(path)
         if there == each.text:
             console.note(f"{path} is up to date")
             continue
@@ -199,9 +196,6 @@ def _write(console: Console, folder: str, made: Sequence[Unit]) -> None:
             raise OutputError(
                 "this file exists and was not written by encconf", hint="remove it first"
             ).about(path)
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot create the folder: {error.strerror}").about(path) from None
+        fileio.make_folders(os.path.dirname(path))
         fileio.write_atomic(path, each.text, mode=0o644, replacing=there)
         console.note(f"wrote {path}")

@@ -7,11 +7,10 @@ import os
 from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.table import flag, text
-from encconf.engine import loading, opening, plaintext
+from encconf.engine import loading, plaintext
 from encconf.errors import (
     ConflictError,
     InputError,
-    MissingFileError,
     PathBlockedError,
     PathNotFoundError,
     UsageError,
@@ -50,7 +49,6 @@ def get(
     from encconf.formats import emit
 
     source = files.read(file)
-    format = source.format(input_type)
     where = parse(path or "")
     if resolve and ignore_mac:
         raise ConflictError(
@@ -58,8 +56,9 @@ def get(
             hint="a file whose MAC is not checked must not decide what is fetched",
         )
     credentials = files.credentials(console)
+    opened = source.open(input_type, credentials, ignore_mac=ignore_mac)
+    format = opened.document.format
     with about(source.label):
-        opened = opening.open_text(source.text, format=format, credentials=credentials, ignore_mac=ignore_mac)
         if resolve:
             (texts,) = loading.resolved([("", opened)], True, credentials, where)
             for index, text in texts.items():
@@ -105,10 +104,7 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
         )
 
     def change() -> None:
-        try:
-            old = fileio.read_text(target)
-        except MissingFileError:
-            old = None
+        old = fileio.read_existing(target)
         format = files.format_of(old, file, text(options, "input_type"))
         with about(file):
             if old is None:

@@ -10,7 +10,7 @@ import os
 import sys
 
 from encconf import formats
-from encconf.errors import EncconfError, MissingFileError, UsageError
+from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, environment, repository, run
 from encconf.git.attributes import ATTRIBUTES
 from encconf.io import fileio
@@ -114,9 +114,8 @@ def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, st
         if run([*config, "--remove-section", section], environ)[0] == 0:
             done.append(f"removed {section} from git's configuration")
     path = fileio.resolve(file)
-    try:
-        old = fileio.read_text(path)
-    except MissingFileError:
+    old = fileio.read_existing(path)
+    if old is None:
         return done
     lines = []
     for line in old.splitlines(keepends=True):
@@ -189,10 +188,7 @@ def _add_attributes(path: str, patterns: Sequence[str]) -> list[str]:
     A pattern to which somebody has given another driver keeps it.
     """
     path = fileio.resolve(path)
-    try:
-        old = fileio.read_text(path)
-    except MissingFileError:
-        old = None
+    old = fileio.read_existing(path)
     lines = (old or "").splitlines(keepends=True)
     at = {words[0]: number for number, line in enumerate(lines) if (words := line.split())}
     added = []
@@ -211,6 +207,6 @@ def _add_attributes(path: str, patterns: Sequence[str]) -> list[str]:
             lines[-1] += "\n"
         lines.append(f"{pattern} {' '.join(missing)}\n")
     if added:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        fileio.make_folders(os.path.dirname(path))
         fileio.write_atomic(path, "".join(lines), replacing=old)
     return added

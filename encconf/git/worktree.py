@@ -54,6 +54,58 @@ def changed(folder: str) -> list[str] | None:
     return [name for name in _named(folder, found) if os.path.lexists(name)]
 
 
+class Known:
+    """The files that git tracks or ignores: git is asked once for each repository, and only if needed."""
+
+    def __init__(self) -> None:
+        self._all: frozenset[str] | None = None
+        self._sets: dict[tuple[str, bool], frozenset[str] | None] = {}
+
+    def everything(self, cwd: str, root: str | None) -> Callable[[], list[str] | None]:
+        """A function that lists what git tracks in this repository, None if there is none or git cannot.
+
+        From then on, only these files are tracked.  git works in the background until the function is called.
+        """
+        self._all = frozenset()
+        if root is None:
+            return lambda: None
+        above = os.path.relpath(root, cwd)
+        answer = asking_tracked(above)
+
+        def names() -> list[str] | None:
+            found = answer()
+            if found is not None and above != ".":  # names below the current folder are relative to it
+                here = os.path.join(above, os.path.relpath(cwd, root), "")
+                found = [name.removeprefix(here) for name in found]
+            self._all = frozenset(found or ())
+            return found
+
+        return names
+
+    def tracked(self, name: str) -> bool:
+        """Whether a file is in git's index."""
+        if self._all is not None:
+            return name in self._all
+        return os.path.lexists(name) and self._has(name, new=False, unknown=False)
+
+    def exposed(self, name: str) -> bool:
+        """Whether a plaintext file could be committed: not if git ignores it."""
+        return self._all is not None or self._has(name, new=True, unknown=True)
+
+    def _has(self, name: str, *, new: bool, unknown: bool) -> bool:
+        folder, base = os.path.split(os.path.abspath(name))
+        folder = os.path.realpath(folder)
+        root = repository(folder)
+        if root is None:
+            return unknown
+        key = root, new
+        if key not in self._sets:
+            names = (listed if new else tracked)(root)
+            self._sets[key] = frozenset(names) if names is not None else None
+        known = self._sets[key]
+        return unknown if known is None else os.path.join(folder, base) in known
+
+
 def _listing(folder: str, *which: str) -> Callable[[], list[str] | None]:
     real = os.path.realpath(folder or ".")
     if repository(real) is None:

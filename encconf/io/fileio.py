@@ -141,6 +141,14 @@ def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
     return text_of(path, read_bytes(path, regular=own, own=own), binary=binary)
 
 
+def read_existing(path: str) -> str | None:
+    """The text of a file, None if there is no such file; otherwise as for `read_text`."""
+    try:
+        return read_text(path)
+    except MissingFileError:
+        return None
+
+
 def text_of(path: str, data: bytes, *, binary: bool = False) -> str:
     """The text in the bytes of a file; as for `read_text`."""
     with about(path):
@@ -298,6 +306,21 @@ def check_writable(path: str) -> None:
         raise OutputError("cannot be written: its folder does not exist").about(path)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputDeniedError("cannot be written: permission denied for its folder").about(path)
+
+
+def make_folders(path: str, mode: int = 0o777) -> None:
+    """Make a folder and those above it that are missing, each with this mode.  Raises OutputError."""
+    missing = []
+    path = os.path.abspath(path)
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        try:
+            os.mkdir(folder, mode)
+        except OSError as error:
+            if not os.path.isdir(folder):  # nobody made it in between
+                raise OutputError(f"cannot create the folder: {reason(error)}").about(folder) from None
 
 
 def _refuse_other(expected: str | None) -> Callable[[int | None], None]:

@@ -22,7 +22,7 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from encconf.engine.opening import Notify
     from encconf.keys import MasterKey
@@ -84,20 +84,21 @@ def plan_rotation(
 ) -> Plan:
     """What a new data key changes in a file, with keys added to its first group, or removed.
 
-    Raises as `with_keys`, NotEncryptedError, MetadataError, ParseError.
+    Raises as `plan_change` and `with_keys`.
+    """
+    wanted = plan_change(text, lambda rule: with_keys(rule, add, remove, notify=notify), format=format)
+    wanted.new_data_key = True
+    return wanted
+
+
+def plan_change(text: str, change: Callable[[Rule], Rule], *, format: str) -> Plan:
+    """What changes in a file whose keys change: ``change`` gets the rule that it was encrypted by.
+
+    It is `with_keys`, `with_group` or `without_group`.  Raises what they raise, and as `plan`.
     """
     document = formats.scan_encrypted(text, formats.module(format))
     metadata = Metadata.of(document)
-    return Plan(
-        document, metadata, with_keys(rule_of(metadata), add, remove, notify=notify), new_data_key=True
-    )
-
-
-def plan_addition(text: str, add: Sequence[MasterKey], *, format: str) -> Plan:
-    """What more keys in its first group change in a file."""
-    metadata = Metadata.of(formats.module(format).scan(text))
-    rule = with_keys(rule_of(metadata), add, ())
-    return plan(text, rule.groups, rule.threshold, format=format)
+    return Plan(document, metadata, change(rule_of(metadata)))
 
 
 def carry_out(
@@ -178,7 +179,7 @@ def rotate(
 
 
 def with_keys(
-    rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey], *, notify: Notify | None = None
+    rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey] = (), *, notify: Notify | None = None
 ) -> Rule:
     """A rule with keys added to its first group and others removed from all groups.
 
@@ -197,30 +198,33 @@ def with_keys(
     return Rule(left, rule.threshold, rule.selection, rule.name)
 
 
-def plan_group(text: str, group: list[MasterKey], threshold: int | None, *, format: str) -> Plan:
-    """One more key group for a file; ``threshold`` None keeps the file's own, or needs all groups."""
-    metadata = Metadata.of(formats.module(format).scan(text))
-    groups = [*([wrapped.key for wrapped in each] for each in metadata.groups), list(dict.fromkeys(group))]
-    return plan(text, groups, threshold or metadata.threshold or None, format=format)
+def with_group(rule: Rule, group: Sequence[MasterKey], threshold: int | None) -> Rule:
+    """A rule with one more key group; ``threshold`` None keeps its own, or needs all groups.
+
+    Raises EmptyGroupError for a group without keys.
+    """
+    if not group:
+        raise EmptyGroupError("empty key group provided", hint="give it at least one key")
+    groups = [*rule.groups, list(dict.fromkeys(group))]
+    return Rule(groups, threshold or rule.threshold, rule.selection, rule.name)
 
 
-def plan_without_group(text: str, index: int, threshold: int | None, *, format: str) -> Plan:
-    """A file without one of its key groups, numbered from 0.
+def without_group(rule: Rule, index: int, threshold: int | None) -> Rule:
+    """A rule without one of its key groups, numbered from 0.
 
     Raises ConfigError if no group would be left, or fewer than the threshold needs.
     """
-    metadata = Metadata.of(formats.module(format).scan(text))
-    groups = [[wrapped.key for wrapped in each] for each in metadata.groups]
+    groups = list(rule.groups)
     if not 0 <= index < len(groups):
         raise ConfigError(f"there is no key group {index}: the file has {len(groups)}, numbered from 0")
     del groups[index]
     if not groups:
         raise ConfigError("cannot delete the only key group of a file", hint="add another key group first")
-    threshold = threshold or metadata.threshold
-    if len(groups) < threshold:
+    threshold = threshold or rule.threshold
+    if threshold and len(groups) < threshold:
         raise ConfigError(
             "removing this key group will make the Shamir threshold impossible to satisfy: "
             f"it is {threshold}, and {len(groups)} key groups are left",
             hint="set another threshold: --shamir-secret-sharing-threshold NUMBER",
         )
-    return plan(text, groups, threshold if len(groups) > 1 else None, format=format)
+    return Rule(groups, threshold if len(groups) > 1 else None, rule.selection, rule.name)

@@ -66,6 +66,11 @@ class TestInstall:
         project.git("init", "-q")
         assert "encconf" in project.git("check-attr", "diff", "x.enc.yaml")
 
+    def test_for_all_repositories_where_there_can_be_no_folder(self, project: Project) -> None:
+        (project.home / ".config").write_text("a file\n")
+        done = project.run("git", "install", "--global", code=3)
+        assert f"error[unwritable]: {project.home}/.config: cannot create the folder: file exists" in done.err
+
     def test_for_all_repositories_where_git_is_told_another_file(self, project: Project) -> None:
         project.git("config", "--global", "core.attributesFile", "~/my attributes")
         project.run("git", "install", "--global")

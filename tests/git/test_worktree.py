@@ -190,3 +190,52 @@ def test_b6_a_setting_of_the_environment_stays(
         "filter.one.clean",
     ]
     assert (environ["GIT_CONFIG_COUNT"], environ["GIT_CONFIG_VALUE_1"]) == ("2", "")
+
+
+class TestKnown:
+    """What git knows about single files, with one call for each repository."""
+
+    def test_tracked_and_exposed(self, repository: Repository) -> None:
+        repository.write("tracked", "new", "ignored", "below/tracked", "gone")
+        repository.write(".gitignore", text="ignored\n")
+        repository.git("add", ".gitignore", "tracked", "below/tracked", "gone")
+        os.unlink("gone")
+        known = worktree.Known()
+        names = ["tracked", "new", "ignored", "below/tracked", "gone", "nowhere"]
+        assert [name for name in names if known.tracked(name)] == ["tracked", "below/tracked"]
+        assert [name for name in names if known.exposed(name)] == ["tracked", "new", "below/tracked", "gone"]
+        os.symlink("below", "link")
+        assert known.tracked(os.path.abspath("link/tracked")), "the folder's own name counts"
+
+    def test_outside_of_a_repository_all_is_exposed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "x").write_text("")
+        known = worktree.Known()
+        assert (known.tracked("x"), known.exposed("x")) == (False, True)
+        assert known.everything(str(tmp_path), None)() is None
+        assert (known.tracked("x"), known.exposed("x")) == (False, True)
+
+    def test_several_repositories(self, repository: Repository) -> None:
+        inner = Repository(repository.folder / "inner")
+        repository.write("a")
+        inner.write("b", "c")
+        repository.git("add", "a")
+        inner.git("add", "b")
+        known = worktree.Known()
+        assert [name for name in ("a", "inner/b", "inner/c") if known.tracked(name)] == ["a", "inner/b"]
+
+    def test_everything_is_named_from_the_current_folder(
+        self, repository: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        repository.write("top", "here/a", "here/b", "beside/c")
+        repository.git("add", "top", "here/a", "beside/c")
+        monkeypatch.chdir("here")
+        known = worktree.Known()
+        names = known.everything(os.getcwd(), str(repository.folder))
+        assert names() == ["../beside/c", "a", "../top"]
+        assert known.tracked("a")
+        assert known.tracked("../top")
+        assert not known.tracked("b")
+        assert known.exposed("b")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from project import after
 
-from encconf.errors import InputError, LimitError, MissingFileError, ParseError
+from encconf.errors import InputError, LimitError, MissingFileError, OutputError, ParseError
 from encconf.io import fileio
 
 from .processes import python
@@ -152,6 +152,39 @@ class TestReading:
     def test_stdin_is_named_in_its_errors(self) -> None:
         done = python("from encconf.io import fileio; fileio.read_stdin()", input=b"a\xff")
         assert done.stderr.decode().strip().endswith("ParseError: stdin: line 1: not UTF-8 at byte 1")
+
+
+def test_a_file_that_need_not_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    assert fileio.read_existing(str(path)) is None
+    assert fileio.read_existing(str(path / "below")) is None
+    path.write_text("a\r\n", newline="")
+    assert fileio.read_existing(str(path)) == "a\r\n"
+    assert fileio.read_existing(os.devnull) == ""
+    with pytest.raises(InputError, match="it is a folder"):
+        fileio.read_existing(str(tmp_path))
+
+
+class TestFolders:
+    def test_each_that_is_missing_gets_the_mode(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        fileio.make_folders(str(tmp_path / "a/b/c"), 0o700)
+        modes = [(tmp_path / name).stat().st_mode & 0o777 for name in (".", "a", "a/b", "a/b/c")]
+        assert modes == [0o755, 0o700, 0o700, 0o700]
+        fileio.make_folders(str(tmp_path / "a/b/c"))
+        assert (tmp_path / "a/b/c").stat().st_mode & 0o777 == 0o700
+
+    def test_where_a_file_is_in_the_way(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_text("")
+        with pytest.raises(OutputError, match="cannot create the folder: file exists") as caught:
+            fileio.make_folders(str(tmp_path / "a/b"))
+        assert caught.value.file == str(tmp_path / "a")
+
+    def test_below_the_current_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        fileio.make_folders("")
+        fileio.make_folders("a/../b")
+        assert os.listdir() == ["b"]
 
 
 class TestStandardStreams:

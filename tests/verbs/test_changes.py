@@ -1,4 +1,4 @@
-"""Text to text: set, unset, update, rotate, other keys, groups; and paths into documents."""
+"""Text to text: set, unset, update; and paths into documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from oracle import AgeKey, Sops
 from encconf import api
 from encconf.errors import (
     AlreadyEncryptedError,
-    ConfigError,
     EmitError,
     EncconfError,
     KeyAccessError,
@@ -24,8 +23,6 @@ from encconf.errors import (
     PlaintextError,
 )
 from encconf.formats import module
-from encconf.keys import master_key
-from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 from encconf.text.path import parse
 from encconf.verbs import changes, rekey
@@ -372,154 +369,6 @@ class TestValues:
         assert len(asked) == 3
 
 
-class TestKeys:
-    def test_rotate(self, age_key: AgeKey, sops: Sops) -> None:
-        open_with, other = credentials(age_key), AgeKey.generate()
-        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        notes: list[str] = []
-        after = rekey.rotate(
-            enc,
-            format="yaml",
-            add=[master_key("age", other.recipient)],
-            remove=[master_key("age", AgeKey.generate().recipient)],
-            credentials=open_with,
-            notify=notes.append,
-        )
-        assert "has no key" in notes[0]
-        assert api.decrypt(after, format="yaml", credentials=credentials(other)) == YAML
-        sops.decrypt(after, "yaml")
-        ours = {line for line in enc.splitlines() if "ENC[" in line}
-        assert not ours & set(after.splitlines())
-        with pytest.raises(ConfigError):
-            rekey.rotate(
-                enc, format="yaml", remove=[master_key("age", age_key.recipient)], credentials=open_with
-            )
-
-    def test_somebody_comes(self, age_key: AgeKey) -> None:
-        open_with, other = credentials(age_key), AgeKey.generate()
-        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
-        assert (plan.changes, plan.removes) == (True, False)
-        after = rekey.carry_out(plan, credentials=open_with)
-        assert api.decrypt(after, format="yaml", credentials=credentials(other)) == YAML
-        # Values, MAC and the first entry are the bytes that they were.
-        assert not [line for line in changed(enc, after) if line.startswith("-")]
-
-    @pytest.mark.parametrize("rotate", [True, False])
-    def test_somebody_goes(self, age_key: AgeKey, rotate: bool) -> None:
-        other = AgeKey.generate()
-        enc = api.encrypt(YAML, rule(age_key, other), format="yaml", credentials=credentials(age_key))
-        plan = rekey.plan(enc, rule(age_key).groups, None, format="yaml")
-        assert plan.removes
-        after = rekey.carry_out(plan, rotate=rotate, credentials=credentials(age_key))
-        assert api.decrypt(after, format="yaml", credentials=credentials(age_key)) == YAML
-        with pytest.raises(EncconfError):
-            api.decrypt(after, format="yaml", credentials=credentials(other))
-        kept = {line for line in enc.splitlines() if "ENC[" in line} & set(after.splitlines())
-        assert bool(kept) is not rotate
-
-    def test_the_selection_follows(self, age_key: AgeKey) -> None:
-        open_with = credentials(age_key)
-        first = Selection("encrypted_regex", "^b$")
-        enc = api.encrypt(YAML, rule(age_key, selection=first), format="yaml", credentials=open_with)
-        assert "two  # c" in enc
-        groups = rule(age_key).groups
-        assert not rekey.plan(enc, groups, None, format="yaml").changes
-        other = Selection("encrypted_regex", "^l$")
-        with pytest.raises(PlaintextError, match=r"in the file: a\.b"):
-            rekey.plan(enc, groups, None, format="yaml", selection=other)
-        plan = rekey.plan(enc, groups, None, format="yaml", selection=other, allow_plaintext=True)
-        after = rekey.carry_out(plan, credentials=open_with)
-        assert "two  # c" not in after
-        assert 'b: "x"' in after
-        assert api.decrypt(after, format="yaml", credentials=open_with) == YAML
-
-    def test_unknown_metadata_stays(self, age_key: AgeKey) -> None:
-        open_with = credentials(age_key)
-        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        enc = enc.replace("    version: ", "    future: kept\n    version: ")
-        other = AgeKey.generate()
-        plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
-        for after in (
-            rekey.rotate(enc, format="yaml", credentials=open_with),
-            rekey.carry_out(plan, credentials=open_with),
-            changes.run(changes.Request(enc, "yaml", (("x",), 1), credentials=open_with)),
-        ):
-            assert "future: kept" in after
-
-    def test_who_shuts_somebody_out_gets_a_new_data_key(self, age_key: AgeKey) -> None:
-        """Also where nobody goes: what the old parts give when put together must not open the new file."""
-        a, b, c = ([master_key("age", AgeKey.generate().recipient)] for _ in range(3))
-        own = master_key("age", age_key.recipient)
-        groups = [[own, *a], [own, *b], c]
-        enc = api.encrypt(
-            YAML,
-            Rule(groups, 2, rule(age_key).selection, ""),
-            format="yaml",
-            credentials=credentials(age_key),
-        )
-        ours = {line for line in enc.splitlines() if ": ENC[" in line and "mac" not in line}
-        for wanted, threshold, removes in (
-            (groups, 2, False),
-            ([groups[0], groups[1], [*c, *a]], 2, False),
-            (groups, 3, True),
-            (groups, None, True),
-            ([[own, *b], [own, *a], c], 2, True),
-            ([*groups, [own]], 2, True),
-            (groups[:2], 2, True),
-        ):
-            plan = rekey.plan(enc, wanted, threshold, format="yaml")
-            assert (plan.removes, plan.renews()) == (removes, removes)
-            assert not plan.renews(rotate=False)
-            if (threshold or 9) < 3:
-                after = rekey.carry_out(plan, credentials=credentials(age_key))
-                assert (not ours & set(after.splitlines())) is removes
-            again = api.encrypt(
-                YAML.replace("two", "2wo"),
-                Rule(wanted, threshold, plan.rule.selection, ""),
-                format="yaml",
-                twin=enc,
-                credentials=credentials(age_key),
-            )
-            assert (not ours & set(again.splitlines())) is removes
-
-    def test_groups(self, age_key: AgeKey) -> None:
-        other = AgeKey.generate()
-        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
-        plan = rekey.plan_group(enc, [master_key("age", other.recipient)], None, format="yaml")
-        assert plan.thresholds == (0, 2)
-        two = rekey.carry_out(plan, credentials=credentials(age_key))
-        assert api.decrypt(two, format="yaml", credentials=credentials(age_key, other)) == YAML
-        for one in (age_key, other):
-            with pytest.raises(EncconfError):
-                api.decrypt(two, format="yaml", credentials=credentials(one))
-        with pytest.raises(ConfigError, match="impossible to satisfy"):
-            rekey.plan_without_group(two, 0, None, format="yaml")
-        with pytest.raises(ConfigError, match="no key group 2"):
-            rekey.plan_without_group(two, 2, 1, format="yaml")
-        plan = rekey.plan_without_group(two, 0, 1, format="yaml")
-        last = rekey.carry_out(plan, credentials=credentials(age_key, other))
-        assert api.decrypt(last, format="yaml", credentials=credentials(other)) == YAML
-        assert "shamir_threshold" not in last
-        with pytest.raises(ConfigError):
-            rekey.plan_without_group(last, 0, 1, format="yaml")
-        with pytest.raises(ConfigError):
-            rekey.plan_group(last, [], None, format="yaml")
-
-
-def test_h12_rotate_changes_no_layout(sops: Sops, age_key: AgeKey) -> None:
-    """The values of a file of sops's stay on the lines where they are."""
-    text = 'a: b\nm: |\n    x\n    y\nn: |+\n    x\n\nl:\n    - |\n        z\n    - "22:22"\nf: .inf\n'
-    theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
-    ours = rekey.rotate(theirs, format="yaml", credentials=credentials(age_key))
-
-    def layout(sealed: str) -> str:
-        return re.sub(r"ENC\[.*?\]", "ENC", sealed.partition("sops:")[0])
-
-    assert layout(ours) == layout(theirs)
-    assert sops.decrypt(ours, "yaml") == sops.decrypt(theirs, "yaml")
-
-
 def test_h12_a_rendered_block_is_laid_out_as_sops_does(sops: Sops, age_key: AgeKey) -> None:
     config = (
         "creation_rules:\n  - shamir_threshold: 2\n    key_groups:\n"
@@ -549,10 +398,6 @@ class TestG:
             )
             assert api.loads(done, credentials=who) == {"port": expected}
             assert type(api.loads(done, credentials=who)["port"]) is type(expected)
-
-    def test_g_a_rule_without_groups_gets_its_first(self, age_key: AgeKey) -> None:
-        key = master_key("age", age_key.recipient)
-        assert rekey.with_keys(Rule([]), [key], ()).groups == [[key]]
 
 
 def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> None:

@@ -1,0 +1,317 @@
+"""Text to text: other keys, other groups and new data keys."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from engine import changed_lines, credentials, rule
+from oracle import AgeKey, Sops
+
+from encconf import api
+from encconf.errors import (
+    ConfigError,
+    EmptyGroupError,
+    EncconfError,
+    MetadataError,
+    NotEncryptedError,
+    PlaintextError,
+    UnmergedError,
+)
+from encconf.keys import master_key
+from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
+from encconf.verbs import changes, rekey
+
+if TYPE_CHECKING:
+    from encconf.keys import MasterKey
+
+YAML = """\
+# top
+a:
+  b: "x"   # note
+  n: 5
+
+l:
+- 1
+- two  # c
+- k: v
+  m: |
+    text
+    more
+
+  z: 1
+f: [1, 2]
+g: {x: 1, y: "s"}
+e: {}
+nul:
+odd: 0x1F
+last: |-
+  block
+"""
+
+
+class TestTexts:
+    def test_rotate(self, age_key: AgeKey, sops: Sops) -> None:
+        open_with, other = credentials(age_key), AgeKey.generate()
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        notes: list[str] = []
+        after = rekey.rotate(
+            enc,
+            format="yaml",
+            add=[master_key("age", other.recipient)],
+            remove=[master_key("age", AgeKey.generate().recipient)],
+            credentials=open_with,
+            notify=notes.append,
+        )
+        assert "has no key" in notes[0]
+        assert api.decrypt(after, format="yaml", credentials=credentials(other)) == YAML
+        sops.decrypt(after, "yaml")
+        ours = {line for line in enc.splitlines() if "ENC[" in line}
+        assert not ours & set(after.splitlines())
+        with pytest.raises(ConfigError):
+            rekey.rotate(
+                enc, format="yaml", remove=[master_key("age", age_key.recipient)], credentials=open_with
+            )
+
+    def test_somebody_comes(self, age_key: AgeKey) -> None:
+        open_with, other = credentials(age_key), AgeKey.generate()
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
+        assert (plan.changes, plan.removes) == (True, False)
+        after = rekey.carry_out(plan, credentials=open_with)
+        assert api.decrypt(after, format="yaml", credentials=credentials(other)) == YAML
+        # Values, MAC and the first entry are the bytes that they were.
+        assert changed_lines(enc, after)[0] == []
+
+    @pytest.mark.parametrize("rotate", [True, False])
+    def test_somebody_goes(self, age_key: AgeKey, rotate: bool) -> None:
+        other = AgeKey.generate()
+        enc = api.encrypt(YAML, rule(age_key, other), format="yaml", credentials=credentials(age_key))
+        plan = rekey.plan(enc, rule(age_key).groups, None, format="yaml")
+        assert plan.removes
+        after = rekey.carry_out(plan, rotate=rotate, credentials=credentials(age_key))
+        assert api.decrypt(after, format="yaml", credentials=credentials(age_key)) == YAML
+        with pytest.raises(EncconfError):
+            api.decrypt(after, format="yaml", credentials=credentials(other))
+        kept = {line for line in enc.splitlines() if "ENC[" in line} & set(after.splitlines())
+        assert bool(kept) is not rotate
+
+    def test_the_selection_follows(self, age_key: AgeKey) -> None:
+        open_with = credentials(age_key)
+        first = Selection("encrypted_regex", "^b$")
+        enc = api.encrypt(YAML, rule(age_key, selection=first), format="yaml", credentials=open_with)
+        assert "two  # c" in enc
+        groups = rule(age_key).groups
+        assert not rekey.plan(enc, groups, None, format="yaml").changes
+        other = Selection("encrypted_regex", "^l$")
+        with pytest.raises(PlaintextError, match=r"in the file: a\.b"):
+            rekey.plan(enc, groups, None, format="yaml", selection=other)
+        plan = rekey.plan(enc, groups, None, format="yaml", selection=other, allow_plaintext=True)
+        after = rekey.carry_out(plan, credentials=open_with)
+        assert "two  # c" not in after
+        assert 'b: "x"' in after
+        assert api.decrypt(after, format="yaml", credentials=open_with) == YAML
+
+    def test_unknown_metadata_stays(self, age_key: AgeKey) -> None:
+        open_with = credentials(age_key)
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
+        enc = enc.replace("    version: ", "    future: kept\n    version: ")
+        other = AgeKey.generate()
+        plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
+        for after in (
+            rekey.rotate(enc, format="yaml", credentials=open_with),
+            rekey.carry_out(plan, credentials=open_with),
+            changes.run(changes.Request(enc, "yaml", (("x",), 1), credentials=open_with)),
+        ):
+            assert "future: kept" in after
+
+    def test_who_shuts_somebody_out_gets_a_new_data_key(self, age_key: AgeKey) -> None:
+        """Also where nobody goes: what the old parts give when put together must not open the new file."""
+        a, b, c = ([master_key("age", AgeKey.generate().recipient)] for _ in range(3))
+        own = master_key("age", age_key.recipient)
+        groups = [[own, *a], [own, *b], c]
+        enc = api.encrypt(
+            YAML,
+            Rule(groups, 2, rule(age_key).selection, ""),
+            format="yaml",
+            credentials=credentials(age_key),
+        )
+        ours = {line for line in enc.splitlines() if ": ENC[" in line and "mac" not in line}
+        for wanted, threshold, removes in (
+            (groups, 2, False),
+            ([groups[0], groups[1], [*c, *a]], 2, False),
+            (groups, 3, True),
+            (groups, None, True),
+            ([[own, *b], [own, *a], c], 2, True),
+            ([*groups, [own]], 2, True),
+            (groups[:2], 2, True),
+        ):
+            plan = rekey.plan(enc, wanted, threshold, format="yaml")
+            assert (plan.removes, plan.renews()) == (removes, removes)
+            assert not plan.renews(rotate=False)
+            if (threshold or 9) < 3:
+                after = rekey.carry_out(plan, credentials=credentials(age_key))
+                assert (not ours & set(after.splitlines())) is removes
+            again = api.encrypt(
+                YAML.replace("two", "2wo"),
+                Rule(wanted, threshold, plan.rule.selection, ""),
+                format="yaml",
+                twin=enc,
+                credentials=credentials(age_key),
+            )
+            assert (not ours & set(again.splitlines())) is removes
+
+    def test_groups(self, age_key: AgeKey) -> None:
+        other = AgeKey.generate()
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
+        group = [master_key("age", other.recipient)]
+        plan = rekey.plan_change(enc, lambda rule: rekey.with_group(rule, group, None), format="yaml")
+        assert plan.thresholds == (0, 2)
+        two = rekey.carry_out(plan, credentials=credentials(age_key))
+        assert api.decrypt(two, format="yaml", credentials=credentials(age_key, other)) == YAML
+        for one in (age_key, other):
+            with pytest.raises(EncconfError):
+                api.decrypt(two, format="yaml", credentials=credentials(one))
+        plan = rekey.plan_change(two, lambda rule: rekey.without_group(rule, 0, 1), format="yaml")
+        last = rekey.carry_out(plan, credentials=credentials(age_key, other))
+        assert api.decrypt(last, format="yaml", credentials=credentials(other)) == YAML
+        assert "shamir_threshold" not in last
+
+
+def test_h12_rotate_changes_no_layout(sops: Sops, age_key: AgeKey) -> None:
+    """The values of a file of sops's stay on the lines where they are."""
+    text = 'a: b\nm: |\n    x\n    y\nn: |+\n    x\n\nl:\n    - |\n        z\n    - "22:22"\nf: .inf\n'
+    theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
+    ours = rekey.rotate(theirs, format="yaml", credentials=credentials(age_key))
+
+    def layout(sealed: str) -> str:
+        return re.sub(r"ENC\[.*?\]", "ENC", sealed.partition("sops:")[0])
+
+    assert layout(ours) == layout(theirs)
+    assert sops.decrypt(ours, "yaml") == sops.decrypt(theirs, "yaml")
+
+
+def keys(count: int) -> list[MasterKey]:
+    return [master_key("age", AgeKey.generate().recipient) for _ in range(count)]
+
+
+class TestRules:
+    """What becomes of the rule that a file was encrypted by."""
+
+    SELECTION = Selection("encrypted_regex", "^a$")
+
+    def rule(self, *groups: list[MasterKey], threshold: int | None = None) -> Rule:
+        return Rule(list(groups), threshold, self.SELECTION, "the file itself")
+
+    def test_g_a_rule_without_groups_gets_its_first(self) -> None:
+        a, b = keys(2)
+        assert rekey.with_keys(Rule([]), [a, b]).groups == [[a, b]]
+
+    def test_keys_are_added_to_the_first_group_and_removed_from_all(self) -> None:
+        a, b, c, new = keys(4)
+        before = self.rule([a, b], [b, c], threshold=2)
+        after = rekey.with_keys(before, [new, new, a], [b])
+        assert after.groups == [[a, new], [c]]
+        assert (after.threshold, after.selection) == (2, self.SELECTION)
+        assert before.groups == [[a, b], [b, c]]
+
+    def test_the_last_key_of_a_group_stays(self) -> None:
+        a, b = keys(2)
+        with pytest.raises(EmptyGroupError):
+            rekey.with_keys(self.rule([a], [b]), [], [b])
+        assert rekey.with_keys(self.rule([a], [b]), keys(1), [a]).groups[1] == [b], "its place is taken"
+
+    def test_a_key_that_is_not_there(self) -> None:
+        a, b = keys(2)
+        notes: list[str] = []
+        assert rekey.with_keys(self.rule([a]), [], [b], notify=notes.append).groups == [[a]]
+        assert notes == [f"the file has no key age {b.name}"]
+
+    @pytest.mark.parametrize(
+        ("threshold", "given", "after"), [(None, None, None), (2, None, 2), (2, 3, 3), (None, 1, 1)]
+    )
+    def test_one_group_more(self, threshold: int | None, given: int | None, after: int | None) -> None:
+        a, b, c = keys(3)
+        found = rekey.with_group(self.rule([a], [b], threshold=threshold), [c, c], given)
+        assert found.groups == [[a], [b], [c]]
+        assert (found.threshold, found.selection) == (after, self.SELECTION)
+
+    def test_no_group_without_keys(self) -> None:
+        with pytest.raises(EmptyGroupError):
+            rekey.with_group(self.rule(keys(1)), [], None)
+
+    def test_one_group_less(self) -> None:
+        a, b, c = keys(3)
+        three = self.rule([a], [b], [c], threshold=2)
+        found = rekey.without_group(three, 1, None)
+        assert (found.groups, found.threshold) == ([[a], [c]], 2)
+        assert three.groups == [[a], [b], [c]]
+        assert rekey.without_group(self.rule([a], [b]), 0, None).groups == [[b]]
+        one = rekey.without_group(self.rule([a], [b], threshold=2), 0, 1)
+        assert (one.groups, one.threshold) == ([[b]], None), "one group has no threshold"
+
+    @pytest.mark.parametrize(
+        ("count", "threshold", "index", "given", "why"),
+        [
+            (2, 2, 0, None, "impossible to satisfy: it is 2, and 1 key groups are left"),
+            (3, None, 0, 3, "impossible to satisfy"),
+            (2, 1, 2, 1, "no key group 2: the file has 2"),
+            (2, 1, -1, 1, "no key group -1"),
+            (1, None, 0, 1, "the only key group"),
+        ],
+    )
+    def test_groups_that_have_to_stay(
+        self, count: int, threshold: int | None, index: int, given: int | None, why: str
+    ) -> None:
+        groups = [[key] for key in keys(count)]
+        with pytest.raises(ConfigError, match=why):
+            rekey.without_group(self.rule(*groups, threshold=threshold), index, given)
+
+
+class TestWhatHasNoPlan:
+    def test_a_text_that_is_not_encrypted(self, age_key: AgeKey) -> None:
+        groups = rule(age_key).groups
+        with pytest.raises(NotEncryptedError):
+            rekey.plan("a: 1\n", groups, None, format="yaml")
+        with pytest.raises(NotEncryptedError):
+            rekey.plan_rotation("a: 1\n", format="yaml")
+        with pytest.raises(NotEncryptedError):
+            rekey.plan_change("a: 1\n", lambda rule: rule, format="yaml")
+        with pytest.raises(MetadataError):
+            rekey.plan_change("a: 1\nsops: 1\n", lambda rule: rule, format="yaml")
+
+    def test_a_group_without_keys(self, age_key: AgeKey) -> None:
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
+        with pytest.raises(EmptyGroupError):
+            rekey.plan(enc, [*rule(age_key).groups, []], None, format="yaml")
+
+
+def test_the_same_keys_change_nothing(age_key: AgeKey) -> None:
+    enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
+    assert not rekey.plan_change(enc, lambda rule: rule, format="yaml").changes
+    assert not rekey.plan_change(
+        enc, lambda by: rekey.with_keys(by, rule(age_key).groups[0]), format="yaml"
+    ).changes
+    assert rekey.plan_rotation(enc, format="yaml").changes
+
+
+def test_what_could_be_read_is_listed_before_it_is_changed(age_key: AgeKey) -> None:
+    other = AgeKey.generate()
+    enc = api.encrypt(YAML, rule(age_key, other), format="yaml", credentials=credentials(age_key))
+    plan = rekey.plan_rotation(enc, format="yaml", remove=[master_key("age", other.recipient)])
+    seen = plan.seen()
+    assert seen is not None
+    assert seen.alone
+    assert ("a", "b") in seen.paths
+    assert rekey.plan_rotation(enc, format="yaml").seen() is None
+
+
+def test_an_unfinished_merge_keeps_its_recipients(age_key: AgeKey) -> None:
+    """The record of the merge is bound to the recipients of that time."""
+    enc = api.encrypt("a: 1\n", rule(age_key), format="yaml", credentials=credentials(age_key))
+    text = enc.replace("    version: ", "    encconf_merge: x y z\n    version: ")
+    plan = rekey.plan_change(text, lambda by: rekey.with_keys(by, keys(1)), format="yaml")
+    with pytest.raises(UnmergedError):
+        rekey.carry_out(plan, credentials=credentials(age_key))
