@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
+from encconf.cli.console import Console
+from encconf.keys import in_config_order
 
 _ENVIRONMENT = """\
 Variables that encconf reads. An option takes precedence over its variable.
@@ -89,8 +88,6 @@ Exit codes are those of sops 3.13.3.
 
 def environment() -> str:
     """The topic ``environment``."""
-    from encconf.keys import in_config_order
-
     rows = [f"  {row.variable:31} {row.plural}, comma list" for _, row in in_config_order()]
     return _ENVIRONMENT.replace("{keys}", "\n".join(rows))
 

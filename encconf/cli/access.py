@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from encconf.audit import access
 from encconf.audit.names import Names, kind
-from encconf.audit.readers import alike, folder_of
+from encconf.audit.readers import FileAccess, Person, Reader, Report, alike, folder_of
 from encconf.audit.ssh_origins import home_of, origins
 from encconf.cli import files, targets
 from encconf.cli.console import (
+    Console,
     counted,
     display_width,
     is_terminal,
@@ -19,18 +21,13 @@ from encconf.cli.console import (
     width_of,
     wrapped,
 )
-from encconf.cli.table import flag, text, texts
+from encconf.cli.table import Value, flag, text, texts
 from encconf.errors import MissingFileError, OutputError, UsageError
 from encconf.io import fileio
 from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from encconf.audit.readers import FileAccess, Person, Reader, Report
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
     from encconf.keys import MasterKey
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}

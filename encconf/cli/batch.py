@@ -12,8 +12,8 @@ import sys
 from contextlib import closing
 
 from encconf.cli import files, plan_text
-from encconf.cli.console import counted, one_line, some
-from encconf.cli.table import flag
+from encconf.cli.console import Console, counted, one_line, some
+from encconf.cli.table import Value, flag
 from encconf.errors import (
     ConfigError,
     EncconfError,
@@ -29,9 +29,6 @@ from encconf.io.side_by_side import side_by_side
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
 
 
 class Batch:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli.table import flag, text, texts
+from encconf.cli.console import Console
+from encconf.cli.table import Value, flag, text, texts
 from encconf.errors import ConflictError, EncconfError, MissingFileError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.audit.check import Report
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
 
 
 class FoundError(EncconfError):

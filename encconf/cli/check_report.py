@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from encconf.audit.findings import KINDS, SEVERITIES, leading, printable, quoted
+import os
+
+from encconf import __version__
+from encconf.audit.findings import KINDS, SEVERITIES, Finding, leading, printable, quoted
 from encconf.cli.console import counted
 from encconf.text.printable import printable as printable_line
 
@@ -12,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Final
 
     from encconf.audit.check import Report
-    from encconf.audit.findings import Finding
 
     Rename = Callable[[str], str]  # from the name of a finding's file to what the report calls it
 
@@ -162,8 +164,6 @@ def sarif(report: Report, rename: Rename) -> str:
     """SARIF 2.1.0, for code scanning; columns count characters."""
     import json
 
-    from encconf import __version__
-
     names = list(KINDS)
     run = {
         "tool": {
@@ -218,7 +218,6 @@ def _fingerprint(found: Finding, rename: Rename) -> str:
 
 
 def _uri(name: str) -> str:
-    import os
     from urllib.parse import quote
 
     return quote(os.fsencode(name.replace(os.sep, "/")))

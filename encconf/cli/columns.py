@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.cli.console import width_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
+from encconf.cli.console import Console, width_of
 
 
 def in_columns(console: Console, text: str) -> str:

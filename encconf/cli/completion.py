@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+from encconf.cli.console import Console
 from encconf.errors import UsageError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
 
 
 def completion(console: Console, *, shell: str) -> None:

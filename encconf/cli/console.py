@@ -15,13 +15,13 @@ import os
 import sys
 import time
 
+from encconf.errors import EncconfError
 from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from encconf.errors import EncconfError
 
 _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
 

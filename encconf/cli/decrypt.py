@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from encconf.cli import files
-from encconf.cli.table import flag, text
+from encconf.cli.console import Console
+from encconf.cli.table import Value, flag, text
 from encconf.engine import plaintext
 from encconf.errors import about
 from encconf.io.fileio import PRIVATE
@@ -13,8 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
     from encconf.identities.credentials import Credentials
 
 

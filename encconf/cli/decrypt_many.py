@@ -6,18 +6,15 @@ import os
 
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
-from encconf.cli.console import one_line
-from encconf.cli.table import flag, text
+from encconf.cli.console import Console, one_line
+from encconf.cli.table import Value, flag, text
 from encconf.errors import OutputError, UsageError, about
+from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
-    from encconf.identities.credentials import Credentials
 
     Decrypted = Callable[[files.Source, Mapping[str, Value], Credentials, Callable[[str], None]], str]
 

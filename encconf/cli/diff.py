@@ -6,22 +6,20 @@ Exit codes are those of diff: 0, no differences; 1, differences; 2, could not co
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from encconf.audit import diff, revisions
+from encconf.audit.diff import Difference
+from encconf.audit.names import Names
+from encconf.audit.pairing import Change
 from encconf.cli import files
-from encconf.cli.console import counted, one_line, wants_color
-from encconf.cli.table import flag, text, texts
+from encconf.cli.console import Console, counted, one_line, wants_color
+from encconf.cli.table import Value, flag, text, texts
 from encconf.errors import ConflictError, EncconfError
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from encconf.audit.diff import Difference
-    from encconf.audit.names import Names
-    from encconf.audit.pairing import Change
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
     from encconf.keys import MasterKey
 
 _RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
@@ -104,7 +102,6 @@ def _differences(
 def _names(found: Iterable[Difference], options: Mapping[str, Value]) -> Names:
     """The names of keys, from the .sops.yaml of each file."""
     from encconf.audit.history import name_former
-    from encconf.audit.names import Names
     from encconf.rules.config import NAME
 
     recipients = texts(options, "recipients")
@@ -204,8 +201,6 @@ class _Paper:
             self._line("*", "the file", kind="was plaintext, is encrypted now")
 
     def _change(self, found: Difference, change: Change, said: str, several: bool) -> None:
-        from encconf.text.path import spell
-
         sign = _SIGNS[change.kind][0] if change.certain else "?"
         where = one_line(spell(change.old if change.kind == "moved" and change.old else change.path))
         if several:
@@ -257,8 +252,6 @@ def _existence(found: Difference) -> str:
 
 def _said(change: Change) -> str:
     """What happened, in words."""
-    from encconf.text.path import spell
-
     if change.kind == "moved":
         to = f"moved to {one_line(spell(change.path))}" if change.old != change.new else "moved"
         return f"{to}, where its ciphertext cannot be decrypted" if change.lost else to

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from encconf.cli import files
-from encconf.cli.console import some, visible
+from encconf.cli.console import Console, some, visible
 from encconf.errors import EncconfError, UsageError
 from encconf.io import fileio
 from encconf.text.printable import printable
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from encconf.cli.console import Console
     from encconf.migration.callers import Caller
     from encconf.migration.ways import Found
     from encconf.sources import Probe

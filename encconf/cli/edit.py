@@ -14,10 +14,12 @@ import time
 
 from encconf import api, formats
 from encconf.cli import files
-from encconf.cli.console import counted
+from encconf.cli.console import Console, counted
 from encconf.cli.editor import editor_command, run_editor
+from encconf.cli.table import Value
 from encconf.engine import opening, plaintext
 from encconf.engine.admission import rule_of
+from encconf.engine.metadata import CONFLICT, Metadata
 from encconf.errors import (
     ChangedError,
     EditorError,
@@ -28,8 +30,9 @@ from encconf.errors import (
     about,
 )
 from encconf.io import fileio, private
+from encconf.rules.config import Rule
 from encconf.text.document import splice
-from encconf.text.path import spell
+from encconf.text.path import Path, spell
 from encconf.text.printable import quoted
 from encconf.verbs import checks
 from encconf.verbs.encrypt import encrypt_again, plain_as
@@ -38,12 +41,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
-    from encconf.engine.metadata import Metadata
     from encconf.git.conflict import Conflict
-    from encconf.rules.config import Rule
-    from encconf.text.path import Path
     from encconf.verbs.changes import Check
 
 _WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wait'"
@@ -110,7 +108,6 @@ def _open(
             enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=console.warn
         )
     except UnmergedError:
-        from encconf.engine.metadata import CONFLICT
         from encconf.git import version
         from encconf.git.conflict import open_conflict
         from encconf.git.merge import reseal
@@ -225,8 +222,6 @@ class Session:
 
     def _without_block(self, edited: str) -> str:
         """The text without the block; it is encrypted for the keys in the block."""
-        from encconf.engine.metadata import Metadata
-
         module = formats.module(self.format)
         document = module.scan(edited)
         self.rule = rule_of(Metadata.of(document))
@@ -321,7 +316,6 @@ class Session:
 
     def _saved(self, edited: str) -> str:
         """Save the edited text, encrypted for the recipients of the file; returns a message about it."""
-        from encconf.rules.config import Rule
         from encconf.rules.selection import DEFAULT
 
         failed = "your changes could not be saved; run this in a terminal to decide what to do"

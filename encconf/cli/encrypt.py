@@ -6,13 +6,9 @@ import os
 import stat
 
 from encconf.cli import files
+from encconf.cli.console import Console
 from encconf.cli.encryption import Job, read
-from encconf.cli.table import flag
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
+from encconf.cli.table import Value, flag
 
 
 def encrypt(console: Console, *, file: list[str], **options: Value) -> None:

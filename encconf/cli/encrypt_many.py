@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
-from encconf.cli.console import counted, one_line
+from encconf.cli.console import Console, counted, one_line
 from encconf.cli.encryption import Job, read
 from encconf.cli.rule import is_named
-from encconf.cli.table import flag, text
+from encconf.cli.table import Value, flag, text
 from encconf.envelope.groups import quorum
 from encconf.errors import MissingFileError, UsageError
 from encconf.git.worktree import Known
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
-    from encconf.rules.config import Config
+from encconf.rules.config import Config
 
 
 def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, Value]) -> None:

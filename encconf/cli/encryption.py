@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 
 from encconf.cli import files
 from encconf.cli.rule import find_rule
-from encconf.cli.table import flag, text
+from encconf.cli.table import Value, flag, text
 from encconf.errors import EncconfError, InputError, OutputError, UsageError, about
 from encconf.formats import sniff
+from encconf.identities.credentials import Credentials
 from encconf.io import fileio
+from encconf.rules.config import Config
 from encconf.verbs import encrypt as verb
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from encconf.cli.table import Value
-    from encconf.identities.credentials import Credentials
-    from encconf.rules.config import Config
 
 
 def read(file: str | None, options: Mapping[str, Value]) -> files.Source:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from encconf.cli.console import Console
 from encconf.errors import UsageError
 from encconf.text.words import did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
 
 
 class Entry(NamedTuple):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 
 from encconf.cli import files, flat
-from encconf.cli.table import flag
+from encconf.cli.console import Console
+from encconf.cli.table import Value, flag
 from encconf.engine import opening
-from encconf.errors import EncconfError, OutputError, UsageError, about
+from encconf.errors import EncconfError, OutputError, SourceError, UsageError, about
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import descriptors, fileio, private
@@ -20,11 +22,7 @@ from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import NoReturn
-
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
 
 
 class CommandError(EncconfError):
@@ -61,7 +59,6 @@ def _named_keys(console: Console) -> list[str]:
     if not any("env" in address.lower() for address in addresses):  # envsubst:, to vals; ?token_env=
         return []
     from encconf import sources
-    from encconf.errors import SourceError
     from encconf.sources.env import name_in
 
     names = []

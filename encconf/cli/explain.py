@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 
 from encconf.audit import explain as explaining
-from encconf.audit.explain import matches, opens
+from encconf.audit.explain import Explanation, matches, opens
 from encconf.audit.findings import leading, printable
+from encconf.cli.console import Console
 from encconf.cli.files import STDIN
 from encconf.errors import UsageError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.audit.explain import Explanation
-    from encconf.cli.console import Console
-    from encconf.rules.config import Rule
-    from encconf.rules.selection import Selection
+from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
 
 
 def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 
 from encconf.cli import files, flat
-from encconf.cli.table import flag, text
+from encconf.cli.console import Console, is_terminal
+from encconf.cli.table import Value, flag, text
 from encconf.errors import ConflictError, OutputError, UsageError
 from encconf.export import FORMATS, WRITERS
 from encconf.io import descriptors, fileio
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
-
 
 def export(console: Console, *, file: list[str], **options: Value) -> None:
     """Print the values in a format, write them to a file, or hand them to a GitHub workflow."""
-    from encconf.cli.console import is_terminal
-
     format, output, name = text(options, "format"), text(options, "output"), text(options, "name")
     with_key = text(options, "with_key")
     if format is None:

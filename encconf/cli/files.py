@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from encconf.cli.console import Console, is_terminal, some
+from encconf.cli.table import Value
 from encconf.errors import (
     ChangedError,
     ConflictError,
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
     from encconf.engine.metadata import Metadata
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
@@ -98,11 +98,8 @@ def read(
     if file is None or file in STDIN:
         if in_place:
             raise ConflictError("--in-place needs a file, not stdin")
-        if file is None:
-            from encconf.cli.console import is_terminal
-
-            if is_terminal(0):
-                raise MissingFileError("no file was given", hint="give a file, or - for stdin")
+        if file is None and is_terminal(0):
+            raise MissingFileError("no file was given", hint="give a file, or - for stdin")
         data = fileio.stdin_bytes()
         found, binary = _kind(data, override or STDIN_NAME, plain, input_type)
         try:
@@ -281,7 +278,6 @@ def warn_if_exposed(console: Console, path: str) -> None:
 
 def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
     """Warn about several plaintext files, with one message for all that git tracks."""
-    from encconf.cli.console import some
     from encconf.git import exposures
 
     if len(paths) == 1:

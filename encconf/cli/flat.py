@@ -6,24 +6,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from encconf import formats
 from encconf.cli import files, table
+from encconf.cli.console import Console
 from encconf.engine import loading, opening
 from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
 from encconf.formats.plain import text_of
-from encconf.text.path import parse, spell
+from encconf.text.document import Document, Leaf
+from encconf.text.path import Path, parse, spell
 from encconf.verbs import changes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from encconf.cli.console import Console
-    from encconf.text.document import Document, Leaf
-    from encconf.text.path import Path
 
 _ODD = re.compile(r"[^A-Za-z0-9_]")
 

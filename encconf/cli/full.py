@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 
 import click
 
-from encconf.cli.table import COMMANDS, GROUPS, ROOT, VERSION_FLAGS
+from encconf.cli.table import COMMANDS, GROUPS, ROOT, VERSION_FLAGS, Argument, Command, Option, Values
 from encconf.errors import EncconfError, MissingFileError, OutputError, UsageError
 from encconf.text.words import did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from encconf.cli.table import Argument, Command, Option, Values
 
 _PROGRAM = "encconf"
 _SUMMARY = "Encrypted configuration files, compatible with SOPS."

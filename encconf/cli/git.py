@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli.table import text
+from encconf.cli.console import Console
+from encconf.cli.table import Value, text
 from encconf.errors import (
     EncconfError,
     LimitError,
@@ -15,13 +16,12 @@ from encconf.errors import (
     UsageError,
 )
 from encconf.io import fileio
+from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
     from encconf.git.conflict import Labels
     from encconf.git.outcome import Outcome
 
@@ -211,8 +211,6 @@ def _merged(
 
 def _report(console: Console, file: str, outcome: Outcome) -> None:
     """Report what is left to do.  Raises UndecidedError for a conflict."""
-    from encconf.text.printable import quoted
-
     if outcome.conflicts:
         paths = ", ".join(outcome.conflicts[:5]) + (", …" if len(outcome.conflicts) > 5 else "")
         what = "it" if paths == "." else paths

@@ -12,6 +12,7 @@ import time
 
 from encconf import formats
 from encconf.cli import files
+from encconf.cli.console import Console
 from encconf.errors import (
     BadKeyError,
     ConflictError,
@@ -26,7 +27,6 @@ from encconf.text.printable import printable, quoted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.audit.survey import Survey
-    from encconf.cli.console import Console
     from encconf.identities.credentials import Credentials
     from encconf.identities.places import AgeSource
 

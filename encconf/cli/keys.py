@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from encconf.cli import files, targets
-from encconf.cli.console import counted
-from encconf.cli.rekeying import Rekeying
+from encconf.cli.console import Console, counted
+from encconf.cli.rekeying import Change, Rekeying
 from encconf.cli.rule import named_keys
-from encconf.cli.table import flag
-from encconf.engine.plan import Outcome
+from encconf.cli.table import Value, flag
+from encconf.engine.plan import Outcome, Plan
 from encconf.errors import MissingFileError, UsageError
+from encconf.rules.config import Rule
 from encconf.text.printable import quoted
 from encconf.verbs import checks, rekey
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.cli.console import Console
-    from encconf.cli.rekeying import Change
-    from encconf.cli.table import Value
-    from encconf.engine.plan import Plan
-    from encconf.rules.config import Rule
 
 
 def _files(console: Console, names: list[str], options: Mapping[str, Value]) -> list[str]:

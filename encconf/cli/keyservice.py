@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
+from encconf.cli.console import Console, collect_garbage
 from encconf.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from encconf.cli.console import Console
 
 
 def keyservice(
@@ -27,7 +26,6 @@ def keyservice(
     from threading import Event
 
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # errors are reported here
-    from encconf.cli.console import collect_garbage
     from encconf.keyservice import server as keyservice
 
     collect_garbage()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 
 from encconf import api, formats
 from encconf.cli import files
-from encconf.cli.console import some, visible
+from encconf.cli.console import Console, some, visible
 from encconf.cli.rule import find_rule
-from encconf.cli.table import flag, text
+from encconf.cli.table import Value, flag, text
 from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
@@ -25,20 +26,17 @@ from encconf.errors import (
 )
 from encconf.formats import sniff
 from encconf.io import fileio
+from encconf.rules.config import Rule
 from encconf.text.document import position
 from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
     from encconf.migration import plain
     from encconf.migration.dialects import Reading
     from encconf.migration.history import Past
-    from encconf.rules.config import Rule
 
 
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
+from encconf.cli.console import Console
 
 
 def overview(console: Console) -> bool:

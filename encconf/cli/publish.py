@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from encconf import publish as publishing
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
-from encconf.cli.table import flag, text
+from encconf.cli.console import Console
+from encconf.cli.table import Value, flag, text
 from encconf.errors import NoConfigError, UsageError
 from encconf.publish import destinations
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
-    from encconf.publish.destinations import Destination
-    from encconf.rules.config import Config
+from encconf.publish.destinations import Destination
+from encconf.rules.config import NAME, Config, find_config, load_file
 
 
 def publish(console: Console, *, file: list[str], **options: Value) -> None:
@@ -44,8 +39,6 @@ class Publishing(Batch):
 
     def add(self, file: str, root: str | None) -> None:
         """Find the destination of a file.  Raises what says that it has none."""
-        from encconf.rules.config import NAME, find_config, load_file
-
         if file in files.STDIN:
             raise UsageError("stdin has no name to publish under", hint="give a file")
         found = text(self.options, "config") or find_config(file, os.getcwd(), notify=self.console.warn)

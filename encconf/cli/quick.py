@@ -7,13 +7,11 @@ two cannot disagree.
 
 from __future__ import annotations
 
-from encconf.cli.table import COMMANDS, GROUPS, ROOT
+from encconf.cli.table import COMMANDS, GROUPS, ROOT, Command, Option, Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from encconf.cli.table import Command, Option, Values
 
 
 def parse(argv: list[str]) -> tuple[Command, Values] | None:

@@ -7,26 +7,23 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
+from collections.abc import Callable, Mapping, Sequence
 
 from encconf.cli import checklist, files, plan_text
 from encconf.cli.batch import Batch
-from encconf.cli.console import counted, one_line
-from encconf.cli.table import flag, text
+from encconf.cli.console import Console, counted, one_line
+from encconf.cli.table import Value, flag, text
 from encconf.engine.admission import in_full
+from encconf.engine.plan import Plan, Seen
 from encconf.errors import ChangedError, ConflictError, EncconfError, StrangerError, UsageError
+from encconf.rules.config import Config, Rule, find_config, find_rule
 from encconf.text.path import spell
 from encconf.verbs import rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from encconf.audit.names import Names
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
-    from encconf.engine.plan import Plan, Seen
     from encconf.keys import MasterKey
-    from encconf.rules.config import Config, Rule
 
     Planner = Callable[["Change"], Plan]
     Row = dict[str, object]
@@ -125,8 +122,6 @@ class Rekeying(Batch):
             self.sweep(self.left)
 
     def _plan(self, file: str) -> Change:
-        from encconf.rules.config import find_rule
-
         warn = self.warner(file)
 
         def rule() -> Rule:
@@ -279,7 +274,6 @@ class Rekeying(Batch):
     def names(self) -> Names:
         """The names of keys, from the .sops.yaml of each file that was reported so far."""
         from encconf.audit.names import Names
-        from encconf.rules.config import find_config
 
         if self._names is None:
             self._names = Names()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli.table import text
+from encconf.cli.table import Value, text
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from encconf.cli.table import Value
     from encconf.keys import MasterKey
 
 

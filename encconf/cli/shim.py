@@ -12,13 +12,10 @@ from __future__ import annotations
 import os
 import sys
 
+from encconf.cli.console import Console
 from encconf.errors import OutputError
 from encconf.io import fileio
 from encconf.text.printable import quoted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
 
 _MARK = "from encconf.cli import run"
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from encconf.cli import files
+from encconf.cli.console import Console
 from encconf.errors import NotEncryptedError, about
 from encconf.text.words import bool_word
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
 
 
 def filestatus(console: Console, *, file: str, input_type: str | None, config: str | None) -> None:

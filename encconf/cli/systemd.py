@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 
-from encconf.cli.table import flag, text, texts
+from encconf.cli.console import Console, collect_garbage
+from encconf.cli.table import Value, flag, text, texts
 from encconf.errors import OutputError, UsageError
 from encconf.io import fileio
 
@@ -12,8 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
     from encconf.systemd.rules import Rule
     from encconf.systemd.server import CredentialServer
     from encconf.systemd.units import Unit
@@ -34,7 +34,6 @@ def serve(
     import signal
     from contextlib import nullcontext
 
-    from encconf.cli.console import collect_garbage
     from encconf.identities.credentials import Credentials
     from encconf.systemd import server
     from encconf.systemd.values import Values
@@ -174,7 +173,6 @@ def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list
 def _program() -> list[str]:
     """The command that runs this encconf: the program if it is installed, otherwise the interpreter."""
     import shutil
-    import sys
 
     beside = os.path.join(os.path.dirname(sys.executable), "encconf")
     for candidate in (beside, shutil.which("encconf")):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-    Value = bool | str | list[str] | None
-    Values = dict[str, Value]
+Value = bool | str | list[str] | None
+Values = dict[str, Value]
 
 
 def flag(values: Mapping[str, Value], name: str) -> bool:

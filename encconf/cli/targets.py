@@ -13,10 +13,11 @@ import re
 import stat
 
 from encconf import formats
+from encconf.cli.console import Console
 from encconf.cli.files import STDIN
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
-from encconf.git import worktree
+from encconf.git import repository, worktree
 from encconf.io import fileio, replace
 from encconf.rules.config import NAME as CONFIG_NAME
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
-    from encconf.cli.console import Console
 
 _MAGIC = re.compile(r"[*?[]")
 _SKIPPED: Final = frozenset({".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox"})
@@ -145,8 +145,6 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
 
 def _changed(paths: list[str]) -> Iterator[str]:
     """The files that changed, of those that paths name or of this repository."""
-    from encconf.git import repository
-
     if not paths:
         here = os.path.realpath(".")
         yield from map(os.path.relpath, _changes(repository(here) or here))

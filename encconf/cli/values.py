@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from encconf import api, formats
 from encconf.cli import files
-from encconf.cli.table import flag, text
+from encconf.cli.console import Console, is_terminal
+from encconf.cli.table import Value, flag, text
 from encconf.engine import loading, plaintext
 from encconf.errors import (
     ConflictError,
@@ -19,17 +21,13 @@ from encconf.errors import (
 from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.text.document import Leaf
-from encconf.text.path import parse
+from encconf.text.path import Path, parse
 from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
-    from encconf.cli.console import Console
-    from encconf.cli.table import Value
-    from encconf.text.path import Path
     from encconf.text.tree import Plain
 
 
@@ -45,7 +43,6 @@ def get(
     config: str | None,
 ) -> None:
     """Print one value of a file as it is, or a mapping or list in the file's format."""
-    from encconf.cli.console import is_terminal
     from encconf.formats import emit
 
     source = files.read(file)
@@ -207,8 +204,6 @@ def _asked(path: str) -> str:
 
     Raises UsageError for no text at all, which usually means that a variable is not set.
     """
-    from encconf.cli.console import is_terminal
-
     if is_terminal(0):
         import getpass
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.console import Console
+from encconf import __version__
+from encconf.cli.console import Console
 
 SOPS_VERSION = "3.13.3"
 """The sops whose format encconf writes, as in `encconf.engine.metadata`, which costs an import."""
@@ -12,8 +11,6 @@ SOPS_VERSION = "3.13.3"
 
 def version_line() -> str:
     """``encconf X (sops Y)``."""
-    from encconf import __version__
-
     return f"encconf {__version__} (sops {SOPS_VERSION})"
 
 

@@ -8,12 +8,14 @@ what was meant.  The data key may be wrapped again for the recipients in the fil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 
 from encconf import formats
 from encconf.engine import opening, plaintext
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
+from encconf.engine.opening import Opened
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
@@ -30,17 +32,14 @@ from encconf.formats.plain import drop_plain, missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.text import tree as tree_of_text
 from encconf.text.document import Document, Leaf, says
-from encconf.text.path import spell
+from encconf.text.path import Path, spell
 from encconf.verbs.encrypt import encrypt_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    from encconf.engine.opening import Opened
     from encconf.formats import Writing
-    from encconf.text.path import Path
     from encconf.text.tree import Plain
 
     Notify = Callable[[str], None]

@@ -12,7 +12,8 @@ from encconf.envelope.groups import are_spoiled
 from encconf.errors import EncconfError, PlaintextError
 from encconf.keys import TABLE
 from encconf.rules.config import Rule, find_rule
-from encconf.text.path import spell
+from encconf.rules.selection import Selection
+from encconf.text.path import Path, spell
 from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from encconf.engine.metadata import Metadata
     from encconf.engine.opening import Opened
     from encconf.keys import MasterKey
-    from encconf.rules.selection import Selection
-    from encconf.text.path import Path
     from encconf.verbs.changes import Check
 
 

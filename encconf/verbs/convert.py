@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from encconf import formats
 from encconf.engine import plaintext
+from encconf.errors import EncconfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +54,7 @@ def stores_indent(format: str, *, config: str | None, target: str | None = None)
     default = formats.ROWS[format].indent
     if default is None:
         return None
-    import os
 
-    from encconf.errors import EncconfError
     from encconf.rules import config as configs
 
     try:

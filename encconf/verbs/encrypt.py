@@ -7,13 +7,13 @@ from encconf.engine import sealing
 from encconf.engine.admission import rule_to_wrap
 from encconf.errors import AlreadyEncryptedError
 from encconf.formats import sniff
+from encconf.identities.credentials import Credentials
+from encconf.rules.config import Rule
+from encconf.text.document import Document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.engine.opening import Notify, Opened
-    from encconf.identities.credentials import Credentials
-    from encconf.rules.config import Rule
-    from encconf.text.document import Document
 
 
 class Request:

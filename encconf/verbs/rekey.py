@@ -6,6 +6,8 @@ mean what they mean in sops 3.13.3 (rotate.go, updatekeys.go, groups) unless a d
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full, rule_of
@@ -16,17 +18,14 @@ from encconf.envelope.wrap import wrap_again
 from encconf.errors import ConfigError, EmitError, EmptyGroupError, PlaintextError, UnmergedError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
-from encconf.rules.selection import Chosen
+from encconf.rules.selection import Chosen, Selection
 from encconf.text.document import splice
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from encconf.engine.opening import Notify
     from encconf.keys import MasterKey
-    from encconf.rules.selection import Selection
 
 _NAMED = 20  # paths in one message
 
