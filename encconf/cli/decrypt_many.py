@@ -28,6 +28,8 @@ def decrypt_many(
     """
     paths = targets.files(console, list(words), recursive=flag(options, "recursive"), changed=False)
     output = text(options, "output")
+    if output in files.STDOUT:
+        output = None
     if not files.are_many(words, options):  # a dry run
         files.refuse_for_many(paths, options, [])
         target = paths[0] if flag(options, "in_place") else output or "stdout"

@@ -21,12 +21,7 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
     name = file[0] if file else None
     job = Job(name, read(name, options), options, console.warn)
     job.encrypt(files.credentials(console))
-    if job.target is None:
-        console.data(job.enc)
-    elif job.write():
-        console.note(f"wrote {job.target}")
-    else:
-        console.note(f"{job.target} is up to date")
+    job.write(console)
     for hint in job.hints:
         console.hint(hint)
     if job.target is not None and job.output is None and not job.in_place and _is_redirected():

@@ -91,10 +91,8 @@ class Encrypting(Batch):
         if self.dry_run:
             self._plan(file, done)
             return "would-change"
-        written = done.write()
+        written = done.write(self.console)
         self._hints.update(dict.fromkeys(done.hints))
-        target = one_line(done.target or "stdout")
-        self.console.note(f"wrote {target}" if written else f"{target} is up to date")
         if not done.in_place:
             self._plain.append(file)
         return "changed" if written else "unchanged"

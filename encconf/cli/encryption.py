@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from encconf.cli import files
+from encconf.cli.console import Console, one_line
 from encconf.cli.rule import find_rule
 from encconf.cli.table import Value, flag, text
 from encconf.errors import EncconfError, InputError, OutputError, UsageError, about
@@ -108,15 +109,19 @@ class Job:
         for note in notes:
             self._warn(note, None)
 
-    def write(self) -> bool:
-        """Write the encrypted text to ``target``; False if the file has that text already."""
-        assert self.target is not None
+    def write(self, console: Console) -> bool:
+        """Write the encrypted text to ``target`` or stdout, and say so; False if it is there already."""
+        if self.target is None:
+            console.data(self.enc)
+            return True
         if self.enc == self.twin:
+            console.note(f"{one_line(self.target)} is up to date")
             return False
         path = self.source.path if self.in_place else fileio.resolve(self.target)
         assert path is not None
         fileio.write_atomic(path, self.enc, replacing=self._replacing)
         self._check_format()
+        console.note(f"wrote {one_line(self.target)}")
         return True
 
     def _check_format(self) -> None:

@@ -105,9 +105,11 @@ class TestFailures:
         assert not deploy.path("out").exists()
 
     def test_they_need_a_place(self, deploy: Project) -> None:
-        done = deploy.run("decrypt", *FILES, code=1)
-        assert "-o FOLDER" in done.err
-        assert done.out == ""
+        for output in ([], ["-o", "-"], ["-o", "/dev/stdout"]):
+            done = deploy.run("decrypt", *FILES, *output, code=1)
+            assert "-o FOLDER" in done.err
+            assert done.out == ""
+        assert deploy.names() == [".sops.yaml", "deploy"]
 
     @pytest.mark.parametrize("option", ["--extract=password", "--output-type=json", "--filename-override=x"])
     def test_options_for_one_file(self, deploy: Project, option: str) -> None:
@@ -126,6 +128,7 @@ class TestDryRun:
     def test_of_one_file(self, deploy: Project) -> None:
         file = "deploy/a.enc.yaml"
         assert deploy.run("decrypt", "-n", file).out == f"{file} -> stdout\n"
+        assert deploy.run("decrypt", "-n", "-o", "-", file).out == f"{file} -> stdout\n"
         assert deploy.run("decrypt", "-n", "-o", "x.yaml", file).out == f"{file} -> x.yaml\n"
         assert deploy.run("decrypt", "-n", "-i", file).out == f"{file}\n"
         deploy.run("decrypt", "-n", "deploy/plain.yaml", code=1)

@@ -94,6 +94,14 @@ class TestWhichFiles:
         deploy.run("encrypt", "-r", "-i", ".")
         assert encrypted(deploy) == ["deploy/a.yaml"]
 
+    def test_the_only_one_to_stdout(self, deploy: Project) -> None:
+        deploy.path("deploy/web/b.json").unlink()
+        for words in (["-r", "deploy"], ["deploy/*.yaml"]):
+            done = deploy.run("encrypt", *words, "-o", "-")
+            assert done.err == ""
+            assert deploy.run("decrypt", "--input-type", "yaml", input=done.out).out == "password: a\n"
+        assert encrypted(deploy) == []
+
     def test_a_folder_needs_the_option(self, deploy: Project) -> None:
         assert "use -r to include" in deploy.run("encrypt", "deploy", code=1).err
 
