@@ -69,20 +69,20 @@ def load_config(
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> dict[str, Any] | T:
-    """Open an encrypted file and return what it holds, as an ordinary dict.
+    """Open an encrypted file and return its content as an ordinary dict.
 
     ``path`` is a file's name, an open file, or a resource of a package (`importlib.resources.files`), in a
-    zip for example.  The file is decrypted in this process and its MAC verified; nothing is written and no
-    program is run unless a key needs one (gpg).  The content says what format the file has, unless
-    ``format`` does.  Keys come from where sops looks for them, or from ``credentials``; a ``cache`` keeps
-    data keys, so that a key service is asked once.  Dates become `datetime.datetime` with a time zone,
+    zip for example.  The file is decrypted in this process and its MAC verified; nothing is written, and no
+    program is run unless a key needs one (gpg).  The format is detected from the content, unless you give
+    ``format``.  Keys are looked for where sops looks for them, or in ``credentials``; a ``cache`` keeps
+    data keys, so that a key service is asked only once.  Dates become `datetime.datetime` with a time zone,
     ``!!binary`` values that are not UTF-8 become `bytes`; YAML merge keys are applied.
 
-    ``section`` is one mapping of the file: ``"app.db"``, or ``("app", "db")``.  With a ``schema`` (a
+    ``section`` names one mapping of the file: ``"app.db"``, or ``("app", "db")``.  With a ``schema`` (a
     dataclass, TypedDict, attrs class or msgspec Struct; or a pydantic model), an object of that type is
     returned.  With ``mask``, values that were encrypted print as ``'**********'`` (see `MaskedStr`); a
     ``schema`` always gets them masked.  References (``ref+vault://secret/data/app#/password``) stay as they
-    are, unless ``resolve`` is True or says which may be resolved (see `Resolve`).
+    are, unless ``resolve`` is True or a `Resolve`, which says what may be resolved.
 
     Raises EncconfError: NotEncryptedError, KeyAccessError, MacError, DecryptError, ParseError,
     UnresolvedError, PathNotFoundError (section), ConfigTypeError (schema) and so on, each with the file's
@@ -118,7 +118,7 @@ def load(
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> dict[str, Any]:
-    """What an open file holds, text or binary; otherwise as `load_config`.
+    """Return the content of an open file (text or binary) as a dict; see `load_config`.
 
     >>> app.config.from_file("secrets.enc.yaml", load=encconf.load)  # doctest: +SKIP
     """
@@ -136,13 +136,13 @@ def load_configs(
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> list[dict[str, Any]]:
-    """Open many files at once, in order; each as by `load_config`.
+    """Open many files at once, and return the content of each in the same order; see `load_config`.
 
     >>> shop, mail = load_configs(["shop.enc.yaml", "mail.enc.yaml"])  # doctest: +SKIP
 
-    Key services are asked for up to 32 files at a time, and once for files with the same wrapped
-    key; with ``resolve``, each secret is asked for once for all of them.  Raises the error of the first
-    file, in the order given, that cannot be opened; then one UnresolvedError for all references.
+    Key services are asked for up to 32 files at a time, and only once for files with the same wrapped
+    key; with ``resolve``, each secret is fetched once for all files.  Raises the error of the first file,
+    in the order given, that cannot be opened; otherwise, one UnresolvedError for all references.
     """
     check(paths=paths, mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
     return loading.load_many(
@@ -159,7 +159,7 @@ def loads(
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> dict[str, Any]:
-    """What an encrypted text holds, as an ordinary dict; see `load_config`.
+    """Return the content of an encrypted text as an ordinary dict; see `load_config`.
 
     >>> config = loads(Path("secrets.enc.yaml").read_text())  # doctest: +SKIP
 
@@ -180,7 +180,7 @@ def loads_all(
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> list[dict[str, Any]]:
-    """What each document of an encrypted YAML stream holds; see `load_config`, also for what is raised.
+    """Return the content of each document of an encrypted YAML stream; see `load_config`, also for errors.
 
     >>> first, second = loads_all(text)  # doctest: +SKIP
     """
@@ -199,15 +199,15 @@ def decrypt(
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> str:
-    """The plain text of an encrypted one, to the byte what `encrypt` was given.
+    """Return the plaintext of an encrypted text, byte for byte as `encrypt` got it.
 
     >>> text = decrypt(Path("secrets.enc.json").read_text(), format="json")  # doctest: +SKIP
 
     Raises what `load_config` raises for a file that cannot be opened.
 
-    A text that sops wrote keeps its own layout.  ``ignore_mac`` is for recovery: it shows what a
-    file says without saying that it is what someone wrote.  ``notify`` gets what could not be
-    done fully, for example a comment that does not decrypt.
+    A text that sops wrote keeps its own layout.  ``ignore_mac`` is for recovery: it decrypts a text that
+    somebody may have changed without a key.  ``notify`` gets warnings, for example about a comment that
+    cannot be decrypted.
     """
     from encconf.engine.plaintext import plain_text
 
@@ -229,19 +229,19 @@ def encrypt(
     credentials: Credentials | None = None,
     notify: Notify | None = None,
 ) -> str:
-    """Encrypt a plain text for the keys of a rule.
+    """Encrypt a plaintext for the keys of a rule.
 
     >>> enc = encrypt("password: x\\n", find_rule("secrets.enc.yaml"))  # doctest: +SKIP
 
     ``twin`` is the encrypted text that the result replaces: its data key and the ciphertext of
-    every unchanged value and comment are kept, so that only changed lines differ.  A twin that
-    cannot be opened is not used, and ``notify`` gets the reason.  Without a ``rule`` the keys and the
-    selection are the twin's, which then must open.  If nothing changed, the twin is returned.
-    With ``new_data_key`` nothing of the twin is kept but metadata that encconf does not know.
-    ``donors`` have more ciphertexts to keep, under the twin's data key: those of another branch.
+    every unchanged value and comment are kept, so that only changed lines differ.  If the twin
+    cannot be opened, it is not used, and ``notify`` gets the reason.  Without a ``rule``, the keys and the
+    selection are those of the twin, which then must open.  If nothing changed, the twin is returned.
+    With ``new_data_key``, only the twin's unknown metadata is kept.  ``donors`` are further encrypted texts
+    with the twin's data key, such as that of another branch, whose ciphertexts may be kept.
 
-    Raises AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that its
-    format or sops cannot hold, KeyAccessError or MasterKeyError when a key cannot be used.
+    Raises AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that is not valid in
+    its format or that sops cannot store, and KeyAccessError or MasterKeyError if a key cannot be used.
     """
     from encconf.engine import sealing
 
@@ -259,7 +259,7 @@ def encrypt(
 
 
 def inspect(text: str | bytes, *, format: str = "yaml") -> Inspection:
-    """Read an encrypted text's ``sops`` block, without a key.
+    """Read the ``sops`` block and the paths of an encrypted text, without a key.
 
     >>> inspect(Path("secrets.enc.yaml").read_text()).leaves[0].path  # doctest: +SKIP
     ('db', 'host')

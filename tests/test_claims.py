@@ -54,7 +54,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "re-encrypts the files with a new data key and lists the values they could read": (
         "test_journeys::test_a_journey",
     ),
-    "Without any key, `encconf check` finds secrets that are not encrypted as the rules say": (
+    "`encconf check` finds values that the rules encrypt but that are still plaintext": (
         "test_claims::test_reports_need_no_key",
     ),
     "`encconf access` lists who can read which file and since when": ("test_access::test_no_key_is_used",),

@@ -37,7 +37,7 @@ def usage(command: Command) -> str:
         word = argument.dest.upper() + ("…" if argument.many else "")
         words.append(word if argument.required else f"[{word}]")
     if command.rest:
-        words.append(f"-- {command.rest.upper()}…")
+        words.append(f"-- {command.rest.upper()}…" if command.rest == "argv" else f"[-- {command.rest.upper()}…]")
     return " ".join(filter(None, words))
 
 
@@ -68,12 +68,12 @@ def command_line() -> str:
     """The page of the command line."""
     out = [
         "# The command line\n\n"
-        "`encconf help COMMAND` prints the same. Called `sops`, encconf takes the command line of sops "
-        "instead: see [Coming from sops](../from-sops.md).\n",
+        "`encconf help COMMAND` prints the same. Under the name `sops`, encconf takes the command line of "
+        "sops instead: see [Coming from sops](../from-sops.md).\n",
         table(("command", "what it does"), [
             (f"[`{each.name}`](#encconf-{each.name.replace(' ', '-')})", cell(each.help)) for each in COMMANDS
         ]),
-        "These options can also stand before the command:\n",
+        "You can also put these options before the command:\n",
         options((COLOR, CONFIG, QUIET)),
     ]  # fmt: skip
     for command in COMMANDS:
@@ -100,15 +100,15 @@ def errors() -> str:
     """The page of errors and findings."""
     out = [
         "# Errors and findings\n\n"
-        "A message names its error: `encconf: error[no-rule]: …`. In Python, the word is `error.slug`. "
-        "`encconf help error no-rule` prints the entry of this page.\n",
+        "Each error message contains a slug: `encconf: error[no-rule]: …`. In Python, it is `error.slug`. "
+        "`encconf help error no-rule` prints the entry of this page for that slug.\n",
         "## Errors\n",
     ]
     for slug, entry in ENTRIES.items():
         out.append(f"### {slug}\n\n{cell(entry.meaning)}\n\n{cell(entry.do)}\n\nExit code {entry.code}.\n")
     out += [
         "## Findings of encconf check\n\n"
-        "`--ignore WORD` leaves a kind of finding out; see [Checks without keys](../check.md).\n",
+        "`--ignore SLUG` hides a kind of finding; see [Checks without keys](../check.md).\n",
         table(("finding", "severity", "what it means", "what to do"), [
             (code(slug), kind.severity, cell(kind.title), cell(kind.help)) for slug, kind in KINDS.items()
         ]),
@@ -121,7 +121,7 @@ def exit_codes() -> str:
     first, *lines = topic("exit-codes").splitlines()
     rows = re.findall(r"^ +(\d+)  +(.+(?:\n {7,}\S.*)*)", "\n".join(lines), flags=re.M)
     cells = [(number, cell(" ".join(text.split()))) for number, text in rows]
-    after = "A signal ends a command with 128 and its number. `encconf help exit-codes` prints this list."
+    after = "If a signal ends a command, the exit code is 128 plus the signal's number. `encconf help exit-codes` prints this list."
     return f"# Exit codes\n\n{first}\n\n{table(('code', 'meaning'), cells)}\n{after}\n"
 
 

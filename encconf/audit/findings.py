@@ -64,7 +64,7 @@ KINDS: Final = {
     "never-decrypted": Kind(
         "error",
         "A value is encrypted, but the file's selection leaves it out, so nothing decrypts it",
-        "Readers get the ciphertext as the value. Restore the file's own selection, or an older version.",
+        "Programs get the ciphertext as the value. Restore the file's selection, or an older version.",
     ),
     "bad-value": Kind(
         "error",
@@ -73,7 +73,7 @@ KINDS: Final = {
     ),
     "bad-block": Kind(
         "error",
-        "The sops block is malformed, or is missing beside encrypted values",
+        "The sops block is malformed, or missing although there are encrypted values",
         "Restore the block from an older version of the file.",
     ),
     "no-mac": Kind(
@@ -109,8 +109,8 @@ KINDS: Final = {
     ),
     "no-driver": Kind(
         "warning",
-        "git merges an encrypted file line by line, but others by value",
-        "encconf git install adds it to .gitattributes.",
+        "git merges this encrypted file line by line, but others by value",
+        "Add it to .gitattributes: encconf git install.",
     ),
     "plain-twin": Kind(
         "error",
@@ -170,23 +170,23 @@ KINDS: Final = {
     ),
     "accidental-quorum": Kind(
         "warning",
-        "Several key groups without a threshold: one key of each of them is needed",
+        "A file or rule has several key groups and no threshold, so one key of each is needed",
         "If any one key should be enough, put all keys in one group. Otherwise, set shamir_threshold.",
     ),
     "config-notice": Kind(
         "warning",
         "Something in .sops.yaml has no effect",
-        "sops ignores it as well. Check that the setting you meant is there.",
+        "sops ignores it as well. Check how the setting is spelled and where it belongs.",
     ),
     "sops-too-old": Kind(
         "warning",
-        "A setting that the sops named in the repository is too old for",
-        "That sops ignores the setting, or stops at it: name a newer one there, or leave the setting out.",
+        "A setting needs a newer sops than the version that the repository names",
+        "That version ignores the setting or fails. Name a newer version, or remove the setting.",
     ),
     "bad-config": Kind(
         "error",
         ".sops.yaml, or one of its rules, cannot be used",
-        "encconf and sops cannot encrypt files by it until you fix it.",
+        "encconf and sops cannot encrypt files with it until you fix it.",
     ),
     "unused-rule": Kind(
         "note",
@@ -217,7 +217,7 @@ KINDS: Final = {
     "unreadable": Kind(
         "error",
         "A file cannot be read or parsed, so nothing in it was checked",
-        "The message says why.",
+        "The message gives the reason.",
         unchecked=True,
     ),
 }

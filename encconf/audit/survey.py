@@ -181,8 +181,8 @@ def describe(found: Survey) -> list[str]:
     if found.ignored:
         lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
     elif not found.has_config:
-        lines.append(f"there is no {NAME}: encconf init writes one that says what the files say")
+        lines.append(f"there is no {NAME}: encconf init writes one that matches the files")
     if found.callers:
-        lines.append(f"sops is called in: {', '.join(found.callers[:5])} (encconf instead: encconf doctor .)")
+        lines.append(f"sops is called in: {', '.join(found.callers[:5])} (encconf doctor . shows replacements)")
     lines.append("next: encconf check, encconf access, encconf git install (help: encconf --help)")
     return lines

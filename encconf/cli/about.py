@@ -47,14 +47,13 @@ Other
                                   file, file:/run/secrets/, keyring, cmd …
   SOPS_CONFIG                     the configuration file, instead of searching for .sops.yaml
   SOPS_EDITOR, EDITOR             the editor, with its arguments
-  TMPDIR, XDG_RUNTIME_DIR         where edit creates its private folder: the first that is
-                                  in memory
-  ENCCONF_COLOR                   auto, always or never
+  TMPDIR, XDG_RUNTIME_DIR         where edit creates its private folder: in the first that
+                                  is in memory
+  ENCCONF_COLOR                   when to use colors: auto, always or never
   NO_COLOR, FORCE_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM=dumb
-                                  as in other programs
+                                  whether to use colors, as in other programs
   ENCCONF_DEBUG                   1: show the traceback of a bug
-  SOPS_DISABLE_VERSION_CHECK      called as sops: accepted without effect, as encconf never
-                                  looks for new versions
+  SOPS_DISABLE_VERSION_CHECK      no effect: encconf never looks for new versions
 """
 
 _EXIT_CODES = """\
@@ -65,13 +64,13 @@ Exit codes are those of sops 3.13.3.
     2  the input could not be read or parsed, or a value is not JSON
     3  the output could not be written
     4  a value cannot be written in the requested format
-    6  called as sops: a malformed encryption context
-    7  called as sops: set or unset with a malformed index or value
+    6  under the name sops: a malformed encryption context
+    7  under the name sops: set or unset with a malformed index or value
     8  options that cannot be combined
    25  a value could not be decrypted
-   49  called as sops: no file to add keys to or remove keys from
+   49  under the name sops: no file to add keys to or remove keys from
    51  the MAC is missing or wrong
-   75  a service cannot be reached: try again later (called as sops: 128)
+   75  a service cannot be reached: try again later (under the name sops: 128)
    91  a malformed path in a document
    92  the file contains no document
   100  no file was given, or it does not exist
@@ -88,7 +87,7 @@ Exit codes are those of sops 3.13.3.
 
 def environment() -> str:
     """The topic ``environment``."""
-    rows = [f"  {row.variable:31} {row.plural}, comma list" for _, row in in_config_order()]
+    rows = [f"  {row.variable:31} {row.plural}, comma-separated" for _, row in in_config_order()]
     return _ENVIRONMENT.replace("{keys}", "\n".join(rows))
 
 

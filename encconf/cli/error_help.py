@@ -28,19 +28,19 @@ already-encrypted 203
   If the file is encrypted already, change it with: encconf edit FILE. If the entry is your own, rename
     it: the format keeps its metadata under this name.
 audit 1
-  This machine asks for an audit log (/etc/sops/audit.yaml), and encconf cannot write to it. Nothing was
+  /etc/sops/audit.yaml requires an audit log on this machine, and encconf cannot write to it. Nothing was
     decrypted.
-  Make the database of the log reachable, or ask the administrator of the machine.
+  Make the log's database reachable, or ask the administrator of the machine.
 bad-key 1
   A recipient, a fingerprint or the name of a key is malformed.
-  Compare it with its source. An age recipient begins with age1; a private key (AGE-SECRET-KEY-1…) is not
+  Compare it with the original. An age recipient begins with age1; a private key (AGE-SECRET-KEY-1…) is not
     a recipient and does not belong in .sops.yaml.
 bad-metadata 2
   The sops block of the file is damaged: an entry is missing, or has the wrong type.
   Restore the block from an older version: git log -p FILE. Change encrypted files only with encconf or
     sops.
 bad-path 91
-  The path to a value cannot be read.
+  The path to a value is malformed.
   Write it as a.b[0], or as sops does: '["a"]["b"][0]'. Put it in quotes for the shell.
 bad-regex 1
   A regular expression is not one that RE2 accepts.
@@ -68,17 +68,17 @@ emit 4
   A value cannot be written in the format that you asked for.
   The message names the value. JSON takes every value: --output-type json.
 empty 92
-  There is no document in the file.
-  Check the name of the file, or what was piped in.
+  The file contains no document.
+  Check the name of the file, or what you piped in.
 error 1
-  Something went wrong that has no entry of its own.
-  The message says what it is.
+  The error has no slug of its own.
+  The message says what went wrong.
 findings 1
-  encconf check found something that is not as the rules say.
-  Each finding has a hint and a word of its own: encconf help error WORD.
+  encconf check found errors (with --strict, errors or warnings).
+  Each finding has a hint. encconf help error SLUG explains a finding by the slug at its end.
 internal 1
   This is a bug in encconf.
-  Please report the line of the message. ENCCONF_DEBUG=1 shows more, and can show values of the file.
+  Please report the message. ENCCONF_DEBUG=1 also prints a traceback, which can show values of the file.
 limit 2
   The input is larger, deeper or more repetitive than any real file.
   encconf refuses such input, so that a hostile file cannot use up your memory. Split the file.
@@ -95,10 +95,10 @@ mac-missing 51
   The file has no MAC, so nothing shows that its values are those that were written.
   Compare the file with an older version. To recover it: encconf rotate --ignore-mac FILE.
 master-key 128
-  A key that should work did not: a server refused it, or a program failed.
+  A key could not be used: a server refused it, or a program failed.
   The message names the key and the reason. Check your login for that service.
 missing-extra 128
-  A package is not installed that this kind of key or source needs.
+  A package that this type of key or source needs is not installed.
   Install it as the hint says, for example: pip install 'encconf[aws]'.
 no-config 1
   There is no .sops.yaml for the file, and you named no key.
@@ -116,7 +116,7 @@ no-rule 1
   encconf explain FILE shows each rule and why it does not match. path_regex is matched against the path
     of the file from the folder of .sops.yaml. A rule without path_regex covers every file.
 no-such-file 100
-  You named no file, or the file does not exist.
+  You gave no file, or the file does not exist.
   Check the path.
 not-encrypted 1
   The file has no sops metadata: it is plaintext.
@@ -132,27 +132,28 @@ parse 2
   The message names the line. If the format is wrong, name it: --input-type.
 path-not-found 1
   There is no value at this path.
-  The hint lists the keys that exist. Keys need no decryption.
+  The hint lists the keys that exist.
 plain-value 25
   A value is plaintext, but the file's selection encrypts it. Somebody typed it into the encrypted file.
-  encconf edit FILE opens the file and encrypts the value when you save. If it was committed, change it.
+  encconf edit FILE opens the file and encrypts the value when you save. If it was committed, change the
+    secret as well.
 plaintext 1
   The command would save a value as plaintext although the creation rule of the file encrypts it.
   Let the file follow its rule: encconf updatekeys --selection FILE. To save the value as plaintext, use
     --allow-plaintext.
 publish 1
   A destination did not accept the file.
-  The message has the server's reason.
+  The message gives the server's reason.
 reference 1
   References to other secrets (ref+vault://…) could not be resolved.
-  The report names each by its path. ENCCONF_REF_ALLOW says which sources may be asked.
+  The report lists each reference by its path. ENCCONF_REF_ALLOW permits more sources.
 source 1
-  A secret could not be fetched from where it is kept, or stored there.
+  A secret could not be fetched from its source, or stored there.
   The message names the address and the reason. encconf doctor shows what this machine can reach. Exit
     code 75 means: try again later.
 stranger 1
-  The command would encrypt the data key for a recipient that your .sops.yaml does not name. Only the file
-    or another branch names it.
+  The command would give the data key to a recipient that your .sops.yaml does not name. Only the file or
+    another branch names it.
   If the recipient should have access, add it to .sops.yaml first. If not, find out who added it.
 systemd-creds 1
   systemd-creds is not installed, or could not encrypt.
@@ -161,26 +162,26 @@ type 2
   The values of the file do not fit the schema that your program gave.
   The message names each place and the type that it should have; it never shows the value.
 unchecked 2
-  encconf check could not look at something, and found nothing else.
-  The findings name what could not be read or opened.
+  encconf check could not check every file, and found nothing else.
+  The findings name the files that it could not read or open.
 undecided 1
-  Two versions of the file cannot be merged before you decide something.
+  Two versions of the file conflict, so you have to choose a side.
   encconf edit FILE shows both sides.
 unmerged 51
-  Git merged the file, and somebody with a key has to finish the merge.
-  encconf edit FILE shows what is open; saving finishes the merge.
+  git merged the file, but somebody with a key has to finish the merge.
+  encconf edit FILE shows what is left to decide; saving finishes the merge.
 unreadable 2
   The input cannot be read.
-  The message has the reason.
+  The message gives the reason.
 unusable 1
-  A way to keep secrets that you asked for does not work here.
-  encconf doctor says what is missing.
+  A way to keep secrets that you named does not work on this machine.
+  The report says what is missing.
 unwritable 3
-  The output cannot be written. What was there before is unchanged.
+  The output cannot be written. The old content is unchanged.
   Check permissions and free space.
 usage 1
   The command line cannot be understood, or a Python call has a wrong argument.
-  encconf help COMMAND shows the options.
+  encconf help COMMAND lists the options.
 wrap 1
   The data key could not be encrypted for every recipient. Nothing was written.
   The report names each key that failed and why.

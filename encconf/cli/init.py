@@ -12,7 +12,7 @@ import time
 
 from encconf import formats
 from encconf.cli import files
-from encconf.cli.console import Console
+from encconf.cli.console import Console, counted
 from encconf.errors import (
     BadKeyError,
     ConflictError,
@@ -306,9 +306,8 @@ def _join(console: Console, found: Survey, recipient: str | None) -> None:
     """Set up encconf for files that are encrypted already, with rules made from their metadata."""
     from encconf.audit.survey import rules
 
-    count = (
-        f"{len(found.metadata)} file{'s are' if len(found.metadata) != 1 else ' is'} already encrypted here"
-    )
+    number = len(found.metadata)
+    count = f"{counted(number, 'file')} {'are' if number > 1 else 'is'} already encrypted here"
     path = os.path.join(found.root, ".sops.yaml")
     if found.has_config:
         console.note(f"{count}; {path} exists and was not changed")
@@ -318,7 +317,7 @@ def _join(console: Console, found: Survey, recipient: str | None) -> None:
         )
     else:
         fileio.write_atomic(path, text, replacing=None)
-        console.note(f"{count}: wrote {path} with their patterns, keys and selections")
+        console.note(f"{count}: wrote {path} with rules that match {'them' if number > 1 else 'it'}")
     if recipient is None:
         console.note("you have no age key, and none was created")
         console.hint(

@@ -189,7 +189,7 @@ THRESHOLD: Final = Option(
     "NUMBER",
     dest="threshold",
 )
-FILE: Final = Option("--file -f", "The file.", "FILE", dest="file")
+FILE: Final = Option("--file -f", "The file to change.", "FILE", dest="file")
 FLAT: Final = (
     Option("--prefix", "Prefix every name with this.", "TEXT"),
     Option(
@@ -202,7 +202,8 @@ FLAT: Final = (
     Option("--keep-case", "Do not convert names to upper case."),
 )
 RESOLVE: Final = Option(
-    "--resolve", "Fetch the values of references (ref+vault://…). ENCCONF_REF_ALLOW permits more kinds."
+    "--resolve",
+    "Fetch the values of references (ref+vault://…). ENCCONF_REF_ALLOW permits more sources.",
 )
 FORCE: Final = Option("--force -f", "Overwrite the output file even if it is not encrypted.")
 
@@ -222,7 +223,7 @@ def _keys(prefix: str, verb: str, *, env: bool = False) -> tuple[Option, ...]:
 
 
 KEYS: Final = _keys("", "Encrypt for these {} instead of those in .sops.yaml (comma-separated).", env=True)
-GROUP_KEYS: Final = _keys("", "{} of the group (comma-separated).")
+GROUP_KEYS: Final = _keys("", "Add these {} to the group (comma-separated).")
 ADD_KEYS: Final = _keys("add-", "Add these {} (comma-separated).")
 RM_KEYS: Final = _keys("rm-", "Remove these {} (comma-separated).")
 SELECTION: Final = (
@@ -250,7 +251,7 @@ COMMANDS: Final = (
             Option(
                 "--ssh-to-age",
                 "Encrypt for the age recipient of this ssh-ed25519 key (a .pub file, or its line). "
-                "Repeatable; then no key is created.",
+                "Repeatable. With this option, no key is created.",
                 "PUB",
                 many=True,
             ),
@@ -268,15 +269,15 @@ COMMANDS: Final = (
         details="Writes secrets.yaml, encrypted, to secrets.enc.yaml next to it. If that file already "
         "exists and you can decrypt it, only the lines that changed are re-encrypted. The first rule in "
         ".sops.yaml that matches the file sets its recipients and which values are encrypted. FILE is a "
-        "file, a quoted pattern ('deploy/**/*.yaml') or, with -r, a folder: of its plaintext files, those "
-        "that a path_regex in .sops.yaml matches. If one of several files fails, the others are still "
-        "done. Without FILE, or with -, encrypts stdin to stdout.",
+        "file, a quoted pattern ('deploy/**/*.yaml') or, with -r, a folder, whose plaintext files are "
+        "encrypted if a path_regex in .sops.yaml matches them. If one of several files fails, the others "
+        "are still done. Without FILE, or with -, encrypts stdin to stdout.",
         arguments=(Argument("file", required=False, many=True),),
         options=(
             OUTPUT,
             IN_PLACE,
             FORCE,
-            Option("--recursive -r", "Include the files in folders that .sops.yaml names."),
+            Option("--recursive -r", "Include the files in folders that a path_regex in .sops.yaml matches."),
             DRY_RUN,
             FAIL_FAST,
             INPUT_TYPE,
@@ -998,7 +999,7 @@ COMMANDS: Final = (
         "shim",
         "encconf.cli.shim:shim",
         "Install encconf under the name sops.",
-        details="Writes a launcher called sops into FOLDER, for programs that call sops: a drop-in "
+        details="Writes a launcher named sops to FOLDER, for programs that call sops: a drop-in "
         "replacement with the same arguments and exit codes.",
         arguments=(Argument("folder"),),
         examples=("encconf shim ~/bin",),

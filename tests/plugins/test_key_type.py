@@ -102,7 +102,7 @@ def test_the_command_line_has_its_options(tmp_path: Path, age_key: AgeKey) -> No
     run("rotate", "--add-age", age_key.recipient, "--rm-toy", "toy-bear", "e.yaml", cwd=tmp_path, **SECRET)
     assert "toy" not in (tmp_path / "e.yaml").read_text()
     assert run("decrypt", "e.yaml", cwd=tmp_path, **age_key.environ()) == "a: plain\n"
-    assert "TOY_KEYS                        toy keys, comma list" in run("help", "environment", cwd=tmp_path)
+    assert "toy keys, comma-separated" in run("help", "environment", cwd=tmp_path)
     assert "--toy NAMES" in run("encrypt", "--help", cwd=tmp_path)
 
 
