@@ -83,6 +83,11 @@ class about:  # noqa: N801 - it reads as a preposition
                 error.__traceback__ = None
 
 
+def as_data(error: EncconfError) -> dict[str, str | None]:
+    """An error in a report for programs; the report names the file beside it."""
+    return {"slug": error.slug, "message": error.message, "hint": error.hint}
+
+
 TRY_AGAIN = 75
 """The exit code of encconf's own verbs if it may work later: EX_TEMPFAIL of sysexits.h."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,31 @@ def check(name: str, report: str) -> Any:
 
 @pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.json")), ids=lambda path: path.stem)
 def test_they_are_schemas_and_have_a_line_in_the_page(path: Path) -> None:
-    jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text(encoding="utf-8")))
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    (example,) = schema["examples"]
+    jsonschema.Draft202012Validator(schema).validate(example)
     assert f"(schemas/{path.name})" in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.json")), ids=lambda path: path.stem)
+def test_every_report_uses_the_same_names(path: Path) -> None:
+    """A key has a type and perhaps a name; an error has a slug, a message and a hint."""
+    for name, schema in members(json.loads(path.read_text(encoding="utf-8"))):
+        assert schema.get("description"), name
+        shape = set(schema.get("anyOf", [schema])[0].get("properties", ()))
+        assert name not in ("error", "problem") or shape in ({"slug", "message", "hint"}, set())
+        assert "key" not in shape or "type" in shape
+        assert not shape & {"who", "quorum", "version"}
+
+
+def members(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every member that a schema describes, with its name."""
+    for name, about in schema.get("properties", {}).items():
+        yield name, about
+        yield from members(about)
+    for inner in (*schema.get("anyOf", ()), *filter(None, [schema.get("items")])):
+        yield from members(inner)
 
 
 def test_reports_without_a_key(sealed: Project) -> None:
@@ -62,7 +86,7 @@ def test_reports_of_changes(sealed: Project) -> None:
 def test_a_report_of_publishing(sealed: Project) -> None:
     sealed.rules("destination_rules:\n  - s3_bucket: shop\n")
     done = sealed.run("publish", "--json", "--dry-run", "secrets.enc.yaml")
-    assert check("publish", done.out)[0]["to"] == "s3://shop/secrets.enc.yaml"
+    assert check("publish", done.out)["files"][0]["to"] == "s3://shop/secrets.enc.yaml"
 
 
 def test_reports_of_moving(project: Project) -> None:

@@ -1,17 +1,20 @@
 """Write the generated pages of docs/reference/: `make reference`.
 
 The command line comes from `encconf.cli.table`, the errors from `encconf.cli.error_help` and
-`encconf.audit.findings`, variables and exit codes from `encconf help`.
+`encconf.audit.findings`, variables and exit codes from `encconf help`, and the JSON reports from
+docs/reference/schemas/.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -37,7 +40,8 @@ def usage(command: Command) -> str:
         word = argument.dest.upper() + ("…" if argument.many else "")
         words.append(word if argument.required else f"[{word}]")
     if command.rest:
-        words.append(f"-- {command.rest.upper()}…" if command.rest == "argv" else f"[-- {command.rest.upper()}…]")
+        rest = f"-- {command.rest.upper()}…"
+        words.append(rest if command.rest == "argv" else f"[{rest}]")
     return " ".join(filter(None, words))
 
 
@@ -121,7 +125,10 @@ def exit_codes() -> str:
     first, *lines = topic("exit-codes").splitlines()
     rows = re.findall(r"^ +(\d+)  +(.+(?:\n {7,}\S.*)*)", "\n".join(lines), flags=re.M)
     cells = [(number, cell(" ".join(text.split()))) for number, text in rows]
-    after = "If a signal ends a command, the exit code is 128 plus the signal's number. `encconf help exit-codes` prints this list."
+    after = (
+        "If a signal ends a command, the exit code is 128 plus the signal's number. "
+        "`encconf help exit-codes` prints this list."
+    )
     return f"# Exit codes\n\n{first}\n\n{table(('code', 'meaning'), cells)}\n{after}\n"
 
 
@@ -152,11 +159,60 @@ def environment() -> str:
     return "\n".join(out)
 
 
+REPORTS = (
+    *("check", "explain", "access", "diff", "batch", "publish"),
+    *("import", "doctor", "callers", "filestatus"),
+)
+JSON_REPORTS = """\
+# JSON reports
+
+Every report for programs is one JSON document on stdout; messages go to stderr. No report contains a value
+of a file, except that of `diff --show-values`. Dates are in RFC 3339.
+
+The schemas are JSON Schema 2020-12. They name the members that you can rely on. A later version can add
+members, so ignore those that you don't know; [what is public](../versioning.md) says when a member can
+change.
+
+`encconf get --json` prints the value itself, and `encconf export --format json` a flat object of all values.
+"""
+
+
+def json_reports() -> str:
+    """The page of the JSON reports."""
+    out = [JSON_REPORTS]
+    for name in REPORTS:
+        schema = json.loads((FOLDER / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
+        title = schema["title"].replace(" --json", "").replace(" with", "")
+        example = json.dumps(schema["examples"][0], indent=2, ensure_ascii=False)
+        out += [
+            f"## {title}\n\n{schema['description']} Schema: [{name}.json](schemas/{name}.json).\n",
+            table(("member", "type", "meaning"), list(members(schema, ""))),
+            f"An example:\n\n```json\n{example}\n```\n",
+        ]
+    return "\n".join(out)
+
+
+def members(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str, str]]:
+    """A row for each member of an object, and below it those of the objects in it."""
+    for name, about in schema.get("properties", {}).items():
+        below, inner = f"{path}{name}", about
+        kinds: list[str] = []
+        for each in about.get("anyOf", [about]):
+            inner = each if each.get("type") != "null" else inner
+            kinds += [each["type"]] if isinstance(each.get("type"), str) else each.get("type", [])
+            kinds += [", ".join(str(value or "null") for value in each.get("enum", ()))]
+        yield code(below), cell(" or ".join(filter(None, kinds))), cell(about["description"])
+        while inner.get("type") == "array":
+            below, inner = f"{below}[]", inner["items"]
+        yield from members(inner, f"{below}.")
+
+
 PAGES = {
     "command-line.md": command_line,
     "errors.md": errors,
     "exit-codes.md": exit_codes,
     "environment.md": environment,
+    "json.md": json_reports,
 }
 
 if __name__ == "__main__":

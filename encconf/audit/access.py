@@ -14,7 +14,7 @@ from encconf import formats
 from encconf.audit import names as naming
 from encconf.audit.readers import FileAccess, Person, Report
 from encconf.engine.metadata import Metadata
-from encconf.errors import EncconfError
+from encconf.errors import EncconfError, as_data
 from encconf.formats import sniff
 from encconf.io import fileio
 
@@ -217,7 +217,7 @@ def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
             for person in found.people
         ],
         "files": [_file_json(file) for file in found.files],
-        "problems": [{"file": problem.file, "error": problem.message} for problem in found.problems],
+        "problems": [{"file": problem.file, "error": as_data(problem)} for problem in found.problems],
     }
     if asked:
         data["together"] = {
@@ -235,11 +235,11 @@ def _state(file: FileAccess, person: Person) -> str:
 def _file_json(file: FileAccess) -> Json:
     sets, complete = file.quorums() if len(file.groups) > 1 else ([], True)
     data: Json = {
-        "path": file.path,
+        "file": file.path,
         "format": file.format,
         "lastmodified": file.metadata.lastmodified,
         "groups": [[person.label for person in group] for group in file.groups],
-        "quorum": file.quorum,
+        "threshold": file.quorum,
         "readers": [
             {
                 "name": reader.person.label,
@@ -265,7 +265,7 @@ def _file_json(file: FileAccess) -> Json:
         data["smallest_sets"] = [[person.label for person in people] for people in sets]
         data["smallest_sets_complete"] = complete
     if file.history is not None:
-        data["plain_text"] = [
+        data["plaintext"] = [
             {"from": _moment(span.start), "to": _moment(span.end)} for span in file.history.plain
         ]
     return data

@@ -18,13 +18,15 @@ from encconf.envelope.groups import quorum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from encconf.audit.names import Names
     from encconf.audit.pairing import Change
     from encconf.audit.sides import Side
     from encconf.engine.metadata import Metadata
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
+    from encconf.rules.selection import Selection
 
     Json = dict[str, object]
 
@@ -35,7 +37,8 @@ class Difference:
 
     ``data_key`` is ``same``, ``new``, ``unknown`` or "" (a side is not encrypted).  ``added_keys`` and
     ``removed_keys`` are recipients, ``regrouped`` those in other key groups.  ``quorum`` (how many of how
-    many key groups are needed), ``selection`` and ``encrypted`` are pairs of before and after.
+    many key groups are needed), ``selection`` (None: a side is not encrypted) and ``encrypted`` are pairs of
+    before and after.
     ``comments`` are numbers: changed, added, removed.  ``notes`` are sentences about what could not be
     compared, ``reasons`` why a side was not opened.  ``keyed``: values were compared.  ``one_file``: both
     sides are versions of the same file.
@@ -52,7 +55,7 @@ class Difference:
     regrouped: list[MasterKey] = field(default_factory=list)
     data_key: str = ""
     quorum: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-    selection: tuple[str, str] = ("", "")
+    selection: tuple[Selection, Selection] | None = None
     encrypted: tuple[bool, bool] = (False, False)
     structure: bool = False
     layout: bool = False
@@ -82,13 +85,18 @@ class Difference:
             any(self.comments)
             or self.recipients
             or self.quorum[0] != self.quorum[1]
-            or self.selection[0] != self.selection[1]
+            or self.reselected
             or self.structure
             or self.layout
             or (self.one_file and (one != other or self.data_key == "new" or self.resealed))
             or self.renamed
             or (self.old.text is None) != (self.new.text is None)
         )
+
+    @property
+    def reselected(self) -> bool:
+        """Whether other values are encrypted."""
+        return self.selection is not None and self.selection[0] != self.selection[1]
 
     @property
     def renamed(self) -> bool:
@@ -192,7 +200,7 @@ def _compare_blocks(found: Difference, before: Content, after: Content) -> None:
     found.removed_keys = [key for name, (key, _) in was.items() if name not in now]
     found.regrouped = [key for name, (key, groups) in now.items() if name in was and was[name][1] != groups]
     found.quorum = (_quorum(old), _quorum(new))
-    found.selection = (str(old.selection), str(new.selection))
+    found.selection = (old.selection, new.selection)
     found.data_key = _data_key(before, after)
 
 
@@ -232,7 +240,7 @@ def _data_key(before: Content, after: Content) -> str:
 # --- as data -------------------------------------------------------------------------------------
 
 
-def to_json(found: Difference, *, values: bool) -> Json:
+def to_json(found: Difference, names: Names, *, values: bool) -> Json:
     """One difference as plain data; with ``values``, including the secret values."""
     from encconf.text.path import spell
 
@@ -261,11 +269,11 @@ def to_json(found: Difference, *, values: bool) -> Json:
         "renamed": found.renamed,
         "differs": found.differs if found.decided else None,
         "compared": "values" if found.keyed else "ciphertexts",
-        "encrypted": list(found.encrypted),
+        "encrypted": _old_and_new(found.encrypted),
         "changes": changes,
         "comments": dict(zip(("changed", "added", "removed"), found.comments, strict=True)),
         "recipients": {
-            name: [{"type": key.TYPE, "key": key.name} for key in keys]
+            name: [{"type": key.TYPE, "key": key.name, "name": names.given(key)} for key in keys]
             for name, keys in (
                 ("added", found.added_keys),
                 ("removed", found.removed_keys),
@@ -273,12 +281,17 @@ def to_json(found: Difference, *, values: bool) -> Json:
             )
         },
         "data_key": found.data_key or None,
-        "quorum": [f"{needed} of {groups}" for needed, groups in found.quorum]
-        if all(found.encrypted)
+        "threshold": _old_and_new([needed for needed, _ in found.quorum]) if found.selection else None,
+        "groups": _old_and_new([groups for _, groups in found.quorum]) if found.selection else None,
+        "selection": _old_and_new([each.to_entries() for each in found.selection])
+        if found.selection
         else None,
-        "selection": list(found.selection) if all(found.encrypted) else None,
         "structure": found.structure,
         "layout": found.layout,
         "resealed": found.resealed,
         "notes": [*found.notes, *found.reasons],
     }
+
+
+def _old_and_new(pair: Sequence[object]) -> Json:
+    return dict(zip(("old", "new"), pair, strict=True))

@@ -28,6 +28,7 @@ from encconf.errors import (
     NoMatchingRuleError,
     NotEncryptedError,
     PatternError,
+    as_data,
 )
 from encconf.formats import sniff
 from encconf.io import fileio
@@ -309,15 +310,14 @@ def matches(selection: Selection, limit: int = 60) -> str:
 
 
 def to_json(found: Explanation) -> dict[str, object]:
-    """An explanation as plain data; docs/check.md lists the members."""
+    """An explanation as plain data; docs/reference/schemas/explain.json describes the members."""
     return {
-        "version": 1,
         "file": found.file,
         "state": found.state,
         "format": found.format,
-        "problem": found.problem.message if found.problem else None,
+        "problem": as_data(found.problem) if found.problem else None,
         "config": found.config,
-        "looked": found.looked,
+        "searched": found.looked,
         "names": found.names,
         "rules": [
             {
@@ -329,7 +329,7 @@ def to_json(found: Explanation) -> dict[str, object]:
             }
             for number, rule in enumerate(found.tried)
         ],
-        "error": found.error.message if found.error else None,
+        "error": as_data(found.error) if found.error else None,
         "notices": found.notices,
         "rule": _rule(found, found.rule),
         "own": _rule(found, found.own),
@@ -348,8 +348,12 @@ def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
         [{"type": key.TYPE, "key": key.name, "name": found.given_names.given(key)} for key in group]
         for group in rule.groups
     ]
-    threshold = quorum(rule.threshold, rule.groups) if len(rule.groups) > 1 else None
-    return {"groups": groups, "threshold": threshold, "opens": opens(rule), **rule.selection.to_entries()}
+    return {
+        "groups": groups,
+        "threshold": quorum(rule.threshold, rule.groups),
+        "opens": opens(rule),
+        **rule.selection.to_entries(),
+    }
 
 
 def opens(rule: Rule) -> str:

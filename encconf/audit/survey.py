@@ -183,6 +183,7 @@ def describe(found: Survey) -> list[str]:
     elif not found.has_config:
         lines.append(f"there is no {NAME}: encconf init writes one that matches the files")
     if found.callers:
-        lines.append(f"sops is called in: {', '.join(found.callers[:5])} (encconf doctor . shows replacements)")
+        callers = ", ".join(found.callers[:5])
+        lines.append(f"sops is called in: {callers} (encconf doctor . shows replacements)")
     lines.append("next: encconf check, encconf access, encconf git install (help: encconf --help)")
     return lines

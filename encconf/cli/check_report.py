@@ -119,11 +119,10 @@ def summary(report: Report, *, strict: bool = False) -> str:
 
 
 def json(report: Report) -> str:
-    """All of it as JSON: see docs/check.md for the members."""
+    """All of it as JSON: docs/reference/schemas/check.json describes the members."""
     import json
 
     said = {
-        "version": 1,
         "files": report.files,
         "encrypted": report.encrypted,
         "verified": report.verified,

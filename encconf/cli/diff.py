@@ -15,7 +15,7 @@ from encconf.audit.pairing import Change
 from encconf.cli import files
 from encconf.cli.console import Console, counted, one_line, wants_color
 from encconf.cli.table import Value, flag, text, texts
-from encconf.errors import ConflictError, EncconfError
+from encconf.errors import ConflictError, EncconfError, as_data
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -47,7 +47,14 @@ def compare(console: Console, *, file: list[str], paths: list[str], **options: V
     found = [each for each in results if not isinstance(each, EncconfError)]
     differing = [each for each in found if each.differs]
     if json:
-        _print_json(console, found, failed, values=show_values)
+        names = _names(found, options)
+        console.json(
+            {
+                "differs": any(each.differs for each in found),
+                "files": [diff.to_json(each, names, values=show_values) for each in found],
+                "problems": [{"file": error.file, "error": as_data(error)} for error in failed],
+            }
+        )
     elif not quiet:
         paper = _Paper(console, _names(found, options), values=show_values)
         for each in differing:
@@ -123,17 +130,6 @@ def _say_unopened(console: Console, found: Iterable[Difference]) -> None:
         console.note(f"compared without a key: {reasons[0]}{others}")
 
 
-def _print_json(
-    console: Console, found: list[Difference], failed: list[EncconfError], *, values: bool
-) -> None:
-    data = {
-        "differs": any(each.differs for each in found),
-        "files": [diff.to_json(each, values=values) for each in found],
-        "problems": [{"file": error.file, "error": error.message} for error in failed],
-    }
-    console.json(data)
-
-
 def _summary(differing: list[Difference]) -> str:
     if not differing:
         return "nothing differs"
@@ -191,8 +187,8 @@ class _Paper:
         if found.quorum[0] != found.quorum[1]:
             was, now = ("{} of {}".format(*each) for each in found.quorum)
             self._line("~", "key groups", kind=f"{now} must take part, was {was}")
-        if found.selection[0] != found.selection[1]:
-            self._line("~", "encrypted are", kind=" → ".join(map(one_line, found.selection)))
+        if found.selection is not None and found.reselected:
+            self._line("~", "selection", kind=" → ".join(one_line(str(each)) for each in found.selection))
         if found.one_file and found.data_key == "new":
             self._line("~", "data key", kind="a new one")
         if found.one_file and found.encrypted == (True, False) and found.new.text is not None:

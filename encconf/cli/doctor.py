@@ -105,7 +105,7 @@ def _way_report(found: Found) -> dict[str, Any]:
             {
                 "name": label,
                 "usable": part.usable,
-                "who": part.who,
+                "login": part.who,
                 "missing": part.missing,
                 "note": part.note,
             }

@@ -10,7 +10,7 @@ from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console
 from encconf.cli.table import Value, flag, text
-from encconf.errors import NoConfigError, UsageError
+from encconf.errors import EncconfError, NoConfigError, UsageError, as_data
 from encconf.publish import destinations
 from encconf.publish.destinations import Destination
 from encconf.rules.config import NAME, Config, find_config, load_file
@@ -36,6 +36,7 @@ class Publishing(Batch):
         super().__init__(console, "publish", "publishing", options)
         self._configs: dict[str, Config] = {}
         self._sent: dict[str, tuple[str, Destination, str]] = {}  # by file: name there, destination, address
+        self._errors: dict[str, EncconfError] = {}
 
     def add(self, file: str, root: str | None) -> None:
         """Find the destination of a file.  Raises what says that it has none."""
@@ -96,22 +97,34 @@ class Publishing(Batch):
 
     def _where(self, file: str) -> str:
         _, destination, address = self._sent[file]
-        return f"{address} ({_how(destination)})"
+        how = _how(destination)
+        return f"{address} ({'encrypted as it is' if how == 'encrypted' else how})"
+
+    def fail(self, file: str, error: EncconfError) -> None:
+        """Keep an error for the report, too."""
+        self._errors[file] = error
+        super().fail(file, error)
 
     def report(self) -> None:
         """Print the results as JSON, if the user asked for it."""
         if flag(self.options, "json"):
-            words = {"changed": "published", "would-change": "would be"}
+            words = {"changed": "published", "would-change": "would-publish"}
             rows = []
             for file, (_, destination, address) in self._sent.items():
-                done = self.states.get(file, "not tried")
+                state, error = self.states.get(file, "left"), self._errors.get(file)
                 rows.append(
-                    {"file": file, "to": address, "how": _how(destination), "done": words.get(done, done)}
+                    {
+                        "file": file,
+                        "to": address,
+                        "how": _how(destination),
+                        "status": words.get(state, state),
+                        "error": as_data(error) if error is not None else None,
+                    }
                 )
-            self.console.json(rows)
+            self.console.json({"dry_run": self.dry_run, "files": rows})
 
 
 def _how(destination: Destination) -> str:
     if destination.kind == "vault":
         return "decrypted"
-    return "encrypted as it is" if destination.rule is None else "re-encrypted"
+    return "encrypted" if destination.rule is None else "re-encrypted"

@@ -15,7 +15,14 @@ from encconf.cli.console import Console, counted, one_line
 from encconf.cli.table import Value, flag, text
 from encconf.engine.admission import in_full
 from encconf.engine.plan import Plan, Seen
-from encconf.errors import ChangedError, ConflictError, EncconfError, StrangerError, UsageError
+from encconf.errors import (
+    ChangedError,
+    ConflictError,
+    EncconfError,
+    StrangerError,
+    UsageError,
+    as_data,
+)
 from encconf.rules.config import Config, Rule, find_config, find_rule
 from encconf.text.path import spell
 from encconf.verbs import rekey
@@ -180,7 +187,7 @@ class Rekeying(Batch):
             row["strangers"] = [self._key(key) for key in error.strangers]
         super().fail(file, error)
         if self.json:
-            self._rows.append({**row, "error": _error(error)})
+            self._rows.append({**row, "error": as_data(error)})
 
     # --- before anything is changed ----------------------------------------------------------
 
@@ -311,15 +318,15 @@ class Rekeying(Batch):
         row["removed"] = [self._key(key) for key in wanted.gone]
         before, after = wanted.thresholds
         if before != after:
-            row["threshold"] = {"before": before, "after": after}
+            row["threshold"] = {"old": before or 1, "new": after or 1}
         if wanted.reselects:
             row["selection"] = {
-                "before": wanted.metadata.selection.to_entries(),
-                "after": wanted.rule.selection.to_entries(),
+                "old": wanted.metadata.selection.to_entries(),
+                "new": wanted.rule.selection.to_entries(),
             }
         seen = wanted.seen()
         if seen is not None:
-            row["seen"] = {"values": [spell(path) for path in seen.paths], "alone": seen.alone}
+            row["could_read"] = {"paths": [spell(path) for path in seen.paths], "alone": seen.alone}
         return row
 
     def _who(self, wanted: Plan, seen: Seen) -> str:
@@ -328,7 +335,7 @@ class Rekeying(Batch):
         return who if seen.alone else f"{who}, together with keys of other groups,"
 
     def _key(self, key: MasterKey) -> Row:
-        return {"type": key.TYPE, "name": key.name, "who": self.names.given(key)}
+        return {"type": key.TYPE, "key": key.name, "name": self.names.given(key)}
 
     def report(self) -> None:
         """Print the plans or the results, and the values that removed recipients could read."""
@@ -365,10 +372,6 @@ _EMPTY: Row = {
     "threshold": None,
     "selection": None,
     "strangers": [],
-    "seen": None,
+    "could_read": None,
     "error": None,
 }
-
-
-def _error(error: EncconfError) -> Row:
-    return {"slug": error.slug, "message": error.message, "hint": error.hint}

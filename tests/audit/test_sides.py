@@ -27,8 +27,9 @@ class TestTheRest:
         assert [each.name for each in found.regrouped] == [CAROL.recipient]
 
     def test_selection(self) -> None:
-        found = compare(seal(), seal(by=rule(selection=Selection("encrypted_regex", ".*"))), key=False)
-        assert found.selection == ("unencrypted_suffix _unencrypted", "encrypted_regex .*")
+        selection = Selection("encrypted_regex", ".*")
+        found = compare(seal(), seal(by=rule(selection=selection)), key=False)
+        assert found.selection == (Selection("unencrypted_suffix", "_unencrypted"), selection)
 
     def test_comments(self) -> None:
         sealed = seal()

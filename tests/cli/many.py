@@ -48,7 +48,8 @@ def opened(project: Project, name: str) -> str:
 
 
 ROW = {
-    "file", "status", "data_key", "added", "removed", "threshold", "selection", "strangers", "seen", "error",
+    "file", "status", "data_key", "added", "removed", "threshold", "selection", "strangers", "could_read",
+    "error",
 }  # fmt: skip
 
 REPORT = {"command", "dry_run", "files", "changed", "unchanged", "failed", "not_reached"}
@@ -61,7 +62,7 @@ def report(out: str) -> dict[str, Any]:
     for row in found["files"]:
         assert set(row) == ROW
         for key in row["added"] + row["removed"] + row["strangers"]:
-            assert set(key) == {"type", "name", "who"}
-        assert row["seen"] is None or set(row["seen"]) == {"values", "alone"}
+            assert set(key) == {"type", "key", "name"}
+        assert row["could_read"] is None or set(row["could_read"]) == {"paths", "alone"}
         assert row["error"] is None or set(row["error"]) == {"slug", "message", "hint"}
     return found  # type: ignore[no-any-return]

@@ -108,7 +108,7 @@ class TestCommand:
         second = team.commit()
         data = json.loads(team.project().run("access", "--json").out)
         (file,) = data["files"]
-        assert (file["path"], file["format"], file["quorum"]) == ("s.yaml", "yaml", 2)
+        assert (file["file"], file["format"], file["threshold"]) == ("s.yaml", "yaml", 2)
         assert file["groups"] == [["alice"], ["carol"]]
         assert file["smallest_sets"] == [["alice", "carol"]]
         assert file["smallest_sets_complete"] is True
@@ -195,7 +195,7 @@ class TestCommand:
             assert said.isprintable(), arguments
             assert "evil" in said
         (file,) = json.loads(team.project().run("access", "--json").out)["files"]
-        assert file["path"] == HOSTILE
+        assert file["file"] == HOSTILE
 
 
 class TestTerminal:

@@ -102,7 +102,7 @@ class TestCommand:
             "HEAD:s.yaml → s.yaml",
             f"  + recipient: carol ({carol})",
             f"  - recipient: bob ({bob})",
-            f"  ~ encrypted are: unencrypted_suffix _unencrypted → encrypted_regex {_ALL}",
+            f"  ~ selection: unencrypted_suffix _unencrypted → encrypted_regex {_ALL}",
             "  ~ data key: a new one",
         ]
         assert done.err == "encconf: 2 files differ; of values: 1 changed, 1 added\n"
@@ -193,7 +193,7 @@ class TestCommand:
         (change,) = file["changes"]
         assert (change["kind"], change["path"], change["certain"]) == ("changed", "db.password", True)
         assert "old_value" not in change
-        assert (file["data_key"], file["quorum"]) == ("same", ["1 of 1", "1 of 1"])
+        assert (file["data_key"], file["threshold"]) == ("same", {"old": 1, "new": 1})
         assert json.loads(project.run("diff", "--json", "HEAD", "HEAD").out) == {
             "differs": False,
             "files": [],

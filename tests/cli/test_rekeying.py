@@ -58,8 +58,8 @@ class TestSomebodyLeaves:
             assert found["files"][2]["status"] == "unchanged"
             if status != "unchanged":
                 assert row["data_key"] == "new"
-                assert row["removed"] == [{"type": "age", "name": bob.recipient, "who": "bob"}]
-                assert row["seen"] == {"values": ["name", "password"], "alone": True}
+                assert row["removed"] == [{"type": "age", "key": bob.recipient, "name": "bob"}]
+                assert row["could_read"] == {"paths": ["name", "password"], "alone": True}
 
     def test_the_data_key_may_stay(self, team: tuple[Project, AgeKey]) -> None:
         project, _ = team
@@ -75,7 +75,7 @@ class TestSomebodyLeaves:
     def test_by_rotate(self, team: tuple[Project, AgeKey]) -> None:
         project, bob = team
         found = report(project.run("rotate", "-r", "--json", "-n", "--rm-age", bob.recipient, ".").out)
-        assert [bool(row["seen"]) for row in found["files"]] == [True, True, False]
+        assert [bool(row["could_read"]) for row in found["files"]] == [True, True, False]
         done = project.run("rotate", "-r", "--rm-age", bob.recipient, ".")
         assert "f1.yaml\n  name\n  password\n" in done.out
         assert "other.enc.env: the file has no" not in done.out
@@ -100,7 +100,7 @@ class TestSomebodyLeaves:
         done = project.run("updatekeys", "-r", "-y", "--json", ".")
         assert "wrote f0.yaml, with a new data key (-bob)" in done.err
         removed = [key for row in report(done.out)["files"] for key in row["removed"]]
-        assert removed == [{"type": "age", "name": bob.recipient, "who": "bob"}] * 2
+        assert removed == [{"type": "age", "key": bob.recipient, "name": "bob"}] * 2
 
     def test_each_configuration_has_its_names(self, project: Project) -> None:
         """They are read while others are still being found, by other threads."""
@@ -135,7 +135,7 @@ class TestSomebodyLeaves:
         project, bob = team
         done = project.run("rotate", "--json", "f0.yaml", code=1)
         assert report(done.out)["files"][0]["strangers"] == [
-            {"type": "age", "name": bob.recipient, "who": "bob"}
+            {"type": "age", "key": bob.recipient, "name": "bob"}
         ]
         assert f"age bob ({bob.recipient})\n" in done.err
 
@@ -149,7 +149,7 @@ class TestGroups:
         before = project.read("f0.yaml")
         plan = report(project.run(*add, "--json", "-n").out)
         assert plan["command"] == "groups add"
-        assert plan["files"][0]["threshold"] == {"before": 0, "after": 2}
+        assert plan["files"][0]["threshold"] == {"old": 1, "new": 2}
         assert "+++ shamir_threshold: 2" in project.run(*add, "-n").out
         project.run(*add, "--json", code=8)
         assert project.read("f0.yaml") == before
@@ -157,8 +157,8 @@ class TestGroups:
         both = {"SOPS_AGE_KEY": f"{project.key.identity}\n{other.identity}"}
         delete = ["groups", "delete", "-f", "f0.yaml", "--threshold", "1", "1"]
         row = report(project.run(*delete, "--json", "-i", environ=both).out)["files"][0]
-        assert row["removed"][0]["name"] == other.recipient
-        assert row["seen"] == {"values": ["name", "password"], "alone": False}
+        assert row["removed"][0]["key"] == other.recipient
+        assert row["could_read"] == {"paths": ["name", "password"], "alone": False}
 
     def test_the_report_does_not_mix_with_the_file(self, project: Project) -> None:
         fill(project, 1)

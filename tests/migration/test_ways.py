@@ -77,7 +77,7 @@ class TestSops:
         path.parent.mkdir(parents=True)
         path.write_text(f"# x\n{other.identity}\n")
         age = part(report(project, "sops")["sops"], "age")
-        assert age["who"] == f"{project.key.recipient}, {other.recipient}"
+        assert age["login"] == f"{project.key.recipient}, {other.recipient}"
         assert age["note"] == "SOPS_AGE_KEY, ~/.config/sops/age/keys.txt"
         rules = part(report(project, "sops")["sops"], ".sops.yaml")
         assert (rules["usable"], rules["note"]) == (True, ".sops.yaml")
@@ -94,7 +94,7 @@ class TestSops:
     def test_a_key_from_a_source(self, project: Project) -> None:
         environ = {"SOPS_AGE_KEY": "", "ENCCONF_IDENTITY": "env:MINE", "MINE": project.key.identity}
         age = part(report(project, "sops", **environ)["sops"], "age")
-        assert (age["who"], age["note"]) == (project.key.recipient, "ENCCONF_IDENTITY env:MINE")
+        assert (age["login"], age["note"]) == (project.key.recipient, "ENCCONF_IDENTITY env:MINE")
 
     def test_commands_are_not_run(self, project: Project) -> None:
         for environ in (

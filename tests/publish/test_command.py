@@ -76,12 +76,13 @@ def test_it_says_where_before_it_goes(project: Project, cloud: Cloud) -> None:
 def test_a_folder_of_which_some_is_encrypted(project: Project, cloud: Cloud) -> None:
     assert "use -r to include" in project.run("publish", "-y", "s3-folder", code=1).err
     done = project.run("publish", "-y", "-r", "--json", "s3-folder")
-    assert json.loads(done.out) == [
+    assert json.loads(done.out)["files"] == [
         {
             "file": f"s3-folder/{name}",
             "to": f"s3://the-bucket/{name}",
-            "how": "encrypted as it is",
-            "done": "published",
+            "how": "encrypted",
+            "status": "published",
+            "error": None,
         }
         for name in ("a.yaml", "b/c.yaml")
     ]
@@ -92,5 +93,7 @@ def test_one_of_many_fails(project: Project, cloud: Cloud) -> None:
     project.write("s3-plain.yaml", "a: 1\n")
     done = project.run("publish", "-y", "--json", "s3-plain.yaml", "s3.yaml", code=1)
     assert "s3-plain.yaml: sops metadata not found" in done.err
-    assert [row["done"] for row in json.loads(done.out)] == ["failed", "published"]
+    failed, published = json.loads(done.out)["files"]
+    assert (failed["status"], failed["error"]["slug"]) == ("failed", "not-encrypted")
+    assert (published["status"], published["error"]) == ("published", None)
     assert list(cloud.what()) == ["s3 s3.yaml"]

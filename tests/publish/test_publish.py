@@ -211,7 +211,7 @@ def test_twice(project: Project, cloud: Cloud) -> None:
     project.run("publish", "-y", "kv2.yaml")
     done = project.run("publish", "-y", "--json", "kv2.yaml")
     assert "is up to date" in done.err
-    assert [row["done"] for row in json.loads(done.out)] == ["unchanged"]
+    assert [row["status"] for row in json.loads(done.out)["files"]] == ["unchanged"]
 
 
 @pytest.mark.parametrize("member", ["encconf_merge", "encconf_conflict"])

@@ -69,5 +69,5 @@ def test_doctor_in_a_unit(manager: Manager, project: Project) -> None:
     assert parts["serve"]["usable"] is True
     assert parts["serve"]["note"].startswith("systemd 2")
     assert parts["systemd-creds"]["usable"] is True
-    assert parts["age"]["who"] == project.key.recipient
+    assert parts["age"]["login"] == project.key.recipient
     assert project.key.identity not in done.out + done.err
