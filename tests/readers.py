@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from encconf.formats import yaml
+from encconf.formats.yaml_words import double
 
 _SIGNS = "0123456789____::::....,,--++eExXoObBTtZz aAfFnNyYiIlLrRuUsS~=<"
 _ODD = "#[]{}?!&*|>'\"%@`\\/\n\t\r\u00e9\u2028\x85\ufeff\u65e5"
@@ -72,13 +73,13 @@ def random_strings(seed: int, count: int) -> list[str]:
 def yaml_of(meant: Any, pad: str = "") -> str:
     """Nested values as a text that says the same to every reader, with all strings in double quotes."""
     if isinstance(meant, str):
-        return f" {yaml.double(meant)}\n"
+        return f" {double(meant)}\n"
     pairs = meant.items() if isinstance(meant, dict) else (("-", item) for item in meant)
     if not meant:
         return " {}\n" if isinstance(meant, dict) else " []\n"
     lines = []
     for key, item in pairs:
-        head = "-" if isinstance(meant, list) else f"{yaml.double(key)}:"
+        head = "-" if isinstance(meant, list) else f"{double(key)}:"
         lines.append(f"{pad}{head}{yaml_of(item, pad + '    ')}")
     return ("\n" if pad else "") + "".join(lines)
 

@@ -29,13 +29,15 @@ from encconf.errors import (
     NotMyKeyError,
     ParseError,
 )
-from encconf.formats import module, yaml
+from encconf.formats import module
 from encconf.formats.yaml_signs import line_start
 from encconf.formats.yaml_text import content_end
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient
 from encconf.verbs import changes
+
+yaml = module("yaml")
 
 _LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)

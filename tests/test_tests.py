@@ -41,7 +41,6 @@ UNTESTED = {
     "formats/yaml_parser.py": "formats",
     "formats/yaml_places.py": "formats",
     "formats/yaml_properties.py": "formats",
-    "formats/yaml_scan.py": "formats",
     "formats/yaml_signs.py": "formats",
     "formats/yaml_words.py": "formats",
     "providers/__init__.py": "providers",

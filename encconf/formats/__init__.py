@@ -1,4 +1,4 @@
-"""The file formats: each has a row in `ROWS`, and one or two modules with the functions of `Format`.
+"""The file formats: each has a row in `ROWS`, and modules with the functions of `Format` and `Writing`.
 
 `of_path` gives the format for a file's name.  The format of an existing SOPS file is found by its content
 (`encconf.formats.sniff`).
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from encconf.text.tree import Entry, Spelling, Tree
 
     class Format(Protocol):
-        """What a format module must have."""
+        """What a format has: in its modules, or as the default that `encconf.formats.defaults` has."""
 
         SEALS_EMPTY: bool
         """Whether empty strings are encrypted; sops leaves them as they are."""
@@ -110,19 +110,19 @@ if TYPE_CHECKING:
 class Row:
     """One format: its name, its suffixes, and its modules, which are imported when they are needed.
 
-    ``module`` names a `Format`, ``trees`` a `Writing`, or "" if a text is one value.  ``sops`` says that sops
-    knows the format, ``flat`` that every value is text, in any encoding, and ``objects`` that Kubernetes
+    ``modules`` make its `Format`, and ``trees`` its `Writing`, "" if a text is one value.  ``sops`` says that
+    sops knows the format, ``flat`` that every value is text, in any encoding, and ``objects`` that Kubernetes
     and other tools keep their objects in it.  ``indent`` is sops's default indentation, which ``stores`` in
     .sops.yaml can change; None if it cannot.
     """
 
-    __slots__ = ("flat", "indent", "module", "name", "objects", "sops", "suffixes", "trees")
+    __slots__ = ("flat", "indent", "modules", "name", "objects", "sops", "suffixes", "trees")
 
     def __init__(
         self,
         name: str,
         suffixes: tuple[str, ...],
-        module: str,
+        modules: tuple[str, ...],
         trees: str = "",
         *,
         sops: bool = True,
@@ -132,7 +132,7 @@ class Row:
     ) -> None:
         self.name = name
         self.suffixes = suffixes
-        self.module = module
+        self.modules = modules
         self.trees = trees
         self.sops = sops
         self.flat = flat
@@ -140,20 +140,20 @@ class Row:
         self.indent = indent
 
 
-def _row(name: str, *suffixes: str, **options: Any) -> Row:
-    module = f"encconf.formats.{name}"
-    return Row(name, suffixes, module, f"{module}_tree" if suffixes else "", **options)
+def _row(name: str, modules: str, *suffixes: str, **options: Any) -> Row:
+    names = tuple(f"encconf.formats.{module}" for module in modules.split())
+    return Row(name, suffixes, names, f"encconf.formats.{name}_tree" if suffixes else "", **options)
 
 
 ROWS = {
     row.name: row
     for row in (
-        _row("yaml", ".yaml", ".yml", objects=True, indent=0),
-        _row("json", ".json", indent=-1),
-        _row("dotenv", ".env", flat=True),
-        _row("ini", ".ini", flat=True),
-        _row("toml", ".toml", sops=False),
-        _row("binary"),
+        _row("yaml", "yaml yaml_text yaml_block", ".yaml", ".yml", objects=True, indent=0),
+        _row("json", "json json_text json_block", ".json", indent=-1),
+        _row("dotenv", "dotenv", ".env", flat=True),
+        _row("ini", "ini ini_text ini_block", ".ini", flat=True),
+        _row("toml", "toml toml_text toml_block", ".toml", sops=False),
+        _row("binary", "binary json_block"),
     )
 }
 """The formats.  To add one, write its modules and add a row."""
@@ -221,27 +221,45 @@ def of_path_as_sops(path: str) -> str:
     return found if ROWS[found].sops else "binary"
 
 
+class _Functions:
+    """The public names of some modules, each from the first that has it."""
+
+    def __init__(self, *modules: str) -> None:
+        for module in reversed(modules):
+            found = vars(__import__(module, fromlist=["scan"]))
+            vars(self).update({name: found[name] for name in found if name[0] != "_"})
+
+
+_FUNCTIONS: dict[tuple[str, ...], Any] = {}
+
+
+def _functions(*modules: str) -> Any:
+    if modules not in _FUNCTIONS:
+        _FUNCTIONS[modules] = _Functions(*modules)
+    return _FUNCTIONS[modules]
+
+
 def module(name: str) -> Format:
-    """The module of a format.
+    """The functions of a format.
 
     Raises UsageError for an unknown name.
     """
     row = ROWS.get(name)
     if row is None:
         raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(ROWS)}")
-    found: Format = __import__(row.module, fromlist=["scan"])
+    found: Format = _functions(*row.modules, "encconf.formats.defaults")
     return found
 
 
 def writing(name: str) -> Writing:
-    """The module that makes a format's trees and writes into them.
+    """The functions that make a format's trees and write into them.
 
     Raises EmitError for a format whose texts are one value.
     """
     row = ROWS[name]
     if not row.trees:
         raise EmitError(f"single values of {name} files cannot be changed")
-    found: Writing = __import__(row.trees, fromlist=["scan"])
+    found: Writing = _functions(row.trees, "encconf.formats.plain")
     return found
 
 

@@ -13,34 +13,12 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import json
-from encconf.formats.defaults import (
-    EMPTY,
-    LOADS_TEXT,
-    SEALS_EMPTY,
-    caveat,
-    comment,
-    comment_text,
-    fragile,
-    prepare,
-    region,
-    settle,
-    tells_integers,
-    token,
-    unclosed,
-)
-from encconf.formats.json_block import amend, render_block
+from encconf.formats import json, json_block
 from encconf.text.document import Document, Leaf, splice, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.text.document import Edit
-
-__all__ = [
-    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
-    "detach", "fragile", "literal", "load_plain", "prepare", "region", "render_block", "scan", "sealed",
-    "settle", "tells_integers", "token", "unclosed",
-]  # fmt: skip
 
 EXAMPLE = "Replace this line with the text to encrypt.\n"
 
@@ -101,8 +79,8 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 def attach(document: Document, block_text: str) -> list[Edit]:
     """The edits that put the envelope with its block around the text, or replace the block."""
     if document.parts[0].block is not None:
-        return json.attach(document, block_text)
-    envelope = splice(_ENVELOPE, json.attach(json.scan(_ENVELOPE), block_text))
+        return json_block.attach(document, block_text)
+    envelope = splice(_ENVELOPE, json_block.attach(json.scan(_ENVELOPE), block_text))
     before, quotes, after = envelope.partition('""')
     size = len(document.text)
     if not size:

@@ -1,4 +1,4 @@
-"""What a format does where it has no rule of its own; each format imports what fits from here."""
+"""What a format does where it has no rule of its own."""
 
 from __future__ import annotations
 

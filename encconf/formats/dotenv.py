@@ -26,15 +26,6 @@ import re
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, flat
-from encconf.formats.defaults import (
-    EMPTY,
-    LOADS_TEXT,
-    SEALS_EMPTY,
-    comment,
-    fragile,
-    region,
-    tells_integers,
-)
 from encconf.text.document import Comment, Document, Leaf, Scope, limit_lines, position, whole_document
 
 TYPE_CHECKING = False
@@ -42,12 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from encconf.text.document import Edit
-
-__all__ = [
-    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
-    "detach", "fragile", "literal", "load_plain", "prepare", "region", "render_block", "scan", "sealed",
-    "settle", "tells_integers", "token", "unclosed",
-]  # fmt: skip
 
 EXAMPLE = """\
 # This file is encrypted when you leave the editor. Names stay readable.

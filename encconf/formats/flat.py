@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from encconf.text.document import Document, Leaf
+    from encconf.text.document import Leaf
 
 _STEP = re.compile("__(map|list)_")
 _MAX_DEPTH = 12
@@ -163,10 +163,3 @@ def spelled(leaf: Leaf, format: str) -> bytes | None:
     if leaf.type != "str":
         data = word(leaf.type, data).encode("utf-8", "surrogateescape")
     return data.replace(b"\n", b"\\n") if format == "dotenv" else data
-
-
-def settle(document: Document) -> None:
-    """Make every value in the filled trees a string: these formats have no other types."""
-    for leaf in document.leaves:
-        if leaf.type != "str" and leaf.data is not None:
-            leaf.scope.node[leaf.step] = word(leaf.type, leaf.data)

@@ -34,18 +34,7 @@ from itertools import pairwise
 
 from encconf.errors import ParseError
 from encconf.formats import Prepared, flat
-from encconf.formats.defaults import (
-    EMPTY,
-    LOADS_TEXT,
-    SEALS_EMPTY,
-    comment,
-    fragile,
-    region,
-    tells_integers,
-    unclosed,
-)
-from encconf.formats.flat import settle
-from encconf.formats.ini_block import amend, attach, detach, newline_of, render_block
+from encconf.formats.ini_block import newline_of
 from encconf.formats.ini_scan import (
     COMMENT_SIGN,
     LINE,
@@ -63,7 +52,7 @@ from encconf.formats.ini_scan import (
     skip_blanks,
     value_at,
 )
-from encconf.formats.ini_text import as_sops, literal, read_back, rest_of_line, sealed, spell
+from encconf.formats.ini_text import as_sops, read_back, rest_of_line, spell
 from encconf.text.document import (
     Comment,
     Document,
@@ -80,12 +69,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from encconf.text.document import Edit
-
-__all__ = [
-    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
-    "detach", "entries_of", "fragile", "literal", "load_plain", "prepare", "region", "render_block", "scan",
-    "sealed", "settle", "tells_integers", "token", "unclosed",
-]  # fmt: skip
 
 EXAMPLE = """\
 [database]
@@ -289,6 +272,13 @@ def load_plain(text: str) -> list[dict[str, object]]:
     return document.trees
 
 
+def settle(document: Document) -> None:
+    """Make every value in the filled trees a string: the format has no other types."""
+    for leaf in document.leaves:
+        if leaf.type != "str" and leaf.data is not None:
+            leaf.scope.node[leaf.step] = flat.word(leaf.type, leaf.data)
+
+
 def comment_text(plain: str) -> str | None:
     """Every line of it becomes a comment; nothing but a line feed ends a line."""
     return re.sub(r"\n(?!\s*[#;])", "\n# ", plain)
@@ -427,6 +417,3 @@ def _in_one(text: str, parts: list[Entry], entry: Entry, removed: list[Edit]) ->
         if start > line.start() and (*line.span(), "") not in removed:
             edits.append((line.start(), start, ""))
     return edits
-
-
-# A block's text is its section: the header and one line for each member.

@@ -1,4 +1,7 @@
-"""The ``[sops]`` section of an INI text: spelled, changed, added and removed."""
+"""The ``[sops]`` section of an INI text: spelled, changed, added and removed.
+
+A block's text is its section: the header and one line for each member.
+"""
 
 from __future__ import annotations
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats import ini, ini_text
-from encconf.formats.plain import stored_text as stored
+from encconf.formats import ini, ini_text, writing
 from encconf.formats.plain import string_of
 from encconf.text.document import says
 from encconf.text.tree import Entry, Single, Tree, drop, line_after, lines, put
-from encconf.text.tree import whole as root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +16,7 @@ if TYPE_CHECKING:
 
     from encconf.text.document import Document
     from encconf.text.path import Path
-    from encconf.text.tree import Plain, Spelling
-
-__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
+    from encconf.text.tree import Plain
 
 
 def tree(document: Document) -> Tree:
@@ -60,6 +56,11 @@ def check(path: Path, value: Plain) -> None:
         raise EmitError("INI has single values, not mappings or lists")
     if len(path) != 2 or not all(isinstance(step, str) and step for step in path):
         raise EmitError("a path in an INI file is a section and a key")
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a value: a string."""
+    return "str", string_of(value).encode()
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
@@ -117,16 +118,10 @@ def _put_section(root: Entry, path: Path, values: dict[str, Plain]) -> None:
     """Give a section exactly these keys; those it already has keep their place."""
     data: Any = root.data
     for name, value in values.items():
-        put(root, (*path, name), value, _this())
+        put(root, (*path, name), value, writing("ini"))
     for name in data.get(path[0], {}):
         if name not in values:
-            drop(root, (*path, name), _this())
-
-
-def _this() -> Spelling:
-    from encconf.formats import ini_tree
-
-    return ini_tree
+            drop(root, (*path, name), writing("ini"))
 
 
 def _without_section(entries: list[Entry], path: Path) -> list[Entry]:

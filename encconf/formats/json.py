@@ -15,28 +15,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
-from encconf.formats.defaults import (
-    LOADS_TEXT,
-    SEALS_EMPTY,
-    caveat,
-    comment_text,
-    prepare,
-    region,
-    settle,
-    unclosed,
-)
-from encconf.formats.json_block import amend, attach, detach, render_block
-from encconf.formats.json_text import (
-    NUMBER,
-    STRING,
-    WS,
-    back,
-    comment,
-    literal,
-    sealed,
-    skip_blanks,
-    tells_integers,
-)
+from encconf.formats.json_text import NUMBER, STRING, WS, back, skip_blanks
 from encconf.text.document import (
     MAX_DEPTH,
     Document,
@@ -55,12 +34,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-__all__ = [
-    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
-    "detach", "fragile", "literal", "load_plain", "prepare", "region", "render_block", "scan", "sealed",
-    "settle", "tells_integers", "token", "unclosed",
-]  # fmt: skip
 
 EMPTY = "{}\n"
 EXAMPLE = """\

@@ -6,7 +6,6 @@ import re
 from json import loads
 
 from encconf.formats.json_text import TOKEN, compact, laid_out, quote, skip_blanks
-from encconf.formats.plain import check, stored
 from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
 
 TYPE_CHECKING = False
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain
-
-__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 _TOKEN = re.compile(TOKEN)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from encconf.errors import EmitError, PathNotFoundError
 from encconf.formats import goyaml
 from encconf.text.path import spell
-from encconf.text.tree import nested
+from encconf.text.tree import Entry, nested
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.text.path import Path
-    from encconf.text.tree import Plain
+    from encconf.text.tree import Plain, Tree
+
+
+def root(tree: Tree) -> Entry:
+    """The entry of the whole text, for formats whose texts are one document."""
+    return Entry((), "", value=tree)
 
 
 def check(path: Path, value: Plain) -> None:
@@ -52,11 +57,6 @@ def text_of(type: str, data: bytes | None) -> str:
 def string_of(value: Plain) -> str:
     """A single value as text."""
     return text_of(*stored(value))
-
-
-def stored_text(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a value in a format that has only strings."""
-    return "str", string_of(value).encode()
 
 
 def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:

@@ -18,10 +18,9 @@ import re
 
 from encconf.errors import LimitError, ParseError
 from encconf.formats import Prepared
-from encconf.formats.defaults import EMPTY, caveat, fragile, region, tells_integers, token, unclosed
-from encconf.formats.toml_block import Root, amend, attach, detach, render_block
+from encconf.formats.toml_block import Root, render_block
 from encconf.formats.toml_scan import Scanner
-from encconf.formats.toml_text import comment, comment_text, literal, quote, sealed
+from encconf.formats.toml_text import quote
 from encconf.formats.toml_words import BARE, TIME, float_text
 from encconf.text.document import Document, Leaf, limit_paths
 
@@ -32,12 +31,6 @@ if TYPE_CHECKING:
 
     from encconf.formats.toml_scan import Line, Step
     from encconf.text.document import Comment, Edit
-
-__all__ = [
-    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
-    "detach", "fragile", "literal", "load_plain", "prepare", "region", "render_block", "scan", "sealed",
-    "settle", "tells_integers", "token", "unclosed",
-]  # fmt: skip
 
 # No release of rops could read an empty string; the layout record says which strings are dates.
 SEALS_EMPTY = True

@@ -8,13 +8,10 @@ not one entry, such as a table with a header that a value replaces, is removed f
 from __future__ import annotations
 
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import toml, toml_scan, toml_text
-from encconf.formats.plain import check
-from encconf.formats.plain import stored as stored_by_sops
+from encconf.formats import plain, toml, toml_scan, toml_text, writing
 from encconf.formats.toml_words import BARE
 from encconf.text.document import Leaf
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
-from encconf.text.tree import whole as root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +19,7 @@ if TYPE_CHECKING:
 
     from encconf.text.document import Document, Scope
     from encconf.text.path import Path
-    from encconf.text.tree import Plain, Spelling
-
-__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
+    from encconf.text.tree import Plain
 
 _ELSE = "change it with: encconf edit FILE"
 
@@ -106,7 +101,7 @@ class _Reader:
 
 def stored(value: Plain) -> tuple[str, bytes | None]:
     """What rops stores for a single value: a string that says null is not a value."""
-    return stored_by_sops(None if value == "null" else value)
+    return plain.stored(None if value == "null" else value)
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
@@ -186,13 +181,7 @@ def remove(chain: list[Entry], path: Path) -> None:
         empty: Plain = [] if isinstance(data, list) else {}
         inside = _parent(chain[0].data, parent)[1]
         del inside[parent[-1]]
-        put(chain[0], parent, empty, _this())
-
-
-def _this() -> Spelling:
-    from encconf.formats import toml_tree
-
-    return toml_tree
+        put(chain[0], parent, empty, writing("toml"))
 
 
 def chain_path(chain: list[Entry]) -> Path:
@@ -206,7 +195,7 @@ def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
     if not whole or isinstance(whole[-1], int):
         raise EmitError("a table of an array cannot be replaced", hint=_ELSE)
     remove(chain, path)
-    put(chain[0], whole, value, _this())
+    put(chain[0], whole, value, writing("toml"))
 
 
 def _into(here: Tree, member: str) -> None:

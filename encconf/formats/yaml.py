@@ -1,28 +1,14 @@
-"""YAML: the functions of a format, from the modules that have them.
+"""YAML texts: `lines` reads ordinary ones, `yaml_events` all others.
 
-`yaml_scan` reads texts, `yaml_text` and `yaml_words` spell values, `yaml_block` spells the ``sops`` entry,
-and `yaml_alias` replaces aliases with their values.  Values are never dumped: only the replaced spans of a
-text change.
+`yaml_text` and `yaml_words` spell values, `yaml_block` spells the ``sops`` entry, and `yaml_alias` replaces
+aliases with their values.  Values are never dumped: only the replaced spans of a text change.
 """
 
 from __future__ import annotations
 
-from encconf.formats import goyaml
-from encconf.formats.defaults import (
-    EMPTY,
-    LOADS_TEXT,
-    SEALS_EMPTY,
-    caveat,
-    fragile,
-    tells_integers,
-    token,
-    unclosed,
-)
-from encconf.formats.yaml_block import amend, attach, detach, render_block
-from encconf.formats.yaml_scan import scan
-from encconf.formats.yaml_text import comment, literal, region, sealed
-from encconf.formats.yaml_words import double, plain, scalar
-from encconf.text.document import hash_comment
+from encconf.errors import LimitError
+from encconf.formats import goyaml, lines
+from encconf.text.document import hash_comment, limit_paths, most_items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,11 +28,28 @@ features:
 debug: false
 """
 
-__all__ = [
-    "EMPTY", "EXAMPLE", "LOADS_TEXT", "SEALS_EMPTY", "amend", "attach", "caveat", "comment", "comment_text",
-    "detach", "double", "fragile", "literal", "load_plain", "merge", "plain", "prepare", "region",
-    "render_block", "scalar", "scan", "sealed", "settle", "tells_integers", "token", "unclosed",
-]  # fmt: skip
+
+def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Document:
+    """Parse a YAML stream into leaves with spans; with ``any_keys``, a null or number may be a key.
+
+    Raises ParseError for text that is not YAML or that sops cannot store, LimitError for text that is
+    deeper or more repetitive than any real file, and EmptyDocumentError if there is no document.
+    """
+    if comments and text.count("\n#") + text.count(" #") + text.count("\t#") > (most := most_items(text)):
+        raise LimitError(f"the document has more than {most} comments for its size")
+    document = lines.scan(text, comments) or _read(text, comments, any_keys)
+    limit_paths(document)
+    return document
+
+
+def _read(text: str, comments: bool, any_keys: bool) -> Document:
+    from encconf.formats.yaml_events import read
+    from encconf.formats.yaml_parser import TooNewError
+
+    try:
+        return read(text, comments, pure=False, any_keys=any_keys)
+    except TooNewError:
+        return read(text, comments, pure=True, any_keys=any_keys)
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from encconf.formats.yaml_scan import scan
+from encconf.formats.yaml import scan
 from encconf.formats.yaml_signs import BREAK, DOUBLE, NEWLINE, line_start, newline_of
 from encconf.formats.yaml_text import (
     block_lines,

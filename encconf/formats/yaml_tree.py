@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats.plain import check, stored
 from encconf.formats.yaml_layout import Style, in_brackets, is_full, spell_key, word
 from encconf.formats.yaml_places import Item, Node, compose
 from encconf.formats.yaml_signs import ALIAS, FOLDED, LITERAL, line_end, line_start
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Data, Plain
-
-__all__ = ["add", "check", "remove", "replace", "root", "stored", "tree"]
 
 _MARKER = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
 _END = re.compile(r"(?m)^\.\.\.(?=[ \r\n]|\Z)")

@@ -224,11 +224,6 @@ def line_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     return text.rfind("\n", 0, start) + 1, stop
 
 
-def whole(tree: Tree) -> Entry:
-    """The entry of the whole text, for formats whose texts are one document."""
-    return Entry((), "", value=tree)
-
-
 def data_of(tree: Tree) -> Data:
     """The content of a tree, from the content of its entries."""
     if tree.kind != "map":

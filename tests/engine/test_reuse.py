@@ -12,7 +12,9 @@ from oracle import AgeKey, Sops
 from encconf import api
 from encconf.engine import opening, reuse, sealing
 from encconf.errors import EncconfError
-from encconf.formats import yaml
+from encconf.formats import module
+
+yaml = module("yaml")
 
 TEXT = """\
 # who we are

@@ -6,8 +6,10 @@ import json
 
 from hypothesis import strategies as st
 
-from encconf.formats import json as format
+from encconf.formats import module
 from encconf.text.document import splice
+
+format = module("json")
 
 
 def detach(text: str) -> str:

@@ -16,11 +16,13 @@ from pace import at_most
 from encconf import api
 from encconf.engine import opening, plaintext
 from encconf.errors import AlreadyEncryptedError, EncconfError, ParseError
-from encconf.formats import dotenv as format
+from encconf.formats import module
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET, SopsFormatContract
 from encconf.verbs import changes
+
+format = module("dotenv")
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)

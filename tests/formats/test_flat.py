@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encconf.errors import EmitError, EncconfError, MetadataError
-from encconf.formats import dotenv, flat, ini
+from encconf.formats import flat, module
 from encconf.text.document import Leaf, Scope
+
+dotenv, ini = module("dotenv"), module("ini")
 
 BLOCK: dict[str, object] = {
     "mac": "m",

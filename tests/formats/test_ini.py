@@ -16,11 +16,13 @@ from oracle import AgeKey, Sops
 from encconf import api
 from encconf.engine import opening, plaintext
 from encconf.errors import EmitError, EncconfError, ParseError
-from encconf.formats import ini as format
+from encconf.formats import module
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET, SopsFormatContract
 from encconf.verbs import changes
+
+format = module("ini")
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)

@@ -11,7 +11,9 @@ from oracle import AgeKey, Sops
 
 from encconf import api
 from encconf.errors import AlreadyEncryptedError, ParseError
-from encconf.formats import ini as format
+from encconf.formats import module
+
+format = module("ini")
 
 KEY = AgeKey.generate()
 

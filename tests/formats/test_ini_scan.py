@@ -13,8 +13,10 @@ from pace import at_most
 
 from encconf import api
 from encconf.errors import ParseError
-from encconf.formats import ini as format
+from encconf.formats import module
 from encconf.rules.selection import Selection
+
+format = module("ini")
 
 KEY = AgeKey.generate()
 

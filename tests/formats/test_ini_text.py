@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encconf.errors import EmitError
-from encconf.formats import ini as format
+from encconf.formats import module
 from encconf.formats.ini_text import spell
 from encconf.text.document import splice
+
+format = module("ini")
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,13 @@ from encconf.engine import opening, plaintext, seal
 from encconf.engine.metadata import Metadata
 from encconf.envelope.open import open_data_key
 from encconf.errors import EncconfError, LimitError, ParseError
-from encconf.formats import json as format
+from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.format import SECRET, SopsFormatContract
-from encconf.text.document import Document, Leaf, splice
+from encconf.text.document import MAX_DEPTH, Document, Leaf, splice
 from encconf.verbs import changes
+
+format = module("json")
 
 LONE = "[\ud800-\udfff]"
 ENC = "ENC[AES256_GCM,data:{},iv:aXY=,tag:dGFn,type:{}]"
@@ -195,9 +197,9 @@ def nested(depth: int, opener: str = "[") -> str:
 
 @pytest.mark.parametrize("opener", ["[", "{"])
 def test_depth(opener: str) -> None:
-    assert len(format.scan(nested(format.MAX_DEPTH, opener)).leaves) == 1
+    assert len(format.scan(nested(MAX_DEPTH, opener)).leaves) == 1
     with pytest.raises(LimitError):
-        format.scan(nested(format.MAX_DEPTH + 1, opener))
+        format.scan(nested(MAX_DEPTH + 1, opener))
     with pytest.raises(LimitError):
         format.scan('{"k":' + "[" * 1_000_000)
 

@@ -9,8 +9,10 @@ from formats.json_texts import KEYS, detach, documents
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encconf.formats import json as format
+from encconf.formats import module
 from encconf.text.document import splice
+
+format = module("json")
 
 BLOCK: dict[str, object] = {
     "mac": "ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]",

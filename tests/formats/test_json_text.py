@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf.errors import EmitError
-from encconf.formats import json as format
+from encconf.formats import module
 from encconf.text.document import Leaf, splice
+
+format = module("json")
 
 ENC = "ENC[AES256_GCM,data:{},iv:aXY=,tag:dGFn,type:{}]"
 

@@ -30,12 +30,13 @@ from oracle import AgeKey, clean_environ
 from encconf import api, formats
 from encconf.engine.metadata import SOPS_VERSION
 from encconf.errors import EncconfError
-from encconf.formats import toml as format
-from encconf.formats import toml_scan
+from encconf.formats import module, toml_scan
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.text.document import Leaf, splice
+
+format = module("toml")
 
 
 def one(value: str) -> Leaf:

@@ -8,8 +8,10 @@ import pytest
 from formats.toml_files import BLOCK, ENC, attach, decrypt, encrypt
 
 from encconf.errors import EmitError, EncconfError, MetadataError
-from encconf.formats import toml as format
+from encconf.formats import module
 from encconf.text.document import splice
+
+format = module("toml")
 
 
 def detach(text: str) -> str:

@@ -18,8 +18,9 @@ from pace import at_most
 
 from encconf import api
 from encconf.errors import LimitError, ParseError
-from encconf.formats import toml as format
-from encconf.formats import toml_scan
+from encconf.formats import module, toml_scan
+
+format = module("toml")
 
 
 @pytest.mark.parametrize(

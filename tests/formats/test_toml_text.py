@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from encconf.errors import EmitError
-from encconf.formats import toml as format
+from encconf.formats import module
 from encconf.text.document import splice
+
+format = module("toml")
 
 
 def test_an_encrypted_string_keeps_its_quotes() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.formats import yaml
+from encconf.formats import module
 from encconf.formats.yaml_events import read
 from encconf.text.document import splice
+
+yaml = module("yaml")
 
 BLOCK = {
     "age": [{"enc": "-----BEGIN AGE-----\nabc\n-----END AGE-----\n", "recipient": "age1x"}],

@@ -16,6 +16,7 @@ from readers import WORDS, readings, strings
 from encconf import api
 from encconf.engine import opening, seal
 from encconf.formats import module, yaml
+from encconf.formats.yaml_words import double
 from encconf.verbs import changes, rekey
 
 KEY = AgeKey.generate()
@@ -35,7 +36,7 @@ def as_sops(text: str) -> str:
 
 def document(values: list[str]) -> str:
     """Values as sops is given them, with all of them in quotes."""
-    return "".join(f"k{at}: {yaml.double(value)}\n" for at, value in enumerate(values))
+    return "".join(f"k{at}: {double(value)}\n" for at, value in enumerate(values))
 
 
 @given(st.lists(strings(), min_size=1, max_size=8), st.sampled_from(["", "\n", "# c\n", "        # c\n"]))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encconf.formats import goyaml, yaml
+from encconf.formats import goyaml, module, yaml_words
 from encconf.text.document import splice
+
+yaml = module("yaml")
 
 
 @given(st.text(max_size=60))
@@ -16,8 +18,8 @@ def test_spelled_strings_mean_themselves(value: str) -> None:
         value.encode()
     except UnicodeEncodeError:
         return
-    for word in (yaml.plain(value), yaml.plain(value, flow=True), yaml.double(value)):
-        in_flow = word if word != yaml.plain(value) or word[:1] in "'\"" else None
+    for word in (yaml_words.plain(value), yaml_words.plain(value, flow=True), yaml_words.double(value)):
+        in_flow = word if word != yaml_words.plain(value) or word[:1] in "'\"" else None
         for text in [f"a: {word}\n", *([f"a: [{in_flow}]\n"] if in_flow else [])]:
             leaf = yaml.scan(text).leaves[0]
             assert (leaf.type, leaf.data) == ("str", value.encode())
@@ -32,7 +34,7 @@ def test_spelled_numbers_keep_their_type(value: float) -> None:
         type, data = "int", b"%d" % value
     else:
         type, data = "float", goyaml.format_float(value)
-    leaf = yaml.scan(f"a: {yaml.scalar(type, data)}\n").leaves[0]
+    leaf = yaml.scan(f"a: {yaml_words.scalar(type, data)}\n").leaves[0]
     assert (leaf.type, leaf.data) == (type, data)
 
 

@@ -12,9 +12,11 @@ from oracle import AgeKey
 
 from encconf import api
 from encconf.errors import EncconfError, ParseError
-from encconf.formats import toml as format
+from encconf.formats import module
 from encconf.rules.selection import Selection
 from encconf.text.document import Document, splice
+
+format = module("toml")
 
 KEY = AgeKey.generate()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from encconf.errors import ParseError
 from encconf.formats import dotenv
-from encconf.formats.dotenv import *  # noqa: F403
 from encconf.text.document import Document
 
 
