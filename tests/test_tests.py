@@ -39,7 +39,6 @@ UNTESTED = {
     "formats/yaml_layout.py": "formats",
     "formats/yaml_lost.py": "formats",
     "formats/yaml_parser.py": "formats",
-    "formats/yaml_places.py": "formats",
     "formats/yaml_properties.py": "formats",
     "formats/yaml_signs.py": "formats",
     "formats/yaml_words.py": "formats",

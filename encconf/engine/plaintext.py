@@ -81,9 +81,10 @@ def moved_document(opened: Opened) -> Document | None:
 
     moved = Document(splice(document.text, edits), document.format)
     moved.trees, moved.shape, moved.merges = document.trees, document.shape, document.merges
+    moved.regular = document.regular
     for leaf, edit in zip(document.leaves, literals, strict=True):
         start = now(leaf.start)
-        end = start + len(edit[2]) if edit is not None else now(leaf.end)
+        end = now(edit[0]) + len(edit[2]) if edit is not None else now(leaf.end)
         moved.leaves.append(
             Leaf(leaf.scope, leaf.step, start, end, leaf.style, leaf.type, leaf.data, leaf.note)
         )

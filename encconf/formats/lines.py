@@ -58,13 +58,11 @@ MAX_DOCUMENTS = 10_000
 
 
 def scan(text: str, comments: bool) -> Document | None:
-    """The document that `encconf.formats.yaml.scan` returns, or None if the text needs libyaml.
-
-    ``comments`` says whether the document's comments are wanted.
-    """
+    """The document that `encconf.formats.yaml.scan` returns; None if the text needs libyaml."""
     if not _is_printable(text):
         return None
     document = Document(text, "yaml")
+    document.regular = True
     whole = text if text[-1:] == "\n" else text + "\n"
     begin = 0
     block = ""  # the last one that was read, to the end of its document

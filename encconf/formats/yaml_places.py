@@ -1,4 +1,8 @@
-"""Where the keys and values of a YAML document are, from the events of a parser."""
+"""Where the keys and values of a YAML document are.
+
+`walk` finds the keys between the values of a text that was read line by line; `compose` takes both from the
+events of a parser.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ import re
 from encconf.errors import EmptyDocumentError
 from encconf.formats.yaml_parser import TooNewError, parse
 from encconf.formats.yaml_properties import SKIP, properties
-from encconf.formats.yaml_signs import ALIAS, FOLDED, LITERAL, line_start
+from encconf.formats.yaml_signs import ALIAS, DOUBLE, FOLDED, LITERAL, SINGLE, line_start
 from encconf.formats.yaml_text import content_end
 from encconf.text.document import Leaf, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from encconf.text.document import Document
 
 _TO_COLON = re.compile(r"[ \t\r\n]*:")
 _NOWHERE = Scope(None, None, (), "", {})
@@ -66,6 +72,102 @@ class Node:
         self.style = style
         self.shared = shared
         self.items: list[Item] = []
+
+
+# --- texts that were read line by line -----------------------------------------------------------
+
+# Comments, empty lines and the indentation of what follows them.
+_GAP = re.compile(r"(?>(?:\ *+(?:\#[^\n]*+)?\n)*)\ *+")
+_OPEN, _CLOSE = "{[", {"map": "}", "seq": "]"}
+
+
+def walk(document: Document, starts: list[int]) -> list[Node] | None:
+    """The values of each document of a stream; offsets are from where the document ``starts``.
+
+    None for a text that is not `regular`, or if anything but a key is found in the place of one.
+    """
+    if not document.regular or any(part.block is not None for part in document.parts):
+        return None
+    text, leaves = document.text, iter(document.leaves)
+    roots: list[Node] = []
+    stack: list[Node] = []
+    at = base = 0
+    for token in document.shape:
+        if token == "%":
+            base, at = starts[len(roots)], document.parts[len(roots)].start
+            at += 3 if text.startswith("---", at) else 0
+            stack = [Node("map", -1)]
+            roots.append(stack[0])
+        elif token == "}":
+            node = stack.pop()
+            if node.flow:
+                at = text.find(_CLOSE[node.kind], at) + 1
+                node.end = at - base
+        else:
+            inside, opens = stack[-1], token[0] in _OPEN
+            leaf = None if opens else next(leaves)
+            if inside.flow:
+                assert leaf is not None
+                start = after = leaf.start
+            else:
+                found = _head(text, at, token[1:] if inside.kind == "map" else None)
+                if found is None:
+                    return None
+                start, after = found
+            node, at = _single(text, leaf, after, base) if leaf else _collection(text, token, after, base)
+            key: str | int = token[1:] if inside.kind == "map" else len(inside.items)
+            inside.items.append(Item(key, start - base, after - base, node))
+            if opens:
+                stack.append(node)
+    return roots if all(map(_close, roots)) else None
+
+
+def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
+    """Where the next key starts and its colon ends, or the next dash (None); None if it is not there."""
+    gap = _GAP.match(text, at)
+    start = gap.end() if gap else at
+    if key is None:
+        return (start, start + 1) if text.startswith("-", start) else None
+    quote = text[start : start + 1] if not text.startswith(f"{key}:", start) else ""
+    head = f"{quote}{key}{quote}:"
+    return (start, start + len(head)) if text.startswith(head, start) else None
+
+
+def _collection(text: str, token: str, after: int, base: int) -> tuple[Node, int]:
+    """A collection behind its key or dash, and where its inside begins."""
+    kind = "map" if token[0] == "{" else "seq"
+    gap = _GAP.match(text, after)
+    at = gap.end() if gap else after
+    if text[at : at + 1] == token[0]:
+        return Node(kind, at - base, flow=True), at + 1
+    return Node(kind, -1), after
+
+
+def _single(text: str, leaf: Leaf, after: int, base: int) -> tuple[Node, int]:
+    """A single value behind its key or dash, and where it ends."""
+    start, end = leaf.start, leaf.end
+    if start >= end:
+        start = end = after
+    style = text[start:end][:1]
+    if style in (LITERAL, FOLDED):
+        end = content_end(text, leaf)
+    elif style not in (SINGLE, DOUBLE):
+        style = ""
+    return Node("leaf", start - base, end=end - base, style=style), end
+
+
+def _close(node: Node) -> bool:
+    """Set where block collections start and end: with their first and last items.  False if one is empty."""
+    if node.kind == "leaf" or node.flow:
+        return True
+    if not node.items or not all(_close(item.node) for item in node.items):
+        return False
+    node.start = node.value = node.items[0].start
+    node.end = node.items[-1].node.end
+    return True
+
+
+# --- the events of a parser ----------------------------------------------------------------------
 
 
 def compose(text: str) -> Node:

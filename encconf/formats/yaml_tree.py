@@ -8,10 +8,11 @@ quotes.  Nothing below an alias can be changed.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from encconf.errors import EmitError
 from encconf.formats.yaml_layout import Style, in_brackets, is_full, spell_key, word
-from encconf.formats.yaml_places import Item, Node, compose
+from encconf.formats.yaml_places import Item, Node, compose, walk
 from encconf.formats.yaml_signs import ALIAS, FOLDED, LITERAL, line_end, line_start
 from encconf.text.tree import Entry, Single, Tree, append, data_of, fill, lines, nested, take
 
@@ -44,9 +45,10 @@ def tree(document: Document) -> Tree:
     starts[0] = 0
     leaves = [leaf for leaf in document.leaves if "*" not in leaf.style]
     datas: dict[int, Data] = {leaf.start: (leaf.type, leaf.data) for leaf in leaves}
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    walked = walk(document, starts)
+    for number, (start, end) in enumerate(pairwise([*starts, len(text)])):
         reader = _Reader(text[start:end], start, datas)
-        stream.entries.append(reader.document())
+        stream.entries.append(reader.document(walked[number] if walked else compose(reader.text)))
         stream.unclear = stream.unclear or reader.unclear
     stream.data = data_of(stream)
     stream.fuller = bool(document.merges) or len(leaves) < len(document.leaves)
@@ -75,10 +77,9 @@ class _Reader:
         self.datas = datas
         self.unclear = re.search("\r[^\n]", text) is not None
 
-    def document(self) -> Entry:
-        """The document as an entry of the stream."""
+    def document(self, root: Node) -> Entry:
+        """The document, whose values are below ``root``, as an entry of the stream."""
         text = self.text
-        root = compose(text)
         marker = _MARKER.search(text, 0, max(root.start, 0))
         head = marker.end() if marker else 1 if text[:1] == "\ufeff" else 0
         alone = True

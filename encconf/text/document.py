@@ -171,12 +171,13 @@ class Document:
     ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as plain values, and
     ``block_text`` its text; the leaves, trees and shape do not contain it.  ``merges`` lists the scopes
     with a YAML merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span,
-    and the leaf that it refers to.  ``habits`` caches the text's line break and indentation.
+    and the leaf that it refers to.  ``habits`` caches the text's line break and indentation.  A YAML text
+    is ``regular`` if it was read line by line: where its keys are follows from where its values are.
     """
 
     __slots__ = (
         "alias_keys", "block", "block_text", "comments", "flows", "format", "habits", "leaves", "merges",
-        "parts", "shape", "text", "trees",
+        "parts", "regular", "shape", "text", "trees",
     )  # fmt: skip
 
     def __init__(self, text: str, format: str) -> None:
@@ -193,6 +194,7 @@ class Document:
         self.merges: list[Scope] = []
         self.alias_keys: list[tuple[str, int, int, Leaf]] = []
         self.habits: tuple[str, int] | None = None
+        self.regular = False
 
 
 def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
