@@ -144,6 +144,14 @@ def test_every_link_leads_somewhere(site: Path) -> None:
                 assert unquote(parts.fragment) in anchors[target], (page.name, link)
 
 
+def test_code_and_links_are_as_on_github(site: Path) -> None:
+    assert "auto|always|never" in (site / "reference" / "command-line.html").read_text(encoding="utf-8")
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.findall(r"<code>[^<]*\\\|[^<]*</code>", text), page.name
+        assert not re.findall(r"<a [^>]*>[^<]*\.md</a>", text), page.name
+
+
 def test_examples_name_the_repository_if_it_is_known() -> None:
     shown = runpy.run_path(str(_MAKE / "hooks.py"))["on_page_markdown"]
     page = SimpleNamespace(file=SimpleNamespace(src_uri="ci.md"))

@@ -3,7 +3,7 @@
 MkDocs loads this file as a hook.  The pages are written for readers of the repository, so a link is a path
 in the repository; here each becomes a link of the site.  A link to a file that the site does not have becomes
 plain text, unless `repo_url` is set.  With it, examples also name that repository instead of OWNER/encconf.
-A diagram, which GitHub draws, becomes a table.
+A diagram, which GitHub draws, becomes a table.  A link whose text is a path shows the title of its page.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _PLACES = {place: name for name, place in MOVED.items()}
 _LINK = re.compile(r"(!?)\[((?:[^][]|\[[^]]*\])*)\]\(([^)\s]+)\)")
 _SOURCE = re.compile(r"""\b(src|srcset|href)=(["'])([^"']+)\2""")
 _MERMAID = re.compile(r"^```mermaid\nflowchart TD\n(.*?)^```$", flags=re.M | re.S)
+_CODE = re.compile(r"`[^`\n]+`")
 _FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1 *$", flags=re.M | re.S)
 
 
@@ -99,12 +100,17 @@ def _linked(text: str, name: str, place: str, config: MkDocsConfig) -> str:
         return posixpath.relpath(there, posixpath.dirname(place) or ".") + hash + anchor
 
     def link(match: re.Match[str]) -> str:
-        there = target(match[3])
-        return match[2] if there is None else f"{match[1]}[{match[2]}]({there})"
+        there, shown = target(match[3]), match[2]
+        page = (ROOT / name).parent / match[3].partition("#")[0]
+        if shown.endswith(".md") and page.is_file():
+            shown = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        return shown if there is None else f"{match[1]}[{shown}]({there})"
 
     def source(match: re.Match[str]) -> str:
         return f"{match[1]}={match[2]}{target(match[3]) or match[3]}{match[2]}"
 
+    # Python-Markdown splits no cell at a | in code, and would show the backslash that GitHub needs there.
+    text = _CODE.sub(lambda code: code[0].replace("\\|", "|"), text)
     return _SOURCE.sub(source, _LINK.sub(link, text))
 
 

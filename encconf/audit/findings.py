@@ -54,7 +54,7 @@ KINDS: Final = {
     "plain-by-rule": Kind(
         "error",
         "A value is plaintext, but the creation rule encrypts it now",
-        "Update the file to match the rule: encconf updatekeys --selection FILE.",
+        "Update the file to match the rule: encconf updatekeys --selection FILE",
     ),
     "plain-comment": Kind(
         "warning",
@@ -84,17 +84,17 @@ KINDS: Final = {
     "keys-differ": Kind(
         "error",
         "The file's recipients are not those of its creation rule",
-        "Update the file to match the rule: encconf updatekeys FILE.",
+        "Update the file to match the rule: encconf updatekeys FILE",
     ),
     "threshold-differs": Kind(
         "error",
         "The file's threshold is not that of its creation rule",
-        "Update the file to match the rule: encconf updatekeys FILE.",
+        "Update the file to match the rule: encconf updatekeys FILE",
     ),
     "selection-differs": Kind(
         "error",
         "The file's selection is not that of its creation rule",
-        "Update the file to match the rule: encconf updatekeys --selection FILE.",
+        "Update the file to match the rule: encconf updatekeys --selection FILE",
     ),
     "rule-without-selection": Kind(
         "warning",
@@ -110,7 +110,7 @@ KINDS: Final = {
     "no-driver": Kind(
         "warning",
         "git merges this encrypted file line by line, but others by value",
-        "Add it to .gitattributes: encconf git install.",
+        "Add it to .gitattributes: encconf git install",
     ),
     "plain-twin": Kind(
         "error",
@@ -146,12 +146,12 @@ KINDS: Final = {
     "equal-value": Kind(
         "warning",
         "Two ciphertexts are identical, so anyone can see that the values are equal",
-        "Re-encrypt every value: encconf rotate FILE.",
+        "Re-encrypt every value: encconf rotate FILE",
     ),
     "shared-data-key": Kind(
         "warning",
         "Files for different people have the same data key",
-        "Anyone who can open one can open the other. Give this file its own: encconf rotate FILE.",
+        "Anyone who can open one can open the other. Give this file its own: encconf rotate FILE",
     ),
     "short-value": Kind(
         "note",
@@ -161,12 +161,12 @@ KINDS: Final = {
     "plain-secret": Kind(
         "warning",
         "A plaintext value has a name like a secret, or looks like one",
-        "Widen the selection in the creation rule, then run: encconf updatekeys --selection FILE.",
+        "Widen the selection in the creation rule, then run: encconf updatekeys --selection FILE",
     ),
     "aws-profile": Kind(
         "warning",
         "The file names an AWS profile, which other people and machines may not have",
-        "Remove aws_profile from .sops.yaml, set AWS_PROFILE instead, then run: encconf updatekeys FILE.",
+        "Remove aws_profile from .sops.yaml, set AWS_PROFILE instead, then run: encconf updatekeys FILE",
     ),
     "accidental-quorum": Kind(
         "warning",

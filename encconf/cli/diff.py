@@ -140,7 +140,7 @@ def _summary(differing: list[Difference]) -> str:
     words = {"cleared": "plaintext now", "sealed": "encrypted now"}
     said = ", ".join(f"{count} {words.get(kind, kind)}" for kind, count in counts.items() if count)
     files = f"{len(differing)} files differ" if len(differing) > 1 else "1 file differs"
-    return f"{files}; of values: {said}" if said else files
+    return f"{files}; values: {said}" if said else files
 
 
 class _Paper:

@@ -44,7 +44,7 @@ def text(found: Explanation, cwd: str) -> str:
         out.append(f"rules, looked up for {' or '.join(map(printable, found.names))}:")
     out += _tried(found)
     out += [f"  note: {printable(notice, 600)}" for notice in found.notices]
-    for rule_of, title in ((found.rule, "keys by the rule"), (found.own, "keys of the file")):
+    for rule_of, title in ((found.rule, "keys of the rule"), (found.own, "keys of the file")):
         if rule_of is not None and (rule_of is found.rule or found.rule is None or found.differences):
             out += ["", f"{title}: {opens(rule_of)}", *_keys(found, rule_of)]
     if found.own is not None and found.rule is not None:

@@ -103,7 +103,11 @@ def _root() -> click.Group:
         group, _, name = command.name.rpartition(" ")
         if group not in groups:
             groups[group] = _Group(
-                group, help=GROUPS[group], context_settings=_settings(), no_args_is_help=True
+                group,
+                help=GROUPS[group],
+                short_help=GROUPS[group],
+                context_settings=_settings(),
+                no_args_is_help=True,
             )
             root.add_command(groups[group])
         groups[group].add_command(_command(name, command))

@@ -355,7 +355,7 @@ def _next(target: str, names: list[str]) -> dict[str, list[str]]:
 
 def _next_text(steps: object, target: str) -> str:
     assert isinstance(steps, dict)
-    lines = ["What next? Seven ways to use the values; encconf doctor shows which of them work here.", ""]
+    lines = ["Next steps, for each of seven ways (encconf doctor shows which work here):", ""]
     for name, commands in steps.items():
         lines += [
             f"  {label:<13}{command}" for label, command in zip([name, *[""] * 9], commands, strict=False)

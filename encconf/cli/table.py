@@ -486,7 +486,7 @@ COMMANDS: Final = (
     Command(
         "check",
         "encconf.cli.check:check",
-        "Find secrets that are not encrypted as .sops.yaml says; needs no key.",
+        "Check that files are encrypted as .sops.yaml says; needs no key.",
         details="Without PATH, checks every file that git tracks: whether files are encrypted value by "
         "value, with the keys and the selection of their rule; whether git tracks a plaintext copy; and "
         "whether anything in them reveals values. PATH may be a file, a folder or a pattern. Exit code 1: "
@@ -625,8 +625,8 @@ COMMANDS: Final = (
         "groups add",
         "encconf.cli.keys:regroup",
         "Add a key group to a file.",
-        details="If a file has several groups, opening it needs one key from each of as many groups as the "
-        "threshold says.",
+        details="To open a file with several groups, you need one key from each of several groups; "
+        "--threshold says how many.",
         options=(FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, *GROUP_KEYS, INPUT_TYPE, *WHOSE_KEYS),
         examples=("encconf groups add -i -f secrets.enc.yaml --age age1… --threshold 2",),
     ),

@@ -90,10 +90,11 @@ def install(
         left = attributes.without_drivers(root, there)
     if added:
         more = f" and {len(added) - _NAMED} more" if len(added) > _NAMED else ""
-        done.append(f"for {', '.join(added[:_NAMED])}{more}: {file}")
+        done.append(f"added {', '.join(added[:_NAMED])}{more} to {file}")
     if left:
         done.append(
-            f"not for {', '.join(left[:5])}{', …' * (len(left) > 5)}: git check-attr still shows no driver"
+            f"git still merges {', '.join(left[:5])}{', …' * (len(left) > 5)} line by line: git check-attr "
+            "merge FILE shows why"
         )
     return done
 

@@ -70,7 +70,7 @@ def test_a_file_that_does_not_exist_yet(project: Project) -> None:
         '> creation_rules[0]  path_regex "^prod/.*\\.yaml$" matches',
         '  creation_rules[1]  path_regex "^(?!x)" is not reached',
         "",
-        "keys by the rule: this needs one key of any 2 of the 3 groups, each",
+        "keys of the rule: this needs one key of any 2 of the 3 groups, each",
         "  group 1",
         f"    age alice ({ALICE.recipient[:8]}…{ALICE.recipient[-4:]})",
         "  group 2",

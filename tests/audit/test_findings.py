@@ -356,6 +356,11 @@ def test_every_documented_kind_exists() -> None:
     assert set(KINDS) == set(CASES)
 
 
+def test_a_command_at_the_end_of_a_hint_can_be_copied() -> None:
+    """`encconf updatekeys -r ..` is about the folder above."""
+    assert not [slug for slug, kind in KINDS.items() if re.search(r": encconf [^:]*\.$", kind.help)]
+
+
 def test_a_finding_says_where(repo: Repo) -> None:
     plain_value(repo)
     (found,) = repo.check().findings

@@ -105,7 +105,7 @@ class TestCommand:
             f"  ~ selection: unencrypted_suffix _unencrypted → encrypted_regex {_ALL}",
             "  ~ data key: a new one",
         ]
-        assert done.err == "encconf: 2 files differ; of values: 1 changed, 1 added\n"
+        assert done.err == "encconf: 2 files differ; values: 1 changed, 1 added\n"
 
     def test_without_a_key(self, project: Project) -> None:
         update(project, "hunter2", "hunter3")
@@ -304,5 +304,5 @@ def test_hundreds_of_files_in_seconds(project: Project) -> None:
     start = time.monotonic()
     done = project.run("diff", code=1)
     assert done.out.count("  ~ db.password: changed") == 300
-    assert done.err == "encconf: 300 files differ; of values: 300 changed\n"
+    assert done.err == "encconf: 300 files differ; values: 300 changed\n"
     assert time.monotonic() - start < 30
