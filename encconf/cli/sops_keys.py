@@ -289,11 +289,12 @@ def _answered(run: Run, question: str) -> bool:
     """Whether the answer is y; the question is printed to stdout, and again after any other word."""
     while True:
         run.console.data(question)
-        answer = sys.stdin.readline()
-        if not answer.strip():
-            raise EncconfError("unexpected newline" if answer else "EOF")
-        if answer.strip() in ("y", "n"):
-            return answer.strip() == "y"
+        line = sys.stdin.readline()
+        words = line.split()
+        if len(words) != 1:
+            raise EncconfError("expected newline" if words else "unexpected newline" if line else "EOF")
+        if words[0] in ("y", "n"):
+            return words[0] == "y"
 
 
 VERBS = {

@@ -154,11 +154,12 @@ def read(argv: list[str], environ: Mapping[str, str]) -> Line:
         return root
     name, words = root.args[0], root.args[1:]
     if name in GROUPED:
-        if words and words[0] not in ("help", "h", "--help", "-h") and f"{name} {words[0]}" not in FLAGS:
-            raise no_topic(words[0])
-        if not words or f"{name} {words[0]}" not in FLAGS:
+        words = _read(name, "", words, environ, anywhere=False).args
+        if not words or words[0] in ("help", "h"):
             return _within(root, Line(f"{name} help", {}, set(), words))
         name, words = f"{name} {words[0]}", words[1:]
+        if name not in FLAGS:
+            raise no_topic(name.partition(" ")[2])
     return _within(root, _read(name, FLAGS[name], words, environ, anywhere=True))
 
 
@@ -221,7 +222,7 @@ def _value(flag: Flag, name: str, value: str, held: list[str]) -> FlagValue:
 def _flags_first(known: Mapping[str, Flag], words: list[str]) -> list[str]:
     """The words of a command with its flags in front, as urfave/cli orders them.
 
-    A word after a flag moves with it, even after a switch.
+    A word after a flag moves with it, even after a switch; after ``--``, no word is a flag.
     """
     flags: list[str] = []
     others: list[str] = []
@@ -232,7 +233,7 @@ def _flags_first(known: Mapping[str, Flag], words: list[str]) -> list[str]:
             waiting = False
             flags.append(word)
         elif word == "--":
-            return [*flags, *others, *words[at:]]
+            return [*flags, "--", *others, *words[at + 1 :]]
         elif is_flag:
             flags.append(word)
             waiting = "=" not in word
@@ -248,7 +249,7 @@ def _bare(word: str) -> str:
 def _default(flag: Flag, environ: Mapping[str, str]) -> FlagValue:
     said = environ.get(flag.env) if flag.env else None
     if flag.kind in ("?", "!"):
-        if said is None or (said == "" and flag.kind == "!"):
+        if said is None:
             return flag.kind == "!"
         if said and said not in TRUE + FALSE:
             raise WrongLineError(

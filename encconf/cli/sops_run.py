@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from encconf.rules.config import Rule
 
 
+STDIN = "/dev/stdin"
+
+
 def fail(code: int, message: str) -> NoReturn:
     """Raise an error of sops, with its exit code."""
     error = EncconfError(message)
@@ -127,7 +130,7 @@ class Run:
         self.check_order()
         try:
             binary = self.formats(self.line.text("filename-override") or file)[0] == "binary"
-            if file in ("/dev/stdin", "-"):
+            if file == STDIN:
                 return fileio.read_stdin(binary=binary)
             return fileio.read_text(file, binary=binary)
         except MissingFileError:

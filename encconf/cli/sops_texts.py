@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.cli.console import as_text
-from encconf.cli.sops_run import envelope, exists, fail, must_exist
+from encconf.cli.sops_run import STDIN, envelope, exists, fail, must_exist
 from encconf.errors import (
     ConfigError,
     EmitError,
@@ -24,21 +24,18 @@ from encconf.text.path import parse_sops
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
     from encconf.cli.sops_run import Run
     from encconf.engine.opening import Opened
     from encconf.text.path import Path
-    from encconf.text.tree import Plain
     from encconf.verbs.changes import Check
-
-_STDIN = "/dev/stdin"
 
 
 def decrypt(run: Run) -> None:
     """``sops decrypt [FILE]``."""
     file = _file_or_stdin(run)
-    _decrypt(run, file, "" if file == _STDIN else file)
+    _decrypt(run, file, "" if file == STDIN else file)
 
 
 def _file_or_stdin(run: Run) -> str:
@@ -51,7 +48,7 @@ def _file_or_stdin(run: Run) -> str:
     run.warn_of_more()
     run.not_both()
     if stdin:
-        return _STDIN
+        return STDIN
     must_exist(run.line.args[0])
     return run.line.args[0]
 
@@ -372,15 +369,12 @@ def _set_words(run: Run) -> tuple[Path, str]:
     return _index(f"{index}]", "Invalid --set format"), value
 
 
-def _json_value(said: str) -> Plain:
-    from json import loads
-
-    def refuse(word: str) -> NoReturn:
-        raise ValueError(word)
+def _json_value(said: str) -> Any:
+    from encconf.verbs import changes
 
     try:
-        value: Plain = loads(said, parse_constant=refuse, parse_float=_finite, parse_int=_number)
-    except (ValueError, RecursionError):
+        value = changes.from_json(said, as_int=_number)
+    except InputError:
         fail(7, "Value for --set is not valid JSON")
     if isinstance(value, list):
         fail(7, "Invalid --set value format")
@@ -389,14 +383,7 @@ def _json_value(said: str) -> Plain:
 
 def _number(word: str) -> int | float:
     """A whole number; one that Go's int64 does not hold is a float, as in sops."""
-    return int(word) if len(word) < 19 or -(2**63) <= _finite(word) < 2**63 else _finite(word)
-
-
-def _finite(word: str) -> float:
-    number = float(word)
-    if number - number != 0:
-        raise ValueError(word)
-    return number
+    return int(word) if len(word) < 19 or -(2**63) <= float(word) < 2**63 else float(word)
 
 
 def _warn_of_plaintext(run: Run, file: str) -> Check:

@@ -12,7 +12,6 @@ from encconf.cli.table import Value, flag, text
 from encconf.engine import loading, plaintext
 from encconf.errors import (
     ConflictError,
-    InputError,
     PathBlockedError,
     PathNotFoundError,
     UsageError,
@@ -87,7 +86,7 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
     given = value if value is not None else _asked(path)
     if value is not None and console.can_ask():
         console.hint("leave the value out to be prompted for it, so that it stays out of your shell history")
-    new: Plain = _from_json(given) if json else given
+    new: Plain = changes.from_json(given) if json else given
     if path[:1] == "[" and len(given) > 1 and given[0] == given[-1] == '"' and not (json or string):
         console.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
 
@@ -219,16 +218,3 @@ def _asked(path: str) -> str:
             hint="to store an empty value, give it as an argument: ''",
         )
     return text
-
-
-def _from_json(text: str) -> Plain:
-    from json import loads
-
-    def refuse(word: str) -> Plain:
-        raise ValueError(word)
-
-    try:
-        value: Plain = loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError):
-        raise InputError("the value is not JSON", hint="a JSON string needs double quotes") from None
-    return value

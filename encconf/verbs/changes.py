@@ -21,6 +21,7 @@ from encconf.errors import (
     EmitError,
     EmptyDocumentError,
     EncconfError,
+    InputError,
     MacError,
     MacMismatchError,
     PathBlockedError,
@@ -199,6 +200,32 @@ def _edited(opened: Opened, request: Request) -> tuple[str, Document]:
             pass
     before = plaintext.text_to_change(opened)
     return before, edited(_scanned(before, opened.document.format))
+
+
+def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain:
+    """The value that a JSON text spells; ``as_int`` reads its whole numbers.
+
+    Raises InputError if it is not JSON, or if no file can hold it: a number beyond the range of floats and
+    64-bit integers, or half a surrogate pair.
+    """
+    from json import dumps, loads
+
+    def number(word: str, read: Callable[[str], int | float] = float) -> int | float:
+        found = read(word)
+        if not (isfinite(found) if isinstance(found, float) else -(2**63) <= found < 2**63):
+            raise ValueError(word)
+        return found
+
+    try:
+        value: Plain = loads(
+            text, parse_constant=number, parse_float=number, parse_int=lambda word: number(word, as_int)
+        )
+        dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise InputError(
+            "the value is not JSON, or no file can hold it", hint="a JSON string needs double quotes"
+        ) from None
+    return value
 
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:

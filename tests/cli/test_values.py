@@ -164,6 +164,12 @@ class TestSet:
         sealed.run("set", FILE, "db.password", "")
         assert sealed.run("get", FILE, "db.password").out == ""
 
+    @pytest.mark.parametrize("value", ["1e400", "18446744073709551616", '"\\ud800"', "'x'"])
+    def test_json_that_no_file_can_hold(self, sealed: Project, value: str) -> None:
+        before = sealed.read(FILE)
+        assert "not JSON" in sealed.run("set", "--json", FILE, "db.port", value, code=2).err
+        assert sealed.read(FILE) == before
+
     def test_nothing_typed_is_no_value(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", environ={})
         terminal.wait_for("(hidden): ")

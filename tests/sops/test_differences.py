@@ -585,6 +585,8 @@ def test_exec_filename(sides: Sides) -> None:
         done = box.run("exec-file", "--filename", "$(touch made)", "e.yaml", "true {}")
         assert (box.folder / "made").exists() is run
         assert (done.code == 0) is run
+    for done in sides.run("exec-file", "--no-fifo", "e.yaml", "basename {}"):
+        assert re.fullmatch(r"tmp-file\d*\n", done.out)
 
 
 def test_decrypt_mode(sides: Sides) -> None:
@@ -703,6 +705,14 @@ def test_dotenv_null(sides: Sides) -> None:
         assert sides.real.run("decrypt", "mine.env", code=0).out == "A=\nB=2\n"
 
 
+def test_set_half(sides: Sides) -> None:
+    args = ["set", "e.yaml", '["a"]["b"]', '"\\ud800"']
+    real, ours = (box.run(*args) for box in (sides.real, sides.ours))
+    own = sides.own.run("set", "--json", *args[1:])
+    assert (real.code, ours.code, own.code) == (0, 7, 2)
+    assert sides.real.run("decrypt", "--extract", '["a"]["b"]', "e.yaml").out == "\ufffd"
+
+
 def test_set_missing(sides: Sides) -> None:
     real, ours, own = sides.run("set", "new.yaml", '["a"]', '"x"')
     assert (real.code, ours.code, own.code) == (2, 2, 0)
@@ -716,6 +726,13 @@ def test_set_panic(sides: Sides) -> None:
     real, ours, own = sides.run("set", "e.yaml", '["l"]["x"]', "1")
     assert (real.code, ours.code, own.code) == (2, 1, 1)
     assert "panic" in real.err
+    for words, codes in (
+        (["set", "e.yaml", "", "1"], (2, 4, 4)),
+        (["set", "e.yaml", "[]", "1"], (2, 7, 1)),
+        (["unset", "e.yaml", ""], (2, 1, 1)),
+        (["unset", "e.yaml", "[]"], (2, 7, 1)),
+    ):
+        assert tuple(each.code for each in sides.run(*words)) == codes, words
 
 
 def test_unset_index(sides: Sides) -> None:
@@ -877,6 +894,13 @@ def test_context_bug(sides: Sides) -> None:
         assert "before 3.3.0" in done.err
 
 
+def test_context_form(sides: Sides) -> None:
+    bad = ["--encryption-context", "bad", "--age", AgeKey.generate().recipient]
+    for words in (["rotate", "-i", *bad[:2], "e.yaml"], ["groups", "add", "-f", "e.yaml", *bad]):
+        real, ours = (box.run(*words) for box in (sides.real, sides.ours))
+        assert (real.code, ours.code) == (0, 6)
+
+
 def test_threshold(sides: Sides) -> None:
     keys = [AgeKey.generate() for _ in range(2)]
     recipients = [sides.key.recipient, *(key.recipient for key in keys)]
@@ -914,18 +938,20 @@ def test_last_group(sides: Sides) -> None:
 
 
 def test_empty_group(sides: Sides) -> None:
-    real, ours, own = sides.run("groups", "add", "-f", "e.yaml")
-    assert (real.code, ours.code, own.code) == (0, 1, 1)
+    for words in ([], ["--age", "bogus"]):
+        real, ours, own = sides.run("groups", "add", "-f", "e.yaml", *words)
+        assert (real.code, ours.code, own.code) == (0, 1, 1)
 
 
 def test_threshold_one(sides: Sides) -> None:
     other = AgeKey.generate()
     args = ["groups", "add", "-f", "e.yaml", "--age", other.recipient]
-    real, ours, own = sides.run(*args, "--shamir-secret-sharing-threshold", "1")
-    assert (real.code, ours.code, own.code) == (0, 1, 1)
-    sides.real.write("x.yaml", real.out)
-    assert sides.real.run("decrypt", "x.yaml", environ={"SOPS_AGE_KEY": other.identity}).code == 128
-    assert "threshold" in ours.err
+    for threshold, identities in (("1", other.identity), ("3", f"{other.identity}\n{sides.key.identity}")):
+        real, ours, own = sides.run(*args, "--shamir-secret-sharing-threshold", threshold)
+        assert (real.code, ours.code, own.code) == (0, 1, 1)
+        sides.real.write("x.yaml", real.out)
+        assert sides.real.run("decrypt", "x.yaml", environ={"SOPS_AGE_KEY": identities}).code == 128
+        assert "threshold" in ours.err
 
 
 def test_rule_threshold(sides: Sides) -> None:
@@ -975,6 +1001,8 @@ def test_exec_signal(sides: Sides) -> None:
     sides.encrypt("flat.yaml", "a: x\n")
     real, ours, own = sides.run("exec-env", "flat.yaml", "kill -9 $$")
     assert (real.code, ours.code, own.code) == (255, -9, -9)
+    real, ours, own = sides.run("exec-file", "flat.yaml", "kill -9 $$")
+    assert (real.code, ours.code, own.code) == (255, 137, 137)
 
 
 def test_exec_nested(sides: Sides) -> None:
@@ -1007,6 +1035,11 @@ def test_edit_syntax(sides: Sides) -> None:
         done = box.run("edit", "e.yaml", environ=box.editor('echo "a: [" > "$1"'))
         assert done.code == 2
         assert "e.yaml was not changed" in done.err
+
+
+def test_edit_removed(sides: Sides) -> None:
+    codes = [box.run("edit", "e.yaml", environ=box.editor('rm "$1"')).code for box in sides.all]
+    assert codes == [2, 201, 201]
 
 
 def test_stdin_type(sides: Sides) -> None:
@@ -1096,6 +1129,13 @@ def test_key_twice(sides: Sides) -> None:
         box.run("groups", "add", "-i", "-f", "e.yaml", "--age", "{R}", "--age", "{R}", code=0)
         counts.append((first, box.read("e.yaml").count(name)))
     assert counts == [(2, 4), (1, 2), (1, 2)]
+
+
+def test_key_comma(sides: Sides) -> None:
+    sides.write("p.yaml", "a: 1\n")
+    real, ours, own = sides.run("encrypt", "--age", "{R},", "--output", "out.yaml", "p.yaml")
+    assert (real.code, ours.code, own.code) == (1, 0, 0)
+    assert sides.ours.read("out.yaml").count("recipient:") == 1
 
 
 def test_closed_stdout(sides: Sides) -> None:

@@ -50,7 +50,8 @@ class TestKeys:
         assert "already up to date" in again.err
 
     @pytest.mark.parametrize(
-        ("answer", "changes"), [("y\n", True), ("n\n", False), ("", None), ("\n", None), ("what\ny\n", True)]
+        ("answer", "changes"),
+        [("y\n", True), ("n\n", False), ("", None), ("\n", None), ("what\ny\n", True), ("y n\n", None)],
     )
     def test_updatekeys_asks(self, tmp_path: Path, answer: str, changes: bool | None) -> None:
         real, ours, other = self.start(tmp_path)

@@ -77,6 +77,11 @@ ROWS: list[tuple[list[str], str]] = [
     (["decrypt", "--input-type", "json", "e.yaml"], ""),
     (["decrypt", "e.yaml", "--extract", '["a"]["b"]'], ""),
     (["decrypt", "e.yaml", "--foo"], "looks like a flag"),
+    (["decrypt", "e.yaml", "--", "--output-type", "json"], "looks like a flag"),
+    (["decrypt", "--foo", "--", "e.yaml"], "usage"),
+    (["decrypt", "-"], "non-existent file"),
+    (["decrypt", "--ignore-mac=", "e.yaml"], "usage"),
+    (["decrypt", "-o", "x", "e.yaml"], "usage"),
     (["decrypt", "p.yaml", "--extract", '["a"]', "e.yaml"], ""),
     (["decrypt", "e.yaml", "p.yaml"], "More than one positional argument"),
     (["decrypt", "--foo", "e.yaml"], "usage"),
@@ -207,6 +212,7 @@ ROWS: list[tuple[list[str], str]] = [
     (["filestatus", "bad.yaml"], "cannot check file status"),
     (["filestatus", "nope.yaml"], "cannot check file status"),
     (["filestatus"], "no file specified"),
+    (["filestatus", "-"], "no such file"),
     (["filestatus", "--input-type", "json", "e.yaml"], ""),
     (["rotate"], "no file specified"),
     (["rotate", "nope.yaml"], "no such file"),
@@ -219,13 +225,21 @@ ROWS: list[tuple[list[str], str]] = [
     (["updatekeys", "e.yaml"], "config file not found"),
     (["--config", "/dev/null", "updatekeys"], "no file specified"),
     (["updatekeys", "--shamir-secret-sharing-threshold", "1", "e.yaml"], "usage"),
+    (["updatekeys", "--", "-y"], "config file not found"),
     (["groups", "add", "x"], "no positional arguments allowed"),
+    (["groups", "-x"], "usage"),
+    (["groups", "delete", "-f", "e.yaml", "-1"], "usage"),
+    (["groups", "delete", "-f", "e.yaml", "--", "-1"], "failed to parse [index] argument"),
     (["groups", "add", "-f", "nope.yaml"], ""),
     (["groups", "add"], ""),
     (["groups", "delete", "-f", "e.yaml"], "exactly one positional argument (index) required"),
     (["groups", "delete", "-f", "e.yaml", "x"], "failed to parse [index] argument"),
     (["exec-env"], "missing file to decrypt"),
     (["exec-env", "q.yaml"], "missing file to decrypt"),
+    (["exec-env", "q.yaml", "--", "echo $a"], ""),
+    (["exec-env", "--", "q.yaml", "echo $a"], ""),
+    (["exec-env", "q.yaml", "--pristine", "echo $a$HOME"], ""),
+    (["exec-env", "q.yaml", "echo $a", "more"], "missing file to decrypt"),
     (["exec-env", "q.yaml", "exit 7"], ""),
     (["exec-env", "e.yaml", "true"], "cannot use complex value in environment; offending key a"),
     (["exec-env", "q.yaml", "echo $a $f $t $boo $big $i $quoted"], ""),
@@ -270,6 +284,28 @@ OTHER_STDOUT = {
 OTHER_CODE = {
     "slash": "the binary takes any path; 3.13.3 refuses it, and so does encconf",
 }
+
+
+# a variable instead of a flag, and arguments
+VARIABLES: list[tuple[str, str, list[str]]] = [
+    ("SOPS_ENABLE_LOCAL_KEYSERVICE", "", ["decrypt", "e.yaml"]),
+    ("SOPS_ENABLE_LOCAL_KEYSERVICE", "nope", ["filestatus", "e.yaml"]),
+    ("SOPS_ENABLE_LOCAL_KEYSERVICE", "false", ["decrypt", "--enable-local-keyservice", "e.yaml"]),
+    ("SOPS_DISABLE_VERSION_CHECK", "nope", ["decrypt", "e.yaml"]),
+    ("SOPS_CONFIG", "", ["decrypt", "e.yaml"]),
+    ("SOPS_CONFIG", "nope", ["decrypt", "e.yaml"]),
+    ("SOPS_CONFIG", "nope", ["--config=", "decrypt", "e.yaml"]),
+    ("SOPS_DECRYPTION_ORDER", "age,age", ["decrypt", "--decryption-order", "", "e.yaml"]),
+    ("SOPS_DECRYPTION_ORDER", "age,age", ["filestatus", "e.yaml"]),
+    ("SOPS_KEYSERVICE", "unix:///nonexistent,bogus", ["decrypt", "e.yaml"]),
+    ("SOPS_AGE_RECIPIENTS", "bogus", ["encrypt", "--age=", "p.yaml"]),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "args"), VARIABLES)
+def test_variables(both: tuple[Box, Box], name: str, value: str, args: list[str]) -> None:
+    theirs, mine = (box.run(*args, environ={name: value}) for box in both)
+    assert (mine.code, mine.out) == (theirs.code, theirs.out), (mine, theirs)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
     EncconfError,
+    InputError,
     KeyAccessError,
     MacMismatchError,
     PathNotFoundError,
@@ -167,6 +168,35 @@ class TestFind:
             changes.find({f"k{number}": 1 for number in range(size)}, ("zzz",))
         named = ", ".join(f"k{number}" for number in range(min(size, 8)))
         assert caught.value.hint == (f"the keys there are: {named}{more}" if more is not None else None)
+
+
+class TestFromJson:
+    @pytest.mark.parametrize("value", [1, -(2**63), 2**63 - 1, 1e300, "x\U0001f600", None, [True, {"a": []}]])
+    def test_what_a_file_can_hold(self, value: object) -> None:
+        assert changes.from_json(json.dumps(value)) == value
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "x",
+            "'x'",
+            "[1,]",
+            "NaN",
+            "-Infinity",
+            "1e400",
+            str(2**63),
+            '"\\ud800"',
+            '{"a": 1e999}',
+            "[" * 9999,
+        ],
+    )
+    def test_what_it_cannot(self, text: str) -> None:
+        with pytest.raises(InputError, match="^the value is not JSON, or no file can hold it"):
+            changes.from_json(text)
+
+    def test_whole_numbers_are_read_as_the_caller_says(self) -> None:
+        assert changes.from_json("[1, 1.5]", as_int=float) == [1.0, 1.5]
 
 
 KEYS = st.sampled_from(["a", "b", "key", "on", "x y", "1", "-"])
