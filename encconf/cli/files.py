@@ -15,7 +15,7 @@ from encconf.errors import (
     UsageError,
     about,
 )
-from encconf.io import fileio, locks
+from encconf.io import fileio
 from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
@@ -224,6 +224,8 @@ def in_turn(path: str, change: Callable[[], T]) -> T:
 
     It is called again if another program wrote the file in between.
     """
+    from encconf.io import locks
+
     with locks.Turn(path):
         for _ in range(ATTEMPTS):
             try:

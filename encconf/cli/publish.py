@@ -53,10 +53,8 @@ class Publishing(Batch):
             for notice in self._configs[found].notices:
                 self.console.warn(f"{found}: {notice}")
         destination = destinations.find(self._configs[found], file)
-        relative = os.path.relpath(file, root) if root is not None else os.path.basename(file)
         name = publishing.name_there(
-            relative.replace(os.sep, "/"),
-            omit_extensions=flag(self.options, "omit_extensions") or destination.omit_extensions,
+            file, root, omit_extensions=flag(self.options, "omit_extensions") or destination.omit_extensions
         )
         address = publishing.address(destination, name, self.console.environ)
         self._sent[file] = name, destination, address

@@ -56,10 +56,10 @@ def rotate_file(run: Run, file: str) -> None:
 
     source, target = run.formats(run.line.text("filename-override") or file)
     add, remove = run.keys("add_"), run.keys("rm_")
-    text = run.read(file)
+    read = run.read(file, source)
     credentials = run.credentials()
-    credentials.audit("rotate", text)
-    opened = run.open(text, source, file)
+    credentials.audit("rotate", read.text)
+    opened = run.open(read)
     with about(file):
         rule = rekey.with_keys(rule_of(opened.metadata), add, remove, notify=run.console.warn)
         _warn_of_strangers(run, file, rule, add)
@@ -72,7 +72,7 @@ def rotate_file(run: Run, file: str) -> None:
             credentials=credentials,
             notify=run.console.warn,
         )
-    run.put(enc, file, text)
+    run.put(enc, read)
 
 
 def _warn_of_strangers(run: Run, file: str, wanted: Rule, named: list[MasterKey]) -> None:
@@ -157,11 +157,7 @@ def add_group(run: Run) -> None:
     """``sops groups add``."""
     if run.line.args:
         fail(1, "error: no positional arguments allowed")
-    file = run.line.text("file")
-    source, _ = run.formats(file)
-    text = run.read(file)
-    threshold = run.line.number("shamir-secret-sharing-threshold") or None
-    _regroup(run, file, text, source, lambda rule: rekey.with_group(rule, run.keys(), threshold))
+    _regroup(run, lambda rule, threshold: rekey.with_group(rule, run.keys(), threshold))
 
 
 def delete_group(run: Run) -> None:
@@ -171,22 +167,23 @@ def delete_group(run: Run) -> None:
         fail(1, "error: exactly one positional argument (index) required")
     if not args[0].isdecimal() or len(args[0]) > 9:
         fail(1, "failed to parse [index] argument: it is not a number")
+    _regroup(run, lambda rule, threshold: rekey.without_group(rule, int(args[0]), threshold))
+
+
+def _regroup(run: Run, change: Callable[[Rule, int | None], Rule]) -> None:
+    """Change the key groups of a file; ``change`` gets its rule and the threshold that the flags set."""
     file = run.line.text("file")
     source, _ = run.formats(file)
-    text = run.read(file)
+    read = run.read(file, source)
     threshold = run.line.number("shamir-secret-sharing-threshold") or None
-    _regroup(run, file, text, source, lambda rule: rekey.without_group(rule, int(args[0]), threshold))
-
-
-def _regroup(run: Run, file: str, text: str, format: str, change: Callable[[Rule], Rule]) -> None:
     try:
-        wanted = rekey.plan_change(text, change, format=format)
+        wanted = rekey.plan_change(read.text, lambda rule: change(rule, threshold), format=source)
         enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
     except EncconfError as error:
         if isinstance(error, (InputError, KeyAccessError)):
             error.exit_code = 1
         raise error.about(file) from None
-    run.put(enc, file, text)
+    run.put(enc, read)
 
 
 def keyservice(run: Run) -> None:
@@ -247,13 +244,13 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
     for notice in loaded.notices:
         run.console.warn(f"{config}: {notice}")
     recursive = run.line.on("recursive")
-    name = os.path.relpath(file, root) if recursive else os.path.basename(file)
     name = publishing.name_there(
-        name.replace(os.sep, "/"),
+        file,
+        root if recursive else None,
         omit_extensions=run.line.on("omit-extensions") or destination.omit_extensions,
     )
     source, _ = run.formats(file)
-    text = run.read(file)
+    text = run.read(file, source).text
     if not text.strip() and source != "binary":
         raise NotEncryptedError
     rule = destination.rule

@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from encconf.cli.files import Source
     from encconf.cli.sops import SopsConsole
     from encconf.cli.sops_line import Line
     from encconf.engine.opening import Opened
@@ -123,75 +124,63 @@ class Run:
 
         return stores_indent(format, config=self.config)
 
-    def read(self, file: str) -> str:
-        """The text of a file; exit code 2 if it cannot be read."""
+    def read(self, file: str, format: str) -> Source:
+        """A file, or stdin, in a format; exit code 2 if it cannot be read."""
+        from encconf.cli.files import Source
         from encconf.io import fileio
 
         self.check_order()
+        binary = format == "binary"
         try:
-            binary = self.formats(self.line.text("filename-override") or file)[0] == "binary"
-            if file == STDIN:
-                return fileio.read_stdin(binary=binary)
-            return fileio.read_text(file, binary=binary)
+            text = (
+                fileio.read_stdin(binary=binary) if file == STDIN else fileio.read_text(file, binary=binary)
+            )
         except MissingFileError:
             fail(2, f"Error reading file: open {file}: no such file or directory")
         except InputError as error:
             raise error.about(file) from None
+        return Source(file, file, fileio.resolve(file), text, format)
 
-    def open(self, text: str, format: str, file: str) -> Opened:
-        """Open an encrypted text; an error of its syntax has exit code 1, as in sops."""
+    def open(self, source: Source) -> Opened:
+        """Open an encrypted file; an error of its syntax has exit code 1, as in sops."""
         from encconf.engine import opening
 
-        if not text.strip() and format != "binary":
+        format = source.format(None)
+        if not source.text.strip() and format != "binary":
             raise NotEncryptedError
         try:
             opened = opening.open_text(
-                text,
+                source.text,
                 format=format,
                 credentials=self.credentials(),
                 ignore_mac=self.line.on("ignore-mac"),
                 notify=self.console.warn,
             )
-        except InputError as error:
-            error.exit_code = 1
-            raise error.about(file) from None
         except EncconfError as error:
-            raise error.about(file) from None
+            if isinstance(error, InputError):
+                error.exit_code = 1
+            raise error.about(source.label) from None
         self.console.note("Data key recovered successfully")
         return opened
 
-    def put(self, text: str, file: str | None, source: str | None) -> None:
-        """Write a result: to the file itself, to --output, or to stdout."""
-        from encconf.io import fileio
+    def put(self, text: str, source: Source, *, in_place: bool = False) -> None:
+        """Write a result: to the file itself, also with ``in_place``, to --output, or to stdout."""
+        from encconf.cli.files import write
 
-        output = self.line.text("output")
-        if file is not None and self.line.on("in-place"):
-            path = fileio.resolve(file)
-            fileio.write_atomic(path, text, replacing=source if source is not None else fileio.ANYTHING)
+        in_place = in_place or self.line.on("in-place")
+        write(self.console, text, source, in_place=in_place, output=self.line.text("output") or None)
+        if in_place:
             self.console.note("File written successfully")
-        elif output and output not in ("-", "/dev/stdout"):
-            fileio.write_atomic(fileio.resolve(output), text)
-        else:
-            self.console.data(text)
-
-    def over(self, text: str, file: str, source: str) -> None:
-        """Write a result to the file it was read from."""
-        from encconf.io import fileio
-
-        fileio.write_atomic(fileio.resolve(file), text, replacing=source)
-        self.console.note("File written successfully")
 
     def keys(self, prefix: str = "") -> list[MasterKey]:
         """The master keys that the flags name."""
-        from encconf.cli.rule import KEY_OPTIONS, named_keys
+        from encconf.cli.rule import named_keys
 
         context = self.line.text("encryption-context")
         parsed = _context(context)
         if context and parsed is None:
             fail(6, "Invalid KMS encryption context format")
-        options: dict[str, bool | str | list[str] | None] = {
-            prefix + name: self.line.texts((prefix + name).replace("_", "-")) for name in KEY_OPTIONS
-        }
+        options = {name.replace("-", "_"): self.line.texts(name) for name in self.line.flags}
         return named_keys(options, prefix, context=parsed, aws_profile=self.line.text("aws-profile"))
 
     def rule(self, name: str, format: str) -> Rule:

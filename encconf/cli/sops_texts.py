@@ -61,15 +61,15 @@ def _decrypt(run: Run, file: str, name: str) -> None:
         path = parse_sops(run.line.text("extract"))
     except PathSyntaxError as error:
         fail(91, f"error parsing --extract path: {error.message}")
-    text = run.read(file)
-    opened = run.open(text, source, file)
+    read = run.read(file, source)
+    opened = run.open(read)
     try:
         indent = run.indent(target) if path or run.rewrite or run.config or source != target else None
         # An indentation that sops refuses is refused, even if encconf would not rewrite anything.
         plain = _converted(run, opened, target, indent, rewrite=run.rewrite or (indent or 0) < 0, path=path)
     except PathNotFoundError as error:
         raise PathNotFoundError(f"error truncating tree: {error.message}", hint=error.hint) from None
-    run.put(plain, file, text)
+    run.put(plain, read)
 
 
 def _converted(
@@ -99,8 +99,9 @@ def _encrypt(run: Run, file: str) -> None:
     source, target = run.formats(name)
     target = envelope(source, target)
     rule = run.rule(name, source)
+    read = run.read(file, source)
     request = verb.Request(
-        run.read(file),
+        read.text,
         name,
         source,
         target,
@@ -116,7 +117,7 @@ def _encrypt(run: Run, file: str) -> None:
         if isinstance(error, EmptyDocumentError) and request.text:
             error.exit_code = 2  # for sops, a text of blanks and comments is not empty
         raise error.about(file) from None
-    run.put(enc, file, request.text)
+    run.put(enc, read)
 
 
 def edit(run: Run) -> None:
@@ -131,8 +132,7 @@ def _edit(run: Run, file: str) -> None:
     path = fileio.resolve(file)
     run.console.environ = run.environ
     if exists(file):
-        text = run.read(file)
-        opened = run.open(text, source, file)
+        opened = run.open(run.read(file, source))
         session = editing.Session.of(run.console, file, path, opened)
         if run.line.on("ignore-mac"):
             from encconf.engine.admission import rule_of
@@ -215,8 +215,8 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
 
     def change() -> None:
         source, target = run.formats(name)
-        text = run.read(file)
-        opened = run.open(text, source, file)
+        read = run.read(file, source)
+        opened = run.open(read)
         request = changes.Request(
             opened,
             source,
@@ -235,10 +235,10 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
             raise error.about(file) from None
         except EncconfError as error:
             raise error.about(file) from None
-        if enc == text and idempotent:
+        if enc == read.text and idempotent:
             run.console.note("File not written due to no change")
             return
-        run.over(enc, file, text)
+        run.put(enc, read, in_place=True)
 
     files.in_turn(fileio.resolve(file), change)
 
@@ -252,7 +252,7 @@ def filestatus(run: Run) -> None:
         fail(100, "Error: no file specified")
     source, _ = run.formats(args[0])
     try:
-        encrypted = is_encrypted(run.read(args[0]), source)
+        encrypted = is_encrypted(run.read(args[0], source).text, source)
     except EncconfError as error:
         error.message = f"cannot check file status: cannot load encrypted file: {error.message}"
         error.exit_code = 1
@@ -274,7 +274,7 @@ def exec_env(run: Run) -> None:
             fail(8, "Error: The --same-process flag cannot be used with --background")
     file, command = run.line.args
     source, _ = run.formats(file)
-    opened = run.open(run.read(file), source, file)
+    opened = run.open(run.read(file, source))
     execute.shell_with(
         run.console,
         opened,
@@ -293,7 +293,7 @@ def exec_file(run: Run) -> None:
         fail(1, "error: missing file to decrypt")
     file, command = run.line.args
     source, target = run.formats(file)
-    opened = run.open(run.read(file), source, file)
+    opened = run.open(run.read(file, source))
     if run.line.on("background"):
         run.console.warn(
             "exec-file's --background option is deprecated and will be removed in a future version of sops"

@@ -8,6 +8,7 @@ OpenBao gets the decrypted values.  Each kind of destination is one module with 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from encconf.errors import EncconfError, MasterKeyError, PublishError, UnmergedError
@@ -44,8 +45,9 @@ def _module(kind: str) -> ModuleType:
     return __import__(f"encconf.publish.{kind}", fromlist=["put"])
 
 
-def name_there(path: str, *, omit_extensions: bool) -> str:
-    """The name below the destination for a path with ``/`` between folders."""
+def name_there(file: str, root: str | None = None, *, omit_extensions: bool) -> str:
+    """The name of a file below its destination: its path in the folder ``root``, or else its own name."""
+    path = os.path.basename(file) if root is None else os.path.relpath(file, root).replace(os.sep, "/")
     if omit_extensions:
         folder, slash, base = path.rpartition("/")
         stem, dot, _ = base.rpartition(".")  # as in Go: all of .env is an extension

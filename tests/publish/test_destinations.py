@@ -36,8 +36,10 @@ def test_no_destination_for_it(project: Project) -> None:
     ],
 )
 def test_names_without_extensions(path: str, name: str) -> None:
-    assert publish.name_there(path, omit_extensions=True) == name
-    assert publish.name_there(path, omit_extensions=False) == path
+    assert publish.name_there(f"folder/{path}", "folder", omit_extensions=True) == name
+    assert publish.name_there(f"folder/{path}", "folder", omit_extensions=False) == path
+    base = path.rpartition("/")[2]
+    assert publish.name_there(f"folder/{path}", omit_extensions=False) == base
 
 
 @pytest.mark.parametrize(
