@@ -31,7 +31,11 @@ FILES = {
     "e.bin!": "some text\nof many lines\n",
     "p.yaml": "a: 1\nb: two\n",
     "p.json": '{"a": 1}',
-    "ini.yaml!": "s:\n    int: 123\n    float: 1.23\n    bool: true\n    date: 2025-01-02\n",
+    "p.env": "foo = bar\n# note\nB=1\n",
+    "p.ini": "[foo]\nbar = baz\n",
+    "p.bin": '""{}any bytes',
+    "ini.yaml!": "s:\n    int: 123\n    float: 1.23\n    bool: true\n    date: 2025-01-02\n"
+    "    time: 2025-01-02 03:04:05\n    string: a b\n",
     "time.yaml!": "a: 2024-01-01\nb: 2006-01-02T15:04:05+07:06\n",
     "multi.yaml!": "a: 1\n---\nb: two\n",
     "nul.yaml!": 'a: "x\\0y"\n',

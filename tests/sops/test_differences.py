@@ -835,11 +835,12 @@ def test_set_binary(sides: Sides) -> None:
 
 
 def test_set_sops(sides: Sides) -> None:
+    before = sides.ours.read("e.yaml")
     real, ours, own = sides.run("set", "e.yaml", '["sops"]', '"x"')
     assert (ours.code, own.code) == (203, 203)
     # sops refuses it since 3.13; before, it spoiled the file.
     assert real.code == 203 or (real.code == 0 and sides.real.run("decrypt", "e.yaml").code != 0)
-    assert sides.ours.run("decrypt", "e.yaml").code == 0
+    assert sides.ours.read("e.yaml") == before
 
 
 def test_extract_panic(sides: Sides) -> None:

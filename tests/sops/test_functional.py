@@ -11,56 +11,56 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from doubles.recording_keyservice import RecordingKeyservice, by_itself
 from oracle import AgeKey
 
 from .conftest import ROOT, Box, boxes
 
 JSON = '{\n    "foo": 2,\n    "bar": "baz"\n}'
-HERE, TEXTS, PUBLISH = "test_functional.py", "test_texts.py", "../publish/test_publish.py"
+HERE, SOPS, TEXTS = "test_functional.py", "test_sops.py", "test_texts.py"
+PUBLISH = "../publish/test_publish.py"
 SHOWN = {
-    "encrypt_json_file": (HERE, "test_encrypt"),
+    "encrypt_json_file": (TEXTS, "test_what_is_written"),
     "encrypt_from_stdin": (HERE, "test_encrypt_from_stdin"),
     "publish_json_file_s3": (PUBLISH, "test_as_sops"),
     "publish_json_file_vault": (PUBLISH, "test_as_sops"),
     "publish_json_file_vault_version_1": (PUBLISH, "test_as_sops"),
     "encrypt_json_file_kms": (HERE, "test_a_context"),
-    "test_ini_values_as_strings": (HERE, "test_ini_holds_strings"),
-    "encrypt_yaml_file": (HERE, "test_encrypt"),
-    "set_json_file_update": (HERE, "test_set"),
-    "set_json_file_update_idempotent_write": (HERE, "test_set_idempotent"),
-    "set_json_file_update_idempotent_nowrite": (HERE, "test_set_idempotent"),
-    "set_json_file_insert": (HERE, "test_set"),
-    "set_json_file_insert_with_value_file": (HERE, "test_set_from_elsewhere"),
-    "set_json_file_insert_with_value_stdin": (HERE, "test_set_from_elsewhere"),
-    "set_yaml_file_update": (HERE, "test_set"),
-    "set_yaml_file_insert": (HERE, "test_set"),
-    "set_yaml_file_string": (HERE, "test_set"),
+    "test_ini_values_as_strings": (SOPS, "test_exit_code_and_stdout"),
+    "encrypt_yaml_file": (TEXTS, "test_what_is_written"),
+    "set_json_file_update": (TEXTS, "test_what_is_written"),
+    "set_json_file_update_idempotent_write": (TEXTS, "test_what_is_written"),
+    "set_json_file_update_idempotent_nowrite": (TEXTS, "test_nothing_to_do_writes_nothing"),
+    "set_json_file_insert": (TEXTS, "test_what_is_written"),
+    "set_json_file_insert_with_value_file": (TEXTS, "test_what_is_written"),
+    "set_json_file_insert_with_value_stdin": (TEXTS, "test_what_is_written"),
+    "set_yaml_file_update": (TEXTS, "test_what_is_written"),
+    "set_yaml_file_insert": (TEXTS, "test_what_is_written"),
+    "set_yaml_file_string": (TEXTS, "test_what_is_written"),
     "set_yaml_file_string_compat": (TEXTS, "test_what_is_written"),
-    "test_yaml_time": (HERE, "test_times"),
-    "unset_json_file": (HERE, "test_unset"),
-    "unset_yaml_file": (HERE, "test_unset"),
+    "test_yaml_time": (SOPS, "test_exit_code_and_stdout"),
+    "unset_json_file": (TEXTS, "test_what_is_written"),
+    "unset_yaml_file": (TEXTS, "test_what_is_written"),
     "decrypt_file_no_mac": (HERE, "test_without_a_mac"),
-    "decrypt_from_stdin": (HERE, "test_decrypt_from_stdin"),
+    "decrypt_from_stdin": ("test_run.py", "test_stdin"),
     "encrypt_comments": (HERE, "test_comments"),
     "encrypt_comments_list": (HERE, "test_comments"),
     "decrypt_comments": (HERE, "test_comments"),
     "decrypt_comments_unencrypted_comments": (HERE, "test_comments_in_clear"),
     "roundtrip_shamir": (HERE, "test_shamir"),
     "roundtrip_shamir_missing_decryption_key": (HERE, "test_shamir"),
-    "test_decrypt_file_multiple_keys": (HERE, "test_one_of_two_keys"),
+    "test_decrypt_file_multiple_keys": ("test_keys.py", "test_updatekeys_asks"),
     "test_no_keygroups": ("test_clients.py", "test_no_keys"),
     "test_zero_keygroups": ("test_clients.py", "test_no_keys"),
     "test_empty_keygroup": ("test_clients.py", "test_no_keys"),
-    "extract_string": (HERE, "test_extract"),
-    "roundtrip_binary": (HERE, "test_binary"),
+    "extract_string": (SOPS, "test_exit_code_and_stdout"),
+    "roundtrip_binary": (TEXTS, "test_what_is_written"),
     "roundtrip_kms_encryption_context": (HERE, "test_a_context"),
-    "output_flag": (HERE, "test_output"),
-    "exec_env": (HERE, "test_exec_env"),
-    "exec_file": (HERE, "test_exec_file"),
-    "exec_file_filename": (HERE, "test_exec_file"),
-    "decrypt_format": (HERE, "test_formats"),
+    "output_flag": (TEXTS, "test_what_is_written"),
+    "exec_env": (SOPS, "test_exit_code_and_stdout"),
+    "exec_file": (SOPS, "test_exit_code_and_stdout"),
+    "exec_file_filename": (SOPS, "test_exit_code_and_stdout"),
+    "decrypt_format": (TEXTS, "test_what_is_written"),
 }
 
 
@@ -84,28 +84,9 @@ def encrypted(box: Box, name: str, text: str) -> None:
     box.run("encrypt", "-i", name, code=0)
 
 
-def plain(box: Box, name: str) -> object:
-    return yaml.safe_load(box.run("decrypt", name, code=0).out.replace("\t", " "))
-
-
-@pytest.mark.parametrize(("name", "text"), [("f.json", JSON), ("f.yaml", "foo: 2\nbar: baz")])
-def test_encrypt(box: Box, name: str, text: str) -> None:
-    box.write(name, text)
-    tree = yaml.safe_load(box.run("encrypt", name, code=0).out.replace("\t", " "))
-    assert "sops" in tree
-    assert tree["foo"].startswith("ENC[")
-    assert tree["bar"].startswith("ENC[")
-
-
 def test_encrypt_from_stdin(box: Box) -> None:
     out = box.run("encrypt", "--filename-override", "f.json", input=JSON, code=0).out
     assert json.loads(out)["foo"].startswith("ENC[")
-
-
-def test_decrypt_from_stdin(box: Box) -> None:
-    encrypted(box, "f.yaml", "lorem: ipsum\n")
-    types = ["--input-type", "yaml", "--output-type", "yaml"]
-    assert box.run("decrypt", *types, input=box.read("f.yaml"), code=0).out == "lorem: ipsum\n"
 
 
 @pytest.mark.services
@@ -119,62 +100,6 @@ def test_a_context(box: Box) -> None:
         for _, request in service.requests:
             assert dict(request.key.kms_key.context) == {"foo": "bar", "one": "two"}
         assert len(service.requests) == 2
-
-
-def test_ini_holds_strings(box: Box) -> None:
-    values = "int: 123\n  float: 1.23\n  bool: true\n  day: 2025-01-02\n  at: 2025-01-02 03:04:05\n  s: a b\n"
-    encrypted(box, "f.yaml", f"the:\n  {values}")
-    assert box.run("decrypt", "--output-type", "ini", "f.yaml", code=0).out == (
-        "[the]\nint   = 123\nfloat = 1.23\nbool  = true\nday   = 2025-01-02T00:00:00Z\n"
-        "at    = 2025-01-02T03:04:05Z\ns     = a b\n"
-    )
-
-
-@pytest.mark.parametrize(("name", "text"), [("f.json", '{"a": 2, "b": "ba"}'), ("f.yaml", "a: 2\nb: ba\n")])
-def test_set(box: Box, name: str, text: str) -> None:
-    encrypted(box, name, text)
-    box.run("set", name, '["a"]', '{"cc": "aa"}', code=0)
-    box.run("set", name, '["c"]', '{"cc": "cc"}', code=0)
-    box.run("set", name, '["b"]', '"b b"', code=0)
-    assert plain(box, name) == {"a": {"cc": "aa"}, "b": "b b", "c": {"cc": "cc"}}
-
-
-def test_set_idempotent(box: Box) -> None:
-    encrypted(box, "f.json", '{"a": 2, "b": "ba"}')
-    before = box.read("f.json")
-    box.run("set", "--idempotent", "f.json", '["b"]', '"ba"', code=0)
-    assert box.read("f.json") == before
-    box.run("set", "--idempotent", "f.json", '["b"]', '"bc"', code=0)
-    assert plain(box, "f.json") == {"a": 2, "b": "bc"}
-
-
-def test_set_from_elsewhere(box: Box) -> None:
-    encrypted(box, "f.json", '{"a": 2}')
-    box.write("value.json", '{"cc": "cc"}')
-    box.run("set", "--value-file", "f.json", '["c"]', "value.json", code=0)
-    box.run("set", "--value-stdin", "f.json", '["d"]', input='{"dd": [true]}', code=0)
-    assert plain(box, "f.json") == {"a": 2, "c": {"cc": "cc"}, "d": {"dd": [True]}}
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [("f.json", '{"a": 2, "b": "ba", "c": [1, 2]}'), ("f.yaml", "a: 2\nb: ba\nc:\n- 1\n- 2\n")],
-)
-def test_unset(box: Box, name: str, text: str) -> None:
-    encrypted(box, name, text)
-    for path, left in (('["a"]', {"b": "ba", "c": [1, 2]}), ('["c"][1]', {"b": "ba", "c": [1]})):
-        box.run("unset", name, path, code=0)
-        before = box.read(name)
-        assert plain(box, name) == left
-        box.run("unset", name, path, code=1)
-        box.run("unset", "--idempotent", name, path, code=0)
-        assert box.read(name) == before
-
-
-def test_times(box: Box) -> None:
-    encrypted(box, "f.yaml", "a: 2024-01-01\nb: 2006-01-02T15:04:05+07:06")
-    out = box.run("decrypt", "f.yaml", code=0).out
-    assert out == "a: 2024-01-01T00:00:00Z\nb: 2006-01-02T15:04:05+07:06\n"
 
 
 def test_without_a_mac(box: Box) -> None:
@@ -207,54 +132,3 @@ def test_shamir(box: Box) -> None:
     both = {"SOPS_AGE_KEY": f"{box.key.identity}\n{other.identity}"}
     assert box.run("decrypt", "f.yaml", environ=both, code=0).out == "a: secret\n"
     assert box.run("decrypt", "f.yaml", code=128).out == ""
-
-
-def test_one_of_two_keys(box: Box) -> None:
-    other = AgeKey.generate()
-    box.write("f.yaml", "a: secret\n")
-    box.run("encrypt", "-i", "--age", f"{other.recipient},{box.key.recipient}", "f.yaml", code=0)
-    assert plain(box, "f.yaml") == {"a": "secret"}
-
-
-def test_extract(box: Box) -> None:
-    encrypted(box, "f.yaml", "multiline: |\n  multi\n  line")
-    assert box.run("decrypt", "--extract", '["multiline"]', "f.yaml", code=0).out == "multi\nline"
-
-
-def test_binary(box: Box) -> None:
-    encrypted(box, "f.binary", '""{}this_is_binary_data')
-    assert box.run("decrypt", "f.binary", code=0).out == '""{}this_is_binary_data'
-
-
-def test_output(box: Box) -> None:
-    box.write("f.binary", "foo")
-    assert box.run("encrypt", "--output", "out.txt", "f.binary", code=0).out == ""
-    assert '"data": "ENC[' in box.read("out.txt")
-
-
-def test_exec_env(box: Box) -> None:
-    encrypted(box, "f.yaml", "foo: bar\nbar: |-\n  baz\n  bam\n")
-    assert box.run("exec-env", "f.yaml", "bash -c 'echo -E \"$foo\"'", code=0).out == "bar\n"
-    assert box.run("exec-env", "f.yaml", "bash -c 'echo -E \"$bar\"'", code=0).out == "baz\nbam\n"
-
-
-def test_exec_file(box: Box) -> None:
-    encrypted(box, "f.yaml", "foo: bar\n")
-    assert box.run("exec-file", "f.yaml", "cat {}", code=0).out == "foo: bar\n"
-    assert box.run("exec-file", "--no-fifo", "f.yaml", "cat {} {}", code=0).out == "foo: bar\nfoo: bar\n"
-    named = box.run("exec-file", "--no-fifo", "--filename", "foobar", "f.yaml", "echo {}", code=0)
-    assert named.out.endswith("/foobar\n")
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("f.json", '{\n\t"foo": "bar"\n}\n'),
-        ("f.yaml", "foo: bar\n"),
-        ("f.env", "foo = bar\n"),
-        ("f.ini", "[foo]\nbar = baz\n"),
-    ],
-)
-def test_formats(box: Box, name: str, text: str) -> None:
-    encrypted(box, name, text)
-    assert box.run("decrypt", name, code=0).out == text

@@ -9,21 +9,23 @@ import pytest
 from .conftest import Box
 
 
-@pytest.mark.parametrize("name", ["e.yaml", "e.json", "e.env", "e.ini", "e.bin"])
-def test_without_the_key(both: tuple[Box, Box], name: str) -> None:
-    real, ours = both
-    for args in (
-        ["decrypt", name],
-        ["-d", name],
-        ["rotate", name],
-        ["exec-file", name, "true"],
-        ["edit", name],
-    ):
-        theirs = real.run(*args, environ={"SOPS_AGE_KEY": "-"})
-        mine = ours.run(*args, environ={"SOPS_AGE_KEY": "-"})
-        assert mine.code == theirs.code == 128
-        assert mine.out == theirs.out == ""
-        assert "data key" in mine.err
+@pytest.mark.parametrize(
+    "args",
+    [
+        *(["decrypt", name] for name in ("e.yaml", "e.json", "e.env", "e.ini", "e.bin")),
+        ["-d", "e.yaml"],
+        ["rotate", "e.json"],
+        ["exec-file", "e.env", "true"],
+        ["exec-env", "e.bin", "true"],
+        ["edit", "e.ini"],
+    ],
+    ids=" ".join,
+)
+def test_without_the_key(both: tuple[Box, Box], args: list[str]) -> None:
+    theirs, mine = (box.run(*args, environ={"SOPS_AGE_KEY": "-"}) for box in both)
+    assert mine.code == theirs.code == 128
+    assert mine.out == theirs.out == ""
+    assert "data key" in mine.err
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o666])
