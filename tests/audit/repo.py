@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import pytest
 from oracle import AgeKey
@@ -70,6 +71,17 @@ class Repo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rules()
+
+    @classmethod
+    def without_rules(cls, project: Project) -> Self:
+        """An empty repository in the folder of a project."""
+        for path in project.folder.iterdir():
+            if path.is_file():
+                path.unlink()
+        project.git("init", "-q")
+        found = cls(project.folder)
+        (project.folder / ".sops.yaml").unlink()
+        return found
 
     def rules(self, *lines: str, path: str = r"\.enc\.", keys: Sequence[AgeKey] = (ALICE,)) -> None:
         """The only rule, with more lines in it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from oracle import FIXTURES, AgeKey
-from project import Result
+from project import Project, Result
 
 from encconf import api
 from encconf.identities.credentials import Credentials
@@ -70,3 +71,24 @@ CASES = [
 
 def lines(done: Result) -> list[str]:
     return done.out.splitlines()
+
+
+def committed(folder: Path, home: Path) -> Project:
+    """A repository with s.yaml for Alice and Bob, committed."""
+    project = Project(folder, home, ALICE)
+    project.folder.mkdir()
+    people = f"      - {ALICE.recipient} # alice\n      - {BOB.recipient} # bob\n"
+    project.write(".sops.yaml", f"creation_rules:\n  - age:\n{people}")
+    project.write("s.yaml", PLAIN)
+    project.run("encrypt", "-i", "s.yaml")
+    project.git("init", "-q", "-b", "main")
+    project.git("add", "-A")
+    project.git("commit", "-qm", "one")
+    return project
+
+
+def update(project: Project, old: str, new: str, name: str = "s.yaml") -> None:
+    """Replace words of an encrypted file's plaintext."""
+    plain = project.run("decrypt", name).out
+    assert old in plain
+    project.run("update", name, input=plain.replace(old, new))

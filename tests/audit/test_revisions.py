@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audit.sealed_texts import PLAIN, lines, seal
-from oracle import FIXTURES, AgeKey
+from audit.sealed_texts import ALICE, committed, lines, seal, update
 from project import Project
-
-ALICE, BOB, CAROL = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt") for name in ("alice", "bob", "carol"))
 
 
 @pytest.fixture
-def project(tmp_path: Path, home: Path) -> Iterator[Project]:
-    """A repository with s.yaml for Alice and Bob, committed."""
-    project = Project(tmp_path / "p", home, ALICE)
-    project.folder.mkdir()
-    people = f"      - {ALICE.recipient} # alice\n      - {BOB.recipient} # bob\n"
-    project.write(".sops.yaml", f"creation_rules:\n  - age:\n{people}")
-    project.write("s.yaml", PLAIN)
-    project.run("encrypt", "-i", "s.yaml")
-    project.git("init", "-q", "-b", "main")
-    project.git("add", "-A")
-    project.git("commit", "-qm", "one")
-    return project
-
-
-def update(project: Project, old: str, new: str, name: str = "s.yaml") -> None:
-    plain = project.run("decrypt", name).out
-    assert old in plain
-    project.run("update", name, input=plain.replace(old, new))
+def project(tmp_path: Path, home: Path) -> Project:
+    return committed(tmp_path / "p", home)
 
 
 def test_outside_of_a_repository(tmp_path: Path, home: Path) -> None:

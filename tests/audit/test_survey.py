@@ -17,13 +17,7 @@ ONLY_PASSWORD = Selection("encrypted_regex", "^password$")
 
 @pytest.fixture
 def repo(project: Project) -> Repo:
-    for path in project.folder.iterdir():
-        if path.is_file():
-            path.unlink()
-    project.git("init", "-q")
-    found = Repo(project.folder)
-    (project.folder / ".sops.yaml").unlink()
-    return found
+    return Repo.without_rules(project)
 
 
 def test_init_writes_what_the_files_say(repo: Repo, project: Project) -> None:

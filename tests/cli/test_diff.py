@@ -9,17 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audit.sealed_texts import CASES, PLAIN, again, lines, seal
-from oracle import FIXTURES, AgeKey
+from audit.sealed_texts import (
+    ALICE,
+    BOB,
+    CAROL,
+    CASES,
+    PLAIN,
+    again,
+    committed,
+    lines,
+    seal,
+    update,
+)
 from project import Project
 
 from encconf.cli import main
-from encconf.identities.credentials import Credentials
 
-ALICE, BOB, CAROL = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt") for name in ("alice", "bob", "carol"))
-EVERYBODY = Credentials(
-    {"SOPS_AGE_KEY": " ".join(key.identity for key in (ALICE, BOB, CAROL))}, home="/nonexistent"
-)
 VALUES = (
     "db.internal.example",
     "hunter2",
@@ -32,7 +37,6 @@ VALUES = (
     "false",
     "False",
 )
-NOW = "changed-canary"
 
 
 def _texts(data: object) -> Iterator[str]:
@@ -52,24 +56,8 @@ def _texts(data: object) -> Iterator[str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, home: Path) -> Iterator[Project]:
-    """A repository with s.yaml for Alice and Bob, committed."""
-    project = Project(tmp_path / "p", home, ALICE)
-    project.folder.mkdir()
-    people = f"      - {ALICE.recipient} # alice\n      - {BOB.recipient} # bob\n"
-    project.write(".sops.yaml", f"creation_rules:\n  - age:\n{people}")
-    project.write("s.yaml", PLAIN)
-    project.run("encrypt", "-i", "s.yaml")
-    project.git("init", "-q", "-b", "main")
-    project.git("add", "-A")
-    project.git("commit", "-qm", "one")
-    return project
-
-
-def update(project: Project, old: str, new: str, name: str = "s.yaml") -> None:
-    plain = project.run("decrypt", name).out
-    assert old in plain
-    project.run("update", name, input=plain.replace(old, new))
+def project(tmp_path: Path, home: Path) -> Project:
+    return committed(tmp_path / "p", home)
 
 
 _ALL = "password|token|name|pin|host|port|tls"

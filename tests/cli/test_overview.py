@@ -9,13 +9,7 @@ from project import Project
 
 @pytest.fixture
 def repo(project: Project) -> Repo:
-    for path in project.folder.iterdir():
-        if path.is_file():
-            path.unlink()
-    project.git("init", "-q")
-    found = Repo(project.folder)
-    (project.folder / ".sops.yaml").unlink()
-    return found
+    return Repo.without_rules(project)
 
 
 def test_encconf_alone(repo: Repo, project: Project) -> None:

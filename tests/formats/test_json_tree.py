@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-
 import pytest
+from formats.edited import changed
 
 from encconf.text.path import parse
 from encconf.verbs import changes
 
 JSON = '{\n\t"a": {\n\t\t"b": "x"\n\t},\n\t"l": [1, 2],\n\t"e": {}\n}\n'
-
-
-def changed(before: str, after: str) -> list[str]:
-    """The lines that differ, with ``-`` and ``+``."""
-    diff = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-    return [line for line in list(diff)[2:] if not line.startswith("@@")]
 
 
 @pytest.mark.parametrize(

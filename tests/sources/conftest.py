@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from doubles.moto_server import REGION, MotoServer
+from doubles.testca import TestCA
 from engine import rule
 from oracle import AgeKey
 from sources.aws_store import VALUE as OF_AN_ACCOUNT
@@ -72,15 +73,30 @@ def closed() -> Iterator[Callable[[], Path]]:
 
 
 @pytest.fixture(scope="session")
-def aws() -> Iterator[MotoServer]:
+def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
+    """A certificate authority for the servers of a test."""
+    return TestCA(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[MotoServer]:
     with MotoServer() as server:
         yield server
 
 
+@pytest.fixture
+def aws(aws_server: MotoServer) -> Iterator[MotoServer]:
+    """The server, which is sound again after the test."""
+    yield aws_server
+    aws_server.delay = 0
+    aws_server.faults.clear()
+    aws_server.enforce(False)
+
+
 @pytest.fixture(scope="session")
-def aws_names(aws: MotoServer) -> dict[str, str]:
+def aws_names(aws_server: MotoServer) -> dict[str, str]:
     """What there is: a text and a JSON, as a secret and as a parameter; by "secret" the ARN of the former."""
-    manager, store = aws.client("secretsmanager"), aws.client("ssm")
+    manager, store = aws_server.client("secretsmanager"), aws_server.client("ssm")
     arn = manager.create_secret(Name="app/db", SecretString=OF_AN_ACCOUNT.decode())["ARN"]
     manager.create_secret(Name="app/tree", SecretString=WHOLE)
     store.put_parameter(Name="/app/db", Value=OF_AN_ACCOUNT.decode(), Type="SecureString")

@@ -23,14 +23,6 @@ from encconf.testing.contracts.source import PATIENCE, failure, shown
 pytestmark = pytest.mark.services
 
 
-@pytest.fixture(autouse=True)
-def _healthy(aws: MotoServer) -> Iterator[None]:
-    yield
-    aws.delay = 0
-    aws.faults.clear()
-    aws.enforce(False)
-
-
 def new_role(aws: MotoServer, name: str, allowed: str) -> str:
     """The ARN of a role that anybody may take who may take one at all."""
     iam = aws.client("iam")

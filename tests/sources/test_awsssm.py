@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from doubles.moto_server import REGION, MotoServer
@@ -14,14 +13,6 @@ from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.source import failure
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture(autouse=True)
-def _healthy(aws: MotoServer) -> Iterator[None]:
-    yield
-    aws.delay = 0
-    aws.faults.clear()
-    aws.enforce(False)
 
 
 class TestParameterStore(AwsContract):

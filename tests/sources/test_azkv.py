@@ -24,11 +24,6 @@ VALUE = b"s3cret-of-a-key-vault"
 VAULT = "https://myvault.vault.azure.net"
 
 
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
-    return TestCA(tmp_path_factory.mktemp("ca"))
-
-
 @pytest.fixture
 def azure(ca: TestCA) -> Iterator[Azure]:
     with Azure(ca.context()) as cloud:

@@ -14,6 +14,7 @@ import pytest
 from doubles.cyberark import Conjur, Variable
 from doubles.testca import TestCA
 from oracle import clean_environ
+from sources.machine import without
 
 from encconf import sources
 from encconf.errors import SourceError
@@ -21,15 +22,6 @@ from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 
 VALUE = b"s3cret-of-a-safe"
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
-    return TestCA(tmp_path_factory.mktemp("ca"))
-
-
-def without(environ: dict[str, str], *names: str) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if name not in names}
 
 
 @pytest.fixture

@@ -12,21 +12,13 @@ from cryptography.hazmat.primitives import serialization
 from doubles.cyberark import CredentialProvider
 from doubles.testca import TestCA
 from pyaim import CCPPasswordREST
+from sources.machine import without
 
 from encconf import sources
 from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
 
 VALUE = b"s3cret-of-a-safe"
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
-    return TestCA(tmp_path_factory.mktemp("ca"))
-
-
-def without(environ: dict[str, str], *names: str) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if name not in names}
 
 
 # --- the Central Credential Provider ---------------------------------------------------------

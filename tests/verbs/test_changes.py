@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 
 import pytest
 from engine import changed_lines, credentials, rule
+from formats.edited import YAML, changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
@@ -27,36 +27,6 @@ from encconf.formats import module
 from encconf.rules.selection import Selection
 from encconf.text.path import parse
 from encconf.verbs import changes, rekey
-
-YAML = """\
-# top
-a:
-  b: "x"   # note
-  n: 5
-
-l:
-- 1
-- two  # c
-- k: v
-  m: |
-    text
-    more
-
-  z: 1
-f: [1, 2]
-g: {x: 1, y: "s"}
-e: {}
-nul:
-odd: 0x1F
-last: |-
-  block
-"""
-
-
-def changed(before: str, after: str) -> list[str]:
-    """The lines that differ, with ``-`` and ``+``."""
-    diff = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-    return [line for line in list(diff)[2:] if not line.startswith("@@")]
 
 
 class TestPut:
