@@ -34,18 +34,8 @@ def rotate(run: Run) -> None:
     file = run.first()
     run.not_both()
     if not exists(file):
-        no_keys_without_a_file(run, file, "the `edit` subcommand")
+        run.no_other_keys(file, "the `edit` subcommand")
     rotate_file(run, file)
-
-
-def no_keys_without_a_file(run: Run, file: str, instead: str) -> None:
-    """Refuse flags that add or remove keys of a file that does not exist."""
-    if any(value for name, value in run.line.flags.items() if name.startswith(("add-", "rm-"))):
-        fail(
-            49,
-            f'Error: cannot add or remove keys on non-existent file "{os.path.abspath(file)}", '
-            f"use {instead} instead.",
-        )
 
 
 def rotate_file(run: Run, file: str) -> None:

@@ -108,6 +108,15 @@ class Run:
         if self.line.on("in-place") and self.line.text("output"):
             fail(8, "Error: cannot operate on both --output and --in-place")
 
+    def no_other_keys(self, file: str, instead: str) -> None:
+        """Refuse flags that add or remove keys of a file that does not exist."""
+        if any(value for name, value in self.line.flags.items() if name.startswith(("add-", "rm-"))):
+            fail(
+                49,
+                f'Error: cannot add or remove keys on non-existent file "{os.path.abspath(file)}", '
+                f"use {instead} instead.",
+            )
+
     def formats(self, name: str) -> tuple[str, str]:
         """The formats of input and output; sops looks at the config file for them."""
         self.check_config()
@@ -143,23 +152,15 @@ class Run:
 
     def open(self, source: Source) -> Opened:
         """Open an encrypted file; an error of its syntax has exit code 1, as in sops."""
-        from encconf.engine import opening
-
-        format = source.format(None)
-        if not source.text.strip() and format != "binary":
+        if not source.text.strip() and source.format(None) != "binary":
             raise NotEncryptedError
         try:
-            opened = opening.open_text(
-                source.text,
-                format=format,
-                credentials=self.credentials(),
-                ignore_mac=self.line.on("ignore-mac"),
-                notify=self.console.warn,
+            opened = source.open(
+                None, self.credentials(), self.console.warn, ignore_mac=self.line.on("ignore-mac")
             )
-        except EncconfError as error:
-            if isinstance(error, InputError):
-                error.exit_code = 1
-            raise error.about(source.label) from None
+        except InputError as error:
+            error.exit_code = 1
+            raise
         self.console.note("Data key recovered successfully")
         return opened
 

@@ -312,8 +312,6 @@ def exec_file(run: Run) -> None:
 
 def without_command(run: Run) -> None:
     """``sops -d file`` and the like; without such a flag, edit."""
-    from encconf.cli.sops_keys import no_keys_without_a_file, rotate_file
-
     line = run.line
     modes = [name for name in ("encrypt", "decrypt", "rotate") if line.on(name)]
     if line.text("set"):
@@ -321,7 +319,7 @@ def without_command(run: Run) -> None:
     file = run.first()
     run.not_both()
     if not exists(file):
-        no_keys_without_a_file(run, file, "`--kms` and `--pgp`")
+        run.no_other_keys(file, "`--kms` and `--pgp`")
         if modes and modes != ["set"]:
             must_exist(file)
     if len(modes) > 1:
@@ -346,6 +344,8 @@ def without_command(run: Run) -> None:
     elif mode == "encrypt":
         _encrypt(run, file)
     elif mode == "rotate":
+        from encconf.cli.sops_keys import rotate_file
+
         rotate_file(run, file)
     else:
         _edit(run, file)
