@@ -9,13 +9,14 @@ import os
 import sys
 
 from encconf.cli.console import Console, as_text
-from encconf.cli.table import Command, Values
 from encconf.errors import EncconfError, LimitError, NotModifiedError, UsageError, exit_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
+
+    from encconf.cli.table import Command, Values  # which sops does not load
 
 
 AUDIT = "/etc/sops/audit.yaml"

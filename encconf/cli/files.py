@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from encconf.cli.console import Console, is_terminal, some
-from encconf.cli.table import Value
 from encconf.errors import (
     ChangedError,
     ConflictError,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+    from encconf.cli.table import Value  # which sops does not load
     from encconf.engine.metadata import Metadata
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
