@@ -53,22 +53,17 @@ class Run:
         if line.text("aws-profile"):
             self.environ["AWS_PROFILE"] = line.text("aws-profile")
         self.config = line.root.text("config") or None
-        self._config_read = False
         self.rewrite = "indent" in line.root.given
 
     def check_config(self) -> None:
         """Check a config file that is named, even if nothing of it is needed."""
-        from encconf.io import fileio
-        from encconf.rules import config as configs
+        if self.config is not None:
+            from encconf.rules.config import load_file
 
-        if self.config is None or self._config_read:
-            return
-        try:
-            text = fileio.read_text(self.config)
-        except InputError as error:
-            fail(1, f"could not read config file: {error}")
-        configs.load(self.config, text)
-        self._config_read = True
+            try:
+                load_file(self.config)
+            except InputError as error:
+                fail(1, f"could not read config file: {error}")
 
     def check_order(self) -> None:
         """Check the order of key types before anything else.  Raises DuplicateKeyTypeError."""
@@ -191,7 +186,7 @@ class Run:
         from encconf.rules.selection import DEFAULT, KINDS, Selection
 
         keys = self.keys()
-        rule: Rule | None = None
+        rule = configs.Rule([], None, DEFAULT, "the command line")
         missing: NoConfigError | None = None
         notices: list[str] = []
         try:
@@ -205,20 +200,16 @@ class Run:
         finally:
             for notice in notices:
                 self.console.warn(notice)
-        selection = rule.selection if rule is not None else DEFAULT
+        selection = rule.selection
         given = {kind: self.line.text(kind.replace("_", "-")) for kind in KINDS}
         kinds = [kind for kind in KINDS if given[kind]]
-        from_rule = rule is not None and (selection.kind, selection.pattern) != (
-            DEFAULT.kind,
-            DEFAULT.pattern,
-        )
+        from_rule = (selection.kind, selection.pattern) != (DEFAULT.kind, DEFAULT.pattern)
         if format == "binary":
             for kind in dict.fromkeys([*kinds, *([selection.kind] if from_rule else [])]):
                 what = kind.replace("_", " ")
                 self.console.warn(
                     f"Using an {what} does not make sense with the input store (the binary store "
-                    "produces one key "
-                    "that should always be encrypted) and will be ignored."
+                    "produces one key that should always be encrypted) and will be ignored."
                 )
             selection = DEFAULT
         elif len(kinds) > 1 or (kinds and from_rule and kinds[0] != selection.kind):
@@ -233,10 +224,8 @@ class Run:
             raise missing
         if self.line.root.on("mac-only-encrypted") and format != "binary":
             selection = Selection(selection.kind, selection.pattern, True)
-        groups = [keys] if keys else rule.groups if rule is not None else []
-        threshold = self.line.number("shamir-secret-sharing-threshold") or (
-            rule.threshold if rule is not None else None
-        )
+        groups = [keys] if keys else rule.groups
+        threshold = self.line.number("shamir-secret-sharing-threshold") or rule.threshold
         return configs.Rule(groups, threshold if len(groups) > 1 else None, selection, "the command line")
 
 
