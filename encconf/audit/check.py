@@ -154,16 +154,20 @@ class _Check:
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> None:
         """Check each file; with ``skip_links``, no links, since git has the files that they lead to."""
         folders = by_folder(names, self.cwd, self.book)
+        interesting: dict[str, set[str]] = defaultdict(set)
         dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
-        interesting = glance.all_of_interest(dull)
-        places = {path[: path.rindex(os.sep) + 1] for path in interesting}
+        for path in glance.all_of_interest(dull, step):
+            place, slash, base = path.rpartition(os.sep)
+            interesting[place + slash].add(base)
         for folder in folders:
             self.report.files += len(folder.bases)
-            is_dull = folder.dull and folder.place not in places
-            for base in folder.bases:
-                step()
-                if is_dull or (folder.dull and f"{folder.place}{base}" not in interesting):
-                    continue  # as `_file` would find
+            bases = folder.bases
+            if folder.dull:
+                found = interesting.get(folder.place, ())
+                bases = [base for base in bases if base in found] if found else []
+            for base in bases:
+                if not folder.dull:
+                    step()
                 if replace.is_leftover(base) or inplace.is_saved(base):
                     self._leftover(f"{folder.name}{base}", f"{folder.place}{base}")
                 else:

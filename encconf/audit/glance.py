@@ -1,7 +1,7 @@
 """Which of very many files `encconf.audit.check` has to read whole: their first bytes decide.
 
-Most files of a repository hold nothing that concerns it.  Their heads are read one after the other into
-one buffer, which is searched once for what any of them would have to hold.
+Most files of a repository hold nothing that concerns it.  Many heads at a time are searched for what any of
+them would have to hold.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    Search = Callable[[bytearray, int, int], object]
+    Search = Callable[[bytes], object]
 
-_AT_ONCE = 1 << 17  # bytes
+_AT_ONCE = 64  # heads
 _FOUND = (b"ENC[", b"PRIVATE KEY-----", b"AGE-SECRET-KEY-1", b"Secret")
 """One of these is in each head of interest that is shorter than `sniff.GLANCE` and not UTF-16."""
 
@@ -30,60 +30,48 @@ def of_interest(path: str) -> bool:
         return False
 
 
-def all_of_interest(paths: Iterable[str]) -> set[str]:
-    """Those of many files for which `of_interest` is true."""
-    found: set[str] = set()
-    if not hasattr(os, "readv"):
-        return {path for path in paths if of_interest(path)}
-    buffer = bytearray(_AT_ONCE)
-    view = memoryview(buffer)
-    last = _AT_ONCE - sniff.GLANCE
+def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: None) -> list[str]:
+    """Those of many files for which `of_interest` is true; ``step`` is called for each file."""
+    found: list[str] = []
     searches = _searches()
-    waiting: list[tuple[str, int]] = []  # and where the head of each ends
-    end = 0
-    open, read, close = os.open, os.readv, os.close  # called for each file
+    waiting: list[str] = []
+    heads: list[bytes] = []
+    open, read, close, flags, size = os.open, os.read, os.close, sniff.FLAGS, sniff.GLANCE
     for path in paths:
+        step()
         try:
-            descriptor = open(path, sniff.FLAGS)
+            descriptor = open(path, flags)
         except OSError:
             continue
-        start = end
         try:
-            end += read(descriptor, (view[start : start + sniff.GLANCE],))
+            head = read(descriptor, size)
         except OSError:
             continue
         finally:
             close(descriptor)
-        if end - start == sniff.GLANCE or buffer[start] > 0x7F:
+        if len(head) == size or head[:1] > b"\x7f":
             # Where the file is long or its first byte is not ASCII, what is searched for may be missing.
-            if _is_of_interest(bytes(view[start:end])):
-                found.add(path)
-            end = start
-        else:
-            waiting.append((path, end))
-        if end > last:
-            found.update(_in_buffer(buffer, end, waiting, searches))
-            waiting, end = [], 0
-    found.update(_in_buffer(buffer, end, waiting, searches))
-    return found
+            if _is_of_interest(head):
+                found.append(path)
+            continue
+        waiting.append(path)
+        heads.append(head)
+        if len(heads) == _AT_ONCE:
+            found += _among(waiting, heads, searches)
+            waiting, heads = [], []
+    return found + _among(waiting, heads, searches)
 
 
-def _in_buffer(
-    buffer: bytearray, end: int, heads: list[tuple[str, int]], searches: list[Search]
-) -> list[str]:
-    """The paths of the heads of interest in a buffer."""
-    if not any(search(buffer, 0, end) for search in searches):
+def _among(paths: list[str], heads: list[bytes], searches: list[Search]) -> list[str]:
+    """The paths of the heads of interest."""
+    together = b"".join(heads)
+    if not any(search(together) for search in searches):
         return []
-    starts = [0, *(head_end for _, head_end in heads)]
-    return [
-        path
-        for start, (path, head_end) in zip(starts, heads, strict=False)
-        if _is_of_interest(bytes(buffer[start:head_end]))
-    ]
+    return [path for path, head in zip(paths, heads, strict=True) if _is_of_interest(head)]
 
 
 def _searches() -> list[Search]:
-    """A search for each word of `_FOUND`; RE2's takes a tenth of the time of ``bytearray.find``."""
+    """A search for each word of `_FOUND`; RE2's takes a tenth of the time of ``bytes.find``."""
     import re2
 
     options = re2.Options()
