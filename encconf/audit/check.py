@@ -6,7 +6,8 @@ also opens what it can.  Findings and their meaning: `encconf.audit.findings.KIN
 
 A rule without a path_regex, or with one that every name matches, says how files are encrypted and not
 which; under such a rule a file counts as meant to be encrypted when its name says so (``secrets.yaml``,
-``x.enc.json``, ``x.sops.env``).
+``x.enc.json``, ``x.sops.env``).  As long as nothing is encrypted, so does one with a value that looks like a
+secret.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 from encconf import formats
 from encconf.audit import glance, meant
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Final
 
-    from encconf.audit.folders import Named
+    from encconf.audit.folders import Folder, Named
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule
     from encconf.rules.selection import Selection
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
 
+FILES: Final = "files"
+FOLDERS: Final = "folders"
+ALL: Final = "all"
 _NEVER: Final = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER: Final = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
 _CIPHERTEXT: Final = b"ENC[AES256_GCM,"
@@ -101,7 +105,7 @@ def check(
     *,
     cwd: str,
     config: str | None = None,
-    whole: bool = False,
+    scope: str = FILES,
     known: Known | None = None,
     ignored: Sequence[str] = (),
     verify: Credentials | None = None,
@@ -109,17 +113,21 @@ def check(
 ) -> Report:
     """Check files; ``names`` are relative to ``cwd`` or absolute, and findings name them so.
 
-    ``whole`` says that these are all files: only then can `check` find rules that apply to no file.
+    ``scope`` says what they are: `FILES`, all files of some `FOLDERS`, or `ALL` that there are.  Folders
+    without any encrypted file are looked at more closely; only `ALL` can show rules that apply to none.
     ``known`` says what git knows.  ``ignored`` are kinds of findings to leave out (see
     `encconf.audit.findings.Ignored`).  ``verify`` are the credentials to open files with.  ``progress`` is
     called with the number of files and what is done; its result is called after each file.
 
     Raises UsageError for an unknown kind in ``ignored``.
     """
+    whole = scope == ALL
     run = _Check(cwd, config, Ignored(ignored), known or Known())
     names = list(names)
     with progress(len(names), "checking") as step:
-        run.files(names, skip_links=whole, step=step)
+        listed = run.files(names, skip_links=whole, step=step)
+    if scope != FILES and not run.report.encrypted:
+        run.not_yet(listed)
     run.together()
     if verify is not None:
         from encconf.audit.verified import verify as opened
@@ -151,7 +159,7 @@ class _Check:
 
     # --- one file by itself ----------------------------------------------------------------------
 
-    def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> None:
+    def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> list[Folder]:
         """Check each file; with ``skip_links``, no links, since git has the files that they lead to."""
         folders = by_folder(names, self.cwd, self.book)
         interesting: dict[str, set[str]] = defaultdict(set)
@@ -172,6 +180,22 @@ class _Check:
                     self._leftover(f"{folder.name}{base}", f"{folder.place}{base}")
                 else:
                     self._file(folder.named(base), skip_links=skip_links)
+        return folders
+
+    def not_yet(self, folders: Iterable[Folder]) -> None:
+        """Look for secrets in all files that a rule for every name covers: nothing is encrypted yet."""
+        known = {found.file for found in self.found} | {plain.file.name for plain in self.plains.waiting}
+        for folder in folders:
+            for base in folder.bases if folder.rules is not None and folder.rules.rest is not None else ():
+                if base in _NEVER or formats.of_path(base) == "binary" or meant.to_be_read(base):
+                    continue
+                file = folder.named(base)
+                if file.number is None or file.name in known or os.path.islink(file.whole):
+                    continue
+                with suppress(InputError):
+                    data = fileio.read_bytes(file.whole, regular=True)
+                    file.meant = "warning"
+                    self._plain(file, data, file.format, telling=True)
 
     def _leftover(self, name: str, whole: str) -> None:
         """Report what a killed command left; its name says nothing, so its content decides."""
@@ -295,8 +319,8 @@ class _Check:
         severity = "note" if meant.left_behind(found.file) else None
         found.find("no-rule", what, severity=severity, hint=hint)
 
-    def _plain(self, file: Named, data: bytes, format: str) -> None:
-        """Look at a file without a sops block; `Plains.findings` judges it later."""
+    def _plain(self, file: Named, data: bytes, format: str, *, telling: bool = False) -> None:
+        """Look at a file without a sops block; `Plains.findings` judges it later, see `Plain`."""
         if sort := private_key(data):
             if self.known.exposed(file.name):
                 self._add("private-key", file.name, f"{sort} in plaintext", place=(0, 0))
@@ -321,7 +345,7 @@ class _Check:
                 self._unreadable(file.name, error, severity="warning" if odd else None)
             return
         rule, where = file.rule(self.cwd) if file.meant else (None, "")
-        self.plains.waiting.append(Plain(file, data, document, rule, where))
+        self.plains.waiting.append(Plain(file, data, document, rule, where, telling=telling))
 
     def _unreadable(self, name: str, error: EncconfError, *, severity: str | None = None) -> None:
         place = (0, 0)

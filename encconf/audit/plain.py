@@ -11,6 +11,7 @@ from collections import defaultdict
 from encconf import formats
 from encconf.audit import meant
 from encconf.audit.findings import Finding, Lines, listed, printable
+from encconf.audit.sealed import like_a_secret
 from encconf.errors import EncconfError, PatternError
 from encconf.rules.selection import DEFAULT
 from encconf.text.path import spell
@@ -60,16 +61,22 @@ def private_key(data: bytes) -> str:
 
 
 class Plain:
-    """One plaintext file, with its rule (None where it has none that can be used) and what to call that."""
+    """One plaintext file, with its rule (None where it has none that can be used) and what to call that.
 
-    __slots__ = ("data", "document", "file", "rule", "where")
+    ``telling`` says that only values count that look like secrets.
+    """
 
-    def __init__(self, file: Named, data: bytes, document: Document, rule: Rule | None, where: str) -> None:
+    __slots__ = ("data", "document", "file", "rule", "telling", "where")
+
+    def __init__(
+        self, file: Named, data: bytes, document: Document, rule: Rule | None, where: str, *, telling: bool
+    ) -> None:
         self.file = file
         self.data = data
         self.document = document
         self.rule = rule
         self.where = where
+        self.telling = telling
 
 
 class Plains:
@@ -157,4 +164,5 @@ class Plains:
         except (EncconfError, PatternError):
             return []  # `encconf.audit.rulecheck` reports it
         leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
-        return meant.hidden(document, leaves)
+        leaves = meant.hidden(document, leaves)
+        return [leaf for leaf in leaves if like_a_secret(leaf)] if plain.telling else leaves

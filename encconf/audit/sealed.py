@@ -298,7 +298,7 @@ def _plaintext(
     elif by_rule:
         said = f"{_at(leaf)} is plaintext, though {by_rule} encrypts such values"
         sealed.find("plain-by-rule", said, leaf, hint=hint)
-    elif said := _like_a_secret(leaf, data):
+    elif said := like_a_secret(leaf):
         sealed.find("plain-secret", f"{_at(leaf)} is plaintext and {said}", leaf)
 
 
@@ -313,9 +313,10 @@ def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
     sealed.find("short-value", said, leaf)
 
 
-def _like_a_secret(leaf: Leaf, data: bytes) -> str:
+def like_a_secret(leaf: Leaf) -> str:
     """Why a plaintext value may be a secret; "" if nothing suggests it, or if it only refers to a secret."""
-    if leaf.type != "str":
+    data = leaf.data
+    if leaf.type != "str" or not data:
         return ""
     if re.search(_LOOKS, data):
         return "looks like a secret"

@@ -17,7 +17,7 @@ from encconf.formats import sniff
 from encconf.git import attributes
 from encconf.io import fileio
 from encconf.keys import TABLE
-from encconf.rules.config import IGNORED, NAME
+from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.rules.selection import DEFAULT
 
 TYPE_CHECKING = False
@@ -34,15 +34,17 @@ _LABEL: Final = 20  # characters
 class Survey:
     """The encrypted files of a repository, by their paths from its top, and what is beside them.
 
-    ``metadata`` has what each file's block says, as far as it can be read; ``callers`` are the files of other
-    tools that call sops; ``ignored`` is whether there is a ``.sops.yml`` and no ``.sops.yaml``.
+    ``metadata`` has what each file's block says, as far as it can be read, and ``configs`` the ``.sops.yaml``
+    for each of their folders, None for none; ``callers`` are the files of other tools that call sops;
+    ``ignored`` is whether there is a ``.sops.yml`` and no ``.sops.yaml`` at the top.
     """
 
-    __slots__ = ("callers", "formats", "has_config", "ignored", "metadata", "root")
+    __slots__ = ("callers", "configs", "formats", "has_config", "ignored", "metadata", "root")
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.metadata: dict[str, Metadata] = {}
+        self.configs: dict[str, str | None] = {}
         self.formats: Counter[str] = Counter()
         self.has_config = os.path.exists(os.path.join(root, NAME))
         self.ignored = not self.has_config and os.path.exists(os.path.join(root, IGNORED))
@@ -72,6 +74,8 @@ def survey(root: str) -> Survey:
         except EncconfError:
             continue
         found.formats[format] += 1
+    for folder in dict.fromkeys(map(os.path.dirname, found.metadata)):
+        found.configs[folder] = find_config(os.path.join(root, folder, NAME), root)
     return found
 
 
@@ -172,16 +176,18 @@ def describe(found: Survey) -> list[str]:
     places = ", ".join(f"{name}/" if name != "." else "the top folder" for name in found.folders[:4])
     more = f" and {len(found.folders) - 4} more folders" if len(found.folders) > 4 else ""
     lines = [f"{count} SOPS file{'s' if count != 1 else ''} ({sorts}) in {places}{more}"]
-    config = os.path.join(found.root, NAME)
-    names = Names.load(config) if found.has_config else Names()
+    names = Names()
+    for config in dict.fromkeys(filter(None, found.configs.values())):
+        names.add_config(config)
     keys = found.keys
     named = [names.given(key) or _short(kind(key), key.label) for key in keys]
     people = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
     lines.append(f"encrypted for {len(keys)} key{'s' if len(keys) != 1 else ''}: {people}")
     if found.ignored:
         lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
-    elif not found.has_config:
-        lines.append(f"there is no {NAME}: encconf init writes one that matches the files")
+    elif lacking := sum(found.configs[os.path.dirname(name)] is None for name in found.metadata):
+        where = "there is no" if lacking == count else f"{lacking} of these files have no"
+        lines.append(f"{where} {NAME}: encconf init writes one that matches the files")
     if found.callers:
         callers = ", ".join(found.callers[:5])
         lines.append(f"sops is called in: {callers} (encconf doctor . shows replacements)")

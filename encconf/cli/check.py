@@ -45,7 +45,7 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
     whole = not path and not changed
     known = Known()
     everything = known.everything(cwd, root) if whole else None  # git works while Python imports
-    from encconf.audit.check import check
+    from encconf.audit.check import ALL, FILES, FOLDERS, check
     from encconf.cli import check_report as reports
     from encconf.cli import files
 
@@ -59,7 +59,7 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
         names,
         cwd=cwd,
         config=text(options, "config"),
-        whole=whole,
+        scope=ALL if whole else FOLDERS if not changed and any(map(os.path.isdir, path)) else FILES,
         known=known,
         ignored=texts(options, "ignore"),
         verify=files.credentials(console) if flag(options, "verify") else None,

@@ -13,7 +13,7 @@ from oracle import AgeKey
 from project import PLAIN, Project
 
 from encconf import api
-from encconf.audit.check import Report, check
+from encconf.audit.check import ALL, Report, check
 from encconf.audit.findings import Finding
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
@@ -117,7 +117,7 @@ class Repo:
         return check(
             names,
             cwd=str(self.folder),
-            whole=True,
+            scope=ALL,
             known=Tracked(names),
             verify=opener(verify) if verify is not None else None,
             ignored=ignored,

@@ -28,7 +28,7 @@ from oracle import AgeKey
 from project import ROOT, Project
 
 from encconf.audit import explain as explaining
-from encconf.audit.check import Report, check
+from encconf.audit.check import ALL, Report, check
 from encconf.audit.findings import Finding
 from encconf.cli import check_report as reports
 from encconf.cli.explain import text
@@ -218,7 +218,7 @@ def test_damaged_files_and_rules(tmp_path: Path, seed: int) -> None:
                 data = data[:at] + draw.choice(PIECES) + data[at + cut :]
             (tmp_path / path.name).write_bytes(data)
         names = sorted(path.name for path in tmp_path.iterdir())
-        report = check(names, cwd=str(tmp_path), whole=True)
+        report = check(names, cwd=str(tmp_path), scope=ALL)
         for out in (reports.text(report), reports.json(report), reports.sarif(report, str)):
             assert all(line.isprintable() for line in out.split("\n"))
         for name in names:

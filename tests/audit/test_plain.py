@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from audit.checked import ONLY_PASSWORD, A
+from audit.checked import ONLY_PASSWORD, A, sound
 from audit.repo import Repo, rule, seal
+
+from encconf.audit.check import FOLDERS, check
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,7 @@ from audit.repo import Repo, rule, seal
         ("x.sops.json", "error"),
         ("external-secret.yaml", None),
         ("values.yaml", None),
+        (".env", None),
         ("README.md", None),
         (".sops.yaml", None),
     ],
@@ -25,12 +28,51 @@ from audit.repo import Repo, rule, seal
 def test_under_a_rule_for_everything_the_name_says_what_is_meant(
     repo: Repo, name: str, severity: str | None
 ) -> None:
+    sound(repo)
     for rules in (f"  - {A}", f"  - path_regex: .*\n    {A}"):
         repo.config(rules)
         if name != ".sops.yaml":
             repo.write(name, '{"password": "correct horse"}\n')
         found = {each.slug: each.severity for each in repo.check().findings if each.slug != "unused-rule"}
         assert found == ({"not-encrypted": severity} if severity else {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        (".env", "DB_PASSWORD=correct-horse\n", "DB_PASSWORD"),
+        ("app/config.yaml", "name: app\ndb:\n  password: correct horse\n", "db.password"),
+        ("config.toml", 'url = "postgres://app:correct-horse@db.example/app"\n', "url"),
+        ("long.json", json.dumps({"a": "x" * 9000, "token": "0123456789"}), "token"),
+        ("config.yaml", "name: app\nport: 5432\n", None),
+        ("config.yaml", "password: ${PASSWORD}\n", None),
+        ("config.yaml", "password_unencrypted: correct horse\n", None),
+        ("config.example.yaml", "password: correct horse\n", None),
+        ("notes.txt", "password: correct horse\n", None),
+        ("config.yaml", "password: [\n", None),
+    ],
+)
+def test_under_a_rule_for_everything_a_secret_counts_while_nothing_is_encrypted(
+    repo: Repo, name: str, text: str, found: str | None
+) -> None:
+    """Nothing says yet which files are meant, and so a first check must not look clean."""
+    repo.config(f"  - path_regex: ^prod/\n    {A}  - {A}")
+    repo.write(name, text)
+    said = {each.file: (each.severity, each.message) for each in repo.only("not-encrypted")}
+    place = "in plaintext, and creation_rules[1] of .sops.yaml covers it"
+    assert said == ({name: ("warning", f"{found} {place}")} if found else {})
+    sound(repo)
+    assert repo.only("not-encrypted") == []
+
+
+def test_that_nothing_is_encrypted_says_nothing_about_single_files(repo: Repo) -> None:
+    repo.config(f"  - {A}")
+    repo.write("config.yaml", "password: correct horse\n")
+    folder = str(repo.folder)
+    assert check(["config.yaml"], cwd=folder).findings == []
+    assert [each.slug for each in check(["config.yaml"], cwd=folder, scope=FOLDERS).findings] == [
+        "not-encrypted"
+    ]
 
 
 @pytest.mark.parametrize(

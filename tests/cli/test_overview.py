@@ -24,5 +24,19 @@ def test_encconf_alone(repo: Repo, project: Project) -> None:
     assert lines[4].startswith("next: encconf check")
 
 
+def test_a_configuration_in_the_folder_of_the_files_counts(repo: Repo, project: Project) -> None:
+    for folder in ("apps/web", "apps/db"):
+        repo.write(f"{folder}/a.yaml", seal(DATABASE, rule(ALICE)))
+        repo.write(f"{folder}/.sops.yaml", f"creation_rules:\n  - age: {ALICE.recipient} # alice\n")
+    lines = project.run().out.splitlines()
+    assert lines[1] == "encrypted for 1 key: alice"
+    assert lines[2].startswith("next: encconf check")
+    repo.write("other/a.yaml", seal(DATABASE, rule(BOB)))
+    lines = project.run().out.splitlines()
+    assert lines[2] == (
+        "1 of these files have no .sops.yaml: encconf init writes one that matches the files"
+    )
+
+
 def test_encconf_alone_elsewhere_is_the_help(repo: Repo, project: Project) -> None:
     assert "Usage" in project.run(code=1).err
