@@ -111,18 +111,15 @@ def _open(
         from encconf.git import version
         from encconf.git.conflict import open_conflict
         from encconf.git.merge import reseal
+        from encconf.git.ours import Repository
 
         if CONFLICT in files.metadata(enc, format).unknown:
             return open_conflict(enc, format=format, credentials=credentials, notify=console.warn)
         folder = os.path.dirname(os.path.abspath(path))
-        return reseal(
-            enc,
-            format=format,
-            fetch=lambda id: version(id, folder),
-            credentials=credentials,
-            rule=lambda: checks.known_rule(path, config),
-            notify=console.warn,
+        here = Repository(
+            rule=lambda: checks.known_rule(path, config), version=lambda id: version(id, folder)
         )
+        return reseal(enc, format=format, repository=here, credentials=credentials, notify=console.warn)
 
 
 def _open_plain(

@@ -186,25 +186,17 @@ def _merged(
 ) -> Outcome | None:
     """The outcome of a merge; None if neither side is encrypted."""
     from encconf.cli import files
-    from encconf.git import run, version
     from encconf.git.merge import is_encrypted, merge
-    from encconf.git.ours import follows, our_rule
+    from encconf.git.ours import of_merge
 
     if not is_encrypted(texts[1], format) and not is_encrypted(texts[2], format):
         return None
-
-    def parents() -> str:
-        return " ".join(run(["hash-object", "--no-filters", "--", *names])[1].split())
-
     return merge(
         *texts,
         format=format,
         credentials=files.credentials(console),
         labels=labels,
-        fetch=version,
-        parents=parents,
-        rule=lambda: our_rule(file),
-        follows=lambda id, theirs, ours: follows(file, id, theirs, ours),
+        repository=of_merge(file, names),
         notify=lambda notice: console.warn(f"{file}: {notice}"),
     )
 

@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from encconf.rules.config import Rule
 
     T = TypeVar("T")
-    OurRule = Callable[[], Rule | None]
-    """What our ``.sops.yaml`` says of the file, None where it says nothing."""
-
-
-def no_rule() -> Rule | None:
-    """Where there is no ``.sops.yaml``."""
-    return None
 
 
 def scanned(text: str, format: str, *, comments: bool = False) -> Document:
@@ -43,7 +36,9 @@ def scanned(text: str, format: str, *, comments: bool = False) -> Document:
         raise
 
 
-def admit(block: Metadata, rule: OurRule, ours: Metadata | None, *, wraps_all: bool = False) -> None:
+def admit(
+    block: Metadata, rule: Callable[[], Rule | None], ours: Metadata | None, *, wraps_all: bool = False
+) -> None:
     """Raise StrangerError unless our rule, or our own version of the file, allows all that a block does.
 
     Nothing authenticates recipients, key groups and selection: anyone who can push a branch can change them.

@@ -13,7 +13,7 @@ from encconf import formats
 from encconf.engine import opening, sealing
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
 from encconf.errors import UndecidedError, UnmergedError
-from encconf.git.block import admit, merged_block, no_rule, same_holders, scanned
+from encconf.git.block import admit, merged_block, same_holders, scanned
 from encconf.git.outcome import LOOK, WITH_A_KEY, Outcome
 from encconf.merge import merge as merge_texts
 from encconf.text.document import splice
@@ -21,17 +21,15 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from encconf.git.block import OurRule
+    from encconf.git.ours import Repository
     from encconf.text.document import Document
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
-def merge_without_key(
-    texts: Sequence[str], format: str, parents: Callable[[], str] | None, rule: OurRule = no_rule
-) -> Outcome:
+def merge_without_key(texts: Sequence[str], format: str, repository: Repository) -> Outcome:
     """Merge the ciphertexts of base, ours and theirs.  Raises UndecidedError for what needs a key."""
     documents = [scanned(text, format) for text in texts]
     was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
@@ -51,7 +49,7 @@ def merge_without_key(
         )
     if len(block.groups) > 1 and not (same_holders(block, here) or same_holders(block, there)):
         raise UndecidedError("both sides changed the key groups, so merging needs a key", hint=WITH_A_KEY)
-    admit(block, rule, here)
+    admit(block, repository.rule, here)
     plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
     merged = merge_texts(*plain, format=format)
     if merged.conflicts:
@@ -67,7 +65,7 @@ def merge_without_key(
             return Outcome(_attached(merged.text, kept, format), keyless=True)
     # With another date than its own, the old MAC can never pass for a valid one.
     block.lastmodified, block.mac = sealing.lastmodified(), here.mac
-    block.unknown[PARENTS] = parents() if parents is not None else ""
+    block.unknown[PARENTS] = repository.parents()
     return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
 
 

@@ -22,9 +22,10 @@ from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import are_spoiled, shuts_out
 from encconf.envelope.wrapped import DATA_KEY_SIZE
 from encconf.errors import DecryptError, KeyAccessError, MacError, UndecidedError, UnmergedError
-from encconf.git.block import admit, holders, merged_block, no_rule, scanned
+from encconf.git.block import admit, holders, merged_block, scanned
 from encconf.git.conflict import open_conflict, with_conflict
 from encconf.git.keyless import differences, merge_without_key, misplaced, parents_of
+from encconf.git.ours import NOWHERE, Repository
 from encconf.git.outcome import LOOK, TAKE_ONE, WITH_A_KEY, Outcome
 from encconf.identities.credentials import Credentials
 from encconf.merge import merge as merge_texts
@@ -32,17 +33,11 @@ from encconf.rules.config import Rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from encconf.engine.opening import Notify
     from encconf.envelope.wrapped import WrappedKey
-    from encconf.git.block import OurRule
     from encconf.git.conflict import Labels
     from encconf.keys import MasterKey
 
-    Fetch = Callable[[str], str | None]
-    Follows = Callable[[str, str, bool], bool]
-    """Whether git had a version, by its id, just before a text; True for a text of our side."""
     Texts = tuple[str, str, str]
     """Base, ours and theirs."""
 
@@ -63,24 +58,18 @@ def merge(
     format: str,
     credentials: Credentials | None = None,
     labels: Labels = LABELS,
-    fetch: Fetch | None = None,
-    parents: Callable[[], str] | None = None,
-    rule: OurRule = no_rule,
-    follows: Follows | None = None,
+    repository: Repository = NOWHERE,
     notify: Notify | None = None,
 ) -> Outcome:
     """Merge three versions of a file, of which ours or theirs is encrypted; ``base`` may be "".
 
-    ``fetch`` gives the text of another version by git's id, None for one that is not there, and
-    ``parents`` the ids of these three, with blanks between.  ``rule`` gives what our ``.sops.yaml`` says of
-    the file: only a recipient that it names, or that our side has already, can join.  ``follows`` says
-    whether git had a version just before a text that was merged without a key.
+    Only a recipient that our ``.sops.yaml`` names for the file, or that our side has already, can join.
 
     Raises StrangerError where only their side, or only the file, names a recipient; UndecidedError if
     only a person can decide; and whatever opening and encrypting raise.
     """
-    run = _Merge(format, credentials or Credentials.from_env(), labels, fetch, notify, rule, follows)
-    return run((base, ours, theirs), parents)
+    run = _Merge(format, credentials or Credentials.from_env(), labels, repository, notify)
+    return run((base, ours, theirs))
 
 
 class _Side:
@@ -108,38 +97,34 @@ class _Merge:
     somebody without a key has named the versions, and all must have been sealed by somebody with one.
     """
 
-    __slots__ = ("credentials", "depth", "fetch", "follows", "format", "labels", "notify", "rule")
+    __slots__ = ("credentials", "depth", "format", "labels", "notify", "repository")
 
     def __init__(
         self,
         format: str,
         credentials: Credentials,
         labels: Labels,
-        fetch: Fetch | None,
+        repository: Repository,
         notify: Notify | None,
-        rule: OurRule = no_rule,
-        follows: Follows | None = None,
         depth: int = 0,
     ) -> None:
         self.format = format
         self.credentials = credentials
         self.labels = labels
-        self.fetch = fetch
+        self.repository = repository
         self.notify = notify
-        self.rule = rule
-        self.follows = follows
         self.depth = depth
         if credentials.cache is None:
             credentials.cache = DataKeyCache()  # all three have the same wrapped key, mostly
 
-    def __call__(self, texts: Texts, parents: Callable[[], str] | None) -> Outcome:
+    def __call__(self, texts: Texts) -> Outcome:
         try:
             sides = self._opened(texts)
         except KeyAccessError as error:
             if self.notify is not None and error.unexpected:
                 self.notify(error.message)  # no stranger is merging
             try:
-                return merge_without_key(texts, self.format, parents, self.rule)
+                return merge_without_key(texts, self.format, self.repository)
             except UndecidedError as undecided:
                 raise undecided from error
         return self._with_key(*sides)
@@ -184,8 +169,8 @@ class _Merge:
                 conflict = open_conflict(text, format=format, credentials=credentials)
                 return _Side(conflict.merged.base, conflict.opened)
             keyless = PARENTS in document.block
-            if keyless and checked and self.fetch is not None:
-                text = self._resealed(text, which, self.fetch)
+            if keyless and checked:
+                text = self._resealed(text, which)
                 document = scanned(text, format, comments=True)
             try:
                 opened = opening.open_text(document, format=format, credentials=credentials)
@@ -206,17 +191,18 @@ class _Merge:
             raise
         return _Side(plaintext.plain_text(opened), opened)
 
-    def _resealed(self, text: str, which: str, fetch: Fetch) -> str:
+    def _resealed(self, text: str, which: str) -> str:
         """A side that was merged without a key, with its MAC."""
         sealed = reseal(
-            text, format=self.format, credentials=self.credentials, fetch=fetch, rule=self.rule,
+            text, format=self.format, credentials=self.credentials, repository=self.repository,
             notify=self.notify, depth=self.depth,
         )  # fmt: skip
         if self.notify is None:
             return sealed
         self.notify(f"{which} was merged without a key; its MAC is added now")
         before = parents_of(text, self.format)[1]
-        if self.follows is not None and not self.follows(before, text, which == "our side"):
+        # (In a merge that is done again, any version may be an old one.)
+        if not self.depth and not self.repository.follows(before, text, which == "our side"):
             self.notify(f"{which} {misplaced(before)}")
         return sealed
 
@@ -234,7 +220,7 @@ class _Merge:
         groups = [[wrapped.key for wrapped in group] for group in block.groups]
         renews = self._renews(ours, theirs, known, groups, block.threshold)
         wraps_all = renews or self.depth > 0 or are_spoiled(block.groups)
-        admit(block, self.rule, ours.metadata, wraps_all=wraps_all)
+        admit(block, self.repository.rule, ours.metadata, wraps_all=wraps_all)
         if notify is not None:
             _tell_who(notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
@@ -327,28 +313,26 @@ def reseal(
     text: str,
     *,
     format: str,
-    fetch: Fetch,
+    repository: Repository,
     credentials: Credentials | None = None,
-    rule: OurRule = no_rule,
     notify: Notify | None = None,
     depth: int = 0,
 ) -> str:
     """A file that was merged without a key, with a MAC: if it is what a merge of its parents gives.
 
-    ``fetch`` gives the content of a version by git's id, None for one that is not there; ``depth`` is that
-    of the merge that waits for this one.  Raises UnmergedError when the file cannot be checked in this way,
-    or is something else.
+    ``depth`` is that of the merge that waits for this one.  Raises UnmergedError when the file cannot be
+    checked in this way, or is something else.
     """
     credentials = credentials or Credentials.from_env()
     ids = parents_of(text, format)
     if depth > _DEEPEST:
         raise UnmergedError("too many merges in a row without a key", hint=LOOK)
     there = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
-    base, ours, theirs = (fetch(each) for each in ids)
+    base, ours, theirs = map(repository.version, ids)
     if base is None or ours is None or theirs is None:
         raise UnmergedError("the versions it was merged from are not in this repository", hint=LOOK)
-    run = _Merge(format, credentials, LABELS, fetch, notify, rule, depth=depth + 1)
-    outcome = run((base, ours, theirs), None)
+    run = _Merge(format, credentials, LABELS, repository, notify, depth=depth + 1)
+    outcome = run((base, ours, theirs))
     if outcome.keyless:
         raise UnmergedError("none of your keys opens the versions it was merged from", hint=WITH_A_KEY)
     if outcome.conflicts:

@@ -1,4 +1,4 @@
-"""What our side of a merge says of a file: the creation rule of our last commit, and what came before.
+"""What our repository says of a file that is merged: its rule in our last commit, and its other versions.
 
 While git merges, a ``.sops.yaml`` in the work tree may be theirs already (git's older strategies write
 files as they go), so it is read from ``HEAD``.  Only one that is outside of the repository is read from
@@ -10,12 +10,53 @@ from __future__ import annotations
 import os
 
 from encconf.errors import EncconfError
-from encconf.git import ask, before, repository, version
+from encconf.git import ask, before, repository, run, version
 from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from encconf.rules.config import Rule
+
+
+class Repository:
+    """What a merge asks.
+
+    ``rule`` gives the creation rule of our ``.sops.yaml``, None where that says nothing; ``version`` the text
+    of another version by its id, None for one that is not there; ``parents`` the ids of base, ours and
+    theirs, with blanks between.  ``follows`` says whether a version, by its id, came just before a text of
+    ours or theirs.
+    """
+
+    __slots__ = ("follows", "parents", "rule", "version")
+
+    def __init__(
+        self,
+        *,
+        rule: Callable[[], Rule | None] = lambda: None,
+        version: Callable[[str], str | None] = lambda id: None,
+        parents: Callable[[], str] = lambda: "",
+        follows: Callable[[str, str, bool], bool] = lambda id, text, ours: True,
+    ) -> None:
+        self.rule = rule
+        self.version = version
+        self.parents = parents
+        self.follows = follows
+
+
+NOWHERE = Repository()
+"""What is said outside of a repository."""
+
+
+def of_merge(path: str, names: Sequence[str]) -> Repository:
+    """This repository, while git merges a file; ``names`` are those of base, ours and theirs on the disk."""
+    return Repository(
+        rule=lambda: our_rule(path),
+        version=version,
+        parents=lambda: " ".join(run(["hash-object", "--no-filters", "--", *names])[1].split()),
+        follows=lambda id, text, ours: follows(path, id, text, ours),
+    )
 
 
 def our_rule(path: str) -> Rule | None:

@@ -7,17 +7,10 @@ changes nothing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from encconf import api
-from encconf.errors import (
-    EncconfError,
-    NoConfigError,
-    NoMatchingRuleError,
-    PlaintextError,
-    WrongTypeError,
-    about,
-)
+from encconf.errors import EncconfError, WrongTypeError, about
 from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.shape.arguments import check, path_of
@@ -30,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from encconf.engine.metadata import Metadata
+    from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
     from encconf.text.path import Path
+    from encconf.verbs.changes import Check
 
 
 @contextmanager
@@ -88,7 +82,7 @@ def _save(
         if not edits:
             return None
         request = changes.Request(text, format, *edits, credentials=credentials)
-        request.check = lambda opened, old, new: _check(name, format, opened.metadata, old, new)
+        request.check = _checked(name)
         after = changes.run(request)
         if after != text:
             fileio.write_atomic(target, after, replacing=text)
@@ -175,23 +169,12 @@ def _plain(value: Any, path: Path) -> Any:
     )
 
 
-def _check(name: str, format: str, metadata: Metadata, before: str, after: str) -> None:
-    """Refuse recipients and values in plaintext that .sops.yaml does not want."""
-    from encconf.engine.admission import Objections, rule_to_wrap
-    from encconf.rules.config import find_rule
+def _checked(name: str) -> Check:
+    """Refuse recipients and values in plaintext that .sops.yaml does not want, as ``encconf set`` does."""
+    plaintext = checks.refuse_plaintext(name, None)
 
-    rule = None
-    with suppress(NoConfigError, NoMatchingRuleError):
-        rule = find_rule(name)
-    wanted = rule_to_wrap(metadata, new_data_key=False)
-    if wanted is not None and (found := Objections(wanted, [rule] if rule is not None else [])):
-        raise found.error(
-            "the data key would be wrapped again for recipients that only the file names",
-            f"encconf updatekeys {name} makes the file follow .sops.yaml",
-        )
-    if rule is None:
-        return
-    selection = metadata.selection
-    paths = checks.left_plaintext(before, after, format=format, file=selection, rule=rule.selection)
-    if paths:
-        raise PlaintextError(checks.plaintext_message(paths, rule.name))
+    def check(opened: Opened, before: str, after: str) -> None:
+        checks.refuse_strangers_of(name, opened.metadata, None, new_data_key=False)
+        plaintext(opened, before, after)
+
+    return check

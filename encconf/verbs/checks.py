@@ -87,12 +87,17 @@ def _or_name(strangers: Sequence[MasterKey]) -> str:
 
 
 def refuse_plaintext(
-    file: str, config: str | None, *, allowed: bool, warn: Callable[[str, str], None]
+    file: str,
+    config: str | None,
+    *,
+    allowed: bool = False,
+    warn: Callable[[str, str], None] | None = None,
 ) -> Check:
     """A check for `encconf.verbs.changes`: no value is saved as plaintext that the rule would encrypt.
 
     An encrypted file keeps its own selection, even if its rule in .sops.yaml has another one by now.
-    With ``allowed``, such a value is only reported: ``warn`` gets a message and a hint.
+    With ``allowed``, such a value is only reported: ``warn`` gets a message and a hint.  Without ``warn``,
+    nothing can allow it.
     """
 
     def check(opened: Opened, before: str, after: str) -> None:
@@ -105,12 +110,17 @@ def refuse_plaintext(
         )
         if not paths:
             return
-        message = plaintext_message(paths, rule.name)
+        named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
+        message = (
+            f"{named} would be saved as plaintext: {rule.name} of .sops.yaml encrypts such values, "
+            "but the file's own selection does not"
+        )
         hint = f"encconf updatekeys --selection {quoted(file)} updates the file to match the rule"
-        if allowed:
-            warn(message, hint)
-        else:
+        if warn is None:
+            raise PlaintextError(message, hint=hint).about(file)
+        if not allowed:
             raise PlaintextError(message, hint=f"{hint}; --allow-plaintext saves it anyway").about(file)
+        warn(message, hint)
 
     return check
 
@@ -131,12 +141,3 @@ def left_plaintext(before: str, after: str, *, format: str, file: Selection, rul
         for leaf, by_file, by_rule in chosen
         if by_rule and not by_file and leaf.data and (leaf.path, leaf.data) not in known
     ]
-
-
-def plaintext_message(paths: Sequence[Path], rule: str) -> str:
-    """The message about values that `left_plaintext` found."""
-    named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
-    return (
-        f"{named} would be saved as plaintext: {rule} of .sops.yaml encrypts such values, "
-        "but the file's own selection does not"
-    )

@@ -8,6 +8,7 @@ from audit.repo import ALICE, BOB, DATABASE, Repo, groups, opener, rule, seal
 from oracle import AgeKey
 
 from encconf.git.merge import merge
+from encconf.git.ours import Repository
 from encconf.rules.selection import Selection
 from encconf.verbs import changes
 
@@ -58,7 +59,8 @@ def three_sides(*plain: str) -> list[str]:
 
 def merged_without_a_key(repo: Repo) -> None:
     sides = three_sides(DATABASE, *OTHER_SIDES)
-    done = merge(*sides, format="yaml", credentials=opener(BOB), parents=lambda: "a b c")
+    asked = Repository(parents=lambda: "a b c")
+    done = merge(*sides, format="yaml", credentials=opener(BOB), repository=asked)
     repo.write("a.enc.yaml", done.text)
 
 

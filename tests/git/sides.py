@@ -8,6 +8,7 @@ from oracle import AgeKey
 
 from encconf import api
 from encconf.git import merge as merging
+from encconf.git.ours import Repository
 from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
@@ -24,10 +25,17 @@ def rule(*groups: list[AgeKey], threshold: int | None = None) -> Rule:
     return Rule([[Recipient.from_config(key.recipient) for key in group] for group in groups], threshold)
 
 
+def repository(options: dict[str, Any], by: Rule | None = None) -> Repository:
+    """One whose .sops.yaml has a rule; the rest of what it says is taken out of options."""
+    names = [name for name in ("version", "parents", "follows") if name in options]
+    return Repository(rule=lambda: by, **{name: options.pop(name) for name in names})
+
+
 def merged(base: str, ours: str, theirs: str, by: Rule | None = None, **options: Any) -> str:
     credentials = options.pop("credentials", ALL)
+    asked = repository(options, by)
     return merging.merge(
-        base, ours, theirs, format="yaml", credentials=credentials, rule=lambda: by, **options
+        base, ours, theirs, format="yaml", credentials=credentials, repository=asked, **options
     ).text
 
 
@@ -43,11 +51,11 @@ MINE = credentials(ALICE)
 
 def merge(*texts: str, by: Rule | None = None, **options: Any) -> Outcome:
     """A merge where our .sops.yaml names Alice, Bob and Carol, unless it says something else."""
-    return merging.merge(*texts, rule=lambda: by or rule([ALICE, BOB, CAROL]), **options)
+    return merging.merge(*texts, repository=repository(options, by or ABC), **options)
 
 
 def reseal(text: str, **options: Any) -> str:
-    return merging.reseal(text, rule=lambda: rule([ALICE, BOB, CAROL]), **options)
+    return merging.reseal(text, repository=repository(options, ABC), **options)
 
 
 def seal(text: str, format: str, twin: str | None = None) -> str:

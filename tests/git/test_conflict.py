@@ -216,7 +216,10 @@ def test_all_parents_must_be_sealed(what: str) -> None:
     ids = [digit * 40 for digit in "abc"]
     with pytest.raises(MacMismatchError):
         reseal(
-            forged(text, ids), format="yaml", credentials=MINE, fetch=dict(zip(ids, parents, strict=True)).get
+            forged(text, ids),
+            format="yaml",
+            credentials=MINE,
+            version=dict(zip(ids, parents, strict=True)).get,
         )
 
 

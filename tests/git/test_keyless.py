@@ -25,7 +25,6 @@ from oracle import Sops, SopsError
 
 from encconf import api
 from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
-from encconf.git import merge as merging
 from encconf.verbs import rekey
 
 
@@ -35,20 +34,19 @@ def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
     ours, theirs = (api.encrypt(text, twin=one, credentials=ALL) for text in ("a: 1\nb: 2\n", "a: 1\nc: 3\n"))
     ids = {digit * 40: text for digit, text in zip("012", ("", ours, theirs), strict=True)}
     keyless = merged("", ours, theirs, credentials=STRANGER, parents=lambda: " ".join(ids))
-    text = merging.reseal(keyless, format="yaml", fetch=ids.get, credentials=ALL, rule=lambda: A)
+    text = reseal(keyless, format="yaml", version=ids.get, credentials=ALL)
     assert api.decrypt(text, credentials=ALL) == "a: 1\nb: 2\nc: 3\n"
 
 
 def test_g_what_has_no_mac_yet_gets_none_from_a_merge_of_recipients() -> None:
     base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
     one, two = (api.encrypt(text, twin=base, credentials=ALL) for text in ("a: 2\nb: 1\n", "a: 1\nb: 2\n"))
-    unsealed = merged(base, one, two, credentials=STRANGER, parents=lambda: "")
+    parents = " ".join(digit * 40 for digit in "012")
+    unsealed = merged(base, one, two, credentials=STRANGER, parents=lambda: parents)
     plan = rekey.plan(base, AB.groups, None, format="yaml")
     joined = rekey.carry_out(plan, credentials=ALL)
     for sides in ((unsealed, joined), (joined, unsealed)):
-        outcome = merging.merge(
-            base, *sides, format="yaml", credentials=STRANGER, rule=lambda: AB, parents=lambda: ""
-        )
+        outcome = merge(base, *sides, by=AB, format="yaml", credentials=STRANGER)
         assert (outcome.keyless, outcome.sealed) == (True, False)
         assert "encconf_merge" in outcome.text
 
@@ -68,8 +66,8 @@ def test_leaf_by_leaf(format: str) -> None:
         with pytest.raises(SopsError):
             Sops(ALICE.environ()).decrypt(outcome.text, format)
     with pytest.raises(KeyAccessError):
-        reseal(outcome.text, format=format, fetch=ids.get, credentials=STRANGER)
-    whole = reseal(outcome.text, format=format, fetch=ids.get, credentials=MINE)
+        reseal(outcome.text, format=format, version=ids.get, credentials=STRANGER)
+    whole = reseal(outcome.text, format=format, version=ids.get, credentials=MINE)
     wanted = edited(plain[1], edits["add"])
     assert api.decrypt(whole, format=format, credentials=MINE) == wanted
     if format != "toml":
@@ -81,7 +79,7 @@ def test_parents_that_are_none(ids: str) -> None:
     texts = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
     outcome = merge(*texts, format="yaml", credentials=STRANGER, parents=lambda: ids)
     with pytest.raises(UnmergedError):
-        reseal(outcome.text, format="yaml", fetch=lambda id: None, credentials=MINE)
+        reseal(outcome.text, format="yaml", version=lambda id: None, credentials=MINE)
 
 
 def test_who_can_open_it_is_merged_without_a_key() -> None:
@@ -91,7 +89,7 @@ def test_who_can_open_it_is_merged_without_a_key() -> None:
     ids = {f"{number}" * 40: text for number, text in enumerate((base, ours, theirs))}
     outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: " ".join(ids))
     for key in (ALICE, BOB, CAROL):
-        whole = reseal(outcome.text, format="yaml", fetch=ids.get, credentials=credentials(key))
+        whole = reseal(outcome.text, format="yaml", version=ids.get, credentials=credentials(key))
         assert api.decrypt(whole, credentials=credentials(key)) == "a: 2\nb: 3\n"
 
 
@@ -130,7 +128,7 @@ def test_too_many_merges_without_a_key() -> None:
     for number in range(9):
         text = next_one(text, number)
     assert "c8: 1" in api.decrypt(
-        reseal(text, format="yaml", fetch=known.get, credentials=MINE), credentials=MINE
+        reseal(text, format="yaml", version=known.get, credentials=MINE), credentials=MINE
     )
     with pytest.raises(UnmergedError, match="too many"):
-        reseal(next_one(text, 9), format="yaml", fetch=known.get, credentials=MINE)
+        reseal(next_one(text, 9), format="yaml", version=known.get, credentials=MINE)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, merged, rule
+from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, merged, repository, rule
 from oracle import AgeKey
 
 from encconf import api
@@ -14,6 +14,7 @@ from encconf.engine.metadata import Metadata
 from encconf.errors import DecryptError, MacError, UndecidedError, UnmergedError
 from encconf.formats import yaml
 from encconf.git.merge import is_encrypted, merge, reseal
+from encconf.git.ours import Repository
 from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
@@ -21,6 +22,7 @@ from encconf.verbs import rekey
 
 BASE, OURS, THEIRS = "a: 1\nb: 2\n", "a: 3\nb: 2\n", "a: 1\nb: 4\n"
 MERGED = "a: 3\nb: 4\n"
+OURS_NAMES_ALL = Repository(rule=lambda: ABC)
 
 
 def holder(*keys: AgeKey, **environ: str) -> Credentials:
@@ -36,7 +38,8 @@ def joined(*texts: str, by: Rule = ABC, **options: Any) -> tuple[Outcome, list[s
     """What becomes of base, ours and theirs, and what is said."""
     said: list[str] = []
     options = {"credentials": holder(ALICE), **options}
-    return merge(*texts, format="yaml", rule=lambda: by, notify=said.append, **options), said
+    asked = repository(options, by)
+    return merge(*texts, format="yaml", repository=asked, notify=said.append, **options), said
 
 
 def opened(text: str, *keys: AgeKey) -> str:
@@ -97,7 +100,7 @@ def test_who_should_have_a_key_hears_why_it_is_of_no_use() -> None:
     assert outcome.keyless
     assert len(said) == 1
     assert "cannot get the data key" in said[0]
-    assert merge(*texts, format="yaml", rule=lambda: ABC, credentials=broken).keyless
+    assert merge(*texts, format="yaml", repository=OURS_NAMES_ALL, credentials=broken).keyless
 
 
 def test_a_version_that_cannot_be_read() -> None:
@@ -154,7 +157,7 @@ def test_a_side_that_was_merged_without_a_key(which: str, follows: bool) -> None
             seal(MERGED + "d: 6\n", twin=base),
         ),
     }[which]
-    outcome, said = joined(*texts, fetch=known.get, follows=answer)
+    outcome, said = joined(*texts, version=known.get, follows=answer)
     got = opened(outcome.text)
     if which == "the common version":  # it decides nothing alone, and needs no MAC
         assert got == "c: 5\n" + MERGED + "d: 6\n"
@@ -166,13 +169,14 @@ def test_a_side_that_was_merged_without_a_key(which: str, follows: bool) -> None
     assert len(said) == (1 if follows else 2)
     if not follows:
         assert said[1].startswith(f"{which} was not merged into the version that git had before it")
-    silent = merge(*texts, format="yaml", credentials=holder(ALICE), fetch=known.get, rule=lambda: ABC)
+    here = Repository(rule=lambda: ABC, version=known.get)
+    silent = merge(*texts, format="yaml", credentials=holder(ALICE), repository=here)
     assert opened(silent.text) == got
     with pytest.raises(UnmergedError):  # without the versions, nobody can check it
         joined(*texts, follows=answer)
     for gone in known:
         with pytest.raises(UnmergedError, match="not in this repository"):
-            joined(*texts, fetch={**known, gone: None}.get)
+            joined(*texts, version={**known, gone: None}.get)
 
 
 def test_a_file_that_is_not_the_merge_it_says() -> None:
@@ -182,9 +186,9 @@ def test_a_file_that_is_not_the_merge_it_says() -> None:
     parents = " ".join(known)
     keyless = joined(*known.values(), credentials=holder(BOB), parents=lambda: parents)[0].text
     again = keyless.replace(line(keyless, "b"), line(ours, "b"))
-    options: Any = {"format": "yaml", "credentials": holder(ALICE), "rule": lambda: ABC}
+    options: Any = {"format": "yaml", "credentials": holder(ALICE)}
     with pytest.raises(UnmergedError, match=r"not the result of merging its parents: b\n"):
-        reseal(again, fetch=known.get, **options)
+        reseal(again, repository=Repository(rule=lambda: ABC, version=known.get), **options)
     many = "".join(f"k{number}: 1\n" for number in range(7))
     base = seal(BASE + many)
     ours = seal(OURS + many, twin=base)
@@ -193,7 +197,7 @@ def test_a_file_that_is_not_the_merge_it_says() -> None:
     for number in range(7):
         keyless = keyless.replace(f"\nk{number}: ", f"\nj{number}_unencrypted: 1\nk{number}: ")
     with pytest.raises(UnmergedError) as caught:
-        reseal(keyless, fetch=known.get, **options)
+        reseal(keyless, repository=Repository(rule=lambda: ABC, version=known.get), **options)
     assert caught.value.message.endswith(", …")
     assert caught.value.message.count("j") == 5
 
@@ -220,7 +224,7 @@ def test_different_data_keys() -> None:
         assert said == ["the two sides have different data keys: every value is re-encrypted with a new one"]
         assert opened(outcome.text) == MERGED
         assert not wraps(outcome.text) & (wraps(ours) | wraps(theirs))
-    silent = merge(base, ours, theirs, format="yaml", rule=lambda: ABC, credentials=holder(ALICE))
+    silent = merge(base, ours, theirs, format="yaml", repository=OURS_NAMES_ALL, credentials=holder(ALICE))
     assert opened(silent.text) == MERGED
 
 
@@ -237,7 +241,7 @@ def test_who_comes_and_who_goes_is_said() -> None:
     assert opened(outcome.text, CAROL) == MERGED
     _, said = joined(base, theirs, ours)  # what our side does is known here
     assert said == ["the two sides have different data keys: every value is re-encrypted with a new one"]
-    silent = merge(base, ours, theirs, format="yaml", rule=lambda: ABC, credentials=holder(ALICE))
+    silent = merge(base, ours, theirs, format="yaml", repository=OURS_NAMES_ALL, credentials=holder(ALICE))
     assert opened(silent.text, CAROL) == MERGED
 
 
@@ -319,7 +323,7 @@ def test_parents_that_no_key_of_ours_opens() -> None:
     known = dict.fromkeys(("1" * 40, "2" * 40, "3" * 40), seal(BASE, rule([BOB])))
     text = re.sub("(?m)^( +)mac: ", rf"\1encconf_merge: {' '.join(known)}\n\g<0>", seal(BASE))
     with pytest.raises(UnmergedError, match="none of your keys opens the versions"):
-        reseal(text, format="yaml", credentials=holder(ALICE), fetch=known.get)
+        reseal(text, format="yaml", credentials=holder(ALICE), repository=Repository(version=known.get))
 
 
 def test_members_that_others_put_into_the_block() -> None:

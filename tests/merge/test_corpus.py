@@ -14,6 +14,7 @@ from pace import at_most
 from encconf import api, formats
 from encconf.errors import KeyAccessError, UndecidedError
 from encconf.git import merge as merging
+from encconf.git.ours import Repository
 from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
@@ -37,7 +38,8 @@ def rule(*keys: AgeKey) -> Rule:
 def merge(*texts: str, named: tuple[AgeKey, ...] = (), **options: Any) -> Outcome:
     """A merge where our .sops.yaml names Alice, Bob and these."""
     by = rule(ALICE, BOB, *named)
-    return merging.merge(*texts, rule=lambda: by, **options)
+    asked = Repository(rule=lambda: by, parents=options.pop("parents", lambda: ""))
+    return merging.merge(*texts, repository=asked, **options)
 
 
 def seal(case: Case, *keys: AgeKey) -> tuple[str, str, str]:
@@ -263,5 +265,6 @@ def test_layouts_of_yaml(layout: str, selection: str) -> None:
     ids = {f"{number}" * 40: text for number, text in enumerate(texts)}
     outcome = merge(*texts, format="yaml", credentials=credentials(BOB), parents=lambda: " ".join(ids))
     assert (outcome.keyless, outcome.sealed) == (True, False)
-    whole = merging.reseal(outcome.text, format="yaml", fetch=ids.get, credentials=mine, rule=lambda: by)
+    asked = Repository(rule=lambda: by, version=ids.get)
+    whole = merging.reseal(outcome.text, format="yaml", repository=asked, credentials=mine)
     check(whole, case, ALICE)

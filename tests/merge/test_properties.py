@@ -16,6 +16,7 @@ from encconf.errors import EmptyDocumentError, EncconfError, UndecidedError
 from encconf.git.conflict import open_conflict
 from encconf.git.merge import merge as merge_files
 from encconf.git.merge import reseal
+from encconf.git.ours import Repository
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import Merged, mark, marked, merge
@@ -223,8 +224,12 @@ def test_it_is_the_merge_of_the_plain_texts_encrypted(format: str, versions: tup
     base = api.encrypt(texts[0], RULE, format=format, credentials=MINE)
     sides = [api.encrypt(text, format=format, twin=base, credentials=MINE) for text in texts[1:]]
     wanted = merge(*texts, format=format)
+    ids = dict(zip("012", (base, *sides), strict=True))
+    asked = Repository(
+        rule=lambda: RULE, version=lambda id: ids[id[0]], parents=lambda: " ".join(id * 40 for id in ids)
+    )
     try:
-        outcome = merge_files(base, *sides, format=format, credentials=MINE, rule=lambda: RULE)
+        outcome = merge_files(base, *sides, format=format, credentials=MINE, repository=asked)
     except EmptyDocumentError:
         assert not formats.module(format).scan(wanted.text).leaves
         return
@@ -234,13 +239,11 @@ def test_it_is_the_merge_of_the_plain_texts_encrypted(format: str, versions: tup
         return
     assert api.decrypt(outcome.text, format=format, credentials=MINE) == wanted.text
     # And without a key the same comes out, or nothing.
-    ids = dict(zip("012", (base, *sides), strict=True))
-    parents = " ".join(id * 40 for id in ids)
     try:
-        keyless = merge_files(base, *sides, format=format, credentials=STRANGER, parents=lambda: parents)
+        keyless = merge_files(base, *sides, format=format, credentials=STRANGER, repository=asked)
     except UndecidedError:
         return
     text = keyless.text
     if not keyless.sealed:
-        text = reseal(text, format=format, fetch=lambda id: ids[id[0]], credentials=MINE, rule=lambda: RULE)
+        text = reseal(text, format=format, repository=asked, credentials=MINE)
     assert api.decrypt(text, format=format, credentials=MINE) == wanted.text

@@ -129,6 +129,26 @@ def test_a_value_that_would_stay_in_plaintext(key: TestKey, path: Path) -> None:
     assert load_config(path) == {"pw": "z", "name": "y"}
 
 
+def test_a_rule_without_a_selection_accepts_the_file_s_own(key: TestKey, path: Path) -> None:
+    """As it does for ``encconf set``."""
+    from encconf.rules.selection import Selection
+
+    path.write_text(key.encrypt("pw: x\nname: y\n", selection=Selection("encrypted_regex", "^pw$")))
+    Path(".sops.yaml").write_text(f"creation_rules: [{{age: {key.recipient}}}]")
+    with edit(path) as doc:
+        doc["name"] = "z"
+    assert load_config(path) == {"pw": "x", "name": "z"}
+
+
+@pytest.mark.parametrize("config", ["creation_rules: [", "creation_rules: [{path_regex: '(', age: x}]"])
+def test_a_configuration_that_cannot_be_used_says_nothing(key: TestKey, path: Path, config: str) -> None:
+    """Nor does it to ``encconf set``."""
+    Path(".sops.yaml").write_text(config)
+    with edit(path) as doc:
+        doc["new"] = "z"
+    assert load_config(path)["new"] == "z"
+
+
 @pytest.mark.parametrize("value", [{1, 2}, object(), {1: "x"}, [b"\xff"]])
 def test_a_value_of_another_type(path: Path, value: object) -> None:
     with pytest.raises(WrongTypeError, match=r"new"), edit(path) as doc:
