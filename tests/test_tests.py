@@ -49,8 +49,6 @@ UNTESTED = {
     "providers/gcp.py": "providers",
     "providers/vault.py": "providers",
     "providers/vault_identity.py": "providers",
-    "rules/creation.py": "rules",
-    "rules/grammar.py": "rules",
     "testing/contracts/format.py": "formats",
     "testing/contracts/master_key.py": "keys",
     "testing/contracts/source.py": "sources",

@@ -1,0 +1,126 @@
+"""The members of a section of `.sops.yaml`, each read as the type that it must have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from encconf.errors import ConfigError, ParseError
+from encconf.rules.grammar import Scalar, Section, quoted, tree
+
+
+def section(text: str, place: str = "") -> Section:
+    return Section(tree(text), place)
+
+
+def failure(read: Callable[[], object]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read()
+    return caught.value.message
+
+
+def test_what_a_tree_holds() -> None:
+    found = tree("a: &x {b: 1}\nc:\n  <<: *x\n  d: [~, 'e']\n---\nf: 2\n")
+    assert isinstance(found, dict)
+    assert list(found) == ["a", "c"]  # only the first document
+    assert {name: type(node) for name, node in found["c"].items()} == {"d": list, "b": Scalar}
+    empty, text = found["c"]["d"]
+    assert empty is None
+    assert (text.type, text.text, text.data) == ("str", "e", b"e")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_nothing_is_a_section_without_members(text: str) -> None:
+    assert section(text).members == {}
+
+
+def test_what_is_no_mapping_is_refused() -> None:
+    assert failure(lambda: Section([], "")) == "the configuration must be a mapping, not a list"
+    text = Scalar("str", "a", b"a")
+    assert failure(lambda: Section(text, "stores")) == "stores must be a mapping, not a string"
+    with pytest.raises(ParseError):
+        tree("a: [\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("abc", "abc"), ("'0x1F'", "0x1F"), ("0x1F", "0x1F"), ("1.50", "1.50"), ("yes", "yes"), ("~", "")],
+)
+def test_a_text_is_what_is_written(written: str, text: str) -> None:
+    assert section(f"a: {written}\n").string("a") == text
+    assert section(f"a: &x {written}\nb: *x\n").string("b") == text
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("3", 3), ("-3", -3), ("0x10", 16), ("1e3", 1000), ("~", 7), ("9223372036854775807", 2**63 - 1)],
+)
+def test_a_whole_number(written: str, number: int) -> None:
+    assert section(f"a: {written}\n").integer("a", 7) == number
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("'3'", "a must be an integer, not a string"),
+        ("1.5", "a must be an integer, not a number"),
+        ("[3]", "a must be an integer, not a list"),
+        ("1e19", "a is too large"),
+    ],
+)
+def test_what_is_no_whole_number(written: str, words: str) -> None:
+    assert failure(lambda: section(f"a: {written}\n").integer("a")) == words
+
+
+@pytest.mark.parametrize(
+    ("written", "truth"),
+    [("true", True), ("FALSE", False), ("yes", True), ("Off", False), ("'y'", True), ("~", False)],
+)
+def test_true_and_false_in_the_words_of_go_yaml(written: str, truth: bool) -> None:
+    assert section(f"a: {written}\n").boolean("a") is truth
+
+
+def test_what_is_neither_true_nor_false() -> None:
+    for written, sort in (("1", "a number"), ("maybe", "a string"), ("{}", "a mapping")):
+        said = failure(lambda: section(f"a: {written}\n", "stores.json").boolean("a"))  # noqa: B023
+        assert said == f"stores.json.a must be true or false, not {sort}"
+
+
+def test_lists_name_the_place_of_each_item() -> None:
+    found = section("rules: [{a: 1}, ~, {a: 2}]\nnames: [x, ~, 3]\ntexts: {a: 1, b: ~}\n")
+    assert [(each.place, each.string("a")) for each in found.sections("rules")] == [
+        ("rules[0]", "1"),
+        ("rules[2]", "2"),
+    ]
+    assert found.strings("names") == [("names[0]", "x"), ("names[2]", "3")]
+    assert found.texts("texts") == {"a": "1", "b": ""}
+    assert found.sections("missing") == found.strings("missing") == []
+    assert failure(lambda: found.strings("texts")) == "texts must be a list, not a mapping"
+    assert failure(lambda: found.sections("names")) == "names[0] must be a mapping, not a string"
+
+
+def test_keys_are_a_text_with_commas_or_a_list() -> None:
+    assert section("age: ' a, b,,c '\n").keys("age") == [("age", "a"), ("age", "b"), ("age", "c")]
+    assert section("age: ['a,b', c]\n").keys("age") == [("age[0]", "a"), ("age[0]", "b"), ("age[1]", "c")]
+    assert section("age: ~\n").keys("age") == []
+    assert failure(lambda: section("age: 5\n").keys("age")) == (
+        "age must be a string or a list of strings, not a number"
+    )
+    assert failure(lambda: section("age: [~]\n").keys("age")) == "age[0] must be a string, not null"
+
+
+def test_members_that_mean_nothing() -> None:
+    notices: list[str] = []
+    section("a: 1\nanchors: 2\npath_regexp: 3\n").report(("a", "path_regex"), notices)
+    assert notices == ["path_regexp is not a setting and is ignored: did you mean path_regex?"]
+    section("odd: 1\n", "rule").report(("a",), notices)
+    assert notices[1:] == ["rule.odd is not a setting and is ignored"]
+    for _ in range(100):
+        section("odd: 1\n", "rule").report(("a",), notices)
+    assert len(notices) == 50
+
+
+def test_a_word_for_a_message_is_printable_and_short() -> None:
+    assert quoted("a\x1b[1m") == '"a?[1m"'
+    assert len(quoted("x" * 1000)) < 130
