@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
 _NO_NAME: Final = "\x1f"  # that no file has; whatever matches it matches everything
-_AT_ONCE: Final = 1000
 _LONG: Final = 32  # characters of a key that nobody gave a name
 _END: Final = 16  # characters: a long key id of PGP
 _WHOLE_TEXT: Final = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
@@ -41,12 +40,11 @@ class Rules:
 
     __slots__ = (
         "_all",
-        "_any",
         "_lines",
-        "_lines_with",
         "_names",
         "_prefix",
         "_rules",
+        "_search",
         "config",
         "error",
         "ignored",
@@ -81,8 +79,7 @@ class Rules:
             before = before[: self.rest]
         except PatternError:
             pass
-        self._any = _any_of(before)
-        self._lines_with = _lines_with(before) if self._any is not None else None
+        self._search = _lines_with(before)
 
     @property
     def patterns(self) -> list[str]:
@@ -103,8 +100,7 @@ class Rules:
         name = self.relative(whole)
         if self.config is None:
             return None
-        most = self._any is not None and not self._any(name)
-        number = self.rest if most else self.config.first([name])
+        number = self.rest if self._leaves(name) else self.config.first([name])
         if number is not None:
             self.used.add(number)
         return number
@@ -115,17 +111,21 @@ class Rules:
         ``folders`` are paths that end with a separator, each with the base names of its files.  When it is
         False, `find` may still say so of each of them.
         """
-        if self._lines_with is None or not all(place.startswith(self._prefix) for place, _ in folders):
+        if not all(place.startswith(self._prefix) for place, _ in folders):
             return False
         inner = [(place[len(self._prefix) :], bases) for place, bases in folders]
-        try:
-            if self._lines_with("\n".join(place + f"\n{place}".join(bases) for place, bases in inner)):
-                return False
-        except PatternError:  # it took long
+        if not self._leaves("\n".join(place + f"\n{place}".join(bases) for place, bases in inner)):
             return False
         if self.rest is not None:
             self.used.add(self.rest)
         return True
+
+    def _leaves(self, names: str) -> bool:
+        """Whether one search says that the rules before `rest` match none of some names, one a line."""
+        try:
+            return self._search is not None and not self._search(names)
+        except PatternError:  # all searches together took long
+            return False
 
     def rule(self, number: int) -> configs.Rule:
         """The rule of a number.  Raises what keeps it from being used."""
@@ -212,45 +212,21 @@ class Rules:
         return wrong
 
 
-def _any_of(patterns: list[str]) -> Callable[[str], bool] | None:
-    """A search for any of the patterns, None where one of them cannot be used."""
-    from encconf.rules.pattern import compile
-
-    if not patterns:
-        return lambda name: False
-    if os.sep != "/":
-        return None  # there, a pattern may be for a name with backslashes, too
-    try:
-        for pattern in patterns:
-            compile(pattern)
-        whole = "|".join(f"(?:{pattern})" for pattern in patterns)
-        found, left = compile(whole), _AT_ONCE
-    except PatternError:
-        return None
-
-    def search(name: str) -> bool:
-        nonlocal found, left
-        if left == 0:  # what one compiled pattern may cost is bounded over its life
-            found, left = compile(whole), _AT_ONCE
-        left -= 1
-        return found.search(name)
-
-    return search
-
-
 def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
     """A search in names, one a line: if it finds nothing, no pattern matches any of them.
 
     It may find something that no pattern matches, across two lines.  None if ``(?m)`` does not make a pattern
-    work line by line.
+    work line by line, where one of them cannot be used, and where it may be for names with backslashes.
     """
     from encconf.rules.pattern import compile
 
-    if any(_WHOLE_TEXT.search(pattern) for pattern in patterns):
-        return None
     if not patterns:
         return lambda names: False
+    if os.sep != "/" or any(_WHOLE_TEXT.search(pattern) for pattern in patterns):
+        return None
     try:
+        for pattern in patterns:
+            compile(pattern)
         return compile("(?m:" + "|".join(f"(?:{pattern})" for pattern in patterns) + ")").search
     except PatternError:
         return None

@@ -111,13 +111,18 @@ class Repo:
         return sorted(path.relative_to(self.folder).as_posix() for path in files)
 
     def check(
-        self, *, verify: AgeKey | None = None, ignored: Sequence[str] = (), **options: object
+        self,
+        *,
+        verify: AgeKey | None = None,
+        ignored: Sequence[str] = (),
+        scope: str = ALL,
+        **options: object,
     ) -> Report:
         names = self.names()
         return check(
             names,
             cwd=str(self.folder),
-            scope=ALL,
+            scope=scope,
             known=Tracked(names),
             verify=opener(verify) if verify is not None else None,
             ignored=ignored,

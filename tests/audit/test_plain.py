@@ -8,7 +8,7 @@ import pytest
 from audit.checked import ONLY_PASSWORD, A, sound
 from audit.repo import Repo, rule, seal
 
-from encconf.audit.check import FOLDERS, check
+from encconf.audit.check import ALL, FILES, FOLDERS
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,8 @@ def test_under_a_rule_for_everything_a_secret_counts_while_nothing_is_encrypted(
 def test_that_nothing_is_encrypted_says_nothing_about_single_files(repo: Repo) -> None:
     repo.config(f"  - {A}")
     repo.write("config.yaml", "password: correct horse\n")
-    folder = str(repo.folder)
-    assert check(["config.yaml"], cwd=folder).findings == []
-    assert [each.slug for each in check(["config.yaml"], cwd=folder, scope=FOLDERS).findings] == [
-        "not-encrypted"
-    ]
+    for scope, found in ((FILES, []), (FOLDERS, ["not-encrypted"]), (ALL, ["not-encrypted"])):
+        assert [each.slug for each in repo.check(scope=scope).findings] == found
 
 
 @pytest.mark.parametrize(
