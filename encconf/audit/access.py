@@ -22,9 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from encconf.audit.log import Moment
     from encconf.audit.names import Names
     from encconf.audit.readers import Reader
+    from encconf.git.log import Moment
     from encconf.keys import MasterKey
 
     Json = dict[str, object]
@@ -124,8 +124,8 @@ class _People:
 def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
     """Ask git about the earlier versions of each file."""
     from encconf.audit.history import histories
-    from encconf.audit.log import is_shallow
     from encconf.git import repository
+    from encconf.git.log import is_shallow
 
     by_root: dict[str, dict[str, FileAccess]] = {}
     for file in found.files:

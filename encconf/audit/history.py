@@ -1,7 +1,7 @@
 """The readers of encrypted files in the history of a git repository: since when, and until when.
 
 It takes one ``git log`` for the changes (of a few files, for these alone) and one ``git cat-file`` for the
-versions (`encconf.audit.log`); the time is linear in both.  No key is used: the ``sops`` block says who
+versions (`encconf.git.log`); the time is linear in both.  No key is used: the ``sops`` block says who
 could read a version, and ciphertexts that are the same before and after show that a data key was kept.
 """
 
@@ -13,13 +13,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from encconf import formats
-from encconf.audit.log import CHUNK, LOG, Moment, blobs_in, changes_of, contents, heads_of
 from encconf.audit.names import identity
 from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.git import ask, question, repository
 from encconf.git import start as start_git
+from encconf.git.log import CHUNK, LOG, Moment, changes_of, contents, entries, heads_of
 from encconf.io import fileio
 
 TYPE_CHECKING = False
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Final
 
-    from encconf.audit.log import Change
     from encconf.audit.names import Names
+    from encconf.git.log import Change
     from encconf.keys import MasterKey
 
 _TAG = re.compile(rb",tag:([A-Za-z0-9+/]{16})")
@@ -130,7 +130,8 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
         unnamed = {key.name for key in keys if names.given(key) is None}
         for root, answer in answers.items():
             _, output = answer()
-            blobs = blobs_in(output) if unnamed else {}
+            found = entries(output) if unnamed else ()
+            blobs = {entry.blobs[-1]: entry.path for entry in found if entry.blobs[-1]}
             for path, data in zip(blobs.values(), contents(root, blobs), strict=True):
                 text = (data or b"").decode(errors="replace")
                 if any(name in text for name in unnamed):

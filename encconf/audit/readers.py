@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from typing import Final
 
     from encconf.audit.history import FileHistory, Span
-    from encconf.audit.log import Moment
     from encconf.engine.metadata import Metadata
     from encconf.errors import EncconfError
+    from encconf.git.log import Moment
     from encconf.keys import MasterKey
 
 MAX_SETS: Final = 1000

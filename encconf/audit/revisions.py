@@ -9,16 +9,18 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from encconf.audit.log import contents
 from encconf.audit.sides import Side
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import ask, is_bare, repository, without_filters
+from encconf.git.log import contents, entries
 from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from encconf.git.log import Entry
 
     Pair = tuple[Side, Side, bool]  # before, after, and whether both are versions of one file
 
@@ -184,27 +186,26 @@ def _everywhere(
     named = _named(paths, top, revisions)
     then = revisions[0]
     now = revisions[1] if len(revisions) == 2 else "staged" if staged else ""
-    entries = list(_entries(top, revisions, named, staged=staged))
-    blobs = contents(top, (blob for entry in entries for blob in (entry.old, entry.new) if blob))
+    found = list(_entries(top, revisions, named, staged=staged))
+    blobs = contents(top, (blob for entry in found for blob in entry.blobs if blob))
     with closing(blobs):
-        for entry in entries:
-            old = next(blobs) if entry.old else None
-            new = next(blobs) if entry.new else None
-            shown = [os.path.relpath(os.path.join(top, name)) for name in (entry.before, entry.after)]
-            labels = (f"{then}:{entry.before}", f"{now}:{entry.after}" if now else shown[1])
+        for entry in found:
+            old, new = (next(blobs) if blob else None for blob in entry.blobs)
+            shown = [os.path.relpath(os.path.join(top, name)) for name in (entry.before, entry.path)]
+            labels = (f"{then}:{entry.before}", f"{now}:{entry.path}" if now else shown[1])
             try:
-                if entry.is_here:
+                if entry.modes[1] and not entry.blobs[1]:  # what the working tree has
                     new = fileio.read_bytes(shown[1])
-                if entry.unmerged:
-                    if os.path.isfile(shown[1]) and _concerns(fileio.read_bytes(shown[1]), entry.after):
+                if entry.status == "U":
+                    if os.path.isfile(shown[1]) and _concerns(fileio.read_bytes(shown[1]), entry.path):
                         yield InputError("it has a merge conflict", file=shown[1])
                     continue
-                for blob, data, label in ((entry.old, old, labels[0]), (entry.new, new, labels[1])):
+                for blob, data, label in zip(entry.blobs, (old, new), labels, strict=True):
                     if blob and data is None:
                         raise _missing(label)
-                if old == new and entry.before == entry.after:
+                if old == new and entry.before == entry.path:
                     continue  # touched, but the same
-                both = ((old, entry.before), (new, entry.after))
+                both = ((old, entry.before), (new, entry.path))
                 if any(name in named or _concerns(data, name) for data, name in both):
                     sides = map(_side, labels, shown, (old, new), (format, format))
                     yield next(sides), next(sides), True
@@ -220,25 +221,7 @@ def _missing(label: str) -> InputError:
     )
 
 
-class _Entry:
-    """What git says of one file: its blobs before and after, "" for none, and its names.
-
-    ``is_here``: after is what the working tree has; ``unmerged``: there is no after, but a conflict.
-    """
-
-    __slots__ = ("after", "before", "is_here", "new", "old", "unmerged")
-
-    def __init__(self, about: str, before: str, after: str, unmerged: bool) -> None:
-        _, new_mode, self.old, self.new, _ = (
-            field if field.strip("0") else "" for field in about[1:].split(" ")
-        )
-        self.before = before
-        self.after = after
-        self.is_here = bool(new_mode) and not self.new
-        self.unmerged = unmerged
-
-
-def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged: bool) -> Iterator[_Entry]:
+def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged: bool) -> Iterator[Entry]:
     """The files that differ, by their names."""
     command = ["diff-tree", "-r"] if len(revisions) == 2 else ["diff-index", *["--cached"] * staged]
     options = ["--raw", "-z", "-M", "--no-abbrev", "--ignore-submodules=all"]
@@ -246,17 +229,9 @@ def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged
     output = ask(top, *command, *options, *revisions, "--", *names, environ=environ)
     if output is None:
         raise InputError(f"git cannot compare with {revisions[0]}", hint="there may be no commit yet")
-    words = iter(output.split("\0"))
-    for word in words:
-        if not word.startswith(":"):
-            continue
-        old_mode, new_mode, _, _, status = word[1:].split(" ")
-        before = after = next(words)
-        if status[0] in "RC":
-            after = next(words)
-        unmerged = status[0] == "U"
-        if not {old_mode, new_mode} & {_LINK, _MODULE} and (staged or not unmerged):
-            yield _Entry(word, before, after, unmerged)
+    for entry in entries(output):
+        if not {*entry.modes} & {_LINK, _MODULE} and (staged or entry.status != "U"):
+            yield entry
 
 
 def _concerns(data: bytes | None, name: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from encconf.git import question, repository, run
+from encconf.git.log import COMMIT, LOG, contents, entries
 from encconf.migration import dialects
 
 LIMIT = 2000
@@ -20,10 +21,7 @@ LIMIT = 2000
 
 _TELLING = 8  # a shorter value may be under another name by chance
 _ENCRYPTED = "ENC[AES256_GCM,"
-_EVERY_COMMIT = (
-    *("--topo-order", "--full-history", "--all", "--reflog", "-m"),
-    *("--raw", "--no-abbrev", "--no-renames"),
-)
+_EVERY_COMMIT = (*LOG, COMMIT, "--topo-order", "--full-history", "--all", "--reflog", "-m", "--no-renames")
 
 
 @dataclass(slots=True)
@@ -54,29 +52,34 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
 
     literal = re.sub(r"([\\*?\[])", r"\\\1", os.path.basename(path))
     spec = ["--", f":(top,glob)**/{literal}"]
-    code, text = git("log", *_EVERY_COMMIT, "--format=commit %H", *spec)
+    code, text = git(*_EVERY_COMMIT, *spec)
     if code != 0:
         return None
     found = Past()
-    versions = _versions(text)
+    changes = list(entries(text))
+    versions: dict[str, set[str]] = {}  # and for each the commits that added it
+    for change in changes:
+        if change.modes[-1].startswith("100") and change.blobs[-1]:
+            versions.setdefault(change.blobs[-1], set()).add(change.moment.commit)
     if len(versions) > LIMIT:
         found.complete = False
     commits: set[str] = set()
     seen: set[str] = set()
     known: set[str] = set()
     pairs: set[tuple[str, str]] = set()
-    for blob, introduced in list(versions.items())[:LIMIT]:
-        code, data = git("cat-file", "blob", blob)
-        if code != 0:
+    read = list(versions)[:LIMIT]
+    for blob, data in zip(read, contents(root, read, environ) if read else (), strict=True):
+        if data is None:
             found.complete = False  # missing in a partial clone
             continue
-        plain = _plain_values(data, dialect)
+        introduced = versions[blob]
+        plain = _plain_values(data.decode(errors="surrogateescape"), dialect)
         if plain:
             commits |= introduced
             pairs |= set(plain)
             seen |= {name for name, _ in plain}
             known |= {value for _, value in plain if len(value) >= _TELLING}
-    in_order = dict.fromkeys(re.findall("(?m)^commit (.*)", text))  # a merge is listed once for each parent
+    in_order = dict.fromkeys(change.moment.commit for change in changes)  # of a merge, for each parent
     found.commits = [commit for commit in in_order if commit in commits]
     found.rotate = [name for name, value in values.items() if (name, value) in pairs or value in known]
     found.earlier = sorted(seen - set(found.rotate))
@@ -85,20 +88,6 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
     if git("rev-parse", "--is-shallow-repository")[1].strip() == "true":
         found.complete = False
     return found
-
-
-def _versions(text: str) -> dict[str, set[str]]:
-    """The blobs in a log, and for each the commits that added it."""
-    versions: dict[str, set[str]] = {}
-    commit = ""
-    for line in text.split("\n"):
-        if line.startswith("commit "):
-            commit = line.removeprefix("commit ")
-        elif line.startswith(":"):
-            _, mode, _, blob, _ = line.split(" ", 4)
-            if mode.startswith("100") and blob.strip("0"):
-                versions.setdefault(blob, set()).add(commit)
-    return versions
 
 
 def _plain_values(data: str, dialect: str) -> list[tuple[str, str]]:

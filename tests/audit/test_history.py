@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from audit.committed import FILE, NOW, report, times
+from audit.committed import FILE, NOW, report, states, times, told
 from project import ROOT
 
 from encconf import git
-from encconf.audit import access, history, log
+from encconf.audit import access, history
 from encconf.audit.names import Names, identity
 
-from .team import Team
+from .team import PLAIN, Team
 
 
 class TestRepositories:
@@ -43,8 +43,6 @@ class TestRepositories:
         team.edit(FILE, "hunter2", "hunter3")
         team.commit()
         team.git("clone", "-q", "--depth=1", f"file://{team.folder}", str(tmp_path / "clone"))
-        assert log.is_shallow(str(tmp_path / "clone"))
-        assert not log.is_shallow(str(team.folder))
         found = access.report([str(tmp_path / "clone" / FILE)], Names(), now=NOW)
         assert found.shallow
 
@@ -84,16 +82,6 @@ class TestRepositories:
         assert access.day(file.readers[0].since) == day
         assert access.to_json(report(team))
 
-    def test_a_damaged_object(self, team: Team) -> None:
-        """git gives up there; what it does not say is not known, for hundreds of versions."""
-        ids = [team.git("hash-object", "-w", str(team.write("x", f"{n}\n"))).strip() for n in range(3)]
-        place = team.folder / ".git/objects" / ids[1][:2] / ids[1][2:]
-        place.chmod(0o644)
-        place.write_bytes(b"damaged")
-        found = list(log.contents(str(team.folder), [ids[0], *ids[1:] * log.CHUNK, ids[2]]))
-        assert found[:2] == [b"0\n", None]
-        assert len(found) == 2 * log.CHUNK + 2
-
     def test_a_partial_clone_fetches_nothing(self, team: Team, tmp_path: Path) -> None:
         """Where objects are missing, the repository's settings would run a program, too."""
         team.seal(FILE, ["alice"])
@@ -110,23 +98,113 @@ class TestRepositories:
         assert [reader.state for reader in file.readers] == ["reads"]
         assert not ran.exists()
 
-    def test_what_a_partial_clone_has_is_read_behind_what_it_lacks(self, team: Team, tmp_path: Path) -> None:
-        """git before 2.45 ends at the first blob that is missing."""
-        blobs = [team.write(f"{number}.txt", f"{number}\n") and str(number) for number in range(3)]
+
+class TestVersions:
+    def test_a_time_in_plain_text(self, team: Team) -> None:
+        team.write(FILE, PLAIN)
         first = team.commit()
-        team.write("1.txt", "one\n")
+        team.seal(FILE, ["alice"])
+        second = team.commit()
+        (span,) = told(team).plain
+        assert span.start is not None
+        assert span.end is not None
+        assert (span.start.commit, span.end.commit) == (first, second)
+
+    def test_an_empty_file_was_no_plain_text(self, team: Team) -> None:
+        team.write(FILE, "\n")
         team.commit()
-        team.git("config", "uploadpack.allowFilter", "true")
-        clone = tmp_path / "clone"
-        team.git("clone", "-q", "--filter=blob:none", f"file://{team.folder}", str(clone))
-        now, then = (
-            [team.git("rev-parse", f"{commit}:{name}.txt").strip() for name in blobs]
-            for commit in ("HEAD", first)
-        )
-        asked = [now[0], then[1], now[1], then[1], now[2]]
-        assert list(log.contents(str(clone), asked)) == [b"0\n", None, b"one\n", None, b"2\n"]
-        missing = team.git("-C", str(clone), "rev-list", "--objects", "--missing=print", "HEAD")
-        assert f"?{then[1]}" in missing.split()  # and nothing was fetched
+        team.seal(FILE, ["alice"])
+        team.commit()
+        assert told(team).plain == []
+
+    def test_a_rename_goes_on(self, team: Team) -> None:
+        team.seal("old.yaml", ["alice"])
+        first = team.commit()
+        team.git("mv", "old.yaml", FILE)
+        team.commit()
+        team.share(FILE, ["alice", "bob"], rotate=False)
+        third = team.commit()
+        assert times(team, "alice") == [(first, None, None, False)]
+        assert times(team, "bob") == [(third, None, None, False)]
+
+    def test_a_file_that_was_away(self, team: Team) -> None:
+        team.seal(FILE, ["alice"])
+        first = team.commit()
+        (team.folder / FILE).unlink()
+        second = team.commit()
+        team.seal(FILE, ["alice"])
+        third = team.commit()
+        # How the old one was sealed is nobody's business now: nothing of it is in the file.
+        assert [span[:2] for span in times(team, "alice")] == [(first, second), (third, None)]
+
+    def test_a_conflict_that_was_committed_says_nothing(self, team: Team) -> None:
+        sealed = team.seal(FILE, ["alice", "bob"]).read_text()
+        first = team.commit()
+        team.write(FILE, f"<<<<<<< ours\n{sealed}=======\n{sealed}>>>>>>> theirs\n")
+        team.commit()
+        team.write(FILE, sealed)
+        team.commit()
+        assert times(team, "bob") == [(first, None, None, False)]
+        assert told(team).plain == []
+
+    def test_a_merge_of_two_sides(self, team: Team) -> None:
+        team.seal(FILE, ["alice"])
+        team.seal("other.enc.yaml", ["alice"])
+        team.commit()
+        team.git("checkout", "-q", "-b", "side")
+        team.share(FILE, ["alice", "bob"], rotate=False)
+        side = team.commit()
+        team.git("checkout", "-q", "main")
+        team.share("other.enc.yaml", ["alice", "carol"], rotate=False)
+        team.commit()
+        team.git("merge", "-q", "--no-edit", "side")
+        assert times(team, "bob") == [(side, None, None, False)]
+        assert times(team, "bob", "other.enc.yaml") == []
+
+    def test_a_merge_that_takes_one_side(self, team: Team) -> None:
+        team.config("alice", "bob", "carol")
+        team.seal(FILE, ["alice"])
+        team.commit()
+        team.git("checkout", "-q", "-b", "side")
+        team.share(FILE, ["alice", "bob"], rotate=False)
+        team.commit()
+        team.git("checkout", "-q", "main")
+        team.share(FILE, ["alice", "carol"], rotate=False)
+        team.commit()
+        team.git("merge", "-q", "--no-edit", "-X", "ours", "-s", "ours", "side")
+        assert states(team) == {"alice": "reads", "carol": "reads", "bob": "exposed"}
+
+    @pytest.mark.parametrize(
+        "name", ['a b/ü\n\t"x".yaml', "-n.yaml", ":(top)x.yaml", "x\u202e.json", "*.env"]
+    )
+    def test_any_name(self, name: str, team: Team) -> None:
+        plain = {"json": '{"a": "value"}\n', "env": "A=value\n"}.get(name.rpartition(".")[2], PLAIN)
+        team.seal(name, ["alice", "bob"], plain=plain)
+        first = team.commit()
+        team.share(name, ["alice"], rotate=True)
+        second = team.commit()
+        assert times(team, "bob", name) == [(first, second, second, True)]
+
+    @pytest.mark.parametrize(
+        ("name", "plain"),
+        [
+            ("s.yaml", PLAIN),
+            ("s.json", '{"a": "value", "b": [1, 2]}\n'),
+            ("s.env", "A=value\nB=other\n"),
+            ("s.ini", "[a]\nb = value\n"),
+            ("s.toml", 'a = "value"\n'),
+            ("s.bin", "any bytes\n"),
+        ],
+        ids=["yaml", "json", "dotenv", "ini", "toml", "binary"],
+    )
+    def test_any_format(self, name: str, plain: str, team: Team) -> None:
+        team.seal(name, ["alice", "bob"], plain=plain)
+        first = team.commit()
+        team.share(name, ["alice"], rotate=False)
+        second = team.commit()
+        team.rotate(name)
+        third = team.commit()
+        assert times(team, "bob", name) == [(first, second, third, True)]
 
 
 def test_two_calls_of_git_for_all_files(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ The dates are those of the commits, which the person who commits can set.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +15,7 @@ from encconf.git import ask, question
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from subprocess import Popen
     from typing import IO, Final
 
@@ -42,6 +43,23 @@ _LAST: Final = 253_402_300_799
 
 
 @dataclass(slots=True, eq=False)
+class Entry:
+    """What git says of one file in one commit, or between two trees.
+
+    ``modes`` and ``blobs`` are those of each version before (of each parent of a merge) and then of the one
+    after, "" for none; ``status`` is git's letter (of a merge: M), and ``path`` the file's name, which was
+    ``before`` once.
+    """
+
+    moment: Moment
+    modes: list[str]
+    blobs: list[str]
+    status: str
+    before: str
+    path: str
+
+
+@dataclass(slots=True, eq=False)
 class Change:
     """What one commit did to a file: its blobs before (of each parent that had one) and after."""
 
@@ -54,7 +72,9 @@ class Change:
 _FEW: Final = 8
 """For so many files, git is faster when it looks only for them."""
 _RENAMES: Final = 20  # of one file that are followed when git looks for it alone
-_MERGED: Final = ("-c", "-M100%", "--topo-order", "--format=%x01%H%x00%ct")
+COMMIT: Final = "--format=%x01%H%x00%ct"
+"""How to ask for the commits of the changes."""
+_MERGED: Final = ("-c", "-M100%", "--topo-order", COMMIT)
 
 
 def _git(root: str, *arguments: str) -> str:
@@ -95,8 +115,9 @@ def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Cha
             break
         first = added[-1]
         # What the commit did, to whatever file.
-        words = _git(root, "log", "--no-walk", *LOG[1:], *_MERGED, first.moment.commit, "--").split("\0")
-        before = _renamed_from(words, name)
+        output = _git(root, "log", "--no-walk", *LOG[1:], *_MERGED, first.moment.commit, "--")
+        renamed = (entry for entry in entries(output) if entry.status == "R" and entry.path == name)
+        before = next((entry.before for entry in renamed), None)
         if before is None or before in seen:
             break
         found.remove(first)
@@ -108,46 +129,44 @@ def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Cha
     return found
 
 
-def _renamed_from(words: Sequence[str], name: str) -> str | None:
-    """The former name of a file that a commit renamed, from the words of git log."""
-    for at, word in enumerate(words[:-2]):
-        entry = word.lstrip("\n")
-        renames = entry.startswith(":") and not entry.startswith("::") and entry.rpartition(" ")[2][:1] == "R"
-        if renames and words[at + 2] == name:
-            return words[at + 1]
-    return None
-
-
 def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Change]]:
     """The changes to each name in what git log says, newest first; renames in it are followed."""
     now = dict(names)  # what a path of then is called today
     found: dict[str, list[Change]] = {path: [] for path in now}
+    for entry in entries(output):
+        if entry.path not in now:
+            continue
+        if entry.status == "R":
+            now.setdefault(entry.before, now[entry.path])
+            continue
+        there = list(map(_file, entry.modes, entry.blobs))
+        old = [blob for blob in there[:-1] if blob]
+        found[now[entry.path]].append(Change(entry.moment, entry.path, old, there[-1]))
+    return found
+
+
+def _file(mode: str, blob: str) -> str:
+    """The blob of a file, "" for a link or a submodule."""
+    return blob if mode in _FILE_MODES else ""
+
+
+def entries(output: str) -> Iterator[Entry]:
+    """What ``git log``, ``diff-tree`` or ``diff-index`` say with ``--raw -z``; commits as in `COMMIT`."""
     words = iter(output.split("\0"))
     moment = Moment(0, "")
     for word in words:
         if word.startswith("\x01"):
             seconds = next(words)
             moment = Moment(int(seconds) if seconds.isdecimal() else 0, word[1:])
-        elif (entry := word.lstrip("\n")).startswith(":"):
-            fields = entry.split(" ")
-            parents = len(entry) - len(entry.lstrip(":"))
-            path = next(words)
-            if parents == 1 and fields[-1][0] in "RC":
-                before, path = path, next(words)
-                if path in now and fields[-1][0] == "R":
-                    now.setdefault(before, now[path])
-                    continue
-            if path not in now:
-                continue
-            modes = [field.lstrip(":") for field in fields[: parents + 1]]
-            blobs = fields[parents + 1 : -1]
-            there = [
-                blob if mode in _FILE_MODES and blob.strip("0") else ""
-                for mode, blob in zip(modes, blobs, strict=True)
-            ]
-            old = [blob for blob in there[:-1] if blob]
-            found[now[path]].append(Change(moment, path, old, there[-1]))
-    return found
+        elif (about := word.lstrip("\n")).startswith(":"):
+            *fields, status = about.lstrip(":").split(" ")
+            parents = len(about) - len(about.lstrip(":"))
+            before = path = next(words)
+            if parents == 1 and status[0] in "RC":
+                path = next(words)
+            known = [field if field.strip("0") else "" for field in fields]
+            kind = status[0] if parents == 1 else "M"
+            yield Entry(moment, known[: parents + 1], known[parents + 1 :], kind, before, path)
 
 
 def is_shallow(root: str) -> bool:
@@ -160,9 +179,11 @@ def _is_partial(root: str) -> bool:
     return bool(_git(root, "config", "--get-regexp", r"^remote\..*\.promisor$"))
 
 
-def contents(root: str, blobs: Iterable[str]) -> Generator[bytes | None, None, None]:
+def contents(
+    root: str, blobs: Iterable[str], environ: Mapping[str, str] = os.environ
+) -> Generator[bytes | None, None, None]:
     """The bytes of each blob, in order, None for one that is missing or damaged."""
-    git = _Batch(root)
+    git = _Batch(root, environ)
     try:
         names = iter(blobs)
         while chunk := list(islice(names, CHUNK)):
@@ -180,8 +201,9 @@ class _Batch:
     Then a second process is asked for those that are there.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, environ: Mapping[str, str]) -> None:
         self._root = root
+        self._environ = environ
         self._there: frozenset[str] | None = None  # unless all are, as far as is known
         self._process = self._started()
 
@@ -221,7 +243,7 @@ class _Batch:
     def _started(self) -> Popen[bytes]:
         import subprocess
 
-        arguments, environ = question(self._root, "cat-file", "--batch")
+        arguments, environ = question(self._root, "cat-file", "--batch", environ=self._environ)
         return subprocess.Popen(
             ["git", *arguments],
             stdin=subprocess.PIPE,
@@ -247,15 +269,3 @@ def _answer(pipe: IO[bytes]) -> bytes | None:
     size = int(head[2])
     data = pipe.read(size + 1)[:size]
     return data if len(data) == size else None
-
-
-def blobs_in(output: str) -> dict[str, str]:
-    """The versions that git log names, and their paths; the newest first."""
-    blobs: dict[str, str] = {}
-    words = iter(output.split("\0"))
-    for word in words:
-        if (entry := word.lstrip("\n")).startswith(":"):
-            path, blob = next(words), entry.split(" ")[3]
-            if blob.strip("0"):
-                blobs[blob] = path
-    return blobs
