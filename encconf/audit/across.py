@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
+from encconf import formats
 from encconf.audit import sealed as looking
-from encconf.audit import twins
 from encconf.audit.findings import Finding, printable
-from encconf.errors import InputError
+from encconf.engine.cipher import PREFIX
+from encconf.errors import EncconfError, InputError
+from encconf.formats import sniff
 from encconf.git import attributes, repository
 from encconf.io import fileio
 from encconf.text.path import spell
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from encconf.audit.sealed import Sealed
+
+_MARKED = r"(?i)(?:\A|[._-])(?:enc|sops|encrypted)(?=[._-]|\Z)"
+_PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
 
 
 def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bool]) -> Iterator[Finding]:
@@ -69,12 +75,12 @@ def _shared(sealed: Sealed, keys: dict[tuple[str, str, str], Sealed]) -> None:
 def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Iterator[Finding]:
     if not sealed.lengths:
         return
-    for name in filter(is_tracked, twins.plain_names(sealed.file)):
+    for name in filter(is_tracked, plain_names(sealed.file)):
         try:
             data = fileio.read_bytes(os.path.join(cwd, name), regular=True)
         except InputError:
             continue
-        shared, same = twins.compare(sealed, data)
+        shared, same = _compare(sealed, data)
         if 2 * shared < len(sealed.lengths):
             continue
         if 2 * same >= shared:
@@ -86,3 +92,44 @@ def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Itera
         else:
             said = f"plaintext with the same keys as {printable(sealed.file)}, perhaps an earlier version"
             yield Finding("plain-twin", name, said, severity="warning")
+
+
+def plain_names(name: str) -> list[str]:
+    """What the plain text of an encrypted file may be called: ``secrets.yaml`` of ``secrets.enc.yaml``."""
+    folder, base = os.path.split(name)
+    found: list[str] = []
+    if marked := re.search(_MARKED, base):
+        rest = base[: marked.start()] + base[marked.end() :]
+        found.append(rest if marked.start() else rest[1:])  # "enc.x.yaml", but ".enc.env" is ".env"
+        if base.startswith("."):
+            found.append(rest)
+    stem, dot, suffix = base.rpartition(".")
+    for word in _PLAIN_WORDS:
+        found.append(f"{base}.{word}")
+        if stem:
+            found += [f"{each}.{word}{dot}{suffix}" for each in (stem, re.sub(_MARKED, "", stem)) if each]
+    return [os.path.join(folder, each) for each in dict.fromkeys(found) if each and each != base]
+
+
+def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
+    """How many encrypted values a file has in plaintext, and how many of these with the same length."""
+    format = sealed.document.format
+    if sniff.find(data) is not None:
+        return 0, 0  # it is encrypted, too
+    if format == "binary":
+        size = next(iter(sealed.lengths.values()))
+        return int(bool(data)), int(len(data) == size)
+    try:
+        document = formats.module(format).scan(fileio.decode(data))
+    except EncconfError:
+        return 0, 0
+    if document.block is not None:
+        return 0, 0
+    shared = same = 0
+    prefix = PREFIX.encode()
+    for leaf in document.leaves:
+        size = sealed.lengths.get(leaf.path, -1)
+        if size >= 0 and leaf.data and not leaf.data.startswith(prefix):
+            shared += 1
+            same += len(leaf.data) == size
+    return shared, same

@@ -15,6 +15,7 @@ from encconf.audit import sealed as looking
 from encconf.audit.findings import Lines, printable
 from encconf.audit.names import Names
 from encconf.audit.sealed import Sealed
+from encconf.engine.admission import rule_of
 from encconf.engine.metadata import Metadata
 from encconf.envelope.groups import quorum
 from encconf.errors import (
@@ -102,8 +103,7 @@ def explain(file: str, *, cwd: str, config: str | None = None, input_type: str |
     document, metadata = _scan(found, text) if text is not None else (None, None)
     _rules(found, cwd, config)
     if metadata is not None:
-        groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
-        found.own = configs.Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
+        found.own = rule_of(metadata)
     if document is not None:
         try:
             _judge(found, document, metadata)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Final
 
-    from encconf.text.document import Document, Leaf, Scope
+    from encconf.text.document import Document, Leaf
 
 _MARKS: Final = frozenset(("enc", "sops", "encrypted"))
 """A word between dots in a name: the file is meant to be encrypted."""
@@ -131,7 +131,7 @@ def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:
     objects = _objects(document)
     found = []
     for leaf in leaves:
-        kind = objects.get(id(_root(leaf)))
+        kind = objects.get(id(leaf.scope.root))
         if kind is not None and (kind not in _KINDS or leaf.path[0] in _ABOUT):
             continue
         if leaf.type in ("bool", "time") or not leaf.data or not leaf.data.strip():
@@ -154,13 +154,6 @@ def _objects(document: Document) -> dict[int, bytes]:
         if leaf.scope.parent is None and leaf.step in ("apiVersion", "kind") and leaf.type == "str":
             said.setdefault(id(leaf.scope), {})[leaf.step] = leaf.data or b""
     return {root: about["kind"] for root, about in said.items() if len(about) == 2}
-
-
-def _root(leaf: Leaf) -> Scope:
-    scope = leaf.scope
-    while scope.parent is not None:
-        scope = scope.parent
-    return scope
 
 
 def _is_placeholder(data: bytes, in_base64: bool) -> bool:

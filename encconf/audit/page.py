@@ -15,6 +15,7 @@ import time
 
 from encconf.audit import access, readers
 from encconf.audit.names import kind
+from encconf.audit.readers import STATES
 from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 
     from encconf.audit.readers import FileAccess, Person, Report
 
-STATES: Final = {
-    "reads": "can read it",
-    "part": "can read it only together with others",
-    "former": "could read it in the past",
-    "exposed": "was removed, but still knows its data key",
-}
-"""What `Reader.state` means, in words."""
 _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}
 _MANY = 60  # beyond so many files, those with the same readers share a row
 _FEW = 8  # so many columns have room for names that lie flat

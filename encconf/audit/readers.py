@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 MAX_SETS: Final = 1000
 """How many sets of people are looked at for one file before `FileAccess.quorums` gives up."""
 
+STATES: Final = {
+    "reads": "can read it",
+    "part": "can read it only together with others",
+    "former": "could read it in the past",
+    "exposed": "was removed, but still knows its data key",
+}
+"""What `Reader.state` means, in words."""
+
 _LONG: Final = 32
 _END: Final = 24
 
@@ -90,7 +98,7 @@ class Reader:
 
     @property
     def state(self) -> str:
-        """``reads``, ``part`` (others are needed), ``exposed`` or ``former``."""
+        """One of `STATES`."""
         if self.groups:
             return "reads" if self.alone else "part"
         return "exposed" if self.exposed else "former"

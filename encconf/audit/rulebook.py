@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from encconf.audit.names import Names
     from encconf.keys import MasterKey
+    from encconf.text.document import Leaf
 
 _IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
 _NO_NAME: Final = "\x1f"  # that no file has; whatever matches it matches everything
@@ -179,21 +180,25 @@ class Rules:
     def place(self, of: str) -> tuple[int, int]:
         """Line and column of a place such as ``creation_rules[0].path_regex``, (1, 1) if it is not there."""
         if self._lines is None:
-            self._lines = {}
-            try:
-                from encconf.formats.yaml import scan
-                from encconf.text.path import spell
+            from encconf.text.path import spell
 
-                document = scan(self.text)
-                lines = Lines(self.text)
-                for leaf in document.leaves:
-                    for end in range(1, len(leaf.path) + 1):
-                        self._lines.setdefault(spell(leaf.path[:end]), lines(leaf.start))
-            except EncconfError:
-                pass
+            self._lines = {}
+            lines = Lines(self.text)
+            for leaf in self.leaves():
+                for end in range(1, len(leaf.path) + 1):
+                    self._lines.setdefault(spell(leaf.path[:end]), lines(leaf.start))
         while of not in self._lines and of:  # a list without items, say, has no place of its own
             of = of.rpartition(".")[0]
         return self._lines.get(of, (1, 1))
+
+    def leaves(self) -> list[Leaf]:
+        """What is written in it, none if it cannot be parsed."""
+        from encconf.formats.yaml import scan
+
+        try:
+            return scan(self.text, any_keys=True).leaves
+        except EncconfError:
+            return []
 
     def read_ignored(self) -> list[tuple[tuple[int, int], str]]:
         """Read what its comments accept into `ignored`; returns mistakes there, with their places."""

@@ -21,7 +21,7 @@ from encconf.formats import sniff
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
-    from encconf.text.document import Leaf, Scope
+    from encconf.text.document import Leaf
     from encconf.text.path import Path
 
 
@@ -113,7 +113,7 @@ class Content:
         numbers = {id(tree): number for number, tree in enumerate(document.trees)}
         opened = self.opened is not None or self.metadata is None
         for leaf in document.leaves:
-            number = numbers.get(id(_root(leaf.scope).node), 0)
+            number = numbers.get(id(leaf.scope.root.node), 0)
             item = Item(number, leaf, opened=opened)
             if item.type == "comment":
                 self.comments.append((leaf.scope.aad.encode(), item.value or "", item.enc))
@@ -135,9 +135,3 @@ class Content:
             self.reasons.append(f"{self.side.label}: {error.message.partition(chr(10))[0]}")
         except (DecryptError, MetadataError) as error:
             self.notes.append(f"{self.side.label}: {error.message}")
-
-
-def _root(scope: Scope) -> Scope:
-    while scope.parent is not None:
-        scope = scope.parent
-    return scope

@@ -117,14 +117,12 @@ def _has(sealed: Sealed, what: str) -> bool:
 
 def _in_rules(rules: Rules) -> Iterator[tuple[str, str, Version]]:
     """The settings of a configuration that came with a later version, each with its path."""
-    from encconf.formats.yaml import scan
     from encconf.text.path import spell
 
-    with suppress(EncconfError):
-        for leaf in scan(rules.text, any_keys=True).leaves:
-            text = leaf.data.decode("utf-8", "replace") if leaf.data else ""
-            for what, least in _of_leaf(leaf.path, text):
-                yield spell(leaf.path), what, least
+    for leaf in rules.leaves():
+        text = leaf.data.decode("utf-8", "replace") if leaf.data else ""
+        for what, least in _of_leaf(leaf.path, text):
+            yield spell(leaf.path), what, least
 
 
 def _of_leaf(path: Path, text: str) -> Iterator[tuple[str, Version]]:

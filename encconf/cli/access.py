@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from encconf.audit import access
 from encconf.audit.names import Names, kind
-from encconf.audit.readers import FileAccess, Person, Reader, Report, alike, folder_of
+from encconf.audit.readers import STATES, FileAccess, Person, Reader, Report, alike, folder_of
 from encconf.audit.ssh_origins import home_of, origins
 from encconf.cli import files, targets
 from encconf.cli.console import (
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
-_LEGEND = (
-    ("reads", "can read it"),
-    ("part", "can read it only together with others"),
-    ("former", "could read it in the past"),
-    ("exposed", "was removed, but still knows its data key"),
-)
 _FEW = 2  # how many warnings are printed
 _ROWS = 12  # so many different sets of readers are listed, unless all are asked for
 _ALL = 1 << 30
@@ -191,7 +185,7 @@ class _Screen:
             label = one_line(_label(files_alike))
             self._say(_padded(_shortened(label, name), name) + "".join(signs) + self._dim(note))
         self._say()
-        legend = [f"{_SIGNS[state]} {words}" for state, words in _LEGEND if state in shown]
+        legend = [f"{_SIGNS[state]} {words}" for state, words in STATES.items() if state in shown]
         self._say(self._dim("   ".join(legend)))
         if numbered:
             self._say()

@@ -140,13 +140,10 @@ def refuse_merges(document: Document) -> None:
         return
     aliased = {id(leaf.note.root.node) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}
     for scope in document.merges:
-        root = scope
-        while root.parent is not None:
-            root = root.parent
         value = scope.node["<<"]
         items = value if isinstance(value, list) else [value]
         fits = all(isinstance(item, dict) for item in items) and id(items) not in aliased
-        if root.node is document.trees[0] and not fits:
+        if scope.root.node is document.trees[0] and not fits:
             inside = [leaf for leaf in document.leaves if leaf.scope.node is value]
             own = [leaf for leaf in document.leaves if leaf.scope is scope and leaf.step == "<<"]
             raise error_at(

@@ -64,6 +64,14 @@ class Scope:
             scope = scope.parent
         return tuple(reversed(steps))
 
+    @property
+    def root(self) -> Scope:
+        """The outermost collection that it is in: that of its (YAML) document."""
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
+
 
 class Leaf:
     """One value: where it is in the text, and what sops stores for it.
