@@ -352,7 +352,7 @@ def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
         "groups": groups,
         "threshold": quorum(rule.threshold, rule.groups),
         "opens": opens(rule),
-        **rule.selection.to_entries(),
+        "selection": rule.selection.to_entries(),
     }
 
 

@@ -57,7 +57,7 @@ Other
 """
 
 _EXIT_CODES = """\
-Exit codes are those of sops 3.13.3, with one addition: 75.
+Exit codes are those of sops 3.13.3; encconf adds 75, 126 and 127.
 
     0  done
     1  any other error: a wrong option, no rule for the file, a file that is not encrypted

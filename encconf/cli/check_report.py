@@ -111,7 +111,7 @@ def summary(report: Report, *, strict: bool = False) -> str:
     if report.verified:
         said += f" and {report.verified} opened"
     if report.hidden:
-        milder = counted(report.hidden, "note" if report.shown == "warning" else "milder finding")
+        milder = counted(report.hidden, "note" if report.shown == "warning" else "less severe finding")
         said += f" ({milder} hidden; --min-severity note shows {'them' if report.hidden > 1 else 'it'})"
     if strict and not report.count("error") and report.count("warning"):
         said += ": with --strict, warnings count as errors"

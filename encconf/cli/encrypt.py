@@ -26,7 +26,8 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
         console.hint(hint)
     if job.target is not None and job.output is None and not job.in_place and _is_redirected():
         console.hint(
-            f"unlike sops, this prints nothing to stdout; to do so: encconf encrypt -o - {job.source.label}"
+            "unlike sops, this prints nothing to stdout; to print it: "
+            f"encconf encrypt -o - {job.source.label}"
         )
     if name is not None and job.source.path is not None and not job.in_place:
         files.warn_if_exposed(console, name)

@@ -224,7 +224,7 @@ def _use(console: Console, credentials: Credentials, address: str) -> None:
     with about(path):
         named = userconfig.add_identity(path, address, SETTINGS)
     if named:
-        console.note(f"{path} names it now, so encconf finds it")
+        console.note(f"added its address to {path}")
     else:
         console.warn(f"{path} names another identity and was not changed", hint=f"add {address} to its list")
     by, addresses = credentials.named("identity")

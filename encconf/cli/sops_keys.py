@@ -138,7 +138,7 @@ def _update(run: Run, file: str, config: str) -> None:
     run.console.tell(f"File {path} synced with new keys")
     if wanted.removes:
         run.console.warn(
-            "a key was taken out, and the data key is still the one that it could open",
+            "a key was removed, but the data key is unchanged, so that key can still open the file",
             hint=f"sops rotate -i {file}",
         )
 

@@ -111,7 +111,7 @@ def _default_socket(console: Console) -> str:
     if not folder:
         base = "/run" if os.geteuid() == 0 else console.environ.get("XDG_RUNTIME_DIR") or ""
         if not base:
-            raise UsageError("which socket?", hint="--socket PATH")
+            raise UsageError("no socket was given", hint="--socket PATH")
         folder = os.path.join(base, "encconf")
     return os.path.join(folder, "credentials.sock")
 

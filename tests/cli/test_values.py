@@ -340,6 +340,6 @@ class TestSopsHabits:
             process = project.popen("encrypt", "a.yaml", stdout=out, stderr=subprocess.PIPE, environ={})
             err = process.communicate()[1].decode()
         assert process.returncode == 0
-        assert "unlike sops, this prints nothing to stdout; to do so: encconf encrypt -o - a.yaml" in err
+        assert "unlike sops, this prints nothing to stdout; to print it: encconf encrypt -o - a.yaml" in err
         assert project.read("out") == ""
         assert "stdout" not in project.run("encrypt", "a.yaml").err

@@ -35,7 +35,7 @@ DATA_KEY = bytes(range(32))
     ("args", "says"),
     [
         (["--prompt"], "--prompt needs a terminal to ask on"),
-        (["--network", "unix"], "which socket?"),
+        (["--network", "unix"], "no socket was given"),
         (["--network", "udp"], "'tcp', 'unix'"),
         (["--address", "0.0.0.0:0"], "can be reached from other machines"),
         (["--net", "unix", "--addr", "/nowhere/ks"], "its folder does not exist"),
