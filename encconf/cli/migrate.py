@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from encconf import api, formats
 from encconf.cli import files
-from encconf.cli.console import Console, some, visible
+from encconf.cli.console import Console, counted, some, visible
 from encconf.cli.rule import find_rule
 from encconf.cli.table import Value, flag, text
 from encconf.errors import (
@@ -72,7 +72,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     if clear:
         console.warn(f"{some(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
     force = flag(options, "force")
-    written = False if dry_run else _write(console, target, body, values, format, rule, force=force)
+    written = _write(console, target, body, values, format, rule, force=force, dry_run=dry_run)
     state = exposure(file)
     if delete and not dry_run:
         _delete(console, file, path, old, reading, target, values, format)
@@ -214,6 +214,7 @@ def _write(
     rule: Rule,
     *,
     force: bool,
+    dry_run: bool,
 ) -> bool:
     """Encrypt into a file that is new or may be replaced; returns whether anything was written."""
     path = fileio.resolve(target)
@@ -228,13 +229,16 @@ def _write(
                 f"this file exists and has different values: {some(differing)}",
                 hint="choose another file with -o FILE, or replace it with --force",
             ).about(target)
+    count = counted(len(values), "value")
+    if dry_run:
+        console.note(f"would write {target}: {count}")
+        return False
     with about(target):
         twin = there if there is not None and _is_encrypted(there, format) else None
         enc = api.encrypt(
             plain, rule, format=format, twin=twin, credentials=files.credentials(console), notify=console.warn
         )
     fileio.write_atomic(path, enc, replacing=there)
-    count = "1 value" if len(values) == 1 else f"{len(values)} values"
     try:
         _compare(console, target, values, format)
         console.note(f"wrote {target}: {count}, verified")

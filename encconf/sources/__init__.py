@@ -403,8 +403,8 @@ def in_time(look: Callable[[], Probe]) -> Probe:
 
 
 def kept(error: EncconfError) -> Probe:
-    """The probe for an error."""
-    return Probe(False, missing=[error.message], note=error.hint or "")
+    """The probe for an error; "no credentials" is missing as "credentials"."""
+    return Probe(False, missing=[error.message.removeprefix("no ")], note=error.hint or "")
 
 
 def machine(folder: str = "/sys/class/dmi/id") -> str:

@@ -279,6 +279,7 @@ class TestDelete:
         before = env.names()
         done = env.run("import", "-n", "--delete", ".env")
         assert env.names() == before
+        assert "encconf: would write secrets.enc.yaml: " in done.err
         assert "wrote" not in done.err
 
 

@@ -274,4 +274,4 @@ def test_a_service_account(
 def test_a_probe_without_credentials(patient: None) -> None:
     found = sources.probe("gcpsm", Credentials({}))
     assert not found.usable
-    assert found.missing[0].startswith("no Google credentials")
+    assert found.missing[0].startswith("Google credentials\nlooked in: ")
