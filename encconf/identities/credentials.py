@@ -65,9 +65,8 @@ class Credentials:
     ``environ`` is the environment for programs; ``home`` and ``config_home`` are folders, or None if there
     is none; ``platform`` is as in `sys.platform`; ``prompt`` asks a person for a secret (it gets the
     question, and may raise EOFError) and is None if nobody can be asked; ``timeout`` is how long gpg or a
-    command may take, in seconds, including the person's typing; if it is less than `CALL_LIMIT` or
-    `KEY_LIMIT`, it replaces them.  ``notify`` gets notices about things that were done differently than
-    requested, each once, possibly in another thread.
+    command may take, in seconds, including the person's typing; a smaller one also shortens the limits for
+    one call (20 s) and one key (75 s).  ``notify`` gets each warning once, possibly in another thread.
 
     ``local_key_service`` is whether this process may use master keys itself, and ``key_services`` are the
     addresses of others that may be asked (see `encconf.keys.service`).  Those on other machines need

@@ -156,9 +156,9 @@ def find_rule(
 
     >>> rule = find_rule("secrets.enc.yaml")  # doctest: +SKIP
 
-    ``also`` are other names by which a rule may know the file.  ``read`` keeps what has been read
-    already, by path.  ``notify`` hears of what is odd in the configuration.  Raises NoConfigError,
-    NoMatchingRuleError, or what `load` raises.
+    ``also`` are other names for which a rule may match.  ``read`` keeps the configurations that have been
+    read already, by path.  ``notify`` gets warnings about the configuration.  Raises NoConfigError,
+    NoMatchingRuleError or ConfigError.
     """
     cwd = cwd or os.getcwd()
     target = os.fspath(path)

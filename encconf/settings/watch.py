@@ -82,8 +82,8 @@ class Live(Generic[T]):
     def on_change(self, listener: Callable[[T, T], object]) -> None:
         """Call ``listener(old, new)`` after each change, in the thread whose access noticed it.
 
-        The new value is in place by then.  All listeners are called; the first error that one raises, the
-        access raises.  Raises WrongTypeError for a listener that is not callable.
+        The new value is in place by then.  All listeners are called; if any raise an error, the access raises
+        the first one.  Raises WrongTypeError for a listener that is not callable.
         """
         if not callable(listener):
             raise WrongTypeError(f"on_change needs a function, not {type(listener).__name__}")

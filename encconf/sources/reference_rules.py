@@ -33,12 +33,13 @@ class Resolve:
     """Which references may be resolved, and how long that may take.
 
     ``schemes`` are scheme names (``vault``: every address of that scheme) and beginnings of addresses
-    (``env:APP_``, ``file:/run/secrets/``, ``azkv:my-vault/``); by default those of `ASKED`.  The environment
-    decides which login is used and whose secrets are read.  To let addresses choose that as well, write what
-    they may choose after a question mark (``vault:secret/app/?namespace=team``,
-    ``awssm?role_arn=arn:…``).  ``hosts`` are additional servers that addresses may name, such as
-    ``vault2.example.com:8200`` (with ``http://`` if it has no TLS); they receive this program's credentials.
-    The servers in VAULT_ADDR and similar variables, and the domains of Azure Key Vault, are always allowed.
+    (``env:APP_``, ``file:/run/secrets/``, ``azkv:my-vault/``); by default, the stores that control access
+    themselves.  The environment decides which login is used and whose secrets are read.  To let addresses
+    choose that as well, write what they may choose after a question mark
+    (``vault:secret/app/?namespace=team``, ``awssm?role_arn=arn:…``).  ``hosts`` are additional servers that
+    addresses may name, such as ``vault2.example.com:8200`` (with ``http://`` if it has no TLS); they receive
+    this program's credentials.  The servers in VAULT_ADDR and similar variables, and the domains of Azure
+    Key Vault, are always allowed.
     ``timeout`` limits all lookups together, and ``call_timeout`` each one, in seconds.
 
     Raises UsageError for a scheme that does not exist, and for what is not a server.
