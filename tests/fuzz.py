@@ -107,6 +107,8 @@ def _sops_own(plain: str, format: str, path: Any) -> str:
     sections = re.findall(r"(?m)^\[(.*)\]", plain) if format == "ini" else []
     if len({*sections}) != len(sections) or path[0] == "DEFAULT":
         return "sops sees the first section of a name only"
+    if format == "dotenv" and re.search("(?m)^[ \t]+#.*=", plain):
+        return "sops takes an indented comment for a value"
     if format == "dotenv" and ("\r" in plain or plain[:1] == "\ufeff"):
         return "sops has signs of the line break, and the byte order mark, in names and values"
     return ""

@@ -30,8 +30,8 @@ from encconf.errors import (
     ParseError,
 )
 from encconf.formats import module
-from encconf.formats.yaml_signs import line_start
 from encconf.formats.yaml_text import content_end
+from encconf.formats.yaml_words import line_start
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient

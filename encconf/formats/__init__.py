@@ -149,11 +149,11 @@ ROWS = {
     row.name: row
     for row in (
         _row("yaml", "yaml yaml_text yaml_block", ".yaml", ".yml", objects=True, indent=0),
-        _row("json", "json json_text json_block", ".json", indent=-1),
+        _row("json", "json json_text", ".json", indent=-1),
         _row("dotenv", "dotenv", ".env", flat=True),
-        _row("ini", "ini ini_text ini_block", ".ini", flat=True),
+        _row("ini", "ini ini_text", ".ini", flat=True),
         _row("toml", "toml toml_text toml_block", ".toml", sops=False),
-        _row("binary", "binary json_block"),
+        _row("binary", "binary defaults json_text"),
     )
 }
 """The formats.  To add one, write its modules and add a row."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import json, json_block
+from encconf.formats import json, json_text
 from encconf.text.document import Document, Leaf, splice, whole_document
 
 TYPE_CHECKING = False
@@ -79,8 +79,8 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 def attach(document: Document, block_text: str) -> list[Edit]:
     """The edits that put the envelope with its block around the text, or replace the block."""
     if document.parts[0].block is not None:
-        return json_block.attach(document, block_text)
-    envelope = splice(_ENVELOPE, json_block.attach(json.scan(_ENVELOPE), block_text))
+        return json_text.attach(document, block_text)
+    envelope = splice(_ENVELOPE, json_text.attach(json.scan(_ENVELOPE), block_text))
     before, quotes, after = envelope.partition('""')
     size = len(document.text)
     if not size:

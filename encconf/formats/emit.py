@@ -13,14 +13,8 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import NAMES, emit_yaml, goyaml
-from encconf.formats.emit_parts import (
-    comment_lines,
-    exponent_form,
-    items_of,
-    lines_above,
-    short_float,
-    text_behind,
-)
+from encconf.formats.emit_parts import comment_lines, items_of
+from encconf.formats.plain import text_of
 from encconf.text.document import Leaf, copies
 from encconf.text.words import bool_word
 
@@ -141,16 +135,11 @@ def text(leaf: Leaf) -> str:
     data = leaf.data
     if data is None:
         return "<nil>"
-    if leaf.type == "bool":
-        return bool_word(data)
     if leaf.type == "float":
-        return short_float(float(data), "E")
+        return goyaml.short_float(float(data), "E")
     if leaf.type == "time":
-        return re.sub(rb"\.[0-9]+", b"", data).decode()
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise EmitError("a value is not UTF-8 text") from None
+        data = re.sub(rb"\.[0-9]+", b"", data)
+    return text_of(leaf.type, data)
 
 
 # --- JSON, binary, dotenv, INI ---------------------------------------------------------------
@@ -180,19 +169,16 @@ def json_word(leaf: Leaf) -> str:
         if number - number != 0:
             raise EmitError("a number is infinite or NaN: JSON cannot hold it")
         if number and not 1e-6 <= abs(number) < 1e21:
-            return exponent_form(number, "e").replace("e-0", "e-")
+            return goyaml.exponent_form(number, "e").replace("e-0", "e-")
         return goyaml.format_float(number).decode()
     return _json_string(data.decode("utf-8", "replace"))
 
 
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
-
-
 def _json_string(value: str) -> str:
-    escaped = re.sub(
-        '["\\\\\\x00-\\x1f<>&\u2028\u2029]', lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", value
-    )
-    return f'"{escaped}"'
+    """A string as Go writes it, which also escapes what HTML gives a meaning."""
+    from encconf.formats.json_text import quote
+
+    return re.sub("[<>&]", lambda at: f"\\u{ord(at[0]):04x}", quote(value))
 
 
 def _binary(trees: Sequence[Any]) -> str:
@@ -265,32 +251,9 @@ def _toml_word(node: Any) -> str:
 
 def _toml(tree: Any, notes: Notes) -> str:
     """Tables in the order of the tree; what is not a table goes before the tables, as TOML wants it."""
-    out: list[str] = []
-    _toml_table("", tree, notes, out)
-    return "\n".join(out).lstrip("\n") + "\n"
+    from encconf.formats.toml_text import lay_out
 
-
-def _toml_table(path: str, node: Any, notes: Notes, out: list[str]) -> None:
-    from encconf.formats.toml_text import spell_key
-
-    tables: list[tuple[str, str, Any, list[str]]] = []
-    for key, item, comments in items_of(node, notes):
-        above = lines_above(comments, key)
-        if key is None:
-            out += above
-            continue
-        name = spell_key(key)
-        inner = f"{path}.{name}" if path else name
-        if isinstance(item, dict):
-            tables.append((f"[{inner}]", inner, item, above))
-        elif isinstance(item, list) and item and all(isinstance(each, dict) for each in item):
-            tables.append((f"[[{inner}]]", inner, item[0], above))
-            tables += [(f"[[{inner}]]", inner, each, []) for each in item[1:]]
-        else:
-            out += [*above, f"{name} = {_toml_word(item)}{text_behind(comments)}"]
-    for header, inner, table, above in tables:
-        out += ["", *above, header]
-        _toml_table(inner, table, notes, out)
+    return "\n".join(lay_out("", tree, _toml_word, notes)).lstrip("\n") + "\n"
 
 
 def plain_of(node: Any, leaf: Callable[[Leaf], object]) -> Any:
@@ -308,7 +271,7 @@ def plain_value(leaf: Leaf) -> object:
     if data is None:
         return None
     if leaf.type == "bool":
-        return data[:1] in b"Tt1"
+        return bool_word(data) == "true"
     if leaf.type == "int":
         return int(data)
     if leaf.type == "float":
@@ -316,10 +279,7 @@ def plain_value(leaf: Leaf) -> object:
         if number - number != 0:
             raise EmitError("a number is infinite or NaN: JSON cannot hold it")
         return number
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise EmitError("a value is not UTF-8 text") from None
+    return text_of(leaf.type, data)
 
 
 def leaf_of(type: str, data: bytes | None) -> Leaf:

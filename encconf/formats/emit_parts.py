@@ -1,10 +1,8 @@
-"""What written-out formats share: a collection's items with their comments, and floats as Go spells them."""
+"""What written-out formats share: a collection's items with their comments."""
 
 from __future__ import annotations
 
 import re
-
-from encconf.formats import goyaml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,28 +34,3 @@ def comment_lines(comment: str) -> list[str]:
     """A comment as go-yaml writes it: INI has some of several lines, each behind its own mark."""
     first, *others = re.split("\r\n|[\n\r\x85\u2028\u2029]", comment)
     return [f"#{first}", *(line if line[0] == "#" else f"# {line}" for line in others if line)]
-
-
-def short_float(number: float, sign: str, *, plain: bool = False) -> str:
-    """Go's FormatFloat(f, 'g' or 'G', -1, 64), with a decimal unless ``plain`` (stores.ValToString)."""
-    if number - number != 0:
-        return "NaN" if number != number else "+Inf" if number > 0 else "-Inf"
-    if number and not -4 <= int(_scientific(number).partition("e")[2]) < 6:
-        return exponent_form(number, sign)
-    word = goyaml.format_float(number).decode()
-    return word if plain or "." in word else f"{word}.0"
-
-
-def exponent_form(number: float, sign: str) -> str:
-    """Go's FormatFloat with 'e' or 'E' and the shortest digits: 1e+30, 1.5e-07."""
-    mantissa, _, exponent = _scientific(number).partition("e")
-    return f"{mantissa}{sign}{exponent[0]}{exponent[1:].zfill(2)}"
-
-
-def _scientific(number: float) -> str:
-    for precision in range(17):
-        word = f"{number:.{precision}e}"
-        if float(word) == number:
-            mantissa, _, exponent = word.partition("e")
-            return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{exponent}"
-    return f"{number:.16e}"

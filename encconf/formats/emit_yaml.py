@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.formats import goyaml
-from encconf.formats.emit_parts import items_of, lines_above, short_float, text_behind
+from encconf.formats.emit_parts import items_of, lines_above, text_behind
 from encconf.formats.yaml_words import double, single
 from encconf.text.document import Leaf
 from encconf.text.words import bool_word
@@ -69,7 +69,7 @@ def scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:
         number = float(data)
         if number - number != 0:
             return ".nan" if number != number else ".inf" if number > 0 else "-.inf"
-        return short_float(number, "e", plain=True)
+        return goyaml.short_float(number, "e", plain=True)
     if leaf.type != "str":
         return data.decode()
     try:

@@ -149,7 +149,7 @@ def word(type: str, data: bytes) -> str:
     text = data.decode("utf-8", "surrogateescape")
     if type != "float":
         return text
-    from encconf.formats.emit_parts import short_float
+    from encconf.formats.goyaml import short_float
 
     number = float(text)
     return short_float(number, "E") if number - number == 0 else text  # rops spells infinity otherwise

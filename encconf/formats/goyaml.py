@@ -116,17 +116,35 @@ def format_float(f: float) -> bytes:
     """
     if not math.isfinite(f):
         return b"NaN" if math.isnan(f) else b"+Inf" if f > 0 else b"-Inf"
-    text = repr(f)
-    if "e" not in text:
+    if "e" not in (text := repr(f)):
         return text.removesuffix(".0").encode()
-    mantissa, _, exponent = text.partition("e")
-    sign = "-" if mantissa[0] == "-" else ""
-    whole, _, fraction = mantissa.lstrip("-").partition(".")
-    digits = whole + fraction
-    point = len(whole) + int(exponent)
+    minus, digits, point = _decimal(f)
     if point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}".encode()
-    return f"{sign}{digits.ljust(point, '0')}".encode()
+        return f"{minus}0.{'0' * -point}{digits}".encode()
+    return f"{minus}{digits.ljust(point, '0')}".encode()
+
+
+def short_float(number: float, sign: str, *, plain: bool = False) -> str:
+    """Go's FormatFloat(f, 'g' or 'G', -1, 64), with a decimal unless ``plain`` (stores.ValToString)."""
+    if number and math.isfinite(number) and not -4 < _decimal(number)[2] <= 6:
+        return exponent_form(number, sign)
+    word = format_float(number).decode()
+    return word if plain or "." in word or not math.isfinite(number) else f"{word}.0"
+
+
+def exponent_form(number: float, sign: str) -> str:
+    """Go's FormatFloat with 'e' or 'E' and the shortest digits, of a number but zero: 1e+30, 1.5e-07."""
+    minus, digits, point = _decimal(number)
+    return f"{minus}{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}{sign}{point - 1:+03}"
+
+
+def _decimal(number: float) -> tuple[str, str, int]:
+    """The sign of a number but zero, its shortest digits, and how many of them are before the point."""
+    mantissa, _, exponent = repr(number).partition("e")
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(digits) - len(fraction) + int(exponent or 0)
+    return "-" if number < 0 else "", digits.rstrip("0"), point
 
 
 def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:

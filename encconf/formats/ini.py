@@ -34,7 +34,6 @@ from itertools import pairwise
 
 from encconf.errors import ParseError
 from encconf.formats import Prepared, flat
-from encconf.formats.ini_block import newline_of
 from encconf.formats.ini_scan import (
     COMMENT_SIGN,
     LINE,
@@ -61,6 +60,7 @@ from encconf.text.document import (
     error_at,
     limit_lines,
     limit_paths,
+    newline_of,
     whole_document,
 )
 
@@ -311,16 +311,21 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
     others: list[Edit] = []
     if indented or not _has_plain_comments(document):
         others = _other_comments(text, read_indented(text) if indented else read_entries(text, exact=False))
+    moved = {start for start, _, new in others if not new}
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
         if is_chosen and leaf.data and not indented:
             continue
         assert leaf.data is not None
         value = leaf.data.decode()
         fits = (is_chosen and value != "") or _stands(text, leaf, value, exact=True)
+        rest = rest_of_line(text, leaf)
+        behind = skip_blanks(text, leaf.end, leaf.end + len(rest))
+        if value.endswith("\\") and not is_chosen and behind in moved:
+            rest, fits = "", False  # without the comment, the value would go on in the next line
         if indented and fits:
             fits = leaf.style == PLAIN and _stands(text, leaf, value, exact=False)
         if not fits:
-            edits.append((leaf.start, leaf.end, spell(value, rest_of_line(text, leaf))))
+            edits.append((leaf.start, leaf.end, spell(value, rest)))
     return Prepared.edited(text, edits, others) if edits or others else None
 
 

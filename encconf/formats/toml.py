@@ -20,8 +20,7 @@ from encconf.errors import LimitError, ParseError
 from encconf.formats import Prepared
 from encconf.formats.toml_block import Root, render_block
 from encconf.formats.toml_scan import Scanner
-from encconf.formats.toml_text import quote
-from encconf.formats.toml_words import BARE, TIME, float_text
+from encconf.formats.toml_text import BARE, TIME, float_text, quote
 from encconf.text.document import Document, Leaf, limit_paths
 
 TYPE_CHECKING = False

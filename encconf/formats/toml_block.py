@@ -6,12 +6,13 @@ A block's text is its tables, from ``[sops]`` on.
 from __future__ import annotations
 
 from encconf.formats.toml_scan import Scanner
-from encconf.formats.toml_text import newline_of, quote, spell, spell_key
-from encconf.text.document import Leaf, Part, splice
+from encconf.formats.toml_text import lay_out, quote, spell, spell_key
+from encconf.text.document import Leaf, Part, newline_of, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from encconf.text.document import Document, Edit
 
@@ -34,26 +35,14 @@ class Root(Part):
 
 def render_block(block: Mapping[str, object]) -> str:
     """Spell the ``sops`` table as rops does, and members sorted by name, as sops does."""
-    out: list[str] = []
-    _render("sops", "[sops]", block, out)
-    return "\n".join(out) + "\n"
+    return "\n".join(["[sops]", *lay_out("sops", _ordered(block), spell)]) + "\n"
 
 
-def _render(path: str, header: str, members: Mapping[str, object], out: list[str]) -> None:
-    out.append(header)
-    tables: list[tuple[str, str, Mapping[str, object]]] = []
-    for name, value in sorted(members.items()):
-        key = spell_key(name)
-        inner = f"{path}.{key}"
-        if isinstance(value, dict):
-            tables.append((inner, f"[{inner}]", value))
-        elif isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
-            tables.extend((inner, f"[[{inner}]]", item) for item in value)
-        elif value is not None:  # TOML has no null: the member is left out
-            out.append(f"{key} = {spell(value)}")
-    for inner, head, table in tables:
-        out.append("")
-        _render(inner, head, table, out)
+def _ordered(value: Any) -> Any:
+    """A value with the members of mappings sorted by name, and without null, which TOML does not have."""
+    if isinstance(value, dict):
+        return {name: _ordered(item) for name, item in sorted(value.items()) if item is not None}
+    return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
-from encconf.formats.toml_words import (
+from encconf.formats.toml_text import (
     BARE,
     BASIC,
     BASIC_STRING,

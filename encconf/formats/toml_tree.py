@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import plain, toml, toml_scan, toml_text, writing
-from encconf.formats.toml_words import BARE
-from encconf.text.document import Leaf
+from encconf.formats.toml_text import BARE
+from encconf.text.document import Leaf, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
 
 TYPE_CHECKING = False
@@ -288,7 +288,7 @@ def _existing(data: Any, path: Path) -> tuple[int, Any]:
 
 
 def _newline(chain: list[Entry]) -> str:
-    return toml_text.newline_of(chain[0].value.text if chain[0].value is not None else "")
+    return newline_of(chain[0].value.text if chain[0].value is not None else "")
 
 
 def _dotted(names: list[str] | Path) -> str:

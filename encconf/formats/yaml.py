@@ -1,10 +1,12 @@
 """YAML texts: `lines` reads ordinary ones, `yaml_events` all others.
 
-`yaml_text` and `yaml_words` spell values, `yaml_block` spells the ``sops`` entry, and `yaml_alias` replaces
-aliases with their values.  Values are never dumped: only the replaced spans of a text change.
+`yaml_text` and `yaml_words` spell values, `yaml_block` spells the ``sops`` entry, and `yaml_prepare` respells
+what sops could not read back.  Values are never dumped: only the replaced spans of a text change.
 """
 
 from __future__ import annotations
+
+import re
 
 from encconf.errors import LimitError
 from encconf.formats import goyaml, lines
@@ -13,7 +15,7 @@ from encconf.text.document import hash_comment, limit_paths, most_items
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.formats import Prepared
-    from encconf.text.document import Document, Edit
+    from encconf.text.document import Document
 
 EXAMPLE = """\
 # This file is encrypted when you leave the editor.
@@ -52,21 +54,24 @@ def _read(text: str, comments: bool, any_keys: bool) -> Document:
         return read(text, comments, pure=True, any_keys=any_keys)
 
 
+# A comment line above a dash, and one behind the dash or below a bare one: sops may lose one of them.
+_PERHAPS_LOST = re.compile(r"^ *#.*\n(?: *\r?\n)*(?: *-)+ *(?:[^\n]*#|\r?\n)", re.M)
+
+
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Respell what sops could not read back; see `yaml_alias.prepare` and `yaml_lost`."""
+    """Respell what sops could not read back; see `yaml_prepare`."""
     text = document.text
-    moved: list[Edit] = []
-    if "#" in text and not comments:  # a rule that looks at comments takes them where they are
-        from encconf.formats import yaml_lost
-
-        if yaml_lost.may_lose(text):
-            moved = yaml_lost.moves(document if document.comments else scan(text, comments=True))
+    # A rule that looks at comments takes them where they are.
+    lost = "#" in text and not comments and _PERHAPS_LOST.search(text) is not None
     plain = text.endswith(("\n", "\r")) and not document.merges and "*" not in text and "\\/" not in text
-    if plain and not moved:
+    if plain and not lost:
         return None  # nothing of what it looks for, and it takes time to import
-    from encconf.formats import yaml_alias
+    from encconf.formats import yaml_prepare
 
-    return yaml_alias.prepare(document, chosen, moved)
+    moved = yaml_prepare.moves(document if document.comments else scan(text, comments=True)) if lost else []
+    if plain and not moved:
+        return None
+    return yaml_prepare.prepare(document, chosen, moved)
 
 
 def settle(document: Document) -> None:

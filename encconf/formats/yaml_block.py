@@ -6,14 +6,13 @@ import re
 from bisect import bisect_left
 
 from encconf.formats.yaml import scan
-from encconf.formats.yaml_signs import BREAK, DOUBLE, NEWLINE, line_start, newline_of
 from encconf.formats.yaml_text import (
     block_lines,
     chomping,
     fits_block,
     region,
 )
-from encconf.formats.yaml_words import double, plain
+from encconf.formats.yaml_words import BREAK, DOUBLE, NEWLINE, double, line_start, newline_of, plain
 from encconf.text.document import LAYOUT, Document, splice
 from encconf.text.words import bool_word
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from encconf.formats import goyaml
-from encconf.formats.yaml_signs import BREAK, FOLDED, LITERAL, NEWLINE, line_start
 from encconf.formats.yaml_text import content_end
+from encconf.formats.yaml_words import BREAK, FOLDED, LITERAL, NEWLINE, line_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from encconf.formats import goyaml, lines
 from encconf.formats.yaml_anchors import Aliases, Anchor
 from encconf.formats.yaml_entry import close_block
 from encconf.formats.yaml_parser import events_of
-from encconf.formats.yaml_properties import properties
-from encconf.formats.yaml_signs import (
+from encconf.formats.yaml_words import (
     ALIAS,
     DOUBLE,
     FLOW_ALIAS,
@@ -23,6 +22,7 @@ from encconf.formats.yaml_signs import (
     PLAIN,
     error_at,
     line_start,
+    properties,
 )
 from encconf.text.document import (
     MAX_DEPTH,

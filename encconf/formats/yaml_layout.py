@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from encconf.formats import goyaml
-from encconf.formats.yaml_signs import DOUBLE, SINGLE, newline_of, step_of
 from encconf.formats.yaml_text import block_lines, chomping, fits_block
-from encconf.formats.yaml_words import double, plain, scalar, single
+from encconf.formats.yaml_words import DOUBLE, SINGLE, double, newline_of, plain, scalar, single, step_of
 from encconf.text.tree import Entry, Single, Tree
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from encconf.text.tree import Plain
 
 
@@ -86,14 +88,24 @@ def spell_key(key: str, flow: bool) -> str:
     return plain(key, flow=flow) if key != "<<" else '"<<"'
 
 
-def in_brackets(value: Plain) -> str:
-    """A value on one line."""
+def _key_in_brackets(key: str) -> str:
+    return spell_key(key, True)
+
+
+def _word_in_brackets(value: Plain) -> str:
+    return word(value, "", True)
+
+
+def in_brackets(
+    value: Any, spell: Callable[[Any], str] = _word_in_brackets, key: Callable[[str], str] = _key_in_brackets
+) -> str:
+    """A value on one line; ``spell`` and ``key`` spell single values and keys."""
     if isinstance(value, dict):
-        members = [f"{spell_key(key, True)}: {in_brackets(item)}" for key, item in value.items()]
+        members = (f"{key(name)}: {in_brackets(item, spell, key)}" for name, item in value.items())
         return "{" + ", ".join(members) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(in_brackets, value)) + "]"
-    return word(value, "", True)
+        return "[" + ", ".join(in_brackets(item, spell, key) for item in value) + "]"
+    return spell(value)
 
 
 def is_full(value: Plain) -> bool:

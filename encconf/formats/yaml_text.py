@@ -9,8 +9,7 @@ import re
 from bisect import bisect_right
 
 from encconf.errors import DecryptError
-from encconf.formats.yaml_properties import Properties
-from encconf.formats.yaml_signs import (
+from encconf.formats.yaml_words import (
     ALIAS,
     BREAK,
     DOUBLE,
@@ -21,11 +20,15 @@ from encconf.formats.yaml_signs import (
     NEWLINE,
     PLAIN,
     SINGLE,
+    Properties,
+    double,
     line_start,
     newline_of,
+    plain,
+    scalar,
+    single,
     step_of,
 )
-from encconf.formats.yaml_words import double, plain, scalar, single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

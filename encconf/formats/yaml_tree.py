@@ -13,7 +13,7 @@ from itertools import pairwise
 from encconf.errors import EmitError
 from encconf.formats.yaml_layout import Style, in_brackets, is_full, spell_key, word
 from encconf.formats.yaml_places import Item, Node, compose, walk
-from encconf.formats.yaml_signs import ALIAS, FOLDED, LITERAL, line_end, line_start
+from encconf.formats.yaml_words import ALIAS, FOLDED, LITERAL, line_end, line_start
 from encconf.text.tree import Entry, Single, Tree, append, data_of, fill, lines, nested, take
 
 TYPE_CHECKING = False

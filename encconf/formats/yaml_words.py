@@ -1,4 +1,7 @@
-"""Scalars of YAML on one line: plain where that means the same to every reader, else in quotes."""
+"""What YAML texts consist of: line breaks, styles, anchors and tags, and scalars on one line.
+
+A scalar is written plain where that means the same to every reader, else in quotes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,114 @@ import re
 from encconf.errors import DecryptError, ParseError
 from encconf.formats import goyaml
 from encconf.text.words import bool_word
+
+BREAK = "\r\n\x85\u2028\u2029"
+# Compiled when first used: git starts a program for each version of a file.
+NEWLINE = "\r\n|[\r\n\x85\u2028\u2029]"
+PLAIN, FLOW_PLAIN, SINGLE, DOUBLE, LITERAL, FOLDED, ALIAS, FLOW_ALIAS = "", ",", "'", '"', "|", ">", "*", ",*"
+
+
+def line_start(text: str, offset: int) -> int:
+    """Where the line of an offset starts."""
+    size = 256
+    while True:  # step by step: a search for the break that a text never uses would go to its start
+        low = max(offset - size, 0)
+        line = max(text.rfind("\n", low, offset), text.rfind("\r", low, offset)) + 1
+        if line or not low:
+            return line
+        size *= 4
+
+
+def newline_of(text: str) -> str:
+    """The line break that a text uses first."""
+    match = re.search("\r\n|\n|\r", text)
+    return match.group() if match else "\n"
+
+
+def step_of(text: str) -> int:
+    """How many blanks a text indents by: as its first indented line."""
+    match = re.search(r"(?m)^( +)[^\s#]", text)
+    return min(len(match.group(1)), 8) if match else 2
+
+
+def line_end(text: str, offset: int) -> int:
+    """Where the next line starts, after something that ends at an offset."""
+    if offset and text[offset - 1] in "\r\n":
+        return offset
+    match = re.compile(NEWLINE).search(text, offset)
+    return match.end() if match else len(text)
+
+
+def place_of(text: str, offset: int) -> tuple[int, int]:
+    """Line and column of an offset, from 1."""
+    line = 1
+    start = 0
+    for match in re.compile(NEWLINE).finditer(text, 0, offset):
+        line += 1
+        start = match.end()
+    return line, offset - start + 1
+
+
+def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
+    """An error about the text at an offset."""
+    line, column = place_of(text, offset)
+    return ParseError(message, line=line, column=column, hint=hint)
+
+
+# --- anchors and tags ----------------------------------------------------------------------------
+
+
+class Properties:
+    """The anchor and tag in front of a scalar: where they start, and the tag's span."""
+
+    __slots__ = ("start", "tag", "tag_end", "tag_start")
+
+    def __init__(self, start: int, tag: str | None, tag_start: int, tag_end: int) -> None:
+        self.start = start
+        self.tag = tag
+        self.tag_start = tag_start
+        self.tag_end = tag_end
+
+
+SKIP = re.compile(rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*")
+_TAG = re.compile(r"!\S*")  # libyaml and go-yaml end it at a blank only, in flow style too
+_TAG_BEFORE = re.compile(r"(?<=[\s\[{,:])!\S*(?=[ \t]+\Z)")
+
+
+def properties(
+    text: str, start: int, end: int, anchor: str | None, tag: str | None
+) -> tuple[Properties, int]:
+    """The properties in front of a scalar, and the offset where the scalar itself starts."""
+    at = start
+    tag_start = tag_end = start
+    limit = max(end, start)
+    for _ in range(2):
+        if anchor is not None and text.startswith("&" + anchor, at):
+            at += len(anchor) + 1
+            anchor = None
+        elif tag is not None and text.startswith("!", at):
+            match = _TAG.match(text, at)
+            assert match is not None
+            tag_start, at = at, match.end()
+            tag_end = at
+            tag = None
+        else:
+            break
+        after = SKIP.match(text, at)
+        assert after is not None
+        if after.end() > limit:
+            break
+        at = after.end()
+    if tag is not None and at > start:  # the parser in Python puts the start of `!tag &a value` at the `&`
+        before = _TAG_BEFORE.search(text, line_start(text, start), start)
+        if before is not None:
+            start = tag_start = before.start()
+            tag_end = before.end()
+    tag_text = None if tag_start == tag_end else text[tag_start:tag_end]
+    return Properties(start, tag_text, tag_start, tag_end), min(at, limit)
+
+
+# --- scalars -------------------------------------------------------------------------------------
 
 
 def scalar(type: str, data: bytes | None) -> str:

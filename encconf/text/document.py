@@ -328,6 +328,12 @@ def position(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
+def newline_of(text: str) -> str:
+    """The first line break of a text, ``\\n`` if it has none."""
+    at = text.find("\n")
+    return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"
+
+
 def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
     """An error about the text at an offset."""
     line, column = position(text, offset)

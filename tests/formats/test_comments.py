@@ -15,13 +15,10 @@ import pyrage
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from engine import credentials, rule
-from oracle import AgeKey, Sops, SopsError
+from oracle import SopsError
 from ruamel.yaml import YAML
 
-from encconf import api
 from encconf.formats.comments import place
-from encconf.rules.selection import Selection
 
 
 def parse(text, *, pure=False):
@@ -406,47 +403,3 @@ def test_items(sops, age_key):
         assert left == expected, text
         compared += len(expected)
     assert compared > 100
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "l:\n  # zone\n  - cron: a # weekdays\n",
-        "l:\n  # zone\n  - # x\n    cron: a\n",
-        "l:\n  # zone\n  -\n    # x\n    cron: a\n    b: c # y\n",
-        "l:\n# zone\n# two\n- cron: a # weekdays\n  b: c\n",
-        "l:\r\n  # zone\r\n  - cron: a # weekdays\r\n",
-        "l:\n  # zone\n  - - a # x\n",
-        "l:\n  # zone\n  - - - a # x\n      # y\n      - b\n",
-        "l:\n  # zone\n  - cron: | # x\n      a\n",
-        "l:\n  # zone\n  - a: [x, y] # z\n    b: &x 0x1F\n    c: *x\n",
-        "l:\n  - x: y # c\n  # zone\n  - - a: b # c\n",
-        "l:\n  -\n    # zone\n    - # y\n      - a: b # c\n",
-        "# h\nl:\n  # zone\n\n  - a: b # c\n# end\n",
-        "a: b\n---\nl:\n  # zone\n  - cron: a # weekdays\n",
-    ],
-)
-def test_a5_sops_keeps_both_comments(text: str, sops: Sops, age_key: AgeKey) -> None:
-    """One above a list, and one at the first entry of its first item; sops loses one of its own files'."""
-    creds = credentials(age_key)
-    sealed = api.encrypt(text, rule(age_key), credentials=creds)
-    assert api.decrypt(sealed, credentials=creds) == text
-    assert sorted(re.findall("#.*", sops.decrypt(sealed, "yaml"))) == sorted(
-        found.rstrip("\r") for found in re.findall("#.*", text)
-    )
-    edited = sops.edit(sealed, "yaml", "printf 'new: x\\n' >> \"$1\"")
-    assert sorted(re.findall("#.*", api.decrypt(edited, credentials=creds))) == sorted(
-        found.rstrip("\r") for found in re.findall("#.*", text)
-    )
-    again = api.encrypt(text + "new: x\n", rule(age_key), twin=sealed, credentials=creds)
-    assert api.decrypt(again, credentials=creds) == text + "new: x\n"
-    assert len({*sealed.splitlines()} - {*again.splitlines()}) <= 4, "the MAC, its date and the record"
-
-
-def test_a5_a_rule_by_comments_takes_them_where_they_are(age_key: AgeKey) -> None:
-    text = "l:\n  # zone\n  - cron: a # secret\n    b: c\n"
-    by = Selection("encrypted_comment_regex", "secret")
-    creds = credentials(age_key)
-    sealed = api.encrypt(text, rule(age_key, selection=by), credentials=creds)
-    assert sealed.startswith("l:\n  # zone\n  - cron: ENC[")
-    assert api.decrypt(sealed, credentials=creds) == text

@@ -332,3 +332,16 @@ class TestIni(SopsFormatContract):
         f"[a]\n- = {SECRET}\n",
         f"[a]\n= {SECRET}\n",
     )
+
+
+@pytest.mark.parametrize("above", ["", "# above\n"])
+def test_a_backslash_before_a_comment(above: str, sops: Sops, age_key: AgeKey) -> None:
+    """The comment moves above the key where there is another; the line must not go on in the next one."""
+    text = f"[s]\n{above}a_unencrypted = \\ # c\n{above}b = \\ ; d\n{above}c_unencrypted = C:\\ # e\nd = x\n"
+    values = {"s": {"a_unencrypted": "\\", "b": "\\", "c_unencrypted": "C:\\", "d": "x"}}
+    creds = credentials(age_key)
+    sealed = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
+    assert api.decrypt(sealed, format="ini", credentials=creds) == text
+    assert api.loads_all(sealed, format="ini", credentials=creds) == [values]
+    found = json.loads(sops.decrypt(sealed, "ini", "--output-type", "json"))
+    assert {name: members for name, members in found.items() if members} == values

@@ -11,7 +11,7 @@ from encconf.errors import EncconfError, LimitError, ParseError
 from encconf.formats import yaml
 from encconf.formats.yaml_events import read
 from encconf.formats.yaml_parser import TooNewError
-from encconf.formats.yaml_properties import Properties
+from encconf.formats.yaml_words import Properties
 
 HARD = sorted((FIXTURES / "hard" / "kept").glob("*.yaml"))
 

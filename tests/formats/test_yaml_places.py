@@ -13,8 +13,8 @@ from oracle import FIXTURES, AgeKey
 from encconf import api
 from encconf.engine import opening, plaintext
 from encconf.formats import lines, yaml
-from encconf.formats.yaml_places import Node, compose, walk
-from encconf.formats.yaml_signs import line_start
+from encconf.formats.yaml_places import ODD, Node, compose, walk
+from encconf.formats.yaml_words import line_start
 from encconf.text.document import Document
 
 
@@ -127,3 +127,55 @@ def test_a_key_in_another_place_is_none(before: str, after: str) -> None:
     document = yaml.scan("a:\n  - 1\n  - 2\nb: 1\n")
     document.text = document.text.replace(before, after)
     assert walk(document, starts_of(document)) is None
+
+
+# --- the events of a parser ----------------------------------------------------------------------
+
+
+def shown(text: str, node: Node | None = None) -> object:
+    """The text of each value; of a collection, the text up to the colon or dash, too."""
+    node = node or compose(text)
+    if node.kind == "leaf":
+        return text[node.start : node.end]
+    return {(item.key, text[item.start : item.after]): shown(text, item.node) for item in node.items}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb : 'x'\n", {("a", "a:"): "1", ("b", "b :"): "'x'"}),
+        ("a:\n- b\n-  - c\n", {("a", "a:"): {(0, "-"): "b", (1, "-"): {(0, "-"): "c"}}}),
+        ("a: [b, {c: d}]\n", {("a", "a:"): {(0, ""): "b", (1, ""): {("c", "c:"): "d"}}}),
+        ("a: &x 1\nb: !t y\nc: *x\n", {("a", "a:"): "&x 1", ("b", "b:"): "!t y", ("c", "c:"): "*x"}),
+        ("a: |\n  x\n\nb: >-\n  y\n\n", {("a", "a:"): "|\n  x\n", ("b", "b:"): ">-\n  y\n"}),
+        ("a:\nb: # c\n", {("a", "a:"): "", ("b", "b:"): ""}),
+        ("- # c\n  a: 1\n-\n", {(0, "-"): {("a", "a:"): "1"}, (1, "-"): ""}),
+        ("{a: 1, 'b': [2]}\n", {("a", "a:"): "1", ("b", "'b':"): {(0, ""): "2"}}),
+        ("? a\n: b\n", {("a", "? a\n:"): "b"}),
+        ("\ufeffa: 1\n", {("a", "a:"): "1"}),
+        ("x: &k a\n*k : 2\n", {("x", "x:"): "&k a", ("a", "*k :"): "2"}),
+    ],
+)
+def test_places(text: str, expected: object) -> None:
+    assert shown(text) == expected
+
+
+def test_values_behind_anchors_and_tags() -> None:
+    text = "a: &x !t 'v'\nb: &y [1]\n"
+    first, second = (item.node for item in compose(text).items)
+    assert (text[first.value : first.end], first.style, first.shared) == ("'v'", "'", True)
+    assert (text[second.value : second.end], second.flow, second.shared) == ("[1]", True, True)
+
+
+def test_a_key_that_cannot_be_changed() -> None:
+    assert compose("? a # c\n: 1\n").items[0].after == ODD
+
+
+def test_a_flow_of_a_newer_yaml() -> None:
+    assert shown("a: [http://h]\n") == {("a", "a:"): {(0, ""): "http://h"}}
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n"])
+def test_an_empty_document(text: str) -> None:
+    node = compose(text + "---\n")
+    assert (node.kind, node.items) == ("leaf", [])

@@ -6,6 +6,7 @@ encconf does under both names.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -333,6 +334,18 @@ def test_dotenv_twice(sides: Sides) -> None:
     real, ours, own = sides.run("decrypt", "--output-type", "json", "x.env")
     assert real.out == '{\n\t"A": "1",\n\t"A": "2"\n}\n'
     assert ours.out == own.out == '{\n\t"A": "2"\n}\n'
+
+
+def test_dotenv_indent(sides: Sides) -> None:
+    sides.encrypt("x.env", "  # a = b\nA=1\n")
+    real, ours, own = sides.run("decrypt", "--output-type", "json", "x.env")
+    assert list(json.loads(real.out)) == ["  # a ", "A"]
+    assert list(json.loads(ours.out)) == list(json.loads(own.out)) == ["  # a ", "A"]
+    for box in (sides.real, sides.ours):
+        box.run("set", "x.env", '["A"]', '"2"', code=0)
+    assert sides.real.run("decrypt", "x.env").out == "  # a = b\nA=2\n"
+    assert json.loads(sides.ours.run("decrypt", "--output-type", "json", "x.env").out) == {"A": "2"}
+    assert sides.ours.run("decrypt", "x.env").out == "  # a = b\nA=2\n"
 
 
 def test_dotenv_bom(sides: Sides) -> None:

@@ -1,21 +1,42 @@
-"""Aliases that sops could not read back are replaced with their values before a text is encrypted.
+"""What sops could not read back is respelled before a YAML text is encrypted: aliases, and some comments.
 
 sops expands an alias when it reads a text, and authenticates each copy's ciphertext with the copy's own path.
+So an alias that sops could not read back is replaced with its value.
+
+When sops (3.13.3) writes a list whose first item is a mapping or a list, go-yaml keeps only one of two
+comments: the one above the list, or the one at the item's first entry.  So in the encrypted text, the
+second comment is below the first one, above the item, where sops would print it anyway.  The layout record
+has its original place.
 """
 
 from __future__ import annotations
 
+import re
+
 from encconf.formats import Prepared
 from encconf.formats.yaml_anchors import Unfolded
 from encconf.formats.yaml_events import refuse_slash
-from encconf.formats.yaml_signs import ALIAS, BREAK, DOUBLE, FLOW_ALIAS, FOLDED, LITERAL, error_at, newline_of
+from encconf.formats.yaml_layout import in_brackets
 from encconf.formats.yaml_text import block_header, region
-from encconf.formats.yaml_words import double, scalar
+from encconf.formats.yaml_words import (
+    ALIAS,
+    BREAK,
+    DOUBLE,
+    FLOW_ALIAS,
+    FOLDED,
+    LITERAL,
+    NEWLINE,
+    double,
+    error_at,
+    line_start,
+    newline_of,
+    scalar,
+)
 from encconf.text.document import Leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.text.document import Document, Edit
+    from encconf.text.document import Comment, Document, Edit, Scope
 
 
 def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepared | None:
@@ -109,25 +130,7 @@ def _flow_text(copies: list[Leaf]) -> str:
     assert isinstance(copies[0].note, Unfolded)
     for leaf in copies:
         leaf.scope.node[leaf.step] = _word(leaf)
-    out: list[str] = []
-    pending: list[object] = [copies[0].note.root.node]  # what is still to be spelled, the next one last
-    while pending:
-        value = pending.pop()
-        if isinstance(value, str):
-            out.append(value)
-            continue
-        parts: list[object] = []
-        if isinstance(value, dict):
-            for key, item in value.items():
-                parts += [", " if parts else "", _key(key) + ": ", item]
-            parts = ["{", *parts, "}"]
-        else:
-            assert isinstance(value, list)
-            for item in value:
-                parts += [", " if parts else "", item]
-            parts = ["[", *parts, "]"]
-        pending.extend(reversed(parts))
-    return "".join(out)
+    return in_brackets(copies[0].note.root.node, str, _key)
 
 
 def _key(key: str) -> str:
@@ -152,3 +155,52 @@ def refuse_merges(document: Document) -> None:
                 "the merge key << takes a mapping or a list of mappings",
                 hint="put the key in quotes if it is an ordinary name",
             )
+
+
+# --- comments ------------------------------------------------------------------------------------
+
+
+def moves(document: Document) -> list[Edit]:
+    """The edits that move such comments; ``document`` has its comments."""
+    text = document.text
+    heads: dict[int, Comment] = {}
+    lost: dict[int, list[Comment]] = {}
+    for comment in document.comments:
+        start = comment.start - 1
+        if comment.before == 0 and not text[line_start(text, start) : start].strip():
+            heads[id(comment.scope)] = comment
+        head = _head(comment, heads)
+        if head is not None:
+            lost.setdefault(head.end, []).append(comment)
+    edits: list[Edit] = []
+    for at, comments in lost.items():
+        line = line_start(text, at)
+        pad = text[line : text.index("#", line)]
+        newline = newline_of(text)
+        edits.append((at, at, "".join(f"{newline}{pad}#{comment.text}" for comment in comments)))
+        edits += [_removal(text, comment) for comment in comments]
+    return edits
+
+
+def _head(comment: Comment, heads: dict[int, Comment]) -> Comment | None:
+    """The comment above the outermost list whose first item begins with this comment's entry."""
+    scope: Scope = comment.scope
+    found = None
+    first = 0 if isinstance(scope.node, list) else next(iter(scope.node), None)
+    if comment.before != first:
+        return None
+    while scope.parent is not None and isinstance(scope.parent.node, list) and scope.step == 0:
+        scope = scope.parent
+        found = heads.get(id(scope)) or found
+    return found
+
+
+def _removal(text: str, comment: Comment) -> Edit:
+    """Remove a comment, with its line if it has its own."""
+    start = comment.start - 1
+    line = line_start(text, start)
+    before = text[line:start].rstrip(" \t")
+    if before:
+        return line + len(before), comment.end, ""
+    match = re.compile(NEWLINE).match(text, comment.end)
+    return line, match.end() if match else comment.end, ""

@@ -1,0 +1,176 @@
+"""Values written in another format, as sops writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf.errors import EmitError
+from encconf.formats import emit, module
+
+YAML = "# top\na: 1  # one\nb:\n  # in\n  c: [x, true, 1.5]\n  # end\nd: []\ne: {}\n"
+DOTENV = "# top\nA=1 # no\nB=a\\nb\n# end\n"
+INI = "; s\n[s]\n; k\na = 1 ; i\nb = x y\n[t]\nlong = z\n"
+
+
+def rendered(text: str, source: str, target: str, indent: int | None = None) -> str:
+    trees, notes = emit.trees_of(module(source).scan(text, comments=True))
+    return emit.render(trees, target, notes, indent=indent)
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "target", "expected"),
+    [
+        (
+            "yaml",
+            YAML,
+            "yaml",
+            "# top\na: 1 # one\nb:\n    # in\n    c:\n        - x\n        - true\n        - 1.5\n"
+            "    # end\nd: []\ne: {}\n",
+        ),
+        (
+            "yaml",
+            YAML,
+            "json",
+            '{\n\t"a": 1,\n\t"b": {\n\t\t"c": [\n\t\t\t"x",\n\t\t\ttrue,\n\t\t\t1.5\n\t\t]\n\t},\n'
+            '\t"d": [],\n\t"e": {}\n}\n',
+        ),
+        (
+            "yaml",
+            YAML,
+            "toml",
+            '# top\na = 1 # one\nd = []\n\n[b]\n# in\nc = ["x", true, 1.5]\n# end\n\n[e]\n',
+        ),
+        ("yaml", "t:\n- a: 1\n- # x\n  a: 2\n", "toml", "[[t]]\na = 1\n\n[[t]]\n# x\na = 2\n"),
+        ("dotenv", DOTENV, "yaml", "# top\nA: '1 # no'\nB: |-\n    a\n    b\n# end\n"),
+        ("dotenv", DOTENV, "dotenv", DOTENV),
+        ("dotenv", DOTENV, "toml", '# top\nA = "1 # no"\nB = """\na\nb"""\n# end\n'),
+        ("ini", INI, "ini", "; s\n[s]\n; i\n; k\na = 1\nb = x y\n\n[t]\nlong = z\n"),
+        ("ini", INI, "yaml", 's:\n    #s\n    a: "1"\n    #k\n    #i\n    b: x y\nt:\n    long: z\n'),
+        ("yaml", "s: {k: 1, long: 'a;b', n: null}\n", "ini", "[s]\nk    = 1\nlong = `a;b`\nn    = <nil>\n"),
+        ("yaml", "a: 2024-01-02\nb: 1e6\nc: null\n", "dotenv", "a=2024-01-02T00:00:00Z\nb=1E+06\nc=<nil>\n"),
+        ("json", '{"data": "x\\ny"}', "binary", "x\ny"),
+        ("json", '{"a": "<&>\u2028"}', "json", '{\n\t"a": "\\u003c\\u0026\\u003e\\u2028"\n}\n'),
+        ("json", "{}", "yaml", "{}\n"),
+    ],
+)
+def test_render(source: str, text: str, target: str, expected: str) -> None:
+    assert rendered(text, source, target) == expected
+
+
+def test_indentation() -> None:
+    assert rendered("a: {b: [1]}\n", "yaml", "yaml", 2) == "a:\n  b:\n    - 1\n"
+    assert rendered("a: {b: 1}\n", "yaml", "json", 2) == '{\n  "a": {\n    "b": 1\n  }\n}\n'
+
+
+def test_every_document_of_a_stream() -> None:
+    assert rendered("a: 1\n---\nb: 2\n", "yaml", "yaml") == "a: 1\n---\nb: 2\n"
+    assert rendered("a: 1\n---\nb: 2\n", "yaml", "dotenv") == "a=1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("a: {b: 1}\n", "dotenv"),
+        ('"a\\nb": 1\n', "dotenv"),
+        ("a: 1\n", "ini"),
+        ("a: {b: {c: 1}}\n", "ini"),
+        ("a: null\n", "toml"),
+        ("a: .nan\n", "json"),
+        ("a: -.inf\n", "json"),
+        ("a: x\n", "binary"),
+        ("data: 5\n", "binary"),
+        ("data: x\n---\ndata: y\n", "binary"),
+        ("a: x\n", "xml"),
+    ],
+)
+def test_what_a_format_cannot_hold(text: str, target: str) -> None:
+    with pytest.raises(EmitError):
+        rendered(text, "yaml", target)
+
+
+@pytest.mark.parametrize(("target", "indent"), [("yaml", -1), ("json", -2)])
+def test_an_indentation_below_zero(target: str, indent: int) -> None:
+    with pytest.raises(EmitError):
+        rendered("a: 1\n", "yaml", target, indent)
+
+
+@pytest.mark.parametrize(
+    ("key", "format", "expected"),
+    [
+        ("s", "yaml", "a #b"),
+        ("s", "ini", "a #b"),
+        ("n", "yaml", "5\n"),
+        ("n", "json", "5\n"),
+        ("n", "toml", "5\n"),
+        ("l", "yaml", "- 1\n- x\n"),
+        ("l", "json", '[\n\t1,\n\t"x"\n]\n'),
+        ("l", "toml", '[1, "x"]\n'),
+        ("e", "yaml", "[]\n"),
+        ("m", "yaml", "k: v\n"),
+        ("m", "json", '{\n\t"k": "v"\n}\n'),
+        ("m", "dotenv", "k=v\n"),
+    ],
+)
+def test_value(key: str, format: str, expected: str) -> None:
+    tree = emit.trees_of(module("yaml").scan("s: 'a #b'\nn: 5\nl: [1, x]\ne: []\nm: {k: v}\n"))[0][0]
+    said = emit.value(tree[key], format)
+    assert said.removesuffix("\n") == expected.removesuffix("\n")
+
+
+@pytest.mark.parametrize("key", ["n", "l"])
+def test_only_strings_in_dotenv(key: str) -> None:
+    tree = emit.trees_of(module("yaml").scan("n: 5\nl: [1]\n"))[0][0]
+    with pytest.raises(EmitError, match="dotenv files hold strings"):
+        emit.value(tree[key], "dotenv")
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "text", "json", "plain"),
+    [
+        ("null", None, "<nil>", "null", None),
+        ("bool", b"True", "true", "true", True),
+        ("bool", b"false", "false", "false", False),
+        ("int", b"5", "5", "5", 5),
+        ("float", b"1", "1.0", "1", 1.0),
+        ("float", b"1000000", "1E+06", "1000000", 1e6),
+        ("float", b"1e-7", "1E-07", "1e-7", 1e-7),
+        ("float", b"1e21", "1E+21", "1e+21", 1e21),
+        (
+            "time",
+            b"2001-01-01T00:00:00.5Z",
+            "2001-01-01T00:00:00Z",
+            '"2001-01-01T00:00:00.5Z"',
+            "2001-01-01T00:00:00.5Z",
+        ),
+        ("str", "é\n".encode(), "é\n", '"é\\n"', "é\n"),
+    ],
+)
+def test_single_values(type: str, data: bytes | None, text: str, json: str, plain: object) -> None:
+    leaf = emit.leaf_of(type, data)
+    assert (emit.text(leaf), emit.json_word(leaf), emit.plain_value(leaf)) == (text, json, plain)
+
+
+def test_bytes_that_are_no_text() -> None:
+    leaf = emit.leaf_of("str", b"s3cr\xff")
+    assert emit.json_word(leaf) == '"s3cr\ufffd"'
+    for said in (emit.text, emit.plain_value):
+        with pytest.raises(EmitError) as caught:
+            said(leaf)
+        assert "s3cr" not in str(caught.value)
+
+
+def test_comments_that_sops_stores_as_items() -> None:
+    document = module("yaml").scan("l:\n- c\n- 1\n- d\n")
+    document.leaves[0].type = document.leaves[2].type = "comment"
+    trees, notes = emit.trees_of(document)
+    assert emit.render(trees, "yaml", notes) == "l:\n    #c\n    - 1\n    #d\n"
+
+
+def test_flat_and_plain() -> None:
+    tree = emit.trees_of(module("yaml").scan("a: {b: [1, x]}\nc: true\n"))[0][0]
+    assert [(path, emit.text(leaf)) for path, leaf in emit.flat(tree)] == [
+        (("a", "b", 0), "1"),
+        (("a", "b", 1), "x"),
+        (("c",), "true"),
+    ]
+    assert emit.plain_of(tree, emit.plain_value) == {"a": {"b": [1, "x"]}, "c": True}

@@ -1,0 +1,88 @@
+"""Values that are read without a YAML library: what they are, and what is left to libyaml."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from encconf.formats import line_values
+from encconf.text.document import Scope
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        ('"a" # c', (3, b"a")),
+        ("'a'", (3, b"a")),
+        ('""', (2, b"")),
+        ('"a\\n\\"b"', (8, b'a\n"b')),
+        ("'it''s'  # c", (7, b"it's")),
+        ('"a\\\\"', (5, b"a\\")),
+        ("'a\\n'", (5, b"a\\n")),
+        ('"a\\x41"', None),
+        ("'a", None),
+        ('"a" b', None),
+        ('"a"#b', None),
+        ("x", None),
+    ],
+)
+def test_quoted(rest: str, found: tuple[int, bytes] | None) -> None:
+    assert line_values.quoted(rest) == found
+
+
+@pytest.mark.parametrize(
+    ("rest", "data"),
+    [
+        ("|\n  a\n  b", b"a\nb\n"),
+        ("|-\n  a\n\n", b"a"),
+        ("|+\n  a\n\n", b"a\n\n\n"),
+        ("|\n  a\n\n   b", b"a\n\n b\n"),
+        (">\n  a\n  b\n\n  c", b"a b\nc\n"),
+        (">-\n  a\n\n\n  b", b"a\n\nb"),
+        (">+\n  a\n", b"a\n\n"),
+        (">\n  a\n   b", None),
+    ],
+)
+def test_block_scalar(rest: str, data: bytes | None) -> None:
+    assert line_values.block_scalar(rest, 2) == (None if data is None else (len(rest) + 1, data))
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("[a, 'b c', \"d\"] # x", [("a", "str", ","), ("b c", "str", "'"), ("d", "str", '"')]),
+        ("[1, true, -2.5]", [("1", "int", ","), ("True", "bool", ","), ("-2.5", "float", ",")]),
+        ("[ http.//x/y ]", [("http.//x/y", "str", ",")]),
+    ],
+)
+def test_words(rest: str, words: list[tuple[str, str, str]]) -> None:
+    flow = re.match(line_values.FLOW, rest)
+    assert flow is not None
+    scope = Scope(None, None, (), "", []).inside("l", [])
+    leaves, shape = [], list[str]()
+    assert line_values.add_words(scope, 3, flow[0], leaves, shape)
+    assert [((leaf.data or b"").decode(), leaf.type, leaf.style) for leaf in leaves] == words
+    assert shape == ["-"] * len(words)
+    assert scope.node == [None] * len(words)
+    for leaf, (word, _, style) in zip(leaves, words, strict=True):
+        assert rest[leaf.start - 3 : leaf.end - 3].strip("'\"").capitalize() == word.capitalize(), style
+
+
+def test_a_word_that_sops_refuses() -> None:
+    scope = Scope(None, None, (), "", [])
+    assert not line_values.add_words(scope, 0, "[9223372036854775808]", [], [])
+
+
+@pytest.mark.parametrize("rest", ["[a: b]", "[[a]]", "[a,]", "[&a b]", "[a] b", "{a: b}", "[", "[a#, b"])
+def test_other_brackets(rest: str) -> None:
+    assert re.match(line_values.FLOW, rest) is None
+
+
+@pytest.mark.parametrize(
+    ("rest", "word"),
+    [("a b # c", "a b"), ("a:b", "a:b"), ("a#b", "a#b"), ("a: b", None), ("a:", None), ("a  ", "a")],
+)
+def test_plain_scalars(rest: str, word: str | None) -> None:
+    found = re.match(line_values.PLAIN_SCALAR, rest)
+    assert (found and found[1]) == word

@@ -1,0 +1,93 @@
+"""New values look like the text around them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from encconf.formats import writing, yaml, yaml_layout
+
+if TYPE_CHECKING:
+    from encconf.text.tree import Plain
+
+
+def style(text: str) -> yaml_layout.Style:
+    writer = writing("yaml")
+    return yaml_layout.Style(writer.root(writer.tree(yaml.scan(text))))
+
+
+@pytest.mark.parametrize(
+    ("text", "newline", "step", "dashes"),
+    [
+        ("a: 1\n", "\n", 2, 2),
+        ("a:\r\n    b: 1\r\n", "\r\n", 4, 4),
+        ("a:\n- b\n", "\n", 2, 0),
+        ("a:\n   b:\n   - c\n", "\n", 3, 0),
+        ("a:\n    b:\n      - c\n", "\n", 4, 2),
+        ("a: [b]\nc:\n   - d\n", "\n", 3, 3),
+    ],
+)
+def test_style(text: str, newline: str, step: int, dashes: int) -> None:
+    found = style(text)
+    assert (found.newline, found.step, found.dashes) == (newline, step, dashes)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept", "lines"),
+    [
+        (
+            {"k": 1, "m": {"o": [True]}},
+            "",
+            ["  a:", "     k: 1", "     m:", "        o:", "          - true"],
+        ),
+        (
+            [{"k": 1, "l": 2}, [3, 4], []],
+            "",
+            ["  a:", "    - k: 1", "      l: 2", "    - - 3", "      - 4", "    - []"],
+        ),
+        ("x\ny\n", "", ["  a: |", "     x", "     y"]),
+        ("x\ny\n", '"', ['  a: "x\\ny\\n"']),
+        (" x\ny", "", ['  a: " x\\ny"']),
+        ("x", "'", ["  a: 'x'"]),
+    ],
+)
+def test_item(value: Plain, kept: str, lines: list[str]) -> None:
+    assert style("r:\n   s:\n     - t\n").item("a:", value, 2, kept=kept) == lines
+
+
+@pytest.mark.parametrize(
+    ("value", "quotes", "word"),
+    [
+        ("a", "", "a"),
+        ("a", '"', '"a"'),
+        ("a", "'", "'a'"),
+        ("a\x01", "'", '"a\\x01"'),
+        ("5", "", '"5"'),
+        (5, "", "5"),
+        (True, "", "true"),
+        (None, "'", "null"),
+        (1.0, "", "1.0"),
+        (1e30, "", "1" + "0" * 30 + ".0"),
+        ({}, "", "{}"),
+        ([], "", "[]"),
+    ],
+)
+def test_word(value: Plain, quotes: str, word: str) -> None:
+    assert yaml_layout.word(value, quotes, False) == word
+
+
+def test_in_brackets() -> None:
+    value: Plain = {"a": [1, "b, c", {"<<": None}], "d:": {}, "e": "f"}
+    said = yaml_layout.in_brackets(value)
+    assert said == "{a: [1, 'b, c', {\"<<\": null}], 'd:': {}, e: f}"
+    assert yaml.load_plain(f"x: {said}\n") == [{"x": value}]
+    assert yaml_layout.in_brackets({"a": ["x", "y"]}, str.upper, repr) == "{'a': [X, Y]}"
+
+
+def test_is_full() -> None:
+    assert [yaml_layout.is_full(value) for value in ([], {}, "", None, [0], {"a": 0})] == [
+        *[False] * 4,
+        True,
+        True,
+    ]

@@ -1,0 +1,65 @@
+"""The events of both parsers of ruamel.yaml, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf.errors import ParseError
+from encconf.formats.yaml_parser import TooNewError, events_of, parse
+
+
+def kinds(text: str, pure: bool) -> list[str]:
+    return [type(event).__name__.removesuffix("Event") for event in parse(text, pure)]
+
+
+@pytest.mark.parametrize("pure", [False, True])
+def test_events(pure: bool) -> None:
+    assert kinds("a: [b, *c]\n", pure) == [
+        "StreamStart",
+        "DocumentStart",
+        "MappingStart",
+        "Scalar",
+        "SequenceStart",
+        "Scalar",
+        "Alias",
+        "SequenceEnd",
+        "MappingEnd",
+        "DocumentEnd",
+        "StreamEnd",
+    ]
+
+
+@pytest.mark.parametrize("pure", [False, True])
+@pytest.mark.parametrize(
+    "text",
+    ["a: s3cret\n b: c\n", "a: [s3cret\n", 'a: "s3cret\n', "a: s3cret\n\tb: s3cret: x\n", "&a &b s3cret\n"],
+)
+def test_errors_say_where_and_quote_nothing(text: str, pure: bool) -> None:
+    with pytest.raises(ParseError) as caught:
+        list(parse(text, pure))
+    assert caught.value.line
+    assert caught.value.column
+    assert "s3cret" not in f"{caught.value}{caught.value.hint}"
+
+
+@pytest.mark.parametrize("text", ["a: \x01s3cret\n", "a: \ud800s3cret\n", "a: s3cret\x00\n"])
+def test_characters_that_yaml_does_not_have(text: str) -> None:
+    for pure in (False, True):
+        with pytest.raises(ParseError, match="not valid YAML") as caught:
+            list(parse(text, pure))
+        assert "s3cret" not in str(caught.value)
+
+
+def test_what_only_the_newer_parser_reads() -> None:
+    text = "a: [http://host]\n"
+    with pytest.raises(TooNewError):
+        list(parse(text, pure=False))
+    assert "Scalar" in kinds(text, pure=True)
+
+
+@pytest.mark.parametrize("pure", [False, True])
+def test_a_byte_order_mark_is_a_character(pure: bool) -> None:
+    text = "a: |\n  x\n\ufeffb: '\ufeff'\n"
+    events = [event for event in events_of(text, pure) if type(event).__name__ == "ScalarEvent"]
+    assert [event.value for event in events] == ["a", "x\n", "\ufeffb", "\ufeff"]
+    assert text[events[2].start_mark.index :].startswith("\ufeffb")

@@ -1,0 +1,125 @@
+"""Lines and places of YAML texts, anchors and tags, and words that mean what they should."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from encconf.errors import DecryptError
+from encconf.formats import goyaml, module, yaml_words
+
+scan = module("yaml").scan
+
+
+def test_lines() -> None:
+    assert [yaml_words.line_start("ab\ncd\re", at) for at in range(7)] == [0, 0, 0, 3, 3, 3, 6]
+    far = "x\n" + "y" * 3000
+    assert yaml_words.line_start(far, 3000) == 2
+    assert [yaml_words.line_end("ab\r\ncd", at) for at in (0, 2, 4, 5)] == [4, 4, 4, 6]
+    assert yaml_words.line_end("a\u2028b\n", 1) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("a\rb\n", "\r"), ("a\r\nb\n", "\r\n"), ("a\nb\r\n", "\n"), ("a", "\n")]
+)
+def test_newline_of(text: str, found: str) -> None:
+    assert yaml_words.newline_of(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [("a: 1", 2), ("a:\n    b: 1\n", 4), ("a:\n     # c\n   b: 1\n", 3), ("a: |\n" + " " * 20 + "x\n", 8)],
+)
+def test_step_of(text: str, step: int) -> None:
+    assert yaml_words.step_of(text) == step
+
+
+def test_places_count_all_line_breaks() -> None:
+    text = "a\r\nb\x85c\u2029d\re"
+    assert [yaml_words.place_of(text, text.index(sign)) for sign in "abcde"] == [(n, 1) for n in range(1, 6)]
+    assert str(yaml_words.error_at(text, 4, "wrong")).startswith("line 2, column 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "anchor", "tag", "found"),
+    [
+        ("k: &a v", "v", "a", None, (3, None)),
+        ("k: !t v", "v", None, "!t", (3, "!t")),
+        ("k: &a !t v", "v", "a", "!t", (3, "!t")),
+        ("k: !t &a # c\n  v", "v", "a", "!t", (3, "!t")),
+    ],
+)
+def test_properties(
+    text: str, word: str, anchor: str | None, tag: str | None, found: tuple[int, str | None]
+) -> None:
+    at = text.rindex(word)
+    properties, start = yaml_words.properties(text, 3, at + len(word), anchor, tag)
+    assert start == at
+    assert (properties.start, properties.tag) == found
+    if tag is not None:
+        assert text[properties.tag_start : properties.tag_end] == tag
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=400, deadline=None)
+def test_spelled_strings_mean_themselves(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return
+    for word in (yaml_words.plain(value), yaml_words.plain(value, flow=True), yaml_words.double(value)):
+        in_flow = word if word != yaml_words.plain(value) or word[:1] in "'\"" else None
+        for text in [f"a: {word}\n", *([f"a: [{in_flow}]\n"] if in_flow else [])]:
+            leaf = scan(text).leaves[0]
+            assert (leaf.type, leaf.data) == ("str", value.encode())
+
+
+@given(st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans()))
+@settings(max_examples=400, deadline=None)
+def test_spelled_numbers_keep_their_type(value: float) -> None:
+    if isinstance(value, bool):
+        type, data = "bool", b"True" if value else b"False"
+    elif isinstance(value, int):
+        type, data = "int", b"%d" % value
+    else:
+        type, data = "float", goyaml.format_float(value)
+    leaf = scan(f"a: {yaml_words.scalar(type, data)}\n").leaves[0]
+    assert (leaf.type, leaf.data) == (type, data)
+
+
+@pytest.mark.parametrize(
+    ("value", "word", "in_flow"),
+    [
+        ("a b", "a b", "a b"),
+        ("a, b", "a, b", "'a, b'"),
+        ("a:b", "a:b", "'a:b'"),
+        ("-a", "-a", "'-a'"),
+        ("22:22", '"22:22"', '"22:22"'),
+        ("1.2.3", "1.2.3", "1.2.3"),
+        (":a", '":a"', '":a"'),
+        ("", '""', '""'),
+        ("a #b", "'a #b'", "'a #b'"),
+        ("a\nb", '"a\\nb"', '"a\\nb"'),
+        ("0b12", "0b12", "0b12"),
+    ],
+)
+def test_plain(value: str, word: str, in_flow: str) -> None:
+    assert (yaml_words.plain(value), yaml_words.plain(value, flow=True)) == (word, in_flow)
+
+
+def test_a_tag_makes_any_word_a_string() -> None:
+    assert yaml_words.plain("5", tagged=True) == "5"
+
+
+def test_double_escapes_what_does_not_print() -> None:
+    value = '\\"\n\t\r\0\x85\xa0\u2028\u2029\b\x1b\a\v\f\x01\u200b\U000e0001é'
+    word = yaml_words.double(value)
+    assert word.isprintable()
+    assert scan(f"a: {word}\n").leaves[0].data == value.encode()
+
+
+def test_bytes_that_are_no_float() -> None:
+    with pytest.raises(DecryptError) as caught:
+        yaml_words.scalar("float", b"s3cret")
+    assert "s3cret" not in f"{caught.value}{caught.value.hint}"
