@@ -491,6 +491,7 @@ def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -
         ("yaml", f"a: [{'1,' * 490_000}]\n"),
         ("yaml", "a:\n" + "#\n" * 490_000 + " - b\n"),
         ("yaml", "a: 1\n" + "#\n" * 490_000),
+        ("yaml", f"a: [{'x, ' * 300_000}x]\n"),
         ("json", f'{{"a": [{"1," * 490_000}1]}}'),
         ("json", f'{{"a": [{"[]," * 300_000}1]}}'),
         ("dotenv", "a=\n" * 250_000),
@@ -502,7 +503,7 @@ def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -
         ("toml", "".join(f"k{number}{'.a' * 60} = 1\n" for number in range(7_000))),
     ],
     ids=[
-        *("brackets", "braces", "items", "comments", "only comments", "JSON numbers", "JSON arrays"),
+        *("brackets", "braces", "items", "comments", "only comments", "words", "JSON numbers", "JSON arrays"),
         *("same name", "dotenv comments", "many keys", "arrays", "numbers", "comments of TOML"),
         "dotted keys",
     ],
@@ -513,6 +514,25 @@ def test_what_is_slow_to_read_is_limited_by_the_size_of_the_text(format: str, te
     # A tenth of it is read.
     whole = module(format).scan(_tenth_of(text), comments=True)
     assert len(whole.shape) + len(whole.comments) > 10_000
+
+
+@pytest.mark.parametrize("line", ["\n", " \n", "\r", "\x85", "\u2028"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a: 1\n", ""),
+        ("a: |\n x\n", "b: 1\n"),
+        ("a: &x\n", " b\n"),
+        ("a: !!str\n", " b\n"),
+        ("", "---\na: 1\n"),
+    ],
+    ids=["end", "block", "anchor", "tag", "start"],
+)
+def test_empty_lines_of_yaml_are_limited(before: str, after: str, line: str) -> None:
+    """A pattern that passes them one by one takes some 280 bytes for each."""
+    with pytest.raises(LimitError, match=r"more than 1[0-9]{5} lines for its size"):
+        yaml.scan(before + line * 900_000 + after)
+    assert len(yaml.scan(before + "\n" * 60_000 + after).leaves) >= 1
 
 
 def _tenth_of(text: str) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import LimitError
 from encconf.formats import goyaml, lines
-from encconf.text.document import hash_comment, limit_paths, most_items
+from encconf.formats.yaml_words import BREAK
+from encconf.text.document import hash_comment, limit_lines, limit_paths, most_items, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Docume
     Raises ParseError for text that is not YAML or that sops cannot store, LimitError for text that is
     deeper or more repetitive than any real file, and EmptyDocumentError if there is no document.
     """
-    if comments and text.count("\n#") + text.count(" #") + text.count("\t#") > (most := most_items(text)):
-        raise LimitError(f"the document has more than {most} comments for its size")
+    limit_lines(text, BREAK)
     document = lines.scan(text, comments) or _read(text, comments, any_keys)
+    if len(document.shape) > (most := most_items(text)):
+        raise too_many(most)
     limit_paths(document)
     return document
 

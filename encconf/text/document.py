@@ -280,10 +280,13 @@ def too_many(most: int) -> LimitError:
     return LimitError(f"the document holds more than {most} values and collections for its size")
 
 
-def limit_lines(text: str) -> None:
-    """Raise LimitError for more lines than `most_items`, where each may be a value or a comment."""
+def limit_lines(text: str, breaks: str = "\n") -> None:
+    """Raise LimitError for more lines than `most_items`, where each may be a value or a comment.
+
+    ``breaks`` are the characters that end a line.
+    """
     most = most_items(text)
-    if text.count("\n") > most:
+    if sum(map(text.count, breaks)) > most:
         raise LimitError(f"the document has more than {most} lines for its size")
 
 
