@@ -226,6 +226,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
             notify=run.console.warn,
         )
         request.target = envelope(source, target)
+        request.idempotent = idempotent
         request.check = None if value is changes.REMOVED else _warn_of_plaintext(run, file)
         try:
             enc = changes.run(request)

@@ -106,15 +106,15 @@ class Request:
     ``edits`` are made in order: each is a path and the value to put there, in the place of what is there or
     as a new last entry; or a path and `REMOVED`.  Instead of edits, ``plain`` is a whole new plaintext.  With
     ``keep_type``, a string that spells a number or a boolean becomes one if it replaces one.  ``target`` is
-    another format for the result.
+    another format for the result; with ``idempotent``, a text that does not change keeps its own.
 
     With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  ``check`` is called before
     anything is encrypted, with the opened text and the plaintext before and after, and may raise.
     """
 
     __slots__ = (
-        "check", "credentials", "edits", "format", "ignore_mac", "keep_type", "notify", "plain", "target",
-        "text",
+        "check", "credentials", "edits", "format", "idempotent", "ignore_mac", "keep_type", "notify", "plain",
+        "target", "text",
     )  # fmt: skip
 
     def __init__(
@@ -134,6 +134,7 @@ class Request:
         self.plain = plain
         self.keep_type = keep_type
         self.target: str | None = None
+        self.idempotent = False
         self.credentials = credentials
         self.ignore_mac = ignore_mac
         self.notify = notify
@@ -168,7 +169,8 @@ def run(request: Request) -> str:
         changed = after.text
     if request.check is not None and changed != before:
         request.check(opened, before, changed)
-    if changed == before and not request.ignore_mac and request.target in (None, document.format):
+    same_format = request.idempotent or request.target in (None, document.format)
+    if changed == before and not request.ignore_mac and same_format:
         return document.text
     return encrypt_again(
         opened,

@@ -25,7 +25,6 @@ TREE = {"a": {"b": 1}, "l": [1, {"x": 2}, 3]}
 def test_what_sops_stores(value: bool | float | str | None, stored: tuple[str, bytes], text: str) -> None:
     assert plain.stored(value) == stored
     assert plain.string_of(value) == text
-    assert plain.stored_text(value) == ("str", text.encode())
 
 
 def test_bytes_that_are_no_text() -> None:

@@ -26,6 +26,8 @@ ROWS: list[tuple[list[str], str]] = [
     (["set", "e.yaml", '["key with: sign"]', '"- a"'], "e.yaml"),
     (["set", "e.yaml", '["a"]["b"]', '"hello"'], "e.yaml"),
     (["set", "--idempotent", "e.yaml", '["a"]["b"]', '"hello"'], "e.yaml"),
+    (["set", "--output-type", "json", "e.yaml", '["a"]["b"]', '"hello"'], "e.yaml:json"),
+    (["set", "--idempotent", "--output-type", "json", "e.yaml", '["a"]["b"]', '"bye"'], "e.yaml:json"),
     (["set", "--value-stdin", "e.yaml", '["a"]["b"]'], "e.yaml"),
     (["set", "--value-file", "e.yaml", '["a"]["b"]', "value.json"], "e.yaml"),
     (["set", "--output-type", "json", "e.yaml", '["a"]["b"]', '"x"'], "e.yaml:json"),
@@ -105,6 +107,7 @@ def test_nothing_to_do_writes_nothing(tmp_path: Path) -> None:
     before = ours.read("e.yaml")
     ours.run("set", "--idempotent", "e.yaml", '["a"]["b"]', '"hello"', code=0)
     ours.run("unset", "--idempotent", "e.yaml", '["zz"]', code=0)
+    ours.run("set", "--idempotent", "--output-type", "json", "e.yaml", '["a"]["b"]', '"hello"', code=0)
     assert ours.read("e.yaml") == before
 
 
