@@ -81,7 +81,7 @@ class TestKeys:
             ours.run("updatekeys", "-y", "e.yaml", code=0),
         )
         assert mine.out == theirs.out
-        assert "data key is still the one" in mine.err
+        assert "the data key is unchanged" in mine.err
         assert self.opens(ours, other)
         assert not self.opens(ours, ours.key)
 
