@@ -393,7 +393,7 @@ class TestKeygen:
         config = config_of(fresh)
         to = f"file:{fresh.path('k e%22y')}"
         done = fresh.run("keygen", "--to", to, "--use")
-        assert f"{config} names it" in done.err
+        assert f"added its address to {config}" in done.err
         assert config.read_text() == f'identity = "{to}"\n'
         assert stat.S_IMODE(config.stat().st_mode) == 0o600
         assert stat.S_IMODE(config.parent.stat().st_mode) == 0o700

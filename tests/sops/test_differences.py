@@ -872,7 +872,7 @@ def test_updatekeys(sides: Sides) -> None:
     assert real.code == ours.code == own.code == 0
     assert sides.real.read("x.yaml").startswith(before)
     assert sides.ours.read("x.yaml").startswith(before)
-    assert "data key is still the one" in ours.err
+    assert "the data key is unchanged" in ours.err
     assert not sides.own.read("x.yaml").startswith(before.splitlines()[1])
     assert sides.own.read("x.yaml").partition("sops:")[0] != before
     assert "new data key" in own.err
