@@ -160,10 +160,10 @@ def run_on(
     background: bool = False,
 ) -> None:
     """Run a shell command on a plaintext; raises SystemExit with its exit code if that is not 0."""
-    name = filename or "tmp-file"
-    if os.path.isabs(name) or ".." in name.split(os.sep) or not name.strip("./"):
+    name = os.path.normpath(filename or "tmp-file")
+    if os.path.isabs(name) or name.split(os.sep)[0] in (os.curdir, os.pardir):
         raise EncconfError("the provided filename is not a local path")
-    if os.path.dirname(os.path.normpath(name)):
+    if os.path.dirname(name):
         raise EncconfError("the provided filename is in a folder that does not exist")
     if any(sign in name for sign in _SHELL):
         raise EncconfError(

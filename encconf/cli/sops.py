@@ -77,7 +77,7 @@ def main(argv: list[str], console: Console | None = None) -> int:
         if line.root.on("version"):
             said.data(_VERSION)
         elif (
-            "help" in line.given
+            line.on("help")
             or line.command.endswith(" help")
             or (line.args[:1] in (["help"], ["h"]) and not line.command)
         ):

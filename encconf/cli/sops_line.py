@@ -100,7 +100,10 @@ def flags_of(row: str) -> dict[str, Flag]:
 
 
 class Line:
-    """A command line that was read: the flags of the command and of the root, by first name, and the rest."""
+    """A command line that was read: the flags of the command, by first name, and the rest.
+
+    ``given`` has the names that the line uses, and ``root`` what comes before the command.
+    """
 
     __slots__ = ("args", "command", "flags", "given", "root")
 
@@ -150,12 +153,13 @@ def no_topic(word: str) -> WrongLineError:
 def read(argv: list[str], environ: Mapping[str, str]) -> Line:
     """The command, flags and arguments of an argument line.  Raises WrongLineError."""
     root = _read("", ROOT_FLAGS, argv, environ, anywhere=False)
-    if not root.args or root.args[0] not in COMMANDS:
+    if root.on("help") or not root.args or root.args[0] not in COMMANDS:
         return root
     name, words = root.args[0], root.args[1:]
     if name in GROUPED:
-        words = _read(name, "", words, environ, anywhere=False).args
-        if not words or words[0] in ("help", "h"):
+        group = _read(name, "", words, environ, anywhere=False)
+        words = group.args
+        if group.on("help") or not words or words[0] in ("help", "h"):
             return _within(root, Line(f"{name} help", {}, set(), words))
         name, words = f"{name} {words[0]}", words[1:]
         if name not in FLAGS:
@@ -169,27 +173,18 @@ def _within(root: Line, line: Line) -> Line:
 
 
 def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], *, anywhere: bool) -> Line:
-    known = flags_of(row)
-    if anywhere:
-        words = _flags_first(known, words)
-    values: dict[str, FlagValue] = {}
-    for flag in known.values():
-        values[flag.names[0]] = _default(flag, environ)
+    known = flags_of(f"{row} help,h?")
+    words = _flags_first(known, words) if anywhere else list(words)
+    values = {flag.names[0]: _default(flag, environ) for flag in known.values()}
     given: set[str] = set()
-    words = list(words)
-    while words:
-        word = words[0]
-        if len(word) < 2 or word[0] != "-":
-            break
-        del words[0]
+    while words and words[0][:1] == "-" and words[0] != "-":
+        word = words.pop(0)
         if word == "--":
             break
         name = word[2:] if word[1] == "-" else word[1:]
         if name[:1] in ("", "-", "="):
             raise WrongLineError(f"bad flag syntax: {word}")
         name, equals, value = name.partition("=")
-        if name in ("help", "h") and name not in known:
-            return Line(f"{command} help".strip(), values, {"help"}, [])
         found = known.get(name)
         if found is None:
             raise WrongLineError(f"flag provided but not defined: -{name}")
@@ -201,10 +196,18 @@ def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], 
                 if not words:
                     raise WrongLineError(f"flag needs an argument: -{name}")
                 value = words.pop(0)
-            held = values[first] if first in given else []
+            held = values[first] if name in given else []
             values[first] = _value(found, name, value, held if isinstance(held, list) else [])
-        given.add(first)
+        given.add(name)
+    _refuse_two_forms(known, given)
     return Line(command, values, given, words)
+
+
+def _refuse_two_forms(known: Mapping[str, Flag], given: set[str]) -> None:
+    for flag in known.values():
+        forms = [name for name in flag.names if name in given]
+        if len(forms) > 1:
+            raise WrongLineError(f"Cannot use two forms of the same flag: {forms[1]} {forms[0]}")
 
 
 def _switch(name: str, value: str) -> bool:
@@ -228,7 +231,7 @@ def _flags_first(known: Mapping[str, Flag], words: list[str]) -> list[str]:
     others: list[str] = []
     waiting = False
     for at, word in enumerate(words):
-        is_flag = word[:1] == "-" and word not in ("-", "--") and _bare(word) in (*known, "help", "h")
+        is_flag = word[:1] == "-" and word not in ("-", "--") and _bare(word) in known
         if waiting and not is_flag:
             waiting = False
             flags.append(word)
@@ -262,10 +265,19 @@ def _default(flag: Flag, environ: Mapping[str, str]) -> FlagValue:
 
 
 def _number(name: str, value: str) -> int:
+    """A whole number as Go reads it: with a zero in front, it is octal."""
+    digits = value.lstrip("+-")
+    octal = digits[:1] == "0" and digits[1:2].lower() not in ("", "b", "o", "x")
+    wrong = "parse error"
     try:
-        return int(value, 0)
+        if value.isascii() and value == value.strip():
+            number = int(value, 8 if octal else 0)
+            if -(2**63) <= number < 2**63:
+                return number
+            wrong = "value out of range"
     except ValueError:
-        raise WrongLineError(f'invalid value "{value}" for flag -{name}: parse error') from None
+        pass
+    raise WrongLineError(f'invalid value "{value}" for flag -{name}: {wrong}')
 
 
 def takes(argv: list[str]) -> bool:

@@ -129,6 +129,16 @@ class Repo:
             **options,  # type: ignore[arg-type]
         )
 
+    def said(self, least: str = "note") -> dict[str, tuple[str, str]]:
+        """The slug and the severity of the finding about each file."""
+        report = self.check()
+        report.show(least)
+        return {
+            found.file: (found.slug, found.severity)
+            for found in report.findings
+            if found.slug != "unused-rule"
+        }
+
     def slugs(self, *, verify: AgeKey | None = None) -> set[str]:
         return {found.slug for found in self.check(verify=verify).findings}
 

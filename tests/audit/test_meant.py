@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
 import pytest
 from audit.repo import BOB, DATABASE, Repo, rule, seal
@@ -11,24 +10,11 @@ from audit.repo import BOB, DATABASE, Repo, rule, seal
 from encconf.audit import meant
 
 
-@pytest.fixture
-def repo(tmp_path: Path) -> Repo:
-    return Repo(tmp_path)
-
-
-def _said(repo: Repo, least: str = "note") -> dict[str, tuple[str, str]]:
-    report = repo.check()
-    report.show(least)
-    return {
-        found.file: (found.slug, found.severity) for found in report.findings if found.slug != "unused-rule"
-    }
-
-
 def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
     other = seal(DATABASE, rule(BOB))
     for folder in ("testdata", "_archive", "live"):
         repo.write(f"{folder}/a.enc.yaml", other)
-    assert _said(repo) == {
+    assert repo.said() == {
         "testdata/a.enc.yaml": ("keys-differ", "warning"),
         "_archive/a.enc.yaml": ("keys-differ", "warning"),
         "live/a.enc.yaml": ("keys-differ", "error"),
@@ -57,7 +43,7 @@ def test_an_ssh_key_and_its_passphrase(repo: Repo) -> None:
     for name, words in (("open", ""), ("locked", "correct horse")):
         key = str(repo.folder / name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", words, "-f", key], check=True)
-    assert _said(repo) == {"open": ("private-key", "error")}
+    assert repo.said() == {"open": ("private-key", "error")}
 
 
 def test_i21_comments_for_programs(repo: Repo) -> None:

@@ -21,19 +21,6 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: db}\ndata:\n  ho
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Repo:
-    return Repo(tmp_path)
-
-
-def _said(repo: Repo, least: str = "note") -> dict[str, tuple[str, str]]:
-    report = repo.check()
-    report.show(least)
-    return {
-        found.file: (found.slug, found.severity) for found in report.findings if found.slug != "unused-rule"
-    }
-
-
-@pytest.fixture
 def cluster(repo: Repo) -> Repo:
     """A broad rule, under which two of many files are encrypted."""
     repo.rules("encrypted_regex: ^(data|stringData)$", path=r".*\.yaml$")
@@ -70,7 +57,7 @@ def cluster(repo: Repo) -> Repo:
 )
 def test_under_a_broad_rule(cluster: Repo, name: str, text: str, severity: str | None) -> None:
     cluster.write(name, text)
-    said = _said(cluster, "note" if severity == "note" else "warning")
+    said = cluster.said("note" if severity == "note" else "warning")
     assert said == ({name: ("not-encrypted", severity)} if severity else {})
 
 
@@ -81,13 +68,13 @@ def test_under_a_narrow_rule_any_file_is_meant(repo: Repo) -> None:
     repo.write("config/plain.yaml", DATABASE)
     repo.write("config/README.md", "What this is.\n")
     repo.write("config/default.nix", "{}\n")
-    assert _said(repo, "warning") == {"config/plain.yaml": ("not-encrypted", "error")}
+    assert repo.said("warning") == {"config/plain.yaml": ("not-encrypted", "error")}
 
 
 def test_a_rule_that_names_a_file_means_it(repo: Repo) -> None:
     repo.rules(path=r"^config/prod\.yaml$")
     repo.write("config/prod.yaml", DATABASE)
-    assert _said(repo) == {"config/prod.yaml": ("not-encrypted", "error")}
+    assert repo.said() == {"config/prod.yaml": ("not-encrypted", "error")}
 
 
 def test_i5_a_rule_without_keys_has_a_selection(repo: Repo) -> None:
@@ -95,12 +82,12 @@ def test_i5_a_rule_without_keys_has_a_selection(repo: Repo) -> None:
     for number in range(9):
         repo.write(f"{number}.yaml", "kind: Deployment\nspec: {replicas: 3}\n")
     repo.write("a.yaml", seal(SECRET, rule(selection=KUBERNETES)))
-    assert _said(repo) == {".sops.yaml": ("config-notice", "note")}
+    assert repo.said() == {".sops.yaml": ("config-notice", "note")}
 
 
 def test_i16_a_kubernetes_secret_that_no_rule_covers(repo: Repo) -> None:
     repo.write("deploy/db.yaml", SECRET)
-    assert _said(repo) == {"deploy/db.yaml": ("not-encrypted", "warning")}
+    assert repo.said() == {"deploy/db.yaml": ("not-encrypted", "warning")}
 
 
 def test_without_sops_a_name_is_another_tools(tmp_path: Path) -> None:
@@ -114,7 +101,7 @@ def test_without_sops_a_name_is_another_tools(tmp_path: Path) -> None:
 def test_i16_a_setting_at_the_top(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal(DATABASE))
     repo.write(".sops.yaml", repo.read(".sops.yaml") + "encrypted_regex: ^password$\n")
-    assert _said(repo) == {".sops.yaml": ("config-notice", "warning")}
+    assert repo.said() == {".sops.yaml": ("config-notice", "warning")}
 
 
 def test_i12_the_closest_rule(repo: Repo) -> None:
@@ -127,7 +114,7 @@ def test_i12_the_closest_rule(repo: Repo) -> None:
 def test_i18_the_rule_for_the_plaintext_name(repo: Repo) -> None:
     repo.rules(path=r"^secrets\.prod\.yaml$")
     repo.write("secrets.prod.enc.yaml", seal(DATABASE))
-    assert _said(repo, "warning") == {}
+    assert repo.said("warning") == {}
 
 
 # --- the report ------------------------------------------------------------------------------------

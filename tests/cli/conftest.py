@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from cli.many import fill, rule_for, rules
 from oracle import AgeKey
@@ -28,3 +33,13 @@ def team(project: Project) -> tuple[Project, AgeKey]:
     rules(project, project.key)
     project.write(".sops.recipients", f"bob {bob.recipient}\n")
     return project, bob
+
+
+@pytest.fixture
+def runtime(project: Project) -> Iterator[Path]:
+    """A place in memory for this test's private folders alone; empty again afterwards."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if os.path.ismount(shared) else None) as name:
+        project.environ["XDG_RUNTIME_DIR"] = project.environ["TMPDIR"] = name
+        yield Path(name)
+        assert os.listdir(name) == []

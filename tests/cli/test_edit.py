@@ -8,9 +8,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from oracle import AgeKey, Sops
@@ -18,15 +15,7 @@ from project import OWN_MOUNTS, PLAIN, Project
 
 from .terminal import Terminal
 
-
-@pytest.fixture(autouse=True)
-def runtime(project: Project) -> Iterator[Path]:
-    """A place in memory for this test's private folders alone; empty again afterwards."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if os.path.ismount(shared) else None) as name:
-        project.environ["XDG_RUNTIME_DIR"] = project.environ["TMPDIR"] = name
-        yield Path(name)
-        assert os.listdir(name) == []
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def changed_lines(old: str, new: str) -> list[str]:

@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +15,7 @@ from project import Project
 from encconf.cli import editor
 from encconf.errors import EditorError
 
-
-@pytest.fixture(autouse=True)
-def runtime(project: Project) -> Iterator[Path]:
-    """A place in memory for this test's private folders alone; empty again afterwards."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if os.path.ismount(shared) else None) as name:
-        project.environ["XDG_RUNTIME_DIR"] = project.environ["TMPDIR"] = name
-        yield Path(name)
-        assert os.listdir(name) == []
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def test_what_the_editor_gets(sealed: Project, runtime: Path) -> None:
