@@ -34,7 +34,7 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
     plain = decrypted(source, options, files.credentials(console), console.warn)
     written = files.write(console, plain, source, in_place=in_place, output=output, mode=PRIVATE)
     if written is not None:
-        files.warn_if_exposed(console, written)
+        files.warn_if_exposed(console, [written])
 
 
 def decrypted(

@@ -124,4 +124,4 @@ class Decrypting(Batch):
         """Print the plan of a dry run; otherwise warn about decrypted files that git does not ignore."""
         super().report()
         if self._written:
-            files.warn_if_any_exposed(self.console, self._written)
+            files.warn_if_exposed(self.console, self._written)

@@ -5,17 +5,21 @@ Exit codes are those of diff: 0, no differences; 1, differences; 2, could not co
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from encconf.audit import diff, revisions
 from encconf.audit.diff import Difference
+from encconf.audit.history import name_former
 from encconf.audit.names import Names
 from encconf.audit.pairing import Change
 from encconf.cli import files
 from encconf.cli.console import Console, counted, one_line, wants_color
 from encconf.cli.table import Value, flag, text, texts
+from encconf.envelope.cache import DataKeyCache
 from encconf.errors import ConflictError, EncconfError, as_data
+from encconf.rules.config import NAME
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -89,8 +93,6 @@ def _differences(
     """The difference of each pair of files, or the error of one of them."""
     credentials = None
     if not flag(options, "keyless"):
-        from encconf.envelope.cache import DataKeyCache
-
         credentials = files.credentials(console)
         credentials.cache = credentials.cache or DataKeyCache()
     for pair in revisions.pairs(
@@ -108,9 +110,6 @@ def _differences(
 
 def _names(found: Iterable[Difference], options: Mapping[str, Value]) -> Names:
     """The names of keys, from the .sops.yaml of each file."""
-    from encconf.audit.history import name_former
-    from encconf.rules.config import NAME
-
     recipients = texts(options, "recipients")
     keys = [key for each in found for key in each.recipients]
     if not keys and not any(os.path.basename(each.new.path) == NAME for each in found):
@@ -216,8 +215,6 @@ class _Paper:
 
     def _shown(self, found: Difference, change: Change) -> str:
         """The values, with --show-values; for a .sops.yaml, the names of its keys."""
-        from encconf.rules.config import NAME
-
         if self._values:
             tell: Callable[[str], str | None] = _quoted
         elif os.path.basename(found.new.path) == NAME and not any(found.encrypted):
@@ -266,6 +263,4 @@ def _with_article(kind: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from encconf.audit import scripts
 from encconf.cli import files
 from encconf.cli.console import Console, some, visible
 from encconf.errors import EncconfError, UsageError
+from encconf.git import attributes, repository
 from encconf.io import fileio
+from encconf.migration import ways
+from encconf.migration.callers import Caller, search
+from encconf.migration.ways import Found
+from encconf.sources import Probe
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
-
-    from encconf.migration.callers import Caller
-    from encconf.migration.ways import Found
-    from encconf.sources import Probe
 
 
 class UnusableError(EncconfError):
@@ -32,8 +34,6 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
 
     For paths: list the places that run sops.
     """
-    from encconf.migration import ways
-
     known = {each.name: each for each in ways.WAYS}
     if paths := [name for name in way if name not in known and os.path.exists(name)]:
         if paths != way:
@@ -56,8 +56,6 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
 
 def _warn_of_drivers(console: Console) -> None:
     """Warn about encrypted files that git merges line by line."""
-    from encconf.git import attributes, repository
-
     root = repository(os.getcwd())
     left = attributes.without_drivers(root, attributes.encrypted(root)) if root is not None else []
     if left:
@@ -67,8 +65,6 @@ def _warn_of_drivers(console: Console) -> None:
 
 
 def _callers(console: Console, paths: list[str], json: bool) -> None:
-    from encconf.migration.callers import search
-
     found = [caller for path in paths for caller in (*search(path), *_in_scripts(path))]
     if json:
         console.json({"callers": [caller.to_json() for caller in found]})
@@ -83,9 +79,6 @@ def _callers(console: Console, paths: list[str], json: bool) -> None:
 
 def _in_scripts(path: str) -> Iterator[Caller]:
     """The places in files for make, direnv, mise …: in this file, or in those of a folder."""
-    from encconf.audit import scripts
-    from encconf.migration.callers import Caller
-
     if os.path.isdir(path):
         files = [os.path.join(path, name) for name in scripts.NAMES]
     else:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import time
 
-from encconf import api, formats
+from encconf import formats
 from encconf.cli import files
 from encconf.cli.console import Console, counted
 from encconf.cli.editor import editor_command, run_editor
 from encconf.cli.table import Value
-from encconf.engine import opening, plaintext
+from encconf.engine import opening
 from encconf.engine.admission import rule_of
-from encconf.engine.metadata import CONFLICT, Metadata
+from encconf.engine.metadata import CONFLICT
 from encconf.errors import (
     ChangedError,
     EditorError,
@@ -30,19 +30,17 @@ from encconf.errors import (
     about,
 )
 from encconf.io import fileio, private
-from encconf.rules.config import Rule
-from encconf.text.document import splice
 from encconf.text.path import Path, spell
 from encconf.text.printable import quoted
 from encconf.verbs import checks
-from encconf.verbs.encrypt import encrypt_again, plain_as
+from encconf.verbs.edit import Draft
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Callable
 
     from encconf.git.conflict import Conflict
-    from encconf.verbs.changes import Check
+    from encconf.identities.credentials import Credentials
 
 _WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wait'"
 
@@ -64,11 +62,12 @@ def edit(
     path = fileio.resolve(file)
     enc = fileio.read_existing(path)
     format = files.format_of(enc, file, input_type)
+    unfinished = False
     if enc is None:
         from encconf.cli.rule import find_rule
 
         rule = find_rule(file, {**keys_and_selection, "config": config}, notify=console.warn)
-        session = Session(console, file, path, format, formats.module(format).EXAMPLE, rule=rule)
+        draft = Draft(formats.module(format).EXAMPLE, format, rule=rule)
     else:
         plain: list[Path] = []
         with about(file):
@@ -81,20 +80,16 @@ def edit(
             fileio.write_atomic(path, found, replacing=enc)
             console.note(f"wrote {file}: merged again from its parents, now with a MAC")
             return
-        metadata: Metadata
-        if isinstance(found, opening.Opened):
-            session = Session.of(console, file, path, found)
-            metadata = found.metadata
-            session.unfinished = metadata.unmerged is not None or bool(plain)
-        else:
-            session = Resolution(console, file, path, found, enc)
-            metadata = found.opened.metadata
+        draft = Draft.of(found) if isinstance(found, opening.Opened) else Resolution(found)
+        assert draft.opened is not None
+        metadata = draft.opened.metadata
+        unfinished = isinstance(draft, Resolution) or metadata.unmerged is not None or bool(plain)
         if ignore_mac:  # its data key cannot be trusted either
-            session.rule = rule_of(metadata)
+            draft.rule = rule_of(metadata)
         checks.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
-        session.check = checks.refuse_plaintext(file, config, allowed=allow_plaintext, warn=console.warn)
+        draft.check = checks.refuse_plaintext(file, config, allowed=allow_plaintext, warn=console.warn)
     fileio.check_writable(path)
-    session.run()
+    Session(console, file, path, draft, enc, unfinished=unfinished).run()
     console.note(f"wrote {file}")
 
 
@@ -164,99 +159,67 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
 
 
 class Session:
-    """One text in the editor, from opening to the encrypted file.
+    """A draft in the editor, until it is written.
 
-    ``enc`` is the existing encrypted text and ``old`` the same opened, None for a new file.  ``rule`` is None
-    if the file keeps its keys and its selection.  ``check`` is as in `encconf.verbs.changes.Request`.
-    ``written`` is the format of the result, which may differ from the text's.  An ``unfinished`` file is
-    written even if the user changed nothing.
+    ``enc`` is the text of the file now, None if there is no file.  An ``unfinished`` file is written even if
+    the user changed nothing.
     """
 
-    __slots__ = (
-        "check", "console", "enc", "file", "format", "old", "path", "plain", "rule", "shows_block",
-        "unfinished", "written",
-    )  # fmt: skip
+    __slots__ = ("console", "draft", "enc", "file", "path", "unfinished")
 
     def __init__(
         self,
         console: Console,
         file: str,
-        path: str,
-        format: str,
-        plain: str,
-        *,
+        path: str | None,
+        draft: Draft,
         enc: str | None = None,
-        old: opening.Opened | None = None,
-        rule: Rule | None = None,
+        *,
+        unfinished: bool = False,
     ) -> None:
-        self.check: Check | None = None
-        self.shows_block = False
-        self.unfinished = False
-        self.written = format
-        self.old = old
         self.console = console
         self.file = file
         self.path = path
-        self.format = format
-        self.rule = rule
+        self.draft = draft
         self.enc = enc
-        self.plain = plain
+        self.unfinished = unfinished
 
-    @classmethod
-    def of(cls, console: Console, file: str, path: str, old: opening.Opened, *, layout: bool = True) -> Self:
-        """A session with the plaintext of an opened file."""
-        document = old.document
-        plain = plaintext.plain_text(old, layout=layout)
-        return cls(console, file, path, document.format, plain, enc=document.text, old=old)
+    def run(self) -> str:
+        """Edit until it can be encrypted, and write it if there is a path; returns the encrypted text.
 
-    def show_block(self) -> None:
-        """Show the sops block below the values, so that the user can change the keys there."""
-        assert self.old is not None
-        module = formats.module(self.format)
-        block = module.render_block(self.old.metadata.to_block())
-        self.plain = splice(self.plain, module.attach(module.scan(self.plain), block))
-        self.shows_block = True
-
-    def _without_block(self, edited: str) -> str:
-        """The text without the block; it is encrypted for the keys in the block."""
-        module = formats.module(self.format)
-        document = module.scan(edited)
-        self.rule = rule_of(Metadata.of(document))
-        return splice(edited, module.detach(document))
-
-    def run(self) -> None:
-        """Edit until it is written.  Raises NotModifiedError, EditorError, or why it cannot be written."""
+        Raises NotModifiedError, EditorError, or why it cannot be written.
+        """
         command = editor_command(self.console.environ)
         with private.PrivateFolder(self.console.environ) as folder:
-            draft = os.path.join(folder, os.path.basename(self.file))
-            private.write_private(draft, self.plain)
+            path = os.path.join(folder, os.path.basename(self.file))
+            private.write_private(path, self.draft.text)
             while True:
                 started = time.monotonic()
-                run_editor(command, draft, self.console.environ)
+                run_editor(command, path, self.console.environ)
                 if os.path.isdir(folder):
                     os.chmod(folder, 0o700)  # the editor may have changed the mode
-                if not os.path.exists(draft):
+                if not os.path.exists(path):
                     raise EditorError("the editor removed the text; nothing was changed").about(self.file)
                 edited = ""
                 try:
-                    edited = fileio.read_text(draft, binary=self.format == "binary")
-                    if edited == self.plain and not self.unfinished:
+                    edited = fileio.read_text(path, binary=self.draft.format == "binary")
+                    if edited == self.draft.text and not self.unfinished:
                         at_once = time.monotonic() - started < 1 and self.console.can_ask()
                         raise NotModifiedError("nothing was changed", hint=_WAIT if at_once else None)
-                    self._write(edited)
-                    return
+                    return self._written(edited)
                 except NotModifiedError as error:
                     raise error.about(self.file) from None
                 except EncconfError as error:
                     error.file = self.file
                     self._offer_again(error, edited)
 
-    def _write(self, edited: str) -> None:
+    def _written(self, edited: str) -> str:
         while True:
-            enc = self.encrypted(edited)
+            enc = self.draft.encrypted(edited, files.credentials(self.console), self.console.warn)
             try:
-                fileio.write_atomic(self.path, enc, replacing=self.enc)
-                return
+                if self.path is not None:
+                    fileio.write_atomic(self.path, enc, replacing=self.enc)
+                return enc
             except ChangedError as error:
                 if not self.console.can_ask():
                     raise
@@ -268,36 +231,16 @@ class Session:
 
     def _open_again(self) -> None:
         """Read the file again, which another program wrote in the meantime, to overwrite it."""
+        assert self.path is not None
         self.enc = fileio.read_text(self.path)
         try:
-            self.old = opening.open_text(
-                self.enc, format=self.format, credentials=files.credentials(self.console)
+            self.draft.opened = opening.open_text(
+                self.enc, format=self.draft.format, credentials=files.credentials(self.console)
             )
         except EncconfError:
-            if self.rule is None:
+            if self.draft.rule is None:
                 raise
-            self.old = None
-
-    def encrypted(self, edited: str) -> str:
-        """The encrypted text of what the editor saved."""
-        if self.shows_block:
-            edited = self._without_block(edited)
-        elif self.check is not None and self.old is not None:
-            self.check(self.old, self.plain, edited)
-        credentials, notify = files.credentials(self.console), self.console.warn
-        if self.old is not None:
-            return encrypt_again(
-                self.old,
-                edited,
-                self.rule,
-                target=self.written,
-                new_data_key=self.rule is not None and not self.shows_block,
-                credentials=credentials,
-                notify=notify,
-            )
-        if self.written != self.format:
-            edited = plain_as(edited, self.format, self.written)
-        return api.encrypt(edited, self.rule, format=self.written, credentials=credentials, notify=notify)
+            self.draft.opened = None
 
     def _offer_again(self, error: EncconfError, edited: str) -> None:
         """Ask whether to open the editor again; raises the error if not, or if nobody can be asked."""
@@ -306,26 +249,25 @@ class Session:
             error.hint = f"{untouched}; {self._saved(edited)}"
             raise error
         self.console.error(error)
-        answer = self._ask("press Enter to open the editor again, or q to quit and lose your changes:")
+        try:
+            answer = self.console.ask(
+                "press Enter to open the editor again, or q to quit and lose your changes:"
+            )
+        except EOFError:
+            answer = "q"
         if answer.lower().startswith("q"):
             error.hint = untouched
             raise error
 
     def _saved(self, edited: str) -> str:
         """Save the edited text, encrypted for the recipients of the file; returns a message about it."""
-        from encconf.rules.selection import DEFAULT
-
         failed = "your changes could not be saved; run this in a terminal to decide what to do"
-        rule = self.rule or (rule_of(self.old.metadata) if self.old is not None else None)
-        if rule is None:
+        enc = self.draft.rescued(edited, files.credentials(self.console))
+        if enc is None:
             return failed
-        rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
-        try:
-            enc = api.encrypt(edited, rule, format="binary", credentials=files.credentials(self.console))
-        except EncconfError:
-            return failed
-        name = f"{os.path.basename(self.path)[:200]}.unsaved-{os.urandom(4).hex()}"
-        for folder in (os.path.dirname(self.path), self.console.environ.get("TMPDIR") or "/tmp", "/tmp"):
+        beside = self.path or ""
+        name = f"{os.path.basename(beside)[:200]}.unsaved-{os.urandom(4).hex()}"
+        for folder in (os.path.dirname(beside), self.console.environ.get("TMPDIR") or "/tmp", "/tmp"):
             path = os.path.join(folder, name)
             try:
                 fileio.write_atomic(path, enc, mode=fileio.PRIVATE, replacing=None)
@@ -335,32 +277,16 @@ class Session:
             return f"your changes are saved, encrypted: {show}"
         return failed
 
-    def _ask(self, question: str) -> str:
-        try:
-            return self.console.ask(question)
-        except EOFError:
-            return "q"
-
 
 def _edit_stdin(console: Console, source: files.Source, input_type: str | None, *, ignore_mac: bool) -> None:
     """Edit the text on stdin, and print the result, even if the user changed nothing."""
     opened = source.open(input_type, files.credentials(console), console.warn, ignore_mac=ignore_mac)
-    session = Stream.of(console, f"stdin.{opened.document.format}", "", opened)
+    draft = Draft.of(opened)
     if ignore_mac:
-        session.rule = rule_of(opened.metadata)
-    session.unfinished = True
+        draft.rule = rule_of(opened.metadata)
     with _Terminal():
-        session.run()
-    console.data(session.result)
-
-
-class Stream(Session):
-    """A text from stdin; the result is printed to stdout."""
-
-    __slots__ = ("result",)
-
-    def _write(self, edited: str) -> None:
-        self.result = self.encrypted(edited)
+        enc = Session(console, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()
+    console.data(enc)
 
 
 class _Terminal:
@@ -385,24 +311,19 @@ class _Terminal:
         os.close(self._stdout)
 
 
-class Resolution(Session):
-    """Both sides of a merge in the editor, between markers, all of which the user has to remove.
-
-    ``enc`` is the present text of the file.
-    """
+class Resolution(Draft):
+    """Both sides of a merge, between markers, all of which the user has to remove."""
 
     __slots__ = ("ours", "size")
 
-    def __init__(self, console: Console, file: str, path: str, conflict: Conflict, enc: str) -> None:
+    def __init__(self, conflict: Conflict) -> None:
         from encconf.merge import mark
 
-        opened = conflict.opened
-        plain, self.size = mark(conflict.merged, conflict.labels)
+        text, self.size = mark(conflict.merged, conflict.labels)
         self.ours = conflict.merged.text
-        super().__init__(console, file, path, opened.document.format, plain, enc=enc, old=opened)
-        self.unfinished = True
+        super().__init__(text, conflict.opened.document.format, opened=conflict.opened)
 
-    def encrypted(self, edited: str) -> str:
+    def encrypted(self, edited: str, credentials: Credentials, notify: Callable[[str], None]) -> str:
         """The encrypted text of what the editor saved.  Raises UnmergedError if a marker is left."""
         from encconf.merge import marked
 
@@ -411,5 +332,5 @@ class Resolution(Session):
             raise UnmergedError(
                 f"line {line} is a conflict marker: keep the value you want and remove the markers"
             )
-        self.plain = self.ours  # do not warn again about values that were plaintext before
-        return super().encrypted(edited)
+        self.text = self.ours  # do not warn again about values that were plaintext before
+        return super().encrypted(edited, credentials, notify)

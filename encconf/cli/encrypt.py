@@ -30,7 +30,7 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
             f"encconf encrypt -o - {job.source.label}"
         )
     if name is not None and job.source.path is not None and not job.in_place:
-        files.warn_if_exposed(console, name)
+        files.warn_if_exposed(console, [name])
 
 
 def _is_redirected() -> bool:

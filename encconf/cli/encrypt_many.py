@@ -112,4 +112,4 @@ class Encrypting(Batch):
         for hint in self._hints:
             self.console.hint(hint)
         if self._plain:
-            files.warn_if_any_exposed(self.console, self._plain)
+            files.warn_if_exposed(self.console, self._plain)

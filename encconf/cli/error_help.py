@@ -6,8 +6,12 @@ findings of ``encconf check`` are explained from `encconf.audit.findings.KINDS`.
 
 from __future__ import annotations
 
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Final, NamedTuple
 
+from encconf.audit.findings import KINDS
+from encconf.cli.columns import in_columns
 from encconf.cli.console import Console
 from encconf.errors import UsageError
 from encconf.text.words import did_you_mean
@@ -203,8 +207,6 @@ ENTRIES: Final = _entries()
 def show(console: Console, slugs: list[str]) -> None:
     """Print the entries of errors or findings; without slugs, the list of errors.  Raises UsageError."""
     if not slugs:
-        from encconf.cli.columns import in_columns
-
         width = max(map(len, ENTRIES))
         rows = "".join(f"{slug:{width}}  {ENTRIES[slug].meaning}\n" for slug in ENTRIES)
         console.lines(in_columns(console, rows))
@@ -213,11 +215,6 @@ def show(console: Console, slugs: list[str]) -> None:
 
 
 def _text(slug: str) -> str:
-    from shutil import get_terminal_size
-    from textwrap import fill
-
-    from encconf.audit.findings import KINDS
-
     width = min(get_terminal_size().columns, 100)
     texts = []
     entry = ENTRIES.get(slug)
@@ -232,8 +229,6 @@ def _text(slug: str) -> str:
 
 
 def _unknown(slug: str) -> UsageError:
-    from encconf.audit.findings import KINDS
-
     return UsageError(
         f"there is no error called {slug!r}",
         hint=did_you_mean(slug, [*ENTRIES, *KINDS]) or "encconf help error lists all errors",

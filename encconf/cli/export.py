@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 
+from encconf import api
 from encconf.cli import files, flat
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.table import Value, flag, text
 from encconf.errors import ConflictError, OutputError, UsageError
-from encconf.export import FORMATS, WRITERS
+from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import descriptors, fileio
 
 
@@ -44,8 +45,6 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
     elif format == "systemd-creds":
         _systemd_creds(console, texts, output, with_key or "auto")
     elif format == "k8s":
-        from encconf.export import kubernetes
-
         _write(console, kubernetes(texts, name or _secret_name(file[0])), output)
     else:
         _write(console, WRITERS[format](texts), output)
@@ -65,13 +64,11 @@ def _write(console: Console, content: str, output: str | None) -> None:
         console.note(f"others could read {output}; its mode is now 0600")
     fileio.write_atomic(path, content, mode=fileio.PRIVATE)
     console.note(f"wrote {output}, as plaintext")
-    files.warn_if_exposed(console, output)
+    files.warn_if_exposed(console, [output])
 
 
 def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> None:
     """Mask encrypted values in the log of a GitHub workflow, then set all values for later steps."""
-    from encconf.export import github, is_masked
-
     path = console.environ.get("GITHUB_ENV")
     if not path:
         raise UsageError("GITHUB_ENV is not set: this is not a step of a GitHub workflow")
@@ -113,9 +110,6 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
 
 
 def _k8s_binary(console: Console, source: files.Source, name: str | None) -> str:
-    from encconf import api
-    from encconf.export import kubernetes_binary
-
     plain = api.decrypt(
         source.text, format="binary", credentials=files.credentials(console), notify=console.warn
     )

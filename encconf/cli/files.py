@@ -258,43 +258,33 @@ def plain_name(path: str) -> str:
     return stem.removesuffix(".enc") + extension
 
 
-def warn_if_exposed(console: Console, path: str) -> None:
-    """Warn about a plaintext file that git tracks or does not ignore."""
-    from encconf.git import exposure, repository
-
-    state = exposure(path)
-    if state is None:
-        return
-    root = repository(os.path.dirname(os.path.abspath(path))) or "."
-    pattern = "/" + os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
-    ignore = f"echo {quoted(pattern)} >> {quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"
-    if state == "untracked":
-        console.warn(f"{path} is plaintext, and git does not ignore it", hint=ignore)
-    else:
-        console.warn(
-            f"{path} is plaintext, and git tracks it: anyone with the repository has its secrets",
-            hint=f"git rm --cached {quoted(path)} && {ignore}; then change the secrets, "
-            "since earlier versions stay in the history",
-        )
-
-
-def warn_if_any_exposed(console: Console, paths: Sequence[str]) -> None:
-    """Warn about several plaintext files, with one message for all that git tracks."""
+def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
+    """Warn about plaintext files that git tracks or does not ignore, once for all that are alike."""
     from encconf.git import exposures
 
-    if len(paths) == 1:
-        warn_if_exposed(console, paths[0])
-        return
+    one = paths[0] if len(paths) == 1 else None
+    it, its = ("it", "its") if one else ("them", "their")
+    ignore = _command_to_ignore(one) if one else "name them in .gitignore"
+    remove = f"git rm --cached {quoted(one)} &&" if one else "git rm --cached them, and"
     states = exposures(paths)
-    for state, what, hint in (
-        ("untracked", "git does not ignore them", "name them in .gitignore"),
+    for state, why, hint in (
+        ("untracked", f"git does not ignore {it}", ignore),
         (
             "tracked",
-            "git tracks them: anyone with the repository has their secrets",
-            "git rm --cached them, and name them in .gitignore; then change the secrets, "
-            "since earlier versions stay in the history",
+            f"git tracks {it}: anyone with the repository has {its} secrets",
+            f"{remove} {ignore}; then change the secrets, since earlier versions stay in the history",
         ),
     ):
         names = [path for path in paths if states[path] == state]
         if names:
-            console.warn(f"{some(names, 3)}: plaintext, and {what}", hint=hint)
+            which = f"{one} is" if one else f"{some(names, 3)}:"
+            console.warn(f"{which} plaintext, and {why}", hint=hint)
+
+
+def _command_to_ignore(path: str) -> str:
+    """The command that makes git ignore a file."""
+    from encconf.git import repository
+
+    root = repository(os.path.dirname(os.path.abspath(path))) or "."
+    pattern = "/" + os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
+    return f"echo {quoted(pattern)} >> {quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"

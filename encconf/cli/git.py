@@ -135,11 +135,11 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
         _report(console, merged, outcome)
         return
     from encconf.cli import files
-    from encconf.cli.edit import Resolution
+    from encconf.cli.edit import Resolution, Session
     from encconf.git.conflict import open_conflict
 
     conflict = open_conflict(outcome.text, format=format, credentials=files.credentials(console))
-    Resolution(console, merged, path, conflict, now).run()
+    Session(console, merged, path, Resolution(conflict), now, unfinished=True).run()
     console.note(f"wrote {merged}")
 
 

@@ -10,7 +10,8 @@ import os
 import stat
 import time
 
-from encconf import formats
+from encconf import formats, sources
+from encconf.audit.survey import Survey, rules, survey
 from encconf.cli import files
 from encconf.cli.console import Console, counted
 from encconf.errors import (
@@ -20,15 +21,16 @@ from encconf.errors import (
     SourceError,
     about,
 )
+from encconf.git import repository
+from encconf.git.install import install
+from encconf.identities import userconfig
+from encconf.identities.credentials import SETTINGS, Credentials
 from encconf.identities.home import expanded
+from encconf.identities.places import AgeSource
 from encconf.io import fileio
+from encconf.keys.age_identity import is_locked, recipient_in
+from encconf.rules.config import find_config
 from encconf.text.printable import printable, quoted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.audit.survey import Survey
-    from encconf.identities.credentials import Credentials
-    from encconf.identities.places import AgeSource
 
 IGNORED = ".sops.yml"
 KEYRING = "keyring:encconf/identity"
@@ -46,8 +48,6 @@ creation_rules:
 
 def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
     """Create what is missing: a key, a .sops.yaml and git settings; change nothing that exists."""
-    from encconf.git import repository
-
     credentials = files.credentials(console)
     root = repository(os.getcwd())
     found = _survey(root)
@@ -69,8 +69,6 @@ def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
         own = {recipient: "you"} if recipient is not None else {}
         _make_config(console, root or os.getcwd(), {**own, **of_ssh})
     if root is not None:
-        from encconf.git.install import install
-
         for line in install(root, environ=console.environ) or ["git is set up already"]:
             console.note(line)
     else:
@@ -155,9 +153,6 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
 
 def _keyring_recipient(console: Console, credentials: Credentials) -> str:
     """The recipient of the key in the keyring, which is created and configured if it is missing."""
-    from encconf import sources
-    from encconf.keys.age_identity import recipient_in
-
     try:
         recipient = recipient_in(sources.fetch(KEYRING, credentials))
     except SourceError as error:
@@ -182,14 +177,11 @@ def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: boo
     Only the key itself is stored, one line: some stores hold no more than 2560 bytes.  Raises SourceError,
     also if there is a secret already.
     """
-    from encconf import sources
-    from encconf.identities.credentials import Credentials as Fresh
-
     address = sources.parse(to)
     recipient, secret, _ = _new_key(pq)
     sources.store(address, secret.encode(), credentials)
     # Read back with new credentials, which have no cached copy.
-    again = Fresh.from_env(console.environ)
+    again = Credentials.from_env(console.environ)
     try:
         if sources.fetch(address, again).strip() != secret.encode():
             raise BadKeyError("the stored key reads back differently: do not use it").about(address.label)
@@ -201,8 +193,6 @@ def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: boo
 
 def _absolute(address: str) -> str:
     """The address with the absolute path of a file, so that it works in any folder."""
-    from encconf import sources
-
     uri = sources.parse(address)
     if uri.scheme != "file" or os.path.isabs(uri.path) or uri.path.startswith("~/"):
         return address
@@ -214,9 +204,6 @@ def _absolute(address: str) -> str:
 
 def _use(console: Console, credentials: Credentials, address: str) -> None:
     """Add a source of identities to the user's configuration file."""
-    from encconf.identities import userconfig
-    from encconf.identities.credentials import SETTINGS
-
     path = credentials.config_file
     if path is None:
         raise OutputError("there is no folder for your configuration", hint="set HOME, or ENCCONF_IDENTITY")
@@ -258,8 +245,6 @@ def _key_file(credentials: Credentials) -> str:
 
 def _recipient_in(data: bytes, source: AgeSource) -> str | None:
     """The recipient of the first identity in a key file."""
-    from encconf.keys.age_identity import is_locked, recipient_in
-
     if is_locked(data):
         raise BadKeyError(
             "your key file is protected by a passphrase, so encconf does not know its recipient",
@@ -296,16 +281,12 @@ def _warn_if_readable(console: Console, path: str) -> None:
 
 def _survey(root: str | None) -> Survey | None:
     """The SOPS files of a repository, None if there are none."""
-    from encconf.audit.survey import survey
-
     found = survey(root) if root is not None else None
     return found if found is not None and (found.metadata or found.ignored) else None
 
 
 def _join(console: Console, found: Survey, recipient: str | None) -> None:
     """Set up encconf for files that are encrypted already, with rules made from their metadata."""
-    from encconf.audit.survey import rules
-
     number = len(found.metadata)
     count = f"{counted(number, 'file')} {'are' if number > 1 else 'is'} already encrypted here"
     path = os.path.join(found.root, ".sops.yaml")
@@ -347,8 +328,6 @@ def _of_ssh(given: str) -> tuple[str, str]:
 
 
 def _make_config(console: Console, folder: str, recipients: dict[str, str]) -> None:
-    from encconf.rules.config import find_config
-
     found = find_config(None, os.getcwd())
     if found is None:
         path = os.path.join(folder, ".sops.yaml")

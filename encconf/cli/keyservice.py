@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from threading import Event
 
 from encconf.cli.console import Console, collect_garbage
 from encconf.errors import UsageError
@@ -22,9 +24,6 @@ def keyservice(
     insecure_remote: bool,
 ) -> None:
     """Serve until SIGTERM, SIGHUP or Ctrl-C, which end it without an error."""
-    import signal
-    from threading import Event
-
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # errors are reported here
     from encconf.keyservice import server as keyservice
 

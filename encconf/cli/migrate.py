@@ -25,7 +25,11 @@ from encconf.errors import (
     about,
 )
 from encconf.formats import sniff
+from encconf.git import exposure, repository
 from encconf.io import fileio
+from encconf.migration import dialects, history, plain, ways
+from encconf.migration.dialects import Reading
+from encconf.migration.history import Past
 from encconf.rules.config import Rule
 from encconf.text.document import position
 from encconf.text.printable import quoted
@@ -34,19 +38,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.migration import plain
-    from encconf.migration.dialects import Reading
-    from encconf.migration.history import Past
-
 
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 
 
 def import_(console: Console, *, file: str, **options: Value) -> None:
     """Make an encrypted file of a plain one, and report what became of the old one and what to do next."""
-    from encconf.git import exposure
-    from encconf.migration import dialects, plain
-
     cast, delete, dry_run = (flag(options, name) for name in ("cast", "delete", "dry_run"))
     path, old = _plain_file(file, delete)
     dialect = text(options, "dialect") or dialects.guess(os.path.abspath(file))
@@ -77,7 +74,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     if delete and not dry_run:
         _delete(console, file, path, old, reading, target, values, format)
     elif state is not None:
-        files.warn_if_exposed(console, file)
+        files.warn_if_exposed(console, [file])
     report = {
         "file": file,
         "dialect": dialect,
@@ -157,8 +154,6 @@ def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
 
 
 def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:
-    from encconf.migration import dialects
-
     if reading.lost:
         console.warn(
             f"{file}: skipped line {some(map(str, reading.lost))}, as {reading.dialect} does",
@@ -309,9 +304,6 @@ def _history(
     console: Console, file: str, values: Mapping[str, str], dialect: str, state: str | None
 ) -> dict[str, Any] | None:
     """What git knows about the old file; None if it is not in a repository."""
-    from encconf.git import repository
-    from encconf.migration import history
-
     if repository(os.path.dirname(os.path.abspath(file))) is None:
         return None
     report: dict[str, Any] = {"tracked": state == "tracked", "ignored": state is None}
@@ -352,8 +344,6 @@ def _tell_past(console: Console, file: str, past: Past) -> None:
 
 
 def _next(target: str, names: list[str]) -> dict[str, list[str]]:
-    from encconf.migration import ways
-
     return {way.name: ways.steps(way, target, names) for way in ways.WAYS}
 
 

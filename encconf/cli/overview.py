@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 
+from encconf.audit.findings import printable
+from encconf.audit.survey import describe, survey
 from encconf.cli.console import Console
+from encconf.git import repository
 
 
 def overview(console: Console) -> bool:
     """Print the overview; False if there are no SOPS files."""
-    from encconf.audit.findings import printable
-    from encconf.audit.survey import describe, survey
-    from encconf.git import repository
-
     root = repository(os.getcwd())
     found = survey(root) if root is not None else None
     if found is None or not found.metadata:

@@ -9,6 +9,7 @@ import os
 from _thread import allocate_lock
 from collections.abc import Callable, Mapping, Sequence
 
+from encconf.audit.names import Names
 from encconf.cli import checklist, files, plan_text
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console, counted, one_line
@@ -29,7 +30,6 @@ from encconf.verbs import rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.audit.names import Names
     from encconf.keys import MasterKey
 
     Planner = Callable[["Change"], Plan]
@@ -280,8 +280,6 @@ class Rekeying(Batch):
     @property
     def names(self) -> Names:
         """The names of keys, from the .sops.yaml of each file that was reported so far."""
-        from encconf.audit.names import Names
-
         if self._names is None:
             self._names = Names()
         for file in self._files:

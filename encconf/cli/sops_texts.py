@@ -126,29 +126,32 @@ def edit(run: Run) -> None:
 
 
 def _edit(run: Run, file: str) -> None:
-    from encconf.cli import edit as editing
+    from encconf.cli.edit import Session
+    from encconf.verbs.edit import Draft
 
     source, target = run.formats(run.line.text("filename-override") or file)
     path = fileio.resolve(file)
     run.console.environ = run.environ
     if exists(file):
-        opened = run.open(run.read(file, source))
-        session = editing.Session.of(run.console, file, path, opened)
+        read = run.read(file, source)
+        text: str | None = read.text
+        opened = run.open(read)
+        draft = Draft.of(opened)
         if run.line.on("ignore-mac"):
             from encconf.engine.admission import rule_of
 
-            session.rule = rule_of(opened.metadata)
+            draft.rule = rule_of(opened.metadata)
         if run.line.on("show-master-keys"):
-            session.show_block()
-        session.check = _warn_of_plaintext(run, file)
+            draft.show_block()
+        draft.check = _warn_of_plaintext(run, file)
     else:
-        rule = run.rule(file, source)
-        session = editing.Session(run.console, file, path, source, formats.module(source).EXAMPLE, rule=rule)
-    session.written = envelope(source, target)
+        text = None
+        draft = Draft(formats.module(source).EXAMPLE, source, rule=run.rule(file, source))
+    draft.target = envelope(source, target)
     try:
-        session.run()
+        Session(run.console, file, path, draft, text).run()
     except (ConfigError, WrapError) as error:
-        if session.old is None:  # for a new file, sops creates the data key before anything else
+        if draft.opened is None:  # for a new file, sops creates the data key before anything else
             error.exit_code = 128
         raise
     run.console.note("File written successfully")

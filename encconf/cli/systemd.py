@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
+from encconf.cli import flat
 from encconf.cli.console import Console, collect_garbage
 from encconf.cli.table import Value, flag, text, texts
 from encconf.errors import OutputError, UsageError
+from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from encconf.systemd.rules import Rule
-    from encconf.systemd.server import CredentialServer
-    from encconf.systemd.units import Unit
+from encconf.systemd import rules, server, units
+from encconf.systemd.rules import Rule
+from encconf.systemd.server import CredentialServer, notify
+from encconf.systemd.units import Unit
+from encconf.systemd.values import Values
 
 
 def serve(
@@ -31,13 +35,6 @@ def serve(
     input_type: str | None,
 ) -> None:
     """Serve values to units until SIGTERM or Ctrl-C; SIGHUP reloads the files."""
-    import signal
-    from contextlib import nullcontext
-
-    from encconf.identities.credentials import Credentials
-    from encconf.systemd import server
-    from encconf.systemd.values import Values
-
     if not hasattr(signal, "pidfd_send_signal"):
         raise UsageError("this system has no systemd")
     seconds = _seconds(idle)
@@ -71,10 +68,6 @@ def serve(
 
 
 def _obey_signals(console: Console, desk: CredentialServer) -> None:
-    import signal
-    import time
-
-    from encconf.systemd.server import notify
 
     def reload(*_: object) -> None:
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
@@ -100,8 +93,6 @@ def _seconds(given: str | None) -> float | None:
 
 
 def _rules(allow: list[str], allow_from: str | None) -> list[Rule]:
-    from encconf.systemd import rules
-
     found = [rules.read(each) for each in allow]
     return found if allow_from is None else found + rules.read_file(allow_from)
 
@@ -118,8 +109,6 @@ def _default_socket(console: Console) -> str:
 
 def unit(console: Console, *, file: list[str], unit: str | None, **options: Value) -> None:
     """Print the unit files that give a unit its values, or write them into a folder."""
-    from encconf.systemd import units
-
     socket, identity, output = text(options, "socket"), text(options, "identity"), text(options, "output")
     input_type, user = text(options, "input_type"), flag(options, "user")
     if not file:
@@ -161,9 +150,6 @@ def unit(console: Console, *, file: list[str], unit: str | None, **options: Valu
 
 def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list[Rule]:
     """Which values the unit may have: those named, otherwise all.  A template means its instances."""
-    from encconf.cli import flat
-    from encconf.systemd import rules
-
     pattern = unit.replace("@.", "@*.")
     if allow := texts(options, "allow"):
         return [rules.read(f"{pattern}:{each}") for each in allow]
@@ -172,8 +158,6 @@ def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list
 
 def _program() -> list[str]:
     """The command that runs this encconf: the program if it is installed, otherwise the interpreter."""
-    import shutil
-
     beside = os.path.join(os.path.dirname(sys.executable), "encconf")
     for candidate in (beside, shutil.which("encconf")):
         if candidate and os.access(candidate, os.X_OK):
@@ -182,8 +166,6 @@ def _program() -> list[str]:
 
 
 def _write(console: Console, folder: str, made: Sequence[Unit]) -> None:
-    from encconf.systemd import units
-
     for each in made:
         path = fileio.resolve(os.path.join(folder, each.path))
         there = fileio.read_existing(path)

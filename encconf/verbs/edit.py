@@ -1,0 +1,98 @@
+"""A text that is edited by hand: what the editor shows, and how what it saved is encrypted.
+
+Text in, text out; a front end runs the editor.
+"""
+
+from __future__ import annotations
+
+from encconf import formats
+from encconf.engine import plaintext, sealing
+from encconf.engine.admission import rule_of
+from encconf.engine.metadata import Metadata
+from encconf.errors import EncconfError
+from encconf.identities.credentials import Credentials
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT
+from encconf.text.document import splice
+from encconf.verbs.encrypt import encrypt_again, plain_as
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.engine.opening import Notify, Opened
+    from encconf.verbs.changes import Check
+
+
+class Draft:
+    """What an editor shows of a file, and how what it saved is encrypted.
+
+    ``opened`` is the encrypted file, None for a new one.  ``rule`` is None if the file keeps its keys and its
+    selection; otherwise it gets a new data key.  ``check`` is as in `encconf.verbs.changes.Request`.
+    ``target`` is the format of the result, which may differ from the text's.
+    """
+
+    __slots__ = ("check", "format", "opened", "rule", "shows_block", "target", "text")
+
+    def __init__(
+        self, text: str, format: str, *, opened: Opened | None = None, rule: Rule | None = None
+    ) -> None:
+        self.text = text
+        self.format = format
+        self.opened = opened
+        self.rule = rule
+        self.check: Check | None = None
+        self.shows_block = False
+        self.target = format
+
+    @classmethod
+    def of(cls, opened: Opened) -> Draft:
+        """The plaintext of an opened file."""
+        return cls(plaintext.plain_text(opened), opened.document.format, opened=opened)
+
+    def show_block(self) -> None:
+        """Show the sops block below the values, so that the user can change the keys there."""
+        assert self.opened is not None
+        module = formats.module(self.format)
+        block = module.render_block(self.opened.metadata.to_block())
+        self.text = splice(self.text, module.attach(module.scan(self.text), block))
+        self.shows_block = True
+
+    def encrypted(self, edited: str, credentials: Credentials, notify: Notify) -> str:
+        """The encrypted text of what the editor saved.  Raises what checking and encrypting raise."""
+        if self.shows_block:
+            module = formats.module(self.format)
+            document = module.scan(edited)
+            self.rule = rule_of(Metadata.of(document))
+            edited = splice(edited, module.detach(document))
+        elif self.check is not None and self.opened is not None:
+            self.check(self.opened, self.text, edited)
+        if self.opened is not None:
+            return encrypt_again(
+                self.opened,
+                edited,
+                self.rule,
+                target=self.target,
+                new_data_key=self.rule is not None and not self.shows_block,
+                credentials=credentials,
+                notify=notify,
+            )
+        return sealing.encrypt(
+            plain_as(edited, self.format, self.target),
+            self.rule,
+            format=self.target,
+            credentials=credentials,
+            notify=notify,
+        )
+
+    def rescued(self, edited: str, credentials: Credentials) -> str | None:
+        """What the editor saved, whatever it is, encrypted as a whole for the recipients of the file.
+
+        None if that is not possible.
+        """
+        rule = self.rule or (rule_of(self.opened.metadata) if self.opened is not None else None)
+        if rule is None:
+            return None
+        rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
+        try:
+            return sealing.encrypt(edited, rule, format="binary", credentials=credentials)
+        except EncconfError:
+            return None
