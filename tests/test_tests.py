@@ -21,8 +21,6 @@ PACKAGE = HERE.parent / "encconf"
 
 UNTESTED = {
     "api.py": "engine",
-    "cli/explain.py": "cli",
-    "cli/version.py": "cli",
     "engine/comments.py": "engine",
     "engine/opening.py": "engine",
     "engine/plan.py": "engine",
@@ -36,7 +34,6 @@ UNTESTED = {
     "testing/contracts/format.py": "formats",
     "testing/contracts/master_key.py": "keys",
     "testing/contracts/source.py": "sources",
-    "verbs/encrypt.py": "verbs",
 }
 """Modules without a test file of their own, and the file or folder that has their tests.  It only shrinks."""
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from textwrap import fill
-
 from encconf.cli.console import Console, width_of
 
 
@@ -13,6 +10,8 @@ def in_columns(console: Console, text: str) -> str:
     width = width_of(1, console.environ)
     if not width or max(map(len, text.split("\n"))) <= width:
         return text
+    import re
+    from textwrap import fill
 
     continued = " " * 34  # where a row of several lines goes on
     name_of = re.compile(r" *\S+(?: \S+)*  +").match

@@ -1,28 +1,15 @@
-"""encconf version and encconf help."""
+"""``encconf help``, of commands and of topics."""
 
 from __future__ import annotations
 
 import pytest
 from project import Project
 
-import encconf
 from encconf.cli.table import COMMANDS
 from encconf.errors import EncconfError
 
 
-class TestVersionAndHelp:
-    @pytest.mark.parametrize("args", [["--version"], ["-v"], ["version"], ["--color", "never", "--version"]])
-    def test_the_version(self, project: Project, args: list[str]) -> None:
-        done = project.run(*args)
-        assert done.out == f"encconf {encconf.__version__} (sops 3.13.3)\n"
-        assert done.err == ""
-
-    def test_the_sops_version_is_the_one_that_is_written(self) -> None:
-        from encconf.cli.version import SOPS_VERSION
-        from encconf.engine.metadata import SOPS_VERSION as WRITTEN
-
-        assert SOPS_VERSION == WRITTEN
-
+class TestHelp:
     @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
     def test_every_command_explains_itself(self, project: Project, command: object) -> None:
         name = command.name.split()  # type: ignore[attr-defined]
