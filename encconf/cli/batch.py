@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 from encconf.cli import files, plan_text
@@ -25,10 +26,6 @@ from encconf.errors import (
 )
 from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 
 class Batch:

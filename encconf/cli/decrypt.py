@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.table import Value, flag, text
 from encconf.engine import plaintext
 from encconf.errors import about
+from encconf.identities.credentials import Credentials
 from encconf.io.fileio import PRIVATE
 from encconf.text.path import parse
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from encconf.identities.credentials import Credentials
 
 
 def decrypt(console: Console, *, file: list[str], **options: Value) -> None:

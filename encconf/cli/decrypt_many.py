@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
@@ -14,8 +15,6 @@ from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     Decrypted = Callable[[files.Source, Mapping[str, Value], Credentials, Callable[[str], None]], str]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 from encconf import formats
 from encconf.cli import files
@@ -29,6 +30,7 @@ from encconf.errors import (
     UnmergedError,
     about,
 )
+from encconf.identities.credentials import Credentials
 from encconf.io import fileio, private
 from encconf.text.path import Path, spell
 from encconf.text.printable import quoted
@@ -37,10 +39,7 @@ from encconf.verbs.edit import Draft
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from encconf.git.conflict import Conflict
-    from encconf.identities.credentials import Credentials
 
 _WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wait'"
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import click
 
+from encconf.cli.console import Console
 from encconf.cli.table import COMMANDS, GROUPS, ROOT, VERSION_FLAGS, Argument, Command, Option, Values
 from encconf.errors import EncconfError, MissingFileError, OutputError, UsageError
 from encconf.text.words import did_you_mean
@@ -68,16 +69,17 @@ def _meant(argv: list[str]) -> Command | None:
     return next((row for row in COMMANDS if words[: row.name.count(" ") + 1] == row.name.split()), None)
 
 
-def completion_script(shell: str) -> str | None:
-    """A shell's script for completion, None for an unknown shell."""
+def completion(console: Console, *, shell: str) -> None:
+    """``encconf completion``: print the script for a shell, which asks encconf itself for each word."""
     from click.shell_completion import ShellComplete, get_completion_class
 
     kind = get_completion_class(shell)
     if kind is None:
-        return None
+        raise UsageError(f"there is no completion for {shell}", hint="for bash, zsh, fish and powershell")
     script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
     # click's script for fish would end a description at its first comma.
-    return script.replace('string split ","', 'string split --max 1 ","')
+    script = script.replace('string split ","', 'string split --max 1 ","')
+    console.data(script.strip("\n") + "\n")
 
 
 def _settings() -> dict[str, object]:

@@ -14,13 +14,7 @@ from encconf import formats, sources
 from encconf.audit.survey import Survey, rules, survey
 from encconf.cli import files
 from encconf.cli.console import Console, counted
-from encconf.errors import (
-    BadKeyError,
-    ConflictError,
-    OutputError,
-    SourceError,
-    about,
-)
+from encconf.errors import BadKeyError, ConflictError, OutputError, SourceError, about
 from encconf.git import repository
 from encconf.git.install import install
 from encconf.identities import userconfig

@@ -68,11 +68,11 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     clear = _left_plaintext(body, format, rule)
     if clear:
         console.warn(f"{some(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
-    force = flag(options, "force")
-    written = _write(console, target, body, values, format, rule, force=force, dry_run=dry_run)
+    made = _Target(console, target, format, values)
+    written = made.write(body, rule, force=flag(options, "force"), dry_run=dry_run)
     state = exposure(file)
     if delete and not dry_run:
-        _delete(console, file, path, old, reading, target, values, format)
+        _delete(console, file, path, old, reading, made)
     elif state is not None:
         files.warn_if_exposed(console, [file])
     report = {
@@ -200,61 +200,70 @@ def _left_plaintext(text: str, format: str, rule: Rule) -> list[str]:
     ]
 
 
-def _write(
-    console: Console,
-    target: str,
-    plain: str,
-    values: Mapping[str, plain.Value],
-    format: str,
-    rule: Rule,
-    *,
-    force: bool,
-    dry_run: bool,
-) -> bool:
-    """Encrypt into a file that is new or may be replaced; returns whether anything was written."""
-    path = fileio.resolve(target)
-    there = fileio.read_existing(path)
-    if there is not None:
-        differing = _differing(console, there, values, format, force)
-        if not differing:
-            console.note(f"{target} already has the same values and was not changed")
+class _Target:
+    """The encrypted file that is made: its name, its format, and the values that it gets."""
+
+    def __init__(self, console: Console, name: str, format: str, values: Mapping[str, plain.Value]) -> None:
+        self.console = console
+        self.name = name
+        self.format = format
+        self.values = values
+
+    def write(self, plain: str, rule: Rule, *, force: bool, dry_run: bool) -> bool:
+        """Encrypt into a file that is new or may be replaced; returns whether anything was written."""
+        path = fileio.resolve(self.name)
+        there = fileio.read_existing(path)
+        if there is not None:
+            differing = self._differing(there, force)
+            if not differing:
+                self.console.note(f"{self.name} already has the same values and was not changed")
+                return False
+            if not force:
+                raise OutputError(
+                    f"this file exists and has different values: {some(differing)}",
+                    hint="choose another file with -o FILE, or replace it with --force",
+                ).about(self.name)
+        count = counted(len(self.values), "value")
+        if dry_run:
+            self.console.note(f"would write {self.name}: {count}")
             return False
-        if not force:
-            raise OutputError(
-                f"this file exists and has different values: {some(differing)}",
-                hint="choose another file with -o FILE, or replace it with --force",
-            ).about(target)
-    count = counted(len(values), "value")
-    if dry_run:
-        console.note(f"would write {target}: {count}")
-        return False
-    with about(target):
-        twin = there if there is not None and _is_encrypted(there, format) else None
-        enc = api.encrypt(
-            plain, rule, format=format, twin=twin, credentials=files.credentials(console), notify=console.warn
-        )
-    fileio.write_atomic(path, enc, replacing=there)
-    try:
-        _compare(console, target, values, format)
-        console.note(f"wrote {target}: {count}, verified")
-    except KeyAccessError:
-        console.note(f"wrote {target}: {count}; not verified, because you have no key for it")
-    return True
+        with about(self.name):
+            enc = api.encrypt(
+                plain,
+                rule,
+                format=self.format,
+                twin=there if there is not None and _is_encrypted(there, self.format) else None,
+                credentials=files.credentials(self.console),
+                notify=self.console.warn,
+            )
+        fileio.write_atomic(path, enc, replacing=there)
+        try:
+            self.verify()
+            self.console.note(f"wrote {self.name}: {count}, verified")
+        except KeyAccessError:
+            self.console.note(f"wrote {self.name}: {count}; not verified, because you have no key for it")
+        return True
 
+    def verify(self) -> None:
+        """Open the new file.  Raises OutputError if its values differ, and what opening raises."""
+        with about(self.name):
+            if self._values_in(fileio.read_text(fileio.resolve(self.name))) != self.values:
+                raise OutputError("the file reads back differently")
 
-def _differing(
-    console: Console, text: str, values: Mapping[str, plain.Value], format: str, force: bool
-) -> list[str]:
-    """The names with another value, or no value, in an encrypted text."""
-    try:
-        found = api.loads(text, format=format, credentials=files.credentials(console))
-    except NotEncryptedError:
-        return ["all of them (it is not encrypted)"]
-    except EncconfError:
-        if not force:
-            raise
-        return ["all of them"]
-    return [name for name in {**values, **found} if found.get(name) != values.get(name)]
+    def _differing(self, text: str, force: bool) -> list[str]:
+        """The names with another value, or no value, in an encrypted text."""
+        try:
+            found = self._values_in(text)
+        except NotEncryptedError:
+            return ["all of them (it is not encrypted)"]
+        except EncconfError:
+            if not force:
+                raise
+            return ["all of them"]
+        return [name for name in {**self.values, **found} if found.get(name) != self.values.get(name)]
+
+    def _values_in(self, text: str) -> dict[str, Any]:
+        return api.loads(text, format=self.format, credentials=files.credentials(self.console))
 
 
 def _is_encrypted(text: str, format: str) -> bool:
@@ -265,29 +274,11 @@ def _is_encrypted(text: str, format: str) -> bool:
     return True
 
 
-def _compare(console: Console, target: str, values: Mapping[str, plain.Value], format: str) -> None:
-    """Open the new file.  Raises OutputError if its values differ, and what opening raises."""
-    with about(target):
-        text = fileio.read_text(fileio.resolve(target))
-        if api.loads(text, format=format, credentials=files.credentials(console)) == values:
-            return
-    raise OutputError("the file reads back differently").about(target)
-
-
-def _delete(
-    console: Console,
-    file: str,
-    path: str,
-    text: str,
-    reading: Reading,
-    target: str,
-    values: Mapping[str, plain.Value],
-    format: str,
-) -> None:
+def _delete(console: Console, file: str, path: str, text: str, reading: Reading, target: _Target) -> None:
     """Delete the old file, if the new one can be opened and has all of its values."""
     if reading.lost:
         raise UsageError("it has lines that were not understood, so it is not deleted").about(file)
-    _compare(console, target, values, format)
+    target.verify()
     try:
         if fileio.read_text(path) != text:
             raise OutputError("it has changed in the meantime, so it is not deleted").about(file)

@@ -770,7 +770,7 @@ COMMANDS: Final = (
     ),
     Command(
         "completion",
-        "encconf.cli.completion:completion",
+        "encconf.cli.full:completion",
         "Print a shell completion script.",
         details="SHELL is bash, zsh, fish or powershell. Completes commands, options, files, and paths "
         "inside files.",

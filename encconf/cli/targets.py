@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable, Iterable, Iterator
 
 from encconf import formats
 from encconf.cli.console import Console
@@ -23,7 +24,6 @@ from encconf.rules.config import NAME as CONFIG_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
 

@@ -10,13 +10,7 @@ from encconf.cli import files
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.table import Value, flag, text
 from encconf.engine import loading, plaintext
-from encconf.errors import (
-    ConflictError,
-    PathBlockedError,
-    PathNotFoundError,
-    UsageError,
-    about,
-)
+from encconf.errors import ConflictError, PathBlockedError, PathNotFoundError, UsageError, about
 from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.text.document import Leaf
