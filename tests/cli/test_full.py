@@ -7,6 +7,7 @@ import os
 import pytest
 from cli.argv import ARGV
 from hypothesis import example, given, settings
+from project import Project
 
 from encconf.cli import full
 from encconf.cli.table import COMMANDS
@@ -39,3 +40,9 @@ def test_the_quick_parser_is_not_used_for_completion(monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit) as caught:
         main(["decrypt", "f"])
     assert caught.value.code == 0
+
+
+def test_a_shell_that_is_not_known(project: Project) -> None:
+    done = project.run("completion", "tcsh", code=1)
+    assert done.out == ""
+    assert "there is no completion for tcsh" in done.err
