@@ -16,7 +16,7 @@ from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import Final
 
 _PLAIN_WORD: Final = r"(?a)[\w./@%+=:,][\w./@%+=:,-]*"
@@ -343,9 +343,3 @@ def leading(name: str) -> str:
     """A file's name for the start of a line, where CI systems take ``::error…`` for a command."""
     shown = printable(name, 4096)
     return f"./{shown}" if shown.lstrip().startswith(("::", "##")) else shown
-
-
-def listed(words: Sequence[str], limit: int = 5) -> str:
-    """``a, b and 3 more``."""
-    shown = ", ".join(words[:limit])
-    return shown if len(words) <= limit else f"{shown} and {len(words) - limit} more"

@@ -10,11 +10,12 @@ from collections import defaultdict
 
 from encconf import formats
 from encconf.audit import meant
-from encconf.audit.findings import Finding, Lines, listed, printable
+from encconf.audit.findings import Finding, Lines, printable
 from encconf.audit.sealed import like_a_secret
 from encconf.errors import EncconfError, PatternError
 from encconf.rules.selection import DEFAULT
 from encconf.text.path import spell
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

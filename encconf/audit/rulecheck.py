@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from encconf.audit import sealed as looking
-from encconf.audit.findings import Finding, listed, printable
+from encconf.audit.findings import Finding, printable
 from encconf.errors import EncconfError
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from encconf.audit.findings import Finding, Lines, listed, printable
+from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
 from encconf.engine.plan import Outcome, Plan, called_a_secret
 from encconf.errors import EncconfError
 from encconf.text.path import spell
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -233,9 +234,9 @@ def _difference(old: list[list[MasterKey]], new: list[list[MasterKey]], who: Who
     theirs = dict.fromkeys(key for group in new for key in group)
     parts = []
     if more := [who(key) for key in mine if key not in theirs]:
-        parts.append(f"encrypted for {listed(more)} as well, which the rule does not name")
+        parts.append(f"encrypted for {listed(more, 5)} as well, which the rule does not name")
     if less := [who(key) for key in theirs if key not in mine]:
-        parts.append(f"not encrypted for {listed(less)}, which the rule names")
+        parts.append(f"not encrypted for {listed(less, 5)}, which the rule names")
     if not parts:
         parts.append(f"the keys are in other groups than in the rule ({len(old)} here, {len(new)} there)")
     return ", and ".join(parts)

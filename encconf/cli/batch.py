@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 from encconf.cli import files, plan_text
-from encconf.cli.console import Console, counted, one_line, some
+from encconf.cli.console import Console, counted, one_line
 from encconf.cli.table import Value, flag
 from encconf.errors import (
     ConfigError,
@@ -26,6 +26,7 @@ from encconf.errors import (
 )
 from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
+from encconf.text.printable import listed
 
 
 class Batch:
@@ -209,7 +210,7 @@ class Batch:
         for files_alike in self._causes.values():
             others = [one_line(file) for file in files_alike if file not in self._said_in_full]
             if others:
-                self.console.note(f"the same for {counted(len(others), 'other file')}: {some(others, 3)}")
+                self.console.note(f"the same for {counted(len(others), 'other file')}: {listed(others, 3)}")
 
     def _failure(self, total: int) -> EncconfError:
         if self.alone and self._error is not None:

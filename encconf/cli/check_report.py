@@ -7,6 +7,7 @@ import os
 from encconf import __version__
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, leading, printable, quoted
 from encconf.cli.console import counted
+from encconf.text.printable import listed
 from encconf.text.printable import printable as printable_line
 
 TYPE_CHECKING = False
@@ -87,8 +88,7 @@ def _block(alike: Sequence[Finding]) -> list[str]:
         count, places = f"{first.severity}: {len(files)} files", [leading(file) for file in files]
     lines = [f"{count}: {_one_line(first.cause)} [{first.slug}]"]
     if places:
-        more = f" and {len(places) - _NAMES} more" if len(places) > _NAMES else ""
-        lines.append(f"    {', '.join(places[:_NAMES])}{more}")
+        lines.append(f"    {listed(places, _NAMES)}")
     return [*lines, *hint]
 
 

@@ -20,7 +20,7 @@ from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 
 _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
@@ -422,13 +422,6 @@ def _no_command(line: str) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """``1 file``, ``2 files``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def some(names: Iterable[str], most: int = 8) -> str:
-    """The first names, and how many more there are."""
-    known = list(names)
-    more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more
 
 
 def one_line(text: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from encconf.audit import scripts
 from encconf.cli import files
-from encconf.cli.console import Console, some, visible
+from encconf.cli.console import Console, visible
 from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, repository
 from encconf.io import fileio
@@ -16,7 +16,7 @@ from encconf.migration import ways
 from encconf.migration.callers import Caller, search
 from encconf.migration.ways import Found
 from encconf.sources import Probe
-from encconf.text.printable import printable
+from encconf.text.printable import listed, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _warn_of_drivers(console: Console) -> None:
     left = attributes.without_drivers(root, attributes.encrypted(root)) if root is not None else []
     if left:
         console.warn(
-            f"git merges {some(left)} line by line", hint="encconf git install sets up merging by value"
+            f"git merges {listed(left)} line by line", hint="encconf git install sets up merging by value"
         )
 
 

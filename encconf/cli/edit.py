@@ -33,7 +33,7 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, private
 from encconf.text.path import Path, spell
-from encconf.text.printable import quoted
+from encconf.text.printable import listed, quoted
 from encconf.verbs import checks
 from encconf.verbs.edit import Draft
 
@@ -120,7 +120,6 @@ def _open_plain(
     console: Console, file: str, enc: str, format: str, *, ignore_mac: bool
 ) -> tuple[opening.Opened, list[Path]]:
     """Open a file with values in plaintext, and warn about them: they are encrypted when it is saved."""
-    from encconf.audit.findings import listed
     from encconf.verbs.changes import open_with_plain_values
 
     opened, paths = open_with_plain_values(
@@ -131,7 +130,7 @@ def _open_plain(
         notify=console.warn,
     )
     console.warn(
-        f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(list(map(spell, paths)), 20)}",
+        f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(map(spell, paths), 20)}",
         hint=(
             "encconf encrypts them when you save; anyone who saw the file knows them, so change them at "
             "their source"

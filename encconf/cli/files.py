@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli.console import Console, is_terminal, some
+from encconf.cli.console import Console, is_terminal
 from encconf.errors import (
     ChangedError,
     ConflictError,
@@ -15,7 +15,7 @@ from encconf.errors import (
     about,
 )
 from encconf.io import fileio
-from encconf.text.printable import quoted
+from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
     ):
         names = [path for path in paths if states[path] == state]
         if names:
-            which = f"{one} is" if one else f"{some(names, 3)}:"
+            which = f"{one} is" if one else f"{listed(names, 3)}:"
             console.warn(f"{which} plaintext, and {why}", hint=hint)
 
 

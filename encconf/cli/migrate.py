@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from encconf import api, formats
 from encconf.cli import files
-from encconf.cli.console import Console, counted, some, visible
+from encconf.cli.console import Console, counted, visible
 from encconf.cli.rule import find_rule
 from encconf.cli.table import Value, flag, text
 from encconf.errors import (
@@ -32,7 +32,7 @@ from encconf.migration.dialects import Reading
 from encconf.migration.history import Past
 from encconf.rules.config import Rule
 from encconf.text.document import position
-from encconf.text.printable import quoted
+from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     rule = find_rule(target, options, also=[file], notify=console.warn)
     clear = _left_plaintext(body, format, rule)
     if clear:
-        console.warn(f"{some(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
+        console.warn(f"{listed(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
     made = _Target(console, target, format, values)
     written = made.write(body, rule, force=flag(options, "force"), dry_run=dry_run)
     state = exposure(file)
@@ -121,8 +121,8 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
     if needy and not literal:
         needs = sorted({need for variable in needy for need in variable.needs})
         raise InputError(
-            f"{some(variable.name for variable in needy)}: the file alone does not give the value, because"
-            f" {reading.dialect} expands {some(needs)}",
+            f"{listed(variable.name for variable in needy)}: the file alone does not give the value, because"
+            f" {reading.dialect} expands {listed(needs)}",
             hint="write the final values into the file, or keep them as written with --literal",
         ).about(file)
     return reading.written if literal else reading.values
@@ -148,7 +148,7 @@ def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
     words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
     if words:
         console.warn(
-            f"{some(words)}: kept as text, and the text 'False' is true in Python",
+            f"{listed(words)}: kept as text, and the text 'False' is true in Python",
             hint="to convert such values to booleans and integers, repeat this with --cast --force",
         )
 
@@ -156,12 +156,12 @@ def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
 def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:
     if reading.lost:
         console.warn(
-            f"{file}: skipped line {some(map(str, reading.lost))}, as {reading.dialect} does",
+            f"{file}: skipped line {listed(map(str, reading.lost))}, as {reading.dialect} does",
             hint=f"if another program reads the file, choose: --dialect {'|'.join(dialects.DIALECTS)}",
         )
     if reading.twice:
         console.warn(
-            f"{file}: {some(dict.fromkeys(reading.twice))} occurs more than once; the last one counts"
+            f"{file}: {listed(dict.fromkeys(reading.twice))} occurs more than once; the last one counts"
         )
     differences = dialects.differences(text, reading)
     in_order = dict.fromkeys([*reading.variables, *differences])
@@ -171,7 +171,7 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
             others.setdefault(names, []).append(other)
     for names, alike in others.items():
         console.note(
-            f"{file} was read as {reading.dialect} does; {' and '.join(alike)} would read {some(names)} "
+            f"{file} was read as {reading.dialect} does; {' and '.join(alike)} would read {listed(names)} "
             "differently"
         )
     if os.name == "posix" and stat.S_IMODE(os.stat(file).st_mode) & 0o077:
@@ -220,7 +220,7 @@ class _Target:
                 return False
             if not force:
                 raise OutputError(
-                    f"this file exists and has different values: {some(differing)}",
+                    f"this file exists and has different values: {listed(differing)}",
                     hint="choose another file with -o FILE, or replace it with --force",
                 ).about(self.name)
         count = counted(len(self.values), "value")

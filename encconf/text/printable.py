@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 def printable(text: str, limit: int = 0) -> str:
     """The text on one line, without control characters, cut to ``limit`` characters."""
@@ -15,6 +19,13 @@ def quoted(word: str) -> str:
     import shlex
 
     return shlex.quote(word)
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """``a, b and 3 more``."""
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more
 
 
 def escaped(text: str, allowed: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.text.printable import escaped, printable
+from encconf.text.printable import escaped, listed, printable
 
 
 def test_text_from_a_foreign_file_cannot_move_the_cursor() -> None:
@@ -14,6 +14,12 @@ def test_a_long_text_is_cut() -> None:
     assert printable("abcdef", 6) == "abcdef"
     assert printable("abcdefg", 6) == "abcde…"
     assert printable("ab\ncdefg", 6) == "ab?cd…"
+
+
+def test_many_names_are_counted() -> None:
+    assert listed([]) == ""
+    assert listed("abc", 3) == "a, b, c"
+    assert listed(iter("abcd"), 3) == "a, b, c and 1 more"
 
 
 def test_what_is_not_printable_is_made_visible() -> None:
