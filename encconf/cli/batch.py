@@ -32,22 +32,15 @@ from encconf.text.printable import listed
 class Batch:
     """A command and its files; a subclass has a method `work` and a method `settle`.
 
-    For each file, only its name and its state are kept.  ``command`` is the command's name, ``doing`` the
-    text of the progress bar, and ``options`` are those of the command line.  ``resume`` is the option that
-    makes another run start at a later file; without it, another run finds out itself which files are left.
+    For each file, only its name and its state or error are kept.  ``doing`` is the text of the progress bar,
+    and ``options`` are those of the command line.  ``resume`` is the option that makes another run start at a
+    later file; without it, another run finds out itself which files are left.
     """
 
     def __init__(
-        self,
-        console: Console,
-        command: str,
-        doing: str,
-        options: Mapping[str, Value],
-        *,
-        resume: str = "",
+        self, console: Console, doing: str, options: Mapping[str, Value], *, resume: str = ""
     ) -> None:
         self.console = console
-        self.command = command
         self.doing = doing
         self.options = options
         self.resume = resume
@@ -58,12 +51,10 @@ class Batch:
         self.notices: dict[str, list[tuple[str, str | None]]] = {}  # warnings and their hints, by file
         self.plans: dict[tuple[str, ...], list[str]] = {}  # of a dry run: lines, and the files they are for
         self.left: list[str] = []
-        self.failed: list[str] = []
+        self.errors: dict[str, EncconfError] = {}  # of the files that failed
         self.states: dict[str, str] = {}
         self._said: set[str] = set()
         self._said_in_full: set[str] = set()  # the files whose error was said in full
-        self._error: EncconfError | None = None  # the first
-        self._codes: set[int] = set()
         self._causes: dict[tuple[str, str], list[str]] = {}  # the files that failed alike
 
     # --- for subclasses ----------------------------------------------------------------------
@@ -116,13 +107,13 @@ class Batch:
             if not self.alone:
                 self._say_alike()
             self.report()
-        if self.failed:
+        if self.errors:
             raise self._failure(len(paths))
 
     @property
     def stopped(self) -> bool:
         """Whether a file failed, and no other is to be tried."""
-        return self.fail_fast and bool(self.failed)
+        return self.fail_fast and bool(self.errors)
 
     def go(
         self,
@@ -200,9 +191,7 @@ class Batch:
             self.console.error(error)
             self._said_in_full.add(file)
         alike.append(file)
-        self.failed.append(file)
-        self._error = self._error or error
-        self._codes.add(exit_code_of(error))
+        self.errors[file] = error.with_traceback(None)  # whose frames have the text of the file
         self.states[file] = "failed"
 
     def _say_alike(self) -> None:
@@ -213,12 +202,13 @@ class Batch:
                 self.console.note(f"the same for {counted(len(others), 'other file')}: {listed(others, 3)}")
 
     def _failure(self, total: int) -> EncconfError:
-        if self.alone and self._error is not None:
-            return self._error
-        names = [one_line(file) for file in self.failed]
+        if self.alone:
+            return next(iter(self.errors.values()))
+        names = list(map(one_line, self.errors))
         named = ", ".join(names[:10]) + (" and others" if len(names) > 10 else "")
         last = EncconfError(f"{len(names)} of {total} files failed: {named}")
-        last.exit_code = self._codes.pop() if len(self._codes) == 1 else 1
+        codes = {exit_code_of(error) for error in self.errors.values()}
+        last.exit_code = codes.pop() if len(codes) == 1 else 1
         return last
 
     def _say_left(self, why: str, total: int) -> None:
@@ -226,7 +216,7 @@ class Batch:
         if self.alone or self.dry_run:
             return
         done = sum(status in ("changed", "unchanged") for status in self.states.values())
-        failed = f", {len(self.failed)} failed" if self.failed else ""
+        failed = f", {len(self.errors)} failed" if self.errors else ""
         self.console.warn(f"{why}: {done} of {total} files are done{failed}; the others were not changed")
         if self.left:
             self.console.hint(f"to continue: {resume_line(self.resume, self.left[0])}")

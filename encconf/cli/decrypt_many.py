@@ -77,7 +77,7 @@ class Decrypting(Batch):
         targets: dict[str, str],
         decrypted: Decrypted,
     ) -> None:
-        super().__init__(console, "decrypt", "decrypting", options)
+        super().__init__(console, "decrypting", options)
         self._targets = targets
         self._decrypted = decrypted
         self._in_place = flag(options, "in_place")

@@ -68,7 +68,7 @@ class Encrypting(Batch):
     """Several files to encrypt."""
 
     def __init__(self, console: Console, options: Mapping[str, Value], configs: dict[str, Config]) -> None:
-        super().__init__(console, "encrypt", "encrypting", options)
+        super().__init__(console, "encrypting", options)
         self._configs = configs
         self._hints: dict[str, None] = {}
         self._plain: list[str] = []  # the plaintext files that are kept

@@ -10,7 +10,7 @@ from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console
 from encconf.cli.table import Value, flag, text
-from encconf.errors import EncconfError, NoConfigError, UsageError, as_data
+from encconf.errors import NoConfigError, UsageError, as_data
 from encconf.publish import destinations
 from encconf.publish.destinations import Destination
 from encconf.rules.config import NAME, Config, find_config, load_file
@@ -33,10 +33,9 @@ class Publishing(Batch):
     """Files to publish: each is prepared at the same time as others, and sent in order."""
 
     def __init__(self, console: Console, options: Mapping[str, Value]) -> None:
-        super().__init__(console, "publish", "publishing", options)
+        super().__init__(console, "publishing", options)
         self._configs: dict[str, Config] = {}
         self._sent: dict[str, tuple[str, Destination, str]] = {}  # by file: name there, destination, address
-        self._errors: dict[str, EncconfError] = {}
 
     def add(self, file: str, root: str | None) -> None:
         """Find the destination of a file.  Raises what says that it has none."""
@@ -98,18 +97,13 @@ class Publishing(Batch):
         how = _how(destination)
         return f"{address} ({'encrypted as it is' if how == 'encrypted' else how})"
 
-    def fail(self, file: str, error: EncconfError) -> None:
-        """Keep an error for the report, too."""
-        self._errors[file] = error
-        super().fail(file, error)
-
     def report(self) -> None:
         """Print the results as JSON, if the user asked for it."""
         if flag(self.options, "json"):
             words = {"changed": "published", "would-change": "would-publish"}
             rows = []
             for file, (_, destination, address) in self._sent.items():
-                state, error = self.states.get(file, "left"), self._errors.get(file)
+                state, error = self.states.get(file, "left"), self.errors.get(file)
                 rows.append(
                     {
                         "file": file,

@@ -76,9 +76,10 @@ class Rekeying(Batch):
         resume: str = "",
     ) -> None:
         doing = "rotating" if command == "rotate" else "updating"
-        super().__init__(console, command, doing, options, resume=resume)
+        super().__init__(console, doing, options, resume=resume)
         if self.dry_run:
             self.doing = "planning"
+        self._command = command
         self._planner = planner
         self.config = text(options, "config")
         self.json = flag(options, "json")
@@ -341,7 +342,7 @@ class Rekeying(Batch):
         if self.json:
             counts = list(self.states.values())
             report: Row = {
-                "command": self.command,
+                "command": self._command,
                 "dry_run": self.dry_run,
                 "files": self._rows,
                 "changed": counts.count("would-change" if self.dry_run else "changed"),
