@@ -13,9 +13,7 @@ from encconf.errors import OutputError, UsageError, about
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    Decrypted = Callable[[files.Source, Mapping[str, Value], Credentials, Callable[[str], None]], str]
+Decrypted = Callable[[files.Source, Mapping[str, Value], Credentials, Callable[[str], None]], str]
 
 
 def decrypt_many(

@@ -18,10 +18,6 @@ from encconf.migration.ways import Found
 from encconf.sources import Probe
 from encconf.text.printable import listed, printable
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 class UnusableError(EncconfError):
     """A way that the user named does not work here."""
@@ -89,7 +85,7 @@ def _in_scripts(path: str) -> Iterator[Caller]:
                 yield Caller(file, line, f"runs {said}", instead)
 
 
-def _way_report(found: Found) -> dict[str, Any]:
+def _way_report(found: Found) -> dict[str, object]:
     return {
         "name": found.way.name,
         "title": found.way.title,

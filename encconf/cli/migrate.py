@@ -34,11 +34,6 @@ from encconf.rules.config import Rule
 from encconf.text.document import position
 from encconf.text.printable import listed, quoted
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 
 
@@ -262,7 +257,7 @@ class _Target:
             return ["all of them"]
         return [name for name in {**self.values, **found} if found.get(name) != self.values.get(name)]
 
-    def _values_in(self, text: str) -> dict[str, Any]:
+    def _values_in(self, text: str) -> dict[str, object]:
         return api.loads(text, format=self.format, credentials=files.credentials(self.console))
 
 
@@ -293,11 +288,11 @@ def _delete(console: Console, file: str, path: str, text: str, reading: Reading,
 
 def _history(
     console: Console, file: str, values: Mapping[str, str], dialect: str, state: str | None
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """What git knows about the old file; None if it is not in a repository."""
     if repository(os.path.dirname(os.path.abspath(file))) is None:
         return None
-    report: dict[str, Any] = {"tracked": state == "tracked", "ignored": state is None}
+    report: dict[str, object] = {"tracked": state == "tracked", "ignored": state is None}
     status = console.status()
     done = status.watch("git") if status is not None else lambda: None
     try:

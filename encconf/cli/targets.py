@@ -22,13 +22,8 @@ from encconf.git import repository, worktree
 from encconf.io import fileio, replace
 from encconf.rules.config import NAME as CONFIG_NAME
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Final
-
-
 _MAGIC = re.compile(r"[*?[]")
-_SKIPPED: Final = frozenset({".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox"})
+_SKIPPED = frozenset({".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox"})
 
 
 def files(
