@@ -14,6 +14,7 @@ from encconf.errors import (
     ConfigError,
     EmptyGroupError,
     EncconfError,
+    MacMismatchError,
     MetadataError,
     NotEncryptedError,
     PlaintextError,
@@ -315,3 +316,30 @@ def test_an_unfinished_merge_keeps_its_recipients(age_key: AgeKey) -> None:
     plan = rekey.plan_change(text, lambda by: rekey.with_keys(by, keys(1)), format="yaml")
     with pytest.raises(UnmergedError):
         rekey.carry_out(plan, credentials=credentials(age_key))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("".join(f"k{number}: x\n" for number in range(23)), "k18, k19, 3 more values"),
+        ("".join(f"k{number}: x\n" for number in range(20)), "k18, k19"),
+        ("# one\na: x\n# two\nb: y\n", "a, b, 2 comments"),
+        ("# one\na: x\n", "a, 1 comment"),
+    ],
+)
+def test_what_a_rule_would_put_into_plaintext_is_named(age_key: AgeKey, text: str, said: str) -> None:
+    enc = api.encrypt(text, rule(age_key), format="yaml", credentials=credentials(age_key))
+    nothing = Selection("encrypted_regex", "^nothing$")
+    with pytest.raises(PlaintextError) as caught:
+        rekey.plan(enc, rule(age_key).groups, None, format="yaml", selection=nothing)
+    assert caught.value.message.endswith(said)
+    assert (caught.value.hint or "").endswith("unencrypted_suffix: _unencrypted")
+
+
+def test_a_changed_file_gets_a_new_data_key_only_if_that_is_meant(age_key: AgeKey) -> None:
+    who = credentials(age_key)
+    bent = api.encrypt("a: 1\nb_unencrypted: free\n", rule(age_key), credentials=who).replace("free", "bent")
+    with pytest.raises(MacMismatchError):
+        rekey.rotate(bent, format="yaml", credentials=who)
+    after = rekey.rotate(bent, format="yaml", credentials=who, ignore_mac=True)
+    assert api.loads(after, credentials=who) == {"a": 1, "b_unencrypted": "bent"}
