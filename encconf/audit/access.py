@@ -7,7 +7,6 @@ trustworthy as the history of the files.
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
 from encconf import formats
@@ -124,21 +123,15 @@ class _People:
 def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
     """Ask git about the earlier versions of each file."""
     from encconf.audit.history import histories
-    from encconf.git import repository
+    from encconf.git import by_repository
     from encconf.git.log import is_shallow
 
-    by_root: dict[str, dict[str, FileAccess]] = {}
-    for file in found.files:
-        real = os.path.realpath(file.path)
-        root = repository(os.path.dirname(real))
-        if root is not None:
-            inside = os.path.relpath(real, root).replace(os.sep, "/")
-            by_root.setdefault(root, {})[inside] = file
-    for root, files in by_root.items():
+    files = {file.path: file for file in found.files}
+    for root, paths in by_repository(files).items():
         found.shallow = found.shallow or is_shallow(root)
-        wanted = {inside: contents[file.path] for inside, file in files.items()}
+        wanted = {inside: contents[path] for inside, path in paths.items()}
         for inside, history in histories(root, wanted).items():
-            files[inside].history = history
+            files[paths[inside]].history = history
 
 
 def _add_former(file: FileAccess, people: _People, now: int) -> None:

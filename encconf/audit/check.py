@@ -204,19 +204,19 @@ class _Check:
         except InputError:
             return
         if data and sniff.find(data) is None:
-            self._add("leftover", name, "plaintext left by a killed command", place=(0, 0))
+            self.found.append(Finding("leftover", name, "plaintext left by a killed command"))
         elif inplace.is_saved(os.path.basename(name)):
             said = (
                 "the old content of a file that was being overwritten: compare the two, then remove this one"
             )
-            self._add("leftover", name, said, place=(0, 0), severity="warning")
+            self.found.append(Finding("leftover", name, said, severity="warning"))
 
     def _file(self, file: Named, *, skip_links: bool) -> None:
         if file.base == IGNORED and not os.path.exists(f"{file.whole.removesuffix(file.base)}.sops.yaml"):
             said = "sops and encconf ignore this file: the name must be .sops.yaml"
             right = f"{printable(file.name.removesuffix(file.base))}.sops.yaml"
             hint = f"git mv {printable(file.name)} {right}"
-            self._add("config-notice", file.name, said, place=(0, 0), hint=hint)
+            self.found.append(Finding("config-notice", file.name, said, hint=hint))
         if file.base in _NEVER:
             return
         if file.is_covered and not meant.to_be_read(file.base):
@@ -248,7 +248,8 @@ class _Check:
             return
         if ("<<<<<<<" in text or ">>>>>>>" in text) and (marker := re.search(_MARKER, text)):
             where = Lines(text)(marker.start())
-            self._add("merge-conflict", file.name, "there is an unresolved merge conflict here", place=where)
+            said = "there is an unresolved merge conflict here"
+            self.found.append(Finding("merge-conflict", file.name, said, place=where))
             return
         block = None
         try:
@@ -260,7 +261,7 @@ class _Check:
             self._lost(file, data, document)
         except (MetadataError, PatternError) as error:
             where = Lines(text)(block[0]) if block else (1, 1)
-            self._add("bad-block", file.name, error.message, place=where)
+            self.found.append(Finding("bad-block", file.name, error.message, place=where))
         except EncconfError as error:
             if format is not None or file.meant:
                 self._unreadable(file.name, error)
@@ -273,8 +274,8 @@ class _Check:
             self._plain(file, data, document.format)
             return
         what = "the file has encrypted values but no sops block, so nobody can open it"
-        place = Lines(document.text)(lost)
-        self._add("bad-block", file.name, what, place=place, severity=file.meant or "warning")
+        place, severity = Lines(document.text)(lost), file.meant or "warning"
+        self.found.append(Finding("bad-block", file.name, what, place=place, severity=severity))
 
     def _sealed(self, found: Sealed, file: Named) -> None:
         self.report.encrypted += 1
@@ -323,7 +324,7 @@ class _Check:
         """Look at a file without a sops block; `Plains.findings` judges it later, see `Plain`."""
         if sort := private_key(data):
             if self.known.exposed(file.name):
-                self._add("private-key", file.name, f"{sort} in plaintext", place=(0, 0))
+                self.found.append(Finding("private-key", file.name, f"{sort} in plaintext"))
             return
         objects = formats.ROWS[format].objects
         if not file.meant and not (objects and meant.holds_object_secret(data)):
@@ -351,19 +352,10 @@ class _Check:
         place = (0, 0)
         if isinstance(error, ParseError) and error.line:
             place = (error.line, error.column or 1)
-        self._add("unreadable", name, error.message, place=place, hint=error.hint or "", severity=severity)
-
-    def _add(
-        self,
-        slug: str,
-        name: str,
-        message: str,
-        *,
-        place: tuple[int, int] = (1, 1),
-        hint: str | None = None,
-        severity: str | None = None,
-    ) -> None:
-        self.found.append(Finding(slug, name, message, place=place, hint=hint, severity=severity))
+        hint = error.hint or ""
+        self.found.append(
+            Finding("unreadable", name, error.message, place=place, hint=hint, severity=severity)
+        )
 
     # --- all of them -----------------------------------------------------------------------------
 

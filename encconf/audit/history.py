@@ -7,7 +7,6 @@ could read a version, and ciphertexts that are the same before and after show th
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from encconf.audit.names import identity
 from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
-from encconf.git import ask, question, repository
+from encconf.git import ask, by_repository, question
 from encconf.git import start as start_git
 from encconf.git.log import CHUNK, LOG, Moment, changes_of, contents, entries, heads_of
 from encconf.io import fileio
@@ -117,14 +116,11 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
 
     git runs in the background until the result is called, with the keys in question.
     """
-    by_root: dict[str, list[str]] = {}
-    for file in names.files:
-        real = os.path.realpath(file)
-        if (root := repository(os.path.dirname(real))) is not None:
-            by_root.setdefault(root, []).append(os.path.relpath(real, root).replace(os.sep, "/"))
     # With -m: a merge, too, may be where a version is from.
     words = (*LOG, "-m", "--format=", "HEAD", "--")
-    answers = {root: start_git(*question(root, *words, *paths)) for root, paths in by_root.items()}
+    answers = {
+        root: start_git(*question(root, *words, *paths)) for root, paths in by_repository(names.files).items()
+    }
 
     def learn(keys: Iterable[MasterKey]) -> None:
         unnamed = {key.name for key in keys if names.given(key) is None}

@@ -14,10 +14,10 @@ from encconf.io import programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
-_AT_ONCE = 500
+AT_ONCE = 500
 """Names in one call of git, so that the command line is not too long."""
 
 
@@ -32,6 +32,17 @@ def repository(path: str) -> str | None:
             return None
         folder = parent
     return None
+
+
+def by_repository(paths: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The files that are in a repository, by its folder and by the name that git has for each."""
+    found: dict[str, dict[str, str]] = {}
+    for path in paths:
+        real = os.path.realpath(path)
+        root = repository(os.path.dirname(real))
+        if root is not None:
+            found.setdefault(root, {})[os.path.relpath(real, root).replace(os.sep, "/")] = path
+    return found
 
 
 def is_bare(folder: str) -> bool:
@@ -61,8 +72,8 @@ def exposures(paths: Sequence[str]) -> dict[str, str | None]:
             names.setdefault(root, []).append(places[path][1])
     found: dict[tuple[str, str] | None, str] = {}
     for root, every in names.items():
-        for at in range(0, len(every), _AT_ONCE):
-            which = every[at : at + _AT_ONCE]
+        for at in range(0, len(every), AT_ONCE):
+            which = every[at : at + AT_ONCE]
             words = ("ls-files", "-t", "-z", "--cached", "--others", "--exclude-standard", "--", *which)
             listed = ask(root, *words)
             for entry in filter(None, (listed or "").split("\0")):

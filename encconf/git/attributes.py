@@ -15,7 +15,7 @@ from itertools import product
 
 from encconf.errors import EncconfError
 from encconf.formats import sniff
-from encconf.git import ask, worktree
+from encconf.git import AT_ONCE, ask, worktree
 from encconf.io import fileio
 
 TYPE_CHECKING = False
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Final
 
 ATTRIBUTES = ("diff=encconf", "merge=encconf")
-_CHUNK: Final = 500  # names in one call of git
 _MANY: Final = 3  # so many files alike in a folder get one pattern
 _AT_ONCE: Final = 900  # names: what one compiled pattern may cost is bounded over its life
 _LONG: Final = 40  # patterns that one path_regex may become
@@ -57,8 +56,8 @@ def without_drivers(root: str, names: Iterable[str]) -> list[str]:
     """
     wanted = list(names)
     left = []
-    for at in range(0, len(wanted), _CHUNK):
-        part = wanted[at : at + _CHUNK]
+    for at in range(0, len(wanted), AT_ONCE):
+        part = wanted[at : at + AT_ONCE]
         words = (ask(root, "check-attr", "-z", "diff", "merge", "--", *part) or "").split("\0")
         said = {(words[n], words[n + 1]): words[n + 2] for n in range(0, len(words) - 2, 3)}
         left += [
