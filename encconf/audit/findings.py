@@ -6,20 +6,18 @@ lines and public identifiers; it never holds a value.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from fnmatch import fnmatchcase
 
 from encconf.errors import UsageError
 from encconf.text.printable import printable as made_printable
+from encconf.text.printable import quoted as made_quoted
 from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Final
-
-_PLAIN_WORD: Final = r"(?a)[\w./@%+=:,][\w./@%+=:,-]*"
 
 SEVERITIES: Final = ("note", "warning", "error")
 """In ascending order."""
@@ -279,12 +277,8 @@ def _about(help: str, file: str, path: str) -> str:
 
 
 def quoted(word: str) -> str:
-    """A word of a command as a shell takes it."""
-    if re.fullmatch(_PLAIN_WORD, word):
-        return word
-    import shlex
-
-    return shlex.quote(printable(word, 4096))
+    """A foreign word of a command, as a shell takes it."""
+    return made_quoted(printable(word, 4096))
 
 
 class Ignored:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from project import Project
 
-from encconf.git import exposure, exposures
+from encconf.git import by_repository, exposure, exposures
 
 
 class TestExposure:
@@ -39,3 +39,15 @@ class TestExposure:
                     wanted[str(folder / f"{letter}{number}.yaml")] = state
             subprocess.run("git add t*", shell=True, cwd=folder, check=True)
         assert exposures(list(wanted)) == wanted
+
+
+def test_files_by_repository_under_the_names_that_git_has(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / ".git").mkdir(parents=True)
+        (tmp_path / name / "inside").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "two" / "inside" / "b")
+    paths = [str(tmp_path / name) for name in ("one/a", "one/inside/b", "link", "outside")]
+    assert by_repository(paths) == {
+        str(tmp_path / "one"): {"a": paths[0], "inside/b": paths[1]},
+        str(tmp_path / "two"): {"inside/b": paths[2]},
+    }

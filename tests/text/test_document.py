@@ -26,6 +26,12 @@ def test_paths_have_indexes_and_what_is_authenticated_has_none() -> None:
     assert (deeper.path, deeper.keys, deeper.aad) == (("ä", 3), ("ä",), "ä:")
 
 
+def test_the_root_of_a_scope() -> None:
+    _, root, inner = scoped()
+    assert inner is not root
+    assert root.root is inner.root is root
+
+
 def test_bytes_of_a_key_that_are_no_text_are_authenticated_as_they_are() -> None:
     _, root, _ = scoped()
     assert Leaf(root, "\udcff", 0, 1, "", "str", b"").aad == b"\xff:"
