@@ -305,8 +305,7 @@ class _Check:
         if number is not None:
             found.find(
                 "no-rule",
-                f"the name of its plaintext is covered, but not its own, by creation_rules[{number}] of "
-                f"{config}",
+                f"creation_rules[{number}] of {config} covers the name of its plaintext, but not its own",
                 severity="note",
                 hint="Widen the path_regex: sops and encconf updatekeys find no rule for FILE.",
             )

@@ -38,8 +38,8 @@ _LOCKED: Final = b"YmNyeXB0"  # "bcrypt" in an OpenSSH key, at the place where i
 _COMMITTED: Final = " If it has been committed or sent, change its secrets as well."
 _HINTS: Final = {
     "whole": f"Encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
-    "object": "Its rule encrypts kind and metadata, too: if that is not meant, put encrypted_regex: "
-    f"^(data|stringData)$ into it. Then encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
+    "object": "Its rule also encrypts kind and metadata: to encrypt only the data, add encrypted_regex: "
+    f"^(data|stringData)$ to the rule. Then encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
     "keys": f"The rule names no key, so name one: encconf encrypt -i --age RECIPIENT FILE.{_COMMITTED}",
     "rule": f"Add a creation rule for it, then encrypt it.{_COMMITTED}",
 }

@@ -56,15 +56,15 @@ def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
             sound = False
             continue
         if not rule.groups:
-            said = f"{rule.name} names no key: the command line or the environment has to"
+            said = f"{rule.name} names no key: name one on the command line or in the environment"
             yield Finding("config-notice", name, said, place=at, severity="note", hint="")
         if len(rule.groups) > 1 and not rule.threshold:
-            said = f"{rule.name} has {len(rule.groups)} key groups and no shamir_threshold: it takes"
-            said += " a key of every group to open a file"
+            said = f"{rule.name} has {len(rule.groups)} key groups and no shamir_threshold: to open a file,"
+            said += " you need a key of every group"
             yield Finding("accidental-quorum", name, said, place=at)
         if whole and sound and number not in rules.used:
             said = f"path_regex {printable(regex)}," if regex else "which has no path_regex,"
-            yield Finding("unused-rule", name, f"{rule.name}, {said} is the rule of no file", place=at)
+            yield Finding("unused-rule", name, f"{rule.name}, {said} applies to no file", place=at)
 
 
 def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Finding]:
@@ -80,5 +80,5 @@ def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Fin
             f"creation_rules[{number}] does not say which values are encrypted, and {count} {entry}: "
             f"{listed([printable(file) for file in files], 3)}",
             place=rules.place(f"creation_rules[{number}]"),
-            hint=f"New files are encrypted whole. Put {entry} into the rule if they should be alike.",
+            hint=f"In new files, every value is encrypted. To make them match, add {entry} to the rule.",
         )

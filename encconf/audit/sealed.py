@@ -215,8 +215,8 @@ def _safe_hint(found: Outcome, mine: Selection) -> str | None:
         return None
     values = f"{len(found.exposed)} encrypted value{'s' if len(found.exposed) != 1 else ''}"
     return (
-        f"The rule would also put {values} into plaintext: write a selection into it that has those, too. "
-        f"The file's own is {entry(mine)}."
+        f"The rule would also decrypt {values}: give it a selection that includes them. "
+        f"The file's own selection is {entry(mine)}."
     )
 
 
