@@ -70,6 +70,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
         _delete(console, file, path, old, reading, made)
     elif state is not None:
         files.warn_if_exposed(console, [file])
+    steps = {way.name: ways.steps(way, target, list(values)) for way in ways.WAYS}
     report = {
         "file": file,
         "dialect": dialect,
@@ -80,12 +81,12 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
         "plaintext": clear,
         "lost_lines": reading.lost,
         "git": _history(console, file, texts, dialect, state),
-        "next": _next(target, list(values)),
+        "next": steps,
     }
     if flag(options, "json"):
         console.json(report)
     else:
-        console.data(_next_text(report["next"], target))
+        console.data(_next_text(steps, target))
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -329,12 +330,7 @@ def _tell_past(console: Console, file: str, past: Past) -> None:
 # --- what comes next -------------------------------------------------------------------------
 
 
-def _next(target: str, names: list[str]) -> dict[str, list[str]]:
-    return {way.name: ways.steps(way, target, names) for way in ways.WAYS}
-
-
-def _next_text(steps: object, target: str) -> str:
-    assert isinstance(steps, dict)
+def _next_text(steps: Mapping[str, list[str]], target: str) -> str:
     lines = ["Next steps, for each of seven ways (encconf doctor shows which work here):", ""]
     for name, commands in steps.items():
         lines += [
