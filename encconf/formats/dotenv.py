@@ -58,6 +58,8 @@ _BLANK = re.compile(r"(?m)^[ \t\r]+(?=#|$)")
 _ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
+_ODD = re.compile(rb"[\n\\#]")  # readers may disagree about these
+
 _QUOTES = "sops takes the quotes as part of the value; encconf and other dotenv readers do not"
 _BREAK = "\\n is a line break to sops and encconf; if you do not mean one, put the value in single quotes"
 _HASH = "sops and encconf take the # as part of the value; other dotenv readers see a comment"
@@ -288,7 +290,7 @@ def caveat(leaf: Leaf) -> str | None:
     if leaf.style:
         return _QUOTES
     data = leaf.data or b""
-    if b"\n" not in data and b"\\" not in data and b"#" not in data:
+    if _ODD.search(data) is None:
         return None
     line = data.decode("utf-8", "replace").replace("\n", "\\n")
     if "\\n" in line and not line.startswith("-----BEGIN "):

@@ -73,7 +73,8 @@ def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | N
     if format == "yaml":
         if isinstance(node, Leaf):
             return emit_yaml.scalar(node) + "\n"
-        return "\n".join(emit_yaml.entries(node, notes or {}, 0, indent or 4)) + "\n" if node else "[]\n"
+        style = emit_yaml.GoYaml(notes or {}, indent or 4)
+        return "\n".join(style.entries(node, 0)) + "\n" if node else "[]\n"
     if format in ("json", "ini"):
         return _json(node, indent if format == "json" else None)
     if format == "toml":

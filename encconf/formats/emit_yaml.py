@@ -6,15 +6,41 @@ import re
 
 from encconf.formats import goyaml
 from encconf.formats.emit_parts import items_of, lines_above, text_behind
+from encconf.formats.yaml_text import Style
 from encconf.formats.yaml_words import double, single
 from encconf.text.document import Leaf
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from encconf.formats.emit_parts import Notes
+
+
+class GoYaml(Style):
+    """As go-yaml does it, with comments; each single value is a `Leaf`."""
+
+    def __init__(self, notes: Notes, step: int) -> None:
+        self.notes = notes
+        self.step = step
+
+    def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
+        """The items of a collection with their comments; the last ones belong to no item."""
+        for key, item, comments in items_of(node, self.notes):
+            yield key, item, lines_above(comments, key), text_behind(comments)
+
+    def key(self, key: str) -> str:
+        """A key as it is written."""
+        return string(key, simple=True)
+
+    def word(self, value: Any, column: int, head: str) -> str:
+        """A single value, or an empty collection."""
+        if not isinstance(value, Leaf):
+            return super().word(value, column, head)
+        inner = column + 2 if head == "-" else self.deeper(column, value)
+        return scalar(value, inner, inner - column)
 
 
 def document(tree: Any, notes: Notes, step: int) -> str:
@@ -22,40 +48,7 @@ def document(tree: Any, notes: Notes, step: int) -> str:
     if not tree:
         comments = lines_above(notes.get(id(tree), {}).get(None, []), None)
         return "\n".join([*comments, "{}"]) + "\n"
-    return "\n".join(entries(tree, notes, 0, step)) + "\n"
-
-
-def entries(node: Any, notes: Notes, column: int, step: int) -> list[str]:
-    """The lines of a collection that has items, from a column on."""
-    pad = " " * column
-    lines: list[str] = []
-    for key, item, comments in items_of(node, notes):
-        lines += [f"{pad}{line}" for line in lines_above(comments, key)]
-        if key is None:
-            continue
-        after = text_behind(comments)
-        head = "-" if isinstance(node, list) else f"{string(key, simple=True)}:"
-        if isinstance(item, Leaf):
-            inner = column + 2 if isinstance(node, list) else _deeper(column, step)
-            first, *more = scalar(item, inner, inner - column).split("\n")
-            lines.append(f"{pad}{head} {first}{after}")
-            lines += more
-        elif not item:
-            lines.append(f"{pad}{head} {'{}' if isinstance(item, dict) else '[]'}")
-        elif isinstance(node, list):
-            below = entries(item, notes, column + 2, step)
-            at = next(index for index, line in enumerate(below) if not line.lstrip().startswith("#"))
-            lines += [line[2:] for line in below[:at]]
-            lines.append(f"{pad}- {below[at][column + 2 :]}")
-            lines += below[at + 1 :]
-        else:
-            lines += [pad + head, *entries(item, notes, _deeper(column, step), step)]
-    return lines
-
-
-def _deeper(column: int, step: int) -> int:
-    """The next multiple of the indentation: below a dash it is less than a whole step away."""
-    return step * ((column + step) // step)
+    return "\n".join(GoYaml(notes, step).entries(tree, 0)) + "\n"
 
 
 def scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:

@@ -10,7 +10,7 @@ import re
 
 from encconf.formats import goyaml, lines
 from encconf.formats.yaml_words import BREAK
-from encconf.text.document import hash_comment, limit_lines, limit_paths, most_items, too_many
+from encconf.text.document import limit_lines, limit_paths, most_items, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +82,13 @@ def settle(document: Document) -> None:
 
 
 def comment_text(plain: str) -> str | None:
-    """Every line becomes a comment; None if there is another line break, which would end the comment."""
-    return hash_comment(plain)
+    """A decrypted comment as lines that each begin with ``#``; the ``#`` of the first line is left out.
+
+    None if it contains another character that ends a line: the rest would be read as values.
+    """
+    if not plain.isprintable() and re.search("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", plain):
+        return None
+    return re.sub(r"\n(?!#)", "\n# ", plain) if "\n" in plain else plain
 
 
 def load_plain(text: str) -> list[dict[str, object]]:

@@ -6,136 +6,79 @@ import re
 from bisect import bisect_left
 
 from encconf.formats.yaml import scan
-from encconf.formats.yaml_text import (
-    block_lines,
-    chomping,
-    fits_block,
-    region,
-)
+from encconf.formats.yaml_text import Style, region
 from encconf.formats.yaml_words import BREAK, DOUBLE, NEWLINE, double, line_start, newline_of, plain
 from encconf.text.document import LAYOUT, Document, splice
-from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from encconf.text.document import Edit, Flow, Leaf, Part
 
 
+class _Style(Style):
+    """As sops writes the entry."""
+
+    def word(self, value: Any, column: int, head: str) -> str:
+        """A single value; a string that needs quotes is in double ones where that means the same."""
+        said = super().word(value, column, head)
+        return double(value) if said[0] == "'" and "'" not in value else said
+
+
 def render_block(block: Mapping[str, object]) -> str:
     """Spell the ``sops`` mapping in block style, as sops does: indented to the next multiple of four."""
-    lines = ["sops:"]
-    _render(block, 4, lines)
-    return "\n".join(lines) + "\n"
-
-
-def _render(value: object, indent: int, lines: list[str]) -> None:
-    pad = " " * indent
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _render_item(f"{pad}{plain(key)}:", item, indent, lines)
-    elif isinstance(value, list):
-        for item in value:
-            if isinstance(item, dict) and item:
-                at = len(lines)
-                _render(item, indent + 2, lines)
-                lines[at] = f"{pad}- {lines[at][indent + 2 :]}"
-            else:
-                _render_item(f"{pad}-", item, indent, lines)
-
-
-def _render_item(head: str, item: object, indent: int, lines: list[str]) -> None:
-    if isinstance(item, (dict, list)):
-        if not item:
-            lines.append(f"{head} {'{}' if isinstance(item, dict) else '[]'}")
-            return
-        lines.append(head)
-        _render(item, _deeper(indent), lines)
-    elif isinstance(item, bool):
-        lines.append(f"{head} {bool_word(item)}")
-    elif item is None:
-        lines.append(f"{head} null")
-    elif isinstance(item, (int, float)):
-        lines.append(f"{head} {item}")
-    else:
-        value = str(item)
-        if "\n" in value and fits_block(value):
-            lines.append(f"{head} |{chomping(value)}")
-            lines.extend(block_lines(value, _deeper(indent), "\n")[:-1].split("\n"))
-        else:
-            lines.append(f"{head} {_quoted(value)}")
-
-
-def _deeper(indent: int) -> int:
-    return indent + 4 - indent % 4  # below a dash it is less than four away
-
-
-def _quoted(value: str) -> str:
-    word = plain(value)
-    return double(value) if word[0] == "'" and "'" not in value else word
+    return "\n".join(["sops:", *_Style().entries(block, 4)]) + "\n"
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove members of the block that are strings, and change nothing else."""
-    simple = _amend_lines(block_text, changes)
-    if simple is not None:
-        return simple
-    wrapped, offset = block_text, 0
-    flow = not re.match(r"""["']?sops["']?[ \t]*:[ \t]*[\r\n]""", block_text)
-    if flow:
-        wrapped, offset = "{" + block_text + "}", 1
-    # Under another name the block is ordinary values, with spans.
-    renamed = wrapped.replace("sops", "spos", 1)
-    document = scan(renamed)
+    text, around, flow = block_text, 0, False
+    places = _places_by_line(block_text, changes)
+    if places is None:
+        flow = not re.match(r"""["']?sops["']?[ \t]*:[ \t]*[\r\n]""", block_text)
+        if flow:
+            text, around = "{" + block_text + "}", 1
+        # Under another name the block is ordinary values, with spans.
+        document = scan(text.replace("sops", "spos", 1))
+        members = [leaf for leaf in document.leaves if len(leaf.path) == 2]
+        places = {str(leaf.step): (*region(document, leaf), leaf.style) for leaf in members}
     edits: list[Edit] = []
-    missing = dict(changes)
-    members = [leaf for leaf in document.leaves if len(leaf.path) == 2]
-    for leaf in members:
-        name = str(leaf.step)
-        if name not in missing:
-            continue
-        new = missing.pop(name)
-        start, end = region(document, leaf)
-        if new is None:
-            edits.append(_removal(wrapped, name, start, end, flow))
-        else:
-            word = double(new) if flow or leaf.style == DOUBLE else plain(new)
-            edits.append((start, end, word))
-    added = {name: new for name, new in missing.items() if new is not None}
-    out = splice(wrapped, edits)
+    added: dict[str, str] = {}
+    for name, new in changes.items():
+        if name in places:
+            start, end, style = places[name]
+            if new is None:
+                edits.append(_removal(text, name, start, end, flow))
+            else:
+                edits.append((start, end, double(new) if flow or style == DOUBLE else plain(new)))
+        elif new is not None:
+            added[name] = new
+    out = splice(text, edits)
     if added:
         out = _add_members(out, added, flow)
-    return out[offset : len(out) - offset]
+    return out[around : len(out) - around]
 
 
 _ODD_MEMBER = r"(?m)^{pad}[^A-Za-z_ #\n-]"
 _SIMPLE_VALUE = r"[ ]+(\"[^\"\\\n]*+\"|[A-Za-z0-9][^\s#]*+)\n(?!{pad} )"
 
 
-def _amend_lines(block_text: str, changes: Mapping[str, str | None]) -> str | None:
-    """`amend` line by line, for a block with members on lines as sops writes them; None for others."""
+def _places_by_line(block_text: str, names: Iterable[str]) -> dict[str, tuple[int, int, str]] | None:
+    """The spans and quotes of members that are on lines as sops writes them; None if any is not."""
     first = re.match(r"sops:[ ]*\n( +)(?=\S)", block_text)
     if first is None or re.search(_ODD_MEMBER.format(pad=first[1]), block_text):
         return None
-    simple = re.compile(_SIMPLE_VALUE.format(pad=first[1]))
-    edits: list[Edit] = []
-    added: dict[str, str] = {}
-    for name, new in changes.items():
-        places = [found.end() for found in re.finditer(rf"(?m)^{first[1]}{name}[ \t]*:", block_text)]
-        if not places:
-            if new is not None:
-                added[name] = new
-            continue
-        found = simple.match(block_text, places[0])
-        if found is None or len(places) > 1:
-            return None
-        if new is None:
-            edits.append(_removal(block_text, name, *found.span(1), False))
-        else:
-            edits.append((*found.span(1), double(new) if found[1][0] == '"' else plain(new)))
-    out = splice(block_text, edits)
-    return _add_members(out, added, False) if added else out
+    places: dict[str, tuple[int, int, str]] = {}
+    for name in names:
+        heads = list(re.finditer(rf"(?m)^{first[1]}{name}[ \t]*:", block_text))
+        if heads:
+            value = re.compile(_SIMPLE_VALUE.format(pad=first[1])).match(block_text, heads[0].end())
+            if value is None or len(heads) > 1:
+                return None
+            places[name] = (*value.span(1), value[1][0])
+    return places
 
 
 def _removal(text: str, name: str, start: int, end: int, flow: bool) -> Edit:

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 
 from encconf.errors import DecryptError
+from encconf.formats import goyaml
 from encconf.formats.yaml_words import (
     ALIAS,
     BREAK,
@@ -29,9 +30,13 @@ from encconf.formats.yaml_words import (
     single,
     step_of,
 )
+from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
     from encconf.text.document import Document, Edit, Leaf, Part
 
 
@@ -228,6 +233,81 @@ def block_lines(value: str, indent: int, newline: str) -> str:
     body = value[:-1] if value.endswith("\n") else value
     pad = " " * indent
     return newline.join(pad + line if line else "" for line in body.split("\n")) + newline
+
+
+class Style:
+    """How new collections are laid out, a line for each entry: as sops does, by multiples of four."""
+
+    step = 4
+    quotes = ""  # of the value that a new one replaces
+
+    def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
+        """The items of a collection: key or index, the item, the comment lines above it, and behind it."""
+        for key, item in node.items() if isinstance(node, dict) else enumerate(node):
+            yield key, item, [], ""
+
+    def key(self, key: str) -> str:
+        """A key as it is written."""
+        return plain(key)
+
+    def deeper(self, column: int, item: Any) -> int:
+        """The column of what is inside an item: below a dash it is less than a whole step away."""
+        return self.step * ((column + self.step) // self.step)
+
+    def word(self, value: Any, column: int, head: str) -> str:
+        """A single value or an empty collection; further lines are indented."""
+        fits = isinstance(value, str) and "\n" in value and self.quotes not in (SINGLE, DOUBLE)
+        if fits and fits_block(value):
+            body = block_lines(value, self.deeper(column, value), "\n")
+            return f"|{chomping(value)}\n{body[:-1]}"
+        return word(value, self.quotes, False)
+
+    def entries(self, node: Any, column: int) -> list[str]:
+        """The lines of a collection that has items, from a column on."""
+        lines: list[str] = []
+        for key, item, above, behind in self.items(node):
+            lines += [" " * column + line for line in above]
+            if key is not None:
+                head = f"{self.key(key)}:" if isinstance(node, dict) else "-"
+                first, *more = self.item(head, item, column)
+                lines += [first + behind, *more]
+        return lines
+
+    def item(self, head: str, item: Any, column: int) -> list[str]:
+        """The lines of ``key:`` or ``-`` with its value, from a column on."""
+        pad = " " * column
+        if not is_full(item):
+            return f"{pad}{head} {self.word(item, column, head)}".split("\n")
+        if head != "-":
+            return [pad + head, *self.entries(item, self.deeper(column, item))]
+        below = self.entries(item, column + 2)
+        at = next(at for at, line in enumerate(below) if not line.lstrip().startswith("#"))
+        comments = [line[2:] for line in below[:at]]
+        return [*comments, f"{pad}- {below[at][column + 2 :]}", *below[at + 1 :]]
+
+
+def is_full(value: Any) -> bool:
+    """Whether it is a collection with something in it."""
+    return isinstance(value, (dict, list)) and bool(value)
+
+
+def word(value: Any, quotes: str, flow: bool) -> str:
+    """A scalar or an empty collection, in the quotes that were there before."""
+    if isinstance(value, str):
+        if quotes == DOUBLE:
+            return double(value)
+        if quotes == SINGLE and value.isprintable():
+            return single(value)
+        return plain(value, flow=flow)
+    if isinstance(value, bool):
+        return bool_word(value)
+    if value is None:
+        return "null"
+    if isinstance(value, (dict, list)):
+        return "{}" if isinstance(value, dict) else "[]"
+    if isinstance(value, float):
+        return scalar("float", goyaml.format_float(value))
+    return str(value)
 
 
 def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:

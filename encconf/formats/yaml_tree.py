@@ -11,8 +11,9 @@ import re
 from itertools import pairwise
 
 from encconf.errors import EmitError
-from encconf.formats.yaml_layout import Style, in_brackets, is_full, spell_key, word
+from encconf.formats.yaml_layout import Style, in_brackets, spell_key
 from encconf.formats.yaml_places import Item, Node, compose, walk
+from encconf.formats.yaml_text import is_full, word
 from encconf.formats.yaml_words import ALIAS, FOLDED, LITERAL, line_end, line_start
 from encconf.text.tree import Entry, Single, Tree, append, data_of, fill, lines, nested, take
 
@@ -231,8 +232,8 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     outer = chain[-2].value
     assert isinstance(outer, Tree)
     _refuse_odd(entry)
-    style = Style(chain[0])
     kept = old.style if isinstance(old, Single) else ""
+    style = Style(chain[0], kept if isinstance(value, str) else "")
     anchored = ""
     if isinstance(old, Single) and old.shared:
         anchored = old.text[: old.at]
@@ -245,7 +246,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
         entry.value = Single(anchored + word(value, kept, False), {})
     else:
-        laid = style.item(entry.head[: entry.sign], value, outer.column or 0, kept=kept)
+        laid = style.item(entry.head[: entry.sign], value, outer.column or 0)
         newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
         entry.post = _behind(entry)
         entry.value = Single(style.newline.join(laid)[outer.column or 0 :] + newline, {})

@@ -7,7 +7,6 @@ block is not among the leaves: it is in ``block``, as plain values.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from itertools import pairwise
 
@@ -314,16 +313,6 @@ def limit_digits(text: str, start: int, end: int) -> None:
     if end - start > MAX_DIGITS:
         line, column = position(text, start)
         raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
-
-
-def hash_comment(plain: str) -> str | None:
-    """A decrypted comment as lines that each begin with ``#``; the ``#`` of the first line is left out.
-
-    None if it contains another character that ends a line: the rest would be read as values.
-    """
-    if not plain.isprintable() and re.search("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", plain):
-        return None
-    return re.sub(r"\n(?!#)", "\n# ", plain) if "\n" in plain else plain
 
 
 def position(text: str, offset: int) -> tuple[int, int]:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from encconf.text.tree import Plain
 
 
-def style(text: str) -> yaml_layout.Style:
+def style(text: str, quotes: str = "") -> yaml_layout.Style:
     writer = writing("yaml")
-    return yaml_layout.Style(writer.root(writer.tree(yaml.scan(text))))
+    return yaml_layout.Style(writer.root(writer.tree(yaml.scan(text))), quotes)
 
 
 @pytest.mark.parametrize(
@@ -53,28 +53,7 @@ def test_style(text: str, newline: str, step: int, dashes: int) -> None:
     ],
 )
 def test_item(value: Plain, kept: str, lines: list[str]) -> None:
-    assert style("r:\n   s:\n     - t\n").item("a:", value, 2, kept=kept) == lines
-
-
-@pytest.mark.parametrize(
-    ("value", "quotes", "word"),
-    [
-        ("a", "", "a"),
-        ("a", '"', '"a"'),
-        ("a", "'", "'a'"),
-        ("a\x01", "'", '"a\\x01"'),
-        ("5", "", '"5"'),
-        (5, "", "5"),
-        (True, "", "true"),
-        (None, "'", "null"),
-        (1.0, "", "1.0"),
-        (1e30, "", "1" + "0" * 30 + ".0"),
-        ({}, "", "{}"),
-        ([], "", "[]"),
-    ],
-)
-def test_word(value: Plain, quotes: str, word: str) -> None:
-    assert yaml_layout.word(value, quotes, False) == word
+    assert style("r:\n   s:\n     - t\n", kept).item("a:", value, 2) == lines
 
 
 def test_in_brackets() -> None:
@@ -83,11 +62,3 @@ def test_in_brackets() -> None:
     assert said == "{a: [1, 'b, c', {\"<<\": null}], 'd:': {}, e: f}"
     assert yaml.load_plain(f"x: {said}\n") == [{"x": value}]
     assert yaml_layout.in_brackets({"a": ["x", "y"]}, str.upper, repr) == "{'a': [X, Y]}"
-
-
-def test_is_full() -> None:
-    assert [yaml_layout.is_full(value) for value in ([], {}, "", None, [0], {"a": 0})] == [
-        *[False] * 4,
-        True,
-        True,
-    ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from encconf.formats import module
+import pytest
+
+from encconf.formats import module, yaml_text
 from encconf.text.document import splice
 
 yaml = module("yaml")
@@ -17,3 +19,32 @@ def test_sealing_behind_an_odd_tag() -> None:
         assert document.leaves[0].data is not None
         back = yaml.literal(sealed, sealed.leaves[0], "str", document.leaves[0].data)
         assert yaml.scan(splice(enc, [back])).leaves[0].data == document.leaves[0].data
+
+
+@pytest.mark.parametrize(
+    ("value", "quotes", "word"),
+    [
+        ("a", "", "a"),
+        ("a", '"', '"a"'),
+        ("a", "'", "'a'"),
+        ("a\x01", "'", '"a\\x01"'),
+        ("5", "", '"5"'),
+        (5, "", "5"),
+        (True, "", "true"),
+        (None, "'", "null"),
+        (1.0, "", "1.0"),
+        (1e30, "", "1" + "0" * 30 + ".0"),
+        ({}, "", "{}"),
+        ([], "", "[]"),
+    ],
+)
+def test_word(value: object, quotes: str, word: str) -> None:
+    assert yaml_text.word(value, quotes, False) == word
+
+
+def test_is_full() -> None:
+    assert [yaml_text.is_full(value) for value in ([], {}, "", None, [0], {"a": 0})] == [
+        *[False] * 4,
+        True,
+        True,
+    ]
