@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from engine import changed_lines, credentials, rule
+from formats.edited import YAML
 from oracle import AgeKey, Sops
 
 from encconf import api
@@ -27,30 +28,6 @@ from encconf.verbs import changes, rekey
 
 if TYPE_CHECKING:
     from encconf.keys import MasterKey
-
-YAML = """\
-# top
-a:
-  b: "x"   # note
-  n: 5
-
-l:
-- 1
-- two  # c
-- k: v
-  m: |
-    text
-    more
-
-  z: 1
-f: [1, 2]
-g: {x: 1, y: "s"}
-e: {}
-nul:
-odd: 0x1F
-last: |-
-  block
-"""
 
 
 class TestTexts:
