@@ -11,7 +11,7 @@ from collections import defaultdict
 from encconf import formats
 from encconf.audit import meant
 from encconf.audit.findings import Finding, Lines, printable
-from encconf.audit.sealed import like_a_secret
+from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
 from encconf.errors import EncconfError, PatternError
 from encconf.rules.selection import DEFAULT
 from encconf.text.path import spell
@@ -166,4 +166,13 @@ class Plains:
             return []  # `encconf.audit.rulecheck` reports it
         leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
         leaves = meant.hidden(document, leaves)
-        return [leaf for leaf in leaves if like_a_secret(leaf)] if plain.telling else leaves
+        return [leaf for leaf in leaves if _tells(leaf, document.format)] if plain.telling else leaves
+
+
+def _tells(leaf: Leaf, format: str) -> bool:
+    """Whether a value is a secret: it looks like one, or its key says so, and it is not words for people."""
+    if looks_like_a_secret(leaf):
+        return True
+    value = (leaf.data or b"").decode(errors="replace").strip()
+    is_words = " " in value or all(sign.isalpha() or not sign.isascii() for sign in value)
+    return is_named_like_a_secret(leaf) and (format == "dotenv" or not is_words)

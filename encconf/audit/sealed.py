@@ -299,7 +299,7 @@ def _plaintext(
     elif by_rule:
         said = f"{_at(leaf)} is plaintext, though {by_rule} encrypts such values"
         sealed.find("plain-by-rule", said, leaf, hint=hint)
-    elif said := like_a_secret(leaf):
+    elif said := _like_a_secret(leaf):
         sealed.find("plain-secret", f"{_at(leaf)} is plaintext and {said}", leaf)
 
 
@@ -314,16 +314,22 @@ def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
     sealed.find("short-value", said, leaf)
 
 
-def like_a_secret(leaf: Leaf) -> str:
+def _like_a_secret(leaf: Leaf) -> str:
     """Why a plaintext value may be a secret; "" if nothing suggests it, or if it only refers to a secret."""
-    data = leaf.data
-    if leaf.type != "str" or not data:
-        return ""
-    if re.search(_LOOKS, data):
+    if looks_like_a_secret(leaf):
         return "looks like a secret"
-    step = leaf.step
-    called = type(step) is str and called_a_secret((step,)) and re.match(_REFERENCE, data) is None
-    return "has a name like a secret" if called else ""
+    return "has a name like a secret" if is_named_like_a_secret(leaf) else ""
+
+
+def looks_like_a_secret(leaf: Leaf) -> bool:
+    """Whether a plaintext value is a private key, a token or an address with a password."""
+    return leaf.type == "str" and re.search(_LOOKS, leaf.data or b"") is not None
+
+
+def is_named_like_a_secret(leaf: Leaf) -> bool:
+    """Whether the key of a plaintext value says that it is a secret, and it does not only refer to one."""
+    called = leaf.type == "str" and type(leaf.step) is str and called_a_secret((leaf.step,))
+    return called and re.match(_REFERENCE, leaf.data or b"") is None
 
 
 _EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if that is not a secret"

@@ -40,15 +40,21 @@ def test_under_a_rule_for_everything_the_name_says_what_is_meant(
 @pytest.mark.parametrize(
     ("name", "text", "found"),
     [
-        (".env", "DB_PASSWORD=correct-horse\n", "DB_PASSWORD"),
-        ("app/config.yaml", "name: app\ndb:\n  password: correct horse\n", "db.password"),
+        (".env", "DB_PASSWORD=correct horse\n", "DB_PASSWORD"),
+        ("app/config.yaml", "name: app\ndb:\n  password: hunter2\n", "db.password"),
+        (
+            "locales/en.json",
+            '{"password": "Password", "newToken": "Create a token", "secret": "पासवर्ड"}',
+            None,
+        ),
+        ("api.json", '{"input_token": "NextToken"}', None),
         ("config.toml", 'url = "postgres://app:correct-horse@db.example/app"\n', "url"),
         ("long.json", json.dumps({"a": "x" * 9000, "token": "0123456789"}), "token"),
         ("config.yaml", "name: app\nport: 5432\n", None),
         ("config.yaml", "password: ${PASSWORD}\n", None),
-        ("config.yaml", "password_unencrypted: correct horse\n", None),
-        ("config.example.yaml", "password: correct horse\n", None),
-        ("notes.txt", "password: correct horse\n", None),
+        ("config.yaml", "password_unencrypted: hunter2\n", None),
+        ("config.example.yaml", "password: hunter2\n", None),
+        ("notes.txt", "password: hunter2\n", None),
         ("config.yaml", "password: [\n", None),
     ],
 )
@@ -67,7 +73,7 @@ def test_under_a_rule_for_everything_a_secret_counts_while_nothing_is_encrypted(
 
 def test_that_nothing_is_encrypted_says_nothing_about_single_files(repo: Repo) -> None:
     repo.config(f"  - {A}")
-    repo.write("config.yaml", "password: correct horse\n")
+    repo.write("config.yaml", "password: hunter2\n")
     for scope, found in ((FILES, []), (FOLDERS, ["not-encrypted"]), (ALL, ["not-encrypted"])):
         assert [each.slug for each in repo.check(scope=scope).findings] == found
 
