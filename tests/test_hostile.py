@@ -473,6 +473,10 @@ def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -
         '{"a": "\ud800"}',
         'a = "\ud800"\n',
         "[s]\na = \udfff\n",
+        "a=\ud800\nsops_mac=x\n",
+        "[s]\na = \ud800\n[sops]\nmac = x\n",
+        "\ud800=1\nsops_mac=x\n",
+        "# \ud800\na: 1\n",
     ):
         for call in (api.loads, api.decrypt):
             with pytest.raises(EncconfError):

@@ -11,7 +11,7 @@ from encconf import formats
 from encconf.engine import seal
 from encconf.engine.metadata import Metadata
 from encconf.envelope.open import open_data_key
-from encconf.errors import LimitError, MacMismatchError, UnmergedError, WrongTypeError
+from encconf.errors import LimitError, MacMismatchError, ParseError, UnmergedError, WrongTypeError
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 
@@ -48,8 +48,16 @@ def bounded(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def as_text(given: object, *, binary: bool = False) -> str:
-    """A text, of bytes if they are UTF-8.  Raises WrongTypeError, and InputError for other bytes."""
+    """A text, of bytes if they are UTF-8.
+
+    Raises WrongTypeError, InputError for other bytes, and ParseError for half of a surrogate pair.
+    """
     if isinstance(given, str):
+        try:
+            if not given.isascii():
+                given.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise ParseError(f"not a character at position {error.start}: half of a surrogate pair") from None
         return given
     if isinstance(given, (bytes, bytearray)):
         from encconf.io import fileio
