@@ -14,7 +14,7 @@ from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
 from encconf.keys import NamedKey, as_given, base64_bytes
-from encconf.providers.https import origin
+from encconf.providers.https import is_path, origin
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -103,7 +103,7 @@ class VaultKey(NamedKey):
                 "its vault_address is not a plain address", hint="https://HOST or https://HOST:PORT"
             )
         parts = [*self.engine.split("/"), self.key_name]
-        if any(part in ("", ".", "..") or not part.isprintable() for part in parts) or "/" in self.key_name:
+        if not is_path(parts) or "/" in self.key_name:
             raise BadKeyError("its engine_path or key_name is not one", hint=f"it looks like {_FORM}")
         return server
 

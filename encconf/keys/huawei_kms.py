@@ -14,7 +14,7 @@ from binascii import b2a_base64
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.io import fileio
 from encconf.keys import NamedKey, as_given, base64_bytes
-from encconf.providers import needing, one_line
+from encconf.providers import late, needing, one_line
 from encconf.providers.https import cause, reason_of, timeouts
 from encconf.text.printable import printable
 
@@ -100,11 +100,11 @@ class HuaweiKey(NamedKey):
         except exceptions.ServiceResponseException as error:
             raise _refused(error) from None
         except (exceptions.SdkException, requests.RequestException) as error:
+            server = f"Huawei Cloud in {region}"
             if isinstance(error, requests.Timeout) or isinstance(error.__context__, requests.Timeout):
-                word, detail = "slow", f"did not answer within {credentials.call_limit:g} s"
-            else:
-                word, detail = "unreachable", f"cannot be reached: {cause(error) or type(error).__name__}"
-            raise MasterKeyError(f"Huawei Cloud in {region} {detail}", reason=word) from None
+                raise late(server, credentials.call_limit) from None
+            detail = cause(error) or type(error).__name__
+            raise MasterKeyError(f"{server} cannot be reached: {detail}", reason="unreachable") from None
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             answer = None  # the SDK expects the API's JSON
         text = getattr(answer, wanted, None)

@@ -27,6 +27,11 @@ LOGIN_LIMIT = 1 << 16
 """The largest file with a token or password, in bytes (64 KiB)."""
 
 
+def late(server: str, limit: float, hint: str | None = None) -> MasterKeyError:
+    """The error if there was no answer in time."""
+    return MasterKeyError(f"{server} did not answer within {limit:g} s", reason="slow", hint=hint)
+
+
 def one_line(text: object) -> str:
     """The first 400 characters of what a server said, on one line and printable."""
     return printable(" ".join(str(text).split()), 400)

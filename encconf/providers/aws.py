@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import LateError, needing, one_line, unheard, within
+from encconf.providers import LateError, late, needing, one_line, unheard, within
 from encconf.providers.aws_session import assumed_session, file_of, new_client, new_session
 from encconf.providers.https import reason_of
 from encconf.text.printable import printable
@@ -146,8 +146,7 @@ def ask(
         # The SDK limits each wait, but not the whole call with its retries, roles and slow answers.
         return within(credentials.key_limit, first)
     except LateError:
-        late = f"AWS in {chosen[0].region} did not answer within {credentials.key_limit:g} s"
-        raise MasterKeyError(late, reason="slow", hint=_SLOW) from None
+        raise late(f"AWS in {chosen[0].region}", credentials.key_limit, _SLOW) from None
 
 
 def home_region(credentials: Credentials, profile: str = "") -> str | None:
@@ -206,8 +205,7 @@ def _failure(
     if isinstance(error, sdk.ClientError):
         return _refusal(error, way, needs, meanings)
     if isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):
-        late = f"AWS in {way.region} did not answer within {credentials.call_limit:g} s"
-        return MasterKeyError(late, reason="slow", hint=_SLOW), True
+        return late(f"AWS in {way.region}", credentials.call_limit, _SLOW), True
     if isinstance(error, (sdk.ConnectionError, sdk.HTTPClientError)):
         return MasterKeyError(
             f"AWS in {way.region} cannot be reached: {one_line(error)}", reason="unreachable"

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import needing, one_line
+from encconf.providers import late, needing, one_line
 from encconf.providers.https import cause, check_permitted, reason_of, timeouts
 
 TYPE_CHECKING = False
@@ -300,7 +300,7 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
     from azure.core import exceptions
 
     if isinstance(error, (exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError)):
-        return MasterKeyError(f"{server} did not answer within {credentials.call_limit:g} s", reason="slow")
+        return late(server, credentials.call_limit)
     if not isinstance(error, exceptions.HttpResponseError):
         detail = cause(error) or one_line(error.message)
         return MasterKeyError(f"{server} cannot be reached: {detail}", reason="unreachable")

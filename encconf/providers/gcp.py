@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from encconf.errors import InputError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.providers import one_line, unheard
+from encconf.providers import late, one_line, unheard
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -224,12 +224,8 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
     from requests import RequestException, Timeout
 
     if isinstance(error, (exceptions.DeadlineExceeded, exceptions.GatewayTimeout, Timeout)):
-        late = f"{service} did not answer within {credentials.call_limit:g} s"
-        return MasterKeyError(
-            late,
-            reason="slow",
-            hint="check that the location is available and that this machine can reach it",
-        )
+        slow = "check that the location is available and that this machine can reach it"
+        return late(service, credentials.call_limit, slow)
     if isinstance(error, GoogleAuthError) or _is_about_credentials(error):
         environ = credentials.environ
         if environ.get("GOOGLE_OAUTH_ACCESS_TOKEN") and not environ.get("GOOGLE_CREDENTIALS"):

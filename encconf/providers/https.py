@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError
-from encconf.providers import one_line
+from encconf.providers import late, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from encconf.identities.credentials import Credentials
@@ -52,6 +52,11 @@ def origin_and_path(address: str) -> tuple[str, str] | None:
     return server, slash + path
 
 
+def is_path(steps: Iterable[str]) -> bool:
+    """Whether these can be the steps of a path: none is empty, leads up or cannot be printed."""
+    return all(step not in ("", ".", "..") and step.isprintable() for step in steps)
+
+
 def permitted(environ: Mapping[str, str], variable: str) -> frozenset[str] | None:
     """The origins that an allow-list names: ``all`` (None), ``none``, or addresses separated by commas.
 
@@ -88,31 +93,108 @@ def timeouts(credentials: Credentials) -> tuple[float, float]:
     return credentials.call_limit / 4, credentials.call_limit * 3 / 4
 
 
-def session(
-    verify: str | bool,
-    certificate: tuple[str, str] | None,
-    *,
-    server_name: str | None = None,
-    authorities: str = "",
-    later: tuple[int, ...] = _LATER,
-) -> Any:
-    """Connections of requests: ``verify`` names authorities; ``certificate`` and its key are files.
+class Trust:
+    """The authorities of a server's certificate: ``verify`` names them, or ``pem`` is the text of some.
 
-    ``authorities`` are PEM texts that replace ``verify``.  After an answer that says ``later``, the call is
-    repeated within 2 s.  Answers longer than `ANSWER_LIMIT` are empty.  Redirects are followed unless the
-    call says otherwise.  A call must have two ``timeouts``.
+    ``certificate`` and its key are the client's, in files.  ``variable`` and ``own`` are the variables that
+    set these.
     """
-    import io
 
+    def __init__(
+        self,
+        verify: str | bool,
+        variable: str,
+        *,
+        pem: str = "",
+        server_name: str | None = None,
+        certificate: tuple[str, str] | None = None,
+        own: str = "",
+    ) -> None:
+        self.verify = verify
+        self.variable = variable
+        self.pem = pem
+        self.server_name = server_name
+        self.certificate = certificate
+        self.own = own
+
+
+class Server:
+    """Connections to the server at one address, with requests.
+
+    After an answer that says ``later``, a call is repeated within 2 s.  Answers longer than `ANSWER_LIMIT`
+    are empty.  Redirects are refused, with the hint ``moved``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        credentials: Credentials,
+        trust: Trust,
+        *,
+        moved: str,
+        later: tuple[int, ...] = _LATER,
+    ) -> None:
+        self.name = name
+        self.timeouts = timeouts(credentials)
+        self._trust = trust
+        self._moved = moved
+        self.session = _session(trust, later)
+        self.session.hooks["response"].append(self._bound)
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """The answer to a request; raises MasterKeyError if there is none."""
+        try:
+            return self.session.request(method, self.name + path, timeout=self.timeouts, **options)
+        except OSError as error:  # requests' own errors are OSErrors, too
+            raise self.failure(error) from None
+
+    def failure(self, error: OSError) -> MasterKeyError:
+        """Why there was no answer."""
+        from requests import exceptions
+
+        if not isinstance(error, exceptions.RequestException):
+            message = f"the settings for TLS cannot be used: {one_line(error)}"
+            named = " and ".join(filter(None, (self._trust.variable, self._trust.own)))
+            return MasterKeyError(message, reason="unusable", hint=f"check {named}")
+        detail = cause(error)
+        if isinstance(error, exceptions.Timeout):
+            return late(self.name, sum(self.timeouts), "check that the server is up and not overloaded")
+        reason, hint = "unreachable", None
+        if "alert" in detail and "certificate" in detail:
+            reason = "expired" if "expired" in detail else "denied"
+            said = f"{self.name} rejects the client's certificate: {detail}"
+            hint = f"{self._trust.own} are the client's certificate and its key" if self._trust.own else None
+        elif isinstance(error, exceptions.SSLError):
+            said = f"no trusted connection to {self.name}: {detail or 'TLS failed'}"
+            hint = f"{self._trust.variable} sets the authority of its certificate"
+        elif isinstance(error, exceptions.ProxyError):
+            said = f"the proxy does not connect to {self.name}: {detail or 'it refused'}"
+        else:
+            said = f"{self.name} cannot be reached: {detail or type(error).__name__}"
+            hint = "check the address, and that the server is up and this machine can reach it"
+        return MasterKeyError(said, reason=reason, hint=hint)
+
+    def _bound(self, response: Any, **sent: Any) -> None:
+        """Read the answer within its limits; a hook of requests."""
+        import io
+
+        with response:
+            if 300 <= response.status_code < 400:
+                raise elsewhere(self.name, self._moved)
+            body = _body(response.raw, sent["timeout"][1])
+        response.raw = io.BytesIO(body if len(body) <= ANSWER_LIMIT else b"")
+
+
+def _session(trust: Trust, later: tuple[int, ...]) -> Any:
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
     names: dict[str, Any] = {}
-    if server_name:
-        names = {"server_hostname": server_name, "assert_hostname": server_name}
-    if authorities:
-        names["ca_cert_data"] = authorities
+    if trust.server_name:
+        names = {"server_hostname": trust.server_name, "assert_hostname": trust.server_name}
+    if trust.pem:
+        names["ca_cert_data"] = trust.pem
 
     class Connections(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -123,20 +205,15 @@ def session(
 
         def cert_verify(self, conn: Any, *args: Any) -> None:
             super().cert_verify(conn, *args)
-            if authorities:
+            if trust.pem:
                 conn.ca_certs = conn.ca_cert_dir = None  # not requests' own ones in addition
 
     class Session(requests.Session):
         def merge_environment_settings(self, *args: Any) -> Any:
             found = super().merge_environment_settings(*args)
-            if authorities or verify is not True:
-                found["verify"] = verify  # REQUESTS_CA_BUNDLE would outrank it
+            if trust.pem or trust.verify is not True:
+                found["verify"] = trust.verify  # REQUESTS_CA_BUNDLE would outrank it
             return found
-
-    def bound(response: Any, **sent: Any) -> None:
-        with response:
-            body = _body(response.raw, sent["timeout"][1])
-        response.raw = io.BytesIO(body if len(body) <= ANSWER_LIMIT else b"")
 
     # read=False: a call that took too long is not repeated; the last answer is returned as it is.
     retry = Retry(
@@ -154,9 +231,8 @@ def session(
     made.mount("https://", Connections(max_retries=retry))
     made.mount("http://", HTTPAdapter(max_retries=retry))
     made.headers["Accept-Encoding"] = "identity"
-    made.hooks["response"].append(bound)
-    made.verify = verify
-    made.cert = certificate
+    made.verify = trust.verify
+    made.cert = trust.certificate
     return made
 
 
@@ -183,34 +259,6 @@ def _body(raw: Any, limit: float) -> bytes:
     else:
         return bytes(body)
     raise exceptions.ConnectionError(OSError("its answer was cut off"))
-
-
-def unreached(error: Any, server: str, credentials: Credentials, authorities: str) -> MasterKeyError:
-    """Why there was no answer; ``authorities`` is the variable that names the file of authorities."""
-    from requests import exceptions
-
-    detail = cause(error)
-    if isinstance(error, exceptions.Timeout):
-        return MasterKeyError(
-            f"{server} did not answer within {credentials.call_limit:g} s",
-            reason="slow",
-            hint="check that the server is up and not overloaded",
-        )
-    if isinstance(error, exceptions.SSLError):
-        return MasterKeyError(
-            f"no trusted connection to {server}: {detail or 'TLS failed'}",
-            reason="unreachable",
-            hint=f"{authorities} is the file with the authority of its certificate",
-        )
-    if isinstance(error, exceptions.ProxyError):
-        return MasterKeyError(
-            f"the proxy does not connect to {server}: {detail or 'it refused'}", reason="unreachable"
-        )
-    return MasterKeyError(
-        f"{server} cannot be reached: {detail or type(error).__name__}",
-        reason="unreachable",
-        hint="check the address, and that the server is up and this machine can reach it",
-    )
 
 
 def cause(error: BaseException) -> str:

@@ -11,12 +11,12 @@ of the process).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.providers import Login, needing, one_line
-from encconf.providers.https import elsewhere, origin, permitted, session, timeouts, unreached
+from encconf.providers.https import Server, Trust, is_path, origin, permitted
 from encconf.providers.vault_identity import Identity, identity, settings
 from encconf.text.words import FALSE, TRUE
 
@@ -59,25 +59,23 @@ def ask(
     _permit(server, environ, who.places if who.method == "token" and not who.token else "")
     with needing("Vault", "vault"):
         import hvac.exceptions  # noqa: F401
-        import requests  # noqa: F401
         from hvac.adapters import JSONAdapter
 
-    connections = credentials.client(("vault", server), lambda: _session(environ))
+    connections = credentials.client(("vault", server), lambda: _connections(server, credentials, environ))
 
     def adapter(token: str) -> Any:
         return JSONAdapter(
             base_uri=server,
             token=token,
-            cert=connections.cert,
-            verify=connections.verify,
-            timeout=timeouts(credentials),
-            allow_redirects=False,
-            session=connections,
+            cert=connections.session.cert,
+            verify=connections.session.verify,
+            timeout=connections.timeouts,
+            session=connections.session,
             namespace=namespace,
         )
 
     def made(token: str) -> Any:
-        return _made(lambda: call(adapter(token)), server, credentials, needs, [token])
+        return _made(lambda: call(adapter(token)), connections, needs, [token])
 
     if who.method == "token":
         try:
@@ -96,7 +94,14 @@ def ask(
                 ) from None
             raise
     login = credentials.client(("vault login", server, namespace, who.key), Login)
-    return login.call(lambda: log_in(adapter(""), who, server, credentials), made, "denied")
+    return login.call(lambda: log_in(adapter(""), who, connections), made, "denied")
+
+
+def url(steps: Iterable[str]) -> str:
+    """The URL of a path, below the server's address."""
+    from urllib.parse import quote
+
+    return "/v1/" + "/".join(quote(step, safe="") for step in steps)
 
 
 def valid(
@@ -131,25 +136,23 @@ def _is_refused(server: str, credentials: Credentials, who: Identity, namespace:
         return False
 
 
-def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -> tuple[str, float]:
+def log_in(adapter: Any, who: Identity, server: Server) -> tuple[str, float]:
     """A new token, and for how many seconds it may be used."""
     payload = who.payload()
     parts = ["auth", *who.mount.split("/"), "login"]
     if who.method == "userpass":
         parts.append(payload.pop("username"))
-    if any(part in ("", ".", "..") for part in parts):
+    if not is_path(parts):
         raise MasterKeyError(
             "the mount of Vault's login is not valid", reason="wrong", hint="set VAULT_AUTH_MOUNT"
         )
 
     def post() -> Any:
-        from hvac.utils import format_url
-
-        return adapter.post(url=format_url("/v1/" + "/".join(["{}"] * len(parts)), *parts), json=payload)
+        return adapter.post(url=url(parts), json=payload)
 
     hidden = [value for name, value in payload.items() if name not in ("role", "role_id")]
     try:
-        answer = _made(post, server, credentials, "", hidden)
+        answer = _made(post, server, "", hidden)
     except MasterKeyError as error:
         reason = error.reason
         if reason in ("denied", "wrong", "missing", ""):
@@ -165,7 +168,7 @@ def log_in(adapter: Any, who: Identity, server: str, credentials: Credentials) -
             return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
-    raise MasterKeyError(f"{server} did not answer like a Vault server")
+    raise MasterKeyError(f"{server.name} did not answer like a Vault server")
 
 
 _LOGIN_HINTS = {
@@ -176,29 +179,19 @@ _LOGIN_HINTS = {
 }
 
 
-def _made(
-    call: Callable[[], Any], server: str, credentials: Credentials, needs: str, hidden: list[str]
-) -> Any:
+def _made(call: Callable[[], Any], server: Server, needs: str, hidden: list[str]) -> Any:
     """What a call returns; raises MasterKeyError for everything that hvac and requests raise."""
-    import requests
     from hvac import exceptions
 
     try:
         with needing("Vault", "vault"):
-            answer = call()
+            return call()
     except exceptions.VaultError as error:
         raise _refused(error, needs, hidden) from None
-    except requests.RequestException as error:
-        raise unreached(error, server, credentials, "VAULT_CACERT") from None
     except OSError as error:
-        raise MasterKeyError(
-            f"the VAULT_* settings for TLS cannot be used: {one_line(error)}", reason="unusable"
-        ) from None
+        raise server.failure(error) from None
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-        answer = None  # hvac expects the JSON of a Vault
-    if getattr(answer, "is_redirect", False):
-        raise elsewhere(server, "use the address of the active server")
-    return answer
+        return None  # hvac expects the JSON of a Vault
 
 
 def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
@@ -245,7 +238,7 @@ def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
     )
 
 
-def _session(environ: Mapping[str, str]) -> Any:
+def _connections(server: str, credentials: Credentials, environ: Mapping[str, str]) -> Server:
     """Connections to one server, with the TLS settings of the environment; raises MasterKeyError."""
     skip = environ.get("VAULT_SKIP_VERIFY", "")
     if skip not in ("", *TRUE, *FALSE):
@@ -254,8 +247,11 @@ def _session(environ: Mapping[str, str]) -> Any:
     certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
     if bool(certificate) != bool(key):
         raise MasterKeyError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY must be set together")
-    return session(
+    trust = Trust(
         skip not in TRUE and (roots or True),
-        (certificate, key) if certificate and key else None,
+        "VAULT_CACERT",
         server_name=environ.get("VAULT_TLS_SERVER_NAME"),
+        certificate=(certificate, key) if certificate and key else None,
+        own="VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
     )
+    return Server(server, credentials, trust, moved="use the address of the active server")

@@ -40,7 +40,7 @@ def put(
 ) -> bool:
     """Write the values as a new version; False where the newest version has them already."""
     from encconf.providers import vault
-    from encconf.providers.https import origin
+    from encconf.providers.https import is_path, origin
 
     environ = credentials.environ
     server = origin(str(settings.get("vault_address") or environ.get("VAULT_ADDR") or _DEFAULT))
@@ -48,14 +48,13 @@ def put(
         raise failed("vault", "its address is not a plain one", "https://HOST or https://HOST:PORT")
     path = _path(settings, name)
     parts = path.split("/")
-    if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
+    if not is_path(parts):
         raise failed("vault", f"{printable(path)[:200]} is not the path of a secret")
 
     def write(adapter: Any) -> Any:
         from hvac import exceptions
-        from hvac.utils import format_url
 
-        url = format_url("/v1/" + "/".join(["{}"] * len(parts)), *parts)
+        url = vault.url(parts)
         first = settings.get("vault_kv_version") == 1
         try:
             found = adapter.get(url=url)

@@ -28,15 +28,7 @@ from collections.abc import Mapping
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import SERVICE_ACCOUNT, Login, needing, one_line, text_in
-from encconf.providers.https import (
-    check_permitted,
-    elsewhere,
-    origin_and_path,
-    reason_of,
-    session,
-    timeouts,
-    unreached,
-)
+from encconf.providers.https import Server, Trust, check_permitted, is_path, origin_and_path, reason_of
 from encconf.sources import Probe, Uri, number_in, refuse_existing
 from encconf.text.printable import printable
 
@@ -80,7 +72,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
 
 def _variable(conjur: _Conjur, uri: Uri) -> str:
     parts = uri.path.strip("/").split("/")
-    if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
+    if not is_path(parts):
         raise SourceError("expected the path of a variable", hint="conjur:PATH/OF/VARIABLE")
     return f"/secrets/{_quote(conjur.account)}/variable/{_quote('/'.join(parts))}"
 
@@ -164,8 +156,6 @@ class _Conjur:
 
     def _send(self, method: str, path: str, *, token: str = "", **options: Any) -> Any:
         credentials = self._credentials
-        with needing("Conjur", "cyberark"):
-            import requests
 
         def sign(request: Any) -> Any:
             # A function, so that requests does not look for another login in ~/.netrc.
@@ -173,30 +163,12 @@ class _Conjur:
                 request.headers["Authorization"] = f'Token token="{token}"'
             return request
 
-        connections = credentials.client(("conjur", self.address), lambda: _session(credentials.environ))
-        try:
-            return connections.request(
-                method,
-                self.address + path,
-                auth=sign,
-                timeout=timeouts(credentials),
-                allow_redirects=False,
-                **options,
-            )
-        except requests.RequestException as error:
-            raise unreached(error, self.address, credentials, "CONJUR_CERT_FILE") from None
-        except OSError as error:
-            raise SourceError(
-                f"CONJUR_CERT_FILE or CONJUR_SSL_CERTIFICATE cannot be used: {one_line(error)}",
-                reason="unusable",
-                hint="the first is a PEM file, the second is PEM text",
-            ) from None
+        server = credentials.client(("conjur", self.address), lambda: _server(self.address, credentials))
+        return server.ask(method, path, auth=sign, **options)
 
     def _refusal(self, answer: Any) -> MasterKeyError:
         """The error with Conjur's own reason, which names variables, not values."""
         status = answer.status_code
-        if 300 <= status < 400:
-            return elsewhere(self.address, "set CONJUR_APPLIANCE_URL to that server")
         try:
             detail = one_line(answer.json()["error"]["message"])
         except (ValueError, LookupError, TypeError, RecursionError):
@@ -209,9 +181,15 @@ def _content(path: str) -> str:
     return text_in(path, "what one logs in to Conjur with")
 
 
-def _session(environ: Mapping[str, str]) -> Any:
+def _server(address: str, credentials: Credentials) -> Server:
+    environ = credentials.environ
     file, text = environ.get("CONJUR_CERT_FILE"), environ.get("CONJUR_SSL_CERTIFICATE", "")
-    return session(file or environ.get("SSL_CERT_FILE") or True, None, authorities="" if file else text)
+    if text and not file:
+        trust = Trust(environ.get("SSL_CERT_FILE") or True, "CONJUR_SSL_CERTIFICATE", pem=text)
+    else:
+        trust = Trust(file or environ.get("SSL_CERT_FILE") or True, "CONJUR_CERT_FILE")
+    with needing("Conjur", "cyberark"):
+        return Server(address, credentials, trust, moved="set CONJUR_APPLIANCE_URL to that server")
 
 
 def probe(credentials: Credentials) -> Probe:

@@ -27,15 +27,7 @@ from collections.abc import Mapping
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import needing, one_line
-from encconf.providers.https import (
-    cause,
-    elsewhere,
-    origin_and_path,
-    reason_of,
-    session,
-    timeouts,
-    unreached,
-)
+from encconf.providers.https import Server, Trust, origin_and_path, reason_of
 from encconf.sources import Probe, Uri
 from encconf.text.printable import printable
 
@@ -135,35 +127,12 @@ def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
         )
     from urllib.parse import quote, urlencode
 
-    server, path = _split(address)
-    with needing("CyberArk", "cyberark"):
-        import requests
-
-    connections = credentials.client(("cyberark", server), lambda: _session(environ))
-    try:
-        answer = connections.get(
-            f"{server}{path}/api/Accounts",
-            params=urlencode(question, quote_via=quote),  # a blank as %20: CyberArk does not accept +
-            timeout=timeouts(credentials),
-            allow_redirects=False,
-        )
-    except requests.RequestException as error:
-        detail = cause(error)
-        if "alert" in detail and "certificate" in detail:  # the server rejects the client's
-            reason = "expired" if "expired" in detail else "denied"
-            hint = "CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY are the client's certificate and its key"
-            raise MasterKeyError(
-                f"{server} rejects the client's certificate: {detail}", reason=reason, hint=hint
-            ) from None
-        raise unreached(error, server, credentials, "CYBERARK_CACERT") from None
-    except OSError as error:
-        raise MasterKeyError(
-            f"CYBERARK_CACERT cannot be used: {one_line(error)}",
-            reason="unusable",
-            hint="it is a PEM file with the authorities of the server's certificate",
-        ) from None
+    name, path = _split(address)
+    server = credentials.client(("cyberark", name), lambda: _server(name, credentials))
+    # A blank as %20: CyberArk does not accept +.
+    answer = server.ask("GET", f"{path}/api/Accounts", params=urlencode(question, quote_via=quote))
     if answer.status_code != 200:
-        raise _refusal(answer, server)
+        raise _refusal(answer)
     return bytes(answer.content)
 
 
@@ -176,7 +145,8 @@ def _split(address: str) -> tuple[str, str]:
     return server, f"/{path.strip('/')}" if path.strip("/") else _SERVICE
 
 
-def _session(environ: Mapping[str, str]) -> Any:
+def _server(name: str, credentials: Credentials) -> Server:
+    environ = credentials.environ
     certificate, key = environ.get("CYBERARK_CLIENT_CERT"), environ.get("CYBERARK_CLIENT_KEY")
     if key and not certificate:
         raise SourceError(
@@ -188,7 +158,14 @@ def _session(environ: Mapping[str, str]) -> Any:
     pair = (certificate, key or certificate) if certificate else None
     if pair:
         _check(*pair)
-    return session(roots or True, pair, later=_LATER)
+    trust = Trust(
+        roots or True,
+        "CYBERARK_CACERT",
+        certificate=pair,
+        own="CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY",
+    )
+    with needing("CyberArk", "cyberark"):
+        return Server(name, credentials, trust, moved="set CYBERARK_CCP_URL to that server", later=_LATER)
 
 
 def _check(certificate: str, key: str) -> None:
@@ -206,11 +183,9 @@ def _check(certificate: str, key: str) -> None:
         ) from None
 
 
-def _refusal(answer: Any, server: str) -> MasterKeyError:
+def _refusal(answer: Any) -> MasterKeyError:
     """The error with the provider's own reason, which quotes the query and no password."""
     status = answer.status_code
-    if 300 <= status < 400:
-        return elsewhere(server, "set CYBERARK_CCP_URL to that server")
     try:
         said = answer.json()
         code, text = printable(str(said["ErrorCode"]))[:40], one_line(said["ErrorMsg"])

@@ -22,7 +22,7 @@ from _thread import allocate_lock
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import vault
-from encconf.providers.https import origin
+from encconf.providers.https import is_path, origin
 from encconf.providers.vault_identity import identity, settings
 from encconf.sources import Probe, Uri, number_in, there_already
 from encconf.text.printable import printable
@@ -96,7 +96,7 @@ class _Place:
         self._namespace = uri.query.get("namespace") or settings(credentials).get("VAULT_NAMESPACE")
         self._who = identity(credentials, uri.query)
         parts = [part for part in uri.path.split("/") if part]
-        if len(parts) < 2 or any(part in (".", "..") or not part.isprintable() for part in parts):
+        if len(parts) < 2 or not is_path(parts):
             raise SourceError("expected a mount and the path of a secret", hint=_FORM)
         mount, self.kv = self._mount(parts)
         rest = parts[len(mount) :]
@@ -114,12 +114,10 @@ class _Place:
     def _ask(self, parts: list[str], method: str, body: Any, needs: str, query: dict[str, str]) -> Any:
         def call(adapter: Any) -> Any:
             from hvac.exceptions import InvalidPath
-            from hvac.utils import format_url
 
-            url = format_url("/v1/" + "/".join(["{}"] * len(parts)), *parts)
             options = {"json": body} if body is not None else {"params": query}
             try:
-                return adapter.request(method.lower(), url, **options)
+                return adapter.request(method.lower(), vault.url(parts), **options)
             except InvalidPath as error:
                 if method != "GET" or vault.NO_MOUNT in str(error):
                     raise

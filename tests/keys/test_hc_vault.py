@@ -447,7 +447,7 @@ def test_an_unknown_authority_is_refused(secure_bao: OpenBao, tmp_path: Path) ->
         assert error.message.startswith(f"no trusted connection to {secure_bao.address}: ")
         assert "VAULT_CACERT" in str(error.hint)
     error = failure(key, "x", Credentials(environ_for(secure_bao, VAULT_CACERT=str(tmp_path / "none"))))
-    assert error.message.startswith("the VAULT_* settings for TLS cannot be used: ")
+    assert error.message.startswith("the settings for TLS cannot be used: ")
 
 
 @services
@@ -489,13 +489,17 @@ def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
         trust = {"VAULT_CACERT": str(ca.bundle)}
         both = {"VAULT_CLIENT_CERT": str(certificate), "VAULT_CLIENT_KEY": str(private)}
         assert key.unwrap("vault:v1:x", server.credentials(**trust, **both)) == DATA_KEY
-        failure(key, "vault:v1:x", server.credentials(**trust))
+        error = failure(key, "vault:v1:x", server.credentials(**trust))
+        assert (error.reason, error.message.partition(": ")[0]) == (
+            *("denied", f"{server.address} rejects the client's certificate"),
+        )
+        assert str(error.hint).startswith("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are ")
         for one in both:
             error = failure(key, "x", server.credentials(**trust, **{one: both[one]}))
             assert error.message == "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY must be set together"
         nowhere = {**trust, **both, "VAULT_CLIENT_KEY": str(tmp_path / "none")}
         error = failure(key, "x", server.credentials(**nowhere))
-        assert error.message.startswith("the VAULT_* settings for TLS cannot be used: ")
+        assert error.message.startswith("the settings for TLS cannot be used: ")
         swapped = {**trust, **both, "VAULT_CLIENT_KEY": str(certificate)}
         assert "PEM" in failure(key, "x", server.credentials(**swapped)).message
     assert len(server.seen) == 1

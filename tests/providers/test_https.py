@@ -146,5 +146,5 @@ def test_connections_are_used_again() -> None:
             for name in "abc":
                 assert sources.fetch(f"cyberark:s/{name}", credentials) == b"x"
             assert accepted == [1]
-            credentials.client(("cyberark", url), lambda: None).close()
+            credentials.client(("cyberark", url), lambda: None).session.close()
             server.shutdown(socket.SHUT_RDWR)

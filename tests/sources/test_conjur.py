@@ -210,7 +210,9 @@ class TestConjur(SourceContract):
         ):
             error = failure("conjur:prod/db password", Credentials({**bare, **more}))
             assert error.reason == "unreachable"
-            assert error.hint == "CONJUR_CERT_FILE is the file with the authority of its certificate"
+            by_text = "CONJUR_SSL_CERTIFICATE" in more and "CONJUR_CERT_FILE" not in more
+            variable = "CONJUR_SSL_CERTIFICATE" if by_text else "CONJUR_CERT_FILE"
+            assert error.hint == f"{variable} sets the authority of its certificate"
         for more in ({"CONJUR_CERT_FILE": "/nonexistent"}, {"CONJUR_SSL_CERTIFICATE": "no PEM"}):
             error = failure("conjur:prod/db password", Credentials({**bare, **more}))
             assert error.reason in ("unusable", "unreachable")

@@ -240,10 +240,11 @@ class TestCentralCredentialProvider(SourceContract):
     ) -> None:
         error = failure("cyberark:Prod/db", Credentials(without(environ, "CYBERARK_CACERT")))
         assert error.reason == "unreachable"
-        assert error.hint == "CYBERARK_CACERT is the file with the authority of its certificate"
+        assert error.hint == "CYBERARK_CACERT sets the authority of its certificate"
         error = failure("cyberark:Prod/db", Credentials({**environ, "CYBERARK_CACERT": "/nonexistent"}))
         assert error.reason == "unusable"
-        assert error.message.startswith("CYBERARK_CACERT cannot be used: ")
+        assert error.message.startswith("the settings for TLS cannot be used: ")
+        assert "CYBERARK_CACERT" in str(error.hint)
         # What requests reads by itself does not outrank the setting, and counts without it.
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
         assert sources.fetch("cyberark:Prod/db", Credentials(environ)) == VALUE

@@ -591,7 +591,7 @@ def test_certificates() -> None:
         assert sources.fetch("vault:secret/app#x", trusting) == b"y"
         error = failure("vault:secret/app#x", Credentials(environ))
         assert error.reason == "unreachable"
-        assert error.hint == "VAULT_CACERT is the file with the authority of its certificate"
+        assert error.hint == "VAULT_CACERT sets the authority of its certificate"
 
 
 def test_d8_a_mount_that_is_not_there(bao: OpenBao) -> None:
