@@ -97,7 +97,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "compared by origin; redirects are not followed": (
         "test_vault::test_an_address_leads_a_token_nowhere_else",
         "test_conjur::test_an_address_leads_a_login_nowhere_else",
-        "test_hc_vault::test_redirects_are_not_followed",
+        "providers/test_vault::test_redirects_are_not_followed",
         "test_azure_kv::test_redirects_are_not_followed",
     ),
     "An incomplete response is an error": ("test_https::test_part_of_an_answer_is_no_answer",),
@@ -183,8 +183,8 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_differences::test_editor_keys",
     ),
     "a profile that is used if the environment names no credentials": (
-        "test_aws_kms::test_the_environment_goes_before_the_file",
-        "test_aws_kms::test_what_the_environment_may_not_the_profile_of_the_file_may",
+        "providers/test_aws::test_the_environment_goes_before_the_file",
+        "providers/test_aws::test_what_the_environment_may_not_the_profile_of_the_file_may",
         "test_differences::test_aws_profile",
     ),
     "is isolated from": ("test_shim::test_c3_it_is_isolated_and_its_children_are_not",),

@@ -126,7 +126,9 @@ class AwsKmsKey(NamedKey):
             needs=f"kms:{operation.title()} on the key, in the policy of the key or of the identity",
             meanings=_MEANINGS,
         )
-        data: bytes = answer[member]
+        data = answer.get(member)
+        if not isinstance(data, bytes) or not data:
+            raise MasterKeyError("the answer is not from AWS KMS")
         return data
 
     def to_entry(self) -> dict[str, object]:

@@ -96,7 +96,10 @@ class GcpKmsKey(NamedKey):
 
         (name, value), *_ = text.items()
         request = {"name": self.resource_id, name: value, f"{name}_crc32c": google_crc32c.value(value)}
-        return gcp.ask("Google Cloud KMS", client, operation, request, credentials, needs=_NEEDS)
+        answer = gcp.ask("Google Cloud KMS", client, operation, request, credentials, needs=_NEEDS)
+        if not (answer.ciphertext if operation == "encrypt" else answer.plaintext):
+            raise MasterKeyError("the answer is not from Google Cloud KMS")
+        return answer
 
     @classmethod
     def from_config(cls, value: object) -> GcpKmsKey:

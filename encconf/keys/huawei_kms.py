@@ -14,7 +14,7 @@ from binascii import b2a_base64
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.io import fileio
 from encconf.keys import NamedKey, as_given, base64_bytes
-from encconf.providers import late, needing, one_line
+from encconf.providers import ODD_ANSWER, late, needing, one_line
 from encconf.providers.https import cause, reason_of, timeouts
 from encconf.text.printable import printable
 
@@ -105,7 +105,7 @@ class HuaweiKey(NamedKey):
                 raise late(server, credentials.call_limit) from None
             detail = cause(error) or type(error).__name__
             raise MasterKeyError(f"{server} cannot be reached: {detail}", reason="unreachable") from None
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        except (*ODD_ANSWER, ValueError):
             answer = None  # the SDK expects the API's JSON
         text = getattr(answer, wanted, None)
         if not isinstance(text, str) or not _BASE64.fullmatch(text):

@@ -27,6 +27,10 @@ LOGIN_LIMIT = 1 << 16
 """The largest file with a token or password, in bytes (64 KiB)."""
 
 
+ODD_ANSWER = (AttributeError, LookupError, TypeError, RecursionError)
+"""What SDKs raise, besides ValueError, for an answer of another kind than they expect."""
+
+
 def late(server: str, limit: float, hint: str | None = None) -> MasterKeyError:
     """The error if there was no answer in time."""
     return MasterKeyError(f"{server} did not answer within {limit:g} s", reason="slow", hint=hint)

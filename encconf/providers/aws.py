@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import LateError, late, needing, one_line, unheard, within
+from encconf.providers import ODD_ANSWER, LateError, late, needing, one_line, unheard, within
 from encconf.providers.aws_session import assumed_session, file_of, new_client, new_session
 from encconf.providers.https import reason_of
 from encconf.text.printable import printable
@@ -123,7 +123,7 @@ def ask(
     gives without one, by name.  Raises NotMyKeyError if there are no credentials, MasterKeyError with AWS's
     reason, and MissingExtraError.
     """
-    excepted = failures()
+    excepted: tuple[type[Exception], ...] = (*failures(), *ODD_ANSWER)
     chosen = list(tried)
 
     def first() -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _failure(
 
     if isinstance(error, MasterKeyError):
         return error, False
-    if isinstance(error, ResponseParserError):  # its text quotes the answer
+    if isinstance(error, (ResponseParserError, *ODD_ANSWER)):  # its text may quote the answer
         return MasterKeyError(f"AWS in {way.region} returned an answer that cannot be read"), False
     if isinstance(error, sdk.NoCredentialsError):
         return NotMyKeyError("no AWS credentials"), False

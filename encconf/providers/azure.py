@@ -20,7 +20,7 @@ from contextlib import contextmanager
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import late, needing, one_line
+from encconf.providers import ODD_ANSWER, late, needing, one_line
 from encconf.providers.https import cause, check_permitted, reason_of, timeouts
 
 TYPE_CHECKING = False
@@ -93,7 +93,7 @@ def ask(
     with _explaining(server, credentials, needs, tokens):
         try:
             return call(client, {"timeout": credentials.key_limit, **(options or {})})
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        except (*ODD_ANSWER, ValueError) as error:
             reason = _first_sentence(str(error))
             raise MasterKeyError(f"{server} did not answer like a key vault: {reason}") from None
 

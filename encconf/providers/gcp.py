@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping
 from encconf.errors import InputError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.providers import late, one_line, unheard
+from encconf.providers import ODD_ANSWER, late, one_line, unheard
+from encconf.providers.https import elsewhere
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -75,7 +76,10 @@ def client(
         options["universe_domain"] = universe or own
     if project := credentials.environ.get("GOOGLE_CLOUD_QUOTA_PROJECT"):
         options["quota_project_id"] = project
-    return kind(credentials=found, transport="rest" if rest else "grpc", client_options=options)
+    made = kind(credentials=found, transport="rest" if rest else "grpc", client_options=options)
+    if rest:
+        made.transport._session.max_redirects = 0  # a data key would follow them
+    return made
 
 
 def identity(credentials: Credentials, universe: str = "") -> Any:
@@ -194,6 +198,7 @@ def ask(
     """
     from google.api_core import exceptions, retry, timeout
     from google.auth.exceptions import GoogleAuthError
+    from google.protobuf.json_format import Error as JsonError
     from requests import RequestException
 
     def passing(error: Exception) -> bool:
@@ -209,6 +214,8 @@ def ask(
             return getattr(made, operation)(request=request, retry=again, timeout=limit)
     except exceptions.RetryError as error:
         raise _failure(error.cause or error, service, credentials, needs) from None
+    except (JsonError, *ODD_ANSWER):  # their texts may quote the answer
+        raise MasterKeyError(f"{service} returned an answer that cannot be read") from None
     except (exceptions.GoogleAPICallError, GoogleAuthError, RequestException, OSError, ValueError) as error:
         raise _failure(error, service, credentials, needs) from None
 
@@ -221,8 +228,10 @@ def _is_about_credentials(error: object) -> bool:
 def _failure(error: BaseException, service: str, credentials: Credentials, needs: str) -> MasterKeyError:
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError, TransportError
-    from requests import RequestException, Timeout
+    from requests import RequestException, Timeout, TooManyRedirects
 
+    if isinstance(error, TooManyRedirects):
+        return elsewhere(service)
     if isinstance(error, (exceptions.DeadlineExceeded, exceptions.GatewayTimeout, Timeout)):
         slow = "check that the location is available and that this machine can reach it"
         return late(service, credentials.call_limit, slow)

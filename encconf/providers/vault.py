@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import Login, needing, one_line
+from encconf.providers import ODD_ANSWER, Login, needing, one_line
 from encconf.providers.https import Server, Trust, is_path, origin, permitted
 from encconf.providers.vault_identity import Identity, identity, settings
 from encconf.text.words import FALSE, TRUE
@@ -155,9 +155,9 @@ def log_in(adapter: Any, who: Identity, server: Server) -> tuple[str, float]:
         answer = _made(post, server, "", hidden)
     except MasterKeyError as error:
         reason = error.reason
-        if reason in ("denied", "wrong", "missing", ""):
+        if error.code and reason in ("denied", "wrong", "missing"):
             reason = "expired" if "expired" in error.message else "denied"
-        hint = _LOGIN_HINTS.get(who.method) if reason in ("denied", "expired") else None
+        hint = _LOGIN_HINTS.get(who.method) if error.code and reason in ("denied", "expired") else None
         message = f"logging in by {who.method}: {error.message}"
         raise MasterKeyError(message, reason=reason, hint=hint or error.hint) from None
     try:
@@ -190,7 +190,7 @@ def _made(call: Callable[[], Any], server: Server, needs: str, hidden: list[str]
         raise _refused(error, needs, hidden) from None
     except OSError as error:
         raise server.failure(error) from None
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+    except (*ODD_ANSWER, ValueError):
         return None  # hvac expects the JSON of a Vault
 
 

@@ -11,7 +11,7 @@ import pytest
 from doubles.huawei import ACCESS_KEY, PROJECT, REGION, SECRET_KEY, Huawei
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkkms.v2 import KmsClient, model
-from keys.interop import open_both_ways, packages_loaded_for, said_without
+from keys.interop import open_both_ways
 from oracle import Sops
 
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
@@ -279,19 +279,3 @@ def test_redirects_are_not_followed(huawei: Huawei, credentials: Credentials) ->
     huawei.later = [307]
     assert failure(KEY, "AAAA", credentials).message == "the answer is not from Huawei Cloud"
     assert len(huawei.calls) == 1
-
-
-@pytest.mark.parametrize("package", ["huaweicloudsdkkms", "huaweicloudsdkcore", "requests"])
-def test_without_its_package_the_error_names_the_extra(package: str, huawei: Huawei) -> None:
-    said = said_without(package, KEY, huawei.environ)
-    assert said == [f"Huawei Cloud needs the package {package}", "pip install 'encconf[huawei]'"] * 2
-
-
-def test_reading_an_entry_loads_no_package() -> None:
-    assert not packages_loaded_for("hckms") & {
-        "huaweicloudsdkkms",
-        "huaweicloudsdkcore",
-        "requests",
-        "configparser",
-        "logging",
-    }

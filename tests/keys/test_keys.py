@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from keys.interop import packages_loaded_for
 
 from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
@@ -101,6 +102,16 @@ import encconf.keys.age
 foreign = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(foreign - {"encconf", "__future__", "binascii"}))
 """
+
+
+@pytest.mark.parametrize("type", keys.TABLE)
+def test_reading_an_entry_loads_no_sdk(type: str) -> None:
+    """A file may have keys of many services, and one of them opens it."""
+    assert not packages_loaded_for(type) & {
+        *("azure", "msal", "boto3", "botocore", "google", "grpc", "hvac", "huaweicloudsdkcore", "gnupg"),
+        *("pyrage", "cryptography", "requests", "urllib3", "urllib", "ssl", "logging", "threading", "typing"),
+        *("configparser", "dataclasses", "subprocess"),
+    }
 
 
 def test_these_modules_start_light() -> None:
