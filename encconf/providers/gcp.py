@@ -78,7 +78,7 @@ def client(
         options["quota_project_id"] = project
     made = kind(credentials=found, transport="rest" if rest else "grpc", client_options=options)
     if rest:
-        made.transport._session.max_redirects = 0  # a data key would follow them
+        vars(made.transport)["_session"].max_redirects = 0  # a data key would follow them
     return made
 
 

@@ -69,6 +69,13 @@ TABLE: dict[str, str] = {
 }
 """The module of each scheme."""
 
+ASKED = ("vault", "conjur", "cyberark", "awssm", "awsssm", "gcpsm", "azkv", "systemd")
+"""Schemes that references may use by default.
+
+Their servers decide who gets which secret, or they hold secrets for this program only.  The others return
+anything that this user has: output of programs, files, variables, the keyring.
+"""
+
 ALIASES = {
     "awssecrets": "awssm",
     "azurekeyvault": "azkv",

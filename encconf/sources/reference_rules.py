@@ -17,16 +17,9 @@ from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, Credentials
 from encconf.identities.home import expanded
 from encconf.identities.places import UNIT_IDENTITY
 from encconf.providers.https import origin, permitted
-from encconf.sources import Uri
+from encconf.sources import ASKED, Uri
 from encconf.text.printable import printable
 from encconf.text.words import did_you_mean
-
-ASKED: Final = ("vault", "conjur", "cyberark", "awssm", "awsssm", "gcpsm", "azkv", "systemd")
-"""Schemes that are allowed by default.
-
-Their servers decide who gets which secret, or they hold secrets for this program only.  The others return
-anything that this user has: output of programs, files, variables, the keyring.
-"""
 
 
 class Resolve:

@@ -14,7 +14,7 @@ from encconf.errors import MacMismatchError, SourceError, UnresolvedError, Usage
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.sources import reference_rules
-from encconf.sources.reference_rules import ASKED, Resolve
+from encconf.sources.reference_rules import Resolve
 
 
 class TestAllowed:
@@ -25,7 +25,7 @@ class TestAllowed:
 
     def test_every_scheme_was_thought_about(self) -> None:
         """A new one is added to `ASKED`, or to those that only hand out what this user has."""
-        assert set(sources.TABLE) <= {*ASKED, "cmd", "env", "file", "keyring"}
+        assert set(sources.TABLE) <= {*sources.ASKED, "cmd", "env", "file", "keyring"}
 
     @pytest.mark.parametrize("scheme", ["env", "file", "cmd", "keyring", "envsubst"])
     def test_what_this_user_has_is_not_given_unless_somebody_says_so(
