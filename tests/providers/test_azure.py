@@ -237,7 +237,7 @@ def test_no_answer_makes_it_wait_for_long(
     azure.later = [(429, {"Retry-After": "3600"})] * 9
     start = time.monotonic()
     assert "throttles" in failure(key, "AAAA", credentials).message
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_a_slow_service_is_given_up(azure: Azure, key: AzureKey, environ: dict[str, str]) -> None:
@@ -246,7 +246,7 @@ def test_a_slow_service_is_given_up(azure: Azure, key: AzureKey, environ: dict[s
     start = time.monotonic()
     error = failure(key, "AAAA", Credentials(environ, timeout=2))
     assert error.message == f"{VAULT} did not answer within 2 s"
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 30
 
 
 def test_an_unreachable_vault_is_told_so(
