@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock
 
-from encconf.envelope.calls import answer_of
+from encconf.io.once import Once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import NoReturn
 
-    from encconf.envelope.calls import Refusal
     from encconf.envelope.wrapped import WrappedKey
 
 
@@ -33,7 +32,7 @@ class DataKeyCache:
         self.lifetime = lifetime
         self._clock = clock
         self._known: dict[Hashable, tuple[float, bytes]] = {}
-        self._turns: dict[Hashable, _Turn] = {}
+        self._turns: dict[Hashable, Once] = {}
         self._lock = allocate_lock()
 
     def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
@@ -50,19 +49,19 @@ class DataKeyCache:
         with self._lock:
             if (part := self._find(name)) is not None:
                 return part
-            turn = self._turns.setdefault(name, _Turn())
-        with turn.lock:
-            if turn.answer is None:
-                try:
-                    turn.answer = answer_of(lambda _: unwrap(), None)
-                finally:
-                    with self._lock:
-                        self._turns.pop(name, None)
-                        if isinstance(turn.answer, bytes):
-                            self._known[name] = (self._clock() + self.lifetime, turn.answer)
-            if isinstance(turn.answer, bytes):
-                return turn.answer
-            raise turn.answer
+            turn = self._turns.setdefault(name, Once())
+        return turn.get(lambda: self._unwrapped(name, unwrap))
+
+    def _unwrapped(self, name: Hashable, unwrap: Callable[[], bytes]) -> bytes:
+        part = None
+        try:
+            part = unwrap()
+            return part
+        finally:
+            with self._lock:
+                self._turns.pop(name, None)
+                if part is not None:
+                    self._known[name] = (self._clock() + self.lifetime, part)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -87,16 +86,6 @@ class DataKeyCache:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("data keys are not written anywhere")
-
-
-class _Turn:
-    """The answer that one thread gets, and the others wait for."""
-
-    __slots__ = ("answer", "lock")
-
-    def __init__(self) -> None:
-        self.lock = allocate_lock()
-        self.answer: bytes | Refusal | None = None
 
 
 def _name(wrapped: WrappedKey, size: int) -> Hashable:

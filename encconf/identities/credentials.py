@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import RLock, allocate_lock
+from _thread import RLock
 
 from encconf.errors import DuplicateKeyTypeError, MasterKeyError, UsageError
 from encconf.identities import stored
@@ -74,7 +74,7 @@ class Credentials:
     """
 
     __slots__ = (
-        *("_age_sources", "_clients", "_config", "_lock", "_notified", "_passphrases"),
+        *("_age_sources", "_clients", "_config", "_lock", "_notified"),
         *("cache", "config_home", "environ", "home", "notify", "platform", "prompt", "timeout", "watch"),
         *("insecure_remote", "key_services", "local_key_service"),
     )
@@ -111,7 +111,6 @@ class Credentials:
         self._config: dict[str, list[str]] | None = None
         self._lock = RLock()
         self._notified: set[str] = set()
-        self._passphrases: dict[str, str | MasterKeyError] = {}
 
     @classmethod
     def from_env(
@@ -256,19 +255,11 @@ class Credentials:
         by, addresses = self.named(setting)
         if not addresses:
             return None
+        from encconf.io.once import Once
+
         with self._lock:
-            lock = self._clients.setdefault(("passphrase", setting), allocate_lock())
-        with lock:
-            found = self._passphrases.get(setting)
-            if found is None:
-                try:
-                    found = stored.passphrase(by, addresses, self)
-                except MasterKeyError as error:
-                    found = error
-                self._passphrases[setting] = found
-        if isinstance(found, MasterKeyError):
-            raise MasterKeyError(found.message, hint=found.hint)
-        return found
+            once: Once = self._clients.setdefault(("passphrase", setting), Once(final=True))
+        return once.get(lambda: stored.passphrase(by, addresses, self))
 
     def age_sources(self) -> list[AgeSource]:
         """The places of age identities, in the order in which they are read; the same objects in every call.

@@ -7,7 +7,6 @@ others in its file.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from binascii import a2b_base64, b2a_base64
 
 from encconf.errors import MasterKeyError, MissingExtraError
@@ -109,31 +108,26 @@ class PluginIdentity(Identity):
 class Locked:
     """An identity file or an SSH private key with a passphrase, which is asked for once."""
 
-    __slots__ = ("_turn", "data", "place", "public", "result")
+    __slots__ = ("_once", "data", "place", "public")
 
     def __init__(self, data: bytes, place: str, public: str = "") -> None:
-        self._turn = allocate_lock()
+        from encconf.io.once import Once
+
+        self._once = Once(final=True)
         self.data = data
         self.place = place
         self.public = public
-        self.result: list[Identity] | MasterKeyError | None = None
 
     def unlock(self, stanzas: list[Stanza], credentials: Credentials) -> list[Identity]:
         """The identities inside; none if the file with these stanzas is not for this SSH key.
 
         Raises MasterKeyError if there is no terminal, or if the passphrase is wrong.
         """
-        if not self.may_open(stanzas):
-            return []
-        with self._turn:
-            if self.result is None:
-                try:
-                    self.result = self._unlocked(credentials)
-                except MasterKeyError as error:
-                    self.result = error
-        if isinstance(self.result, MasterKeyError):
-            raise self.result
-        return self.result
+        return self._once.get(lambda: self._unlocked(credentials)) if self.may_open(stanzas) else []
+
+    def unlocked(self) -> list[Identity]:
+        """The identities inside, if it was unlocked."""
+        return self._once.found() or []
 
     def _unlocked(self, credentials: Credentials) -> list[Identity]:
         """Unlock with the passphrase that ENCCONF_AGE_PASSPHRASE names, or else with one that is typed."""

@@ -163,8 +163,8 @@ class Search:
         for identity in source.parsed.get(self._recipient if source.how == "command" else "") or ():
             if isinstance(identity, Identity):
                 keys.append(label_of(identity.public()) or "an SSH key")
-            elif isinstance(identity.result, list):
-                keys += [label_of(unlocked.public()) for unlocked in identity.result]
+            elif unlocked := identity.unlocked():
+                keys += [label_of(each.public()) for each in unlocked]
             else:
                 notes.append(
                     f"protected by a passphrase{identity.public and ': '}{label_of(identity.public)}"

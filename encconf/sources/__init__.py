@@ -18,9 +18,9 @@ value is logged, or appears in an error or in a repr.
 from __future__ import annotations
 
 import re
-from _thread import allocate_lock
 
 from encconf.errors import EncconfError, MissingExtraError, SourceError, SourceExtraError, UnavailableError
+from encconf.io.once import Once
 from encconf.sources.address import GENERAL, command_of, query_of
 from encconf.sources.address import Uri as Uri
 from encconf.sources.address import unquote as unquote
@@ -199,7 +199,7 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
     uri = _uri(uri)
     try:
         source, exact = _resolved(uri)
-        value = _flight(exact, credentials).get(lambda: source.fetch(exact, credentials))
+        value = _secret(exact, credentials).get(lambda: source.fetch(exact, credentials))
         if exact.field is not None:
             from encconf.sources.fields import pick
 
@@ -211,7 +211,8 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
             allowed = "" if uri.scheme == "cmd" else ", or add ?optional=true if it may be empty"
             raise SourceError("the value is empty", reason="missing", hint=f"store a value there{allowed}")
         return value
-    except SourceError as error:
+    except UnavailableError as kept:
+        error = _as_source_error(kept)
         if error.reason == "missing":
             for name in ("fallback", "fallback_value"):
                 if name in uri.query:
@@ -236,44 +237,8 @@ def fetch_text(uri: str | Uri, credentials: Credentials) -> str:
         raise error.about(uri.label) from None
 
 
-class _Flight:
-    """One secret, which one thread fetches while others wait for it."""
-
-    def __init__(self) -> None:
-        self._lock = allocate_lock()
-        self._value: bytes | None = None
-        self._failure: SourceError | None = None
-
-    def get(self, ask: Callable[[], bytes]) -> bytes:
-        """The value.  Threads that waited for a failure get the same failure; later ones ask again."""
-        waited = not self._lock.acquire(blocking=False)
-        if waited:
-            self._lock.acquire()
-        try:
-            if self._value is not None:
-                return self._value
-            if not waited or self._failure is None:
-                self._failure = None
-                try:
-                    self._value = ask()
-                except UnavailableError as error:
-                    self._failure = _as_source_error(error)
-                else:
-                    return self._value
-            # A new one for each reader, who may name another field in it.
-            kept = self._failure
-            raise type(kept)(kept.message, reason=kept.reason, hint=kept.hint)
-        finally:
-            self._lock.release()
-
-    def forget(self) -> None:
-        self._value = None
-
-
 def _as_source_error(error: UnavailableError) -> SourceError:
-    """An error of a provider as a SourceError."""
-    if isinstance(error, SourceError):
-        return error
+    """An error of a provider as a SourceError; a new one for each reader, who may name another field."""
     kind = SourceExtraError if isinstance(error, MissingExtraError) else SourceError
     reason = error.reason or "wrong"
     return kind(error.message, reason=reason, hint=error.hint or HINTS[reason])
@@ -291,8 +256,9 @@ HINTS = {
 }
 
 
-def _flight(uri: Uri, credentials: Credentials) -> _Flight:
-    return credentials.client(("source", uri.secret), _Flight)
+def _secret(uri: Uri, credentials: Credentials) -> Once:
+    """A whole secret, which one thread fetches for all of its fields."""
+    return credentials.client(("source", uri.secret), Once)
 
 
 def _decoded(uri: Uri, value: bytes) -> bytes:
@@ -340,7 +306,7 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
                 replace = whole is not None
             write(exact, value, credentials, replace=replace)
         finally:
-            _flight(exact, credentials).forget()
+            _secret(exact, credentials).forget()
     except UnavailableError as error:
         raise _as_source_error(error).about(uri.label) from None
 

@@ -1,0 +1,57 @@
+"""What one thread gets while others wait for it."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+from encconf.errors import EncconfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+
+class Once:
+    """A value that is made once, by the first thread that asks for it.
+
+    If it cannot be made, the threads that waited get the same error, and later ones try again; if that is
+    ``final``, they get the same error, too.
+    """
+
+    __slots__ = ("_error", "_final", "_lock", "_made")
+
+    def __init__(self, *, final: bool = False) -> None:
+        self._final = final
+        self._lock = allocate_lock()
+        self._made: tuple[Any, ...] = ()
+        self._error: EncconfError | None = None
+
+    def get(self, make: Callable[[], T]) -> T:
+        """What ``make`` returned; raises the EncconfError that it raised."""
+        waited = not self._lock.acquire(blocking=False)
+        if waited:
+            self._lock.acquire()
+        try:
+            if not self._made and (self._error is None or not (waited or self._final)):
+                self._error = None
+                try:
+                    self._made = (make(),)
+                except EncconfError as error:
+                    self._error = error
+            if self._error is not None:
+                raise self._error
+            value: T = self._made[0]
+            return value
+        finally:
+            self._lock.release()
+
+    def found(self) -> Any:
+        """The value if it was made, None otherwise."""
+        return self._made[0] if self._made else None
+
+    def forget(self) -> None:
+        """Make it again the next time."""
+        self._made = ()
