@@ -71,14 +71,6 @@ class QuotesASecret(Drawer):
             raise SourceError(f"only {VALUE.decode()} is there", reason=error.reason, hint="x") from None
 
 
-class SaysNotWhatToDo(Drawer):
-    def fetch(self, uri: Uri, credentials: Credentials) -> bytes:
-        try:
-            return super().fetch(uri, credentials)
-        except SourceError as error:
-            raise SourceError(error.message, reason=error.reason) from None
-
-
 class OfOneReason(Drawer):
     def fetch(self, uri: Uri, credentials: Credentials) -> bytes:
         try:
@@ -117,7 +109,6 @@ FLAWS: dict[type[Drawer], set[str]] = {
     Talkative: {"test_nothing_is_logged_and_nothing_said"},
     TalkativeToThePerson: {"test_nothing_is_logged_and_nothing_said"},
     QuotesASecret: {"test_an_error_says_why_and_no_secret"},
-    SaysNotWhatToDo: {"test_an_error_says_why_and_no_secret"},
     OfOneReason: {"test_an_error_says_why_and_no_secret"},
     Overwrites: {"test_it_can_be_written_or_says_that_it_cannot"},
     LosesLineBreaks: {"test_any_bytes_are_kept_or_refused"},
