@@ -153,7 +153,7 @@ ROWS = {
         _row("dotenv", "dotenv", ".env", flat=True),
         _row("ini", "ini ini_text", ".ini", flat=True),
         _row("toml", "toml toml_text toml_block", ".toml", sops=False),
-        _row("binary", "binary defaults json_text"),
+        _row("binary", "binary defaults json_text"),  # of JSON only how the block is spelled
     )
 }
 """The formats.  To add one, write its modules and add a row."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.errors import EmitError
-from encconf.formats.plain import string_of
+from encconf.formats.plain import stored_text, string_of
 from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines
 
 TYPE_CHECKING = False
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain
+
+
+stored = stored_text
 
 
 def tree(document: Document) -> Tree:
@@ -45,11 +48,6 @@ def check(path: Path, value: Plain) -> None:
             "a dotenv file cannot hold a backslash followed by an n: sops reads a line break there",
             hint="write / for \\ in a path, or keep the value in a YAML, JSON or TOML file",
         )
-
-
-def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a value: a string."""
-    return "str", string_of(value).encode()
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

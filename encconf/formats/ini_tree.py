@@ -6,7 +6,7 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import ini, ini_text, writing
-from encconf.formats.plain import string_of
+from encconf.formats.plain import stored_text, string_of
 from encconf.text.document import says
 from encconf.text.tree import Entry, Single, Tree, drop, line_after, lines, put
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain
+
+
+stored = stored_text
 
 
 def tree(document: Document) -> Tree:
@@ -56,11 +59,6 @@ def check(path: Path, value: Plain) -> None:
         raise EmitError("INI has single values, not mappings or lists")
     if len(path) != 2 or not all(isinstance(step, str) and step for step in path):
         raise EmitError("a path in an INI file is a section and a key")
-
-
-def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a value: a string."""
-    return "str", string_of(value).encode()
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

@@ -59,6 +59,11 @@ def string_of(value: Plain) -> str:
     return text_of(*stored(value))
 
 
+def stored_text(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a value in a format that has only strings."""
+    return "str", string_of(value).encode()
+
+
 def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:
     """The tree with a value put at a path, as `sops set` does."""
     if not path:
