@@ -42,10 +42,12 @@ def test_verbs(age_key: AgeKey) -> None:
     assert merge("a=1\nb=2\n", "a=2\nb=2\n", "a=1\nb=3\n", format="toy").text == "a=2\nb=3\n"
 
 
+# What check prints has a shape, and readers of .env have dialects: both are no formats of files.
 COMPARED = re.compile(
-    r"""[!=]= "(?:yaml|json|dotenv|ini|toml)"|in \("(?:yaml|json|dotenv|ini|toml)"[^)]*\)"""
+    r"""(?<!\bshape )[!=]= "(?:yaml|json|dotenv|ini|toml)"|"""
+    r"""(?<!\bdialect )in \("(?:yaml|json|dotenv|ini|toml)"[^)]*\)"""
 )
-MOST = 5
+MOST = 4
 """How often code outside formats/ asks for a format by its name.  Take one away, and lower it."""
 
 
