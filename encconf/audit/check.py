@@ -122,7 +122,7 @@ def check(
     Raises UsageError for an unknown kind in ``ignored``.
     """
     whole = scope == ALL
-    run = _Check(cwd, config, Ignored(ignored), known or Known())
+    run = _Check(cwd, config, Ignored(ignored), known or Known(cwd))
     names = list(names)
     with progress(len(names), "checking") as step:
         listed = run.files(names, skip_links=whole, step=step)
@@ -187,7 +187,9 @@ class _Check:
         known = {found.file for found in self.found} | {plain.file.name for plain in self.plains.waiting}
         for folder in folders:
             for base in folder.bases if folder.rules is not None and folder.rules.rest is not None else ():
-                if base in _NEVER or formats.of_path(base) == "binary" or meant.to_be_read(base):
+                # `.env.local` is binary to sops, and to `encrypt`.
+                format = "dotenv" if base.startswith(".env") else formats.of_path(base)
+                if base in _NEVER or format == "binary" or meant.to_be_read(base):
                     continue
                 file = folder.named(base)
                 if file.number is None or file.name in known or os.path.islink(file.whole):
@@ -195,7 +197,7 @@ class _Check:
                 with suppress(InputError):
                     data = fileio.read_bytes(file.whole, regular=True)
                     file.meant = "warning"
-                    self._plain(file, data, file.format, telling=True)
+                    self._plain(file, data, format, telling=True)
 
     def _leftover(self, name: str, whole: str) -> None:
         """Report what a killed command left; its name says nothing, so its content decides."""

@@ -52,9 +52,15 @@ def render(
     raise EmitError(f"values cannot be written as {format}", hint=f"possible formats: {', '.join(NAMES)}")
 
 
+MAX_INDENT = 100
+"""How many characters a text may be indented by: .sops.yaml of a branch may ask for any number."""
+
+
 def _check_indent(format: str, indent: int | None) -> None:
-    if indent is None or indent >= 0:
+    if indent is None or 0 <= indent <= MAX_INDENT:
         return
+    if indent > MAX_INDENT:
+        raise EmitError(f"an indentation of more than {MAX_INDENT} characters")
     if format == "yaml":
         raise EmitError("YAML Negative indentation not accepted")
     if format == "json" and indent < -1:

@@ -55,9 +55,13 @@ def changed(folder: str) -> list[str] | None:
 
 
 class Known:
-    """The files that git tracks or ignores: git is asked once for each repository, and only if needed."""
+    """The files that git tracks or ignores: git is asked once for each repository, and only if needed.
 
-    def __init__(self) -> None:
+    Names are relative to ``cwd``, or absolute.
+    """
+
+    def __init__(self, cwd: str = ".") -> None:
+        self._cwd = cwd
         self._all: frozenset[str] | None = None
         self._sets: dict[tuple[str, bool], frozenset[str] | None] = {}
 
@@ -86,14 +90,14 @@ class Known:
         """Whether a file is in git's index."""
         if self._all is not None:
             return name in self._all
-        return os.path.lexists(name) and self._has(name, new=False, unknown=False)
+        return os.path.lexists(os.path.join(self._cwd, name)) and self._has(name, new=False, unknown=False)
 
     def exposed(self, name: str) -> bool:
         """Whether a plaintext file could be committed: not if git ignores it."""
         return self._all is not None or self._has(name, new=True, unknown=True)
 
     def _has(self, name: str, *, new: bool, unknown: bool) -> bool:
-        folder, base = os.path.split(os.path.abspath(name))
+        folder, base = os.path.split(os.path.abspath(os.path.join(self._cwd, name)))
         folder = os.path.realpath(folder)
         root = repository(folder)
         if root is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from encconf import formats
 from encconf.engine.admission import Objections, rule_of
 from encconf.envelope.groups import are_spoiled
-from encconf.errors import EncconfError, PlaintextError
+from encconf.errors import EncconfError, NoConfigError, NoMatchingRuleError, PlaintextError
 from encconf.keys import TABLE
 from encconf.rules.config import Rule, find_rule
 from encconf.rules.selection import Selection
@@ -97,12 +97,19 @@ def refuse_plaintext(
 
     An encrypted file keeps its own selection, even if its rule in .sops.yaml has another one by now.
     With ``allowed``, such a value is only reported: ``warn`` gets a message and a hint.  Without ``warn``,
-    nothing can allow it.
+    nothing can allow it.  The same goes for a rule that cannot be read.
     """
 
     def check(opened: Opened, before: str, after: str) -> None:
-        rule = known_rule(file, config)
-        if rule is None:
+        try:
+            rule = find_rule(file, config=config)
+        except (NoConfigError, NoMatchingRuleError):
+            return
+        except EncconfError as error:
+            if warn is None or not allowed:
+                error.hint = error.hint or "correct it: it says which values must not be saved as plaintext"
+                raise
+            warn(f"{file} is not compared with its rule: {error}", "correct the configuration file")
             return
         own = opened.metadata.selection
         paths = left_plaintext(

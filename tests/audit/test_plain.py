@@ -41,6 +41,9 @@ def test_under_a_rule_for_everything_the_name_says_what_is_meant(
     ("name", "text", "found"),
     [
         (".env", "DB_PASSWORD=correct horse\n", "DB_PASSWORD"),
+        (".env.local", "DB_PASSWORD=correct horse\n", "DB_PASSWORD"),
+        (".env.local.example", "DB_PASSWORD=correct horse\n", None),
+        (".envrc", "use flake\n", None),
         ("app/config.yaml", "name: app\ndb:\n  password: hunter2\n", "db.password"),
         (
             "locales/en.json",

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from audit.repo import BOB, DATABASE, Repo, Tracked, rule, seal
+from audit.repo import BOB, DATABASE, Repo, rule, seal
 from cli.terminal import Terminal, screen
 from oracle import AgeKey
 from project import Project
@@ -94,7 +94,7 @@ def test_without_sops_a_name_is_another_tools(tmp_path: Path) -> None:
     (tmp_path / "secrets.enc.json").write_text('{"token": "correct horse"}\n')
     from encconf.audit.check import check
 
-    found = check(["secrets.enc.json"], cwd=str(tmp_path), known=Tracked([])).findings
+    found = check(["secrets.enc.json"], cwd=str(tmp_path)).findings
     assert [(each.slug, each.severity) for each in found] == [("not-encrypted", "warning")]
 
 

@@ -250,6 +250,16 @@ class TestInClear:
         assert "warning" in done.err
         assert "token: secret" in grown.read(FILE)
 
+    @pytest.mark.parametrize("rules", ["creation_rules: {", "creation_rules: [{path_regex: '('}]"])
+    def test_a_rule_that_cannot_be_read_is_not_passed_over(self, grown: Project, rules: str) -> None:
+        grown.write(".sops.yaml", rules)
+        before = grown.read(FILE)
+        assert "/.sops.yaml: " in grown.run("set", FILE, "db.port", "1", code=1).err
+        assert grown.read(FILE) == before
+        done = grown.run("set", "--allow-plaintext", FILE, "db.port", "1")
+        assert f"warning: {FILE} is not compared with its rule: " in done.err
+        assert "port: 1" in grown.run("decrypt", FILE).out
+
     def test_edit_and_update(self, grown: Project) -> None:
         editor = grown.editor('echo "token: secret" >> "$1"')
         assert "error[plaintext]" in grown.run("edit", FILE, environ=editor, code=1).err

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encconf import decrypt, edit, load_config
-from encconf.errors import ChangedError, InputError, PlaintextError, WrongTypeError
+from encconf.errors import ChangedError, EncconfError, InputError, PlaintextError, WrongTypeError
 from encconf.settings.edit import differences
 from encconf.testing import TestKey
 from encconf.verbs.changes import REMOVED
@@ -141,12 +141,13 @@ def test_a_rule_without_a_selection_accepts_the_file_s_own(key: TestKey, path: P
 
 
 @pytest.mark.parametrize("config", ["creation_rules: [", "creation_rules: [{path_regex: '(', age: x}]"])
-def test_a_configuration_that_cannot_be_used_says_nothing(key: TestKey, path: Path, config: str) -> None:
-    """Nor does it to ``encconf set``."""
+def test_a_configuration_that_cannot_be_used_stops_it(key: TestKey, path: Path, config: str) -> None:
+    """It says which values must not be saved as plaintext."""
     Path(".sops.yaml").write_text(config)
-    with edit(path) as doc:
+    before = path.read_text()
+    with pytest.raises(EncconfError, match=r"\.sops\.yaml"), edit(path) as doc:
         doc["new"] = "z"
-    assert load_config(path)["new"] == "z"
+    assert path.read_text() == before
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), {1: "x"}, [b"\xff"]])

@@ -137,6 +137,12 @@ def test_indent(sides: Sides) -> None:
         assert box.run("decrypt", "--output-type", "json", "e.yaml").out.startswith('{\n  "a": {\n    "b"')
     for box in (sides.real, sides.ours):
         assert box.run("--indent", "3", "-d", "e.yaml").out.startswith("a:\n   b: hello\n")
+    sides.rules("stores: {json: {indent: 101}, yaml: {indent: 2000000000}}\n")
+    real, *others = sides.run("decrypt", "--output-type", "json", "e.yaml")
+    assert real.out.startswith("{\n" + " " * 101 + '"a": {\n')
+    for done in others:
+        assert (done.out, done.code > 0) == ("", True)
+        assert "an indentation of more than 100 characters" in done.err
 
 
 def test_spelling(sides: Sides) -> None:
