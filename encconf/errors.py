@@ -352,6 +352,10 @@ class SourceError(UnavailableError):
     reason = "wrong"
 
 
+class ExistsError(SourceError):
+    """A secret is there already, and was not changed."""
+
+
 class UnresolvedError(EncconfError):
     """References to secrets could not be resolved: the report names the path of each."""
 

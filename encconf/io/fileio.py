@@ -310,9 +310,9 @@ def check_writable(path: str) -> None:
 
 def make_folders(path: str, mode: int = 0o777) -> None:
     """Make a folder and those above it that are missing, each with this mode.  Raises OutputError."""
-    missing = []
-    path = os.path.abspath(path)
-    while not os.path.isdir(path):
+    missing: list[str] = []
+    path = os.path.realpath(path)
+    while not os.path.isdir(path) and path not in missing:  # nothing is above a drive that is missing
         missing.append(path)
         path = os.path.dirname(path)
     for folder in reversed(missing):

@@ -125,9 +125,10 @@ class Locked:
         """
         return self._once.get(lambda: self._unlocked(credentials)) if self.may_open(stanzas) else []
 
-    def unlocked(self) -> list[Identity]:
-        """The identities inside, if it was unlocked."""
-        return self._once.found() or []
+    def unlocked(self) -> list[Identity] | None:
+        """The identities inside, None if it was not unlocked."""
+        found: list[Identity] | None = self._once.found()
+        return found
 
     def _unlocked(self, credentials: Credentials) -> list[Identity]:
         """Unlock with the passphrase that ENCCONF_AGE_PASSPHRASE names, or else with one that is typed."""

@@ -163,7 +163,7 @@ class Search:
         for identity in source.parsed.get(self._recipient if source.how == "command" else "") or ():
             if isinstance(identity, Identity):
                 keys.append(label_of(identity.public()) or "an SSH key")
-            elif unlocked := identity.unlocked():
+            elif (unlocked := identity.unlocked()) is not None:
                 keys += [label_of(each.public()) for each in unlocked]
             else:
                 notes.append(

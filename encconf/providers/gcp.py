@@ -160,7 +160,7 @@ def _identity(text: bytes, place: str) -> Any:
     )
     try:
         return reader(info, **options)
-    except (ValueError, KeyError, TypeError):  # some of these quote what they read
+    except (*ODD_ANSWER, ValueError):  # some of these quote what they read
         raise MasterKeyError(f"{place} has credentials that cannot be read") from None
 
 
@@ -214,10 +214,10 @@ def ask(
             return getattr(made, operation)(request=request, retry=again, timeout=limit)
     except exceptions.RetryError as error:
         raise _failure(error.cause or error, service, credentials, needs) from None
-    except (JsonError, *ODD_ANSWER):  # their texts may quote the answer
-        raise MasterKeyError(f"{service} returned an answer that cannot be read") from None
     except (exceptions.GoogleAPICallError, GoogleAuthError, RequestException, OSError, ValueError) as error:
         raise _failure(error, service, credentials, needs) from None
+    except (JsonError, *ODD_ANSWER):  # their texts may quote the answer
+        raise MasterKeyError(f"{service} returned an answer that cannot be read") from None
 
 
 def _is_about_credentials(error: object) -> bool:

@@ -194,7 +194,8 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
     if trust.server_name:
         names = {"server_hostname": trust.server_name, "assert_hostname": trust.server_name}
     if trust.pem:
-        names["ca_cert_data"] = trust.pem
+        # Only comments have other characters, which OpenSSL takes in a file and Python not in a text.
+        names["ca_cert_data"] = trust.pem.encode("ascii", "ignore").decode()
 
     class Connections(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **options: Any) -> None:

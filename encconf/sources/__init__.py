@@ -19,7 +19,14 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import EncconfError, MissingExtraError, SourceError, SourceExtraError, UnavailableError
+from encconf.errors import (
+    EncconfError,
+    ExistsError,
+    MissingExtraError,
+    SourceError,
+    SourceExtraError,
+    UnavailableError,
+)
 from encconf.io.once import Once
 from encconf.sources.address import GENERAL, command_of, query_of
 from encconf.sources.address import Uri as Uri
@@ -38,7 +45,7 @@ if TYPE_CHECKING:
         """What the module of a scheme must have.
 
         If its secrets can be written, also ``store(uri, value, credentials, *, replace)``, which writes the
-        whole secret and raises SourceError if it exists, unless ``replace``; if OWN_FIELDS is true, it also
+        whole secret and raises ExistsError if it exists, unless ``replace``; if OWN_FIELDS is true, it also
         writes single fields.  If addresses have several spellings or a default field, also
         ``canonical(uri) -> Uri``.
         """
@@ -208,8 +215,10 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
             value = without_line_break(value)
         value = _decoded(uri, value)
         if not value:
-            allowed = "" if uri.scheme == "cmd" else ", or add ?optional=true if it may be empty"
-            raise SourceError("the value is empty", reason="missing", hint=f"store a value there{allowed}")
+            hint = "store a value there, or add ?optional=true if it may be empty"
+            if uri.scheme == "cmd":
+                hint = "run the command by itself to see what it prints"
+            raise SourceError("the value is empty", reason="missing", hint=hint)
         return value
     except UnavailableError as kept:
         error = _as_source_error(kept)
@@ -279,7 +288,8 @@ def _decoded(uri: Uri, value: bytes) -> bytes:
 def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bool = False) -> None:
     """Store a value at an address; with a field, as a member of a JSON object.
 
-    Existing values are overwritten only with ``replace``; other fields are always kept.  With
+    Existing values are overwritten only with ``replace``; other fields are always kept.  That the same value
+    is there already is no error: an SDK that repeats a call may find what the first one stored.  With
     ``decode=base64``, it is stored as base64.  Raises SourceError.
     """
     uri = _uri(uri)
@@ -302,9 +312,13 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
                 from encconf.sources.fields import put
 
                 whole = _if_there(source, exact, credentials)
-                value = put(whole, exact.field, value, replace=replace)
-                replace = whole is not None
-            write(exact, value, credentials, replace=replace)
+                changed = put(whole, exact.field, value, replace=replace)
+                write(exact, changed, credentials, replace=whole is not None)
+            else:
+                write(exact, value, credentials, replace=replace)
+        except ExistsError:
+            if not _holds(source, exact, value, credentials):
+                raise
         finally:
             _secret(exact, credentials).forget()
     except UnavailableError as error:
@@ -319,6 +333,19 @@ def _if_there(source: Source, uri: Uri, credentials: Credentials) -> bytes | Non
         if error.reason != "missing":
             raise
         return None
+
+
+def _holds(source: Source, uri: Uri, value: bytes, credentials: Credentials) -> bool:
+    """Whether exactly this value is there."""
+    try:
+        found = source.fetch(uri, credentials)
+        if uri.field is not None:
+            from encconf.sources.fields import pick
+
+            found = pick(found, uri.field)
+    except UnavailableError:
+        return False
+    return found == value
 
 
 def writable() -> list[str]:
@@ -345,9 +372,9 @@ def refuse_existing(read: Callable[[], object]) -> None:
         raise there_already()
 
 
-def there_already() -> SourceError:
+def there_already() -> ExistsError:
     """The error for a secret that would be overwritten."""
-    return SourceError("a secret of this name exists and was not changed", hint="choose another name")
+    return ExistsError("a secret of this name exists and was not changed", hint="choose another name")
 
 
 def probe(scheme: str, credentials: Credentials) -> Probe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from encconf.errors import EncconfError, SourceError
+from encconf.errors import EncconfError, ExistsError, SourceError
 from encconf.text.printable import printable
 from encconf.text.words import bool_word
 
@@ -46,18 +46,18 @@ def pick(data: bytes, field: str) -> bytes:
 
 
 def put(data: bytes | None, field: str, value: bytes, *, replace: bool) -> bytes:
-    """The JSON object with one more member; raises SourceError for anything else."""
+    """The JSON object with one more member; raises SourceError for anything else, and as `insert`."""
     return _json(insert({} if data is None else members(data), field, value, replace=replace))
 
 
 def insert(tree: dict[str, Any], field: str, value: bytes, *, replace: bool) -> dict[str, Any]:
-    """The members and one more; raises SourceError if it exists, unless ``replace``."""
+    """The members and one more; raises ExistsError if it exists, unless ``replace``."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
         raise SourceError("a field must be text, and this is not UTF-8", hint="add ?decode=base64") from None
     if field in tree and not replace:
-        raise SourceError(
+        raise ExistsError(
             f"the secret has a field {_shown(field)} already, and it was not changed",
             hint="choose another name",
         )

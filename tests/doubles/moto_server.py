@@ -50,7 +50,8 @@ class MotoServer(Serving):
     the session, and so on; ``users`` are the access keys that asked. Every answer takes ``delay`` seconds
     longer, and ``peak`` is how many were waited for at a time. The next ``throttled`` calls of KMS are
     answered that there were too many, and the next ``failing`` ones with an internal error; the next calls
-    of any service get the ``faults``, such as "400 ExpiredTokenException".
+    of any service get the ``faults``, such as "400 ExpiredTokenException".  The next ``lost`` calls are made,
+    but answered with an internal error.
     """
 
     def __init__(self) -> None:
@@ -63,6 +64,7 @@ class MotoServer(Serving):
         self.throttled = 0
         self.failing = 0
         self.faults: list[str] = []
+        self.lost = 0
         self._session = botocore.session.Session()  # one: it keeps the models of services, which are large
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
@@ -123,6 +125,11 @@ class MotoServer(Serving):
             code, _, name = fault.partition(" ")
             start(f"{code} x", [("Content-Type", "application/x-amz-json-1.1")])
             return [f'{{"__type": "{name}", "message": "a fault made by the test"}}'.encode()]
+        if self.lost:
+            self.lost -= 1
+            list(self._moto(environ, lambda *_: lambda _: None))
+            start("500 x", [])
+            return [b"{}"]
         answer: Iterable[bytes] = self._moto(environ, start)
         return answer
 

@@ -186,6 +186,19 @@ class TestFolders:
         fileio.make_folders("a/../b")
         assert os.listdir() == ["b"]
 
+    def test_above_what_a_link_leads_to(self, tmp_path: Path) -> None:
+        (tmp_path / "far" / "away").mkdir(parents=True)
+        (tmp_path / "link").symlink_to("far/away")
+        fileio.make_folders(str(tmp_path / "link/../new"))
+        assert os.path.isdir(tmp_path / "far/new")
+        assert not os.path.exists(tmp_path / "new")
+
+    def test_on_a_drive_that_is_not_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks = iter(range(100))
+        monkeypatch.setattr(os.path, "isdir", lambda path: next(looks) < 0)
+        with pytest.raises(OutputError, match="cannot create the folder"):
+            fileio.make_folders(str(tmp_path))
+
 
 class TestStandardStreams:
     def test_closed_ones_are_never_a_file(self, tmp_path: Path) -> None:

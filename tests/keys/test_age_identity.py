@@ -131,6 +131,13 @@ def test_a_locked_identity_file_says_what_it_lacks(
         assert "SOPS_AGE_KEY (protected by a passphrase)" in caught.value.message
 
 
+def test_an_unlocked_identity_file_without_a_key_is_not_shown_as_locked(bob: Pair) -> None:
+    recipient = AgeKey(bob.recipient)
+    made = credentials(prompt=[PASSPHRASE], SOPS_AGE_KEY=armored(locked(b"# nothing\n", PASSPHRASE)).decode())
+    with pytest.raises(MasterKeyError, match=r"SOPS_AGE_KEY \(no key\)"):
+        recipient.unwrap(recipient.wrap(DATA_KEY, made), made)
+
+
 def test_an_unlocked_identity_file_is_shown_with_its_keys(bob: Pair, alice: Pair, locked_file: bytes) -> None:
     key = AgeKey(bob.recipient)
     made = credentials(prompt=[PASSPHRASE], SOPS_AGE_KEY=locked_file.decode())

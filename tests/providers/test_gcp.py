@@ -14,6 +14,7 @@ from doubles.gcp_kms import grpc_server, rest_server, token_server
 from doubles.script import Script
 from doubles.testca import TestCA, session_ca
 from google.api_core import exceptions
+from google.auth.exceptions import InvalidType
 from keys.cloud_kms import BOTH, DATA_KEY, NOW, PLAIN, PROJECT, RING, Google, refusal, through
 from keys.cloud_kms import ca as ca
 from keys.cloud_kms import google as google
@@ -25,6 +26,7 @@ from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.gcp_kms import GcpKmsKey
+from encconf.providers import gcp
 
 
 @pytest.mark.services
@@ -190,6 +192,11 @@ def test_the_credentials_of_the_machine(google: Google, ca: TestCA) -> None:
         ),
         ('{"type": "authorized_user"}', "has credentials that cannot be read"),
         ('{"type": "external_account"}', "has credentials that cannot be read"),
+        (
+            '{"type": "impersonated_service_account", "source_credentials": 5, '
+            '"service_account_impersonation_url": "u"}',
+            "has credentials that cannot be read",
+        ),
     ],
 )
 def test_credentials_that_are_none(google: Google, given: str, words: str) -> None:
@@ -316,6 +323,16 @@ def test_a_refusal_in_other_words(answer: tuple[int, str]) -> None:
     assert len(error.message) < 500
     assert "t0ken" not in f"{error!r} {error.hint}"
     assert len(server.seen) == 1
+
+
+def test_credentials_of_another_kind_are_no_answer() -> None:
+    def client() -> None:
+        raise InvalidType("the audience is no text")
+
+    with pytest.raises(MasterKeyError) as caught:
+        gcp.ask("Google", client, "get", {}, Credentials({}), needs="")
+    assert caught.value.message == "the Google credentials do not work: the audience is no text"
+    assert caught.value.reason == "expired"
 
 
 def test_redirects_are_not_followed() -> None:

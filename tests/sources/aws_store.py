@@ -8,6 +8,8 @@ import os
 import pytest
 from doubles.moto_server import ROOT, MotoServer
 
+from encconf import sources
+from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.source import PATIENCE, Failing, Place, SourceContract
 
@@ -66,3 +68,15 @@ class AwsContract(SourceContract):
             "wrong": lambda: (self.WRONG, Credentials(aws_environ)),
             "unusable": lambda: (self.ADDRESS, Credentials(bare)),
         }[reason]()
+
+    def test_what_a_repeated_call_finds_is_its_own(
+        self, aws: MotoServer, aws_environ: dict[str, str], fresh: str
+    ) -> None:
+        """The SDK repeats a call whose answer was lost, and AWS says that the secret exists."""
+        credentials = Credentials(aws_environ)
+        aws.lost = 1
+        sources.store(fresh, VALUE, credentials)
+        assert aws.lost == 0
+        assert sources.fetch(fresh, credentials) == VALUE
+        with pytest.raises(SourceError, match="was not changed"):
+            sources.store(fresh, b"another", credentials)

@@ -195,7 +195,7 @@ class TestConjur(SourceContract):
         self, settings: dict[str, str], ca: TestCA, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         bare = without(settings, "CONJUR_CERT_FILE")
-        by_text = {**bare, "CONJUR_SSL_CERTIFICATE": ca.bundle.read_text()}
+        by_text = {**bare, "CONJUR_SSL_CERTIFICATE": f"# Zertifikat für Conjur\n{ca.bundle.read_text()}"}
         assert sources.fetch("conjur:prod/db password", Credentials(by_text)) == VALUE
         assert (
             sources.fetch("conjur:prod/db password", Credentials({**bare, "SSL_CERT_FILE": str(ca.bundle)}))

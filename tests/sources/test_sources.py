@@ -87,7 +87,9 @@ def test_an_empty_value_is_as_good_as_none(tmp_path: Path) -> None:
     ):
         error = failure(address, credentials)
         assert (error.reason, error.message) == ("missing", "the value is empty"), address
-        if not address.startswith("cmd:"):
+        if address.startswith("cmd:"):
+            assert error.hint == "run the command by itself to see what it prints"
+        else:
             assert "?optional=true" in str(error.hint)
             before, mark, field = address.partition("#")
             apart = "&" if "?" in before else "?"
@@ -98,6 +100,16 @@ def test_an_empty_value_is_as_good_as_none(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="an empty value is not stored"):
             sources.store(address, b"", credentials)
     assert not path.exists()
+
+
+def test_what_is_there_already_may_be_stored_again(tmp_path: Path) -> None:
+    path, credentials = tmp_path / "new", Credentials({})
+    for address in (f"file:{path}?decode=base64", f"file:{path}.json?decode=base64#a/b"):
+        sources.store(address, b"\xff", credentials)
+        sources.store(address, b"\xff", credentials)
+        with pytest.raises(SourceError, match="was not changed"):
+            sources.store(address, b"\xfe", credentials)
+        assert sources.fetch(address, credentials) == b"\xff"
 
 
 def test_a_fallback_is_for_missing_secrets_only() -> None:
@@ -128,6 +140,9 @@ class Store(ModuleType):
         if self.errors:
             raise self.errors.pop(0)
         return b'{"a": "1", "b": "2"}'
+
+    def store(self, uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
+        raise sources.there_already()
 
     def probe(self, credentials: Credentials) -> sources.Probe:
         time.sleep(self.wait)
@@ -166,6 +181,13 @@ def test_who_waits_gets_the_same_failure_and_who_comes_later_asks_anew(store: St
     assert store.calls == 2
     assert sources.fetch("double:y#b", credentials) == b"2"
     assert store.calls == 3
+
+
+def test_what_is_there_and_may_not_be_read_is_not_the_same(store: Store) -> None:
+    store.errors = [SourceError("no", reason="denied", hint="ask")]
+    with pytest.raises(SourceError, match="exists and was not changed"):
+        sources.store("double:x", b'{"a": "1", "b": "2"}', Credentials({}))
+    sources.store("double:x", b'{"a": "1", "b": "2"}', Credentials({}))
 
 
 def test_an_error_of_a_server_becomes_one_of_a_source(store: Store) -> None:

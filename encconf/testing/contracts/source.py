@@ -217,6 +217,7 @@ class SourceContract:
         with pytest.raises(SourceError, match="was not changed") as caught:
             sources.store(fresh, SECOND, credentials)
         assert "-value" not in shown(caught.value)
+        sources.store(fresh, FIRST, credentials)  # nothing changes
         assert sources.fetch(fresh, place.credentials()) == FIRST
         sources.store(fresh, SECOND, credentials, replace=True)
         assert sources.fetch(fresh, place.credentials()) == SECOND
@@ -235,6 +236,7 @@ class SourceContract:
         sources.store(f"{fresh}#b", b"second-value", place.credentials())
         with pytest.raises(SourceError, match="field b already"):
             sources.store(f"{fresh}#b", b"third-value", place.credentials())
+        sources.store(f"{fresh}#b", b"second-value", place.credentials())
         sources.store(f"{fresh}#b", b"third-value", place.credentials(), replace=True)
         whole = sources.fetch(fresh, place.credentials())
         assert json.loads(whole) == {"a": "first-value", "b": "third-value"}
