@@ -42,7 +42,8 @@ class Once:
                 except EncconfError as error:
                     self._error = error
             if self._error is not None:
-                raise self._error
+                # Else it would get longer each time, and keep what the frames hold, such as passphrases.
+                raise self._error.with_traceback(None)
             value: T = self._made[0]
             return value
         finally:

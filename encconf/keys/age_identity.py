@@ -94,11 +94,19 @@ class PluginIdentity(Identity):
 
     __slots__ = ()
 
-    def opener(self, credentials: Credentials) -> Any:
-        """What pyrage opens files with."""
-        from pyrage import plugin
+    def open(self, file: bytes, credentials: Credentials) -> bytes | None:
+        """The same; also raises KeyboardInterrupt if the person answers so."""
+        import pyrage
 
-        return plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], Conversation(credentials))
+        talk = Conversation(credentials)
+        try:
+            opener = pyrage.plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], talk)
+            return Identity(opener).open(file, credentials)
+        except pyrage.DecryptError as error:  # there is no such program
+            raise MasterKeyError(f"age: {said(error)}") from None
+        finally:
+            if talk.interrupted:
+                raise KeyboardInterrupt
 
     def public(self) -> str:
         """The plugin's name: only the plugin knows the recipient."""
@@ -231,10 +239,11 @@ def derived(private: bytes, public: str) -> Identity:
 
 
 class Conversation:
-    """How an age plugin talks to a person."""
+    """How an age plugin talks to a person.  Nothing may be raised: pyrage would panic."""
 
     def __init__(self, credentials: Credentials | None) -> None:
         self._prompt = credentials.prompt if credentials else None
+        self.interrupted = False
 
     def display_message(self, message: str) -> None:
         """Show what the plugin says, if somebody is there."""
@@ -245,18 +254,28 @@ class Conversation:
 
     def confirm(self, message: str, yes: str, no: str | None) -> bool | None:
         """Ask a question with two answers."""
-        if self._prompt is None:
-            return None
-        answer = self._prompt(f"{printable(message)} ({printable(yes)}/{printable(no or 'no')}) ")
-        return answer.strip().lower() in ("y", "yes", yes.lower())
+        answer = self._ask(f"{printable(message)} ({printable(yes)}/{printable(no or 'no')}) ")
+        return None if answer is None else answer.strip().lower() in ("y", "yes", yes.lower())
 
     def request_public_string(self, description: str) -> str | None:
         """Ask for a text."""
-        return self._prompt(f"{printable(description)}: ") if self._prompt else None
+        return self._ask(f"{printable(description)}: ")
 
     def request_passphrase(self, description: str) -> str | None:
         """Ask for a secret."""
-        return self._prompt(f"{printable(description)}: ") if self._prompt else None
+        return self._ask(f"{printable(description)}: ")
+
+    def _ask(self, question: str) -> str | None:
+        """The answer, None if there is none."""
+        if self._prompt is None or self.interrupted:
+            return None
+        try:
+            return self._prompt(question)
+        except EOFError:
+            return None
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return None
 
 
 def identities_in(source: AgeSource, recipient: str, credentials: Credentials) -> Sequence[Identity | Locked]:

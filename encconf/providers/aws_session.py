@@ -72,11 +72,13 @@ def _sources(
     client = partial(new_client, session, region=region, credentials=credentials)
 
     def ask(question: str) -> str:
-        if credentials.prompt is None:
-            raise MasterKeyError(
-                "the AWS profile needs a one-time code, and there is no terminal to prompt on"
-            )
-        return credentials.prompt(question)
+        why = "there is no terminal to prompt on"
+        if credentials.prompt is not None:
+            try:
+                return credentials.prompt(question)
+            except EOFError:
+                why = "none was given"
+        raise MasterKeyError(f"the AWS profile needs a one-time code, and {why}")
 
     variables = sdk.EnvProvider(environ)
     container = sdk.ContainerProvider(environ)

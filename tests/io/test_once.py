@@ -72,6 +72,7 @@ def test_an_error_may_be_final() -> None:
         with pytest.raises(EncconfError) as caught:
             once.get(make)
         assert caught.value is error
+        assert len(caught.traceback) <= 3  # it does not grow, and keeps no files and passphrases in memory
     assert make.calls == 1
 
 

@@ -13,10 +13,10 @@ NAME = "double"
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 
-def install(folder: Path) -> None:
-    """Put the program into a folder, for PATH."""
+def install(folder: Path, *, asks: bool = False) -> None:
+    """Put the program into a folder, for PATH; it may ask for a PIN, and take any."""
     program = folder / f"age-plugin-{NAME}"
-    program.write_text(f"#!{sys.executable}\n" + _PROGRAM)
+    program.write_text(f"#!{sys.executable}\nASKS = {asks}\n" + _PROGRAM)
     program.chmod(0o700)
 
 
@@ -86,6 +86,10 @@ if sys.argv[1] == "--age-plugin=recipient-v1":
             send("recipient-stanza", str(number), "double", tag, body=xor(file_key, secret))
             receive()
 else:
+    if ASKS:
+        send("request-secret", body=b"PIN")
+        if receive()[0][0] != "ok":
+            sys.exit(1)
     done = set()
     for words, body in asked:
         if words[0] == "recipient-stanza" and words[2] == "double" and words[1] not in done:

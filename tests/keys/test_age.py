@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from keys import plugin
@@ -102,6 +103,17 @@ class TestPlugin(MasterKeyContract):
     def test_sops_reads_and_writes_the_same(self, pair: tuple[str, str], tmp_path: Path) -> None:
         environ = {"SOPS_AGE_KEY": pair[1], "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
         both_ways(Sops(environ), AgeKey(pair[0]), credentials(SOPS_AGE_KEY=pair[1]))
+
+    def test_it_may_ask_a_person_who_may_go_away(self, pair: tuple[str, str], tmp_path: Path) -> None:
+        plugin.install(tmp_path, asks=True)
+        key, made = AgeKey(pair[0]), credentials(prompt=["1234"], SOPS_AGE_KEY=pair[1])
+        enc = key.wrap(DATA_KEY, made)
+        assert key.unwrap(enc, made) == DATA_KEY
+        for answer, end in ((EOFError, MasterKeyError), (KeyboardInterrupt, KeyboardInterrupt)):
+            made.prompt = Mock(side_effect=answer)
+            with pytest.raises(end):
+                key.unwrap(enc, made)
+            made.prompt.assert_called_once_with("PIN: ")
 
     def test_a_missing_program_is_named_and_hides_no_other_identity(
         self, pair: tuple[str, str], alice: Pair, monkeypatch: pytest.MonkeyPatch

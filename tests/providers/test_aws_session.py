@@ -138,6 +138,12 @@ def test_a_one_time_code_is_asked_for_where_somebody_can_answer(
     error = refusal(key, enc, credentials(aws, extra))
     assert error.message == "the AWS profile needs a one-time code, and there is no terminal to prompt on"
 
+    def end(question: str) -> str:
+        raise EOFError
+
+    error = refusal(key, enc, credentials(aws, extra, prompt=end))
+    assert error.message == "the AWS profile needs a one-time code, and none was given"
+
 
 @pytest.mark.services
 def test_a_web_identity(aws: MotoServer, arn: str, tmp_path: Path) -> None:
