@@ -9,6 +9,7 @@ from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.encryption import Job, read
 from encconf.cli.table import Value, flag
+from encconf.text.printable import quoted
 
 
 def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
@@ -27,7 +28,7 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
     if job.target is not None and job.output is None and not job.in_place and _is_redirected():
         console.hint(
             "unlike sops, this prints nothing to stdout; to print it: "
-            f"encconf encrypt -o - {job.source.label}"
+            f"encconf encrypt -o - {quoted(job.source.label)}"
         )
     if name is not None and job.source.path is not None and not job.in_place:
         files.warn_if_exposed(console, [name])

@@ -14,6 +14,7 @@ from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.config import Config
+from encconf.text.printable import quoted
 from encconf.verbs import encrypt as verb
 
 
@@ -149,7 +150,10 @@ def _target(source: files.Source, file: str | None, output: str | None, *, in_pl
     if not name:
         raise UsageError(
             "this is already the name of an encrypted file",
-            hint=f"to change it: encconf edit {file}; to encrypt it in place: encconf encrypt -i {file}",
+            hint=(
+                f"to change it: encconf edit {quoted(file)}; "
+                f"to encrypt it in place: encconf encrypt -i {quoted(file)}"
+            ),
         ).about(file)
     return name
 

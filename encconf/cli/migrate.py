@@ -85,7 +85,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     }
     if flag(options, "json"):
         console.json(report)
-    else:
+    elif written or dry_run or not delete:  # the first import printed the steps
         console.data(_next_text(steps, target))
 
 
@@ -103,7 +103,8 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
         error.file = file
         raise
     if sniff.find(text, file) is not None:
-        raise AlreadyEncryptedError("this file is already encrypted", hint=f"encconf edit {file}").about(file)
+        hint = f"encconf edit {quoted(file)}"
+        raise AlreadyEncryptedError("this file is already encrypted", hint=hint).about(file)
     return path, text
 
 

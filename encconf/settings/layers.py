@@ -26,6 +26,7 @@ from encconf.errors import (
 from encconf.shape.arguments import check, path_of
 from encconf.shape.mask import masked
 from encconf.text.path import spell
+from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
         ):
             raise PlaintextError(
                 "plain() is for readable files, but .sops.yaml says that this one must be encrypted",
-                hint=f"encrypt it: encconf encrypt {name}",
+                hint=f"encrypt it: encconf encrypt {quoted(name)}",
             )
     return values, not formats.ROWS[format].flat
 

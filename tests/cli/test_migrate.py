@@ -262,8 +262,8 @@ class TestDelete:
         assert loaded(env, "secrets.enc.yaml", monkeypatch) == dotenv_values(stream=io.StringIO(ENV))
 
     def test_later(self, env: Project) -> None:
-        env.run("import", ".env")
-        env.run("import", "--delete", ".env")
+        assert env.run("import", ".env").out.startswith("Next steps")
+        assert env.run("import", "--delete", ".env").out == ""
         assert not env.path(".env").exists()
 
     def test_not_what_is_not_kept(self, env: Project) -> None:
