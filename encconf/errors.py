@@ -83,9 +83,10 @@ class about:  # noqa: N801 - it reads as a preposition
                 error.__traceback__ = None
 
 
-def as_data(error: EncconfError) -> dict[str, str | None]:
-    """An error in a report for programs; the report names the file beside it."""
-    return {"slug": error.slug, "message": error.message, "hint": error.hint}
+def as_data(error: EncconfError, file: str | None = None) -> dict[str, str | None]:
+    """An error in a report for programs, which names ``file`` beside it; the message names any other file."""
+    message = error.message if file is None or error.file in (None, file) else str(error)
+    return {"slug": error.slug, "message": message, "hint": error.hint}
 
 
 TRY_AGAIN = 75

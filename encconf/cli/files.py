@@ -262,11 +262,13 @@ def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
     """Warn about plaintext files that git tracks or does not ignore, once for all that are alike."""
     from encconf.git import exposures
 
+    states = exposures(paths)
+    if not any(states.values()):
+        return
     one = paths[0] if len(paths) == 1 else None
     it, its = ("it", "its") if one else ("them", "their")
     ignore = _command_to_ignore(one) if one else "name them in .gitignore"
     remove = f"git rm --cached {quoted(one)} &&" if one else "git rm --cached them, and"
-    states = exposures(paths)
     for state, why, hint in (
         ("untracked", f"git does not ignore {it}", ignore),
         (

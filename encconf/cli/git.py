@@ -111,7 +111,7 @@ def _leave_both(ours: str, theirs: str, labels: Labels, marker_size: str | None)
                 sides.append(file.read())
         first, second = (side if side.endswith(b"\n") or not side else side + b"\n" for side in sides)
         lines = (f"{sign * size} {label}\n" for sign, label in (("<", labels[0]), (">", labels[2])))
-        start, end = (line.encode() for line in lines)
+        start, end = map(os.fsencode, lines)  # the name of a branch may be any bytes
         fileio.write_atomic(ours, start + first + b"=" * size + b"\n" + second + end)
     except (OSError, EncconfError):
         pass  # the error that is reported explains it

@@ -110,7 +110,7 @@ class Publishing(Batch):
                         "to": address,
                         "how": _how(destination),
                         "status": words.get(state, state),
-                        "error": as_data(error) if error is not None else None,
+                        "error": as_data(error, file) if error is not None else None,
                     }
                 )
             self.console.json({"dry_run": self.dry_run, "files": rows})

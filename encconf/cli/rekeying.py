@@ -188,7 +188,7 @@ class Rekeying(Batch):
             row["strangers"] = [self._key(key) for key in error.strangers]
         super().fail(file, error)
         if self.json:
-            self._rows.append({**row, "error": as_data(error)})
+            self._rows.append({**row, "error": as_data(error, file)})
 
     # --- before anything is changed ----------------------------------------------------------
 

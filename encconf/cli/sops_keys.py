@@ -276,7 +276,7 @@ def _answered(run: Run, question: str) -> bool:
     """Whether the answer is y; the question is printed to stdout, and again after any other word."""
     while True:
         run.console.data(question)
-        line = sys.stdin.readline()
+        line = sys.stdin.readline() if sys.stdin is not None else ""  # closed from the start
         words = line.split()
         if len(words) != 1:
             raise EncconfError("expected newline" if words else "unexpected newline" if line else "EOF")

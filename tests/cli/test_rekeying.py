@@ -61,6 +61,12 @@ class TestSomebodyLeaves:
                 assert row["removed"] == [{"type": "age", "key": bob.recipient, "name": "bob"}]
                 assert row["could_read"] == {"paths": ["name", "password"], "alone": True}
 
+    def test_an_error_names_the_configuration(self, team: tuple[Project, AgeKey]) -> None:
+        project, _ = team
+        project.write(".sops.yaml", "creation_rules: {")
+        found = report(project.run("updatekeys", "-y", "--json", "f0.yaml", code=1).out)
+        assert "/.sops.yaml: line 2, column 1: " in found["files"][0]["error"]["message"]
+
     def test_the_data_key_may_stay(self, team: tuple[Project, AgeKey]) -> None:
         project, _ = team
         done = project.run("updatekeys", "-r", "-n", "--keep-data-key", ".")

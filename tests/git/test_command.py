@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 from git.team import (
     _WORDS,
@@ -73,3 +76,14 @@ def test_the_merge_tool_is_for_encrypted_files(project: Project) -> None:
         project.write(f"{name}.yaml", f"{name}: 1\n")
     done = project.run("git", "mergetool", "a.yaml", "b.yaml", "c.yaml", "d.yaml", code=1)
     assert "neither side is encrypted" in done.err
+
+
+def test_a_merge_that_fails_leaves_both_sides_under_any_label(sealed: Project) -> None:
+    """git before 2.42 takes the file then."""
+    text = sealed.read("secrets.enc.yaml")
+    for name, side in (("base", text), ("ours", text), ("theirs", text.replace("sops:", "sops: ["))):
+        sealed.write(name, side)
+    label = b"br\xe4nch"
+    words = ["--ours-label", label, "base", "ours", "theirs", "./secrets.enc.yaml"]
+    sealed.popen("git", "merge", *map(os.fsdecode, words), stderr=subprocess.DEVNULL).wait()
+    assert sealed.path("ours").read_bytes().startswith(b"<<<<<<< " + label + b"\n")

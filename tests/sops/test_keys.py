@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from oracle import AgeKey
+from project import after
 from sops.files import FILES
 from sops.rules import RULES
 
@@ -62,6 +64,14 @@ class TestKeys:
         assert (mine.code, mine.out) == (theirs.code, theirs.out)
         assert mine.code == (1 if changes is None else 0)
         assert self.opens(ours, other) == self.opens(real, other) == bool(changes)
+
+    def test_updatekeys_without_stdin(self, tmp_path: Path) -> None:
+        said = []
+        for box in self.start(tmp_path)[:2]:
+            words = [*after("exec 0<&-"), box.program, "updatekeys", "e.yaml"]
+            done = subprocess.run(words, cwd=box.folder, env=box.environ, capture_output=True, check=False)
+            said.append((done.returncode, done.stderr.endswith(b"EOF\n")))
+        assert said == [(1, True)] * 2
 
     def test_updatekeys_of_many(self, tmp_path: Path) -> None:
         real, ours, other = self.start(tmp_path)
