@@ -198,7 +198,6 @@ class Session:
                     os.chmod(folder, 0o700)  # the editor may have changed the mode
                 if not os.path.exists(path):
                     raise EditorError("the editor removed the text; nothing was changed").about(self.file)
-                edited = ""
                 try:
                     edited = fileio.read_text(path, binary=self.draft.format == "binary")
                     if edited == self.draft.text and not self.unfinished:
@@ -208,8 +207,9 @@ class Session:
                 except NotModifiedError as error:
                     raise error.about(self.file) from None
                 except EncconfError as error:
-                    error.file = self.file
-                    self._offer_again(error, edited)
+                    if error.file in (None, path, self.path):  # not .sops.yaml
+                        error.file = self.file
+                    self._offer_again(error, path)
 
     def _written(self, edited: str) -> str:
         while True:
@@ -240,11 +240,11 @@ class Session:
                 raise
             self.draft.opened = None
 
-    def _offer_again(self, error: EncconfError, edited: str) -> None:
+    def _offer_again(self, error: EncconfError, path: str) -> None:
         """Ask whether to open the editor again; raises the error if not, or if nobody can be asked."""
         untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
         if not self.console.can_ask():
-            error.hint = f"{untouched}; {self._saved(edited)}"
+            error.hint = f"{untouched}; {self._saved(path)}"
             raise error
         self.console.error(error)
         try:
@@ -258,9 +258,13 @@ class Session:
             raise error
 
     def _saved(self, edited: str) -> str:
-        """Save the edited text, encrypted for the recipients of the file; returns a message about it."""
+        """Save the edited file, encrypted for the recipients of the old one; returns a message about it."""
         failed = "your changes could not be saved; run this in a terminal to decide what to do"
-        enc = self.draft.rescued(edited, files.credentials(self.console))
+        try:
+            text = fileio.read_text(edited, binary=True)  # any bytes: perhaps it is not even UTF-8
+        except EncconfError:
+            return failed
+        enc = self.draft.rescued(text, files.credentials(self.console))
         if enc is None:
             return failed
         beside = self.path or ""

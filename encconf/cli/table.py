@@ -180,7 +180,8 @@ CHECKLIST: Final = Option(
 )
 ALLOW_PLAINTEXT: Final = Option(
     "--allow-plaintext",
-    "Allow plaintext for values that the rule would encrypt but the file's own selection does not.",
+    "Allow plaintext for values that the rule would encrypt but the file's own selection does not, and "
+    "a .sops.yaml that cannot be read.",
 )
 OUTPUT: Final = Option("--output -o", "Write the result to this file (-: stdout).", "FILE")
 THRESHOLD: Final = Option(

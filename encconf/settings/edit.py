@@ -45,8 +45,8 @@ def edit(
     ``encconf set``, wait for the block to end, for at most 60 seconds: keep it short.
 
     Raises ChangedError if the file changed meanwhile (nothing is written), PlaintextError if a new value
-    would stay in plaintext although ``.sops.yaml`` wants it encrypted, WrongTypeError for a value of another
-    type, and what `load_config` raises.
+    would stay in plaintext although ``.sops.yaml`` wants it encrypted, ConfigError and the like if
+    ``.sops.yaml`` cannot be read, WrongTypeError for a value of another type, and what `load_config` raises.
 
     >>> with edit("secrets.enc.yaml") as doc:  # doctest: +SKIP
     ...     doc["db"]["password"] = new_password
@@ -82,7 +82,7 @@ def _save(
         if not edits:
             return None
         request = changes.Request(text, format, *edits, credentials=credentials)
-        request.check = _checked(name)
+        request.check = _checked(name, edits)
         after = changes.run(request)
         if after != text:
             fileio.write_atomic(target, after, replacing=text)
@@ -169,12 +169,13 @@ def _plain(value: Any, path: Path) -> Any:
     )
 
 
-def _checked(name: str) -> Check:
+def _checked(name: str, edits: list[tuple[Path, Any]]) -> Check:
     """Refuse recipients and values in plaintext that .sops.yaml does not want, as ``encconf set`` does."""
     plaintext = checks.refuse_plaintext(name, None)
 
     def check(opened: Opened, before: str, after: str) -> None:
         checks.refuse_strangers_of(name, opened.metadata, None, new_data_key=False)
-        plaintext(opened, before, after)
+        if any(value is not changes.REMOVED for _, value in edits):  # removing an item moves the others
+            plaintext(opened, before, after)
 
     return check

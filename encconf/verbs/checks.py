@@ -9,7 +9,13 @@ from __future__ import annotations
 from encconf import formats
 from encconf.engine.admission import Objections, rule_of
 from encconf.envelope.groups import are_spoiled
-from encconf.errors import EncconfError, NoConfigError, NoMatchingRuleError, PlaintextError
+from encconf.errors import (
+    EmptyGroupError,
+    EncconfError,
+    NoConfigError,
+    NoMatchingRuleError,
+    PlaintextError,
+)
 from encconf.keys import TABLE
 from encconf.rules.config import Rule, find_rule
 from encconf.rules.selection import Selection
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
     from encconf.engine.opening import Opened
     from encconf.keys import MasterKey
     from encconf.verbs.changes import Check
+
+
+_ANYWAY = "; --allow-plaintext saves it anyway"
 
 
 def known_rule(file: str, config: str | None) -> Rule | None:
@@ -97,20 +106,21 @@ def refuse_plaintext(
 
     An encrypted file keeps its own selection, even if its rule in .sops.yaml has another one by now.
     With ``allowed``, such a value is only reported: ``warn`` gets a message and a hint.  Without ``warn``,
-    nothing can allow it.  The same goes for a rule that cannot be read.
+    nothing can allow it.  The same goes for a rule that cannot be read; one without keys says nothing.
     """
 
     def check(opened: Opened, before: str, after: str) -> None:
         try:
             rule = find_rule(file, config=config)
-        except (NoConfigError, NoMatchingRuleError):
+        except (NoConfigError, NoMatchingRuleError, EmptyGroupError):
             return
         except EncconfError as error:
-            if warn is None or not allowed:
-                error.hint = error.hint or "correct it: it says which values must not be saved as plaintext"
-                raise
-            warn(f"{file} is not compared with its rule: {error}", "correct the configuration file")
-            return
+            if warn is not None and allowed:
+                warn(f"{file} is not compared with its rule: {error}", "correct the configuration file")
+                return
+            hint = error.hint or "correct it: it says which values must not be saved as plaintext"
+            error.hint = hint + _ANYWAY if warn is not None else hint
+            raise
         own = opened.metadata.selection
         paths = left_plaintext(
             before, after, format=opened.document.format, file=own, rule=rule.selection_for(own)
@@ -126,7 +136,7 @@ def refuse_plaintext(
         if warn is None:
             raise PlaintextError(message, hint=hint).about(file)
         if not allowed:
-            raise PlaintextError(message, hint=f"{hint}; --allow-plaintext saves it anyway").about(file)
+            raise PlaintextError(message, hint=hint + _ANYWAY).about(file)
         warn(message, hint)
 
     return check

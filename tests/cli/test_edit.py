@@ -42,6 +42,13 @@ class TestEditing:
         new = sealed.path("secrets.enc.yaml").stat()
         assert (new.st_ino, new.st_mtime_ns) == (old.st_ino, old.st_mtime_ns)
 
+    def test_what_is_not_utf_8_is_saved_as_it_is(self, sealed: Project) -> None:
+        editor = sealed.editor(r'''printf 'name: Ren\351\n' >> "$1"''')
+        assert "not UTF-8" in sealed.run("edit", "secrets.enc.yaml", environ=editor, code=2).err
+        (saved,) = (name for name in sealed.names() if ".unsaved-" in name)
+        sealed.run("decrypt", "--input-type", "binary", "-o", "typed", saved)
+        assert sealed.path("typed").read_bytes() == PLAIN.encode() + b"name: Ren\xe9\n"
+
     def test_the_mode_is_kept(self, sealed: Project) -> None:
         sealed.path("secrets.enc.yaml").chmod(0o640)
         sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor("echo 'more: 1' >> \"$1\""))

@@ -259,6 +259,23 @@ class TestInClear:
         done = grown.run("set", "--allow-plaintext", FILE, "db.port", "1")
         assert f"warning: {FILE} is not compared with its rule: " in done.err
         assert "port: 1" in grown.run("decrypt", FILE).out
+        # Nothing is lost, and the message does not name the file that was edited.
+        done = grown.run("edit", FILE, environ=grown.editor('echo "token: secret" >> "$1"'), code=1)
+        assert "/.sops.yaml: " in done.err
+        (saved,) = (name for name in grown.names() if ".unsaved-" in name)
+        assert "token: secret\n" in grown.run("decrypt", "--input-type", "binary", saved).out
+        grown.run("unset", FILE, "db.port")
+
+    def test_a_rule_that_cannot_be_read_has_a_way_out(self, grown: Project) -> None:
+        for rules in ("creation_rules: {", "creation_rules: [{path_regex: '('}]"):
+            grown.write(".sops.yaml", rules)
+            done = grown.run("update", FILE, input=PLAIN + "more: 1\n", code=1)
+            assert "; --allow-plaintext saves it anyway\n" in done.err
+
+    def test_a_rule_without_keys_says_nothing(self, grown: Project) -> None:
+        """Its keys are named on the command line."""
+        grown.write(".sops.yaml", "creation_rules: [{encrypted_regex: ^password$}]")
+        assert "warning" not in grown.run("set", FILE, "db.port", "1").err
 
     def test_edit_and_update(self, grown: Project) -> None:
         editor = grown.editor('echo "token: secret" >> "$1"')
@@ -353,3 +370,8 @@ class TestSopsHabits:
         assert "unlike sops, this prints nothing to stdout; to print it: encconf encrypt -o - a.yaml" in err
         assert project.read("out") == ""
         assert "stdout" not in project.run("encrypt", "a.yaml").err
+        project.write("a b.yaml", "a: 1\n")
+        with project.path("out").open("wb") as out:
+            process = project.popen("encrypt", "a b.yaml", stdout=out, stderr=subprocess.PIPE, environ={})
+            assert b"encconf encrypt -o - 'a b.yaml'\n" in process.communicate()[1]
+        assert "encconf edit 'a b.enc.yaml'; " in project.run("encrypt", "a b.enc.yaml", code=1).err

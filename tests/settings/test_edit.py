@@ -148,6 +148,23 @@ def test_a_configuration_that_cannot_be_used_stops_it(key: TestKey, path: Path, 
     with pytest.raises(EncconfError, match=r"\.sops\.yaml"), edit(path) as doc:
         doc["new"] = "z"
     assert path.read_text() == before
+    with edit(path) as doc:  # as `encconf unset`
+        first = next(iter(doc))
+        del doc[first]
+    assert first not in load_config(path)
+
+
+def test_removing_an_item_saves_no_value(key: TestKey, path: Path) -> None:
+    """The others move, and they were plaintext before."""
+    from encconf.rules.selection import Selection
+
+    path.write_text(key.encrypt("pw: x\nhosts: [a, b]\n", selection=Selection("encrypted_regex", "^pw$")))
+    Path(".sops.yaml").write_text(
+        f"creation_rules: [{{age: {key.recipient}, encrypted_regex: ^(pw|hosts)$}}]"
+    )
+    with edit(path) as doc:
+        del doc["hosts"][0]
+    assert load_config(path) == {"pw": "x", "hosts": ["b"]}
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), {1: "x"}, [b"\xff"]])
