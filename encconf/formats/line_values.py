@@ -23,6 +23,13 @@ _WORD = r"-?[A-Za-z0-9_./][A-Za-z0-9_./+=@$*-]*+(?>(?:\ [A-Za-z0-9_./+=@$*-]++)*
 _ITEM = rf""""[^"\\]*+"|'[^']*+'|{_WORD}"""
 FLOW = rf"(?:\{{\}}|\[\]|\[\ *+(?:{_ITEM})\ *+(?>(?:,\ *+(?:{_ITEM})\ *+)*)\])" + _REST
 
+_LONGEST = 100_000  # characters, for which a repetition in a pattern takes up to 16 MB
+
+
+def matched(pattern: str, rest: str) -> re.Match[str] | None:
+    """What a pattern matches at the start of a value; None if it does not, or if the value is for libyaml."""
+    return re.match(pattern, rest) if len(rest) <= _LONGEST else None
+
 
 def quoted(rest: str) -> tuple[int, bytes] | None:
     """A scalar in quotes: its length and data, None if it needs libyaml."""
@@ -31,7 +38,7 @@ def quoted(rest: str) -> tuple[int, bytes] | None:
         return None
     if rest.find(quote, 1) == len(rest) - 1 and "\\" not in rest:
         return len(rest), rest[1:-1].encode()
-    found = re.match(_SINGLE_SCALAR if quote == "'" else _DOUBLE_SCALAR, rest)
+    found = matched(_SINGLE_SCALAR if quote == "'" else _DOUBLE_SCALAR, rest)
     if found is None:
         return None
     value = found.group(1)

@@ -18,7 +18,7 @@ from itertools import repeat
 
 from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
-from encconf.formats.line_values import FLOW, PLAIN_SCALAR, add_words, block_scalar, quoted
+from encconf.formats.line_values import FLOW, PLAIN_SCALAR, add_words, block_scalar, matched, quoted
 from encconf.formats.yaml_entry import close_block
 from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope, most_items, too_many
 
@@ -269,7 +269,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         elif first in _PLAIN or first > "~":
             value = rest
             if rest[-1] in " :" or ": " in rest or " #" in rest:
-                found = re.match(PLAIN_SCALAR, rest)
+                found = matched(PLAIN_SCALAR, rest)
                 if found is None:
                     return False
                 value = found.group(1)
@@ -294,7 +294,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
             pad = _NEVER
             continue
         elif first == "[" or first == "{":
-            found = re.match(FLOW, rest)
+            found = matched(FLOW, rest)
             if found is None or (in_block and len(rest) > 2):
                 return False
             size = found.end()

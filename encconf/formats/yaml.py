@@ -56,7 +56,7 @@ def _read(text: str, comments: bool, any_keys: bool) -> Document:
 
 
 # A comment line above a dash, and one behind the dash or below a bare one: sops may lose one of them.
-_PERHAPS_LOST = re.compile(r"^ *#.*\n(?: *\r?\n)*(?: *-)+ *(?:[^\n]*#|\r?\n)", re.M)
+_PERHAPS_LOST = re.compile(r"^ *#.*\n(?: *\r?\n)* *-(?:[ -]*+\r?\n|[^\n]*#)", re.M)
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:

@@ -52,6 +52,7 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
             if new is None:
                 edits.append(_removal(text, name, start, end, flow))
             else:
+                end = start + len(text[start:end].rstrip(BREAK))  # the last one of a block scalar stays
                 edits.append((start, end, double(new) if flow or style == DOUBLE else plain(new)))
         elif new is not None:
             added[name] = new

@@ -159,8 +159,10 @@ def _single(text: str, leaf: Leaf, after: int, base: int) -> tuple[Node, int]:
     style = text[start:end][:1]
     if style in (LITERAL, FOLDED):
         end = content_end(text, leaf)
-    elif style not in (SINGLE, DOUBLE):
-        style = ""
+    else:
+        style = style if style in (SINGLE, DOUBLE) else ""
+        # What replaces a block scalar has its line break, even where it is none itself.
+        end -= text.endswith("\n", start, end)
     return Node("leaf", start - base, end=end - base, style=style), end
 
 

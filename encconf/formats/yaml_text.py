@@ -277,7 +277,9 @@ class Style:
         """The lines of ``key:`` or ``-`` with its value, from a column on."""
         pad = " " * column
         if not is_full(item):
-            return f"{pad}{head} {self.word(item, column, head)}".split("\n")
+            # Not the head: a key may be on a line of its own.
+            first, *more = self.word(item, column, head).split("\n")
+            return [f"{pad}{head} {first}", *more]
         if head != "-":
             return [pad + head, *self.entries(item, self.deeper(column, item))]
         below = self.entries(item, column + 2)

@@ -282,10 +282,13 @@ def too_many(most: int) -> LimitError:
 def limit_lines(text: str, breaks: str = "\n") -> None:
     """Raise LimitError for more lines than `most_items`, where each may be a value or a comment.
 
-    ``breaks`` are the characters that end a line.
+    ``breaks`` are the characters that end a line; a carriage return and a line feed are one break.
     """
     most = most_items(text)
-    if sum(map(text.count, breaks)) > most:
+    found = sum(map(text.count, breaks))
+    if found > most and "\r" in breaks:
+        found -= text.count("\r\n")
+    if found > most:
         raise LimitError(f"the document has more than {most} lines for its size")
 
 

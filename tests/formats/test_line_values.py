@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import tracemalloc
 
 import pytest
 
-from encconf.formats import line_values
+from encconf.formats import line_values, lines
 from encconf.text.document import Scope
 
 
@@ -57,7 +57,7 @@ def test_block_scalar(rest: str, data: bytes | None) -> None:
     ],
 )
 def test_words(rest: str, words: list[tuple[str, str, str]]) -> None:
-    flow = re.match(line_values.FLOW, rest)
+    flow = line_values.matched(line_values.FLOW, rest)
     assert flow is not None
     scope = Scope(None, None, (), "", []).inside("l", [])
     leaves, shape = [], list[str]()
@@ -76,7 +76,7 @@ def test_a_word_that_sops_refuses() -> None:
 
 @pytest.mark.parametrize("rest", ["[a: b]", "[[a]]", "[a,]", "[&a b]", "[a] b", "{a: b}", "[", "[a#, b"])
 def test_other_brackets(rest: str) -> None:
-    assert re.match(line_values.FLOW, rest) is None
+    assert line_values.matched(line_values.FLOW, rest) is None
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,31 @@ def test_other_brackets(rest: str) -> None:
     [("a b # c", "a b"), ("a:b", "a:b"), ("a#b", "a#b"), ("a: b", None), ("a:", None), ("a  ", "a")],
 )
 def test_plain_scalars(rest: str, word: str | None) -> None:
-    found = re.match(line_values.PLAIN_SCALAR, rest)
+    found = line_values.matched(line_values.PLAIN_SCALAR, rest)
     assert (found and found[1]) == word
+
+
+LONG = 1_000_000
+LONG_VALUES = {
+    "single": "'" + "x" * LONG + "' # c",
+    "double": '"' + "x" * LONG + '\\n"',
+    "words": "b " * (LONG // 2) + "# c",
+    "list": "[" + "b," * (LONG // 2) + "c]",
+}
+
+
+@pytest.mark.parametrize("value", LONG_VALUES.values(), ids=LONG_VALUES)
+def test_patterns_are_not_matched_with_long_values(value: str) -> None:
+    """They would take more than a hundred bytes for each character."""
+    tracemalloc.start()
+    try:
+        assert lines.scan(f"a: {value}\n", True) is None
+        assert tracemalloc.get_traced_memory()[1] < 20 * LONG
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_value_in_quotes_is_read() -> None:
+    document = lines.scan(f"a: '{'x' * LONG}'\nb: {'y' * LONG}\n", True)
+    assert document is not None
+    assert [len(leaf.data or b"") for leaf in document.leaves] == [LONG, LONG]

@@ -114,3 +114,10 @@ def test_a3_a_block_in_braces_goes_with_its_comma_and_line(text: str, left: str)
     document = yaml.scan(text)
     assert splice(text, yaml.detach(document)) == left
     assert yaml.scan(left).trees == document.trees
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_member_in_a_block_scalar_keeps_its_line(newline: str) -> None:
+    text = newline.join(["sops:", "    mac: |-", "        old", "    version: 3.13.3", ""])
+    amended = yaml.amend(text, {"mac": "new"})
+    assert amended == text.replace(f"|-{newline}        old", "new")

@@ -16,6 +16,7 @@ from encconf.formats import lines, yaml
 from encconf.formats.yaml_places import ODD, Node, compose, walk
 from encconf.formats.yaml_words import line_start
 from encconf.text.document import Document
+from encconf.verbs import changes
 
 
 def said(node: Node) -> Any:
@@ -127,6 +128,32 @@ def test_a_key_in_another_place_is_none(before: str, after: str) -> None:
     document = yaml.scan("a:\n  - 1\n  - 2\nb: 1\n")
     document.text = document.text.replace(before, after)
     assert walk(document, starts_of(document)) is None
+
+
+@pytest.mark.parametrize(("value", "word"), [("5", "5"), ("'  x'", '"  x"'), ("true", "true")])
+def test_a_value_that_fits_no_block_scalar(value: str, word: str, age_key: AgeKey) -> None:
+    """Its ciphertext may be in one; the line break at the end of that is not part of the value."""
+    creds = credentials(age_key)
+    text = f"a: {value}\n\nb: z\n"
+    sealed = api.encrypt(text, rule(age_key), credentials=creds)
+    sealed = re.sub(
+        r"^a: ['\"]?(ENC.*\])['\"]?$",
+        r"a: |-\n  \1",
+        re.sub(r"\n +encconf_layout: .*", "", sealed),
+        flags=re.M,
+    )
+    opened = opening.open_text(sealed, format="yaml", credentials=creds)
+    moved = plaintext.moved_document(opened)
+    assert moved is not None
+    assert moved.text == f"a: {word}\n\nb: z\n"
+    assert same(moved)
+    done = changes.run(changes.Request(sealed, "yaml", (("a",), "new"), credentials=creds))
+    assert api.decrypt(done, credentials=creds).split("\n") == [
+        "a: " + ("new" if word[0] != '"' else '"new"'),
+        "",
+        "b: z",
+        "",
+    ]
 
 
 # --- the events of a parser ----------------------------------------------------------------------

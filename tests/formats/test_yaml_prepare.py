@@ -7,6 +7,7 @@ import re
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey, Sops
+from pace import at_most
 
 from encconf import api
 from encconf.errors import ParseError
@@ -136,3 +137,9 @@ def test_a5_a_rule_by_comments_takes_them_where_they_are(age_key: AgeKey) -> Non
     sealed = api.encrypt(text, rule(age_key, selection=by), credentials=creds)
     assert sealed.startswith("l:\n  # zone\n  - cron: ENC[")
     assert api.decrypt(sealed, credentials=creds) == text
+
+
+def test_comments_above_many_dashes_are_sought_once() -> None:
+    document = yaml.scan("a: |\n  # c\n  " + "-" * 100_000 + "x\nb: 1\n")
+    with at_most(2):
+        assert yaml.prepare(document, bytearray(2)) is None

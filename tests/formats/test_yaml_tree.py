@@ -27,6 +27,8 @@ def test_keys_of_several_lines(indent: str) -> None:
     ):
         after = changes.put(text, (*inside, path), value, format="yaml")  # type: ignore[arg-type]
         assert after == text.replace(old, new)
+    windows = changes.put("? x\r\n: |\r\n  y\r\nb: 1\r\n", ("x",), "z", format="yaml")
+    assert windows == "? x\r\n: z\r\nb: 1\r\n"
     head = "m:\n" * bool(indent)
     assert changes.drop(text, (*inside, "x\ny"), format="yaml") == f"{head}{indent}b: hello\n"
     assert changes.drop(text, (*inside, "b"), format="yaml") == text.replace(f"{indent}b: hello\n", "")

@@ -98,3 +98,22 @@ def test_how_many_slow_items_a_text_may_hold_grows_with_it() -> None:
     assert model.most_items("") == model.MAX_DENSE
     assert model.most_items("x" * model.DENSITY * 5) == model.MAX_DENSE + 5
     assert model.most_items("x" * model.DENSITY * model.MAX_ITEMS) == model.MAX_ITEMS
+
+
+def test_lines_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MAX_DENSE", 3)
+    for text, breaks in (
+        ("a\n" * 3, "\n"),
+        ("a\r\n" * 3, "\n"),
+        ("a\r\n" * 3, "\r\n"),
+        ("a\r\nb\rc\n", "\r\n"),
+    ):
+        model.limit_lines(text, breaks)
+    for text, breaks in (
+        ("a\n" * 4, "\n"),
+        ("a\r\n" * 4, "\r\n"),
+        ("a\rb\nc\r\nd\r", "\r\n"),
+        ("\n\r" * 3, "\r\n"),
+    ):
+        with pytest.raises(LimitError, match="more than 3 lines"):
+            model.limit_lines(text, breaks)
