@@ -59,7 +59,7 @@ class TestRules:
         own = Rule([[ALICE], [BOB]], 2, Selection("encrypted_regex", "^a$"), "the file itself")
         found = lines(rule=by(), own=own, differences=["one", "two"])
         assert found[-3:] == ["the file and the rule differ:", "  one", "  two"]
-        assert any(line.startswith("keys by the rule: ") for line in found)
+        assert any(line.startswith("keys of the rule: ") for line in found)
         at = next(at for at, line in enumerate(found) if line.startswith("keys of the file: "))
         assert [found[at + 1], found[at + 3]] == ["  group 1", "  group 2"]
 

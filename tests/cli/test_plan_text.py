@@ -23,8 +23,8 @@ def test_another_selection_is_in_the_plan(project: Project) -> None:
         project.run("updatekeys", "-n", "--selection", "--allow-plaintext", "--json", "f0.yaml").out
     )["files"][0]
     assert row["selection"] == {
-        "before": {"unencrypted_suffix": "_unencrypted"},
-        "after": {"encrypted_regex": "^password$"},
+        "old": {"unencrypted_suffix": "_unencrypted"},
+        "new": {"encrypted_regex": "^password$"},
     }
     project.run("updatekeys", "-r", "-y", "--selection", "--allow-plaintext", ".")
     assert "name: f1.yaml" in project.read("f1.yaml")

@@ -649,25 +649,25 @@ NEWER = {"SOPS_AGE_KEY, in one line", "SOPS_AGE_SSH_PRIVATE_KEY_CMD", "SOPS_AGE_
 """3.12 and 3.13 have them, the binary not yet."""
 
 IN_TESTS_OF_KEYS = {
-    "GOOGLE_CREDENTIALS": "gcp_kms",
-    "GOOGLE_OAUTH_ACCESS_TOKEN": "gcp_kms",
-    "GOOGLE_APPLICATION_CREDENTIALS": "gcp_kms",
-    "SOPS_GCP_KMS_CLIENT_TYPE": "gcp_kms",
-    "SOPS_GCP_KMS_ENDPOINT": "gcp_kms",
-    "SOPS_GCP_KMS_UNIVERSE_DOMAIN": "gcp_kms",
-    "AWS_PROFILE": "aws_kms",
-    "AWS_ACCESS_KEY_ID": "aws_kms",
-    "AZURE_TENANT_ID": "azure_kv",
-    "AZURE_CLIENT_ID": "azure_kv",
-    "AZURE_CLIENT_SECRET": "azure_kv",
-    "VAULT_TOKEN": "hc_vault",
-    "VAULT_NAMESPACE": "hc_vault",
-    "VAULT_CACERT": "hc_vault",
-    "VAULT_ADDR": "hc_vault",
-    "SOPS_HC_VAULT_ALLOWLIST": "hc_vault",
-    "HUAWEICLOUD_SDK_AK": "huawei_kms",
-    "HUAWEICLOUD_SDK_SK": "huawei_kms",
-    "HUAWEICLOUD_SDK_PROJECT_ID": "huawei_kms",
+    "GOOGLE_CREDENTIALS": "gcp",
+    "GOOGLE_OAUTH_ACCESS_TOKEN": "gcp",
+    "GOOGLE_APPLICATION_CREDENTIALS": "gcp",
+    "SOPS_GCP_KMS_CLIENT_TYPE": "gcp",
+    "SOPS_GCP_KMS_ENDPOINT": "gcp",
+    "SOPS_GCP_KMS_UNIVERSE_DOMAIN": "gcp",
+    "AWS_PROFILE": "aws",
+    "AWS_ACCESS_KEY_ID": "aws",
+    "AZURE_TENANT_ID": "azure",
+    "AZURE_CLIENT_ID": "azure",
+    "AZURE_CLIENT_SECRET": "azure",
+    "VAULT_TOKEN": "vault",
+    "VAULT_NAMESPACE": "vault",
+    "VAULT_CACERT": "vault",
+    "VAULT_ADDR": "vault",
+    "SOPS_HC_VAULT_ALLOWLIST": "vault",
+    "HUAWEICLOUD_SDK_AK": "huawei",
+    "HUAWEICLOUD_SDK_SK": "huawei",
+    "HUAWEICLOUD_SDK_PROJECT_ID": "huawei",
 }
 
 
@@ -688,10 +688,11 @@ def test_a_variable(bench: Bench, tmp_path: Path, variable: str) -> None:
 
 @pytest.mark.parametrize("variable", IN_TESTS_OF_KEYS)
 def test_variables_of_services(variable: str) -> None:
-    name = IN_TESTS_OF_KEYS[variable]
+    provider = IN_TESTS_OF_KEYS[variable]
     tests = [
-        ROOT / "tests" / "keys" / f"test_{name}.py",
-        *(ROOT / "tests" / "doubles").glob(f"{name.partition('_')[0]}*.py"),
+        path
+        for folder in ("keys", "providers", "doubles")
+        for path in (ROOT / "tests" / folder).glob(f"*{provider}*.py")
     ]
     assert any(f'"{variable}"' in path.read_text() for path in tests)
 
