@@ -86,6 +86,8 @@ def edit(
         if ignore_mac:  # its data key cannot be trusted either
             draft.rule = rule_of(metadata)
         checks.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
+        if not allow_plaintext:  # do not let the user type first
+            checks.rule_to_follow(file, config, warn=console.warn)
         draft.check = checks.refuse_plaintext(file, config, allowed=allow_plaintext, warn=console.warn)
     fileio.check_writable(path)
     Session(console, file, path, draft, enc, unfinished=unfinished).run()

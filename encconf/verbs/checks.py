@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from encconf.verbs.changes import Check
 
 
-_ANYWAY = "; --allow-plaintext saves it anyway"
+_ANYWAY = "; --allow-plaintext saves the file anyway"
 
 
 def known_rule(file: str, config: str | None) -> Rule | None:
@@ -95,6 +95,26 @@ def _or_name(strangers: Sequence[MasterKey]) -> str:
     return f", or name them: encconf rotate {' '.join(named)} FILE" if named else ""
 
 
+def rule_to_follow(
+    file: str, config: str | None, *, allowed: bool = False, warn: Callable[[str, str], None] | None = None
+) -> Rule | None:
+    """The rule that says which values of a file must be encrypted, None if none does.
+
+    Raises the error of a rule that cannot be read; ``allowed`` and ``warn`` are as for `refuse_plaintext`.
+    """
+    try:
+        return find_rule(file, config=config)
+    except (NoConfigError, NoMatchingRuleError, EmptyGroupError):
+        return None
+    except EncconfError as error:
+        if warn is not None and allowed:
+            warn(f"{file} is not compared with its rule: {error}", "correct the configuration file")
+            return None
+        hint = error.hint or "correct it: it says which values must not be saved as plaintext"
+        error.hint = hint + _ANYWAY if warn is not None else hint
+        raise
+
+
 def refuse_plaintext(
     file: str,
     config: str | None,
@@ -110,17 +130,9 @@ def refuse_plaintext(
     """
 
     def check(opened: Opened, before: str, after: str) -> None:
-        try:
-            rule = find_rule(file, config=config)
-        except (NoConfigError, NoMatchingRuleError, EmptyGroupError):
+        rule = rule_to_follow(file, config, allowed=allowed, warn=warn)
+        if rule is None:
             return
-        except EncconfError as error:
-            if warn is not None and allowed:
-                warn(f"{file} is not compared with its rule: {error}", "correct the configuration file")
-                return
-            hint = error.hint or "correct it: it says which values must not be saved as plaintext"
-            error.hint = hint + _ANYWAY if warn is not None else hint
-            raise
         own = opened.metadata.selection
         paths = left_plaintext(
             before, after, format=opened.document.format, file=own, rule=rule.selection_for(own)

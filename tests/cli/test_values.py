@@ -259,18 +259,24 @@ class TestInClear:
         done = grown.run("set", "--allow-plaintext", FILE, "db.port", "1")
         assert f"warning: {FILE} is not compared with its rule: " in done.err
         assert "port: 1" in grown.run("decrypt", FILE).out
-        # Nothing is lost, and the message does not name the file that was edited.
-        done = grown.run("edit", FILE, environ=grown.editor('echo "token: secret" >> "$1"'), code=1)
+        grown.run("unset", FILE, "db.port")
+
+    def test_a_rule_that_edit_cannot_read(self, grown: Project) -> None:
+        """Nothing that was typed is lost, and the message does not name the file that was edited."""
+        script = 'echo "token: secret" >> "$1"; echo "creation_rules: {" > .sops.yaml'
+        done = grown.run("edit", FILE, environ=grown.editor(script), code=1)
         assert "/.sops.yaml: " in done.err
         (saved,) = (name for name in grown.names() if ".unsaved-" in name)
         assert "token: secret\n" in grown.run("decrypt", "--input-type", "binary", saved).out
-        grown.run("unset", FILE, "db.port")
+        done = grown.run("edit", FILE, environ=grown.editor("exit 1"), code=1)  # before the editor starts
+        assert "/.sops.yaml: " in done.err
+        assert "; --allow-plaintext saves the file anyway\n" in done.err
 
     def test_a_rule_that_cannot_be_read_has_a_way_out(self, grown: Project) -> None:
         for rules in ("creation_rules: {", "creation_rules: [{path_regex: '('}]"):
             grown.write(".sops.yaml", rules)
             done = grown.run("update", FILE, input=PLAIN + "more: 1\n", code=1)
-            assert "; --allow-plaintext saves it anyway\n" in done.err
+            assert "; --allow-plaintext saves the file anyway\n" in done.err
 
     def test_a_rule_without_keys_says_nothing(self, grown: Project) -> None:
         """Its keys are named on the command line."""
