@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -159,7 +160,8 @@ def _answer(uri: Uri, credentials: Credentials) -> str | SourceError:
     if "encode" in uri.query:
         from binascii import a2b_base64
 
-        shown = a2b_base64(text).decode("latin-1")
+        with suppress(ValueError):  # a fallback
+            shown = a2b_base64(text).decode("latin-1")
     return key_error() if _IDENTITY.search(shown) else text
 
 

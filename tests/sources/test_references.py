@@ -176,6 +176,20 @@ class TestHostile:
             api.loads(sealed, credentials=credentials(), resolve=Resolve(schemes=["file"]))
 
     @pytest.mark.parametrize(
+        ("query", "value"),
+        [
+            *(("optional=true", ""), ("fallback=", ""), ("fallback=b", "b")),
+            *(("encode=base64&fallback=b", "b"), ("encode=base64&fallback=%C3%A4", "ä")),
+        ],
+    )
+    def test_what_stands_in_for_an_empty_secret(
+        self, seal: Callable[..., str], credentials: Callable[..., Credentials], query: str, value: str
+    ) -> None:
+        sealed = seal({"a": f"ref+file:///dev/null?{query}"})
+        loaded = api.loads(sealed, credentials=credentials(), resolve=Resolve(schemes=["file"]))
+        assert loaded == {"a": value}
+
+    @pytest.mark.parametrize(
         ("text", "said"),
         [
             ("ref+double://a/ref+double://b", "a reference inside a reference is not resolved"),
