@@ -49,9 +49,9 @@ def ask(
     """What ``call`` returns; it gets hvac's adapter for a server, with a token of these credentials.
 
     ``server`` is an origin (see `encconf.providers.https.origin`); ``needs`` is what the token's policy must
-    allow, for the hint of a refusal; ``who`` is by default the login of the environment.  Returns None for
-    an answer that hvac cannot read.  If a login's token is refused, ``call`` is repeated after a new login.
-    Raises NotMyKeyError if there is no token, and MasterKeyError.
+    allow, for the hint of a refusal; ``who`` is by default the login of the environment.  If a login's token
+    is refused, ``call`` is repeated after a new login.  Raises NotMyKeyError if there is no token, and
+    MasterKeyError, also for an answer that is no JSON object: it may be a proxy's page, and nothing stored.
     """
     environ = settings(credentials)
     who = who or identity(credentials)
@@ -63,8 +63,15 @@ def ask(
 
     connections = credentials.client(("vault", server), lambda: _connections(server, credentials, environ))
 
+    class Adapter(JSONAdapter):  # type: ignore[misc]  # hvac has no types
+        def request(self, *args: Any, **options: Any) -> Any:
+            answer = super().request(*args, **options)
+            if not isinstance(answer, dict) and getattr(answer, "status_code", 200) == 200:
+                raise _odd(connections)
+            return answer
+
     def adapter(token: str) -> Any:
-        return JSONAdapter(
+        return Adapter(
             base_uri=server,
             token=token,
             cert=connections.session.cert,
@@ -168,7 +175,7 @@ def log_in(adapter: Any, who: Identity, server: Server) -> tuple[str, float]:
             return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
-    raise MasterKeyError(f"{server.name} did not answer like a Vault server")
+    raise _odd(server)
 
 
 _LOGIN_HINTS = {
@@ -190,8 +197,12 @@ def _made(call: Callable[[], Any], server: Server, needs: str, hidden: list[str]
         raise _refused(error, needs, hidden) from None
     except OSError as error:
         raise server.failure(error) from None
-    except (*ODD_ANSWER, ValueError):
-        return None  # hvac expects the JSON of a Vault
+    except (*ODD_ANSWER, ValueError):  # hvac expects the JSON of a Vault
+        raise _odd(server) from None
+
+
+def _odd(server: Server) -> MasterKeyError:
+    return MasterKeyError(f"{server.name} did not answer like a Vault server")
 
 
 def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:

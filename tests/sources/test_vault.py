@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from doubles.kubernetes import Kubernetes
 from doubles.openbao import ROOT_TOKEN, OpenBao, binary
+from doubles.script import Script
 from doubles.testca import TestCA
 from oracle import clean_environ
 
@@ -235,6 +236,21 @@ def test_what_is_written_is_what_others_read(bao: OpenBao, credentials: Credenti
         with pytest.raises(SourceError, match="not a JSON object") as caught:
             sources.store(address, VALUE, credentials, replace=True)
         assert VALUE.decode() not in shown(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body", ["<html>log in</html>", "", "[]", "null", "5", "[" * 100_000, "x" * 3_000_000]
+)
+@pytest.mark.parametrize("path", ["secret/app", "secret/data/app"])
+def test_an_answer_that_is_no_vault_s(body: str, path: str) -> None:
+    """No fallback stands in for what a proxy keeps back, and nothing counts as stored."""
+    with Script((200, body), reads=True) as server:
+        credentials = Credentials({"VAULT_ADDR": server.address, "VAULT_TOKEN": "t"})
+        error = failure(f"vault:{path}?optional=true#x", credentials)
+        assert error.reason == "wrong"
+        assert error.message.endswith("did not answer like a Vault server")
+        with pytest.raises(SourceError, match="did not answer like a Vault server"):
+            sources.store(f"vault:{path}#x", b"y", credentials)
 
 
 def test_what_somebody_else_wrote_meanwhile_is_not_lost(
