@@ -9,7 +9,7 @@ import os
 import sys
 
 from encconf.cli.console import Console, as_text
-from encconf.errors import EncconfError, LimitError, NotModifiedError, UsageError, exit_code_of
+from encconf.errors import EncconfError, InputError, LimitError, NotModifiedError, UsageError, exit_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class _Call:
         elif isinstance(error, (MemoryError, RecursionError)):
             what = "memory" if isinstance(error, MemoryError) else "stack"
             error = LimitError(f"this takes more {what} than there is")
+        elif isinstance(error, FileNotFoundError) and not _is_somewhere():
+            error = InputError("the current folder no longer exists", hint="change to another folder")
         if isinstance(error, EncconfError):
             self.console.error(error)
             return self.failure or exit_code_of(error)
@@ -127,6 +129,15 @@ class _Call:
         if isinstance(error, Exception):
             return _unexpected(error, self.console, self.failure or 1)
         raise error
+
+
+def _is_somewhere() -> bool:
+    """Whether the current folder exists."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _is_audited() -> bool:

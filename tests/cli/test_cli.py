@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from project import PLAIN, Project
+from project import PLAIN, Project, after
 
 from encconf.cli import console
 from encconf.errors import ChangedError
@@ -166,6 +166,14 @@ class TestWaysOut:
         out, err = process.communicate(timeout=20)
         os.close(writing)
         assert (process.returncode, out, err) == (130, b"", b"")
+
+    @pytest.mark.parametrize("args", [[], ["check"], ["diff"], ["decrypt", "secrets.enc.yaml"]])
+    def test_a_folder_that_is_gone(self, project: Project, args: list[str]) -> None:
+        gone = after("mkdir gone && cd gone && rmdir ../gone")
+        process = project.popen(*args, before=gone, stderr=subprocess.PIPE, environ={})
+        err = process.communicate(timeout=60)[1].decode()
+        assert process.returncode == 2
+        assert "error[unreadable]: the current folder no longer exists\n" in err
 
     def test_no_file_on_a_terminal(self, project: Project) -> None:
         master, slave = os.openpty()
