@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
-from encconf.errors import MasterKeyError, SourceError
+from encconf.errors import ExistsError, MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import vault
 from encconf.providers.https import is_path, origin
@@ -81,8 +81,13 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         fields.members(value)  # raises for anything else
         data = json.loads(value)
     if place.kv == 2:
-        # The server refuses it if somebody else has written in between.
-        place.ask("POST", {"data": data, "options": {"cas": version}}, "create and update")
+        # The server refuses it if somebody else has written in between, or this call, which was repeated.
+        try:
+            place.ask("POST", {"data": data, "options": {"cas": version}}, "create and update")
+        except MasterKeyError as error:
+            if "check-and-set" in error.message:
+                raise ExistsError(error.message, hint=error.hint) from None
+            raise
     else:
         place.ask("POST", data, "create and update")
 

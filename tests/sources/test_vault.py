@@ -253,6 +253,26 @@ def test_an_answer_that_is_no_vault_s(body: str, path: str) -> None:
             sources.store(f"vault:{path}#x", b"y", credentials)
 
 
+@pytest.mark.parametrize("found", ["y", "z"])
+def test_what_a_repeated_call_finds_may_be_its_own(found: str) -> None:
+    """The first answer is lost on the way, and the second says that there is a newer version."""
+    answers = (
+        (200, '{"data": {"path": "secret/", "options": {"version": "2"}}}'),
+        (404, '{"errors": []}'),
+        (502, ""),
+        (400, '{"errors": ["check-and-set parameter did not match the current version"]}'),
+        (200, json.dumps({"data": {"data": {"x": found}, "metadata": {"version": 1}}})),
+    )
+    with Script(*answers, reads=True) as server:
+        credentials = Credentials({"VAULT_ADDR": server.address, "VAULT_TOKEN": "t0ken"})
+        if found == "y":
+            sources.store("vault:secret/app#x", b"y", credentials)
+        else:
+            with pytest.raises(SourceError, match="check-and-set"):
+                sources.store("vault:secret/app#x", b"y", credentials)
+        assert len(server.seen) == 5
+
+
 def test_what_somebody_else_wrote_meanwhile_is_not_lost(
     bao: OpenBao, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
