@@ -22,6 +22,7 @@ from encconf.errors import (
     EmptyDocumentError,
     EncconfError,
     InputError,
+    LimitError,
     MacError,
     MacMismatchError,
     PathBlockedError,
@@ -275,6 +276,8 @@ def _checked(text: str, meant: object, format: str) -> Document:
     after: Document | None
     try:
         after = _scanned(text, format, comments=True)
+    except LimitError:
+        raise
     except EncconfError:
         after = None
     if after is None or _said(after) != meant:

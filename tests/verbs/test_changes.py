@@ -19,6 +19,7 @@ from encconf.errors import (
     EncconfError,
     InputError,
     KeyAccessError,
+    LimitError,
     MacMismatchError,
     PathNotFoundError,
     PlaintextError,
@@ -491,3 +492,8 @@ class TestPlainValues:
         other = credentials(AgeKey.generate())
         with pytest.raises(KeyAccessError):
             changes.open_with_plain_values(text, format="yaml", credentials=other)
+
+
+def test_a_text_that_becomes_too_large_is_refused_as_that() -> None:
+    with pytest.raises(LimitError, match="lines for its size"):
+        changes.put("a: |\n  x\n", ("a",), "b\n" * 200_000, format="yaml")
