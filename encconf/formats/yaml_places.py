@@ -130,10 +130,16 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
     return roots if all(map(_close, roots)) else None
 
 
+def _behind_gap(text: str, at: int) -> int:
+    """Where the next key, dash or value is."""
+    gap = _GAP.match(text, at)
+    assert gap is not None  # it matches nothing, too
+    return gap.end()
+
+
 def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
     """Where the next key starts and its colon ends, or the next dash (None); None if it is not there."""
-    gap = _GAP.match(text, at)
-    start = gap.end() if gap else at
+    start = _behind_gap(text, at)
     if key is None:
         return (start, start + 1) if text.startswith("-", start) else None
     quote = text[start : start + 1] if not text.startswith(f"{key}:", start) else ""
@@ -144,8 +150,7 @@ def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
 def _collection(text: str, token: str, after: int, base: int) -> tuple[Node, int]:
     """A collection behind its key or dash, and where its inside begins."""
     kind = "map" if token[0] == "{" else "seq"
-    gap = _GAP.match(text, after)
-    at = gap.end() if gap else after
+    at = _behind_gap(text, after)
     if text[at : at + 1] == token[0]:
         return Node(kind, at - base, flow=True), at + 1
     return Node(kind, -1), after
