@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
-from doubles.azure import CLIENT, IDENTITY_HEADER, SECRET, Azure, the_only_way
+from doubles.azure import CLIENT, IDENTITY_HEADER, SECRET, Azure
 from doubles.connect_proxy import ConnectProxy
 from doubles.testca import TestCA
+from keys.key_vault import environ as environ
+from keys.key_vault import proxy as proxy
+from keys.key_vault import trust as trust
 
 from encconf import sources
 from encconf.errors import SourceError
@@ -30,22 +33,6 @@ def azure(ca: TestCA) -> Iterator[Azure]:
         cloud.add_secret("db", VALUE.decode())
         cloud.add_secret("tree", WHOLE)
         yield cloud
-
-
-@pytest.fixture(autouse=True)
-def proxy(azure: Azure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ConnectProxy]:
-    with the_only_way(azure, monkeypatch, tmp_path) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def trust(ca: TestCA) -> dict[str, str]:
-    return {"SSL_CERT_FILE": str(ca.bundle)}
-
-
-@pytest.fixture
-def environ(azure: Azure, trust: dict[str, str]) -> dict[str, str]:
-    return {**azure.environ, **trust}
 
 
 class TestKeyVault(SourceContract):

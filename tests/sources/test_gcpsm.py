@@ -14,10 +14,11 @@ import pytest
 from doubles.connect_proxy import ConnectProxy
 from doubles.gcp_kms import GcpKms, token_server
 from doubles.gcp_secrets import SecretStore, serve
-from doubles.testca import TestCA, session_ca
+from doubles.testca import TestCA
 from google.api_core import exceptions
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 from google.oauth2.credentials import Credentials as Token
+from keys.cloud_kms import ca as ca
 from oracle import clean_environ
 
 from encconf import sources
@@ -29,13 +30,6 @@ pytestmark = pytest.mark.services
 
 VALUE = b"s3cret-of-a-project"
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def ca() -> TestCA:
-    made = session_ca()
-    os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(made.bundle)
-    return made
 
 
 @pytest.fixture(scope="module")
