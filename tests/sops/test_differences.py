@@ -629,10 +629,19 @@ def test_config_place(sides: Sides) -> None:
 
 def test_config_broken(sides: Sides) -> None:
     sides.write(".sops.yaml", "creation_rules: [")
-    real, ours, own = sides.run("decrypt", "e.yaml")
-    assert (real.code, ours.code, own.code) == (1, 0, 0)
-    real, ours, own = sides.run("filestatus", "e.yaml")
-    assert (real.code, ours.code, own.code) == (1, 0, 0)
+    sides.write("p.yaml", "a: 1\n")
+    for words, ours_is, own_is in (
+        (("decrypt", "e.yaml"), 0, 0),
+        (("filestatus", "e.yaml"), 0, 0),
+        (("rotate", "-i", "e.yaml"), 0, 0),
+        (("set", "e.yaml", '["n"]', "2"), 0, 1),
+        (("encrypt", "p.yaml"), 1, 1),
+        (("updatekeys", "-y", "e.yaml"), 1, 1),
+    ):
+        real, ours, own = sides.run(*words)
+        assert (real.code, ours.code, own.code) == (1, ours_is, own_is), words
+        warned = "is not compared with its rule" in ours.err
+        assert warned == (words[0] == "set"), words
     assert sides.ours.run("--config", ".sops.yaml", "decrypt", "e.yaml").code == 1
     assert sides.ours.run("--config", ".sops.yaml", "filestatus", "e.yaml").code == 1
 
