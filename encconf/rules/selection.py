@@ -186,9 +186,9 @@ class Selection:
         return f"Selection({self.kind!r}, {self.pattern!r}, {self.mac_only_encrypted!r})"
 
 
-DEFAULT = Selection("unencrypted_suffix", "_unencrypted", False)
+DEFAULT = Selection("unencrypted_suffix", "_unencrypted")
 """What sops does when nothing is said."""
-EVERYTHING = Selection("unencrypted_suffix", "\n", False)
+EVERYTHING = Selection("unencrypted_suffix", "\n")
 """A rule under which every value is encrypted: no key ends so."""
 
 
@@ -200,9 +200,6 @@ def _inherited(own: Callable[[Scope], bool]) -> Callable[[Scope], bool]:
     known: dict[int, bool] = {}
 
     def inside(scope: Scope) -> bool:
-        found = known.get(id(scope))
-        if found is not None:
-            return found
         undecided: list[Scope] = []
         at: Scope | None = scope
         while at is not None and id(at) not in known:
@@ -258,10 +255,10 @@ def _text(name: str, value: object) -> str:
 
 
 def _flag(value: object) -> bool:
-    if value is None or value == "":
+    if value in TRUE:
+        return True
+    if value is None or value == "" or value in FALSE:
         return False
-    if isinstance(value, str) and (value in TRUE or value in FALSE):
-        return value in TRUE
     if isinstance(value, (bool, int, float)):
         return bool(value)
     raise MetadataError(f"{_MAC_ONLY} in the sops block is not true or false")

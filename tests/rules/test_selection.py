@@ -344,6 +344,28 @@ def test_h1_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
     assert "".join(map(str, chosen.leaves)) == leaves
 
 
+@pytest.mark.parametrize(
+    ("step", "data"),
+    [
+        (0, b"ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]"),  # a value
+        (0, b"in plain,type:comment]"),  # one that only looks like a comment
+        (0, b""),
+        (0, None),
+        ("k", b"ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]"),  # no item of a list
+    ],
+)
+def test_a_comment_counts_for_the_next_item_alone(step: str | int, data: bytes | None) -> None:
+    """``[#mark, data, b]``: behind what is no comment, an item is not marked."""
+    document = Document("", "yaml")
+    document.block = {}
+    root = Scope(None, None, (), "", {})
+    items = Scope(root, "l", ("l",), "l:", [])
+    document.leaves = [Leaf(items, step, 0, 0, "", "str", data), Leaf(items, 1, 0, 0, "", "str", b"b")]
+    document.comments = [Comment(items, "mark", 0, 0, step)]
+    chosen = Selection("encrypted_comment_regex", "mark").choose(document)
+    assert list(chosen.leaves) == [1, 0]
+
+
 def test_what_makes_two_rules_the_same() -> None:
     one = Selection("encrypted_regex", "x", True)
     others = [
@@ -357,6 +379,17 @@ def test_what_makes_two_rules_the_same() -> None:
     assert one != ("encrypted_regex", "x", True)
     assert len({one, *others}) == 4
     assert repr(one) == "Selection('encrypted_regex', 'x', True)"
+
+
+def test_a_rule_in_words() -> None:
+    """As `encconf diff` shows a changed rule."""
+    assert str(DEFAULT) == "unencrypted_suffix _unencrypted"
+    assert str(Selection("encrypted_regex", "^a$", True)) == "encrypted_regex ^a$ mac_only_encrypted"
+
+
+def test_the_mac_covers_every_value_unless_the_rule_says_otherwise() -> None:
+    assert Selection("encrypted_suffix", "_x").mac_only_encrypted is False
+    assert DEFAULT.mac_only_encrypted is EVERYTHING.mac_only_encrypted is False
 
 
 def test_the_rules_of_sops_and_rops() -> None:
