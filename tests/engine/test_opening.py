@@ -1,0 +1,258 @@
+"""From an encrypted text to its values: what counts as a text, what is checked, and what is asked for."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from engine import credentials, rule
+from oracle import AgeKey
+
+from encconf import api
+from encconf.engine import opening, seal
+from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text
+from encconf.envelope.cache import DataKeyCache
+from encconf.errors import (
+    EncconfError,
+    InputError,
+    KeyAccessError,
+    LimitError,
+    MacError,
+    MacMismatchError,
+    NotEncryptedError,
+    ParseError,
+    PlainValueError,
+    UnmergedError,
+    WrongTypeError,
+)
+from encconf.formats import module
+from encconf.identities import credentials as identities
+from encconf.rules.selection import Selection
+
+YAML = module("yaml")
+PLAIN = "a: 1\nb_unencrypted: 2\n"
+
+
+def encrypt(key: AgeKey, text: str = PLAIN, format: str = "yaml", **options: Selection) -> str:
+    return api.encrypt(text, rule(key, **options), format=format, credentials=credentials(key))
+
+
+def opened(key: AgeKey, text: str, format: str = "yaml", **options: bool) -> Opened:
+    return open_text(text, format=format, credentials=credentials(key), **options)
+
+
+# --- what counts as a text -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["é", "é".encode(), bytearray("é".encode())])
+def test_text_or_its_bytes(given: object) -> None:
+    assert as_text(given) == "é"
+
+
+def test_bytes_that_are_no_text_are_for_a_binary_file() -> None:
+    with pytest.raises(InputError):
+        as_text(b"a\xff")
+    text = as_text(b"a\xff", binary=True)
+    assert as_text(text) == text, "as it was read"
+    assert text.encode("utf-8", "surrogateescape") == b"a\xff"
+
+
+def test_half_a_character_is_no_text() -> None:
+    with pytest.raises(ParseError, match="position 2: half of a surrogate pair"):
+        as_text("ab\ud83d")
+
+
+@pytest.mark.parametrize(("given", "hinted"), [({}, True), ([1], True), (None, False), (3, False)])
+def test_what_is_no_text_at_all(given: object, hinted: bool) -> None:
+    with pytest.raises(WrongTypeError, match=f"expected str or bytes, not {type(given).__name__}") as caught:
+        as_text(given)
+    assert ("json.dumps" in (caught.value.hint or "")) is hinted
+
+
+@pytest.mark.parametrize(("error", "what"), [(MemoryError, "memory"), (RecursionError, "stack")])
+def test_a_file_that_is_too_much_for_the_machine(error: type[Exception], what: str) -> None:
+    @bounded
+    def read(size: int, *, fails: bool) -> int:
+        if fails:
+            raise error
+        return size
+
+    assert read(5, fails=False) == 5
+    with pytest.raises(LimitError, match=f"the file needs more {what} than there is"):
+        read(5, fails=True)
+
+
+def test_any_other_error_stays_what_it_is() -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        bounded(int)("x")
+
+
+def test_a_text_that_is_too_much_for_the_machine(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    text = encrypt(age_key)
+    monkeypatch.setattr(opening.seal, "unseal", fail)
+    with pytest.raises(LimitError):
+        opened(age_key, text)
+
+
+# --- the MAC -------------------------------------------------------------------------------------
+
+
+def test_a_changed_value_is_opened_only_if_the_mac_is_ignored(age_key: AgeKey) -> None:
+    changed = encrypt(age_key).replace("b_unencrypted: 2", "b_unencrypted: 3")
+    with pytest.raises(MacMismatchError):
+        opened(age_key, changed)
+    found = opened(age_key, changed, ignore_mac=True)
+    assert [leaf.data for leaf in found.document.leaves] == [b"1", b"3"]
+
+
+def test_which_values_the_mac_covers(age_key: AgeKey) -> None:
+    assert opened(age_key, encrypt(age_key)).covered is None
+    text = encrypt(age_key, selection=Selection("unencrypted_suffix", "_unencrypted", True))
+    found = opened(age_key, text.replace("b_unencrypted: 2", "b_unencrypted: 3"))
+    assert found.covered == found.chosen.leaves == bytearray([1, 0])
+
+
+def test_a_mac_that_was_made_for_something_else(age_key: AgeKey) -> None:
+    found = opened(age_key, encrypt(age_key))
+    found.check_mac()
+    with pytest.raises(MacError):
+        found.check_mac(b"conflict %b")
+
+
+@pytest.mark.parametrize("mark", ["encconf_merge", "encconf_conflict"])
+def test_a_merge_that_is_not_finished(age_key: AgeKey, mark: str) -> None:
+    """It has no MAC that fits: the error says why, and how to go on.  A mark alone says nothing."""
+    marked = re.sub("(?m)^( +)mac: ", rf"\1{mark}: x\n\g<0>", encrypt(age_key))
+    assert mark in opened(age_key, marked).metadata.unknown
+    changed = marked.replace("b_unencrypted: 2", "b_unencrypted: 3")
+    with pytest.raises(UnmergedError) as caught:
+        opened(age_key, changed)
+    assert "encconf edit" in str(caught.value.hint)
+    assert opened(age_key, changed, ignore_mac=True)
+
+
+OLDER = (
+    '{"a": 9007199254740993, "b_unencrypted": -0, "c_unencrypted": 9007199254740993, "d_unencrypted": 1}\n'
+)
+
+
+def by_an_older_sops(key: AgeKey, **plain: bytes) -> str:
+    """The file with a MAC over these bytes in the place of the numbers that are not encrypted."""
+    text = encrypt(key, OLDER, "json")
+    found = opened(key, text, "json")
+    mac = found.metadata.mac
+    for leaf in found.document.leaves:
+        leaf.data = plain.get(str(leaf.step)[0], leaf.data)
+    digest = seal.digest(found.document, found.chosen.leaves, False).encode()
+    date = found.metadata.lastmodified.encode()
+    assert mac is not None
+    return text.replace(mac, seal.Encryptor(found.data_key)("str", digest, date))
+
+
+def test_plain_numbers_that_an_older_sops_took_for_floats(age_key: AgeKey) -> None:
+    """sops before 3.13.3 did so, and its MAC covers what they were to it."""
+    text = by_an_older_sops(age_key, b=b"-0", c=b"9007199254740992")
+    found = opened(age_key, text, "json")
+    assert [(leaf.type, leaf.data) for leaf in found.document.leaves] == [
+        ("int", b"9007199254740993"),
+        ("float", b"-0"),
+        ("float", b"9007199254740992"),
+        ("int", b"1"),
+    ]
+    assert api.decrypt(text, format="json", credentials=credentials(age_key)) == OLDER
+
+
+def test_other_numbers_than_an_older_sops_took_for_floats(age_key: AgeKey) -> None:
+    with pytest.raises(MacMismatchError):
+        opened(age_key, by_an_older_sops(age_key, b=b"-0", c=b"9007199254740990"), "json")
+
+
+# --- what is asked for ---------------------------------------------------------------------------
+
+
+def test_a_text_that_is_not_encrypted(age_key: AgeKey) -> None:
+    with pytest.raises(NotEncryptedError):
+        opened(age_key, PLAIN)
+
+
+def test_a_value_that_somebody_wrote_in_plaintext(age_key: AgeKey) -> None:
+    text = re.sub("(?m)^a: .*$", "a: 5", encrypt(age_key))
+    with pytest.raises(PlainValueError, match="the value at a is plaintext"):
+        opened(age_key, text, ignore_mac=True)
+    found = opened(age_key, text, ignore_mac=True, accept_plain=True)
+    assert found.document.leaves[0].data == b"5"
+
+
+def test_comments_are_decrypted_where_they_are_wanted(age_key: AgeKey) -> None:
+    text = encrypt(age_key, "# note\na: 1\n")
+    with_them = opened(age_key, text)
+    assert [edit[2] for edit in with_them.comments or []] == [" note"]
+    without = open_encrypted(text, YAML, credentials(age_key), comments=False)
+    assert without.comments is None
+    assert without.document.comments == []
+
+
+def test_comments_that_decide_what_is_encrypted_are_always_read(age_key: AgeKey) -> None:
+    text = encrypt(age_key, "# enc\na: 1\nb: 2\n", selection=Selection("encrypted_comment_regex", "enc"))
+    found = open_encrypted(text, YAML, credentials(age_key), comments=False)
+    assert [leaf.data for leaf in found.document.leaves] == [b"1", b"2"]
+    assert found.chosen.leaves == bytearray([1, 0])
+
+
+def test_a_comment_that_cannot_be_decrypted_is_told_of(age_key: AgeKey) -> None:
+    one, other = (encrypt(age_key, "# note\na: 1\n") for _ in range(2))
+    mixed = other.partition("\n")[0] + "\n" + one.partition("\n")[2]
+    said: list[str] = []
+    found = open_text(mixed, format="yaml", credentials=credentials(age_key), notify=said.append)
+    assert said == ["1 encrypted comments could not be decrypted and were not changed"]
+    assert found.comments == []
+
+
+def test_a_text_that_was_read_already_is_not_read_again(
+    age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = encrypt(age_key, "# note\na: 1\n")
+    document = YAML.scan(text, comments=True)
+    monkeypatch.setattr(opening.formats, "scan_encrypted", None)
+    found = open_text(document, format="yaml", credentials=credentials(age_key))
+    assert found.document is document
+    assert [leaf.data for leaf in document.leaves] == [b"1"]
+
+
+def test_a_cache_takes_the_place_of_the_keys(age_key: AgeKey) -> None:
+    text, cache = encrypt(age_key), DataKeyCache()
+    first = open_encrypted(text, YAML, credentials(age_key), comments=False, cache=cache)
+    again = open_encrypted(text, YAML, credentials(), comments=False, cache=cache)
+    assert again.data_key == first.data_key
+    with pytest.raises(KeyAccessError):
+        open_encrypted(text, YAML, credentials(), comments=False)
+
+
+def test_the_keys_of_this_machine_are_asked_where_none_are_given(
+    age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = encrypt(age_key)
+    with pytest.raises(KeyAccessError):
+        open_text(text, format="yaml")
+    monkeypatch.setenv("SOPS_AGE_KEY", age_key.identity)
+    assert open_text(text, format="yaml").document.leaves[0].data == b"1"
+
+
+def test_who_gets_the_data_key_is_in_the_audit_log(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a value is decrypted, and even if the file turns out to be changed; not without a key."""
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(identities, "auditing", lambda action, text: seen.append((action, text)))
+    text = encrypt(age_key)
+    seen.clear()
+    opened(age_key, text)
+    assert seen == [("decrypt", text)]
+    changed = text.replace("b_unencrypted: 2", "b_unencrypted: 3")
+    with pytest.raises(MacMismatchError):
+        opened(age_key, changed)
+    assert seen.pop() == ("decrypt", changed)
+    with pytest.raises(EncconfError):
+        open_text(text, format="yaml", credentials=credentials())
+    assert seen == [("decrypt", text)]
