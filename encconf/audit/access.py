@@ -7,11 +7,13 @@ trustworthy as the history of the files.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from encconf import formats
 from encconf.audit import names as naming
-from encconf.audit.readers import FileAccess, Person, Report
+from encconf.audit.names import Names
+from encconf.audit.readers import FileAccess, Person, Reader, Report
 from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, as_data
 from encconf.formats import sniff
@@ -19,10 +21,6 @@ from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from encconf.audit.names import Names
-    from encconf.audit.readers import Reader
     from encconf.git.log import Moment
     from encconf.keys import MasterKey
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator, Sequence
 
 from encconf import formats
 from encconf.audit import sealed as looking
 from encconf.audit.findings import Finding, printable
+from encconf.audit.sealed import Sealed
 from encconf.engine.cipher import PREFIX
 from encconf.errors import EncconfError, InputError
 from encconf.formats import sniff
 from encconf.git import attributes, repository
 from encconf.io import fileio
 from encconf.text.path import spell
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from encconf.audit.sealed import Sealed
 
 _MARKED = r"(?i)(?:\A|[._-])(?:enc|sops|encrypted)(?=[._-]|\Z)"
 _PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")

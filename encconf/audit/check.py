@@ -15,14 +15,15 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from encconf import formats
 from encconf.audit import glance, meant
 from encconf.audit import sealed as looking
 from encconf.audit.across import across, without_drivers
 from encconf.audit.findings import Finding, Ignored, Lines, printable
-from encconf.audit.folders import by_folder
+from encconf.audit.folders import Folder, Named, by_folder
 from encconf.audit.plain import Plain, Plains, private_key
 from encconf.audit.rulebook import Rulebook
 from encconf.audit.rulecheck import of_rules
@@ -42,30 +43,20 @@ from encconf.errors import (
 from encconf.formats import sniff
 from encconf.git import repository
 from encconf.git.worktree import Known
+from encconf.identities.credentials import Credentials
 from encconf.io import fileio, inplace, replace
-from encconf.rules.config import IGNORED, NAME
-from encconf.rules.selection import DEFAULT
+from encconf.rules.config import IGNORED, NAME, Rule
+from encconf.rules.selection import DEFAULT, Selection
+from encconf.text.document import Document
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from contextlib import AbstractContextManager
-    from typing import Final
+Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
 
-    from encconf.audit.folders import Folder, Named
-    from encconf.identities.credentials import Credentials
-    from encconf.rules.config import Rule
-    from encconf.rules.selection import Selection
-    from encconf.text.document import Document
-
-    Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
-
-FILES: Final = "files"
-FOLDERS: Final = "folders"
-ALL: Final = "all"
-_NEVER: Final = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
-_MARKER: Final = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
-_CIPHERTEXT: Final = b"ENC[AES256_GCM,"
+FILES = "files"
+FOLDERS = "folders"
+ALL = "all"
+_NEVER = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
+_MARKER = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
+_CIPHERTEXT = b"ENC[AES256_GCM,"
 
 
 class Report:

@@ -8,25 +8,21 @@ Nothing here prints.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from encconf.audit.names import identity
-from encconf.audit.pairing import Pairing
-from encconf.audit.sides import Content
+from encconf.audit.names import Names, identity
+from encconf.audit.pairing import Change, Pairing
+from encconf.audit.sides import Content, Side
+from encconf.engine.metadata import Metadata
 from encconf.envelope.groups import quorum
+from encconf.identities.credentials import Credentials
+from encconf.rules.selection import Selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from encconf.audit.names import Names
-    from encconf.audit.pairing import Change
-    from encconf.audit.sides import Side
-    from encconf.engine.metadata import Metadata
-    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
-    from encconf.rules.selection import Selection
 
     Json = dict[str, object]
 

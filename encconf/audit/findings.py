@@ -7,6 +7,7 @@ lines and public identifiers; it never holds a value.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from encconf.errors import UsageError
@@ -14,12 +15,7 @@ from encconf.text.printable import printable as made_printable
 from encconf.text.printable import quoted as made_quoted
 from encconf.text.words import did_you_mean
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Final
-
-SEVERITIES: Final = ("note", "warning", "error")
+SEVERITIES = ("note", "warning", "error")
 """In ascending order."""
 
 
@@ -38,7 +34,7 @@ class Kind:
         self.unchecked = unchecked
 
 
-KINDS: Final = {
+KINDS = {
     "not-encrypted": Kind(
         "error",
         "A file that a creation rule covers is not encrypted",
@@ -221,7 +217,7 @@ KINDS: Final = {
 }
 
 
-_SAID_BY_CAUSE: Final = frozenset(
+_SAID_BY_CAUSE = frozenset(
     ("keys-differ", "threshold-differs", "selection-differs", "no-rule", "config-notice", "bad-config",
      "bad-block", "rule-without-selection", "private-key", "accidental-quorum", "merge-conflict", "no-mac",
      "no-driver", "sops-too-old")

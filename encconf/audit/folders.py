@@ -7,24 +7,19 @@ name is a sign of an encrypted file.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from encconf import formats
 from encconf.audit import meant
 from encconf.audit.findings import printable
+from encconf.audit.rulebook import Rulebook, Rules
 from encconf.errors import EncconfError, PatternError
+from encconf.rules.config import Rule
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Final
-
-    from encconf.audit.rulebook import Rulebook, Rules
-    from encconf.rules.config import Rule
-
-_WORDS: Final = (*meant.WORDS, ".encconf-")
+_WORDS = (*meant.WORDS, ".encconf-")
 """Where no name has one of these, it is not `IGNORED`, and `encconf.io` left no such file."""
-_AT_ONCE: Final = 64
+_AT_ONCE = 64
 """How many folders are looked at together, since one search in all their names often answers for all."""
 
 

@@ -7,15 +7,12 @@ them would have to hold.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 
 from encconf.audit import meant
 from encconf.formats import sniff
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    Search = Callable[[bytes], object]
+Search = Callable[[bytes], object]
 
 _AT_ONCE = 64  # heads
 _FOUND = (b"ENC[", b"PRIVATE KEY-----", b"AGE-SECRET-KEY-1", b"Secret")

@@ -8,26 +8,22 @@ could read a version, and ciphertexts that are the same before and after show th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from encconf import formats
-from encconf.audit.names import identity
+from encconf.audit.names import Names, identity
 from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.git import ask, by_repository, question
 from encconf.git import start as start_git
-from encconf.git.log import CHUNK, LOG, Moment, changes_of, contents, entries, heads_of
+from encconf.git.log import CHUNK, LOG, Change, Moment, changes_of, contents, entries, heads_of
 from encconf.io import fileio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Final
-
-    from encconf.audit.names import Names
-    from encconf.git.log import Change
     from encconf.keys import MasterKey
 
 _TAG = re.compile(rb",tag:([A-Za-z0-9+/]{16})")
@@ -72,7 +68,7 @@ class Version:
     encrypted: bool = True
 
 
-_NOTHING: Final = Version()
+_NOTHING = Version()
 
 
 def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
@@ -292,7 +288,7 @@ class _Story:
             span.end, span.over, span.epoch = end, True, epoch
 
 
-_NOT_COMMITTED: Final = Moment(0, "")
+_NOT_COMMITTED = Moment(0, "")
 
 
 def _close_uncommitted(history: FileHistory, epoch: int) -> None:

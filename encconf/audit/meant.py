@@ -7,18 +7,14 @@ the content of the files.  They decide only how serious a finding is.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Final
+from encconf.text.document import Document, Leaf
 
-    from encconf.text.document import Document, Leaf
-
-_MARKS: Final = frozenset(("enc", "sops", "encrypted"))
+_MARKS = frozenset(("enc", "sops", "encrypted"))
 """A word between dots in a name: the file is meant to be encrypted."""
-WORDS: Final = (".enc", ".sops", "secret")
+WORDS = (".enc", ".sops", "secret")
 """Each name for which `is_called` or `is_secrets` is true has one of these words."""
 
 # Compiled when they are first needed: most repositories have few files that they are for.

@@ -15,23 +15,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from encconf.errors import ConfigError, EncconfError
 from encconf.keys import TABLE
+from encconf.text.document import Leaf, Scope
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from typing import Final
-
     from encconf.keys import MasterKey
-    from encconf.text.document import Leaf, Scope
 
-RECIPIENTS: Final = ".sops.recipients"
+RECIPIENTS = ".sops.recipients"
 """The recipients file that is read without being named, beside the configuration."""
-MAX_NAME: Final = 64
+MAX_NAME = 64
 """The longest name, in characters; the rest of a comment is cut off."""
 
 

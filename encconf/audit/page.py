@@ -15,21 +15,15 @@ import time
 
 from encconf.audit import access, readers
 from encconf.audit.names import kind
-from encconf.audit.readers import STATES
+from encconf.audit.readers import STATES, FileAccess, Person, Report
 from encconf.text.printable import escaped
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Final
-
-    from encconf.audit.readers import FileAccess, Person, Report
 
 _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}
 _MANY = 60  # beyond so many files, those with the same readers share a row
 _FEW = 8  # so many columns have room for names that lie flat
 _FLAT = 16  # and such are the longest of those names
 
-GENERATOR: Final = '<meta name="generator" content="encconf access">'
+GENERATOR = '<meta name="generator" content="encconf access">'
 """The mark of a page that encconf wrote."""
 
 

@@ -7,26 +7,21 @@ values only if both sides could be opened.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from encconf import formats
+from encconf.audit.sides import Content, Item
 from encconf.text.align import align, in_order
+from encconf.text.path import Path
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Final
-
-    from encconf.audit.sides import Content, Item
-    from encconf.text.path import Path
-
-_TYPES: Final = {
+_TYPES = {
     "str": "string", "int": "number", "float": "number", "bool": "boolean", "time": "date", "null": "null",
     "bytes": "bytes", "comment": "comment",
 }  # fmt: skip
-_WEIGHTY: Final = 6
+_WEIGHTY = 6
 """How many bytes a value must have to be recognized at another path: a lone ``true`` says nothing."""
-_MAX_RENAMED: Final = 50
+_MAX_RENAMED = 50
 """How many mappings are followed when they were renamed."""
 
 

@@ -7,36 +7,31 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 
 from encconf import formats
 from encconf.audit import meant
 from encconf.audit.findings import Finding, Lines, printable
+from encconf.audit.folders import Named
+from encconf.audit.rulebook import Rules
 from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
 from encconf.errors import EncconfError, PatternError
+from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
+from encconf.text.document import Document, Leaf
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Final
-
-    from encconf.audit.folders import Named
-    from encconf.audit.rulebook import Rules
-    from encconf.rules.config import Rule
-    from encconf.text.document import Document, Leaf
-
-_WILD: Final = r"(?<!\\)[*+?\[|]|\\[wWdDsS]"
-_FILE: Final = r"\w\\\.\w+\$?\Z"
-_IDENTITY: Final = rb"(?m)^[ \t]*(AGE-SECRET-KEY-1[0-9A-Z]{58})[ \t]*\r?$"
-_PEM: Final = (
+_WILD = r"(?<!\\)[*+?\[|]|\\[wWdDsS]"
+_FILE = r"\w\\\.\w+\$?\Z"
+_IDENTITY = rb"(?m)^[ \t]*(AGE-SECRET-KEY-1[0-9A-Z]{58})[ \t]*\r?$"
+_PEM = (
     rb"\A\s*-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----\r?\n"
     rb"((?:[A-Za-z0-9+/=]{16,}\r?\n){2,}[A-Za-z0-9+/=]*\r?\n?)-----END \1-----"
 )
-_LOCKED: Final = b"YmNyeXB0"  # "bcrypt" in an OpenSSH key, at the place where it has a passphrase
-_COMMITTED: Final = " If it has been committed or sent, change its secrets as well."
-_HINTS: Final = {
+_LOCKED = b"YmNyeXB0"  # "bcrypt" in an OpenSSH key, at the place where it has a passphrase
+_COMMITTED = " If it has been committed or sent, change its secrets as well."
+_HINTS = {
     "whole": f"Encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
     "object": "Its rule also encrypts kind and metadata: to encrypt only the data, add encrypted_regex: "
     f"^(data|stringData)$ to the rule. Then encrypt it (encconf encrypt -i FILE).{_COMMITTED}",

@@ -6,29 +6,26 @@ A person is a name (`encconf.audit.names`) with all keys that have it; a key wit
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice, product
 
 from encconf.audit import names as naming
+from encconf.engine.metadata import Metadata
 from encconf.envelope.groups import quorum
-from encconf.errors import UsageError
+from encconf.errors import EncconfError, UsageError
 from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Final
-
     from encconf.audit.history import FileHistory, Span
-    from encconf.engine.metadata import Metadata
-    from encconf.errors import EncconfError
     from encconf.git.log import Moment
     from encconf.keys import MasterKey
 
-MAX_SETS: Final = 1000
+MAX_SETS = 1000
 """How many sets of people are looked at for one file before `FileAccess.quorums` gives up."""
 
-STATES: Final = {
+STATES = {
     "reads": "can read it",
     "part": "can read it only together with others",
     "former": "could read it in the past",
@@ -36,8 +33,8 @@ STATES: Final = {
 }
 """What `Reader.state` means, in words."""
 
-_LONG: Final = 32
-_END: Final = 24
+_LONG = 32
+_END = 24
 
 
 @dataclass(slots=True, eq=False)

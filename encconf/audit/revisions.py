@@ -7,22 +7,17 @@ files are read as they are: git runs no filter, textconv or diff program.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 
 from encconf.audit.sides import Side
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import ask, is_bare, repository, without_filters
-from encconf.git.log import contents, entries
+from encconf.git.log import Entry, contents, entries
 from encconf.io import fileio
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from encconf.git.log import Entry
-
-    Pair = tuple[Side, Side, bool]  # before, after, and whether both are versions of one file
+Pair = tuple[Side, Side, bool]  # before, after, and whether both are versions of one file
 
 _STDIN = ("-", "/dev/stdin")
 _LINK = "120000"

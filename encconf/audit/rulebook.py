@@ -10,26 +10,24 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 
 from encconf.audit.findings import Ignored, Lines
 from encconf.errors import EncconfError, PatternError, UsageError
 from encconf.io import fileio
 from encconf.rules import config as configs
+from encconf.text.document import Leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Final
-
     from encconf.audit.names import Names
     from encconf.keys import MasterKey
-    from encconf.text.document import Leaf
 
 _IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
-_NO_NAME: Final = "\x1f"  # that no file has; whatever matches it matches everything
-_LONG: Final = 32  # characters of a key that nobody gave a name
-_END: Final = 16  # characters: a long key id of PGP
-_WHOLE_TEXT: Final = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
+_NO_NAME = "\x1f"  # that no file has; whatever matches it matches everything
+_LONG = 32  # characters of a key that nobody gave a name
+_END = 16  # characters: a long key id of PGP
+_WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
 
 
 class Rules:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 
 from encconf.audit import sealed as looking
 from encconf.audit.findings import Finding, printable
+from encconf.audit.rulebook import Rulebook, Rules
 from encconf.errors import EncconfError
+from encconf.rules.selection import Selection
 from encconf.text.printable import listed
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from encconf.audit.rulebook import Rulebook, Rules
-    from encconf.rules.selection import Selection
-
-    Selections = Mapping[tuple[str, int, Selection], list[str]]  # of files, by configuration and rule
+Selections = Mapping[tuple[str, int, Selection], list[str]]  # of files, by configuration and rule
 
 
 def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator[Finding]:

@@ -8,13 +8,9 @@ verb behind it; a mention in a comment, or of a package such as sops-nix, does n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Final
-
-NAMES: Final = (
+NAMES = (
     ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",
     "Justfile", "Taskfile.yml", "Taskfile.yaml", "flake.nix", "package.json", "pyproject.toml", "Dockerfile",
     ".gitlab-ci.yml", ".mise.toml", "mise.toml", "helmfile.yaml",

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
+from encconf.engine.metadata import Metadata
 from encconf.engine.plan import Outcome, Plan, called_a_secret
 from encconf.errors import EncconfError
+from encconf.rules.config import Rule
+from encconf.rules.selection import Chosen, Selection
+from encconf.text.document import Document, Leaf
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Final
-
-    from encconf.engine.metadata import Metadata
     from encconf.keys import MasterKey
-    from encconf.rules.config import Rule
-    from encconf.rules.selection import Chosen, Selection
-    from encconf.text.document import Document, Leaf
 
     Who = Callable[[MasterKey], str]
 
-_AT_MOST: Final = 50
+_AT_MOST = 50
 """How many findings of one kind are reported for one file."""
-SHORT: Final = 4
+SHORT = 4
 """How many bytes a value may have to be called short."""
 
 _TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})

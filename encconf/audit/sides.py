@@ -17,12 +17,9 @@ from encconf.errors import (
     NotEncryptedError,
 )
 from encconf.formats import sniff
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.identities.credentials import Credentials
-    from encconf.text.document import Leaf
-    from encconf.text.path import Path
+from encconf.identities.credentials import Credentials
+from encconf.text.document import Leaf
+from encconf.text.path import Path
 
 
 class Side:

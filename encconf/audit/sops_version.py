@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from encconf.audit.findings import Finding, printable
+from encconf.audit.rulebook import Rules
+from encconf.audit.sealed import Sealed
 from encconf.errors import EncconfError
 from encconf.io import fileio
 from encconf.keys import TABLE
+from encconf.text.path import Path
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Final
-
-    from encconf.audit.rulebook import Rules
-    from encconf.audit.sealed import Sealed
-    from encconf.text.path import Path
-
-    Version = tuple[int, ...]
+Version = tuple[int, ...]
 
 # From CHANGELOG.md of getsops/sops; the words are those under the version.
-_RULE: Final = {
+_RULE = {
     "encrypted_regex": (3, 4, 0),  # "`encrypted_regex` option to the sops config file"
     "unencrypted_regex": (3, 6, 1),  # "Add support for --unencrypted-regex"
     "mac_only_encrypted": (3, 9, 0),  # "Add `--mac-only-encrypted`"
@@ -35,26 +30,26 @@ _RULE: Final = {
     "unencrypted_comment_regex": (3, 9, 0),
     **{row.member: row.since for row in TABLE.values() if row.since},
 }
-_GROUP: Final = {
+_GROUP = {
     "merge": (3, 9, 0),
     **{row.name_in_group: row.since for row in TABLE.values() if row.since},
 }
 """The same in key_groups; merge: "Merge key for key groups and make keys unique"."""
-_STORES: Final = (3, 9, 0)  # "Allow configuration of indentation for YAML and JSON stores"
-_LIST: Final = (3, 11, 0)  # "Allow to provide keys as YAML lists instead of comma-separated strings"
-_SSH: Final = (3, 10, 0)  # "Add SSH support for Age"
-_PLUGIN: Final = (3, 10, 0)  # "Add Age plugin support"
-_POST_QUANTUM: Final = (3, 12, 0)  # "Age: support hybrid post-quantum identities"
-_FILE: Final = ("mac_only_encrypted", "encrypted_comment_regex", "unencrypted_comment_regex")
+_STORES = (3, 9, 0)  # "Allow configuration of indentation for YAML and JSON stores"
+_LIST = (3, 11, 0)  # "Allow to provide keys as YAML lists instead of comma-separated strings"
+_SSH = (3, 10, 0)  # "Add SSH support for Age"
+_PLUGIN = (3, 10, 0)  # "Add Age plugin support"
+_POST_QUANTUM = (3, 12, 0)  # "Age: support hybrid post-quantum identities"
+_FILE = ("mac_only_encrypted", "encrypted_comment_regex", "unencrypted_comment_regex")
 """The settings of a rule that a file has in its block, and that decide what its MAC covers."""
 
-_PLACES: Final = (
+_PLACES = (
     ".tool-versions", ".mise.toml", "mise.toml", ".mise/config.toml", ".config/mise.toml",
     ".config/mise/config.toml", "Dockerfile", ".devcontainer/Dockerfile", ".gitlab-ci.yml", "Makefile",
 )  # fmt: skip
-_WORKFLOWS: Final = ".github/workflows"
+_WORKFLOWS = ".github/workflows"
 _NUMBER = r"v?(\d+\.\d+\.\d+)(?![\w.-])"
-_NAMED: Final = (
+_NAMED = (
     rf"(?m)^sops[ \t]+{_NUMBER}",  # asdf
     rf"""(?m)^[ \t]*["']?(?:[\w-]+:)?(?:(?:getsops|mozilla)/)?sops["']?[ \t]*=[ \t]*["']{_NUMBER}""",  # mise
     rf"""(?m)^[^#\n]*\bSOPS_VERSION["']?[ \t]*[:?]?[:=][ \t]*["']?{_NUMBER}""",

@@ -6,18 +6,14 @@ The public keys are ``~/.ssh/*.pub`` and the ``.pub`` files that git tracks in t
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from encconf.errors import EncconfError
 from encconf.io import fileio
 from encconf.keys import ssh_to_age
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Final
-
-_MANY: Final = 500  # files
+_MANY = 500  # files
 
 
 def origins(home: str, cwd: str) -> dict[str, str]:

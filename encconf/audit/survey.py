@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from encconf import formats
 from encconf.audit import scripts
@@ -22,13 +23,10 @@ from encconf.rules.selection import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Final
-
     from encconf.keys import MasterKey
 
-_ABOUT: Final = ("role", "context", "aws_profile")  # how an AWS key is used
-_LABEL: Final = 20  # characters
+_ABOUT = ("role", "context", "aws_profile")  # how an AWS key is used
+_LABEL = 20  # characters
 
 
 class Survey:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from encconf.audit.sealed import Sealed
 from encconf.engine import opening
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
@@ -12,14 +15,8 @@ from encconf.errors import (
     MacMissingError,
     UnmergedError,
 )
+from encconf.identities.credentials import Credentials
 from encconf.io.side_by_side import side_by_side
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from encconf.audit.sealed import Sealed
-    from encconf.identities.credentials import Credentials
 
 
 def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable[[], None]) -> int:

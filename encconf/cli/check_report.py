@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 
 from encconf import __version__
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, leading, printable, quoted
@@ -12,9 +13,6 @@ from encconf.text.printable import printable as printable_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Final
-
     from encconf.audit.check import Report
 
     Rename = Callable[[str], str]  # from the name of a finding's file to what the report calls it
@@ -22,9 +20,9 @@ if TYPE_CHECKING:
 _TOP = "%SRCROOT%"  # in code scanning, the folder that names are relative to
 
 
-LINES: Final = 19
+LINES = 19
 """The most lines that `text` prints without ``verbose``; the summary is one more."""
-_NAMES: Final = 3  # the most files that are named in a line
+_NAMES = 3  # the most files that are named in a line
 
 
 def text(report: Report, *, verbose: bool = True) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from typing import NoReturn
 
 from encconf.cli import files, flat
 from encconf.cli.console import Console
@@ -19,10 +20,6 @@ from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import descriptors, fileio, private
 from encconf.verbs import changes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 
 class CommandError(EncconfError):

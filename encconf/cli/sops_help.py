@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.cli.sops_line import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag, no_topic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.cli.sops_line import Line
+from encconf.cli.sops_line import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag, Line, no_topic
 
 
 def help_text(line: Line) -> str:

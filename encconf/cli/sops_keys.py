@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
 
 from encconf.cli import files
-from encconf.cli.sops_run import envelope, exists, fail
+from encconf.cli.sops_run import Run, envelope, exists, fail
 from encconf.errors import (
     DecryptError,
     EncconfError,
@@ -17,16 +18,13 @@ from encconf.errors import (
     PublishError,
     about,
 )
+from encconf.identities.credentials import Credentials
+from encconf.rules.config import Rule
 from encconf.verbs import rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from encconf.cli.sops_run import Run
-    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
-    from encconf.rules.config import Rule
 
 
 def rotate(run: Run) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.cli.console import as_text
-from encconf.cli.sops_run import STDIN, envelope, exists, fail, must_exist
+from encconf.cli.sops_run import STDIN, Run, envelope, exists, fail, must_exist
 from encconf.errors import (
     ConfigError,
     EmitError,
@@ -20,15 +20,13 @@ from encconf.errors import (
     WrapError,
 )
 from encconf.io import fileio
-from encconf.text.path import parse_sops
+from encconf.text.path import Path, parse_sops
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.cli.sops_run import Run
     from encconf.engine.opening import Opened
-    from encconf.text.path import Path
     from encconf.verbs.changes import Check
 
 

@@ -12,7 +12,6 @@ from encconf.keys import in_config_order
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Final
 
 Value = bool | str | list[str] | None
 Values = dict[str, Value]
@@ -80,7 +79,7 @@ class Argument:
         self.many = many
 
 
-COLOR: Final = Option(
+COLOR = Option(
     "--color",
     "When to color messages (auto: on a terminal).",
     "WHEN",
@@ -134,20 +133,16 @@ class Command:
         return values
 
 
-CONFIG: Final = Option(
-    "--config", "Use this file instead of looking for .sops.yaml.", "FILE", env="SOPS_CONFIG"
-)
-ROOT: Final = (COLOR, CONFIG, QUIET)
+CONFIG = Option("--config", "Use this file instead of looking for .sops.yaml.", "FILE", env="SOPS_CONFIG")
+ROOT = (COLOR, CONFIG, QUIET)
 """Options that may also come before the command."""
 
-INPUT_TYPE: Final = Option(
+INPUT_TYPE = Option(
     "--input-type", "The file's format (by default, detected from its content and name).", "FORMAT"
 )
-FILENAME: Final = Option(
-    "--filename-override", "Use this name to choose the format and the creation rule.", "NAME"
-)
-IN_PLACE: Final = Option("--in-place -i", "Write the result back to FILE.")
-WHOSE_KEYS: Final = (
+FILENAME = Option("--filename-override", "Use this name to choose the format and the creation rule.", "NAME")
+IN_PLACE = Option("--in-place -i", "Write the result back to FILE.")
+WHOSE_KEYS = (
     Option(
         "--keyservice",
         "Also use this key service: unix:///PATH or tcp://HOST:PORT. Repeatable.",
@@ -157,41 +152,41 @@ WHOSE_KEYS: Final = (
     Option("--aws-profile", "Use this AWS profile instead of the one a file names.", "NAME"),
 )
 """Options of every command that opens files; `main` makes the `Credentials` from them."""
-OPENING: Final = (INPUT_TYPE, *WHOSE_KEYS, CONFIG)
+OPENING = (INPUT_TYPE, *WHOSE_KEYS, CONFIG)
 """Options of every command that opens encrypted files."""
 
-IGNORE_MAC: Final = Option(
+IGNORE_MAC = Option(
     "--ignore-mac", "Decrypt even if the file was changed without its key. For recovery only."
 )
-JSON: Final = Option("--json", "Print JSON.")
-RECIPIENTS: Final = Option(
+JSON = Option("--json", "Print JSON.")
+RECIPIENTS = Option(
     "--recipients", "Read names of keys from this file, or from the files in this folder.", "FILE", many=True
 )
-RECURSIVE: Final = Option(
+RECURSIVE = Option(
     "--recursive -r", "Include the files in folders: every encrypted file that git does not ignore."
 )
-CHANGED: Final = Option("--changed", "Only files that are new or changed since the last git commit.")
-FAIL_FAST: Final = Option("--fail-fast", "Stop at the first file that fails.")
-DRY_RUN: Final = Option("--dry-run -n", "Show what would be done, without doing it.")
-CHECKLIST: Final = Option(
+CHANGED = Option("--changed", "Only files that are new or changed since the last git commit.")
+FAIL_FAST = Option("--fail-fast", "Stop at the first file that fails.")
+DRY_RUN = Option("--dry-run -n", "Show what would be done, without doing it.")
+CHECKLIST = Option(
     "--checklist",
     "Before changing anything, add what removed recipients could read to this Markdown list.",
     "FILE",
 )
-ALLOW_PLAINTEXT: Final = Option(
+ALLOW_PLAINTEXT = Option(
     "--allow-plaintext",
     "Allow plaintext for values that the rule would encrypt but the file's own selection does not, and "
     "a .sops.yaml that cannot be read.",
 )
-OUTPUT: Final = Option("--output -o", "Write the result to this file (-: stdout).", "FILE")
-THRESHOLD: Final = Option(
+OUTPUT = Option("--output -o", "Write the result to this file (-: stdout).", "FILE")
+THRESHOLD = Option(
     "--shamir-secret-sharing-threshold --threshold",
     "How many key groups are needed to open the file (by default, all).",
     "NUMBER",
     dest="threshold",
 )
-FILE: Final = Option("--file -f", "The file to change.", "FILE", dest="file")
-FLAT: Final = (
+FILE = Option("--file -f", "The file to change.", "FILE", dest="file")
+FLAT = (
     Option("--prefix", "Prefix every name with this.", "TEXT"),
     Option(
         "--nested-separator --separator",
@@ -202,11 +197,11 @@ FLAT: Final = (
     Option("--section", "Use only the values below this path.", "PATH"),
     Option("--keep-case", "Do not convert names to upper case."),
 )
-RESOLVE: Final = Option(
+RESOLVE = Option(
     "--resolve",
     "Fetch the values of references (ref+vault://…). ENCCONF_REF_ALLOW permits more sources.",
 )
-FORCE: Final = Option("--force -f", "Overwrite the output file even if it is not encrypted.")
+FORCE = Option("--force -f", "Overwrite the output file even if it is not encrypted.")
 
 
 def _keys(prefix: str, verb: str, *, env: bool = False) -> tuple[Option, ...]:
@@ -223,11 +218,11 @@ def _keys(prefix: str, verb: str, *, env: bool = False) -> tuple[Option, ...]:
     )
 
 
-KEYS: Final = _keys("", "Encrypt for these {} instead of those in .sops.yaml (comma-separated).", env=True)
-GROUP_KEYS: Final = _keys("", "Add these {} to the group (comma-separated).")
-ADD_KEYS: Final = _keys("add-", "Add these {} (comma-separated).")
-RM_KEYS: Final = _keys("rm-", "Remove these {} (comma-separated).")
-SELECTION: Final = (
+KEYS = _keys("", "Encrypt for these {} instead of those in .sops.yaml (comma-separated).", env=True)
+GROUP_KEYS = _keys("", "Add these {} to the group (comma-separated).")
+ADD_KEYS = _keys("add-", "Add these {} (comma-separated).")
+RM_KEYS = _keys("rm-", "Remove these {} (comma-separated).")
+SELECTION = (
     Option("--encrypted-regex", "Encrypt only values whose key matches REGEX.", "REGEX"),
     Option("--unencrypted-regex", "Encrypt all values except those whose key matches REGEX.", "REGEX"),
     Option("--encrypted-suffix", "Encrypt only values whose key ends with SUFFIX.", "SUFFIX"),
@@ -240,7 +235,7 @@ SELECTION: Final = (
 )
 
 
-COMMANDS: Final = (
+COMMANDS = (
     Command(
         "init",
         "encconf.cli.init:init",
@@ -1020,7 +1015,7 @@ COMMANDS: Final = (
     ),
 )
 
-GROUPS: Final = {
+GROUPS = {
     "git": "Let git diff and merge encrypted files by their values.",
     "groups": "Require several people to open a file (key groups).",
     "keys": "Add recipients to files.",
@@ -1028,5 +1023,5 @@ GROUPS: Final = {
 }
 """First words that several commands share, with the help for each."""
 
-VERSION_FLAGS: Final = ("--version", "-v")
+VERSION_FLAGS = ("--version", "-v")
 """Instead of a command.  As in sops, ``-v`` is not ``--verbose``."""
