@@ -40,7 +40,7 @@ def test_each_room_has_one_row(maker: Any) -> None:
 
 
 def test_the_files_that_it_names_exist() -> None:
-    for name in re.findall(r"`((?:encconf|tests|docs|bench)/[\w/]+\.(?:py|md))`", text()):
+    for name in re.findall(r"`((?:encconf|tests|docs|bench)/[\w/]+\.(?:py|md|txt))`", text()):
         assert (ROOT / name).exists() or "NAME" in name, name
 
 

@@ -22,7 +22,7 @@ from encconf import formats
 from encconf.audit import glance, meant
 from encconf.audit import sealed as looking
 from encconf.audit.across import across, without_drivers
-from encconf.audit.findings import Finding, Ignored, Lines, printable
+from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable
 from encconf.audit.folders import Folder, Named, by_folder
 from encconf.audit.plain import Plain, Plains, private_key
 from encconf.audit.rulebook import Rulebook
@@ -77,7 +77,7 @@ class Report:
 
     def show(self, severity: str) -> None:
         """Leave out findings that are milder; `hidden` says how many."""
-        rank = _RANKS[severity]
+        rank = SEVERITIES.index(severity)
         self.shown = severity
         kept = [found for found in self.findings if found.rank >= rank]
         self.hidden += len(self.findings) - len(kept)
@@ -86,9 +86,6 @@ class Report:
     def count(self, severity: str) -> int:
         """How many findings have this severity."""
         return sum(1 for found in self.findings if found.severity == severity)
-
-
-_RANKS = {"note": 0, "warning": 1, "error": 2}
 
 
 def check(

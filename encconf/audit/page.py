@@ -1,6 +1,6 @@
 """The access report as one HTML page that needs nothing else: no network, no other file.
 
-The table is plain HTML, so that it can be read without scripts; a script
+The table is plain HTML (``page.html``), so that it can be read without scripts; a script
 (``page.js``, about files and people in a block of JSON) adds search, order, filters and details.  Its
 content security policy lets nothing in but that script and the styles (``page.css``), by their hashes.
 Names of files and people are foreign: each goes through `_text` or, as JSON, `_json`.
@@ -16,6 +16,7 @@ import time
 from encconf.audit import access, readers
 from encconf.audit.names import kind
 from encconf.audit.readers import STATES, FileAccess, Person, Report
+from encconf.io.packaged import packaged
 from encconf.text.printable import escaped
 
 _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}
@@ -29,65 +30,32 @@ GENERATOR = '<meta name="generator" content="encconf access">'
 
 def page(found: Report, *, title: str) -> str:
     """The page's text; ``title`` says what it is about, the folder's name for example."""
-    style, script = _resource("page.css"), _resource("page.js")
+    style, script = packaged("encconf.audit", "page.css"), packaged("encconf.audit", "page.js")
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     people = [person for person in found.people if any(file.of(person) for file in found.files)]
-    return f"""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-{GENERATOR}
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<link rel="icon" href="data:,">
-<title>{_text(title)}: who can read what</title>
-<style>{style}</style>
-</head>
-<body>
-<a class="skip" href="#matrix">To the table</a>
-<header class="top">
-<div>
-<h1>Who can read what <span>{_text(title)}</span></h1>
-<p class="about">Encrypted files and whose keys open them, as of {_when(found.now)}{_caveat(found)}.</p>
-</div>
-<button type="button" id="theme" class="plain theme scripted">Dark</button>
-</header>
-{_stats(found, people)}{_attention(found)}
-<nav class="tabs scripted" role="tablist" aria-label="Views">
-<button type="button" role="tab" id="tab-matrix" aria-controls="matrix" aria-selected="true">Files</button>
-<button type="button" role="tab" id="tab-people" aria-controls="people" aria-selected="false">People</button>
-</nav>
-<main>
-<section id="matrix" role="tabpanel" aria-labelledby="tab-matrix">
-{_tools(found)}
-{_matrix(found, people)}
-</section>
-<section id="people" role="tabpanel" aria-labelledby="tab-people">
-{_people(found, people)}
-</section>
-</main>
-<footer>
-<p>Made by encconf access from the files and git's history, without a key. For a key held by a service, that
-service's own policies decide who has access.</p>
-<p>Anyone who could read a file in the past may have kept its values, and can still read that version in the
-repository's history. Change a secret at its source if they should no longer know it.</p>
-</footer>
-<dialog id="detail" aria-labelledby="detail-title">
-<header><h2 id="detail-title"></h2><button type="button" id="close" class="plain">Close</button></header>
-<div class="body" id="detail-body"></div>
-</dialog>
-<script type="application/json" id="data">{_json(_data(found, people))}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+    few = len(people) <= _FEW and all(len(person.label) <= _FLAT for person in people)
+    return packaged("encconf.audit", "page.html").format(
+        generator=GENERATOR,
+        policy=policy,
+        title=_text(title),
+        style=style,
+        when=_when(found.now),
+        caveat="; this clone has only a part of the history" if found.dated and found.shallow else "",
+        stats=_stats(found, people),
+        attention=_attention(found),
+        legend=_legend(found),
+        few=' class="few"' if few else "",
+        columns="<col>" * len(people),
+        heads=_heads(people),
+        rows=_rows(found, people),
+        counts="".join(f'<th scope="col" class="count">{name}</th>' for name in _HEADS.values()),
+        people=_people(found, people),
+        data=_json(_data(found, people)),
+        script=script,
+    )
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -153,60 +121,28 @@ def _notes(file: FileAccess) -> list[str]:
     return notes
 
 
-def _tools(found: Report) -> str:
-    legend = "".join(
+def _legend(found: Report) -> str:
+    return "".join(
         f'<li><span class="s {state}"></span>{words}</li>'
         for state, words in STATES.items()
         if any(reader.state == state for file in found.files for reader in file.readers)
     )
-    return f"""\
-<form class="tools scripted" id="tools" role="search">
-<label class="find">Find files
-<input type="search" id="find" placeholder="part of a path" autocomplete="off"></label>
-<label class="half">Find people
-<input type="search" id="find-people" placeholder="names" autocomplete="off"></label>
-<label class="half">Show <select id="filter">
-<option value="all">all files</option>
-<option value="several">that need several people</option>
-<option value="services">that a service can open</option>
-<option value="out">that somebody could read in the past</option>
-<option value="attention">to look at</option>
-<option value="together" hidden disabled>for the ticked people</option>
-</select></label>
-</form>
-<div class="said"><p id="count" role="status"></p><ul class="legend" aria-label="Signs">{legend}</ul></div>"""
 
 
-def _matrix(found: Report, people: list[Person]) -> str:
-    few = len(people) <= _FEW and all(len(person.label) <= _FLAT for person in people)
-    heads = "".join(
+def _heads(people: list[Person]) -> str:
+    return "".join(
         f'<th scope="col" class="who{" service" if person.service else ""}" data-sort="{at}">'
         f'<button type="button" title="{_text(person.label)}, {_text(person.kind)}: sort">'
         f"<span>{_text(person.short)}</span></button></th>"
         for at, person in enumerate(people)
     )
+
+
+def _rows(found: Report, people: list[Person]) -> str:
     place = {person: at for at, person in enumerate(people)}
     numbers = {id(file): at for at, file in enumerate(found.files)}
     grouped = readers.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
-    rows = "\n".join(_row([numbers[id(file)] for file in files], files, place) for files in grouped)
-    return f"""\
-<div class="box" tabindex="0" role="region" aria-label="Files and who can read them">
-<table id="files"{' class="few"' if few else ""}>
-<caption class="unseen">One row for each file, or for files with the same readers; one column for each
-reader</caption>
-<colgroup><col><col>{"<col>" * len(people)}</colgroup>
-<thead><tr>
-<th scope="col" class="name head" data-sort="path" aria-sort="ascending">
-<button type="button">File</button></th>
-<th scope="col" class="number head" data-sort="readers"><button type="button">Readers</button></th>
-{heads}
-</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-<p class="empty" id="nothing" hidden>No file matches.</p>
-</div>"""
+    return "\n".join(_row([numbers[id(file)] for file in files], files, place) for files in grouped)
 
 
 def _row(numbers: list[int], files: list[FileAccess], place: dict[Person, int]) -> str:
@@ -251,21 +187,7 @@ def _people(found: Report, people: list[Person]) -> str:
             f'<tr data-at="{at}"><th scope="row">{pick}<button type="button">{label}</button></th>'
             f'<td>{_text(person.kind)}</td><td class="keys">{keys}</td>{counts}</tr>'
         )
-    heads = "".join(f'<th scope="col" class="count">{name}</th>' for name in _HEADS.values())
-    body = "\n".join(rows)
-    return f"""\
-<div class="together scripted"><output id="together"></output>
-<button type="button" class="plain" id="show-together" hidden>Show the files</button>
-<button type="button" class="plain" id="clear" hidden>Clear</button></div>
-<div class="box" tabindex="0" role="region" aria-label="People and their keys">
-<table class="people" id="people-table">
-<caption class="unseen">One row for each reader; numbers of files</caption>
-<thead><tr><th scope="col">Who</th><th scope="col">Kind</th><th scope="col">Keys</th>{heads}</tr></thead>
-<tbody>
-{body}
-</tbody>
-</table>
-</div>"""
+    return "\n".join(rows)
 
 
 def _data(found: Report, people: list[Person]) -> object:
@@ -310,12 +232,6 @@ def _when(seconds: int) -> str:
     return time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(seconds)).lstrip("0")
 
 
-def _caveat(found: Report) -> str:
-    if not found.dated:
-        return ""
-    return "; this clone has only a part of the history" if found.shallow else ""
-
-
 def _shown(text: str) -> str:
     """A foreign text, with what is not printable (also what turns the direction of writing) made visible."""
     return escaped(text)
@@ -332,12 +248,6 @@ def _json(data: object) -> str:
 
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _resource(name: str) -> str:
-    from importlib.resources import files
-
-    return files("encconf.audit").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -15,8 +15,8 @@ import os
 import sys
 import time
 
-from encconf.errors import EncconfError
-from encconf.text.printable import escaped
+from encconf.errors import EncconfError, UsageError
+from encconf.text.printable import escaped, printable, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,8 +98,6 @@ class Console:
     def confirm(self, question: str) -> bool:
         """Whether the user answers yes.  Raises UsageError where nobody can be asked."""
         if not self.can_ask():
-            from encconf.errors import UsageError
-
             raise UsageError(
                 "cannot ask for confirmation: this is not a terminal",
                 hint="use --yes to accept all changes, or --dry-run to see them",
@@ -144,9 +142,8 @@ def hint_of(error: EncconfError) -> str:
         return hint
     import re
 
-    from encconf.audit.findings import quoted
-
-    return re.sub(r"(encconf [^.;]*?) FILE\b", lambda found: f"{found[1]} {quoted(file)}", hint)
+    word = quoted(printable(file, 4096))
+    return re.sub(r"(encconf [^.;]*?) FILE\b", lambda found: f"{found[1]} {word}", hint)
 
 
 _MANY = 4
@@ -436,6 +433,4 @@ def as_text(word: str) -> str:
     try:
         return os.fsencode(word).decode()
     except UnicodeError:
-        from encconf.errors import UsageError
-
         raise UsageError("a word of the command line is not UTF-8", hint="write it in UTF-8") from None

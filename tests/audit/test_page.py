@@ -467,14 +467,14 @@ def test_to_stdout(team: Team) -> None:
     assert done.out.startswith("<!doctype html>\n")
 
 
-def test_the_wheel_has_its_style_and_script(tmp_path: Path) -> None:
+def test_the_wheel_has_its_parts(tmp_path: Path) -> None:
     """hatchling takes every file of the package that git does not ignore."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel == {"packages": ["encconf"]}
     script = (
         "from importlib.resources import files; folder = files('encconf.audit')\n"
-        "print(*(len(folder.joinpath(name).read_text()) for name in ('page.css', 'page.js')))"
+        "print(*(len(folder.joinpath(name).read_text()) for name in ('page.html', 'page.css', 'page.js')))"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {script}"],
@@ -483,7 +483,12 @@ def test_the_wheel_has_its_style_and_script(tmp_path: Path) -> None:
     )
     assert all(int(size) > 1000 for size in done.stdout.split())
     ignored = subprocess.run(
-        ["git", "check-ignore", "--no-index", "encconf/audit/page.css", "encconf/audit/page.js"],
+        [
+            "git",
+            "check-ignore",
+            "--no-index",
+            *(f"encconf/audit/page.{ending}" for ending in ("html", "css", "js")),
+        ],
         cwd=ROOT,
         capture_output=True,
         check=False,

@@ -65,7 +65,7 @@ class TestStart:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "io", "io.fileio"}
-        own |= {"cli.columns", "cli.version"}
+        own |= {"cli.columns", "cli.version", "io.packaged"}
         own |= {"io.descriptors", "identities", "identities.stored", "keys"}
         own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
