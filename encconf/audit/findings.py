@@ -1,7 +1,7 @@
 """The kinds of findings of `encconf.audit.check`, their severities, and a finding with its place.
 
-`KINDS` is the complete list, made from findings.txt; reports, documentation and tests use it.  A finding names
-files, keys, lines and public identifiers; it never holds a value.
+`KINDS` is the complete list, made from findings.txt; reports, documentation and tests use it.  A finding
+names files, keys, lines and public identifiers; it never holds a value.
 """
 
 from __future__ import annotations
