@@ -15,16 +15,17 @@ PACKAGE = Path(__file__).resolve().parent.parent / "encconf"
 # Each room in the order in which data passes through them, with the rooms it may import.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "record": set(),
     "text": {"errors"},
     "shape": {"errors", "text"},
     "io": {"errors"},
-    "formats": {"errors", "text"},
+    "formats": {"errors", "record", "text"},
     "identities": {"errors", "io", "text"},
-    "providers": {"errors", "identities", "io", "text"},
-    "sources": {"errors", "formats", "identities", "io", "providers", "text"},
-    "keys": {"errors", "identities", "io", "providers", "sources", "text"},
+    "providers": {"errors", "identities", "io", "record", "text"},
+    "sources": {"errors", "formats", "identities", "io", "providers", "record", "text"},
+    "keys": {"errors", "identities", "io", "providers", "record", "sources", "text"},
     "envelope": {"errors", "identities", "io", "keys"},
-    "rules": {"errors", "formats", "io", "keys", "text"},
+    "rules": {"errors", "formats", "io", "keys", "record", "text"},
 }
 ROOMS["engine"] = {
     "envelope",
@@ -33,6 +34,7 @@ ROOMS["engine"] = {
     "identities",
     "io",
     "keys",
+    "record",
     "rules",
     "shape",
     "sources",
@@ -45,14 +47,14 @@ ROOMS["verbs"] = {*ROOMS}
 ROOMS["settings"] = {*ROOMS}
 ROOMS["testing"] = {*ROOMS}
 ROOMS["integrations"] = {*ROOMS}
-ROOMS["merge"] = {"errors", "formats", "text"}
+ROOMS["merge"] = {"errors", "formats", "record", "text"}
 ROOMS["git"] = {*ROOMS} - {"verbs"}
 ROOMS["publish"] = {*ROOMS} - {"git"}
 ROOMS["audit"] = {*ROOMS} - {"publish"}
 ROOMS["keyservice"] = {"errors", "identities", "io", "keys", "text"}
-ROOMS["systemd"] = {"api", "engine", "errors", "formats", "identities", "io", "text", "verbs"}
+ROOMS["systemd"] = {"api", "engine", "errors", "formats", "identities", "io", "record", "text", "verbs"}
 ROOMS["migration"] = {"errors", "formats", "git", "identities", "io", "keys", "rules", "sources", "systemd"}
-ROOMS["migration"] |= {"text"}
+ROOMS["migration"] |= {"record", "text"}
 ROOMS["export"] = {"errors", "formats", "systemd"}
 ROOMS["cli"] = {*ROOMS}
 

@@ -11,13 +11,13 @@ from binascii import a2b_base64
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError
 from encconf.identities import stored
+from encconf.record import Record
 from encconf.text.printable import printable
 from encconf.text.words import weak_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from dataclasses import dataclass as _row
     from typing import Protocol, Self
 
     from encconf.identities.credentials import Credentials
@@ -60,16 +60,6 @@ if TYPE_CHECKING:
             """Read what is in ``.sops.yaml`` or on the command line; raises BadKeyError."""
 
     KeyClass = type[MasterKey]
-else:
-
-    def _row(cls):
-        """What `dataclasses` does for a row, without the 10 ms that importing it costs at every start."""
-
-        def initialize(self, *values, **named):
-            self.__dict__.update(zip(cls.__annotations__, values, strict=False), **named)
-
-        cls.__init__ = initialize
-        return cls
 
 
 class NamedKey:
@@ -160,8 +150,7 @@ class UnknownKey(NamedKey):
         )
 
 
-@_row
-class KeyType:
+class KeyType(Record):
     """What the rest of encconf knows about a type of master key.
 
     ``target`` is its class (``module:name``); ``title`` and ``plural`` are what people call such keys.

@@ -20,13 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from encconf.errors import UsageError
+from encconf.record import Record
 from encconf.systemd import envfile
 
 DIALECTS = ("dotenv", "systemd", "shell", "docker")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Variable:
+class Variable(Record):
     """A name with its ``value``, expanded, and as ``written``; ``comments`` are the lines before it.
 
     ``needs`` lists what the dialect would expand from elsewhere: names of variables that are not in the file,

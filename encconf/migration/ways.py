@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from encconf import sources
 from encconf.errors import EncconfError
@@ -16,6 +15,7 @@ from encconf.identities.credentials import KEY_VARIABLES, Credentials
 from encconf.identities.places import AgeSource
 from encconf.identities.stored import runs_program
 from encconf.io import programs
+from encconf.record import Record
 from encconf.sources import PROBE_LIMIT, Probe
 from encconf.text.path import spell
 from encconf.text.printable import printable
@@ -23,8 +23,7 @@ from encconf.text.printable import printable
 Look = Callable[[Credentials], Probe]
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Record):
     """One way: its ``name`` and title, the ``schemes`` of its sources, and the next steps after an import.
 
     In a step, ``{file}`` is the encrypted file, ``{name}`` one of its names, ``{flags}`` options for names
@@ -99,8 +98,7 @@ WAYS = (
 _HELPS = ("systemd-creds", ".sops.yaml")  # useless alone
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Record):
     """What this machine has for a way: a `Probe` for each part."""
 
     way: Way

@@ -17,13 +17,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.providers import ODD_ANSWER, LateError, late, needing, one_line, unheard, within
 from encconf.providers.aws_session import assumed_session, file_of, new_client, new_session
 from encconf.providers.https import reason_of
+from encconf.record import Record
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -57,8 +57,7 @@ _REASONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Record):
     """One choice of credentials: a profile ("" for the environment's), and a role ("" for none)."""
 
     profile: str

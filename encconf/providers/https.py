@@ -10,6 +10,7 @@ import re
 
 from encconf.errors import MasterKeyError
 from encconf.providers import late, one_line
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,29 +94,19 @@ def timeouts(credentials: Credentials) -> tuple[float, float]:
     return credentials.call_limit / 4, credentials.call_limit * 3 / 4
 
 
-class Trust:
+class Trust(Record):
     """The authorities of a server's certificate: ``verify`` names them, or ``pem`` is the text of some.
 
     ``certificate`` and its key are the client's, in files.  ``variable`` and ``own`` are the variables that
     set these.
     """
 
-    def __init__(
-        self,
-        verify: str | bool,
-        variable: str,
-        *,
-        pem: str = "",
-        server_name: str | None = None,
-        certificate: tuple[str, str] | None = None,
-        own: str = "",
-    ) -> None:
-        self.verify = verify
-        self.variable = variable
-        self.pem = pem
-        self.server_name = server_name
-        self.certificate = certificate
-        self.own = own
+    verify: str | bool
+    variable: str
+    pem: str = ""
+    server_name: str | None = None
+    certificate: tuple[str, str] | None = None
+    own: str = ""
 
 
 class Server:

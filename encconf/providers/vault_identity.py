@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from encconf.errors import InputError, MasterKeyError, MissingFileError
 from encconf.identities.credentials import Credentials
 from encconf.identities.home import expanded
 from encconf.io import fileio
 from encconf.providers import LOGIN_LIMIT, SERVICE_ACCOUNT, text_in
+from encconf.record import Record
 from encconf.text.printable import printable
 
 
@@ -39,8 +39,7 @@ def settings(credentials: Credentials) -> Mapping[str, str]:
     return {**{name: value for name, value in environ.items() if not name.startswith("VAULT_")}, **own}
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Record):
     """The login for a server: a ``token`` ("" for none), or a ``method`` and what it needs to log in.
 
     ``mount`` is the method's path.  ``texts`` and ``files`` are the fields of a login: values, and names of
@@ -49,10 +48,10 @@ class Identity:
 
     method: str
     mount: str = ""
-    token: str = field(default="", repr=False)
-    places: str = field(default="", repr=False)
-    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
-    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str = ""
+    places: str = ""
+    texts: Mapping[str, str] = {}
+    files: Mapping[str, str] = {}
 
     @property
     def key(self) -> tuple[object, ...]:

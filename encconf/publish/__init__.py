@@ -9,9 +9,9 @@ OpenBao gets the decrypted values.  Each kind of destination is one module with 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from encconf.errors import EncconfError, MasterKeyError, PublishError, UnmergedError
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ KINDS = {"s3": "Amazon S3", "gcs": "Google Cloud Storage", "vault": "Vault"}
 """What a destination's kind is called, by its module's name."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Prepared:
+class Prepared(Record):
     """What will be put at a destination: the file's bytes, or for Vault its values.
 
     ``plan`` has its recipients there, None if it stays as it is or is decrypted.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from encconf.errors import ConfigError, about
+from encconf.record import Record
 from encconf.rules.creation import compiled
 
 TYPE_CHECKING = False
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 _KINDS = {"s3_bucket": "s3", "gcs_bucket": "gcs", "vault_path": "vault"}
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Record):
     """Where a file is published: ``kind`` is s3, gcs or vault, ``settings`` the members that say where.
 
     ``rule`` is what it is encrypted by there, None to publish it decrypted or as it is.

@@ -26,6 +26,7 @@ from encconf.errors import (
     PatternError,
     about,
 )
+from encconf.record import Record
 from encconf.rules.creation import Creation, report_members, settings
 from encconf.rules.destination import DestinationRule
 from encconf.rules.grammar import Section, quoted, tree
@@ -182,16 +183,13 @@ def find_rule(
 # --- rules ---------------------------------------------------------------------------------------
 
 
-class Tried:
+class Tried(Record):
     """A creation rule and a file: whether it ``matches``; ``reason`` are words that follow "path_regex X"."""
 
-    __slots__ = ("matches", "path_regex", "place", "reason")
-
-    def __init__(self, place: str, path_regex: str, matches: bool, reason: str) -> None:
-        self.place = place
-        self.path_regex = path_regex
-        self.matches = matches
-        self.reason = reason
+    place: str
+    path_regex: str
+    matches: bool
+    reason: str
 
 
 class Config:

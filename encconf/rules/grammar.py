@@ -7,6 +7,7 @@ missing, and a word like ``yes`` is a boolean where one is wanted.  What the mem
 from __future__ import annotations
 
 from encconf.errors import ConfigError, EmptyDocumentError
+from encconf.record import Record
 from encconf.text.printable import printable
 from encconf.text.words import did_you_mean
 
@@ -23,19 +24,16 @@ _YES = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _NO = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 
 
-class Scalar:
+class Scalar(Record):
     """A value that is not null: its type as go-yaml sees it, and its text.
 
     The text of a string is the string, that of anything else how it is spelled: go-yaml puts
     ``0x1F`` into a text member as it stands.
     """
 
-    __slots__ = ("data", "text", "type")
-
-    def __init__(self, type: str, text: str, data: bytes) -> None:
-        self.type = type
-        self.text = text
-        self.data = data
+    type: str
+    text: str
+    data: bytes
 
 
 def tree(text: str) -> object:

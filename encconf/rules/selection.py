@@ -11,6 +11,7 @@ pattern is an error: it would leave secrets in plain sight.
 from __future__ import annotations
 
 from encconf.errors import MetadataError
+from encconf.record import Record
 from encconf.text.printable import printable
 from encconf.text.words import FALSE, TRUE, weak_text
 
@@ -33,14 +34,11 @@ _PREFIX = b"ENC[AES256_GCM,"
 _COMMENT = b",type:comment]"
 
 
-class Chosen:
+class Chosen(Record):
     """What is encrypted: one byte, 0 or 1, for each leaf and each comment of a document."""
 
-    __slots__ = ("comments", "leaves")
-
-    def __init__(self, leaves: bytearray, comments: bytearray) -> None:
-        self.leaves = leaves
-        self.comments = comments
+    leaves: bytearray
+    comments: bytearray
 
 
 class Selection:

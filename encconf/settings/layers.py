@@ -23,6 +23,7 @@ from encconf.errors import (
     WrongTypeError,
     about,
 )
+from encconf.record import Record
 from encconf.shape.arguments import check, path_of
 from encconf.shape.mask import masked
 from encconf.text.path import spell
@@ -47,23 +48,17 @@ _WANTED = ((bool, "bool"), (int, "int"), (float, "float"), (list, "a JSON list")
 _FALSE = ("false", "0", "no", "off")
 
 
-class Plain:
+class Plain(Record):
     """A layer that is not encrypted; made by `plain`."""
 
-    __slots__ = ("format", "path")
-
-    def __init__(self, path: str, format: str | None) -> None:
-        self.path = path
-        self.format = format
+    path: str
+    format: str | None
 
 
-class Optional:
+class Optional(Record):
     """A layer whose file may be missing; made by `optional`."""
 
-    __slots__ = ("layer",)
-
-    def __init__(self, layer: Any) -> None:
-        self.layer = layer
+    layer: Any
 
 
 def plain(path: str | os.PathLike[str], *, format: str | None = None) -> Plain:

@@ -28,6 +28,7 @@ from encconf.errors import (
     UnavailableError,
 )
 from encconf.io.once import Once
+from encconf.record import Record
 from encconf.sources.address import GENERAL, command_of, query_of
 from encconf.sources.address import Uri as Uri
 from encconf.sources.address import unquote as unquote
@@ -101,16 +102,13 @@ PROBE_LIMIT = 2.0
 _SCHEME = re.compile(r"(?:(?:secret)?ref\+)?([A-Za-z][A-Za-z0-9.-]*):", re.ASCII)
 
 
-class Probe:
+class Probe(Record):
     """Whether a kind of source can be used here: with which login, or what is ``missing`` for it."""
 
-    def __init__(
-        self, usable: bool, who: str | None = None, missing: Sequence[str] = (), note: str = ""
-    ) -> None:
-        self.usable = usable
-        self.who = who
-        self.missing = missing
-        self.note = note
+    usable: bool
+    who: str | None = None
+    missing: Sequence[str] = ()
+    note: str = ""
 
     def __repr__(self) -> str:
         return f"Probe({self.usable}, {self.who!r}, {self.missing!r}, {self.note!r})"

@@ -21,13 +21,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from encconf import sources
 from encconf.errors import SourceError, UnresolvedError, is_temporary
 from encconf.identities.credentials import Credentials
 from encconf.io import race
+from encconf.record import Record
 from encconf.sources import Uri
 from encconf.sources.reference_rules import Resolve as Resolve
 from encconf.sources.reference_rules import checked, key_addresses, key_error, uncovered, widened
@@ -51,8 +51,7 @@ _WIDTH = 16  # calls at a time
 _IDENTITY = re.compile(r"AGE-SECRET-KEY-[A-Z]*-?1|AGE-PLUGIN-[A-Z0-9-]+1", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Record):
     """One reference: its place, its address, and why it may not or could not be resolved."""
 
     file: str

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from encconf.errors import LimitError, UsageError, about
 from encconf.io import fileio
+from encconf.record import Record
 from encconf.text.path import Path, parse, spell
 
 INSTANCE = "%i"
@@ -45,8 +45,7 @@ _ADDRESS = re.compile(
 _HINT = "a rule looks like app.service:db_password=database.password"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Record):
     """What a peer asks for: a ``credential`` for a ``unit``."""
 
     unit: str

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from encconf.errors import LimitError, UsageError
+from encconf.record import Record
 from encconf.systemd.rules import NAMES_LIMIT, Rule
 
 SOCKET = "%t/{name}/credentials.sock"
@@ -53,8 +53,7 @@ ProtectSystem=strict
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Record):
     """A file for systemd: its path below a folder of units, and its text after `HEADER`."""
 
     path: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from encconf.engine import opening, plaintext
@@ -17,6 +16,7 @@ from encconf.formats import emit, sniff
 from encconf.formats.plain import text_of
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
+from encconf.record import Record
 from encconf.systemd.rules import INSTANCE, SIZE_LIMIT, Rule
 from encconf.text.document import Leaf
 from encconf.text.path import Path, spell
@@ -92,8 +92,7 @@ class Values:
             return _Open(changes.tree(opened.document), plaintext.plain_text(opened) if whole else "")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Open:
+class _Open(Record):
     tree: Any
     text: str
 

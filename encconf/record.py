@@ -1,0 +1,42 @@
+"""Classes that hold values: a class annotates its fields, and `Record` has the constructor.
+
+What `dataclasses` does, without the 10 ms that importing it takes at every start.  Type checkers know the
+constructor of each class.  It is for classes with few objects: where there is one for each value of a file, a
+constructor of its own and ``__slots__`` take a fifth of the time.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, dataclass_transform
+else:
+
+    def dataclass_transform():
+        """What it does when a program runs: nothing."""
+        return lambda cls: cls
+
+
+@dataclass_transform()
+class Record:
+    """Takes the fields of its class in their order, or by name; one with a default may be left out.
+
+    A default is an attribute of the class, so it must be immutable.
+    """
+
+    _fields: ClassVar[dict[str, Any]] = {}
+    _defaults: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls) -> None:
+        own = vars(cls)
+        named = own.get("__annotations__", {})
+        cls._fields = {**cls._fields, **named}
+        cls._defaults = {**cls._defaults, **{name: own[name] for name in named if name in own}}
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        count = len(values) + len(named)
+        named.update(zip(self._fields, values, strict=False))
+        self.__dict__ = {**self._defaults, **named}
+        if len(named) < count or self.__dict__.keys() != self._fields.keys():
+            wanted, given = ", ".join(self._fields), ", ".join(named) or "nothing"
+            raise TypeError(f"{type(self).__name__} takes {wanted}, not {count} values for {given}")
