@@ -230,6 +230,7 @@ id = 2
 
 def main() -> int:
     """Go on until the time is over; 1 if anything was wrong."""
+    from formats.toml_files import same_as_tomllib, statements
     from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
     from mutated import main as mutated
     from oracle import AgeKey, Sops
@@ -259,6 +260,7 @@ def main() -> int:
         "ini": lambda seed: lines_both_ways(ini_text(seed), "ini", key, sops),
         "strings": lambda seed: strings_both_ways(seed, key, sops),
         "toml": lambda seed: toml_again(toml_text(seed), key),
+        "toml statements": lambda seed: str(same_as_tomllib(statements(seed)) is not None),
         "binary": lambda seed: bytes_both_ways(random_bytes(seed), key, sops),
         "yaml comments": lambda seed: comments_both_ways(yaml_text(seed), "yaml", key, sops),
         "dotenv comments": lambda seed: comments_both_ways(dotenv_text(seed), "dotenv", key, sops),

@@ -268,7 +268,7 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
     """The values, with some texts in place of leaves; ``masker`` as for `tree_of`."""
     document = opened.document
     module = formats.module(document.format)
-    if module.LOADS_TEXT:
+    if not module.shows_types(document):
         from encconf.engine.plaintext import plain_text
 
         trees = module.load_plain(plain_text(opened))
@@ -305,7 +305,7 @@ def _values(document: Document, masker: Masker | None = None) -> list[dict[str, 
         data = leaf.data
         value: object
         if data is None:
-            value = None
+            value = module.NULL
         elif kind == "str":
             try:
                 value = data.decode()

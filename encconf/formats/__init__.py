@@ -23,8 +23,8 @@ if TYPE_CHECKING:
         SEALS_EMPTY: bool
         """Whether empty strings are encrypted; sops leaves them as they are."""
 
-        LOADS_TEXT: bool
-        """Whether values are loaded from the decrypted text, since only that shows their types."""
+        NULL: str | None
+        """What a null is loaded as."""
 
         EMPTY: str
         """A text without values."""
@@ -59,6 +59,12 @@ if TYPE_CHECKING:
             """Type and bytes of a value, as far as this format can distinguish them.
 
             A leaf keeps its old ciphertext if its place and its token are the same.
+            """
+
+        def shows_types(self, document: Document) -> bool:
+            """Whether the leaves of an opened document have the types that its values are loaded with.
+
+            Otherwise only the decrypted text shows them.
             """
 
         def tells_integers(self, document: Document) -> bool:

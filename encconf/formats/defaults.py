@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from encconf.text.document import Document, Edit, Leaf
 
 SEALS_EMPTY = False
-LOADS_TEXT = False
+NULL = None
 EMPTY = ""
 
 
@@ -30,6 +30,11 @@ def comment_text(plain: str) -> str | None:
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
     """Type and bytes: the format tells all types apart."""
     return leaf.type, leaf.data
+
+
+def shows_types(document: Document) -> bool:
+    """Each leaf has its value's type."""
+    return True
 
 
 def tells_integers(document: Document) -> bool:

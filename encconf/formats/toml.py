@@ -1,8 +1,9 @@
 """TOML texts, read by a tokenizer that keeps spans, and checked with the standard library's tomllib.
 
-TOML is version 1.0.  A plain text is accepted only if tomllib accepts it and finds the same values.  An
-encrypted text was checked before it was encrypted, so tomllib reads only its ``sops`` table.  sops does
-not know TOML, so values are stored as by rops (0.1.7; mise reads its files): strings, int64 integers,
+TOML is version 1.0.  A plain text is accepted only if tomllib accepts it and finds the same values, which
+is so for each text that `Scanner` calls regular.  An encrypted text was checked before it was encrypted, so
+tomllib reads only its ``sops`` table, and the decrypted text if that is not regular.  sops does not know
+TOML, so values are stored as by rops (0.1.7; mise reads its files): strings, int64 integers,
 floats and booleans as in sops, dates as strings in toml-rs's spelling, and the string ``null`` as no
 value, which is neither encrypted nor in the MAC.  The leaves are in rops's order: that of the tree, not of
 the text.  Also refused are integers that do not fit int64, floats that overflow, and nesting deeper than
@@ -21,7 +22,7 @@ from encconf.formats import Prepared
 from encconf.formats.toml_block import Root, render_block
 from encconf.formats.toml_scan import Scanner
 from encconf.formats.toml_text import BARE, TIME, float_text, quote
-from encconf.text.document import Document, Leaf, limit_paths
+from encconf.text.document import LAYOUT, Document, Leaf, limit_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 # No release of rops could read an empty string; the layout record says which strings are dates.
 SEALS_EMPTY = True
-LOADS_TEXT = True
+NULL = "null"
 EXAMPLE = """\
 # This file is encrypted when you leave the editor. Keys stay readable.
 debug = false
@@ -57,12 +58,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
     tree = scanner.root.node
     document.trees.append(tree)
     document.shape.append("%")
-    if "sops" in tree:
-        # What is encrypted has been read as plain text before: only the block's own text is read twice.
-        del tree["sops"]
-        _settle(document, tree, None)
-    else:
-        _settle(document, tree, _load(text))
+    document.regular = scanner.regular
+    # What is encrypted has been read as plain text before: only the block's own text is read twice.
+    encrypted = tree.pop("sops", None) is not None
+    _settle(document, tree, None if encrypted or scanner.regular else _load(text))
     if scanner.comments is not None:
         document.comments = [comment for comment in scanner.comments if not _in_block(comment)]
     _take_block(document, scanner.block)
@@ -75,15 +74,19 @@ def load_plain(text: str) -> list[dict[str, object]]:
     return [_load(text)]
 
 
-def settle(document: Document) -> None:
-    """Load the string ``null`` as a string, although rops reads it as null.
+def shows_types(document: Document) -> bool:
+    """Whether tomllib would find in the decrypted text what the leaves have: no dates, for example.
 
-    Dates stay strings: only the layout record says which values are dates, so `encconf.api.loads_all`
-    reads the plain text.
+    Only the layout record says which strings are dates.
     """
-    for leaf in document.leaves:
-        if leaf.data is None:
-            leaf.scope.node[leaf.step] = "null"
+    if not document.regular or LAYOUT in (document.block or {}):
+        return False
+    sealed = [leaf for leaf in document.leaves if leaf.sealed is not None]
+    try:
+        b"\n".join(leaf.data or b"" for leaf in sealed).decode()
+    except UnicodeDecodeError:
+        return False
+    return all(leaf.type not in ("time", "comment") for leaf in sealed)
 
 
 def _take_block(document: Document, lines: list[Line]) -> None:

@@ -13,10 +13,8 @@ from encconf.formats.toml_text import (
     CONTROL,
     LITERAL,
     LITERAL_STRING,
-    TIME,
-    float_text,
-    string_pattern,
-    time_text,
+    bare_value,
+    string_end,
     unescape,
 )
 from encconf.text.document import (
@@ -25,7 +23,6 @@ from encconf.text.document import (
     Scope,
     add_path,
     error_at,
-    limit_digits,
     limit_lines,
     most_items,
     too_many,
@@ -45,8 +42,6 @@ _PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({BASIC_STRING})|({LITERAL_STR
 _SIMPLE = re.compile(
     rf"""([A-Za-z0-9_-]++)[ \t]*+=[ \t]*+(?:"([^"\\{CONTROL}]*+)"|'([^'{CONTROL}]*+)')[ \t]*+(?:\r?\n|\Z)"""
 )
-
-_WORD = re.compile(r"[A-Za-z0-9_.+-]++")
 
 _BLANKS = re.compile(r"[ \t]*+")
 _SPACE = re.compile(r"[ \t\r\n]*+")
@@ -78,6 +73,10 @@ class Line:
 class Scanner:
     """One pass over a text.  It accepts all TOML, and a few texts that tomllib refuses.
 
+    It says of a text whether it is ``regular``: whatever is not in its ``sops`` block is of the kinds of
+    statements that both read alike, in the same order.  Not of these kinds are dotted keys, inline tables,
+    arrays of tables, dates, numbers except decimal ones, and the header of a table behind one inside it.
+
     The tree below ``root`` holds a Leaf for each value.  ``comments`` is None if they were not requested.
     ``block`` lists the statements of the ``sops`` block; with ``places``, all statements.  Then
     ``places`` has the start of each item's key and of its value, and ``ends`` the ends of arrays and
@@ -86,11 +85,12 @@ class Scanner:
 
     __slots__ = (
         "block", "comments", "count", "depths", "ends", "headers", "inner", "most", "paths", "pending",
-        "places", "root", "table", "text",
+        "places", "regular", "root", "table", "text",
     )  # fmt: skip
 
     def __init__(self, text: str, comments: bool = False, *, places: bool = False) -> None:
         self.text = text
+        self.regular = text.count("\r") == text.count("\r\n")
         self.root = self.table = Scope(None, None, (), "", {})
         self.inner: dict[Item, Scope] = {}
         self.depths: dict[Scope, int] = {self.root: 0}
@@ -128,6 +128,7 @@ class Scanner:
                 if text[at : at + 1] in "\r\n\t #":
                     at = self._gap(at)
                 continue
+            regular = self.regular
             header = text[at] == "["
             if header:
                 item, at = self._header(at)
@@ -143,6 +144,8 @@ class Scanner:
             if found[1]:
                 self._comment(found.start(1), found.end(1), item)
             at = found.end()
+            if ours:
+                self.regular = regular
             if ours or self.places is not None:
                 start = text.rfind("\n", 0, start) + 1
                 self.block.append(Line(number, start, at, *item, header, headed))
@@ -262,10 +265,12 @@ class Scanner:
             if scope in self.headers:
                 raise _twice(self.text, at)
             parent.node[key] = parent.node.pop(key)
+            self.regular = False
+        item: Item = (parent, key)
         if not array:
             self.headers.add(scope)
-        item: Item = (parent, key)
-        if array:
+        else:
+            self.regular = False
             item = (scope, len(scope.node))
             scope = self._open(*item, {})
         self.table = scope
@@ -294,6 +299,8 @@ class Scanner:
         parts, end, sign = self._key(at)
         if sign != "=":
             raise self._fault(end - len(sign), "an equals sign")
+        if len(parts) > 1:
+            self.regular = False
         for part in parts[:-1]:
             table = self._descend(table, part, at)
         if isinstance(table.node, list) or parts[-1] in table.node:
@@ -312,6 +319,7 @@ class Scanner:
             sign = text[at : at + 1]
             fresh = sign in ("[", "{")
             if fresh:
+                self.regular = self.regular and sign == "["
                 stack.append(self._open(*item, [] if sign == "[" else {}))
                 at += 1
             else:
@@ -355,13 +363,12 @@ class Scanner:
         data: bytes | None
         if quote in ('"', "'"):
             style = quote * 3 if text.startswith(quote * 3, at) else quote
-            found = string_pattern(style).match(text, at)
-            if found is None:
+            end = string_end(text, at, style)
+            if end < 0:
                 raise self._unended(at, style)
-            end = found.end()
             start = at + len(style)
             if len(style) == 3:
-                note = found[1] or ""
+                note = "\n" if text.startswith("\n", start) else "\r\n" * text.startswith("\r\n", start)
                 start += len(note)
             value = text[start : end - len(style)]
             if len(style) == 3:
@@ -371,46 +378,13 @@ class Scanner:
             type, data = ("null", None) if value == "null" else ("str", value.encode())
         else:
             style = BARE
-            end, type, data = self._bare(at)
+            bare = bare_value(text, at)
+            if bare is None:
+                raise self._fault(at, "a value")
+            end, type, data, decimal = bare
+            self.regular = self.regular and decimal
         self._put(*item, Leaf(*item, at, end, style, type, data, note))
         return end
-
-    def _bare(self, at: int) -> tuple[int, str, bytes]:
-        """Where a value without quotes ends, its type and its data."""
-        text = self.text
-        found = TIME.match(text, at)
-        if found is not None:
-            return found.end(), "str", time_text(found)
-        found = _WORD.match(text, at)
-        if found is None:
-            raise self._fault(at, "a value")
-        end = found.end()
-        limit_digits(text, at, end)
-        word = found[0]
-        if word in ("true", "false"):
-            return end, "bool", word.capitalize().encode()
-        digits = word.replace("_", "")
-        integer: int | None = None
-        number = 0.0
-        try:
-            if digits[:2] in ("0x", "0o", "0b") or digits.lstrip("+-").isdigit():
-                integer = int(digits, 0)
-            else:
-                number = float(digits)
-        except ValueError:
-            hint = None
-            if word.lower() in ("true", "false"):
-                hint = "true and false are lower case in TOML"
-            elif not re.match("[0-9+-]", word):
-                hint = "put a string in quotes"
-            raise error_at(text, at, "this is not a TOML value", hint=hint) from None
-        if integer is not None:
-            if not -(1 << 63) <= integer < 1 << 63:
-                raise error_at(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
-            return end, "int", b"%d" % integer
-        if number - number != 0 and digits.lstrip("+-")[:1].isdigit():
-            raise error_at(text, at, "a number is too large for a float", hint="put it in quotes")
-        return end, "float", float_text(number)
 
     # Errors, which never quote the text.
 

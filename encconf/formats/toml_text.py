@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.text.document import error_at, newline_of
+from encconf.text.document import error_at, limit_digits, newline_of
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
@@ -22,30 +22,26 @@ LONG_CONTROL = r"\x00-\x08\x0b-\x1f\x7f"  # all but tabs and line feeds
 # Possessive, so that a string that does not end is given up at once and not in every other way.
 BASIC_STRING = rf'"[^"\\{CONTROL}]*+(?>(?:\\[^{CONTROL}][^"\\{CONTROL}]*+)*)"'
 LITERAL_STRING = rf"'[^'{CONTROL}]*+'"
-# Up to two quotes may stand before the three that end a string of many lines.
-_LONG_BASIC = (
-    rf'"""(?>(\r?\n)?)(?>(?:[^"\\{LONG_CONTROL}]++|\r\n|\\(?:[^{CONTROL}]|\r?\n)|"{{1,2}}(?!"))*)"{{3,5}}+'
-)
-_LONG_LITERAL = rf"'''(?>(\r?\n)?)(?>(?:[^'{LONG_CONTROL}]++|\r\n|'{{1,2}}(?!'))*)'{{3,5}}+"
-_STRINGS = {
-    BASIC: rf"(){BASIC_STRING}",
-    LITERAL: rf"(){LITERAL_STRING}",
-    LONG_BASIC: _LONG_BASIC,
-    LONG_LITERAL: _LONG_LITERAL,
-}
 _CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?>(?:\.([0-9]++))?)"
 _ZONE = "(?>([Zz]|[+-][0-9]{2}:[0-9]{2})?)"
 TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?|{_CLOCK}")
 COMMENT = re.compile(rf"#[^{CONTROL}]*+")
-_patterns: dict[str, re.Pattern[str]] = {}
 
 
-def string_pattern(style: str) -> re.Pattern[str]:
-    """The pattern of a string, compiled when the first one is read."""
-    pattern = _patterns.get(style)
-    if pattern is None:
-        pattern = _patterns[style] = re.compile(_STRINGS[style])
-    return pattern
+def string_end(text: str, at: int, style: str) -> int:
+    """Where the string that starts at an offset ends; -1 if it does not, or holds a control character."""
+    if len(style) == 1:
+        found = re.compile(BASIC_STRING if style == BASIC else LITERAL_STRING).match(text, at)
+        return found.end() if found else -1
+    # One pattern for all of it would take memory for each quote inside.
+    ends = re.compile(r'"""|\\.' if style == LONG_BASIC else style, re.S).finditer(text, at + 3)
+    end = next((found.end() for found in ends if found[0] == style), -1)
+    if end < 0 or re.compile(rf"(?!\r\n)[{LONG_CONTROL}]").search(text, at, end):
+        return -1
+    # Up to two quotes may stand before the three that end it.
+    for _ in range(2):
+        end += text.startswith(style[0], end)
+    return end
 
 
 _NAMED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
@@ -71,7 +67,51 @@ def unescape(text: str, at: int, value: str) -> str:
     return re.sub(_ESCAPE, character, value)
 
 
-def time_text(found: re.Match[str]) -> bytes:
+_WORD = re.compile(r"[A-Za-z0-9_.+-]++")
+_DECIMAL = re.compile(r"true|false|[+-]?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][+-]?[0-9]++)?)")
+
+
+def bare_value(text: str, at: int) -> tuple[int, str, bytes, bool] | None:
+    """A value without quotes: its end, type and data, and whether it is a decimal number or a boolean.
+
+    Raises ParseError for a word that is no value, and returns None for anything else.
+    """
+    found = TIME.match(text, at)
+    if found is not None:
+        return found.end(), "str", _time_text(found), False
+    found = _WORD.match(text, at)
+    if found is None:
+        return None
+    end, word = found.end(), found[0]
+    limit_digits(text, at, end)
+    decimal = _DECIMAL.fullmatch(word) is not None
+    if word in ("true", "false"):
+        return end, "bool", word.capitalize().encode(), decimal
+    digits = word.replace("_", "")
+    integer: int | None = None
+    number = 0.0
+    try:
+        if digits[:2] in ("0x", "0o", "0b") or digits.lstrip("+-").isdigit():
+            integer = int(digits, 0)
+        else:
+            number = float(digits)
+    except ValueError:
+        hint = None
+        if word.lower() in ("true", "false"):
+            hint = "true and false are lower case in TOML"
+        elif not re.match("[0-9+-]", word):
+            hint = "put a string in quotes"
+        raise error_at(text, at, "this is not a TOML value", hint=hint) from None
+    if integer is not None:
+        if not -(1 << 63) <= integer < 1 << 63:
+            raise error_at(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
+        return end, "int", b"%d" % integer, decimal
+    if number - number != 0 and digits.lstrip("+-")[:1].isdigit():
+        raise error_at(text, at, "a number is too large for a float", hint="put it in quotes")
+    return end, "float", float_text(number), decimal
+
+
+def _time_text(found: re.Match[str]) -> bytes:
     """A date or time as toml-rs spells it."""
     date, clock, fraction, zone, alone, its_fraction = found.groups()
     clock = clock or alone

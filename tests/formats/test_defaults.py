@@ -39,6 +39,7 @@ def test_nothing_is_respelled_or_lost() -> None:
     assert defaults.comment(document, leaf, alone=True) == (0, 1, "")
     assert defaults.comment_text(" a") is None
     assert defaults.token(leaf) == ("int", b"5")
+    assert defaults.shows_types(document)
     assert defaults.tells_integers(document)
     assert not defaults.fragile(leaf)
     assert defaults.unclosed(document, leaf) is None
@@ -46,4 +47,4 @@ def test_nothing_is_respelled_or_lost() -> None:
     assert defaults.region(document, leaf) == (0, 1)
     defaults.settle(document)
     assert document.trees == []
-    assert (defaults.SEALS_EMPTY, defaults.LOADS_TEXT, defaults.EMPTY) == (False, False, "")
+    assert (defaults.SEALS_EMPTY, defaults.NULL, defaults.EMPTY) == (False, None, "")

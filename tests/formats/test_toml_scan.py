@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 from engine import credentials, rule
-from formats.toml_files import TOKENS, broken, encrypt, round_trip, same_as_tomllib
+from formats.toml_files import TOKENS, broken, encrypt, round_trip, same_as_tomllib, statements
 from generate import toml_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,6 +130,18 @@ def test_generated_texts(block: int) -> None:
 def test_broken_texts(block: int) -> None:
     for seed in range(block * 250, block * 250 + 250):
         same_as_tomllib(broken(seed))
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_statements(block: int) -> None:
+    """What the scanner calls regular, tomllib reads alike; see `same_as_tomllib`."""
+    kinds = {True: 0, False: 0, None: 0}
+    for seed in range(block * 1000, block * 1000 + 1000):
+        document = same_as_tomllib(text := statements(seed))
+        kinds[document.regular if document else None] += 1
+        if document is not None and document.leaves and seed % 4 == 0:
+            round_trip(text)
+    assert min(kinds.values()) > 40
 
 
 @given(st.lists(st.sampled_from(TOKENS), max_size=14).map("".join))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+import tracemalloc
 
 import pytest
 from formats.toml_files import ENC, encrypt, round_trip
@@ -12,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from encconf.errors import EmitError
-from encconf.formats import module
+from encconf.formats import module, toml_text
 from encconf.text.document import splice
 
 format = module("toml")
+
+LONG = 100_000
 
 
 def test_an_encrypted_string_keeps_its_quotes() -> None:
@@ -86,3 +89,32 @@ def test_any_strings(values: dict[str, str]) -> None:
     text = "\n".join(lines).replace("\x7f", "\\u007f")
     if re.search(r"\\ud[89a-f]", text) is None:
         round_trip(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["'''" + "'x" * LONG + "'''", '"""' + '"x' * LONG + '"""', '"""' + '\\"' * LONG + '"""']
+)
+def test_a_long_string_takes_no_memory(text: str) -> None:
+    """A pattern for all of it took 160 bytes for each quote in it."""
+    tracemalloc.start()
+    try:
+        assert toml_text.string_end(text, 0, text[:3]) == len(text)
+        assert toml_text.string_end(text[:-3], 0, text[:3]) == -1
+        assert tracemalloc.get_traced_memory()[1] < 4 * LONG
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("'''a''''' x", 9), ("'''a''''''", 9), ("''''''", 6), ("'''\r\n\t'''", 9), ("'''\r'''", -1),
+        ("'''\x7f'''", -1),
+        ('"""\\""""', 8), ('"""\\\\"""', 8), ('"""\\\n"""', 8), ('"""\\\x01"""', -1), ('"""a', -1),
+        ('"""a"""\x01', 7),
+        ("'a'", 3), ("'a\n'", -1), ('"\\""', 4), ('"\n"', -1),
+    ],
+)  # fmt: skip
+def test_where_a_string_ends(text: str, end: int) -> None:
+    style = text[:3] if text[:3] in ("'''", '"""') else text[0]
+    assert toml_text.string_end(text, 0, style) == end

@@ -14,7 +14,7 @@ from encconf import api
 from encconf.errors import EncconfError, ParseError
 from encconf.formats import module
 from encconf.rules.selection import Selection
-from encconf.text.document import Document, splice
+from encconf.text.document import Document, copies, splice
 
 format = module("toml")
 
@@ -88,6 +88,8 @@ def same_as_tomllib(text: str) -> Document | None:
         assert text[comment.start - 1 : comment.end] == f"#{comment.text}"
     (plain,) = format.load_plain(text)
     assert repr(plain) == repr(values)
+    if document.regular and "sops" not in values:
+        assert repr(_values(document)) == repr(values)
     return document
 
 
@@ -113,3 +115,92 @@ def broken(seed: int) -> str:
         else:
             text = text[:at] + text[other : other + source.randint(1, 30)] + text[at:]
     return text
+
+
+KEYS = ["a", "b", "c", "1", "-", '"a"', "'b'", '"c d"', "'é'", '""', '"\\u0061"', "a.b", "c . a", "é", "x y"]
+VALUES = [
+    *(
+        '"x"',
+        "'y'",
+        '"null"',
+        '""',
+        "'\\n'",
+        '"\\n"',
+        '"\\u00e9"',
+        '"\\x"',
+        '"tab\there"',
+        "'\x01'",
+        '"\x7f"',
+        '"é"',
+    ),
+    *(
+        '"""m"""',
+        "'''\nm'''",
+        '"""a\r\nb"""',
+        '"""a\\\n  b"""',
+        "'''''q'''''",
+        '"""a\rb"""',
+        "'open",
+        '"\ufeff"',
+    ),
+    *("0", "-1", "+2", "007", "-0", "1_0", "1__0", "_1", "0x1F", "0xg", "0X1", "0b1", "9223372036854775807"),
+    *(
+        "1.5",
+        "-0.0",
+        "1.",
+        ".5",
+        "1.e2",
+        "1e5",
+        "1E+05",
+        "1e",
+        "1_0.5",
+        "inf",
+        "+nan",
+        "Infinity",
+        "iNf",
+        "1e22",
+    ),
+    *("true", "false", "True", "t", "yes", "1979-05-27", "07:32:00", "1979-02-30", "١"),
+    *(
+        "[]",
+        "[1, 2]",
+        "[1,]",
+        "[,]",
+        "[1,,2]",
+        "[\n1, # c\n[2]]",
+        "[1\r]",
+        '["x", {a = 1}]',
+        "[[], [[]]]",
+        "[1 2]",
+    ),
+    *("{}", "{a = 1}", "{a = 1,}", "{a = 1, a = 2}", "{a.b = 1}", "{\n}", "", "# c", "'x' 'y'"),
+]
+ENDS = ["\n"] * 30 + ["\r\n"] * 4 + [" # c\n", "\t\n", "\n\n", "\r", "", " x\n", "#\x00\n", "\n \n", "\x0c\n"]
+
+
+def statements(seed: int) -> str:
+    """Statements that contradict each other often; about every third text is TOML."""
+    draw = random.Random(seed)
+    lines: list[str] = []
+    for _ in range(draw.randint(1, 7)):
+        key = draw.choice(KEYS if draw.random() < 0.5 else KEYS[:3])
+        kind = draw.random()
+        if kind < 0.3:
+            path = draw.choice([key, key, f"{key}.{draw.choice(KEYS[:8])}", f" {key} . a . b"])
+            line = f"[{path}]" if draw.random() < 0.85 else f"[[{path}]]"
+        elif kind < 0.35:
+            line = draw.choice(["# é", "", " ", "# \x7f", "=", "[]", "[a", "a"])
+        else:
+            value = draw.choice(VALUES if draw.random() < 0.6 else VALUES[:2])
+            line = draw.choice(["", "", "", " ", "\t"]) + key + draw.choice([" = ", "=", " =\t"]) + value
+        lines.append(line + draw.choice(ENDS))
+    return ("\ufeff" if draw.random() < 0.01 else "") + "".join(lines)
+
+
+def _values(document: Document) -> object:
+    """The values of a scanned text without tomllib."""
+    read = {"str": bytes.decode, "int": int, "float": float, "bool": b"True".__eq__}
+    trees, nodes = copies(document)
+    for leaf in document.leaves:
+        nodes[id(leaf.scope.node)][leaf.step] = "null" if leaf.data is None else read[leaf.type](leaf.data)
+    return trees[0]
