@@ -38,6 +38,20 @@ NOT_TO_DECRYPT = {
     *("encconf.auditlog", "encconf.providers", "encconf.sources", "encconf.identities.userconfig"),
 }
 
+# Encrypting a new file for an age key needs none of these.
+NOT_TO_ENCRYPT = {
+    *NOT_TO_DECRYPT,
+    *("bisect", "signal"),
+    *(
+        "encconf.engine.admission",
+        "encconf.engine.layout",
+        "encconf.engine.reuse",
+        "encconf.engine.torn_quotes",
+    ),
+    *("encconf.envelope.open", "encconf.envelope.report", "encconf.envelope.shamir", "encconf.text.align"),
+    *("encconf.keys.age_identity", "encconf.rules.destination"),
+}
+
 
 def loaded(code: str, *args: str, site: bool = True) -> set[str]:
     """The modules that a piece of code loads in a fresh interpreter."""
@@ -108,3 +122,16 @@ def test_the_command_line_decrypts_without_click(monkeypatch: pytest.MonkeyPatch
     code = "from encconf.cli import main; assert main(sys.argv[1:]) in (0, None); sys.stdout.flush()"
     modules = loaded(code, "decrypt", str(FIXTURES / "sops" / "helm-values.enc.yaml"))
     assert within(modules, NOT_TO_DECRYPT) == set()
+
+
+def test_encrypting_loads_nothing_that_opens_files_or_compares_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = AgeKey.load(FIXTURES / "keys" / "alice.txt")
+    (tmp_path / "a.yaml").write_text("a: 1\nb: x\n# c\nd:\n  - one\n")
+    code = "from encconf.cli import main; assert main(sys.argv[1:]) in (0, None); sys.stdout.flush()"
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - age: {alice.recipient}\n")
+    monkeypatch.setenv("SOPS_CONFIG", str(tmp_path / ".sops.yaml"))
+    modules = loaded(code, "encrypt", str(tmp_path / "a.yaml"))
+    assert within(modules, {*NOT_TO_ENCRYPT, "ruamel", "_ruamel_yaml"}) == set()
+    assert (tmp_path / "a.enc.yaml").exists()

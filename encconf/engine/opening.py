@@ -10,7 +10,6 @@ from functools import wraps
 from encconf import formats
 from encconf.engine import seal
 from encconf.engine.metadata import Metadata
-from encconf.envelope.open import open_data_key
 from encconf.errors import LimitError, MacMismatchError, ParseError, UnmergedError, WrongTypeError
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
@@ -122,6 +121,8 @@ def open_encrypted(
         document = format.scan(document.text, comments=True)
     chosen = metadata.selection.choose(document)
     credentials = credentials or Credentials.from_env()
+    from encconf.envelope.open import open_data_key  # encrypting needs none of what opens
+
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
     credentials.audit("decrypt", document.text)
     seal.unseal(document, chosen.leaves, data_key, accept_plain=accept_plain)

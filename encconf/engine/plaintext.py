@@ -6,7 +6,6 @@ The values are spliced into the encrypted text, the ``sops`` block is taken out,
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from itertools import accumulate
 
 from encconf import formats
@@ -73,6 +72,8 @@ def moved_document(opened: Opened) -> Document | None:
     edits = sorted([*filter(None, literals), *(opened.comments or []), *module.detach(document)])
     if overlap(edits):
         return None
+    from bisect import bisect_left
+
     starts = [start for start, _, _ in edits]
     shifts = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
 

@@ -51,8 +51,6 @@ def reused_comments(
 ) -> dict[int, str]:
     """The ciphertexts that comments of the ``final`` text keep, by the comment's number."""
     reused: dict[int, str] = {}
-    if not sources:
-        return reused
     now = _with_comments(plain.leaves, final, module)
     for opened in sources:
         before = _with_comments(opened.document.leaves, opened.document, module)

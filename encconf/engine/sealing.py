@@ -10,14 +10,12 @@ import os
 import time
 
 from encconf import formats
-from encconf.engine import reuse, seal, selfcheck
-from encconf.engine.admission import in_full
+from encconf.engine import seal, selfcheck
 from encconf.engine.cipher import KEY_SIZE, PREFIX, split
 from encconf.engine.comments import comment_aad, stored
 from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
-from encconf.engine.torn_quotes import quoted, refuse_torn
 from encconf.envelope.groups import are_spoiled, shuts_out
 from encconf.envelope.wrap import wrap_again
 from encconf.errors import (
@@ -67,6 +65,8 @@ def encrypt(
     selection = _selection(rule, replaced, format, notify)
     plain = _plain(module, text)
     if replaced is not None:
+        from encconf.engine.torn_quotes import quoted, refuse_torn
+
         refuse_torn(plain, quoted(replaced.document))
     chosen = selection.choose(plain)
     if new_data_key and rule is None:
@@ -141,6 +141,8 @@ def _groups(
     if rule is not None:
         wanted, needed = rule.groups, rule.threshold
     elif are_spoiled(groups):
+        from encconf.engine.admission import in_full
+
         spoiled = [wrapped.key for group in groups for wrapped in group if wrapped.spoiled]
         raise StrangerError(
             f"the data key must be wrapped again for {', '.join(map(in_full, spoiled))}, "
@@ -217,7 +219,11 @@ class Sealing:
         chosen = choice.leaves
         self._warn_of_fragile(chosen)
         plain, prepared = self._prepared(chosen)
-        reused = reuse.reused_leaves(self.sources, plain, module) if self.sources else None
+        reused = None
+        if self.sources:
+            from encconf.engine.reuse import reused_leaves
+
+            reused = reused_leaves(self.sources, plain, module)
         self._warn_of_new(reused)
         sealed = self._seal_leaves(plain, chosen, reused)
         edits = [
@@ -334,7 +340,9 @@ class Sealing:
         out: list[tuple[str | None, bool]] = []
         before = None
         if self.twin is None and self.replaced is not None:
-            before = reuse.places_before(self.replaced, plain, self.module)
+            from encconf.engine.reuse import places_before
+
+            before = places_before(self.replaced, plain, self.module)
         for index, leaf in enumerate(plain.leaves):
             if not chosen[index] or leaf.data is None or (not leaf.data and not self.module.SEALS_EMPTY):
                 out.append((None, False))
@@ -397,7 +405,11 @@ class Sealing:
     def _seal_comments(self, plain: Document, final: Document, chosen: Chosen) -> list[Edit]:
         if not final.comments:
             return []
-        reused = reuse.reused_comments(self.sources, plain, final, self.module)
+        reused: dict[int, str] = {}
+        if self.sources:
+            from encconf.engine.reuse import reused_comments
+
+            reused = reused_comments(self.sources, plain, final, self.module)
         edits: list[Edit] = []
         for index, comment in enumerate(final.comments):
             if not chosen.comments[index]:

@@ -6,6 +6,7 @@ implementation is the same to the bit; where an interpreter lacks it, `hashlib` 
 
 from __future__ import annotations
 
+import sys
 from _operator import _compare_digest as compare_digest
 
 __all__ = ["compare_digest", "hmac_sha256", "sha256", "sha512"]
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
     from hashlib import sha256, sha512
 else:
     try:
-        from _sha2 import sha256, sha512  # since 3.12
-    except ImportError:
-        try:
+        if sys.version_info >= (3, 12):
+            from _sha2 import sha256, sha512
+        else:
             from _sha256 import sha256
             from _sha512 import sha512
-        except ImportError:
-            from hashlib import sha256, sha512
+    except ImportError:
+        from hashlib import sha256, sha512
 
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))

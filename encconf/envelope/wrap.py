@@ -6,10 +6,9 @@ With one group, every key wraps the whole data key (32 bytes); with several, Sha
 
 from __future__ import annotations
 
-from encconf.envelope import calls, shamir
+from encconf.envelope import calls
 from encconf.envelope.calls import answer_of, is_remote
 from encconf.envelope.groups import are_spoiled, quorum
-from encconf.envelope.report import lines_of
 from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
 from encconf.errors import ConfigError, EmptyGroupError, WrapError, is_temporary
 
@@ -49,6 +48,8 @@ def wrap_for(
                 f"a Shamir threshold of {needed} does not fit {len(groups)} key groups",
                 hint="it is at least 2 and at most the number of groups, of which there may be 255",
             )
+        from encconf.envelope import shamir
+
         parts = shamir.split(data_key, len(groups), needed)
 
     members = [(key, part) for group, part in zip(groups, parts, strict=True) for key in group]
@@ -62,6 +63,8 @@ def wrap_for(
         else:
             failures.append((key, enc))
     if failures:
+        from encconf.envelope.report import lines_of
+
         total = len(members)
         which = "its only master key" if total == 1 else f"{len(failures)} of its {total} master keys"
         failed = WrapError("\n".join([f"cannot encrypt the data key for {which}", *lines_of(failures, "  ")]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 
 from encconf.formats.yaml import scan
 from encconf.formats.yaml_text import Style, region
@@ -248,6 +247,8 @@ def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
 
 def _last_end(document: Document, part: Part, before: int) -> int:
     """Where the last value before an offset ends, in a document in braces."""
+
+    from bisect import bisect_left
 
     def inside(places: list[Leaf] | list[Flow]) -> slice:
         return slice(bisect_left(places, part.start, key=_start), bisect_left(places, before, key=_start))

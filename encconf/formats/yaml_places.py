@@ -287,6 +287,6 @@ def _item(text: str, inside: Node, key: tuple[str, int, int] | None, node: Node)
     if inside.flow:
         return Item(number, node.start, node.start, node)
     at = inside.start if not inside.items else inside.items[-1].node.end
-    skipped = SKIP.match(text, at)
+    skipped = re.compile(SKIP).match(text, at)
     dash = skipped.end() if skipped else at
     return Item(number, dash, dash + 1 if text[dash : dash + 1] == "-" else ODD, node)

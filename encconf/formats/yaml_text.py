@@ -6,7 +6,6 @@ Spans and styles are those that `yaml_events` and `lines` find.  Nothing here pa
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 
 from encconf.errors import DecryptError
 from encconf.formats import goyaml
@@ -405,6 +404,8 @@ def _below(document: Document, end: int) -> tuple[list[str], str]:
         stop, following = match.span() if match else (len(text), len(text))
         line = text[at:stop]
         if line.strip(" \t"):
+            from bisect import bisect_right
+
             part = document.parts[bisect_right(document.parts, at, key=_start_of) - 1]
             if part.block is None or not at <= part.block[0] < stop:
                 return blank, line

@@ -79,9 +79,9 @@ class Properties:
         self.tag_end = tag_end
 
 
-SKIP = re.compile(rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*")
-_TAG = re.compile(r"!\S*")  # libyaml and go-yaml end it at a blank only, in flow style too
-_TAG_BEFORE = re.compile(r"(?<=[\s\[{,:])!\S*(?=[ \t]+\Z)")
+SKIP = rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*"
+_TAG = r"!\S*"  # libyaml and go-yaml end it at a blank only, in flow style too
+_TAG_BEFORE = r"(?<=[\s\[{,:])!\S*(?=[ \t]+\Z)"
 
 
 def properties(
@@ -96,20 +96,20 @@ def properties(
             at += len(anchor) + 1
             anchor = None
         elif tag is not None and text.startswith("!", at):
-            match = _TAG.match(text, at)
+            match = re.compile(_TAG).match(text, at)
             assert match is not None
             tag_start, at = at, match.end()
             tag_end = at
             tag = None
         else:
             break
-        after = SKIP.match(text, at)
+        after = re.compile(SKIP).match(text, at)
         assert after is not None
         if after.end() > limit:
             break
         at = after.end()
     if tag is not None and at > start:  # the parser in Python puts the start of `!tag &a value` at the `&`
-        before = _TAG_BEFORE.search(text, line_start(text, start), start)
+        before = re.compile(_TAG_BEFORE).search(text, line_start(text, start), start)
         if before is not None:
             start = tag_start = before.start()
             tag_end = before.end()
@@ -162,6 +162,7 @@ _WORDS = frozenset(
     ["=", "<<", "y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", "-.inf", ".nan"]
 )
 _FIRST = frozenset("+-.0123456789")
+_DIGITS = str.maketrans("123456789", "000000000")
 _OF_DECIMALS = "0123456789+-.:,_ eETtZ"
 _NUMBER_OR_DATE = r"""(?x)
     [-+]?(?: 0b[01_,]+ | 0o[0-7_]+ | 0x[0-9a-fA-F_,]+ | [0-9_,]+
@@ -178,6 +179,8 @@ def _is_ambiguous(value: str) -> bool:
         return True
     if value[0] not in _FIRST:
         return value[0] == ":"  # a symbol, to Ruby
+    if value.translate(_DIGITS) == "0000-00-00T00:00:00Z":
+        return True  # the date of a sops block, which needs no pattern
     if value.count(".") > 1:
         return False  # an address or a version: most that begin with a digit
     if "0b" not in value and "0o" not in value and "0x" not in value and value.strip(_OF_DECIMALS):

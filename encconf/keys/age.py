@@ -20,7 +20,6 @@ from binascii import a2b_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
 from encconf.keys import NamedKey
-from encconf.keys.age_identity import POST_QUANTUM, Conversation, label_of, said
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +54,8 @@ class AgeKey(NamedKey):
     @property
     def label(self) -> str:
         """The recipient, shortened; of an SSH key the end, since all begin alike."""
+        from encconf.keys.age_identity import label_of
+
         return label_of(self.recipient)
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
@@ -72,6 +73,8 @@ class AgeKey(NamedKey):
                 return agepq.seal(data_key, [self.recipient])
             enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
         except pyrage.EncryptError as error:
+            from encconf.keys.age_identity import said
+
             raise MasterKeyError(f"age: {said(error)}") from None
         return enc.decode()
 
@@ -115,6 +118,13 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
     Without ``credentials`` the text is only checked, and a plugin need not be installed.
     """
     import pyrage
+
+    if text.startswith("age1") and text.count("1") == 1:
+        try:
+            return pyrage.x25519.Recipient.from_str(text)
+        except (ValueError, pyrage.RecipientError):
+            pass  # why not is said below
+    from encconf.keys.age_identity import POST_QUANTUM, Conversation, label_of, said
 
     upper = text.upper()
     if "AGE-SECRET-KEY-" in upper or "AGE-PLUGIN-" in upper or "PRIVATE KEY" in upper:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import sealing
-from encconf.engine.admission import rule_to_wrap
 from encconf.errors import AlreadyEncryptedError
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
@@ -100,6 +99,8 @@ def encrypt_again(
         plain = plain_as(plain if isinstance(plain, str) else plain.text, format, target)
         twin, new_data_key, format = None, False, target
     if rule is None:
+        from encconf.engine.admission import rule_to_wrap
+
         rule = rule_to_wrap(opened.metadata, new_data_key=twin is None or new_data_key)
     return sealing.encrypt(
         plain,
