@@ -65,6 +65,24 @@ class Encryptor:
         nonce = nonce or next(self._nonces)
         return cipher.encode(self._gcm.encrypt(nonce, data, aad), nonce, type)
 
+    def leaves(self, leaves: Iterable[Leaf]) -> list[str]:
+        """The ``ENC[…]`` texts of values in their places, with fresh nonces."""
+        # As `self(leaf.type, leaf.data, leaf.aad)`, with one call of ours for each leaf instead of four.
+        encrypt, encode = self._gcm.encrypt, cipher.encode
+        encs: list[str] = []
+        scope = None
+        around = ""
+        for leaf, nonce in zip(leaves, self._nonces, strict=False):  # which never end
+            if leaf.scope is not scope:  # neighbours mostly share one
+                scope = leaf.scope
+                around = scope.aad
+            step = leaf.step
+            aad = around if isinstance(step, int) else f"{around}{step}:"  # as `Leaf.aad`
+            assert leaf.data is not None
+            sealed = encrypt(nonce, leaf.data, aad.encode("utf-8", "surrogateescape"))
+            encs.append(encode(sealed, nonce, leaf.type))
+        return encs
+
 
 def _nonces() -> Iterator[bytes]:
     size = cipher.NONCE_SIZE
@@ -210,7 +228,7 @@ def _structure(document: Document, chosen: bytearray, settings: Settings) -> byt
         found.update(chosen)
     found.update(_lengths(shape))
     found.update("".join(shape).encode())
-    found.update(bytes([_TYPE_CODES[leaf.type] for leaf in leaves]))
+    found.update(bytes(map(_TYPE_CODES.__getitem__, [leaf.type for leaf in leaves])))
     found.update(_lengths(values))
     _feed(found, values)
     return found.digest()

@@ -11,8 +11,8 @@ import time
 
 from encconf import formats
 from encconf.engine import seal, selfcheck
-from encconf.engine.cipher import KEY_SIZE, PREFIX, split
-from encconf.engine.comments import comment_aad, stored
+from encconf.engine.cipher import KEY_SIZE
+from encconf.engine.ciphertexts import Ciphertexts
 from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
@@ -20,7 +20,6 @@ from encconf.envelope.groups import are_spoiled, shuts_out
 from encconf.envelope.wrap import wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
-    ConfigError,
     EmitError,
     EncconfError,
     StrangerError,
@@ -183,13 +182,12 @@ def lastmodified() -> str:
 class Sealing:
     """One run of `encrypt`: from a plain text to the finished encrypted one.
 
-    ``sources`` are files under the same data key, whose ciphertexts are kept: the twin, if it keeps its data
-    key, and donors.  ``replaced`` is the twin in any case.
+    ``sources`` and ``replaced`` are as for `Ciphertexts`.
     """
 
     __slots__ = (
-        *("data_key", "encrypt", "given", "metadata", "module", "notify", "original", "replaced"),
-        *("selection", "sources", "twin"),
+        *("ciphertexts", "data_key", "given", "metadata", "module", "notify", "original", "selection"),
+        "twin",
     )
 
     def __init__(
@@ -207,11 +205,9 @@ class Sealing:
         self.metadata = metadata
         self.selection = metadata.selection
         self.data_key = data_key
-        self.sources = sources
         self.twin = sources[0] if sources else None
-        self.replaced = replaced
         self.notify = notify
-        self.encrypt = seal.Encryptor(data_key)
+        self.ciphertexts = Ciphertexts(self.module, data_key, sources, replaced)
 
     def run(self, choice: Chosen) -> str:
         """The encrypted text; ``choice`` says which leaves and comments are encrypted."""
@@ -219,16 +215,12 @@ class Sealing:
         chosen = choice.leaves
         self._warn_of_fragile(chosen)
         plain, prepared = self._prepared(chosen)
-        reused = None
-        if self.sources:
-            from encconf.engine.reuse import reused_leaves
-
-            reused = reused_leaves(self.sources, plain, module)
-        self._warn_of_new(reused)
-        sealed = self._seal_leaves(plain, chosen, reused)
+        kept = self.ciphertexts.kept(plain)
+        self._warn_of_new(kept)
+        encs, were_plain = self.ciphertexts.of_leaves(plain, chosen, kept, retypes=self._keeps_block())
         edits = [
-            module.sealed(plain, leaf, enc, was_plain=was_plain)
-            for leaf, (enc, was_plain) in zip(plain.leaves, sealed, strict=True)
+            module.sealed(plain, leaf, enc, was_plain=bool(was_plain))
+            for leaf, enc, was_plain in zip(plain.leaves, encs, were_plain, strict=True)
             if enc is not None
         ]
         metadata = self.metadata
@@ -236,26 +228,27 @@ class Sealing:
             plain, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
         )
         attached = edits + module.attach(plain, self._block())
-        encs = [enc for enc, _ in sealed]
         # Comments belong where they do in the plain text, mostly: then the finished text is read once.
-        comment_edits = self._seal_comments(plain, plain, choice) if prepared is None else []
-        stay = prepared is None and not overlap([*attached, *comment_edits])
+        seal_comments = self.ciphertexts.of_comments
+        comment_edits = seal_comments(plain, plain, choice, self.selection) if prepared is None else []
+        all_edits = sorted(attached + comment_edits)
+        stay = prepared is None and not overlap(all_edits)
         if stay:
-            final, now_chosen = self._scan_finished(plain, attached + comment_edits, chosen, encs)
+            final, now_chosen = self._scan_finished(plain, all_edits, chosen, encs)
             stay = now_chosen.comments == choice.comments and _places(final) == _places(plain)
             if stay and self._comes_back(final, now_chosen):
                 return self._finished(final.text, len(final.parts))
         if comment_edits or not stay:
             # Where they belong may depend on what follows them: the block is there before they are read.
             final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
-            comment_edits = self._seal_comments(plain, final, now_chosen)
+            comment_edits = seal_comments(plain, final, now_chosen, self.selection)
         if prepared is None and not stay:
             result = splice(final.text, comment_edits)
             # Comments decide nothing that is not decided yet, unless the rule is about them.
             known = None if self.selection.needs_comments else now_chosen
             if self._comes_back(module.scan(result, comments=True) if comment_edits else final, known):
                 return self._finished(result, len(final.parts))
-        result = self._with_layout(plain, final, sealed, prepared, comment_edits)
+        result = self._with_layout(plain, final, encs, prepared, comment_edits)
         if not self._comes_back(module.scan(result, comments=True)):
             raise EmitError(
                 "the text would not decrypt to exactly the same text and comments",
@@ -333,40 +326,13 @@ class Sealing:
             members[self.selection.kind] = self.selection.pattern
         return splice(result, self.module.attach(document, self.module.amend(document.block_text, members)))
 
-    def _seal_leaves(
-        self, plain: Document, chosen: bytearray, reused: list[Leaf | None] | None
-    ) -> list[tuple[str | None, bool]]:
-        encrypt = self.encrypt
-        out: list[tuple[str | None, bool]] = []
-        before = None
-        if self.twin is None and self.replaced is not None:
-            from encconf.engine.reuse import places_before
-
-            before = places_before(self.replaced, plain, self.module)
-        for index, leaf in enumerate(plain.leaves):
-            if not chosen[index] or leaf.data is None or (not leaf.data and not self.module.SEALS_EMPTY):
-                out.append((None, False))
-                continue
-            was = reused[index] if reused is not None else None
-            if was is not None and was.type != leaf.type and not self._keeps_block():
-                was = None  # the new block says that it is of this version, which tells integers from floats
-            if was is not None and was.sealed is not None:
-                # See formats.json.token: an integer may have been stored as a float.
-                leaf.type, leaf.data = was.type, was.data
-                out.append((was.sealed, was.style == ""))
-            else:
-                place = before[index] if before is not None else None
-                was_plain = place is not None and place.style == ""
-                out.append((encrypt(leaf.type, leaf.data, leaf.aad), was_plain))
-        return out
-
-    def _warn_of_new(self, reused: list[Leaf | None] | None) -> None:
+    def _warn_of_new(self, kept: list[Leaf | None]) -> None:
         """Tell of new values that others read differently: one line for each reason."""
         if self.notify is None:
             return
         places: dict[str, list[str]] = {}
-        for index, leaf in enumerate(self.given.leaves):
-            if reused is None or reused[index] is None:
+        for leaf, old in zip(self.given.leaves, kept, strict=True):
+            if old is None:
                 reason = self.module.caveat(leaf)
                 if reason is not None:
                     places.setdefault(reason, []).append(spell(leaf.path))
@@ -402,43 +368,18 @@ class Sealing:
         metadata.layout = layout
         return self.module.render_block(metadata.to_block())
 
-    def _seal_comments(self, plain: Document, final: Document, chosen: Chosen) -> list[Edit]:
-        if not final.comments:
-            return []
-        reused: dict[int, str] = {}
-        if self.sources:
-            from encconf.engine.reuse import reused_comments
-
-            reused = reused_comments(self.sources, plain, final, self.module)
-        edits: list[Edit] = []
-        for index, comment in enumerate(final.comments):
-            if not chosen.comments[index]:
-                continue
-            data = stored(comment)
-            if not data or (data.startswith(PREFIX.encode()) and split(data)):
-                # (One that could not be decrypted must not be encrypted over again.)
-                continue
-            enc = reused.get(index) or self.encrypt("comment", data, comment_aad(comment.scope.aad))
-            if self.selection.kind == "unencrypted_comment_regex" and self.selection.matches(enc):
-                raise ConfigError(
-                    "unencrypted_comment_regex matches an encrypted comment: the file could not be read back",
-                    hint="make the pattern more exact, for example by anchoring it with ^ and $",
-                )
-            edits.append((comment.start, comment.end, enc))
-        return edits
-
     def _with_layout(
         self,
         plain: Document,
         final: Document,
-        sealed: list[tuple[str | None, bool]],
+        sealed: list[str | None],
         prepared: Prepared | None,
         comment_edits: list[Edit],
     ) -> str:
         """Add the layout record if decrypting would not give the original back, and the comments."""
         module = self.module
         literals: list[Edit | None] = []
-        for leaf, found, (enc, _) in zip(plain.leaves, final.leaves, sealed, strict=True):
+        for leaf, found, enc in zip(plain.leaves, final.leaves, sealed, strict=True):
             if enc is None or leaf.data is None:
                 literals.append(None)
             else:
@@ -455,5 +396,5 @@ class Sealing:
         if old is not None and old.metadata.layout is not None and open_layout(old) == packed:
             enc_layout = old.metadata.layout
         else:
-            enc_layout = self.encrypt("bytes", packed, LAYOUT_AAD)
+            enc_layout = self.ciphertexts.encrypt("bytes", packed, LAYOUT_AAD)
         return splice(final.text, comment_edits + module.attach(final, self._block(enc_layout)))

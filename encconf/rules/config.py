@@ -28,6 +28,7 @@ from encconf.errors import (
 )
 from encconf.record import Record
 from encconf.rules.creation import Creation, report_members, settings
+from encconf.rules.destination import DestinationRule
 from encconf.rules.grammar import Section, quoted, tree
 from encconf.rules.selection import DEFAULT, Selection
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from encconf.keys import MasterKey
-    from encconf.rules.destination import DestinationRule
 
     Notify = Callable[[str], None]
 
@@ -430,11 +430,7 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
             report_members(section, notices)
             creations.append(Creation(section))
 
-    destinations: list[DestinationRule] = []
-    for section in root.sections("destination_rules"):
-        from encconf.rules.destination import DestinationRule
-
-        destinations.append(DestinationRule(section, notices))
+    destinations = [DestinationRule(section, notices) for section in root.sections("destination_rules")]
     stores = root.section("stores")
     others = [row.name for row in formats.ROWS.values() if row.flat]
     stores.report((*_INDENTS, *others), notices)

@@ -1,0 +1,106 @@
+"""The ciphertexts of a text that is encrypted: those that it keeps, and new ones for all else."""
+
+from __future__ import annotations
+
+from encconf.engine import seal
+from encconf.engine.cipher import PREFIX, split
+from encconf.engine.comments import comment_aad, stored
+from encconf.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.engine.opening import Opened
+    from encconf.formats import Format
+    from encconf.rules.selection import Chosen, Selection
+    from encconf.text.document import Document, Edit, Leaf
+
+
+class Ciphertexts:
+    """The ciphertexts under one data key.
+
+    ``sources`` are files under the same data key, whose ciphertexts are kept: the twin, if it keeps its data
+    key, and donors.  ``replaced`` is the twin in any case.
+    """
+
+    __slots__ = ("_module", "_replaced", "_sources", "encrypt")
+
+    def __init__(
+        self, module: Format, data_key: bytes, sources: Sequence[Opened], replaced: Opened | None
+    ) -> None:
+        self._module = module
+        self._sources = sources
+        self._replaced = replaced
+        self.encrypt = seal.Encryptor(data_key)
+
+    def kept(self, plain: Document) -> list[Leaf | None]:
+        """For each leaf of a plain text, the old leaf whose ciphertext it keeps; None for a new value."""
+        if not self._sources:
+            return [None] * len(plain.leaves)
+        from encconf.engine.reuse import reused_leaves
+
+        return reused_leaves(self._sources, plain, self._module)
+
+    def of_leaves(
+        self, plain: Document, chosen: bytearray, kept: list[Leaf | None], *, retypes: bool
+    ) -> tuple[list[str | None], bytearray]:
+        """The ciphertext of each leaf, None for one that stays plain; and whether it was a plain scalar.
+
+        A leaf learns the type of the ciphertext that it keeps (see formats.json.token: an integer may have
+        been stored as a float).  Without ``retypes`` it keeps none of another type.
+        """
+        encs: list[str | None] = [None] * len(plain.leaves)
+        were_plain = bytearray(len(plain.leaves))
+        new: list[int] = []
+        before = self._places_before(plain)
+        for index, (leaf, is_chosen, was) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
+            if not is_chosen or leaf.data is None or (not leaf.data and not self._module.SEALS_EMPTY):
+                continue
+            if was is not None and was.sealed is not None and (retypes or was.type == leaf.type):
+                leaf.type, leaf.data = was.type, was.data
+                encs[index] = was.sealed
+            else:
+                new.append(index)
+                was = before[index] if before is not None else None
+            were_plain[index] = was is not None and was.style == ""
+        made = self.encrypt.leaves([plain.leaves[index] for index in new])
+        for index, enc in zip(new, made, strict=True):
+            encs[index] = enc
+        return encs, were_plain
+
+    def _places_before(self, plain: Document) -> list[Leaf | None] | None:
+        """Where the values were in a file that gets a new data key; None where there is none."""
+        if self._sources or self._replaced is None:
+            return None
+        from encconf.engine.reuse import places_before
+
+        return places_before(self._replaced, plain, self._module)
+
+    def of_comments(
+        self, plain: Document, final: Document, chosen: Chosen, selection: Selection
+    ) -> list[Edit]:
+        """The edits that encrypt the chosen comments of the ``final`` text.  Raises ConfigError."""
+        if not final.comments:
+            return []
+        reused: dict[int, str] = {}
+        if self._sources:
+            from encconf.engine.reuse import reused_comments
+
+            reused = reused_comments(self._sources, plain, final, self._module)
+        edits: list[Edit] = []
+        for index, comment in enumerate(final.comments):
+            if not chosen.comments[index]:
+                continue
+            data = stored(comment)
+            if not data or (data.startswith(PREFIX.encode()) and split(data)):
+                # (One that could not be decrypted must not be encrypted over again.)
+                continue
+            enc = reused.get(index) or self.encrypt("comment", data, comment_aad(comment.scope.aad))
+            if selection.kind == "unencrypted_comment_regex" and selection.matches(enc):
+                raise ConfigError(
+                    "unencrypted_comment_regex matches an encrypted comment: the file could not be read back",
+                    hint="make the pattern more exact, for example by anchoring it with ^ and $",
+                )
+            edits.append((comment.start, comment.end, enc))
+        return edits

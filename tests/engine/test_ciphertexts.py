@@ -1,0 +1,60 @@
+"""Which ciphertexts a text gets: kept ones, new ones, and none."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf.engine.cipher import split, unlock
+from encconf.engine.ciphertexts import Ciphertexts
+from encconf.errors import ConfigError
+from encconf.formats import module
+from encconf.rules.selection import DEFAULT, Selection
+
+KEY = bytes(range(32))
+TEXT = """\
+# a comment
+a: 1
+empty: ""
+none: null
+b_unencrypted: plain
+ünder:
+  - one
+  - list: [two]
+"""
+
+
+def test_new_ciphertexts_are_those_of_the_values_in_their_places() -> None:
+    yaml = module("yaml")
+    document = yaml.scan(TEXT, comments=True)
+    made = Ciphertexts(yaml, KEY, (), None)
+    kept = made.kept(document)
+    assert kept == [None] * 6
+    encs, were_plain = made.of_leaves(document, DEFAULT.choose(document).leaves, kept, retypes=False)
+    assert not any(were_plain)
+    found = {}
+    nonces = set()
+    for leaf, enc in zip(document.leaves, encs, strict=True):
+        parts = split(enc.encode()) if enc is not None else None
+        if parts is not None:
+            nonces.add(parts[1])
+            found[leaf.path] = (parts[2], unlock(KEY, parts[0], parts[1], leaf.aad))
+    assert found == {
+        ("a",): ("int", b"1"),
+        ("ünder", 0): ("str", b"one"),
+        ("ünder", 1, "list", 0): ("str", b"two"),
+    }
+    assert len(nonces) == 3
+
+
+def test_comments_and_a_rule_that_an_encrypted_one_would_match() -> None:
+    yaml = module("yaml")
+    document = yaml.scan(TEXT, comments=True)
+    made = Ciphertexts(yaml, KEY, (), None)
+    ((start, end, enc),) = made.of_comments(document, document, DEFAULT.choose(document), DEFAULT)
+    assert TEXT[start:end] == " a comment"
+    parts = split(enc.encode())
+    assert parts is not None
+    assert unlock(KEY, parts[0], parts[1], b":") == b" a comment"
+    rule = Selection("unencrypted_comment_regex", "ENC")
+    with pytest.raises(ConfigError, match="unencrypted_comment_regex matches an encrypted comment"):
+        made.of_comments(document, document, rule.choose(document), rule)
