@@ -29,9 +29,8 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         own = vars(cls)
-        named = own.get("__annotations__", {})
-        cls._fields = {**cls._fields, **named}
-        cls._defaults = {**cls._defaults, **{name: own[name] for name in named if name in own}}
+        cls._fields = {**cls._fields, **cls.__annotations__}
+        cls._defaults = {**cls._defaults, **{name: own[name] for name in cls.__annotations__ if name in own}}
 
     def __init__(self, *values: Any, **named: Any) -> None:
         count = len(values) + len(named)

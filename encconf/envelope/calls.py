@@ -63,8 +63,6 @@ def _elsewhere(credentials: Credentials) -> bool:
 class Watched:
     """``with Watched(key, credentials):`` — reports a call to a service; see `Credentials`."""
 
-    __slots__ = ("_done", "_key", "_watch")
-
     def __init__(self, key: MasterKey, credentials: Credentials) -> None:
         self._watch = credentials.watch if is_remote(key, credentials) else None
         self._key = key

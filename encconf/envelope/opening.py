@@ -25,8 +25,6 @@ class Opening:
     opened it, or ``failures`` say why none did.
     """
 
-    __slots__ = ("_cache", "_credentials", "_size", "by", "failures", "part", "rest")
-
     def __init__(
         self,
         group: Sequence[WrappedKey],

@@ -8,13 +8,7 @@ A part does not show whether it is the right one; the caller notices when the co
 from __future__ import annotations
 
 import os
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-OVERHEAD = 1
-"""Bytes by which a part is longer than the secret."""
+from collections.abc import Callable, Sequence
 
 
 def split(

@@ -38,8 +38,6 @@ class AgeSource:
     holds ``lock``: the identities in the place, by recipient for a command and by "" otherwise.
     """
 
-    __slots__ = ("broken", "found", "hint", "how", "lock", "parsed", "ssh", "variable", "where")
-
     def __init__(self, variable: str | None, how: str, where: str | None, *, ssh: bool = False) -> None:
         self.variable = variable
         self.how = how

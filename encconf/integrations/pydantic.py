@@ -23,6 +23,7 @@ from encconf.envelope.cache import DataKeyCache
 from encconf.errors import about
 from encconf.identities import credentials as identities
 from encconf.io import fileio
+from encconf.record import Record
 from encconf.shape.mask import masked_number
 
 if TYPE_CHECKING:
@@ -157,14 +158,11 @@ class _Period:
         self.values: dict[str, tuple[bytes, Any]] = {}
 
 
-class _Content:
+class _Content(Record):
     """A file that has been read."""
 
-    __slots__ = ("_content", "name")
-
-    def __init__(self, name: str, content: bytes) -> None:
-        self.name = name
-        self._content = content
+    name: str
+    _content: bytes
 
     def read(self) -> bytes:
         """All of it."""

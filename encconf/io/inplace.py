@@ -10,13 +10,10 @@ that fails as well, the error names the copy.  A program that reads the file mea
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from encconf.errors import OutputError
 from encconf.io.descriptors import CREATE, PRIVATE, read_all, reason, write_all
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SAVED = ".encconf-saved-"
 

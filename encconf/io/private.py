@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator, Mapping
 
 from encconf.errors import EncconfError, OutputError
 from encconf.io.descriptors import CLOEXEC, CREATE, NOFOLLOW, cannot_write, reason, write_all
 from encconf.io.signals import SignalGuard
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 
 class PrivateFolder:

@@ -6,11 +6,7 @@ Like Go, and so sops, encconf runs no program from the current folder, even if P
 from __future__ import annotations
 
 import os
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
+from collections.abc import Collection, Mapping
 
 _NOWHERE = "/nonexistent"
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from encconf.errors import OutputError
 from encconf.io.descriptors import CREATE, PRIVATE, write_all
 from encconf.io.locks import LockedFolder
 from encconf.io.signals import SignalGuard
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _UNFINISHED = ".encconf-"
 

@@ -62,25 +62,20 @@ if TYPE_CHECKING:
     KeyClass = type[MasterKey]
 
 
-class NamedKey:
+class NamedKey(Record):
     """What the key types share: a key is equal to another of its type with the same name.
 
-    ``ATTRIBUTES`` are the texts that make a key, in the order of its arguments and of the ``fields`` of its
-    row, which are their names in an entry of the metadata.
+    The fields of a type are texts, in the order of the ``fields`` of its row, which are their names in an
+    entry of the metadata.
     """
 
-    TYPE: str
+    TYPE = ""
     DATED = True
-    ATTRIBUTES: tuple[str, ...]
-
-    def __init__(self, *texts: str) -> None:
-        self.__dict__.update(zip(self.ATTRIBUTES, texts, strict=True))
 
     @property
     def name(self) -> str:
         """What tells it from others of its type."""
-        name: str = getattr(self, self.ATTRIBUTES[0])
-        return name
+        return self._texts()[0]
 
     @property
     def label(self) -> str:
@@ -89,8 +84,10 @@ class NamedKey:
 
     def to_entry(self) -> dict[str, object]:
         """The members that the row of its type names."""
-        texts = (getattr(self, attribute) for attribute in self.ATTRIBUTES)
-        return dict(zip(TABLE[self.TYPE].fields, texts, strict=True))
+        return dict(zip(TABLE[self.TYPE].fields, self._texts(), strict=True))
+
+    def _texts(self) -> list[str]:
+        return [getattr(self, field) for field in type(self).__annotations__]
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> Self:

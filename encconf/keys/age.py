@@ -48,7 +48,6 @@ class AgeKey(NamedKey):
 
     TYPE = "age"
     DATED = False
-    ATTRIBUTES = ("recipient",)
     recipient: str
 
     @property

@@ -51,7 +51,6 @@ class AwsKmsKey(NamedKey):
     """
 
     TYPE = "kms"
-    ATTRIBUTES = ("arn", "role", "context", "profile")
 
     def __init__(
         self, arn: str, role: str = "", context: Mapping[str, str] | None = None, profile: str = ""

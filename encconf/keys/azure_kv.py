@@ -45,7 +45,6 @@ class AzureKey(NamedKey):
     """
 
     TYPE = "azure_kv"
-    ATTRIBUTES = ("vault_url", "key_name", "version")
     vault_url: str
     key_name: str
     version: str

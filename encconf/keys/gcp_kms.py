@@ -45,7 +45,6 @@ class GcpKmsKey(NamedKey):
     """
 
     TYPE = "gcp_kms"
-    ATTRIBUTES = ("resource_id",)
     resource_id: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:

@@ -45,7 +45,6 @@ class VaultKey(NamedKey):
     """
 
     TYPE = "hc_vault"
-    ATTRIBUTES = ("address", "engine", "key_name")
     address: str
     engine: str
     key_name: str

@@ -15,7 +15,7 @@ from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileE
 from encconf.io import fileio
 from encconf.keys import NamedKey, as_given, base64_bytes
 from encconf.providers import ODD_ANSWER, late, needing, one_line
-from encconf.providers.https import cause, reason_of, timeouts
+from encconf.providers.https import RETRIES, cause, reason_of, timeouts
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -30,7 +30,6 @@ _KEY_ID = re.compile(r"([0-9A-Za-z-]{1,64})\s*:\s*([!-~]{1,255})")
 _BASE64 = re.compile(r"[0-9A-Za-z+/]+={0,2}")
 _ALGORITHM = "SYMMETRIC_DEFAULT"
 _FILE_LIMIT = 1 << 20  # bytes
-_RETRIES = 2  # after an answer that says "later"; three calls of 20 s stay below 75 s
 _LATER = (429, 500, 502, 503, 504)
 
 
@@ -50,7 +49,6 @@ class HuaweiKey(NamedKey):
     """
 
     TYPE = "hckms"
-    ATTRIBUTES = ("key_id",)
     key_id: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
@@ -96,7 +94,7 @@ class HuaweiKey(NamedKey):
         request = getattr(model, f"{verb_data}Request")(body=body)
         call = getattr(client, f"{verb}_data_invoker")(request)
         try:
-            answer = call.with_retry(_may_be_repeated, _RETRIES, _Backoff()).invoke()
+            answer = call.with_retry(_may_be_repeated, RETRIES, _Backoff()).invoke()
         except exceptions.ServiceResponseException as error:
             raise _refused(error) from None
         except (exceptions.SdkException, requests.RequestException) as error:

@@ -40,7 +40,6 @@ class PgpKey(NamedKey):
     """One key, by its fingerprint (40 hexadecimal digits) or long id; with ``!`` after it, a subkey."""
 
     TYPE = "pgp"
-    ATTRIBUTES = ("fingerprint",)
     fingerprint: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:

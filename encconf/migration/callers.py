@@ -12,10 +12,10 @@ import ast
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from encconf.keys import TABLE
+from encconf.record import Record
 
 _RUNNERS = {
     *("subprocess.run", "subprocess.check_output", "subprocess.check_call", "subprocess.call"),
@@ -34,8 +34,7 @@ LIMIT = 1 << 20
 """The largest source file that is read, in bytes (1 MiB)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Record):
     """One place: ``file`` and ``line``, ``what`` it does, and the ``replacement`` in Python."""
 
     file: str
@@ -45,7 +44,7 @@ class Caller:
 
     def to_json(self) -> dict[str, object]:
         """Its members."""
-        return asdict(self)
+        return vars(self)
 
 
 def search(path: str) -> Iterator[Caller]:

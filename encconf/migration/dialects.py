@@ -17,13 +17,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from encconf.errors import UsageError
 from encconf.record import Record
 from encconf.systemd import envfile
-
-DIALECTS = ("dotenv", "systemd", "shell", "docker")
 
 
 class Variable(Record):
@@ -41,8 +38,7 @@ class Variable(Record):
     comments: list[str]
 
 
-@dataclass(slots=True, repr=False)
-class Reading:
+class Reading(Record):
     """A text as a dialect reads it: the last value of each name, in order.
 
     ``lost`` are the numbers of lines that it cannot read, ``twice`` the names with several values,
@@ -50,10 +46,10 @@ class Reading:
     """
 
     dialect: str
-    variables: dict[str, Variable] = field(default_factory=dict)
-    lost: list[int] = field(default_factory=list)
-    twice: list[str] = field(default_factory=list)
-    trailing: list[str] = field(default_factory=list)
+    variables: dict[str, Variable]
+    lost: list[int]
+    twice: list[str]
+    trailing: list[str]
 
     @property
     def values(self) -> dict[str, str]:
@@ -134,7 +130,7 @@ _MEANT = re.compile(
 class _Reader:
     def __init__(self, text: str, dialect: str) -> None:
         self.text = text.removeprefix("\ufeff") if dialect in ("dotenv", "docker") else text
-        self.reading = Reading(dialect)
+        self.reading = Reading(dialect, {}, [], [], [])
         self.comments: list[str] = []
         self.bare: set[str] = set()
         self._counted = (0, 1)  # an offset and its line, to continue counting from
@@ -297,6 +293,7 @@ _READERS = {
     "shell": _Reader.shell,
     "docker": _Reader.docker,
 }
+DIALECTS = tuple(_READERS)
 
 
 def _dotenv_value(found: re.Match[str]) -> str:

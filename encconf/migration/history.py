@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from encconf.git import question, repository, run
 from encconf.git.log import COMMIT, LOG, contents, entries
 from encconf.migration import dialects
+from encconf.record import Record
 
 LIMIT = 2000
 """How many different versions of a file are read."""
@@ -24,8 +24,7 @@ _ENCRYPTED = "ENC[AES256_GCM,"
 _EVERY_COMMIT = (*LOG, COMMIT, "--topo-order", "--full-history", "--all", "--reflog", "-m", "--no-renames")
 
 
-@dataclass(slots=True)
-class Past:
+class Past(Record):
     """Plaintext versions of a file in a repository, and which current values are in them.
 
     ``commits`` contain plaintext versions, the newest first; ``rotate`` are the names whose current value is
@@ -34,11 +33,11 @@ class Past:
     clone, or with more versions than `LIMIT`.
     """
 
-    commits: list[str] = field(default_factory=list)
-    rotate: list[str] = field(default_factory=list)
-    earlier: list[str] = field(default_factory=list)
-    pushed: bool = False
-    complete: bool = True
+    commits: list[str]
+    rotate: list[str]
+    earlier: list[str]
+    pushed: bool
+    complete: bool
 
 
 def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[str, str]) -> Past | None:
@@ -55,22 +54,20 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
     code, text = git(*_EVERY_COMMIT, *spec)
     if code != 0:
         return None
-    found = Past()
     changes = list(entries(text))
     versions: dict[str, set[str]] = {}  # and for each the commits that added it
     for change in changes:
         if change.modes[-1].startswith("100") and change.blobs[-1]:
             versions.setdefault(change.blobs[-1], set()).add(change.moment.commit)
-    if len(versions) > LIMIT:
-        found.complete = False
     commits: set[str] = set()
     seen: set[str] = set()
     known: set[str] = set()
     pairs: set[tuple[str, str]] = set()
     read = list(versions)[:LIMIT]
+    complete = len(read) == len(versions)
     for blob, data in zip(read, contents(root, read, environ) if read else (), strict=True):
         if data is None:
-            found.complete = False  # missing in a partial clone
+            complete = False  # missing in a partial clone
             continue
         introduced = versions[blob]
         plain = _plain_values(data.decode(errors="surrogateescape"), dialect)
@@ -80,14 +77,14 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
             seen |= {name for name, _ in plain}
             known |= {value for _, value in plain if len(value) >= _TELLING}
     in_order = dict.fromkeys(change.moment.commit for change in changes)  # of a merge, for each parent
-    found.commits = [commit for commit in in_order if commit in commits]
-    found.rotate = [name for name, value in values.items() if (name, value) in pairs or value in known]
-    found.earlier = sorted(seen - set(found.rotate))
-    if commits:
-        found.pushed = git("rev-list", "-n", "1", "--full-history", "--remotes", *spec)[1] != ""
-    if git("rev-parse", "--is-shallow-repository")[1].strip() == "true":
-        found.complete = False
-    return found
+    rotate = [name for name, value in values.items() if (name, value) in pairs or value in known]
+    return Past(
+        [commit for commit in in_order if commit in commits],
+        rotate,
+        earlier=sorted(seen - set(rotate)),
+        pushed=bool(commits) and git("rev-list", "-n", "1", "--full-history", "--remotes", *spec)[1] != "",
+        complete=complete and git("rev-parse", "--is-shallow-repository")[1].strip() != "true",
+    )
 
 
 def _plain_values(data: str, dialect: str) -> list[tuple[str, str]]:

@@ -38,6 +38,7 @@ _CHOOSING = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
+_RENEW = "renew the credentials, for example with aws sso login"
 _SLOW = "check that the region is available and that this machine can reach it"
 # The reasons of `encconf.errors.UnavailableError` for AWS's errors; the first that matches.
 _REASONS = (
@@ -211,9 +212,7 @@ def _failure(
         ), True
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
         text = f"{type(error).__name__}: {one_line(error)}"
-        return MasterKeyError(
-            text, reason="expired", hint="renew the credentials, for example with aws sso login"
-        ), False
+        return MasterKeyError(text, reason="expired", hint=_RENEW), False
     return MasterKeyError(f"{type(error).__name__}: {one_line(error)}", reason="wrong"), False
 
 
@@ -236,9 +235,7 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
             f"cannot assume the role {printable(way.role)[:200]}: {detail}", reason="denied"
         ), False
     if reason == "expired":
-        return MasterKeyError(
-            detail, reason=reason, hint="renew the credentials, for example with aws sso login"
-        ), False
+        return MasterKeyError(detail, reason=reason, hint=_RENEW), False
     if "AccessDenied" in code or "NotAuthorized" in code:
         return MasterKeyError(detail, reason=reason, hint=f"you need {needs}"), False
     unknown = status in (401, 403) or code.startswith(("UnrecognizedClient", "InvalidClientToken"))

@@ -26,7 +26,8 @@ _ORIGIN = re.compile(
 )
 ANSWER_LIMIT = 1 << 21
 """The longest answer that is read, in bytes: a secret may have 1 MiB."""
-_RETRIES = 2  # after an answer that says "later"; three calls of 20 s stay below 75 s
+RETRIES = 2
+"""How often a call is repeated after an answer that says "later": three calls of 20 s stay below 75 s."""
 _LATER = (412, 429, 500, 502, 503, 504)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -209,7 +210,7 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
 
     # read=False: a call that took too long is not repeated; the last answer is returned as it is.
     retry = Retry(
-        total=_RETRIES,
+        total=RETRIES,
         connect=0,
         read=False,
         other=0,

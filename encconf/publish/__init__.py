@@ -2,7 +2,7 @@
 
 As in sops 3.13.3 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
 the encrypted file, re-encrypted if the rule has a ``recreation_rule``; a KV engine of Vault or
-OpenBao gets the decrypted values.  Each kind of destination is one module with ``address`` and
+OpenBao gets the decrypted values.  Each kind of destination is one module with
 ``put``; `encconf.publish.destinations` finds the rule.  Nothing is ever deleted at a destination.
 """
 
@@ -56,8 +56,16 @@ def name_there(file: str, root: str | None = None, *, omit_extensions: bool) -> 
 
 def address(destination: Destination, name: str, environ: Mapping[str, str]) -> str:
     """Where a name will be, as sops prints it: ``s3://BUCKET/PREFIX…``, ``gcs://…``, a URL of Vault."""
-    text: str = _module(destination.kind).address(destination.settings, name, environ)
+    kind, settings = destination.kind, destination.settings
+    if kind != "vault":
+        return f"{kind}://{'/'.join(in_bucket(kind, settings, name))}"
+    text: str = _module(kind).address(settings, name, environ)
     return text
+
+
+def in_bucket(kind: str, settings: Mapping[str, str | int], name: str) -> tuple[str, str]:
+    """The bucket for a file, and the name of its object there."""
+    return str(settings[f"{kind}_bucket"]), f"{settings.get(f'{kind}_prefix', '')}{name}"
 
 
 def prepare(

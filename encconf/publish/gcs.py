@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from encconf.errors import EncconfError
 from encconf.providers import LateError, needing, one_line, within
-from encconf.publish import failed
+from encconf.publish import failed, in_bucket
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 _TYPE = "text/plain; charset=utf-8"  # what Go's client makes of it
 
 
-def address(settings: Mapping[str, str | int], name: str, environ: Mapping[str, str]) -> str:
-    """``gcs://BUCKET/PREFIXNAME``."""
-    return f"gcs://{settings['gcs_bucket']}/{settings.get('gcs_prefix', '')}{name}"
-
-
 def put(
     settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
 ) -> bool:
@@ -38,7 +33,7 @@ def put(
         from google.cloud.storage import Client
         from requests import RequestException
 
-    bucket, key = str(settings["gcs_bucket"]), f"{settings.get('gcs_prefix', '')}{name}"
+    bucket, key = in_bucket("gcs", settings, name)
     try:
         client = _client(Client, credentials)
         blob = client.bucket(bucket).blob(key)

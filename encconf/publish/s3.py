@@ -8,7 +8,7 @@ Permissions: s3:PutObject on ``arn:aws:s3:::BUCKET/PREFIX*``.
 
 from __future__ import annotations
 
-from encconf.publish import failed
+from encconf.publish import failed, in_bucket
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -20,18 +20,13 @@ if TYPE_CHECKING:
 _TYPE = "application/octet-stream"
 
 
-def address(settings: Mapping[str, str | int], name: str, environ: Mapping[str, str]) -> str:
-    """``s3://BUCKET/PREFIXNAME``."""
-    return f"s3://{settings['s3_bucket']}/{settings.get('s3_prefix', '')}{name}"
-
-
 def put(
     settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
 ) -> bool:
     """Write the object, over one that is there."""
     from encconf.providers import aws
 
-    bucket, key = str(settings["s3_bucket"]), f"{settings.get('s3_prefix', '')}{name}"
+    bucket, key = in_bucket("s3", settings, name)
     region = aws.home_region(credentials)
     if not region:
         raise failed("s3", "no region is set for the bucket", "set AWS_REGION")

@@ -200,8 +200,6 @@ class Config:
     means a tab).
     """
 
-    __slots__ = ("_creations", "_folder", "_paths", "destinations", "indents", "notices", "path")
-
     def __init__(
         self,
         path: str,

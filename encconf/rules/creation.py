@@ -26,11 +26,6 @@ _PROFILE = "aws_profile"
 class Creation:
     """A creation rule as it is written: shapes checked, keys and patterns not."""
 
-    __slots__ = (
-        "_flat", "_groups", "_left", "_pattern", "_section", "kinds", "mac_only_encrypted", "path_regex",
-        "place", "threshold",
-    )  # fmt: skip
-
     def __init__(self, section: Section) -> None:
         self._section = section
         self.place = section.place

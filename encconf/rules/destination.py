@@ -18,8 +18,6 @@ TEXTS = (
 class DestinationRule:
     """``settings`` are those of the `TEXTS` that it has; ``recreation`` is how a file is encrypted there."""
 
-    __slots__ = ("omit_extensions", "path_regex", "place", "recreation", "settings", "vault_kv_version")
-
     def __init__(self, section: Section, notices: list[str]) -> None:
         known = ("path_regex", *TEXTS, "vault_kv_version", "recreation_rule", "omit_extensions")
         section.report(known, notices)

@@ -72,8 +72,6 @@ class Section:
     where a text is expected is read as it is written.
     """
 
-    __slots__ = ("members", "place")
-
     def __init__(self, node: object, place: str) -> None:
         if node is not None and not isinstance(node, dict):
             raise _wrong(place or "the configuration", "a mapping", node)

@@ -34,8 +34,6 @@ FREE_SIZE = 500
 class Pattern:
     """A compiled pattern; made by `compile`."""
 
-    __slots__ = ("_regex", "_size", "_work", "text")
-
     def __init__(self, text: str, regex: Any) -> None:
         self.text = text
         self._regex = regex

@@ -41,22 +41,19 @@ class Chosen(Record):
     comments: bytearray
 
 
-class Selection:
+class Selection(Record):
     """One rule.
 
     ``kind`` is one of `KINDS`, ``pattern`` its suffix or regular expression (see
     `encconf.rules.pattern`).  With ``mac_only_encrypted`` the MAC covers the encrypted values only.
     """
 
-    __slots__ = ("kind", "mac_only_encrypted", "pattern")
-
     NAMES = frozenset({*KINDS, _MAC_ONLY})
     """The members of the ``sops`` block that say it."""
 
-    def __init__(self, kind: str, pattern: str, mac_only_encrypted: bool = False) -> None:
-        self.kind = kind
-        self.pattern = pattern
-        self.mac_only_encrypted = mac_only_encrypted
+    kind: str
+    pattern: str
+    mac_only_encrypted: bool = False
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, object], default: Selection | None = None) -> Selection:

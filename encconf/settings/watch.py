@@ -43,22 +43,6 @@ class Live(Generic[T]):
     ('db.example.com', None)
     """
 
-    __slots__ = (
-        *(
-            "_again",
-            "_due",
-            "_interval",
-            "_listeners",
-            "_load",
-            "_lock",
-            "_owner",
-            "_pause",
-            "_paths",
-            "_seen",
-        ),
-        *("_value", "error"),
-    )
-
     def __init__(self, load: Callable[[], T], paths: tuple[str, ...], interval: float) -> None:
         self._load = load
         self._paths = paths

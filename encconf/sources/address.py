@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 GENERAL = ("decode", "encode", "fallback", "fallback_value", "optional", "trim_nl")
 """The parameters that every scheme takes after the ``?``."""

@@ -17,7 +17,8 @@ import re
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
-from encconf.sources import Probe, Uri, as_text, awssm, there_already
+from encconf.sources import Uri, as_text, awssm, there_already
+from encconf.sources.awssm import probe as probe
 
 QUERY = ("version", "region", "profile", "role_arn", "mode", "recursive")
 _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:ssm:[a-z0-9-]+:[0-9]+:parameter/.+", re.DOTALL)
@@ -73,8 +74,3 @@ def _name(uri: Uri) -> str:
     if not _ARN.fullmatch(name) and not _NAME.fullmatch(name):
         raise SourceError("this is not the name of a parameter", hint="awsssm:/app/db/password")
     return name
-
-
-def probe(credentials: Credentials) -> Probe:
-    """Asks AWS whose credentials they are."""
-    return awssm.probe(credentials)

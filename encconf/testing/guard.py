@@ -74,8 +74,6 @@ class _Guarded(Credentials):
 class _Forbidden(AgeSource):
     """A place that holds a real key."""
 
-    __slots__ = ("_test",)
-
     def __init__(self, source: AgeSource, test: str) -> None:
         super().__init__(source.variable, source.how, source.where, ssh=source.ssh)
         self._test = test

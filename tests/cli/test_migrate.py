@@ -81,7 +81,7 @@ def test_sops_reads_it(env: Project) -> None:
 def test_any_value(format: str, project: Project) -> None:
     """Every value comes back as it was, or is refused by name; so far none is refused."""
     values = {f"V{number:02}": value for number, value in enumerate(AWKWARD)}
-    reading = dialects.Reading("dotenv")
+    reading = dialects.Reading("dotenv", {}, [], [], [])
     for name, value in values.items():
         reading.variables[name] = dialects.Variable(name, value, value, [], 1, [f" {name}", "  - x: 'y'"])
     text = plain.render(reading, values, format)

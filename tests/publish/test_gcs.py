@@ -46,11 +46,6 @@ def test_b8_a_bucket_that_does_not_respond(answers: bool) -> None:
             connection.close()
 
 
-def test_its_address() -> None:
-    assert gcs.address({"gcs_bucket": "b", "gcs_prefix": "p/"}, "f.yaml", {}) == "gcs://b/p/f.yaml"
-    assert gcs.address({"gcs_bucket": "b"}, "f.yaml", {}) == "gcs://b/f.yaml"
-
-
 def test_a_server_that_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()

@@ -18,6 +18,9 @@ from oracle import AgeKey
 from project import Project
 from publish.clouds import YAML, Cloud, Sides
 
+from encconf import publish
+from encconf.publish.destinations import Destination
+
 pytestmark = pytest.mark.services
 
 
@@ -224,3 +227,11 @@ def test_a_merge_that_is_not_finished(project: Project, cloud: Cloud, member: st
 
 
 # --- names and addresses ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+@pytest.mark.parametrize("prefix", ["p/", ""])
+def test_the_address_in_a_bucket(kind: str, prefix: str) -> None:
+    settings: dict[str, str | int] = {f"{kind}_bucket": "b", **({f"{kind}_prefix": prefix} if prefix else {})}
+    destination = Destination("a rule", kind, settings, None, omit_extensions=False)
+    assert publish.address(destination, "f.yaml", {}) == f"{kind}://b/{prefix}f.yaml"

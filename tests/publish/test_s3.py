@@ -23,11 +23,6 @@ def aws() -> Iterator[MotoServer]:
         yield server
 
 
-def test_its_address() -> None:
-    assert s3.address({"s3_bucket": "b", "s3_prefix": "p/"}, "f.yaml", {}) == "s3://b/p/f.yaml"
-    assert s3.address({"s3_bucket": "b"}, "f.yaml", {}) == "s3://b/f.yaml"
-
-
 def test_an_object_is_written_over_one_that_is_there(aws: MotoServer) -> None:
     settings: dict[str, str | int] = {"s3_bucket": "a-bucket", "s3_prefix": "team/"}
     credentials = Credentials({**aws.environ, "AWS_REGION": REGION})
