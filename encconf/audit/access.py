@@ -94,8 +94,6 @@ def _add_readers(file: FileAccess, people: _People) -> None:
 class _People:
     """Persons by the identities of their keys."""
 
-    __slots__ = ("_by_identity", "_by_label", "_names", "all")
-
     def __init__(self, names: Names) -> None:
         self._names = names
         self._by_identity: dict[str, Person] = {}

@@ -65,8 +65,6 @@ class Report:
     ``hidden`` counts the findings that are milder than ``shown``.
     """
 
-    __slots__ = ("encrypted", "files", "findings", "hidden", "shown", "verified")
-
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.files = 0

@@ -113,8 +113,6 @@ class Ignored:
     well), or the name without its folders.  Raises UsageError for an unknown kind.
     """
 
-    __slots__ = ("_globs",)
-
     def __init__(self, words: Iterable[str]) -> None:
         self._globs: dict[str, list[str]] = {}
         for word in words:
@@ -134,8 +132,6 @@ class Ignored:
 
 class Lines:
     """Lines and columns of offsets into a text, both from 1, columns in characters."""
-
-    __slots__ = ("_starts", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text

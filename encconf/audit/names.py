@@ -40,8 +40,6 @@ class Names:
     (`encconf.audit.ssh_origins`).
     """
 
-    __slots__ = ("_names", "files", "origins")
-
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self.files: list[str] = []

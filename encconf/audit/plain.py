@@ -16,6 +16,7 @@ from encconf.audit.folders import Named
 from encconf.audit.rulebook import Rules
 from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
 from encconf.errors import EncconfError, PatternError
+from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document, Leaf
@@ -56,23 +57,18 @@ def private_key(data: bytes) -> str:
     return ""
 
 
-class Plain:
+class Plain(Record):
     """One plaintext file, with its rule (None where it has none that can be used) and what to call that.
 
     ``telling`` says that only values count that look like secrets.
     """
 
-    __slots__ = ("data", "document", "file", "rule", "telling", "where")
-
-    def __init__(
-        self, file: Named, data: bytes, document: Document, rule: Rule | None, where: str, *, telling: bool
-    ) -> None:
-        self.file = file
-        self.data = data
-        self.document = document
-        self.rule = rule
-        self.where = where
-        self.telling = telling
+    file: Named
+    data: bytes
+    document: Document
+    rule: Rule | None
+    where: str
+    telling: bool
 
 
 class Plains:

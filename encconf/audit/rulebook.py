@@ -37,22 +37,6 @@ class Rules:
     ``used`` are the numbers of the rules that `find` and `takes_none` have given.
     """
 
-    __slots__ = (
-        "_all",
-        "_lines",
-        "_names",
-        "_prefix",
-        "_rules",
-        "_search",
-        "config",
-        "error",
-        "ignored",
-        "path",
-        "rest",
-        "text",
-        "used",
-    )
-
     def __init__(self, path: str) -> None:
         self.path = path
         self.text = ""
@@ -237,8 +221,6 @@ def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
 
 class Rulebook:
     """Every ``.sops.yaml`` that applies to some files; ``config`` replaces all of them."""
-
-    __slots__ = ("_config", "_folders", "_read", "cwd")
 
     def __init__(self, config: str | None, cwd: str) -> None:
         self.cwd = cwd

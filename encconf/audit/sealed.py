@@ -56,10 +56,6 @@ class Sealed:
     ``data_keys`` the texts of the wrapped data key: files with one in common share it.
     """
 
-    __slots__ = (
-        "_counts", "_lines", "chosen", "document", "file", "findings", "ivs", "lengths", "metadata", "text",
-    )  # fmt: skip
-
     def __init__(self, file: str, document: Document, metadata: Metadata, chosen: Chosen) -> None:
         self.file = file
         self.text = document.text

@@ -28,8 +28,6 @@ class Side:
     The format is that of a SOPS file by its content, else by the ``path``; `found` is the first alone.
     """
 
-    __slots__ = ("format", "found", "label", "path", "text")
-
     def __init__(self, label: str, path: str, text: str | None, format: str | None = None) -> None:
         self.label = label
         self.path = path

@@ -37,8 +37,6 @@ class Survey:
     ``ignored`` is whether there is a ``.sops.yml`` and no ``.sops.yaml`` at the top.
     """
 
-    __slots__ = ("callers", "configs", "formats", "has_config", "ignored", "metadata", "root")
-
     def __init__(self, root: str) -> None:
         self.root = root
         self.metadata: dict[str, Metadata] = {}

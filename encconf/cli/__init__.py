@@ -71,8 +71,6 @@ def main(argv: list[str] | None = None) -> int:
 class _Call:
     """One command line: ``console`` is as its options say, ``failure`` is the exit code of its errors."""
 
-    __slots__ = ("console", "failure")
-
     def __init__(self, console: Console) -> None:
         self.console = console
         self.failure: int | None = None

@@ -16,6 +16,7 @@ import sys
 import time
 
 from encconf.errors import EncconfError, UsageError
+from encconf.record import Record
 from encconf.text.printable import escaped, printable, quoted
 
 TYPE_CHECKING = False
@@ -32,7 +33,6 @@ class Console:
     ``color`` is ``auto``, ``always`` or ``never``.  A ``quiet`` console prints no notes and no progress.
     """
 
-    __slots__ = ("_colored", "_status", "color", "environ", "keys", "quiet")
     PROGRAM = "encconf"
 
     def __init__(self, color: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
@@ -153,15 +153,12 @@ _OFTEN = 0.05  # seconds between two drawings of a bar
 _SOON = 1.0  # seconds of waiting before the status line mentions it
 
 
-class Progress:
+class Progress(Record):
     """``with Progress(…) as step:``, and ``step()`` after each file.  Without a status, draws nothing."""
 
-    __slots__ = ("_doing", "_status", "_total")
-
-    def __init__(self, status: Status | None, total: int, doing: str) -> None:
-        self._status = status
-        self._total = total
-        self._doing = doing
+    _status: Status | None
+    _total: int
+    _doing: str
 
     def __enter__(self) -> Callable[[], None]:
         if self._total > _MANY:
@@ -182,10 +179,6 @@ class Status:
 
     Whichever thread has something to show draws it, and it disappears when there is nothing to show.
     """
-
-    __slots__ = (
-        "_colored", "_doing", "_done", "_drawn", "_held", "_lock", "_shown", "_ticking", "_total", "_waiting",
-    )  # fmt: skip
 
     def __init__(self, colored: bool) -> None:
         from _thread import RLock

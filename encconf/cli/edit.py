@@ -32,6 +32,7 @@ from encconf.errors import (
 )
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, private
+from encconf.record import Record
 from encconf.text.path import Path, spell
 from encconf.text.printable import listed, quoted
 from encconf.verbs import checks
@@ -158,31 +159,19 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
         )
 
 
-class Session:
+class Session(Record):
     """A draft in the editor, until it is written.
 
     ``enc`` is the text of the file now, None if there is no file.  An ``unfinished`` file is written even if
     the user changed nothing.
     """
 
-    __slots__ = ("console", "draft", "enc", "file", "path", "unfinished")
-
-    def __init__(
-        self,
-        console: Console,
-        file: str,
-        path: str | None,
-        draft: Draft,
-        enc: str | None = None,
-        *,
-        unfinished: bool = False,
-    ) -> None:
-        self.console = console
-        self.file = file
-        self.path = path
-        self.draft = draft
-        self.enc = enc
-        self.unfinished = unfinished
+    console: Console
+    file: str
+    path: str | None
+    draft: Draft
+    enc: str | None = None
+    unfinished: bool = False
 
     def run(self) -> str:
         """Edit until it can be encrypted, and write it if there is a path; returns the encrypted text.
@@ -296,8 +285,6 @@ def _edit_stdin(console: Console, source: files.Source, input_type: str | None, 
 class _Terminal:
     """Inside it, stdin and stdout are the terminal, for the editor; without a terminal, stdout is stderr."""
 
-    __slots__ = ("_stdout",)
-
     def __enter__(self) -> None:
         self._stdout = os.dup(1)
         try:
@@ -317,8 +304,6 @@ class _Terminal:
 
 class Resolution(Draft):
     """Both sides of a merge, between markers, all of which the user has to remove."""
-
-    __slots__ = ("ours", "size")
 
     def __init__(self, conflict: Conflict) -> None:
         from encconf.merge import mark

@@ -37,11 +37,6 @@ class Job:
     the .sops.yaml files that were read.  Raises UsageError, OutputError, and what finding the rule raises.
     """
 
-    __slots__ = (
-        "_force", "_input_type", "_replacing", "_warn", "enc", "format", "hints", "in_place", "output",
-        "rule", "source", "target", "twin", "written",
-    )  # fmt: skip
-
     def __init__(
         self,
         file: str | None,

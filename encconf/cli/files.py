@@ -15,6 +15,7 @@ from encconf.errors import (
     about,
 )
 from encconf.io import fileio
+from encconf.record import Record
 from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
@@ -34,21 +35,18 @@ STDIN_NAME = "stdin"
 STDOUT = ("-", "/dev/stdout")
 
 
-class Source:
+class Source(Record):
     """The text to work on: ``path`` is the file with links followed, None for stdin.
 
     ``label`` is its name in messages, ``name`` the name that decides its rule.  ``found`` is the format of a
     SOPS file, None for any other text (`encconf.formats.sniff`).
     """
 
-    __slots__ = ("found", "label", "name", "path", "text")
-
-    def __init__(self, label: str, name: str, path: str | None, text: str, found: str | None) -> None:
-        self.label = label
-        self.name = name
-        self.path = path
-        self.text = text
-        self.found = found
+    label: str
+    name: str
+    path: str | None
+    text: str
+    found: str | None
 
     def format(self, input_type: str | None) -> str:
         """The format: by ``input_type``, otherwise by the content, otherwise by the name.

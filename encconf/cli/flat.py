@@ -29,8 +29,6 @@ class Naming:
     Raises PathSyntaxError for a ``section`` that is not a path.
     """
 
-    __slots__ = ("_keep_case", "_prefix", "_separator", "section")
-
     def __init__(self, options: Mapping[str, table.Value]) -> None:
         self.section = parse(table.text(options, "section") or "")
         self._prefix = table.text(options, "prefix") or ""

@@ -30,6 +30,7 @@ from encconf.io import fileio
 from encconf.migration import dialects, history, plain, ways
 from encconf.migration.dialects import Reading
 from encconf.migration.history import Past
+from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.text.document import position
 from encconf.text.printable import listed, quoted
@@ -197,14 +198,13 @@ def _left_plaintext(text: str, format: str, rule: Rule) -> list[str]:
     ]
 
 
-class _Target:
+class _Target(Record):
     """The encrypted file that is made: its name, its format, and the values that it gets."""
 
-    def __init__(self, console: Console, name: str, format: str, values: Mapping[str, plain.Value]) -> None:
-        self.console = console
-        self.name = name
-        self.format = format
-        self.values = values
+    console: Console
+    name: str
+    format: str
+    values: Mapping[str, plain.Value]
 
     def write(self, plain: str, rule: Rule, *, force: bool, dry_run: bool) -> bool:
         """Encrypt into a file that is new or may be replaced; returns whether anything was written."""

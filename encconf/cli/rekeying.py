@@ -42,7 +42,6 @@ class Change:
     ``rule`` finds the rule of the file, and raises as `encconf.rules.config.find_rule`.
     """
 
-    __slots__ = ("enc", "file", "format", "plan", "rule", "source", "warn")
     plan: Plan
 
     def __init__(

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 class SopsConsole(Console):
     """Messages as sops prints them: errors in its words, without a prefix; notes only with ``--verbose``."""
 
-    __slots__ = ("verbose",)
     PROGRAM = "sops"
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:

@@ -85,8 +85,6 @@ ABOUT = {
 class Flag:
     """One flag: ``kind`` is the mark of its row."""
 
-    __slots__ = ("env", "kind", "names")
-
     def __init__(self, row: str) -> None:
         at = min((row.find(mark) for mark in "=?!#*" if mark in row), default=len(row))
         self.names = row[:at].split(",")
@@ -104,8 +102,6 @@ class Line:
 
     ``given`` has the names that the line uses, and ``root`` what comes before the command.
     """
-
-    __slots__ = ("args", "command", "flags", "given", "root")
 
     def __init__(self, command: str, flags: dict[str, FlagValue], given: set[str], args: list[str]) -> None:
         self.command = command

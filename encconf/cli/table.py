@@ -8,6 +8,7 @@ where it has them.  Only the table of key types is imported here, since every st
 from __future__ import annotations
 
 from encconf.keys import in_config_order
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ class Option:
     read if the option is not given.
     """
 
-    __slots__ = ("choices", "dest", "env", "help", "kind", "metavar", "names")
-
     def __init__(
         self,
         names: str,
@@ -68,15 +67,12 @@ class Option:
         return False if self.kind == "flag" else [] if self.kind == "list" else None
 
 
-class Argument:
+class Argument(Record):
     """A positional argument; with ``many``, it takes all remaining words (list of str)."""
 
-    __slots__ = ("dest", "many", "required")
-
-    def __init__(self, dest: str, *, required: bool = True, many: bool = False) -> None:
-        self.dest = dest
-        self.required = required
-        self.many = many
+    dest: str
+    required: bool = True
+    many: bool = False
 
 
 COLOR = Option(
@@ -96,8 +92,6 @@ class Command:
     ``rest`` names the keyword for the words after ``--`` (list of str); "" if the command takes none.
     ``failure`` is the exit code for every failure; None: the error's own.
     """
-
-    __slots__ = ("arguments", "details", "examples", "failure", "help", "name", "options", "rest", "target")
 
     def __init__(
         self,

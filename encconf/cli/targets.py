@@ -73,8 +73,6 @@ def _identity(name: str) -> object:
 class _Wanted:
     """The files of a folder that count."""
 
-    __slots__ = ("console", "encrypted", "kind", "plain")
-
     def __init__(self, console: Console, encrypted: bool, plain: Callable[[str], bool] | None) -> None:
         self.console = console
         self.encrypted = encrypted

@@ -41,8 +41,6 @@ class Objections:
     about the key groups.
     """
 
-    __slots__ = ("others", "strangers")
-
     def __init__(self, wanted: Rule, trusted: Sequence[Rule]) -> None:
         count = len(wanted.groups)
         fitting = [rule for rule in trusted if len(rule.groups) in (1, count)]

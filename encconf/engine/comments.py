@@ -61,8 +61,6 @@ def _of_items(document: Document) -> list[Edit]:
 class _Unlocker:
     """Decrypts the comments of one document, wherever sops thinks that they are."""
 
-    __slots__ = ("_document", "_key", "_places")
-
     def __init__(self, document: Document, data_key: bytes) -> None:
         self._document = document
         self._key = aes_gcm(data_key)

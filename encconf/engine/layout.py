@@ -35,8 +35,6 @@ class Layout:
     lies between).
     """
 
-    __slots__ = ("flows", "gaps", "leaves", "newline", "trim", "whole")
-
     def __init__(self) -> None:
         self.leaves: dict[int, str] = {}
         self.flows: dict[int, str] = {}

@@ -48,8 +48,6 @@ class Metadata:
     ``layout`` are ``ENC[…]`` texts; ``unknown`` every other member, verbatim.
     """
 
-    __slots__ = ("groups", "lastmodified", "layout", "mac", "selection", "threshold", "unknown", "version")
-
     def __init__(
         self,
         groups: list[list[WrappedKey]],
@@ -72,8 +70,7 @@ class Metadata:
 
     def replace(self, **changes: Any) -> Metadata:
         """This block with other values for the named fields."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        return type(self)(**{**fields, **changes})
+        return type(self)(**{**vars(self), **changes})
 
     def renewed(self, **changes: Any) -> Metadata:
         """The same, for values that are encrypted again: without a MAC, a layout and the marks of a merge."""

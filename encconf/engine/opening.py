@@ -13,6 +13,7 @@ from encconf.engine.metadata import Metadata
 from encconf.errors import LimitError, MacMismatchError, ParseError, UnmergedError, WrongTypeError
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,20 +69,17 @@ def as_text(given: object, *, binary: bool = False) -> str:
     raise WrongTypeError(f"expected str or bytes, not {type(given).__name__}", hint=hint)
 
 
-class Opened:
+class Opened(Record):
     """An encrypted document with its leaves unsealed, and what it took to do so.
 
     ``comments`` are the edits that decrypt its comments, None if they were not requested.
     """
 
-    __slots__ = ("chosen", "comments", "data_key", "document", "metadata")
-
-    def __init__(self, document: Document, metadata: Metadata, chosen: Chosen, data_key: bytes) -> None:
-        self.document = document
-        self.metadata = metadata
-        self.chosen = chosen
-        self.data_key = data_key
-        self.comments: list[Edit] | None = None
+    document: Document
+    metadata: Metadata
+    chosen: Chosen
+    data_key: bytes
+    comments: list[Edit] | None = None
 
     @property
     def covered(self) -> bytearray | None:

@@ -9,6 +9,7 @@ import re
 
 from encconf.engine.cipher import PREFIX, split
 from encconf.envelope.groups import only_in, quorum, shuts_out
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,28 +28,17 @@ _SECRET = (
 )
 
 
-class Plan:
+class Plan(Record):
     """Other master keys for a file: the old ones and the new ones.  See `encconf.verbs.rekey.plan`.
 
     With ``new_data_key`` the file gets a new data key in any case.
     """
 
-    __slots__ = ("document", "metadata", "new_data_key", "rule", "selects")
-
-    def __init__(
-        self,
-        document: Document,
-        metadata: Metadata,
-        rule: Rule,
-        selects: bool = False,
-        *,
-        new_data_key: bool = False,
-    ) -> None:
-        self.document = document
-        self.metadata = metadata
-        self.rule = rule
-        self.selects = selects
-        self.new_data_key = new_data_key
+    document: Document
+    metadata: Metadata
+    rule: Rule
+    selects: bool = False
+    new_data_key: bool = False
 
     @property
     def old(self) -> list[list[MasterKey]]:
@@ -122,8 +112,6 @@ class Outcome:
     says that the MAC covers plaintext values too, which it did not.
     """
 
-    __slots__ = ("comments", "exposed", "sealed", "stronger", "weaker")
-
     def __init__(self, document: Document, old: Selection, new: Selection) -> None:
         before, after = _chosen(document, old), _chosen(document, new)
         self.sealed: list[Leaf] = []
@@ -157,8 +145,6 @@ class Seen:
     ``ranks`` has a number for each: 0 for what its name calls a secret, 2 for a number or a switch, else 1.
     Not ``alone``: only together with keys of other groups.
     """
-
-    __slots__ = ("alone", "paths", "ranks")
 
     def __init__(self, types: dict[Path, str], alone: bool) -> None:
         self.paths = list(types)

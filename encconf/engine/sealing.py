@@ -185,11 +185,6 @@ class Sealing:
     ``sources`` and ``replaced`` are as for `Ciphertexts`.
     """
 
-    __slots__ = (
-        *("ciphertexts", "data_key", "given", "metadata", "module", "notify", "original", "selection"),
-        "twin",
-    )
-
     def __init__(
         self,
         given: Document,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from encconf.errors import EmitError, InputError, ParseError, UsageError
+from encconf.record import Record
 from encconf.text.document import position, splice
 
 TYPE_CHECKING = False
@@ -113,7 +114,7 @@ if TYPE_CHECKING:
             """The entry of the first document, which is the one that values are put into."""
 
 
-class Row:
+class Row(Record):
     """One format: its name, its suffixes, and its modules, which are imported when they are needed.
 
     ``modules`` make its `Format`, and ``trees`` its `Writing`, "" if a text is one value.  ``sops`` says that
@@ -122,28 +123,14 @@ class Row:
     .sops.yaml can change; None if it cannot.
     """
 
-    __slots__ = ("flat", "indent", "modules", "name", "objects", "sops", "suffixes", "trees")
-
-    def __init__(
-        self,
-        name: str,
-        suffixes: tuple[str, ...],
-        modules: tuple[str, ...],
-        trees: str = "",
-        *,
-        sops: bool = True,
-        flat: bool = False,
-        objects: bool = False,
-        indent: int | None = None,
-    ) -> None:
-        self.name = name
-        self.suffixes = suffixes
-        self.modules = modules
-        self.trees = trees
-        self.sops = sops
-        self.flat = flat
-        self.objects = objects
-        self.indent = indent
+    name: str
+    suffixes: tuple[str, ...]
+    modules: tuple[str, ...]
+    trees: str = ""
+    sops: bool = True
+    flat: bool = False
+    objects: bool = False
+    indent: int | None = None
 
 
 def _row(name: str, modules: str, *suffixes: str, **options: Any) -> Row:
@@ -170,18 +157,15 @@ def _by_suffix(suffix: str) -> str:
     return next((row.name for row in ROWS.values() if suffix in row.suffixes), "binary")
 
 
-class Prepared:
+class Prepared(Record):
     """A plain text respelled for sops.
 
     ``originals`` maps the start offset of a leaf or flow collection in ``text`` to the spelling
     that was there before.
     """
 
-    __slots__ = ("originals", "text")
-
-    def __init__(self, text: str, originals: dict[int, str]) -> None:
-        self.text = text
-        self.originals = originals
+    text: str
+    originals: dict[int, str]
 
     @classmethod
     def edited(cls, text: str, edits: list[Edit], others: Sequence[Edit] = ()) -> Prepared:

@@ -15,6 +15,7 @@ from encconf.engine.cipher import split, unlock
 from encconf.engine.metadata import CONFLICT
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError
 from encconf.merge import Merged
+from encconf.record import Record
 from encconf.text.document import splice
 
 TYPE_CHECKING = False
@@ -31,15 +32,12 @@ _FIRST_PURPOSE = b"%b encconf conflict 1"  # what encconf wrote at first; it is 
 _MAX_SIZE = 64 << 20
 
 
-class Conflict:
+class Conflict(Record):
     """An encrypted file with two sides: ``opened`` is ours, without the mark, ``merged`` has both."""
 
-    __slots__ = ("labels", "merged", "opened")
-
-    def __init__(self, opened: opening.Opened, merged: Merged, labels: Labels) -> None:
-        self.opened = opened
-        self.merged = merged
-        self.labels = labels
+    opened: opening.Opened
+    merged: Merged
+    labels: Labels
 
 
 def with_conflict(text: str, merged: Merged, labels: Labels, format: str, credentials: Credentials) -> str:

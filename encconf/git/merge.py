@@ -29,6 +29,7 @@ from encconf.git.ours import NOWHERE, Repository
 from encconf.git.outcome import LOOK, TAKE_ONE, WITH_A_KEY, Outcome
 from encconf.identities.credentials import Credentials
 from encconf.merge import merge as merge_texts
+from encconf.record import Record
 from encconf.rules.config import Rule
 
 TYPE_CHECKING = False
@@ -72,14 +73,11 @@ def merge(
     return run((base, ours, theirs))
 
 
-class _Side:
+class _Side(Record):
     """One version: ``opened`` is None for one that is not encrypted."""
 
-    __slots__ = ("opened", "plain")
-
-    def __init__(self, plain: str, opened: opening.Opened | None) -> None:
-        self.plain = plain
-        self.opened = opened
+    plain: str
+    opened: opening.Opened | None
 
     @property
     def metadata(self) -> Metadata | None:
@@ -96,8 +94,6 @@ class _Merge:
     ``depth`` is 0 for what git asks for, and more for what is merged again, so that it gets its MAC: there
     somebody without a key has named the versions, and all must have been sealed by somebody with one.
     """
-
-    __slots__ = ("credentials", "depth", "format", "labels", "notify", "repository")
 
     def __init__(
         self,

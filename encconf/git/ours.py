@@ -12,6 +12,7 @@ import os
 from encconf.errors import EncconfError
 from encconf.git import ask, before, repository, run, version
 from encconf.io import fileio
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from encconf.rules.config import Rule
 
 
-class Repository:
+class Repository(Record):
     """What a merge asks.
 
     ``rule`` gives the creation rule of our ``.sops.yaml``, None where that says nothing; ``version`` the text
@@ -29,20 +30,10 @@ class Repository:
     ours or theirs.
     """
 
-    __slots__ = ("follows", "parents", "rule", "version")
-
-    def __init__(
-        self,
-        *,
-        rule: Callable[[], Rule | None] = lambda: None,
-        version: Callable[[str], str | None] = lambda id: None,
-        parents: Callable[[], str] = lambda: "",
-        follows: Callable[[str, str, bool], bool] = lambda id, text, ours: True,
-    ) -> None:
-        self.rule = rule
-        self.version = version
-        self.parents = parents
-        self.follows = follows
+    rule: Callable[[], Rule | None] = lambda: None
+    version: Callable[[str], str | None] = lambda id: None
+    parents: Callable[[], str] = lambda: ""
+    follows: Callable[[str, str, bool], bool] = lambda id, text, ours: True
 
 
 NOWHERE = Repository()

@@ -149,8 +149,6 @@ class SettingsCache(DataKeyCache):
 class _Period:
     """Until when things are kept, for which environment and guard, and the bytes and values of each path."""
 
-    __slots__ = ("environ", "guard", "until", "values")
-
     def __init__(self, until: float, environ: dict[str, str], guard: object) -> None:
         self.until = until
         self.environ = environ

@@ -14,6 +14,7 @@ import re
 from itertools import pairwise
 
 from encconf.errors import EncconfError
+from encconf.record import Record
 from encconf.text.document import position
 from encconf.text.path import spell
 
@@ -29,7 +30,7 @@ MARKER_SIZE = 7
 LABELS = ("ours", "base", "theirs")
 
 
-class Merged:
+class Merged(Record):
     """The result of a merge.
 
     ``text`` is the merged text, with our values where there are conflicts.  ``base`` and ``theirs`` are the
@@ -38,15 +39,12 @@ class Merged:
     ``document`` is the merged text as it was read again, with its comments, or None.
     """
 
-    __slots__ = ("base", "conflicts", "document", "text", "theirs", "whole")
-
-    def __init__(self, text: str, base: str, theirs: str, conflicts: list[str], whole: bool = False) -> None:
-        self.document: Document | None = None
-        self.text = text
-        self.base = base
-        self.theirs = theirs
-        self.conflicts = conflicts
-        self.whole = whole
+    text: str
+    base: str
+    theirs: str
+    conflicts: list[str]
+    whole: bool = False
+    document: Document | None = None
 
 
 def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:

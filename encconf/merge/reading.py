@@ -7,6 +7,7 @@ from collections import Counter
 
 from encconf import formats
 from encconf.errors import EmitError, EmptyDocumentError, ParseError
+from encconf.record import Record
 from encconf.text.document import Document, says
 from encconf.text.tree import Tree
 
@@ -15,18 +16,15 @@ if TYPE_CHECKING:
     from encconf.text.tree import Data
 
 
-class Reading:
+class Reading(Record):
     """A plain text: its ``tree``, and the ``data`` of its documents.
 
     ``document`` is the scanned document, None if there was none or if not exactly this text was scanned.
     """
 
-    __slots__ = ("data", "document", "tree")
-
-    def __init__(self, tree: Tree, data: list[Data], document: Document | None) -> None:
-        self.tree = tree
-        self.data = data
-        self.document = document
+    tree: Tree
+    data: list[Data]
+    document: Document | None
 
 
 def read(text: str, format: str, *, comments: bool = False) -> Reading:

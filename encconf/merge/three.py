@@ -48,8 +48,6 @@ _DOCUMENT = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
 class Merge:
     """One merge, in favour of one side."""
 
-    __slots__ = ("conflicts", "ids", "prefer")
-
     def __init__(self, prefer: Side) -> None:
         self.prefer = prefer
         self.conflicts: list[Steps] = []

@@ -7,6 +7,7 @@ the same place.
 
 from __future__ import annotations
 
+from encconf.record import Record
 from encconf.text.align import align, in_order
 
 TYPE_CHECKING = False
@@ -100,14 +101,11 @@ def _both(
     return slots + [(None, None, there[at]) for at in range(k, len(there))]
 
 
-class Merged:
+class Merged(Record):
     """A merged list: its items' slots, and whether there was any conflict."""
 
-    __slots__ = ("clash", "slots")
-
-    def __init__(self, slots: list[Slot], clash: bool) -> None:
-        self.slots = slots
-        self.clash = clash
+    slots: list[Slot]
+    clash: bool
 
 
 def merge_items(

@@ -113,11 +113,6 @@ class Request:
     anything is encrypted, with the opened text and the plaintext before and after, and may raise.
     """
 
-    __slots__ = (
-        "check", "credentials", "edits", "format", "idempotent", "ignore_mac", "keep_type", "notify", "plain",
-        "target", "text",
-    )  # fmt: skip
-
     def __init__(
         self,
         text: str | Document | Opened,

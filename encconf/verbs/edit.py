@@ -30,8 +30,6 @@ class Draft:
     ``target`` is the format of the result, which may differ from the text's.
     """
 
-    __slots__ = ("check", "format", "opened", "rule", "shows_block", "target", "text")
-
     def __init__(
         self, text: str, format: str, *, opened: Opened | None = None, rule: Rule | None = None
     ) -> None:

@@ -7,6 +7,7 @@ from encconf.engine import sealing
 from encconf.errors import AlreadyEncryptedError
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
+from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.text.document import Document
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from encconf.engine.opening import Notify, Opened
 
 
-class Request:
+class Request(Record):
     """A plaintext to encrypt, for a front end to fill in.
 
     ``name`` is the file's name, ``format`` the format of the text, and ``target`` that of the result, which
@@ -24,33 +25,17 @@ class Request:
     `plain_as`.
     """
 
-    __slots__ = (
-        "accept_encrypted", "credentials", "format", "indent", "name", "notify", "rewrite", "rule", "target",
-        "text", "twin",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        text: str,
-        name: str,
-        format: str,
-        target: str,
-        *,
-        rule: Rule,
-        credentials: Credentials,
-        notify: Notify,
-    ) -> None:
-        self.text = text
-        self.name = name
-        self.format = format
-        self.target = target
-        self.rule = rule
-        self.credentials = credentials
-        self.notify = notify
-        self.twin: str | None = None
-        self.accept_encrypted = False
-        self.indent: int | None = None
-        self.rewrite = False
+    text: str
+    name: str
+    format: str
+    target: str
+    rule: Rule
+    credentials: Credentials
+    notify: Notify
+    twin: str | None = None
+    accept_encrypted: bool = False
+    indent: int | None = None
+    rewrite: bool = False
 
 
 def run(request: Request) -> str:
