@@ -66,7 +66,7 @@ class TestStart:
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "io", "io.fileio"}
         own |= {"cli.columns", "cli.version", "io.packaged"}
-        own |= {"io.descriptors", "identities", "identities.stored", "keys"}
+        own |= {"io.descriptors", "identities", "identities.stored", "keys", "record"}
         own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
         assert found <= own
