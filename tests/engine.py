@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from oracle import AgeKey
 
@@ -14,6 +15,10 @@ from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.text.document import Document, Leaf
+from encconf.verbs import rekey
+
+if TYPE_CHECKING:
+    from encconf.keys import MasterKey
 
 
 def rule(*keys: AgeKey, selection: Selection | None = None) -> Rule:
@@ -31,6 +36,21 @@ def opened(text: str, format: str, key: AgeKey) -> tuple[Document, bytes, bytear
     """An encrypted text unsealed: the document, its data key, which leaves were encrypted."""
     found = open_encrypted(text, module(format), credentials(key), comments=True)
     return found.document, found.data_key, found.chosen.leaves
+
+
+def rotated(
+    text: str,
+    *,
+    format: str,
+    add: Sequence[MasterKey] = (),
+    remove: Sequence[MasterKey] = (),
+    credentials: Credentials,
+    ignore_mac: bool = False,
+    notify: Callable[[str], None] | None = None,
+) -> str:
+    """An encrypted text with a new data key, with keys added or removed."""
+    plan = rekey.plan_rotation(text, format=format, add=add, remove=remove, notify=notify)
+    return rekey.carry_out(plan, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
 
 
 def sealed_leaves(text: str, format: str) -> list[Leaf]:

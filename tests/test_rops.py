@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from engine import rotated
 from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import api, formats
@@ -63,7 +64,7 @@ def test_h8_any_write_adds_the_version(format: str) -> None:
     plan = rekey.plan(text, [[ALICE_S, other]], None, format=format)
     for new in (
         changes.run(changes.Request(text, format, (path, "y"), credentials=CREDENTIALS)),
-        rekey.rotate(text, format=format, credentials=CREDENTIALS),
+        rotated(text, format=format, credentials=CREDENTIALS),
         rekey.carry_out(plan, rotate=False, credentials=CREDENTIALS),
     ):
         metadata = Metadata.of(formats.module(format).scan(new))

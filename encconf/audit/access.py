@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from encconf import formats
 from encconf.audit import names as naming
 from encconf.audit.names import Names
 from encconf.audit.readers import FileAccess, Person, Reader, Report
-from encconf.engine.metadata import Metadata
+from encconf.engine.metadata import metadata_of
 from encconf.errors import EncconfError, as_data
 from encconf.formats import sniff
 from encconf.io import fileio
@@ -47,8 +46,7 @@ def report(
         try:
             data = fileio.read_bytes(path)
             format = sniff.format_of(data, path)
-            text = fileio.decode(data)
-            metadata = Metadata.of(formats.module(format).scan(text))
+            metadata = metadata_of(fileio.decode(data), format)
         except EncconfError as error:
             found.problems.append(error.about(path))
             continue

@@ -283,9 +283,7 @@ class _Check:
     def _no_rule(self, found: Sealed, file: Named) -> None:
         rules = file.rules
         if rules is None:
-            found.find(
-                "no-rule", "there is no .sops.yaml that names the recipients of this file", severity="note"
-            )
+            found.find("no-rule", "no .sops.yaml names the recipients of this file", severity="note")
             return
         config = printable(os.path.relpath(rules.path, self.cwd))
         plain = meant.plain_name(file.base)

@@ -38,7 +38,7 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from encconf.keys import MasterKey
     from encconf.rules.config import Config, Rule, Tried
@@ -180,7 +180,7 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.looked = places[: places.index(found.config) + 1] if found.config else places
     if found.config is None:
         found.error = NoConfigError(
-            "there is no .sops.yaml, so no rule applies to this file",
+            "no .sops.yaml was found, so no rule applies to this file",
             hint="encconf init creates one",
         )
         return
@@ -189,7 +189,7 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
     except EncconfError as error:
         found.error = error
         return
-    found.given_names = _named(found.config)
+    found.given_names = Names.of_config(found.config)
     from encconf.audit.ssh_origins import home_of, origins
 
     found.given_names.origins = origins(home_of(), cwd)
@@ -200,13 +200,6 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
     found.tried = loaded.tried(target, also=also)
     _choose(found, loaded, target, also)
     found.notices += loaded.notices
-
-
-def _named(path: str) -> Names:
-    try:
-        return Names.load(path)
-    except EncconfError:
-        return Names()
 
 
 def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) -> None:
@@ -250,54 +243,46 @@ def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
         yield Fate(spell(leaf.path), *lines(leaf.start), encrypted, reason)
 
 
-class _by_key:  # noqa: N801 - called like the function that it is
+def _by_key(selection: Selection) -> Callable[[Leaf, bool], str]:
     """Which key on a value's path decides."""
+    match, said = selection.matcher(), matches(selection)
+    known: dict[int, str | None] = {}  # by scope: the outermost key that leads to it and matches
 
-    def __init__(self, selection: Selection) -> None:
-        self._match = selection.matcher()
-        self._matches = matches(selection)
-        self._known: dict[int, str | None] = {}
+    def why(leaf: Leaf, encrypted: bool) -> str:
+        scope = leaf.scope
+        if id(scope) not in known:
+            known[id(scope)] = next((key for key in scope.keys if match(key)), None)
+        if (above := known[id(scope)]) is not None:
+            return f"it is below {printable(above, 60)}, which {said}"
+        return (
+            f"its key {said}"
+            if isinstance(leaf.step, str) and match(leaf.step)
+            else f"no key on its path {said}"
+        )
 
-    def __call__(self, leaf: Leaf, encrypted: bool) -> str:
-        above = self._above(leaf.scope)
-        if above is not None:
-            return f"it is below {printable(above, 60)}, which {self._matches}"
-        if isinstance(leaf.step, str) and self._match(leaf.step):
-            return f"its key {self._matches}"
-        return f"no key on its path {self._matches}"
-
-    def _above(self, scope: Scope) -> str | None:
-        """The outermost key that leads to a collection and matches."""
-        if id(scope) not in self._known:
-            self._known[id(scope)] = next((key for key in scope.keys if self._match(key)), None)
-        return self._known[id(scope)]
+    return why
 
 
-class _by_comment:  # noqa: N801
+def _by_comment(document: Document, selection: Selection) -> Callable[[Leaf, bool], str]:
     """Which comment before a value, or before what it is in, decides."""
+    match, said, place = selection.matcher(), matches(selection), Lines(document.text)
+    lines: dict[tuple[int, str | int | None], int] = {}
+    for comment in document.comments:
+        if match(comment.text):
+            lines.setdefault((id(comment.scope), comment.before), place(comment.start)[0])
 
-    def __init__(self, document: Document, selection: Selection) -> None:
-        match = selection.matcher()
-        lines = Lines(document.text)
-        self._matches = matches(selection)
-        self._by_match = selection.by_match
-        self._lines: dict[tuple[int, str | int | None], int] = {}
-        for comment in document.comments:
-            if match(comment.text):
-                self._lines.setdefault((id(comment.scope), comment.before), lines(comment.start)[0])
-
-    def __call__(self, leaf: Leaf, encrypted: bool) -> str:
-        if encrypted is not self._by_match:
-            return f"no comment before it {self._matches}"
+    def why(leaf: Leaf, encrypted: bool) -> str:
+        if encrypted is not selection.by_match:
+            return f"no comment before it {said}"
         scope: Scope | None = leaf.scope
         step: str | int | None = leaf.step
         while scope is not None:
-            line = self._lines.get((id(scope), step))
-            if line is not None:
-                return f"the comment in line {line} {self._matches}"
-            step = scope.step
-            scope = scope.parent
-        return f"a comment before it {self._matches}"
+            if (line := lines.get((id(scope), step))) is not None:
+                return f"the comment in line {line} {said}"
+            step, scope = scope.step, scope.parent
+        return f"a comment before it {said}"
+
+    return why
 
 
 def matches(selection: Selection, limit: int = 60) -> str:

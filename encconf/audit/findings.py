@@ -119,7 +119,7 @@ class Ignored:
             slug, equals, glob = word.partition("=")
             if slug not in KINDS:
                 raise UsageError(
-                    f"there is no kind of finding called {printable(slug)}",
+                    f"unknown kind of finding: {printable(slug)}",
                     hint=did_you_mean(slug, KINDS) or f"there are: {', '.join(KINDS)}",
                 )
             self._globs.setdefault(slug, []).append(glob if equals else "*")

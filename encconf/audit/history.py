@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from encconf import formats
 from encconf.audit.names import Names, identity
-from encconf.engine.metadata import Metadata
+from encconf.engine.metadata import metadata_of
 from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.git import ask, by_repository, question
@@ -69,6 +68,7 @@ class Version:
 
 
 _NOTHING = Version()
+_NOT_COMMITTED = Moment(0, "")
 
 
 def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
@@ -78,7 +78,7 @@ def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
     """
     reader = _Reader()
     if not files or not ask(root, "rev-parse", "--verify", "--quiet", "HEAD"):
-        return {path: _ended(FileHistory(), reader.version(path, data)) for path, data in files.items()}
+        return {path: _reported((), {}, None, reader.version(path, data)) for path, data in files.items()}
     changes = changes_of(root, files)
     heads = heads_of(root)
     wanted: list[tuple[str, str]] = []
@@ -199,8 +199,8 @@ class _Reader:
 
 
 def _keys(data: bytes, format: str) -> dict[str, MasterKey]:
-    metadata = Metadata.of(formats.module(format).scan(data.decode()))
-    return {identity(wrapped.key): wrapped.key for group in metadata.groups for wrapped in group}
+    groups = metadata_of(data.decode(), format).groups
+    return {identity(wrapped.key): wrapped.key for group in groups for wrapped in group}
 
 
 # --- what happened -------------------------------------------------------------------------------
@@ -277,8 +277,8 @@ class _Story:
             for span in spans:
                 if span.over:
                     span.until = self.rotations.get(span.epoch + 1)
-        if head is not None and _all_new([head], now):
-            _close_uncommitted(self.history, self.epoch)
+                if span.over and span.epoch == self.epoch and head is not None and _all_new([head], now):
+                    span.until = _NOT_COMMITTED
         for key in set(now.keys) - set(self.open):
             self.history.spans.setdefault(key, []).append(Span(None))
 
@@ -286,23 +286,6 @@ class _Story:
         """End the span of a key, if it has one that lasts."""
         if (span := self.open.pop(key, None)) is not None:
             span.end, span.over, span.epoch = end, True, epoch
-
-
-_NOT_COMMITTED = Moment(0, "")
-
-
-def _close_uncommitted(history: FileHistory, epoch: int) -> None:
-    for spans in history.spans.values():
-        for span in spans:
-            if span.over and span.epoch == epoch:
-                span.until = _NOT_COMMITTED
-
-
-def _ended(history: FileHistory, now: Version) -> FileHistory:
-    history.keys.update(now.keys)
-    for key in now.keys:
-        history.spans[key] = [Span(None)]
-    return history
 
 
 def _all_new(olds: Sequence[Version], new: Version) -> bool:

@@ -61,6 +61,14 @@ class Names:
         return names
 
     @classmethod
+    def of_config(cls, path: str) -> Names:
+        """The names in a configuration; none if the recipients file beside it cannot be used."""
+        try:
+            return cls.load(path)
+        except EncconfError:
+            return cls()
+
+    @classmethod
     def for_files(cls, paths: Iterable[str], config: str | None, recipients: Sequence[str]) -> Names:
         """The names in recipients files, then those of each configuration that is in charge of a file.
 

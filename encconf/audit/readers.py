@@ -200,7 +200,7 @@ class Report:
                 raise UsageError(f"{word!r} may be any of: {some}", hint="write the whole name")
         labels = [person.label for person in self.people]
         hint = did_you_mean(word, labels) or f"there are: {', '.join(labels[:8]) or 'none'}"
-        raise UsageError(f"no file is or was encrypted for anybody called {word!r}", hint=hint)
+        raise UsageError(f"no present or former reader is called {word!r}", hint=hint)
 
 
 def alike(files: Sequence[FileAccess]) -> list[list[FileAccess]]:

@@ -40,7 +40,7 @@ def pairs(
     """
     if len(words) > 2:
         raise UsageError(
-            "there are only two sides to compare", hint="paths in all of a revision come after --"
+            "diff compares two sides, and more were given", hint="paths in all of a revision come after --"
         )
     if len(words) == 1 and ".." in words[0] and ":" not in words[0] and not os.path.lexists(words[0]):
         words = _range(words[0])
@@ -165,7 +165,7 @@ def _named(paths: Sequence[str], top: str, revisions: Sequence[str]) -> list[str
     named = {os.path.relpath(os.path.realpath(path), top): path for path in paths}
     for inside, path in named.items():
         if not os.path.lexists(path) and not any(_blob_of(f"{each}:{inside}", top) for each in revisions):
-            raise MissingFileError("there is no such file in either version").about(path)
+            raise MissingFileError("this file exists in neither version").about(path)
     return list(named)
 
 

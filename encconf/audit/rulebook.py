@@ -151,10 +151,7 @@ class Rules:
         if self._names is None:
             from encconf.audit.names import Names
 
-            try:
-                self._names = Names.load(self.path)
-            except EncconfError:
-                self._names = Names()
+            self._names = Names.of_config(self.path)
         said = self._names.full(key)
         unnamed = said == key.label and len(said) > _LONG
         return f"{key.TYPE} {'…' + said[-_END:] if unnamed else said}"

@@ -10,9 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from encconf import formats
 from encconf.audit import scripts
-from encconf.engine.metadata import Metadata
+from encconf.engine.metadata import Metadata, metadata_of
 from encconf.errors import EncconfError
 from encconf.formats import sniff
 from encconf.git import attributes
@@ -66,7 +65,7 @@ def survey(root: str) -> Survey:
         try:
             data = fileio.read_bytes(os.path.join(root, name), regular=True)
             format = sniff.format_of(data, name)
-            found.metadata[name] = Metadata.of(formats.module(format).scan(fileio.decode(data)))
+            found.metadata[name] = metadata_of(fileio.decode(data), format)
         except EncconfError:
             continue
         found.formats[format] += 1
@@ -182,7 +181,7 @@ def describe(found: Survey) -> list[str]:
     if found.ignored:
         lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
     elif lacking := sum(found.configs[os.path.dirname(name)] is None for name in found.metadata):
-        where = "there is no" if lacking == count else f"{lacking} of these files have no"
+        where = "no" if lacking == count else f"{lacking} of these files have no"
         lines.append(f"{where} {NAME}: encconf init writes one that matches the files")
     if found.callers:
         callers = ", ".join(found.callers[:5])

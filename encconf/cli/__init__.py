@@ -116,7 +116,7 @@ class _Call:
             error = UsageError("a word of the command line, or a name, is not UTF-8")
         elif isinstance(error, (MemoryError, RecursionError)):
             what = "memory" if isinstance(error, MemoryError) else "stack"
-            error = LimitError(f"this takes more {what} than there is")
+            error = LimitError(f"encconf ran out of {what}")
         elif isinstance(error, FileNotFoundError) and not _is_somewhere():
             error = InputError("the current folder no longer exists", hint="change to another folder")
         if isinstance(error, EncconfError):

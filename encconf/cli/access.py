@@ -11,13 +11,13 @@ from encconf.audit.names import Names, kind
 from encconf.audit.readers import STATES, FileAccess, Person, Reader, Report, alike, folder_of
 from encconf.audit.ssh_origins import home_of, origins
 from encconf.cli import files, targets
+from encconf.cli.columns import Paper
 from encconf.cli.console import (
     Console,
     counted,
     display_width,
     is_terminal,
     one_line,
-    wants_color,
     width_of,
     wrapped,
 )
@@ -49,7 +49,7 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
     except MissingFileError:
         if file or json or html is not None:
             raise
-        console.note("there are no encrypted files here")
+        console.note("no encrypted files found here")
         return
     names = Names.for_files(paths, text(options, "config"), texts(options, "recipients"))
     names.origins = origins(home_of(), os.getcwd())
@@ -131,20 +131,19 @@ def _count(found: Report) -> str:
     )
 
 
-class _Screen:
+class _Screen(Paper):
     """The printed report: on a terminal, a table in color that fits; else one plain line per file."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self._terminal = is_terminal(1)
-        self._colored = wants_color(console.color, 1, console.environ)
         self._width = width_of(1, console.environ) or (80 if self._terminal else 100_000)
-        self._lines: list[str] = []
 
     def text(self) -> str:
         """All of it."""
         lines = (
             [line] if "\033" in line else wrapped(line, self._width)  # tables in color fit already
-            for line in map(str.rstrip, self._lines)
+            for line in map(str.rstrip, self.lines)
         )
         return "".join(f"{part}\n" for parts in lines for part in parts)
 
@@ -164,9 +163,9 @@ class _Screen:
         heads = [str(number) for number in range(1, len(people) + 1)] if numbered else labels
         widths = [display_width(head) + 2 for head in heads]
         name = min(name, 60, max(24, self._width - sum(widths) - 1))
-        self._say(self._dim(_count(found)))
-        self._say()
-        self._say(
+        self.say(self._dim(_count(found)))
+        self.say()
+        self.say(
             " " * name + "".join(_centred(head, width) for head, width in zip(heads, widths, strict=True))
         )
         shown = {""}
@@ -176,24 +175,24 @@ class _Screen:
             states = [reader.state if reader else "" for reader in readers]
             shown.update(states)
             signs = [
-                self._paint(_COLORS[state], _centred(_SIGNS[state], width))
+                self.paint(_COLORS[state], _centred(_SIGNS[state], width))
                 for state, width in zip(states, widths, strict=True)
             ]
             note = f"  {file.quorum} of {len(file.groups)} groups" if len(file.groups) > 1 else ""
             if name + sum(widths) + len(note) > self._width:
                 note = ""
             label = one_line(_label(files_alike))
-            self._say(_padded(_shortened(label, name), name) + "".join(signs) + self._dim(note))
-        self._say()
+            self.say(_padded(_shortened(label, name), name) + "".join(signs) + self._dim(note))
+        self.say()
         legend = [f"{_SIGNS[state]} {words}" for state, words in STATES.items() if state in shown]
-        self._say(self._dim("   ".join(legend)))
+        self.say(self._dim("   ".join(legend)))
         if numbered:
-            self._say()
+            self.say()
             wide = max(map(display_width, labels)) + 6
             each = max(1, self._width // wide)
             cells = [f"{number:>3} {label}" for number, label in enumerate(labels, 1)]
             for start in range(0, len(cells), each):
-                self._say("".join(_padded(cell, wide) for cell in cells[start : start + each]))
+                self.say("".join(_padded(cell, wide) for cell in cells[start : start + each]))
 
     def _list(self, found: Report, most: int) -> None:
         """A line for all files that have the same readers now, and had the same in the past."""
@@ -210,10 +209,10 @@ class _Screen:
                 gone = [one_line(reader.person.short) for reader in file.readers if reader.state == state]
                 if gone:
                     line += f" ({words}: {', '.join(gone)})"
-            self._say(line)
+            self.say(line)
         if left:
             count = counted(sum(map(len, left)), "file")
-            self._say(f"and {count} with other readers (--verbose lists them, --json lists all)")
+            self.say(f"and {count} with other readers (--verbose lists them, --json lists all)")
 
     # --- one file ---
 
@@ -221,31 +220,31 @@ class _Screen:
         """Everything about one file."""
         several = f", needs {file.quorum} of its {len(file.groups)} key groups"
         changed = f", changed {file.metadata.lastmodified[:10]}" if file.metadata.lastmodified else ""
-        self._say(f"{one_line(file.path)}{self._dim(changed + (several if len(file.groups) > 1 else ''))}")
+        self.say(f"{one_line(file.path)}{self._dim(changed + (several if len(file.groups) > 1 else ''))}")
         readers = [reader for reader in file.readers if not reader.former]
         former = [reader for reader in file.readers if reader.former]
         for number in range(len(file.groups)):
             inside = [reader for reader in readers if number in reader.groups]
             if len(file.groups) > 1:
-                self._say(f"  group {number + 1}")
+                self.say(f"  group {number + 1}")
             self._rows(found, file, inside, "    " if len(file.groups) > 1 else "  ")
         if former:
-            self._say("  not any more")
+            self.say("  not any more")
             self._rows(found, file, former, "    ")
         if file.history is not None:
             for span in file.history.plain:
                 end = f"until {access.day(span.end)} ({span.end.commit[:7]})" if span.end else "at last"
-                self._say(
-                    f"  {self._paint('33', 'as plaintext')} in git {end}: anyone with the repository has it"
+                self.say(
+                    f"  {self.paint('33', 'as plaintext')} in git {end}: anyone with the repository has it"
                 )
         if len(file.groups) > 1:
             sets, complete = file.quorums()
-            self._say("  open it together")
+            self.say("  open it together")
             for people in sets[:12]:
-                self._say(f"    {' + '.join(one_line(person.label) for person in people)}")
+                self.say(f"    {' + '.join(one_line(person.label) for person in people)}")
             if len(sets) > 12 or not complete:
                 more = f"and {len(sets) - 12} other sets" if complete else "and many other sets"
-                self._say(self._dim(f"    {more}: one of each of any {file.quorum} groups"))
+                self.say(self._dim(f"    {more}: one of each of any {file.quorum} groups"))
 
     def _rows(self, found: Report, file: FileAccess, readers: Sequence[Reader], indent: str) -> None:
         cells = [
@@ -261,9 +260,9 @@ class _Screen:
         ]
         widths = [max((display_width(row[column]) for row in cells), default=0) for column in range(3)]
         for reader, row in zip(readers, cells, strict=True):
-            sign = self._paint(_COLORS[reader.state], _SIGNS[reader.state])
+            sign = self.paint(_COLORS[reader.state], _SIGNS[reader.state])
             parts = [_padded(cell, width) for cell, width in zip(row, widths, strict=False) if width]
-            self._say(f"{indent}{sign} {'  '.join([*parts, row[3]])}")
+            self.say(f"{indent}{sign} {'  '.join([*parts, row[3]])}")
 
     # --- some people ---
 
@@ -292,20 +291,14 @@ class _Screen:
                 state = "exposed" if any(reader.exposed for reader in gone) else "former"
                 detail = ", ".join(access.when(found, file, reader) for reader in gone)
                 rows.append((state, file.path, detail))
-        self._say(f"{who}: {opened} of {counted(len(found.files), 'file')}")
+        self.say(f"{who}: {opened} of {counted(len(found.files), 'file')}")
         width = min(60, max((display_width(one_line(path)) for _, path, _ in rows), default=0))
         for state, path, detail in rows:
-            sign = self._paint(_COLORS[state], _SIGNS[state])
-            self._say(f"  {sign} {_padded(one_line(path), width)}  {self._dim(detail)}")
-
-    def _say(self, line: str = "") -> None:
-        self._lines.append(line)
+            sign = self.paint(_COLORS[state], _SIGNS[state])
+            self.say(f"  {sign} {_padded(one_line(path), width)}  {self._dim(detail)}")
 
     def _dim(self, text: str) -> str:
-        return self._paint("2", text)
-
-    def _paint(self, color: str, text: str) -> str:
-        return f"\033[{color}m{text}\033[0m" if self._colored and text.strip() else text
+        return self.paint("2", text)
 
 
 def _label(files_alike: Sequence[FileAccess]) -> str:

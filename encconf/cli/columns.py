@@ -1,8 +1,8 @@
-"""Rows of a name and a text, for the width of a terminal."""
+"""Text for people on stdout: the lines of a report, in color on a terminal, and rows in columns that fit."""
 
 from __future__ import annotations
 
-from encconf.cli.console import Console, width_of
+from encconf.cli.console import Console, wants_color, width_of
 
 
 def in_columns(console: Console, text: str) -> str:
@@ -29,3 +29,19 @@ def in_columns(console: Console, text: str) -> str:
         else:
             lines.append(line)
     return "\n".join(map(filled, lines))
+
+
+class Paper:
+    """The lines of a printed report; they are colored if stdout may be."""
+
+    def __init__(self, console: Console) -> None:
+        self._colored = wants_color(console.color, 1, console.environ)
+        self.lines: list[str] = []
+
+    def say(self, line: str = "") -> None:
+        """Add a line."""
+        self.lines.append(line)
+
+    def paint(self, color: str, text: str) -> str:
+        """A text in a color, given as the numbers of ANSI."""
+        return f"\033[{color}m{text}\033[0m" if self._colored and text.strip() else text

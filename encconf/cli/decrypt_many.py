@@ -9,6 +9,7 @@ from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console, one_line
 from encconf.cli.table import Value, flag, text
+from encconf.engine.metadata import metadata_of
 from encconf.errors import OutputError, UsageError, about
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
@@ -85,7 +86,7 @@ class Decrypting(Batch):
         """Read and decrypt one file."""
         source = files.read(file, in_place=self._in_place, output=text(self.options, "output"), override=None)
         if self.dry_run:
-            files.metadata(source.text, source.format(text(self.options, "input_type")))
+            metadata_of(source.text, source.format(text(self.options, "input_type")))
             return source, ""
         return source, self._decrypted(source, self.options, self.credentials, self.warner(file))
 

@@ -15,7 +15,8 @@ from encconf.audit.history import name_former
 from encconf.audit.names import Names
 from encconf.audit.pairing import Change
 from encconf.cli import files
-from encconf.cli.console import Console, counted, one_line, wants_color
+from encconf.cli.columns import Paper
+from encconf.cli.console import Console, counted, one_line
 from encconf.cli.table import Value, flag, text, texts
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import ConflictError, EncconfError, as_data
@@ -60,10 +61,10 @@ def compare(console: Console, *, file: list[str], paths: list[str], **options: V
             }
         )
     elif not quiet:
-        paper = _Paper(console, _names(found, options), values=show_values)
+        paper = _Report(console, _names(found, options), values=show_values)
         for each in differing:
             paper.difference(each)
-        console.data(paper.text())
+        console.data("".join(f"{line}\n" for line in paper.lines))
         if len(found) > 1:
             console.note(_summary(differing))
     if not keyless:
@@ -142,22 +143,17 @@ def _summary(differing: list[Difference]) -> str:
     return f"{files}; values: {said}" if said else files
 
 
-class _Paper:
+class _Report(Paper):
     """The printed report: a heading for each pair, and below it a line for each difference."""
 
     def __init__(self, console: Console, names: Names, *, values: bool) -> None:
-        self._colored = wants_color(console.color, 1, console.environ)
+        super().__init__(console)
         self._names = names
         self._values = values
-        self._lines: list[str] = []
-
-    def text(self) -> str:
-        """All of it."""
-        return "".join(f"{line}\n" for line in self._lines)
 
     def difference(self, found: Difference) -> None:
         """Everything about one pair."""
-        self._say(self._paint(_BOLD, f"{one_line(found.old.label)} → {one_line(found.new.label)}"))
+        self.say(self.paint(_BOLD, f"{one_line(found.old.label)} → {one_line(found.new.label)}"))
         if found.old.text is None or found.new.text is None:
             self._line("+" if found.old.text is None else "-", "the file", kind=_existence(found))
         if found.renamed:
@@ -229,13 +225,7 @@ class _Paper:
 
     def _line(self, sign: str, where: str, *, kind: str, values: str = "") -> None:
         color = next((color for each, color in _SIGNS.values() if each == sign), _YELLOW)
-        self._say(f"  {self._paint(color, sign)} {where}: {kind}{f': {values}' if values else ''}")
-
-    def _say(self, line: str) -> None:
-        self._lines.append(line)
-
-    def _paint(self, color: str, text: str) -> str:
-        return f"\033[{color}m{text}\033[0m" if self._colored else text
+        self.say(f"  {self.paint(color, sign)} {where}: {kind}{f': {values}' if values else ''}")
 
 
 def _existence(found: Difference) -> str:

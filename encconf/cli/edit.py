@@ -20,7 +20,7 @@ from encconf.cli.editor import editor_command, run_editor
 from encconf.cli.table import Value
 from encconf.engine import opening
 from encconf.engine.admission import rule_of
-from encconf.engine.metadata import CONFLICT
+from encconf.engine.metadata import CONFLICT, metadata_of
 from encconf.errors import (
     ChangedError,
     EditorError,
@@ -110,7 +110,7 @@ def _open(
         from encconf.git.merge import reseal
         from encconf.git.ours import Repository
 
-        if CONFLICT in files.metadata(enc, format).unknown:
+        if CONFLICT in metadata_of(enc, format).unknown:
             return open_conflict(enc, format=format, credentials=credentials, notify=console.warn)
         folder = os.path.dirname(os.path.abspath(path))
         here = Repository(

@@ -59,6 +59,6 @@ def _text(slug: str) -> str:
 
 def _unknown(slug: str) -> UsageError:
     return UsageError(
-        f"there is no error called {slug!r}",
+        f"unknown error {slug!r}",
         hint=did_you_mean(slug, [*ENTRIES, *KINDS]) or "encconf help error lists all errors",
     )

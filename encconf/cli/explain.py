@@ -83,7 +83,7 @@ def _keys(found: Explanation, rule: Rule) -> list[str]:
 
 
 _STATES = {
-    "missing": "there is no such file",
+    "missing": "does not exist",
     "plain": "plaintext",
     "encrypted": "encrypted",
     "unreadable": "cannot be read",

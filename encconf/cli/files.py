@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
     from encconf.cli.table import Value  # which sops does not load
-    from encconf.engine.metadata import Metadata
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
 
@@ -164,14 +163,6 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
 
     found = sniff.find(text, name) if text is not None and input_type is None else None
     return found or format_by_name(name, input_type)
-
-
-def metadata(text: str, format: str) -> Metadata:
-    """The metadata of an encrypted text.  Raises NotEncryptedError, ParseError, MetadataError."""
-    from encconf import formats
-    from encconf.engine.metadata import Metadata
-
-    return Metadata.of(formats.scan_encrypted(text, formats.module(format)))
 
 
 def credentials(console: Console, environ: Mapping[str, str] | None = None) -> Credentials:

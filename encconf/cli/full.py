@@ -75,7 +75,9 @@ def completion(console: Console, *, shell: str) -> None:
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise UsageError(f"there is no completion for {shell}", hint="for bash, zsh, fish and powershell")
+        raise UsageError(
+            f"completion for {shell} is not supported", hint="bash, zsh, fish and powershell are supported"
+        )
     script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
     # click's script for fish would end a description at its first comma.
     script = script.replace('string split ","', 'string split --max 1 ","')
@@ -128,7 +130,7 @@ class _Group(click.Group):
         name = args[0]
         if name not in self.commands and not name.startswith("-"):
             hint = did_you_mean(name, self.commands) or f"see: {ctx.command_path} --help"
-            raise _WrongCommand(UsageError(f"there is no command {name!r}", hint=hint))
+            raise _WrongCommand(UsageError(f"unknown command {name!r}", hint=hint))
         return super().resolve_command(ctx, args)
 
 

@@ -23,10 +23,9 @@ from encconf.identities.home import expanded
 from encconf.identities.places import AgeSource
 from encconf.io import fileio
 from encconf.keys.age_identity import is_locked, recipient_in
-from encconf.rules.config import find_config
+from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import printable, quoted
 
-IGNORED = ".sops.yml"
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` stores the key."""
 
@@ -200,7 +199,9 @@ def _use(console: Console, credentials: Credentials, address: str) -> None:
     """Add a source of identities to the user's configuration file."""
     path = credentials.config_file
     if path is None:
-        raise OutputError("there is no folder for your configuration", hint="set HOME, or ENCCONF_IDENTITY")
+        raise OutputError(
+            "the folder for your configuration is not known", hint="set HOME, or ENCCONF_IDENTITY"
+        )
     fileio.make_folders(os.path.dirname(path), 0o700)
     with about(path):
         named = userconfig.add_identity(path, address, SETTINGS)
@@ -234,7 +235,9 @@ def _key_file(credentials: Credentials) -> str:
     for source in credentials.age_sources():
         if source.how == "file" and not source.ssh and source.where:
             return expanded(source.where, credentials.home)
-    raise OutputError("there is no home folder to store a key in", hint="set SOPS_AGE_KEY_FILE to a file")
+    raise OutputError(
+        "your home folder is not known, so the key cannot be stored", hint="set SOPS_AGE_KEY_FILE to a file"
+    )
 
 
 def _recipient_in(data: bytes, source: AgeSource) -> str | None:
@@ -283,7 +286,7 @@ def _join(console: Console, found: Survey, recipient: str | None) -> None:
     """Set up encconf for files that are encrypted already, with rules made from their metadata."""
     number = len(found.metadata)
     count = f"{counted(number, 'file')} {'are' if number > 1 else 'is'} already encrypted here"
-    path = os.path.join(found.root, ".sops.yaml")
+    path = os.path.join(found.root, NAME)
     if found.has_config:
         console.note(f"{count}; {path} exists and was not changed")
     elif (text := rules(found)) is None:
@@ -324,7 +327,7 @@ def _of_ssh(given: str) -> tuple[str, str]:
 def _make_config(console: Console, folder: str, recipients: dict[str, str]) -> None:
     found = find_config(None, os.getcwd())
     if found is None:
-        path = os.path.join(folder, ".sops.yaml")
+        path = os.path.join(folder, NAME)
         listed = next(iter(recipients))
         if len(recipients) > 1 or "you" not in recipients.values():
             lines = (f"      - {age}  # {printable(name)}" for age, name in recipients.items())

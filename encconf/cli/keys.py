@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from encconf.cli import files, targets
+from encconf.cli import targets
 from encconf.cli.console import Console, counted
 from encconf.cli.rekeying import Change, Rekeying
 from encconf.cli.rule import named_keys
 from encconf.cli.table import Value, flag
+from encconf.engine.metadata import metadata_of
 from encconf.engine.plan import Outcome, Plan
 from encconf.errors import MissingFileError, UsageError
 from encconf.rules.config import Rule
@@ -65,7 +66,7 @@ def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
         if change.source.path is None:
             raise UsageError("updatekeys needs a file, not stdin")
         rule = change.rule()
-        own = files.metadata(change.source.text, change.format).selection
+        own = metadata_of(change.source.text, change.format).selection
         by_rule = rule.selection_for(own)
         wanted = rekey.plan(
             change.source.text,

@@ -12,6 +12,7 @@ from encconf.cli import files
 from encconf.cli.console import Console, counted, visible
 from encconf.cli.rule import find_rule
 from encconf.cli.table import Value, flag, text
+from encconf.engine.metadata import metadata_of
 from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
@@ -265,7 +266,7 @@ class _Target(Record):
 
 def _is_encrypted(text: str, format: str) -> bool:
     try:
-        files.metadata(text, format)
+        metadata_of(text, format)
     except EncconfError:
         return False
     return True

@@ -37,8 +37,7 @@ def of_seen(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
 def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str]:
     """What a plan changes, one line for each change."""
     said: list[str] = []
-    same = [set(group) for group in wanted.old] == [set(group) for group in wanted.new]
-    if not same or wanted.thresholds[0] != wanted.thresholds[1]:
+    if wanted.regroups or wanted.thresholds[0] != wanted.thresholds[1]:
         said += _difference(wanted, names)
     if wanted.reselects:
         before, after = wanted.metadata.selection, wanted.rule.selection

@@ -10,6 +10,7 @@ from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console
 from encconf.cli.table import Value, flag, text
+from encconf.engine.metadata import metadata_of
 from encconf.errors import NoConfigError, UsageError, as_data
 from encconf.publish import destinations
 from encconf.publish.destinations import Destination
@@ -44,7 +45,7 @@ class Publishing(Batch):
         found = text(self.options, "config") or find_config(file, os.getcwd(), notify=self.console.warn)
         if found is None:
             raise NoConfigError(
-                f"there is no {NAME} with a destination for {file}",
+                f"no {NAME} has a destination for {file}",
                 hint="add destination_rules to one: see docs/publish.md",
             )
         if found not in self._configs:
@@ -73,7 +74,7 @@ class Publishing(Batch):
         source = files.read(file)
         format = source.format(text(self.options, "input_type"))
         if self.dry_run:
-            files.metadata(source.text, format)
+            metadata_of(source.text, format)
             return None
         _, destination, _ = self._sent[file]
         return publishing.prepare(

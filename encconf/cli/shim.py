@@ -23,7 +23,7 @@ _MARK = "from encconf.cli import run"
 def shim(console: Console, *, folder: str) -> None:
     """Write the program into a folder; a sops that is not encconf's is never overwritten."""
     if not os.path.isdir(folder):
-        raise OutputError("there is no such folder").about(folder)
+        raise OutputError("this folder does not exist").about(folder)
     windows = os.name == "nt"
     path = os.path.join(os.path.realpath(folder), "sops.cmd" if windows else "sops")
     old = fileio.read_existing(path)

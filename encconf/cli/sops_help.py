@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from encconf.cli.sops_line import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag, Line, no_topic
+from encconf.io.packaged import packaged
 
 
 def help_text(line: Line) -> str:
@@ -62,46 +63,6 @@ def words(before: list[str]) -> str:
     return "" if command else "".join(f"{name}\n" for name in (*COMMANDS, "help"))
 
 
-_BASH = """\
-_sops_complete() {
-  local current="${COMP_WORDS[COMP_CWORD]}" words=("${COMP_WORDS[@]:0:COMP_CWORD}")
-  [[ "$current" == -* ]] && words+=("$current")
-  COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$current"))
-}
-complete -o bashdefault -o default -o nospace -F _sops_complete sops
-"""
-_ZSH = """\
-#compdef sops
-_sops_complete() {
-  local -a found words_before
-  words_before=("${(@)words[1,CURRENT-1]}")
-  [[ "${words[CURRENT]}" == -* ]] && words_before+=("${words[CURRENT]}")
-  found=("${(@f)$("${words_before[@]}" --generate-bash-completion 2>/dev/null)}")
-  if [[ -n "${found[1]}" ]]; then compadd -a found; else _files; fi
-}
-compdef _sops_complete sops
-"""
-_FISH = """\
-function __sops_complete
-    set -l words (commandline -opc)
-    set -l current (commandline -ct)
-    string match -q -- '-*' $current; and set -a words $current
-    $words --generate-bash-completion 2>/dev/null
-end
-complete -c sops -a '(__sops_complete)'
-"""
-_POWERSHELL = """\
-Register-ArgumentCompleter -Native -CommandName sops -ScriptBlock {
-    param($word, $ast, $position)
-    $words = @($ast.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
-    if ($word -and -not $word.StartsWith('-')) { $words = @($words | Select-Object -SkipLast 1) }
-    & sops @words --generate-bash-completion 2>$null |
-        Where-Object { $_ -like "$word*" } |
-        ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
-}
-"""
-
-
 def script(shell: str) -> str:
     """A shell's script for completion."""
-    return {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWERSHELL}[shell]
+    return packaged("encconf.cli", f"help/sops.{shell}")

@@ -6,8 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from encconf.cli import files
+from encconf.cli import plan_text
 from encconf.cli.sops_run import Run, envelope, exists, fail
+from encconf.engine import plaintext
+from encconf.engine.admission import Objections, in_full, rule_of
+from encconf.engine.metadata import metadata_of
 from encconf.errors import (
     DecryptError,
     EncconfError,
@@ -19,8 +22,12 @@ from encconf.errors import (
     about,
 )
 from encconf.identities.credentials import Credentials
-from encconf.rules.config import Rule
+from encconf.io import fileio
+from encconf.rules.config import Rule, find_config, find_rule, load_file
+from encconf.rules.selection import DEFAULT
 from encconf.verbs import rekey
+from encconf.verbs.checks import known_rule
+from encconf.verbs.encrypt import encrypt_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,10 +45,6 @@ def rotate(run: Run) -> None:
 
 def rotate_file(run: Run, file: str) -> None:
     """Give a file a new data key, with the keys that the flags add and remove."""
-    from encconf.engine import plaintext
-    from encconf.engine.admission import rule_of
-    from encconf.verbs.encrypt import encrypt_again
-
     source, target = run.formats(run.line.text("filename-override") or file)
     add, remove = run.keys("add_"), run.keys("rm_")
     read = run.read(file, source)
@@ -65,9 +68,6 @@ def rotate_file(run: Run, file: str) -> None:
 
 def _warn_of_strangers(run: Run, file: str, wanted: Rule, named: list[MasterKey]) -> None:
     """Warn about recipients that only the file names: as in sops, they get the new data key."""
-    from encconf.engine.admission import Objections, in_full
-    from encconf.verbs.checks import known_rule
-
     rule = known_rule(file, run.config)
     strangers = Objections(wanted, [rule]).strangers if rule is not None else []
     names = [in_full(key) for key in strangers if key not in named]
@@ -77,8 +77,6 @@ def _warn_of_strangers(run: Run, file: str, wanted: Rule, named: list[MasterKey]
 
 def updatekeys(run: Run) -> None:
     """``sops updatekeys FILE…``."""
-    from encconf.rules.config import find_config
-
     config = run.config or find_config(None, os.getcwd(), notify=run.console.warn)
     if config is None:
         fail(1, "config file not found")
@@ -98,10 +96,6 @@ def updatekeys(run: Run) -> None:
 
 
 def _update(run: Run, file: str, config: str) -> None:
-    from encconf.cli import plan_text
-    from encconf.io import fileio
-    from encconf.rules.config import find_rule
-
     path = os.path.abspath(file)
     if not os.path.exists(path):
         fail(1, f"stat {path}: no such file or directory")
@@ -114,7 +108,7 @@ def _update(run: Run, file: str, config: str) -> None:
         raise NotEncryptedError
     rule = find_rule(path, config=config, notify=run.console.warn)
     try:
-        held = files.metadata(text, source).threshold or 0
+        held = metadata_of(text, source).threshold or 0
         threshold = min(held, len(rule.groups)) or None
         wanted = rekey.plan(text, rule.groups, threshold, format=source)
     except InputError as error:
@@ -190,8 +184,6 @@ def keyservice(run: Run) -> None:
 
 def publish(run: Run) -> None:
     """``sops publish FILE``: its checks in its order, its questions, its exit codes."""
-    from encconf.rules.config import find_config
-
     config = run.config or find_config(None, os.getcwd(), notify=run.console.warn)
     if config is None:
         raise EncconfError("config file not found")
@@ -223,9 +215,7 @@ def _walk(path: str) -> Iterator[str]:
 
 def _publish(run: Run, file: str, root: str, config: str, credentials: Credentials) -> None:
     from encconf import publish as publishing
-    from encconf.cli import plan_text
     from encconf.publish import destinations
-    from encconf.rules.config import Rule, load_file
 
     loaded = load_file(config)
     destination = destinations.find(loaded, file)
@@ -244,11 +234,9 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
     rule = destination.rule
     if rule is not None and not rule.selection.kind.endswith("suffix"):
         # sops takes a suffix from this rule, and no regex: all is encrypted.
-        from encconf.rules.selection import DEFAULT
-
         rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
     prepared = publishing.prepare(text, source, destination, credentials, rule=rule, notify=run.console.warn)
-    if prepared.plan is not None and _changes_keys(prepared.plan.old, prepared.plan.new):
+    if prepared.plan is not None and prepared.plan.regroups:
         run.console.data("The following changes will be made to the file's key groups:\n")
         run.console.data("".join(f"{line}\n" for line in plan_text.of_groups(prepared.plan)))
     whole = os.path.abspath(file)
@@ -264,10 +252,6 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
         run.console.note(f"{whole} was published")
     else:
         run.console.note(f"Secret in {name} is already up-to-date.")
-
-
-def _changes_keys(old: list[list[MasterKey]], new: list[list[MasterKey]]) -> bool:
-    return len(old) != len(new) or any(set(a) != set(b) for a, b in zip(old, new, strict=True))
 
 
 def _answered(run: Run, question: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encconf.cli import files
 from encconf.cli.console import Console
+from encconf.engine.metadata import metadata_of
 from encconf.errors import NotEncryptedError, about
 from encconf.text.words import bool_word
 
@@ -22,7 +23,7 @@ def is_encrypted(text: str, format: str) -> bool:
     if not text.strip():
         return False
     try:
-        metadata = files.metadata(text, format)
+        metadata = metadata_of(text, format)
     except NotEncryptedError:
         return False
     return bool(metadata.version and metadata.mac)

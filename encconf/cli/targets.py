@@ -124,7 +124,7 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
         if found := wanted.in_folder(path):
             return found
         raise MissingFileError(
-            f"there is no {kind} in it",
+            f"no {kind} in this folder",
             hint="a path_regex in .sops.yaml must match its name; encconf explain FILE shows which does"
             if wanted.plain
             else None,

@@ -10,6 +10,7 @@ from encconf.cli import files
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.table import Value, flag, text
 from encconf.engine import loading, plaintext
+from encconf.engine.metadata import Metadata
 from encconf.errors import ConflictError, PathBlockedError, PathNotFoundError, UsageError, about
 from encconf.formats.plain import text_of
 from encconf.io import fileio
@@ -164,9 +165,6 @@ def _request(
     *edits: tuple[Path, Any],
 ) -> changes.Request:
     """A change of a file, if its recipients may get a new data key."""
-    from encconf import formats
-    from encconf.engine.metadata import Metadata
-
     config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
     document = formats.scan_encrypted(enc, formats.module(format), comments=True)
     checks.refuse_strangers_of(file, Metadata.of(document), config, new_data_key=ignore_mac)

@@ -7,7 +7,7 @@ is read here is not trusted: nothing is authenticated before the data key is the
 
 from __future__ import annotations
 
-from encconf import keys
+from encconf import formats, keys
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MetadataError, NotEncryptedError
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
@@ -147,6 +147,11 @@ class Metadata:
         if self.layout is not None:
             block[LAYOUT] = self.layout
         return dict(sorted(block.items()))
+
+
+def metadata_of(text: str, format: str) -> Metadata:
+    """The metadata of an encrypted text.  Raises NotEncryptedError, ParseError, MetadataError."""
+    return Metadata.of(formats.scan_encrypted(text, formats.module(format)))
 
 
 def _before_3_3(version: str) -> bool:

@@ -73,10 +73,15 @@ class Plan(Record):
         return only_in(self.new, self.old)
 
     @property
+    def regroups(self) -> bool:
+        """Whether there will be other groups, or other keys in them.  The order of keys does not count."""
+        return [set(group) for group in self.old] != [set(group) for group in self.new]
+
+    @property
     def changes(self) -> bool:
-        """Whether anything will be different.  The order of keys does not count."""
-        same = [set(group) for group in self.old] == [set(group) for group in self.new]
-        return self.new_data_key or not same or self.thresholds[0] != self.thresholds[1] or self.reselects
+        """Whether anything will be different."""
+        before, after = self.thresholds
+        return self.new_data_key or self.regroups or before != after or self.reselects
 
     @property
     def reselects(self) -> bool:

@@ -96,7 +96,7 @@ def drop_plain(tree: Plain, path: Path) -> Plain:
 
 def missing(path: Sequence[str | int]) -> PathNotFoundError:
     """The error for a path that does not exist."""
-    return PathNotFoundError(f"there is nothing at {spell(path)}")
+    return PathNotFoundError(f"no value at {spell(path)}")
 
 
 def settled(tree: object, path: Path) -> Path:

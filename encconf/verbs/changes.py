@@ -77,11 +77,11 @@ def find(node: Any, path: Path) -> Any:
             node = node[step]
         elif isinstance(node, list) and isinstance(step, int):
             if not -len(node) <= step < len(node):
-                raise PathNotFoundError(f"there is nothing at {here}: the list has {len(node)} items")
+                raise PathNotFoundError(f"no value at {here}: the list has {len(node)} items")
             node = node[step]
         else:
             what = "a list" if isinstance(node, list) else "a single value"
-            raise PathBlockedError(f"there is nothing at {here}: {spell(path[:at])} is {what}")
+            raise PathBlockedError(f"no value at {here}: {spell(path[:at])} is {what}")
     return node
 
 
@@ -91,13 +91,13 @@ def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
 
     step, here = path[-1], spell(path)
     if isinstance(step, int):
-        return PathNotFoundError(f"there is nothing at {here}: a mapping has keys, not indexes")
+        return PathNotFoundError(f"no value at {here}: a mapping has keys, not indexes")
     close = get_close_matches(step, node, 1)
     keys = ", ".join(spell([key]) for key in list(node)[:8]) + (", …" if len(node) > 8 else "")
     hint = f"the keys there are: {keys}" if keys else None
     if close:
         hint = f"did you mean {spell([*path[:-1], close[0]])}?"
-    return PathNotFoundError(f"there is nothing at {here}", hint=hint)
+    return PathNotFoundError(f"no value at {here}", hint=hint)
 
 
 class Request:

@@ -158,25 +158,6 @@ def carry_out(
     return result
 
 
-def rotate(
-    text: str,
-    *,
-    format: str,
-    add: Sequence[MasterKey] = (),
-    remove: Sequence[MasterKey] = (),
-    credentials: Credentials | None = None,
-    ignore_mac: bool = False,
-    notify: Notify | None = None,
-) -> str:
-    """An encrypted text with a new data key: `plan_rotation` and `carry_out` in one."""
-    return carry_out(
-        plan_rotation(text, format=format, add=add, remove=remove, notify=notify),
-        credentials=credentials,
-        ignore_mac=ignore_mac,
-        notify=notify,
-    )
-
-
 def with_keys(
     rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey] = (), *, notify: Notify | None = None
 ) -> Rule:
@@ -215,7 +196,7 @@ def without_group(rule: Rule, index: int, threshold: int | None) -> Rule:
     """
     groups = list(rule.groups)
     if not 0 <= index < len(groups):
-        raise ConfigError(f"there is no key group {index}: the file has {len(groups)}, numbered from 0")
+        raise ConfigError(f"the file has no key group {index}: it has {len(groups)}, numbered from 0")
     del groups[index]
     if not groups:
         raise ConfigError("cannot delete the only key group of a file", hint="add another key group first")

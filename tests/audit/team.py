@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine import rotated
 from oracle import AgeKey
 from project import Project
 
@@ -90,7 +91,7 @@ class Team:
 
     def rotate(self, path: str) -> None:
         """Give a file a new data key."""
-        new = rekey.rotate(self.read(path), format=formats.of_path(path), credentials=self.credentials())
+        new = rotated(self.read(path), format=formats.of_path(path), credentials=self.credentials())
         self.write(path, new)
 
     def commit(self, message: str = "a change", *, days: int = 1) -> str:

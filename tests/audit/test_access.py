@@ -124,7 +124,7 @@ class TestWho:
         for word in ("alice", "ALICE", "ali", team.key("alice").recipient):
             assert found.person(word).label == "alice"
         assert found.person(unnamed).label.startswith(unnamed[:8])
-        with pytest.raises(UsageError, match="anybody called 'alcie'") as caught:
+        with pytest.raises(UsageError, match="reader is called 'alcie'") as caught:
             found.person("alcie")
         assert caught.value.hint == "did you mean alice?"
         team.config("mary", "maria")

@@ -62,7 +62,7 @@ def test_a_file_that_does_not_exist_yet(project: Project) -> None:
     project.write(".sops.recipients", f"bob {BOB.recipient}\n")
     out = project.run("explain", "prod/new.yaml").out
     assert out.splitlines() == [
-        "prod/new.yaml: there is no such file (yaml)",
+        "prod/new.yaml: does not exist (yaml)",
         "",
         "configuration: .sops.yaml",
         "  not there: prod/.sops.yaml",

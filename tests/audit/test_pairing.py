@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from audit.sealed_texts import CASES, PLAIN, again, rule, seal
 from audit.two_sides import EVERYBODY, compare, told
+from engine import rotated
 from oracle import AgeKey, Sops
 
 from encconf import formats
@@ -13,7 +14,6 @@ from encconf.audit.sides import Side
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.text.path import spell
-from encconf.verbs import rekey
 
 CASE_IDS = [
     "changed", "number", "type", "removed", "key renamed", "mapping renamed", "added",
@@ -61,8 +61,8 @@ class TestValues:
 
     def test_the_same_values_under_another_data_key(self) -> None:
         sealed = seal()
-        rotated = rekey.rotate(sealed, format="yaml", credentials=EVERYBODY)
-        found = compare(sealed, rotated)
+        after = rotated(sealed, format="yaml", credentials=EVERYBODY)
+        found = compare(sealed, after)
         assert told(found) == []
         assert found.data_key == "new"
         assert found.differs

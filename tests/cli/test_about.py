@@ -53,7 +53,7 @@ class TestHelp:
             (["decrypt", "--color", "sometimes", "x"], "always"),
             (["decrypt", "a", "b"], "several files need an output folder"),
             (["git", "nothing"], "encconf git --help"),
-            (["help", "nothing"], "no command"),
+            (["help", "nothing"], "unknown command"),
         ],
     )
     def test_mistakes(self, project: Project, args: list[str], said: str) -> None:

@@ -149,15 +149,21 @@ class TestCommand:
         data = json.loads(team.project().run("access", "--json", code=1).out)
         assert [problem["file"] for problem in data["problems"]] == ["broken.yaml"]
 
+    def test_a_conflict_that_git_left(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice"])
+        team.write("s.yaml", "<<<<<<< ours\na: 1\n=======\na: 2\n>>>>>>> theirs\n" + team.read("s.yaml"))
+        done = team.project().run("access", "s.yaml", code=1)
+        assert "it contains git's conflict markers" in done.err
+
     def test_nothing_to_say(self, team: Team) -> None:
         done = team.project().run("access")
-        assert (done.out, done.err) == ("", "encconf: there are no encrypted files here\n")
-        assert "no encrypted file in it" in team.project().run("access", ".", code=100).err
+        assert (done.out, done.err) == ("", "encconf: no encrypted files found here\n")
+        assert "no encrypted file in this folder" in team.project().run("access", ".", code=100).err
         team.write("p.yaml", "a: value\n")
         assert "not encrypted" in team.project().run("access", "p.yaml", code=1).err
         team.seal("s.yaml", ["alice"])
         done = team.project().run("access", "-p", "zed", code=1)
-        assert "anybody called 'zed'" in done.err
+        assert "reader is called 'zed'" in done.err
         assert "there are: alice" in done.err
 
     def test_stdout_is_for_one_thing(self, team: Team) -> None:

@@ -70,7 +70,7 @@ class TestToAFolder:
 def test_in_place_and_then_again(deploy: Project) -> None:
     deploy.run("decrypt", "-r", "-i", "deploy")
     assert {name: deploy.read(name) for name in FILES} == FILES
-    assert "there is no encrypted file in it" in deploy.run("decrypt", "-r", "-i", "deploy", code=100).err
+    assert "no encrypted file in this folder" in deploy.run("decrypt", "-r", "-i", "deploy", code=100).err
 
 
 def test_git_is_asked_about_all(deploy: Project) -> None:

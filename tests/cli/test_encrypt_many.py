@@ -45,7 +45,7 @@ class TestWhichFiles:
     def test_a_rule_for_every_file_names_none(self, deploy: Project) -> None:
         deploy.write(".sops.yaml", f"creation_rules:\n  - age: {deploy.key.recipient}\n")
         done = deploy.run("encrypt", "-r", ".", code=100)
-        assert "there is no file to encrypt in it" in done.err
+        assert "no file to encrypt in this folder" in done.err
         assert "path_regex" in done.err
         deploy.run("encrypt", "deploy/*")
         assert encrypted(deploy) == ["deploy/README.enc.md", "deploy/a.enc.yaml"]

@@ -59,5 +59,5 @@ def test_the_list_and_the_findings(project: Project) -> None:
 def test_an_unknown_one(project: Project) -> None:
     done = project.run("help", "error", "no-rules", code=1)
     assert done.err == (
-        "encconf: error[usage]: there is no error called 'no-rules'\nencconf: hint: did you mean no-rule?\n"
+        "encconf: error[usage]: unknown error 'no-rules'\nencconf: hint: did you mean no-rule?\n"
     )

@@ -129,5 +129,5 @@ def test_stdin_has_no_rule(project: Project) -> None:
 
 def test_the_error_names_the_file_after_the_report(project: Project) -> None:
     done = project.run("explain", "x.yaml", code=1)
-    assert done.out.startswith("x.yaml: there is no such file (yaml)\n")
+    assert done.out.startswith("x.yaml: does not exist (yaml)\n")
     assert done.err.startswith("encconf: error[no-config]: x.yaml: ")

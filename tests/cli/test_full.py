@@ -45,4 +45,4 @@ def test_the_quick_parser_is_not_used_for_completion(monkeypatch: pytest.MonkeyP
 def test_a_shell_that_is_not_known(project: Project) -> None:
     done = project.run("completion", "tcsh", code=1)
     assert done.out == ""
-    assert "there is no completion for tcsh" in done.err
+    assert "completion for tcsh is not supported" in done.err

@@ -19,7 +19,7 @@ def test_encconf_alone(repo: Repo, project: Project) -> None:
     assert len(lines) == 5
     assert lines[0] == "1 SOPS file (yaml 1) in secrets/"
     assert lines[1].startswith("encrypted for 2 keys: age1")
-    assert lines[2].startswith("there is no .sops.yaml")
+    assert lines[2].startswith("no .sops.yaml: ")
     assert lines[3].startswith("sops is called in: .envrc")
     assert lines[4].startswith("next: encconf check")
 

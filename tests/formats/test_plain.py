@@ -96,4 +96,4 @@ def test_steps_that_cannot_be(path: tuple[str | int, ...], said: str) -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    assert str(plain.missing(("a", "x", 0)).message) == "there is nothing at a.x[0]"
+    assert str(plain.missing(("a", "x", 0)).message) == "no value at a.x[0]"

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from engine import credentials, rule
+from engine import credentials, rotated, rule
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
@@ -17,7 +17,7 @@ from encconf import api
 from encconf.engine import opening, seal
 from encconf.formats import module, yaml
 from encconf.formats.yaml_words import double
-from encconf.verbs import changes, rekey
+from encconf.verbs import changes
 
 KEY = AgeKey.generate()
 
@@ -140,7 +140,7 @@ def test_a1_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
     assert api.decrypt(earlier, credentials=creds) == text
     for sealed in (
         changes.run(changes.Request(earlier, "yaml", (("z",), "y"), credentials=creds)),
-        rekey.rotate(earlier, format="yaml", credentials=creds),
+        rotated(earlier, format="yaml", credentials=creds),
     ):
         assert sealed.startswith("k: |-\n    ENC[")
 

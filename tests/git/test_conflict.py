@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from engine import rotated
 from git.sides import ALICE, BOB, CAROL, MINE, STRANGER, credentials, merge, reseal, rule, seal, versions
 from merge.corpus import TEXTS, edited
 from oracle import FIXTURES, AgeKey, Sops, SopsError
@@ -95,7 +96,7 @@ def test_markers_are_longer_where_the_text_has_some() -> None:
 
 def test_a_rotation_and_a_conflict_together() -> None:
     base, ours, theirs = versions(*both_changed("yaml"), "yaml")
-    theirs = rekey.rotate(theirs, format="yaml", credentials=MINE)
+    theirs = rotated(theirs, format="yaml", credentials=MINE)
     outcome = merge(base, ours, theirs, format="yaml", credentials=MINE)
     conflict = open_conflict(outcome.text, format="yaml", credentials=MINE)
     assert "hunter-theirs" in conflict.merged.theirs
@@ -105,7 +106,7 @@ def test_whoever_is_taken_out_does_not_decide() -> None:
     plain = both_changed("yaml")
     base = api.encrypt(plain[0], rule([ALICE, BOB]), credentials=MINE)
     ours, theirs = (api.encrypt(text, twin=base, credentials=MINE) for text in plain[1:])
-    theirs = rekey.rotate(theirs, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
+    theirs = rotated(theirs, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
     merge(base, ours, theirs, format="yaml", credentials=MINE)
     with pytest.raises(UndecidedError):  # his data key opens ours, which does not help
         merge(base, ours, theirs, format="yaml", credentials=credentials(BOB))
@@ -123,9 +124,9 @@ def test_whoever_is_taken_out_does_not_decide() -> None:
 
 def test_each_takes_the_other_out() -> None:
     base = api.encrypt("a: 1\n", rule([ALICE, BOB]), credentials=MINE)
-    ours = rekey.rotate(base, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
+    ours = rotated(base, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
     alice = rule([ALICE]).groups[0]
-    theirs = rekey.rotate(base, format="yaml", remove=alice, credentials=credentials(BOB))
+    theirs = rotated(base, format="yaml", remove=alice, credentials=credentials(BOB))
     both = Credentials({"SOPS_AGE_KEY": f"{ALICE.identity}\n{BOB.identity}"})
     with pytest.raises(UndecidedError, match="nobody could open the file"):
         merge(base, ours, theirs, format="yaml", credentials=both)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from engine import rotated
 from git.sides import (
     AB,
     ALICE,
@@ -106,7 +107,7 @@ def test_only_who_can_open_it_has_changed_on_one_side() -> None:
 
 def test_a_new_data_key_takes_a_key() -> None:
     base, ours, theirs = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
-    theirs = rekey.rotate(theirs, format="yaml", credentials=MINE)
+    theirs = rotated(theirs, format="yaml", credentials=MINE)
     with pytest.raises(UndecidedError, match="new data key"):
         merge(base, ours, theirs, format="yaml", credentials=STRANGER)
 

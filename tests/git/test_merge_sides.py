@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from engine import rotated
 from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, merged, repository, rule
 from oracle import AgeKey
 
@@ -218,7 +219,7 @@ def test_the_ciphertexts_are_ours_first() -> None:
 def test_different_data_keys() -> None:
     base = seal(BASE)
     ours = seal(OURS, twin=base)
-    theirs = rekey.rotate(seal(THEIRS, twin=base), format="yaml", credentials=holder(ALICE))
+    theirs = rotated(seal(THEIRS, twin=base), format="yaml", credentials=holder(ALICE))
     for one, other in ((ours, theirs), (theirs, ours)):
         outcome, said = joined(base, one, other)
         assert said == ["the two sides have different data keys: every value is re-encrypted with a new one"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import rotated
 from merge.corpus import CASES, TEXTS, Case
 from oracle import AgeKey, Sops
 from pace import at_most
@@ -150,9 +151,9 @@ def test_a_new_data_key_on_one_side(case: Case, side: str) -> None:
     base, ours, theirs = seal(case, ALICE)
     mine = credentials(ALICE)
     if side != "theirs":
-        ours = rekey.rotate(ours, format=case.format, credentials=mine)
+        ours = rotated(ours, format=case.format, credentials=mine)
     if side != "ours":
-        theirs = rekey.rotate(theirs, format=case.format, credentials=mine)
+        theirs = rotated(theirs, format=case.format, credentials=mine)
     outcome = merge(base, ours, theirs, format=case.format, credentials=mine)
     check(outcome.text, case, ALICE)
     assert not sealed(outcome.text) & (sealed(base) | sealed(ours) | sealed(theirs))

@@ -327,7 +327,7 @@ class TestMistakes:
             (["--allow", "app.service:..=db.port"], 1, "is not a name for a credential"),
             (["--allow", "app.service:a\\b=db.port"], 1, "is not a name for a credential"),
             (["--allow", "app.service:p=db["], 91, "path"),
-            (["--allow", "app.service:p=db.nothing"], 1, "there is nothing at db.nothing"),
+            (["--allow", "app.service:p=db.nothing"], 1, "no value at db.nothing"),
             (["--allow", "app.service:p=none"], 4, "is null"),
             (["--allow", "app.service:p=tenants.%i.token"], 1, "has instances"),
             (["--allow", "a@*.service:p=users.%i"], 4, "needs a mapping"),

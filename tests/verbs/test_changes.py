@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from engine import changed_lines, credentials, rule
+from engine import changed_lines, credentials, rotated, rule
 from formats.edited import YAML, changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ from encconf.errors import (
 from encconf.formats import module
 from encconf.rules.selection import Selection
 from encconf.text.path import parse
-from encconf.verbs import changes, rekey
+from encconf.verbs import changes
 
 
 class TestPut:
@@ -116,14 +116,14 @@ class TestFind:
     @pytest.mark.parametrize(
         ("path", "said", "hint"),
         [
-            (("a", "b", 2), "there is nothing at a.b[2]: the list has 2 items", None),
-            (("a", "b", -3), "there is nothing at a.b[-3]: the list has 2 items", None),
-            (("a", "b", "c", "d"), "there is nothing at a.b.c: a.b is a list", None),
-            (("n", "x", "y"), "there is nothing at n.x: n is a single value", None),
-            (("n", 0), "there is nothing at n[0]: n is a single value", None),
-            (("a", 0), "there is nothing at a[0]: a mapping has keys, not indexes", None),
-            (("a", "bb"), "there is nothing at a.bb", "did you mean a.b?"),
-            (("zzz",), "there is nothing at zzz", "the keys there are: a, n, k0, k1, k2, k3, k4, k5"),
+            (("a", "b", 2), "no value at a.b[2]: the list has 2 items", None),
+            (("a", "b", -3), "no value at a.b[-3]: the list has 2 items", None),
+            (("a", "b", "c", "d"), "no value at a.b.c: a.b is a list", None),
+            (("n", "x", "y"), "no value at n.x: n is a single value", None),
+            (("n", 0), "no value at n[0]: n is a single value", None),
+            (("a", 0), "no value at a[0]: a mapping has keys, not indexes", None),
+            (("a", "bb"), "no value at a.bb", "did you mean a.b?"),
+            (("zzz",), "no value at zzz", "the keys there are: a, n, k0, k1, k2, k3, k4, k5"),
         ],
     )
     def test_what_is_not(self, path: tuple[str | int, ...], said: str, hint: str | None) -> None:
@@ -365,7 +365,7 @@ class TestValues:
 
         monkeypatch.setattr(Key, "unwrap", counted)
         changes.run(changes.Request(enc, "yaml", (parse("a.b"), "y"), credentials=open_with))
-        rekey.rotate(enc, format="yaml", credentials=open_with)
+        rotated(enc, format="yaml", credentials=open_with)
         changes.run(changes.Request(enc, "yaml", plain="a: 1\n", credentials=open_with))
         assert len(asked) == 3
 

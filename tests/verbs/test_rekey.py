@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from engine import changed_lines, credentials, rule
+from engine import changed_lines, credentials, rotated, rule
 from formats.edited import YAML
 from oracle import AgeKey, Sops
 
@@ -35,7 +35,7 @@ class TestTexts:
         open_with, other = credentials(age_key), AgeKey.generate()
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
         notes: list[str] = []
-        after = rekey.rotate(
+        after = rotated(
             enc,
             format="yaml",
             add=[master_key("age", other.recipient)],
@@ -49,9 +49,7 @@ class TestTexts:
         ours = {line for line in enc.splitlines() if "ENC[" in line}
         assert not ours & set(after.splitlines())
         with pytest.raises(ConfigError):
-            rekey.rotate(
-                enc, format="yaml", remove=[master_key("age", age_key.recipient)], credentials=open_with
-            )
+            rotated(enc, format="yaml", remove=[master_key("age", age_key.recipient)], credentials=open_with)
 
     def test_somebody_comes(self, age_key: AgeKey) -> None:
         open_with, other = credentials(age_key), AgeKey.generate()
@@ -99,7 +97,7 @@ class TestTexts:
         other = AgeKey.generate()
         plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
         for after in (
-            rekey.rotate(enc, format="yaml", credentials=open_with),
+            rotated(enc, format="yaml", credentials=open_with),
             rekey.carry_out(plan, credentials=open_with),
             changes.run(changes.Request(enc, "yaml", (("x",), 1), credentials=open_with)),
         ):
@@ -162,7 +160,7 @@ def test_h12_rotate_changes_no_layout(sops: Sops, age_key: AgeKey) -> None:
     """The values of a file of sops's stay on the lines where they are."""
     text = 'a: b\nm: |\n    x\n    y\nn: |+\n    x\n\nl:\n    - |\n        z\n    - "22:22"\nf: .inf\n'
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
-    ours = rekey.rotate(theirs, format="yaml", credentials=credentials(age_key))
+    ours = rotated(theirs, format="yaml", credentials=credentials(age_key))
 
     def layout(sealed: str) -> str:
         return re.sub(r"ENC\[.*?\]", "ENC", sealed.partition("sops:")[0])
@@ -235,7 +233,7 @@ class TestRules:
         [
             (2, 2, 0, None, "impossible to satisfy: it is 2, and 1 key groups are left"),
             (3, None, 0, 3, "impossible to satisfy"),
-            (2, 1, 2, 1, "no key group 2: the file has 2"),
+            (2, 1, 2, 1, "no key group 2: it has 2"),
             (2, 1, -1, 1, "no key group -1"),
             (1, None, 0, 1, "the only key group"),
         ],
@@ -317,6 +315,6 @@ def test_a_changed_file_gets_a_new_data_key_only_if_that_is_meant(age_key: AgeKe
     who = credentials(age_key)
     bent = api.encrypt("a: 1\nb_unencrypted: free\n", rule(age_key), credentials=who).replace("free", "bent")
     with pytest.raises(MacMismatchError):
-        rekey.rotate(bent, format="yaml", credentials=who)
-    after = rekey.rotate(bent, format="yaml", credentials=who, ignore_mac=True)
+        rotated(bent, format="yaml", credentials=who)
+    after = rotated(bent, format="yaml", credentials=who, ignore_mac=True)
     assert api.loads(after, credentials=who) == {"a": 1, "b_unencrypted": "bent"}
