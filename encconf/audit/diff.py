@@ -269,7 +269,7 @@ def to_json(found: Difference, names: Names, *, values: bool) -> Json:
         "changes": changes,
         "comments": dict(zip(("changed", "added", "removed"), found.comments, strict=True)),
         "recipients": {
-            name: [{"type": key.TYPE, "key": key.name, "name": names.given(key)} for key in keys]
+            name: list(map(names.to_json, keys))
             for name, keys in (
                 ("added", found.added_keys),
                 ("removed", found.removed_keys),

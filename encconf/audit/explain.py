@@ -190,9 +190,9 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.error = error
         return
     found.given_names = Names.of_config(found.config)
-    from encconf.audit.ssh_origins import home_of, origins
+    from encconf.audit.ssh_origins import origins
 
-    found.given_names.origins = origins(home_of(), cwd)
+    found.given_names.origins = origins(cwd)
     also: list[str] = []
     if found.state == "plain" and (name := _encrypted_name(target)):
         target, also = name, [target]  # encconf encrypt FILE writes there
@@ -329,12 +329,8 @@ def to_json(found: Explanation) -> dict[str, object]:
 def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
     if rule is None:
         return None
-    groups = [
-        [{"type": key.TYPE, "key": key.name, "name": found.given_names.given(key)} for key in group]
-        for group in rule.groups
-    ]
     return {
-        "groups": groups,
+        "groups": [list(map(found.given_names.to_json, group)) for group in rule.groups],
         "threshold": quorum(rule.threshold, rule.groups),
         "opens": opens(rule),
         "selection": rule.selection.to_entries(),

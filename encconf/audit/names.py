@@ -151,6 +151,10 @@ class Names:
         found = self.origins.get(key.name)
         return _clean(f"SSH key {found}") if found else None
 
+    def to_json(self, key: MasterKey) -> dict[str, str | None]:
+        """A key and its name as plain data."""
+        return {"type": key.TYPE, "key": key.name, "name": self.given(key)}
+
     def of(self, key: MasterKey) -> str:
         """The name of a key, else its label."""
         return self.given(key) or key.label

@@ -17,7 +17,7 @@ from encconf.audit import access, readers
 from encconf.audit.names import kind
 from encconf.audit.readers import STATES, FileAccess, Person, Report
 from encconf.io.packaged import packaged
-from encconf.text.printable import escaped
+from encconf.text.printable import counted, escaped
 
 _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}
 _MANY = 60  # beyond so many files, those with the same readers share a row
@@ -100,7 +100,7 @@ def _others(files: list[FileAccess]) -> str:
     if len(files) == 1:
         return ""
     paths = "\n".join(_text(file.path) for file in files[1:])
-    count = f"{len(files) - 1} other file{'s' if len(files) > 2 else ''}"
+    count = counted(len(files) - 1, "other file")
     return f" <details><summary>and {count}</summary><pre>{paths}</pre></details>"
 
 

@@ -10,7 +10,7 @@ from encconf.audit.findings import Finding, printable
 from encconf.audit.rulebook import Rulebook, Rules
 from encconf.errors import EncconfError
 from encconf.rules.selection import Selection
-from encconf.text.printable import listed
+from encconf.text.printable import counted, listed
 
 Selections = Mapping[tuple[str, int, Selection], list[str]]  # of files, by configuration and rule
 
@@ -69,7 +69,7 @@ def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Fin
         if path != rules.path:
             continue
         entry = looking.entry(selection)
-        count = f"{len(files)} file{'s have' if len(files) > 1 else ' has'}"
+        count = counted(len(files), "file has", "files have")
         yield Finding(
             "rule-without-selection",
             name,

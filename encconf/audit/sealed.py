@@ -14,7 +14,7 @@ from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen, Selection
 from encconf.text.document import Document, Leaf
 from encconf.text.path import spell
-from encconf.text.printable import listed
+from encconf.text.printable import counted, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _safe_hint(found: Outcome, mine: Selection) -> str | None:
     """What to do about a selection that differs; None (the usual hint) if the rule's exposes nothing."""
     if not found.exposed and not found.comments:
         return None
-    values = f"{len(found.exposed)} encrypted value{'s' if len(found.exposed) != 1 else ''}"
+    values = counted(len(found.exposed), "encrypted value")
     return (
         f"The rule would also decrypt {values}: give it a selection that includes them. "
         f"The file's own selection is {entry(mine)}."
@@ -303,7 +303,7 @@ def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
     if kind == b"bool":
         said = f"{_at(leaf)} is true or false: the length of its ciphertext says which"
     else:
-        said = f"{_at(leaf)} has {size} byte{'s' if size > 1 else ''}, which can be guessed"
+        said = f"{_at(leaf)} has {counted(size, 'byte')}, which can be guessed"
     sealed.find("short-value", said, leaf)
 
 

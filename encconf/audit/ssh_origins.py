@@ -16,10 +16,10 @@ from encconf.keys import ssh_to_age
 _MANY = 500  # files
 
 
-def origins(home: str, cwd: str) -> dict[str, str]:
+def origins(cwd: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The file of an SSH public key, and its comment, for each age recipient that belongs to one."""
     found: dict[str, str] = {}
-    for shown, path in _files(home, cwd):
+    for shown, path in _files(environ.get("HOME") or os.path.expanduser("~"), cwd):
         with suppress(EncconfError):
             for line in fileio.read_text(path).splitlines():
                 words = line.split()
@@ -42,8 +42,3 @@ def _files(home: str, cwd: str) -> Iterator[tuple[str, str]]:
     listed = ask(cwd, "-c", "core.quotePath=false", "ls-files", "-z")
     for name in [each for each in (listed or "").split("\0") if each.endswith(".pub")][:_MANY]:
         yield name, os.path.join(cwd, name)
-
-
-def home_of(environ: Mapping[str, str] = os.environ) -> str:
-    """The user's home folder."""
-    return environ.get("HOME") or os.path.expanduser("~")

@@ -19,6 +19,7 @@ from encconf.io import fileio
 from encconf.keys import TABLE
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.rules.selection import DEFAULT
+from encconf.text.printable import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,14 +171,14 @@ def describe(found: Survey) -> list[str]:
     sorts = ", ".join(f"{name} {number}" for name, number in found.formats.most_common())
     places = ", ".join(f"{name}/" if name != "." else "the top folder" for name in found.folders[:4])
     more = f" and {len(found.folders) - 4} more folders" if len(found.folders) > 4 else ""
-    lines = [f"{count} SOPS file{'s' if count != 1 else ''} ({sorts}) in {places}{more}"]
+    lines = [f"{counted(count, 'SOPS file')} ({sorts}) in {places}{more}"]
     names = Names()
     for config in dict.fromkeys(filter(None, found.configs.values())):
         names.add_config(config)
     keys = found.keys
     named = [names.given(key) or _short(kind(key), key.label) for key in keys]
     people = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
-    lines.append(f"encrypted for {len(keys)} key{'s' if len(keys) != 1 else ''}: {people}")
+    lines.append(f"encrypted for {counted(len(keys), 'key')}: {people}")
     if found.ignored:
         lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
     elif lacking := sum(found.configs[os.path.dirname(name)] is None for name in found.metadata):

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from encconf.audit import access
 from encconf.audit.names import Names, kind
 from encconf.audit.readers import STATES, FileAccess, Person, Reader, Report, alike, folder_of
-from encconf.audit.ssh_origins import home_of, origins
+from encconf.audit.ssh_origins import origins
 from encconf.cli import files, targets
 from encconf.cli.columns import Paper
 from encconf.cli.console import (
     Console,
-    counted,
     display_width,
     is_terminal,
     one_line,
@@ -24,7 +23,7 @@ from encconf.cli.console import (
 from encconf.cli.table import Value, flag, text, texts
 from encconf.errors import MissingFileError, OutputError, UsageError
 from encconf.io import fileio
-from encconf.text.printable import quoted
+from encconf.text.printable import counted, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
         console.note("no encrypted files found here")
         return
     names = Names.for_files(paths, text(options, "config"), texts(options, "recipients"))
-    names.origins = origins(home_of(), os.getcwd())
+    names.origins = origins(os.getcwd())
     now = int(time.time())
     with console.progress(len(paths), "reading") as step:
         found = access.report(paths, names, history=not flag(options, "no_history"), now=now, step=step)

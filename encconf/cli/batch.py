@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 from encconf.cli import files, plan_text
-from encconf.cli.console import Console, counted, one_line
+from encconf.cli.console import Console, one_line
 from encconf.cli.table import Value, flag
 from encconf.errors import (
     ConfigError,
@@ -26,7 +26,7 @@ from encconf.errors import (
 )
 from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
-from encconf.text.printable import listed
+from encconf.text.printable import counted, listed
 
 
 class Batch:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from encconf import __version__
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, leading, printable, quoted
-from encconf.cli.console import counted
-from encconf.text.printable import listed
+from encconf.text.printable import counted, listed
 from encconf.text.printable import printable as printable_line
 
 TYPE_CHECKING = False
@@ -39,7 +38,7 @@ def text(report: Report, *, verbose: bool = True) -> str:
         later = len(blocks) - number - 1
         if len(lines) + len(block) + bool(later) > LINES:
             left = sum(len(alike) for alike in _by_cause(report.findings)[number:])
-            count = f"{left} more finding{'s' if left > 1 else ''}"
+            count = counted(left, "more finding")
             lines.append(f"and {count} of other causes (--verbose lists all)")
             break
         lines += block

@@ -409,11 +409,6 @@ def _no_command(line: str) -> str:
     return f"{line[: len(line) - len(body)]}\\x{ord(body[0]):02x}{body[1:]}"
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
 def one_line(text: str) -> str:
     """A name for one line of a list: it cannot end the line or make a command of it."""
     return _no_command(visible(text).replace("\n", "\\n").replace("\t", "\\t"))

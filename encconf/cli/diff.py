@@ -16,12 +16,13 @@ from encconf.audit.names import Names
 from encconf.audit.pairing import Change
 from encconf.cli import files
 from encconf.cli.columns import Paper
-from encconf.cli.console import Console, counted, one_line
+from encconf.cli.console import Console, one_line
 from encconf.cli.table import Value, flag, text, texts
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import ConflictError, EncconfError, as_data
 from encconf.rules.config import NAME
 from encconf.text.path import spell
+from encconf.text.printable import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from encconf import formats
 from encconf.cli import files
-from encconf.cli.console import Console, counted
+from encconf.cli.console import Console
 from encconf.cli.editor import editor_command, run_editor
 from encconf.cli.table import Value
 from encconf.engine import opening
@@ -34,7 +34,7 @@ from encconf.identities.credentials import Credentials
 from encconf.io import fileio, private
 from encconf.record import Record
 from encconf.text.path import Path, spell
-from encconf.text.printable import listed, quoted
+from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import checks
 from encconf.verbs.edit import Draft
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
-from encconf.cli.console import Console, counted, one_line
+from encconf.cli.console import Console, one_line
 from encconf.cli.encryption import Job, read
 from encconf.cli.rule import is_named
 from encconf.cli.table import Value, flag, text
@@ -15,6 +15,7 @@ from encconf.envelope.groups import quorum
 from encconf.errors import MissingFileError, UsageError
 from encconf.git.worktree import Known
 from encconf.rules.config import Config
+from encconf.text.printable import counted
 
 
 def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, Value]) -> None:

@@ -92,25 +92,22 @@ def read(
     """
     if in_place and output is not None:
         raise ConflictError("--in-place and --output exclude each other")
-    if file is None or file in STDIN:
-        if in_place:
-            raise ConflictError("--in-place needs a file, not stdin")
-        if file is None and is_terminal(0):
-            raise MissingFileError("no file was given", hint="give a file, or - for stdin")
-        data = fileio.stdin_bytes()
-        found, binary = _kind(data, override or STDIN_NAME, plain, input_type)
-        try:
-            return Source("stdin", override or STDIN_NAME, None, fileio.decode(data, binary=binary), found)
-        except InputError as error:
-            raise error.about("stdin") from None
-    path = fileio.resolve(file)
+    if in_place and (file is None or file in STDIN):
+        raise ConflictError("--in-place needs a file, not stdin")
+    if file is None and is_terminal(0):
+        raise MissingFileError("no file was given", hint="give a file, or - for stdin")
+    label, path = (STDIN_NAME, None) if file is None or file in STDIN else (file, fileio.resolve(file))
     try:
-        data = fileio.read_bytes(path)
-        found, binary = _kind(data, override or file, plain, input_type)
-        return Source(file, override or file, path, fileio.text_of(path, data, binary=binary), found)
+        data = fileio.stdin_bytes() if path is None else fileio.read_bytes(path)
+        found, binary = _kind(data, override or label, plain, input_type)
+        if path is None:
+            text = fileio.decode(data, binary=binary)
+        else:
+            text = fileio.text_of(path, data, binary=binary)
     except InputError as error:
-        error.file = file
+        error.file = label
         raise
+    return Source(label, override or label, path, text, found)
 
 
 def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:

@@ -13,7 +13,7 @@ import time
 from encconf import formats, sources
 from encconf.audit.survey import Survey, rules, survey
 from encconf.cli import files
-from encconf.cli.console import Console, counted
+from encconf.cli.console import Console
 from encconf.errors import BadKeyError, ConflictError, OutputError, SourceError, about
 from encconf.git import repository
 from encconf.git.install import install
@@ -24,7 +24,7 @@ from encconf.identities.places import AgeSource
 from encconf.io import fileio
 from encconf.keys.age_identity import is_locked, recipient_in
 from encconf.rules.config import IGNORED, NAME, find_config
-from encconf.text.printable import printable, quoted
+from encconf.text.printable import counted, printable, quoted
 
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` stores the key."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from encconf.cli import targets
-from encconf.cli.console import Console, counted
+from encconf.cli.console import Console
 from encconf.cli.rekeying import Change, Rekeying
 from encconf.cli.rule import named_keys
 from encconf.cli.table import Value, flag
@@ -14,7 +14,7 @@ from encconf.engine.metadata import metadata_of
 from encconf.engine.plan import Outcome, Plan
 from encconf.errors import MissingFileError, UsageError
 from encconf.rules.config import Rule
-from encconf.text.printable import quoted
+from encconf.text.printable import counted, quoted
 from encconf.verbs import checks, rekey
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from encconf import api, formats
 from encconf.cli import files
-from encconf.cli.console import Console, counted, visible
+from encconf.cli.console import Console, visible
 from encconf.cli.rule import find_rule
 from encconf.cli.table import Value, flag, text
 from encconf.engine.metadata import metadata_of
@@ -34,7 +34,7 @@ from encconf.migration.history import Past
 from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.text.document import position
-from encconf.text.printable import listed, quoted
+from encconf.text.printable import counted, listed, quoted
 
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from encconf.audit.names import Names
 from encconf.cli import checklist, files, plan_text
 from encconf.cli.batch import Batch
-from encconf.cli.console import Console, counted, one_line
+from encconf.cli.console import Console, one_line
 from encconf.cli.table import Value, flag, text
 from encconf.engine.admission import in_full
 from encconf.engine.plan import Plan, Seen
@@ -26,6 +26,7 @@ from encconf.errors import (
 )
 from encconf.rules.config import Config, Rule, find_config, find_rule
 from encconf.text.path import spell
+from encconf.text.printable import counted
 from encconf.verbs import rekey
 
 TYPE_CHECKING = False
@@ -184,7 +185,7 @@ class Rekeying(Batch):
             self._learn(error.strangers)
             for key in error.strangers:
                 error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
-            row["strangers"] = [self._key(key) for key in error.strangers]
+            row["strangers"] = list(map(self.names.to_json, error.strangers))
         super().fail(file, error)
         if self.json:
             self._rows.append({**row, "error": as_data(error, file)})
@@ -312,8 +313,8 @@ class Rekeying(Batch):
         if not wanted.changes:
             return row
         row["data_key"] = "new" if wanted.renews(rotate=self.rotate) else "kept"
-        row["added"] = [self._key(key) for key in wanted.come]
-        row["removed"] = [self._key(key) for key in wanted.gone]
+        row["added"] = list(map(self.names.to_json, wanted.come))
+        row["removed"] = list(map(self.names.to_json, wanted.gone))
         before, after = wanted.thresholds
         if before != after:
             row["threshold"] = {"old": before or 1, "new": after or 1}
@@ -331,9 +332,6 @@ class Rekeying(Batch):
         """The removed recipients, as the subject of a sentence."""
         who = ", ".join(self.names.full(key) for key in wanted.gone)
         return who if seen.alone else f"{who}, together with keys of other groups,"
-
-    def _key(self, key: MasterKey) -> Row:
-        return {"type": key.TYPE, "key": key.name, "name": self.names.given(key)}
 
     def report(self) -> None:
         """Print the plans or the results, and the values that removed recipients could read."""

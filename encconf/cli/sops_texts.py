@@ -192,8 +192,7 @@ def _index(word: str, wrong: str) -> Path:
 
 
 def _set(run: Run, file: str, path: Path, said: str) -> None:
-    value = _json_value(said)
-    _change(run, file, run.line.text("filename-override") or file, path, value)
+    _change(run, file, run.line.text("filename-override") or file, path, _json_value(said))
 
 
 def unset(run: Run) -> None:

@@ -28,6 +28,11 @@ def listed(names: Iterable[str], most: int = 8) -> str:
     return ", ".join(known[:most]) + more
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def escaped(text: str, allowed: str = "") -> str:
     """The text with escapes for all characters that are not printable, except those in ``allowed``."""
     if text.isprintable():

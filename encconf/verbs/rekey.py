@@ -21,6 +21,7 @@ from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen, Selection
 from encconf.text.document import splice
 from encconf.text.path import spell
+from encconf.text.printable import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _refuse_exposed(wanted: Plan) -> None:
     if len(found.exposed) > _NAMED:
         named.append(f"{len(found.exposed) - _NAMED} more values")
     if found.comments:
-        named.append(f"{found.comments} comment{'s' if found.comments > 1 else ''}")
+        named.append(counted(found.comments, "comment"))
     own = " and ".join(f"{name}: {value}" for name, value in wanted.metadata.selection.to_entries().items())
     raise PlaintextError(
         f"the rule's selection would decrypt values in the file: {', '.join(named)}",

@@ -66,7 +66,7 @@ class TestValues:
         assert told(found) == []
         assert found.data_key == "new"
         assert found.differs
-        found = compare(sealed, rotated, key=False)
+        found = compare(sealed, after, key=False)
         assert {change.certain for change in found.changes} == {False}
         assert found.data_key == "new"
 

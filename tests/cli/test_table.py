@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from encconf.cli.table import COMMANDS, GROUPS
+from encconf.io.packaged import packaged
 
 
 def test_the_table_is_sound() -> None:
@@ -17,3 +20,10 @@ def test_the_table_is_sound() -> None:
         for argument in command.arguments[:-1]:
             assert argument.required
             assert not argument.many
+
+
+def test_every_command_has_an_example_and_every_entry_of_the_help_a_command() -> None:
+    entries = re.findall(r"^\[(.*)\]$", packaged("encconf.cli", "help/commands.txt"), re.M)
+    assert entries == [command.name for command in COMMANDS if command.name != "version"]
+    assert all(command.examples for command in COMMANDS if command.name != "version")
+    assert not any("\n" in command.details or "  " in command.details for command in COMMANDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.text.printable import escaped, listed, printable
+from encconf.text.printable import counted, escaped, listed, printable
 
 
 def test_text_from_a_foreign_file_cannot_move_the_cursor() -> None:
@@ -20,6 +20,11 @@ def test_many_names_are_counted() -> None:
     assert listed([]) == ""
     assert listed("abc", 3) == "a, b, c"
     assert listed(iter("abcd"), 3) == "a, b, c and 1 more"
+
+
+def test_a_number_of_things() -> None:
+    assert [counted(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert [counted(number, "file has", "files have") for number in (1, 2)] == ["1 file has", "2 files have"]
 
 
 def test_what_is_not_printable_is_made_visible() -> None:
