@@ -18,72 +18,47 @@ from encconf.text.words import weak_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Protocol, Self
+    from typing import Self
 
     from encconf.identities.credentials import Credentials
 
-    class MasterKey(Protocol):
-        """What a key type must have.  Keys are equal, and hashed, by type and name."""
 
-        TYPE: str
-        """The name of its list in the metadata."""
-
-        DATED: bool
-        """Whether its entries have a ``created_at``."""
-
-        @property
-        def name(self) -> str:
-            """What tells it from others of its type, as sops's ToString."""
-
-        @property
-        def label(self) -> str:
-            """The name to show: one line; a long one is shortened if it is not needed whole."""
-
-        def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-            """Encrypt a data key (32 bytes, or a share of 33): the ``enc`` of its entry.
-
-            Raises BadKeyError when the key is malformed, MasterKeyError when it cannot be used.
-            """
-
-        def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-            """Decrypt an ``enc``.  Raises NotMyKeyError, or MasterKeyError when it should have worked."""
-
-        def to_entry(self) -> dict[str, object]:
-            """Its members in the metadata, without ``created_at`` and ``enc``."""
-
-        @classmethod
-        def from_entry(cls, entry: Mapping[str, object]) -> Self:
-            """Read an entry of the metadata; malformed keys are found only when they are used."""
-
-        @classmethod
-        def from_config(cls, value: object) -> Self:
-            """Read what is in ``.sops.yaml`` or on the command line; raises BadKeyError."""
-
-    KeyClass = type[MasterKey]
-
-
-class NamedKey(Record):
-    """What the key types share: a key is equal to another of its type with the same name.
+class MasterKey(Record):
+    """A master key; each type is a subclass.  Keys are equal, and hashed, by type and name.
 
     The fields of a type are texts, in the order of the ``fields`` of its row, which are their names in an
     entry of the metadata.
     """
 
     TYPE = ""
+    """The name of its list in the metadata."""
+
     DATED = True
+    """Whether its entries have a ``created_at``."""
 
     @property
     def name(self) -> str:
-        """What tells it from others of its type."""
+        """What tells it from others of its type, as sops's ToString."""
         return self._texts()[0]
 
     @property
     def label(self) -> str:
-        """The whole name, since any part of it may be wrong."""
+        """The name to show: one line; a long one is shortened if it is not needed whole."""
         return printable(self.name)
 
+    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
+        """Encrypt a data key (32 bytes, or a share of 33): the ``enc`` of its entry.
+
+        Raises BadKeyError when the key is malformed, MasterKeyError when it cannot be used.
+        """
+        raise _unsupported(self.TYPE)
+
+    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
+        """Decrypt an ``enc``.  Raises NotMyKeyError, or MasterKeyError when it should have worked."""
+        raise _unsupported(self.TYPE)
+
     def to_entry(self) -> dict[str, object]:
-        """The members that the row of its type names."""
+        """Its members in the metadata, without ``created_at`` and ``enc``."""
         return dict(zip(TABLE[self.TYPE].fields, self._texts(), strict=True))
 
     def _texts(self) -> list[str]:
@@ -91,11 +66,16 @@ class NamedKey(Record):
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> Self:
-        """Read an entry; it is checked only when the key is used."""
+        """Read an entry of the metadata; malformed keys are found only when they are used."""
         return cls(*(member(entry, field) for field in TABLE[cls.TYPE].fields))
 
+    @classmethod
+    def from_config(cls, value: object) -> Self:
+        """Read what is in ``.sops.yaml`` or on the command line; raises BadKeyError."""
+        raise BadKeyError("this version of encconf does not support this type of key")
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, NamedKey) and (self.TYPE, self.name) == (other.TYPE, other.name)
+        return isinstance(other, MasterKey) and (self.TYPE, self.name) == (other.TYPE, other.name)
 
     def __hash__(self) -> int:
         return hash((self.TYPE, self.name))
@@ -104,8 +84,11 @@ class NamedKey(Record):
         return f"{type(self).__name__}({self.name!r})"
 
 
-class UnknownKey(NamedKey):
-    """An entry of the list ``TYPE``."""
+KeyClass = type[MasterKey]
+
+
+class UnknownKey(MasterKey):
+    """An entry of the list ``TYPE``, which this version of encconf can keep, and nothing else."""
 
     DATED = False
 
@@ -123,28 +106,16 @@ class UnknownKey(NamedKey):
         """The same, to show."""
         return printable(self.name) or "(no name)"
 
-    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """Raises MasterKeyError."""
-        raise self._unusable()
-
-    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Raises MasterKeyError."""
-        raise self._unusable()
-
     def to_entry(self) -> dict[str, object]:
         """All members, without ``created_at`` and ``enc``."""
         return dict(self._entry)
 
-    @classmethod
-    def from_config(cls, value: object) -> UnknownKey:
-        """Raises BadKeyError: nothing can be encrypted for a key of an unknown type."""
-        raise BadKeyError("this version of encconf does not support this type of key")
 
-    def _unusable(self) -> MasterKeyError:
-        return MasterKeyError(
-            f"{printable(self.TYPE)} keys are not supported by this version of encconf",
-            hint="try a newer version, or the sops that wrote the file",
-        )
+def _unsupported(type: str) -> MasterKeyError:
+    return MasterKeyError(
+        f"{printable(type)} keys are not supported by this version of encconf",
+        hint="try a newer version, or the sops that wrote the file",
+    )
 
 
 class KeyType(Record):

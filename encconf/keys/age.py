@@ -19,7 +19,7 @@ from __future__ import annotations
 from binascii import a2b_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.keys import NamedKey
+from encconf.keys import MasterKey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ LINES_LIMIT = 48
 _BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
 
 
-class AgeKey(NamedKey):
+class AgeKey(MasterKey):
     """One recipient, as text.
 
     ``age1…``, ``age1pq1…`` (post-quantum), ``age1NAME1…`` (plugin), ``ssh-ed25519 …``, ``ssh-rsa …``.

@@ -12,14 +12,13 @@ import re
 from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
-from encconf.keys import CONTEXT, TABLE, NamedKey, as_given, base64_bytes, member
+from encconf.keys import CONTEXT, TABLE, MasterKey, as_given, base64_bytes, member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from encconf.identities.credentials import Credentials
-    from encconf.keys import MasterKey
 
 # The region becomes part of a host name, so only characters of regions are allowed.
 _ARN = r"arn:aws[A-Za-z0-9_-]*:kms:([a-z0-9-]+):[0-9]+:(key|alias)/[\x21-\x7e]+"
@@ -36,7 +35,7 @@ _MEANINGS = {
 _VARIANTS = 8  # contexts that are tried at most, since each is a call
 
 
-class AwsKmsKey(NamedKey):
+class AwsKmsKey(MasterKey):
     """One key of AWS KMS: its ARN, and how to reach it.
 
     In the configuration ``arn:aws:kms:REGION:ACCOUNT:key/ID`` (or ``:alias/NAME``), with

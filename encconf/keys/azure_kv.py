@@ -12,7 +12,7 @@ import re
 from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.keys import NamedKey, as_given, base64_bytes
+from encconf.keys import MasterKey, as_given, base64_bytes
 from encconf.providers import needing
 from encconf.providers.https import elsewhere, origin
 
@@ -30,7 +30,7 @@ _BASE64 = re.compile(r"[0-9A-Za-z_-]+")
 _NEEDS = "the identity needs keys/encrypt and keys/decrypt: the role Key Vault Crypto User"
 
 
-class AzureKey(NamedKey):
+class AzureKey(MasterKey):
     """A key in a vault, in one of its versions.
 
     URI: ``https://VAULT.vault.azure.net/keys/NAME[/VERSION]``, or the mapping ``vaultUrl``, ``key``,

@@ -11,7 +11,7 @@ import re
 from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.keys import NamedKey, as_given, base64_bytes
+from encconf.keys import MasterKey, as_given, base64_bytes
 from encconf.providers import needing
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ _FORM = "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY"
 _NEEDS = "you need the role Cloud KMS CryptoKey Encrypter/Decrypter on the key"
 
 
-class GcpKmsKey(NamedKey):
+class GcpKmsKey(MasterKey):
     """One key of Google Cloud KMS, by its resource name.
 
     In the configuration ``projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY``, or a

@@ -13,7 +13,7 @@ import re
 from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError
-from encconf.keys import NamedKey, as_given, base64_bytes
+from encconf.keys import MasterKey, as_given, base64_bytes
 from encconf.providers.https import is_path, origin
 from encconf.text.printable import printable
 
@@ -31,7 +31,7 @@ _PATH = re.compile(r"/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)(?P<path>/[^?#]*)")
 
 
-class VaultKey(NamedKey):
+class VaultKey(MasterKey):
     """A key of a transit engine, at any mount path.
 
     URI: ``https://HOST[:PORT]/v1/ENGINE/keys/NAME``; ENGINE has slashes if the mount is nested.

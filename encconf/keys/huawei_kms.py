@@ -13,7 +13,7 @@ from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
 from encconf.io import fileio
-from encconf.keys import NamedKey, as_given, base64_bytes
+from encconf.keys import MasterKey, as_given, base64_bytes
 from encconf.providers import ODD_ANSWER, late, needing, one_line
 from encconf.providers.https import RETRIES, cause, reason_of, timeouts
 from encconf.text.printable import printable
@@ -33,7 +33,7 @@ _FILE_LIMIT = 1 << 20  # bytes
 _LATER = (429, 500, 502, 503, 504)
 
 
-class HuaweiKey(NamedKey):
+class HuaweiKey(MasterKey):
     """A symmetric key, by region and id.
 
     URI: ``REGION:KEY-UUID``, or the mapping ``key_id``.

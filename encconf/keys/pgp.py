@@ -12,7 +12,7 @@ import os
 from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
 from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import programs
-from encconf.keys import NamedKey, as_given
+from encconf.keys import MasterKey, as_given
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ _FAILURES = {
 _NO_TERMINAL = (85, 86, 0x8000 | 102)  # no pinentry; "Inappropriate ioctl for device"
 
 
-class PgpKey(NamedKey):
+class PgpKey(MasterKey):
     """One key, by its fingerprint (40 hexadecimal digits) or long id; with ``!`` after it, a subkey."""
 
     TYPE = "pgp"
