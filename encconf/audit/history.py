@@ -139,7 +139,7 @@ def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> 
     """The version in each blob, in order; a blob may occur several times."""
     # Consecutive versions of a file share a blob: what was new is what is old next.
     last: dict[str, Version] = {}
-    with closing(contents(root, _anew(wanted))) as blobs:
+    with closing(contents(root, _first_seen(wanted))) as blobs:
         for start in range(0, len(wanted), CHUNK):
             here: dict[str, Version] = {}
             for blob, path in wanted[start : start + CHUNK]:
@@ -149,7 +149,7 @@ def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> 
             last = here
 
 
-def _anew(wanted: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _first_seen(wanted: Sequence[tuple[str, str]]) -> Iterator[str]:
     """The blobs that are not in the same chunk already, nor in the one before."""
     last: set[str] = set()
     for start in range(0, len(wanted), CHUNK):

@@ -144,7 +144,7 @@ def _with_other(word: _Word, *, staged: bool, format: str | None) -> Pair:
         return then, _at("", word.name, format), True
     if then.text is None and not repository(os.path.dirname(os.path.realpath(word.text))):
         raise UsageError(
-            f"there is no other version of {word.text} to compare with: it is not in a git repository",
+            f"{word.text} has no other version to compare with: it is not in a git repository",
             hint="give two files",
         )
     return then, word.side(format, ""), True

@@ -33,7 +33,7 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
 
     if any(map(is_bare, path or ["."])):
         raise UsageError(
-            "this is a bare repository, so there are no files to check",
+            "a bare repository has no files to check",
             hint="check a clone, or a work tree of it: git worktree add FOLDER",
         )
     json, format, changed = flag(options, "json"), text(options, "format"), flag(options, "changed")

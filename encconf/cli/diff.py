@@ -162,14 +162,14 @@ class _Report(Paper):
         self._block(found)
         several = len({change.document for change in found.changes}) > 1
         # Without a key, different ciphertexts can be compared only if they have the same data key.
-        untold = [change for change in found.changes if not change.certain and found.data_key != "same"]
-        hidden = set(map(id, untold)) if len(untold) > 1 else set[int]()
+        undecided = [change for change in found.changes if not change.certain and found.data_key != "same"]
+        hidden = set(map(id, undecided)) if len(undecided) > 1 else set[int]()
         for change in found.changes:
             if id(change) not in hidden:
-                said = _UNKNOWN if untold == [change] else _said(change)
+                said = _UNKNOWN if undecided == [change] else _said(change)
                 self._change(found, change, said, several)
         if hidden:
-            self._line("?", counted(len(untold), "value"), kind=_UNKNOWN)
+            self._line("?", counted(len(undecided), "value"), kind=_UNKNOWN)
         self._rest(found)
 
     def _block(self, found: Difference) -> None:

@@ -248,6 +248,11 @@ SELECTION = (
     ),
     Option("--mac-only-encrypted", "Compute the MAC over encrypted values only."),
 )
+CREATING = (*KEYS, *SELECTION, *WHOSE_KEYS, CONFIG)
+"""Options of every command that creates encrypted files."""
+GLOBAL = Option("--global", "For all your repositories.", dest="everywhere")
+USER = Option("--user", "Run the command as this user.", "NAME")
+YES = Option("--yes -y", "Do not ask for confirmation.")
 
 
 COMMANDS = (
@@ -281,10 +286,7 @@ COMMANDS = (
             INPUT_TYPE,
             Option("--output-type", "Write the encrypted file in this format.", "FORMAT"),
             FILENAME,
-            *KEYS,
-            *SELECTION,
-            *WHOSE_KEYS,
-            CONFIG,
+            *CREATING,
         ),
     ),
     Command(
@@ -318,7 +320,7 @@ COMMANDS = (
         "encconf.cli.edit:edit",
         "Edit an encrypted file in your editor.",
         arguments=(Argument("file"),),
-        options=(IGNORE_MAC, ALLOW_PLAINTEXT, INPUT_TYPE, *KEYS, *SELECTION, *WHOSE_KEYS, CONFIG),
+        options=(IGNORE_MAC, ALLOW_PLAINTEXT, INPUT_TYPE, *CREATING),
     ),
     Command(
         "get",
@@ -338,10 +340,7 @@ COMMANDS = (
             ALLOW_PLAINTEXT,
             IGNORE_MAC,
             INPUT_TYPE,
-            *KEYS,
-            *SELECTION,
-            *WHOSE_KEYS,
-            CONFIG,
+            *CREATING,
         ),
     ),
     Command(
@@ -350,7 +349,7 @@ COMMANDS = (
         "Remove one value from a file.",
         arguments=(Argument("file"), Argument("path")),
         options=(
-            Option("--idempotent", "Succeed even if there is no such value."),
+            Option("--idempotent", "Succeed even if the value does not exist."),
             IGNORE_MAC,
             *OPENING,
         ),
@@ -395,7 +394,7 @@ COMMANDS = (
         options=(
             RECURSIVE,
             CHANGED,
-            Option("--yes -y", "Do not ask for confirmation."),
+            YES,
             DRY_RUN,
             JSON,
             CHECKLIST,
@@ -545,7 +544,7 @@ COMMANDS = (
         arguments=(Argument("file"), Argument("command")),
         options=(
             Option("--pristine", "Start the command with only the values in its environment."),
-            Option("--user", "Run the command as this user.", "NAME"),
+            USER,
             INPUT_TYPE,
             *WHOSE_KEYS,
         ),
@@ -558,7 +557,7 @@ COMMANDS = (
         options=(
             Option("--no-fifo", "Use a regular file instead of a named pipe."),
             Option("--filename", "The file's name (by default, tmp-file).", "NAME"),
-            Option("--user", "Run the command as this user.", "NAME"),
+            USER,
             INPUT_TYPE,
             Option("--output-type", "The format to write (by default, the file's).", "FORMAT"),
             *WHOSE_KEYS,
@@ -597,7 +596,7 @@ COMMANDS = (
         "Send files to the destinations in .sops.yaml: S3, Google Cloud Storage, Vault.",
         arguments=(Argument("file", many=True),),
         options=(
-            Option("--yes -y", "Do not ask for confirmation."),
+            YES,
             DRY_RUN,
             Option("--recursive -r", "Publish the encrypted files in folders."),
             Option("--omit-extensions", "Remove the file extension from the name at the destination."),
@@ -634,13 +633,13 @@ COMMANDS = (
         "encconf.cli.git:install",
         "Let git diff and merge encrypted files by their values.",
         arguments=(Argument("pattern", required=False, many=True),),
-        options=(Option("--global", "For all your repositories.", dest="everywhere"),),
+        options=(GLOBAL,),
     ),
     Command(
         "git uninstall",
         "encconf.cli.git:uninstall",
         "Undo git install.",
-        options=(Option("--global", "For all your repositories.", dest="everywhere"),),
+        options=(GLOBAL,),
     ),
     Command(
         "git textconv",
@@ -708,10 +707,7 @@ COMMANDS = (
             Option("--force -f", "Replace an existing output file whose values differ."),
             DRY_RUN,
             JSON,
-            *KEYS,
-            *SELECTION,
-            *WHOSE_KEYS,
-            CONFIG,
+            *CREATING,
         ),
     ),
     Command(
