@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from encconf.record import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,18 +17,13 @@ ADMIT = (
 )
 
 
-class Outcome:
+class Outcome(Record):
     """The result of a merge: the text to write, and the paths that conflict in it.
 
     ``keyless`` says that no key opened the versions; ``sealed`` whether the file has a MAC.
     """
 
-    __slots__ = ("conflicts", "keyless", "sealed", "text")
-
-    def __init__(
-        self, text: str, conflicts: Sequence[str] = (), *, keyless: bool = False, sealed: bool = True
-    ) -> None:
-        self.text = text
-        self.conflicts = list(conflicts)
-        self.keyless = keyless
-        self.sealed = sealed
+    text: str
+    conflicts: Sequence[str] = ()
+    keyless: bool = False
+    sealed: bool = True

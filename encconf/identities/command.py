@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping
+from threading import Thread
+from time import monotonic
 
 from encconf.errors import SourceError
 from encconf.io.descriptors import reason
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from subprocess import Popen
 
 LIMIT = 1 << 24
 """The most that a program may print, in bytes (16 MiB)."""
@@ -27,9 +28,6 @@ def output_of(
     SourceError, with the reason ``missing`` for an empty line; neither its message nor its hint contains an
     argument or the program's output, since both may be secret.
     """
-    import shlex
-    import subprocess
-
     try:
         command = shlex.split(line)
     except ValueError:
@@ -62,12 +60,8 @@ def output_of(
     return data
 
 
-def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
+def _printed(process: subprocess.Popen[bytes], program: str, limit: float) -> bytes:
     """The output of the program, which has ended when this returns or raises."""
-    import subprocess
-    from threading import Thread
-    from time import monotonic
-
     assert process.stdout is not None
     stream, data = process.stdout, bytearray()
 
@@ -97,10 +91,8 @@ def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
     return bytes(data)
 
 
-def _end(process: Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill the program unless it has ended; if it has a session of its own, also its children."""
-    import signal
-
     if process.returncode is not None:
         return
     try:

@@ -14,15 +14,13 @@ only when an identity or a passphrase is needed.
 from __future__ import annotations
 
 import os
+import tomllib
+from collections.abc import Collection
+from typing import Any
 
 from encconf.errors import InputError, MasterKeyError
 from encconf.io import fileio
 from encconf.text.words import did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from typing import Any
 
 
 def load(path: str, known: Collection[str]) -> dict[str, list[str]]:
@@ -55,8 +53,6 @@ def _settings(text: str, known: Collection[str]) -> dict[str, list[str]]:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    import tomllib
-
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -28,13 +28,8 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.io.descriptors import reason
 from encconf.io.sockets import OwnSocket
-from encconf.keys import check_size, service
+from encconf.keys import MasterKey, check_size, service
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
-
 
 NETWORKS = ("tcp", "unix")
 DEFAULT_ADDRESS = "127.0.0.1:5000"

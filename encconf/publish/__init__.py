@@ -9,22 +9,22 @@ OpenBao gets the decrypted values.  Each kind of destination is one module with
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from types import ModuleType
 
+from encconf import api, formats
+from encconf.engine import opening, plaintext
+from encconf.engine.metadata import Metadata
+from encconf.engine.opening import Opened
+from encconf.engine.plan import Plan
 from encconf.errors import EncconfError, MasterKeyError, PublishError, UnmergedError
+from encconf.formats import emit
+from encconf.identities.credentials import Credentials
+from encconf.publish.destinations import Destination
 from encconf.record import Record
+from encconf.rules.config import Rule
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import ModuleType
-
-    from encconf.engine.opening import Opened
-    from encconf.engine.plan import Plan
-    from encconf.identities.credentials import Credentials
-    from encconf.publish.destinations import Destination
-    from encconf.rules.config import Rule
-
-    Content = bytes | dict[str, object]
+Content = bytes | dict[str, object]
 
 KINDS = {"s3": "Amazon S3", "gcs": "Google Cloud Storage", "vault": "Vault"}
 """What a destination's kind is called, by its module's name."""
@@ -82,23 +82,16 @@ def prepare(
     ``rule`` is what to encrypt it by instead of the destination's own.  Raises NotEncryptedError,
     UnmergedError and whatever opening and encrypting raise.
     """
-    from encconf import api
-    from encconf.engine import opening, plaintext
-    from encconf.engine.metadata import Metadata
-    from encconf.engine.plan import Plan
-
-    rule = rule or destination.rule
-    if destination.kind == "vault":
-        opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
-        return Prepared(_values(opened), None)
-    if rule is None:
-        from encconf import formats
-
+    decrypted = destination.kind == "vault"
+    rule = None if decrypted else rule or destination.rule
+    if rule is None and not decrypted:
         unmerged = Metadata.of(formats.module(format).scan(text)).unmerged
         if unmerged is not None:
             raise UnmergedError(unmerged, hint="resolve it with: encconf edit FILE")
         return Prepared(text.encode("utf-8", "surrogateescape"), None)
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
+    if rule is None:
+        return Prepared(_values(opened), None)
     plan = Plan(opened.document, opened.metadata, rule, selects=True, new_data_key=True)
     enc = api.encrypt(
         plaintext.plain_text(opened),
@@ -114,8 +107,6 @@ def prepare(
 
 def _values(opened: Opened) -> dict[str, object]:
     """The values as JSON has them; of several documents the last one counts, as in sops."""
-    from encconf.formats import emit
-
     trees, _ = emit.trees_of(opened.document)
     values: dict[str, object] = {}
     for tree in trees:

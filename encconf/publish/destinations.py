@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from encconf.errors import ConfigError, about
 from encconf.record import Record
+from encconf.rules.config import Config, Rule
 from encconf.rules.creation import compiled
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.rules.config import Config, Rule
-    from encconf.rules.destination import DestinationRule
+from encconf.rules.destination import DestinationRule
 
 _KINDS = {"s3_bucket": "s3", "gcs_bucket": "gcs", "vault_path": "vault"}
 

@@ -8,17 +8,14 @@ Permissions: storage.objects.create, and storage.objects.delete to write over an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from encconf.errors import EncconfError
+from encconf.identities.credentials import Credentials
 from encconf.providers import LateError, needing, one_line, within
 from encconf.publish import failed, in_bucket
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
 
 _TYPE = "text/plain; charset=utf-8"  # what Go's client makes of it
 

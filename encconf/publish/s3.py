@@ -8,14 +8,11 @@ Permissions: s3:PutObject on ``arn:aws:s3:::BUCKET/PREFIX*``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from encconf.identities.credentials import Credentials
 from encconf.publish import failed, in_bucket
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.identities.credentials import Credentials
 
 _TYPE = "application/octet-stream"
 

@@ -9,15 +9,12 @@ Permissions: ``read`` and ``create`` or ``update`` on ``MOUNT/data/PATH`` (versi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from encconf.identities.credentials import Credentials
 from encconf.publish import failed
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from encconf.identities.credentials import Credentials
 
 _DEFAULT = "https://127.0.0.1:8200"  # Vault's own
 

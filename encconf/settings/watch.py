@@ -11,19 +11,14 @@ from __future__ import annotations
 import os
 import time
 from _thread import allocate_lock
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
 
 from encconf import api
 from encconf.errors import UsageError, WrongTypeError
 from encconf.shape.arguments import check, path_of
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, overload
-
-    State = tuple[tuple[int, int, int] | None, ...]
-
+State = tuple[tuple[int, int, int] | None, ...]
 T = TypeVar("T")
 
 INTERVAL = 5.0
@@ -136,20 +131,17 @@ def _state(path: str) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-if TYPE_CHECKING:
+@overload
+def watch(
+    source: str | os.PathLike[str],
+    *paths: str | os.PathLike[str],
+    interval: float = INTERVAL,
+    **options: Any,
+) -> Live[dict[str, Any]]: ...
 
-    @overload
-    def watch(
-        source: str | os.PathLike[str],
-        *paths: str | os.PathLike[str],
-        interval: float = INTERVAL,
-        **options: Any,
-    ) -> Live[dict[str, Any]]: ...
 
-    @overload
-    def watch(
-        source: Callable[[], T], *paths: str | os.PathLike[str], interval: float = INTERVAL
-    ) -> Live[T]: ...
+@overload
+def watch(source: Callable[[], T], *paths: str | os.PathLike[str], interval: float = INTERVAL) -> Live[T]: ...
 
 
 def watch(

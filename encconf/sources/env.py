@@ -9,12 +9,8 @@ from __future__ import annotations
 import re
 
 from encconf.errors import SourceError
-from encconf.sources import Probe
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.identities.credentials import Credentials
-    from encconf.sources import Uri
+from encconf.identities.credentials import Credentials
+from encconf.sources import Probe, Uri
 
 QUERY = ()
 

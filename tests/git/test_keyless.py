@@ -60,7 +60,7 @@ def test_leaf_by_leaf(format: str) -> None:
     texts = versions(*plain, format)
     ids = {f"{number}" * 40: text for number, text in enumerate(texts)}
     outcome = merge(*texts, format=format, credentials=STRANGER, parents=lambda: " ".join(ids))
-    assert (outcome.conflicts, outcome.keyless, outcome.sealed) == ([], True, False)
+    assert (outcome.conflicts, outcome.keyless, outcome.sealed) == ((), True, False)
     with pytest.raises(UnmergedError):
         api.decrypt(outcome.text, format=format, credentials=MINE)
     if format != "toml":
