@@ -110,7 +110,7 @@ if TYPE_CHECKING:
         def tree(self, document: Document) -> Tree:
             """The tree of a scanned text."""
 
-        def root(self, tree: Tree) -> Entry:
+        def root(self, whole: Tree) -> Entry:
             """The entry of the first document, which is the one that values are put into."""
 
 
@@ -146,7 +146,7 @@ ROWS = {
         _row("dotenv", "dotenv", ".env", flat=True),
         _row("ini", "ini ini_text", ".ini", flat=True),
         _row("toml", "toml toml_text toml_block", ".toml", sops=False),
-        _row("binary", "binary defaults json_text"),  # of JSON only how the block is spelled
+        _row("binary", "binary"),
     )
 }
 """The formats.  To add one, write its modules and add a row."""
@@ -212,12 +212,23 @@ def of_path_as_sops(path: str) -> str:
 
 
 class _Functions:
-    """The public names of some modules, each from the first that has it."""
+    """The public names of a format's modules, and those of its defaults that these do not have.
 
-    def __init__(self, *modules: str) -> None:
-        for module in reversed(modules):
-            found = vars(__import__(module, fromlist=["scan"]))
-            vars(self).update({name: found[name] for name in found if name[0] != "_"})
+    A name may not be something else in each of two modules: one of them would never be used.
+    """
+
+    def __init__(self, defaults: str, *modules: str) -> None:
+        own: dict[str, object] = {}
+        for module in modules:
+            for name, found in _public(module).items():
+                if own.setdefault(name, found) is not found:
+                    raise AssertionError(f"{name} of {module} is something else in {', '.join(modules)}")
+        vars(self).update({**_public(defaults), **own})
+
+
+def _public(module: str) -> dict[str, object]:
+    found = vars(__import__(module, fromlist=["scan"]))
+    return {name: found[name] for name in found if name[0] != "_"}
 
 
 _FUNCTIONS: dict[tuple[str, ...], Any] = {}
@@ -237,7 +248,7 @@ def module(name: str) -> Format:
     row = ROWS.get(name)
     if row is None:
         raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(ROWS)}")
-    found: Format = _functions(*row.modules, "encconf.formats.defaults")
+    found: Format = _functions("encconf.formats.defaults", *row.modules)
     return found
 
 
@@ -249,7 +260,7 @@ def writing(name: str) -> Writing:
     row = ROWS[name]
     if not row.trees:
         raise EmitError(f"single values of {name} files cannot be changed")
-    found: Writing = _functions(row.trees, "encconf.formats.plain")
+    found: Writing = _functions("encconf.formats.plain", row.trees)
     return found
 
 

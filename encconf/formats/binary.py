@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Replace this line with the text to encrypt.\n"
 
+# The block is spelled as in JSON.
+render_block, amend = json_text.render_block, json_text.amend
+
 _KEY = "data"
 _ENVELOPE = '{\n\t"data": ""\n}\n'
 _ENC = b"ENC[AES256_GCM,"

@@ -26,7 +26,6 @@ from encconf.text.document import (
     error_at,
     limit_digits,
     limit_paths,
-    most_items,
     too_many,
 )
 
@@ -73,7 +72,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     document.parts.append(part)
     leaves, shape = document.leaves, document.shape
     shape.append("%")
-    most = most_items(text)
+    most = document.most
 
     members: dict[str, object] = {}
     document.trees.append(members)

@@ -70,9 +70,9 @@ def tree(document: Document) -> Tree:
     return stream
 
 
-def root(stream: Tree) -> Entry:
+def root(whole: Tree) -> Entry:
     """The entry in which values are put: the document."""
-    return stream.entries[0]
+    return whole.entries[0]
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

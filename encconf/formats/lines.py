@@ -20,7 +20,7 @@ from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
 from encconf.formats.line_values import FLOW, PLAIN_SCALAR, add_words, block_scalar, matched, quoted
 from encconf.formats.yaml_entry import close_block
-from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope, most_items, too_many
+from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     gap: list[tuple[int, int, int]] = []
 
     at, own_end = begin, len(document.text)
-    most = most_items(document.text)
+    most = document.most
     lines = _LINE.finditer(text, begin, end)
     for lead, key, colon, rest, deep in map(_groups, lines, repeat("")):
         start = at + len(lead) + len(key) + len(colon)

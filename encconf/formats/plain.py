@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from encconf.text.tree import Plain, Tree
 
 
-def root(tree: Tree) -> Entry:
+def root(whole: Tree) -> Entry:
     """The entry of the whole text, for formats whose texts are one document."""
-    return Entry((), "", value=tree)
+    return Entry((), "", value=whole)
 
 
 def check(path: Path, value: Plain) -> None:

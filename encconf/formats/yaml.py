@@ -10,7 +10,7 @@ import re
 
 from encconf.formats import goyaml, lines
 from encconf.formats.yaml_words import BREAK
-from encconf.text.document import limit_lines, limit_paths, most_items, too_many
+from encconf.text.document import limit_lines, limit_paths, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Docume
     """
     limit_lines(text, BREAK)
     document = lines.scan(text, comments) or _read(text, comments, any_keys)
-    if len(document.shape) > (most := most_items(text)):
-        raise too_many(most)
+    if len(document.shape) > document.most:
+        raise too_many(document.most)
     limit_paths(document)
     return document
 

@@ -33,7 +33,6 @@ from encconf.text.document import (
     Part,
     Scope,
     add_path,
-    most_items,
     too_many,
 )
 
@@ -59,7 +58,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     document = Document(text, "yaml")
     bom = 1 if text[:1] == "\ufeff" else 0
     place_comments = comments and "#" in text
-    most = most_items(text)
+    most = document.most
     events: list[Any] = []
     scope_at: dict[int, Scope] = {}
     step_at: dict[int, str | int] = {}

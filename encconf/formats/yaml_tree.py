@@ -212,12 +212,12 @@ class _Reader:
 # --- writing -------------------------------------------------------------------------------------
 
 
-def root(stream: Tree) -> Entry:
+def root(whole: Tree) -> Entry:
     """The entry that values are put into: the first document."""
-    if not stream.entries:
-        stream.entries.append(Entry((), stream.tail, value=Single("", {})))
-        stream.tail = ""
-    return stream.entries[0]
+    if not whole.entries:
+        whole.entries.append(Entry((), whole.tail, value=Single("", {})))
+        whole.tail = ""
+    return whole.entries[0]
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:

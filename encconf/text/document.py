@@ -180,16 +180,18 @@ class Document:
     with a YAML merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span,
     and the leaf that it refers to.  ``habits`` caches the text's line break and indentation.  A YAML text
     is ``regular`` if it was read line by line: where its keys are follows from where its values are.
+    ``most`` is how many values and collections it may have, see `most_items`.
     """
 
     __slots__ = (
         "alias_keys", "block", "block_text", "comments", "flows", "format", "habits", "leaves", "merges",
-        "parts", "regular", "shape", "text", "trees",
+        "most", "parts", "regular", "shape", "text", "trees",
     )  # fmt: skip
 
     def __init__(self, text: str, format: str) -> None:
         self.text = text
         self.format = format
+        self.most = most_items(text)
         self.leaves: list[Leaf] = []
         self.comments: list[Comment] = []
         self.trees: list[dict[str, object]] = []

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from encconf import formats
 from encconf.formats import defaults
+from encconf.text import tree
 from encconf.text.document import Document, Leaf, Scope
 
 
-def members(name: str) -> list[str]:
-    """The names that a protocol of `encconf.formats` lists."""
-    tree = ast.parse(Path(str(formats.__file__)).read_text(encoding="utf-8"))
-    found = next(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name)
-    named = [node.name for node in found.body if isinstance(node, ast.FunctionDef)]
-    named += [ast.unparse(node.target) for node in found.body if isinstance(node, ast.AnnAssign)]
+def members(protocol: str, of: ModuleType = formats) -> dict[str, list[str] | None]:
+    """What a protocol lists: functions with the names of their arguments, and constants with None."""
+    tree = ast.parse(Path(str(of.__file__)).read_text(encoding="utf-8"))
+    found = next(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == protocol)
+    named: dict[str, list[str] | None] = {}
+    for node in found.body:
+        if isinstance(node, ast.FunctionDef):
+            named[node.name] = [each.arg for each in (*node.args.args, *node.args.kwonlyargs)][1:]
+        elif isinstance(node, ast.AnnAssign):
+            named[ast.unparse(node.target)] = None
     assert named
     return named
 
 
+def has_all(found: object, wanted: dict[str, list[str] | None]) -> bool:
+    """A helper that happens to be called like a function of the contract has other arguments."""
+    for name, arguments in wanted.items():
+        own = getattr(found, name)
+        assert callable(own) is (arguments is not None), name
+        if arguments is not None:
+            assert list(inspect.signature(own).parameters)[: len(arguments)] == arguments, name
+    return True
+
+
 @pytest.mark.parametrize("name", formats.NAMES)
 def test_a_format_has_every_function(name: str) -> None:
-    module = formats.module(name)
-    assert [each for each in members("Format") if not hasattr(module, each)] == []
+    assert has_all(formats.module(name), members("Format"))
     if formats.ROWS[name].trees:
-        writing = formats.writing(name)
-        wanted = [*members("Writing"), "check", "stored", "replace", "add", "remove"]
-        assert [each for each in wanted if not hasattr(writing, each)] == []
+        assert has_all(formats.writing(name), {**members("Spelling", tree), **members("Writing")})
+
+
+def test_a_name_means_one_thing_in_all_modules_of_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one of two functions with the same name would never be called."""
+    row = formats.Row("odd", (), ("encconf.formats.json_text", "encconf.formats.toml_text"))
+    monkeypatch.setitem(formats.ROWS, "odd", row)
+    with pytest.raises(AssertionError, match="is something else in"):
+        formats.module("odd")
+    row.modules = ("encconf.formats.json", "encconf.formats.json_text")
+    assert formats.module("odd").sealed is formats.module("json").sealed
 
 
 def test_nothing_is_respelled_or_lost() -> None:

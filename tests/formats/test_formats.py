@@ -17,9 +17,7 @@ from encconf.verbs import changes
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = formats.Row(
-        "toy", (".toy",), ("formats.toy_format", "encconf.formats.dotenv"), "encconf.formats.dotenv_tree"
-    )
+    row = formats.Row("toy", (".toy",), ("formats.toy_format",), "encconf.formats.dotenv_tree")
     monkeypatch.setitem(formats.ROWS, "toy", row)
     monkeypatch.setattr(formats, "NAMES", (*formats.NAMES, "toy"))
 

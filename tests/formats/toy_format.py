@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encconf.errors import ParseError
 from encconf.formats import dotenv
+from encconf.formats.dotenv import *  # noqa: F403 — all but what is defined below
 from encconf.text.document import Document
 
 
