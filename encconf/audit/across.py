@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from encconf import formats
+from encconf.audit import meant
 from encconf.audit import sealed as looking
 from encconf.audit.findings import Finding, printable
 from encconf.audit.sealed import Sealed
@@ -17,7 +18,7 @@ from encconf.git import attributes, repository
 from encconf.io import fileio
 from encconf.text.path import spell
 
-_MARKED = r"(?i)(?:\A|[._-])(?:enc|sops|encrypted)(?=[._-]|\Z)"
+_MARKED = rf"(?i)(?:\A|[._-])(?:{'|'.join(meant.MARKS)})(?=[._-]|\Z)"
 _PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
 
 

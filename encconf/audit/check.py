@@ -29,6 +29,7 @@ from encconf.audit.rulebook import Rulebook
 from encconf.audit.rulecheck import of_rules
 from encconf.audit.sealed import Sealed
 from encconf.audit.sops_version import too_old
+from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     EmptyDocumentError,
@@ -56,7 +57,7 @@ FOLDERS = "folders"
 ALL = "all"
 _NEVER = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
-_CIPHERTEXT = b"ENC[AES256_GCM,"
+_CIPHERTEXT = PREFIX.encode()
 
 
 class Report:

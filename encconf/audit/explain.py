@@ -16,6 +16,7 @@ from encconf.audit.findings import Lines, printable
 from encconf.audit.names import Names
 from encconf.audit.sealed import Sealed
 from encconf.engine.admission import rule_of
+from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.envelope.groups import quorum
 from encconf.errors import (
@@ -146,7 +147,7 @@ def _judge(found: Explanation, document: Document, metadata: Metadata | None) ->
     if metadata is None:
         return
     for fate, leaf in zip(found.fates, document.leaves, strict=True):
-        fate.now = leaf.type == "str" and (leaf.data or b"").startswith(b"ENC[AES256_GCM,")
+        fate.now = leaf.type == "str" and (leaf.data or b"").startswith(PREFIX.encode())
     if found.rule is not None:
         sealed = Sealed(found.file, document, metadata, metadata.selection.choose(document))
         looking.against(sealed, found.rule, found.rule.name, found.who)

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from encconf.text.document import Document, Leaf
 
-_MARKS = frozenset(("enc", "sops", "encrypted"))
+MARKS = frozenset(("enc", "sops", "encrypted"))
 """A word between dots in a name: the file is meant to be encrypted."""
 WORDS = (".enc", ".sops", "secret")
 """Each name for which `is_called` or `is_secrets` is true has one of these words."""
@@ -57,13 +57,13 @@ _OBJECT_SECRET = rb"""(?m)^kind:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$"""
 
 def is_called(name: str) -> bool:
     """Whether a file's name says that it is encrypted: ``x.enc.yaml``, ``.env.sops``."""
-    return not _MARKS.isdisjoint(name.rpartition("/")[2].lower().split(".")[1:])
+    return not MARKS.isdisjoint(name.rpartition("/")[2].lower().split(".")[1:])
 
 
 def plain_name(base: str) -> str:
     """The name of the plaintext of ``x.enc.yaml``, "" for a name without such a word."""
     words = base.split(".")
-    at = next((at for at, word in enumerate(words) if at and word.lower() in _MARKS), 0)
+    at = next((at for at, word in enumerate(words) if at and word.lower() in MARKS), 0)
     return ".".join(words[:at] + words[at + 1 :]) if at else ""
 
 

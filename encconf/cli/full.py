@@ -18,6 +18,7 @@ from encconf.errors import EncconfError, MissingFileError, OutputError, UsageErr
 from encconf.text.words import did_you_mean
 
 _PROGRAM = "encconf"
+_SHELLS = ("bash", "zsh", "fish", "powershell")
 _SUMMARY = "Encrypted configuration files, compatible with SOPS."
 
 
@@ -75,9 +76,7 @@ def completion(console: Console, *, shell: str) -> None:
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise UsageError(
-            f"completion for {shell} is not supported", hint="bash, zsh, fish and powershell are supported"
-        )
+        raise UsageError(f"completion for {shell} is not supported", hint=f"supported: {', '.join(_SHELLS)}")
     script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
     # click's script for fish would end a description at its first comma.
     script = script.replace('string split ","', 'string split --max 1 ","')
@@ -222,7 +221,7 @@ def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -
 
 
 def _shells(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in ("bash", "zsh", "fish", "powershell") if name.startswith(incomplete)]
+    return [name for name in _SHELLS if name.startswith(incomplete)]
 
 
 _COMPLETE = {"path": _paths_inside, "shell": _shells}

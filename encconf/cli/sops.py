@@ -99,15 +99,13 @@ def _run(console: SopsConsole, line: Line) -> None:
         console.data(script(line.command.partition(" ")[2]))
         return
     from encconf.cli.sops_run import Run
+    from encconf.cli.sops_texts import VERBS
 
-    if line.command in _KEY_COMMANDS:
+    if line.command not in VERBS:
         from encconf.cli.sops_keys import VERBS
-    else:
-        from encconf.cli.sops_texts import VERBS
     VERBS[line.command](Run(console, line))
 
 
-_KEY_COMMANDS = ("rotate", "updatekeys", "groups add", "groups delete", "publish", "keyservice")
 _VERSION = "sops 3.13.3\n"
 
 
