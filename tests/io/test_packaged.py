@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import encconf.audit
+import encconf.cli  # noqa: F401 - both packages must be loaded
 from encconf.io.packaged import packaged
 
 
